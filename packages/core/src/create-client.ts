@@ -1,4 +1,6 @@
 import { readObject } from './configuration/read-value.ts'
+import { toDurationMs } from './duration.ts'
+import type { WaitOptions } from './engine/api/waits.ts'
 import { Engine } from './engine/engine.ts'
 import type { CallOptions } from './engine/storage-access/caller-context.ts'
 import type { JobOperations } from './job-operations.ts'
@@ -26,7 +28,8 @@ type Operation = (...given: readonly unknown[]) => unknown
  */
 export function createClient(options: ClientOptions): Client {
   readObject(options, '', optionNames)
-  const engine = Engine.make(readSchedulerOptions(options), { isClient: true })
+  const checked = readSchedulerOptions(options)
+  const engine = Engine.make(checked, { isClient: true })
   const close = (): Promise<void> => engine.disconnect()
   const { operations } = engine
   const client: Client = {
@@ -34,11 +37,25 @@ export function createClient(options: ClientOptions): Client {
     // A call of `changes` does not connect the client; the first poll of the iteration connects it.
     changes: operations.changes,
     // The timeout of `waitFor` covers connecting and waiting.
-    waitFor: async (id, given) => operations.waitFor(id, await engine.connectToWait(given)),
+    waitFor: async (id, given) => operations.waitFor(id, await connectToWait(engine, checked.callTimeoutMs, given)),
     close,
     [Symbol.asyncDispose]: close,
   }
   return engine.tracing === null ? client : methodsOutside(client, engine.tracing)
+}
+
+/**
+ * Connects for a call with its own wait. Connecting takes at most the timeout of the wait, and at most `callTimeout`. Returns
+ * the options for the rest of the wait.
+ */
+async function connectToWait(engine: Engine, callTimeoutMs: number, options: WaitOptions = {}): Promise<WaitOptions> {
+  const { timeout, signal } = Object(options) as WaitOptions
+  const { clock } = engine
+  const begun = clock.monotonic()
+  const timeoutMs = timeout === undefined ? callTimeoutMs : toDurationMs(timeout, 'timeout', { min: 1 })
+  await engine.connect({ timeout: Math.min(timeoutMs, callTimeoutMs), ...(signal !== undefined && { signal }) })
+  if (timeout === undefined) return options
+  return { ...options, timeout: Math.max(1, Math.round(timeoutMs - (clock.monotonic() - begun))) }
 }
 
 /**

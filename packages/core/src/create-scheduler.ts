@@ -21,7 +21,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const engine = Engine.make(readSchedulerOptions(options))
   const scheduler: Scheduler = {
     ...(engine.operations as JobOperations),
-    nodeId: engine.nodeId,
+    nodeId: engine.owner.node,
     incarnation: engine.owner.incarnation,
     start: () => engine.start(),
     runDue: (given) => engine.runDue(given),

@@ -15,7 +15,6 @@ import {
 } from './configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from './duration.ts'
 import { uniqueSuffix } from './engine/runtime/unique-suffix.ts'
-import { lookMs } from './engine/execution/tuning.ts'
 import type { Handlers } from './engine/definitions/job-plan.ts'
 import type { ShutdownSignal } from './engine/api/process-signals.ts'
 import { type Job, withDefaultTimezone } from './job/define-job.ts'
@@ -27,7 +26,7 @@ import type { ScheduleType } from './schedule/schedule.ts'
 import type { Storage } from './storage/storage.ts'
 import { random, systemClock } from './system-clock.ts'
 import type { Tracing } from './tracing/tracing.ts'
-import { heartbeatsUntilDead, heldJobs, upkeepMs, maxClockSkewMs, ordinaryHeartbeatMs } from './tuning.ts'
+import { heartbeatsUntilDead, heldJobs, lookMs, upkeepMs, maxClockSkewMs, ordinaryHeartbeatMs } from './tuning.ts'
 import { invalidValue } from './errors.ts'
 
 /** Options of `createScheduler`. */

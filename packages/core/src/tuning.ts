@@ -9,6 +9,13 @@ export const dayMs = 86_400_000
 export const upkeepMs = 60_000
 
 /**
+ * Period of attentive background work, in ms: looks for jobs that become due, for slots and jobs that wait, and for a blocked
+ * event loop; reports that the storage lacks. Also the maximum wait of a shutdown for each answer of the storage. The period is
+ * far below `deadAfter`, after which peers declare a silent node dead.
+ */
+export const lookMs = 1000
+
+/**
  * Difference of two clocks, in ms, up to which both clocks count as right. NTP keeps clocks within some ms. A larger difference
  * is reported, or shows that a clock was set or that the machine slept.
  */

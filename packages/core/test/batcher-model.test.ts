@@ -4,7 +4,6 @@ import { byEffort } from '../../workspace/test-effort.ts'
 import { Agenda, type SlotEntry } from '../src/engine/runtime/agenda.ts'
 import { Batcher } from '../src/engine/storage-access/batcher.ts'
 import { callsAtOnce } from '../src/engine/storage-access/tuning.ts'
-import { BisectingCalls } from '../src/engine/storage-access/bisecting-calls.ts'
 import { type Asked, RetryingStorage } from '../src/engine/storage-access/retrying-storage.ts'
 import { JobistemerError } from '../src/errors.ts'
 import { EventHub } from '../src/events.ts'
@@ -62,8 +61,8 @@ function world({ hasCallers, isSerial }: { readonly hasCallers: boolean; readonl
   const nameOf = (item: string) => item.split('#')[0] as string
   const isRefused = (items: readonly string[]) =>
     items.some((item) => entries.some(({ name, isBad }) => isBad && name === nameOf(item)))
-  const bisecting = new BisectingCalls({ storage, fail: (_where, error) => void broken.push(String(error)) })
-  const engine = { bisecting, maxBatch, now: () => clock.now(), storage }
+  const fail = (_where: string, error: unknown) => void broken.push(String(error))
+  const engine = { fail, maxBatch, now: () => clock.now(), storage }
   const batcher = new Batcher<Entry, string, string>(engine, {
     operation: 'settle',
     worthwhile: 2,

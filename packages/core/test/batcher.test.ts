@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Agenda, type SlotEntry } from '../src/engine/runtime/agenda.ts'
 import type { EngineContext } from '../src/engine/storage-access/engine-context.ts'
-import { Batcher, CallerBatcher } from '../src/engine/storage-access/batcher.ts'
-import { BisectingCalls, ItemRefused } from '../src/engine/storage-access/bisecting-calls.ts'
+import { Batcher, CallerBatcher, ItemRefused } from '../src/engine/storage-access/batcher.ts'
 import { EngineStopped } from '../src/engine/runtime/background-loop.ts'
 import { type Asked, RetryingStorage } from '../src/engine/storage-access/retrying-storage.ts'
 import { JobistemerError } from '../src/errors.ts'
@@ -41,7 +40,6 @@ function world({ maxBatch = 1000, retries = true } = {}) {
   const fail = (_where: string, error: unknown): never => {
     throw error
   }
-  const bisecting = new BisectingCalls({ storage, fail })
   const calls: string[][] = []
   const held: (() => void)[] = []
   const storageOf = {
@@ -50,7 +48,7 @@ function world({ maxBatch = 1000, retries = true } = {}) {
     refuses: (_items: readonly string[]): boolean => false,
   }
   const gathered = new CallerBatcher<string, string>(
-    { clock, bisecting, maxBatch, now: () => clock.now(), storage } as unknown as EngineContext,
+    { clock, fail, maxBatch, now: () => clock.now(), storage } as unknown as EngineContext,
     {
       operation: 'createOccurrences',
       retries,
@@ -68,7 +66,7 @@ function world({ maxBatch = 1000, retries = true } = {}) {
     for (const answer of held.splice(0)) answer()
     await turns()
   }
-  return { clock, storage, agenda, bisecting, gathered, calls, storageOf, ask, answerAll }
+  return { clock, storage, agenda, fail, gathered, calls, storageOf, ask, answerAll }
 }
 
 async function turns(): Promise<void> {
@@ -219,12 +217,12 @@ describe('a batched request', () => {
   })
 
   it('whose preparation threw an error is prepared again for the next call', async () => {
-    const { clock, storage, bisecting } = world()
+    const { clock, storage, fail } = world()
     const sent: string[] = []
     const errors: unknown[] = []
     let isBroken = true
     const batcher = new Batcher<string, string, string>(
-      { bisecting, maxBatch: 10, now: () => clock.now(), storage },
+      { fail, maxBatch: 10, now: () => clock.now(), storage },
       {
         operation: 'settle',
         isSerial: true,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Agenda, type SlotEntry } from '../src/engine/runtime/agenda.ts'
-import { BisectingCalls } from '../src/engine/storage-access/bisecting-calls.ts'
+import { Batcher } from '../src/engine/storage-access/batcher.ts'
 import { EngineStopped } from '../src/engine/runtime/background-loop.ts'
 import { RetryingStorage } from '../src/engine/storage-access/retrying-storage.ts'
 import { EventHub } from '../src/events.ts'
@@ -22,6 +22,24 @@ function world(storage: Storage = {} as Storage) {
   const caller = new RetryingStorage({ storage, clock, agenda, events, logger: silent })
   agenda.start()
   return { clock, agenda, caller, failures }
+}
+
+/** Makes a batcher that sends its entries with `call`. */
+function batcherOf(storage: RetryingStorage, call: (items: readonly string[]) => Promise<never>) {
+  const fail = (_where: string, error: unknown) => Promise.reject(error) as never
+  const errors: unknown[] = []
+  const batcher = new Batcher<string, string, never>(
+    { storage, fail, maxBatch: 10, now: () => start },
+    {
+      operation: 'settle',
+      make: (entry) => entry,
+      send: (_storage, items) => call(items),
+      answered() {},
+      rejected() {},
+      failed: (error) => errors.push(error),
+    },
+  )
+  return { batcher, errors }
 }
 
 describe('a storage call that the engine repeats', () => {
@@ -56,7 +74,6 @@ describe('a storage call that the engine repeats', () => {
       return { items: [], cursor: null }
     }
     const { clock, caller } = world({ listJobs } as unknown as Storage)
-    const bisecting = new BisectingCalls({ storage: caller, fail: (_where, error) => Promise.reject(error) as never })
     let calls = 0
     let fail = (_error: Error) => {}
     const call = () => {
@@ -66,7 +83,7 @@ describe('a storage call that the engine repeats', () => {
         fail = reject
       })
     }
-    const sent = bisecting.send('settle', ['only'], call, () => undefined).catch((error) => error)
+    const sent = batcherOf(caller, call).batcher.sendNow(['only'])
     for (let step = 0; step < 100 && calls < 4; step++) {
       await clock.advance(100)
       await new Promise((resolve) => setImmediate(resolve))
@@ -81,10 +98,9 @@ describe('a storage call that the engine repeats', () => {
 
   it('that fails after the engine has stopped is not repeated with half of its items', async () => {
     const { clock, agenda, caller } = world()
-    const bisecting = new BisectingCalls({ storage: caller, fail: (_where, error) => Promise.reject(error) as never })
     const calls: string[][] = []
     let fail = (_error: Error) => {}
-    const call = (_storage: Storage, items: readonly string[]) => {
+    const call = (items: readonly string[]) => {
       calls.push([...items])
       // After three failures, the fourth call begins the search for the item that makes the call fail.
       if (calls.length !== 4) return Promise.reject(new Error('no'))
@@ -92,12 +108,14 @@ describe('a storage call that the engine repeats', () => {
         fail = reject
       })
     }
-    const ended = bisecting.send('settle', ['a', 'b'], call, () => undefined).catch((error) => error)
+    const { batcher, errors } = batcherOf(caller, call)
+    const ended = batcher.sendNow(['a', 'b'])
     await clock.advance({ seconds: 5 })
     caller.stop()
     agenda.stop()
     fail(new Error('no'))
-    expect(await ended).toBeInstanceOf(EngineStopped)
+    await ended
+    expect(errors).toEqual([expect.any(EngineStopped)])
     expect(calls).toEqual(Array.from({ length: 4 }, () => ['a', 'b']))
   })
 })

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { EngineContext } from '../src/engine/storage-access/engine-context.ts'
-import { BisectingCalls } from '../src/engine/storage-access/bisecting-calls.ts'
-import { createSettler, type Settling } from '../src/engine/execution/settler.ts'
+import { createSettler, type Settling } from '../src/engine/execution/execution-pool.ts'
 import { jobId, occurrenceId } from '../src/ids.ts'
 import type { SettleAnswer, SettleItem, SettleRequest } from '../src/storage/storage.ts'
 
@@ -23,14 +22,13 @@ function slowStorage(worthwhileBatch = maxBatch) {
     })
   }
   const storage = { repeated: (_name: string, call: (storage: object) => unknown) => call({ settle }) }
-  const bisecting = new BisectingCalls({ storage, fail: fails } as unknown as EngineContext)
   return {
     calls,
     engine: {
       maxBatch,
       worthwhileBatch,
       now: () => 0,
-      bisecting,
+      storage,
       fail: fails,
       tracing: null,
     } as unknown as EngineContext,

@@ -1,21 +1,21 @@
 import { longestWaitMs } from './execution/tuning.ts'
 import { JobistemerError } from '../errors.ts'
+import type { EventHub } from '../events.ts'
 import type { CheckedRunDue, RunDueReport } from '../run-due.ts'
 import { isFailure } from '../storage/occurrence-record.ts'
-import type { Capacity } from './execution/capacity.ts'
 import type { Claimer } from './scheduling/claimer.ts'
 import type { SlotLauncher } from './scheduling/slot-launcher.ts'
-import type { JobRegistry } from './definitions/job-registry.ts'
 import type { Alarm } from './runtime/agenda.ts'
 import type { EngineContext } from './storage-access/engine-context.ts'
 import { firstItems } from './storage-access/retrying-storage.ts'
 import type { Recovery } from './scheduling/recovery.ts'
 import type { Reaper } from './maintenance/reaper.ts'
 import type { Retainer } from './maintenance/retention.ts'
-import type { ExecutionPool } from './execution/execution-pool.ts'
+import type { NodeParts } from './execution/execution-pool.ts'
+import { lookMs } from '../tuning.ts'
 
 /** The durations of the consecutive phases of a `runDue` call, in ms. Their sum is below the budget of the call. */
-export interface CallTimes {
+interface CallTimes {
   /** How long the call begins new runs. */
   readonly beginsForMs: number
   /** How long active runs may continue after the call has stopped beginning new runs. */
@@ -31,7 +31,7 @@ export interface CallTimes {
  */
 export function callTimesOf(budgetMs: number, abortGraceMs: number): CallTimes {
   const abortMs = Math.min(abortGraceMs, Math.floor(budgetMs / 5))
-  const farewellMs = Math.min(1000, Math.floor(budgetMs / 20))
+  const farewellMs = Math.min(lookMs, Math.floor(budgetMs / 20))
   // Reserve for late timers and slow storage answers, in ms.
   const spareMs = Math.min(500, Math.floor(budgetMs / 20))
   const workMs = budgetMs - abortMs - 2 * farewellMs - spareMs
@@ -39,11 +39,16 @@ export function callTimesOf(budgetMs: number, abortGraceMs: number): CallTimes {
   return { beginsForMs, graceMs: workMs - beginsForMs, abortGraceMs: abortMs, farewellMs }
 }
 
+/** The options of a node that lives for one call of `runDue`. */
+export interface CallOf {
+  readonly budgetMs: number
+  readonly times: CallTimes
+  /** The events of the scheduler on which `runDue` was called. */
+  readonly events: EventHub
+}
+
 /** The node that lives for one call of `runDue`, with the parts of the engine that the call uses. */
-export interface CallingNode extends EngineContext {
-  readonly registry: JobRegistry
-  readonly capacity: Capacity
-  readonly pool: ExecutionPool
+export interface CallingNode extends EngineContext, NodeParts {
   readonly launcher: SlotLauncher
   readonly claimer: Claimer
   readonly reaper: Reaper

@@ -3,17 +3,16 @@ import { orDefault, readObject } from '../configuration/read-value.ts'
 import { toDurationMs } from '../duration.ts'
 import { EventHub } from '../events.ts'
 import { jobId } from '../ids.ts'
-import type { Job } from '../job/define-job.ts'
 import { assertModulesExist, isolatedWorksOf, worksOf } from '../job/isolated-work.ts'
 import { guardedMetrics, recordMetrics } from '../metrics/record-metrics.ts'
 import type { GaugeValues } from '../metrics/metrics.ts'
 import type { CheckedSchedulerOptions } from '../scheduler-options.ts'
 import { readRunDueOptions, type RunDueOptions, type RunDueReport } from '../run-due.ts'
 import type { ShutdownOptions } from '../scheduler.ts'
-import { random, systemClock } from '../system-clock.ts'
+import { random } from '../system-clock.ts'
 import { guardedTracing, outsideTraces } from '../tracing/guarded-tracing.ts'
 import { Capacity } from './execution/capacity.ts'
-import { callDue, type CallingNode, type CallTimes, callTimesOf, type DueCall } from './due-call.ts'
+import { callDue, type CallingNode, type CallOf, callTimesOf, type DueCall } from './due-call.ts'
 import { Claimer } from './scheduling/claimer.ts'
 import { Horizon } from './scheduling/horizon.ts'
 import { SlotCreator } from './scheduling/slot-creator.ts'
@@ -28,9 +27,7 @@ import { Agenda } from './runtime/agenda.ts'
 import { CallerContext, type CallOptions } from './storage-access/caller-context.ts'
 import { BlockedLoop } from './runtime/blocked-loop.ts'
 import { clientClosed, type EngineContext, type Phase, stateError } from './storage-access/engine-context.ts'
-import { answers, BisectingCalls } from './storage-access/bisecting-calls.ts'
 import { OwnContext } from './runtime/own-context.ts'
-import { YieldBudget } from './runtime/yield-budget.ts'
 import { isStorageGone, RetryingStorage } from './storage-access/retrying-storage.ts'
 import { uniqueSuffix } from './runtime/unique-suffix.ts'
 import { codeOf } from './cluster/node-code.ts'
@@ -45,37 +42,22 @@ import { Retainer } from './maintenance/retention.ts'
 import { StaleJobAlert } from './maintenance/stale-job-alert.ts'
 import { OverdueTakeover } from './scheduling/overdue-takeover.ts'
 import { liveCounts, Operations } from './api/operations.ts'
-import type { WaitOptions } from './api/waits.ts'
 import { Recovery } from './scheduling/recovery.ts'
 import { ExecutionPool } from './execution/execution-pool.ts'
 import { EngineTime } from './time/engine-time.ts'
 import type { WakeUp } from '../storage/storage.ts'
-import { killedGraceMs } from './execution/tuning.ts'
-import { longestName, dayMs } from '../tuning.ts'
+import { dayMs, longestName, lookMs } from '../tuning.ts'
 
-/** Maximum wait of a shutdown for each answer of the storage, in ms. A scrape of the metrics waits at most twice as long. */
-const farewellMs = 1000
-
-/** The options of a node that lives for one call of `runDue`. */
-interface CallOf {
-  readonly budgetMs: number
-  readonly times: CallTimes
-  /** The events of the scheduler on which `runDue` was called. */
-  readonly events: EventHub
-}
+const shutDownMeanwhile = () => stateError('start', 'stopped', 'It was shut down meanwhile.')
 
 /** One node, assembled from its parts. */
 export class Engine implements CallingNode {
   /** The operations that a scheduler or client offers to its users. */
   readonly operations: Operations
-  readonly nodeId: string
   readonly context: OwnContext = new OwnContext()
   readonly clock: EngineContext['clock']
-  readonly isOnSystemClock: boolean
   readonly agenda: Agenda<RegisteredJob>
-  readonly yieldBudget: YieldBudget
   readonly storage: RetryingStorage
-  readonly bisecting: BisectingCalls
   readonly events: EventHub
   readonly logger: EngineContext['logger']
   readonly tracing: EngineContext['tracing']
@@ -114,16 +96,13 @@ export class Engine implements CallingNode {
   /** For a client: the attempt to connect that is in progress; `null`: none. */
   #connecting: Promise<void> | null = null
   #phase: Phase = 'new'
-  readonly #isClient: boolean
   #isStorageGone = false
   #stopping: Promise<void> | undefined
   /** Resolves when the start has succeeded or failed; `null`: no start has begun. */
-  #startSettled: Promise<void> | null = null
+  #startSettled: Promise<unknown> | null = null
   #giveUpStart: () => void = () => undefined
-  #unsubscribe: (() => void) | undefined
-  #removeSignalHandlers: (() => void) | undefined
-  /** Tells the metrics that this engine has ended. Called once. */
-  #endMetrics: (() => void) | undefined
+  /** End the wake-ups, the signal handlers and the metrics when this engine has ended. */
+  readonly #cleanUps: (() => void)[] = []
 
   /**
    * Creates an engine outside of any trace, because its background work runs in the async context of its creation.
@@ -138,17 +117,18 @@ export class Engine implements CallingNode {
     { isClient = false, callOf = null }: { readonly isClient?: boolean; readonly callOf?: CallOf | null } = {},
   ) {
     this.#options = options
-    this.#isClient = isClient
     this.#callOf = callOf
-    this.#farewellMs = callOf?.times.farewellMs ?? farewellMs
-    this.nodeId = options.nodeId
+    this.#farewellMs = callOf?.times.farewellMs ?? lookMs
     this.logger = options.logger
     this.events = new EventHub(options.logger, callOf?.events)
     this.tracing = options.tracing === null ? null : guardedTracing(options.tracing, this)
-    this.isOnSystemClock = options.clock === systemClock
     this.clock = options.clock
-    this.yieldBudget = new YieldBudget(options.clock)
-    this.mostQueued = options.storage.capabilities.maxQueued ?? Number.POSITIVE_INFINITY
+    const {
+      maxQueued = Number.POSITIVE_INFINITY,
+      findsDueJobs = false,
+      takesNext = false,
+    } = options.storage.capabilities
+    this.mostQueued = maxQueued
     this.defaults = withMaxQueued(options.defaults, this.mostQueued)
     this.owner = { node: options.nodeId, incarnation: uniqueSuffix(this.random()) }
     const { maxBatch, worthwhileBatch = maxBatch } = options.storage.capabilities
@@ -166,9 +146,7 @@ export class Engine implements CallingNode {
       agenda: this.agenda,
       events: this.events,
       logger: options.logger,
-      yieldBudget: this.yieldBudget,
     })
-    this.bisecting = new BisectingCalls(this)
     this.#time = new EngineTime(this, { storage: options.storage, limitMs: options.derived.maxClockSkew })
     let removedUnheld: ((jobName: string) => void) | null = null
     if (options.metrics !== null && callOf === null) {
@@ -176,16 +154,16 @@ export class Engine implements CallingNode {
       removedUnheld = recordMetrics(this.events, metrics, () => this.clock.now()).removed
       const read = () => this.#readGauges()
       metrics.gauges(read)
-      this.#endMetrics = () => metrics.end(read)
+      this.#cleanUps.push(() => metrics.end(read))
     }
-    const findsDueJobs = options.storage.capabilities.findsDueJobs === true
-    const { derived } = options
+    const { deadAfterMs, derived } = options
+    const { heartbeat: heartbeatMs } = derived
     const madeAt = this.clock.monotonic()
     const reviver = new ScheduleReviver()
     for (const type of options.scheduleTypes) reviver.add(type)
     this.#heartbeats = new Heartbeats(this, {
-      heartbeatMs: derived.heartbeat,
-      deadAfterMs: options.deadAfterMs,
+      heartbeatMs,
+      deadAfterMs,
       restsAlone: options.restsAlone,
       about: aboutOf(options),
       farewellMs: this.#farewellMs,
@@ -195,9 +173,8 @@ export class Engine implements CallingNode {
       onAnswer: (records) => this.#name.reportOthers(records),
     })
     const heartbeats = this.#heartbeats
-    const { heartbeat: heartbeatMs } = derived
     this.#name = new NodeName(this, { heartbeats, heartbeatMs })
-    const registry = new JobRegistry(this, {
+    this.registry = new JobRegistry(this, {
       reviver,
       handlers: options.handlers,
       // A peer with the same options reads changed definitions once per interval. So two intervals give each peer time for one
@@ -206,30 +183,28 @@ export class Engine implements CallingNode {
       standbyMs: derived.standby,
       mostHeld: findsDueJobs ? derived.heldJobs : Number.POSITIVE_INFINITY,
       others: new PeerDefinitions(heartbeats),
-      deadAfterMs: options.deadAfterMs,
+      deadAfterMs,
       release: options.release,
       isClient,
       removedUnheld,
     })
-    const capacity = new Capacity(this, { limit: options.maxConcurrentJobs, prefetch: options.prefetch })
+    this.capacity = new Capacity(this, { limit: options.maxConcurrentJobs, prefetch: options.prefetch })
     this.#children = new Children(this, { most: options.maxChildren })
-    const pool = new ExecutionPool(this, capacity, this.#children)
-    this.registry = registry
-    this.capacity = capacity
-    this.pool = pool
-    const { takesNext = false } = options.storage.capabilities
-    this.claimer = new Claimer(this, { registry, capacity, pool, pollIntervalMs: options.pollIntervalMs, takesNext })
-    const assignment = new ShardAssignment({ node: this.nodeId, heartbeats, isCall: callOf !== null })
+    this.pool = new ExecutionPool(this, this.capacity, this.#children)
+    const { registry, capacity, pool } = this
+    const parts = { registry, capacity, pool }
+    this.claimer = new Claimer(this, { ...parts, pollIntervalMs: options.pollIntervalMs, takesNext })
+    const assignment = new ShardAssignment({ node: this.owner.node, heartbeats, isCall: callOf !== null })
     this.#overdue = new OverdueTakeover(this, { registry, assignment, standbyMs: derived.standby, findsDueJobs })
     this.#horizon = new Horizon(this, { registry, assignment, isBlind: options.handlers.size === 0 })
     this.retainer = new Retainer(this, { assignment })
-    const { deadAfterMs } = options
     this.#staleJobAlert = new StaleJobAlert(this, { assignment, heartbeats, heartbeatMs, deadAfterMs })
     registry.definitions.listen(() => heartbeats.codeChanged())
     assignment.changed.listen(() => registry.takeUp((job) => assignment.rankOf(job) === 0))
     heartbeats.changed.listen(() => {
       this.#overdue.membersChanged()
       this.#horizon.lookForAll()
+      registry.overridden.look()
     })
     if (options.restsAlone) {
       for (const change of ['job.registered', 'job.resumed'] as const)
@@ -247,31 +222,25 @@ export class Engine implements CallingNode {
       capacity.workAppeared()
     })
     registry.overridden.restoreBy((jobs) => registry.registrations.putBack(jobs), derived.definitionInterval)
-    heartbeats.changed.listen(() => registry.overridden.look())
     this.#blockedLoop = new BlockedLoop(
       this,
       () => pool.jobNames(),
       (jobName, forMs) => heartbeats.loopWasBlocked(jobId(jobName), forMs),
     )
-    const overdue = this.#overdue
-    this.recovery = new Recovery(this, { registry, capacity, overdue })
+    const launchParts = { ...parts, overdue: this.#overdue }
+    this.recovery = new Recovery(this, launchParts)
     this.launcher = new SlotLauncher(this, {
+      ...launchParts,
       agenda: this.agenda,
-      registry,
-      capacity,
-      creator: new SlotCreator(this, { registry, capacity, pool, overdue }),
+      creator: new SlotCreator(this, launchParts),
       recovery: this.recovery,
       claimer: this.claimer,
       assignment,
-      overdue,
       findsDueJobs,
     })
-    const intervalMs = derived.reapInterval
-    this.reaper = new Reaper(this, { registry, capacity, pool, heartbeats, intervalMs, deadAfterMs })
+    this.reaper = new Reaper(this, { ...parts, heartbeats, intervalMs: derived.reapInterval, deadAfterMs })
     this.operations = new Operations(this, {
-      registry,
-      capacity,
-      pool,
+      ...parts,
       callTimeoutMs: options.callTimeoutMs,
       phase: () => this.#phase,
       connect: () => this.connect({}),
@@ -300,9 +269,8 @@ export class Engine implements CallingNode {
   async #readGauges(): Promise<GaugeValues> {
     // If the scheduler has ended or the storage is unavailable, a scrape gets no value for the gauges that count stored
     // occurrences.
-    const asked = this.#asked({ timeout: 2 * farewellMs })
     const hasEnded = () => this.#stopping !== undefined || this.#phase === 'stopped'
-    const counts = hasEnded() ? null : await liveCounts(asked).catch(() => null)
+    const counts = hasEnded() ? null : await liveCounts(this.#asked({ timeout: 2 * lookMs })).catch(() => null)
     const isRunning = this.#phase === 'running'
     const silent = isRunning ? this.#staleJobAlert.count : null
     return {
@@ -347,38 +315,27 @@ export class Engine implements CallingNode {
     this.events.emit('engine.failed', { where, error })
     const isGone = isStorageGone(error)
     if (isGone && this.#call === null) {
-      this.#storageGone(where, error)
+      // This error is reported once, because all other calls in progress fail with the same error.
+      if (this.#isStorageGone) return
+      this.#isStorageGone = true
+    }
+    if (isGone && this.#call === null && !this.registry.isClient) {
+      const fields = { node: this.owner.node, where, err: error }
+      this.logger.error(fields, 'the scheduler shuts down: its storage is closed or was replaced')
+      if (this.#options.handleSignals.length > 0) endsAsFailed()
+      void this.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
       return
     }
     this.logger.error({ where, err: error }, 'the engine failed')
-    if (isGone) this.#call?.fail(error)
-  }
-
-  /** The storage was closed, or its file was removed. The node cannot read or write any more, so it shuts down. */
-  #storageGone(where: string, error: unknown): void {
-    // This error is reported once, because all other calls in progress fail with the same error.
-    if (this.#isStorageGone) return
-    this.#isStorageGone = true
-    if (this.#isClient) {
-      this.logger.error({ where, err: error }, 'the engine failed')
-      void this.disconnect()
-      return
-    }
-    this.logger.error(
-      { node: this.nodeId, where, err: error },
-      'the scheduler shuts down: its storage is closed or was replaced',
-    )
-    if (this.#options.handleSignals.length > 0) endsAsFailed()
-    void this.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
+    if (!isGone) return
+    // The node cannot read or write any more.
+    if (this.#call === null) void this.disconnect()
+    else this.#call.fail(error)
   }
 
   start(): Promise<void> {
     const starting = this.context.run(() => this.#start())
-    const settled = starting.then(
-      () => undefined,
-      () => undefined,
-    )
-    if (this.#phase === 'starting') this.#startSettled ??= settled
+    if (this.#phase === 'starting') this.#startSettled ??= Promise.allSettled([starting])
     return starting
   }
 
@@ -403,18 +360,17 @@ export class Engine implements CallingNode {
         this.#name.release()
         await this.#children.end()
         this.#endCalls()
-        this.#metricsEnded()
+        this.#cleanUp()
       }
       this.#phase = 'stopped'
       throw error
     }
     this.#phase = 'running'
     this.storage.started()
-    this.#unsubscribe = this.storage.subscribe((wakeUp) => this.context.run(() => this.#wake(wakeUp)))
-    if (this.#options.handleSignals.length > 0 && this.#callOf === null) {
-      const { handleSignals } = this.#options
-      this.#removeSignalHandlers = onShutdownSignals(handleSignals, () => this.shutdown(), { endsProcess: true })
-    }
+    this.#cleanUps.push(this.storage.subscribe((wakeUp) => this.context.run(() => this.#wake(wakeUp))))
+    const { handleSignals } = this.#options
+    if (this.#callOf === null)
+      this.#cleanUps.push(onShutdownSignals(handleSignals, () => this.shutdown(), { endsProcess: true }))
     this.reaper.start()
     this.#overdue.start()
     if (this.#callOf === null) this.retainer.start()
@@ -422,8 +378,8 @@ export class Engine implements CallingNode {
     this.#blockedLoop.start()
     this.claimer.poll()
     this.agenda.slotsLaunched()
-    this.events.emit('scheduler.started', { node: this.nodeId, jobs: this.registry.size })
-    this.logger.info({ node: this.nodeId, jobs: this.registry.size }, 'scheduler started')
+    this.events.emit('scheduler.started', { node: this.owner.node, jobs: this.registry.size })
+    this.logger.info({ node: this.owner.node, jobs: this.registry.size }, 'scheduler started')
   }
 
   /** Joins the cluster. From then on this node may run jobs. */
@@ -440,6 +396,7 @@ export class Engine implements CallingNode {
   }
 
   #wake({ kind }: WakeUp): void {
+    if (this.#stopping !== undefined) return
     if (kind === 'due') this.capacity.workAppeared()
     else if (kind === 'cancel') this.claimer.poll()
     else if (kind === 'nodes') this.#heartbeats.wake()
@@ -465,23 +422,6 @@ export class Engine implements CallingNode {
     // Thousands of calls may have waited for the same connection, so they continue in several turns of the event loop.
     const turn = this.storage.turn()
     if (turn !== null) await turn
-  }
-
-  /**
-   * Connects like {@link connect}, for a call with its own wait. Connecting takes at most the timeout of the wait, and at most
-   * `callTimeout`. Returns the options for the rest of the wait.
-   */
-  async connectToWait(options: WaitOptions = {}): Promise<WaitOptions> {
-    const begun = this.clock.monotonic()
-    const { timeout, signal } = Object(options) as WaitOptions
-    const { callTimeoutMs } = this.#options
-    const timeoutMs = timeout === undefined ? null : toDurationMs(timeout, 'timeout', { min: 1 })
-    await this.connect({
-      timeout: Math.min(timeoutMs ?? callTimeoutMs, callTimeoutMs),
-      ...(signal !== undefined && { signal }),
-    })
-    if (timeoutMs === null) return options
-    return { ...options, timeout: Math.max(1, Math.round(timeoutMs - (this.clock.monotonic() - begun))) }
   }
 
   async #connect(): Promise<void> {
@@ -519,25 +459,19 @@ export class Engine implements CallingNode {
     }
     const times = callTimesOf(budgetMs, this.#options.abortGracePeriodMs)
     const suffix = `/${uniqueSuffix(this.random())}`
-    const nodeId = this.nodeId.slice(0, longestName - suffix.length) + suffix
+    const nodeId = this.owner.node.slice(0, longestName - suffix.length) + suffix
     const node = new Engine({ ...this.#options, nodeId }, { callOf: { budgetMs, times, events: this.events } })
     this.#calls.add(node)
     const { handleSignals } = this.#options
-    const removeSignalHandlers =
-      handleSignals.length > 0
-        ? onShutdownSignals(handleSignals, () => node.#abortCall(), { endsProcess: false })
-        : undefined
+    const abort = async (): Promise<void> => node.#call?.abort()
+    const removeSignalHandlers = onShutdownSignals(handleSignals, abort, { endsProcess: false })
     try {
       node.#call = callDue(node, { budgetMs, times, signal })
       return await node.#call.report
     } finally {
-      removeSignalHandlers?.()
+      removeSignalHandlers()
       this.#calls.delete(node)
     }
-  }
-
-  async #abortCall(): Promise<void> {
-    await this.#call?.abort()
   }
 
   stop(graceMs: number, abortGraceMs: number): Promise<void> {
@@ -560,9 +494,8 @@ export class Engine implements CallingNode {
   async #shutDown(graceMs: number, abortGraceMs: number): Promise<void> {
     const started = this.#phase !== 'new' && this.#phase !== 'stopped'
     this.#phase = 'stopping'
-    const calls = Promise.all(Array.from(this.#calls, (node) => node.#abortCall()))
+    const calls = Promise.all(Array.from(this.#calls, (node) => node.#call?.abort()))
     await this.#endStart()
-    this.#unsubscribe?.()
     for (const loop of this.#loops) void loop.stop()
     // If no run is active, the node of a `runDue` call needs no heartbeat that announces its leaving: its last heartbeat
     // follows.
@@ -570,26 +503,20 @@ export class Engine implements CallingNode {
     this.pool.drain(graceMs)
     const quiet = Promise.all([this.claimer.stop(), this.launcher.stop(), this.operations.answered()])
     if (started) {
-      const ended = quiet.then(() => this.pool.emptied())
-      const stopping = this.#letEnd(ended, graceMs, abortGraceMs)
-      this.clock.passUntil?.(stopping)
-      await stopping
+      await this.#passed(this.pool.letEnd(quiet, { graceMs, abortGraceMs, farewellMs: this.#farewellMs }))
     }
     await this.#children.end()
-    const farewell = this.#heartbeats.end({ isEmpty: this.pool.size === 0 && !this.claimer.mayOwnMore })
-    this.clock.passUntil?.(farewell)
-    await farewell
+    await this.#passed(this.#heartbeats.end({ isEmpty: this.pool.size === 0 && !this.claimer.mayOwnMore }))
     this.#name.release()
     await calls
     this.#phase = 'stopped'
     this.#endCalls()
     this.registry.skipped.sayAll()
-    this.#removeSignalHandlers?.()
     const abandoned = this.pool.size
     this.pool.abandon()
-    this.events.emit('scheduler.stopped', { node: this.nodeId, abandoned })
-    this.logger.info({ node: this.nodeId, abandoned }, 'scheduler stopped')
-    this.#metricsEnded()
+    this.events.emit('scheduler.stopped', { node: this.owner.node, abandoned })
+    this.logger.info({ node: this.owner.node, abandoned }, 'scheduler stopped')
+    this.#cleanUp()
   }
 
   /** Ends a start in progress after its current storage call, or after `farewellMs` without an answer. */
@@ -598,41 +525,18 @@ export class Engine implements CallingNode {
     if (settled === null) return
     // Before its first heartbeat is stored, the node has no runs, so it abandons its storage calls.
     if (!this.#heartbeats.isKnown) this.storage.stop()
-    const ended = this.agenda.endsWithin(settled, this.#farewellMs)
-    this.clock.passUntil?.(ended)
-    if (!(await ended)) this.#giveUpStart()
+    if (!(await this.#passed(this.agenda.endsWithin(settled, this.#farewellMs)))) this.#giveUpStart()
     await settled
   }
 
-  #metricsEnded(): void {
-    this.#endMetrics?.()
-    this.#endMetrics = undefined
+  /** Lets a virtual clock pass until the promise resolves. */
+  #passed<T>(ended: Promise<T>): Promise<T> {
+    this.clock.passUntil?.(ended)
+    return ended
   }
 
-  async #letEnd(ended: Promise<void>, graceMs: number, abortGraceMs: number): Promise<void> {
-    // While the storage does not answer, the node can neither end nor release runs. The shutdown with its three waits for the
-    // storage must then fit into the grace period, minus a margin. After the grace period, container platforms kill the
-    // process.
-    const killMs = this.#children.size === 0 ? 0 : killedGraceMs
-    const stoppedByMs = graceMs - 3 * farewellMs - killMs - 3 * this.#farewellMs
-    const awayAbortMs = Math.max(0, Math.min(abortGraceMs, stoppedByMs))
-    const awayGraceMs = Math.max(0, stoppedByMs - awayAbortMs)
-    if (await this.agenda.endsWithin(ended, awayGraceMs)) return
-    const isAway = stoppedByMs > 0 && !(await this.#isStorageThere())
-    if (isAway && this.pool.size === 0) return
-    if (!isAway && (await this.agenda.endsWithin(ended, graceMs - awayGraceMs))) return
-    this.pool.abort()
-    if (await this.agenda.endsWithin(ended, isAway ? awayAbortMs : abortGraceMs)) return
-    if (this.#children.size === 0) return
-    // After a child process or thread is killed, the node can release its occurrence.
-    this.#children.kill()
-    await this.agenda.endsWithin(ended, killedGraceMs)
-  }
-
-  /** Returns whether the storage answers a small probe within the farewell time. */
-  async #isStorageThere(): Promise<boolean> {
-    const answered = this.storage.once(answers, { isAsked: false })
-    return (await this.agenda.endsWithin(answered, this.#farewellMs)) && answered
+  #cleanUp(): void {
+    for (const cleanUp of this.#cleanUps.splice(0)) cleanUp()
   }
 
   /** Stops the agenda. Also ends all waiting calls, because the alarms of their timeouts no longer ring. */
@@ -643,21 +547,16 @@ export class Engine implements CallingNode {
   }
 
   #code(): NodeCode {
+    const { registry, defaults } = this
     const { jobs: given, handlers } = this.#options
-    const { defaults } = this
     // The first heartbeat announces the code's jobs before the registry has them.
-    if (this.registry.size === 0)
-      return codeOf({ jobs: given, definitions: given, handlers: handlers.keys(), defaults })
-    const jobs: Job[] = []
-    for (const job of this.registry.all()) if (isOfBuild(job)) jobs.push(job.job)
-    return codeOf({ jobs, definitions: this.registry.definitionsOfBuild(), handlers: handlers.keys(), defaults })
+    const isEmpty = registry.size === 0
+    const jobs = isEmpty ? given : [...registry.all()].filter(isOfBuild).map(({ job }) => job)
+    const definitions = isEmpty ? given : registry.definitionsOfBuild()
+    return codeOf({ jobs, definitions, handlers: handlers.keys(), defaults })
   }
 
   #asked(options: CallOptions): CallerContext {
     return new CallerContext(this.storage, this.clock, options, this.#options.callTimeoutMs)
   }
-}
-
-function shutDownMeanwhile() {
-  return stateError('start', 'stopped', 'It was shut down meanwhile.')
 }

@@ -238,7 +238,7 @@ export class Backfills extends ApiPart implements Relay {
     const schedule = presentSchedule(head.timeline, now)
     if (schedule === undefined || isNoSchedule(schedule)) throw noSlots(head.name)
     const series = await presentSeries(this.registry, head, now)
-    const slots = await slotsOf(series, { from, to, order }, this.engine.yieldBudget)
+    const slots = await slotsOf(series, { from, to, order }, this.engine.storage.yieldBudget)
     const standings: SlotStanding[] = []
     for (const some of chunksOf(slots, recordsPerCall)) {
       standings.push(...(await standingsOf(asked, head, some, { key, which })))
@@ -448,7 +448,7 @@ export class Backfills extends ApiPart implements Relay {
         const slot = slots.next()
         if (slot.done) break
         some.push(slot.value)
-        const turn = this.engine.yieldBudget.stepped()
+        const turn = this.engine.storage.yieldBudget.stepped()
         if (turn !== null) await turn
       }
       if (some.length === 0) return null

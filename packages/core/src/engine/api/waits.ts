@@ -5,7 +5,7 @@ import type { OccurrenceId } from '../../ids.ts'
 import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import { isFinal, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { lookMs } from '../execution/tuning.ts'
+import { lookMs } from '../../tuning.ts'
 
 /** Options of `waitFor`, which waits for the end of an occurrence. */
 export interface WaitOptions {

@@ -3,6 +3,7 @@ import { threadId } from 'node:worker_threads'
 import type { JsonObject } from '../../json.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import { orElse } from '../../or-else.ts'
+import { systemClock } from '../../system-clock.ts'
 import type { NodeRecord } from '../../storage/node-record.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { Heartbeats } from './heartbeats.ts'
@@ -102,12 +103,12 @@ export class NodeName {
   }
 
   async #earlierLives(): Promise<readonly NodeRecord[]> {
-    const { agenda, owner, isOnSystemClock, logger } = this.#engine
+    const { agenda, owner, clock, logger } = this.#engine
     const { nodes } = await this.#heartbeats.look()
     const earlier = nodes.filter(({ node }) => node === owner.node)
     // Under a virtual clock, all nodes are in one process, and the test knows which of them live. So the check for living nodes
     // is skipped.
-    if (!isOnSystemClock) return earlier
+    if (clock !== systemClock) return earlier
     const doubtful = earlier.filter((record) => {
       // A leaving node does not keep its successor from starting. The start releases the runs that the leaving node still has.
       if (record.leaving) return false

@@ -1,15 +1,6 @@
-import {
-  decay,
-  joinShare,
-  longestRestMs,
-  longestWaitMs,
-  lookMs,
-  mostInRound,
-  mostJoining,
-  pauseFactor,
-  runsPerTurn,
-} from './tuning.ts'
+import { decay, joinShare, longestRestMs, longestWaitMs, pauseFactor, runsPerTurn } from './tuning.ts'
 import { worthACall } from '../storage-access/tuning.ts'
+import { lookMs, recordsPerCall } from '../../tuning.ts'
 import type { JobSettings } from '../../configuration/settings.ts'
 import { isMoreUrgent, type Ordered, orderAt } from '../../storage/rules.ts'
 import type { Alarm } from '../runtime/agenda.ts'
@@ -361,7 +352,7 @@ export class Capacity implements Alarm {
     }
     if (!more) this.#lastTaken = null
     else if (last !== undefined) this.#lastTaken = last
-    this.#mayJoin = more ? Math.min(this.#mayJoin + taken * joinShare, mostJoining) : 0
+    this.#mayJoin = more ? Math.min(this.#mayJoin + taken * joinShare, recordsPerCall) : 0
     if (!more && this.heldForMs > 0) this.room.send()
     if (this.#holdsRequests) this.requestRoom.send()
   }
@@ -477,12 +468,12 @@ export class FairTurns {
     if (forwardMs < 0) this.#hasBegunLow = true
     if (forwardMs > 0) return
     this.#begun.set(handlerKey, (this.#begun.get(handlerKey) ?? 0) + 1)
-    if (this.#begun.size > mostInRound) this.clear()
+    if (this.#begun.size > 10 * runsPerTurn) this.clear()
   }
 
   /**
    * Ends the round without a look. Called when a claim from all jobs has left no work, so that no job waits for its turn, and
-   * when the round has more than {@link mostInRound} jobs, among which no job holds most of the node.
+   * when the round has more than ten times {@link runsPerTurn} jobs, among which no job holds most of the node.
    */
   clear(): void {
     this.#begun.clear()

@@ -39,7 +39,8 @@ export function emitAttemptProgressed(
 }
 
 /**
- * Reports the end of an attempt. `error`: the value that the handler threw; `undefined` if it threw none. `retryInMs`: ms until
+ * Reports the end of an attempt, and logs a failure: as a warning if the task is retried, as an error if the failure is final.
+ * `error`: the value that the handler threw; `undefined` if it threw none. `retryInMs`: ms until
  * the retry; `null` if no retry follows.
  */
 export function emitAttemptEnded(
@@ -50,10 +51,14 @@ export function emitAttemptEnded(
   retryInMs: number | null,
   trace: AttemptTrace | null,
 ): void {
-  const { events } = source.engine
+  const { events, logger } = source.engine
   trace?.ended({ state: attempt.state, error, retryInMs })
   if (attempt.state === 'failed' || attempt.state === 'timed_out') {
-    logFailure(source, task, attempt, error, retryInMs, trace)
+    const { jobName: job, occurrenceId, scheduledAt } = namesOf(source)
+    const fields = { job, task, attempt: attempt.number, occurrenceId, scheduledAt, ...trace?.logFields() }
+    const how = attempt.state === 'timed_out' ? 'timed out' : 'failed'
+    if (retryInMs === null) logger.error({ ...fields, err: error }, `task ${how}`)
+    else logger.warn({ ...fields, retryInMs, err: error }, `attempt ${how}`)
   }
   if (!events.hears('attempt.ended')) return
   events.emit('attempt.ended', {
@@ -65,23 +70,6 @@ export function emitAttemptEnded(
     error,
     retryInMs,
   })
-}
-
-/** Logs a failed attempt: as a warning if the task is retried, as an error if the failure is final. */
-function logFailure(
-  source: OccurrenceSource,
-  task: string,
-  attempt: AttemptRecord,
-  error: unknown,
-  retryInMs: number | null,
-  trace: AttemptTrace | null,
-): void {
-  const { logger } = source.engine
-  const { jobName: job, occurrenceId, scheduledAt } = namesOf(source)
-  const fields = { job, task, attempt: attempt.number, occurrenceId, scheduledAt, ...trace?.logFields() }
-  const how = attempt.state === 'timed_out' ? 'timed out' : 'failed'
-  if (retryInMs === null) logger.error({ ...fields, err: error }, `task ${how}`)
-  else logger.warn({ ...fields, retryInMs, err: error }, `attempt ${how}`)
 }
 
 export function emitReleased(source: OccurrenceSource, reason: string | null): void {

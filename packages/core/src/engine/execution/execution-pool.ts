@@ -1,41 +1,58 @@
 import type { OccurrenceId } from '../../ids.ts'
 import type { TaskRunRecord } from '../../storage/occurrence-record.ts'
+import type { SettleAnswer, SettleItem } from '../../storage/storage.ts'
 import { handlerKeyOf } from '../../job/job-document.ts'
 import type { Capacity } from './capacity.ts'
 import type { Children } from './isolation/children.ts'
 import type { JobPlan } from '../definitions/job-plan.ts'
+import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
+import type { Alarm } from '../runtime/agenda.ts'
+import { failInBackground } from '../runtime/background-loop.ts'
 import { RenewedMap } from '../runtime/renewed-map.ts'
+import { answers, Batcher } from '../storage-access/batcher.ts'
+import { lookMs } from '../../tuning.ts'
+import { killedGraceMs } from './tuning.ts'
 import { Execution, type ExecutionOwner } from './execution.ts'
 import { NextOccurrenceTaker, type Relay } from './next-runs.ts'
-import { createSettler, DelayedReports, type Settler } from './settler.ts'
 import type { StartedOccurrence } from './execution-report.ts'
+
+/** Supplies the settle items of one running occurrence. */
+export type Settling = Pick<Execution, 'takeItem' | 'settled' | 'refused'>
+
+/** The parts of a node that know its jobs and run their occurrences. */
+export interface NodeParts {
+  readonly registry: JobRegistry
+  readonly capacity: Capacity
+  readonly pool: ExecutionPool
+}
 
 /** The executions of this node, from claim or creation to the acknowledged end. An execution starts when it gets a permit. */
 export class ExecutionPool implements ExecutionOwner {
   readonly engine: EngineContext
-  readonly settler: Settler
+  readonly settler: Batcher<Settling, SettleItem, SettleAnswer>
   readonly children: Children
   readonly nextTaker: NextOccurrenceTaker
   readonly delayedReports: DelayedReports
-  readonly #capacity: Capacity
+  readonly capacity: Capacity
   readonly #executions = new RenewedMap<OccurrenceId, Execution>()
   /**
    * Occurrences that this node has left to the reaper because the storage rejected their end. In the storage this node still
    * owns them until their deadline. Without this set, the claimer would take them for claims whose answer was lost. An id
    * leaves the set only when this node runs the occurrence again.
    */
-  readonly #left = new Set<OccurrenceId>()
+  readonly left: Set<OccurrenceId> = new Set()
   /**
    * Number of promises that a shutdown waits for: calls of `onComplete`, taken occurrences that have not started, and reports
    * of forced cancels.
    */
   #hooks = 0
-  /** Whether the synchronous part of an `onComplete` hook is on the call stack. */
-  #isCallingBack = false
-  /** Whether the `onComplete` hook on the call stack has requested a shutdown. */
-  #isToldToStop = false
+  /**
+   * The `onComplete` hook whose synchronous part is on the call stack, and whether the hook has requested a shutdown; `null`: no
+   * hook.
+   */
+  #calledBack: { isToldToStop: boolean } | null = null
   #whenEmpty: (() => void)[] = []
   /** New executions are released if they only wait for retries after this monotonic instant; `null`: no limit. */
   waitsUntil: number | null = null
@@ -49,7 +66,7 @@ export class ExecutionPool implements ExecutionOwner {
     this.engine = engine
     this.children = children
     this.settler = createSettler(engine)
-    this.#capacity = capacity
+    this.capacity = capacity
     this.delayedReports = new DelayedReports(engine)
     this.nextTaker = new NextOccurrenceTaker(engine, capacity)
   }
@@ -63,7 +80,7 @@ export class ExecutionPool implements ExecutionOwner {
    * or release, even if they are released before they began.
    */
   get begun(): number {
-    return this.#executions.size - this.#capacity.waitingCount
+    return this.#executions.size - this.capacity.waitingCount
   }
 
   /** Yields the job name of each execution. */
@@ -77,7 +94,7 @@ export class ExecutionPool implements ExecutionOwner {
 
   /** Returns whether this node runs the occurrence, or has left its end to the reaper. */
   knows(id: OccurrenceId): boolean {
-    return this.#executions.has(id) || this.#left.has(id)
+    return this.#executions.has(id) || this.left.has(id)
   }
 
   /** Adds an execution, which starts when it gets a permit. The storage already names this node as the owner. */
@@ -91,7 +108,7 @@ export class ExecutionPool implements ExecutionOwner {
     readonly isUnreported?: boolean
   }): void {
     const { id } = options.occurrence
-    this.#left.delete(id)
+    this.left.delete(id)
     // A peer has released the occurrence, and this node has claimed it again before it noticed the loss of the earlier
     // execution.
     this.#executions.get(id)?.lose()
@@ -103,8 +120,8 @@ export class ExecutionPool implements ExecutionOwner {
     if (this.#isDraining) execution.shutDown()
     else if (this.#isIsolated) execution.isolate()
     if (!execution.isOpen) return
-    if (this.#capacity.hasBacklog) this.#capacity.turns.begun(handlerKeyOf(options.job.job), options.occurrence)
-    this.#capacity.enter(execution)
+    if (this.capacity.hasBacklog) this.capacity.turns.begun(handlerKeyOf(options.job.job), options.occurrence)
+    this.capacity.enter(execution)
   }
 
   /**
@@ -126,13 +143,9 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   closing(execution: Execution): void {
-    this.#capacity.leave(execution, execution.workingMs)
+    this.capacity.leave(execution, execution.workingMs)
     // The claimer claims from the backlog before the execution settles its end, so that claim and settle overlap.
-    this.#capacity.offerRoom()
-  }
-
-  leftToReaper(execution: Execution): void {
-    this.#left.add(execution.occurrence.id)
+    this.capacity.offerRoom()
   }
 
   closed(execution: Execution): void {
@@ -141,27 +154,26 @@ export class ExecutionPool implements ExecutionOwner {
     // If this node has claimed the occurrence again, the map has the new execution under the same id.
     if (this.#executions.get(id) === execution) this.#executions.delete(id)
     this.#lookWhetherEmpty()
-    this.#capacity.leave(execution, null)
+    this.capacity.leave(execution, null)
     // The end may have woken a queued occurrence since `closing`, so this class informs the claimer a second time that a
     // permit may be free.
-    this.#capacity.offerRoom()
+    this.capacity.offerRoom()
   }
 
   callingBack(call: () => Promise<void>): void {
-    const outer = { isCallingBack: this.#isCallingBack, isToldToStop: this.#isToldToStop }
-    this.#isCallingBack = true
-    this.#isToldToStop = false
+    const outer = this.#calledBack
+    const called = { isToldToStop: false }
+    this.#calledBack = called
     const hook = call()
+    this.#calledBack = outer
     // A hook that waits for the shutdown would deadlock with a shutdown that waits for the hook. After its first `await`, a
     // hook cannot be recognized as the caller of a shutdown.
-    if (!this.#isToldToStop) this.reporting(hook)
-    this.#isCallingBack = outer.isCallingBack
-    this.#isToldToStop = outer.isToldToStop
+    if (!called.isToldToStop) this.reporting(hook)
   }
 
   /** Called when a shutdown is requested. If a hook requests the shutdown, the shutdown does not wait for that hook. */
   shutdownAsked(): void {
-    if (this.#isCallingBack) this.#isToldToStop = true
+    if (this.#calledBack !== null) this.#calledBack.isToldToStop = true
   }
 
   reporting(hook: Promise<void>): void {
@@ -179,10 +191,6 @@ export class ExecutionPool implements ExecutionOwner {
     for (const resolve of waiting) resolve()
   }
 
-  woken(): void {
-    this.#capacity.workAppeared()
-  }
-
   /**
    * Starts no further execution, and releases executions that have not begun, also executions added later. Executions that have
    * begun may continue for `graceMs`.
@@ -190,7 +198,7 @@ export class ExecutionPool implements ExecutionOwner {
   drain(graceMs: number): void {
     this.shutdownAsked()
     this.#isDraining = true
-    this.#capacity.stop()
+    this.capacity.stop()
     const until = this.engine.clock.monotonic() + graceMs
     for (const execution of [...this.#executions.values()]) execution.drain(until)
   }
@@ -202,7 +210,38 @@ export class ExecutionPool implements ExecutionOwner {
 
   /** Called when the shutdown no longer waits for the executions. */
   abandon(): void {
-    for (const execution of this.#executions.values()) execution.abandon()
+    for (const { trace } of this.#executions.values()) trace?.ended({ outcome: 'abandoned', reason: 'shutdown' })
+  }
+
+  /**
+   * Ends the executions of a node that shuts down: lets them end, then aborts their handlers, then kills their children.
+   * Resolves when no execution is left, or when the time for a step is over. `quiet`: resolves when the node begins no further
+   * execution. `farewellMs`: maximum wait for each answer of the storage.
+   */
+  async letEnd(
+    quiet: Promise<unknown>,
+    { graceMs, abortGraceMs, farewellMs }: { graceMs: number; abortGraceMs: number; farewellMs: number },
+  ): Promise<void> {
+    const { agenda, storage } = this.engine
+    const ended = quiet.then(() => this.emptied())
+    // While the storage does not answer, the node can neither end nor release runs. The shutdown with its three waits for the
+    // storage must then fit into the grace period, minus a margin. After the grace period, container platforms kill the
+    // process.
+    const killMs = this.children.size === 0 ? 0 : killedGraceMs
+    const stoppedByMs = graceMs - 3 * lookMs - killMs - 3 * farewellMs
+    const awayAbortMs = Math.max(0, Math.min(abortGraceMs, stoppedByMs))
+    const awayGraceMs = Math.max(0, stoppedByMs - awayAbortMs)
+    if (await agenda.endsWithin(ended, awayGraceMs)) return
+    const answered = stoppedByMs > 0 ? storage.once(answers, { isAsked: false }) : Promise.resolve(true)
+    const isAway = !(await agenda.endsWithin(answered, farewellMs)) || !(await answered)
+    if (isAway && this.size === 0) return
+    if (!isAway && (await agenda.endsWithin(ended, graceMs - awayGraceMs))) return
+    this.abort()
+    if (await agenda.endsWithin(ended, isAway ? awayAbortMs : abortGraceMs)) return
+    if (this.children.size === 0) return
+    // After a child process or thread is killed, the node can release its occurrence.
+    this.children.kill()
+    await agenda.endsWithin(ended, killedGraceMs)
   }
 
   /** Resolves when there are no executions and all hooks have ended. */
@@ -212,6 +251,82 @@ export class ExecutionPool implements ExecutionOwner {
       await new Promise<void>((resolve) => {
         this.#whenEmpty.push(resolve)
       })
+    }
+  }
+}
+
+/** Batches the settle items of executions. An execution has at most one item in progress. */
+export function createSettler(engine: EngineContext): Batcher<Settling, SettleItem, SettleAnswer> {
+  return new Batcher(engine, {
+    operation: 'settle',
+    worthwhile: engine.worthwhileBatch,
+    isSerial: true,
+    make: (settling, now) => settling.takeItem(now),
+    send: (storage, items, now, attempt) =>
+      storage.settle({ now, items: attempt === 1 ? items : sentAgain(engine, items) }),
+    answered: (settling, item, answer, repeated) =>
+      settling.settled(item, repeated ? asRepeated(item, answer) : answer),
+    rejected: (settling, _item, error) => settling.refused(error),
+    failed: (error) => failInBackground(engine, 'settle', error),
+  })
+}
+
+/**
+ * Returns the items for the retry of a `settle` call. If the node may start nothing now, the items no longer take a next
+ * occurrence.
+ */
+function sentAgain(engine: EngineContext, items: readonly SettleItem[]): readonly SettleItem[] {
+  // `isHeldBack` knows of a clock jump only after a call of `now`, which reads the clocks. The result is not needed.
+  engine.now()
+  return engine.isHeldBack ? items.map(({ takeNext, ...item }) => item) : items
+}
+
+/** Marks the answer to a retried call, because an earlier call whose answer was lost may have taken the next occurrence. */
+function asRepeated(item: SettleItem, answer: SettleAnswer): SettleAnswer {
+  const mayHaveTaken = item.takeNext !== undefined && answer.outcome === 'ok' && answer.taken === undefined
+  return mayHaveTaken ? { ...answer, repeated: true } : answer
+}
+
+/**
+ * Executions whose state the storage does not fully know: their claim stands for their attempts, or their handlers have
+ * reported progress or log lines. The next settle of an execution carries this state too. After 1 s without a settle, the
+ * execution settles this state alone. All executions share one alarm.
+ */
+class DelayedReports implements Alarm {
+  at: number = 0
+  heapIndex: number = -1
+  readonly #engine: EngineContext
+  /** The executions with a delayed report and the monotonic instant at which each was added, oldest first. */
+  readonly #since = new RenewedMap<Execution, number>()
+
+  constructor(engine: EngineContext) {
+    this.#engine = engine
+  }
+
+  /** Adds a reporter. If the reporter was added before, its report is not postponed. */
+  add(reporter: Execution): void {
+    if (this.#since.has(reporter)) return
+    this.#since.set(reporter, this.#engine.clock.monotonic())
+    if (this.heapIndex < 0) this.#engine.agenda.setAlarm(this, lookMs)
+  }
+
+  /** Removes a reporter that has reported everything or has ended. */
+  delete(reporter: Execution): void {
+    if (this.#since.size > 0) this.#since.delete(reporter)
+  }
+
+  ring(): void {
+    const now = this.#engine.clock.monotonic()
+    for (let oldest = this.#since.first(); oldest !== undefined; oldest = this.#since.first()) {
+      const [reporter, since] = oldest
+      const leftMs = since + lookMs - now
+      // Reports that become due within 5 % of the delay are sent now too.
+      if (leftMs > lookMs / 20) {
+        this.#engine.agenda.setAlarm(this, leftMs)
+        return
+      }
+      this.#since.delete(reporter)
+      reporter.reportNow()
     }
   }
 }

@@ -6,10 +6,9 @@ import {
   type FinalState,
   type LogLineRecord,
   type OccurrenceDetails,
+  type OccurrenceRecord,
   slotOf,
   type TaskRunRecord,
-  type OccurrenceAddress,
-  type OccurrenceKind,
 } from '../../storage/occurrence-record.ts'
 import type { JobPlan } from '../definitions/job-plan.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
@@ -101,14 +100,11 @@ function logLineOf({ at, level, message, fields, cut }: LogLineRecord): LogLine 
 }
 
 /** A running occurrence whose owner is this node. */
-export interface StartedOccurrence extends OccurrenceAddress {
-  readonly kind: OccurrenceKind
-  readonly token: number
-  readonly jobVersion: number
-  readonly createdAt: number
+export interface StartedOccurrence
+  extends Pick<
+      OccurrenceRecord,
+      'id' | 'jobId' | 'scheduledAt' | 'kind' | 'token' | 'jobVersion' | 'createdAt' | 'dueAt'
+    >,
+    Pick<OccurrenceRecord, 'executionTimeoutMs' | 'recovered' | 'details'> {
   readonly startedAt: number
-  readonly dueAt: number
-  readonly executionTimeoutMs: number
-  readonly recovered: boolean
-  readonly details: OccurrenceDetails
 }

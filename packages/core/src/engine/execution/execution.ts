@@ -14,8 +14,9 @@ import { isHeldBy, orderAt } from '../../storage/rules.ts'
 import { latestTraceOf, readTraceContext } from '../../tracing/trace-context.ts'
 import type { RunTrace, Tracing } from '../../tracing/tracing.ts'
 import type { SettleAnswer, SettleChange, SettleItem, StorageWithin } from '../../storage/storage.ts'
-import type { PermitHolder } from './capacity.ts'
+import type { Capacity, PermitHolder } from './capacity.ts'
 import type { Children } from './isolation/children.ts'
+import type { OccurrenceId } from '../../ids.ts'
 import type { JobPlan, TaskPlan } from '../definitions/job-plan.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { Alarm } from '../runtime/agenda.ts'
@@ -38,7 +39,6 @@ import {
 } from './lifecycles.ts'
 import { KeptLogs } from './kept-logs.ts'
 import type { NextOccurrenceTaker, Relay } from './next-runs.ts'
-import type { Settler, Settling, DelayedReports } from './settler.ts'
 import { RunningOccurrenceContext } from './task-context.ts'
 import { type TaskOwner, TaskProgress } from './task-progress.ts'
 import { endedByClaim, runsOfLeft, runsWithoutTask, shownRuns } from './task-run-records.ts'
@@ -46,21 +46,20 @@ import { endedByClaim, runsOfLeft, runsWithoutTask, shownRuns } from './task-run
 /** The services and callbacks that an execution needs. {@link ExecutionPool} implements them. */
 export interface ExecutionOwner {
   readonly engine: EngineContext
-  readonly settler: Settler
+  readonly settler: { add(execution: Execution): void }
   readonly children: Children
   readonly nextTaker: NextOccurrenceTaker
   readonly relay: Relay | null
-  readonly delayedReports: DelayedReports
+  /** The executions that settle within 1 s what the storage lacks. */
+  readonly delayedReports: { add(execution: Execution): void; delete(execution: Execution): void }
+  readonly capacity: Capacity
+  /** Occurrences that this node has left to the reaper, see {@link Execution.refused}. */
+  readonly left: Set<OccurrenceId>
   /**
    * Called when no task of the execution has an attempt and no task may start. The execution still has to settle its end or its
    * release, which needs no permit.
    */
   closing(execution: Execution): void
-  /**
-   * Called when handlers ran, but the storage rejected the end of the occurrence. In the storage, this node still owns the
-   * occurrence. The reaper of any node releases the occurrence after its deadline.
-   */
-  leftToReaper(execution: Execution): void
   /** Called when the execution has ended on this node: finished, released or lost. */
   closed(execution: Execution): void
   /** Adds a promise that a shutdown waits for: the start of a taken occurrence, or the report of a forced cancel. */
@@ -70,11 +69,6 @@ export interface ExecutionOwner {
    * shutdown.
    */
   callingBack(hook: () => Promise<void>): void
-  /**
-   * Called when the storage has a pending occurrence: this occurrence after a release, or the next occurrence that this end
-   * woke.
-   */
-  woken(): void
 }
 
 const notHalted = null
@@ -87,7 +81,7 @@ const progressed: SettleChange = Object.freeze({ kind: 'progress' })
  * Runs one occurrence on this node. The execution decides which task starts next and when the occurrence ends, and settles each
  * step. It calls a handler only after the storage has acknowledged the attempt. A claim acknowledges the first attempts.
  */
-export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
+export class Execution implements Alarm, PermitHolder, TaskOwner {
   at: number = 0
   heapIndex: number = -1
   permit: PermitHolder['permit'] = 'none'
@@ -95,7 +89,8 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   occurrence: StartedOccurrence
   readonly #owner: ExecutionOwner
   readonly engine: EngineContext
-  readonly #plan: JobPlan
+  readonly children: Children
+  readonly plan: JobPlan
   readonly #tasks: readonly TaskProgress[]
   /** Task runs of the occurrence whose tasks are not in the plan. */
   readonly #foreignRuns: readonly TaskRunRecord[]
@@ -138,7 +133,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
    */
   #isRefused = false
   misfit: JobistemerError | null = null
-  #halt: Halt | null = notHalted
+  halt: Halt | null = notHalted
   /** The end or release in the last settle item; `null`: the last item has none. */
   #finalChange: SettleChange | null = null
   #finalRuns: readonly TaskRunRecord[] = noRuns
@@ -160,9 +155,10 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   ) {
     this.#owner = owner
     this.engine = owner.engine
+    this.children = owner.children
     this.job = options.job
     this.occurrence = options.occurrence
-    this.#plan = options.plan
+    this.plan = options.plan
     this.#drainsUntil = drainsUntil
     const { runs, fresh, plan, occurrence } = options
     this.#isFresh = fresh
@@ -261,11 +257,6 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     if (isNew) this.say()
   }
 
-  /** Ends the trace, because the node stops without waiting for this execution. */
-  abandon(): void {
-    this.trace?.ended({ outcome: 'abandoned', reason: 'shutdown' })
-  }
-
   /**
    * Checks whether the run must fail before its handlers: its stored row is damaged, or its data do not match the job's schema.
    * A client without the job's code has no schema, so this node may be the first to check the data. `null`: the check is
@@ -351,7 +342,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
    * time. Releases the occurrence after its handlers have ended. Not related to isolated tasks.
    */
   isolate(): void {
-    if (this.#plan.settings.whileIsolated !== 'abort') return
+    if (this.plan.settings.whileIsolated !== 'abort') return
     this.#stop({ kind: 'release', reason: 'isolated' }, 'isolated')
     // Only children of isolated tasks can be killed. Handlers in this process that ignore their signal continue.
     if (this.#phase === 'open') for (const task of this.#tasks) task.hurry()
@@ -370,6 +361,10 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     if (this.#phase === 'open') for (const task of this.#tasks) task.hurry()
   }
 
+  /**
+   * Returns the item for the next `settle` call; `null`: this node no longer runs the occurrence, or the occurrence has an open
+   * completion.
+   */
   takeItem(now: number): SettleItem | null {
     this.#saying = false
     if (this.#phase === 'closed') return null
@@ -385,7 +380,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.#isNoted = false
     let change = progressed
     if (this.#phase === 'closing' && !this.#isHandingOn) {
-      change = finalChange(this.#halt, this.#tasks, this.#failedFast, now)
+      change = finalChange(this.halt, this.#tasks, this.#failedFast, now)
       this.#finalRuns = runs
       this.#finalChange = change
     }
@@ -422,7 +417,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
       if (change.kind === 'finish') this.#owner.nextTaker.ended(this.occurrence.jobId, answer)
       this.#close(change)
       // The storage sends wake-ups to peers only, so this node has to wake itself.
-      if (answer.woken !== null || change.kind === 'release') this.#owner.woken()
+      if (answer.woken !== null || change.kind === 'release') this.#owner.capacity.workAppeared()
       return
     }
     // Handle the cancel request before the acknowledgement, because the acknowledgement would call the handlers of the
@@ -553,7 +548,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     }
     if (this.#isRefused) {
       logger.error(fields, 'the storage refused to store that this run failed: the run waits for the reaper')
-      this.#owner.leftToReaper(this)
+      this.#owner.left.add(this.occurrence.id)
       this.lose()
       return
     }
@@ -563,7 +558,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     const isClosing = this.#phase === 'closing'
     this.#stop({ kind: 'finish', state: 'failed', reason: 'storage_refused' }, 'storage_refused')
     if (!isClosing) return
-    this.#halt = { kind: 'finish', state: 'failed', reason: 'storage_refused' }
+    this.halt = { kind: 'finish', state: 'failed', reason: 'storage_refused' }
     this.say()
   }
 
@@ -587,12 +582,12 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
    */
   advance(): void {
     if (this.#phase !== 'open') return
-    const parallel = this.#plan.settings.taskExecutionMode === 'parallel'
+    const parallel = this.plan.settings.taskExecutionMode === 'parallel'
     const failedFast = this.#failedFast
     let open = false
     for (const task of this.#tasks) {
       if (task.ended) continue
-      if (task.isIdle && this.#halt === notHalted) {
+      if (task.isIdle && this.halt === notHalted) {
         if (failedFast && !task.plan.alwaysRuns) task.giveUp('fail_fast')
         else task.announce()
       }
@@ -625,32 +620,20 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
    * relay exists.
    */
   #handOn(): Promise<void> | null {
-    const change = finalChange(this.#halt, this.#tasks, this.#failedFast, this.engine.now())
+    const change = finalChange(this.halt, this.#tasks, this.#failedFast, this.engine.now())
     return change.kind === 'finish' ? (this.#owner.relay?.handOn(this.occurrence) ?? null) : null
-  }
-
-  get children(): Children {
-    return this.#owner.children
   }
 
   get isOpen(): boolean {
     return this.#phase === 'open'
   }
 
-  get isHandedBack(): boolean {
-    return this.#halt?.kind === 'release'
-  }
-
-  get failsInterrupted(): boolean {
-    return this.#plan.settings.onInterrupted === 'fail'
-  }
-
   /** Called when a handler was interrupted and the job's `onInterrupted` forbids another call of the handler. */
   interrupted(): void {
-    if (this.#halt?.kind !== 'release') return
-    this.#halt = { kind: 'finish', state: 'failed', reason: this.#halt.reason }
+    if (this.halt?.kind !== 'release') return
+    this.halt = { kind: 'finish', state: 'failed', reason: this.halt.reason }
     // A release waits for running handlers without a limit. A finish gives up on them after `abortGraceMs` or `killAfter`.
-    for (const task of this.#tasks) task.abort(giveUpReason(this.#halt))
+    for (const task of this.#tasks) task.abort(giveUpReason(this.halt))
   }
 
   failMisfit(): void {
@@ -658,7 +641,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   mayRetry(plan: TaskPlan): boolean {
-    return this.#halt === notHalted && (!this.#failedFast || plan.alwaysRuns)
+    return this.halt === notHalted && (!this.#failedFast || plan.alwaysRuns)
   }
 
   /**
@@ -678,9 +661,9 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
    * effect once the execution is closing.
    */
   #stop(halt: Halt, reason: AbortReason): void {
-    const isAllowed = transition(haltTransitions, this.#halt?.kind ?? 'none', halt.kind) !== undefined
+    const isAllowed = transition(haltTransitions, this.halt?.kind ?? 'none', halt.kind) !== undefined
     if (this.#phase !== 'open' || !isAllowed) return
-    this.#halt = halt
+    this.halt = halt
     for (const task of this.#tasks) task.abort(reason)
     this.advance()
   }
@@ -690,11 +673,11 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
    * Only a `finish` halt leaves unfinished tasks: without a halt, {@link advance} has ended all tasks.
    */
   #runs(): TaskRunRecord[] {
-    const releasing = this.#halt?.kind === 'release'
+    const releasing = this.halt?.kind === 'release'
     let runs: TaskRunRecord[] | null = this.#foreignRuns.length === 0 ? null : this.#foreignRuns.slice()
     for (const task of this.#tasks) {
       if (this.#phase === 'closing' && !releasing && !task.ended) {
-        task.giveUp(this.#halt === notHalted ? 'fail_fast' : giveUpReason(this.#halt))
+        task.giveUp(this.halt === notHalted ? 'fail_fast' : giveUpReason(this.halt))
       }
       const record = task.toRecord()
       if (record === null) continue
@@ -768,7 +751,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     try {
       const { occurrences } = await this.engine.storage.repeated('get', (calls) => calls.get({ occurrences: [id] }))
       const record = occurrences[0] ?? null
-      const runsOf = (one: OccurrenceRecord) => (endedByClaim(one) ? runsOfLeft(one, this.#plan) : one.runs)
+      const runsOf = (one: OccurrenceRecord) => (endedByClaim(one) ? runsOfLeft(one, this.plan) : one.runs)
       this.#finalRuns = record === null ? noRuns : shownRuns({ ...record, runs: runsOf(record) })
       const report = this.#report('canceled', record?.reason ?? 'canceled', record?.finishedAt ?? this.engine.now())
       this.#tellReport(report, true)
@@ -806,6 +789,6 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   #report(outcome: FinalState, reason: string | null, finishedAt: number): ExecutionReport {
-    return reportOf(this, this.#plan, this.#finalRuns, { outcome, reason, finishedAt })
+    return reportOf(this, this.plan, this.#finalRuns, { outcome, reason, finishedAt })
   }
 }

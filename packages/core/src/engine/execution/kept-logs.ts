@@ -6,41 +6,42 @@ import type { LogLineRecord, LogsRecord, AttemptRecord, ProgressRecord } from '.
  * settle of the occurrence carries the lines.
  */
 export class KeptLogs {
-  /** The logs of attempts with at least one line, in the order of their first line. */
+  /** The logs of attempts, in the order of their first line. Logs without lines leave the set. */
   readonly #logs = new Set<AttemptLog>()
-  #bytes = 0
   /** False after the storage has rejected an item with log lines. */
   isKeeping = true
 
-  grew(log: AttemptLog, bytes: number): void {
+  /** Called when a log has got a line. Drops old lines while all lines together are too long. */
+  grew(log: AttemptLog): void {
     this.#logs.add(log)
-    this.#bytes += bytes
-    while (this.#bytes > mostJsonBytes / 2) this.#victim().dropOldest()
-  }
-
-  shrank(log: AttemptLog, bytes: number): void {
-    this.#bytes -= bytes
-    if (log.bytes === 0) this.#logs.delete(log)
+    for (let victim = this.#victim(); victim !== null; victim = this.#victim()) victim.dropOldest()
   }
 
   /**
    * Drops all log lines and keeps no further lines, because the storage rejected them. Returns whether there were any lines.
    */
   refuse(): boolean {
-    const hadAny = this.#bytes > 0
+    const hadAny = [...this.#logs].some(({ bytes }) => bytes > 0)
     this.isKeeping = false
-    for (const log of [...this.#logs]) log.dropAll()
+    for (const log of this.#logs) log.dropAll()
     return hadAny
   }
 
-  /** Returns the log that loses its oldest line: the superseded log with the earliest first line, otherwise the largest log. */
-  #victim(): AttemptLog {
+  /**
+   * Returns the log that loses its oldest line: the superseded log with the earliest first line, otherwise the largest log.
+   * `null`: the lines are not too long.
+   */
+  #victim(): AttemptLog | null {
+    let bytes = 0
+    let superseded: AttemptLog | null = null
     let largest: AttemptLog | null = null
     for (const log of this.#logs) {
-      if (log.isSuperseded) return log
-      if (largest === null || log.bytes > largest.bytes) largest = log
+      bytes += log.bytes
+      if (log.bytes === 0) this.#logs.delete(log)
+      else if (log.isSuperseded) superseded ??= log
+      else if (largest === null || log.bytes > largest.bytes) largest = log
     }
-    return largest as AttemptLog
+    return bytes > mostJsonBytes / 2 ? (superseded ?? largest) : null
   }
 }
 
@@ -54,11 +55,8 @@ export class AttemptLog {
   bytes = 0
   readonly #kept: KeptLogs
   readonly #most: number
-  readonly #lines: LogLineRecord[] = []
-  readonly #sizes: number[] = []
+  readonly #lines: { readonly line: LogLineRecord; readonly size: number }[] = []
   #dropped: number
-  /** The last result of {@link toRecord}, which must not change after its return; `null`: lines have changed since. */
-  #printed: LogsRecord | null = null
 
   /** `most`: maximum number of lines of this attempt. `stored`: the lines that an earlier owner has stored. */
   constructor(kept: KeptLogs, most: number, stored?: LogsRecord) {
@@ -70,21 +68,15 @@ export class AttemptLog {
 
   add(line: LogLineRecord): void {
     const size = Buffer.byteLength(JSON.stringify(line)) + 1
-    this.#printed = null
     if (this.#lines.length === this.#most) this.dropOldest()
-    this.#lines.push(line)
-    this.#sizes.push(size)
+    this.#lines.push({ line, size })
     this.bytes += size
-    this.#kept.grew(this, size)
+    this.#kept.grew(this)
   }
 
   dropOldest(): void {
-    const size = this.#sizes.shift() as number
-    this.#lines.shift()
+    this.bytes -= this.#lines.shift()?.size ?? 0
     this.#dropped++
-    this.#printed = null
-    this.bytes -= size
-    this.#kept.shrank(this, size)
   }
 
   dropAll(): void {
@@ -93,8 +85,7 @@ export class AttemptLog {
 
   toRecord(): LogsRecord | null {
     if (this.#lines.length === 0 && this.#dropped === 0) return null
-    this.#printed ??= { lines: this.#lines.slice(), dropped: this.#dropped }
-    return this.#printed
+    return { lines: this.#lines.map(({ line }) => line), dropped: this.#dropped }
   }
 }
 

@@ -29,8 +29,8 @@ export class NextOccurrenceTaker {
    */
   readonly #queued = new Set<JobId>()
   /**
-   * Jobs with an end in progress that may take the next occurrence. The value is the monotonic instant at which the end was
-   * sent.
+   * Jobs with an end in progress that may take the next occurrence, or with a taken occurrence that does not run yet. The value
+   * is the monotonic instant at which the end was sent.
    */
   readonly #requested = new Map<JobId, number>()
   /** Runs taken occurrences; `null`: the storage does not support taking, so no end takes an occurrence. */
@@ -53,7 +53,10 @@ export class NextOccurrenceTaker {
     return true
   }
 
-  /** Returns whether a settle is in progress that may take the next occurrence of this job for this node. */
+  /**
+   * Returns whether a settle is in progress that may take the next occurrence of this job for this node, or the taken occurrence
+   * does not run yet.
+   */
   isAwaited(jobId: JobId): boolean {
     return this.#requested.has(jobId)
   }
@@ -77,17 +80,21 @@ export class NextOccurrenceTaker {
    */
   answered(jobId: JobId, answer: SettleAnswer | null): Promise<void> | null {
     const askedAt = this.#requested.get(jobId) ?? this.#engine.clock.monotonic()
-    this.#requested.delete(jobId)
     const taken = answer?.outcome === 'ok' ? (answer.taken ?? null) : null
     const hasWoken = answer?.outcome === 'ok' && answer.woken !== null
     if (taken === null && !hasWoken) this.#queued.delete(jobId)
     if (taken !== null && this.runner !== null) {
-      return this.runner.runNext(taken, askedAt).finally(() => this.#capacity.unreserve(1))
+      return this.runner.runNext(taken, askedAt).finally(() => this.#unreserve(jobId))
     }
-    this.#capacity.unreserve(1)
+    this.#unreserve(jobId)
     this.#capacity.offerRoom()
     if (answer?.outcome === 'ok' && answer.repeated === true) this.runner?.lookForUnanswered()
     return null
+  }
+
+  #unreserve(jobId: JobId): void {
+    this.#requested.delete(jobId)
+    this.#capacity.unreserve(1)
   }
 }
 

@@ -1,4 +1,4 @@
-import { firstKept, lastKept, lastWithStack } from './tuning.ts'
+import { firstKept, lastWithStack } from './tuning.ts'
 import type { RetryPolicy, TaskSettings } from '../../configuration/settings.ts'
 import type { AttemptRecord, OmittedAttempts } from '../../storage/occurrence-record.ts'
 
@@ -51,7 +51,7 @@ export function withAttempt({ attempts, omitted }: KeptAttempts, attempt: Attemp
   const older = next.length - lastWithStack
   if (older > 0) next[older] = withoutStack(next[older] as AttemptRecord)
   next.push(attempt)
-  if (next.length <= firstKept + lastKept) return { attempts: next, omitted }
+  if (next.length <= 4 * firstKept) return { attempts: next, omitted }
   const [gone] = next.splice(firstKept, 1) as [AttemptRecord]
   return {
     attempts: next,

@@ -15,14 +15,14 @@ import type {
 import type { AttemptTrace } from '../../tracing/tracing.ts'
 import { IsolatedAttempt } from './isolation/isolated-attempt.ts'
 import type { Children } from './isolation/children.ts'
-import type { TaskPlan } from '../definitions/job-plan.ts'
+import type { JobPlan, TaskPlan } from '../definitions/job-plan.ts'
 import type { Alarm } from '../runtime/agenda.ts'
 import { failInBackground } from '../runtime/background-loop.ts'
 import { runUserCode } from '../runtime/own-context.ts'
 import { type AbortReason, abortErrorOf, isHandOver, timeoutError } from './abort-errors.ts'
 import { attemptOver, type Completion, notCommitted } from './completion.ts'
 import { allowsRetry, emitAttemptEnded, emitAttemptProgressed, emitAttemptStarted } from './execution-events.ts'
-import { attemptTransitions, type EventOf, type StateOf, transition } from './lifecycles.ts'
+import { attemptTransitions, type EventOf, type Halt, type StateOf, transition } from './lifecycles.ts'
 import { failuresOf, type KeptAttempts, withAttempt, resumesAt, retryDelay } from './retry.ts'
 import { type KeptLogs, TaskNotes } from './kept-logs.ts'
 import { toLogLine } from './log-line.ts'
@@ -45,10 +45,9 @@ export interface TaskOwner extends TaskContextSource {
   readonly keptLogs: KeptLogs
   /** Whether the occurrence has not ended on this node: attempts may begin, and their results count. */
   readonly isOpen: boolean
-  /** Whether the node will release the occurrence to another node, unless its tasks end or the run is canceled before. */
-  readonly isHandedBack: boolean
-  /** Whether the job has `onInterrupted: 'fail'`: after an interruption the occurrence fails. */
-  readonly failsInterrupted: boolean
+  readonly plan: JobPlan
+  /** Why the execution stops early; a `release` hands the occurrence to another node. `null`: the execution does not stop. */
+  readonly halt: Halt | null
   /** Called when a handler was interrupted under `onInterrupted: 'fail'`. The occurrence fails. */
   interrupted(): void
   /** Returns whether this node may start a further attempt of the task. */
@@ -390,7 +389,7 @@ export class TaskProgress implements Alarm {
     } else if (this.#step === 'stopping' && !this.#killIsolated()) {
       // A peer may claim a released occurrence at once. So a node that shuts down never gives up on a handler that still runs.
       const reason = this.#abortReason
-      if (this.#owner.isHandedBack || reason === undefined) return
+      if (this.#owner.halt?.kind === 'release' || reason === undefined) return
       this.#attemptEnded(this.#lastAttempt?.number ?? 0, false, abortErrorOf(this.plan, reason))
     }
   }
@@ -574,7 +573,7 @@ export class TaskProgress implements Alarm {
     const owner = this.#owner
     if (state === 'aborted' && this.#abortReason !== undefined) {
       this.#aborted(this.#abortReason)
-      if (isHandOver(this.#abortReason) && owner.failsInterrupted) {
+      if (isHandOver(this.#abortReason) && owner.plan.settings.onInterrupted === 'fail') {
         this.state = 'failed'
         owner.interrupted()
       }
@@ -593,7 +592,7 @@ export class TaskProgress implements Alarm {
       this.#reason = 'not_retryable'
     }
     if (retryInMs !== null && owner.mayRetry(this.plan)) return retryInMs
-    if (retryInMs !== null && owner.isHandedBack) {
+    if (retryInMs !== null && owner.halt?.kind === 'release') {
       this.state = 'retrying'
       this.retryDueAt = owner.engine.now() + Math.round(retryInMs)
       return null

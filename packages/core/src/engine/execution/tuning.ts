@@ -9,18 +9,10 @@ export const longestWaitMs = 100
 /** If no run has ended for this many milliseconds, the node no longer counts as working off its backlog quickly. */
 export const longestRestMs = 10_000
 /**
- * Milliseconds between two looks for work: for jobs that become due, for slots that wait behind a backlog, and for waiting jobs
- * if the last look left out a single job and found no other. Also the time after which other nodes launch an overdue slot, and
- * the default interval of scans for changes. Slow handlers and slow storages rarely delay a slot by more.
- */
-export const lookMs = 1000
-/**
  * Number of due slots that may join the backlog for each run that this node takes from the backlog. With 1 or more, storing
  * work that cannot run yet would starve the work that can.
  */
 export const joinShare = 0.5
-/** Maximum number of slots that may join the backlog at once. One claim or create has about as many items. */
-export const mostJoining = 1000
 /**
  * Factor by which the remembered handler latency shrinks with each further handler. After 60 quick handlers, 5 % of the
  * latency is left.
@@ -28,16 +20,9 @@ export const mostJoining = 1000
 export const decay = 0.95
 /** Pause after a look, as a multiple of its duration: the storage may read all waiting work of the busy jobs during a look. */
 export const pauseFactor = 20
-/**
- * Maximum number of jobs per round of turns. If more jobs than this have waiting work, no single job occupies most of the
- * node.
- */
-export const mostInRound = 100
 /** Number of runs that make up the turn of a job. While the backlog is shorter, a claim takes the oldest work of all jobs. */
 export const runsPerTurn = 10
 
-/** Milliseconds for which a pool keeps an idle child. */
-export const idleChildMs = 30_000
 /** Milliseconds for which a node that shuts down waits for its killed children. */
 export const killedGraceMs = 2000
 
@@ -50,16 +35,11 @@ export const killedGraceMs = 2000
 export const abortGraceMs = 5000
 
 /**
- * Number of first attempts that a task's record keeps; it also keeps the last 15, of which the last 3 keep the stack and cause
- * of their error. Each settle writes all kept attempts of its occurrence. Without a limit, 1,000 attempts of a task wrote 3 GB.
+ * Number of first attempts that a task's record keeps. The record also keeps three times as many last attempts, of which the
+ * last 3 keep the stack and cause of their error. Each settle writes all kept attempts of its occurrence. Without a limit, 1,000
+ * attempts of a task wrote 3 GB.
  */
 export const firstKept = 5
-export const lastKept = 15
 export const lastWithStack = 3
 /** Maximum length of a kept log line in characters: message, field names and values together. */
 export const longestLine = 1000
-/**
- * Milliseconds until the storage receives what an execution has not reported yet: first attempts for which its claim stands,
- * progress, and log lines. If the answer to a claim takes this long, the claimer confirms ownership before it calls handlers.
- */
-export const longestDelayMs = 1000

@@ -3,11 +3,10 @@ import { toErrorRecord } from '../../error-record.ts'
 import { readJobDocument } from '../../job/job-document.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { Page, ReapAnswer, ReapItem } from '../../storage/storage.ts'
-import type { Capacity } from '../execution/capacity.ts'
-import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { ItemRefused } from '../storage-access/bisecting-calls.ts'
-import type { ExecutionPool } from '../execution/execution-pool.ts'
+import { failInBackground } from '../runtime/background-loop.ts'
+import { Batcher } from '../storage-access/batcher.ts'
+import type { NodeParts } from '../execution/execution-pool.ts'
 import {
   abandoned,
   type Beginning,
@@ -30,12 +29,11 @@ interface Release {
   readonly item: ReapItem
   readonly jobName: string
   readonly lostTasks: readonly string[]
+  /** Whether this node took the run from its owner. */
+  isReaped: boolean
 }
 
-export interface ReleaseParts {
-  readonly registry: JobRegistry
-  readonly capacity: Capacity
-  readonly pool: ExecutionPool
+export interface ReleaseParts extends NodeParts {
   readonly heartbeats: Heartbeats
 }
 
@@ -48,11 +46,23 @@ export interface ReleaseParts {
 export class RunRelease {
   readonly #engine: EngineContext
   readonly #parts: ReleaseParts
+  readonly #reaps: Batcher<Release, ReapItem, ReapAnswer>
   #isStopped = false
 
   constructor(engine: EngineContext, parts: ReleaseParts) {
     this.#engine = engine
     this.#parts = parts
+    this.#reaps = new Batcher<Release, ReapItem, ReapAnswer>(engine, {
+      operation: 'reap',
+      make: ({ item }) => item,
+      send: (storage, items, now) => storage.reap({ now, items }),
+      answered: (release, _item, answer) => {
+        release.isReaped = answer.outcome === 'reaped'
+        if (answer.outcome === 'reaped') this.#report(release, answer.woken !== null)
+      },
+      rejected: (_release, { id }, error) => engine.fail(`reap ${id}`, error),
+      failed: (error) => failInBackground(engine, 'reap', error),
+    })
   }
 
   /** Ends a search after its current page. A release in progress then returns the counts of the pages that it has read. */
@@ -104,24 +114,8 @@ export class RunRelease {
     const now = this.#engine.now()
     const releases: Release[] = []
     for (const record of records) releases.push(await this.#releaseOf(record, reason, now))
-    let reaped = 0
-    const answered = (index: number, answer: ReapAnswer | ItemRefused) => {
-      const release = releases[index] as Release
-      if (answer instanceof ItemRefused) this.#engine.fail(`reap ${release.item.id}`, answer.error)
-      else if (answer.outcome === 'reaped') {
-        reaped++
-        this.#report(release, answer.woken !== null)
-      }
-    }
-    const items = releases.map(({ item }) => item)
-    const answers = await this.#engine.bisecting.send(
-      'reap',
-      items,
-      (calls, some) => calls.reap({ now, items: some }),
-      answered,
-    )
-    for (const [index, answer] of answers.entries()) if (answer !== undefined) answered(index, answer)
-    return reaped
+    await this.#reaps.sendNow(releases, now)
+    return releases.filter(({ isReaped }) => isReaped).length
   }
 
   async #releaseOf(record: OccurrenceRecord, reason: string, now: number): Promise<Release> {
@@ -148,7 +142,8 @@ export class RunRelease {
     if (!retries) await this.#parts.pool.relay?.handOn(record)
     const action = retries ? 'retry' : 'fail'
     const item: ReapItem = { id, jobId, scheduledAt, token, owner, sequence, runs, action, reason: cause }
-    return { item, jobName, lostTasks: left.filter(hasUnfinishedAttempt).map(({ task }) => task) }
+    const lostTasks = left.filter(hasUnfinishedAttempt).map(({ task }) => task)
+    return { item, jobName, lostTasks, isReaped: false }
   }
 
   /**

@@ -1,5 +1,4 @@
-import { blockedLookMs } from './tuning.ts'
-import { mostListed } from '../../tuning.ts'
+import { lookMs, mostListed } from '../../tuning.ts'
 import type { Clock } from '../../clock.ts'
 import type { EventHub } from '../../events.ts'
 import type { Logger } from '../../logger.ts'
@@ -53,25 +52,25 @@ export class BlockedLoop implements Alarm {
   start(): void {
     // A virtual clock stands still while code runs, so a delay cannot be measured.
     if (this.#engine.clock.isAuthoritative === true) return
-    this.#dueAt = this.#engine.clock.monotonic() + blockedLookMs
+    this.#dueAt = this.#engine.clock.monotonic() + lookMs
     this.#cpuMs = cpuMs()
-    this.#engine.agenda.setAlarm(this, blockedLookMs)
+    this.#engine.agenda.setAlarm(this, lookMs)
   }
 
   stop(): void {
     this.#engine.agenda.cancelAlarm(this)
   }
 
-  /** Records that a call of this job's handler or schedule took `forMs`. Ignores calls shorter than half of `blockedLookMs`. */
+  /** Records that a call of this job's handler or schedule took `forMs`. Ignores calls shorter than half of `lookMs`. */
   held(jobName: string, forMs: number): void {
-    if (forMs < blockedLookMs / 2 || this.#causes.size >= mostListed) return
+    if (forMs < lookMs / 2 || this.#causes.size >= mostListed) return
     this.#causes.set(jobName, Math.max(forMs, this.#causes.get(jobName) ?? 0))
   }
 
   ring(): void {
     const blockedMs = Math.round(this.#engine.clock.monotonic() - this.#dueAt)
-    const running = firstOnes(this.#running())
-    if (blockedMs >= blockedLookMs) {
+    const running = [...new Set(this.#running())].slice(0, mostListed)
+    if (blockedMs >= lookMs) {
       const suspects = this.#causes.size > 0 ? this.#causes.keys() : new Set([...this.#ranBefore, ...running])
       const [only, ...others] = [...suspects].slice(0, mostListed)
       const jobs = only === undefined ? [] : [only, ...others]
@@ -87,13 +86,4 @@ export class BlockedLoop implements Alarm {
     this.#ranBefore = running
     this.start()
   }
-}
-
-function firstOnes(names: Iterable<string>): readonly string[] {
-  const first = new Set<string>()
-  for (const name of names) {
-    first.add(name)
-    if (first.size === mostListed) break
-  }
-  return [...first]
 }

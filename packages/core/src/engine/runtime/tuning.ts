@@ -9,12 +9,6 @@ export const longestTurnMs = 5
 export const mostStepsPerTurn = 50_000
 
 /**
- * Interval in ms of the checks for a blocked event loop, and the least delay that is reported. The interval is far below
- * `deadAfter`, after which peers declare a silent node dead.
- */
-export const blockedLookMs = 1000
-
-/**
  * Minimum number of additions before a `RenewedMap` replaces its map. Copying this many entries costs less than the additions.
  */
 export const leastAdditions = 64

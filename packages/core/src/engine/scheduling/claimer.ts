@@ -2,18 +2,16 @@ import type { JobId } from '../../ids.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { ClaimAnswer } from '../../storage/storage.ts'
 import { unreadablePartOf } from '../../storage/unreadable.ts'
-import type { Capacity } from '../execution/capacity.ts'
 import { type JobPlan, overridePlan } from '../definitions/job-plan.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { AfterTurn, nextTurn } from '../runtime/after-turn.ts'
 import { BackgroundLoop, failInBackground } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import type { ExecutionPool } from '../execution/execution-pool.ts'
+import type { NodeParts } from '../execution/execution-pool.ts'
 import type { TakenRunner } from '../execution/next-runs.ts'
 import { beginsByClaim, initialRuns } from '../execution/task-run-records.ts'
-import { upkeepMs } from '../../tuning.ts'
-import { longestDelayMs, lookMs } from '../execution/tuning.ts'
+import { lookMs, upkeepMs } from '../../tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 
 /**
@@ -23,10 +21,7 @@ import type { JobRecord } from '../../storage/job-record.ts'
 type Sweep = 'none' | 'once' | 'to the end'
 
 /** The parts of the engine that the claimer uses. */
-interface ClaimerParts {
-  readonly registry: JobRegistry
-  readonly capacity: Capacity
-  readonly pool: ExecutionPool
+interface ClaimerParts extends NodeParts {
   readonly pollIntervalMs: number
   readonly takesNext: boolean
 }
@@ -264,7 +259,8 @@ export class Claimer implements TakenRunner {
     // If this node dies before it has stored the first attempts, a reaper derives them from the version of the occurrence. If
     // this node uses another version, it stores the attempts before it calls handlers.
     const isOwnVersion = plan.version === record.jobVersion
-    const isTrusted = this.#engine.clock.monotonic() - askedAt <= longestDelayMs
+    // After a late answer, the claimer confirms ownership before it calls handlers: a peer may have reaped the run.
+    const isTrusted = this.#engine.clock.monotonic() - askedAt <= lookMs
     // If a user requested the cancel from an earlier owner, the answer to the first settle carries the request.
     const begins = isOwnVersion && isTrusted && beginsByClaim(record) && record.cancelRequest === null
     const isParallel = plan.settings.taskExecutionMode === 'parallel'

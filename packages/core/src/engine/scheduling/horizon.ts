@@ -4,9 +4,8 @@ import type { JobRegistry } from '../definitions/job-registry.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
-import { aheadMs, looksPerFullLook, overlapMs } from './tuning.ts'
-import { longestWaitMs, lookMs } from '../execution/tuning.ts'
-import { wakeDelayMs } from '../../tuning.ts'
+import { longestWaitMs } from '../execution/tuning.ts'
+import { clockMarginMs, lookMs, upkeepMs, wakeDelayMs } from '../../tuning.ts'
 
 /** The rest of an incomplete look for due jobs, with the cursor at which the look continues. */
 interface Rest {
@@ -92,7 +91,7 @@ export class Horizon {
   async #look(): Promise<void> {
     const now = this.#engine.now()
     if (this.#engine.isHeldBack) return
-    this.#registry.dropUnneeded(now + aheadMs)
+    this.#registry.dropUnneeded(now + 2 * lookMs)
     if (this.#isBlind) return
     const shards = this.#assignment.ownShards
     if (shards?.length === 0) return
@@ -100,16 +99,17 @@ export class Horizon {
     this.#rest = null
     const end = await this.#lookUp(due, cursor)
     // If `lookForAll` was called during an incomplete look, the node first completes this look. The full look follows.
-    if (end === null) this.#lookedAt = due.upTo - aheadMs
+    if (end === null) this.#lookedAt = due.upTo - 2 * lookMs
     else this.#rest ??= { due, cursor: end }
   }
 
   #dueUpTo(now: number, shards: readonly number[] | null): DueJobs {
-    const isFull = this.#looks++ % looksPerFullLook === 0 || !Number.isFinite(this.#lookedAt)
+    const isFull = this.#looks++ % (upkeepMs / lookMs) === 0 || !Number.isFinite(this.#lookedAt)
     // Earlier looks have loaded the jobs whose next instant lies before `after`. If another node has moved a next instant back,
     // the next full look loads that job. The minimum covers a clock that was set back.
-    const since = isFull ? {} : { after: Math.min(this.#lookedAt, now) - overlapMs }
-    return { upTo: now + aheadMs, ...since, ...(shards !== null && { shards }) }
+    const since = isFull ? {} : { after: Math.min(this.#lookedAt, now) - 2 * clockMarginMs }
+    // A job is loaded two intervals of looks ahead, so that a single failed look delays no slot.
+    return { upTo: now + 2 * lookMs, ...since, ...(shards !== null && { shards }) }
   }
 
   /** Makes a look for due jobs. Returns the cursor at which the next look continues; `null`: the look is complete. */

@@ -1,7 +1,9 @@
-import { activeWatchers, looksPerFullLook, mostSamples, overlapMs, reserveFactor, sample } from './tuning.ts'
+import { activeWatchers, fewSlots, mostSamples, reserveFactor } from './tuning.ts'
+import { clockMarginMs, lookMs, upkeepMs } from '../../tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { CreateAnswer, DueJobs } from '../../storage/storage.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
+import type { NodeParts } from '../execution/execution-pool.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
@@ -48,6 +50,11 @@ interface OverdueTakeoverParts {
   readonly assignment: ShardAssignment
   readonly standbyMs: number
   readonly findsDueJobs: boolean
+}
+
+/** The parts of the engine that create due slots and missed slots. */
+export interface LaunchParts extends NodeParts {
+  readonly overdue: Pick<OverdueTakeover, 'answered' | 'isBehind' | 'left' | 'passed'>
 }
 
 /**
@@ -237,7 +244,7 @@ export class OverdueTakeover {
 
   get #mostAtOnce(): number {
     const { maxBatch } = this.#engine
-    return this.#isSampling ? Math.min(sample, maxBatch) : maxBatch
+    return this.#isSampling ? Math.min(fewSlots, maxBatch) : maxBatch
   }
 
   async #findOverdue(): Promise<void> {
@@ -256,8 +263,10 @@ export class OverdueTakeover {
     // these watchers still have time; `#takeOnInTurn` counts exactly.
     const fewestTurns = Math.min(Math.max(0, this.#parts.assignment.watchRank - 1), activeWatchers)
     const upTo = this.#engine.now() - (fewestTurns + 1) * this.#parts.standbyMs
-    const isFull = this.#scans++ % looksPerFullLook === 0
-    const after = Math.min(this.#scannedUpTo - overlapMs, this.#leftFrom - 1)
+    const isFull = this.#scans++ % (upkeepMs / lookMs) === 0
+    // The scan overlaps with the previous one, because of clock differences and late writes. A longer overlap would find old
+    // slots after a failover that lost writes, before the node that created them has noticed and reported the loss.
+    const after = Math.min(this.#scannedUpTo - 2 * clockMarginMs, this.#leftFrom - 1)
     this.#leftFrom = Number.POSITIVE_INFINITY
     return { due: { upTo, ...(!isFull && { after }) }, cursor: null }
   }

@@ -3,19 +3,16 @@ import type { RecoveryStrategy } from '../../configuration/settings.ts'
 import { missedRangeId, occurrenceId } from '../../ids.ts'
 import type { OccurrenceDetails } from '../../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateRecovery as RecoveryItem } from '../../storage/storage.ts'
-import type { Capacity } from '../execution/capacity.ts'
 import type { JobPlan } from '../definitions/job-plan.ts'
-import type { JobRegistry } from '../definitions/job-registry.ts'
 import { suspendJob, suspendUnscheduled, reloadLater } from '../definitions/held-jobs.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
-import type { SlotSeries } from '../definitions/slot-series.ts'
 import { AfterTurn } from '../runtime/after-turn.ts'
 import { EngineStopped, failInBackground } from '../runtime/background-loop.ts'
 import { Batcher, type BatchKind } from '../storage-access/batcher.ts'
 import { worthACall } from '../storage-access/tuning.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { YieldBudget } from '../runtime/yield-budget.ts'
-import type { OverdueTakeover } from './overdue-takeover.ts'
+import type { LaunchParts } from './overdue-takeover.ts'
 import { decideMissedSlots, RecordedSlots, type RecoveryDecision, unread } from './missed-slots.ts'
 import { fewSlots, recoveryStep } from './tuning.ts'
 
@@ -26,15 +23,11 @@ const noDetails: OccurrenceDetails = Object.freeze({})
  * only, because users and peers may change the job meanwhile. If the decision carried a newer watermark or version, the
  * storage would apply the decision to later slots.
  */
-export interface LateSlot {
+export interface LateSlot
+  extends Readonly<Pick<RegisteredJob, 'version' | 'createdAt' | 'watermark' | 'pausedUntil' | 'series'>> {
   readonly job: RegisteredJob
   readonly plan: JobPlan
   readonly slot: number
-  readonly version: number
-  readonly createdAt: number
-  readonly watermark: number
-  readonly pausedUntil: number
-  readonly series: SlotSeries
   /** Slots up to this instant count as missed, even if they are less late than the job's misfire threshold. */
   readonly missedUntil: number
 }
@@ -44,15 +37,9 @@ export function lateSlotOf(job: RegisteredJob, plan: JobPlan, missedUntil: numbe
   return { job, plan, slot, version, createdAt, watermark, pausedUntil, series, missedUntil }
 }
 
-/** A late job that waits for its recovery decision. `ended` is called when the decision has ended, with or without success. */
-interface Pending {
-  readonly late: LateSlot
-  readonly ended: (job: RegisteredJob) => void
-}
-
 /** A recovery decision that has to be stored. */
 interface Decided {
-  readonly pending: Pending
+  readonly late: LateSlot
   readonly decision: RecoveryDecision
   readonly item: RecoveryItem
 }
@@ -70,25 +57,18 @@ function missedSlotsOf({ plan, slot, pausedUntil, series, missedUntil }: LateSlo
   return { series, first: slot, until: Math.max(slot, last), strategy }
 }
 
-/** The parts of the engine that the recovery uses. */
-interface RecoveryParts {
-  readonly registry: JobRegistry
-  readonly capacity: Capacity
-  readonly overdue: Pick<OverdueTakeover, 'answered' | 'isBehind'>
-}
-
 /**
  * Applies the recovery strategies of jobs to missed slots. Counting the slots of a long outage takes seconds per job, and
  * minutes for many jobs. So decisions run concurrently, and they yield to the event loop.
  */
 export class Recovery {
   readonly #engine: EngineContext
-  readonly #parts: RecoveryParts
+  readonly #parts: LaunchParts
   readonly #enough: number
   /** Late jobs whose recovery decision has not begun. */
-  readonly #waiting: Pending[] = []
+  readonly #waiting: LateSlot[] = []
   /** Late jobs whose recovery decision is in progress or is being stored. */
-  readonly #atWork = new Set<Pending>()
+  readonly #atWork = new Set<LateSlot>()
   readonly #recorded: RecordedSlots
   readonly #small: Batcher<Decided, RecoveryItem, CreateAnswer>
   /** Stores decisions of more than {@link fewSlots} runs, so that small decisions do not wait behind many large ones. */
@@ -96,8 +76,10 @@ export class Recovery {
   readonly #beginning = new AfterTurn(() => this.#begin())
   #isStopped = false
   #idle: (() => void)[] = []
+  /** Called when the decision about a job has ended. The launcher sets this member. */
+  ended: (job: RegisteredJob) => void = () => undefined
 
-  constructor(engine: EngineContext, parts: RecoveryParts) {
+  constructor(engine: EngineContext, parts: LaunchParts) {
     this.#engine = engine
     this.#parts = parts
     this.#enough = Math.min(worthACall, engine.maxBatch)
@@ -112,14 +94,14 @@ export class Recovery {
       make: (decided, now) => (this.#stillHolds(decided, now) ? decided.item : null),
       send: (storage, items, now) => storage.createOccurrences({ now, owner, items }),
       answered: (decided, _item, answer) => this.#answered(decided, answer),
-      rejected: ({ pending: { late } }, _item, error) => {
+      rejected: ({ late }, _item, error) => {
         suspendJob(engine, this.#parts.registry, late.job, error)
         this.#parts.overdue.answered(late.job, late.slot, 'no node')
       },
-      aborted: ({ pending }) => this.#unanswered(pending),
+      aborted: ({ late }) => this.#unanswered(late),
       failed: (error) => failInBackground(engine, 'launch', error),
       callEnded: (stored) => {
-        for (const { pending } of stored) this.#end(pending)
+        for (const { late } of stored) this.#end(late)
       },
     }
     this.#small = new Batcher(engine, kind)
@@ -132,13 +114,13 @@ export class Recovery {
   }
 
   /**
-   * Decides on missed slots and stores the decisions. `ended` is called once per job: when the decision is stored, has failed,
+   * Decides on missed slots and stores the decisions. Calls {@link ended} once per job: when the decision is stored, has failed,
    * is void, or is retried alone in the background. Before that call, this node must not launch slots of the job. After {@link
    * stop}, `ended` is not called for decisions that have not begun. Each decision is a conditional write on the job's
    * watermark: if several nodes recover the same slots, the storage accepts one decision.
    */
-  recover(late: readonly LateSlot[], ended: (job: RegisteredJob) => void): void {
-    for (const one of late) this.#waiting.push({ late: one, ended })
+  recover(late: readonly LateSlot[]): void {
+    this.#waiting.push(...late)
     this.#begin()
   }
 
@@ -165,17 +147,16 @@ export class Recovery {
     // and mostly one write. So decisions begin only if all waiting jobs, or enough of them, can begin together.
     if (count <= 0 || (count < this.#waiting.length && count < this.#enough)) return
     const group = this.#waiting.splice(0, count)
-    for (const pending of group) this.#atWork.add(pending)
+    for (const late of group) this.#atWork.add(late)
     const now = this.#engine.now()
-    for (const pending of group) void this.#decide(pending, now)
+    for (const late of group) void this.#decide(late, now)
   }
 
-  #end(pending: Pending): void {
-    const { late, ended } = pending
+  #end(late: LateSlot): void {
     // This method is called twice for a decision: after the processing of its answer, and after its storage call, in case the
     // processing has failed.
-    if (!this.#atWork.delete(pending)) return
-    ended(late.job)
+    if (!this.#atWork.delete(late)) return
+    this.ended(late.job)
     if (this.#waiting.length > 0) this.#beginning.ask()
     this.#sayIdle()
   }
@@ -185,8 +166,7 @@ export class Recovery {
     for (const resolve of this.#idle.splice(0)) resolve()
   }
 
-  async #decide(pending: Pending, now: number): Promise<void> {
-    const { late } = pending
+  async #decide(late: LateSlot, now: number): Promise<void> {
     try {
       const turns = this.#turnsOf(late)
       const decision = await decideMissedSlots({
@@ -200,16 +180,16 @@ export class Recovery {
       // Calls `stepped` once more, so that `turns` also notices if the schedule was slow while the item was made.
       await turns.stepped()
       const batcher = decision.toRun > fewSlots ? this.#large : this.#small
-      batcher.add({ pending, decision, item })
+      batcher.add({ late, decision, item })
     } catch (error) {
-      if (error === unread) this.#unanswered(pending)
+      if (error === unread) this.#unanswered(late)
       else {
         if (!this.#isStopped) {
           this.#parts.overdue.answered(late.job, late.slot, 'no node')
           if (error instanceof EngineStopped) this.#reload(late.job)
           else suspendUnscheduled(this.#engine, this.#parts.registry, late.job, error)
         }
-        this.#end(pending)
+        this.#end(late)
       }
     }
   }
@@ -220,13 +200,13 @@ export class Recovery {
   }
 
   /** Called when the storage call of a decision failed. The batcher has reported the error. Reloads the job later. */
-  #unanswered(pending: Pending): void {
-    const { job, slot } = pending.late
+  #unanswered(late: LateSlot): void {
+    const { job, slot } = late
     if (!this.#isStopped) {
       this.#parts.overdue.answered(job, slot, 'no node')
       reloadLater(this.#engine, this.#parts.registry, job)
     }
-    this.#end(pending)
+    this.#end(late)
   }
 
   /** Returns whether the job as this node knows it still matches the snapshot. */
@@ -236,22 +216,21 @@ export class Recovery {
   }
 
   /** Returns whether a decision may still be stored. The job may have changed during the counting, which may take minutes. */
-  #stillHolds({ pending, decision }: Decided, now: number): boolean {
+  #stillHolds({ late, decision }: Decided, now: number): boolean {
     const { agenda, isHeldBack } = this.#engine
-    const { late } = pending
     // The clock may also have been set back during the counting.
     const holds = this.#isAsFound(late) && decision.lastSlot <= now
     if (holds && !isHeldBack) return true
     this.#parts.overdue.answered(late.job, late.slot, 'no node')
     if (holds) agenda.setSlot(late.job, late.slot)
     else this.#reload(late.job)
-    this.#end(pending)
+    this.#end(late)
     return false
   }
 
   /** Begins a yield budget for counting slots of this job. If the schedule blocks the event loop, the warning names the job. */
   #turnsOf(late: LateSlot): Pick<YieldBudget, 'stepped'> {
-    const { yieldBudget } = this.#engine
+    const { yieldBudget } = this.#engine.storage
     const { name } = late.job.job
     yieldBudget.begin()
     return {
@@ -295,9 +274,9 @@ export class Recovery {
     }
   }
 
-  #say({ pending, decision, item }: Decided): void {
+  #say({ late, decision, item }: Decided): void {
     const { events, logger } = this.#engine
-    const { job, plan, pausedUntil } = pending.late
+    const { job, plan, pausedUntil } = late
     const { id: jobId, name: jobName } = job.job
     const { count: missed, toRun } = decision
     const isPaused = item.scheduledAt < pausedUntil
@@ -315,8 +294,8 @@ export class Recovery {
   }
 
   #answered(decided: Decided, answer: CreateAnswer): void {
-    const { pending, decision, item } = decided
-    const { job } = pending.late
+    const { late, decision, item } = decided
+    const { job } = late
     this.#parts.overdue.answered(job, item.scheduledAt, answer.outcome === 'created' ? 'this node' : 'another')
     switch (answer.outcome) {
       case 'created':

@@ -2,15 +2,13 @@ import { occurrenceId, type OccurrenceId } from '../../ids.ts'
 import { handlerKeyOf, prioritized } from '../../job/job-document.ts'
 import type { OccurrenceDetails, TaskRunRecord, OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateSlot } from '../../storage/storage.ts'
-import type { Capacity } from '../execution/capacity.ts'
 import type { JobPlan } from '../definitions/job-plan.ts'
-import type { JobRegistry } from '../definitions/job-registry.ts'
 import { suspendJob, suspendUnscheduled } from '../definitions/held-jobs.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { failInBackground } from '../runtime/background-loop.ts'
 import { Batcher } from '../storage-access/batcher.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { launcherOf, type OverdueTakeover } from './overdue-takeover.ts'
+import { type LaunchParts, launcherOf } from './overdue-takeover.ts'
 import type { ExecutionPool } from '../execution/execution-pool.ts'
 import { initialRuns } from '../execution/task-run-records.ts'
 
@@ -31,21 +29,13 @@ export interface DueSlot {
   starting: Promise<void> | null
 }
 
-/** The parts of the engine that the creator uses. */
-interface SlotCreatorParts {
-  readonly registry: JobRegistry
-  readonly capacity: Capacity
-  readonly pool: ExecutionPool
-  readonly overdue: Pick<OverdueTakeover, 'answered' | 'isBehind'>
-}
-
 /** Creates the occurrences of due slots. If this node has a free permit, the same storage call also starts the occurrence. */
 export class SlotCreator {
   readonly #engine: EngineContext
-  readonly #parts: SlotCreatorParts
+  readonly #parts: LaunchParts
   readonly #creates: Batcher<DueSlot, CreateSlot, CreateAnswer>
 
-  constructor(engine: EngineContext, parts: SlotCreatorParts) {
+  constructor(engine: EngineContext, parts: LaunchParts) {
     this.#engine = engine
     this.#parts = parts
     const { owner } = engine
@@ -73,7 +63,7 @@ export class SlotCreator {
 
   /**
    * Creates the occurrences of these slots in one storage call. Resolves when the call has ended with its retries. A slot that
-   * failed alone may then still be retried alone (`BisectingCalls`), without a reserved permit. Retries keep `now`.
+   * failed alone may then still be retried alone, without a reserved permit. Retries keep `now`.
    */
   async create(due: readonly DueSlot[], now: number): Promise<void> {
     // Occurrences in the backlog are older than due slots and have precedence. A newcomer's slot starts nevertheless, because

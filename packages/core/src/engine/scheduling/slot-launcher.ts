@@ -1,6 +1,4 @@
 import { handlerKeyOf } from '../../job/job-document.ts'
-import type { Capacity } from '../execution/capacity.ts'
-import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { AfterTurn, nextTurn } from '../runtime/after-turn.ts'
 import type { Agenda } from '../runtime/agenda.ts'
@@ -10,11 +8,11 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { RecentOutage } from '../storage-access/retrying-storage.ts'
 import { RenewedMap } from '../runtime/renewed-map.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
-import type { OverdueTakeover } from './overdue-takeover.ts'
+import type { LaunchParts } from './overdue-takeover.ts'
 import type { Claimer } from './claimer.ts'
 import { type LateSlot, lateSlotOf, type Recovery } from './recovery.ts'
 import type { DueSlot, SlotCreator } from './slot-creator.ts'
-import { lookMs } from '../execution/tuning.ts'
+import { lookMs } from '../../tuning.ts'
 
 /**
  * Returns whether several slots of the job came due during the last outage of the storage. If the node created these slots one
@@ -35,15 +33,12 @@ function wasMissedIn(outage: RecentOutage | null, { at, series }: RegisteredJob,
 export type SlotAgenda = Pick<Agenda<RegisteredJob>, 'setSlot' | 'peekDueSlot' | 'peekSlot' | 'slotsLaunched'>
 
 /** The parts of the engine that the launcher uses. */
-interface SlotLauncherParts {
+interface SlotLauncherParts extends LaunchParts {
   readonly agenda: SlotAgenda
-  readonly registry: JobRegistry
-  readonly capacity: Capacity
   readonly claimer: Pick<Claimer, 'underWay'>
   readonly creator: SlotCreator
   readonly recovery: Recovery
   readonly assignment: Pick<ShardAssignment, 'rankOf'>
-  readonly overdue: Pick<OverdueTakeover, 'answered' | 'left' | 'passed'>
   /**
    * Whether the storage has a due index. With a due index, a scan finds slots that peers did not launch, so this node takes the
    * jobs of peers off its agenda. Without a due index, this node keeps these jobs on its agenda and notes each slot that it
@@ -69,6 +64,10 @@ export class SlotLauncher {
     this.#parts = parts
     this.#loop = new BackgroundLoop(engine, { name: 'launch', round: () => this.#launchAndWait() })
     this.#parts.capacity.room.listen(() => this.#kick.ask())
+    this.#parts.recovery.ended = (job) => {
+      this.#letGo(job)
+      this.#kick.ask()
+    }
   }
 
   /** Starts no further launch. Resolves when the storage has answered all calls in progress. */
@@ -226,12 +225,7 @@ export class SlotLauncher {
 
   #recover(late: readonly LateSlot[]): void {
     for (const { job } of late) job.inFlight = 'yes'
-    this.#parts.recovery.recover(late, this.#recoveryEnded)
-  }
-
-  readonly #recoveryEnded = (job: RegisteredJob): void => {
-    this.#letGo(job)
-    this.#kick.ask()
+    this.#parts.recovery.recover(late)
   }
 
   #create(due: readonly DueSlot[], now: number): void {

@@ -1,12 +1,24 @@
-import { callsAtOnce, worthACall } from './tuning.ts'
-import { JobistemerError } from '../../errors.ts'
+import { callsAtOnce, enoughFailures, worthACall } from './tuning.ts'
+import { type ErrorCode, JobistemerError } from '../../errors.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { AfterTurn } from '../runtime/after-turn.ts'
-import { EngineStopped } from '../runtime/background-loop.ts'
-import { ItemRefused } from './bisecting-calls.ts'
+import { EngineStopped, failInBackground } from '../runtime/background-loop.ts'
 import type { EngineContext } from './engine-context.ts'
 import { RenewedMap } from '../runtime/renewed-map.ts'
-import type { Asked } from './retrying-storage.ts'
+import { type Asked, movedOn } from './retrying-storage.ts'
+
+/** Error codes of a storage that is unavailable or defective. These errors do not depend on the items of the call. */
+const outages: readonly ErrorCode[] = [
+  'STORAGE_BUSY',
+  'STORAGE_UNREACHABLE',
+  'STORAGE_FULL',
+  'STORAGE_UNREADABLE',
+  'STORAGE_FOREIGN',
+  'STORAGE_SCHEMA_NEWER',
+  'STORAGE_CLOSED',
+  'STORAGE_REPLACED',
+  'SCHEDULER_STATE',
+]
 
 /**
  * The calls of a batcher, and the callbacks for their answers. The batcher awaits only `send`. An entry is a value that the
@@ -61,19 +73,43 @@ export interface BatchKind<Entry, Item, Answer> {
    */
   failed?(error: unknown): void
   /**
-   * Called when the call has ended with its retries. Entries without an answer may still be retried alone, see
-   * `BisectingCalls`.
+   * Called when the call has ended with its retries. Entries without an answer may still be retried alone.
    */
   callEnded?(entries: readonly Entry[]): void
 }
 
-type BatcherContext = Pick<EngineContext, 'bisecting' | 'maxBatch' | 'now' | 'storage'>
+type BatcherContext = Pick<EngineContext, 'fail' | 'maxBatch' | 'now' | 'storage'>
+
+/** The entries of one call with their items, and the state of the call's retries. */
+interface Batch<Entry, Item> {
+  readonly entries: readonly Entry[]
+  readonly items: readonly Item[]
+  /** The time at which the batcher prepared the call, in epoch ms. */
+  readonly now: number
+  /** Number of accepted calls of the engine, {@link RetryingStorage.accepted}, before the first attempt. */
+  readonly acceptedBefore: number
+  /** Indexes of the entries that have no answer and are not retried alone; `null`: all entries. */
+  open: Set<number> | null
+  attempts: number
+  /** Number of storage calls. An attempt that halves the list makes several calls. */
+  calls: number
+  /** Whether {@link Batcher} counts the call among its retried calls. */
+  isRetried: boolean
+}
 
 /**
  * Group commit for calls of one kind. A lone entry leaves after the current turn of the event loop. While a call is in
  * progress, further entries form the next batch. The batch leaves when no call is in progress, or as soon as it reaches
  * `worthwhile` and fewer than {@link callsAtOnce} calls are in progress. Concurrent calls overlap: the storage processes one
  * call while the node processes the answer to another.
+ *
+ * The storage may be unable to store one item. Such an item makes the whole call fail, so all items would be retried forever.
+ * The batcher halves the list of items to find the failing item:
+ * - After the errors `STORAGE_REFUSED` and `QUEUE_FULL`, the call has an item that the storage rejects. The batcher halves the
+ *   list at once, and rejects each item that gets such an error alone.
+ * - Another error may come from an item or from the storage. The batcher halves from the third attempt, and retries each item
+ *   that fails alone in the background. It rejects such an item only if the storage accepts other calls meanwhile.
+ * - After an error in `outages`, the batcher repeats all items without an answer.
  */
 export class Batcher<Entry, Item, Answer> {
   readonly #engine: BatcherContext
@@ -149,66 +185,152 @@ export class Batcher<Entry, Item, Answer> {
     }
     if (items.length === 0) return
     this.#calls++
-    let attempts = 0
-    let isRetried = false
-    const call = async (storage: Storage, some: readonly Item[]): Promise<readonly Answer[]> => {
-      try {
-        return await kind.send(storage, some, now, ++attempts)
-      } catch (error) {
-        if (!isRetried && kind.callerOf !== undefined) {
-          isRetried = true
-          this.#calls--
-          this.#retried++
-          this.flush()
-        }
-        throw error
-      }
-    }
-    // Indexes of the entries that have ended: they were answered alone, or aborted. Each entry ends once. So if the caller of
-    // an entry gave up, the batcher ignores an answer that arrives later.
-    const ended = new Set<number>()
-    const abort = (index: number, error: unknown): void => {
-      if (ended.has(index)) return
-      ended.add(index)
-      this.#open.delete(entries[index] as Entry)
-      kind.aborted?.(entries[index] as Entry, error)
-    }
-    const later = (index: number, answer: Answer | ItemRefused): void => {
-      if (ended.has(index)) return
-      ended.add(index)
-      this.#answered(entries[index] as Entry, items[index] as Item, answer, true)
-      this.flush()
-    }
+    const { storage } = this.#engine
+    const acceptedBefore = storage.accepted
+    const counts = { attempts: 0, calls: 0, isRetried: false }
+    const batch: Batch<Entry, Item> = { entries, items, now, acceptedBefore, open: null, ...counts }
+    await this.#sendAll(batch)
+    if (batch.isRetried) this.#retried--
+    else this.#calls--
+    kind.callEnded?.(entries)
+    // `flush` sends the waiting entries after this turn. The answers may have freed permits, and due slots get these permits
+    // before waiting requests do.
+    this.flush()
+  }
+
+  async #sendAll(batch: Batch<Entry, Item>): Promise<void> {
+    const { operation, retries, callerOf } = this.#kind
+    const { storage } = this.#engine
     try {
-      const { bisecting, storage } = this.#engine
-      const { operation, retries, callerOf } = kind
-      const callers = callerOf === undefined ? null : entries.map((entry) => callerOf(entry))
-      const answers: readonly (Answer | undefined)[] =
-        retries === false
-          ? await storage.once((calls) => call(calls, items))
-          : await bisecting.send(operation, items, call, later, callers)
-      for (let index = 0; index < entries.length; index++) {
-        const entry = entries[index] as Entry
-        const answer = answers[index]
-        if (answer !== undefined) this.#answered(entry, items[index] as Item, answer, attempts > 1)
-        else {
-          // Without an answer here, the caller gave up, or the entry is retried alone and `later` receives its answer.
-          const refusal = kind.callerOf?.(entry).refusal ?? null
-          if (refusal !== null) abort(index, refusal)
-        }
+      if (retries === false) await storage.once((calls) => this.#call(batch, calls))
+      else {
+        const callers = callerOf === undefined ? null : anyOf(batch.entries.map((entry) => callerOf(entry)))
+        await storage.repeated(operation, (calls) => this.#attempt(batch, calls), callers)
       }
     } catch (error) {
+      const open = openOf(batch)
       // If every caller has given up, `error` is the reason of a caller, and the storage has not failed.
-      if (entries.some((entry) => (kind.callerOf?.(entry).refusal ?? null) === null)) kind.failed?.(error)
-      for (const [index, entry] of entries.entries()) abort(index, kind.callerOf?.(entry).refusal ?? error)
-    } finally {
-      if (isRetried) this.#retried--
-      else this.#calls--
-      kind.callEnded?.(entries)
-      // `flush` sends the waiting entries after this turn. The answers may have freed permits, and due slots get these permits
-      // before waiting requests do.
-      this.flush()
+      if ([...open].some((index) => this.#refusalOf(batch, index) === null)) this.#kind.failed?.(error)
+      for (const index of open) this.#abort(batch, index, this.#refusalOf(batch, index) ?? error)
     }
+  }
+
+  /** Sends all items, or the items with these indexes, and calls `answered` for them. */
+  async #call(batch: Batch<Entry, Item>, storage: Storage, indexes: readonly number[] | null = null): Promise<void> {
+    const { items, now } = batch
+    const some = indexes === null ? items : indexes.map((index) => items[index] as Item)
+    let answers: readonly Answer[]
+    try {
+      answers = await this.#kind.send(storage, some, now, ++batch.calls)
+    } catch (error) {
+      if (!batch.isRetried && this.#kind.callerOf !== undefined) {
+        batch.isRetried = true
+        this.#calls--
+        this.#retried++
+        this.flush()
+      }
+      throw error
+    }
+    this.#engine.storage.accepted++
+    const isRepeated = batch.calls > 1
+    for (let place = 0; place < some.length; place++) {
+      this.#answered(batch, indexes?.[place] ?? place, answers[place] as Answer, isRepeated)
+    }
+    if (indexes === null) batch.open = new Set()
+  }
+
+  /**
+   * Makes one attempt for all entries without an answer. Throws if entries are left for the next attempt. Returns
+   * {@link movedOn} if no entry got an answer: this attempt does not count as an answer of the storage, so it ends no outage.
+   */
+  async #attempt(batch: Batch<Entry, Item>, storage: Storage): Promise<typeof movedOn | null> {
+    batch.attempts++
+    let refusal: unknown = null
+    if (batch.attempts === 1 && this.#areWanted(batch)) {
+      try {
+        // The fast path is one call with all items. Nearly all calls succeed.
+        await this.#call(batch, storage)
+        return null
+      } catch (error) {
+        if (!isRefusal(error)) throw error
+        refusal = error
+      }
+    }
+    const open = openOf(batch)
+    batch.open = open
+    for (const index of open) {
+      const reason = this.#refusalOf(batch, index)
+      if (reason !== null) this.#abort(batch, index, reason)
+    }
+    if (open.size === 0) return movedOn
+    // If the storage has accepted another call, the failure probably comes from an item. Without such a sign, one attempt in 4
+    // assumes so too.
+    const isLate = batch.attempts >= enoughFailures
+    const hasSign = this.#engine.storage.accepted > batch.acceptedBefore || batch.attempts % (enoughFailures + 1) === 0
+    let hasAnswers = false
+    let left: { readonly error: unknown } | null = null
+    const sendSome = async (indexes: readonly number[], knownFailure: unknown = null): Promise<void> => {
+      try {
+        if (knownFailure !== null) throw knownFailure
+        await this.#call(batch, storage, indexes)
+        hasAnswers = true
+      } catch (error) {
+        // Halving would send further calls, and a stopped node sends none.
+        if (isOutage(error) || this.#engine.storage.isStopped) throw error
+        const isRefused = isRefusal(error)
+        if (indexes.length > 1 && (isRefused || (isLate && hasSign))) {
+          const half = Math.ceil(indexes.length / 2)
+          await sendSome(indexes.slice(0, half))
+          await sendSome(indexes.slice(half))
+        } else if (indexes.length > 1 || !(isRefused || isLate)) left = { error }
+        else {
+          const [only] = indexes as [number]
+          open.delete(only)
+          if (isRefused) this.#answered(batch, only, new ItemRefused(error), true)
+          else this.#retryAlone(batch, only, error)
+        }
+      }
+    }
+    // If the storage rejected the first call, `sendSome` halves the list without sending the whole list again. If a caller has
+    // given up meanwhile, the rejection may concern this caller's item. So `sendSome` first sends the list without that item.
+    await sendSome([...open], open.size < batch.items.length ? null : refusal)
+    const failure = left as { readonly error: unknown } | null
+    if (failure !== null) throw failure.error
+    return hasAnswers ? null : movedOn
+  }
+
+  /** Retries one entry in the background until it has an answer or counts as rejected. */
+  #retryAlone(batch: Batch<Entry, Item>, index: number, lastError: unknown): void {
+    const { operation, callerOf } = this.#kind
+    const { storage } = this.#engine
+    const waiting = callerOf?.(batch.entries[index] as Entry) ?? null
+    const reject = (error: unknown): void => this.#answered(batch, index, new ItemRefused(error), true)
+    let hasJustFailed = true
+    let failures = 0
+    const tryOnce = async (calls: Storage): Promise<void> => {
+      try {
+        // The first attempt throws the known failure, so that `repeated` reports the failure and waits before the next attempt.
+        if (hasJustFailed) throw lastError
+        await this.#call(batch, calls, [index])
+      } catch (error) {
+        const isNew = !hasJustFailed
+        hasJustFailed = false
+        const isRefused = isNew && isRefusal(error)
+        // The probe of `answers` would be a further call, and a stopped node sends none.
+        if (isNew && !isRefused && !isOutage(error) && !storage.isStopped && (await answers(calls))) failures++
+        const isProven = failures >= enoughFailures && storage.accepted > batch.acceptedBefore
+        if (!isRefused && !isProven) throw error
+        reject(error)
+      }
+    }
+    storage
+      .repeated(operation, tryOnce, waiting, { firstAttempt: batch.attempts })
+      .catch((error) => {
+        if (waiting === null) throw error
+        reject(error)
+      })
+      .then(() => this.flush())
+      .catch((error) => failInBackground(this.#engine, operation, error))
   }
 
   /** Aborts all waiting entries, and entries that are added later. Calls in progress continue. */
@@ -246,7 +368,10 @@ export class Batcher<Entry, Item, Answer> {
     return group
   }
 
-  #answered(entry: Entry, item: Item, answer: Answer | ItemRefused, repeated: boolean): void {
+  #answered(batch: Batch<Entry, Item>, index: number, answer: Answer | ItemRefused, repeated: boolean): void {
+    const entry = batch.entries[index] as Entry
+    const item = batch.items[index] as Item
+    batch.open?.delete(index)
     this.#open.delete(entry)
     try {
       if (answer instanceof ItemRefused) this.#kind.rejected(entry, item, answer.error)
@@ -255,6 +380,75 @@ export class Batcher<Entry, Item, Answer> {
       this.#kind.failed?.(error)
       this.#kind.aborted?.(entry, error)
     }
+  }
+
+  #abort(batch: Batch<Entry, Item>, index: number, error: unknown): void {
+    const entry = batch.entries[index] as Entry
+    batch.open?.delete(index)
+    this.#open.delete(entry)
+    this.#kind.aborted?.(entry, error)
+  }
+
+  /** Returns the error that the caller of an entry received; `null`: the caller still waits, or no caller waits. */
+  #refusalOf({ entries }: Batch<Entry, Item>, index: number): JobistemerError | null {
+    return this.#kind.callerOf?.(entries[index] as Entry).refusal ?? null
+  }
+
+  #areWanted(batch: Batch<Entry, Item>): boolean {
+    return (
+      this.#kind.callerOf === undefined || batch.entries.every((_, index) => this.#refusalOf(batch, index) === null)
+    )
+  }
+}
+
+function openOf({ open, items }: Batch<unknown, unknown>): Set<number> {
+  return open ?? new Set(items.keys())
+}
+
+/** Combines several callers into one: the call is wanted as long as at least one caller waits. */
+function anyOf(asked: readonly Asked[]): Pick<Asked, 'assertWanted' | 'failed'> {
+  return {
+    assertWanted() {
+      if (asked.every(({ refusal }) => refusal !== null)) asked[0]?.assertWanted()
+    },
+    failed(error) {
+      for (const one of asked) one.failed(error)
+    },
+  }
+}
+
+/**
+ * Returns whether the storage answers a small probe. While the storage does not answer, the failure of a call tells nothing
+ * about its items.
+ */
+export async function answers(storage: Storage): Promise<boolean> {
+  try {
+    await storage.listJobs({ limit: 1, cursor: null })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Returns whether the storage has rejected an item of the call, so that it would also reject a retry. */
+function isRefusal(error: unknown): boolean {
+  return JobistemerError.isInstance(error, 'STORAGE_REFUSED') || JobistemerError.isInstance(error, 'QUEUE_FULL')
+}
+
+function isOutage(error: unknown): boolean {
+  return JobistemerError.isInstance(error) && outages.includes(error.code)
+}
+
+/**
+ * The error with which {@link CallerBatcher.send} rejects if the storage has rejected the item, and would reject it again. If
+ * the item is retried alone, `error` may also be the reason why its retries ended. Reasons: the caller gave up, the engine
+ * stopped, or the storage was closed.
+ */
+export class ItemRefused {
+  readonly error: unknown
+
+  constructor(error: unknown) {
+    this.error = error
   }
 }
 

@@ -1,5 +1,5 @@
 import { longestShownText } from './tuning.ts'
-import type { Clock, Timer } from '../../clock.ts'
+import type { Clock } from '../../clock.ts'
 import { orDefault, readSignal } from '../../configuration/read-value.ts'
 import { cutText } from '../../cut-text.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
@@ -64,11 +64,6 @@ export class CallerContext implements Asked, StorageCalls {
     return timedOut(answering, this.timeoutMs, answering === 'schema' ? null : this.#failure)
   }
 
-  /** Records that a wait has ended with an answer. Errors of earlier calls no longer count as the cause of a timeout. */
-  answered(): void {
-    this.#failure = null
-  }
-
   once<T>(call: (storage: Storage) => Promise<T>): Promise<T> {
     return this.within(() => this.#storage.once(call))
   }
@@ -86,22 +81,34 @@ export class CallerContext implements Asked, StorageCalls {
       this.assertWanted()
       const answer = call()
       const wait = this.wait(reject, answering)
-      answer.then(
-        (value) => {
-          wait.end()
-          resolve(value)
-        },
-        (error) => {
-          wait.end()
-          reject(error)
-        },
-      )
+      const ended = (): void => wait.end()
+      answer.then(ended, ended)
+      answer.then(resolve, reject)
     })
   }
 
   /** Begins a wait. If the timeout passes or the signal fires before the wait ends, `refuse` is called. */
   wait(refuse: (refusal: JobistemerError) => void, answering: Answering = 'storage'): Wait {
-    return new Wait(this, refuse, answering)
+    const { clock, timeoutMs, signal } = this
+    const endAt = clock.monotonic() + timeoutMs
+    const end = (): void => {
+      timer.cancel()
+      this.#failure = null
+      signal?.removeEventListener('abort', abort)
+    }
+    const giveUp = (refusal: JobistemerError): void => {
+      end()
+      refuse(this.refuse(refusal))
+    }
+    const look = (): void => {
+      const leftMs = endAt - clock.monotonic()
+      if (leftMs > 0) timer = clock.setTimer(leftMs, look)
+      else giveUp(this.timedOut(answering))
+    }
+    const abort = (): void => giveUp(aborted(signal as AbortSignal, answering))
+    let timer = clock.setTimer(timeoutMs, look)
+    signal?.addEventListener('abort', abort, { once: true })
+    return { end }
   }
 
   /**
@@ -114,48 +121,10 @@ export class CallerContext implements Asked, StorageCalls {
   }
 }
 
-/**
- * A wait of a caller for one answer. The wait ends with the answer, after the timeout, or when the signal of the call fires.
- */
-export class Wait {
-  readonly #asked: CallerContext
-  readonly #refuse: (refusal: JobistemerError) => void
-  readonly #answering: Answering
-  readonly #endAt: number
-  #timer: Timer
-
-  constructor(asked: CallerContext, refuse: (refusal: JobistemerError) => void, answering: Answering) {
-    this.#asked = asked
-    this.#refuse = refuse
-    this.#answering = answering
-    const { clock, timeoutMs, signal } = asked
-    this.#endAt = clock.monotonic() + timeoutMs
-    this.#timer = clock.setTimer(timeoutMs, this.#look)
-    signal?.addEventListener('abort', this, { once: true })
-  }
-
-  end(): void {
-    this.#timer.cancel()
-    this.#asked.answered()
-    this.#asked.signal?.removeEventListener('abort', this)
-  }
-
-  /** Called when the signal of the call has fired. */
-  handleEvent(): void {
-    this.#over(aborted(this.#asked.signal as AbortSignal, this.#answering))
-  }
-
-  readonly #look = (): void => {
-    const { clock } = this.#asked
-    const leftMs = this.#endAt - clock.monotonic()
-    if (leftMs > 0) this.#timer = clock.setTimer(leftMs, this.#look)
-    else this.#over(this.#asked.timedOut(this.#answering))
-  }
-
-  #over(refusal: JobistemerError): void {
-    this.end()
-    this.#refuse(this.#asked.refuse(refusal))
-  }
+/** A wait of a caller for one answer. */
+export interface Wait {
+  /** Ends the wait, because the answer is there. Errors of earlier calls no longer count as the cause of a timeout. */
+  end(): void
 }
 
 const answerers = { storage: 'storage', schema: 'payload schema' } as const

@@ -5,8 +5,6 @@ import type { Logger } from '../../logger.ts'
 import type { Owner } from '../../storage/occurrence-record.ts'
 import type { Tracing } from '../../tracing/tracing.ts'
 import type { Agenda, SlotEntry } from '../runtime/agenda.ts'
-import type { YieldBudget } from '../runtime/yield-budget.ts'
-import type { BisectingCalls } from './bisecting-calls.ts'
 import type { OwnContext } from '../runtime/own-context.ts'
 import type { RetryingStorage } from './retrying-storage.ts'
 import { JobistemerError } from '../../errors.ts'
@@ -16,14 +14,8 @@ export interface EngineContext {
   /** The async context in which the engine was created. */
   readonly context: OwnContext
   readonly clock: Clock
-  /** Whether `clock` is the system clock of the machine. */
-  readonly isOnSystemClock: boolean
   readonly agenda: Agenda<SlotEntry>
-  /** Limits the engine's work per turn of the event loop. Storage calls and the counting of slots share this budget. */
-  readonly yieldBudget: YieldBudget
   readonly storage: RetryingStorage
-  /** Sends calls with a list of items, and finds the items that the storage rejects. All batches share it. */
-  readonly bisecting: BisectingCalls
   readonly events: EventHub
   readonly logger: Logger
   /** Creates the traces of runs; `null`: tracing is off. */

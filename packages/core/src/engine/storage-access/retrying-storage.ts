@@ -1,5 +1,5 @@
-import { upkeepMs } from '../../tuning.ts'
-import { firstRetryMs, longestRetryMs } from './tuning.ts'
+import { ordinaryHeartbeatMs, upkeepMs } from '../../tuning.ts'
+import { firstRetryMs } from './tuning.ts'
 import type { Clock } from '../../clock.ts'
 import { type ErrorCode, JobistemerError } from '../../errors.ts'
 import type { EventHub } from '../../events.ts'
@@ -41,14 +41,6 @@ export interface Asked {
   failed(error: unknown): void
 }
 
-/** The progress of a call that its caller repeats itself, see {@link RetryingStorage.tried}. */
-interface Repetition {
-  /** Number of consecutive failures of the call so far. */
-  readonly failures: number
-  /** Milliseconds after which the caller repeats the call if this attempt fails. */
-  readonly retryInMs: number
-}
-
 /** Options for the retries of a call. */
 interface Repeating {
   /** Number of the first attempt. A number above 1 continues the backoff of an earlier call. Default 1. */
@@ -75,12 +67,15 @@ export class RetryingStorage implements StorageCalls {
   readonly #clock: Clock
   readonly #agenda: Agenda<SlotEntry>
   readonly #events: EventHub
-  readonly #yieldBudget: YieldBudget
+  /** Limits the engine's work per turn of the event loop. Storage calls and the counting of slots share this budget. */
+  readonly yieldBudget: YieldBudget
   readonly #outage: StorageOutage
   /** Functions that end a pause early, one per call that pauses before its next attempt. */
   readonly #waiting = new Set<() => void>()
   /** Whether the scheduler has started, see {@link started}. */
   #isAtWork = false
+  /** Number of calls with a list of items that the storage has accepted. Only the batchers count these calls. */
+  accepted = 0
   /** Whether the engine has stopped: {@link repeated} and {@link tried} then begin no further calls. */
   isStopped = false
 
@@ -90,13 +85,11 @@ export class RetryingStorage implements StorageCalls {
     agenda: Agenda<SlotEntry>
     events: EventHub
     logger: Logger
-    /** Default: a new budget. */
-    yieldBudget?: YieldBudget
   }) {
     this.#storage = options.storage
     this.#shared = SharedStorage.joined(options.storage)
     this.#clock = options.clock
-    this.#yieldBudget = options.yieldBudget ?? new YieldBudget(options.clock)
+    this.yieldBudget = new YieldBudget(options.clock)
     this.#agenda = options.agenda
     this.#events = options.events
     this.#outage = new StorageOutage(options)
@@ -107,7 +100,7 @@ export class RetryingStorage implements StorageCalls {
    * for the call. Calls of the engine do not wait behind calls of users.
    */
   once<T>(call: (storage: Storage) => Promise<T>, { isAsked = true }: { readonly isAsked?: boolean } = {}): Promise<T> {
-    const turn = this.#yieldBudget.pass(isAsked)
+    const turn = this.yieldBudget.pass(isAsked)
     return turn === null ? this.#call(call) : turn.then(() => this.#call(call))
   }
 
@@ -116,7 +109,7 @@ export class RetryingStorage implements StorageCalls {
    * the promise resolves in the turn in which the work may continue.
    */
   turn(): Promise<void> | null {
-    return this.#yieldBudget.pass(true)
+    return this.yieldBudget.pass(true)
   }
 
   /**
@@ -172,14 +165,14 @@ export class RetryingStorage implements StorageCalls {
     operation: string,
     call: (storage: Storage) => Promise<T>,
     asked: Pick<Asked, 'assertWanted' | 'failed'> | null = null,
-    { firstAttempt = 1, longestPauseMs = longestRetryMs }: Repeating = {},
+    { firstAttempt = 1, longestPauseMs = ordinaryHeartbeatMs }: Repeating = {},
   ): Promise<T> {
     let attempt = firstAttempt
     let hasFailed = false
     let isAnswered = false
     try {
       for (; ; attempt++) {
-        const turn = this.#yieldBudget.pass(asked !== null)
+        const turn = this.yieldBudget.pass(asked !== null)
         if (turn !== null) await turn
         if (this.isStopped) throw new EngineStopped()
         asked?.assertWanted()
@@ -209,11 +202,16 @@ export class RetryingStorage implements StorageCalls {
   /**
    * Makes one attempt of a call that its caller repeats itself. Reports an error of the call, as {@link repeated} does, and
    * throws that error. After a failure, the caller must repeat until a call succeeds: until then, {@link StorageOutage}
-   * counts the call as failed.
+   * counts the call as failed. `failures`: number of consecutive failures of the call so far. `retryInMs`: the pause before the
+   * caller repeats the call if this attempt fails.
    *
    * @throws EngineStopped, and the error of the storage
    */
-  async tried<T>(operation: string, { failures, retryInMs }: Repetition, call: () => Promise<T>): Promise<T> {
+  async tried<T>(
+    operation: string,
+    { failures, retryInMs }: { failures: number; retryInMs: number },
+    call: () => Promise<T>,
+  ): Promise<T> {
     if (this.isStopped) throw new EngineStopped()
     try {
       const answer = await call()

@@ -11,8 +11,6 @@ export const worthACall = 50
 
 /** Milliseconds until the first retry of a failed call. Each further pause is twice as long. */
 export const firstRetryMs = 100
-/** Maximum pause between two attempts of a call, in ms. The engine notices within this time that the storage answers again. */
-export const longestRetryMs = 5000
 
 /**
  * Number of the attempt from which a failed list is halved, about 300 ms after the first attempt. If the storage has accepted

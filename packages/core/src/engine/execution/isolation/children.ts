@@ -5,8 +5,8 @@ import type { Timer } from '../../../clock.ts'
 import type { EngineContext } from '../../storage-access/engine-context.ts'
 import { type Child, type ChildListener, noListener, LastLines } from './child.ts'
 import { Starter } from './starter-process.ts'
-import { outputGraceMs } from '../../../tuning.ts'
-import { idleChildMs, killedGraceMs } from '../tuning.ts'
+import { outputGraceMs, upkeepMs } from '../../../tuning.ts'
+import { killedGraceMs } from '../tuning.ts'
 import { Worker } from 'node:worker_threads'
 import { threadProgram } from '../../../isolated/programs.ts'
 
@@ -94,7 +94,7 @@ export class Children {
       child.kill()
       return
     }
-    const timer = systemClock.setTimer(idleChildMs, () => this.#endIdle(child), { unref: true })
+    const timer = systemClock.setTimer(upkeepMs / 2, () => this.#endIdle(child), { unref: true })
     this.#idle.push({ child, key: keyOf(work), timer })
     this.#serve()
   }
