@@ -6,7 +6,8 @@ const { scale, seeds } = kitEffort(0.25)
 
 export default mergeConfig(
   sharedSettings as ViteUserConfig,
-  // The tests of this example call the conformance kit as a user would, so environment variables set the kit's effort.
+  // This example calls the conformance kit as a user would. So the settings of this test run reach the kit through its
+  // environment variables.
   defineConfig({
     test: {
       env: {

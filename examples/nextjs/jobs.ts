@@ -59,7 +59,10 @@ async function start(before: Promise<Running> | undefined): Promise<Running> {
   }
 }
 
-/** Next.js leaves signals to the application if `NEXT_MANUAL_SIG_HANDLE` is set. */
+/**
+ * Shuts the scheduler down on SIGTERM or SIGINT. Next.js leaves these signals to the application if
+ * `NEXT_MANUAL_SIG_HANDLE` is set.
+ */
 function endOnSignals(): void {
   if (shared.jobsEndOnSignals === true) return
   shared.jobsEndOnSignals = true

@@ -4,7 +4,10 @@ import { virtualClock } from '@jobistemer/core/testing'
 import { jobs } from './jobs.ts'
 
 const hours = 6
-/** Length of an outage before the present, in minutes. The slots of that time are recovered or missed. */
+/**
+ * Length of the simulated outage before the demo's start, in minutes. No node runs during the outage, so its slots are
+ * missed slots.
+ */
 const gapMinutes = 20
 
 /** Runs a node through the past hours on a virtual clock, which advances as soon as all work is done. */
@@ -24,7 +27,7 @@ export async function makeHistory(storage: Storage, now: number): Promise<void> 
   await scheduler.shutdown({ gracePeriod: 0 })
 }
 
-/** Adds operations of users: a pause, a backfill, and some runs on request. */
+/** Calls the operations of a user through a client: pauses a job, starts a backfill, and triggers some runs. */
 export async function makeRequests(storage: Storage, now: number): Promise<void> {
   const client = createClient({ storage, logger: silentLogger })
   const actor = 'anna'

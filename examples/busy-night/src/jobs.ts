@@ -49,8 +49,8 @@ export function jobs(): readonly Job[] {
             await work(context, 1500, 4)
             const tens = Math.floor(scheduledAt.getTime() / 600_000) % 5
             logger.warn({ freeBytes: 1024 * tens }, 'the disk is nearly full')
-            // In one of five slots, the disk is full at every attempt. In another one of five, the disk is full only at
-            // the first attempt.
+            // This task simulates a full disk: at every attempt for one slot in five, and only at the first attempt for
+            // another slot in five.
             if (tens === 0 || (tens === 2 && attempt === 1)) {
               throw new DiskError('the disk is full', { cause: new Error('write failed: no space left on device') })
             }

@@ -6,8 +6,8 @@ import { spec } from 'node:test/reporters'
 // Runs every test file of this folder with the test runner of Node.js. If `JOBISTEMER_TEST_REPORT` names a file, writes
 // the counts there for the command that tests all packages.
 
-// Each unit of effort runs a quarter of the conformance kit's rounds, and one seed. The environment variables
-// `JOBISTEMER_CONFORMANCE_SCALE` and `JOBISTEMER_CONFORMANCE_SEED` have precedence over the effort.
+// Each unit of test effort adds a quarter of the conformance kit's rounds and one random seed. The environment
+// variables `JOBISTEMER_CONFORMANCE_SCALE` and `JOBISTEMER_CONFORMANCE_SEED` have precedence over the effort.
 const effort = Number(process.env.JOBISTEMER_TEST_EFFORT ?? 1)
 process.env.JOBISTEMER_CONFORMANCE_SCALE ??= String(effort / 4)
 process.env.JOBISTEMER_CONFORMANCE_SEED ??= [1, 2, 3].slice(0, Math.max(1, effort)).join(',')

@@ -4,15 +4,16 @@ import { formKey } from './keys.js'
 /** @import { ClassicLevel } from 'classic-level' */
 
 /**
- * Converts the stored data from one form to the next. If a process dies in the middle, the migration runs again.
+ * Converts the stored data from one data format to the next. If the process dies during a migration, the next opening
+ * of the database runs the migration again.
  * @typedef {(level: ClassicLevel<string, any>) => Promise<void>} Migration
  */
 
-/** The migrations from form 1 to the present form, in order. @type {readonly Migration[]} */
+/** The migrations from data format 1 to the current data format, in order. @type {readonly Migration[]} */
 const migrations = []
 
 /**
- * Migrates a database to the present form.
+ * Migrates a database to the current data format.
  * @param {ClassicLevel<string, any>} level
  * @param {readonly Migration[]} steps
  * @throws JobistemerError `STORAGE_SCHEMA_NEWER`

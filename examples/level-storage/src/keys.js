@@ -10,7 +10,7 @@ import { orderAt } from '@jobistemer/core/storage'
 
 export const liveStates = /** @type {const} */ (['pending', 'queued', 'running'])
 
-/** Key under which the number of the stored form is stored. */
+/** Key under which the database stores the number of its data format. */
 export const formKey = '!form'
 
 /** Key of the counts of live occurrences of all jobs. */
@@ -32,21 +32,24 @@ export const occurrenceKey = (jobId, id) => `job/${jobId}/occurrence/${id}`
 export const timeKey = ({ jobId, scheduledAt, id }) => `job/${jobId}/time/${sortable(scheduledAt)}/${id}`
 
 /**
- * Key of a live occurrence in its job's index by state. Each state has its own order.
+ * Key of a live occurrence in its job's index by state. Within a state, waiting occurrences sort by priority and time,
+ * and running occurrences by scheduled time.
  * @param {LiveState} state
  * @param {OccurrenceRecord} record
  */
 export const liveKey = (state, record) => `job/${record.jobId}/${state}/${placeOf(state, record)}`
 
 /**
- * Key of a live occurrence in the index of all jobs by state. Each state has its own order.
+ * Key of a live occurrence in the index of all jobs by state. Within a state, waiting occurrences sort by priority and
+ * time, and running occurrences by scheduled time.
  * @param {LiveState} state
  * @param {OccurrenceRecord} record
  */
 export const stateKey = (state, record) => `state/${state}/${placeOf(state, record)}`
 
 /**
- * Sorts waiting occurrences by priority and time, and running ones by time.
+ * Returns the end of an index key, which determines the order within a state: waiting occurrences by priority and time,
+ * running occurrences by scheduled time.
  * @param {LiveState} state
  * @param {OccurrenceRecord} record
  */
@@ -59,7 +62,10 @@ export const failedKey = ({ finishedAt, id }) => `failed/${sortable(finishedAt ?
 /** Key of a failed occurrence in its job's index, by the time of its end. @param {OccurrenceRecord} record */
 export const failedOfJobKey = (record) => `job/${record.jobId}/${failedKey(record)}`
 
-/** Key of the last occurrence that a reusable request key created. @param {JobId} jobId @param {OccurrenceId} keyId */
+/**
+ * Key under which the database stores the id of the last occurrence that a reusable request key has named.
+ * @param {JobId} jobId @param {OccurrenceId} keyId
+ */
 export const reusableKey = (jobId, keyId) => `job/${jobId}/key/${keyId}`
 
 /**

@@ -184,7 +184,7 @@ export class LevelLedger {
     return { items, cursor: null }
   }
 
-  /** Returns the latest occurrence of a job that has run and ended. @param {JobId} jobId */
+  /** Returns the latest final occurrence of a job that a node had started, or `null`. @param {JobId} jobId */
   async latestOf(jobId) {
     for await (const place of this.level.values({ ...keys.below(`job/${jobId}/time/`), reverse: true })) {
       const record = await this.level.get(place)

@@ -10,7 +10,7 @@ import { bringToPresentForm } from './forms.js'
  */
 const databases = new Map()
 
-/** A database that all connections of this process share. */
+/** An open database folder, which all connections of this process share. */
 export class Database {
   connections = 0
   /** The node records are only in memory: all nodes of the database end with this process. */
@@ -61,7 +61,8 @@ export class Database {
 
   async release() {
     this.connections -= 1
-    // If opening the database failed, its users have already received the error. The database is closed all the same.
+    // If the database failed to open, the callers that waited for `opening` have already received the error. The
+    // database is closed all the same.
     await this.opening.catch(() => undefined)
     await this.#line
     // Checks the number of connections only after all waits, because a connection may have been opened during a wait.

@@ -7,7 +7,7 @@ import * as keys from './keys.js'
  */
 
 /**
- * Returns the changes of steps as one batch of writes.
+ * Returns the database writes for the changes of several ledger steps, to be applied as one batch.
  * @param {readonly JobWrite[]} writes
  * @param {LiveCounts} totals
  * @returns {Write[]}

@@ -14,9 +14,9 @@ export const taskNames = ['backup', 'compress', 'verify', 'rotate'] as const
 export const misfireThresholdMs = 1000
 
 /**
- * The execution timeout for a backup of this size. The timeout is much longer than the backup takes, because the node
- * aborts a run that exceeds the timeout. The timeout is short enough that another node takes over the run of a dead
- * node within 30 s. A real job would use `{ minutes: 30 }`.
+ * Returns the execution timeout for a backup of this size. The timeout is much longer than the backup takes, because
+ * the node aborts a run that exceeds the timeout. The timeout is short enough that another node takes over the run of a
+ * dead node within 30 s. A real job would use `{ minutes: 30 }`.
  */
 export function executionTimeoutMs(bytes: number): number {
   return 4000 + Math.ceil(bytes / 2000)

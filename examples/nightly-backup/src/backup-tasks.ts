@@ -16,7 +16,7 @@ export interface BackupTaskOptions {
   readonly work: string
   /** The number of backups to keep. */
   readonly keep: number
-  /** Called with the progress of the compression, which continues when the promise resolves. */
+  /** Called with the progress of the compression. The compression waits until the returned promise resolves. */
   readonly onProgress?: ((progress: CompressProgress) => Promise<void>) | undefined
 }
 
@@ -139,8 +139,8 @@ export function workFolder(work: string, scheduledAt: Date): string {
 }
 
 /**
- * Names sort by slot, so they always contain the milliseconds. The names contain no colons, because some file systems
- * reject colons.
+ * Returns the name of a slot's backup, for its file and its folder. Names always contain the milliseconds, so that they
+ * sort by slot. Names contain no colons, because some file systems reject colons.
  */
 function backupName(scheduledAt: Date): string {
   return `backup-${scheduledAt.toISOString().replaceAll(':', '-')}`

@@ -14,15 +14,18 @@ import { takeover } from './takeover.ts'
 import { readWitness } from './witness.ts'
 import type { WorkerSettings } from './worker-messages.ts'
 
-/** Minimum time in ms between the instruction to a node to stop in the middle of a run, and the slot of that run. */
+/**
+ * Before a slot, the demo tells a node to stop in the middle of the slot's run. This is the minimum time in ms between
+ * the message and the slot.
+ */
 const tellMarginMs = 300
-/** Maximum time without a change in the ledger, in ms, beyond the execution timeout. After this time the demo fails. */
+/** The demo fails if the ledger does not change for the execution timeout plus this time, in ms. */
 const longestSilenceMs = 6 * 60_000
 
 export interface CourseOptions {
   readonly nodes: readonly string[]
   readonly settings: Omit<WorkerSettings, 'node'>
-  /** The file to which the nodes' handlers append their lines. */
+  /** The file to which each handler appends a line at its start and at its end. */
   readonly witness: string
   readonly screen: Screen
   readonly signal: AbortSignal
@@ -48,8 +51,8 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
     jobName,
     longestSilenceMs: longestSilenceMs + settings.executionTimeoutMs,
     onLook: (before, now) => {
-      // The file of the handlers is read after the ledger, so that the file contains every attempt that has ended in
-      // the ledger.
+      // Reads the handlers' file after the ledger, so that the file contains every attempt that has ended in the
+      // ledger.
       const known = nodeOf()
       if (screen.live)
         screen.show(picture({ screen, slots, occurrences: now.occurrences, nodes, supervisor, nodeOf: known }))
@@ -59,7 +62,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
   const stopped = new Promise<never>((_, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true })
   })
-  // The signal may fire while no caller waits. The next caller of `expect` receives the rejection.
+  // The demo may be aborted while no caller waits in `expect`. The next caller of `expect` receives the rejection.
   stopped.catch(() => undefined)
   const expect = <T>(promise: Promise<T>): Promise<T> =>
     Promise.race([promise, supervisor.crashed, watch.failed, stopped])
@@ -118,7 +121,7 @@ async function interrupt(stage: Stage, nodes: readonly string[]): Promise<Kill |
   return await (successor === undefined ? restart(stage, interruption) : takeover(stage, interruption, successor))
 }
 
-/** Returns the slots, beginning with the first slot that the nodes created on time. */
+/** Returns the slots of the demo, from the first slot that a started node reported as its next slot. */
 function slotsFrom(
   nextMs: readonly (number | null)[],
   { seconds, startMs, endMs }: CourseOptions['settings'],

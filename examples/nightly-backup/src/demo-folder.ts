@@ -8,7 +8,7 @@ export interface DemoFolder {
   readonly path: string
   /** Path of the database that the demo builds if the user gives none. */
   readonly source: string
-  /** Path of the file to which the handlers append their own lines, independently of the ledger. */
+  /** Path of the file to which each handler appends a line at its start and at its end, independently of the ledger. */
   readonly witness: string
   /** The folder of verified backups. */
   readonly backups: string

@@ -75,7 +75,7 @@ function backupLines({ file, bytes, contents }: VerifiedBackup): readonly string
   ]
 }
 
-/** Checks the files in the demo's folder. */
+/** Checks that the newest backup exists, that at most `keep` backups exist, and that no unfinished file is left. */
 function checkFiles(folder: DemoFolder, backup: VerifiedBackup | null, keep: number): readonly CheckResult[] {
   const missing: string[] = []
   if (backup === null) missing.push('no occurrence has completed')

@@ -48,7 +48,7 @@ function changesOf(
   return lines
 }
 
-/** Returns whether the attempt reached the age of 1 s after the previous read of the ledger and before this read. */
+/** Returns whether the attempt reached the age of 1 s between the previous read of the ledger and this read. */
 function isWorthTelling({ startedAt }: AttemptReport, lookedAt: Date, looksAt: Date): boolean {
   const tellAt = startedAt.getTime() + worthTellingMs
   return lookedAt.getTime() < tellAt && tellAt <= looksAt.getTime()

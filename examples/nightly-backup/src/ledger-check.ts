@@ -14,7 +14,7 @@ export interface CheckInput {
   readonly slots: readonly Date[]
   /** All occurrences of the job in the ledger. */
   readonly occurrences: readonly Occurrence[]
-  /** The lines that the handlers wrote themselves, in the order of writing. */
+  /** The lines that the handlers appended to the witness file, in the order of writing. */
   readonly witness: readonly WitnessLine[]
   /** Names of the job's tasks, in their order. */
   readonly taskNames: readonly string[]
@@ -22,7 +22,7 @@ export interface CheckInput {
   readonly kill: Kill | null
 }
 
-/** Compares the ledger with the schedule and with the handlers' own lines. */
+/** Compares the ledger with the schedule, and with the lines that the handlers appended to the witness file. */
 export function checkLedger(input: CheckInput): readonly CheckResult[] {
   const { slots, taskNames, kill } = input
   return [
@@ -113,7 +113,10 @@ function endProblems({ occurrences, witness }: CheckInput): string[] {
   )
 }
 
-/** The lines of all nodes are in the order of time. No other start may come between the start and the end of an attempt. */
+/**
+ * Reports attempts that ran at the same time. The lines are in the order of time: no other start may come between an
+ * attempt's start and its end.
+ */
 function overlapProblems({ occurrences, witness }: CheckInput): string[] {
   const lost = new Set(
     occurrences.flatMap(({ id, tasks }) =>

@@ -66,8 +66,8 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 /**
- * Returns whether the error means that a value of the user cannot be used. The program detects some of these errors
- * only when it first uses the value.
+ * Returns whether the error rejects the value of a command-line option. The program detects some unusable values only
+ * when it first uses them.
  */
 function isRefusal(error: unknown): boolean {
   return JobistemerError.isInstance(error, 'INVALID_ARGUMENT') && error.field?.startsWith('--') === true

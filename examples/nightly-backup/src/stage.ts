@@ -3,7 +3,7 @@ import type { Screen } from './screen.ts'
 import type { Supervisor } from './supervisor.ts'
 import type { WorkerMessage, WorkerSettings } from './worker-messages.ts'
 
-/** The nodes, the ledger, the screen and the settings that the parts of the demo's course share. */
+/** The nodes, the ledger, the screen and the settings that the functions of the running demo share. */
 export interface Stage {
   readonly screen: Screen
   readonly supervisor: Supervisor

@@ -1,4 +1,4 @@
-/** The meaning of a piece of text. The terminal's colors express it. */
+/** What a piece of text expresses, for example success or failure. On a terminal, each tone has a color. */
 export type Tone = 'plain' | 'heading' | 'quiet' | 'good' | 'bad' | 'busy'
 
 const codes: Readonly<Record<Tone, number | null>> = {

@@ -106,7 +106,7 @@ function hashRows(hash: Hash, rows: IterableIterator<unknown>, limit = Number.PO
   return count
 }
 
-/** Hashes type, length and bytes of a value, so that different rows never have the same input. */
+/** Hashes type, length and bytes of a value, so that different rows never give the hash the same input. */
 function hashValue(hash: Hash, value: unknown): void {
   if (value === null) hash.update('null;')
   else if (Buffer.isBuffer(value)) hash.update(`blob:${value.length}:`).update(value)

@@ -15,7 +15,7 @@ export interface WitnessLine {
   readonly at: string
 }
 
-/** The file to which a node's handlers append their records, and the name of the node. */
+/** The file to which a node's handlers append a line at their start and end, and the name of the node. */
 export interface Witness {
   readonly file: string
   readonly node: string

@@ -35,7 +35,7 @@ it('overlapping calls of runDue in separate processes run each slot once, and th
       if (done.filter((line) => line.startsWith('report')).length === 1) throw new Error('the printer is out of paper')
     },
   }
-  // Each call has a separate scheduler, as if the functions ran in two processes.
+  // Each of the two functions has a separate scheduler, as if each ran in a separate process.
   const processes: readonly ScheduledFunction[] = [1, 2].map(() => functionOf({ client, tableName, work, clock }))
   const reports: RunDueReport[] = []
   for (let minute = 0; minute < 10; minute++) {

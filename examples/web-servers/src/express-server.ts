@@ -53,7 +53,7 @@ async function end(): Promise<void> {
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void end())
 
-/** The dashboard requires this token. */
+/** Returns the token that the dashboard requires: the value of `ADMIN_TOKEN`, or else a random token. */
 function adminToken(): string {
   return process.env.ADMIN_TOKEN ?? crypto.randomUUID()
 }

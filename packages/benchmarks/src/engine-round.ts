@@ -24,7 +24,10 @@ export interface EngineRoundOptions {
   readonly prefetch?: number | undefined
 }
 
-/** Calls `work` once or several times, each with `occurrences` occurrences, and returns the measurement. */
+/**
+ * Measures a benchmark: calls `work` one or more times and returns the measurement. Each call of `work` runs
+ * `occurrences` occurrences.
+ */
 export type Measure<Measured> = (occurrences: number, work: () => Promise<void>) => Promise<Measured>
 
 /**
@@ -58,8 +61,8 @@ export async function measureEngine<Measured>(
       ],
     }),
   )
-  // Handlers here never wait for real time. With patience 0 the clock does not check this, because the check is no work
-  // of the engine.
+  // The virtual clock need not wait for real work of these handlers. Patience 0 turns this wait off, because its cost
+  // would count as a cost of the engine.
   const clock = virtualClock(startAt, { patience: 0 })
   // A virtual second takes a fraction of a real second. With default intervals, periodic work would run all the time.
   const rarely = { hours: 1 }

@@ -3,8 +3,9 @@ import { firstInstant, jobCount, runEngine, warmUpSeconds } from './engine-round
 import { type BenchmarkOptions, formatRate, median, type Table } from './suite.ts'
 
 /**
- * Measures whether finished history slows the engine down. `open` creates a storage for each name. `rest` lets the
- * storage do the maintenance that follows the writes of the history, and a warm-up round follows.
+ * Measures whether finished history slows the engine down. `open` creates a storage with the given name. `rest` lets
+ * the storage do the maintenance that follows the writes of the history, such as a checkpoint. After `rest`, a warm-up
+ * round runs.
  */
 export async function measureHistory(
   open: (name: string) => Storage,

@@ -4,7 +4,10 @@ import type { Suite } from './suite.ts'
 
 const print = ({ median, max }: CallTimes) => `${median.toFixed(1)} / ${max.toFixed(1)}`
 
-/** Measures whether the duration of the lists that users see grows with the history. */
+/**
+ * Measures whether `jobs`, `failures` and `counts` of a client, which the CLI and the dashboard call, become slower
+ * with a longer history.
+ */
 export const listsSuite: Suite = {
   name: 'lists',
   title: 'Milliseconds per call of lists for people, with a short history and with a long one',

@@ -8,7 +8,7 @@ import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { cron } from '@jobistemer/ticker-cron'
 import type { Suite } from './suite.ts'
 
-/** A kind of work of the scheduler, during which its process observes the event loop. */
+/** Work that a scheduler does while the benchmark measures the gaps of its event loop. */
 interface Load {
   readonly name: string
   readonly count: number

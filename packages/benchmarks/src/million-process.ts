@@ -30,7 +30,7 @@ export interface Filled {
   readonly perSecond: number
 }
 
-/** The cost of a node that runs while a million jobs are stored. */
+/** The cost of a running node whose storage contains a million jobs. */
 export interface Watched {
   readonly startMs: number
   /** CPU time as a percentage of one core, during the measurement. */

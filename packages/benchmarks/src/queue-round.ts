@@ -83,7 +83,7 @@ export class QueueRound {
   async #finish(): Promise<void> {
     const { id, jobId, scheduledAt } = trigger(this.#finished)
     const change = { kind: 'finish', state: 'completed', reason: null } as const
-    // Every occurrence has token 1: its create started the first occurrence, and claims started all later ones.
+    // Every occurrence has token 1: the first one started at its creation, and all later ones by a claim.
     const item = { id, jobId, scheduledAt, token: 1, sequence: 1, runs: [], change }
     const [answer] = await this.#storage.settle({ now: firstInstant, items: [item] })
     if (answer?.outcome !== 'ok') throw new Error('An occurrence was not finished.')

@@ -14,7 +14,7 @@ const mostInstants = 5000
 
 /** Computes the next instant of a schedule in the way that its library recommends. */
 interface Contender {
-  /** Starts again after the given instant. */
+  /** Makes the next call of `nextMs` return the first instant after `afterMs`. */
   reset(afterMs: number): void
   nextMs(): number
 }

@@ -27,7 +27,7 @@ export interface Context {
   storage(): Promise<Storage>
 }
 
-/** An option in the command line of a command. */
+/** A command-line option of a command: its flags, description, default value and parser. */
 export interface CommandOption {
   /** The flags of the option in the syntax of commander: `-n, --limit <count>`. */
   readonly flags: string

@@ -4,7 +4,8 @@ export const exitCodes = {
   fine: 0,
   /**
    * The answer of the command is no: `doctor` found an error, `plan` a difference, or `conformance` a failed case.
-   * Also: a trigger was skipped, a run to cancel had ended, or a run with `--wait` was not completed.
+   * Also: a trigger was skipped, a run to cancel had already ended, or a run with `--wait` ended in a state other than
+   * `completed`.
    */
   no: 1,
   /** The command line, configuration or definition is invalid, or a required package is not installed. */

@@ -37,7 +37,10 @@ export function progressOf(teller: Teller, work: Work): Progress {
   return io.stderr.isTTY === true ? bar(teller, work) : lines(teller, work)
 }
 
-/** Displays the progress text of a single call for many items. The storage reports no progress before the call ends. */
+/**
+ * Shows a progress text while one call processes many items, without numbers, because the storage reports no progress
+ * before the call ends.
+ */
 export async function whileCalling<T>(
   { io: { stderr }, err }: Teller,
   { verb, count, noun }: { readonly verb: string; readonly count: number; readonly noun: string },

@@ -140,7 +140,7 @@ export class Session {
 
   /**
    * Reads the storage's clock once, to get the error of an unavailable storage. A client would retry until its timeout,
-   * and then not tell the reason.
+   * and its timeout error would not tell the reason.
    */
   async #answers(storage: Storage): Promise<Storage> {
     const reading = storage.serverTime?.bind(storage)

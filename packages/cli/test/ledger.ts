@@ -11,7 +11,7 @@ import { afterAll, afterEach } from 'vitest'
 /** A job name with terminal sequences that set the window title, ring the bell, and colour the following text. */
 export const evilName = 'evil\u001b]0;owned\u0007\u009b31m'
 
-/** A job whose upload fails on the first night and is retried on the second night. */
+/** Returns a job whose upload fails on the first night, and succeeds at its second attempt on the second night. */
 function nightlyReport(place = 'the disk\u001b[2J'): Job {
   return defineJob({
     name: 'nightly-report',

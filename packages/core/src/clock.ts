@@ -22,18 +22,19 @@ export interface Clock {
    */
   setTimer(delayMs: number, callback: () => void, options?: { readonly unref?: boolean }): Timer
   /**
-   * The engine calls `track` with the promise of each storage call, and of work that takes several turns of the event loop. A
-   * virtual clock waits for the promise before it moves. The real clock lacks this method.
+   * The engine calls `track` with the promise of each storage call, and of work that takes several turns of the event
+   * loop. A virtual clock waits for the promise before its time advances. The real clock lacks this method.
    */
   track?(promise: Promise<unknown>): void
   /**
-   * Calls a handler or a hook, and returns the result of `call`: a native promise or a value. A virtual clock stands still
-   * while the call waits for real work. Default: a plain call.
+   * Calls a handler or a hook, and returns the result of `call`: a native promise or a value. The time of a virtual
+   * clock does not advance while the handler or hook waits for real work. Default: a plain call.
    */
   perform?<T>(call: () => T): T
   /**
-   * The engine calls `passUntil` before it waits for something that only time may end, such as running work at a shutdown. A
-   * virtual clock that no test moves then moves by itself until the promise settles. The real clock lacks this method.
+   * The engine calls `passUntil` before it waits for something that only time may end, such as running work at a
+   * shutdown. If no test advances the virtual clock, it then advances by itself until the promise settles. The real
+   * clock lacks this method.
    */
   passUntil?(promise: Promise<unknown>): void
   /**

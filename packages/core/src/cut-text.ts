@@ -1,4 +1,7 @@
-/** The first `length` UTF-16 code units of a text. Never ends with half of a surrogate pair. */
+/**
+ * Returns the first `length` UTF-16 code units of a text, or one less if the text would end with half of a surrogate
+ * pair.
+ */
 export function cutText(text: string, length: number): string {
   if (text.length <= length) return text
   const isSplit = /[\uD800-\uDBFF]/.test(text.charAt(length - 1))

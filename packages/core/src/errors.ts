@@ -74,7 +74,7 @@ const statusCodes: Partial<Readonly<Record<ErrorCode, number>>> = {
 
 const brand = Symbol.for('jobistemer.error')
 
-/** The members of a {@link JobistemerError}. */
+/** The values from which a {@link JobistemerError} is made. */
 export interface JobistemerErrorOptions {
   /** One sentence that names the wrong value and the reason. */
   readonly message: string
@@ -135,8 +135,8 @@ export class JobistemerError extends Error {
   }
 
   /**
-   * True for a JobistemerError that any copy of this package in the process has made. With `code`, true only for errors of that
-   * code.
+   * Returns true for a JobistemerError that any copy of this package in the process has made. With `code`, returns true
+   * only for errors of that code.
    */
   static isInstance(error: unknown, code?: ErrorCode): error is JobistemerError {
     if (typeof error !== 'object' || error === null || !(brand in error)) return false

@@ -29,7 +29,11 @@ const uuid = {
 // names do not fill memory.
 const jobIds = new Map<string, JobId>()
 
-/** The id of the job with this name. @throws JobistemerError `INVALID_NAME` */
+/**
+ * Returns the id of the job with this name.
+ *
+ * @throws JobistemerError `INVALID_NAME`
+ */
 export function jobId(name: string): JobId {
   const known = jobIds.get(name)
   if (known !== undefined) return known
@@ -39,7 +43,11 @@ export function jobId(name: string): JobId {
   return id
 }
 
-/** The id of a job's task. @throws JobistemerError `INVALID_NAME`, `INVALID_ARGUMENT` */
+/**
+ * Returns the id of a job's task.
+ *
+ * @throws JobistemerError `INVALID_NAME`, `INVALID_ARGUMENT`
+ */
 export function taskId(job: JobId, taskName: string): TaskId {
   return uuid.task(`${idOf(job, 'job')}:${readText(taskName, 'taskName')}`)
 }
@@ -55,14 +63,18 @@ function idOf<Id extends string>(id: Id, field: string): Id {
   )
 }
 
-/** UTF-8 encodes each lone half of a surrogate pair alike, so names that differ only in such halves would share an id. */
+/**
+ * Returns the text. Throws for a text with a lone half of a surrogate pair: UTF-8 encodes all such halves alike, so
+ * names that differ only in them would share an id.
+ */
 function readText(text: unknown, field: string): string {
   if (typeof text === 'string' && isWellFormed(text)) return text
   throw invalidValue(field, 'is not a text of well-formed Unicode', text, 'Give the name as a string.', 'INVALID_NAME')
 }
 
 /**
- * The id of the job's occurrence at an instant. Every node derives the same id, so two nodes cannot create the slot twice.
+ * Returns the id of the job's occurrence at an instant. Every node derives the same id, so two nodes cannot create the
+ * slot twice.
  *
  * @throws JobistemerError `INVALID_INSTANT`, `INVALID_ARGUMENT`
  */
@@ -71,41 +83,53 @@ export function occurrenceId(job: JobId, at: InstantInput): OccurrenceId {
 }
 
 /**
- * The id of the record that covers several missed slots, the first of them at `from`: a `missed` record or one run. The id
- * differs from the ids of the slots, because a slot that was canceled ahead has a separate record.
+ * Returns the id of the record that covers several missed slots, the first of them at `from`: a `missed` record or one
+ * run. The id differs from the ids of the slots, because a slot that was canceled ahead has a separate record.
+ *
  * @throws JobistemerError `INVALID_INSTANT`, `INVALID_ARGUMENT`
  */
 export function missedRangeId(job: JobId, from: InstantInput): OccurrenceId {
   return uuid.occurrence(`${idOf(job, 'job')}:missed:${toInstantText(from)}`)
 }
 
-/** The id of a trigger's occurrence. This id always differs from the id of a slot, so that a trigger never replaces a slot. */
+/**
+ * Returns the id of a trigger's occurrence. This id always differs from the id of a slot, so that a trigger never
+ * replaces a slot.
+ */
 export function triggerOccurrenceId(job: JobId, key: string): OccurrenceId {
   return uuid.occurrence(`${job}:trigger:${key}`)
 }
 
 /**
- * The id of a replay. `number` counts the replays of an original from 1, including replays of its replays. The id of each
- * replay can thus be derived from the original's id.
+ * Returns the id of a replay. `number` counts the replays of an original from 1, including replays of its replays. The
+ * id of each replay can thus be derived from the original's id.
  */
 export function replayOccurrenceId(original: OccurrenceId, number: number): OccurrenceId {
   return uuid.occurrence(`${original}:replay:${number}`)
 }
 
 /**
- * The id of a run of a backfill. `round` counts the runs of the slot in all backfills, from 1. The ids of all runs of a slot
- * can thus be derived from the slot.
+ * Returns the id of a run of a backfill. `round` counts the runs of the slot in all backfills, from 1. The ids of all
+ * runs of a slot can thus be derived from the slot.
  */
 export function backfillOccurrenceId(job: JobId, slot: InstantInput, round: number): OccurrenceId {
   return uuid.occurrence(`${job}:backfill:${toInstantText(slot)}:${round}`)
 }
 
-/** The id of a task inside an occurrence. @throws JobistemerError `INVALID_ARGUMENT` */
+/**
+ * Returns the id of a task run: of one task inside one occurrence.
+ *
+ * @throws JobistemerError `INVALID_ARGUMENT`
+ */
 export function taskRunId(occurrence: OccurrenceId, task: TaskId): TaskRunId {
   return uuid.run(`${idOf(occurrence, 'occurrence')}:${idOf(task, 'task')}`)
 }
 
-/** The id of an attempt of a task run; `number` counts from 1. @throws JobistemerError `INVALID_ARGUMENT` */
+/**
+ * Returns the id of an attempt of a task run; `number` counts from 1.
+ *
+ * @throws JobistemerError `INVALID_ARGUMENT`
+ */
 export function attemptId(run: TaskRunId, number: number): AttemptId {
   return uuid.attempt(`${idOf(run, 'run')}:${readInteger(number, 'number', 0, Number.MAX_SAFE_INTEGER)}`)
 }
@@ -131,8 +155,9 @@ export function uuidV5In<Prefix extends string = ''>(
   }
 }
 
-// The UUIDv5 digest of RFC 9562, section 5.5. This is own code because every occurrence needs an id on the hot path. With
-// Node's one-shot `hash` an id takes 1.0 µs; the uuid package takes 6.4 µs. The tests compare the ids with that package's.
+// Returns the UUIDv5 digest of RFC 9562, section 5.5. This is own code because every occurrence needs an id on the hot
+// path. With Node's one-shot `hash` an id takes 1.0 µs; the uuid package takes 6.4 µs. The tests compare the ids with
+// that package's.
 function digestOf(namespace: Buffer, name: string): string {
   // UTF-8 takes at most three bytes for a UTF-16 unit.
   const room = namespace.length + name.length * 3

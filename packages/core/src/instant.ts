@@ -6,9 +6,10 @@ import { invalidValue } from './errors.ts'
 export type { InstantInput } from './schedule/schedule.ts'
 
 /**
- * Epoch milliseconds of an instant in any accepted form. A string is ISO 8601 with a complete date. Without an offset
- * it is UTC. A time zone in brackets may follow an offset or a `Z`, as in `2026-06-01T09:00+09:00[Asia/Tokyo]`; the
- * zone must then have that offset.
+ * Returns the epoch milliseconds of an instant in any accepted form. A string is ISO 8601 with a complete date. Without
+ * an offset it is UTC. A time zone in brackets may follow an offset or a `Z`, as in
+ * `2026-06-01T09:00+09:00[Asia/Tokyo]`; the zone must then have that offset.
+ *
  * @throws JobistemerError `INVALID_INSTANT`
  */
 export function toInstantMs(input: InstantInput, field = 'instant'): number {

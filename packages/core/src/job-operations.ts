@@ -91,8 +91,8 @@ export interface PruneOptions extends CallOptions {
   /** Number of latest occurrences of each job to keep in any case. Default 0. */
   readonly keep?: number
   /**
-   * Counts the occurrences that `prune` would remove, without removing them. The call then reads the older history. Default
-   * false.
+   * If true, the call only counts the occurrences that `prune` would remove, and removes none. The count reads the history of
+   * the jobs. Default false.
    */
   readonly dryRun?: boolean
 }

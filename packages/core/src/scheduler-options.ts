@@ -77,10 +77,10 @@ export interface SchedulerOptions {
    */
   readonly pollInterval?: DurationInput
   /**
-   * A peer that has seen no heartbeat of this node for `deadAfter`, by the peer's clock, declares this node dead and takes
-   * over this node's runs. The node sends six heartbeats in this time, five on DynamoDB, and at least one a minute. At every
-   * third heartbeat, and at least every 15 s, this node looks for runs of any node whose deadline has passed. At least 120
-   * ms. Default 30 s; 50 s on DynamoDB; 6 min if the storage belongs to this process alone.
+   * A peer declares this node dead after `deadAfter` without a heartbeat, by the peer's clock, and takes over this node's runs.
+   * The node sends six heartbeats in this time, five on DynamoDB, and at least one a minute. At every third heartbeat, and at
+   * least every 15 s, this node looks for runs of any node whose deadline has passed. At least 120 ms. Default 30 s; 50 s on
+   * DynamoDB; 6 min if the storage belongs to this process alone.
    */
   readonly deadAfter?: DurationInput
   /**
@@ -91,8 +91,8 @@ export interface SchedulerOptions {
   /**
    * Signals of the process on which the scheduler shuts down, and then lets the process end. If the process is still alive 1 s
    * later, the scheduler ends the process by the signal, unless the program handles that signal too. A second signal ends the
-   * process at once. If the scheduler shuts down because its storage is closed or was replaced, the scheduler sets the exit
-   * code 1, unless the program has set another code. `true`: SIGTERM and SIGINT. Default: none.
+   * process at once. If the scheduler shuts down because its storage is closed or was replaced, it sets the exit code 1. An
+   * exit code that the program has set stays. `true`: SIGTERM and SIGINT. Default: none.
    */
   readonly handleSignals?: boolean | readonly ShutdownSignal[]
   /** How long a shutdown lets runs continue before it fires their signals. `shutdown` can override this time. Default 20 s. */
@@ -161,7 +161,7 @@ interface DerivedOptions {
  */
 const intervals = ['heartbeat', 'reapInterval', 'definitionInterval'] as const
 
-/** Tests set derived values by these symbols, which are not part of the API. */
+/** Returns the derived values. Tests may replace them by symbol keys of the options, which are not part of the API. */
 function tunedBy<Derived extends Partial<DerivedOptions>>(options: object, derived: Derived): Derived {
   const values = Object.entries(derived).map(([name, value]: [string, number]) => {
     return [name, (options as Readonly<Record<symbol, number>>)[Symbol.for(`jobistemer.${name}`)] ?? value]

@@ -7,8 +7,8 @@ import type { RunDueOptions, RunDueReport } from './run-due.ts'
 export interface ShutdownOptions {
   /**
    * How long runs may continue before their signals fire. Default: the scheduler's `gracePeriod`, 20 s. Container platforms
-   * give 30 s: the default leaves room for the abort grace period, 2 s to kill children and 2 s to end the node's record.
-   * While the storage does not answer, the whole shutdown ends 3 s before the end of the grace period.
+   * give 30 s. The default leaves room for the abort grace period, 2 s to kill children and 2 s to end the node's record. While
+   * the storage does not answer, the whole shutdown ends 3 s before the end of the grace period.
    */
   readonly gracePeriod?: DurationInput
   /**
@@ -37,21 +37,21 @@ export interface Scheduler extends JobOperations, AsyncDisposable {
    * storage does not answer, `start` repeats its calls until it does.
    *
    * A stored schedule that differs from the one in this node's code does not fail the start. If this node cannot revive the
-   * stored schedule, this node logs one error, leaves the job's slots to other nodes, and runs the occurrences that those
-   * nodes create.
+   * stored schedule, this node logs one error and leaves the job's slots to other nodes. It still runs the occurrences that
+   * those nodes create.
    * @throws JobistemerError `SCHEDULER_STATE` when the scheduler was started before or is shut down meanwhile; `NODE_ID_IN_USE`
    *   when a node of this name lives; `UNKNOWN_SCHEDULE_TYPE` when one of its `jobs` replaces a stored schedule that has slots
    *   to decide and that this node cannot revive
    */
   start(): Promise<void>
   /**
-   * Runs due work and returns. Use `runDue` where no process lives on: in a function or route that a timer calls, or in a
-   * container that exists only while there is work. Call `runDue` instead of `start`, not in addition to `start`.
+   * Runs due work and returns. Use `runDue` where no process lives on. Examples are a function or route that a timer calls, and
+   * a container that exists only while there is work. Call `runDue` instead of `start`, not in addition to `start`.
    *
-   * Each call is a node while it lasts. The call takes over the runs that earlier calls have left, and launches and runs due
-   * slots until nothing is due or its budget is over. Then the call hands unfinished runs back. Calls may overlap, in one
-   * process or in several. If a call was killed, the first call that begins at least 5 s after its budget takes over its
-   * runs. Therefore give a budget that is at least 10 s shorter than the time between two calls.
+   * Each call is a node while it lasts. The call takes over the runs that earlier calls have left. The call launches and runs
+   * due slots until nothing is due or its budget is over. Then the call hands unfinished runs back. Calls may overlap, in one
+   * process or in several. If a call was killed, the first call that begins at least 5 s after its budget takes over its runs.
+   * Therefore give a budget that is at least 10 s shorter than the time between two calls.
    * @throws JobistemerError `SCHEDULER_STATE` when the scheduler was started or shut down; `STORAGE_TIMEOUT` when the storage
    *   has not answered and nothing could begin within the budget; `STORAGE_CLOSED`, `STORAGE_REPLACED` when the storage was
    *   closed during the call, or its file removed: the call has aborted its runs, and another call takes them over; `ABORTED`

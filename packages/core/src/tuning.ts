@@ -96,8 +96,8 @@ export const ordinaryHeartbeatMs = 5000
 export const heartbeatsUntilDead = 6
 
 /**
- * Maximum number of data-only jobs that a node holds in memory; 5,000 jobs take a few MB. If more are stored, the node loads
- * the jobs that come due.
+ * Maximum number of data-only jobs that a node holds in memory; 5,000 jobs take a few MB. If the storage has more such jobs,
+ * the node loads the jobs that come due.
  */
 export const heldJobs = 5000
 
@@ -120,8 +120,8 @@ export const linesPerSecond = 500
 export const progressEveryMs = 100
 
 /**
- * Number of turns of the event loop without a call after which a virtual clock moves. The answer to a call may come two turns
- * later.
+ * Number of successive turns of the event loop in which no storage call, timer or handler begins or ends, before a
+ * virtual clock moves. The answer to a call may come two turns later.
  */
 export const quietTurns = 3
 

@@ -295,7 +295,7 @@ describe('the record of an occurrence', () => {
   const pending = createdOccurrence(slot, { state: 'pending', reason: null }, owner, 210)
   const running = createdOccurrence(slot, { state: 'running', reason: null }, owner, 210)
 
-  it('has an owner, a token and task runs only once it starts', () => {
+  it('has no owner, no task runs and the token 0 before the occurrence starts', () => {
     const started = { state: 'running', token: 1, owner, startedAt: 210, deadlineAt: 260, runs: slot.runs, dueAt: 200 }
     expect(running).toMatchObject({ ...started, finishedAt: null, reason: null, jobVersion: 2 })
     expect(pending).toMatchObject({

@@ -235,7 +235,10 @@ export interface Overview {
   readonly nodes: readonly Wire<NodeInfo>[]
 }
 
-/** The result of a survey of all jobs. */
+/**
+ * The result of a read of all jobs for the overview: which jobs are late, failing or without code, how many are paused,
+ * and the next runs. The server may read only a part of the jobs, see `isPart`.
+ */
 export interface SurveyView {
   /** The instant of the survey, as ISO text. */
   readonly at: string

@@ -251,7 +251,7 @@ it('a node with an old definition does not try again and again to create a slot 
   expect(slots).toEqual([120])
 })
 
-it('a job that is stored after another node created and deleted it runs only slots after the decided slots', async () => {
+it('if other nodes create and delete a job while a node stores it, the job runs only undecided slots', async () => {
   const { start, clock, database } = stage()
   const slots: number[] = []
   const late = job('late', {}, ((context: TaskContext) => {

@@ -6,11 +6,10 @@ import { addressOfKey, type Key, keyOf, type Keys, sortableInstant } from './key
 import { names } from './occurrence-item.ts'
 import { partitionQuery, type QueryInput, type Requests } from './requests.ts'
 
-// DynamoDB limits an item to 400 KB. The results of many tasks can be larger, even compressed. Such a large attribute is
-// stored in separate items, its parts, before the record that refers to them.
-// A write that fails, or whose answer is lost, can leave parts that no record refers to. So the record is marked before its
-// first parts are written. A prune of a marked record removes all of its parts. Only parts of a record whose creation was
-// interrupted remain.
+// DynamoDB limits an item to 400 KB. The results of many tasks can be larger, even compressed. Such a large attribute is stored
+// in separate items, its parts, before the record that refers to them. A write that fails, or whose answer is lost, can leave
+// parts that no record refers to. So the record is marked before its first parts are written. A prune of a marked record
+// removes all of its parts. Only the parts of a record whose creation was interrupted are never removed.
 
 interface Place {
   readonly requests: Requests
@@ -127,7 +126,7 @@ export async function removeParts({ requests }: Place, parts: readonly Key[]): P
   try {
     await requests.deleteAll(parts)
   } catch {
-    // The write of the record has succeeded, so its caller must not receive this error.
+    // The write of the record has succeeded, so the caller of the write must not receive the error of the removal.
   }
 }
 

@@ -34,8 +34,8 @@ import { contended, loadOccurrences, type Table, untilDecided } from './table.ts
 type Survivors = Map<OccurrenceId, OccurrenceAddress>
 
 /**
- * A job's plan lists the writes of a large step that do not fit into one transaction. Makes the remaining writes, then
- * removes the plan. Several nodes may do this at once.
+ * A job's plan lists the writes of a large step that do not fit into one transaction. Makes the remaining writes, then removes
+ * the plan. Several nodes may carry out the same plan at once.
  */
 export async function carryOut(table: Table, head: StoredHead): Promise<void> {
   const writes = await readPlan(table, head)
@@ -120,9 +120,9 @@ function leftOf(
   const { details, runs, state } = record
   if (revision === write.revision) return { ...write, record: { ...wanted, details, runs, ...changed }, before: there }
   if (write.revision === 0 || isFinal(state)) return null
-  // Either this record was already written, or another write, without the head, came after the step's read and before its
-  // plan was stored. The other write is a claim of an overlapping occurrence, or a change or release of a running
-  // occurrence.
+  // The stored revision differs from the planned one. Either a node has already made this write of the plan. Or another node
+  // has written the record, without the head, after the step's read and before its plan was stored. That other write is a claim
+  // of an overlapping occurrence, or a change or release of a running occurrence.
   const isClaimed = state === 'running' && record.token !== wanted.token
   const concerns = head.deletedAt !== null || head.queued.length > 0
   const said = withSaid(record, write)

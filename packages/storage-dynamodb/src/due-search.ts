@@ -50,8 +50,8 @@ export async function findDue(
   { limit, cursor }: { readonly limit: number; readonly cursor: string | null },
 ): Promise<DuePage> {
   const place = cursor === null ? null : (JSON.parse(cursor) as DuePlace)
-  // A page may contain only occurrences of paused jobs, and a table may hold very many of them. So each page reads twice as
-  // many occurrences as the previous page.
+  // A page may contain only occurrences of paused jobs, and a table may hold very many such occurrences. So each page reads
+  // twice as many occurrences as the previous page.
   const ahead = Math.max(place?.ahead ?? leastHints, limit)
   const pages = place === null ? await beginSearch(table, ahead) : await askAll(table, place.starts, ahead)
   const hints = pages.flatMap((page) => page.hints)
@@ -130,9 +130,9 @@ export async function findCancelRequested(table: Table, owner: Owner): Promise<r
 }
 
 /**
- * Returns jobs with queued occurrences, and jobs with an unfinished plan. A job with queued occurrences may have
- * superseded occurrences or, if the table is damaged, no active occurrence. An unfinished plan belongs to a large step
- * whose node has died. The next step on the job repairs both.
+ * Returns jobs with queued occurrences, and jobs with an unfinished plan. A job with queued occurrences may have superseded
+ * occurrences or, if the table is damaged, no active occurrence. An unfinished plan belongs to a large step whose node has
+ * died. The next step on the job cancels or wakes these occurrences, and carries out the plan.
  */
 export async function findStranded(table: Table): Promise<readonly JobId[]> {
   const jobs = new Set<JobId>()

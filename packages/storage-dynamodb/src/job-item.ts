@@ -40,8 +40,8 @@ export interface StoredHead extends Omit<JobRecord, keyof VersionContent> {
   /** Number of queued occurrences that the head does not list. Each has a separate item, see `Keys.queued`. */
   readonly queuedBeyond: number
   /**
-   * Whether a queued occurrence that the head does not list may have a priority, so that the order of waking differs
-   * from that of the scheduled times.
+   * Whether a queued occurrence that the head does not list may have a priority. The order of waking then differs from the
+   * order of scheduled times.
    */
   readonly hasPriorities: boolean
   /** Length of `active` from which a step checks which of the listed occurrences have ended. */

@@ -177,7 +177,10 @@ export class JobReading {
     await this.#readQueued(queued, ({ state }) => state === 'queued')
   }
 
-  /** Whether reading further pages cannot change the decision of the step. Unread entries count as running. */
+  /**
+   * Returns true if further pages of active occurrences cannot change the decision of the step. Entries of unread pages count
+   * as running.
+   */
   #isDecided({ pending, running, superseded }: LiveNeeds): boolean {
     if (this.head === null || running > 0 || superseded !== null) return false
     const found = this.counts
@@ -245,8 +248,8 @@ export class JobReading {
       size: list.length,
     }))
     this.#looked = [...(this.#looked ?? []), ...looked]
-    // A decision takes the first queued occurrence that was read, so queued occurrences must be read in their order.
-    // Active occurrences are read in another order. So this method drops the queued occurrences among them.
+    // A decision takes the first queued occurrence that was read, so queued occurrences must be read in their order. This
+    // method reads occurrences in the order of the active ones, so it forgets each occurrence that it has found queued.
     for (const { id } of unknown) if (this.records.get(id)?.record.state === 'queued') this.#known.delete(id)
   }
 

@@ -22,7 +22,7 @@ export function boundsOf({ from, to, order }: InstantRange, place: string | null
   let lower = from === undefined ? '-' : `${sortableInstant(from)}/`
   let upper = to === undefined ? '~' : `${sortableInstant(to)}/`
   if (place === null) return { lower, upper }
-  // The bound lies directly after (ascending) or before (descending) every key that begins with this text.
+  // The bound lies directly after (ascending) or before (descending) every key that begins with `place`.
   if (order === 'ascending') lower = max(lower, `${place}~`)
   else upper = upper < place ? upper : before(place)
   return { lower, upper }

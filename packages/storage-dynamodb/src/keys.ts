@@ -170,8 +170,8 @@ export function shardOf(id: OccurrenceId, group: LiveGroup): number {
 }
 
 /**
- * Returns the index partition for the failures of a job. All failures of a job share a partition, so that a query for one
- * job reads no other.
+ * Returns the index partition for the failures of a job. All failures of a job share a partition, so that a query for one job
+ * reads no other partition.
  */
 export function failedShardOf(job: JobId): number {
   return Number.parseInt(job.slice(-4), 16) % failedShardCount

@@ -9,9 +9,9 @@ import { moveInQueue, type QueueMove, type QueueMoves, remove } from './record-w
 import { groupsOf } from './requests.ts'
 import type { Table } from './table.ts'
 
-// The head lists live occurrences of its job, and each step pays for the size of the head. So the head lists only a few.
-// Further active occurrences are stored in pages, which most steps need not read. Each further queued occurrence has a
-// separate item; these items sort in the order of waking.
+// The head lists live occurrences of its job, and each step pays for the size of the head. So the head lists only a limited
+// number of active and queued occurrences. Further active occurrences are stored in pages, which most steps need not read. Each
+// further queued occurrence has a separate item; these items sort in the order of waking.
 
 /** Number of entries in a page of active occurrences: just below 4 KB, the size of a DynamoDB read request unit. */
 const pageSize = 180

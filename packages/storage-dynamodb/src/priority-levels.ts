@@ -55,7 +55,10 @@ export class PriorityLevels {
     }
   }
 
-  /** Stores the marker of a level. The caller must wait for this before it stores a pending occurrence of the level. */
+  /**
+   * Stores the marker of a level. Before the caller stores a pending occurrence of the level, it must wait until `mark` has
+   * resolved.
+   */
   async mark({ requests, keys }: Place, level: number): Promise<void> {
     this.#known.add(level)
     if (this.#marked.has(level)) return

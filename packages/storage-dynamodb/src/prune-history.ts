@@ -138,8 +138,8 @@ async function removeAll(table: Table, victims: readonly Victim[]): Promise<void
   for (const some of groupsOf(keyed, concurrency)) {
     await Promise.all(some.map(({ keyId, id }) => freeKey(table, keyId, id)))
   }
-  // Records are removed last. If the node dies before it has removed a record, the record stays in the history without
-  // an address, and the next prune removes the record.
+  // Records are removed last. If the node dies before it has removed a record, the record stays in the history without an
+  // address. The next prune then removes the record.
   await requests.deleteAll(slots.map(({ id }) => keys.address(id)))
   for (const victim of victims)
     if (victim.bulk !== null) await requests.deleteAll(await partsOf(table, victim, victim.bulk))

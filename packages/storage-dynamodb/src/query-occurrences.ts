@@ -78,7 +78,7 @@ async function listHistory(table: Table, query: Query<'job'>): Promise<Page<Occu
     }
     start = page.last
     ahead *= 2
-    // If the page is full, this call does not search on. The next page shows whether more occurrences match.
+    // If the page is full, this call does not search for a further match. The next page shows whether more occurrences match.
     if (start !== null && items.length === limit && wanted !== null) return { items, cursor: last }
   } while (start !== null)
   return { items, cursor: null }

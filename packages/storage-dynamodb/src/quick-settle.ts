@@ -7,9 +7,9 @@ import { failedPlace, names, ownerValue, readOccurrence } from './occurrence-ite
 import type { Table } from './table.ts'
 
 /**
- * Settles an occurrence by one write, without reading it first. Most settles take this way, because most ends concern
- * no waiting occurrence. Returns `null` if the end or hand-back concerns other occurrences of the job, or if the record
- * is not at the item's address. Then core's rules decide.
+ * Settles an occurrence by one write, without reading it first. Most settles succeed in this way, because most ends concern no
+ * waiting occurrence. Returns `null` if the end or hand-back concerns other occurrences of the job, or if the record is not at
+ * the item's address. After `null`, a step by core's rules settles the occurrence.
  */
 export async function quickSettle(table: Table, item: SettleItem, now: number): Promise<SettleAnswer | null> {
   let runs = runsOf(item)

@@ -49,7 +49,10 @@ export interface WholeLists {
   readonly head: StoredHead
   readonly active: readonly OccurrenceAddress[]
   readonly queued: readonly OccurrenceAddress[]
-  /** The last queued occurrence in the order of the page; `null` if no queued occurrence is left out. */
+  /**
+   * The occurrence up to which, in the order of the page, the lists contain all queued occurrences; `null` if no queued
+   * occurrence is left out.
+   */
   readonly cutAt: OccurrenceAddress | null
 }
 

@@ -59,7 +59,10 @@ export function checkHead({ requests, keys }: Table, head: StoredHead): Transact
   return { ConditionCheck: { TableName: requests.tableName, Key: keyItem(keys.head(head.id)), ...condition } }
 }
 
-/** Checks that occurrences of a job which allows overlap may still start. Other changes of the job's head do not matter. */
+/**
+ * Builds a condition on the head of a job with the overlap policy `allow`: occurrences of the job may still start. The
+ * condition ignores all other changes of the head.
+ */
 export function checkStartable({ requests, keys }: Table, head: StoredHead): TransactWriteItem {
   const { policy, paused, pausedUntil, planParts, handlerKey, cancelsBelow } = headNames
   const values: Item = { ':allow': text('allow'), ':handlerKey': json(head.handlerKey) }

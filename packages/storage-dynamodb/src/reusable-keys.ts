@@ -7,7 +7,8 @@ import { keyItem, type Keys, uuidOf } from './keys.ts'
 import type { FoundItems } from './requests.ts'
 import type { Table } from './table.ts'
 
-// For each reusable key, an item of the table names the key's last occurrence.
+// The table has one item for each reusable key. The item contains the id, job and scheduled time of the last occurrence
+// that was requested with the key.
 
 /** Returns the address of a key's last occurrence; `null` if no occurrence has used the key. */
 export function namedIn(found: FoundItems, keys: Keys, keyId: OccurrenceId): OccurrenceAddress | null {
@@ -17,9 +18,9 @@ export function namedIn(found: FoundItems, keys: Keys, keyId: OccurrenceId): Occ
 }
 
 /**
- * Stores each new occurrence with a reusable key as the last occurrence of the key, on the condition that the key still
- * names the occurrence that the step has read. The condition is needed because a read of several items is no snapshot:
- * another request of the key may have changed key and head between the reads.
+ * Stores each new occurrence with a reusable key as the last occurrence of the key. Condition: the key still names the
+ * occurrence that the step has read. The condition is needed because a read of several items is no snapshot: another request of
+ * the key may have changed key and head between the reads.
  */
 export function nameByKeys(
   { requests, keys }: Table,

@@ -6,9 +6,9 @@ import { commitStep } from './step-commit.ts'
 import { contended, type Table, untilDecided } from './table.ts'
 
 /**
- * Reads what a step needs, lets the step decide, and commits. Repeats all of this if another node has written
- * meanwhile. Steps of this storage on one job run one after the other. If these steps ran concurrently, all but one
- * step would fail, and DynamoDB would charge for each step.
+ * Reads what a step needs, lets the step decide, and commits. If another node has written the data meanwhile, repeats the read,
+ * the decision and the commit. Steps of this storage on one job run one after the other. If these steps ran concurrently, all
+ * but one step would fail, and DynamoDB would charge for each step.
  */
 export async function runStep(table: Table, step: LedgerStep): Promise<void> {
   const id = step.jobs[0] as JobId

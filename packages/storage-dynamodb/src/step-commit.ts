@@ -24,12 +24,12 @@ import { nameByKeys } from './reusable-keys.ts'
 import { loadOccurrences, type Table } from './table.ts'
 
 /**
- * Writes the decisions of a step if the data that it has read are unchanged. Otherwise it writes nothing and returns false.
+ * Writes the decisions of a step if the data that the step has read are unchanged. Otherwise writes nothing and returns false.
  *
- * A step that starts an occurrence, or changes a waiting one, writes the job's head on the condition of its revision. So
- * the steps of a job follow one another. There are two exceptions. A running occurrence changes and ends by a write to its
- * own item, while no occurrence is queued behind it (see {@link StoredOccurrence.marked}). If occurrences may overlap,
- * their starts do not write the head.
+ * A step that starts an occurrence, or changes a waiting one, writes the job's head on the condition of its revision. So the
+ * steps of a job follow one another. There are two exceptions. A running occurrence changes and ends by a write to its own
+ * item, while no occurrence is queued behind it (see {@link StoredOccurrence.marked}). If occurrences may overlap, their starts
+ * do not write the head.
  */
 export async function commitStep(table: Table, job: JobReading, write: JobWrite, step: LedgerStep): Promise<boolean> {
   const { before, after, occurrences } = write

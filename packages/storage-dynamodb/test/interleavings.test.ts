@@ -190,7 +190,7 @@ describe('large records in DynamoDB', () => {
     expect(await recordOf(item.id)).toMatchObject({ state: 'completed', details, runs: finish.runs })
   })
 
-  it('do not reduce the number of occurrences of a claim, which takes twenty of a job with the policy allow', async () => {
+  it('do not limit a claim: one call claims twenty large occurrences of a job with the policy allow', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     const details = { results: resultsOf(2) }
     const items = Array.from({ length: 20 }, (_, key) => ({ ...triggerItem(id, key), details, runs: runsWith(2) }))

@@ -170,7 +170,7 @@ export class Database implements Session {
     const sent = () => {
       sentAt = systemClock.monotonic()
     }
-    // A timer may fire too early, so this measures the elapsed time.
+    // A timer may fire too early, so `onTimer` measures the elapsed time.
     const onTimer = () => {
       const leftMs = begun + limitMs - systemClock.monotonic()
       if (leftMs <= 0) expire()

@@ -8,8 +8,8 @@ import { lanes } from './state-codes.ts'
 import { storeText } from './stored-text.ts'
 
 /**
- * If at least this many occurrences in the delayed lane are claimable, a claim moves them to the ready lane. Each claim
- * scans at most this many of them.
+ * Maximum number of claimable occurrences that a claim scans in the delayed lane (see `lanes`). If a claim finds this number,
+ * it moves up to 10,000 claimable occurrences of the delayed lane to the ready lane.
  */
 const mostDelayed = 500
 

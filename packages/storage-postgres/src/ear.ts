@@ -66,7 +66,7 @@ export function earOfPool(pool: PostgresPool): OpenEar | null {
   }
 }
 
-/** Returns how a client listens: a PGlite by its own method. `null` if the client cannot. */
+/** Returns how a client listens: a PGlite by its own method. `null` if the client cannot listen. */
 export function earOfClient(client: PostgresClient): OpenEar | null {
   if (typeof (client as Partial<InProcess>).listen !== 'function') return null
   return async (channel, onText) => {

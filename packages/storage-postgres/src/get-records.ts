@@ -67,8 +67,9 @@ async function readOccurrences(
     return new Map(rows.map((row) => readOccurrence(row)).map((record) => [record.id, record]))
   }
   let found = await select(byId)
-  // Heads have no index over the ids of their occurrences, so this scans the heads of all quick jobs. The statement also
-  // repeats the other reads, because an occurrence may have moved between the tables since.
+  // Heads have no index over the ids of their occurrences, so this second statement scans the heads of all quick jobs. The
+  // second statement repeats the look-ups of the first, because an occurrence may have moved between the tables after the first
+  // statement.
   if (ids.some((id) => !found.has(id))) found = await select(`${byId} UNION ALL ${inHeads}`)
   return ids.map((id) => found.get(id) ?? null)
 }

@@ -33,7 +33,7 @@ export interface PostgresInspection {
   readonly rowSecurity: readonly string[]
   /**
    * Transactions, slots and standbys that keep vacuum from removing dead rows, oldest first. Without the right to see other
-   * users' sessions, only this user's.
+   * users' sessions, the list lacks the transactions and standbys of other users.
    */
   readonly vacuumHolders: readonly VacuumHolder[]
   /** Whether a test notification arrived; `null` if none was sent. */
@@ -112,7 +112,7 @@ async function inspectServer(session: Session) {
 }
 
 /**
- * If the user may not read the schema, this returns `null` as for a missing schema. `missingRights` then names the reason.
+ * If the user may not read the schema, `formOf` returns `null` as for a missing schema. `missingRights` then names the reason.
  */
 async function formOf(session: Session, schema: string): Promise<number | null> {
   const [found] = await session.query(

@@ -12,8 +12,8 @@ import { isTrue, numberOf, plainArray, type Row, type Session, textArray } from 
 import { readText, storeText } from './stored-text.ts'
 
 /**
- * Stores and reads node records. Each part is one statement, and atomic for each record. Profiles have a separate table,
- * because a heartbeat writes one record and reads the records of all nodes.
+ * Stores and reads node records. Each part of a heartbeat (removal, write, read) is one statement, and atomic for each record.
+ * Profiles have a separate table, because a heartbeat writes one record and reads the records of all nodes.
  */
 export async function heartbeat(session: Session, schema: string, request: HeartbeatRequest): Promise<HeartbeatAnswer> {
   const { own, profile, remove, profilesOf } = request

@@ -34,13 +34,14 @@ export async function openSchema(database: Database, { name, migrate, steps = mi
   if (!migrate) throw unmigrated(name, present.form, steps.length)
   // A migration has no time limit, because it may rewrite large tables.
   await database.transaction(async (session) => {
-    // Locks for this transaction, not for the session: behind a pooler, a session lock would stay with a connection that
-    // other clients use.
+    // This statement takes an advisory lock for the transaction, not for the session: behind a pooler, a session lock would
+    // stay with a connection that other clients use.
     await session.query('SELECT pg_advisory_xact_lock(hashtextextended($1::text, $2::text::bigint))', [
       name,
       String(lockSeed),
     ])
-    // Reads the form again under the lock, because another process may have migrated the schema meanwhile.
+    // Reads the schema version again while this process holds the lock, because another process may have migrated the
+    // schema before.
     const found = await findingsOf(session, name)
     const form = assertUsable(found, name, steps.length)
     if (form === steps.length) return

@@ -141,8 +141,8 @@ function readClient(client: PostgresClient): PostgresClient {
     const remedy = 'Give a connected Client of the package pg, a PGlite, or a pool.'
     throw invalidOption('client', maskUrl(client), 'client has no method query', remedy)
   }
-  // A pool of `pg` also has `query`, but would run each statement of a transaction on another connection. So this
-  // option rejects a pool.
+  // A pool of `pg` also has `query`, but would run each statement of a transaction on another connection. So the option
+  // `client` rejects a pool.
   if ('totalCount' in client) {
     throw invalidOption('client', '[Pool]', 'client is a pool', 'Write postgresStorage({ pool }).')
   }
@@ -169,7 +169,7 @@ function readUrl(url: string | URL): string {
 /** Parses a PostgreSQL URL. Returns `null` for any other text, and for a URL whose user name or password cannot be decoded. */
 export function parseUrl(text: string): URL | null {
   try {
-    // A URL of a Unix socket may have a user and no host, which `URL` does not accept. So this adds a host.
+    // A URL of a Unix socket may have a user and no host, which `URL` does not accept. So `parseUrl` adds a host.
     const parsed = new URL(text.replace(/^([a-z]+:\/\/[^/?#]*@)(?=[/?])/, '$1socket'))
     decodeURIComponent(parsed.username)
     decodeURIComponent(parsed.password)

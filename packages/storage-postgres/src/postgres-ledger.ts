@@ -18,14 +18,14 @@ import { sessionOf } from './transaction-session.ts'
 import { channelOf, WakeUps } from './wake-ups.ts'
 
 /**
- * Maximum number of items per call. A batch twice as large hardly reduces the cost per item. If a thousand due items
- * are sent in two calls, the server processes both calls at the same time, and the node works at the same time too.
+ * Maximum number of items per call. A batch twice as large hardly reduces the cost per item. If the node sends a thousand due
+ * items in two calls, the server processes both calls at the same time.
  */
 const maxBatch = 500
 
 /**
- * Minimum number of ends of runs that wait to be stored for which a further concurrent call is worthwhile. The server
- * has one process per connection, and a call of this size has little overhead.
+ * If at least this number of ended runs wait to be stored, a further concurrent call of `settle` is worthwhile. The server has
+ * one process per connection, and a call of this size has little overhead.
  */
 const worthwhileBatch = 100
 

@@ -73,7 +73,7 @@ export interface FunctionText {
   readonly settings: string
   /** The dollar quote around the body of a function. */
   readonly quote: string
-  /** Number of rows that share the sums of live occurrences. */
+  /** Number of rows over which the counts of live occurrences are spread. */
   readonly sumRows: number
 }
 

@@ -75,13 +75,13 @@ export async function forget(database: Database, schema: string, jobId: JobId, b
 const pageSizes = { first: 100, next: 10_000 }
 
 /**
- * Removes replaced versions without an occurrence. No index of the history contains versions, because its upkeep would add
- * to the cost of each end. So this reads the history of the job from its oldest occurrence on, in pages and without a lock.
- * The search stops at an occurrence of the oldest of these versions.
+ * Removes replaced versions without an occurrence. No index of the history contains versions, because its upkeep would add to
+ * the cost of each end. So `forgetVersions` reads the history of the job from its oldest occurrence on, in pages and without a
+ * lock. The search stops at an occurrence of the oldest of these versions.
  */
 async function forgetVersions(database: Database, schema: string, job: string): Promise<void> {
-  // This first statement excludes the versions of live occurrences, because a live occurrence may move to the history
-  // during the scan. Replaced versions get no new occurrences.
+  // The first statement excludes the versions of live occurrences, because a live occurrence may move to the history during the
+  // scan. Replaced versions get no new occurrences.
   const rows = await database.query(
     `SELECT v.version FROM ${schema}.versions v WHERE v.job = $1::text::uuid
        AND v.version < (SELECT version FROM ${schema}.heads WHERE id = v.job)

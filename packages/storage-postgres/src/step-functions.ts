@@ -6,7 +6,10 @@ import { oneOf } from './one-of.ts'
 import { quickFunctions } from './quick-functions.ts'
 import { lanes } from './state-codes.ts'
 
-/** Number of rows that share the sums of all live occurrences, so that transactions do not wait for each other. */
+/**
+ * Number of rows over which the counts of all live occurrences are spread, so that transactions do not wait for each other's
+ * row.
+ */
 export const sumRows = 64
 
 /**
@@ -96,10 +99,9 @@ export const otherParameters = [
   ['all_running', 'integer'],
 ] as const
 
-// PostgreSQL plans these functions once per connection, perhaps while all tables are empty. So the settings exclude
-// plans that are good only for empty tables. Parameters are arrays, so that a call writes a whole batch. PostgreSQL's
-// estimated costs of these functions are far too high. It would therefore compile each plan, which takes longer than
-// the execution.
+// PostgreSQL plans these functions once per connection, perhaps while all tables are empty. So the settings exclude plans that
+// are good only for empty tables. Parameters are arrays, so that a call writes a whole batch. PostgreSQL's estimated costs of
+// these functions are far too high. So PostgreSQL would compile each plan (`jit`), which takes longer than the execution.
 const settings = `SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
   SET enable_memoize = off SET plan_cache_mode = force_generic_plan SET jit = off`
 

@@ -29,7 +29,7 @@ export interface WriteMode {
    * for which {@link isHeld} returns true.
    */
   readonly waits: boolean
-  /** How long a step that has not locked its jobs waits for locks of jobs; `null` if the step has locked them already. */
+  /** How long a step that has not locked its jobs waits for locks of jobs; `null` if the step has locked its jobs. */
   readonly lockLimit: string | null
 }
 

@@ -39,8 +39,8 @@ interface WholeAnswer extends ClaimAnswer {
 interface ShardAnswer extends WholeAnswer {
   readonly seen: readonly Omit<SeenPlace, 'shard'>[]
   /**
-   * Whether the claim of these occurrences may wake other occurrences, which are then claimable. This happens only for
-   * jobs with a start rate.
+   * Whether a claim of the found occurrences may wake queued occurrences of their jobs, which are then claimable. A claim wakes
+   * occurrences only of jobs with a start rate.
    */
   readonly wakes: boolean
 }
@@ -52,8 +52,8 @@ interface Ask {
   /** Number of the call, which grows with each call. A repeated command has the same number. */
   readonly number: number
   /**
-   * Whether an earlier call had no answer. The script must claim nothing for that earlier call if it arrives after this
-   * call.
+   * Whether an earlier call got no answer. If the earlier call arrives at the server after this call, the script must claim
+   * nothing for the earlier call.
    */
   readonly fences: boolean
   /** The positions from which the search for superseded occurrences and the scan of due occurrences continue. */
@@ -161,9 +161,9 @@ export class Claimer {
   }
 
   /**
-   * Asks each shard which occurrences a claim would take. Leaves out shards that do not answer, so that the work of one
-   * master does not wait for another master. Rejects if no shard answers, if a shard answers with an error that an
-   * operator must fix, or if the owner must first look up the occurrences of an earlier claim.
+   * Asks each shard which occurrences a claim would take. Leaves out shards that do not answer, so that the work of one master
+   * does not wait for another master. Rejects if no shard answers, or if a shard answers with an error that an operator must
+   * fix. Also rejects if the owner must first look up the occurrences of an earlier claim.
    */
   async #lookAtShards(request: ClaimRequest, shards: number): Promise<ReadonlyMap<number, ShardAnswer>> {
     const views = new Map<number, ShardAnswer>()
@@ -235,7 +235,7 @@ export class Claimer {
     let place: Buffer = nowhere
     for (;;) {
       const taken = whole?.claimed.length ?? 0
-      // A call with limit 0 claims nothing. So it does not ask what an earlier claim without an answer has claimed.
+      // A call with limit 0 claims nothing. So such a call does not ask what an earlier claim without an answer has claimed.
       const asked = request.limit > 0 ? this.#unanswered.get(key) : undefined
       const number = asked ?? this.#calls++
       // A continued peek does not know the jobs of the occurrences that it counted earlier. The claim decides later
@@ -247,8 +247,8 @@ export class Claimer {
         const [outcome, ...parts] = await this.#call(call, spot, { mode, last, number, fences, cursor, place })
         const kind = outcome.toString()
         if (kind === 'repeated') throw repeatedError()
-        // The call for an unanswered claim may be sent again with the number of that claim, until the script has
-        // answered `done` and stored the number.
+        // Until the script has answered `done`, and so has stored the number of the unanswered claim, further calls may repeat
+        // that number.
         if (asked !== undefined && kind === 'done') this.#unanswered.delete(key)
         if (kind === 'swept') {
           cursor = parts[0].toString()

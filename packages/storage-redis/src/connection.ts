@@ -167,7 +167,7 @@ export class Connection {
     try {
       return await answer
     } finally {
-      // A server that has answered this call has begun the next one, so no call needs to wait any more.
+      // A server that has answered this call has begun the next call, so no call with order `behind` needs to wait any more.
       this.#ahead.delete(shard)
     }
   }

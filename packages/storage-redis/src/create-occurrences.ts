@@ -74,7 +74,8 @@ export async function createOccurrences(
   const answers = new Array<CreateAnswer>(items.length)
   let left = [...items.entries()]
   for (let isRare = false; left.length > 0; isRare = !isRare) {
-    // Keeps the order of the items of a job: a job with a deferred item also defers its later items.
+    // Keeps the order of the items of each job: after an item that a later round creates, the later items of its job also wait
+    // for a later round.
     const barred = new Set<JobId>()
     const chosen = left.filter(([, item]) => {
       if (isDue(item) === isRare) barred.add(item.jobId)

@@ -28,7 +28,10 @@ export function printAddresses(items: readonly { readonly id: OccurrenceId; read
   return bytes
 }
 
-/** Returns the number of the Redis hash that holds the record within its shard, like `bucketOf` in the scripts' prelude. */
+/**
+ * Returns the number of the Redis hash of a shard that holds the record of an occurrence, like `bucketOf` in the scripts'
+ * prelude.
+ */
 export function bucketOf(id: OccurrenceId): number {
   return Number.parseInt(id.charAt(prefixLength), 16)
 }

@@ -92,7 +92,7 @@ export function printHead(before: Buffer | null, head: LedgerHead): Buffer {
 type VersionContent = Pick<JobVersionRecord, 'fingerprint' | 'definition' | 'createdAt'>
 
 export function readVersion(bytes: Buffer): VersionContent {
-  // A damaged version may be shorter than its fixed fields.
+  // A damaged version may be shorter than its fixed fields. Zeros then stand for all its fields.
   if (bytes.length < versionLayout.size) return readVersion(Buffer.alloc(versionLayout.size))
   const { createdAt, fingerprintSize } = parseFields(versionLayout, bytes)
   const end = versionLayout.size + fingerprintSize
@@ -150,7 +150,7 @@ export function readJob([id, text, content, lineage, paused, times, version]: Jo
   }
 }
 
-/** Reads a job's content. If the name is damaged, the job's id replaces it. */
+/** Reads a job's content. If the name is damaged, the job's id replaces the name. */
 function readContent(content: Buffer, id: Buffer): StoredContent {
   const { name, owner, timeline } = objectOfStored(parseStored(content.toString()))
   return {

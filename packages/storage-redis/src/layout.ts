@@ -100,7 +100,8 @@ export function fieldsBetween<Name extends string>(
 function spanOf<Name extends string>({ names }: Layout<Name>, parts: Parts<Name>): readonly Name[] {
   const given = names.filter((name) => parts[name] !== undefined)
   if (given.length === 0 || given.length < Object.keys(parts).length) {
-    throw new Error(`A layout of ${names.join(', ')} lacks some of the fields ${Object.keys(parts).join(', ')}.`)
+    const [wanted, all] = [Object.keys(parts).join(', '), names.join(', ')]
+    throw new Error(`Each given field must be in the Redis layout. Given: ${wanted}. Layout: ${all}.`)
   }
   return names.slice(names.indexOf(given[0] as Name), names.indexOf(given.at(-1) as Name) + 1)
 }

@@ -5,12 +5,15 @@ const functions = /^local function (\w+)\([^\n]*\n[\s\S]*?^end\n/gm
 
 const comments = /^ *--[^\n]*\n/gm
 
-/** Matches the calls of server commands in a script. The script must check the user's rights for these commands. */
+/**
+ * Matches the calls of server commands in a script. The check of the user's rights at the script's beginning must cover these
+ * commands.
+ */
 const commands = /\bcall(?:With)?\('([A-Z]+)'/g
 
 /**
- * Removes unused functions, comments and unneeded checks of rights from a script. The server creates each function and
- * checks each right in each call, which took more than half of the time of a call with one item.
+ * Removes unused functions, comments and unneeded checks of rights from a script. The server creates each function and checks
+ * each right in each call. Without this removal, that took more than half of the time of a call with one item.
  */
 export function leanScript(source: string): string {
   let lean = source.replace(comments, '')

@@ -53,8 +53,8 @@ async function askOfJob({ connection }: Ledger, query: Query<'job'>, script: Scr
 }
 
 /**
- * Lists only live occurrences of a job. If they are few, the script returns them unsorted and this function sorts them.
- * If they are many, the script returns a sorted page of the history.
+ * Lists only live occurrences of a job. If a job has few live occurrences, the script returns them unsorted, and this function
+ * sorts them. If a job has many, the script returns a sorted page of the history.
  */
 async function listLiveOfJob(ledger: Ledger, query: Query<'job'>): Promise<Page<OccurrenceRecord>> {
   let page = await lookForLive(ledger, query)

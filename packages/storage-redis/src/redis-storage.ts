@@ -22,8 +22,8 @@ import { WakeUps } from './wake-ups.ts'
  * const storage = redisStorage({ url: 'redis://localhost:6379' })
  * ```
  *
- * The storage sends nothing before the first call. That call rejects with `STORAGE_UNREADABLE`, `STORAGE_FOREIGN` or
- * `STORAGE_SCHEMA_NEWER` if the server or its data are not fit, and with `STORAGE_BUSY` if the server cannot be
+ * The storage sends nothing before the first call. The first call rejects with `STORAGE_UNREADABLE`, `STORAGE_FOREIGN` or
+ * `STORAGE_SCHEMA_NEWER` if the server or its data are not fit. The call rejects with `STORAGE_BUSY` if the server cannot be
  * reached.
  *
  * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`

@@ -25,7 +25,7 @@ const fields = {
     dueAt: 'number',
     reasonSize: 'uint32',
     runsSize: 'uint32',
-    // Size of the owner that takes the next occurrence when this one ends; 0 if this end takes none.
+    // Size of the owner that takes the next occurrence when the settled occurrence ends; 0 if the end takes no occurrence.
     takerSize: 'uint32',
     // Size of the expected owner of the settled occurrence; 0 if the token alone decides whether the call is accepted.
     speakerSize: 'uint32',
@@ -66,7 +66,7 @@ const fields = {
     limit: 'uint32',
     sweep: 'byte',
     isPeek: 'byte',
-    // 1 if calls with this number or a lower number must claim nothing from now on.
+    // 1 if calls of this owner with this or a lower `number` must claim nothing from now on.
     fences: 'byte',
     lastAt: 'number',
     lastId: 'id',
@@ -93,7 +93,7 @@ const fields = {
     more: 'byte',
     // 1 if the call reached its limits, so further due occurrences may exist.
     stopped: 'byte',
-    // 1 if the claim of these occurrences may wake other occurrences, which are then claimable.
+    // 1 if a claim of the found occurrences may wake queued occurrences of their jobs, which are then claimable.
     wakes: 'byte',
     nextDueAt: 'number',
   },

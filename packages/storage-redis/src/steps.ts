@@ -53,7 +53,7 @@ interface Reading {
   readonly stored: StoredHead | null
   readonly named: readonly StoredEntry[]
   readonly live: readonly StoredEntry[]
-  /** Position from which the search for superseded occurrences continues; empty when it has ended. */
+  /** Position from which the search for superseded occurrences continues; empty when the search has ended. */
   readonly place: Buffer
 }
 
@@ -213,8 +213,9 @@ function writeQuestion(writer: ByteWriter, { step, needs, place }: Question): vo
   writer.setByte(start + at.isWhole, step.wholeJobs && needs === null ? 1 : 0)
   writer.setUint32(start + at.named, named.length)
   const { pending = 0, queued = 0 } = needs ?? {}
-  // A step that needs all pending or all queued occurrences makes them claimable or wakes them. The commit does this in
-  // short scripts, so this code does not read these occurrences. A step that needs all of both states cancels them.
+  // A step that needs all pending occurrences makes them claimable, and a step that needs all queued occurrences wakes them.
+  // The commit does both in short scripts, so this code reads none of these occurrences. A step that needs all pending and all
+  // queued occurrences cancels them, so this code reads them.
   const needed = (count: number) => (count === Infinity && pending !== queued ? 0 : Math.min(count, noLimit))
   writer.setUint32(start + at.pendingNeeded, needed(pending))
   writer.setUint32(start + at.queuedNeeded, needed(queued))

@@ -7,7 +7,7 @@ import type Database from 'better-sqlite3'
 export const checkpointPages = 4000
 
 /**
- * Like {@link checkpointPages}, while many jobs are added. Job ids are random, so each job changes two scattered pages of
+ * Value of {@link checkpointPages} while many jobs are added. Job ids are random, so each job changes two scattered pages of
  * the indexes. The longer the log, the more of these pages repeat before SQLite copies them.
  */
 const bulkPages = 32_000

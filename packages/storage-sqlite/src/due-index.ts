@@ -13,8 +13,8 @@ const waitingTransactions = 64
 const atOnce = 8
 
 /**
- * The index of jobs by their next instants, `heads.due_at`. To move a job in this index costs about a quarter of an
- * ordinary slot. So a transaction only notes in one row which jobs its slots have moved, and a search for due jobs
+ * The index of jobs by their next instants, `heads.due_at`. A move of a job in this index costs about a quarter of what an
+ * ordinary slot costs. So a transaction only notes in one row which jobs its slots have moved, and a search for due jobs
  * applies these moves first. All other steps set `due_at` together with `next_at`.
  */
 export class DueIndex {
@@ -46,7 +46,7 @@ export class DueIndex {
     return this.#statements.first.get() !== null
   }
 
-  /** Applies some of the noted moves. Only write steps may call this. */
+  /** Applies some of the noted moves. Only write steps may call `catchUp`. */
   catchUp(): void {
     this.#moveUpTo((this.#statements.first.get() as number) + atOnce - 1)
   }

@@ -59,7 +59,7 @@ export class Failures {
   list(query: FailedQuery, job: number | null, after: FailurePlace | null): readonly number[] {
     const { order, limit } = query
     const rising = order === 'ascending'
-    // The position also bounds the range, so that SQLite does not read earlier pages again.
+    // The position after which the page begins also bounds the range, so that SQLite does not read earlier pages again.
     const from = Math.max(query.from ?? -9e15, rising && after !== null ? after.endedAt : -9e15)
     const to = Math.min(query.to ?? 9e15, !rising && after !== null ? after.endedAt + 1 : 9e15)
     const { endedAt: at, key } = after ?? { endedAt: rising ? -9e15 : 9e15, key: '' }

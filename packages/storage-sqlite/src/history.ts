@@ -88,8 +88,8 @@ export class History {
   }
 
   #extendIndexes(lastRow: number): void {
-    // If the row number is less than the remembered one, another process has removed the last rows, and SQLite gives
-    // the numbers of the removed rows again.
+    // If the row number is less than the remembered one, another process has removed the last rows. SQLite then gives the
+    // numbers of the removed rows again.
     if (lastRow >= this.#indexed && lastRow - this.#indexed < tailLimit) return
     this.#indexed = this.#statements.indexed.get() as number
     if (lastRow - this.#indexed >= tailLimit) this.indexTail()
@@ -133,7 +133,7 @@ export class History {
     const { job, after, order, limit } = range
     const rising = order === 'ascending'
     const sign = rising ? 1 : -1
-    // The position also bounds the range, so that SQLite does not read earlier pages again.
+    // The position after which the page begins also bounds the range, so that SQLite does not read earlier pages again.
     const from = rising && after !== null ? Math.max(range.from, after.scheduledAt) : range.from
     const to = !rising && after !== null ? Math.min(range.to, after.scheduledAt + 1) : range.to
     const place = after ?? { scheduledAt: rising ? -9e15 : 9e15, key: '' }
@@ -221,7 +221,8 @@ function prepareStatements(database: NamedTables) {
     append: database.prepare(`INSERT INTO {history} VALUES (NULL, ${Array(19).fill('?').join(', ')})`),
     indexed: database.pluck('SELECT row FROM {history_indexed}'),
     lastRow: database.pluck('SELECT max(row) FROM {history}'),
-    // Sorted input makes these statements cheap, because SQLite then writes each run from one end to the other.
+    // Sorted input makes these statements cheap, because SQLite then writes each sorted sequence of the index from one end to
+    // the other.
     indexTimes: database.prepare(
       `INSERT INTO {history_times} SELECT row >> ${blockShift}, job, scheduled_at, id, row, job_version FROM {history}
          WHERE row > ? AND row <= ? ORDER BY 1, 2, 3, 4`,

@@ -113,12 +113,12 @@ export class LiveTables {
     return this.#statements.counts.get() as LiveCounts
   }
 
-  /** Number of occurrences in the delayed lane that are due, at most `limit`. */
+  /** Number of occurrences in the delayed lane (see `lanes`) that are due, at most `limit`. */
   countDelayedDue(now: number, limit: number): number {
     return this.#statements.countDelayedDue.get(now, limit) as number
   }
 
-  /** Like {@link promote}, for at most `limit` occurrences. Returns their number. */
+  /** Like {@link promote}, for at most `limit` occurrences. Returns the number of moved occurrences. */
   promoteSome(now: number, limit: number): number {
     return this.#statements.promoteSome.run(now, limit).changes
   }
@@ -164,8 +164,8 @@ function prepareStatements(database: NamedTables) {
   const placeholders = Array(14).fill('?').join(', ')
   const waitingOf = (ofLanes: string) =>
     database.raw(`SELECT ${waiting} FROM {waiting} WHERE job = ? AND ${ofLanes} ORDER BY order_at, id LIMIT ?`)
-  // The statement reads the lanes of waiting occurrences one by one, so that it reads each lane in its order, and only
-  // up to the limit.
+  // The statement reads the lanes of waiting occurrences (see `lanes`) one by one: each lane in its order, and only up to the
+  // limit.
   const superseded = (...ofLanes: readonly Lane[]) => {
     const slots = `kind IN (${kindCode('slot', false)}, ${kindCode('slot', true)})`
     const parts = ofLanes.map(

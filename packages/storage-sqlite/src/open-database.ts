@@ -130,7 +130,7 @@ export function migrate(
 const blockingWaitMs = 20
 
 /**
- * Retries while other connections hold the file. This blocks the thread, which is acceptable only during opening, before
+ * Retries while other connections hold the file. The retries block the thread, which is acceptable only during opening, before
  * anything else runs.
  */
 function retryBlocking<T>(step: () => T, limitMs: number, file: string): T {

@@ -19,7 +19,7 @@ export interface SqliteDatabase {
   exec(sql: string): unknown
   /** Reads or sets a pragma of SQLite. */
   pragma(sql: string): unknown
-  /** Closes the database. The storage never calls this on a database of its caller. */
+  /** Closes the database. The storage never closes a database that its caller has opened. */
   close(): unknown
 }
 
@@ -47,7 +47,9 @@ export interface SqliteStorageOptions {
    * none, and a separate file.
    */
   readonly tablePrefix?: string
-  /** How long a call waits while other connections hold the file. Then it fails with `STORAGE_BUSY`. Default 30 s. */
+  /**
+   * How long a call waits while other connections hold the file. After that, the call fails with `STORAGE_BUSY`. Default 30 s.
+   */
   readonly busyTimeout?: DurationInput
 }
 

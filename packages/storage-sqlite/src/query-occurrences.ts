@@ -192,8 +192,8 @@ function prepareStatements(database: NamedTables) {
     queued: ofJob('waiting', `lane = ${lanes.queued}`, comparison, direction),
     waiting: ofJob('waiting', 'TRUE', comparison, direction),
   })
-  // A waiting occurrence moves between lanes when it becomes claimable. The statement merges the lanes, so that no page
-  // misses an occurrence.
+  // The column `lane` of a waiting occurrence changes when the occurrence becomes claimable. The statement reads all
+  // given lanes in one common order. So an occurrence that changes its lane between two pages is not missed.
   const waitingIn = (...of: readonly Lane[]) => {
     const order = 'ORDER BY claim_at, job, order_at, id LIMIT $limit'
     const parts = of.map(

@@ -130,7 +130,8 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
     if (isOtherPause && until === Number.POSITIVE_INFINITY) live.park(row)
     else if (isOtherPause) live.unpark(row, job.paused === null ? earliest : until, this.#now)
     this.#head = jobs.headAt(row) as Head
-    // The job may have more places now than when its running occurrences were counted, so this counts them again.
+    // The job may have more places now than when its running occurrences were counted, so `save` counts the running occurrences
+    // again.
     this.#counts.running = live.countRunning(row, enoughRunning(this.#head))
   }
 }

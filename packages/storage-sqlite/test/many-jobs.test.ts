@@ -99,7 +99,7 @@ describe('a list of jobs that are not deleted', () => {
     expect(await listed({ owner: 'of-many', deleted: true })).toEqual(many)
   })
 
-  it('reads no tombstones and no jobs of other owners if few jobs match', async () => {
+  it('is read without tombstones and without jobs of other owners, if few jobs match', async () => {
     const many = await addMany(names('many', 400), start, 'of-many')
     const few = await addMany(names('few', 5), start, 'of-few')
     const database = new Database(scratch.file)

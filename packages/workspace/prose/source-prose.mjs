@@ -15,7 +15,9 @@ export function sourceProse(path, source) {
   let prose = ''
   for (const { start, end, text } of literalsOf(ts.createSourceFile(path, source, ts.ScriptTarget.Latest))) {
     prose += commentProse(source.slice(prose.length, start)) + literalProse(text)
-    if (prose.length !== end) throw new Error(`${path}: the literals overlap at position ${start}`)
+    if (prose.length !== end) {
+      throw new Error(`error of the prose linter: it found overlapping literals in ${path} at offset ${start}`)
+    }
   }
   return prose + commentProse(source.slice(prose.length))
 }

@@ -44,7 +44,7 @@ export async function hostPGlite(folder: string): Promise<PGliteHost> {
   }
 }
 
-/** The database has a single session. Gives this session to one connection after another. */
+/** PGlite has a single session. This class gives the session to one connection after another. */
 class Turns {
   #last: Promise<void> = Promise.resolve()
 

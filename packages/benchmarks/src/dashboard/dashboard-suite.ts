@@ -8,7 +8,7 @@ import { median, type Suite } from '../suite.ts'
 /** The requests that a browser sends at once for one view of the dashboard. */
 interface View {
   readonly name: string
-  /** Whether a new dashboard server answers, which has read nothing from the storage yet. */
+  /** True if the requests go to a new dashboard server, which has read nothing from the storage yet. */
   readonly isFirst?: boolean
   readonly paths: readonly string[]
 }

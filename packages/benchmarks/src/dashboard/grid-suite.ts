@@ -109,7 +109,7 @@ async function scroll(page: Page, origin: string, { job, tasks, runs }: Shape, f
   return rows
 }
 
-/** Returns a script that scrolls the grid from its beginning to its end and back, in both directions, frame by frame. */
+/** Returns a script that scrolls the grid diagonally towards the opposite corner and back, one step per frame. */
 function scrolling(frames: number, stepShare: number): string {
   return `new Promise((resolve) => {
     const box = document.querySelector('.grid-box')

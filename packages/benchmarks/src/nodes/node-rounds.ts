@@ -89,7 +89,7 @@ export async function keepTime(
   return await rest(fleet, { serverCpu, seconds })
 }
 
-/** Measures the cost of a fleet during `seconds`, without new orders. */
+/** Measures the cost of a fleet that receives no new orders for `seconds`. */
 export async function rest(
   fleet: Fleet,
   { serverCpu, seconds }: { readonly serverCpu: ServerCpu; readonly seconds: number },

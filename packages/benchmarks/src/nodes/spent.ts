@@ -4,7 +4,7 @@ import type { NodeReport } from './node-order.ts'
 /** Returns the CPU time of the storage's server so far, in ms; `null` for a storage inside the nodes. */
 export type ServerCpu = (() => Promise<number>) | null
 
-/** What a fleet and its server have spent on a piece of work. */
+/** The storage calls, CPU time and lateness of a fleet and its server during one measurement. */
 export interface Spent {
   /** Number of storage calls, by method. */
   readonly calls: ReadonlyMap<string, number>

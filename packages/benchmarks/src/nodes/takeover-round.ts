@@ -79,7 +79,10 @@ export class TakeoverRound {
     return isWanted(this.#ways, way)
   }
 
-  /** Kills the nodes. Returns the measurements, which are still pending. */
+  /**
+   * Kills the nodes. Returns a promise for each kill, which resolves to the ms until the next attempt of the killed
+   * task.
+   */
   async #kill(): Promise<readonly Promise<number>[]> {
     const killed: Promise<number>[] = []
     for (const victim of await this.#prepare('killed')) {

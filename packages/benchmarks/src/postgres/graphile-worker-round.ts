@@ -37,7 +37,8 @@ export async function runGraphileWorker(load: QueueLoad): Promise<{ readonly per
   })
   await allCompleted
   await utils.withPgClient(async (client) => {
-    // The last event precedes the answer to its statement, so the loop waits until the queue is empty.
+    // Graphile Worker emits the event of the last job before PostgreSQL has answered the statement that removes the
+    // job. So the loop waits until the queue is empty.
     for (const limit = performance.now() + longestWaitMs; ; ) {
       const { rows } = await client.query(`SELECT count(*)::int AS left FROM "${schema}".jobs`)
       if (rows[0]?.left === 0) return

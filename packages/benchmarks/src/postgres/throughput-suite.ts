@@ -9,10 +9,7 @@ import { runBareStatements } from './bare-statements-round.ts'
 import { runGraphileWorker } from './graphile-worker-round.ts'
 import { type QueueLoad, runPgBoss } from './pg-boss-round.ts'
 
-/**
- * Number of jobs that are due at once. The node can run up to this number while a slot waits on the node for a permit:
- * see the engine's slot launcher.
- */
+/** Number of jobs that are due at each instant, unless `width` is higher. Then `width` jobs are due. */
 const dueAtOnce = 500
 
 /**

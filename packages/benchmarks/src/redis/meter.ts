@@ -6,7 +6,7 @@ export interface Server {
   readonly port: number
 }
 
-/** The cost of a piece of work. */
+/** The elapsed time of measured work, and its CPU time on the node and on the server. */
 export interface Cost {
   readonly elapsedMs: number
   /** Processor time of this process and of the server, in microseconds. */
@@ -14,7 +14,7 @@ export interface Cost {
   readonly serverUs: number
 }
 
-/** The average cost of one unit of work. */
+/** The units of work per second, and the CPU time for each unit. */
 export interface UnitCost {
   readonly perSecond: number
   readonly nodeUs: number

@@ -4,10 +4,7 @@ import { runEngine } from '../engine-round.ts'
 import { formatRate, median, type Suite } from '../suite.ts'
 import { runBullmq } from './bullmq-rounds.ts'
 
-/**
- * Number of jobs that are due at once. The node can run up to this number while a slot waits on the node for a permit:
- * see the engine's slot launcher.
- */
+/** Number of jobs that are due at each instant, unless `concurrency` is higher. Then `concurrency` jobs are due. */
 const dueAtOnce = 500
 
 const loads: readonly { readonly concurrency: number; readonly prefetch?: number }[] = [

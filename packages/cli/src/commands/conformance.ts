@@ -120,7 +120,10 @@ export const conformance: Command = {
   },
 }
 
-/** Opens test data, separate from the user's data, at the location of the configured storage. */
+/**
+ * Prepares separate test databases, tables or keys at the location of the configured storage. The user's data stay
+ * unchanged.
+ */
 async function storageOf({ session }: Context): Promise<Subject> {
   const located = await session.located()
   if (located === null) {

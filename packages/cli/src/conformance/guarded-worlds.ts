@@ -38,7 +38,8 @@ export function guardedWorlds(open: OpenWorld): OpenWorld {
         try {
           await checking
         } catch (error) {
-          // If a case connected, its call of `connect` has already thrown this error.
+          // Throw the error only if the case has not called `connect`. Otherwise `connect` has already thrown this
+          // error in the case.
           if (isUnused) throw error
           return
         }

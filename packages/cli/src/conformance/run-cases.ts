@@ -11,7 +11,7 @@ import type { OpenWorld } from './guarded-worlds.ts'
 /** The exports of `@jobistemer/storage-conformance` that the command `conformance` uses. */
 export type Kit = Pick<typeof import('@jobistemer/storage-conformance'), 'storageCases' | 'storageConformance'>
 
-/** The result of one conformance case. */
+/** The outcome of one conformance case, with its duration. */
 export interface CaseResult {
   readonly name: string
   /** The depth of the case; `null` for the entry that reports errors in the list of skipped cases. */

@@ -114,7 +114,8 @@ async function offsetOf(storage: Storage, clock: Clock): Promise<number | null> 
   const before = clock.monotonic()
   const askedAt = clock.now()
   const answer = await storage.serverTime()
-  // The storage read its clock between the call and the answer. The middle of this interval halves the maximum error.
+  // The storage read its clock at an unknown instant between the call and the answer. The middle of this interval
+  // halves the maximum error.
   return Math.round(askedAt + (clock.monotonic() - before) / 2 - answer)
 }
 

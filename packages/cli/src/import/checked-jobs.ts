@@ -10,8 +10,8 @@ export interface CheckedJob extends ImportedJob {
 }
 
 /**
- * Checks imported jobs as `plan` does, and starts their schedules at the cut-over. Adds a note for each job that
- * Jobistemer rejects.
+ * Checks imported jobs as `plan` does. Returns the accepted jobs, with schedules that begin at the cut-over. Adds a
+ * note for each job that Jobistemer rejects.
  */
 export async function checkJobs(
   jobs: readonly ImportedJob[],

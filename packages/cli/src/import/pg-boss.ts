@@ -39,7 +39,7 @@ type SendOptions = Partial<Record<'priority' | 'retryLimit' | 'retryDelay', numb
 interface ScheduleRow {
   readonly name: string
   readonly key: string
-  /** The kind of a schedule. Absent in earlier versions of pg-boss, which have cron expressions only. */
+  /** `cron` or a recurrence rule. Absent in earlier versions of pg-boss, which have cron expressions only. */
   readonly kind?: string
   readonly cron: string
   readonly timezone: string | null

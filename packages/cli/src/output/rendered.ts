@@ -10,7 +10,10 @@ export class Rendered {
   }
 }
 
-/** A value that a text may contain. */
+/**
+ * A value that {@link text} and {@link joined} accept. Strings are made safe for a terminal; `Rendered` text is already
+ * safe.
+ */
 export type Part = string | number | Rendered
 
 // Characters that a terminal obeys or hides: control characters, bidirectional controls, zero-width characters, tags, line and

@@ -15,7 +15,8 @@ export function readTimezone(input: string, field: string): string {
       return input
     }
   } catch {
-    // `Intl` answers an unknown zone with a RangeError that names no field, so throw an own error below.
+    // `Intl` answers an unknown zone with a RangeError that names no field. The code below throws an error that names the
+    // field.
   }
   throw invalidValue(
     field,

@@ -52,7 +52,7 @@ export function readList<T>(value: readonly T[], field: string): readonly T[] {
   throw invalidValue(field, 'is not a list', value, 'Give an array.')
 }
 
-/** Checks that a value is an array of at most 10,000 items, the limit of a call. */
+/** Checks that a value is an array of at most 10,000 items, the maximum of one call. */
 export function readLimitedList<T>(value: readonly T[], field: string): readonly T[] {
   if (readList(value, field).length <= mostItems) return value
   throw new JobistemerError('INVALID_ARGUMENT', {
@@ -153,7 +153,10 @@ export function readRecord<T>(value: Readonly<Record<string, T>>, field: string)
   throw invalidValue(field, 'is not a plain object', value, 'Give an object literal, with a name for each member.')
 }
 
-/** Returns true for an object literal of any realm, an object without a prototype, and the namespace of a module. */
+/**
+ * Returns true for an object literal, an object without a prototype, and the namespace of a module. The object may come from
+ * another realm, such as a `vm` context.
+ */
 export function isPlainObject(value: unknown): value is object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   const prototype: unknown = Object.getPrototypeOf(value)
@@ -166,7 +169,7 @@ export function isPlainObject(value: unknown): value is object {
  * @throws JobistemerError `UNKNOWN_OPTION`
  */
 export function readObject<T extends object>(value: T, field: string, known: readonly string[]): T {
-  // A `Map` or a `Date` has no members of its own. Without this check, it would pass as an object without options.
+  // A `Map` or a `Date` has no members of its own. Without this check, such an object would pass as an object without options.
   if (typeof value !== 'object' || value === null || Object.prototype.toString.call(value) !== '[object Object]') {
     throw invalidValue(
       field === '' ? 'options' : field,
@@ -189,8 +192,8 @@ export function readObject<T extends object>(value: T, field: string, known: rea
 }
 
 /**
- * Returns `Did you mean taskTimeout? ` if a known name differs from the given name in at most a third of the letters of the
- * longer name; otherwise an empty text.
+ * Returns `Did you mean taskTimeout? ` if a known name is similar: it differs from the given name in at most a third of the
+ * letters of the longer name. Otherwise returns an empty text.
  */
 function suggestionFor(name: string, known: readonly string[]): string {
   const closest = known

@@ -10,8 +10,8 @@ export type TaskExecutionMode = 'sequential' | 'parallel'
  * - `fail_fast`: the node aborts the running tasks and starts no further tasks; the occurrence is `failed`. Tasks whose own
  *   `failureStrategy` is `continue`, such as clean-up tasks, still run to their end.
  * - `continue`: all tasks run; the outcome is `completed_with_errors`.
- * - `retry_on_failure`: as `fail_fast`, but a task without its own retry policy is first retried 3 times: 1 s, 2 s and 4 s
- *   after its failures.
+ * - `retry_on_failure`: as `fail_fast`, but a task without its own retry policy is first retried 3 times: after 1, 2 and 4
+ *   seconds.
  */
 export type FailureStrategy = 'fail_fast' | 'continue' | 'retry_on_failure'
 
@@ -32,7 +32,10 @@ export type IsolationStrategy =
    * results of this node.
    */
   | 'continue'
-  /** The node aborts the run, so that the run is never active on two nodes at once. `onInterrupted` decides what follows. */
+  /**
+   * The node aborts the run, so that the run is never active on two nodes at once. `onInterrupted` decides whether the aborted
+   * run is tried again or fails.
+   */
   | 'abort'
 
 /** How the node retries a failed task. The n-th retry, counted from 0, follows after `retryInterval × backoffFactor^n`. */
@@ -73,8 +76,8 @@ export type RecoveryStrategyInput =
   /** No missed slot runs; the node records all of them as missed. */
   | 'mark_as_missed'
   /**
-   * One run, at the last missed slot, covers all missed slots; `context.span` holds them. Slots that were canceled
-   * ahead do not count.
+   * One run, at the last missed slot, covers all missed slots; `context.span` holds the first, the last and the number of the
+   * covered slots. Slots that were canceled ahead do not count.
    */
   | 'compressed'
   /** The last `maxOccurrences` slots that are not older than `maxAge` run. At least one bound is required. */
@@ -85,9 +88,9 @@ export type RetentionInput =
   /** Only `prune` removes history. */
   | 'forever'
   | {
-      /** The nodes remove final occurrences whose `scheduledAt` is older than this. Default 30 d. */
+      /** The nodes remove final occurrences whose `scheduledAt` is older than this duration. Default 30 d. */
       readonly olderThan?: DurationInput
-      /** Number of latest occurrences to keep, whatever their age, while the job has slots to come. Default 10. */
+      /** Number of latest occurrences to keep, whatever their age, as long as the job has future slots. Default 10. */
       readonly keep?: number
     }
 
@@ -169,9 +172,9 @@ export interface JobSettingsInput extends TaskSettingsInput {
    */
   readonly whileIsolated?: IsolationStrategy
   /**
-   * How long the storage keeps the history of the job. The living nodes remove older occurrences in small steps: within a
-   * day, or within hours if `olderThan` is short. After the schedule of a job that is data alone is over and its history is
-   * removed, the nodes also remove the job. Default 30 d and the latest 10.
+   * How long the storage keeps the history of the job. The living nodes remove older occurrences in small steps: within
+   * a day, or within hours if `olderThan` is short. The nodes also remove a job that is only data, after its schedule
+   * is over and its history is removed. Default 30 d and the latest 10.
    */
   readonly retention?: RetentionInput
   /**
@@ -205,7 +208,7 @@ export type RecoveryStrategy =
 
 /** How long the storage keeps history. */
 export interface Retention {
-  /** The nodes remove final occurrences whose `scheduledAt` is older than this, in ms. */
+  /** The nodes remove final occurrences whose `scheduledAt` is older than this duration, in ms. */
   readonly olderThanMs: number
   /** Number of latest occurrences to keep, whatever their age. */
   readonly keep: number
@@ -246,7 +249,7 @@ export interface JobSettings extends TaskSettings {
   readonly taskExecutionMode: TaskExecutionMode
   /** Maximum duration of an occurrence from its claim, in ms. */
   readonly executionTimeoutMs: number
-  /** What happens to an occurrence that is due while an earlier one is active. */
+  /** What happens to an occurrence that is due while an earlier occurrence of its job is active. */
   readonly overlapPolicy: OverlapPolicy
   /** Maximum number of queued occurrences of the job under `queue`. */
   readonly maxQueued: number

@@ -60,7 +60,10 @@ export interface CallingNode extends EngineContext, NodeParts {
 
 /** One call of `runDue` in progress. */
 export interface DueCall {
-  /** Rejects if the call of `runDue` ended before its node had started, and after {@link fail} with the error of that end. */
+  /**
+   * Resolves with the report of the call. Rejects if the call of `runDue` ended before its node had started, or with the error
+   * that was passed to {@link fail}.
+   */
   readonly report: Promise<RunDueReport>
   /** Ends the call of `runDue` before its budget is used up. Resolves when the call has ended. */
   abort(): Promise<void>
@@ -174,7 +177,8 @@ export function callDue(
         await work()
         nextAt = await nextDueAt()
       } catch (error) {
-        // If the call has already ended, that end may be the cause of the error. Otherwise the error ends the call.
+        // If the call of `runDue` has already ended, that end may be the cause of the error. Otherwise the error ends
+        // the call.
         if (ended === null) fail(error)
       }
       end('idle', 0)

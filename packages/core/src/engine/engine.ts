@@ -50,7 +50,10 @@ import { dayMs, longestName, lookMs } from '../tuning.ts'
 
 const shutDownMeanwhile = () => stateError('start', 'stopped', 'It was shut down meanwhile.')
 
-/** One node, assembled from its parts. */
+/**
+ * The engine of one scheduler, one client or one call of `runDue`: creates all parts, such as the registry and the
+ * claimer, and starts and stops them.
+ */
 export class Engine implements CallingNode {
   /** The operations that a scheduler or client offers to its users. */
   readonly operations: Operations
@@ -177,8 +180,8 @@ export class Engine implements CallingNode {
     this.registry = new JobRegistry(this, {
       reviver,
       handlers: options.handlers,
-      // A peer with the same options reads changed definitions once per interval. So two intervals give each peer time for one
-      // read.
+      // A peer with the same options reads changed definitions once per `definitionInterval`. Two intervals give each peer time
+      // for one complete read.
       patienceMs: 2 * derived.definitionInterval,
       standbyMs: derived.standby,
       mostHeld: findsDueJobs ? derived.heldJobs : Number.POSITIVE_INFINITY,
@@ -407,12 +410,12 @@ export class Engine implements CallingNode {
     }
   }
 
-  /** For a client: resolves when the time is confirmed. After a failure, the next call connects again. */
+  /** Connects a client: resolves when the time is confirmed. After a failure, the next call connects again. */
   async connect(options: CallOptions): Promise<void> {
     if (this.#phase === 'running') return
     if (this.#phase !== 'new') throw clientClosed()
     const asked = this.#asked(options)
-    // If the call times out, its error then names the failure of the storage as its cause.
+    // If the call times out, its error names the last failure of the storage as its cause.
     const stopListening = this.events.on('storage.failed', ({ error }) => asked.failed(error))
     const connected = (): Promise<void> => {
       this.#connecting ??= this.context.run(() => this.#connect()).finally(() => (this.#connecting = null))
@@ -497,8 +500,8 @@ export class Engine implements CallingNode {
     const calls = Promise.all(Array.from(this.#calls, (node) => node.#call?.abort()))
     await this.#endStart()
     for (const loop of this.#loops) void loop.stop()
-    // If no run is active, the node of a `runDue` call needs no heartbeat that announces its leaving: its last heartbeat
-    // follows.
+    // The node of a `runDue` call without active runs does not announce that it leaves, because its last heartbeat follows at
+    // once.
     if (this.#callOf === null || this.pool.size > 0) this.#heartbeats.leave()
     this.pool.drain(graceMs)
     const quiet = Promise.all([this.claimer.stop(), this.launcher.stop(), this.operations.answered()])
@@ -549,7 +552,7 @@ export class Engine implements CallingNode {
   #code(): NodeCode {
     const { registry, defaults } = this
     const { jobs: given, handlers } = this.#options
-    // The first heartbeat announces the code's jobs before the registry has them.
+    // While the registry is still empty, the first heartbeat announces the jobs of the option `jobs`.
     const isEmpty = registry.size === 0
     const jobs = isEmpty ? given : [...registry.all()].filter(isOfBuild).map(({ job }) => job)
     const definitions = isEmpty ? given : registry.definitionsOfBuild()

@@ -1,7 +1,7 @@
 import type { JsonValue } from '../json.ts'
 import type { ErrorRecord, LogLevel, OccurrenceKind } from '../storage/occurrence-record.ts'
 
-// All messages are plain data: a thread gets a copy, a process gets JSON.
+// All messages between a node and its child are plain data: a thread gets a copy, a process gets JSON.
 
 /** The time of the engine at an instant of the machine's monotonic clock. `at` is `null` if the engine's time stands still. */
 export interface ToldTime {

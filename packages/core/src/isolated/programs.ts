@@ -1,4 +1,4 @@
-// In every installation, the programs lie beside this file; a bundle lacks them.
+// Every installation of this package has these programs beside this file; a bundle of an application lacks them.
 
 /** The program of a thread that runs isolated tasks. */
 export const threadProgram: URL = new URL('./thread-child.js', import.meta.url)

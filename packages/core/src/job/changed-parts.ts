@@ -11,10 +11,13 @@ export interface ChangedPart {
   readonly task?: string
   /**
    * The value in the earlier definition; `null` if the earlier definition has no such part. If both definitions have the task,
-   * only the members that differ.
+   * `before` holds only the members that differ.
    */
   readonly before: JsonValue
-  /** The value in the later definition; `null` if the later definition has no such part. */
+  /**
+   * The value in the later definition; `null` if the later definition has no such part. If both definitions have the task,
+   * `after` holds only the members that differ.
+   */
   readonly after: JsonValue
 }
 
@@ -48,7 +51,7 @@ function differencesOf(before: Members, after: Members): Readonly<Record<string,
   return Object.fromEntries(pairs.filter(([, pair]) => fingerprintOf(pair.before) !== fingerprintOf(pair.after)))
 }
 
-/** A stored definition is JSON, so an absent member becomes `null` here. */
+/** Returns a member of a stored definition as JSON: `null` for an absent member. */
 function jsonOf(member: unknown): JsonValue {
   return (member ?? null) as JsonValue
 }
@@ -73,7 +76,10 @@ function membersOf({ name: _, settings, ...rest }: TaskDocument): Members {
   return { ...settings, ...rest }
 }
 
-/** Compare only common tasks: a task that is missing in one definition does not change the order of the other tasks. */
+/**
+ * Returns the change of the order of tasks, if the order differs. Compares only common tasks: a task that is missing in
+ * one definition does not change the order of the other tasks.
+ */
 function changedOrder(before: readonly TaskDocument[], after: readonly TaskDocument[]): readonly ChangedPart[] {
   const common = (some: readonly TaskDocument[], others: readonly TaskDocument[]): string[] => {
     const names = new Set(others.map(({ name }) => name))

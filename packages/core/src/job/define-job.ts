@@ -187,7 +187,8 @@ export function defineJob<
   const name = readName(options.name, 'name')
   const { settings, retryIf } = withoutRetryIf(options, '')
   const overrides = readJobSettings(settings)
-  // Checks the limits in the definition. The scheduler checks them again together with its defaults.
+  // Rejects `maxConcurrency` and `startRate` under overlap policies that ignore them. The scheduler checks the job again
+  // together with the scheduler's defaults.
   refuseBoundsOf(name, overrides)
   const { schedule, payload } = options as JobOptions
   if (schedule === undefined && 'schedule' in options) throw missingSchedule(name)
@@ -277,8 +278,8 @@ function withoutRetryIf<Settings extends { readonly retryPolicy?: RetryPolicyInC
 }
 
 /**
- * Checks a list of tasks. A task with the name of a `known` task may omit `run` and `handler`; it then keeps those of the known
- * task. `retryIf` applies to tasks without their own retry policy.
+ * Checks a list of tasks. A task with the name of a `known` task may omit `run` and `handler`. Such a task keeps the function
+ * or the handler name of the known task. `retryIf` applies to tasks without their own retry policy.
  */
 export function readTasks(
   tasks: readonly AnyTask[],
@@ -357,7 +358,10 @@ function readWork(
 const workRemedy =
   'Give either run, the function that does the work, or handler, the name of a registered one, or module, the URL of its file.'
 
-/** Rejects a task that has more than one of `run`, `handler` and `module`, and isolation settings without `module`. */
+/**
+ * Rejects a task that has more than one of `run`, `handler` and `module`. Also rejects a task that has isolation settings but
+ * no `module`.
+ */
 function refuseSecondWork(task: AnyTask, path: string): void {
   const works = (['run', 'handler', 'module'] as const).filter((name) => task[name] !== undefined)
   const [first, second] = works

@@ -16,7 +16,7 @@ import { mostJsonBytes } from '../tuning.ts'
 export type DefinitionOrigin = Pick<JobDocument, 'release' | 'updates' | 'reason' | 'actor'>
 
 function refuseTooLarge({ name }: Job, definition: JsonObject): void {
-  // Some storages limit a record to 400 kB. A definition within this limit fits all storages.
+  // Some storages limit a record to 400 kB. A definition of at most `most` bytes fits all storages.
   const most = 2 * mostJsonBytes
   const bytes = Buffer.byteLength(JSON.stringify(definition))
   if (bytes <= most) return
@@ -49,7 +49,10 @@ function overlapOf({ name }: Job, settings: JobSettings): OverlapRule {
   return overlapRuleOf(policy, maxQueued, maxConcurrency, startRate)
 }
 
-/** Cache of the digests of definitions with their defaults. Neither ever changes, and each write of a job needs the digest. */
+/**
+ * Cache of the digests of definitions with their defaults. A definition and its defaults never change, and each write of a job
+ * needs the digest.
+ */
 const fingerprints = new WeakMap<JobOverrides, WeakMap<Job, string>>()
 
 /**

@@ -94,8 +94,8 @@ export function forwardMsOf(head: { readonly definition: JsonObject }): number {
 }
 
 /**
- * Returns the details of an occurrence with the priority to store: the request's own, or else that of the job. Priority 0 is
- * left out.
+ * Returns the details of an occurrence with the priority to store: the priority of the request, or else that of the job.
+ * Priority 0 is left out.
  */
 export function prioritized(details: OccurrenceDetails, job: { readonly priority: number }): OccurrenceDetails {
   if (details.priority === undefined) return job.priority === 0 ? details : { ...details, priority: job.priority }

@@ -52,7 +52,7 @@ export function parsePayload(
   let result: unknown
   try {
     result = schema['~standard'].validate(data)
-    // Wrap a promise of another library: its `then` may throw, or call both of its callbacks.
+    // Convert a promise of another library to a native promise: the `then` of the library may throw, or call both callbacks.
     if (isThenable(result)) result = Promise.resolve(result)
   } catch (error) {
     throw failed(error)

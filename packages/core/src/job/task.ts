@@ -64,7 +64,7 @@ export interface OccurrenceContext<Input = JsonValue | undefined> {
   readonly startedAt: Date
   /**
    * `startedAt - scheduledAt`, in milliseconds. For a replay and a run of a backfill: the delay since the run's own planned
-   * start, so that a replay after eight hours is not eight hours late.
+   * start. So a replay after eight hours is not eight hours late.
    */
   readonly latenessMs: number
   /** True if the recovery of missed slots created the run. */
@@ -79,8 +79,8 @@ export interface OccurrenceContext<Input = JsonValue | undefined> {
    */
   readonly span: CoveredSpan | null
   /**
-   * A number that grows with each owner of the occurrence. Pass the token to the system that the task writes to: that system
-   * can reject a writer whose token is smaller than one it has seen.
+   * A number that grows with each owner of the occurrence. Pass the token to the system that the task writes to. That system
+   * can then reject a writer whose token is smaller than the largest token so far.
    */
   readonly fencingToken: number
   /** The data of `trigger` or `replay`; for a job with a payload schema, the output of the schema. */
@@ -91,7 +91,8 @@ export interface OccurrenceContext<Input = JsonValue | undefined> {
    */
   readonly logger: Logger
   /**
-   * Returns the present time of the scheduler: of the storage's clock if the storage has one; in tests of the virtual clock.
+   * Returns the present time of the scheduler: by the storage's clock if the storage has a clock, and by the virtual clock in
+   * tests.
    */
   now(): Date
   /** Asks the storage for the latest finished run of the job at an earlier instant. Resolves with `null` if there is none. */
@@ -128,7 +129,7 @@ export interface TaskContext<Data = unknown, Input = JsonValue | undefined> exte
    */
   sleep(duration: DurationInput): Promise<void>
   /**
-   * Ends the task in the handler's own transaction: the handler's writes and the end of the task commit or roll back together,
+   * Ends the task in the handler's own transaction. The handler's writes and the end of the task commit or roll back together,
    * under this owner's fencing token. Call `complete` last, then commit, then return. `result` is the result of the task; the
    * return value of the handler is ignored.
    *
@@ -213,8 +214,8 @@ export interface IsolationOptions {
   readonly env?: Readonly<Record<string, string>>
   /**
    * How long the handler may take to stop after its signal has fired. Then the node kills the child of the handler. Default 5
-   * s. The node waits at most 5 s after the execution timeout, after the node is isolated under `whileIsolated: 'abort'`, or
-   * after the occurrence is lost, because another node may then run it.
+   * s. The node waits at most 5 s after the execution timeout and after the loss of the occurrence, because another node may
+   * then run it. The same applies after the node is isolated under `whileIsolated: 'abort'`.
    */
   readonly killAfter?: DurationInput
 }
@@ -269,7 +270,7 @@ export function defineTask<const Data = undefined, Result = unknown>(
   return task
 }
 
-// The node and the child of an isolated task share these checks of a handler's calls.
+// The node and the child of an isolated task share the following functions, which serve the handler's calls of its context.
 
 /** Checks the arguments of `progress`. @throws JobistemerError `INVALID_ARGUMENT` */
 export function checkProgress(fraction: number, message: string | undefined): void {

@@ -57,7 +57,8 @@ export interface GaugeValues {
   /** Lead of this node's clock over the storage's clock, in seconds; 0 if the storage has no clock. */
   readonly scheduler_clock_skew_seconds: number
   /**
-   * Number of living nodes, including this node, as far as it knows. Absent before the start and after the end of this node.
+   * Number of living nodes, including this node, as far as this node knows. Absent before the start and after the end of this
+   * node.
    */
   readonly scheduler_nodes?: number
   /** 1 while the storage accepts no heartbeat of this node, and this node takes no new work; otherwise 0. */

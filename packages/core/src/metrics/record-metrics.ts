@@ -5,9 +5,9 @@ import { rememberedValues } from '../tuning.ts'
 import type { Logger } from '../logger.ts'
 import { catchRejection } from '../rejection.ts'
 
-/** Tells {@link recordMetrics} what no event reports. */
+/** Tells {@link recordMetrics} about removals of jobs that no event reports. */
 export interface RecordedMetrics {
-  /** Tells that a job was removed that this node did not hold. */
+  /** Called when a job was removed that this node did not hold. */
   removed(jobName: string): void
 }
 
@@ -40,8 +40,8 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
     if (isFinal(state)) count('scheduler_job_occurrences_total', { job, status: state })
   })
   events.on('occurrence.started', ({ jobName: job, latenessMs, waitedMs }) => {
-    // If the slot came due after the job's removal, the job was added again, which no event reports. If the slot came due
-    // before the removal, the slot may only have waited for a permit.
+    // If the slot came due after the job's removal, the job was added again, which no event reports: this code then forgets the
+    // removal. If the slot came due before the removal, the slot may only have waited for a permit.
     if (removed.size > 0 && now() - waitedMs > (removed.get(job) ?? Number.POSITIVE_INFINITY)) removed.delete(job)
     measure('scheduler_start_lateness_seconds', { job }, latenessMs)
     if (waitedMs > 0) measure('scheduler_queue_wait_seconds', { job }, waitedMs)
@@ -78,8 +78,8 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
   })
   events.on('recovery.decided', ({ jobName: job, strategy, missed, toRun }) => {
     if (toRun > 0) count('scheduler_recovery_runs_total', { job, strategy }, toRun)
-    // Under `compressed`, one run covers all missed slots, so none is left out. Otherwise the missed slots without a run
-    // count.
+    // Under `compressed`, one run covers all missed slots, so no slot counts as `missed`. Under other strategies, each missed
+    // slot without a run counts as `missed`.
     const notRun = strategy === 'compressed' ? 0 : missed - toRun
     if (notRun > 0) count('scheduler_job_occurrences_total', { job, status: 'missed' }, notRun)
   })
@@ -87,8 +87,8 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
 }
 
 /**
- * Returns a function that reports the failures of a user's hooks of one kind: it emits `hook.failed` for each failure, and
- * logs the first failure of each method.
+ * Returns a function that reports the failures of a user's hooks of one kind. The function emits `hook.failed` for each
+ * failure, and logs the first failure of each method.
  */
 export function failureTeller(
   kind: 'metrics' | 'tracing',

@@ -93,7 +93,9 @@ export function isLocalTime(input: InstantInput): input is string {
   return !input.endsWith(']') && !hasOffset(input)
 }
 
-/** The registry is global, so that several copies of this package in one process share the types. */
+/**
+ * The registry of schedule types is global, so that several copies of this package in one process share the registered types.
+ */
 const key: unique symbol = Symbol.for('jobistemer.schedule-types')
 
 type Holder = { [key]?: Map<string, ScheduleType> }

@@ -69,7 +69,8 @@ export abstract class WindowedSchedule implements Schedule {
   }
 
   between(from: InstantInput, to: InstantInput): IterableIterator<Date> {
-    // Check the instants here and not in the generator, so that the call itself rejects an invalid instant, not the first step.
+    // Checks the instants here and not in the generator. So the call of `between` throws for an invalid instant, not the first
+    // step of the iteration.
     return this.#walk(toInstantMs(from, 'from'), toInstantMs(to, 'to'))
   }
 

@@ -2,7 +2,10 @@ import { type ErrorCode, JobistemerError, printValue } from '../errors.ts'
 
 // This module makes the errors that several adapters report in the same words.
 
-/** Returns an error of a storage. The pair has the name of an option, and the option's value or the location of the data. */
+/**
+ * Returns an error of a storage. `field` is the name of an option; `value` is the value of that option, or the location of the
+ * data.
+ */
 export function storageFailure(
   code: ErrorCode,
   [field, value]: readonly [field: string, value: unknown],
@@ -28,7 +31,8 @@ export function readOptionNames(
   { opener, known, example }: { readonly opener: string; readonly known: readonly string[]; readonly example: string },
   show: (value: unknown) => unknown = (value) => value,
 ): void {
-  // A list, a `Map` or a `Date` has no unknown members. Without this check, it would pass as an object without options.
+  // A list, a `Map` or a `Date` has no unknown members. Without this check, such a value would pass as an object without
+  // options.
   if (Object.prototype.toString.call(options) !== '[object Object]') {
     const remedy = `Write ${opener}(${example}).`
     throw invalidOption('options', show(options), `${opener} needs an object of options`, remedy)

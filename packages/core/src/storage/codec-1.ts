@@ -104,7 +104,7 @@ export function writeId(bytes: Uint8Array, offset: number, id: JobId | Occurrenc
   let isFramed = id.length === idLength && id.charCodeAt(prefixLength - 1) === underscore
   for (let index = 0; index < 16; index++) {
     if (isBehindDash(index)) isFramed = id.charCodeAt(position++) === dash && isFramed
-    // Beyond the end of the text, `charCodeAt` returns NaN, which has no value in the table.
+    // Beyond the end of the text, `charCodeAt` returns NaN, for which `digitValues` has no entry.
     const high = digitValues[id.charCodeAt(position++)] ?? notADigit
     const low = digitValues[id.charCodeAt(position++)] ?? notADigit
     seen |= high | low
@@ -128,8 +128,8 @@ export function readOccurrenceId(bytes: Uint8Array, offset: number): OccurrenceI
 }
 
 /**
- * Writes the id digit by digit. V8 would have to flatten a text concatenated from parts when the text first is the key of a
- * map.
+ * Writes the text of the id digit by digit into one buffer. V8 would have to flatten a text concatenated from parts when the
+ * text first is the key of a map.
  */
 function readId(text: Buffer, bytes: Uint8Array, offset: number): string {
   let position = prefixLength
@@ -149,8 +149,8 @@ export function printDetails(details: OccurrenceDetails): string | null {
 }
 
 // Task runs are written twice for every occurrence and make up most of its size. Runs without an error and without a reason are
-// stored as arrays whose instants are relative to the scheduled time: `[["work",2,[1,5,17]]]` is a completed task with one
-// attempt that ran from 5 to 17 ms after the scheduled time. All other runs are plain JSON. The first two characters of the
+// stored as arrays whose instants are relative to the scheduled time. An example is `[["work",2,[1,5,17]]]`: a completed task
+// with one attempt, from 5 to 17 ms after the scheduled time. All other runs are plain JSON. The first two characters of the
 // text distinguish the two forms.
 type CompactRun = readonly [task: string, state: number, attempts: readonly (number | null)[], result?: JsonValue]
 

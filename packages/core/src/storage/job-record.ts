@@ -137,6 +137,9 @@ export interface JobRecord {
   readonly createdAt: number
   /** When the definition, the pause or the deletion of the job last changed. An advance of the watermark does not count. */
   readonly changedAt: number
-  /** When the job was deleted; `null` while it is not. A deleted job is kept as a tombstone until its history is pruned. */
+  /**
+   * When the job was deleted; `null` if the job was not deleted. A deleted job is kept as a tombstone until its history is
+   * pruned.
+   */
   readonly deletedAt: number | null
 }

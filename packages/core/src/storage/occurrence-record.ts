@@ -292,7 +292,7 @@ export interface TaskRunRecord {
    * than twenty attempts, the first five and the last fifteen are kept.
    */
   readonly attempts: readonly AttemptRecord[]
-  /** Counts of the dropped attempts between the kept ones; absent if all attempts are kept. */
+  /** Counts of the attempts that were dropped between the first five and the last fifteen; absent if all attempts are kept. */
   readonly omitted?: OmittedAttempts
   /** The result of the handler; absent without a result. */
   readonly result?: JsonValue
@@ -328,7 +328,7 @@ export interface OccurrenceRecord extends OccurrenceAddress {
   readonly createdAt: number
   /** When the present or last owner claimed the occurrence; `null` before the first claim. */
   readonly startedAt: number | null
-  /** When the occurrence reached a final state; `null` if it has not. */
+  /** When the occurrence reached a final state; `null` for a live occurrence. */
   readonly finishedAt: number | null
   /** Maximum duration of a run from its claim, in milliseconds. */
   readonly executionTimeoutMs: number

@@ -24,7 +24,7 @@ import type {
 
 /** Returns the head of a new job. If the job has a tombstone, continues its version and watermark. */
 export function createdJob(id: JobId, content: JobContent, tombstone: JobRecord | null, now: number): JobRecord {
-  // Members are listed one by one, because an object from a literal needs much less memory than one that a spread fills.
+  // A literal with all members needs much less memory than an object that a spread fills.
   const job: JobRecord = {
     id,
     name: content.name,
@@ -65,8 +65,8 @@ export function isBelatedCreate(content: Pick<JobContent, 'nextAt'>, tombstone: 
 }
 
 /**
- * Returns the head after a `replace`. The new head keeps the pause, the prune floor, the slots that an earlier `replace` has
- * still to cancel, and the watermark, unless `setBackTo` sets the watermark back.
+ * Returns the head after a `replace`. The new head keeps the pause, the prune floor, and the slots that an earlier `replace`
+ * has still to cancel. The new head also keeps the watermark, unless `setBackTo` sets the watermark back.
  */
 export function replacedJob(
   head: JobRecord,
@@ -210,7 +210,7 @@ function isOnSchedule(item: CreateItem, head: HeadState): boolean {
 }
 
 /**
- * Returns whether a slot item moves the job past the slot although the slot has a record: the slot was canceled ahead, or its
+ * Returns whether a slot item moves the job past a slot that already has a record. Such a slot was canceled ahead, or its
  * creation did not finish. An item of an older version does not move the job, because the item's next instant may be wrong.
  */
 export function passesSlot(item: CreateItem, head: HeadState): item is CreateSlot {
@@ -346,7 +346,7 @@ export interface CreateDecision {
    * stay, see `isDelayed`.
    */
   readonly displacesWaiting: boolean
-  /** True if each running occurrence of the job without a cancel request gets one with the reason `displaced`. */
+  /** True if each running occurrence of the job without a cancel request gets a cancel request with the reason `displaced`. */
   readonly cancelsRunning: boolean
 }
 
@@ -362,8 +362,8 @@ const decisions = {
 } as const satisfies Record<string, OverlapDecision>
 
 /**
- * Returns whether an occurrence is delayed: a trigger or a replay that waits for its `dueAt`, or that has passed its `dueAt`
- * and not yet been claimed. A delayed occurrence is pending, but does not count as active. Under every overlap policy, it
+ * Returns whether an occurrence is delayed. A trigger or a replay with a later `dueAt` is delayed until that instant, and then
+ * until a claim reaches it. A delayed occurrence is pending, but does not count as active. Under every overlap policy, it
  * blocks no other occurrence and is not displaced. Once it is due, a claim starts it, or makes it queued behind an active
  * occurrence; then the usual rules apply. So the set of active occurrences depends on no clock.
  */
@@ -425,7 +425,7 @@ export function changesStartRate(before: Pick<JobContent, 'overlap'>, after: Pic
   return from?.limit !== to?.limit || from?.intervalMs !== to?.intervalMs
 }
 
-/** Returns the head with the last of the given starts. Their maximum number is the limit of the head's own start rate. */
+/** Returns the head with the latest of the given starts, up to the limit of the head's start rate. */
 function withStarts({ starts: _, ...job }: JobRecord, starts: readonly number[] = []): JobRecord {
   const { startRate } = job.overlap
   return startRate === undefined || starts.length === 0 ? job : { ...job, starts: starts.slice(-startRate.limit) }
@@ -490,7 +490,7 @@ export function decideRecoveredRun(overlap: OverlapRule, active: number): 'pendi
 
 /**
  * Returns whether an entry of a recovery is a run for several slots. If a record with the id of such an entry exists, the
- * recovery is rejected as `off_schedule`: the deciding node has not seen that record, and the record of one slot must not
+ * recovery is rejected as `off_schedule`. The deciding node has not seen that record, and the record of one slot must not
  * replace the run.
  */
 export function standsForSeveral(entry: RecoveryEntry): boolean {

@@ -26,7 +26,7 @@ import type {
 export interface Storage {
   /** The protocol version of the adapter. */
   readonly specVersion: 1
-  /** Properties that tune the engine. The engine works correctly with any value of them. */
+  /** Properties that tune the engine. The engine works correctly with any values of these properties. */
   readonly capabilities: StorageCapabilities
 
   /** Creates, replaces, pauses, resumes and deletes jobs. */
@@ -69,9 +69,9 @@ export interface Storage {
 
   /**
    * Returns a storage that writes in a transaction of the caller. The caller has begun the transaction, and ends it. Absent if
-   * the storage does not support this.
+   * the storage cannot write in a transaction of the caller.
    * @throws JobistemerError `INVALID_TRANSACTION` for a value that is no transaction, or a transaction on other data; the
-   *   message names the accepted values
+   * message names the accepted values
    */
   within?(transaction: unknown): StorageWithin
 
@@ -109,9 +109,8 @@ export interface StorageCapabilities {
   /** Maximum number of items that the engine sends in one call. At least 1. */
   readonly maxBatch: number
   /**
-   * Number of ended runs that start another call of `settle` while a call is in progress. Set it below `maxBatch` if the
-   * storage processes several calls at once and the cost of a call is small compared with that of its items. Default
-   * `maxBatch`.
+   * Number of ended runs that start another call of `settle` while a call is in progress. Set this number below `maxBatch` if
+   * the storage processes several calls at once, and a call costs little compared with its items. Default `maxBatch`.
    */
   readonly worthwhileBatch?: number
   /** True when several processes can use the same data at once. */
@@ -123,8 +122,8 @@ export interface StorageCapabilities {
   /** Resolution of `serverTime`, in milliseconds. Default 1. */
   readonly serverTimeResolutionMs?: number
   /**
-   * Whether `listJobs` supports `due`: the storage finds jobs by their next instant, at a cost that grows with the number of
-   * jobs found, not with the number of jobs stored. Default false.
+   * Whether `listJobs` supports `due`: the storage finds jobs by their next instant. The cost grows with the number of jobs
+   * found, not with the number of jobs stored. Default false.
    */
   readonly findsDueJobs?: boolean
   /**
@@ -175,10 +174,10 @@ export type JobChange =
    */
   | { readonly kind: 'create'; readonly id: JobId; readonly content: JobContent }
   /**
-   * Replaces the content if the version and the watermark are still the expected ones. The version grows by 1, and
-   * the old fingerprint becomes the first of the lineage. Under the overlap policy `allow`, each queued occurrence becomes
-   * pending in the same step, or in the step that cancels the last superseded slot. If very many are queued, some become
-   * pending in later steps, before the next claim takes any occurrence.
+   * Replaces the content if the version and the watermark are still the expected ones. The version grows by 1, and the old
+   * fingerprint becomes the first of the lineage. Under the overlap policy `allow`, each queued occurrence becomes pending in
+   * the same step, or in the step that cancels the last superseded slot. If very many are queued, some become pending in later
+   * steps, before the next claim takes any occurrence.
    *
    * With `waiting: 'cancel'`, pending and queued slots become `canceled` with the reason `updated`. The step keeps triggers,
    * replays, and slots that a node has started once, even if that node handed them back. If more than `cancelLimit` slots wait,
@@ -188,9 +187,9 @@ export type JobChange =
    *
    * `setBackTo` sets the watermark back to an earlier instant, after a wrong clock has moved the watermark ahead. No other
    * change moves the watermark back. Answers `conflict` if the watermark, or the content's next instant, is not after
-   * `setBackTo`. The next instant must also lie after the prune floor; a `prune` may have raised the floor since the sender
-   * read the head, and then the answer is `conflict`. Records of occurrences stay. If a slot with a record comes due a second
-   * time, the engine moves on to the next slot.
+   * `setBackTo`. Also answers `conflict` if the content's next instant is not after the prune floor: a `prune` may have raised
+   * the floor since the sender read the head. Records of occurrences stay. If a slot with a record comes due a second time, the
+   * engine moves on to the next slot.
    */
   | {
       readonly kind: 'replace'
@@ -206,7 +205,7 @@ export type JobChange =
    * pause that ends no later than the stored one answers `unchanged`, and so does the lifting of a pause that has ended at
    * `now`.
    *
-   * A pause with `until` ends at that instant without a write: `paused` stays in the head, and each step compares it with its
+   * A pause with `until` ends at that instant without a write: `paused` stays in the head. Each step compares `until` with its
    * own `now`, or with the `scheduledAt` of a slot. From `until` on, `claim` finds the waiting occurrences.
    */
   | { readonly kind: 'pause'; readonly id: JobId; readonly paused: PauseRecord | null }
@@ -272,9 +271,9 @@ export interface CreateSlot extends CreateItemBase {
 export interface CreateRequested extends CreateItemBase {
   readonly kind: 'trigger' | 'replay'
   /**
-   * Earliest instant at which a claim may take the occurrence. If it is later than `now`, the occurrence is delayed: `runs`
-   * must not start it, and the storage creates the occurrence as pending with the reason `delayed`, whatever the overlap
-   * policy and the other occurrences of the job, see `isDelayed`.
+   * Earliest instant at which a claim may take the occurrence. If this instant is later than `now`, the occurrence is delayed,
+   * see `isDelayed`: `runs` must not start it. The storage creates a delayed occurrence as pending with the reason `delayed`,
+   * whatever the overlap policy and the other occurrences of the job.
    */
   readonly dueAt: number
   readonly executionTimeoutMs: number
@@ -298,7 +297,7 @@ export interface CreateRequested extends CreateItemBase {
 
 /** A reusable key, see {@link CreateRequested.key}. */
 export interface ReusableKey {
-  /** The id of the occurrence that a request with this key creates if it states no scope. */
+  /** The id of the occurrence that a request with this key creates if the request states no scope. */
   readonly id: OccurrenceId
   /** Until when an occurrence blocks its key: until its first start (`waiting`), or until its end (`live`). */
   readonly scope: 'waiting' | 'live'
@@ -334,8 +333,8 @@ export interface CreateRecovery extends CreateItemBase {
 export type RecoveryEntry =
   /**
    * The slot runs. The storage creates its run as pending, or as queued if another occurrence is active and the policy is not
-   * `allow`. A slot that has a record keeps the record. If the run covers several slots (`details.span`) and a record with
-   * its id exists, the storage rejects the whole item as `off_schedule`, because the deciding node has not seen the record.
+   * `allow`. A slot that has a record keeps the record. If the run covers several slots (`details.span`) and a record with its
+   * id exists, the storage rejects the whole item as `off_schedule`. The deciding node has not seen that record.
    */
   | {
       readonly kind: 'run'
@@ -346,8 +345,8 @@ export type RecoveryEntry =
     }
   /**
    * The slots do not run: one `missed` record covers all slots of the span. For a single slot, `id` is the slot's id. For
-   * several slots, `id` comes from a separate id space, because the first slot may already have a separate record, if that
-   * slot was canceled ahead.
+   * several slots, `id` comes from a separate id space: the first slot may have a record of its own, because it was canceled
+   * ahead.
    */
   | {
       readonly kind: 'missed'
@@ -387,7 +386,10 @@ export type CreateAnswer =
    */
   | {
       readonly outcome: 'exists'
-      /** The id of the occurrence that blocks the item's `key`. Default: the item's own id. */
+      /**
+       * The id of the existing occurrence, if another occurrence blocks the `key` of the item. Absent if the occurrence
+       * with the item's id exists.
+       */
       readonly id?: OccurrenceId
       readonly state: OccurrenceState
       readonly token: number
@@ -426,16 +428,17 @@ export interface ClaimRequest {
   readonly exceptHandlerKeys: readonly string[]
   /**
    * Whether the claim also wakes queued occurrences of jobs without an active occurrence, and cancels some occurrences that a
-   * deleted or replaced job left. This repairs the effects of a damaged storage, or of a change that was not repeated.
+   * deleted or replaced job left. A claim with `sweep` repairs the effects of a damaged storage, or of a change that was not
+   * repeated.
    */
   readonly sweep: boolean
 }
 
 /**
- * The answer to a claim. `claim` leaves out jobs that are paused at `now`, and cancels the occurrences of deleted jobs that
- * it reads. A claim never starts more occurrences of a job than the job's overlap rule allows; further occurrences go back to
- * `queued`. `claim` also respects the start rate: of the due occurrences beyond the rate, the first stays pending until the
- * next allowed start, and further occurrences go back to `queued`. Each start wakes the next occurrence.
+ * The answer to a claim. `claim` leaves out jobs that are paused at `now`, and cancels the occurrences of deleted jobs that it
+ * reads. A claim never starts more occurrences of a job than the job's overlap rule allows; further occurrences go back to
+ * `queued`. `claim` also respects the start rate. Of the due occurrences beyond the rate, the first stays pending until the
+ * next allowed start; further occurrences go back to `queued`. Each start wakes the next occurrence.
  */
 export interface ClaimAnswer {
   /** The claimed occurrences, now running for the owner, with their `runs`; least `orderAt` first, ties by id. */
@@ -444,7 +447,7 @@ export interface ClaimAnswer {
   readonly cancelRequested: readonly CancelNotice[]
   /**
    * True if more occurrences are due than `limit` allowed. Also true if more occurrences must be canceled or go back to
-   * `queued` than one call handles; the call may then have claimed fewer than `limit`.
+   * `queued` than one call handles. Such a call may have claimed fewer occurrences than `limit`.
    */
   readonly more: boolean
   /**
@@ -469,7 +472,7 @@ export interface SettleRequest {
   readonly items: readonly SettleItem[]
 }
 
-/** A step of one occurrence, sent by its owner. */
+/** A change of one occurrence, sent by the owner of the occurrence. */
 export interface SettleItem extends OccurrenceAddress {
   readonly token: number
   /**
@@ -483,9 +486,9 @@ export interface SettleItem extends OccurrenceAddress {
    */
   readonly sequence: number
   /**
-   * Highest stored sequence under which the item takes effect; above it, the item is `lost`. An owner sets `upToSequence`
-   * after it has written a later sequence in a transaction and does not know whether the transaction was committed. Only for
-   * a storage with `within`.
+   * Highest stored sequence under which the item takes effect; if the stored sequence is higher, the item is `lost`. An owner
+   * sets `upToSequence` after it has written a later sequence in a transaction and does not know whether the transaction was
+   * committed. Only for a storage with `within`.
    */
   readonly upToSequence?: number
   /** All task runs of the occurrence so far. They replace the stored runs. */
@@ -493,9 +496,9 @@ export interface SettleItem extends OccurrenceAddress {
   /** The effect of the item on the occurrence. */
   readonly change: SettleChange
   /**
-   * For a `finish`: the owner for which the occurrence that the finish would wake becomes running, as after a claim.
-   * Conditions: the occurrence is due, the job is not paused, and its start rate allows a start for which no pending occurrence
-   * waits. Only with the capability `takesNext`.
+   * For a `finish`: the owner that takes the next occurrence. The occurrence that the finish would wake becomes running for
+   * this owner, as after a claim. Conditions: the next occurrence is due, and the job is not paused. The start rate of the job
+   * must also allow a start for which no pending occurrence waits. Only with the capability `takesNext`.
    */
   readonly takeNext?: Owner
 }
@@ -670,9 +673,9 @@ export interface JobQuery extends PageRequest {
 
 /** Which due jobs to list. Paused jobs are included, because a node must record their slots as skipped. */
 export interface DueJobs {
-  /** Only jobs whose next instant lies after this, in epoch milliseconds. Default: no limit. */
+  /** Only jobs whose next instant lies after this instant, in epoch milliseconds. Default: no limit. */
   readonly after?: number
-  /** Only jobs whose next instant lies at or before this, in epoch milliseconds. */
+  /** Only jobs whose next instant lies at or before this instant, in epoch milliseconds. */
   readonly upTo: number
   /** Only jobs of these shards, see `shardOf`, in ascending order without repetition. Default: all shards. */
   readonly shards?: readonly number[]
@@ -725,9 +728,9 @@ export interface PruneRequest {
   readonly jobId: JobId | null
   /**
    * The storage removes final occurrences with `scheduledAt` before this instant. If the job has a next instant, the storage
-   * removes only occurrences before the next instant; no slot lies between the watermark and the next instant. Before the
-   * removal, the prune floor rises at least to the latest removed `scheduledAt` or slot, even above the watermark. The storage
-   * also removes tombstones without occurrences that were deleted before `before`, and versions without a reference.
+   * removes only occurrences before that instant. No slot lies between the watermark and the next instant. Before the removal,
+   * the prune floor rises at least to the latest removed `scheduledAt` or slot, even above the watermark. The storage also
+   * removes tombstones without occurrences that were deleted before `before`, and versions without a reference.
    */
   readonly before: number
   /** Number of latest final occurrences of each job to keep in any case. */

@@ -5,15 +5,18 @@ export const maxLineage = 32
 export const priorityStepMs = 3_600_000
 
 /**
- * Maximum number of queued occurrences that a step wakes, of a job with `maxConcurrency` above 1. One of the two takes the
- * place of the ended occurrence. The other takes a place that a higher `maxConcurrency` has added.
+ * Maximum number of queued occurrences that a single step wakes, for a job with `maxConcurrency` above 1. The first woken
+ * occurrence takes the place of the ended occurrence. The second takes a place that a raise of `maxConcurrency` has added.
  */
 export const wokenAtOnce = 2
 
 /** Maximum number of occurrences of deleted and replaced jobs that a claim cancels, so that the claim does not take long. */
 export const canceledByClaim = 1000
 
-/** Maximum number of jobs beyond its limit of which a claim reads whether they are paused. Each job costs a read on DynamoDB. */
+/**
+ * A claim that has reached its limit reads of at most this many further jobs whether they are paused. Each job costs a read on
+ * DynamoDB.
+ */
 export const lookedAtByClaim = 4
 
 /** Maximum number of superseded slots that a step on one occurrence cancels, so that the step stays short. */

@@ -2,7 +2,7 @@ import type { JsonObject } from '../json.ts'
 import type { JobRecord, PauseRecord, ScheduleSegment } from './job-record.ts'
 import type { CancelRequest, OccurrenceDetails, TaskRunRecord } from './occurrence-record.ts'
 
-// A storage returns a damaged row as a record with a mark, and does not throw: an exception would also withhold the other rows
+// A storage returns a damaged row as a record with a mark, and does not throw. An exception would also withhold the other rows
 // of the call. The mark is a member of the stored JSON, so that it stays when a later step writes the record.
 
 /** Parses stored JSON. Returns `undefined` for text that is no JSON. */

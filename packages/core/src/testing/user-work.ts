@@ -3,7 +3,10 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 /** A call of a handler or a hook that has not ended. */
 interface Work {
   readonly owner: UserWork
-  /** The work of another clock that made this call: a handler may run a second scheduler with its own clock. */
+  /**
+   * The handler or hook of another virtual clock in which this call was made; `undefined` if there is none. A handler
+   * may run a second scheduler with a separate clock.
+   */
   readonly caller: Work | undefined
   /** Number of waits for the virtual clock that the work has begun and not yet ended. */
   waits: number

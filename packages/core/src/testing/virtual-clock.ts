@@ -80,7 +80,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
   let changes = 0
   const onChange = new Set<() => void>()
   let timerCount = 0
-  /** Number of moves of the clock so far, and number of moves in progress. */
+  /** Number of moves of the clock so far. `movesUnderWay`: number of moves in progress. */
   let moves = 0
   let movesUnderWay = 0
   let advancesUnderWay = 0
@@ -168,7 +168,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
       await settle()
       const timer = timers.peek()
       if (timer === undefined) await changeOrPause(idleLookMs)
-      // If a test or handler moves the clock meanwhile, its call decides how far time moves.
+      // If a test or a handler moves the clock meanwhile, that call decides how far time moves.
       else if (awaited.size > 0 && movesUnderWay === 0 && moves === seen) moveTo(timer.at)
     }
   }
@@ -187,8 +187,8 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
       await settle()
       const end = monotonic + milliseconds
       for (;;) {
-        // If a handler advances the clock, this advance waits for the handler's advance. Otherwise the clock would move past
-        // the end of the handler's advance.
+        // If a handler advances the clock during this advance, this advance waits for the handler's advance. Otherwise the
+        // clock would move past the end of the handler's advance.
         while (advancesUnderWay > level) {
           await changeOrPause(idleLookMs)
           await settle()

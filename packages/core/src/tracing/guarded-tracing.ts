@@ -77,7 +77,7 @@ export function outsideTraces<T>(tracing: Pick<Tracing, 'outside'> | null, call:
     try {
       tracing.outside(made)
     } catch {
-      // `madeOnce` makes the call now, unless `outside` has made it before it threw.
+      // If `outside` has thrown before it made the call, `madeOnce` now makes the call.
     }
   }, call)
 }

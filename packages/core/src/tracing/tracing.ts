@@ -64,7 +64,10 @@ export interface TracedRun {
   readonly requestKey: string | null
   /** The trace context of the call that requested the run; `null` if that call was not traced. */
   readonly request: TraceContext | null
-  /** The trace context of the run under its earlier owner; `null` without an earlier owner or if that run was not traced. */
+  /**
+   * The trace context of the run under its earlier owner; `null` without an earlier owner, or if the earlier owner did not
+   * trace the run.
+   */
   readonly earlier: TraceContext | null
 }
 
@@ -85,7 +88,7 @@ export interface RunTrace {
   readonly context: TraceContext | null
   /** Calls a user's hook exactly once as part of the run, and returns its result. */
   within<T>(call: () => T): T
-  /** The node calls this before a handler. Returns the trace of the attempt, or `null` for no trace. */
+  /** The node calls `attempt` before it calls a handler. Returns the trace of the attempt, or `null` for no trace. */
   attempt(attempt: { readonly task: string; readonly number: number }): AttemptTrace | null
   /** The fields of the trace for each line of the run's log. */
   logFields(): object
@@ -111,7 +114,7 @@ export interface AttemptTrace {
   within<T>(call: () => T): T
   /** The fields of the trace for each line of the attempt's log. */
   logFields(): object
-  /** The node calls `ended` at most once, and not at all if the run has ended before. */
+  /** The node calls `ended` at most once, and not at all if the run ends before the attempt. */
   ended(end: AttemptEnd): void
 }
 

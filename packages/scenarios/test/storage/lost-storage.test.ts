@@ -215,7 +215,7 @@ describe('a storage that loses all its data', () => {
     expect(ran).toEqual([0])
   })
 
-  it('receives jobs with code again, but no jobs with only named handlers', async () => {
+  it('receives from the nodes the jobs with code again, but no jobs that are data and name registered handlers', async () => {
     const { world, losing, start, lines } = lossyWorld()
     const greeted: string[] = []
     const greeter = (node: string) => ({ greet: ({ data }: { data: unknown }) => void greeted.push(`${node} ${data}`) })

@@ -152,8 +152,8 @@ export class ClockModel {
     const { jobId, id: occurrence, what, at } = told
     const aheadMs = at - this.#world.startMs - mono
     const mostMs = life.holds.mostAhead(mono)
-    // Times up to the true time are always allowed: a node that was cut off while the storage's clock was wrong may
-    // have read only true times.
+    // The checker always accepts a time that is not ahead of the true time. A node that was cut off while the storage's
+    // clock was wrong may have read only true times.
     if (aheadMs <= (mostMs ?? 0)) return
     const allowed = mostMs === null ? 'believes no clock yet' : `may be ahead by ${mostMs} ms`
     const message = `${what} ${new Date(at).toISOString()}, ${aheadMs} ms ahead of the truth: ${name} ${allowed}`

@@ -7,7 +7,10 @@ import { caseGroup, type StorageCase } from '../storage-case.ts'
 
 const nodeCount = 20
 
-/** Distance between the counters of two rounds. A counter modulo `stride` is the index of its node. */
+/**
+ * Each counter is `round * stride + index`, where `index` is the index of the node. So a counter shows which node wrote
+ * it.
+ */
 const stride = 1_000
 
 /**

@@ -21,14 +21,14 @@ const movedAtOnce = 500
 const sweptAtOnce = 200
 
 /**
- * A call ends after it has passed over occurrences of this total cost: those without a handler on this node, and those
- * not due by this node's clock.
+ * Total cost of the occurrences that a call passes over before it ends: occurrences without a handler on this node, and
+ * occurrences that are not due by this node's clock.
  */
 const passedAtOnce = 1000
 
 /**
- * If a job has at least this many pending occurrences, and this node has no handler for them, a claim moves them into
- * separate sets of the job.
+ * If this node has no handler for a job that has at least this many pending occurrences, a claim moves these occurrences into
+ * separate sets.
  */
 const fewestApart = 16
 /** Maximum number of jobs with separate sets of pending occurrences. */
@@ -47,8 +47,8 @@ const placeOf = (kind: 'ready' | 'future') =>
   writeFields(layouts.place, { kind: `${placeKinds[kind]}`, order: 'order', id: 'sub(member, 1, 16)', job: 'job' })
 
 /**
- * The fields at the front of a record, which a claim changes. A claim also changes the start instant, which lies behind
- * them.
+ * The fields at the front of a record, which a claim changes. A claim also changes the start instant, which lies behind the
+ * front fields.
  */
 const front = fieldsBetween(recordLayout, ['state', 'reasonSize'])
 
@@ -159,7 +159,8 @@ end
 -- sets from which this node may claim, each with the offset up to which it was read.
 local goesApart
 local sources = { { key = ready, later = future, offset = 0 } }
--- The offset that earlier calls reached in the delayed occurrences, and whether these calls have read all ready occurrences.
+-- The offset in the set of delayed occurrences that earlier calls of the claim have reached, and whether these calls have read
+-- all ready occurrences.
 local futureFrom, isDone = 0, false
 do
   local apart, isApart = call('SMEMBERS', apartKey), {}

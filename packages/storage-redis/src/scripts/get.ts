@@ -65,10 +65,9 @@ local function latestFrom(job, rank, most)
   return nil
 end
 
--- Returns the latest ended run of a job. The end of the history also contains waiting occurrences. If the job has many
--- waiting occurrences, the function computes the rank of the first from their number, and searches before this rank.
--- Ended runs precede waiting occurrences in time, except runs that overtook waiting occurrences because of their
--- priority.
+-- Returns the latest ended run of a job. The end of the history also contains waiting occurrences. If the job has many waiting
+-- occurrences, the function computes the rank of the first waiting occurrence from their number, and searches before this rank.
+-- Ended runs precede waiting occurrences in time, except runs that overtook waiting occurrences because of their priority.
 local function latestOf(job, h)
   local rank = 0
   if h.queued > ${manyQueued} then

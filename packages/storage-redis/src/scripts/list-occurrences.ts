@@ -83,8 +83,8 @@ return { walkHistory(job, states), found }
 `)
 
 /**
- * Reads the live occurrences of one job in the given states, unsorted, without a walk through the history. If the job
- * has many live occurrences, reads a page of the history, between the earliest and the latest time that a live
+ * Reads the live occurrences of one job in the given states, unsorted, without a walk through the history. If the job has many
+ * live occurrences, reads a page of the history instead. The page lies between the earliest and the latest time that a live
  * occurrence may have.
  */
 export const listLiveOfJobScript: Script = script(`#!lua flags=no-writes

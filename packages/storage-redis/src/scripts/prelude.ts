@@ -470,9 +470,9 @@ local function rankBehind(key, score, id)
   return tonumber(present) < score and rank + 1 or rank
 end
 
--- Calls a step with each active occurrence of the job in order, and then with each queued one if \`lastPart\` is 2,
--- until the step returns true. Reads about \`most\` occurrences after \`place\`, which consists of a part, a score and
--- an id. Returns nil after the last occurrence, otherwise the position of the last occurrence.
+-- Calls a step with each active occurrence of the job in order; if \`lastPart\` is 2, then also with each queued occurrence.
+-- Stops when the step returns true. Reads about \`most\` occurrences after \`place\`, which consists of a part, a score and an
+-- id. Returns nil if no occurrence is left, otherwise the position of the last occurrence that was read.
 local function forEachLive(h, job, most, lastPart, place, step)
   local part, score, id = 1, nil, nil
   if place then part, score, id = place.part, place.score, place.id end
@@ -537,8 +537,8 @@ local function offerMany(now, h, job, letsGo, place)
   end)
 end
 
--- Prints the position from which the next claims continue to offer pending occurrences, and whether they release
--- held-back occurrences.
+-- Prints the position from which the next claims continue to offer pending occurrences. With \`letsGo\`, these claims also free
+-- occurrences that an earlier start rate holds back.
 local function printOffer(letsGo, place)
   return write('<Bd', letsGo and 1 or 0, place.score or always) .. (place.id or '')
 end
@@ -572,8 +572,8 @@ local function moveOn(now)
   -- The call that began the moves has already sent the wake-up.
   local wasDue, isLeft = due, false
   if h and sub(moves[1], 1, 1) == 'w' then
-    -- If the policy has changed again, the new policy decides which queued occurrences wake. While superseded
-    -- occurrences remain to be canceled, none wakes here: the end of this cancel wakes all.
+    -- If the policy has changed again, the new policy decides which queued occurrences wake. While superseded occurrences
+    -- remain to be canceled, this code wakes no occurrence: the step that cancels the last superseded occurrence wakes all.
     isLeft = h.policy == allow and h.cancelsBelow == 0 and h.deletedAt == never and wakeMany(now, h, job)
   elseif h then
     local letsGo, place = parseOffer(moves[2])
@@ -695,7 +695,8 @@ local function cancelSuperseded(now, h, job, limit, most)
   return gone
 end
 
--- Number of superseded occurrences that this script has canceled in passing, and the jobs that it has searched for them.
+-- Number of superseded occurrences that this script has canceled in passing, and the jobs that it has searched for superseded
+-- occurrences.
 local canceledCount, searched = 0, {}
 
 -- Cancels some superseded occurrences of a job: the ones at the front of the queue, so that occurrences behind them can

@@ -14,7 +14,7 @@ import { CallerBatcher, ItemRefused } from '../storage-access/batcher.ts'
 import type { CallerContext } from '../storage-access/caller-context.ts'
 import { chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
 
-/** The parts of an engine that each group of API operations uses. */
+/** The parts of an engine that every group of API operations receives in its constructor. */
 export interface ApiParts {
   readonly engine: EngineContext
   readonly registry: JobRegistry

@@ -96,7 +96,7 @@ function standingOf(
 ): SlotStanding {
   const latest = rounds.at(-1)
   const ofKey = rounds.filter(({ details }) => details.requestKey === key)
-  // After a prune, a later run may reuse the number of a pruned round. The run that has begun is therefore not always the run
+  // After a prune, a new run may get the round number of a pruned run. So the run that has begun is not always the run
   // with the highest number.
   const run = ofKey.find(hasBegun) ?? ofKey.at(-1) ?? null
   const answer = (standing: SlotStanding['standing']): SlotStanding => ({ slot, standing, run, rounds: rounds.length })
@@ -124,8 +124,8 @@ function isWanted(fate: Fate, which: AskedBackfill['which']): boolean {
 }
 
 /**
- * Returns the fate of a slot without a record. A pruned slot may have run, so only the option `which: 'all'` runs that
- * slot again.
+ * Returns what has happened to a slot without a record. `unknown`: the slot was pruned and may have run, so only the
+ * option `which: 'all'` runs it again.
  */
 function unrecorded(slot: number, head: History): Fate {
   if (head.pruneFloor !== null && slot <= head.pruneFloor) return 'unknown'
@@ -140,7 +140,10 @@ function fateOf({ state, reason }: { readonly state: OccurrenceState; readonly r
   return state === 'missed' ? 'missed' : 'completed'
 }
 
-/** Returns for each slot the runs that backfills have created, by ascending round number. */
+/**
+ * Returns one list per slot: the runs that backfills have created for that slot. The first backfill run of a slot has
+ * the round number 1, the next one 2; the list has this order.
+ */
 async function roundsOf(
   storage: StorageCalls,
   jobId: JobId,
@@ -204,7 +207,10 @@ export function presentSchedule(timeline: JobRecord['timeline'], now: number): S
   return (present ?? timeline.at(-1))?.schedule
 }
 
-/** Returns the series of {@link presentSchedule}. @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE` */
+/**
+ * Returns the series of slots of the schedule that {@link presentSchedule} returns.
+ * @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE`
+ */
 export async function presentSeries(registry: JobRegistry, head: JobRecord, now: number): Promise<SlotSeries> {
   await registry.learn([head])
   const schedule = presentSchedule(head.timeline, now)

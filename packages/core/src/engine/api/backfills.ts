@@ -280,8 +280,8 @@ export class Backfills extends ApiPart implements Relay {
   }
 
   /**
-   * Ends the lane of a running run: creates the lane's next run and cancels it at once. Returns whether `stop` must read the
-   * live runs again.
+   * Ends the lane of a running run: creates the lane's next run and cancels that next run at once. Returns whether `stop` must
+   * read the live runs again.
    */
   async #close(
     { jobId, details }: OccurrenceRecord,
@@ -292,7 +292,8 @@ export class Backfills extends ApiPart implements Relay {
     if (head === null) return false
     const next = await this.#nextInLane(asked, head, details)
     if (next === null || next.standing === 'stopped') return false
-    // `stop` closes a running next run separately. A waiting next run is new, so `stop` must read the live runs again.
+    // If the next run already runs, `stop` closes its lane as well. If the next run waits, it was created after `stop` read the
+    // live runs, so `stop` must read them again.
     if (next.standing === 'live') return next.run?.state !== 'running'
     await this.#create(asked, head, [next], { details, delayMs: upkeepMs })
     const [closed] = await standingsOf(asked, head, [next.slot], askedOf(details))
@@ -315,8 +316,9 @@ export class Backfills extends ApiPart implements Relay {
   }
 
   /**
-   * Creates a run for each of these slots, in this order, and returns the answers of the storage. `tookMs` is the known
-   * duration of a run. If a run could still be active at the job's next slot, the run becomes due after that slot.
+   * Creates a run for each of these slots, in this order, and returns the answers of the storage. `tookMs`: the expected
+   * duration of a run in ms. If a run of this duration could still be active at the job's next slot, the run becomes due after
+   * that slot.
    */
   async #create(
     storage: StorageCalls,
@@ -395,8 +397,8 @@ export class Backfills extends ApiPart implements Relay {
       )
       for (const record of occurrences) {
         if (record?.details.backfill === undefined) continue
-        // A newer run has displaced this waiting run of the backfill. If the run had started before, the backfill does not repeat
-        // its slot, even if earlier runs of the slot were pruned.
+        // A newer run has displaced this waiting run of the backfill. If no node had started the run yet, the backfill creates
+        // another run for the same slot (`isAgain`). Otherwise the backfill continues with the next slot of the lane.
         await this.#goOn(record.jobId, record.details, { tookMs: 0, isAgain: !hasBegun(record) })
       }
     } catch (error) {
@@ -416,7 +418,7 @@ export class Backfills extends ApiPart implements Relay {
         const next = await this.#nextInLane(this.#storage, head, details, isAgain)
         if (next?.standing !== 'open') return
         const [answer] = await this.#create(this.#storage, head, [next], { details, tookMs })
-        // Repeats if another node has created the run already, or if the job has a new version.
+        // Searches for the next slot again if another node has created the run already, or if the job has a new version.
         if (answer?.outcome !== 'exists' && answer?.outcome !== 'stale_version') return
       }
     } catch (error) {
@@ -465,8 +467,8 @@ function askedOf({ requestKey, backfill }: OccurrenceDetails) {
 }
 
 /**
- * Returns the backfill's number of lanes. A started backfill keeps its number of lanes, so that each slot stays in its
- * lane.
+ * Returns the backfill's number of lanes. A resumed backfill keeps the number of lanes that it began with, so that each slot
+ * stays in its lane.
  */
 function lanesOf({ overlap }: JobRecord, { maxActive }: CheckedBackfill, standings: readonly SlotStanding[]): number {
   const begun = standings.find(({ run }) => run !== null)?.run?.details.backfill?.lanes
@@ -482,7 +484,10 @@ function latestRunOf(standings: readonly SlotStanding[]): OccurrenceRecord | nul
   return latest
 }
 
-/** Returns the details for a call that resumes a backfill. Options that the call omits have the values of the earlier runs. */
+/**
+ * Returns the details of the runs that a resumed backfill creates. Options that the call omits have the values of the
+ * earlier runs.
+ */
 function goingOn(
   { data, isParsed, priority = 0, tasks, overrides }: OccurrenceDetails,
   request: OccurrenceDetails,
@@ -506,7 +511,8 @@ function firstsOf(standings: readonly SlotStanding[], lanes: number): readonly S
   for (const [index, one] of standings.entries()) {
     const lane = index % lanes
     if (one.standing === 'live') going.add(lane)
-    // `stopBackfill` has ended the lane after its running run, so a resume begins the lane again.
+    // `stopBackfill` has canceled the lane's next run, so the lane ends with its running run. A resume begins the lane
+    // again at this slot.
     if (one.standing === 'stopped') going.delete(lane)
     if ((one.standing === 'open' || one.standing === 'stopped') && !firsts.has(lane)) firsts.set(lane, one)
   }

@@ -31,7 +31,7 @@ export interface ChangesOptions {
 /** Events of this node's own runs. Each event reports a change that a scan of the storage may not find. */
 const runEvents: readonly SchedulerEventName[] = ['occurrence.created', 'occurrence.started', 'occurrence.finished']
 
-/** The parts of an engine that scans for changes need. */
+/** The scans, the storage access and the wake-ups that {@link Changes} receives from the engine. */
 export interface ChangesHost {
   /** Whether the storage has a due index, which returns the next slots of all jobs. */
   readonly findsDueJobs: boolean
@@ -202,7 +202,7 @@ export type Change =
 /** The names of the affected jobs. An empty set: no job is affected. `null`: any job may be affected. */
 type ChangedJobs = ReadonlySet<string> | null
 
-/** The differences between two scans of the storage. */
+/** Says which jobs, runs, failures and nodes have changed between two scans of the storage. */
 interface Difference {
   readonly jobs: ChangedJobs
   readonly runs: boolean
@@ -226,7 +226,10 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
   readonly #left: () => void
   #waiting: ((result: IteratorResult<Change, undefined>) => void)[] = []
   #isOver = false
-  /** The state of the storage that the reader delivered last: none yet, available, or unavailable. */
+  /**
+   * The state of the storage that the consumer last learned from this reader: `there` means available, `away`
+   * unavailable, and `nothing` that the consumer has learned no state yet.
+   */
   #told: 'nothing' | 'there' | 'away' = 'nothing'
   #isFollowing = false
   /** The kinds of unread changes. The value is the names of the affected jobs, or the error. */
@@ -478,8 +481,8 @@ async function firstPages<T>(read: (cursor: string | null) => Promise<Page<T>>):
 }
 
 /**
- * Returns the counts of live occurrences, and some running occurrences. If one run ends while another begins, the counts
- * alone stay equal.
+ * Returns the counts of live occurrences, and the ids of a limited number of running occurrences. If one run ends while
+ * another begins, the counts stay equal, and only these ids show the change.
  */
 async function readLive(storage: StorageCalls): Promise<readonly unknown[]> {
   const { counts } = await storage.once((calls) => calls.get({ counts: ['all'] }))

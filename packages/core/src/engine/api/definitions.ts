@@ -71,7 +71,7 @@ export interface JobUpdate extends JobSettingsInput {
   readonly description?: string | null
 }
 
-/** Options of an update of a job. */
+/** Options of `update`: the expected version, the start of a new schedule, and what happens to waiting occurrences. */
 export interface UpdateOptions extends InterventionOptions {
   /** The update rejects with `VERSION_CONFLICT` if the stored version differs from this one. Default: update any version. */
   readonly expectedVersion?: number
@@ -96,19 +96,19 @@ export interface Realignment {
   /** The job's watermark before the update. */
   readonly decidedUpTo: Date
   /**
-   * Slots that were created ahead of their time and have not started. Under the overlap policy, other slots may wait for
-   * these slots or be skipped. `cancel` removes these slots.
+   * Slots whose occurrences were created ahead of their time and have not started. While these occurrences wait, the overlap
+   * policy may queue or skip other slots of the job. `cancel` ends each of these occurrences.
    */
   readonly waiting: readonly OccurrenceId[]
 }
 
-/** Options for planning a set of definitions. */
+/** Options of `plan`: the owner tag of the planned definitions. */
 export interface PlanOptions extends CallOptions {
   /** The owner tag that all definitions of the plan get. 1 to 255 characters. */
   readonly owner: string
 }
 
-/** The result of an update of a job. */
+/** What a call of `update` has done: the version in force, the next slot, and the canceled occurrences. */
 export interface UpdateResult {
   /** The job's version in force after the update. */
   readonly version: number
@@ -117,8 +117,8 @@ export interface UpdateResult {
   /** The job's next slot; `null` if no slot follows. */
   readonly nextAt: Date | null
   /**
-   * Waiting occurrences that this call canceled, a limited number per step. The list lacks occurrences that another node
-   * cancels between two steps.
+   * Waiting occurrences that this call canceled, possibly in several steps. The list lacks occurrences that another
+   * node canceled between two steps.
    */
   readonly canceled: readonly OccurrenceId[]
   /** Present if the update has set the job's watermark back, see the option `realign`. */
@@ -157,7 +157,7 @@ export interface DefinitionPlan {
   readonly unchanged: readonly string[]
 }
 
-/** A planned change with the id of the stored job; `null` for a new job. Slots are in epoch milliseconds. */
+/** A planned change with slots in epoch milliseconds, and with the id of the stored job; `null` for a new job. */
 interface Preview extends Omit<PlannedChange, 'before' | 'after'> {
   readonly id: JobId | null
   readonly before: readonly number[]
@@ -315,8 +315,8 @@ export class Definitions extends ApiPart {
     const defaults = this.#defaultsOf(record)
     const schedule = job.schedule.toJSON()
     const sameSchedule = fingerprintOf(record.timeline.at(-1)?.schedule) === fingerprintOf(schedule)
-    // After the window, the old definition is in force again. The fingerprint includes the window, so that the two versions
-    // have different fingerprints.
+    // After the window, the old schedule is in force again. The fingerprint includes the window, because a definition with a
+    // window differs from the same definition without a window.
     const windowed = policy.type === 'windowed' && !sameSchedule
     const plain = fingerprintOfJob(job, defaults)
     const fingerprint = windowed ? fingerprintOf([plain, policy]) : plain
@@ -413,7 +413,7 @@ export class Definitions extends ApiPart {
     }
   }
 
-  /** Yields twice as many next slots as a plan shows, because some of the slots may have been canceled ahead. */
+  /** Yields twice as many next slots as a plan shows, because slots that were canceled ahead are removed from the plan. */
   *#nextSlots({ timeline, nextAt }: Pick<JobContent, 'timeline' | 'nextAt'>): Generator<number, void> {
     const series = this.registry.seriesIfKnown(timeline)
     let slot = nextAt
@@ -444,8 +444,8 @@ export class Definitions extends ApiPart {
   ): Promise<readonly OccurrenceAddress[]> {
     const canceled = [...first.canceled]
     let answer: SaveJobAnswer = first
-    // If a step cancels nothing, the step found only occurrences that the update keeps. Nodes cancel the remaining
-    // occurrences when they find them.
+    // If a call cancels nothing, it found only occurrences that the update keeps, so the loop ends. Nodes cancel superseded
+    // occurrences that this call did not find.
     while (answer.outcome === 'saved' && answer.more === true && answer.canceled.length > 0) {
       await nextTurn()
       answer = await this.#save(storage, change)

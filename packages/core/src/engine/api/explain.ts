@@ -35,8 +35,8 @@ export interface Explanation {
     /** The storage has pruned the history of the instant. */
     | 'pruned'
     /**
-     * The slots up to the instant are decided, and a slot at the instant has no record: an earlier schedule did not have the
-     * slot, or a clock was ahead. This verdict also applies if the job is not in the storage.
+     * Every slot up to the instant is decided, but no record of a slot at the instant exists. Either an earlier schedule did
+     * not have the slot, or a clock was ahead. This verdict also applies if the job is not in the storage.
      */
     | 'unknown'
   /** An English sentence that explains the verdict. */
@@ -75,7 +75,7 @@ export async function explain(
   if (span !== null) return { ...found(at, id, span), verdict: 'covered' }
   const series = registry.seriesOf(head.timeline, job.job)
   const isSlot = series.nextMs(at - 1) === at
-  // A trigger or replay may have its record at an instant that is not a slot.
+  // Triggers and replays also have records at instants that are no slots.
   const isAsked = ({ kind }: OccurrenceRecord) => kind !== 'slot'
   const request = isSlot ? null : await firstOf(storage, head, { from: at, to: at + 1, order: 'ascending' }, isAsked)
   if (request !== null) return { ...found(at, request.id, request), verdict: 'recorded' }
@@ -145,14 +145,17 @@ async function coveringRecord(
   return coveringRun(storage, head, at)
 }
 
-/** Returns the run that stands for several slots, if its span contains the instant; otherwise `null`. */
+/**
+ * Returns the recovery run that runs in place of several missed slots, if its span contains the instant; otherwise
+ * `null`.
+ */
 export async function coveringRun(
   storage: StorageCalls,
   head: Pick<JobRecord, 'id'>,
   at: number,
 ): Promise<OccurrenceRecord | null> {
-  // A run that stands for several missed slots has the last of them as its scheduled time. Triggers, and slots that were canceled
-  // ahead, can lie before that slot.
+  // The scheduled time of a recovery run is the last slot that it covers. Records of triggers, and of slots that were
+  // canceled ahead, can lie between the instant and that slot.
   const run = await firstOf(storage, head, { from: at, order: 'ascending' }, ({ kind, state, details }) => {
     return kind === 'slot' && (state !== 'canceled' || details.span !== undefined)
   })
@@ -174,16 +177,16 @@ async function firstOf(
   return null
 }
 
-/** Returns whether a record covers several slots and its span contains the instant. */
+/** Returns whether the record covers several slots and the instant lies in its span. */
 export function holds(record: Pick<OccurrenceRecord, 'details'>, at: number): boolean {
   const { span } = record.details
   return span !== undefined && span.from <= at && at <= span.to
 }
 
 /**
- * Returns the records that exist. If a claimed occurrence ended without a stored attempt, adds the first attempts to its
- * record. A claim announces the first attempts, so their handlers may have begun before a forced cancel ended the
- * occurrence. See decision 12.
+ * Returns the records that are not `null`. If a claimed occurrence ended without a stored attempt, the first attempts
+ * are added to its record. A claim announces the first attempts, so their handlers may have begun before a forced
+ * cancel ended the occurrence. See decision 12.
  */
 export async function withRunsOfClaim(
   storage: StorageCalls,

@@ -26,14 +26,14 @@ export interface InterventionOptions extends CallOptions {
 /** Options of a cancel. */
 export interface CancelOptions extends InterventionOptions {
   /**
-   * End a running occurrence at once, without waiting for its owner to respond. If the owner lives, the storage rejects the
-   * owner's next report of the occurrence. The owner then fires the signal of the handlers and calls `onComplete`. Default
-   * false.
+   * If true, the call ends a running occurrence at once, without waiting for its owner to respond. If the owner lives, the
+   * storage rejects the owner's next report of the occurrence. The owner then fires the signal of the handlers and calls
+   * `onComplete`. Default false.
    */
   readonly force?: boolean
 }
 
-/** The result of a cancel of an occurrence. */
+/** What a call of `cancel` has done to an occurrence. */
 export interface CancelResult {
   readonly id: OccurrenceId
   /**
@@ -154,7 +154,7 @@ export class Interventions extends ApiPart {
     if (answered.outcome === 'requested') return { id, outcome: 'requested', state: 'running' }
     tellCanceled(this.engine.events, jobName, reason, [record])
     if (answered.woken !== null) this.capacity.workAppeared()
-    // A cancel ends only this run. If the run belongs to a backfill, the relay creates the next run.
+    // A cancel ends only this run. If the run belongs to a backfill, `handOn` creates the backfill's next run.
     await this.pool.relay?.handOn(record)
     return { id, outcome: 'canceled', state: 'canceled' }
   }
@@ -207,8 +207,8 @@ export class Interventions extends ApiPart {
     const changed = await this.#savePause(job, null, storage)
     if (!changed) return
     if (reason !== null || actor !== null) {
-      // Stores the reason and the actor of the resume in a pause that has already ended. Such a pause does not replace a new
-      // pause by another caller.
+      // The record of a job can hold the reason and the actor of a resume only as `lifted` in a pause. So this call
+      // stores a pause that has already ended. The storage keeps a new pause that another caller has begun meanwhile.
       const lifted = { at: this.engine.now(), reason, actor }
       await this.#savePause(job, { at: lifted.at, until: 1, reason: null, actor: null, lifted }, storage)
     }

@@ -55,9 +55,12 @@ export interface JobsFilter {
   readonly include?: readonly ('lastRun' | 'counts' | 'code')[]
   /** Selects only jobs with this owner tag. */
   readonly owner?: string
-  /** Selects only jobs with this tag. The call reads all jobs, or all jobs of the owner. */
+  /** Selects only jobs with this tag. The call reads all jobs or, with `owner`, all jobs of that owner. */
   readonly tag?: string
-  /** Selects only jobs whose name contains this text, ignoring case. The call reads all jobs, or all jobs of the owner. */
+  /**
+   * Selects only jobs whose name contains this text, ignoring case. The call reads all jobs or, with `owner`, all jobs of that
+   * owner.
+   */
   readonly text?: string
   /** `true` selects only paused jobs. `false` selects only jobs that are not paused. */
   readonly paused?: boolean
@@ -107,7 +110,10 @@ export interface JobInfo {
   readonly nextAt: Date | null
   /** The present pause of the job. `null`: the job is not paused, or its pause has ended by itself. */
   readonly paused: PauseInfo | null
-  /** The job's last resume, if that call gave a reason or an actor. `null` otherwise, and after the next pause. */
+  /**
+   * The job's last resume, if the caller of `resume` gave a reason or an actor. `null` without both, and also once the
+   * job is paused again.
+   */
   readonly resumed: Omit<PauseInfo, 'until'> | null
   /** The effective settings. */
   readonly settings: JobSettings
@@ -218,7 +224,10 @@ export class JobCatalog {
    * again. After 5 s, a page reads all heads again, because jobs may have been added.
    */
   #sorted: SortedJobs | null = null
-  /** True once the storage had more than 10,000 jobs. Later lists then do not read all jobs only to find too many to sort. */
+  /**
+   * True once a read has found more than 10,000 jobs in the storage. Later lists are then not sorted, so that no call reads
+   * 10,000 jobs in vain.
+   */
   #isCrowded = false
 
   constructor(registry: JobRegistry) {
@@ -249,7 +258,7 @@ export class JobCatalog {
     const page = await filledPage({
       limit,
       from,
-      // If the filter excludes jobs, each read has the maximum size, because few jobs of a read may match.
+      // If the filter may exclude jobs, each read has the maximum size, because few of the jobs that it returns may match.
       least: sorted !== null || isPlain ? limit : recordsPerCall,
       read: sorted === null ? list : (size, cursor) => readSorted(sorted, size, cursor, storage),
       choose: (heads) => withExtras(heads.filter(isWanted), extras, storage),
@@ -466,7 +475,7 @@ function lastRunOf(record: OccurrenceRecord | null): LastRun | null {
 /**
  * Returns whether a living node has the code of a job. `null`: unknown, for one of these reasons:
  * - No node lives.
- * - The code of a node exceeds the size of a profile.
+ * - The code of a node exceeds the maximum size of a profile.
  * - A node is a call of `runDue`. A later call may have the code.
  */
 type HasCode = (job: JobRecord) => boolean | null

@@ -188,7 +188,10 @@ function readStates(wanted: readonly OccurrenceState[]): readonly OccurrenceStat
   return readList(wanted, 'filter.states').map((state, index) => readChoice(state, states, `filter.states[${index}]`))
 }
 
-/** The possible ids of the runs that resolve a failure. Such runs are numbered from 1, so their ids derive from the failure. */
+/**
+ * The ids that a replay of a failed occurrence, or a backfill run of its slot, can have. `idOf` derives each id from
+ * the failure and a number from 1 on.
+ */
 interface Trail {
   readonly failure: OccurrenceRecord
   readonly idOf: (number: number) => OccurrenceId

@@ -170,7 +170,8 @@ export class Operations implements JobOperations {
   readonly waitFor: JobOperations['waitFor'] = async (id, options = {}) => this.#waits.waitFor(id, options)
 
   readonly changes: JobOperations['changes'] = (options = {}) => {
-    // A new client need not run yet, because it connects to the storage with its first scan for changes.
+    // Before its first call, a client is not running yet. `changes` accepts such a client, because its first scan
+    // connects the client.
     if (!this.#registry.isClient || this.#host.phase() !== 'new') this.#assertRunning()
     return this.#changes.follow(options)
   }
@@ -290,7 +291,7 @@ export class Operations implements JobOperations {
     return this.#asked(options)
   }
 
-  /** Returns the context of a call that accepts only the common options, as {@link #asked} does. */
+  /** Returns the context of a call, as {@link #asked} does, and rejects options that are not common to all calls. */
   #plain(options: CallOptions): CallerContext {
     readObject(options, 'options', callOptionNames)
     return this.#asked(options)

@@ -43,7 +43,9 @@ interface SentRequest extends Sending {
 /** Creates the occurrences that callers request. While the node has free permits, the same storage call starts them. */
 export class RequestCreator extends ApiPart {
   readonly #creates: Batcher<SentRequest, CreateRequested, CreateAnswer>
-  /** The last request in progress of each sequence of requests, see {@link RequestIds.turn}. */
+  /**
+   * By {@link RequestIds.turn}: the last request in progress. The next request with the same turn waits for its end.
+   */
   readonly #inTurn = new RenewedMap<OccurrenceId, Promise<TriggerResult>>()
   #open = 0
   #whenNone: (() => void)[] = []
@@ -129,7 +131,8 @@ export class RequestCreator extends ApiPart {
   #makeItem(sent: SentRequest, now: number): CreateRequested {
     const { job, request, after, ids } = sent
     const plan = planOfRequest(this.registry, job, request.details)
-    // While the time is in doubt, a run must not get a deadline. The request is stored as pending, and a node claims it later.
+    // While the time is in doubt, this node starts no run, because the run's deadline could be wrong. The request is stored as
+    // pending, and a node claims it later.
     const mayStart = dueAtOf(request, now) === now && now >= job.pausedUntil && !this.engine.isHeldBack
     const starts = mayStart && this.capacity.roomForRequest()
     const item = requestItemOf(job, plan, request, { ids, now, after, starts })
@@ -255,7 +258,8 @@ export class RequestCreator extends ApiPart {
   }
 
   async #recognise(job: RegisteredJob, id: OccurrenceId): Promise<void> {
-    // Checks the pool before the read too. A run in the pool may end during the read, and the read then returns an older state.
+    // Checks the pool before the read and again after it. A run in the pool may end during the read, and the read then returns
+    // an older state.
     if (this.pool.get(id) !== undefined) return
     const record = await findUnacknowledgedStart(this.engine, id)
     if (record === null || this.pool.get(id) !== undefined) return
@@ -287,7 +291,10 @@ function startsWith({ put }: SentRequest): boolean {
   return put !== null && put.item.runs !== null
 }
 
-/** Lists each member instead of using a spread, because an object literal needs less memory and time. */
+/**
+ * Returns the started occurrence of an item that the storage has created. A literal with all members needs less memory
+ * and time than a spread of `item`.
+ */
 function begunBy(item: CreateRequested, token: number): StartedOccurrence {
   return {
     id: item.id,

@@ -144,7 +144,7 @@ export class Requests extends ApiPart {
     const tasks = orDefault<readonly string[] | undefined>(options.tasks, from)
     const given = tasks === undefined ? options : { ...options, tasks }
     const { data, isParsed } = original.details
-    // The schema has already parsed the original's data, so it parses only new data of the replay.
+    // The schema parses only new data: the data of the original were parsed when the original was requested.
     const { name, payload } = job.job
     const schema = options.data === undefined ? null : payload
     const details = {
@@ -264,10 +264,14 @@ function withSchema({ name, payload }: Job, given: string | Job): Pick<Job, 'nam
   return { name, payload: payload ?? (typeof given === 'string' ? null : given.payload) }
 }
 
-/** Returns the slot that a replay works for. If the original stands for several slots, also returns their span. */
+/**
+ * Returns the slot that a replay works for. If the original covers several missed slots, also returns the span of these
+ * slots.
+ */
 function workOf({ scheduledAt, details }: OccurrenceRecord): Pick<OccurrenceDetails, 'slot' | 'span'> {
   const { span } = details
-  // The scheduled time of a run for several slots is the last slot. The scheduled time of a missed range is the first slot.
+  // A recovery run in place of several missed slots has the last of them as its scheduled time. A record of several
+  // missed slots that do not run has the first.
   const slot = slotOf(details) ?? span?.to ?? scheduledAt
   return span === undefined ? { slot } : { slot, span }
 }
@@ -288,8 +292,8 @@ interface Indexed extends Sending {
 }
 
 /**
- * Creates requested occurrences in a transaction of the caller. The occurrences must not start before the commit, and this
- * node does not learn of the commit. So the storage stores them as waiting, and a node claims them later.
+ * Creates requested occurrences in a transaction of the caller. The occurrences must not start before the commit, and this node
+ * is not told of the commit. So the storage stores the occurrences as waiting, and a node claims them after the commit.
  */
 class TransactionRequests extends ApiPart {
   /**

@@ -10,7 +10,7 @@ export const mostSuccessSearches = 10
 /** Number of next slots that a plan shows for each job. */
 export const slotsInPlan = 3
 
-/** Maximum number of open slots that the result of a backfill lists. */
+/** Maximum number of slots still to run that the result of a backfill lists. */
 export const mostSlotsNamed = 100
 
 /** Delay in ms between a job's next slot and a run of a backfill after that slot, so that the slot starts first. */

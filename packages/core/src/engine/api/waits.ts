@@ -22,7 +22,9 @@ export interface WaitOptions {
 export class Waits {
   readonly #engine: EngineContext
   readonly #find: (id: OccurrenceId, signal: AbortSignal | undefined) => Promise<OccurrenceRecord>
-  /** For each awaited occurrence, one function per waiting call. The function ends the pause of that call between two reads. */
+  /**
+   * For each awaited occurrence, one function per waiting call. The function wakes its call from the pause between two reads.
+   */
   readonly #resting = new Map<OccurrenceId, Set<() => void>>()
   #unlisten: (() => void) | null = null
 

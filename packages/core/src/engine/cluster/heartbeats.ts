@@ -17,8 +17,9 @@ export interface HeartbeatOptions {
   readonly heartbeatMs: number
   readonly deadAfterMs: number
   /**
-   * Whether this node sends only one heartbeat per day while no other node exists. True only under a virtual clock, on a
-   * storage of this process that sends a wake-up for each change. So the wake-up that ends a rest is never lost.
+   * Whether this node may rest: send only one heartbeat per day while no other node exists. True only under a virtual clock,
+   * with a storage in this process whose wake-ups are never lost. A lost wake-up would leave the node at rest after another
+   * node has started.
    */
   readonly restsAlone: boolean
   /** What the node record states about this node, for people and for other nodes. */
@@ -87,8 +88,8 @@ export class Heartbeats {
   #isStarting = true
   #phase: 'living' | 'leaving' | 'ended' = 'living'
   /**
-   * Whether a wake-up has already set the alarm of the next heartbeat. If so, the heartbeat in progress does not set this
-   * alarm again.
+   * Whether a wake-up has already set the alarm of the next heartbeat. The heartbeat in progress then leaves that alarm
+   * unchanged.
    */
   #isWoken = false
   #isSaidPartitioned = false
@@ -120,7 +121,10 @@ export class Heartbeats {
     return this.#engine.clock.monotonic() - this.#heardAt > this.#partitionedAfterMs
   }
 
-  /** Whether this node has started and the storage has its heartbeat. If a known node dies, other nodes take over its runs. */
+  /**
+   * Whether this node has started and the storage has accepted a heartbeat of it. Only then do other nodes take over its runs
+   * after its death.
+   */
   get isKnown(): boolean {
     return this.#heardAt !== null && !this.#isStarting
   }
@@ -237,7 +241,7 @@ export class Heartbeats {
   }
 
   /**
-   * Stops the heartbeats of this node. If the node leaves no runs behind (`isEmpty`), a last heartbeat marks its record as
+   * Stops the heartbeats of this node. `isEmpty`: the node leaves no runs behind, and a last heartbeat marks its record as
    * ended. Otherwise peers declare the node dead after its `deadAfter` and release its runs.
    */
   async end({ isEmpty }: { readonly isEmpty: boolean }): Promise<void> {
@@ -246,7 +250,8 @@ export class Heartbeats {
     await Promise.race([this.#loop.stop(), this.#wait(this.#options.farewellMs)])
     if (!isHeard || !isEmpty) return
     this.#phase = 'ended'
-    // If the storage is unavailable, the node record stays. Peers then declare this node dead and find no runs to release.
+    // If the storage is unavailable, the node record stays without the mark. Peers then declare this node dead and find no runs
+    // to release.
     await Promise.race([this.#say().catch(() => undefined), this.#wait(this.#options.farewellMs)])
   }
 

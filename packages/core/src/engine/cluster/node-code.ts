@@ -28,11 +28,11 @@ interface CapabilitiesProfile {
   /** Names of the handlers that the node has. */
   readonly handlers: readonly string[]
   /**
-   * Marks of the tasks that have functions, in base64. The marks are per task, because another build may have other tasks in
-   * the same job.
+   * Hashes of the tasks that have functions, in base64, see `markOf`. Each task has its own hash, because another build
+   * may have other tasks in the same job.
    */
   readonly functions: string
-  /** Marks of the definitions, in base64. Absent if the node has too many definitions. */
+  /** Hashes of the definitions, in base64, see `markOf`. Absent if the node has too many definitions. */
   readonly definitions?: string
 }
 
@@ -43,7 +43,7 @@ interface CapabilitiesProfile {
 export function codeOf(build: {
   /** The jobs of the build, in the versions that the node runs. */
   readonly jobs: Iterable<JobCode>
-  /** The same jobs, as the code of the build defines them. */
+  /** The jobs, as the code of the build defines them, without changes by `update` and `apply`. */
   readonly definitions: Iterable<Job>
   readonly handlers: Iterable<string>
   readonly defaults: JobOverrides
@@ -116,14 +116,15 @@ function readMarks(text: string): ReadonlySet<string> {
   return new Set(digits.match(new RegExp(`.{${2 * bytesPerMark}}`, 'g')))
 }
 
-/** Returns the marks of a job's tasks that have functions instead of handler names. */
+/** Returns the hashes of a job's tasks that have functions instead of handler names. */
 function marksOf({ id, tasks }: JobCode): readonly string[] {
   return tasks.filter(({ handler }) => handler === undefined).map(({ name }) => markOf(id, name))
 }
 
 /**
- * Returns the mark of a task or a definition: two FNV-1a hashes (Fowler, Noll, Vo) with different primes. A cache of
- * cryptographic hashes would need more memory than all other data of an idle job.
+ * Returns the short hash of a task or a definition for a node's profile: two FNV-1a hashes (Fowler, Noll, Vo) with
+ * different primes. These hashes are cheap enough to compute again for each profile. A cache of cryptographic hashes
+ * would take more memory than all other data of an idle job.
  */
 function markOf(id: JobId, text: string): string {
   const whole = `${id} ${text}`

@@ -106,11 +106,12 @@ export class NodeName {
     const { agenda, owner, clock, logger } = this.#engine
     const { nodes } = await this.#heartbeats.look()
     const earlier = nodes.filter(({ node }) => node === owner.node)
-    // Under a virtual clock, all nodes are in one process, and the test knows which of them live. So the check for living nodes
-    // is skipped.
+    // Under a virtual clock, all nodes are in one process, and the test decides which of them live. So no check for a living
+    // node with the same name is made.
     if (clock !== systemClock) return earlier
     const doubtful = earlier.filter((record) => {
-      // A leaving node does not keep its successor from starting. The start releases the runs that the leaving node still has.
+      // A leaving node does not keep its successor from starting. The start of the successor releases the runs that the leaving
+      // node still has.
       if (record.leaving) return false
       const isAlive = lives(record.incarnation, record.about.process)
       if (isAlive === true) throw inUse(record)

@@ -60,8 +60,8 @@ export function hasRecord(state: PeerState): boolean {
 }
 
 /**
- * Returns the event that this node emits when a peer changes its state. `lost`: the peer is dead. `revived`: a peer that
- * was declared dead sends heartbeats, or has shut down since. `null`: this node emits no event.
+ * Returns what this node reports when a peer changes its state by this event. `lost`: the peer is dead. `revived`: a peer that
+ * was declared dead sends heartbeats, or has shut down since. `null`: nothing to report.
  */
 export function newsOf(from: PeerState, event: PeerEvent): 'lost' | 'revived' | null {
   const to = nextState(from, event)

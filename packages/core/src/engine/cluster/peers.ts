@@ -9,7 +9,10 @@ import { interruptedFactor, mostDeadKept } from './tuning.ts'
 export interface Peer {
   record: NodeRecord
   state: PeerState
-  /** Monotonic instant from which the peer's silence counts: its last heartbeat, or a later restart of the observation. */
+  /**
+   * Monotonic instant from which the peer's silence counts: its last heartbeat, or the last restart of the observation if that
+   * is later.
+   */
   since: number
   /**
    * Monotonic instant at which the peer's counter last grew, or at which this node first read the peer's record. A restart of
@@ -17,8 +20,8 @@ export interface Peer {
    */
   heardAt: number
   /**
-   * Milliseconds for which this node has been connected to the storage since the peer's last heartbeat. Outages do not reset
-   * the value.
+   * Time in ms since the peer's last heartbeat, counted only while the storage answers this node. An outage of the storage adds
+   * nothing and does not reset the value.
    */
   connectedMs: number
   /** Whether this node has seen the peer's counter grow. Before that, the peer's record may be of any age. */
@@ -31,9 +34,9 @@ interface Silence {
   /** Maximum interval between two looks, in ms. A longer interval means that this node was stalled. */
   readonly longestGapMs: number
   /**
-   * Minimum silence of a dead node, in ms, even if the node's record states a shorter `deadAfter`. An observing node with
-   * rare heartbeats does not notice an outage of the storage between two of its looks. The other node could send no
-   * heartbeat during that outage.
+   * Minimum silence, in ms, after which this node declares another node dead, even if that node's record states a
+   * shorter `deadAfter`. During an outage of the storage no node can send heartbeats, and this node does not notice an
+   * outage between two of its looks.
    */
   readonly leastSilenceMs: number
 }
@@ -44,14 +47,13 @@ const unrecordedCounter = Number.NEGATIVE_INFINITY
 type PeersContext = Pick<EngineContext, 'clock' | 'events' | 'logger' | 'owner'>
 
 /**
- * The other nodes, each as a state machine (`peer-states.ts`) whose events come from looks. A node is dead when its
- * counter has stood still for its `deadAfter`, measured by the monotonic clock of this node. Clocks of other nodes do not
- * count.
+ * The other nodes, each as a state machine (`peer-states.ts`) whose events come from looks. A node is dead when its counter has
+ * stood still for its `deadAfter`, measured by the monotonic clock of this node. Clocks of other nodes do not count.
  *
- * A failed heartbeat and a stall of this node restart the observation of all nodes that are not dead yet, so an outage of
- * the storage alone kills no node. To bound the delay that repeated outages cause, a node is also dead after 1.5 ×
- * `deadAfter` of connected silence. Each answered look adds the time since the previous look, for one heartbeat interval
- * at most.
+ * A failed heartbeat and a stall of this node restart the observation of all nodes that are not dead yet. So an outage of the
+ * storage alone kills no node. To bound the delay that repeated outages cause, a node is also dead after 1.5 × `deadAfter` of
+ * connected silence. Each answered look adds the time since the previous look to the connected silence, but at most one
+ * heartbeat interval.
  */
 export class Peers {
   readonly #engine: PeersContext
@@ -173,7 +175,7 @@ export class Peers {
     return this.#move(peer, 'settled') !== 'unknown'
   }
 
-  /** Called after a failed heartbeat: the next look restarts the observation of silence. */
+  /** Makes the next look restart the observation of silence. Called after a failed heartbeat. */
   beginAnew(): void {
     this.#restarts = true
   }
@@ -189,7 +191,7 @@ export class Peers {
     { isQuiet = false }: { readonly isQuiet?: boolean } = {},
   ): boolean {
     this.#isQuiet = isQuiet
-    // The answer to a newer request came first. This older answer may lack nodes that have started since.
+    // The answer to a newer request has arrived before this older answer, which may lack nodes that have started since.
     if (askedAt < this.#askedAt) return false
     this.#askedAt = askedAt
     const answeredAt = this.#engine.clock.monotonic()
@@ -209,7 +211,8 @@ export class Peers {
         const peer = missing.get(incarnation)
         if (peer === undefined) continue
         missing.delete(incarnation)
-        // If this node found a run after the death was stated, the peer is dead and stays known until that run is released.
+        // This node may have found a run of the peer after another node stated the death. Then the peer stays known as dead
+        // until that run is released.
         const before = peer.state
         this.#move(peer, peer.record.counter === unrecordedCounter ? 'silent' : 'stated')
         hasChanged ||= peer.state !== before
@@ -234,7 +237,7 @@ export class Peers {
     const gapMs = now - this.#lookedAt
     const restarts = this.#restarts || gapMs > longestGapMs
     this.#hasGap ||= restarts
-    // Before the first look, the gap is infinite, because this node has observed nothing.
+    // Before the first look, this node has observed nothing, so the infinite gap adds no connected time.
     const connectedMs = Number.isFinite(gapMs) ? Math.min(gapMs, heartbeatMs) : 0
     for (const peer of this.#peers.values()) {
       peer.connectedMs += connectedMs

@@ -7,7 +7,10 @@ import { callEndsAtOf } from './peers.ts'
 /** Index of the score for common work, which one node does for all jobs. The indexes of the shards precede this index. */
 const common = shardCount
 
-/** A node's scores, by shard. The last score is for common work, see {@link scoresOf}. */
+/**
+ * A node's scores: one for each shard, and a last one for work that a single node does for all jobs, see {@link
+ * scoresOf}.
+ */
 type Scores = Uint32Array
 
 interface JobWithId {
@@ -30,7 +33,10 @@ export class ShardAssignment {
   readonly #isCall: boolean
   /** The scores of the other nodes in the code group of this node. */
   #group: readonly Scores[] = []
-  /** Ranks of this node by shard. The last rank is for common work, among all living nodes. */
+  /**
+   * Ranks of this node: one for each shard, and a last one, among all living nodes, for work that a single node does
+   * for all jobs.
+   */
   #ranks = new Uint16Array(shardCount + 1)
 
   /**
@@ -63,7 +69,10 @@ export class ShardAssignment {
     return this.isAlone ? 0 : (this.#ranks[shardOf(job.id)] as number)
   }
 
-  /** The number of living nodes that rank before this node for common work. */
+  /**
+   * The number of living nodes that rank before this node for work that a single node does for all jobs, such as
+   * retention.
+   */
   get commonRank(): number {
     return this.#ranks[common] as number
   }

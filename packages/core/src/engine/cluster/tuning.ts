@@ -2,13 +2,16 @@
 export const partitionedAfter = 0.8
 
 /**
- * Timeout of a heartbeat, in heartbeat intervals. After the timeout, the heartbeat has failed and is repeated. If a record
- * with the name of a starting node exists, the starting node also waits this long. A heartbeat of the other node in this
- * time shows that the other node lives.
+ * Timeout of a heartbeat, in heartbeat intervals. After the timeout, the heartbeat has failed and is repeated. A starting node
+ * also waits this long if a record with its name exists. If that record's counter grows meanwhile, another living node has the
+ * name.
  */
 export const answersWithin = 2
 
-/** Minimum silence of a dead node, in heartbeat intervals. In this time, the observing node has looked at least four times. */
+/**
+ * Minimum silence of a dead node, in heartbeat intervals. Within four intervals, the observing node has looked at least four
+ * times.
+ */
 export const leastLooks = 4
 
 /** First counter of a node. The counter stays below 1 until the node has started, and peers assign no jobs to such a node. */
@@ -21,7 +24,7 @@ export const counterAtStart = -1_000_000
 export const longestRetryMs = 1000
 
 /**
- * If outages interrupt the observation, a node is dead after this multiple of its `deadAfter` in connected silence. The
+ * A node is dead after this multiple of its `deadAfter` in connected silence, even if outages interrupt the observation. The
  * next look and the reap follow, and both must end within twice `deadAfter` of connected time (`docs/nodes.md`).
  */
 export const interruptedFactor = 1.5
@@ -32,7 +35,10 @@ export const interruptedFactor = 1.5
  */
 export const mostDeadKept = 20
 
-/** Bytes per mark. The probability that a mark equals one of 8,000 other marks by chance is about 10^-8. */
+/**
+ * Bytes of each hash of a function or definition in a node's profile. The probability that a hash equals one of 8,000
+ * other hashes by chance is about 10^-8.
+ */
 export const bytesPerMark = 5
 
 /** Maximum number of builds whose capabilities a process remembers, to bound its memory. */

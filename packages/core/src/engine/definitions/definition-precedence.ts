@@ -70,7 +70,7 @@ export function reasonToFollow(own: OwnDefinition, record: JobRecord, others: Ot
   const { release, updates } = readJobDocument(record.definition)
   const lead = own.release === undefined || release === undefined ? 0 : own.release - release
   if (lead < 0) return 'lower_release'
-  // A definition that is not among the last versions counts as the definition of a newer build. It has precedence over the
+  // A definition that is not in the stored lineage counts as the definition of a newer build. It has precedence over the
   // definitions of all living nodes.
   if (!own.hasFollowed && !record.lineage.includes(own.fingerprint)) return null
   if (own.fingerprint === updates) return 'updated'
@@ -86,8 +86,8 @@ export function goesBack(change: JobChange | null, record: JobRecord | null): bo
 }
 
 /**
- * Returns the origin that a change by `update`, `add` or `apply` stores: the fingerprint of the changed definition, and
- * the higher release.
+ * Returns the origin that a change by `update`, `add` or `apply` stores: the fingerprint of the changed definition, and the
+ * higher one of the stored release and `ownRelease`.
  */
 export function originOfUpdate(record: JobRecord, ownRelease?: number): DefinitionOrigin {
   const { release, updates = record.fingerprint } = readJobDocument(record.definition)
@@ -107,9 +107,12 @@ interface FollowedJob {
   readonly job: RegisteredJob
   readonly own: OwnDefinition
   readonly record: JobRecord
-  /** The reason for following this version that this node has reported last; `null` before the first report. */
+  /** The reason that this node last reported for following this version; `null` before the first report. */
   said: FollowReason | null
-  /** Monotonic instant until which this node follows the stored definition in any case. */
+  /**
+   * Until this monotonic instant, this node follows the stored definition even if the node's own definition has
+   * precedence.
+   */
   readonly until: number
 }
 
@@ -163,8 +166,9 @@ export class OverriddenDefinitions {
     const known = this.#jobs.get(record.id)
     const isSame = known?.record.createdAt === record.createdAt
     const isKnown = isSame && known.record.version === record.version
-    // A storage that has lost its jobs has also lost the records and profiles of nodes. The nodes get `deadAfter` to store
-    // their records again, each with its next heartbeat. A node without a stored profile counts as having each definition.
+    // A storage that has lost its jobs has also lost the records and profiles of nodes. So this node waits `deadAfter`, in
+    // which living peers store their records again by their next heartbeats. A peer without a stored profile counts as having
+    // each definition.
     const isLost = known !== undefined && !isSame
     const lostAt = isLost ? this.#engine.clock.monotonic() : Number.NEGATIVE_INFINITY
     const until = Math.max(known?.until ?? 0, lostAt + this.#deadAfterMs)
@@ -183,8 +187,8 @@ export class OverriddenDefinitions {
   }
 
   /**
-   * Returns what {@link returning} returns. If the living nodes decide about a followed job, first reads these nodes and
-   * their definitions from the storage.
+   * Returns what {@link returning} returns. First reads the living nodes and their definitions, if the decision about a
+   * followed job depends on them.
    */
   async returningNow(): Promise<readonly RegisteredJob[]> {
     const reasons = Array.from(this.#jobs.values(), (followed) => this.#reasonFor(followed))
@@ -202,8 +206,8 @@ export class OverriddenDefinitions {
     const now = this.#engine.clock.monotonic()
     for (const followed of this.#jobs.values()) {
       if (this.#reasonFor(followed) !== null || now < followed.until) continue
-      // If another node has replaced the definition again, this node waits for `deadAfter`. Otherwise two nodes would keep
-      // replacing each other's definitions.
+      // If another node has replaced the definition after this node put it back, this node waits for `deadAfter`. Otherwise two
+      // nodes would keep replacing each other's definitions.
       const putBackAt = this.#putBackAt.get(followed.record.id) ?? Number.NEGATIVE_INFINITY
       if (now < putBackAt + this.#deadAfterMs) continue
       if (isOfBuild(followed.job)) jobs.push(followed.job)

@@ -87,8 +87,8 @@ export class DefinitionWatcher {
         }
       }
       cursor = page.cursor
-      // A node that evicts jobs reads only one page of changes. The storage's answer to the next slot or request of a job
-      // shows a further change, and the node then reads the head again.
+      // A node that evicts jobs reads only one page of changes. For jobs on further pages, the storage's answer to the next
+      // slot or request shows the change, and the node then reads the head again.
     } while (cursor !== null && !this.#loop.isStopped && !this.#registry.cache.isEvicting)
     this.#registry.reviveAgain()
     this.#lookedAt = startedAt
@@ -97,7 +97,8 @@ export class DefinitionWatcher {
   #consider(record: JobRecord): void {
     const job = this.#registry.get(record.id)
     if (job === undefined) {
-      // If this node can run the job, the storage may already have pending occurrences of the job to claim.
+      // The storage may already have pending occurrences of a job that this node did not hold and can run. So this node
+      // claims again.
       if (record.deletedAt !== null) this.#registry.evicted?.gone(record.id)
       else {
         // A node that evicts jobs does not adopt a data job here, because it reads the job when the job comes due.
@@ -106,12 +107,12 @@ export class DefinitionWatcher {
       }
       return
     }
-    // The job was lost or deleted, and then created again, so the version numbers cannot be compared.
+    // If `createdAt` differs, the job was lost or deleted, and then created again. The version numbers then cannot be compared.
     if (record.createdAt !== job.createdAt) {
       this.#registry.reload(job)
       return
     }
-    // The page may be older than a change that this node has made.
+    // A record with a lower version was read before a change that this node has made since.
     if (record.version < job.version) return
     if (record.deletedAt !== null) {
       this.#registry.forget(job)

@@ -10,7 +10,10 @@ import { upkeepMs } from '../../tuning.ts'
 
 export type RegistrationChange = 'created' | 'updated' | 'unchanged' | 'followed'
 
-/** The members of `JobRegistry` that its parts call. The comments in `JobRegistry` document the members. */
+/**
+ * The members of `JobRegistry` that `JobRefresher` and `Registrations` call. The comments in `JobRegistry` document the
+ * members.
+ */
 export interface HeldJobs {
   readonly size: number
   readonly plans: JobPlans

@@ -53,8 +53,8 @@ export class JobCache {
   }
 
   /**
-   * Yields the jobs to evict, least recently used first, until the limit is met. An evicted job has no slot up to the
-   * instant, and no step is processing its slots.
+   * Yields the jobs to evict, least recently used first, until the number of held jobs meets the limit. Yields no job with a
+   * slot up to `upTo`, and no job whose slots a step is processing.
    */
   *unneeded(upTo: number): Generator<RegisteredJob> {
     if (!this.#isEvicting) return
@@ -66,16 +66,18 @@ export class JobCache {
 }
 
 /**
- * Returns whether the job has no slot up to the instant. A job with a next slot but without a timer is busy, because a
- * step is processing the slot. Exceptions: another node launches the job's slots, or this node lacks the job's handlers.
+ * Returns whether the job has no slot up to `upTo` and no step is processing its slots. If a job has a next slot and no
+ * timer, a step is processing the slot, with two exceptions: another node launches the job's slots, or this node lacks
+ * the job's handlers.
  */
 function isIdle({ heapIndex, at, isLeft, plan }: RegisteredJob, upTo: number): boolean {
   return heapIndex < 0 ? at === Number.POSITIVE_INFINITY || isLeft || plan === null : at > upTo
 }
 
 /**
- * Evicted jobs whose removal this node still reports, because the metrics of a removed job must end. The watcher notices
- * most removals. A periodic check of some heads finds further removals, for example after a bulk removal.
+ * Evicted jobs whose removal this node still reports, because the metrics of a removed job must end. The watcher notices most
+ * removals. A periodic check of some heads finds the removals that the watcher has not noticed, for example after a bulk
+ * removal.
  */
 export class EvictedJobs {
   readonly #engine: EngineContext
@@ -122,7 +124,8 @@ export class EvictedJobs {
           this.gone(id)
         } else if (this.#names.delete(id)) this.#names.set(id, name)
       }
-      // More than half of the checked jobs were removed. This shows a bulk removal, so further jobs are probably removed too.
+      // If more than half of the checked jobs were removed, a bulk removal is likely. So the next read covers up to
+      // `maxBatch` jobs.
       most = 2 * removed > most ? Math.min(maxBatch, this.#names.size) : 0
     }
   }

@@ -104,7 +104,8 @@ export class JobPlans {
   }
 }
 
-// A client knows only the stored definitions of jobs. The runs that a client requests run on nodes that have the code.
+// A client uses placeholders instead of handlers: it knows only the stored definitions of jobs. The runs that a client
+// requests run on nodes that have the code.
 
 const notHere: TaskHandler = () => {
   throw new Error('A client runs no tasks.')

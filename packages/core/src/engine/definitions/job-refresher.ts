@@ -16,7 +16,10 @@ export function headsInLook(size: number, intervalMs: number): number {
 
 const pauseReason = 'paused before the storage lost the job'
 
-/** What this node does with a job that the storage has lost. */
+/**
+ * What this node does with a job whose head the storage has lost: it stores the job again, waits until another node stores the
+ * job, or forgets the job.
+ */
 export type VanishedJobEnd = 'stored_again' | 'awaited' | 'forgotten'
 
 const messages: Readonly<Record<VanishedJobEnd, string>> = {
@@ -29,7 +32,10 @@ const messages: Readonly<Record<VanishedJobEnd, string>> = {
 interface Stored {
   /** Lost jobs that the storage has again, because this node or another node has stored them. */
   readonly there: RegisteredJob[]
-  /** The jobs in `there` that this node still has to report. Another review of this node has reported the other jobs. */
+  /**
+   * The jobs among `there` whose return this node still has to report. Another check of this node has reported the
+   * other jobs.
+   */
   readonly news: RegisteredJob[]
 }
 
@@ -111,8 +117,8 @@ export class JobRefresher {
   }
 
   /**
-   * Reads the heads of these jobs, applies the wanted heads, and forgets deleted jobs. Returns the jobs that have no head in
-   * the storage.
+   * Reads the heads of these jobs, and applies the heads for which `wanted` returns true. Forgets jobs that were
+   * deleted. Returns the jobs that have no head in the storage.
    */
   async #read(
     jobs: readonly RegisteredJob[],
@@ -139,11 +145,14 @@ export class JobRefresher {
       const learning = this.#registry.learn(records)
       if (learning === null) return records
       await learning
-      // The import of ticker packages took time, so this loop reads the heads again.
+      // During the import of ticker packages, heads may have changed, so the loop reads the heads again.
     }
   }
 
-  /** Applies a head that the storage has. A deleted job is forgotten; any other head is adopted if it is wanted. */
+  /**
+   * Applies a head that the storage has: forgets a deleted job, and adopts the head of any other job if `isWanted` is
+   * true.
+   */
   #takeOver(job: RegisteredJob, record: JobRecord, isWanted: boolean): void {
     this.#awaited.delete(job)
     if (record.deletedAt !== null) this.#registry.forget(job)
@@ -188,7 +197,7 @@ export class JobRefresher {
 
   /** Returns what this node does with a lost job. `null`: nothing, or nothing yet. */
   #endOf(job: RegisteredJob): VanishedJobEnd | null {
-    // The registry no longer holds the job, because the job was removed or this node has already handled its loss.
+    // This node no longer holds the job, because the job was removed or this node has already handled its loss.
     if (!this.#registry.holds(job)) {
       this.#awaited.delete(job)
       return null
@@ -236,14 +245,16 @@ export class JobRefresher {
       if (!isOurs && answer.outcome !== 'exists') continue
       this.#awaited.delete(job)
       stored.there.push(job)
-      // Report the return of the job, unless another review of this node has already adopted the same head.
+      // Report that the storage has the job again. An equal `createdAt` shows that another review of this node has
+      // already adopted and reported this head.
       if (isOurs || job.createdAt !== answer.job.createdAt) stored.news.push(job)
-      // This node may have removed the job and defined it again meanwhile. This object is then outdated.
+      // This node may have removed the job and defined it again meanwhile. `job` is then outdated, and the registry holds
+      // another object.
       if (this.#registry.holds(job)) this.#registry.adopt(job.job, answer.job, isOurs ? 'created' : undefined)
     }
   }
 
-  /** Pauses the jobs again. Otherwise a paused job would run because the storage has lost its pause. */
+  /** Pauses jobs that this node has stored again. The storage has lost their pauses too, so the paused jobs would run. */
   async #pauseAgain(jobs: ReadonlyMap<RegisteredJob, number>, now: number, storage: StorageCalls): Promise<void> {
     if (jobs.size === 0) return
     const changes = Array.from(jobs, ([job, until]): JobChange => {

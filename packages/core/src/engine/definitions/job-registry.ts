@@ -34,7 +34,7 @@ export class JobRegistry implements HeldJobs {
   readonly lostWrites: LostWriteDetector
   /** Sent when this node gains or loses a job definition of its build. */
   readonly definitions: Signal = new Signal()
-  /** The plans by which this node runs its jobs. */
+  /** The plans by which this node runs its jobs: their tasks with code and effective settings. */
   readonly plans: JobPlans
   /** Stores this node's definitions of jobs. */
   readonly registrations: Registrations
@@ -238,8 +238,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Returns true if this node need not hold the job that it has just stored. This is so for data jobs that are not due soon,
-   * while the node evicts jobs. The node reads such a job when it comes due. If the method returns true, it has emitted
+   * Returns true if this node need not hold the job that it has just stored. The result is true for a data job that is not due
+   * soon, if this node evicts jobs. The node reads such a job when it comes due. With the result true, the method has emitted
    * `job.registered`.
    */
   leaveStored(job: Job, record: JobRecord, change: RegistrationChange): boolean {
@@ -278,7 +278,8 @@ export class JobRegistry implements HeldJobs {
     const isOwnAgain = own !== undefined && fingerprintOfJob(own, this.#engine.defaults) === record.fingerprint
     if (isOwnAgain) this.#ownOfUpdated.delete(record.id)
     const job = isOwnAgain ? own : known
-    // Another node's update has still to cancel waiting runs. This node cancels the rest of its own updates itself.
+    // An update by another node may still have to cancel waiting runs. After its own updates, this node cancels these runs
+    // itself.
     if (record.cancelsBelow !== null && change !== 'updated') this.noteUnfinished()
     let series: SlotSeries
     try {
@@ -293,8 +294,8 @@ export class JobRegistry implements HeldJobs {
     let registered = this.#jobs.get(job.id)
     const isNew = registered?.version !== record.version || registered.createdAt !== record.createdAt
     const isOld = !isNew && registered !== undefined && this.isOldLook(registered, record)
-    // After an update with a window, the stored fingerprint differs from the job's fingerprint, although this node stored the
-    // definition.
+    // After an update with the policy `windowed`, the stored fingerprint differs from the job's fingerprint, although
+    // this node stored the definition.
     const isOwnUpdate = change === 'updated' && registered?.job !== job
     if (registered === undefined) {
       registered = new RegisteredJob(job, record, series, this.#dormant.has(job.id) ? 'jobs' : origin)
@@ -364,9 +365,9 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Adopts a stored job if this node has the job's code. This is so for a data job whose handlers this node has. This is
-   * also so for a removed job of its option `jobs` that was defined again. Returns `null` for other jobs. If this node
-   * cannot revive the schedule, it launches none of the job's slots.
+   * Adopts a stored job if this node has the job's code, and returns the held job. This node has the code of a data job
+   * whose handlers it has, and of a removed job of its option `jobs` that was defined again. Returns `null` for other
+   * jobs. If this node cannot revive the schedule, it launches none of the job's slots.
    */
   adoptStored(record: JobRecord): RegisteredJob | null {
     if (unreadablePartOf(record) !== null) {
@@ -458,8 +459,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Returns whether a stored head was read before the last answer about this job. The slot `nextAt` of an old head is
-   * already decided, and this node would launch it again.
+   * Returns whether a head was read before the storage's last answer about this job. In such an old head, the slot `nextAt` is
+   * already decided, and this node would launch that slot again.
    */
   isOldLook({ decidedUpTo }: RegisteredJob, { nextAt }: JobRecord): boolean {
     return nextAt !== null && decidedUpTo !== null && nextAt <= decidedUpTo
@@ -476,7 +477,8 @@ export class JobRegistry implements HeldJobs {
     const slot = job.isUnscheduled ? null : nextAt
     this.#engine.agenda.setSlot(job, slot)
     if (slot === null) job.at = Number.POSITIVE_INFINITY
-    // While the time is in doubt, this check is postponed: `lookForAhead` makes the check after the confirmation.
+    // While the time is in doubt, this node cannot tell whether the job is ahead. `lookForAhead` checks the job after the
+    // confirmation of the time.
     if (!this.#engine.isTimeInDoubt) this.#lookWhetherAhead(job, nextAt, now)
   }
 
@@ -493,15 +495,15 @@ export class JobRegistry implements HeldJobs {
 
   /** Applies a head that this node has read, unless this node already has a newer state of the job. */
   catchUp(job: RegisteredJob, record: JobRecord): void {
-    // The job was lost or deleted, and then created again, so the version numbers cannot be compared.
+    // If `createdAt` differs, the job was lost or deleted, and then created again. The version numbers then cannot be compared.
     if (record.createdAt !== job.createdAt) this.reload(job)
     else if (record.version > job.version) this.adopt(job.job, record)
     else if (record.version === job.version) this.#catchUpWithin(job, record)
   }
 
   #catchUpWithin(job: RegisteredJob, { watermark, nextAt }: JobRecord): void {
-    // Without a timer, either a step is processing the job's slot, or another node launches the slots, or the job has no next
-    // slot. The storage's answer to a step has newer values than the head.
+    // A job without a timer has no next slot, or another node launches its slots, or a step processes its slot. The storage's
+    // answer to that step has newer values than this head.
     if (job.heapIndex < 0 || job.inFlight !== 'no') return
     const isOverdue = nextAt !== null && nextAt < job.at && nextAt <= this.#engine.now() - this.#standbyMs
     if (watermark > job.watermark || isOverdue) this.moveOn(job, watermark, nextAt)
@@ -511,7 +513,7 @@ export class JobRegistry implements HeldJobs {
   dropUnneeded(upTo: number): void {
     for (const job of this.cache.unneeded(upTo)) {
       const { id, name } = job.job
-      // This node keeps jobs whose watermark is ahead, so that its metrics report them.
+      // This node keeps holding jobs whose watermark is ahead, because its metrics report these jobs.
       if (this.#ahead.has(id)) continue
       this.#engine.agenda.setSlot(job, null)
       this.cache.remove(job)
@@ -541,9 +543,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Removes a job from the agenda until {@link takeUp}, because a node with a better rank launches the job's slots. In a
-   * large fleet, most jobs belong to other nodes. With {@link pass}, each node would do some work for each slot of these
-   * jobs.
+   * Removes a job from the agenda until {@link takeUp}, because a node with a better rank launches the job's slots. In a large
+   * fleet, most jobs belong to other nodes, and {@link pass} would cost some work for each slot of these jobs.
    */
   leave(job: RegisteredJob): void {
     this.#engine.agenda.setSlot(job, null)
@@ -597,9 +598,9 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Applies the watermark and next slot of a storage's answer about a slot, unless this node has adopted another version
-   * since it sent the call. With another version, the recovery would treat the old version's next instant as a slot of the
-   * new version. `follow` does not decide which definition is in force, see `RegisteredJob.isFollowing`.
+   * Applies the watermark and next slot of a storage's answer about a slot. Does nothing if this node has adopted another
+   * version since it sent the call: the recovery would treat the old version's next instant as a slot of the new version.
+   * `follow` does not decide which definition is in force, see `RegisteredJob.isFollowing`.
    */
   follow(job: RegisteredJob, askedVersion: number, watermark: number, nextAt: number | null): void {
     if (job.version !== askedVersion) return
@@ -608,12 +609,13 @@ export class JobRegistry implements HeldJobs {
     this.moveOn(job, watermark, nextAt)
   }
 
-  /** Removes a job that the storage no longer has from this node, and emits `job.removed`. */
+  /** Removes from this node a job that the storage no longer has, and emits `job.removed`. */
   forget(job: RegisteredJob): void {
     this.#engine.agenda.setSlot(job, null)
     const { id: jobId, name: jobName } = job.job
     if (!this.holds(job)) {
-      // Either this node has evicted the job, or the job was defined again and has a new object.
+      // The registry does not hold this object: this node has evicted the job, or the job was defined again and has a new
+      // object.
       if (!this.#jobs.has(jobId)) this.evicted?.gone(jobId)
       return
     }

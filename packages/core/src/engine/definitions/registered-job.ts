@@ -12,8 +12,10 @@ export function isAhead({ watermark }: Pick<JobRecord, 'watermark'>, now: number
 }
 
 /**
- * How a node got a job: by its option `jobs`, by a call of `add` or `apply` on the node, or only by reading the storage.
- * With `jobs` and `added`, the node has its own definition.
+ * How a node got a job:
+ * - `jobs`: by its option `jobs`.
+ * - `added`: by a call of `add` or `apply` on the node.
+ * - `stored`: only by reading the storage. Then the node has no definition of its own.
  */
 export type JobOrigin = 'jobs' | 'added' | 'stored'
 
@@ -37,8 +39,8 @@ export class RegisteredJob implements SlotEntry {
   at: number = Number.POSITIVE_INFINITY
   heapIndex: number = -1
   /**
-   * Milliseconds by which the agenda counts the slot as earlier than it is, from the priority of the version in force. Only
-   * the agenda changes this value.
+   * Milliseconds by which the agenda treats the slot as earlier than its instant. The value comes from the priority of the
+   * version in force. Only the agenda changes this value.
    */
   forwardMs: number = 0
   job: Job
@@ -58,8 +60,8 @@ export class RegisteredJob implements SlotEntry {
   /** Whether this node found the next slot overdue in the storage. If so, this node launches the slot whatever its rank. */
   isOverdue = false
   /**
-   * Highest watermark in the storage's answers to this node; `null` before the first answer. A head with an earlier next
-   * slot was read before that answer.
+   * Highest watermark in the storage's answers to this node; `null` before the first answer. A head whose next slot lies at or
+   * before this watermark was read before that answer.
    */
   decidedUpTo: number | null = null
   /** Whether a step is creating or recovering a slot of the job. `and due again`: another slot has come due meanwhile. */
@@ -101,10 +103,11 @@ export class RegisteredJob implements SlotEntry {
     this.#pausedUntil = until === Number.NEGATIVE_INFINITY ? null : until
   }
 
-  /** Yields the job's next slots, as this node knows them. */
+  /** Yields the job's next slots after `now`, as far as this node knows them. */
   *nextSlots(now: number): Generator<number, void> {
     const decidedUpTo = this.isLeft ? Math.max(this.watermark, now) : this.watermark
-    // Without a slot in the heap, the series decides, because another node may launch the job's slots.
+    // If the job's slot is not in the heap of the agenda, another node may launch the job's slots. The schedule then
+    // gives the next slot.
     let slot: number | null = this.heapIndex < 0 ? this.series.nextMs(decidedUpTo) : this.at
     while (slot !== null) {
       yield slot

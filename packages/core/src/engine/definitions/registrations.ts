@@ -142,9 +142,9 @@ export class Registrations {
   }
 
   /**
-   * Reads which definitions living nodes have, if a change puts a definition back into force. A node announces a definition
-   * before the node stores the definition, so this read shows every node that has the replacing definition. Returns true
-   * after a read: the caller then decides about the changes again.
+   * If a change puts a definition back into force, reads which definitions living nodes have. A node announces a definition
+   * before the node stores it, so this read shows every node that has the replacing definition. Returns true after a read: the
+   * caller then decides about its changes again.
    */
   async lookIfGoingBack(
     changes: readonly (JobChange | null)[],
@@ -180,7 +180,7 @@ export class Registrations {
     const { defaults, mostQueued } = this.#engine
     if (record === null || record.deletedAt !== null) {
       const timeline = [{ after: null, until: null, schedule: job.schedule.toJSON() }]
-      // A recreated job must not recover slots from before its deletion.
+      // The new watermark lies at or after all decided slots of the deleted job, so a recreated job recovers none of them.
       const after = Math.max(now, record === null ? 0 : decidedUpTo(record))
       const content = contentOf(job, {
         defaults,
@@ -211,9 +211,9 @@ export class Registrations {
   }
 
   /**
-   * Returns the replacement, or `null` if this node cannot revive the stored schedule of a newer build that still has slots
-   * to decide. With `null`, the node follows the stored definition, and {@link HeldJobs.adopt} logs why this node launches
-   * none of its slots.
+   * Returns the replacement of the stored definition. Returns `null` if this node cannot revive a stored schedule, of a newer
+   * build, that still has slots to decide. The node then follows the stored definition, and {@link HeldJobs.adopt} logs why
+   * this node launches none of its slots.
    */
   #unlessUnrevived(replacement: () => DefinitionChange): DefinitionChange | null {
     try {
@@ -234,7 +234,7 @@ export class Registrations {
     const { timeline: present, nextAt, watermark } = record
     if (isSameData(present.at(-1)?.schedule, schedule)) return { timeline: present, nextAt }
     const from = Math.max(now, watermark)
-    // A damaged timeline has no segment, so the new schedule decides all slots.
+    // A damaged timeline has no segment, so no old schedule exists and the new schedule decides all slots.
     const timeline =
       present.length === 0
         ? [{ after: null, until: null, schedule }]

@@ -21,9 +21,9 @@ function tickerPackageOf(type: string): string | undefined {
 }
 
 /**
- * Imports the package of a ticker. Looks for the package from this module first, then from the program's main file, then
- * from the working directory. With isolated dependencies, this module cannot find a package of the program. Resolves to
- * `null`, or to the error if no import succeeded.
+ * Imports the package of a ticker. Looks for the package from this module first, then from the program's main file, then from
+ * the working directory. With isolated dependencies, this module cannot find a package of the program, but the other two places
+ * can. Resolves to `null`, or to the error if no import succeeded.
  */
 async function importTicker(specifier: string): Promise<unknown> {
   try {
@@ -44,7 +44,8 @@ async function importTicker(specifier: string): Promise<unknown> {
   }
 }
 
-// The comments in the import keep bundlers from resolving the specifier, which is known only at run time.
+// Imports a module whose specifier is known only at run time. The comments in the import keep bundlers from resolving
+// the specifier.
 function importModule(specifier: string): Promise<unknown> {
   return import(/* webpackIgnore: true */ /* @vite-ignore */ specifier)
 }

@@ -64,8 +64,8 @@ export interface LastSuccess {
 }
 
 /**
- * Searches for the last success of a job, from the end of its history backwards. A storage may read all later runs that did
- * not complete, so the search needs a bound.
+ * Searches for the last success of a job, from the end of its history backwards. The search needs a bound, because it may read
+ * all later runs that did not complete.
  */
 export async function lastSuccess(
   { jobId, from, mostCalls = Number.POSITIVE_INFINITY }: SuccessSearch,

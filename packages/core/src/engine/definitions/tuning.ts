@@ -5,12 +5,15 @@
 export const ordinaryClockErrorMs = 60_000
 
 /**
- * How far a node looks back for late effects of a fault, in ms: changes of a node whose clock is wrong, and requests that
- * a failover to a late replica has lost.
+ * How far back a node searches for late effects of a fault, in ms. These are changes by a node whose clock is wrong, and
+ * requests that a failover to a replica that was behind has lost.
  */
 export const farClockMarginMs = 600_000
 
-/** Every 100th scan for changes is a far scan. A far scan lists many jobs that have not changed, so it is rare. */
+/**
+ * Every 100th scan for changes is a far scan, which goes back `farClockMarginMs`. A far scan lists many jobs that have not
+ * changed, so it is rare.
+ */
 export const looksPerFarLook = 100
 
 /**

@@ -41,7 +41,7 @@ export function abortErrorOf(task: TaskPlan, reason: AbortReason): JobistemerErr
   })
 }
 
-/** The error of an attempt that exceeded its `taskTimeout`. */
+/** Returns the error of an attempt that exceeded its `taskTimeout`. */
 export function timeoutError({ name, settings: { taskTimeoutMs } }: TaskPlan): JobistemerError {
   return new JobistemerError('TASK_TIMEOUT', {
     message: `Task ${JSON.stringify(name)} ran longer than its taskTimeout of ${taskTimeoutMs} ms.`,
@@ -51,7 +51,7 @@ export function timeoutError({ name, settings: { taskTimeoutMs } }: TaskPlan): J
   })
 }
 
-/** The error of a run that cannot start because its stored row is damaged. */
+/** Returns the error of a run that cannot start because its stored row is damaged. */
 export function unreadableRun(jobName: string, id: OccurrenceId, part: string): JobistemerError {
   return new JobistemerError('RECORD_UNREADABLE', {
     message: `The stored ${part} of run ${id} of job ${JSON.stringify(jobName)} cannot be read.`,

@@ -66,17 +66,20 @@ export class Capacity implements Alarm {
   /** Monotonic instant at which a run last gave its permit back. Runs that this node had lost do not count. */
   #leftAt = Number.NEGATIVE_INFINITY
   /**
-   * How many due slots the node may still store as pending, behind the backlog. Each run that it claims from the backlog adds
-   * {@link joinShare}.
+   * How many due slots this node may still store as pending while a backlog exists. Each run that the node claims from the
+   * backlog adds {@link joinShare}.
    */
   #mayJoin = 0
   /**
-   * How many occurrences this node has stored as pending since the last time without a backlog, and how many it has claimed.
-   * The claimed occurrences include occurrences of peers.
+   * How many occurrences this node has stored as pending since it last had no backlog. `#claimed`: how many it has claimed
+   * since then, including occurrences of peers.
    */
   #stored = 0
   #claimed = 0
-  /** False if this node claimed at least half as many occurrences as it stored in the last backlog. */
+  /**
+   * Whether peers probably have free permits. False if this node claimed at least half as many occurrences as it stored
+   * in the last backlog.
+   */
   #othersHaveRoom = true
   #holdsRequests = false
   #filling = false
@@ -109,7 +112,7 @@ export class Capacity implements Alarm {
     return this.#limit - this.#held - this.#reserved
   }
 
-  /** How many due slots of a job with these settings may start now: the free permits plus the prefetch. */
+  /** Returns how many due slots of a job with these settings may start now: the free permits plus the prefetch. */
   roomForSlot({ executionTimeoutMs, onInterrupted, startRate }: JobSettings): number {
     // A crash also interrupts prefetched occurrences, so a job whose `onInterrupted` fails them gets no prefetch. A job with a
     // start rate gets none either, because releasing a prefetched occurrence uses up a start. The wait for a permit counts
@@ -119,14 +122,15 @@ export class Capacity implements Alarm {
     return Math.max(0, this.#free + ahead - this.#waiting.length)
   }
 
-  /** How many pending occurrences a claim may take. Claims never prefetch. */
+  /** Returns how many pending occurrences a claim may take. Claims never prefetch. */
   roomToClaim(): number {
     return Math.max(0, this.#free)
   }
 
   /**
    * Returns whether a requested run may start now. Due slots have precedence. Requests in creation reserve at most half of the
-   * permits: if the overlap policy skips most of a burst, the permits that the burst has reserved stay unused until the answer.
+   * permits. If the overlap policy skips most requests of a burst, the permits that the burst has reserved stay unused until
+   * the answer.
    */
   roomForRequest(): boolean {
     return this.#roomForRequests > 0
@@ -164,8 +168,8 @@ export class Capacity implements Alarm {
   #findRoomSoon(waiting: number, waitedMs: number): boolean {
     // On a virtual clock, time does not pass while a caller waits, so requests do not wait for permits.
     if (this.#engine.clock.isAuthoritative === true || this.#stopped) return false
-    // After a part of a held burst was sent, the rest may be smaller than a burst, and stays held nevertheless. If the node
-    // stored a request of the rest as pending, the request would become a backlog, and no later request could start at once.
+    // After a part of a held burst was sent, the rest stays held, even if it is smaller than a burst. If the node stored a
+    // request of the rest as pending, the request would become a backlog, and no later request could start at once.
     const isBurst = waiting >= worthACall || this.#holdsRequests
     return isBurst && waitedMs < longestWaitMs && this.#latency.waitMs(waiting) < longestWaitMs
   }
@@ -189,8 +193,8 @@ export class Capacity implements Alarm {
   }
 
   /**
-   * Returns reserved permits. Sends no signal, because the occurrences of most of these permits have started. A caller with a
-   * permit that is free now calls {@link offerRoom}, or launches or claims again.
+   * Gives reserved permits back. Sends no signal, because most of these permits are already held by occurrences that
+   * have started. A caller that leaves a permit free then calls {@link offerRoom}, or launches or claims again.
    */
   unreserve(count: number): void {
     this.#reserved -= count
@@ -206,7 +210,7 @@ export class Capacity implements Alarm {
     }
     if (this.#waiting.length === 0) this.#engine.agenda.setAlarm(this, longestWaitMs)
     holder.permit = 'awaited'
-    // Insertion keeps the waiting holders sorted: the queue is short, and nearly all holders join at its end.
+    // Searches for the position of the holder from the end of the sorted list, because nearly all holders belong there.
     let index = this.#waiting.length
     while (index > 0 && (this.#waiting[index - 1]?.holder.orderAt ?? 0) > holder.orderAt) index--
     this.#waiting.splice(index, 0, { holder, since: this.#engine.clock.monotonic() })
@@ -219,8 +223,8 @@ export class Capacity implements Alarm {
   }
 
   /**
-   * The holder gives its permit back, or stops waiting for a permit. `heldMs`: `workingMs` of the execution, also if the engine
-   * aborted its handlers; `null` if the node lost the run. A second call has no effect.
+   * Takes the permit back from the holder, or ends its wait for a permit. `heldMs`: `workingMs` of the execution, also
+   * if the engine aborted its handlers; `null` if the node lost the run. A second call has no effect.
    */
   leave(holder: PermitHolder, heldMs: number | null): void {
     const { permit } = holder
@@ -245,7 +249,8 @@ export class Capacity implements Alarm {
   }
 
   #fill(): void {
-    // A handler that ends synchronously calls this method again during its own start.
+    // A handler that ends synchronously calls this method during its own start, while an outer call of this method
+    // still gives out permits.
     if (this.#stopped || this.#filling || this.#waiting.length === 0) return
     this.#filling = true
     while (this.#held < this.#limit) {
@@ -271,7 +276,7 @@ export class Capacity implements Alarm {
     }
   }
 
-  /** After this call no waiting occurrence starts. {@link enter} would still start a holder, so the pool no longer calls it. */
+  /** Stops the starts of waiting occurrences. The pool no longer calls {@link enter}, which would still start a holder. */
   stop(): void {
     this.#stopped = true
   }
@@ -306,7 +311,7 @@ export class Capacity implements Alarm {
   #holdForPermit(beyond: number, lateMs: number, patienceMs: number): number {
     if (beyond < 0 || lateMs >= patienceMs) return 0
     if (lateMs < longestWaitMs) return Math.min(longestWaitMs, patienceMs) - lateMs
-    // If the node stored more slots than peers have permits for, it would only delay its own runs.
+    // Peers with free permits take stored slots. If they have none, storing more slots would only delay this node's own runs.
     const isOffered = beyond < this.#limit && this.#othersHaveRoom
     return !isOffered && this.#worksQuickly ? Math.min(longestWaitMs, patienceMs - lateMs) : 0
   }
@@ -357,7 +362,7 @@ export class Capacity implements Alarm {
     if (this.#holdsRequests) this.requestRoom.send()
   }
 
-  /** A peer has launched a due slot for which this node had no permit, so peers have free permits. */
+  /** Called when a peer has launched a due slot for which this node had no permit: the peer has free permits. */
   peerHasRoom(): void {
     this.#othersHaveRoom = true
   }
@@ -400,7 +405,8 @@ export class HandlerLatency {
   }
 
   /**
-   * Estimated milliseconds until the last of `count` waiting occurrences gets a permit; 0 before the first run has ended.
+   * Returns the estimated milliseconds until the last of `count` waiting occurrences gets a permit; 0 before the first
+   * run has ended.
    */
   waitMs(count: number): number {
     return Number.isFinite(this.#slowestMs) ? (count * this.#slowestMs) / this.#permits : 0
@@ -412,8 +418,8 @@ export class HandlerLatency {
  * the oldest work first, so thousands of requests of one job would delay all other jobs.
  *
  * Turns go in rounds. A job has had its turn when this node has begun {@link runsPerTurn} runs of it in the round. In this
- * class, a look is a claim that leaves out the jobs that have had their turn; the glossary's look, a poll of `changes`, is not
- * related. The first look that finds no occurrence ends the round; the next claim takes from all jobs.
+ * class, a look is a claim that leaves out the jobs that have had their turn, and not a poll of `changes`. The first look that
+ * finds no occurrence ends the round; the next claim takes from all jobs.
  *
  * Priority has precedence. Claims never leave out a job with a priority above 0. After a run with a priority below 0 has begun,
  * the round has no further looks.
@@ -427,16 +433,22 @@ export class FairTurns {
   #hasBegunLow = false
   /** Handler keys of the jobs that had their turn in the last round; `null`: unknown. */
   #lastRound: ReadonlySet<string> | null = null
-  /** Monotonic instant of the next look. Until then claims take from all jobs. */
+  /**
+   * Monotonic instant of the next look: a claim that leaves out the jobs that have had their turn. Until then claims
+   * take from all jobs.
+   */
   #nextAt = Number.NEGATIVE_INFINITY
-  /** Monotonic instant at which the pause after the last look ends, see {@link pauseFactor}. A newcomer does not shorten it. */
+  /**
+   * Monotonic instant at which the pause after the last look ends, see {@link pauseFactor}. A look is a claim that
+   * leaves out jobs. The look for a newcomer does not come before this instant.
+   */
   #soonestAt = Number.NEGATIVE_INFINITY
 
   constructor(clock: Pick<Clock, 'monotonic'>) {
     this.#clock = clock
   }
 
-  /** Handler keys that the next claim leaves out; `null`: the claim takes from all jobs. */
+  /** Returns the handler keys that the next claim leaves out; `null`: the claim takes from all jobs. */
   leftOut(): readonly string[] | null {
     if (this.#hasBegunLow || this.#clock.monotonic() < this.#nextAt) return null
     const served = this.#served()
@@ -453,8 +465,8 @@ export class FairTurns {
   }
 
   /**
-   * Records that this node has stored due work of a job. If the job is a newcomer, the next look leaves out the jobs of the
-   * last round, so that it finds the newcomer.
+   * Records that this node has stored due work of a job. If the job is a newcomer, the next look leaves out the jobs of
+   * the last round of turns, and so finds the newcomer. A look is a claim that leaves out jobs.
    */
   stored(handlerKey: string): void {
     if (!this.isNewcomer(handlerKey)) return
@@ -481,7 +493,7 @@ export class FairTurns {
     this.#lastRound = null
   }
 
-  /** Records the result of a look. `tookMs`: the duration of its storage call. */
+  /** Records the result of a claim that left out jobs. `tookMs`: the duration of its storage call. */
   looked(hasFound: boolean, tookMs: number): void {
     const now = this.#clock.monotonic()
     this.#soonestAt = now + pauseFactor * tookMs

@@ -24,8 +24,9 @@ export interface Completion {
 export class Completions {
   /**
    * The last sequence that was assigned before the first completion. From then until {@link settle}, each item of the execution
-   * carries this number, the items of completions included. If the stored sequence is higher, the storage rejects the item,
-   * because a completion was committed that this execution has not read. `null`: no completion can still commit.
+   * carries this number as `upToSequence`, and so does each item of a completion. If the stored sequence is higher, the storage
+   * rejects the item, because a completion was committed that this execution has not read. `null`: no completion can still
+   * commit.
    */
   upTo: number | null = null
   /** Completions whose transaction has been committed or may still commit. */
@@ -67,8 +68,9 @@ export class Completions {
   }
 
   /**
-   * Records that a transaction was committed after {@link close}. Until the execution has read from the record which completion
-   * is stored, it settles nothing. Any completion may be the stored one: the task of the last one only stands for the wait.
+   * Records that a transaction was committed after {@link close}. The execution settles nothing until it has read from the
+   * record which completion is stored. Any completion may be the stored one, so the task of the last completion only marks that
+   * the execution waits.
    */
   reopen(): void {
     this.#open = this.#said.at(-1)?.task ?? null
@@ -109,7 +111,7 @@ export class Completions {
   }
 }
 
-/** The error of a handler that called `complete` and ended before its transaction was committed. */
+/** Returns the error of a handler that called `complete` and ended before its transaction was committed. */
 export function notCommitted(taskName: string): JobistemerError {
   return new JobistemerError('TRANSACTION_NOT_COMMITTED', {
     message: `Task ${printValue(taskName)} was completed in a transaction that was not committed when its handler ended.`,
@@ -119,7 +121,10 @@ export function notCommitted(taskName: string): JobistemerError {
   })
 }
 
-/** The error of a second call of `complete` for the same task, after a stored completion or in the same transaction. */
+/**
+ * Returns the error of a second call of `complete` for the same task, after a stored completion or in the same
+ * transaction.
+ */
 export function alreadyCompleted(taskName: string): JobistemerError {
   return new JobistemerError('ALREADY_COMPLETED', {
     message: `Task ${printValue(taskName)} has been completed in a transaction before.`,
@@ -129,7 +134,7 @@ export function alreadyCompleted(taskName: string): JobistemerError {
   })
 }
 
-/** The error of a handler that uses its context after the attempt has ended. */
+/** Returns the error of a handler that uses its context after the attempt has ended. */
 export function attemptOver(taskName: string, attempt: number): JobistemerError {
   return new JobistemerError('ATTEMPT_OVER', {
     message: `Attempt ${attempt} of task ${printValue(taskName)} has ended.`,

@@ -6,7 +6,8 @@ import type { AttemptTrace } from '../../tracing/tracing.ts'
 import { runUserCode } from '../runtime/own-context.ts'
 import type { OccurrenceSource } from './task-context.ts'
 
-// Events, log lines and hooks of a running occurrence are functions, because an object would cost an allocation per occurrence.
+// Plain functions report the events, log lines and hooks of a running occurrence, because a reporting object would cost
+// an allocation per occurrence.
 
 export function emitStarted(source: OccurrenceSource): void {
   const { events } = source.engine
@@ -106,7 +107,7 @@ export async function callHook(
 ): Promise<void> {
   try {
     const { engine, trace } = source
-    // If the hook returns a thenable, the async function turns that into a native promise.
+    // An async function turns a thenable that the hook returns into a native promise.
     const called = async (): Promise<void> => await call()
     await runUserCode(engine, () => (trace === null ? called() : trace.within(called)))
   } catch (error) {

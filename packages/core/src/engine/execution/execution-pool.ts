@@ -54,7 +54,10 @@ export class ExecutionPool implements ExecutionOwner {
    */
   #calledBack: { isToldToStop: boolean } | null = null
   #whenEmpty: (() => void)[] = []
-  /** New executions are released if they only wait for retries after this monotonic instant; `null`: no limit. */
+  /**
+   * Monotonic instant until which a new execution may wait for retries. An execution that only waits for later retries is
+   * released. `null`: no limit.
+   */
   waitsUntil: number | null = null
   /** Creates the next run of a backfill when a run ends; `null`: this node continues no backfills. */
   relay: Relay | null = null
@@ -104,7 +107,9 @@ export class ExecutionPool implements ExecutionOwner {
     readonly occurrence: StartedOccurrence
     readonly runs: readonly TaskRunRecord[]
     readonly fresh: boolean
-    /** The storage has no record of the first attempts except the claim, which stands for them. */
+    /**
+     * Whether the storage has no attempts of the occurrence, so that the claim stands for the first attempts. Default false.
+     */
     readonly isUnreported?: boolean
   }): void {
     const { id } = options.occurrence
@@ -155,8 +160,8 @@ export class ExecutionPool implements ExecutionOwner {
     if (this.#executions.get(id) === execution) this.#executions.delete(id)
     this.#lookWhetherEmpty()
     this.capacity.leave(execution, null)
-    // The end may have woken a queued occurrence since `closing`, so this class informs the claimer a second time that a
-    // permit may be free.
+    // The end may have woken a queued occurrence after `closing` freed the permit. So the pool informs the claimer a
+    // second time that a permit may be free.
     this.capacity.offerRoom()
   }
 

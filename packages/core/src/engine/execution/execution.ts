@@ -73,7 +73,7 @@ export interface ExecutionOwner {
 
 const notHalted = null
 
-// The empty list that all executions share: a node may end tens of thousands of executions per second.
+// All executions share this empty list, because a node may end tens of thousands of executions per second.
 const noRuns: readonly TaskRunRecord[] = Object.freeze([])
 const progressed: SettleChange = Object.freeze({ kind: 'progress' })
 
@@ -204,7 +204,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     const { startedAt, executionTimeoutMs } = this.occurrence
     const now = this.engine.now()
     if (this.engine.isTimeInDoubt) {
-      // The machine may have slept, so the node cannot tell whether the execution timeout has passed.
+      // While the time is in doubt, the node cannot tell whether the execution timeout has passed, because the machine may have
+      // slept. So the node releases the occurrence.
       this.#stop({ kind: 'release', reason: 'clock_unconfirmed' }, 'clock_unconfirmed')
       return
     }
@@ -438,7 +439,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     }
   }
 
-  // ------------------------------------------------------------------------------ completions in handlers' transactions
+  // ----------------------------------------------------------------- handlers complete tasks in their own transactions
 
   async complete(
     task: TaskProgress,
@@ -577,8 +578,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
 
   /**
    * Starts the tasks that may start now. If no task has an attempt afterwards, frees the permit and settles the end or the
-   * release. Once a halt is set, which ends the execution early, a task without an attempt starts no further attempt, even if
-   * the task has not ended.
+   * release. A halt ends the execution early: a task without an attempt then starts none, even if the task has not ended.
    */
   advance(): void {
     if (this.#phase !== 'open') return
@@ -596,7 +596,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
       if (!parallel) break
     }
     if (open) {
-      // In sequence, the announcement of the next task stores the end of the last one. Other parallel tasks may run for hours.
+      // If tasks run in sequence, the announcement of the next task stores the end of the last task. Parallel tasks may run for
+      // hours, so this node reports the ended tasks within 1 s.
       if (parallel && this.#tasks.some((task) => task.ended)) this.noted()
       this.#handBackIfWaiting()
       return
@@ -632,7 +633,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   interrupted(): void {
     if (this.halt?.kind !== 'release') return
     this.halt = { kind: 'finish', state: 'failed', reason: this.halt.reason }
-    // A release waits for running handlers without a limit. A finish gives up on them after `abortGraceMs` or `killAfter`.
+    // While the node releases the occurrence, it waits for running handlers without a limit. If the occurrence ends,
+    // the engine gives up on running handlers after `abortGraceMs` or `killAfter`.
     for (const task of this.#tasks) task.abort(giveUpReason(this.halt))
   }
 
@@ -657,8 +659,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Sets the halt, which ends the execution early, and aborts the attempts. The current halt may forbid a new one. Has no
-   * effect once the execution is closing.
+   * Sets the halt, which ends the execution early, and aborts the attempts. Has no effect if the execution is closing, or if
+   * the current halt has precedence over the new halt.
    */
   #stop(halt: Halt, reason: AbortReason): void {
     const isAllowed = transition(haltTransitions, this.halt?.kind ?? 'none', halt.kind) !== undefined
@@ -669,8 +671,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Returns the task runs for the storage. If the execution settles its end, first ends the unfinished tasks as `canceled`.
-   * Only a `finish` halt leaves unfinished tasks: without a halt, {@link advance} has ended all tasks.
+   * Returns the task runs for the storage. If the execution settles its end, first ends the unfinished tasks as
+   * `canceled`. Tasks are unfinished only if the occurrence ends early: otherwise, {@link advance} has ended all tasks.
    */
   #runs(): TaskRunRecord[] {
     const releasing = this.halt?.kind === 'release'
@@ -732,8 +734,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
 
   /**
    * Aborts the attempts and closes the execution. Results of handlers no longer count. Called when another owner has the
-   * occurrence, when this node has claimed the occurrence again, after a forced cancel, and when the occurrence is left to the
-   * reaper. `isCanceled`: a forced cancel ended the occurrence, so it has no other owner.
+   * occurrence, or when this node has claimed it again. Also called after a forced cancel, and when the occurrence is left to
+   * the reaper. `isCanceled`: a forced cancel ended the occurrence, so it has no other owner.
    */
   lose(isCanceled: boolean = false): void {
     this.#on('lose')

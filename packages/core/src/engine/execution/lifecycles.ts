@@ -52,12 +52,13 @@ export const attemptTransitions = {
 
 /**
  * Events:
- * - `tasks_ended`: no task has an attempt, and no task may start. Without a halt, all tasks have ended.
+ * - `tasks_ended`: no task has an attempt, and no task may start. Either all tasks have ended, or the execution ends
+ *   early.
  * - `acknowledge`: the storage has accepted the end or the release of the occurrence.
  * - `lose`: the occurrence has another owner, was canceled by force, or is left to the reaper.
  */
 export const executionTransitions = {
-  /** Attempts may begin, and their results count. */
+  /** The occurrence has not ended on this node: its attempts may begin, and their results count. */
   open: { tasks_ended: 'closing', lose: 'closed' },
   /** No task has an attempt any more. The execution settles its end or its release. */
   closing: { acknowledge: 'closed', lose: 'closed' },
@@ -65,10 +66,11 @@ export const executionTransitions = {
 } as const
 
 /**
- * The halt of an open execution. A `finish` is final. A `release` can be replaced by a `finish` or by a later `release`.
+ * A halt ends an open execution before its tasks have ended. The halt `finish` is final. The halt `release` can be
+ * replaced by `finish` or by a later `release`.
  *
- * `Execution` sets a halt without this table in two cases: a release becomes a failure (`interrupted`), and the storage has
- * rejected the end (`refused`).
+ * `Execution` sets a halt without this table in two cases: a release becomes a failure (`interrupted`), and the storage
+ * has rejected the end (`refused`).
  */
 export const haltTransitions = {
   none: { release: 'release', finish: 'finish' },
@@ -96,8 +98,8 @@ export type Halt =
 const completed: SettleChange = Object.freeze({ kind: 'finish', state: 'completed', reason: null })
 
 /**
- * Returns the last change of an occurrence on this node. A `finish` halt has precedence over the states of the tasks. A
- * `release` halt counts only if a task has not ended; otherwise the occurrence ends as without a halt.
+ * Returns the last change of an occurrence on this node. `halt`: why the execution ends before its tasks, if it does. A
+ * halt `finish` has precedence over the states of the tasks. A halt `release` counts only if a task has not ended.
  */
 export function finalChange(
   halt: Halt | null,
@@ -109,7 +111,8 @@ export function finalChange(
     return { kind: 'release', dueAt: resumableAt(tasks, now), reason: halt.reason }
   }
   if (halt?.kind === 'finish') return halt
-  // `fail_fast` has canceled a task. No task is failed any more if a late commit has completed the failed task.
+  // A canceled task shows that the failure strategy `fail_fast` ended the occurrence. If a late commit has completed
+  // the task that failed, no task has the state `failed`.
   const isCanceled = tasks.some((task) => task.state === 'canceled')
   if (failedFast || isCanceled) return { kind: 'finish', state: 'failed', reason: 'fail_fast' }
   const failed = tasks.some((task) => task.state === 'failed')
@@ -127,8 +130,8 @@ function resumableAt(tasks: readonly EndingTask[], now: number): number {
 }
 
 /**
- * Returns the reason for a task that has not ended by itself when its occurrence ends. If `onInterrupted: 'fail'` turned a
- * release into a failure, the reason stays `shutdown` or `isolated`.
+ * Returns the abort reason of a task that has not ended when the execution ends early. If `onInterrupted: 'fail'` has
+ * turned a release into a failure, the reason stays `shutdown` or `isolated`.
  */
 export function giveUpReason(halt: Halt): AbortReason {
   if (halt.kind === 'release' || halt.reason === 'shutdown') return 'shutdown'

@@ -172,8 +172,8 @@ export class TaskProgress implements Alarm {
     this.#attempts = withLostAttempts(record, now).attempts
     this.#omitted = record.omitted
     if (record.attempts.some(({ logs }) => logs !== undefined)) this.#takeNotes().takeOver(record.attempts)
-    // The reason of an unfinished task says why the task's owner released the occurrence. The stored attempt keeps that
-    // reason.
+    // Adopt the reason only of an ended task. The reason of an unfinished task says why its owner released the
+    // occurrence, and stays in the stored attempt.
     if (this.ended) this.#reason = record.reason
     else {
       this.state = 'retrying'
@@ -182,8 +182,8 @@ export class TaskProgress implements Alarm {
   }
 
   /**
-   * Sets the start of a first attempt to `now`. Until then its start is the claim or creation of the occurrence, which may have
-   * waited for its permit since.
+   * Sets the start of a first attempt to `now`. Before this call, the start is the claim or creation of the occurrence,
+   * although the occurrence may have waited for its permit since then.
    */
   startsAt(now: number): void {
     const last = this.#lastAttempt
@@ -290,7 +290,7 @@ export class TaskProgress implements Alarm {
     if (taskTimeoutMs !== null) this.#owner.engine.agenda.setAlarm(this, taskTimeoutMs)
   }
 
-  // ------------------------------------------------------------------------------------------- reports of its handler
+  // ---------------------------------------------------------------------------- handlers report progress and log lines
 
   /** Records the progress that the handler of this attempt reported. Ignored after the attempt has ended. */
   progress(number: number, fraction: number, message: string | null): void {
@@ -316,7 +316,9 @@ export class TaskProgress implements Alarm {
   }
 
   /**
-   * @throws JobistemerError the reason of the aborted signal, or `ATTEMPT_OVER`, if the attempt may no longer complete the task
+   * Throws if the attempt may no longer complete the task.
+   *
+   * @throws JobistemerError the reason of the aborted signal, or `ATTEMPT_OVER`
    */
   assertUnderWay(number: number): void {
     const { name } = this.plan
@@ -403,7 +405,8 @@ export class TaskProgress implements Alarm {
     if (this.#step === 'none' || this.#step === 'deciding') return
     const { agenda } = this.#owner.engine
     if (this.#step === 'stopping') {
-      // A release waits for the handler without an alarm. Now the occurrence finishes instead, and a finish needs the alarm.
+      // While the node releases the occurrence, the task waits for its handler without an alarm. Now the occurrence
+      // ends instead, and the wait needs the alarm.
       if (this.heapIndex < 0) agenda.setAlarm(this, this.#stopsWithinMs(reason))
       return
     }
@@ -457,17 +460,18 @@ export class TaskProgress implements Alarm {
   lose(): void {
     const { agenda } = this.#owner.engine
     const isBusy = this.#step === 'running' || this.#step === 'stopping'
-    // The alarm of an attempt that has not begun would call its handler, even while the child of an earlier attempt still ends.
+    // If the handler was not called yet, the alarm would call it, even while the child of an earlier attempt still ends.
     if (!isBusy || this.#isolated?.isOver !== false) agenda.cancelAlarm(this)
-    // The node still kills a child that does not stop.
+    // For a running isolated attempt, the alarm kills a child that does not stop.
     else if (this.#step === 'running') agenda.setAlarm(this, this.#stopsWithinMs('lost'))
     else this.hurry()
     if (this.#step === 'running') this.#tellToStop('lost')
   }
 
   /**
-   * Shortens the wait for an aborted handler to {@link abortGraceMs}. Afterwards the engine kills the child of an isolated
-   * task, and gives up on another handler. Under a release, the engine never gives up on a handler in this process.
+   * Shortens the wait for an aborted handler to {@link abortGraceMs}. Afterwards the engine kills the child of an
+   * isolated task, and gives up on another handler. If the node releases the occurrence, the engine never gives up on a
+   * handler in this process.
    */
   hurry(): void {
     if (this.#step !== 'stopping') return

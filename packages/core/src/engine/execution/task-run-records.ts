@@ -37,7 +37,10 @@ function isUnfinished({ state }: AttemptRecord): boolean {
   return state === 'running' || state === 'waiting'
 }
 
-/** Returns the record of a task whose occurrence no owner continues. The record of an ended task does not change. */
+/**
+ * Returns the record of a task whose occurrence no owner continues. An unfinished task gets the given state and reason;
+ * the record of an ended task does not change.
+ */
 export function abandoned(
   record: TaskRunRecord,
   how: {

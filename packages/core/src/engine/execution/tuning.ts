@@ -2,8 +2,8 @@
  * Maximum wait for a permit of this node, in ms: of a prefetched occurrence, of a due slot, and of a burst of requests. A
  * handler that takes at most this time counts as quick. An occurrence that starts in the step that creates it costs the storage
  * half as much as an occurrence that is stored first. After this time, the node leaves the work to peers, which may have a
- * permit. Also two pauses, in ms: of the horizon while the node holds as many jobs as it may, and of `runDue` while it finds
- * no work that it can start.
+ * permit. The horizon also pauses for this time while the node holds as many jobs as it may. `runDue` pauses for this time
+ * while it finds no work that it can start.
  */
 export const longestWaitMs = 100
 /** If no run has ended for this many milliseconds, the node no longer counts as working off its backlog quickly. */
@@ -18,7 +18,10 @@ export const joinShare = 0.5
  * latency is left.
  */
 export const decay = 0.95
-/** Pause after a look, as a multiple of its duration: the storage may read all waiting work of the busy jobs during a look. */
+/**
+ * Pause after a look of `FairTurns`, as a multiple of the look's duration. During a look, the storage may read all waiting work
+ * of the busy jobs.
+ */
 export const pauseFactor = 20
 /** Number of runs that make up the turn of a job. While the backlog is shorter, a claim takes the oldest work of all jobs. */
 export const runsPerTurn = 10
@@ -27,10 +30,11 @@ export const runsPerTurn = 10
 export const killedGraceMs = 2000
 
 /**
- * Milliseconds for which the engine waits for a handler after its signal fires. Then it gives up on the handler, except under a
- * release. Not the option `abortGracePeriod`, which limits a shutdown. The reaper waits twice as long after the execution
- * timeout, so a killed child has ended, and its end is stored, before the reap. Also the time after which a silent starter
- * process counts as stuck, if the node has requested the kill of a child.
+ * Milliseconds for which the engine waits for a handler after its signal fires. Then it gives up on the handler, unless
+ * the node releases the occurrence. Not the option `abortGracePeriod`, which limits a shutdown. The reaper waits twice
+ * as long after the execution timeout, so a killed child has ended, and its end is stored, before the reap.
+ *
+ * Also the time after which a silent starter process counts as stuck, if the node has requested the kill of a child.
  */
 export const abortGraceMs = 5000
 

@@ -14,9 +14,9 @@ import { dayMs, fewestPerRead, recordsPerCall, upkeepMs } from '../../tuning.ts'
 import { longestRestMs, passMs, restsPerLook, restsPerRemoval, shortestRestMs, visitsPerAge } from './tuning.ts'
 
 /**
- * Removes history that is older than its job's retention. Also removes a job that no code defines if its schedule is over and
- * the job has no history. The living node with common rank 0 does this for all jobs. That node makes one pass over all jobs
- * per hour, in steps: each step reads a page of jobs or removes history of one job.
+ * Removes history that is older than its job's retention. Also removes a job that no code defines if its schedule is
+ * over and the job has no history. One living node does this for all jobs: the node whose `commonRank` is 0. That node
+ * makes one pass over all jobs per hour, in steps: each step reads a page of jobs or removes history of one job.
  */
 export class Retainer {
   readonly #engine: EngineContext
@@ -26,11 +26,11 @@ export class Retainer {
   #heads: JobRecord[] = []
   /** Cursor of the next page of jobs; `null`: the next page is the first. */
   #cursor: string | null = null
-  /** Whether a pass is in progress. */
+  /** Whether a pass of retention over all jobs is in progress. */
   #isUnderWay = false
   /**
-   * Number of the pass, which decides which jobs the pass visits. The first number is random, because a node may live for one
-   * pass only.
+   * Number of the present pass of retention, which decides which jobs the pass visits. The first number is random,
+   * because a node may live for one pass only.
    */
   #pass: number
 
@@ -47,7 +47,8 @@ export class Retainer {
   }
 
   /**
-   * Makes a pass with a chance of 1 in 60, for a node that lives for one call of `runDue`. Resolves when the pass has ended.
+   * Makes a pass of retention with a chance of 1 in 60, for a node that lives for one call of `runDue`. Resolves when
+   * the pass has ended.
    */
   async passSometimes(): Promise<void> {
     if (this.#engine.random() * passMs >= upkeepMs) return
@@ -57,7 +58,7 @@ export class Retainer {
     } while (this.#isUnderWay && !this.#loop.isStopped && !this.#engine.isHeldBack)
   }
 
-  /** Begins no further step of a pass. */
+  /** Begins no further step of a pass of retention. */
   stop(): Promise<void> {
     return this.#loop.stop()
   }
@@ -103,8 +104,8 @@ export class Retainer {
   }
 
   /**
-   * Takes the next job of the page that this pass visits. Leaves out jobs that were created within the age of their
-   * retention, because these jobs have no history to remove. `undefined`: no job is left.
+   * Takes from the present page the next job that the pass has to visit. Leaves out jobs that were created within the
+   * age of their retention, because these jobs have no history to remove. `undefined`: no job is left.
    */
   #nextHead(now: number): JobRecord | undefined {
     for (let head = this.#heads.pop(); head !== undefined; head = this.#heads.pop()) {

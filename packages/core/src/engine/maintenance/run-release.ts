@@ -39,9 +39,9 @@ export interface ReleaseParts extends NodeParts {
 
 /**
  * Takes running occurrences from their owners: each occurrence becomes pending again, or fails. To release a run means here to
- * reap it. An owner that gives up its own run hands the run back instead. The owner of a reaped run has died or ended, is an
- * earlier life of this node, or has not ended the run by its deadline. The storage compares owner and token, so an owner that
- * settled its run in the meantime keeps that result.
+ * reap it. An owner that gives up its own run hands the run back instead. The owner of a reaped run has died or ended, or is an
+ * earlier life of this node. A run that its owner has not ended by the deadline is reaped too. The storage compares owner and
+ * token, so an owner that settled its run in the meantime keeps that result.
  */
 export class RunRelease {
   readonly #engine: EngineContext
@@ -188,7 +188,9 @@ export class RunRelease {
   }
 }
 
-/** The error of a run whose handler has blocked the event loops of two nodes, so that both sent no heartbeats. */
+/**
+ * Returns the error of a run whose handler has blocked the event loops of two nodes, so that both sent no heartbeats.
+ */
 function eventLoopBlocked(jobName: string): JobistemerError {
   return new JobistemerError('EVENT_LOOP_BLOCKED', {
     message: `A handler of job ${printValue(jobName)} blocks the event loop: two nodes that ran it counted as dead.`,

@@ -33,11 +33,12 @@ interface Listing {
 }
 
 /**
- * Reports silent jobs: jobs of which no run was completed within their `alertAfter`. The living node with common rank 0 watches
- * all jobs, also jobs without code. A job without `alertAfter` costs nothing beyond the read of changes.
+ * Reports silent jobs: jobs of which no run was completed within their `alertAfter`. One living node watches all jobs,
+ * also jobs without code: the node whose `commonRank` is 0. A job without `alertAfter` costs nothing beyond the read of
+ * changes.
  *
- * On every node, an alert is due at each multiple of `alertAfter` since the last success. A node that takes over the watch
- * therefore neither repeats nor misses an alert.
+ * On every node, an alert is due at each multiple of `alertAfter` since the last success. A node that takes over the
+ * watch therefore neither repeats nor misses an alert.
  */
 export class StaleJobAlert {
   readonly #engine: EngineContext
@@ -97,7 +98,7 @@ export class StaleJobAlert {
     if (this.#isResting && this.#loop.underWay === null) this.#loop.runIn(this.#idleMs())
   }
 
-  /** Begins no further step of the watch. */
+  /** Begins no further step of the watch for silent jobs. */
   stop(): Promise<void> {
     return this.#loop.stop()
   }
@@ -156,9 +157,9 @@ export class StaleJobAlert {
   #begin(now: number): void {
     const before = now - this.#handOverMs
     const others = this.#heartbeats.peers.living()
-    // If this node or a peer was alive at the instant `before`, some node watched the jobs up to `before`, and reported the
-    // alerts up to then. This node then reports only later alerts. If no node was alive then, this node reports the latest
-    // due alert of each job. The age of a peer comes from its heartbeat counter, because its clock may be wrong.
+    // If this node or a peer was alive at the instant `before`, a node has reported the alerts up to `before`. This node then
+    // reports only alerts after `before`. If no node was alive at `before`, this node reports the latest due alert of each job.
+    // The age of a peer comes from its heartbeat counter, because its clock may be wrong.
     const isOld = ({ counter }: NodeRecord) => counter >= this.#beatsOfOld
     const wasLookedAt = this.#startedAt <= before || others.some(isOld)
     this.#saidUpTo = wasLookedAt ? before : Number.NEGATIVE_INFINITY

@@ -1,6 +1,6 @@
 /**
- * Returns a suffix that is unique to one start of a process, or to one request. `chance`: a random number in `[0, 1)`. No
- * two nodes ever have to derive the same value from a suffix.
+ * Returns a suffix that is unique to one start of a process, or to one request. `chance`: a random number in `[0, 1)`. Not for
+ * values that several nodes must derive equally.
  */
 export function uniqueSuffix(chance: number): string {
   return Math.floor(chance * 2 ** 48)

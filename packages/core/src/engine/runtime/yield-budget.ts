@@ -34,8 +34,8 @@ export class YieldBudget {
   }
 
   /**
-   * Asks for a storage call. `null`: the call may leave now. Otherwise the promise resolves in the turn in which the call may
-   * leave. `isAsked`: a user waits for the call.
+   * Requests permission for a storage call. `null`: the call may leave now. Otherwise the promise resolves in the turn
+   * in which the call may leave. `isAsked`: a user waits for the call.
    */
   pass(isAsked: boolean): Promise<void> | null {
     // A virtual clock stands still while the engine works, so the work uses no budget.

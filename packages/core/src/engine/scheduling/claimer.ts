@@ -15,8 +15,8 @@ import { lookMs, upkeepMs } from '../../tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 
 /**
- * How a claim sweeps the storage. `to the end`: the claimer repeats the sweep until an update that another node may have left
- * unfinished is finished.
+ * Whether a claim sweeps the storage: wakes stranded queued occurrences, and cancels occurrences that a deleted or replaced job
+ * left. `to the end`: the claimer claims again until an unfinished update of another node is finished.
  */
 type Sweep = 'none' | 'once' | 'to the end'
 
@@ -134,17 +134,18 @@ export class Claimer implements TakenRunner {
     this.#taken += answer.claimed.length
     if (leftOut !== null) {
       turns.looked(answer.claimed.length > 0, this.#engine.clock.monotonic() - askedAt)
-      // This claim left out jobs, so `more` does not tell whether these jobs have pending work. The next claim from all jobs
-      // tells, and plans the next poll.
+      // This claim left out jobs, so `more` does not tell whether these jobs have pending work. The next claim that leaves out
+      // no job tells this, and plans the next poll.
       this.#parts.capacity.workLeft(true, answer.claimed.length)
       return !this.#loop.isStopped && this.#parts.capacity.roomToClaim() > 0
     }
     this.#parts.capacity.workLeft(answer.more, answer.claimed.length, answer.claimed.at(-1))
     this.nextDueAt = answer.nextDueAt
-    // An instant up to `now` belongs to an occurrence for which this claim had no permit: the next free permit starts a claim.
+    // If `nextDueAt` is not after `now`, this claim had no permit for a due occurrence. The next free permit starts a claim, so
+    // the poll need not come earlier.
     this.#loop.runIn(this.#untilNextPoll((answer.nextDueAt ?? now) > now ? answer.nextDueAt : null))
-    // If a claim could have taken more occurrences and still left some, an unfinished update has still to cancel them. A
-    // single sweep leaves these occurrences to the node that runs the update.
+    // If a claim had room for more occurrences and `more` is true, an unfinished update has still to cancel waiting
+    // occurrences. A single sweep leaves these occurrences to the node that runs the update.
     const isLeft = answer.more && answer.claimed.length < limit && sweep !== 'once'
     if (isLeft) await nextTurn()
     const goesOn = answer.more && (isLeft || answer.claimed.length > 0)
@@ -261,7 +262,8 @@ export class Claimer implements TakenRunner {
     const isOwnVersion = plan.version === record.jobVersion
     // After a late answer, the claimer confirms ownership before it calls handlers: a peer may have reaped the run.
     const isTrusted = this.#engine.clock.monotonic() - askedAt <= lookMs
-    // If a user requested the cancel from an earlier owner, the answer to the first settle carries the request.
+    // If the record has a cancel request, the node settles before it calls handlers. The answer to that settle carries
+    // the request, which a user made to an earlier owner.
     const begins = isOwnVersion && isTrusted && beginsByClaim(record) && record.cancelRequest === null
     const isParallel = plan.settings.taskExecutionMode === 'parallel'
     this.#parts.pool.run({
@@ -276,9 +278,9 @@ export class Claimer implements TakenRunner {
 
   /**
    * Returns the plan of the version under which the occurrence was created. If this node lacks the code of that version,
-   * returns the plan of the version in force, because a build that was replaced may never run again. Never returns the plan of
-   * a version below the occurrence's: a node that holds such a version first reloads the job. `null`: this node cannot run the
-   * occurrence.
+   * returns the plan of the version in force. A node with the code of the replaced version may never run again. Never returns
+   * the plan of a version below the occurrence's: a node that holds such a version first reloads the job. `null`: this node
+   * cannot run the occurrence.
    */
   async #planFor(job: RegisteredJob, record: OccurrenceRecord): Promise<JobPlan | null> {
     const { plans } = this.#parts.registry

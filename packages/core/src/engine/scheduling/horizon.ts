@@ -14,8 +14,8 @@ interface Rest {
 }
 
 /**
- * If the storage has more jobs than this node may hold, loads the jobs that come due next, and drops jobs that are not due soon
- * (decision 13).
+ * Loads the jobs that come due next, and drops jobs that are not due soon. Works only if the storage has more jobs than this
+ * node may hold (decision 13).
  */
 export class Horizon {
   readonly #engine: EngineContext
@@ -83,7 +83,10 @@ export class Horizon {
     }
   }
 
-  /** Looks for due jobs run half a second before whole seconds, because most slots lie on whole seconds. */
+  /**
+   * Returns the milliseconds until the next look for due jobs. Looks run half a second before whole seconds, because
+   * most slots lie on whole seconds.
+   */
   #untilNextLook(): number {
     return lookMs - ((this.#engine.now() + lookMs / 2) % lookMs)
   }
@@ -106,7 +109,7 @@ export class Horizon {
   #dueUpTo(now: number, shards: readonly number[] | null): DueJobs {
     const isFull = this.#looks++ % (upkeepMs / lookMs) === 0 || !Number.isFinite(this.#lookedAt)
     // Earlier looks have loaded the jobs whose next instant lies before `after`. If another node has moved a next instant back,
-    // the next full look loads that job. The minimum covers a clock that was set back.
+    // the next full look loads that job. `Math.min` covers a clock that was set back.
     const since = isFull ? {} : { after: Math.min(this.#lookedAt, now) - 2 * clockMarginMs }
     // A job is loaded two intervals of looks ahead, so that a single failed look delays no slot.
     return { upTo: now + 2 * lookMs, ...since, ...(shards !== null && { shards }) }

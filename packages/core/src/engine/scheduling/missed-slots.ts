@@ -119,20 +119,20 @@ function missedAlone(slot: number): MissedSlotEntry {
 }
 
 /**
- * Returns the first slot that the strategy runs; `null`: the strategy runs no slot. Adds the later slots that have a record to
- * `recorded`.
+ * Returns the first slot that the strategy runs; `null`: the strategy runs no slot. Adds to `recorded` each later slot
+ * that already has a record.
  */
 async function firstToRun(options: MissedSlots, recorded: Set<number>): Promise<number | null> {
   const { strategy, turns } = options
   const { most, notBefore } = keptSlots(strategy, options.now)
   if (most === 0) return null
-  // A window without a maximum number of slots runs all slots in it.
+  // A `bounded_window` without `maxOccurrences` runs all slots that are not older than its `maxAge`.
   if (most === Number.POSITIVE_INFINITY) return firstNotBefore(options, notBefore)
   const latest = latestFirst(options, notBefore)
   let found: number | null = null
   for (let kept = 0; kept < most; ) {
     // Usually no missed slot has a record, so the first read asks only for the slots that the strategy runs. After a slot with
-    // a record, each read asks for a full step.
+    // a record was found, each read asks for {@link recoveryStep} slots.
     const wanted = recorded.size === 0 ? Math.min(most - kept, recoveryStep) : recoveryStep
     const slots = await take(latest, wanted, turns)
     if (slots.length === 0) break
@@ -258,7 +258,10 @@ export class RecordedSlots {
     return new Set(slots.filter((_, index) => isRecorded[index]))
   }
 
-  /** The cost of this read grows with the number of records. Slots that no recovery has decided yet have few records. */
+  /**
+   * Returns the slots in `[from, to]` that have a record. The cost of this read grows with the number of records. Slots
+   * that no recovery has decided yet have few records.
+   */
   async #between(jobId: JobId, from: number, to: number): Promise<ReadonlySet<number>> {
     const { storage, maxBatch: limit } = this.#engine
     const found = new Set<number>()

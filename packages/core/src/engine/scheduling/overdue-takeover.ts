@@ -9,7 +9,10 @@ import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 
-/** Slots of a job that this node left to the nodes before it. The next check reads whether these nodes launched the slots. */
+/**
+ * Slots of a job that this node left to nodes with better ranks. The next check reads whether these nodes launched the
+ * slots.
+ */
 interface Passed {
   /** The first slot for which this node waits for the launch by another node. */
   readonly slot: number
@@ -27,7 +30,8 @@ interface Scan {
 
 /**
  * Returns which node launched a slot that this node has tried to create. If the slot exists only because it was canceled ahead,
- * no node launched it. If a later slot was launched, another node launched both slots.
+ * no node launched it. But if the watermark lies after such a slot, another node has launched a later slot, and counts as the
+ * launcher of this slot.
  */
 export function launcherOf(answer: CreateAnswer, slot: number): Launcher {
   switch (answer.outcome) {
@@ -44,7 +48,6 @@ export function launcherOf(answer: CreateAnswer, slot: number): Launcher {
 
 type Launcher = 'this node' | 'another' | 'no node'
 
-/** The parts of the engine that the takeover uses. */
 interface OverdueTakeoverParts {
   readonly registry: JobRegistry
   readonly assignment: ShardAssignment
@@ -83,8 +86,8 @@ export class OverdueTakeover {
   /** Whether this node has left slots to peers since it last was the only node. */
   #hasLeft = false
   /**
-   * If this node is now the only node, and has left slots to peers before, this node keeps scanning until a scan has passed
-   * this instant, in epoch ms.
+   * This node keeps scanning after it has become the only node, if it has left slots to peers before. A scan that passes this
+   * instant, in epoch ms, is the last one.
    */
   #owedUpTo = Number.NEGATIVE_INFINITY
   /** The oldest slot that this node has left to peers since the last scan began. */
@@ -102,7 +105,10 @@ export class OverdueTakeover {
   /** Jobs whose overdue slots the current scan has put on the agenda, and whose launches have no answer yet. */
   readonly #taken = new Set<RegisteredJob>()
   #waited = 0
-  /** Numbers of slots of the current scan: slots that this node has launched, and slots that peers had launched before. */
+  /**
+   * Number of slots of the current scan that this node has launched. `#wereLaunched`: number of slots of the scan that peers
+   * had launched before.
+   */
   #launched = 0
   #wereLaunched = 0
   /** Whether the last scan has reached its end and found no overdue slot. */
@@ -139,7 +145,10 @@ export class OverdueTakeover {
     if (this.#loop.underWay === null) this.#goOn({ atLatest: this.#scanAt })
   }
 
-  /** Records that this node leaves a slot to the `rank` nodes before it. For storages without a due index. */
+  /**
+   * Records that this node leaves a slot to the `rank` nodes that rank before this node. For storages without a due
+   * index.
+   */
   passed(job: RegisteredJob, slot: number, rank: number): void {
     const passed = this.#passed.get(job)
     if (passed !== undefined) passed.last = slot
@@ -152,7 +161,8 @@ export class OverdueTakeover {
   }
 
   /**
-   * Records that this node leaves a slot to the nodes before it. For storages with a due index: the next scan covers the slot.
+   * Records that this node leaves a slot to nodes with better ranks. For storages with a due index: the next scan
+   * covers the slot.
    */
   left(slot: number): void {
     this.#hasLeft = true
@@ -190,8 +200,8 @@ export class OverdueTakeover {
       if (this.#engine.isHeldBack) return
       if (this.#taken.size > 0 && ++this.#waited <= mostSamples) return
       const goesOn = this.#goesOn
-      // If peers are slow, an incomplete scan does not continue, and a new scan follows after the longer interval. If the last
-      // scan was complete, a new scan begins now, because an interval has passed since then.
+      // If peers are slow, an incomplete scan does not continue, and a new scan follows after the longer interval. After a
+      // complete scan, one interval has already passed, so a new scan begins now.
       if (this.#learn() && goesOn) return
       if (this.#parts.findsDueJobs) await this.#findOverdue()
       else await this.#checkPassed()
@@ -201,7 +211,7 @@ export class OverdueTakeover {
   }
 
   #goOn({ atLatest = Number.POSITIVE_INFINITY }: { readonly atLatest?: number } = {}): void {
-    // The only node has rank 0 in all shards, so it leaves no slot to peers and plans no scan.
+    // If this node is the only one, it has rank 0 in all shards. So it leaves no slot to peers and plans no scan.
     if (this.#parts.assignment.isAlone && !this.#isOwed) {
       this.#hasLeft = false
       this.#scanAt = Number.POSITIVE_INFINITY
@@ -258,9 +268,9 @@ export class OverdueTakeover {
   }
 
   #newScan(): Scan {
-    // Each watcher before this node has one `standby` interval for an overdue slot. The assigned node of a job is not among
-    // these watchers, so at least `watchRank - 1` watchers precede this node for any job. The scan leaves out slots for which
-    // these watchers still have time; `#takeOnInTurn` counts exactly.
+    // Each node that scans before this node has one `standby` interval for an overdue slot. The node with rank 0 for a
+    // job does not count. So at least `watchRank - 1` nodes scan before this node for any job. The scan leaves out
+    // slots for which these nodes still have time. `#takeOnInTurn` then counts these nodes exactly for each job.
     const fewestTurns = Math.min(Math.max(0, this.#parts.assignment.watchRank - 1), activeWatchers)
     const upTo = this.#engine.now() - (fewestTurns + 1) * this.#parts.standbyMs
     const isFull = this.#scans++ % (upkeepMs / lookMs) === 0
@@ -292,7 +302,8 @@ export class OverdueTakeover {
   }
 
   /**
-   * Takes over a slot, unless a watcher before this node still has time for the slot. Each watcher has one `standby` interval.
+   * Takes over a slot, unless a node that scans before this node still has time for the slot. Each such node has one
+   * `standby` interval.
    */
   #takeOnInTurn(record: JobRecord): void {
     const job = { job: record }

@@ -49,11 +49,11 @@ function missedSlotsOf({ plan, slot, pausedUntil, series, missedUntil }: LateSlo
   const { misfireThresholdMs, recoveryStrategy } = plan.settings
   const isPaused = slot < pausedUntil
   const strategy: RecoveryStrategy = isPaused ? { type: 'mark_as_missed' } : recoveryStrategy
-  // A pause has its own strategy. So a decision about slots of a pause ends with the pause, and the launcher then finds the job
-  // late again.
+  // Slots in a pause have another strategy than slots after the pause. So a decision about slots in a pause ends with the
+  // pause, and the launcher then finds the job late again.
   const late = Math.max(now - misfireThresholdMs - 1, Math.min(missedUntil, now))
   const last = isPaused ? Math.min(late, pausedUntil - 1) : late
-  // The minimum covers a wall clock that was set back since the launcher found the slot late.
+  // `until` is never before the slot, even if the wall clock was set back since the launcher found the slot late.
   return { series, first: slot, until: Math.max(slot, last), strategy }
 }
 
@@ -177,7 +177,8 @@ export class Recovery {
         turns,
       })
       const item = this.#itemFor(late, decision)
-      // Calls `stepped` once more, so that `turns` also notices if the schedule was slow while the item was made.
+      // Report this last step to `turns`, which otherwise would not notice that the schedule was slow while the item
+      // was made.
       await turns.stepped()
       const batcher = decision.toRun > fewSlots ? this.#large : this.#small
       batcher.add({ late, decision, item })

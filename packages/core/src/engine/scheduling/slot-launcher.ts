@@ -106,7 +106,7 @@ export class SlotLauncher {
   }
 
   /**
-   * Launches due slots. Returns false if more slots are due and too many calls are in progress; the answer to one of these
+   * Launches due slots. Returns false if more slots are due and too many calls are in progress. The answer to one of these
    * calls then starts the next launch.
    */
   async #launchDue(): Promise<boolean> {
@@ -198,7 +198,7 @@ export class SlotLauncher {
    */
   #passes(job: RegisteredJob): boolean {
     const rank = job.isOverdue ? 0 : this.#parts.assignment.rankOf(job)
-    // A job without a plan is not left here: `#takeDue` takes it off the agenda.
+    // A job without a plan does not count as left to peers: `#takeDue` takes it off the agenda.
     if (rank === 0 || job.plan === null) return false
     if (this.#parts.findsDueJobs) {
       this.#parts.overdue.left(job.at)

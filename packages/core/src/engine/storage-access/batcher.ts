@@ -480,10 +480,10 @@ export class CallerBatcher<Item, Answer> {
 
   /**
    * Sends one item and resolves with the item's answer. The batcher calls `make` when it prepares the call. Rejects with the
-   * error of `make`, with the caller's timeout or abort error if the caller gives up, or with {@link ItemRefused} if the
-   * storage rejects the item. If the item is retried alone, `ItemRefused` may also contain the refusal of the caller. In both
-   * cases {@link refusedItem} returns the error for the caller. A call that is not retried also rejects with the error of the
-   * storage.
+   * error of `make`, or with {@link ItemRefused} if the storage rejects the item. If the caller gives up, rejects with the
+   * caller's timeout or abort error. If the item is retried alone, `ItemRefused` may also contain the refusal of the caller. In
+   * both cases {@link refusedItem} returns the error for the caller. A call that is not retried also rejects with the error of
+   * the storage.
    */
   send(asked: Asked, make: (now: number) => Item): Promise<Answer> {
     return new Promise((resolve, reject) => this.#batcher.add({ asked, make, resolve, reject }))

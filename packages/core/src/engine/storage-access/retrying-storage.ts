@@ -23,8 +23,8 @@ export function isStorageGone(error: unknown): boolean {
 }
 
 /**
- * A call with a list of items returns this symbol if the storage has answered none of its items, and the call must not be
- * retried. Each item is retried alone by another call, was rejected, or has a caller that gave up. The symbol does not count as
+ * A call with a list of items returns this symbol if the storage has answered none of its items. The call must then not be
+ * retried: each item is retried alone by another call, was rejected, or has a caller that gave up. The symbol does not count as
  * an answer of the storage, so it ends no outage.
  */
 export const movedOn: unique symbol = Symbol('moved on')
@@ -183,7 +183,7 @@ export class RetryingStorage implements StorageCalls {
           return answer
         } catch (error) {
           if (this.#isPermanent(error, asked !== null)) throw error
-          // After the agenda has stopped, a pause would never end.
+          // The agenda has stopped with the engine, so a pause would never end.
           if (this.isStopped) throw new EngineStopped()
           const retryInMs = Math.min(longestPauseMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10))
           this.#events.emit('storage.failed', { operation, error, attempt, retryInMs })

@@ -96,8 +96,9 @@ export class SharedStorage {
   }
 
   /**
-   * A claim notifies the other engines if it leaves claimable occurrences (`more`), or if `nextDueAt` differs from the last
-   * claim's. A later `nextDueAt` is also news, because the other engines set their timers by it.
+   * Returns which kinds of wake-ups a claim causes for the other engines. A claim notifies them if it leaves claimable
+   * occurrences (`more`), or if `nextDueAt` differs from the last claim's. A later `nextDueAt` is also news, because
+   * the other engines set their timers by it.
    *
    * A claim that takes nothing notifies no engine; otherwise two engines would notify each other forever. An unchanged
    * `nextDueAt` notifies no engine either; otherwise every claim would wake all engines.
@@ -136,7 +137,7 @@ function newsOfSave(changes: readonly JobChange[], answers: readonly SaveJobAnsw
 
 function newsOfCreate(items: readonly CreateItem[], answers: readonly CreateAnswer[]): Kind[] {
   const created = answers.map((answer) => (answer.outcome === 'created' ? answer : null))
-  // The answer to a recovery describes only the last entry of the recovery.
+  // The answer to a recovery describes only its last entry, so the entries of the item show whether a run is pending.
   const isPending = (item: CreateItem, index: number) =>
     created[index] != null &&
     (item.kind === 'recovery' ? item.entries.some(({ kind }) => kind === 'run') : created[index].state === 'pending')

@@ -14,7 +14,7 @@ export const firstRetryMs = 100
 
 /**
  * Number of the attempt from which a failed list is halved, about 300 ms after the first attempt. If the storage has accepted
- * no call since the first attempt, it is probably unavailable, and only one attempt in 4 sends halves, because halves multiply
+ * no call since the first attempt, it is probably unavailable. Only one attempt in 4 then sends halves, because halves multiply
  * the failing calls. A call of one item has no halves: from this attempt on, the item is retried alone.
  *
  * Also the number of failures after which an item that is retried alone is rejected, 3 s to 7 s after the first attempt. The
@@ -24,7 +24,7 @@ export const firstRetryMs = 100
 export const enoughFailures = 3
 
 /**
- * Maximum number of characters that the engine shows of a foreign text: a storage's error in the message of a timeout, a
- * progress message, or a line of a child's output.
+ * Length in characters to which the engine cuts a foreign text. Foreign texts are a storage's error in the message of a
+ * timeout, a progress message, and a line of a child's output.
  */
 export const longestShownText = 200

@@ -61,9 +61,9 @@ export class AsyncSteps extends AsyncWrites implements LedgerSteps {
       page = await ledger.due(query, { limit: limit - taken.length + 1, cursor: null })
       rest = page.occurrences.filter(({ jobId }) => !passedOver.has(jobId))
     }
-    // The claim has started none of `rest`. Some may belong to paused jobs, so the next claimable instant can lie before the
-    // next due instant: the claim looks at a few of these jobs. The due instants of the remaining occurrences are early
-    // enough in each case.
+    // The claim has started none of `rest`. An occurrence of a paused job can be claimed only after the pause. So the claim
+    // reads when the pauses of a few of these jobs end. For the remaining occurrences, `nextDueAt` uses their due instants,
+    // which are never too late.
     const first = new Map(rest.filter(({ dueAt }) => dueAt !== undefined).map((address) => [address.jobId, address]))
     const looked = [...first.values()].slice(0, lookedAtByClaim)
     if (looked.length > 0) await this.each(now, looked, looks(request, passedOver, tally))

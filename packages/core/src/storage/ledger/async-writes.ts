@@ -23,7 +23,7 @@ export type AsyncWriter = Pick<
 
 /**
  * The writing methods of a `Storage`, as steps on an asynchronous ledger. An adapter uses these methods for all writes, for
- * writes inside a user's transaction, or only for those methods that the adapter does not implement itself.
+ * writes inside a user's transaction, or only in place of methods that the adapter lacks.
  */
 export class AsyncWrites extends LedgerWrites {
   readonly #ledger: AsyncWriter

@@ -14,8 +14,8 @@ export interface ClaimTally {
   /** Whether a claim has woken an occurrence, which may precede occurrences that were already read. */
   woke: boolean
   /**
-   * The earliest instant at which a pause ends, or a start rate allows a start, for an occurrence that this claim left out;
-   * infinite if there is none.
+   * The earliest instant at which a pause ends or a start rate allows a start, of all occurrences that this claim left out.
+   * Infinite without such an occurrence.
    */
   resumesAt: number
   /** For each job with a start rate: the occurrence that this claim delayed until the next allowed start. */
@@ -31,8 +31,8 @@ export function newTally(): ClaimTally {
  * the occurrence does not start:
  * - The places of the job are taken: the occurrence is queued again.
  * - The start rate allows no start yet, or a woken occurrence precedes this one: this one stays pending.
- * - The job was deleted, or the occurrence is superseded: this occurrence is canceled, or earlier superseded slots of the job
- *   are.
+ * - The job was deleted, or the occurrence is superseded: the claim cancels this occurrence, or superseded slots of the job
+ *   that precede it.
  */
 export function claimStep(
   context: StepContext,
@@ -75,8 +75,8 @@ export function claimStep(
 }
 
 /**
- * Delays an occurrence by the start rate: the first occurrence of the job in this claim waits until `until`; further occurrences
- * are queued again behind it. A repeated step delays the same occurrence again.
+ * Delays an occurrence by the start rate. The first occurrence of the job in this claim waits until `until`. Further
+ * occurrences are queued again behind the first one. A repeated step delays the same occurrence again.
  */
 function holdBack(
   context: StepContext,
@@ -123,7 +123,7 @@ function isBlocked({ head, counts }: JobLedger, { record }: LedgerEntry): boolea
   return running >= places || (isDelayed(record) && pending - delayed + running >= places)
 }
 
-/** Returns whether a claim may take the occurrence. The claiming step checks this again. */
+/** Returns whether a claim may take the occurrence. The claiming step repeats this check. */
 export function isClaimable(
   job: JobLedger,
   { record }: LedgerEntry,

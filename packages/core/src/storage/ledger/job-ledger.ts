@@ -25,9 +25,9 @@ export type LedgerHead = Pick<
 /** The members of a {@link JobRecord} that {@link LedgerHead} leaves out or shortens. */
 export type BesideHead = Pick<JobRecord, 'paused'> & Omit<JobRecord, keyof LedgerHead>
 
-/** Combines the two parts in which an adapter stores a job into one record. */
+/** Makes the record of a job from the two parts in which an adapter stores the job. */
 export function jobRecordOf(head: LedgerHead, beside: BesideHead): JobRecord {
-  // Lists the members one by one, because an object from a literal needs much less memory than one that a spread fills.
+  // A literal with all members needs much less memory than an object that a spread fills.
   const job: JobRecord = {
     id: head.id,
     name: beside.name,
@@ -74,8 +74,8 @@ export interface LedgerEntry {
 }
 
 /**
- * One job within one step: its head, its occurrences, and the changes that the step makes. A step sees its own changes
- * at once. Other steps see all of them, or none, after the end of the step.
+ * One job within one step: its head, its occurrences, and the changes that the step makes. A step sees its own changes at once.
+ * Other steps see no change before the end of the step, and all changes or none after that.
  */
 export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
   /** The head of the job, with the changes of this step. */
@@ -104,7 +104,8 @@ export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
   superseded(state: 'pending' | 'queued', limit: number): readonly Entry[]
 
   /**
-   * Adds an occurrence whose id the ledger does not hold. If the occurrence has a `namingKey`, the key names it from now on.
+   * Adds an occurrence whose id the ledger does not hold. If the occurrence has a `namingKey`, the key names this occurrence
+   * from now on.
    */
   create(record: OccurrenceRecord): void
   /** Replaces the record of a live occurrence. */

@@ -36,7 +36,7 @@ export interface HistoryRemover {
 }
 
 /**
- * The part of a storage that an adapter supplies; `storageFromLedger` makes a complete `Storage` of it.
+ * The part of a storage that an adapter supplies; `storageFromLedger` makes a complete `Storage` of a ledger.
  *
  * - `sync`: the data can be read and written within one synchronous transaction (memory, an embedded database).
  * - `async`: reads and writes are asynchronous (a server, a key-value store). Core states the needs of a step, decides on the
@@ -65,7 +65,7 @@ export interface AsyncLedgerWithin extends Pick<AsyncLedger, 'run' | 'quickSettl
 
 /** The members that both kinds of ledger have: reads outside of steps, and closing. */
 export interface LedgerBase {
-  /** The call with which a user opens such a storage, for messages: `memoryStorage()`. */
+  /** The call with which a user opens this storage, as messages name it: `memoryStorage()`. */
   readonly opener: string
   /** The properties of the storage that tune the engine, as in `Storage`. */
   readonly capabilities: StorageCapabilities
@@ -108,7 +108,10 @@ export interface HistoryRemoval {
   readonly jobId: JobId
   /** Final occurrences to remove, oldest first. */
   readonly occurrences: readonly OccurrenceAddress[]
-  /** The keys that these occurrences took when they were created. The ledger frees each key that still names its occurrence. */
+  /**
+   * The reusable keys of the removed occurrences. The ledger frees a key if the removed occurrence is still the last occurrence
+   * of the key.
+   */
   readonly keys: readonly NamedKey[]
   /** The new prune floor of the job, in epoch milliseconds. */
   readonly floor: number
@@ -216,23 +219,24 @@ export interface AsyncLedger extends LedgerBase {
    * Runs one step: reads the named records, asks the step for its further needs, lets the step decide, and writes the result in
    * one atomic commit. If another commit may have changed the records read, `run` repeats the step.
    *
-   * Order matters. A locking storage first locks the heads, in the order of the step. A later statement reads the occurrences.
+   * A locking storage must first lock the heads, in the order of the step. A later statement must read the occurrences.
    *
    * @throws StepTooLarge, with nothing written, when a divisible step is too large for one commit
    */
   run(step: LedgerStep): Promise<void>
 
   /**
-   * An optional fast path that core tries before it runs the step. This fast path settles one occurrence without a read,
-   * under a condition that is equivalent to the rules. Returns `null`, without a change, if the rules must decide.
+   * An optional fast path that core tries before it runs the step of a `settle` item. This fast path settles one occurrence
+   * without a read, under a condition that is equivalent to the rules. Returns `null`, without a change, if the rules must
+   * decide.
    */
   quickSettle?(item: SettleItem, now: number): Promise<SettleAnswer | null>
 
   /**
    * Optional fast paths that core tries for a whole call before it runs the steps. These fast paths carry out ordinary items
-   * (slots that start, ends that wake no occurrence) without a read, under conditions that are equivalent to the rules. Each
-   * item belongs to a different job. The answers have the order of the items: `null`, without a change, for each item that
-   * the rules must decide.
+   * without a read: slots that start, and ends that wake no occurrence. The conditions of the fast paths are equivalent to the
+   * rules. Each item belongs to a different job. The answers have the order of the items: `null`, without a change, for each
+   * item that the rules must decide.
    */
   quickCreates?(
     items: readonly CreateItem[],
@@ -243,7 +247,7 @@ export interface AsyncLedger extends LedgerBase {
 
   /**
    * Reads pending occurrences that seem to be due, least `orderAt` first. The answer is only a hint: the claiming step checks
-   * again.
+   * each occurrence again.
    */
   due(query: DueQuery, page: { readonly limit: number; readonly cursor: string | null }): Promise<DuePage>
   /** Reads the next due instant, as {@link SyncLedger.nextDueAt} does. */
@@ -251,8 +255,8 @@ export interface AsyncLedger extends LedgerBase {
   /** Reads the running occurrences of exactly this owner that have a cancel request, least `scheduledAt` first. */
   cancelRequested(owner: Owner): Promise<readonly OccurrenceRecord[]>
   /**
-   * Reads each job that has queued occurrences and either no active occurrence or a `cancelsBelow`. The answer is only a
-   * hint. A delayed occurrence is not active.
+   * Reads each job that has queued occurrences and either no active occurrence or a `cancelsBelow`. The answer is only a hint:
+   * the repairing step checks each job again. A delayed occurrence is not active.
    */
   stranded(): Promise<readonly JobId[]>
 }
@@ -280,7 +284,10 @@ export interface LedgerStep {
   readonly keys: readonly { readonly jobId: JobId; readonly keyId: OccurrenceId }[]
   /** Whether the step needs complete heads, with definitions and timelines. */
   readonly wholeJobs: boolean
-  /** Whether the step has several items: if the items are too large for one commit, core repeats the step in halves. */
+  /**
+   * Whether the step has several items: if the items are too large for one commit, core splits them and runs a step for each
+   * half.
+   */
   readonly isDivisible: boolean
   /** Returns the live occurrences that the step needs. If the ledger repeats the step, it calls `needs` again. */
   needs(found: StepHeads): readonly LiveNeed[]
@@ -289,8 +296,8 @@ export interface LedgerStep {
    */
   decide(found: StepState): readonly JobWrite[]
   /**
-   * For a ledger that commits a large step in parts: tells the step about occurrences that the ledger could not end, because
-   * they were started meanwhile. The ledger calls `outlived` before `run` resolves.
+   * Tells the step which occurrences the ledger could not end, because they were started meanwhile. Only for a ledger that
+   * commits a large step in parts. The ledger calls `outlived` before `run` resolves.
    */
   outlived(occurrences: ReadonlySet<OccurrenceId>): void
 }
@@ -315,12 +322,12 @@ export interface NamedOccurrence extends OccurrenceAddress {
  * write.
  */
 export interface StoredJob {
-  /** The head of the job, as read or to write. */
+  /** The head of the job: as the ledger has read it, or as the ledger must write it. */
   readonly head: LedgerHead
   /**
-   * Counts of the job's live occurrences. `queued` is always exact. If other counts need a search, the ledger may estimate them
-   * unless the step needs them, see {@link LiveNeeds.counts}. The sum of the estimates must not be too low; it may include
-   * ended and delayed occurrences.
+   * Counts of the job's live occurrences. `queued` is always exact. If the numbers of pending and running occurrences need a
+   * search, the ledger may estimate them. Exception: the step needs exact numbers, see {@link LiveNeeds.counts}. The sum of the
+   * estimates must not be too low; the sum may include ended and delayed occurrences.
    */
   readonly counts: JobCounts
   /** The complete head, if the step has `wholeJobs`; otherwise `null`. */
@@ -349,8 +356,8 @@ export type LiveNeeds = { readonly [State in LiveState]: number } & {
    */
   readonly counts: boolean
   /**
-   * Read pending and queued occurrences, each from the first on, until `count` of them are superseded under this
-   * `cancelsBelow`. `null`: read no superseded slots.
+   * The superseded slots that the step needs. The ledger reads pending and queued occurrences, each from the first on, until
+   * `count` of them are superseded under this `cancelsBelow`. `null`: the step needs no superseded slots.
    */
   readonly superseded: { readonly cancelsBelow: number; readonly count: number } | null
 }
@@ -376,7 +383,7 @@ export interface JobWrite {
   readonly occurrences: readonly OccurrenceWrite[]
 }
 
-/** The write of a step on one occurrence. If a new occurrence has a `namingKey`, the key names it from now on. */
+/** The write of a step on one occurrence. If a new occurrence has a `namingKey`, the key names this occurrence from now on. */
 export interface OccurrenceWrite {
   /** The occurrence as the ledger has read it; `null` for a new occurrence. */
   readonly before: LedgerEntry | null

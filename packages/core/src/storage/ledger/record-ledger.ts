@@ -21,7 +21,7 @@ import { compareAddresses } from './step-context.ts'
 
 /** Options of {@link RecordLedger}. */
 export interface RecordLedgerOptions {
-  /** The call with which a user opens such a storage, for messages: `journalStorage()`. */
+  /** The call with which a user opens this storage, as messages name it: `journalStorage()`. */
   readonly opener: string
   /** The properties of the storage that tune the engine, as in `Storage`. */
   readonly capabilities: StorageCapabilities

@@ -48,8 +48,8 @@ export function pageOfOccurrences(
 }
 
 /**
- * Returns the position of an occurrence in a list: failures by their end, waiting occurrences by `orderAt`, all others by
- * their scheduled time.
+ * Returns the position of an occurrence in a list: a failure in a list of failures by its end, a waiting occurrence by
+ * `orderAt`, any other occurrence by its scheduled time.
  */
 function placeOf(record: OccurrenceRecord, query: OccurrenceQuery): Place {
   const { id, scheduledAt, finishedAt } = record

@@ -62,8 +62,8 @@ export interface NextOne {
 }
 
 /**
- * Works as {@link wakeNext}, but if the next occurrence is due and the job not paused, the occurrence becomes running for this
- * owner instead of pending.
+ * Works as {@link wakeNext}, with one difference: if the next occurrence is due and the job is not paused, that occurrence
+ * becomes running for this owner.
  */
 export function takeNext(context: StepContext, job: JobLedger, owner: Owner): NextOne {
   if (job.counts.queued === 0 || job.head.deletedAt !== null) return { woken: null }
@@ -116,8 +116,8 @@ function hasStartRate({ head }: JobLedger): boolean {
 }
 
 /**
- * Returns whether an occurrence may start that is new, or that the end of another occurrence takes. Under a start rate,
- * pending occurrences start first.
+ * Returns whether a new occurrence may start, or an occurrence that the end of another occurrence takes (see `takeNext`). Under
+ * a start rate, pending occurrences start first.
  */
 export function mayStart({ now }: StepContext, job: JobLedger): boolean {
   if (!hasStartRate(job)) return true
@@ -150,8 +150,8 @@ export function letGoHeld(context: StepContext, job: JobLedger): void {
 }
 
 /**
- * Repairs a job with queued occurrences: wakes the next queued occurrence if no occurrence is active, and cancels some
- * occurrences of a deleted job, or superseded slots. Returns whether more must be canceled.
+ * Repairs a job with queued occurrences. If no occurrence is active, wakes the next queued occurrence. Cancels some superseded
+ * slots, or some waiting occurrences of a deleted job. Returns whether more must be canceled.
  */
 export function tend(context: StepContext, job: JobLedger): boolean {
   if (job.head.deletedAt !== null) {

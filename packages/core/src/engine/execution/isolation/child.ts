@@ -29,7 +29,7 @@ export interface Child {
   post(message: ToChild): void
   /** Terminates the child, even during synchronous code. The listener then receives the child's end. */
   kill(): void
-  /** The last lines that the child wrote to stderr. */
+  /** Returns the last lines that the child wrote to stderr. */
   lastLines(): string
 }
 

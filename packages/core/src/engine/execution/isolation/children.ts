@@ -56,7 +56,8 @@ export class Children {
       try {
         this.#starter.get()
       } catch (error) {
-        // Only report the error: the first attempt starts the starter process again, and fails if that start fails.
+        // Only reports the error. The first attempt starts the starter process again, and that attempt fails if the start fails
+        // again.
         this.#engine.fail('isolation', error)
       }
       return
@@ -135,7 +136,8 @@ export class Children {
       const seeker = this.#waiting[0] as ChildSeeker
       const kept = this.#takeIdle(keyOf(seeker.work))
       if (kept === null && this.#living.size >= this.#most) {
-        // The oldest idle child ends to make room. Its end calls this method again.
+        // Ends the child that has been idle longest, to make room for a child of this seeker. The end of the idle child calls
+        // this method again.
         const [oldest] = this.#idle
         if (oldest !== undefined) this.#endIdle(oldest.child)
         return

@@ -51,8 +51,8 @@ export class StarterProcess {
     this.#forked.on('close', (exitCode, signal) => {
       const how = signal === null ? `exit code ${exitCode}` : `signal ${signal}`
       const error = new Error(`The starter process of this node has ended: ${how}.`)
-      // Children end by themselves after their starter process, unless SIGSTOP has suspended them. So the node kills all of
-      // them.
+      // The children end by themselves after their starter process has ended, unless SIGSTOP has suspended them. So the node
+      // kills each child.
       for (const { pid } of this.#children.values()) if (pid !== null) killGroup(pid)
       this.#gone({ exitCode: null, signal: 'SIGKILL', error })
     })
@@ -163,7 +163,7 @@ function presentFolder(): string | null {
   try {
     return process.cwd()
   } catch {
-    // The child then starts in the working directory of the starter process.
+    // The working directory was deleted. The child then starts in the working directory of the starter process.
     return null
   }
 }
