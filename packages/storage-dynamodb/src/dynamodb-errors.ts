@@ -127,7 +127,7 @@ const foreign: FailureMeaning = {
   remedy: 'Give Jobistemer a table of its own, made with createTable() or its CloudFormation template.',
 }
 
-export function foreignTable(tableName: string, detail: string, cause?: unknown): JobistemerError {
+function foreignTable(tableName: string, detail: string, cause?: unknown): JobistemerError {
   return failureOf(foreign, detail, { field: 'tableName', value: tableName, cause })
 }
 

@@ -30,10 +30,10 @@ const uuid = () => id.slice(4)
 /** Adds versions to the job. The last one is in force. */
 async function addVersions(...versions: readonly number[]): Promise<void> {
   await query(`DELETE FROM ${schema}.versions`)
-  await query(
-    `INSERT INTO ${schema}.versions SELECT $1, version, 0, 'f', '{}' FROM unnest($2::integer[]) version`,
-    [uuid(), versions],
-  )
+  await query(`INSERT INTO ${schema}.versions SELECT $1, version, 0, 'f', '{}' FROM unnest($2::integer[]) version`, [
+    uuid(),
+    versions,
+  ])
   await query(`UPDATE ${schema}.heads SET version = $1`, [versions.at(-1)])
 }
 

@@ -110,7 +110,7 @@ export function readOccurrence(row: OccurrenceRow, names: RowNames, withRuns = t
 }
 
 /** Returns the details of an occurrence. Most slots have none. */
-export function readDetails(text: string | null): OccurrenceDetails {
+function readDetails(text: string | null): OccurrenceDetails {
   return text === null ? {} : detailsOfStored(parseStored(text))
 }
 
