@@ -61,8 +61,14 @@ export class RecordLedger implements AsyncLedger, HistoryRemover {
   }
 
   async run(step: LedgerStep): Promise<void> {
-    const { jobs, keys, occurrences, live } = this.#records
-    const named = [...step.occurrences.map(({ id }) => id), ...step.keys.flatMap(({ keyId }) => keys.get(keyId) ?? [])]
+    const { jobs, occurrences, live } = this.#records
+    const keys = new Map(
+      step.keys.flatMap(({ keyId }) => {
+        const id = this.#records.keys.get(keyId)
+        return id === undefined ? [] : [[keyId, id] as const]
+      }),
+    )
+    const named = [...step.occurrences.map(({ id }) => id), ...keys.values()]
     const records = named.flatMap((id) => occurrences.get(id) ?? [])
     const heads = step.jobs.flatMap((id) => jobs.get(id) ?? [])
     // The ledger passes all live occurrences of the jobs, so it need not ask for the needs of the step.

@@ -16,7 +16,9 @@ import type { LedgerSteps, LedgerStepsWithin } from './ledger-storage.ts'
 import { type MaybePromise, whenDone } from './maybe-promise.ts'
 import { canceledByClaim } from '../tuning.ts'
 import { cancelNoticeOf, type StepContext, tend } from './step-context.ts'
-import { creates, LedgerWrites, settles, type StepKind } from './step-kinds.ts'
+import { createStep } from './create-step.ts'
+import { settleStep } from './end-steps.ts'
+import { LedgerWrites, type StepKind } from './step-kinds.ts'
 
 /** The part of a synchronous ledger that runs writing steps. `createJob` is absent inside a user's transaction. */
 type SyncWriter = Pick<SyncLedger, 'transaction' | 'job' | 'quickCreate' | 'quickSettle'> &
@@ -33,23 +35,30 @@ class SyncWrites extends LedgerWrites {
   }
 
   createOccurrences({ now, owner, items }: CreateOccurrencesRequest): MaybePromise<readonly CreateAnswer[]> {
-    return this.each(now, items, creates(owner), (item) => this.#ledger.quickCreate?.(item, owner))
+    const ledger = this.#ledger
+    return this.step(now, (context) =>
+      items.map(
+        (item) => ledger.quickCreate?.(item, owner) ?? createStep(context, ledger.job(item.jobId), item, owner),
+      ),
+    )
   }
 
   settle({ now, items }: SettleRequest): MaybePromise<readonly SettleAnswer[]> {
-    return this.each(now, items, settles, (item) => this.#ledger.quickSettle?.(item))
+    const ledger = this.#ledger
+    return this.step(now, (context) =>
+      items.map((item) => ledger.quickSettle?.(item) ?? settleStep(context, ledger.job(item.jobId), item)),
+    )
   }
 
   protected each<Item, Answer>(
     now: number,
     items: readonly Item[],
     kind: StepKind<Item, Answer>,
-    quick?: (item: Item) => Answer | null | undefined,
   ): MaybePromise<readonly Answer[]> {
     const ledger = this.#ledger
     const create: Parameters<typeof kind.step>[3] = (...created) => ledger.createJob?.(...created)
     return this.step(now, (context) =>
-      items.map((item) => quick?.(item) ?? kind.step(context, ledger.job(kind.jobOf(item)), item, create)),
+      items.map((item) => kind.step(context, ledger.job(kind.jobOf(item)), item, create)),
     )
   }
 
@@ -133,10 +142,17 @@ export class SyncSteps extends SyncWrites implements LedgerSteps {
   #claimAnswer(request: ClaimRequest, claimed: readonly OccurrenceRecord[], more: boolean): ClaimAnswer {
     const ledger = this.#ledger
     const cancelRequested = ledger.cancelRequested(request.owner).map(cancelNoticeOf)
-    return { claimed, cancelRequested, more, nextDueAt: ledger.nextDueAt(request) }
+    return {
+      claimed,
+      cancelRequested,
+      more,
+      nextDueAt: ledger.nextDueAt(request),
+    }
   }
 }
 
 function within(ledger: SyncLedgerWithin): LedgerStepsWithin {
-  return Object.assign(new SyncWrites(ledger), { forbidCommit: () => ledger.forbidCommit() })
+  return Object.assign(new SyncWrites(ledger), {
+    forbidCommit: () => ledger.forbidCommit(),
+  })
 }
