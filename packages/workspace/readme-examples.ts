@@ -59,7 +59,8 @@ export async function runReadmeExamples(
     if (whole !== null) {
       const [, name = '', from = ''] = whole
       const value = modules[from]?.default
-      if (value === undefined) throw new Error(`Line ${index + 1}: ${from} has no default export.`)
+      if (value === undefined)
+        throw new Error(`Line ${index + 1} of ${document.href}: the module ${from} has no default export.`)
       scope[name] = value
       return
     }
@@ -71,7 +72,8 @@ export async function runReadmeExamples(
     const [, names = '', from = ''] = imported
     for (const name of names.split(', ')) {
       const value = modules[from]?.[name]
-      if (value === undefined) throw new Error(`Line ${index + 1}: there is no ${name} in ${from}.`)
+      if (value === undefined)
+        throw new Error(`Line ${index + 1} of ${document.href}: the module ${from} has no export ${name}.`)
       scope[name] = value
     }
   })

@@ -25,7 +25,7 @@ async function work(context: TaskContext, mostMs: number, steps = 10): Promise<v
   for (let step = 1; step <= steps; step++) {
     await context.sleep(length / steps)
     context.progress(step / steps, `part ${step} of ${steps}`)
-    context.logger.info({ part: step }, 'finished a part of the work')
+    context.logger.info({ part: step }, 'the task finished one part of its simulated work')
   }
 }
 

@@ -33,9 +33,9 @@ export class JournalFile {
   load({ form, migrations }) {
     const [header = { journal: form }, ...lines] = this.journal.read()
     if (typeof header?.journal !== 'number')
-      throw this.journal.error('STORAGE_FOREIGN', 'contains no journal of this storage')
+      throw this.journal.error('STORAGE_FOREIGN', 'the file contains no journal of this storage')
     if (header.journal > form)
-      throw this.journal.error('STORAGE_SCHEMA_NEWER', 'was written by a newer version of this storage')
+      throw this.journal.error('STORAGE_SCHEMA_NEWER', 'a newer version of this storage wrote the file')
     const missing = migrations.slice(header.journal - 1)
     for (const change of lines.flat()) this.records.apply(missing.reduce((known, migrate) => migrate(known), change))
     const isCurrent = lines.length > 0 && lines.length <= compactAfterLines && missing.length === 0

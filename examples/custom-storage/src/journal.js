@@ -23,7 +23,7 @@ export class Journal {
       this.descriptor = openSync(file, 'a')
       syncFolder(file)
     } catch (cause) {
-      throw this.error('STORAGE_UNREADABLE', 'cannot be opened', cause)
+      throw this.error('STORAGE_UNREADABLE', 'the file cannot be opened', cause)
     }
   }
 
@@ -41,7 +41,7 @@ export class Journal {
       if (this.length < bytes.length) ftruncateSync(this.descriptor, this.length)
       return entries
     } catch (cause) {
-      throw this.error('STORAGE_UNREADABLE', 'contains a line that is not JSON', cause)
+      throw this.error('STORAGE_UNREADABLE', 'the file contains a line that is not JSON', cause)
     }
   }
 
@@ -54,7 +54,7 @@ export class Journal {
       this.length += bytes.length
     } catch (cause) {
       ftruncateSync(this.descriptor, this.length)
-      throw this.error('STORAGE_FAILED', 'could not be written; the storage kept no change of this call', cause)
+      throw this.error('STORAGE_FAILED', 'the file could not be written, and contains no change of this call', cause)
     }
   }
 
@@ -76,12 +76,12 @@ export class Journal {
 
   length = 0
 
-  /** @param {import('@jobistemer/core').ErrorCode} code @param {string} how @param {unknown} [cause] */
-  error(code, how, cause) {
+  /** @param {import('@jobistemer/core').ErrorCode} code @param {string} problem @param {unknown} [cause] */
+  error(code, problem, cause) {
     const remedy =
       'Give a file that journalStorage() of this version made, or a new one in a folder that can be written.'
     return new JobistemerError(code, {
-      message: `${this.file} ${how}.`,
+      message: `${this.file}: ${problem}.`,
       field: 'file',
       value: this.file,
       remedy,

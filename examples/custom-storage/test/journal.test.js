@@ -104,7 +104,7 @@ describe('the journal file of the example storage', () => {
     })
   })
 
-  it('is migrated if it has an older stored form, and refused if it has a newer stored form', async () => {
+  it('is migrated if its format is older, and refused if its format is newer', async () => {
     await withFile(async (file) => {
       await writeUntilKilled(file, 5)
       const first = journalStorage({ file })

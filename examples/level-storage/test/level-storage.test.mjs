@@ -69,7 +69,7 @@ describe('the example storage on LevelDB', () => {
     }
   })
 
-  it('migrates data of an older stored form, even after a crash in the migration, and refuses data of a newer stored form', async () => {
+  it('migrates data in an older format, even after a crash in the migration, and refuses data in a newer format', async () => {
     const first = levelStorage({ folder })
     await first.listJobs({ limit: 1, cursor: null })
     await first.close()

@@ -39,7 +39,7 @@ async function bundle() {
   return { register, jobs, POST }
 }
 
-it('the Next.js server starts the jobs, its route triggers a job, and the edge runtime starts none', async () => {
+it('the Next.js server starts the jobs, its route triggers a job, and the edge runtime starts no jobs', async () => {
   newServer()
   const { register } = await bundle()
   const { jobs, POST } = await bundle()

@@ -126,7 +126,7 @@ function indexOf(run: Run, event: WitnessLine['event'], slot: number, task: stri
   )
 }
 
-it('the ledger check accepts a demo with one killed node in which one attempt was lost and all other work was done once', () => {
+it('the ledger check accepts a demo in which one node was killed, one attempt was lost, and the rest was done once', () => {
   expect(problemsOf(goodRun())).toEqual([])
 })
 

@@ -69,7 +69,7 @@ it('the live table shows interrupted attempts and recovered slots', async () => 
   expect(tableOf({ ...options, occurrences }).lines[1]?.text).toContain('missed, made up, interrupted, taken up again')
 })
 
-it('the live table on a narrow terminal omits the notes first, and then the sum, the durations and parts of the headings', async () => {
+it('a narrow live table omits first the notes, then the durations of slots and attempts, then parts of the headings', async () => {
   for (const columns of [100, 60, 45, 34, 10]) {
     const { lines, complete } = tableOf(await tableOptions(columns))
     for (const { text, width } of lines) {
@@ -106,7 +106,7 @@ it('describeChanges returns the changes between two reads of the ledger as lines
   expect(describeChanges(now, now, anyNode)).toEqual([])
 })
 
-it('describeChanges reports an attempt that runs for several reads once, as running', async () => {
+it('describeChanges reports the start of an attempt once, even if several reads of the ledger show it running', async () => {
   const occurrence = await realOccurrence()
   const [copy] = occurrence.tasks
   const startedAt = new Date('2026-01-01T02:00:03Z')

@@ -12,7 +12,7 @@ function openDatabase(rows?: number): Database.Database {
   return database
 }
 
-it('readContents counts the rows of every table that stores rows, with any kind of key', async () => {
+it('readContents counts the rows of every table that stores rows, whatever kind of key the table has', async () => {
   const { tables } = await readContents(openDatabase(5000))
   const counts = Object.fromEntries(tables.map(({ name, rows }) => [name, rows]))
   expect(counts).toMatchObject({ notes: 5000, tags: 5000, words_content: 1 })
@@ -63,7 +63,7 @@ it.each(lookalikes)('readContents returns different checksums for the rows (%s) 
   expect((await readContents(database)).checksum).not.toBe(before.checksum)
 })
 
-it('describeDifferences names each table with its actual and its expected number of rows', async () => {
+it('describeDifferences names each missing or additional table, and each table with a wrong number of rows', async () => {
   const database = openDatabase()
   const before = await readContents(database)
   database.exec('DELETE FROM tags WHERE note = 1; DROP TABLE notes; CREATE TABLE more (a)')

@@ -9,7 +9,7 @@ async function outputOf(program: string): Promise<string[]> {
   return stdout.trimEnd().split('\n')
 }
 
-test('parallel-etl: retries save the first run, the second run fails fast, and the clean-up runs both times', async () => {
+test('parallel-etl: the first run succeeds by retries, the second run fails fast, and both runs clean up', async () => {
   expect(await outputOf('parallel-etl')).toEqual([
     'completed after 50 s',
     '  extract-1: completed (succeeded)',
@@ -53,7 +53,7 @@ test('recovery: each recovery strategy decides about the same five missed slots'
   ])
 })
 
-test('update-policies: each update policy changes the schedule at its own instant', async () => {
+test('update-policies: each update policy replaces the old schedule from a different instant on', async () => {
   expect(await outputOf('update-policies')).toEqual([
     'in four hours: 4 slots added, 0 removed, 4 kept',
     'immediate (version 2): 00:30 01:00 01:30 02:00 02:30 03:00 03:30 04:00',

@@ -25,7 +25,7 @@ async function allocatedBy(occurrences: number, work: () => Promise<void>): Prom
   const allocated = process.memoryUsage().heapUsed - before
   const isExact = collections.takeRecords().length === 0
   collections.disconnect()
-  if (!isExact) throw new Error('V8 collected garbage during the measurement, so the figure is too small.')
+  if (!isExact) throw new Error('V8 collected garbage during the measurement, so the measured allocation is too small.')
   return allocated / occurrences
 }
 

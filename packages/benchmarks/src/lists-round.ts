@@ -55,10 +55,12 @@ export class ListsRound {
   async #run(jobs: readonly JobId[], first: number, now: number): Promise<void> {
     const items = jobs.map((job) => trigger(job, now))
     const created = await this.#storage.createOccurrences({ now, owner, items })
-    if (created.some(({ outcome }) => outcome !== 'created')) throw new Error('An occurrence was not created.')
+    if (created.some(({ outcome }) => outcome !== 'created'))
+      throw new Error('The storage did not create all occurrences.')
     const ends = items.map((item, index) => end(item, now, (first + index + this.#rounds) % failureEach === 0))
     const settled = await this.#storage.settle({ now: now + 20, items: ends })
-    if (settled.some(({ outcome }) => outcome !== 'ok')) throw new Error('An occurrence was not finished.')
+    if (settled.some(({ outcome }) => outcome !== 'ok'))
+      throw new Error('The storage did not accept the end of each run.')
   }
 
   /** Makes `calls` calls in sequence, each for the next page of 100 failures. */

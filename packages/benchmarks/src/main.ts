@@ -95,13 +95,13 @@ if (unknown !== undefined) {
   console.error(`There is no benchmark ${JSON.stringify(unknown)}.\n${usage}`)
   process.exitCode = 2
 } else if (wrong !== undefined) {
-  console.error(`--${wrong} is not a number of ${wrong}: ${values[wrong]}.\n${usage}`)
+  console.error(`--${wrong} must be a whole number of at least 1, not ${values[wrong]}.\n${usage}`)
   process.exitCode = 2
 } else if (widths?.some((width) => !isCount(width))) {
-  console.error(`--widths is not a list of batch sizes: ${values.widths}.\n${usage}`)
+  console.error(`--widths must be a list of batch sizes, such as 1,10,100, not ${values.widths}.\n${usage}`)
   process.exitCode = 2
 } else if (nodes?.some((size) => !isCount(size))) {
-  console.error(`--nodes is not a list of numbers of nodes: ${values.nodes}.\n${usage}`)
+  console.error(`--nodes must be a list of node counts, such as 1,2,4, not ${values.nodes}.\n${usage}`)
   process.exitCode = 2
 } else {
   for (const suite of suites) {

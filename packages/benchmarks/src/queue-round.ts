@@ -68,7 +68,7 @@ export class QueueRound {
       const changes = [{ kind: 'delete', id: job, expectedVersion: null }] as const
       const [answer] = await this.#storage.saveJobs({ now: firstInstant, changes, cancelLimit: batch })
       longest = Math.max(longest, (performance.now() - startedAt) * 1000)
-      if (answer?.outcome !== 'saved') throw new Error(`The job was not removed: ${answer?.outcome}.`)
+      if (answer?.outcome !== 'saved') throw new Error(`The storage did not delete the job: ${answer?.outcome}.`)
       more = answer.more === true
     }
     return longest
@@ -77,7 +77,8 @@ export class QueueRound {
   async #create(count: number): Promise<void> {
     const items = Array.from({ length: count }, () => trigger(this.#created++))
     const answers = await this.#storage.createOccurrences({ now: firstInstant, owner, items })
-    if (answers.some(({ outcome }) => outcome !== 'created')) throw new Error('An occurrence was not created.')
+    if (answers.some(({ outcome }) => outcome !== 'created'))
+      throw new Error('The storage did not create all occurrences.')
   }
 
   async #finish(): Promise<void> {
@@ -86,23 +87,24 @@ export class QueueRound {
     // Every occurrence has token 1: the first one started at its creation, and all later ones by a claim.
     const item = { id, jobId, scheduledAt, token: 1, sequence: 1, runs: [], change }
     const [answer] = await this.#storage.settle({ now: firstInstant, items: [item] })
-    if (answer?.outcome !== 'ok') throw new Error('An occurrence was not finished.')
+    if (answer?.outcome !== 'ok') throw new Error('The storage did not accept the end of the run.')
     this.#finished++
   }
 
   async #claim(): Promise<void> {
     const request = { now: firstInstant, owner, limit: 1, exceptHandlerKeys: [], sweep: false }
     const { claimed } = await this.#storage.claim(request)
-    if (claimed[0]?.id !== trigger(this.#finished).id) throw new Error('The oldest occurrence was not claimed.')
+    if (claimed[0]?.id !== trigger(this.#finished).id)
+      throw new Error('The claim did not return the oldest occurrence.')
   }
 
   async #look(expected: LiveCounts): Promise<void> {
     const { counts } = await this.#storage.get({ counts: ['all', job] })
     for (const found of counts) {
       const isRight = found.queued === expected.queued && found.pending === 0 && found.running === expected.running
-      if (!isRight) throw new Error(`The storage answered wrong counts: ${JSON.stringify(found)}.`)
+      if (!isRight) throw new Error(`The storage returned wrong counts: ${JSON.stringify(found)}.`)
     }
-    if (counts.length !== 2) throw new Error('The storage did not answer both counts.')
+    if (counts.length !== 2) throw new Error(`The storage returned ${counts.length} counts instead of 2.`)
   }
 
   async #scrape(expected: LiveCounts): Promise<void> {

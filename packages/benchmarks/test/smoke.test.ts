@@ -147,7 +147,7 @@ test('an unknown benchmark is rejected with the list of all benchmarks', () => {
   expect(stderr).toContain('engine')
 })
 
-test('a printed table aligns its columns, with figures on the right', () => {
+test('a printed table aligns texts to the left and numbers to the right', () => {
   const table = {
     columns: ['what', 'rate'],
     rows: [

@@ -49,7 +49,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
     expect(missing).toMatchObject({ code: 2, err: expect.stringContaining('CONFIG_MISSING') })
   })
 
-  it('has a lower rank than --storage and JOBISTEMER_STORAGE', async () => {
+  it('is overridden by --storage and JOBISTEMER_STORAGE', async () => {
     const { folder, place } = await scratch.ledger()
     writeFileSync(join(folder, 'jobistemer.config.json'), '{ "storage": "sqlite:configured.db" }')
     const trusted = await trusting(folder)
@@ -59,7 +59,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
     expect(await ask(['-s', place], { JOBISTEMER_STORAGE: 'sqlite:env.db' })).toMatchObject({ code: 0 })
   })
 
-  it('is reported with the line of its error, and is not read with --no-config', async () => {
+  it('is reported with the line number if it contains an error, and is not read with --no-config', async () => {
     const { folder, place } = await scratch.ledger()
     const file = join(folder, 'jobistemer.config.ts')
     writeFileSync(

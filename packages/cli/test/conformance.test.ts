@@ -105,7 +105,7 @@ it('conformance --bail stops at the first failed case, and lists the other cases
   expect(notRun).toBeGreaterThan(5)
 })
 
-it('conformance prints the reason of each case that the module skips, and fails on an unknown case in that list', async () => {
+it('conformance prints the reason for each case in the module’s list `skip`, and fails if the list has an unknown case', async () => {
   const left = 'connections: closing twice is allowed'
   const list = [
     { test: left, reason: 'not yet (soon)' },

@@ -56,7 +56,7 @@ it('conformance on PostgreSQL uses its own schemas, and removes them', async () 
   expect(rows).toEqual([])
 })
 
-it('a PostgreSQL schema that does not exist is an error and is not created; the SQL from the command `sql` creates it', async () => {
+it('a missing PostgreSQL schema is an error and is not created; the SQL from the command `sql` creates it', async () => {
   const missing = await ask(['jobs', '--prefix', 'other'])
   expect(missing).toMatchObject({ code: 3, err: expect.stringContaining('no tables of Jobistemer') })
   const { rows } = await admin.query("SELECT FROM pg_namespace WHERE nspname = 'other'")
@@ -158,7 +158,7 @@ it('doctor reports POSTGRES_READ_ONLY for a standby', async () => {
   })
 })
 
-it('a PostgreSQL server that is absent or silent is an error within --timeout, without the password', async () => {
+it('an absent or silent PostgreSQL server causes an error within --timeout, and the error contains no password', async () => {
   const mute = createServer().listen(0, '127.0.0.1')
   await once(mute, 'listening')
   const { port } = mute.address() as AddressInfo

@@ -21,7 +21,7 @@ function sizesOf(steps: readonly LedgerStep[]): readonly number[] {
   return steps.map(({ occurrences }) => occurrences.length)
 }
 
-describe.each(['call', 'job'] as const)('a step of an asynchronous ledger that makes one step for each %s', (unit) => {
+describe.each(['call', 'job'] as const)('a step of an asynchronous ledger with one step for each %s', (unit) => {
   it('gives the answers and wake-ups of its last try if the ledger repeats the step', async () => {
     const data = new AsyncData()
     const { ledger, storage } = open({ unit, data })
@@ -97,7 +97,7 @@ describe.each(['call', 'job'] as const)('a step of an asynchronous ledger that m
     expect(statesOf(await storage.createOccurrences({ now: 200, owner, items }))).toEqual(['pending', 'pending'])
   })
 
-  it('that deletes a job omits from its answer an occurrence whose end the ledger could not store', async () => {
+  it('that deletes a job reports no occurrence as canceled whose end the ledger could not store', async () => {
     const { ledger, storage } = open({ unit })
     const [job] = await createJobs(storage, ['alpha'], 'allow')
     if (job === undefined) throw new TypeError('no job')
@@ -108,7 +108,7 @@ describe.each(['call', 'job'] as const)('a step of an asynchronous ledger that m
   })
 })
 
-describe('a storage call on a ledger that makes one step for each call', () => {
+describe('a storage call on a ledger with one step for each call', () => {
   it('makes one step for all jobs, and the step reads each head once, in the order of the job ids', async () => {
     const { ledger, storage } = open({ unit: 'call' })
     const names = ['alpha', 'beta', 'gamma', 'delta']
@@ -124,7 +124,7 @@ describe('a storage call on a ledger that makes one step for each call', () => {
   })
 })
 
-describe('a storage call on a ledger that makes steps for each job', () => {
+describe('a storage call on a ledger with separate steps for each job', () => {
   it('is split into one or more steps for each job, none larger than the ledger’s `itemsPerStep`', async () => {
     const { ledger, storage } = open({ unit: 'job', itemsPerStep: 2 })
     const [alpha, beta] = await createJobs(storage, ['alpha', 'beta'], 'allow')
@@ -188,7 +188,7 @@ describe('the method quickSettle of an adapter', () => {
 })
 
 describe('the methods of an adapter that handle whole calls without a step', () => {
-  it('receive each item that is the only item of its job; steps then process the items that these methods reject, and all other items', async () => {
+  it('receive each item whose job has no other item in the call; steps process all other items, and the rejected items', async () => {
     const { ledger, storage } = open({ unit: 'call' })
     const [alpha, beta, gamma] = await createJobs(storage, ['alpha', 'beta', 'gamma'], 'allow')
     if (alpha === undefined || beta === undefined || gamma === undefined) throw new TypeError('no jobs')

@@ -93,7 +93,7 @@ describe('a batched request', () => {
     expect(await Promise.all(answers)).toEqual(['first done', 'second done', 'third done'])
   })
 
-  it('is sent in a full batch if enough requests wait; four calls run at a time', async () => {
+  it('is sent in a full batch if enough requests wait, while fewer than four calls are in progress', async () => {
     const { ask, calls, storageOf, answerAll } = world({ maxBatch: 10 })
     storageOf.holds = true
     const answers = names(65).map((name) => ask(name))

@@ -46,7 +46,7 @@ describe('the permits of a node', () => {
     expect(capacity.waitingCount).toBe(1)
   })
 
-  it('go to the holder of the highest priority, and among equals to the holder that has waited longest', () => {
+  it('go to the holder of the highest priority, and among equal priorities to the holder that has waited longest', () => {
     const capacity = capacityOf({ limit: 1 })
     const first = holder('first')
     const waiting = [holder('late', 3), holder('urgent', 1), holder('as urgent', 1), holder('between', 2)]

@@ -60,7 +60,7 @@ describe('a job from defineJob', () => {
     expect(task?.data).toEqual({ rows: [1, 2], at: '1970-01-01T00:00:00.000Z' })
   })
 
-  it('binds an unbound schedule to its name and its zone', () => {
+  it('passes its name and its time zone to a schedule that depends on them', () => {
     const told: ScheduleContext[] = []
     class Unbound extends Every implements UnboundSchedule {
       bind(context: ScheduleContext) {
@@ -166,7 +166,7 @@ describe('defineJob rejects an invalid definition, and the error has the invalid
     expect(refusalOf(() => defineTasks({ name: 'first', run }, task))).toEqual({ code, field, value })
   })
 
-  it('a task has data with a cycle', () => {
+  it('if a task has data with a cycle', () => {
     const data: Record<string, unknown> = {}
     data.self = data
     expect(refusalOf(() => defineTasks({ name: 'work', run, data }))).toEqual({

@@ -30,7 +30,7 @@ describe('an instant option', () => {
     expect(toInstantMs(input)).toBe(at)
   })
 
-  it('in the stored form means the same instant as in luxon, and is refused if luxon refuses it', () => {
+  it('in ISO 8601 in UTC means the same instant as in luxon, and is refused if luxon refuses it', () => {
     const two = fc.integer({ min: 0, max: 70 }).map((number) => String(number).padStart(2, '0'))
     const fraction = fc.constantFrom('', '.5', '.25', '.125')
     fc.assert(

@@ -43,7 +43,7 @@ describe('loose jobs in the JobCache', () => {
     expect(dropped(cache, 0)).toEqual(['b', 'c', 'd'])
   })
 
-  it('stay while this node is to launch their slot and the slot is near, or while the node creates the slot', () => {
+  it('stay while this node has to launch a slot up to the given instant, or while the node creates a slot', () => {
     const over = Number.POSITIVE_INFINITY
     const { cache } = looseOf(0, [
       dataJob('near', { at: 10 }),

@@ -102,7 +102,7 @@ describe('a loaded job', () => {
     const job = load([], undefined, null)
     job.advance(100, 200)
     expect(job.write?.after).toMatchObject({ head: { watermark: 100, nextAt: 200 }, job: null })
-    expect(() => job.job).toThrow(`the step has read only a part of the head of job ${id}`)
+    expect(() => job.job).toThrow(`the step needs the whole head of job ${id}, but has read only a part of it`)
   })
 
   it('replaces the whole head, and writes each new version record that `save` receives', () => {

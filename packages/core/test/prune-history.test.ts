@@ -175,7 +175,7 @@ describe('pruneHistory', () => {
     expect(made.forgotten).toEqual([])
   })
 
-  it('removes a tombstone and its versions once nothing refers to them', async () => {
+  it('removes a tombstone and its versions if the job has no occurrences and was deleted before the given instant', async () => {
     const { records, prune } = world()
     const id = addJob(records, 'alpha', [100], null)
     const job = records.jobs.get(id)

@@ -134,7 +134,7 @@ describe('a record ledger', () => {
     expect(stored(records)).toBe(before)
   })
 
-  it('calls the given close once, and rejects every later storage call with STORAGE_CLOSED', async () => {
+  it('calls the given function `close` once, and rejects every later storage call with STORAGE_CLOSED', async () => {
     const { state, storage } = open()
     await storage.close()
     await storage.close()

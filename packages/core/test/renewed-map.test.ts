@@ -40,7 +40,7 @@ describe('a RenewedMap', () => {
     expect(renewed.size).toBe(0)
   })
 
-  it('does not keep deleted entries alive after V8 has moved one of its tables to the old generation', () => {
+  it('does not keep deleted entries alive after V8 has moved a table of the map to the old generation', () => {
     // A plain `Map` keeps deleted entries alive: each internal table of the map takes the next table with it into V8's
     // old generation.
     const plain = oldBytesAfterChurn(new Map())

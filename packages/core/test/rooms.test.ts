@@ -123,12 +123,12 @@ function findCircle(graph: ReadonlyMap<string, ReadonlySet<string>>): readonly s
 }
 
 describe('the source files of core', () => {
-  it('import one another without a circle, types included', () => {
+  it('have no cyclic imports, not even imports of types', () => {
     expect(imports.size).toBeGreaterThan(100)
     expect(findCircle(imports)?.map(pathOf) ?? null).toBeNull()
   })
 
-  it('import from no later layer, types included', () => {
+  it('import nothing from a later layer, not even types', () => {
     const paths = [...imports].map(([file, targets]) => [pathOf(file), new Set([...targets].map(pathOf))] as const)
     expect(importsOfLaterLayers(new Map(paths))).toEqual([])
   })
@@ -148,7 +148,7 @@ describe('the source files of core', () => {
 describe('the layers of the engine', () => {
   const rooms = arrows()
 
-  it('import one another without a circle', () => {
+  it('have no cyclic imports', () => {
     expect(rooms.size).toBeGreaterThan(5)
     expect(findCircle(rooms)).toBeNull()
   })
@@ -166,7 +166,7 @@ describe('the layers of the engine', () => {
     expect(Object.fromEntries(drawn)).toEqual(Object.fromEntries(built))
   })
 
-  it('fail this check if they import one another in a circle', () => {
+  it('fail this check if they have cyclic imports', () => {
     const circle = new Map([
       ['a', new Set(['b'])],
       ['b', new Set(['c'])],

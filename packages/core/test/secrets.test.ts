@@ -200,7 +200,7 @@ describe('a value without a secret', () => {
       expect(maskAddress(text)).toBe(text)
   })
 
-  it('is the unchanged `value` of an error', () => {
+  it('is unchanged in the member `value` of an error', () => {
     const value = { schedule: { type: 'cron' }, names: ['a', 'b@c'] }
     expect(new JobistemerError('INVALID_ARGUMENT', { message: 'm', value }).value).toBe(value)
   })

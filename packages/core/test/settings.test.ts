@@ -68,7 +68,7 @@ describe('the settings of a job or task', () => {
     expect(readJob({ alertAfter: 'never' })).toEqual({ alertAfterMs: null })
   })
 
-  it('of a retry policy default to an interval of 1 s without back-off and jitter, and at most 1 h', () => {
+  it('of a retry policy default to an interval of 1 s, no back-off, no jitter, and a maximum interval of 1 h', () => {
     expect(readTask({ retryPolicy: { maxRetries: 2 } })).toEqual({
       retryPolicy: { maxRetries: 2, retryIntervalMs: 1000, backoffFactor: 1, maxIntervalMs: 3_600_000, jitter: 0 },
     })

@@ -73,7 +73,7 @@ describe('the shard assignment', () => {
     expect(jobs.every((job) => assignment.rankOf(job) === 0)).toBe(true)
   })
 
-  it('gives rank 0 for each job to exactly one node, so that each node has rank 0 for about as many jobs as other nodes', () => {
+  it('gives rank 0 for each job to exactly one node, and distributes these ranks evenly over the nodes', () => {
     const names = firsts(members(8))
     for (const { name } of members(8)) {
       const share = names.filter((one) => one === name).length / jobs.length
@@ -165,7 +165,7 @@ describe('the profile of a node', () => {
     expect(readNodeCapabilities(codeWith([]).profile).hasDefinition(coded.job.id, fingerprint)).toBe(false)
   })
 
-  it('depends on the scheduler’s defaults, which are a part of its definitions', () => {
+  it('differs if the scheduler’s default settings differ, because the definitions contain these settings', () => {
     const own = [coded.job]
     const of = (defaults: object) => codeOf({ jobs: own, definitions: own, handlers: [], defaults }).digest
     expect(of({ maxRescues: 1 })).not.toBe(of({}))

@@ -146,7 +146,7 @@ describe('the overlap rule of the storage', () => {
 describe('judgeCreate', () => {
   const head: HeadState = { version: 2, watermark: 100, nextAt: 200, pruneFloor: 40, deletedAt: null }
 
-  it('checks exists, absent, pruned, stale_version and off_schedule, in this order', () => {
+  it('checks for the outcomes exists, absent, pruned, stale_version and off_schedule, in this order', () => {
     const wrong = { ...slot, scheduledAt: 40, jobVersion: 1 }
     expect(judgeCreate(wrong, { ...head, deletedAt: 1 }, true)).toBe('exists')
     expect(judgeCreate(wrong, { ...head, deletedAt: 1 }, false)).toEqual({ outcome: 'absent' })
@@ -164,7 +164,7 @@ describe('judgeCreate', () => {
     expect(judgeCreate(ahead, head, false)).toEqual({ outcome: 'stale_version', version: 2 })
   })
 
-  it('accepts a trigger at any time, and a slot that is canceled ahead only after the watermark', () => {
+  it('accepts a trigger at any time, and cancels a slot ahead only if the slot lies after the watermark', () => {
     const { nextAt: _, ...base } = slot
     const trigger: CreateItem = { ...base, kind: 'trigger', dueAt: 50, scheduledAt: 50 }
     expect(judgeCreate(trigger, head, false)).toBe('create')
@@ -190,7 +190,7 @@ describe('judgeCreate', () => {
     expect(judgeCreate(recovery(90), head, false)).toMatchObject({ outcome: 'off_schedule', watermark: 100 })
   })
 
-  it('lets a job move past its next slot if that slot has a record and the job version of the item is not older', () => {
+  it('moves a job past its next slot if the slot has a record, unless the request states an older job version', () => {
     expect(passesSlot(slot, head)).toBe(true)
     expect(passesSlot({ ...slot, jobVersion: 1 }, head)).toBe(false)
     expect(passesSlot(slot, { ...head, nextAt: 300 })).toBe(false)
@@ -408,7 +408,7 @@ describe('pruning in the storage', () => {
   const record: OccurrenceRecord = createdOccurrence(slot, { state: 'skipped', reason: 'overlap' }, owner, 210)
   const span = { from: 200, to: 500, count: 4 }
 
-  it('keeps records that are live, newer than `before`, or not before the next slot', () => {
+  it('keeps records that are live, are newer than `before`, or lie at or after the next slot', () => {
     expect(isPrunable(record, 201, 201)).toBe(true)
     expect(isPrunable(record, 200, 201)).toBe(false)
     expect(isPrunable(record, 201, 200)).toBe(false)

@@ -82,7 +82,7 @@ describe('the slots of a timeline', () => {
     )
   })
 
-  it('are the same forwards and backwards', () => {
+  it('are the same whether the timeline computes them forwards or backwards', () => {
     fc.assert(
       fc.property(timeline, fc.integer({ min: -10, max: horizon }), (segments, from) => {
         const series = seriesOf(segments, reviver)

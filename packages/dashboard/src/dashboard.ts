@@ -252,7 +252,7 @@ class DashboardServer {
     try {
       await client.counts(undefined, { timeout: longestAwayMs })
     } catch {
-      logger.error(where, 'the storage does not answer')
+      logger.error(where, 'the dashboard cannot answer a request: the storage does not answer')
       return new Problem(503, 'STORAGE_AWAY', 'The storage does not answer. The log of this dashboard has the reason.')
     }
     logger.error(where, 'the dashboard failed to answer a request')

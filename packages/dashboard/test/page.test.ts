@@ -71,7 +71,7 @@ describe('the rights of a user', () => {
     expect(await accessibilityFindings(page)).toEqual([])
   })
 
-  it('that allow nothing lead to a page that says so', async () => {
+  it('that allow nothing lead to a page that reports the missing right', async () => {
     const { page } = browser
     const origin = await world.serve(world.dashboard({ authorize: () => false }))
     const response = await page.goto(`${origin}${basePath}/jobs`)

@@ -238,7 +238,7 @@ describe('the pages and files of the dashboard', () => {
     expect(token.status).toBe(401)
   })
 
-  it.each(pagePaths)('page %s can be opened by a link on another site, and takes no action', async (path) => {
+  it.each(pagePaths)('page %s can be opened by a link on another site, and refuses POST', async (path) => {
     const headers = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }
     expect((await ask(world.dashboard(), path, { headers })).status).toBe(200)
     expect((await ask(world.dashboard(), path, { method: 'POST', headers })).status).toBe(403)

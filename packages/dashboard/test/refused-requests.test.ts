@@ -67,7 +67,7 @@ describe('a request to run a job that the overlap policy skips', () => {
     ['Replay', 'Replay', () => `/run?run=${ended}`],
   ])('is reported as an error in the dialog %s, and the dialog stays open', async (button, submit, path) => {
     await open(browser.page, origin, path())
-    expect(await errorOf(button, submit)).toBe(`${skipped} Repeat the request after that run.`)
+    expect(await errorOf(button, submit)).toBe(`${skipped} Repeat the request when the active run has ended.`)
     expect(await browser.page.locator('dialog[open]').count()).toBe(1)
   })
 

@@ -409,7 +409,7 @@ describe('the sign-in page of the dashboard', () => {
 })
 
 describe('an error of the storage in the dashboard', () => {
-  it('is shown without addresses, and is logged completely', async () => {
+  it('is shown without the address of the server, and is logged completely', async () => {
     const logged: unknown[] = []
     const failing = new Proxy(client, {
       get(of, name) {

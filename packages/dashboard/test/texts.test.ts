@@ -203,7 +203,7 @@ describe('a user of the dashboard without a session', () => {
 })
 
 describe('the texts on the page of a job', () => {
-  it('name their subject', async () => {
+  it('contain no phrase without a subject, such as `It is`', async () => {
     const { page } = browser
     await open(page, origin, `/run?run=${failed}`)
     const text = (await page.locator('main').textContent()) ?? ''

@@ -260,7 +260,7 @@ describe('the optional routes of the Fastify plugin', () => {
     ])
   })
 
-  it('end with the server even while a page of the dashboard is open', async () => {
+  it('do not delay the end of the server while a page of the dashboard is open', async () => {
     const app = Fastify()
     onTestFinished(() => app.server.closeAllConnections())
     await app.register(jobistemerPlugin, {
@@ -350,7 +350,7 @@ describe('the optional routes of the Fastify plugin', () => {
     })
   })
 
-  it('cannot be registered twice in one scope, and the refused plugin leaves nothing behind', async () => {
+  it('cannot be registered twice in one scope, and the refused plugin leaves no metrics in its registry', async () => {
     const app = await serverWith()
     const registry = new Registry()
     const second = { storage: memoryStorage(), metricsRoute: { registry } }
@@ -403,7 +403,7 @@ describe('the optional routes of the Fastify plugin', () => {
     expect(await metrics.readGauges()).toMatchObject({ scheduler_nodes: 1 })
   })
 
-  it('keep counting when the next server uses the same metrics, even after a scheduler was refused', async () => {
+  it('serve counters that continue when the next server uses the same metrics, even after a refused scheduler', async () => {
     const options = {
       jobs: [echo],
       metrics: prometheusMetrics({ registry: new Registry() }),

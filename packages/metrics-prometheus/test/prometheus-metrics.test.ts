@@ -215,7 +215,7 @@ describe('after the end of a scheduler with Prometheus metrics', () => {
     expect(await registry.metrics()).toMatch(/^scheduler_nodes 1$/m)
   })
 
-  test('metrics with other buckets replace its metrics, and metrics of the application stay', async () => {
+  test('new metrics with other buckets replace the metrics of that scheduler, but no metrics of the application', async () => {
     const registry = new Registry()
     const first = make(prometheusMetrics({ registry, durationBuckets: [1, 2] }))
     await runOnce(first)

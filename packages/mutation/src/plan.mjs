@@ -23,6 +23,6 @@ export function environmentOf(path) {
 /** @returns {Plan} */
 export function readPlan() {
   const path = process.env[variable]
-  if (path === undefined) throw new Error(`${variable} is not set.`)
+  if (path === undefined) throw new Error(`The environment variable ${variable} is not set.`)
   return JSON.parse(readFileSync(path, 'utf8'))
 }

@@ -29,7 +29,7 @@ interface Member {
  */
 export function membersOf(source: string, name: string): readonly Member[] {
   const body = new RegExp(`^export interface ${name}\\b[^{]*\\{\\n([\\s\\S]*?)^\\}`, 'm').exec(source)?.[1]
-  if (body === undefined) throw new Error(`There is no interface ${name}.`)
+  if (body === undefined) throw new Error(`The source exports no interface ${name}.`)
   const members = [
     ...body.matchAll(
       /(?:^ {2}\/\*\*([\s\S]*?)\*\/\n)?^ {2}(?:readonly )?'?([\w.]+)'?\??(?=[:(<])[^\n]*(?:\n(?! {2}[\w'/]).*)*/gm,

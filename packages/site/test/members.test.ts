@@ -32,7 +32,7 @@ it('membersOf accepts an interface whose base stands on its own line', () => {
 })
 
 it('membersOf throws for an interface that does not exist', () => {
-  expect(() => membersOf(source, 'Missing')).toThrow('There is no interface Missing.')
+  expect(() => membersOf(source, 'Missing')).toThrow('The source exports no interface Missing.')
 })
 
 it.each(['options', 'events'])('each member on the reference page of the package %s has a description', (page) => {

@@ -35,7 +35,8 @@ export function resolveEffort(options: EffortOptions = {}, environment: NodeJS.P
 
 function readNumber(text: string, variable: string): number {
   const value = Number(text)
-  if (text.trim() === '' || !Number.isFinite(value)) throw new TypeError(`${variable} is not a number: "${text}"`)
+  if (text.trim() === '' || !Number.isFinite(value))
+    throw new TypeError(`The environment variable ${variable} is not a number: "${text}"`)
   return value
 }
 

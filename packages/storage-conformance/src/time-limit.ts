@@ -5,7 +5,7 @@ import { type Clock, systemClock } from '@jobistemer/core'
  * timeout, and none names the hanging call. The work itself continues, because a caller cannot stop it.
  */
 export async function withinLimit<T>(
-  what: string,
+  name: string,
   limitMs: number,
   work: () => Promise<T>,
   clock: Clock = systemClock,
@@ -17,7 +17,7 @@ export async function withinLimit<T>(
     const watch = (): void => {
       const leftMs = deadline - clock.monotonic()
       if (leftMs <= 0) {
-        reject(new Error(`"${what}" did not end within ${limitMs / 1000} seconds: a call of the storage may hang.`))
+        reject(new Error(`"${name}" did not end within ${limitMs / 1000} seconds: a call of the storage may hang.`))
         return
       }
       const timer = clock.setTimer(leftMs, watch)

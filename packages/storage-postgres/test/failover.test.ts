@@ -123,7 +123,7 @@ it('slots lost by a failover to a delayed standby run again, and the node report
   expect(again.filter((what) => !what.startsWith('tick')).sort()).toEqual(['pay', 'slow'])
   expect(lost).toEqual(['slow'])
   const forgotten =
-    'the storage has lost acknowledged writes: slots after the last kept instant run again, and later requests are gone'
+    'the storage has lost acknowledged writes: slots after the stored watermark run again, and later requests are lost'
   expect(lines.filter(({ message }) => message === forgotten)).toEqual([
     { level: 'error', message: forgotten, jobs: ['tick'], count: 1, since: new Date(begin + 30_000) },
   ])

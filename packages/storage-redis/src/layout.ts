@@ -135,7 +135,8 @@ export function writeFields<Name extends string>(layout: Layout<Name>, parts: Pa
   const names = spanOf(layout, parts)
   const values = names.map((name) => {
     const value = parts[name]
-    if (value === undefined) throw new Error(`The field ${name} has no value, but fields before and after it have one.`)
+    if (value === undefined)
+      throw new Error(`The caller gave no value for the field ${name}, which lies between two fields with values.`)
     return value
   })
   return `write(${formOf(layout, names)}, ${values.join(', ')})`

@@ -23,13 +23,14 @@ for (let round = 1; round <= rounds; round++) {
   const mine = items.filter((_, index) => answers[index]?.outcome === 'created')
   for (const [index, answer] of answers.entries()) {
     const isFine = answer.outcome === 'exists' || (answer.outcome === 'created' && answer.state === 'running')
-    if (!isFine) throw new Error(`round ${round}: unexpected answer for ${items[index]?.id}: ${JSON.stringify(answer)}`)
+    if (!isFine)
+      throw new Error(`round ${round}: the storage answered ${JSON.stringify(answer)} for slot ${items[index]?.id}`)
   }
   started.push(...mine.map(({ id }) => id))
   const settled = await storage.settle({ now: now + 20, items: mine.map(({ jobId }) => finishItem(jobId, round)) })
   const refused = settled.find(({ outcome }) => outcome !== 'ok')
   if (refused !== undefined)
-    throw new Error(`round ${round}: the storage refused to settle: ${JSON.stringify(refused)}`)
+    throw new Error(`round ${round}: the storage refused the end of a run: ${JSON.stringify(refused)}`)
 }
 
 await storage.close()

@@ -37,7 +37,8 @@ export function contentOf(name: string, policy: OverlapPolicy = 'skip'): JobCont
 export async function addJob(storage: Storage, name: string, policy: OverlapPolicy = 'skip'): Promise<JobRecord> {
   const change = { kind: 'create', id: jobId(name), content: contentOf(name, policy) } as const
   const [answer] = await storage.saveJobs({ now: start, changes: [change] })
-  if (answer === undefined || answer.outcome === 'absent') throw new Error(`the job was not stored: ${answer}`)
+  if (answer === undefined || answer.outcome === 'absent')
+    throw new Error(`the storage did not store the job: ${answer?.outcome}`)
   return answer.job
 }
 

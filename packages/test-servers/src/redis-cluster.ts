@@ -73,7 +73,7 @@ async function form(nodes: readonly RedisServer[], clients: readonly Redis[]): P
   }
   const deadline = performance.now() + formLimitMs
   while (!(await isFormed(clients))) {
-    if (performance.now() > deadline) throw new Error(`The cluster has not formed within ${formLimitMs} ms.`)
+    if (performance.now() > deadline) throw new Error(`The Redis Cluster did not form within ${formLimitMs} ms.`)
     await sleep(50)
   }
 }

@@ -75,7 +75,8 @@ async function assertAnswers(url: string, pid: number): Promise<void> {
     await client.connect()
     await client.ping()
     const info = await client.info('server')
-    if (!new RegExp(`^process_id:${pid}\\r`, 'm').test(info)) throw new Error(`Another server answers at ${url}.`)
+    if (!new RegExp(`^process_id:${pid}\\r`, 'm').test(info))
+      throw new Error(`Another Redis server than the started process ${pid} answers at ${url}.`)
   } finally {
     client.disconnect()
   }

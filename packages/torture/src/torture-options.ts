@@ -63,7 +63,7 @@ export function readTortureOptions(args: readonly string[], newSeed: () => strin
     if (values.help) return null
     const { usualSkewMinutes, secondsPerKill } = storageKind(values.storage)
     if (values.sabotage !== undefined && !sabotageNames.includes(values.sabotage)) {
-      throw new TypeError(`--sabotage is not one of ${sabotageNames.join(', ')}: ${values.sabotage}.`)
+      throw new TypeError(`--sabotage must be one of ${sabotageNames.join(', ')}, not ${values.sabotage}.`)
     }
     if (values['lose-writes'] && values.storage !== 'redis') {
       throw new TypeError(`--lose-writes works only with redis, not with ${values.storage}.`)

@@ -119,6 +119,6 @@ async function newProject(project, { version, manager, node, registry, folder })
 function choose(option, value, all) {
   const chosen = value?.split(',') ?? all
   const unknown = chosen.filter((name) => !all.includes(name))
-  if (unknown.length > 0) throw new Error(`--${option} takes ${all.join(', ')}, but not ${unknown.join(', ')}.`)
+  if (unknown.length > 0) throw new Error(`--${option} accepts ${all.join(', ')}, but not ${unknown.join(', ')}.`)
   return chosen
 }

@@ -13,11 +13,11 @@ const test = 'test/stored-forms.test.ts'
 await main(async ([version]) => {
   const { version: present } = readJson(join(root, 'packages/core/package.json'))
   if (version === undefined || !/^\d+\.\d+\.\d+$/.test(version)) {
-    throw new Error('Give the version whose fixtures to write: npm run stored-forms -- 0.2.0')
+    throw new Error('Give the version for which to write fixtures: npm run stored-forms -- 0.2.0')
   }
   const isPrerelease = present.startsWith(`${version}-`)
   if (!isPrerelease && present.localeCompare(version, 'en', { numeric: true }) >= 0) {
-    throw new Error(`Version ${version} is released, so its stored form is frozen. The present version is ${present}.`)
+    throw new Error(`Version ${version} is released, so its fixtures are frozen. The present version is ${present}.`)
   }
   await install()
   const storages = workspacePackages().filter(({ folder }) => existsSync(join(folder, test)))

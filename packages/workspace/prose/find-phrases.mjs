@@ -56,7 +56,7 @@ export function findPhrases(files, phrases, accepted = []) {
         }
         const phrase = phrases[match.slice(1).findIndex((group) => group !== undefined)]
         if (phrase === undefined)
-          throw new Error('The text matches the combined pattern, but no single phrase of phrases.tsv.')
+          throw new Error('A text matches the combined pattern of all phrases, but no single phrase of phrases.tsv.')
         return [{ path, line: text.slice(0, start).split('\n').length, found: oneLine(match[0]), phrase }]
       })
     })

@@ -44,16 +44,17 @@ export class Child {
 
   /**
    * Resolves when the program's messages fulfil a condition.
-   * @param {string} what
+   * @param {string} expected
    * @param {(messages: any[]) => unknown} isSo
    * @returns {Promise<void>}
    */
-  async until(what, isSo) {
+  async until(expected, isSo) {
     const deadline = performance.now() + 120_000
     while (!isSo(this.messages)) {
       const late = performance.now() > deadline
       if (this.#isOver || late) {
-        throw new Error(`The program ${late ? 'ran for 2 minutes' : 'ended'} without ${what}:\n${this.#output}`)
+        const end = late ? 'ran for 2 minutes' : 'ended'
+        throw new Error(`The program ${end} without a message about ${expected}:\n${this.#output}`)
       }
       await new Promise((resolve) => {
         const timer = setTimeout(resolve, 1000, undefined)

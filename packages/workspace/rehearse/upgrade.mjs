@@ -63,7 +63,7 @@ export async function upgradeAndBack(storage, { folder, node, oldProject, newPro
     const { nodes } = listOf(old.messages)
     for (const wanted of ['old 0.1.0 working', 'upgraded 0.2.0 working']) {
       if (!nodes.includes(wanted))
-        throw new Error(`The nodes of both versions do not work side by side: ${nodes.join(', ')}`)
+        throw new Error(`The list of nodes does not contain "${wanted}": ${nodes.join(', ')}`)
     }
     await Promise.all([old.end('SIGTERM'), upgraded.end('SIGTERM')])
     const downgrade = await goBack(start(oldProject, 'run', 'back'))

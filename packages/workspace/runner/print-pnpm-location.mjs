@@ -13,5 +13,5 @@ for (const folder of (process.env.PATH ?? '').split(delimiter)) {
   process.exit(0)
 }
 
-console.error(`${wanted} is not on the PATH that npx made.`)
+console.error(`${wanted} is not on the PATH that npx has set.`)
 process.exit(1)

@@ -17,7 +17,7 @@ const misbehaviours: Readonly<Record<string, () => unknown>> = {
   },
   'calls of process.exit(0)': () => process.exit(0),
   'unhandled rejections': () => {
-    void Promise.reject(new Error('this rejection has no handler'))
+    void Promise.reject(new Error('no code catches this rejection'))
     return forever()
   },
   'stopped processes': () => {

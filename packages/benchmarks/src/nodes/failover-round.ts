@@ -75,6 +75,6 @@ function firstForMost(starts: readonly SlotStart[]): { readonly node: string; re
   for (const { node, job } of starts) jobsOf.set(node, (jobsOf.get(node) ?? new Set()).add(job))
   const [first] = [...jobsOf].sort(([, left], [, right]) => right.size - left.size)
   if (first === undefined)
-    throw new Error('No node started a slot for seconds: the machine is too busy for this benchmark.')
+    throw new Error('No node started a slot before the kill: the machine is too busy for this benchmark.')
   return { node: first[0], orphans: first[1].size }
 }

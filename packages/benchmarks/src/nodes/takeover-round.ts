@@ -136,7 +136,7 @@ export class TakeoverRound {
       const job = this.#jobs[this.#used++]
       if (job === undefined)
         throw new Error(
-          'The round needs a run on the node that triggered it, but other nodes started all runs. Repeat the round.',
+          'A node started none of the runs that it triggered, because other nodes started them. Repeat the benchmark.',
         )
       child.send({ trigger: job })
       if ((await this.#startOf(job, 1)).node === node) return { node, child, job }

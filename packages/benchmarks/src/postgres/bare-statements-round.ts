@@ -41,7 +41,7 @@ export async function runBareStatements(load: QueueLoad): Promise<{ readonly per
         values: [jobs, occurrences, at],
       })
       if (created.rowCount !== width || finished.rowCount !== width)
-        throw new Error('A statement changed fewer rows than expected.')
+        throw new Error(`A statement of this round did not change exactly ${width} rows.`)
     }
     return { perSecond: (rounds * width * 1000) / (performance.now() - startedAt) }
   } finally {

@@ -59,7 +59,8 @@ async function compare(
     ours.push(jobistemer)
     // Prints each round at once, so that the user sees results even after stopping the benchmark early.
     const rates = [jobistemer, bullmq].map(({ perSecond }) => formatRate(perSecond))
-    console.error(`${backlog.jobs} jobs, ${backlog.length}, round ${round}: Jobistemer ${rates.join('; BullMQ ')}`)
+    const load = `${jobs} jobs with ${length} waiting runs`
+    console.error(`round ${round}, ${load}, runs per second: Jobistemer ${rates.join('; BullMQ ')}`)
   }
   const us = (costs: readonly UnitCost[], of: 'nodeUs' | 'serverUs') =>
     `${median(costs.map((cost) => cost[of])).toFixed(0)} µs`

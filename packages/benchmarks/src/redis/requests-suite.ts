@@ -26,7 +26,7 @@ export const requestsSuite: Suite = {
         theirs.push(bullmq)
         ours.push(jobistemer)
         // Prints each round at once, so that the user sees results even after stopping the benchmark early.
-        console.error(`round ${round}: Jobistemer ${printRound(jobistemer)}; BullMQ ${printRound(bullmq)}`)
+        console.error(`round ${round}: Jobistemer ${printResults(jobistemer)}; BullMQ ${printResults(bullmq)}`)
       }
     } finally {
       await server.stop()
@@ -69,7 +69,7 @@ export const requestsSuite: Suite = {
   },
 }
 
-function printRound({ accepted, run, latencies }: RequestRound): string {
+function printResults({ accepted, run, latencies }: RequestRound): string {
   const shares = [0.5, 0.99].map((share) => quantile(latencies, share).toFixed(2))
   return `${formatRate(accepted.perSecond)} accepted, ${formatRate(run.perSecond)} run, ${shares.join(' and ')} ms`
 }

@@ -93,7 +93,7 @@ export async function* runCases(
       await run()
     } catch (thrown) {
       if (thrown instanceof CliError) throw thrown
-      error = thrown ?? new Error('The case failed without an error.')
+      error = thrown ?? new Error('The conformance case threw null or undefined instead of an error.')
     }
     const outcome = error === null ? 'passed' : 'failed'
     yield { name, depth, outcome, durationMs: Math.max(0, Math.round(now() - begin)), error, reason: null }

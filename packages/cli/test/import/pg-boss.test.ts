@@ -160,7 +160,7 @@ it('jobistemer import pg-boss refuses to write requests while a pg-boss process 
   await boss.stop()
 })
 
-it('the command that import pg-boss prints to stop the schedules of pg-boss changes nothing if pg-boss has not yet sent a slot before the cut-over', async () => {
+it('the command that stops the schedules of pg-boss changes nothing while the job of a slot before the cut-over is missing', async () => {
   const cutOver = new Date(Date.now() + 4000).toISOString()
   const { stop } = JSON.parse((await ask('--cut-over', cutOver, '--json')).out)
   const { rows: before } = await admin.query('SELECT xmin::text, * FROM boss.schedule ORDER BY key')
@@ -170,7 +170,7 @@ it('the command that import pg-boss prints to stop the schedules of pg-boss chan
   expect((await admin.query('SELECT xmin::text, * FROM boss.schedule ORDER BY key')).rows).toEqual(before)
 })
 
-it('jobistemer import pg-boss writes requests for occurrences that pg-boss has not yet turned into jobs', async () => {
+it('jobistemer import pg-boss writes a request for each due slot for which pg-boss has not yet created a job', async () => {
   const data = { name: 'mails', key: 'week', data: { a: 1 }, options: {}, slot: '2027-01-01 00:00:00' }
   await admin.query(
     `SELECT boss.create_queue('__pgboss__send-it', '{"policy":"standard","retryLimit":2,"retryDelay":0,"retryBackoff":false,"expireInSeconds":900,"retentionSeconds":1209600,"deletionSeconds":604800,"partition":false}')`,

@@ -6,7 +6,8 @@ import { serve } from './serve.ts'
 
 // This program runs isolated tasks in a separate process.
 
-if (process.send === undefined) throw new Error('Only a scheduler can start process-child: it needs an IPC channel.')
+if (process.send === undefined)
+  throw new Error('Only a scheduler can start process-child, because process-child needs an IPC channel.')
 
 // A handler that blocks the event loop also hides the end of the node from this thread, so a separate thread watches for the
 // end.

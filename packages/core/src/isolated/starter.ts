@@ -11,7 +11,8 @@ import type { FromStarter, ToStarter } from './starter-messages.ts'
 // This is the program of the starter, which starts processes for a node. The starter stays small: a fork copies the page tables
 // of the forking process and blocks its event loop meanwhile.
 
-if (process.send === undefined) throw new Error('Only a scheduler can start the starter: it needs an IPC channel.')
+if (process.send === undefined)
+  throw new Error('Only a scheduler can start the starter, because the starter needs an IPC channel.')
 
 const children = new Map<number, StartedProcess>()
 

@@ -5,7 +5,7 @@ import { serve } from './serve.ts'
 // This program runs isolated tasks in a thread of the node's process.
 
 const port = parentPort
-if (port === null) throw new Error('Only a scheduler can start thread-child, as a worker thread.')
+if (port === null) throw new Error('thread-child runs only in a worker thread that a scheduler started.')
 
 serve({
   post: (message) => port.postMessage(fromProgram(message)),

@@ -91,17 +91,17 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
  * failure, and logs the first failure of each method.
  */
 export function failureTeller(
-  kind: 'metrics' | 'tracing',
+  telemetry: 'metrics' | 'tracing',
   { events, logger }: { readonly events: EventHub; readonly logger: Logger },
 ): (method: string, error: unknown) => void {
   const failed = new Set<string>()
   return (method, error) => {
-    events.emit('hook.failed', { hook: `${kind}.${method}`, error, jobName: null })
+    events.emit('hook.failed', { hook: `${telemetry}.${method}`, error, jobName: null })
     if (failed.has(method)) return
     failed.add(method)
     logger.error(
       { method, err: error },
-      `a method of ${kind} failed: ${kind} may be incomplete; further failures of this method are not logged`,
+      `a method of ${telemetry} failed: ${telemetry} may be incomplete; further failures of this method are not logged`,
     )
   }
 }

@@ -28,7 +28,7 @@ function lossyWorld() {
 }
 
 const forgotten =
-  'the storage has lost acknowledged writes: slots after the last kept instant run again, and later requests are gone'
+  'the storage has lost acknowledged writes: slots after the stored watermark run again, and later requests are lost'
 
 describe('a storage that loses its last writes', () => {
   it('causes the lost slots to run again, and one error in the log', async () => {

@@ -387,7 +387,7 @@ describe('a storage that is closed', () => {
     await client.jobs({ limit: 1 })
     isGone = true
     await clock.advance({ minutes: 2 })
-    expect(said).toEqual([[{ where: expect.any(String), err: gone }, 'the engine failed']])
+    expect(said).toEqual([[{ where: expect.any(String), err: gone }, 'unexpected error in the engine']])
     await expect(client.jobs({ limit: 1 })).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
     await client.close()
   })

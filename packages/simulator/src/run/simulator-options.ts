@@ -47,7 +47,7 @@ export function readSimulatorOptions(args: readonly string[]): SimulatorOptions 
     })
     if (values.help) return null
     if (values.sabotage !== undefined && !sabotageNames.includes(values.sabotage)) {
-      throw new TypeError(`--sabotage is not one of ${sabotageNames.join(', ')}: ${values.sabotage}.`)
+      throw new TypeError(`--sabotage must be one of ${sabotageNames.join(', ')}, not ${values.sabotage}.`)
     }
     if (values.seed !== undefined && (values.seeds !== undefined || values.from !== undefined)) {
       throw new TypeError('--seed names one seed: leave out --seeds and --from.')

@@ -9,7 +9,7 @@ export function drawPatience(world: World, life: NodeLife): CallOptions {
   if (random.chance(0.5)) return { timeout: random.pick([1, 1000, 30_000]) }
   const controller = new AbortController()
   world.later(random.whole(0, 10_000), () =>
-    life.whenAwake(() => controller.abort(new Error('the caller no longer waits'))),
+    life.whenAwake(() => controller.abort(new Error('the caller no longer waits for an answer'))),
   )
   return { signal: controller.signal }
 }

@@ -16,7 +16,7 @@ export const neededRights = {
     for (const command of new Set(commands)) {
       if (command === 'PUBLISH') continue
       const extra = argumentsOf[command]
-      if (extra === undefined) throw new Error(`argumentsOf has no entry for the command ${command}.`)
+      if (extra === undefined) throw new Error(`The table argumentsOf lacks the Redis command ${command}.`)
       lists[extra] += `'${command}', `
     }
     return `{ ${lists.map((list) => `{ ${list}}`).join(', ')} }`

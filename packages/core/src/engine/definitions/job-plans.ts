@@ -95,7 +95,7 @@ export class JobPlans {
       const fields = { job: job.job.name, version }
       this.#engine.logger.error(
         fields,
-        'a stored version of this job cannot be read: its runs use the version in force',
+        'a stored version of this job cannot be read: runs of that version use the version in force',
       )
     }
     if (this.#otherPlans.size > rememberedValues) this.#otherPlans.clear()

@@ -593,7 +593,7 @@ export class JobRegistry implements HeldJobs {
     events.emit('job.ahead', { jobId, jobName, ...said })
     logger.warn(
       { job: jobName, ...said },
-      'a clock was wrong: future slots of the job are decided already, and do not run unless update() with realign sets the job back',
+      'a clock was wrong: the watermark of the job lies in the future, and slots up to it run only after update() with realign',
     )
   }
 

@@ -65,7 +65,7 @@ export class LostWriteDetector {
     this.#since = Number.POSITIVE_INFINITY
     this.#engine.logger.error(
       { jobs: jobs.slice(0, mostListed), count: jobs.length, since },
-      'the storage has lost acknowledged writes: slots after the last kept instant run again, and later requests are gone',
+      'the storage has lost acknowledged writes: slots after the stored watermark run again, and later requests are lost',
     )
   }
 

@@ -86,8 +86,8 @@ export function emitLost(source: OccurrenceSource, isCanceled: boolean): void {
   const event = { ...namesOf(source), fencingToken: occurrence.token }
   engine.events.emit('occurrence.lost', event)
   const { jobName: job, occurrenceId, scheduledAt, fencingToken } = event
-  const what = isCanceled ? 'it was canceled by force' : 'another node owns it'
-  engine.logger.warn({ job, occurrenceId, scheduledAt, fencingToken }, `occurrence lost: ${what}`)
+  const reason = isCanceled ? 'it was canceled by force' : 'another node owns it'
+  engine.logger.warn({ job, occurrenceId, scheduledAt, fencingToken }, `occurrence lost: ${reason}`)
 }
 
 /**

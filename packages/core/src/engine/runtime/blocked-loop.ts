@@ -76,7 +76,7 @@ export class BlockedLoop implements Alarm {
       const jobs = only === undefined ? [] : [only, ...others]
       this.#engine.events.emit('engine.blocked', { blockedMs, jobs })
       const fields = { blockedMs, jobs, remedy }
-      this.#engine.logger.warn(fields, 'the event loop was blocked: nothing else ran on this node')
+      this.#engine.logger.warn(fields, 'the event loop of this node was blocked: no other code ran meanwhile')
       if (only !== undefined && others.length === 0) {
         const explainedMs = Math.max(cpuMs() - this.#cpuMs, this.#causes.get(only) ?? 0)
         if (explainedMs >= blockedMs / 2) this.#blamed(only, blockedMs)

@@ -52,7 +52,8 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
   }
 
   get job(): JobRecord {
-    if (this.#job === null) throw new TypeError(`the step has read only a part of the head of job ${this.head.id}`)
+    if (this.#job === null)
+      throw new TypeError(`the step needs the whole head of job ${this.head.id}, but has read only a part of it`)
     return this.#job
   }
 

@@ -18,7 +18,7 @@ import { useZone } from './time.tsx'
  */
 async function request(path: string, body: object): Promise<TriggerResult> {
   const asked = await act<TriggerResult>(path, body)
-  if (asked.skipped !== null) throw new Error(`${skippedText} Repeat the request after that run.`)
+  if (asked.skipped !== null) throw new Error(`${skippedText} Repeat the request when the active run has ended.`)
   return asked
 }
 

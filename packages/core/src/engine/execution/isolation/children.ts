@@ -128,7 +128,7 @@ export class Children {
       }
     })
     for (const { name } of this.#living)
-      this.#engine.fail('isolation', new Error(`${name} was killed but has not ended`))
+      this.#engine.fail('isolation', new Error(`the child ${name} was killed but has not ended`))
   }
 
   #serve(): void {
