@@ -1,6 +1,6 @@
 import { check, complaint } from '../runner/outcome.mjs'
 import { workspacePackages } from '../runner/packages.mjs'
-import { captureScript } from '../runner/pnpm.mjs'
+import { captureScript, compilerEnvironment } from '../runner/pnpm.mjs'
 
 /** Returns a check for each package with a `typecheck` script, which covers its sources and its tests. */
 export function typechecks() {
@@ -8,7 +8,9 @@ export function typechecks() {
     .filter(({ manifest }) => manifest.scripts?.typecheck !== undefined)
     .map((workspacePackage) =>
       check(`types of ${workspacePackage.name}`, async () =>
-        complaint(await captureScript(workspacePackage, 'typecheck')),
+        complaint(
+          await captureScript(workspacePackage, 'typecheck', ['--singleThreaded'], { env: compilerEnvironment }),
+        ),
       ),
     )
 }

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { check, complaint } from './outcome.mjs'
 import { workspacePackages } from './packages.mjs'
-import { capturePnpm, pinnedPnpm, rememberPnpm, runPnpm } from './pnpm.mjs'
+import { capturePnpm, compilerEnvironment, pinnedPnpm, rememberPnpm, runPnpm } from './pnpm.mjs'
 import { cacheFolder, root } from './repository.mjs'
 
 const installStamp = join(cacheFolder, 'installed')
@@ -38,7 +38,11 @@ export async function install() {
 export function build(packages = []) {
   const filters = packages.map((name) => `--filter=${name}...`)
   return check('build', async () =>
-    complaint(await capturePnpm(['exec', 'turbo', 'run', 'build', '--output-logs=errors-only', ...filters])),
+    complaint(
+      await capturePnpm(['exec', 'turbo', 'run', 'build', '--output-logs=errors-only', ...filters], {
+        env: compilerEnvironment,
+      }),
+    ),
   )
 }
 

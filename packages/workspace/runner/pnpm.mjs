@@ -87,6 +87,12 @@ export async function capturePnpm(args, { env, ...options } = {}) {
 }
 
 /**
+ * The environment of the TypeScript compiler, without garbage collection. Collection takes a third of the processor time
+ * of a short run, and saves only 50 MB of 400 MB.
+ */
+export const compilerEnvironment = { GOGC: 'off' }
+
+/**
  * Runs a script of a package's manifest like pnpm, and returns its output without colors. Starting pnpm would take
  * longer than many scripts.
  * @param {{ folder: string, manifest: Record<string, any> }} workspacePackage
