@@ -17,7 +17,7 @@ import { useTable } from './use-table.ts'
 
 const tableName = 'waiting'
 /** `npm run test:extra` uses the number of waiting requests that the storage promises. */
-const count = isThorough ? 100_000 : 1000
+const count = isThorough ? 100_000 : 600
 const timeoutMs = isThorough ? 7_200_000 : 120_000
 
 let client: DynamoDBClient
