@@ -12,9 +12,9 @@ export const testEffort: number = readEffort(process.env[variable])
  */
 export const isThorough: boolean = testEffort > 1
 
-/** Returns the number of rounds, seeds or examples: `base` times the effort. */
-export function byEffort(base: number): number {
-  return Math.max(1, Math.round(base * testEffort))
+/** Returns the number of rounds, seeds or examples: `base` times the effort. `npm test` uses `least` instead of `base`. */
+export function byEffort(base: number, least = base): number {
+  return Math.max(1, Math.round(isThorough ? base * testEffort : least))
 }
 
 /** Returns consecutive seeds from `first` on. Their number is {@link byEffort} of `base`. */
@@ -53,10 +53,10 @@ export function furtherKind(it: TestFunction, more: RegExp = kindSubjects): Test
 }
 
 /**
- * Returns the effort of the storage conformance kit: `base` times the kit's default number of rounds, and one seed for
- * each whole unit of effort, at most three. `JOBISTEMER_CONFORMANCE_SCALE` and `JOBISTEMER_CONFORMANCE_SEED` override
- * both.
+ * Returns the effort of the storage conformance kit: `base` times the effort as a factor of the kit's default number of
+ * rounds, and one seed for each whole unit of effort, at most three. `npm test` uses `least` instead of `base`.
+ * `JOBISTEMER_CONFORMANCE_SCALE` and `JOBISTEMER_CONFORMANCE_SEED` override both.
  */
-export function kitEffort(base: number): { readonly scale: number; readonly seeds: readonly number[] } {
-  return { scale: base * testEffort, seeds: seedsByEffort(1).slice(0, 3) }
+export function kitEffort(base: number, least = base): { readonly scale: number; readonly seeds: readonly number[] } {
+  return { scale: isThorough ? base * testEffort : least, seeds: seedsByEffort(1).slice(0, 3) }
 }

@@ -2,7 +2,7 @@ import { it } from 'vitest'
 import { byEffort } from '../../workspace/test-effort.ts'
 import { assertPlacesHold, groupsOf } from './support/seeds.ts'
 
-it.each(groupsOf({ from: 1, to: byEffort(8) }))(
+it.each(groupsOf({ from: 1, to: byEffort(15, 8) }))(
   'jobs respect maxConcurrency and no occurrence waits forever in the simulations with seeds $from to $to',
   assertPlacesHold,
 )

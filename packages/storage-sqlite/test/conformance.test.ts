@@ -11,7 +11,7 @@ storageConformance({
   describe,
   it,
   name: 'sqlite',
-  ...kitEffort(0.25),
+  ...kitEffort(0.25, 0.1),
   capabilities: {
     multiProcess: true,
     durability: 'power',

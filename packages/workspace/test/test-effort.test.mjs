@@ -25,6 +25,11 @@ it('the test effort gives the conformance kit at most three seeds, and multiplie
   expect(seeds).toEqual([1, 2, 3].slice(0, Math.max(1, Math.round(testEffort))))
 })
 
+it('`npm test` uses the second argument instead of the base, and a raised test effort ignores it', () => {
+  expect(byEffort(15, 8)).toBe(isThorough ? Math.round(15 * testEffort) : 8)
+  expect(kitEffort(0.25, 0.1).scale).toBe(isThorough ? 0.25 * testEffort : 0.1)
+})
+
 it('furtherKind registers only the cases that depend on the connection, and with a raised test effort all cases', () => {
   /** @type {string[]} */
   const registered = []
