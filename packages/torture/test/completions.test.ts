@@ -11,7 +11,15 @@ it('a row and the end of its task commit together, even if the process is killed
 }, async () => {
   const stages: string[] = []
   const report = await tortureCompletions(
-    { tries: byEffort(1200), minutes: null, players: 2, occurrences: 300, killEvery: 100, seed: 1, sabotage: false },
+    {
+      tries: byEffort(1200, 600),
+      minutes: null,
+      players: 2,
+      occurrences: 300,
+      killEvery: 100,
+      seed: 1,
+      sabotage: false,
+    },
     (soFar) => stages.push(printStage(soFar)),
   )
   const text = printCompletions(report)

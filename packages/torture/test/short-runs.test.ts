@@ -9,8 +9,8 @@ const timeout = 900_000
 
 /** Number of killed processes on each storage. */
 const kills = {
-  sqlite: byEffort(8),
-  redis: byEffort(8),
+  sqlite: byEffort(8, 5),
+  redis: byEffort(8, 5),
   'redis-cluster': byEffort(4),
   postgres: byEffort(4),
   dynamodb: byEffort(3),
@@ -18,10 +18,10 @@ const kills = {
 
 /** Duration of the fault phase in seconds: long enough for several faults of each kind. */
 const seconds = {
-  sqlite: byEffort(5),
-  redis: byEffort(6),
+  sqlite: byEffort(5, 4),
+  redis: byEffort(6, 5),
   'redis-cluster': byEffort(6),
-  postgres: byEffort(6),
+  postgres: byEffort(6, 5),
   dynamodb: byEffort(8),
 } as const
 
