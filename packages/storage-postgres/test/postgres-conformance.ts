@@ -45,7 +45,7 @@ export function postgresConformance(
       within: true,
       damage: true,
     },
-    ...kitEffort(isFurther ? 0.05 : 0.2),
+    ...(isFurther ? kitEffort(0.05) : kitEffort(0.2, 0.1)),
     open() {
       return worlds.open(
         async (schema) => postgresStorage({ pool, schema, ...settings }),
