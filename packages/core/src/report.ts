@@ -16,7 +16,7 @@ import type {
 export interface ExecutionReport {
   /** The job, in the version that the occurrence ran under. */
   readonly job: { readonly id: JobId; readonly name: string; readonly version: number }
-  /** The finished occurrence, and how it came to be. */
+  /** The id of the finished occurrence, and its kind: a slot, a trigger or a replay. */
   readonly occurrence: { readonly id: OccurrenceId; readonly kind: OccurrenceKind }
   /** The instant that the run worked for, as `context.scheduledAt`. */
   readonly scheduledAt: Date

@@ -46,7 +46,7 @@ export interface RunDueReport {
   readonly nextAt: Date | null
 }
 
-/** The checked options of `runDue`. */
+/** The checked options of `runDue`: `budgetMs` in milliseconds; `signal` is `null` if the caller gave none. */
 export interface CheckedRunDue {
   readonly budgetMs: number
   readonly signal: AbortSignal | null

@@ -121,14 +121,20 @@ export interface SchedulerOptions {
 
 type Unchanged = 'storage' | 'jobs' | 'nodeId' | 'maxConcurrentJobs' | 'maxChildren' | 'prefetch' | 'scheduleTypes'
 
-/** The checked options, and values that derive from them. */
+/**
+ * The options of a scheduler after their check, with defaults and with durations in milliseconds, and values that derive from
+ * them.
+ */
 export interface CheckedSchedulerOptions extends Required<Pick<SchedulerOptions, Unchanged | 'logger' | 'clock'>> {
   readonly defaults: JobOverrides
   readonly metrics: Metrics | null
   readonly tracing: Tracing | null
   readonly pollIntervalMs: number
   readonly deadAfterMs: number
-  /** Whether the node polls rarely while it is the only node. True if wake-ups report all changes and time is virtual. */
+  /**
+   * Whether a node without peers polls rarely, for tests. Conditions: the storage serves one process and sends wake-ups, the
+   * clock is virtual, and no option sets `deadAfter`, `pollInterval` or a derived interval.
+   */
   readonly restsAlone: boolean
   readonly callTimeoutMs: number
   readonly handleSignals: readonly ShutdownSignal[]
@@ -209,8 +215,8 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   const isPrivate = isTold && !storage.capabilities.multiProcess
   const { heartbeatMs: rareHeartbeatMs } = storage.capabilities
   const defaultHeartbeatMs = isPrivate ? upkeepMs : (rareHeartbeatMs ?? ordinaryHeartbeatMs)
-  // A peer notices the death of a node up to two heartbeats late. If heartbeats are rare, `deadAfter` therefore contains one
-  // heartbeat fewer.
+  // A peer notices the death of a node up to two heartbeats late. If the storage asks for rare heartbeats, `deadAfter`
+  // therefore covers five heartbeats instead of six.
   const deadAfterHeartbeats = heartbeatsUntilDead - (rareHeartbeatMs === undefined ? 0 : 1)
   const { deadAfter, pollInterval } = options
   const deadAfterMs = toDurationMs(orDefault(deadAfter, deadAfterHeartbeats * defaultHeartbeatMs), 'deadAfter', {

@@ -7,8 +7,8 @@ import type { RunDueOptions, RunDueReport } from './run-due.ts'
 export interface ShutdownOptions {
   /**
    * How long runs may continue before their signals fire. Default: the scheduler's `gracePeriod`, 20 s. Container platforms
-   * give 30 s. The default leaves room for the abort grace period, 2 s to kill children and 2 s to end the node's record. While
-   * the storage does not answer, the whole shutdown ends 3 s before the end of the grace period.
+   * give a process 30 s to end. The default leaves room for the abort grace period, 2 s to kill children and 2 s to end the
+   * node's record. While the storage does not answer, the whole shutdown ends 3 s before the end of the grace period.
    */
   readonly gracePeriod?: DurationInput
   /**
@@ -50,8 +50,9 @@ export interface Scheduler extends JobOperations, AsyncDisposable {
    *
    * Each call is a node while it lasts. The call takes over the runs that earlier calls have left. The call launches and runs
    * due slots until nothing is due or its budget is over. Then the call hands unfinished runs back. Calls may overlap, in one
-   * process or in several. If a call was killed, the first call that begins at least 5 s after its budget takes over its runs.
-   * Therefore give a budget that is at least 10 s shorter than the time between two calls.
+   * process or in several. If a call was killed, a later call takes over its runs: the first one that begins at least 5 s after
+   * the budget of the killed call is over. Therefore give a budget that is at least 10 s shorter than the time between two
+   * calls.
    * @throws JobistemerError `SCHEDULER_STATE` when the scheduler was started or shut down; `STORAGE_TIMEOUT` when the storage
    *   has not answered and nothing could begin within the budget; `STORAGE_CLOSED`, `STORAGE_REPLACED` when the storage was
    *   closed during the call, or its file removed: the call has aborted its runs, and another call takes them over; `ABORTED`

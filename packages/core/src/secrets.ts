@@ -86,7 +86,7 @@ function masked(value: unknown, name: string, depth: number, left: { members: nu
       ? Object.fromEntries(shown)
       : Object.prototype.toString.call(value)
   } catch {
-    // A getter or a proxy has thrown. A logger cannot print such members either.
+    // A getter or a proxy has thrown. The value is returned unchanged, because a logger cannot print its members either.
     return value
   }
 }

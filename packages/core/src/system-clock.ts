@@ -32,7 +32,10 @@ export function machineMonotonic(): number {
   return Number(process.hrtime.bigint() / 1000n) / 1000
 }
 
-/** Calls back after the present turn of the event loop, so that a single call handles all related work of the turn. */
+/**
+ * Calls back after the present turn of the event loop. So a caller can collect work during the turn, and handle all of it at
+ * once.
+ */
 export function afterThisTurn(callback: () => void): void {
   setImmediate(callback)
 }

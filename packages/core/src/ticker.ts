@@ -123,8 +123,8 @@ class LiveTicker implements Ticker {
   /** The instant that the ticker waits for, in epoch milliseconds; `null` for none. */
   #awaited: number | null = null
   /**
-   * Monotonic instant of the last {@link resume}, until the ticker has determined the awaited instant that follows; otherwise
-   * `null`.
+   * Monotonic instant of the last {@link resume} while the ticker has not yet determined the instant that it waits for;
+   * otherwise `null`.
    */
   #resumedAt: number | null = null
   /** The spans in which the ticker has ticked, from the oldest to the newest. */
@@ -240,7 +240,7 @@ class LiveTicker implements Ticker {
     const lastLook = this.#time.look()
     if (lastLook === null) return
     this.#beginsSpan = true
-    // The awaited instant may lie far ahead, because a clock that was wrong may have determined it.
+    // The awaited instant may lie far ahead, because it was determined while the clock was wrong.
     if (this.#awaited !== null && this.#awaited > this.#time.now) this.#awaited = this.#notTickedAfter(lastLook)
   }
 
@@ -258,7 +258,7 @@ class LiveTicker implements Ticker {
     return at
   }
 
-  /** Returns the last due instant that has neither ticked nor been skipped; `firstDue` or later. */
+  /** Returns the latest due instant that has neither ticked nor been skipped, but no instant before `firstDue`. */
   #newestDue(firstDue: number, now: number): number {
     let at = this.#series.previousMs(now + 1)
     for (let span = this.#spanOf(at); span !== undefined; span = this.#spanOf(at))

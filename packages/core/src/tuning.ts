@@ -22,8 +22,8 @@ export const lookMs = 1000
 export const maxClockSkewMs = 1000
 
 /**
- * Difference of two clocks, in ms, that still delays and repeats no work. A clock that moves by more has jumped, and its time
- * is in doubt. Scans overlap by this margin, and a node that is later than this has stood still.
+ * Difference of two clocks, in ms, up to which a node neither delays nor repeats work. A clock whose time moves by more has
+ * jumped, and its time is in doubt. Scans overlap by this margin. A node that is later than this was blocked or stopped.
  */
 export const clockMarginMs = 5000
 

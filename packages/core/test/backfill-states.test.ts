@@ -14,10 +14,7 @@ type Run = Pick<OccurrenceRecord, 'state' | 'reason' | 'token'> & { readonly key
 const displaced: Run = { state: 'canceled', reason: 'displaced', token: 0 }
 const failed: Run = { state: 'failed', reason: null, token: 1 }
 
-/**
- * Returns the state of the slot in the backfill `mine`. The n-th argument is the run of the n-th round, in which the
- * backfill runs the slot.
- */
+/** Returns the state of one slot in the backfill `mine`. The n-th argument is the n-th run of the slot in all backfills. */
 async function standingOf(...runs: readonly Run[]) {
   const records = new Map(
     runs.map(({ key = 'mine', ...run }, index): [OccurrenceId, OccurrenceRecord] => {

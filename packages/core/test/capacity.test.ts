@@ -164,7 +164,7 @@ describe('a burst of requests', () => {
     const capacity = realCapacity(10)
     expect(capacity.admitRequests(60, 0)).toBe(5)
     for (let request = 0; request < 5; request++) capacity.reserveRequest()
-    // The remaining requests of the same burst of requests wait too, although they are few.
+    // Part of the burst of requests was sent. The rest of the burst waits too, although it is small.
     expect(capacity.admitRequests(7, 1)).toBe(0)
     capacity.unreserveRequest()
     expect(log).toEqual(['request room'])
@@ -277,7 +277,7 @@ describe('due slots that found no permit within 100 ms', () => {
     }
     store(4, 2)
     expect(isHeld(capacity, 0)).toBe(true)
-    // A claim that finds no work does not change the decision that due slots stay on the node.
+    // After a claim that finds no work, due slots still stay on this node.
     capacity.workLeft(false, 0)
     expect(isHeld(capacity, 0)).toBe(true)
     store(4, 1)

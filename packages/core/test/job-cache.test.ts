@@ -16,7 +16,7 @@ function looseOf(most: number, jobs: readonly RegisteredJob[]): { cache: JobCach
   return { cache, overflows: () => count }
 }
 
-/** Evicts jobs up to an instant, and returns their names. */
+/** Evicts unneeded jobs without a slot up to `upTo`, and returns their names. */
 function dropped(cache: JobCache, upTo: number): string[] {
   return Array.from(cache.unneeded(upTo), (job) => {
     cache.remove(job)

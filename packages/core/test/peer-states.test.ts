@@ -67,8 +67,8 @@ describe('the transition table of a peer', () => {
 
   it('removes a peer once another node has stated the death of that peer', () => {
     const forgetting = after('stated').filter(({ to }) => to === 'unknown')
-    // A peer in the state `unrecorded` receives the event `silent` in place of `stated`, so `stated` does not change
-    // this state.
+    // For a peer in the state `unrecorded`, a node applies the event `silent` in place of `stated`. So `stated` leaves this
+    // state unchanged.
     expect(forgetting.map(({ state }) => state)).toEqual(states.slice(2))
   })
 

@@ -87,7 +87,7 @@ const imports: ReadonlyMap<string, ReadonlySet<string>> = new Map(
     .map((file) => [file, new Set(importsOf(readFileSync(file, 'utf8')).map((to) => resolve(dirname(file), to)))]),
 )
 
-/** Returns, for each layer's folder, the folders from which its files import. */
+/** Returns for each folder below `engine` the other folders below `engine` from which its files import. */
 function arrows(): ReadonlyMap<string, ReadonlySet<string>> {
   const rooms = new Map<string, Set<string>>()
   for (const [file, imported] of imports) {

@@ -21,7 +21,7 @@ function logged(log: (logger: typeof stderrLogger) => void): string {
 
 const schemes = ['postgres', 'postgresql', 'postgres+ssl', 'mysql2', 'redis', 'rediss', 'mongodb+srv', 'amqp', 'HTTPS']
 const word = fc.stringMatching(/^[a-z]{1,8}$/)
-/** A password of two parts that must not appear in a log. Between the two parts stands a character with a meaning in URLs. */
+/** Makes passwords of two parts that must not appear in a log. Between the two parts stands one of `separators`, or nothing. */
 const password = (separators: string) =>
   fc
     .tuple(fc.stringMatching(/^[a-z\d]{6}$/), fc.constantFrom(...separators, ''), fc.stringMatching(/^[a-z\d]{6}$/))
@@ -153,8 +153,8 @@ describe('a secret', () => {
         field,
         value,
       })
-      // The name of the option masks the error's value, but not a value in the text of a message. So messages must not
-      // print such values.
+      // The error masks its value because of the option's name. In the text of a message, the value has no such name. So
+      // messages must not print such values.
       expect([field, everythingOf({ value: error.value })]).not.toEqual([field, expect.stringContaining('hunter2')])
     }
   })

@@ -191,7 +191,7 @@ describe('the profile of a node', () => {
     const manyOfData = Array.from({ length: 20_000 }, (_, index) => jobNamed(`job ${index}`, [{ handler: 'work' }]))
     const { profile, digest } = codeWith(manyOfData, ['work'])
     const { canRun, hasDefinition } = readNodeCapabilities(profile)
-    // Without definitions in the profile, peers assume that the node has any definition.
+    // If a profile omits its definitions, peers assume that its node has every definition.
     expect([canRun(data.job), canRun(manyOfData[0]?.job as never)]).toEqual([false, true])
     expect(hasDefinition(coded.job.id, 'any')).toBe(true)
     // The digest covers all definitions, although the profile omits them.

@@ -1,4 +1,4 @@
-/** Makes a clock that only calls of `work` move. */
+/** Makes a clock whose time passes only in calls of `work`. */
 export function workClock() {
   let now = 0
   const work = (milliseconds: number): void => {

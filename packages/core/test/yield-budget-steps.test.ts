@@ -72,7 +72,7 @@ describe('several concurrent long computations', () => {
         clock.work(stepMs)
         taken.at(-1)?.push(name)
         const turn = turns.stepped()
-        // A computation that has waited may run other asynchronous code before it continues.
+        // The two calls of `then` delay the computation, as other asynchronous code may do after a wait.
         if (turn !== null) await turn.then(() => null).then(() => null)
       }
       left--

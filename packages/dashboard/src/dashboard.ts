@@ -52,8 +52,8 @@ const longestAwayMs = 1000
 const actions: readonly DashboardAction[] = ['trigger', 'replay', 'cancel', 'pause', 'resume']
 
 /**
- * The parts of an action that are known while the dashboard checks the right to perform it. A refused action is
- * reported to the audit with these parts.
+ * What the dashboard knows about an action while it checks the right to perform it. If the dashboard refuses the action, it
+ * reports these members to the audit.
  */
 type Attempt = { -readonly [Name in 'job' | 'run' | 'actor' | 'reason']: AuditEntry[Name] } & {
   /** The action; `null` if the request is not an action, or if the code of its route reports the action to the audit. */
@@ -220,8 +220,8 @@ class DashboardServer {
   }
 
   /**
-   * Reads the run of a request. If the viewer may not see the job of the run, asks `authorize` the same questions and
-   * throws the same error as for a missing run, so that the answer does not reveal the run.
+   * Reads the run of a request. A missing run, and a run of a job that the viewer may not see, cause the same question to
+   * `authorize` and the same error. So the answer does not reveal whether the run exists.
    * @throws Problem 404
    */
   async #findRun(id: string, access: Access, options: Call['options'], attempt: Attempt): Promise<Call['run']> {

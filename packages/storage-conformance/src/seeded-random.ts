@@ -1,4 +1,7 @@
-/** A random number generator that only its seed determines. The kit, the simulator and the torture test share it. */
+/**
+ * A random number generator: equal seeds give equal sequences of numbers. The kit, the simulator and the torture test
+ * share it.
+ */
 export class SeededRandom {
   #state: number
 

@@ -67,7 +67,7 @@ export interface StorageCase {
   readonly depth: CaseDepth
   /** The required capabilities. The kit omits the case for a storage without all of them. */
   readonly needs: readonly CaseNeed[]
-  /** Timeout of the case for a slow storage, in ms. `run` enforces it. */
+  /** Timeout of the case in ms, long enough for a slow storage. `run` enforces the timeout. */
   readonly timeoutMs: number
   /**
    * Runs the case. Rejects with an `AssertionError` if the storage breaks the rule, and after the timeout with an error

@@ -48,8 +48,8 @@ import { soakCases } from './soak/soak-cases.ts'
 import { type DeclaredCapabilities, meetsNeeds, type StorageCase } from './storage-case.ts'
 
 /**
- * Returns all cases for a storage with these capabilities, shallow ones first. For a storage without `serverTime` and
- * `subscribe`, its own `capabilities` are a valid argument.
+ * Returns the cases for a storage with these capabilities, in the order of `caseDepths`. The `capabilities` of a
+ * storage object are a valid argument if the storage has no optional methods.
  */
 export function storageCases(declared: DeclaredCapabilities, options: EffortOptions = {}): readonly StorageCase[] {
   const effort = resolveEffort(options)

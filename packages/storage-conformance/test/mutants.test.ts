@@ -56,7 +56,8 @@ const subjects = [
 const mutants = subjects.flat()
 
 /**
- * Mutants that only the cases in their `rejectedBy` may detect. `npm test` tries the first such mutant of each subject.
+ * Mutants that the kit detects only by the cases in their `rejectedBy`. `npm test` tries the first such mutant of each
+ * subject.
  */
 const subtle = subjects.flatMap((subject) =>
   subject.filter(({ alone }) => alone === true).slice(0, isThorough ? undefined : 1),

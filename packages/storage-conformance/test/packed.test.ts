@@ -23,7 +23,8 @@ async function readManifest(folder: string): Promise<Manifest> {
 }
 
 /**
- * Returns the command line of the pnpm that runs this test. Without pnpm, the repository's version runs through npx.
+ * Returns the command line of pnpm: the pnpm that runs this test or, without it, npx with the pnpm version that the
+ * repository requires.
  */
 async function pnpmCommand(): Promise<readonly [string, ...string[]]> {
   const program = process.env.npm_execpath ?? ''

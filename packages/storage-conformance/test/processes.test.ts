@@ -6,7 +6,7 @@ import { furtherKind, kitEffort } from '../../workspace/test-effort.ts'
 
 storageConformance({
   describe,
-  // This variant of the memory storage runs the process cases, because no other variant uses several processes.
+  // Always registers the cases with several processes. Other test files skip these cases unless all tests run.
   it: furtherKind(it, /^(races of processes|killed)/),
   name: 'memory, served to several processes',
   ...kitEffort(0.25),

@@ -6,7 +6,7 @@ import { RaceProcess, raceProcesses } from '../src/races/race-process.ts'
 import type { CaseWorld } from '../src/index.ts'
 
 /**
- * Creates a log file of child processes, and functions that start races whose children write their process ids to it.
+ * Returns functions that start races and read their log file. Each child process writes its process id to this file.
  */
 function world() {
   const folder = mkdtempSync(join(tmpdir(), 'race-process-'))

@@ -3,8 +3,8 @@ import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 
 export type Item = Record<string, AttributeValue>
 
-// Helpers that read and write single attributes. An absent attribute stands for `null`, because DynamoDB also charges for
-// the name of an attribute.
+// These functions read and write single attributes of an item. An absent attribute stands for `null`, because DynamoDB
+// charges for each stored attribute name.
 
 export function numberOf(item: Item, name: string): number {
   return Number(item[name]?.N)

@@ -24,7 +24,7 @@ interface Place {
 const attributeLimit = 170_000
 const partLimit = 300_000
 
-/** Whether an attribute is too large for its item and must be moved to separate items, its parts. */
+/** Returns whether an attribute is too large for its item and must be moved to separate items, its parts. */
 export function isBulky(item: Item, name: string): boolean {
   const value = item[name]
   return value !== undefined && sizeOf({ [name]: value }) > attributeLimit
@@ -60,15 +60,15 @@ function nameOfWriting(item: Item, name: string, bytes: Buffer): string {
 }
 
 /**
- * The common prefix of the names of a record's parts. The prefix contains the scheduled time, because a later request
- * with the same key has the same id.
+ * Returns the common prefix of the names of a record's parts. The prefix contains the scheduled time, because a later
+ * request with the same key has the same id.
  */
 function namesBegin({ scheduledAt }: OccurrenceAddress): string {
   return `${sortableInstant(scheduledAt)}.`
 }
 
 /**
- * A query for the keys of all parts of an occurrence record, including parts that no attribute refers to. Parts are
+ * Returns a query for the keys of all parts of an occurrence record, including parts that no attribute refers to. Parts are
  * separate items for large attributes.
  */
 export function partsQuery(keys: Keys, address: OccurrenceAddress): QueryInput {

@@ -28,8 +28,8 @@ import { groupsOf, transactionLimit } from './requests.ts'
 import { contended, loadOccurrences, type Table, untilDecided } from './table.ts'
 
 /**
- * Occurrences that the plan was to end, but that another node claimed before the plan was stored. These occurrences
- * continue to run.
+ * Occurrences that a large step was to end, but that another node had claimed before the step's plan was stored. These
+ * occurrences continue to run.
  */
 type Survivors = Map<OccurrenceId, OccurrenceAddress>
 
@@ -47,7 +47,10 @@ export async function carryOut(table: Table, head: StoredHead): Promise<void> {
   await takeAway(table, head, [...survivors.values()])
 }
 
-/** Removes the plan. Wakes the next queued occurrence if the running occurrences ended before the plan marked them. */
+/**
+ * Removes the plan of a large step. Wakes the next queued occurrence if no occurrence is active: running occurrences
+ * that the plan had not marked yet end without waking it.
+ */
 async function takeAway(table: Table, stored: StoredHead, survivors: readonly OccurrenceAddress[]): Promise<void> {
   const head = { ...stored, active: [...stored.active, ...survivors] }
   const job = new JobReading(table, head.id, head)
@@ -70,7 +73,10 @@ async function takeAway(table: Table, stored: StoredHead, survivors: readonly Oc
 // A new queued record takes three items of a transaction, and the check of the head takes one.
 const recordsPerTransaction = Math.floor((transactionLimit - 1) / 3)
 
-/** Writes some records of a plan. Returns false if another node has carried out the plan. */
+/**
+ * Writes the records `wanted` of a large step's plan. Returns true when they are written, and false if another node has
+ * carried out the plan.
+ */
 async function writeSome(
   table: Table,
   head: StoredHead,

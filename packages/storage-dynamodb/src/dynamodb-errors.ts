@@ -23,7 +23,7 @@ function reasonsOf(error: unknown): readonly string[] {
 
 const contentions = ['ConditionalCheckFailed', 'TransactionConflict']
 
-/** Whether a condition failed or another transaction interfered. The step must then read and decide again. */
+/** Returns whether a condition failed or another transaction interfered. The step must then read and decide again. */
 export function isContention(error: unknown): boolean {
   const name = nameOf(error)
   if (name === 'ConditionalCheckFailedException' || name === 'TransactionConflictException') return true
@@ -37,7 +37,7 @@ const overloads =
 const networkCodes =
   /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EAI_AGAIN|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ERR_SOCKET)/
 
-/** Whether DynamoDB is overloaded or unreachable, so that a retry may help. */
+/** Returns whether DynamoDB is overloaded or unreachable, so that a retry may help. */
 export function isOverload(error: unknown): boolean {
   if (overloads.test(nameOf(error)) || isUnreachable(error)) return true
   const reasons = reasonsOf(error)
@@ -53,14 +53,14 @@ function isUnreachable(error: unknown): boolean {
   return /socket hang up/.test(messageOf(error))
 }
 
-/** Whether the table does not exist, or DynamoDB does not know the table yet. */
+/** Returns whether the table does not exist, or DynamoDB does not know the table yet. */
 export function isAbsent(error: unknown): boolean {
   return absent.test(nameOf(error))
 }
 
 const absent = /^ResourceNotFoundException$/
 
-/** Whether the credentials do not permit the request. */
+/** Returns whether the credentials do not permit the request. */
 export function isDenied(error: unknown): boolean {
   return denied.test(nameOf(error))
 }
@@ -145,8 +145,8 @@ export function noRightsError(tableName: string, cause: unknown): JobistemerErro
 }
 
 /**
- * The error for a request that failed until its time limit, because DynamoDB was overloaded or unreachable. `limit`: the
- * option that allows more time.
+ * Returns the error for a request that failed until its time limit, because DynamoDB was overloaded or unreachable.
+ * `limit`: the option that allows more time.
  */
 export function busyError(
   tableName: string,

@@ -34,8 +34,8 @@ export class DynamoDBLedger implements AsyncLedger {
     heartbeatMs: 10_000,
   }
   /**
-   * A prune searches a job's history once for old occurrences of all kinds, together with the items that belong to
-   * these occurrences.
+   * Replaces core's removal of history: this prune reads a job's history only once. It removes occurrences together
+   * with the items that belong to them.
    */
   readonly history: AsyncLedger['history'] = {
     prune: async (request) => await prune(await this.#opened(), request),

@@ -42,8 +42,8 @@ export async function get(
 }
 
 /**
- * Counts live occurrences from the head of the job, after a check which active occurrences have ended. If the list of
- * active occurrences fills pages, counts in the index instead.
+ * Counts the live occurrences of a job. If the head lists all active occurrences, reads which of them have ended.
+ * Otherwise counts pending and running occurrences by the index.
  */
 async function countOfJob(table: Table, id: JobId): Promise<LiveCounts> {
   const job = new JobReading(table, id, await loadHead(table, id))

@@ -30,10 +30,7 @@ export async function heartbeat(table: Table, request: HeartbeatRequest): Promis
   }
 }
 
-/**
- * Only a node itself and the node that removes it write a node record. All records lie in one partition, ordered by
- * incarnation.
- */
+/** Returns all node records from their partition, ordered by incarnation. */
 async function listNodes({ requests, keys }: Table): Promise<readonly NodeRecord[]> {
   const nodes: NodeRecord[] = []
   for await (const item of requests.queryAll(partitionQuery(keys.nodes))) nodes.push(readNode(item))

@@ -29,11 +29,12 @@ export interface StoredHead extends Omit<JobRecord, keyof VersionContent> {
   /** Grows by one with each write of the head. Every write of a step on the job is conditional on this revision. */
   readonly revision: number
   /**
-   * Pending and running occurrences, in any order. An occurrence that ends without a write to the head stays listed until a
-   * step checks the list. So a listed occurrence may be final, but every active one is listed, here or on a page.
+   * Pending and running occurrences, in any order. An occurrence that ends without a write to the head stays listed
+   * until a step checks the list. So a listed occurrence may be final, but every active one is listed: in this list, or
+   * in one of the items `pages`.
    */
   readonly active: readonly OccurrenceAddress[]
-  /** The pages of active occurrences that the head's own list has no room for. A page never changes. */
+  /** The pages: items that list the active occurrences for which `active` has no room. A page never changes. */
   readonly pages: ActivePages
   /** The first queued occurrences in the order of waking, without gaps. Empty only if no occurrence is queued. */
   readonly queued: readonly Waiting[]
@@ -60,7 +61,7 @@ export interface ActivePages {
   readonly entries: number
 }
 
-/** The lists of live occurrences in a head. */
+/** The members of a head that list the live occurrences of its job. */
 export type LiveLists = Pick<StoredHead, 'active' | 'pages' | 'queued' | 'queuedBeyond' | 'hasPriorities' | 'lookAt'>
 
 /** The names of attributes in a stored head. DynamoDB charges for the length of names, so these names are short. */

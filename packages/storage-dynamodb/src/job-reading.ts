@@ -27,16 +27,16 @@ import { queryQueue, readPages } from './read-lists.ts'
 import { addressIn, itemsPerStep, loadOccurrences, occurrenceIn, readItems, type Table } from './table.ts'
 
 /**
- * Maximum number of pages that a step removes after the step has checked the pages for ended occurrences. The live
- * entries of a removed page return to the list of the head.
+ * Maximum number of pages of active occurrences that a step removes after it has checked them for ended ones. The live
+ * entries of a removed page return to the head's list.
  */
 const pagesRemoved = 4
-/** Maximum number of pages that a check for ended occurrences reads in one request. */
+/** Maximum number of pages of active occurrences that a check for ended occurrences reads in one request. */
 const mostPagesAtOnce = 32
 
 const activeStates: ReadonlySet<OccurrenceState | undefined> = new Set(['pending', 'running'])
 
-/** The result of a check of one list: the list of the head, or a page. */
+/** One list of active occurrences after a check which of them have ended: the list of the head, or a page. */
 interface LookedList {
   /** The occurrences of the list that are still pending or running. */
   readonly live: readonly OccurrenceAddress[]
@@ -61,13 +61,13 @@ export class JobReading {
   readonly #job: JobRecord | null
   readonly #known: Map<OccurrenceId, StoredOccurrence> = new Map()
   /**
-   * Ids that the step names and that have no record at their address. An interrupted prune may have left a record
-   * without an address.
+   * Ids of occurrences that the step names and that the table does not contain under their address. An interrupted
+   * prune may have left the record of such an occurrence without an address.
    */
   readonly #absent: Set<OccurrenceId> = new Set()
   /** The list of the head and the pages that were checked for ended occurrences; `null` before the check. */
   #looked: readonly LookedList[] | null = null
-  /** The first queued occurrences that are not in the head's list. */
+  /** The queued occurrences that were read although the head does not list them, in the order of waking. */
   readonly #beyond: Waiting[] = []
   #isBeyondRead = false
 
@@ -106,8 +106,8 @@ export class JobReading {
   }
 
   /**
-   * Whether a check of the lists of active occurrences may stop: a checked page has mostly live occurrences, or as many
-   * pages are checked as a step removes.
+   * Whether the check of the lists of active occurrences may stop: more than half of a checked page is live, or {@link
+   * pagesRemoved} pages were checked.
    */
   get hasTidied(): boolean {
     const [, ...pages] = this.#looked ?? []
@@ -115,8 +115,8 @@ export class JobReading {
   }
 
   /**
-   * Active occurrences of the head's list and of the pages that were read. Before the check of the lists, some of these
-   * occurrences may have ended.
+   * Active occurrences of the head's list and of the pages that were read. Before the check of the lists: the head's
+   * list, in which some occurrences may have ended.
    */
   get #active(): readonly OccurrenceAddress[] {
     return this.#looked?.flatMap(({ live }) => live) ?? this.head?.active ?? []
@@ -139,8 +139,8 @@ export class JobReading {
   }
 
   /**
-   * Returns what the check of the lists has left: the live entries of the head and of the checked pages, and the
-   * remaining pages.
+   * Returns what remains of the lists after their check. `listed` contains the live entries of the head and of the
+   * checked pages, which are removed. `pages` are the other pages.
    */
   leftOfLists(): Pick<LiveLists, 'pages'> & { readonly listed: readonly OccurrenceAddress[] } {
     const { active, pages } = this.head ?? noLists
@@ -178,8 +178,8 @@ export class JobReading {
   }
 
   /**
-   * Returns true if further pages of active occurrences cannot change the decision of the step. Entries of unread pages count
-   * as running.
+   * Returns true if the pages that were not read cannot change the decision of the step. The counts take the entries of
+   * these pages as running.
    */
   #isDecided({ pending, running, superseded }: LiveNeeds): boolean {
     if (this.head === null || running > 0 || superseded !== null) return false
@@ -254,7 +254,7 @@ export class JobReading {
   }
 
   /**
-   * Whether any of these occurrences exists now. A read of several items is no snapshot: it may miss a new record,
+   * Returns whether any of these occurrences exists now. A read of several items is no snapshot: it may miss a new record,
    * although it reads the head that the creation of this record has changed.
    */
   async haveAppeared(addresses: readonly OccurrenceAddress[]): Promise<boolean> {
@@ -262,13 +262,13 @@ export class JobReading {
   }
 
   /**
-   * Finds named occurrences that are stored under another scheduled time: a repeated trigger is stored under the time
-   * of its first request.
+   * Finds occurrences that the step names and that are stored under another scheduled time. A repeated trigger has its
+   * own time, but its record has the time of the first request.
    */
   async #follow(missing: readonly NamedOccurrence[]): Promise<void> {
     if (missing.length === 0) return
     const { keys } = this.#table
-    // If the overlap rule will need the active occurrences, the same request reads their records too.
+    // If the decision depends on the number of active occurrences, the same request reads their records too.
     const active = this.#isFullFor(missing.length) ? (this.head?.active ?? []) : []
     const found = await readItems(this.#table, [
       ...missing.map(({ id }) => keys.address(id)),
@@ -293,8 +293,8 @@ export class JobReading {
   }
 
   /**
-   * Whether `more` starts may exceed the job's places while no occurrence is queued. Then the decision depends on the
-   * number of active occurrences.
+   * Returns whether `more` further starts may need more concurrency slots than the job has. Then the decision depends
+   * on the number of active occurrences. False if an occurrence is queued.
    */
   #isFullFor(more: number): boolean {
     if (this.head === null) return false

@@ -15,7 +15,10 @@ export interface KeyBounds {
   readonly upper: string
 }
 
-/** Returns the range of sort keys of a page that follows `place`. The keys consist of an instant and an id. */
+/**
+ * Returns the bounds of the sort keys of one page. `place`: the sort key after which the page begins; `null` for the
+ * first page. A sort key consists of an instant and an id.
+ */
 export function boundsOf({ from, to, order }: InstantRange, place: string | null): KeyBounds {
   // In a sort key an id follows the `/`, so the bound `instant/` sorts before all keys of that instant. No key begins with
   // `~`.

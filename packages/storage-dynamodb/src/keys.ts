@@ -8,28 +8,37 @@ export interface Key {
   readonly sk: string
 }
 
-/** The attributes of a primary key, as part of an item. */
+/** Returns the attributes of a primary key. */
 export function keyItem({ pk, sk }: Key): Item {
   return { pk: text(pk), sk: text(sk) }
 }
 
-/** The primary key of an item. */
+/** Returns the primary key of an item. */
 export function keyOf(item: Item): Key {
   return { pk: textOf(item, 'pk'), sk: textOf(item, 'sk') }
 }
 
-// All keys of a namespace begin with its prefix and a colon. A prefix contains no colon.
+// All keys of a namespace begin with its prefix and a colon. The prefix itself contains no colon, so no namespace's
+// prefix is the beginning of another's keys.
 
-/** Number of index partitions for the occurrences of each state. These numbers are part of the stored form. */
+/**
+ * Number of index partitions for the occurrences of each group. The numbers must never change, because stored entries
+ * lie in these partitions.
+ */
 export const shardCounts = { pending: 2, queued: 2, running: 8, canceling: 1 } as const
 
-/** Number of index partitions for failures. This number is part of the stored form. */
+/**
+ * Number of index partitions for failed occurrences. The number must never change, because stored entries lie in these
+ * partitions.
+ */
 export const failedShardCount = 8
 
 /** The group of index partitions of a live occurrence. `canceling`: the occurrence is running and has a cancel request. */
 export type LiveGroup = keyof typeof shardCounts
 
-/** Makes the keys of the items of one namespace. */
+/**
+ * Builds the keys of the items of one namespace. A namespace consists of the data of all storages with the same prefix.
+ */
 export class Keys {
   readonly #prefix: string
 
@@ -37,17 +46,20 @@ export class Keys {
     this.#prefix = `${prefix}:`
   }
 
-  /** The head of a job, with the lists of its live occurrences. */
+  /** Returns the key of the head of a job. */
   head(job: JobId): Key {
     return { pk: this.#jobPartition(job), sk: 'head' }
   }
 
-  /** The item of one version of a job. */
+  /** Returns the key of the item that holds one version of a job. */
   version(job: JobId, version: number): Key {
     return { pk: this.#jobPartition(job), sk: `version/${String(version).padStart(10, '0')}` }
   }
 
-  /** The items of pages `from` to `to - 1`, which list active occurrences that the head has no room for. */
+  /**
+   * Returns the keys of pages `from` to `to - 1`: items that list the active occurrences that the job's head has no
+   * room for.
+   */
   activePages(job: JobId, { from, to }: { readonly from: number; readonly to: number }): readonly Key[] {
     const pk = this.#jobPartition(job)
     return Array.from({ length: Math.max(0, to - from) }, (_, index) => {
@@ -55,7 +67,10 @@ export class Keys {
     })
   }
 
-  /** The partition with the queued occurrences of a job that its head does not list, in the order of waking. */
+  /**
+   * Returns the partition of a job's queued occurrences that its head does not list. The sort keys have the order of
+   * waking.
+   */
   queue(job: JobId): string {
     return `${this.#prefix}queue/${uuidOf(job)}`
   }
@@ -64,7 +79,7 @@ export class Keys {
     return { pk: this.queue(entry.jobId), sk: `${sortableInstant(orderAt(entry))}/${uuidOf(entry.id)}` }
   }
 
-  /** A part of the plan of a large step: the records that the step has still to write. */
+  /** Returns the key of one item of a plan. The plan lists the records that a large step has still to write. */
   plan(job: JobId, part: number): Key {
     return { pk: this.#jobPartition(job), sk: `plan/${String(part).padStart(4, '0')}` }
   }
@@ -73,26 +88,26 @@ export class Keys {
     return { pk: this.history(jobId), sk: `${sortableInstant(scheduledAt)}/${uuidOf(id)}` }
   }
 
-  /** The address of an occurrence: maps its id to its job and scheduled time. */
+  /** Returns the key of the item that maps an occurrence id to its job and scheduled time. */
   address(id: OccurrenceId): Key {
     return { pk: `${this.#prefix}occurrence/${uuidOf(id)}`, sk: 'address' }
   }
 
-  /** The item that names the last occurrence of a reusable key. */
+  /** Returns the key of the item that names the last occurrence of a reusable key. */
   reusableKey(keyId: OccurrenceId): Key {
     return { pk: `${this.#prefix}key/${uuidOf(keyId)}`, sk: 'key' }
   }
 
   /**
-   * The key of a part of an occurrence. Parts are separate items for large attributes. `writing` is the name that all
-   * parts of one write share.
+   * Returns the key of a part: an item with a piece of a large attribute of an occurrence. `writing` is the name that
+   * all parts of one write share.
    */
   part(id: OccurrenceId, writing: string, part: number): Key {
     const { pk, sk } = this.parts(id, writing)
     return { pk, sk: `${sk}/${String(part).padStart(3, '0')}` }
   }
 
-  /** The common prefix of the keys of all parts whose names begin with `writing`. */
+  /** Returns the common prefix of the keys of all parts whose names begin with `writing`. */
   parts(id: OccurrenceId, writing: string): Key {
     return { pk: `${this.#prefix}occurrence/${uuidOf(id)}`, sk: `part/${writing}` }
   }
@@ -106,17 +121,20 @@ export class Keys {
     return { pk: this.nodes, sk: printIncarnation(incarnation) }
   }
 
-  /** The profile of a node, in a separate partition, so that reads of all nodes do not pay for profiles. */
+  /**
+   * Returns the key of a node's profile. Each profile has a separate partition, so that reads of all nodes do not pay
+   * for profiles.
+   */
   profile(incarnation: string): Key {
     return { pk: `${this.#prefix}profile/${printIncarnation(incarnation)}`, sk: 'profile' }
   }
 
-  /** The key of a read that only needs the time of the answer. No item has this key. */
+  /** Returns a key that no item has. Reads of this key serve only to get the time of the answer. */
   clock(): Key {
     return { pk: `${this.#prefix}clock`, sk: 'clock' }
   }
 
-  /** The partition with all occurrences of a job, sorted by scheduled time and id. */
+  /** Returns the partition of all occurrences of a job. They are sorted by scheduled time and id. */
   history(job: JobId): string {
     return `${this.#prefix}history/${uuidOf(job)}`
   }
@@ -134,27 +152,33 @@ export class Keys {
     return { pk: this.registry, sk: `change/${sortableInstant(changedAt)}/${uuidOf(job)}` }
   }
 
-  /** The item with the version of the namespace's stored form. */
+  /** The key of the item that names the form of the data: the version of their layout. */
   get form(): Key {
     return { pk: `${this.#prefix}form`, sk: 'form' }
   }
 
-  /** The index partition of a live occurrence. Only pending occurrences have priority levels other than 0. */
+  /**
+   * Returns the index partition of live occurrences of a group and shard. Only pending occurrences have priority levels
+   * other than 0.
+   */
   livePartition(group: LiveGroup, shard: number, level = 0): string {
     return level === 0 ? `${this.#prefix}${group}/${shard}` : `${this.#prefix}${group}.${level}/${shard}`
   }
 
-  /** The marker of a priority level. The marker exists if the namespace has, or had, pending occurrences of this priority. */
+  /**
+   * Returns the key of a marker. The marker exists if the namespace has, or had, pending occurrences of this priority
+   * level.
+   */
   priorityLevel(level: number): Key {
     return { pk: `${this.#prefix}priority/${level}`, sk: 'level' }
   }
 
-  /** The index partition of failures. */
+  /** Returns the index partition of failed occurrences with this number. */
   failedPartition(shard: number): string {
     return `${this.#prefix}failed/${shard}`
   }
 
-  /** The index partition that lists plans which have not been carried out. */
+  /** The index partition of jobs that have an unfinished plan: remaining writes of a large step. */
   get planPartition(): string {
     return `${this.#prefix}plan/0`
   }
@@ -177,12 +201,12 @@ export function failedShardOf(job: JobId): number {
   return Number.parseInt(job.slice(-4), 16) % failedShardCount
 }
 
-/** The sort key of a failure in its index: its end, then its id. */
+/** Returns the sort key of a failed occurrence in the index: its end, then its id. */
 export function failedOrder(id: OccurrenceId, finishedAt: number): string {
   return `${sortableInstant(finishedAt)}/${uuidOf(id)}`
 }
 
-/** The address of the occurrence that is stored under this key. */
+/** Returns the address of the occurrence whose record has this key. */
 export function addressOfKey({ pk, sk }: Key): OccurrenceAddress {
   const [instant, id] = sk.split('/')
   return {
@@ -192,12 +216,12 @@ export function addressOfKey({ pk, sk }: Key): OccurrenceAddress {
   }
 }
 
-/** The priority level of the marker with this key. */
+/** Returns the priority level of the marker with this key. */
 export function levelOfKey({ pk }: Key): number {
   return Number(pk.slice(pk.lastIndexOf('/') + 1))
 }
 
-/** The priority level of a partition of the index. */
+/** Returns the priority level of a partition of the index. */
 export function levelOfPartition(partition: string): number {
   return Number(/\.(-?\d+)\/\d+$/.exec(partition)?.[1] ?? 0)
 }
@@ -210,12 +234,12 @@ export function uuidOf(id: JobId | OccurrenceId): string {
   return id.slice(id.indexOf('_') + 1)
 }
 
-/** An incarnation as JSON: JSON is never empty, and escapes lone surrogates, which UTF-8 cannot encode. */
+/** Returns an incarnation as JSON. JSON is never empty, and escapes lone surrogates, which UTF-8 cannot encode. */
 function printIncarnation(incarnation: string): string {
   return JSON.stringify(incarnation)
 }
 
-/** The incarnation of the node whose record has this key. */
+/** Returns the incarnation of the node whose record has this key. */
 export function incarnationOfKey({ sk }: Key): string {
   return JSON.parse(sk) as string
 }
@@ -224,7 +248,8 @@ const width = 16
 const least = 9_000_000_000_000_000
 
 /**
- * An instant as text that sorts like the number. Instants before 1970 begin with a minus, which sorts before the digits.
+ * Returns an instant as text. The texts sort like the instants: those before 1970 begin with a minus, which sorts
+ * before the digits.
  */
 export function sortableInstant(at: number): string {
   return at < 0 ? `-${String(least + at).padStart(width, '0')}` : String(at).padStart(width, '0')
@@ -234,7 +259,7 @@ function parseInstant(sortable: string): number {
   return sortable.startsWith('-') ? Number(sortable.slice(1)) - least : Number(sortable)
 }
 
-/** The id of the job that the last part of a sort key names. */
+/** Returns the id of the job whose UUID is the last part of a sort key. */
 export function jobOfKeyText(sk: string): JobId {
   return `job_${sk.slice(sk.lastIndexOf('/') + 1)}`
 }

@@ -4,8 +4,8 @@ import type { StoredHead } from './job-item.ts'
 const bytesKept = 4_000_000
 
 /**
- * Caches the versions of jobs that this process has read last. A version never changes, so later reads of the head do not
- * pay for the version again. Idle nodes read heads all the time.
+ * Caches the latest job versions that this process has read. A version never changes, so a later read of the job pays
+ * only for the head. Idle nodes read heads in each poll.
  */
 export class KnownVersions {
   readonly #items: Map<string, Item> = new Map()
@@ -35,8 +35,8 @@ export class KnownVersions {
 }
 
 /**
- * The cache key of a version contains the creation instant of the job. If a job was removed and is defined again, its
- * versions are numbered from 1 again.
+ * Returns the cache key of a version. The key contains the creation instant of the job, because a job that was removed
+ * and is defined again numbers its versions from 1 again.
  */
 function nameOf({ id, version, createdAt }: StoredHead): string {
   return `${id} ${version} ${createdAt}`

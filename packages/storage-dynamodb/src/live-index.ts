@@ -6,8 +6,8 @@ import type { Table } from './table.ts'
 import { liveIndex } from './table-definition.ts'
 import type { QueryInput } from './requests.ts'
 
-// The index of live occurrences follows the table with a delay, usually a fraction of a second. So an entry of the index is
-// only a hint: it names a record to read from the table. The index may miss the latest writes.
+// DynamoDB updates the index of live occurrences after the table, usually within a second. So the index may miss the
+// latest writes, and its entries are only hints: a reader reads each named record from the table.
 
 /** One index partition of live occurrences. */
 export interface LivePartition {
@@ -29,7 +29,7 @@ export function hintOf(item: Item): LiveHint {
   return { ...addressOfKey(keyOf(item)), details: level === 0 ? ordinary : { priority: level }, order }
 }
 
-/** A query for one partition of the index in ascending order. Both bounds are inclusive. */
+/** Builds the query for one partition of the index, in ascending order. Both bounds are inclusive. */
 export function liveQuery(
   { keys }: Table,
   { group, shard, level = 0 }: LivePartition,
@@ -52,7 +52,7 @@ export function liveQuery(
   }
 }
 
-/** The index partitions of a group. For pending occurrences, only the partitions of one priority level. */
+/** Returns the index partitions of a group. `level`: the priority level, for pending occurrences only. */
 export function partitionsOf(group: LiveGroup, level = 0): readonly LivePartition[] {
   return Array.from({ length: shardCounts[group] }, (_, shard) => ({ group, shard, level }))
 }

@@ -2,7 +2,8 @@ import type { JobId } from '@jobistemer/core'
 import type { OccurrenceAddress, OccurrenceRecord } from '@jobistemer/core/storage'
 import { uuidOf } from './keys.ts'
 
-// A head stores the live occurrences of its job in 22 bytes each, because every step pays for the size of the head.
+// A head stores its lists of live occurrences in binary form, 22 bytes for each occurrence. Every step pays for the
+// size of the head.
 
 const entryBytes = 22
 const instantBytes = 6
@@ -44,8 +45,8 @@ export function waitingOf({ id, jobId, scheduledAt, details: { priority } }: Wai
 }
 
 /**
- * The priorities of the entries of a list. They are stored beside the list, with one byte per entry; `null` if no entry
- * has a priority.
+ * Returns the priorities of the entries as one byte per entry, or `null` if no entry has a priority. The head stores
+ * these bytes beside the list.
  */
 export function printPriorities(entries: readonly Waiting[]): Uint8Array | null {
   if (entries.every(({ details }) => details.priority === undefined)) return null

@@ -26,7 +26,7 @@ const refill = 32
 
 type Changes = ReadonlyMap<OccurrenceId, OccurrenceWrite>
 
-/** The lists of a head after a step. */
+/** The lists of live occurrences that a head has after a step, and the writes that they need. */
 interface ListsAfter {
   readonly lists: LiveLists
   readonly moves: QueueMoves
@@ -34,7 +34,10 @@ interface ListsAfter {
   readonly writes: readonly TransactWriteItem[]
 }
 
-/** Returns the lists of a head after a step with these changes. `head` is the new head, still with the stored lists. */
+/**
+ * Returns the lists of live occurrences that a head has after a step with these changes. `head` is the new head, whose
+ * lists are not updated yet.
+ */
 export async function listsAfter(
   table: Table,
   job: JobReading,
@@ -48,8 +51,8 @@ export async function listsAfter(
 }
 
 async function activeAfter(table: Table, job: JobReading, head: StoredHead, changes: Changes) {
-  // Under `allow`, no step reads the lists for its decision. So the step that finds a long list removes the ended
-  // occurrences from it.
+  // Under `allow`, no step reads the lists for its decision. So a step that finds at least `lookAt` entries in the head
+  // removes the ended occurrences.
   const tidies = !job.hasLooked && head.active.length >= head.lookAt
   if (tidies) await job.lookAtActive(() => job.hasTidied)
   const { listed, pages: left } = job.leftOfLists()
@@ -78,7 +81,7 @@ async function activeAfter(table: Table, job: JobReading, head: StoredHead, chan
   return { lists, writes }
 }
 
-/** Maximum number of active occurrences that the head of this job lists. */
+/** Returns the maximum number of active occurrences that the head of this job lists. */
 function roomFor({ overlap: { policy, maxConcurrency = 1 } }: StoredHead): number {
   // Under `allow`, no step counts active occurrences, so the list needs only one page.
   return policy === 'allow' ? pageSize : Math.min(mostListed, Math.max(pageSize, 2 * maxConcurrency))

@@ -21,13 +21,13 @@ export interface StoredOccurrence {
   /** Grows by one with each write. A write is conditional on the revision that its step has read. */
   readonly revision: number
   /**
-   * Whether the end of this running occurrence concerns the job's head, because occurrences are queued behind it or the
-   * job is deleted. The end of an unmarked occurrence writes only the item of the occurrence.
+   * Whether the end of this running occurrence must also write the job's head, because the job has queued occurrences
+   * or is deleted. Without the mark, the end writes only this item.
    */
   readonly marked: boolean
   /**
-   * The attributes that refer to parts, if the details or task runs are too large for the item; usually `null`. Parts
-   * are separate items.
+   * The attributes that refer to parts: separate items that hold the details or task runs if these are too large for
+   * this item. Usually `null`.
    */
   readonly bulk: Item | null
 }
@@ -74,12 +74,12 @@ export const names = {
   failedOrder: 'fo',
 } as const
 
-/** An owner as it is stored in an item and compared in conditions. */
+/** Returns the attribute value of an owner, for items and for conditions. */
 export function ownerValue({ node, incarnation }: Owner): Item[string] {
   return attribute.json([node, incarnation])
 }
 
-/** The item of an occurrence, including its details and task runs of any size. */
+/** Returns the item of an occurrence. Its details and task runs are included even if they are too large for an item. */
 export function occurrenceItem(keys: Keys, { record, revision, marked }: Omit<StoredOccurrence, 'bulk'>): Item {
   const item: Item = {
     ...keyItem(keys.occurrence(record)),
@@ -115,12 +115,12 @@ export function occurrenceItem(keys: Keys, { record, revision, marked }: Omit<St
   return item
 }
 
-/** The priority of a record. Default 0. */
+/** Returns the priority of an occurrence; 0 if it has none. */
 export function levelOf({ details }: Pick<OccurrenceRecord, 'details'>): number {
   return details.priority ?? 0
 }
 
-/** The attributes that add an occurrence to the index of failures. */
+/** Returns the attributes that put an occurrence into the index of failures. */
 export function failedPlace(keys: Keys, { id, jobId }: OccurrenceAddress, finishedAt: number): Item {
   return {
     [names.failedPartition]: attribute.text(keys.failedPartition(failedShardOf(jobId))),
@@ -129,8 +129,8 @@ export function failedPlace(keys: Keys, { id, jobId }: OccurrenceAddress, finish
 }
 
 /**
- * The sort order in the index of live occurrences: `dueAt` for pending, core's order for queued, the deadline for running
- * occurrences. `null`: not in the index.
+ * Returns the group and the sort order of an occurrence in the index of live occurrences, or `null` if it is final. The
+ * order is `dueAt` for pending, core's order for queued, and the deadline for running occurrences.
  */
 function livePlace(record: OccurrenceRecord): { readonly group: LiveGroup; readonly order: number } | null {
   switch (record.state) {

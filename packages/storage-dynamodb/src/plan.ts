@@ -23,8 +23,8 @@ const bytesPerPart = 300_000
  */
 export interface PlannedWrite extends RecordWrite {
   /**
-   * The details and task runs that the step changes in a stored record. Absent for a new record, and in plans of old
-   * versions.
+   * The details and task runs that the step changes in a stored record. Absent for a new record, and in plans that an
+   * older version of the package has stored.
    */
   readonly changed?: Bulk
 }

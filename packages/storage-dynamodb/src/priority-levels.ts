@@ -12,8 +12,8 @@ import type { Requests } from './requests.ts'
 const markerOrder = -9e15
 
 /**
- * Query bounds for partitions of pending occurrences: the first covers only the markers, the second covers everything
- * after the markers.
+ * Bounds of queries for pending occurrences: {@link onlyMarkers} covers only the markers, and {@link noMarkers} covers
+ * everything after them.
  */
 export const onlyMarkers: { readonly to: number } = { to: markerOrder }
 export const noMarkers: { readonly from: number } = { from: markerOrder + 1 }
@@ -22,7 +22,7 @@ export function isMarker(item: Item): boolean {
   return numberOf(item, names.liveOrder) === markerOrder
 }
 
-/** The priority levels that the markers among these items name. */
+/** Returns the priority levels that the markers among these items name. */
 export function levelsAmong(items: readonly Item[]): readonly number[] {
   return items.filter(isMarker).map((item) => levelOfKey(keyOf(item)))
 }
@@ -44,7 +44,7 @@ export class PriorityLevels {
   }
 
   /**
-   * Notes the priority levels that the markers of a page name. The page must begin with all markers. If a marker is
+   * Remembers the priority levels that the markers of a page name. The page must begin with all markers. If a marker is
    * missing, because the table was emptied, the next occurrence of that level writes the marker again.
    */
   saw(page: readonly Item[]): void {

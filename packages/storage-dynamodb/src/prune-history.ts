@@ -39,7 +39,10 @@ async function* jobsOf({ requests, keys }: Table, only: JobId | null): AsyncGene
     yield jobOfKeyText(keyOf(item).sk)
 }
 
-/** An occurrence that a prune removes, with the attributes that refer to its parts, the separate items for large attributes. */
+/**
+ * An occurrence that a prune removes. `bulk` contains the attributes that refer to its parts: separate items for large
+ * attributes.
+ */
 interface Victim extends OccurrenceRecord {
   readonly bulk: Item | null
   /** The occurrence's `keyId`. The details, which also contain the `keyId`, may lie in separate items. */
@@ -71,7 +74,7 @@ async function pruneJob(
   return { removed: victims.length, more }
 }
 
-/** The oldest occurrences of the job that may be removed, at most `limit`. */
+/** Returns the oldest occurrences of the job that may be removed, at most `limit`. */
 async function victimsOf(
   table: Table,
   head: StoredHead,
@@ -89,7 +92,10 @@ async function victimsOf(
   return victims
 }
 
-/** The oldest of the latest `count` final occurrences; `null` if the job has at most `count` final occurrences. */
+/**
+ * Returns the oldest of the `count` newest final occurrences, or `null` if the job has at most `count` final
+ * occurrences.
+ */
 async function oldestOfLatest(table: Table, job: JobId, count: number): Promise<Victim | null> {
   let left = count
   for await (const record of history(table, job, { order: 'descending' })) {

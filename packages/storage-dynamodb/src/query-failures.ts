@@ -19,8 +19,8 @@ import { groupsOf, partitionQuery, type QueryInput } from './requests.ts'
 type FailedQuery = Extract<OccurrenceQuery, { readonly kind: 'failed' }>
 
 /**
- * The entries that a partition of the index has returned, and the last entry that the query has examined; `null`: the
- * partition was read to its end.
+ * The entries that a query of one index partition has returned. `seenUpTo`: the last entry that the query has examined,
+ * or `null` if it has read the whole partition.
  */
 interface ShardPage {
   readonly hints: readonly FailedHint[]
@@ -82,7 +82,7 @@ async function queryShard(table: Table, shard: number, query: FailedQuery, bound
   return { hints, seenUpTo: last === null ? null : textOf(last, names.failedOrder) }
 }
 
-/** A query for one partition of the index of failures. */
+/** Builds the query for one partition of the index of failures. */
 function failedQuery({ keys }: Table, shard: number, bounds: KeyBounds): QueryInput {
   return {
     IndexName: failedIndex,
@@ -96,14 +96,17 @@ function failedQuery({ keys }: Table, shard: number, bounds: KeyBounds): QueryIn
 }
 
 /**
- * Jobs are spread evenly over the partitions. So a query asks each partition for its share of a page and a reserve, not for
- * a whole page.
+ * Returns the number of entries to read from each partition for a page of `limit` entries. Jobs are spread evenly over
+ * the partitions, so each partition needs only its share plus a reserve.
  */
 function limitOfShard(limit: number): number {
   return Math.min(limit + 1, Math.ceil((limit / failedShardCount) * 1.5) + 16)
 }
 
-/** Maximum number of occurrences without a run that the search for a job's latest run examines. */
+/**
+ * Maximum number of occurrences that the search for a job's latest run passes because they were not run (such as
+ * skipped slots).
+ */
 const passedOver = 1000
 
 /** Returns the latest finished run of each job. One query per job reads its history from the end. */

@@ -109,7 +109,10 @@ async function listLiveOfJob(table: Table, query: Query<'job'>): Promise<Page<Oc
   return { items, cursor: isEnd ? null : placeOf(last ?? (cutAt as OccurrenceAddress)) }
 }
 
-/** Returns the range of queued occurrences outside of the head that a page of the query may need. */
+/**
+ * Returns which queued occurrences outside of the head the query needs: from which sort key on, how many, and in which
+ * order.
+ */
 function queuePageOf({ limit, cursor, from, to, order }: Query<'job'>): QueuePage {
   const bound = order === 'ascending' ? from : to
   const start = bound === undefined ? null : sortableInstant(bound)
@@ -130,7 +133,8 @@ function livePlaces(
 ): readonly OccurrenceAddress[] {
   const { order } = query
   const after = query.cursor === null ? null : readPlace(query.cursor)
-  // The lists hold exactly the queued occurrences, unless a large step is still being written.
+  // The list `queued` contains exactly the queued occurrences. Only while a large step is still being written, both
+  // lists may contain occurrences in any live state.
   const isMixed = planParts > 0
   const places = [
     ...(isMixed || states.has('pending') || states.has('running') ? active : []),
@@ -186,8 +190,8 @@ async function listLive(table: Table, query: Query<'live'>): Promise<Page<Occurr
 }
 
 /**
- * Markers of priority levels lie first in the first partition of pending occurrences. So the storage knows the used
- * levels before it reads the partitions of these levels.
+ * Returns the partitions to read for a state. The first partition of pending occurrences begins with markers, so their
+ * levels are known before the partitions of these levels are read.
  */
 function partitionsIn(state: Query<'live'>['state'], { levels = [] }: LivePlace): readonly LivePartition[] {
   const groups: readonly LiveGroup[] = state === 'running' ? ['running', 'canceling'] : [state]
@@ -221,7 +225,7 @@ function readLivePlace(cursor: string): LivePlace {
 
 // --------------------------------------------------------------------------------------------------------------- cursors
 
-/** The sort key of a record. This key is the cursor of a page whose last item is this record. */
+/** Returns the sort key of a record, which is also the cursor of a page whose last item is this record. */
 function placeOf({ scheduledAt, id }: Pick<OccurrenceAddress, 'scheduledAt' | 'id'>): string {
   return `${sortableInstant(scheduledAt)}/${uuidOf(id)}`
 }

@@ -49,8 +49,8 @@ function accepted(item: Item): SettleAnswer {
 }
 
 /**
- * Builds the update of the occurrence's item alone. The condition of the update expresses the cases in which `judgeSettle`
- * returns `apply` for an occurrence whose end concerns no other occurrence.
+ * Builds the update that settles an occurrence by a write of its item alone. Its condition holds if `judgeSettle` would
+ * return `apply` and the end wakes or cancels no other occurrence.
  */
 function alone({ keys }: Table, item: SettleItem, runs: Item, now: number): Omit<UpdateItemCommandInput, 'TableName'> {
   const { change } = item
@@ -115,8 +115,8 @@ function marking({ keys }: Table, item: SettleItem): Omit<UpdateItemCommandInput
 function conditionOf(item: SettleItem): { readonly condition: string; readonly values: Item } {
   const { kind } = item.change
   const unmarked = kind === 'progress' ? '' : ` AND attribute_not_exists(${names.marked})`
-  // A hand-back moves the occurrence in the index. Its index partition depends on the priority, which is unknown
-  // without a read.
+  // A hand-back moves the occurrence to a partition of pending occurrences, which depends on the priority. So this
+  // update applies only to occurrences without a priority.
   const ordinary = kind === 'release' ? ` AND attribute_not_exists(${names.priority})` : ''
   const ofOwner = item.owner == null ? '' : ` AND ${names.owner} = :owner`
   const isNews = `#s = :running AND ${names.token} = :token${ofOwner} AND ${names.sequence} < :sequence`
@@ -130,7 +130,10 @@ function conditionOf(item: SettleItem): { readonly condition: string; readonly v
   return { condition: `${isNews}${unmarked}${ordinary}`, values }
 }
 
-/** The attribute with the task runs, of any size. */
+/**
+ * Returns the attribute with the task runs, even if it is too large for an item; no attribute if there are no task
+ * runs.
+ */
 function runsOf({ runs }: SettleItem): Item {
   return runs.length === 0 ? {} : { [names.runs]: json(runs) }
 }

@@ -44,21 +44,24 @@ function waitingIn(item: Item): Waiting {
   return { ...addressOfKey(keyOf(item)), scheduledAt, details: priority === null ? ordinary : { priority } }
 }
 
-/** The lists of a job. The lists contain each live occurrence up to `cutAt`, and some occurrences that have already ended. */
+/**
+ * The addresses of a job's live occurrences, from all lists of the job. Queued occurrences behind `cutAt` may be
+ * missing. Some of the listed occurrences may have ended.
+ */
 export interface WholeLists {
   readonly head: StoredHead
   readonly active: readonly OccurrenceAddress[]
   readonly queued: readonly OccurrenceAddress[]
   /**
-   * The occurrence up to which, in the order of the page, the lists contain all queued occurrences; `null` if no queued
-   * occurrence is left out.
+   * The last occurrence, in the order of the page, up to which `queued` is complete; `null` if `queued` contains all
+   * queued occurrences.
    */
   readonly cutAt: OccurrenceAddress | null
 }
 
 /**
- * The part of the queue that a page needs, without the entries in the head. Used only if the queue has the order of
- * scheduled times.
+ * Which queued occurrences outside of the head a page needs. If a queued occurrence may have a priority, the reader
+ * ignores these limits and reads all of them.
  */
 export interface QueuePage {
   /** A sort key of the job's history: the page continues after this key. */

@@ -31,7 +31,10 @@ export type QueueMove = 'add' | 'remove'
 /** The changes of queue items, by the ids of the records that a step writes. */
 export type QueueMoves = ReadonlyMap<OccurrenceId, QueueMove>
 
-/** Builds the write of a step's change. `marks`: the end of a running occurrence concerns other occurrences of the job. */
+/**
+ * Builds the write of a step's change. `marks`: a running occurrence is marked, so that its end also writes the job's
+ * head.
+ */
 export function recordWrite(
   job: JobReading,
   { before, after }: OccurrenceWrite,
@@ -73,7 +76,7 @@ export function checkStartable({ requests, keys }: Table, head: StoredHead): Tra
     conditions.push(`${pausedUntil} = :pausedUntil`)
     values[':pausedUntil'] = number(head.paused.until ?? 0)
   }
-  // If a change of the job is canceling waiting occurrences, the head must keep exactly the same `cancelsBelow`.
+  // The head must keep the same `cancelsBelow`: an update sets this limit while it is canceling superseded occurrences.
   if (head.cancelsBelow === null) conditions.push(`attribute_not_exists(${cancelsBelow})`)
   else {
     conditions.push(`${cancelsBelow} = :cancelsBelow`)
@@ -186,8 +189,8 @@ function writesOfOne(table: Table, write: RecordWrite, item: Item): readonly Tra
   const put: TransactWriteItem = { Put: { TableName, Item: item, ...hasRevision(revision) } }
   const moved = write.queueMove === undefined ? [] : [moveInQueue(table, record, write.queueMove)]
   if (revision > 0) return [put, ...moved]
-  // The write may replace an address that already leads to this record, or to a pruned record. The condition on the record
-  // itself decides whether the record is new.
+  // The address item may already exist: it leads to this record, or to a record that a prune has removed. In both cases
+  // this write replaces it. The condition on the record decides whether the record is new.
   const known = { ':here': number(record.scheduledAt), ':stale': number((staleAddress ?? record).scheduledAt) }
   const condition = {
     ConditionExpression: 'attribute_not_exists(pk) OR t IN (:here, :stale)',
@@ -208,7 +211,7 @@ export function remove({ requests }: Table, key: Key): TransactWriteItem {
   return { Delete: { TableName: requests.tableName, Key: keyItem(key) } }
 }
 
-/** The condition that an item still has the revision that was read; 0: the item must not exist. */
+/** Returns the condition that an item still has the given revision. Revision 0: the item must not exist. */
 export function hasRevision(revision: number): RevisionCondition {
   return revision === 0
     ? { ConditionExpression: 'attribute_not_exists(pk)' }
@@ -220,7 +223,7 @@ interface RevisionCondition {
   readonly ExpressionAttributeValues?: Item
 }
 
-/** Whether these writes and the write of the head exceed the limits of a transaction: 100 items, or about 4 MB. */
+/** Returns whether these writes and the write of the head exceed the limits of a transaction: 100 items, or about 4 MB. */
 export function isTooLarge(writes: readonly TransactWriteItem[]): boolean {
   if (writes.length >= transactionLimit) return true
   const bytes = writes.reduce((sum, { Put: put }) => sum + (put?.Item === undefined ? 0 : sizeOf(put.Item)), 0)

@@ -33,7 +33,7 @@ export function groupsOf<T>(items: readonly T[], size: number): readonly (readon
 /** A query on the storage's table, without the name of the table. */
 export type QueryInput = Omit<QueryCommandInput, 'TableName'>
 
-/** A consistent query of one partition, optionally between two sort keys (both inclusive). */
+/** Builds a strongly consistent query for one partition, optionally between two sort keys (both inclusive). */
 export function partitionQuery(pk: string, range?: readonly [lower: string, upper: string]): QueryInput {
   if (range === undefined) {
     return { KeyConditionExpression: 'pk = :pk', ExpressionAttributeValues: { ':pk': text(pk) }, ConsistentRead: true }
@@ -53,7 +53,10 @@ export interface RequestOptions extends Omit<ReadOptions, 'prefix'> {
   readonly leftMs?: () => number
 }
 
-/** The result of a conditional update, with the item as it was before the update. */
+/**
+ * The result of a conditional update. `before`: the item before the update; `found`: the item that made the condition
+ * fail, or `null` if there is none.
+ */
 export type UpdateOutcome =
   | { readonly written: true; readonly before: Item }
   | { readonly written: false; readonly found: Item | null }
@@ -69,8 +72,8 @@ export const transactionBytes = 3_500_000
 
 const readLimit = 100
 /**
- * Maximum number of concurrent requests of one read of very many items. Other calls also need sockets and capacity of
- * the table.
+ * Maximum number of concurrent requests of one read that needs many requests. The limit leaves sockets and table
+ * capacity to other calls.
  */
 const groupsAtOnce = 8
 const deleteLimit = 25

@@ -41,7 +41,7 @@ async function attempt(table: Table, id: JobId, step: LedgerStep): Promise<boole
   return write === undefined || (await commitStep(table, job, write, step))
 }
 
-/** The occurrences that the step names, but that neither exist nor are created by the step. */
+/** Returns the occurrences that the step names, but that neither exist nor are created by the step. */
 function refused({ occurrences }: LedgerStep, { records }: JobReading, write: JobWrite | undefined) {
   const created = new Set(write?.occurrences.map(({ after }) => after.id))
   return occurrences.filter(({ id }) => !records.has(id) && !created.has(id))

@@ -89,7 +89,10 @@ async function commitWithHead(table: Table, job: JobReading, write: JobWrite, st
   return true
 }
 
-/** Builds the writes of the step's changes. Running occurrences are marked if their end concerns other occurrences. */
+/**
+ * Builds the writes of the step's changes. If the job has queued occurrences or is deleted, also marks its running
+ * occurrences, so that their ends write the head.
+ */
 function recordsOf(
   job: JobReading,
   { occurrences }: JobWrite,
@@ -117,7 +120,7 @@ async function outlived(table: Table, { occurrences }: JobWrite): Promise<Readon
   return new Set(others.map(({ after }) => after.id))
 }
 
-/** The writes of a job's versions and registry entry, for a step that changes the job itself. */
+/** Returns the writes of a job's versions and registry entry, for a step that changes the job itself. */
 function jobWrites(table: Table, { before, after: { job }, versions }: JobWrite): readonly TransactWriteItem[] {
   if (job === null) return []
   const { keys, requests } = table

@@ -9,7 +9,8 @@ export const liveIndex = 'live'
 export const failedIndex = 'failed'
 
 /**
- * The input of `CreateTable` for the table: billed by request, without time to live, encrypted with DynamoDB's own key.
+ * Returns the input of `CreateTable` for the table: billed by request, without time to live, encrypted with DynamoDB's
+ * own key.
  *
  * @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
  */
@@ -56,7 +57,8 @@ function definitionOf(tableName: string): CreateTableCommandInput {
 }
 
 /**
- * A CloudFormation template of the table. The table has point-in-time recovery, and stays when the stack is deleted.
+ * Returns a CloudFormation template of the table. The table has point-in-time recovery, and stays when the stack is
+ * deleted.
  *
  * ```sh
  * node -e 'import("@jobistemer/storage-dynamodb").then(({ cloudFormationTemplate }) =>

@@ -118,7 +118,8 @@ describe('a DynamoDB server that is killed and restarted', () => {
     })
     const written = Promise.all(writers)
     for (const count of isThorough ? [12, 36] : [12]) {
-      // If a writer fails, the whole test fails at once, not only the wait for the writer.
+      // `written` rejects if a writer fails. Then the test fails at once, instead of waiting for a count that is never
+      // reached.
       await Promise.race([progress.reached(count), written])
       proxy.cut()
       await sleep(writtenAfterMs)

@@ -8,7 +8,8 @@ const paused = { count: 0 }
 
 let dynamodbStorage: typeof DynamodbStorage
 
-// The length of pauses does not matter here, only their number. The mocked module applies to this file only.
+// Replaces the pauses between tries by a counter, because these tests need only their number. The mocked module applies
+// to this file only.
 beforeAll(async () => {
   vi.resetModules()
   vi.doMock(import('../src/pauses.ts'), async (original) => ({
@@ -35,7 +36,7 @@ beforeEach(() => {
 })
 
 /**
- * A client that rejects the next `times` transactions that check the head of a job. These are the transactions that
+ * Returns a client that rejects the next `times` transactions that check the head of a job. These are the transactions that
  * carry out a plan.
  */
 function refusing(times: number): Pick<DynamoDBClient, 'send'> & { readonly refused: number } {

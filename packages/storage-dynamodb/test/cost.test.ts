@@ -49,7 +49,7 @@ const claim = async (sweep = false) => {
 
 const incarnationOf = (index: number): string => `00000000-0000-4000-8000-00000000000${index}`
 
-/** A node record as an engine stores it. */
+/** Returns a node record as an engine stores it. */
 function nodeRecord(index: number, counter: number): NodeRecord {
   const versions = { node: '22.21.0', jobistemer: '1.0.0' }
   const host = `worker-7d9f8b6c5d-x2x${index}`
@@ -69,7 +69,7 @@ async function beat(own: NodeRecord, request: Partial<HeartbeatRequest> = {}): P
   await storage.heartbeat({ now: slotAt(0), own, remove: [], profilesOf: [], ...request })
 }
 
-/** A job in its usual state: the job has run once, and this run has ended. */
+/** Adds a job, runs one occurrence of it and ends this run, which is the usual state of a job. Returns the job's id. */
 async function usedJob(name: string, policy: OverlapPolicy = 'skip'): Promise<JobId> {
   const { id } = await addJob(storage, name, policy)
   await create(slotItem(id, 1))

@@ -45,8 +45,8 @@ beforeEach(() => {
 type Send = (command: object, options: object) => Promise<unknown>
 
 /**
- * A storage of another node. `happens` runs directly before one request: the request with the number `moment`, or the
- * first request that matches this pattern.
+ * Returns the storage of another node. Directly before one of its requests, `happens` runs. `moment` is the number of
+ * this request, or a pattern of its text.
  */
 function interrupted(
   moment: number | string | RegExp,
@@ -83,7 +83,7 @@ async function addWaiting(job: JobId, count: number): Promise<void> {
   await storage.createOccurrences({ now: last, owner, items: [{ ...item, ...course, entries }] })
 }
 
-/** A storage whose transactions have the limits of DynamoDB. DynamoDB Local accepts larger transactions. */
+/** Returns a storage whose transactions have the limits of DynamoDB. DynamoDB Local accepts larger transactions. */
 function strict(): Storage {
   const send = async (command: object, options: object): Promise<unknown> => {
     if (command instanceof TransactWriteItemsCommand) {
@@ -92,8 +92,8 @@ function strict(): Storage {
     }
     return await (client.send as Send)(command, options)
   }
-  // DynamoDB Local ends an index page after 1 MB of whole items. The real DynamoDB ends an index page after 1 MB of
-  // projected keys.
+  // DynamoDB Local ends an index page after 1 MB of whole items, the real DynamoDB after 1 MB of projected keys. So
+  // `laggingIndex` answers the index queries from a scan.
   const whole = laggingIndex({ send: send as unknown as DynamoDBClient['send'] }, 1)
   return dynamodbStorage({ client: whole, tableName, prefix })
 }
@@ -163,7 +163,7 @@ describe('a DynamoDB step of more than 100 records', () => {
   })
 })
 
-/** Text that compresses to no less than three quarters of its size. */
+/** Returns text that compresses to no less than three quarters of its size. */
 function noise(bytes: number): string {
   return randomBytes(bytes).toString('base64')
 }
@@ -174,7 +174,7 @@ function runsWith(tasks: number): readonly TaskRunRecord[] {
   return Array.from({ length: tasks }, (_, index) => ({ task: `t-${index}`, state, attempts, result: noise(80_000) }))
 }
 
-/** The results that a replay copies from its original, for tasks that do not run again. */
+/** Returns the results that a replay copies from its original, for tasks that do not run again. */
 function resultsOf(tasks: number) {
   return Object.fromEntries(Array.from({ length: tasks }, (_, index) => [`before-${index}`, noise(80_000)]))
 }

@@ -12,8 +12,8 @@ type Client = Pick<DynamoDBClient, 'send'>
 type Item = Record<string, AttributeValue>
 
 /**
- * A client that sees the index of live occurrences as it was some queries ago: without later writes, and with occurrences
- * that have ended since. The index of DynamoDB Local never lags by itself.
+ * Returns a client that sees the index of live occurrences as it was some queries ago: without later writes, and with
+ * occurrences that have ended since. The index of DynamoDB Local never lags by itself.
  */
 export function laggingIndex(client: Client, queriesPerLook: number): Client {
   let seen: readonly Item[] = []

@@ -52,7 +52,7 @@ function open(): Storage {
   return dynamodbStorage({ client, tableName: 'large', prefix: `test-${tests++}` })
 }
 
-/** Task runs with results that hardly compress, of the maximum size that the engine permits. */
+/** Returns task runs with results that hardly compress, of the maximum size that the engine permits. */
 function largeRuns(tasks: number): readonly TaskRunRecord[] {
   return Array.from({ length: tasks }, (_, index) => ({
     task: `task-${index}`,
@@ -117,7 +117,7 @@ it('an ended occurrence with queued occurrences behind it keeps the further item
   expect(await leftAfterPrune(item.id)).toBe(0)
 })
 
-/** A client that loses the next `losses` answers to commands of the given class. */
+/** Returns a client that loses the next `losses` answers to commands of the given class. */
 function losingClient(kind: new (input: never) => object): Pick<DynamoDBClient, 'send'> & { losses: number } {
   const losing = {
     losses: 0,
@@ -389,7 +389,7 @@ describe('the list of active occurrences in the head of a job', () => {
     return items
   }
 
-  /** Claims and ends `count` occurrences by writes that do not concern the head. */
+  /** Claims and ends `count` occurrences. These calls do not write the job's head. */
   async function endSome(count: number): Promise<void> {
     const { claimed } = await storage.claim({
       now: slotAt(3),
@@ -523,7 +523,7 @@ async function addCutOff(name: string): Promise<JobId> {
   return id
 }
 
-/** A client that runs `first` before each transaction with a plan. `plans` counts these transactions. */
+/** Returns a client that runs `first` before each transaction with a plan. `plans` counts these transactions. */
 function latePlans(first: () => Promise<unknown>): Pick<DynamoDBClient, 'send'> & { readonly plans: number } {
   let plans = 0
   const send = async (command: object, options: object): Promise<unknown> => {
@@ -640,7 +640,7 @@ it('the newest occurrence under queue_one replaces hundreds of other occurrences
   await assertLedger(storage)
 })
 
-/** A client that fails from its transaction number `count` on, as if its process had died. */
+/** Returns a client that fails from its transaction number `count` on, as if its process had died. */
 function dyingClient(count: number): Pick<DynamoDBClient, 'send'> {
   let transactions = 0
   const send = async (command: object, options: object): Promise<unknown> => {

@@ -1,6 +1,6 @@
 import { DynamoDBClient, type DynamoDBClientConfig } from '@aws-sdk/client-dynamodb'
 
-/** A client for DynamoDB Local, which accepts any credentials. */
+/** Returns a client for DynamoDB Local, which accepts any credentials. */
 export function localClient(
   { endpoint }: { readonly endpoint: string },
   config: DynamoDBClientConfig = {},

@@ -41,9 +41,10 @@ export interface Meter {
 const writing = /^(Put|Update|Delete|BatchWrite|TransactWrite)/
 
 /**
- * A client that counts the DynamoDB request units of its requests. DynamoDB Local reports the units of plain requests
- * correctly. For a transaction it reports only one item, and for an index twice the units. So this client computes the
- * units from the items before and after each write, and compares its count of plain requests with the report.
+ * Returns a client that counts the DynamoDB request units of its requests. DynamoDB Local reports the units of plain
+ * requests correctly. For a transaction it reports only one item, and for an index twice the units. So this client
+ * computes the units from the items before and after each write, and compares its count of plain requests with the
+ * report.
  */
 export function meteredClient(server: { readonly endpoint: string }): Meter {
   const client = localClient(server)

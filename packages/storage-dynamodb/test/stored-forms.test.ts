@@ -6,7 +6,7 @@ import { localClient } from './local-client.ts'
 
 const folder = new URL('./fixtures/stored-forms/', import.meta.url)
 
-/** Copies an attribute, an item or a part of one, with `change` applied to each binary value. */
+/** Returns a copy of an attribute or item in which `change` was applied to each binary value. */
 function withBytes(value: unknown, change: (bytes: never) => unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map((one) => withBytes(one, change))

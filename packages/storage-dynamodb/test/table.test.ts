@@ -126,7 +126,10 @@ describe('the DynamoDB table', () => {
 describe('createTable', () => {
   type Send = (command: object, options: object) => Promise<unknown>
 
-  /** A client that answers some commands itself: `answer` returns the error to throw, or `null` to send the command. */
+  /**
+   * Returns a client that answers some commands itself: `answer` returns the error to throw, or `null` to send the
+   * command.
+   */
   function answering(answer: (command: object) => Error | null): Pick<DynamoDBClient, 'send'> {
     const send: Send = async (command, options) => {
       const failure = answer(command)
@@ -162,7 +165,7 @@ describe('createTable', () => {
   it('ends at its time limit if DynamoDB answers that the table exists but does not find it', async () => {
     let requests = 0
     const hidden = answering((command) => {
-      // Without this failure, a call that never stops sending requests would not end the test.
+      // Ends the test if `createTable` never stops sending requests.
       if (requests++ === 500) return failure('ValidationException')
       const isLook = command instanceof QueryCommand
       return failure(isLook ? 'ResourceNotFoundException' : 'ResourceInUseException')
@@ -266,7 +269,7 @@ it('the minimal IAM policy lists exactly the actions that a storage uses', async
   const [statement] = iamPolicy({ tableArn }).Statement
   expect(statement?.Resource).toEqual([tableArn, `${tableArn}/index/live`, `${tableArn}/index/failed`])
   expect([...used].sort()).toEqual(statement?.Action)
-  // The storage has removed all items except the mark of the form.
+  // The storage has removed all items except one: the item that names the layout (form) of the data.
   expect((await client.send(new ScanCommand({ TableName: 'policy' }))).Count).toBe(1)
 })
 

@@ -45,8 +45,8 @@ async function addLetters(policy: OverlapPolicy, maxConcurrency = 1): Promise<vo
 }
 
 /**
- * Requests whose order differs from that of their scheduled times, as with clock differences between nodes. Every tenth has
- * a priority.
+ * Returns requests that are created in another order than that of their scheduled times, as with clock differences
+ * between nodes. Every tenth request has a priority.
  */
 function requests(): readonly CreateRequested[] {
   return Array.from({ length: count }, (_, index) => {
@@ -87,7 +87,7 @@ async function finish(records: readonly OccurrenceRecord[]): Promise<void> {
   expect(new Set(answers.map(({ outcome }) => outcome))).toEqual(new Set(['ok']))
 }
 
-/** Lists the first thousands of waiting occurrences in the order of their scheduled times. */
+/** Returns the ids of the first waiting occurrences in the order of their scheduled times: all, or at least 3,000. */
 async function listWaiting(state: 'pending' | 'queued'): Promise<readonly string[]> {
   const query = { kind: 'job', jobId: id, states: [state], order: 'ascending', limit: 1000, runs: false } as const
   const found: string[] = []
@@ -100,7 +100,7 @@ async function listWaiting(state: 'pending' | 'queued'): Promise<readonly string
   return found
 }
 
-/** Returns the first `most` items of a list that are in `waiting`. */
+/** Returns the ids of the first `most` items by scheduled time, among the items whose ids are in `waiting`. */
 function firstOf(items: readonly CreateRequested[], waiting: ReadonlySet<string>, most: number): readonly string[] {
   const byTime = items
     .filter((item) => waiting.has(item.id))

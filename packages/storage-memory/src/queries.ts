@@ -132,7 +132,8 @@ function historyOf(
   last: CursorKey | null,
   bound: number,
 ): Iterable<OccurrenceEntry> {
-  // The empty id precedes all other ids.
+  // Without a cursor, the walk begins at the instant `bound`: the empty id sorts before the ids of all occurrences at
+  // this instant.
   const key = scheduleKey(last ?? { order: bound, id: '' })
   return rising ? history.ascending(key) : history.descending(key)
 }
@@ -182,7 +183,7 @@ function listLive(database: Database, query: Query<'live'>): Page<OccurrenceReco
 }
 
 interface PageRules<Entry, Item> {
-  /** Returns true for the first entry after the range. */
+  /** Returns whether the entry lies behind the queried range, so that the scan ends. */
   readonly stops: (entry: Entry) => boolean
   readonly accepts: (entry: Entry) => boolean
   readonly print: (entry: Entry) => Item

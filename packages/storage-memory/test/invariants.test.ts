@@ -92,7 +92,8 @@ class Driver {
         await node.storage.prune({
           now,
           jobId: step.flag ? null : jobId(step.job),
-          // The limit of a prune lies further in the past than the clocks' skew, because callers never prune current slots.
+          // `before` lies further in the past than the difference between the clocks, because callers never prune
+          // current slots.
           before: slotAt(this.minutes - 1 - (step.pick % 4)),
           keep: step.pick % 3,
           limit: 1 + (step.pick % 5),

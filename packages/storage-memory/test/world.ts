@@ -21,7 +21,7 @@ import { memoryStorage } from '../src/index.ts'
 export const start: number = Date.UTC(2026, 0, 1)
 export const minute = 60_000
 
-/** Returns the slot with this number of a job that is due every minute. */
+/** Returns the instant of slot `index` of a job that is due every minute. */
 export function slotAt(index: number): number {
   return start + index * minute
 }

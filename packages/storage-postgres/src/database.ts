@@ -32,8 +32,8 @@ export class Database implements Session {
   /** How long the server waits for a lock, as a parameter of `limitLocks`. */
   readonly lockLimit: string
   /**
-   * Whether the driver sends a parameter value that consists of bytes unchanged, as binary data. False until {@link
-   * probe} has tested this.
+   * Whether the driver sends a byte array unchanged, as binary data, if it is a parameter of a statement. False until
+   * {@link probe} has found this out.
    */
   takesBytes = false
   readonly #source: Source

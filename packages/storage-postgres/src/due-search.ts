@@ -62,7 +62,7 @@ export class DueSearch {
     return { occurrences, cursor: null, nextDueAt: numberOrNull(rows[0]?.next_at) }
   }
 
-  /** SQL for the next instant after `$1` at which an occurrence of the lane becomes claimable. */
+  /** Returns SQL for the next instant after `$1` at which an occurrence of the lane becomes claimable. */
   #nextOf(lane: number): string {
     return `SELECT l.claim_at FROM ${this.#schema}.live l JOIN ${this.#schema}.heads h ON h.id = l.job
       WHERE l.state = ${lane} AND l.claim_at > $1::text::bigint AND h.handler_key <> ALL ($2::text::text[])

@@ -34,8 +34,8 @@ const neverIdle = `SELECT set_config('idle_session_timeout', '0', false) FROM pg
 const connectLimitMs = 10_000
 
 /**
- * Returns how a pool listens: with a separate connection, not one of the pool. `null` if a separate connection cannot be
- * made.
+ * Returns the function that opens a listening connection for a pool. This connection does not belong to the pool.
+ * `null` if it cannot be made.
  */
 export function earOfPool(pool: PostgresPool): OpenEar | null {
   const { Client, options } = pool as Partial<PoolOfClients>
@@ -66,7 +66,10 @@ export function earOfPool(pool: PostgresPool): OpenEar | null {
   }
 }
 
-/** Returns how a client listens: a PGlite by its own method. `null` if the client cannot listen. */
+/**
+ * Returns the function that makes a client listen, by the method `listen` of PGlite. `null` for other clients, which
+ * cannot listen.
+ */
 export function earOfClient(client: PostgresClient): OpenEar | null {
   if (typeof (client as Partial<InProcess>).listen !== 'function') return null
   return async (channel, onText) => {

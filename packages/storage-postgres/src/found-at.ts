@@ -4,7 +4,10 @@
  */
 export const foundAheadMs = 8000
 
-/** SQL for the new `found_at` of a head. `nextAt`, `foundBefore`: SQL for its next instant and its present `found_at`. */
+/**
+ * Returns SQL for the new `found_at` of a head. `nextAt`, `foundBefore`: SQL for its next instant and its present
+ * `found_at`.
+ */
 export function foundAt(nextAt: string, foundBefore: string): string {
   return `CASE WHEN ${nextAt} >= ${foundBefore} AND ${nextAt} < ${foundBefore} + ${foundAheadMs} THEN ${foundBefore} ELSE ${nextAt} END`
 }

@@ -25,7 +25,10 @@ export async function get(session: Session, schema: string, request: GetRequest)
   }
 }
 
-/** Runs a statement whose only parameter is an array of ids. Omits ids of another form, because none is stored. */
+/**
+ * Runs a statement whose only parameter is an array of UUIDs. Omits ids that contain no UUID, because no such id is
+ * stored.
+ */
 async function rowsOf(session: Session, text: string, ids: readonly (JobId | OccurrenceId)[]): Promise<readonly Row[]> {
   const found = [...new Set(ids.flatMap((id) => uuidOrNull(id) ?? []))]
   return found.length === 0 ? [] : await session.query(text, [plainArray(found)])

@@ -4,15 +4,15 @@ import { codec1, storageFailure } from '@jobistemer/core/storage'
 const prefixLength = 4
 const scratch = new Uint8Array(16)
 
-/** Returns the UUID of an id; `null` for an id of another form, which is never stored. */
+/** Returns the UUID of an id; `null` for an id without a UUID, which is never stored. */
 export function uuidOrNull(id: JobId | OccurrenceId): string | null {
   return codec1.writeId(scratch, 0, id) ? id.slice(prefixLength) : null
 }
 
 /**
- * Returns the UUID of an id before it is stored.
+ * Returns the UUID of an id that is about to be stored.
  *
- * @throws JobistemerError `STORAGE_REFUSED` for an id of another form
+ * @throws JobistemerError `STORAGE_REFUSED` if the id contains no UUID
  */
 export function uuidOf(id: JobId | OccurrenceId): string {
   const found = uuidOrNull(id)

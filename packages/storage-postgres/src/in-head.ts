@@ -26,8 +26,8 @@ const nearMs = 90_000
 const mostText = 500
 
 /**
- * Whether a starting slot may be stored in the head of its job. {@link near} and {@link isShort} are the same conditions in
- * SQL.
+ * Returns whether a starting slot may be stored in the head of its job. {@link near} and {@link isShort} are the same
+ * conditions in SQL.
  */
 export function mayStandInHead(scheduledAt: number, nextAt: number | null, texts: readonly (string | null)[]): boolean {
   if (nextAt === null || nextAt >= scheduledAt + nearMs) return false
@@ -38,12 +38,12 @@ export function mayStandInHead(scheduledAt: number, nextAt: number | null, texts
   return length <= mostText && texts.reduce((sum, text) => sum + Buffer.byteLength(text ?? ''), 0) <= mostText
 }
 
-/** SQL condition: the next slot follows within `nearMs`. */
+/** Returns the SQL condition that the next slot follows within `nearMs`. */
 export function near(row: string): string {
   return `${row}.next_at < ${row}.scheduled_at + ${nearMs}`
 }
 
-/** SQL condition: the texts of an occurrence are short enough for a head. */
+/** Returns the SQL condition that the texts of an occurrence are short enough for a head. */
 export function isShort(row: string): string {
   return `octet_length(coalesce(${row}.details, '')) + octet_length(coalesce(${row}.runs, '')) <= ${mostText}`
 }
@@ -72,20 +72,20 @@ const columns = [
 
 const standing = (row: string, value: string) => (/^[a-z_]+$/.test(value) ? `${row}.${value}` : value)
 
-/** SQL select list for an occurrence in a head. Corresponds to `liveColumns` for the table `live`. */
+/** Returns an SQL select list for an occurrence in a head. Corresponds to `liveColumns` for the table `live`. */
 export function headRunColumns(row: string): string {
   const selected = columns.map(([name, value]) => `${standing(row, value)} AS ${name}`)
   return `${selected.join(', ')}, NULL::bigint AS finished_at`
 }
 
-/** SQL that selects the running occurrences in heads. `condition` restricts the heads `h`. */
+/** Returns SQL that selects the running occurrences in heads. `condition` restricts the heads `h`. */
 export function headRuns(schema: string, condition: string, more = ''): string {
   return `SELECT ${headRunColumns('h')}${more} FROM ${schema}.heads h WHERE h.run_state = ${inHead.runs} AND ${condition}`
 }
 
 const liveNames = columns.map(([name]) => (name === 'scheduled_at' ? 'order_at' : name)).join(', ')
 
-/** SQL that inserts the rows of `moved`, which a statement has just moved out of heads, into `live`. */
+/** Returns SQL that inserts the rows of `moved`, which a statement has just moved out of heads, into `live`. */
 export function insertMoved(schema: string): string {
   return `INSERT INTO ${schema}.live (${liveNames})
       SELECT ${columns.map(([, value]) => standing('m', value)).join(', ')} FROM moved m`

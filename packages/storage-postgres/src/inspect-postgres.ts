@@ -32,15 +32,15 @@ export interface PostgresInspection {
   /** Tables in which row-level security hides rows from this user. */
   readonly rowSecurity: readonly string[]
   /**
-   * Transactions, slots and standbys that keep vacuum from removing dead rows, oldest first. Without the right to see other
-   * users' sessions, the list lacks the transactions and standbys of other users.
+   * Transactions, replication slots and standbys that keep vacuum from removing dead rows, oldest first. Without the
+   * right to see other users' sessions, the list lacks the transactions and standbys of other users.
    */
   readonly vacuumHolders: readonly VacuumHolder[]
   /** Whether a test notification arrived; `null` if none was sent. */
   readonly hearsNotifications: boolean | null
 }
 
-/** Something that keeps vacuum from removing dead rows. */
+/** A transaction, prepared transaction, replication slot or standby that keeps vacuum from removing dead rows. */
 export interface VacuumHolder {
   readonly kind: 'transaction' | 'prepared' | 'slot' | 'standby'
   /**
@@ -57,8 +57,8 @@ const hearLimitMs = 2000
 const mostHolders = 20
 
 /**
- * Age in transactions from which a standby with hot_standby_feedback counts as a holder. Such a standby always names a
- * transaction, usually one of the last seconds.
+ * Minimum age, in transactions, from which {@link PostgresInspection.vacuumHolders} contains a standby with
+ * hot_standby_feedback. Every such standby keeps vacuum from removing the dead rows of the last seconds.
  */
 const feedbackAge = 100_000
 

@@ -29,7 +29,7 @@ export interface ReadJob extends StoredJob {
   readonly revision: number
 }
 
-/** SQL that selects heads with the definitions of their jobs, for {@link readJob}. */
+/** Returns SQL that selects heads with the definitions of their jobs, for {@link readJob}. */
 export function selectJobs(schema: string): string {
   return `SELECT h.*, j.name, j.owner, j.fingerprint, j.lineage, j.timeline, j.paused, j.created_at, j.changed_at,
       v.definition
@@ -62,7 +62,7 @@ export function readHead(row: Row, id: JobId): LedgerHead {
   }
 }
 
-/** Returns the stored form of a job's start rate and last starts; `null` if the job has no start rate. */
+/** Returns a job's start rate and last starts as JSON, or `null` if the job has no start rate. */
 export function printStarts(head: Pick<JobRecord, 'overlap' | 'starts'>): string | null {
   const numbers = startNumbersOf(head)
   return numbers === null ? null : JSON.stringify(numbers)

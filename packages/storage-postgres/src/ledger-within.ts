@@ -67,8 +67,9 @@ export class LedgerWithin implements AsyncLedgerWithin {
   }
 
   /**
-   * A completion changes and locks only its own occurrence, so other steps on the job continue. If another step has
-   * read the occurrence before the completion, it compares the occurrence's sequence again when it writes.
+   * Completes a task in the user's transaction. Changes and locks only the occurrence, so other steps on the job
+   * continue. A step that has read the occurrence earlier compares its sequence again when it writes. Returns `null` if
+   * core's rules must settle the item.
    */
   async quickSettle({ id, jobId, scheduledAt, change, ...item }: SettleItem): Promise<SettleAnswer | null> {
     const [occurrence, job] = [uuidOrNull(id), uuidOrNull(jobId)]
@@ -91,7 +92,7 @@ export class LedgerWithin implements AsyncLedgerWithin {
    */
   async #moveOut(database: StepsOf['database'], occurrence: string, job: string): Promise<boolean> {
     const text = `SELECT ${this.#schema}.move_step($1::text::uuid, $2::text::uuid) AS is_written`
-    // If the move fails, core's rules complete the occurrence, which locks the head.
+    // If the move fails, a step by core's rules completes the occurrence. That step locks the head.
     const moved = database.query(text, [occurrence, job]).then(isWritten, () => false)
     return await within(moveLimitMs, moved, () => false)
   }
@@ -120,8 +121,8 @@ export class LedgerWithin implements AsyncLedgerWithin {
   }
 
   /**
-   * A caller that does not await a call may end the transaction during the call. A later statement would then run in
-   * another transaction. So each write first checks that the transaction is still the same.
+   * Returns a session whose writes fail if the transaction has ended. A caller that does not await a call may end the
+   * transaction during the call, and a later statement would run in another transaction.
    */
   async #inSameTransaction(): Promise<Session> {
     const [row] = await this.#session.query('SELECT pg_current_xact_id()::text AS id')
@@ -138,7 +139,7 @@ export class LedgerWithin implements AsyncLedgerWithin {
     }
   }
 
-  /** Sends a notification that other storages and this one receive when the transaction commits. */
+  /** Sends a notification. When the transaction commits, all listening storages receive it, also this one. */
   async notify(kinds: ReadonlySet<WakeUp['kind']>): Promise<void> {
     if (this.#channel === null) return
     const text = ['transaction', ...kinds].join(' ')

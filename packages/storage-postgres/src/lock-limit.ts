@@ -10,9 +10,10 @@ export function lockLimitOf(limitMs: number): number {
 }
 
 /**
- * SQL expression that limits how long the transaction waits for each further lock. The expression keeps a shorter limit of
- * the user, and is never NULL. Without the limit, a statement would keep waiting in the server after its caller has given
- * up. The pool replaces such a connection, so each further call would add another waiting connection.
+ * Returns an SQL expression that limits how long the transaction waits for each further lock. The expression keeps a
+ * shorter limit of the user, and is never NULL. Without the limit, a statement would keep waiting in the server after
+ * its caller has given up. The pool replaces such a connection, so each further call would add another waiting
+ * connection.
  */
 export function limitLocks(limit: string): string {
   return `CASE WHEN current_setting('lock_timeout') = '0' OR current_setting('lock_timeout')::interval > ${limit}::interval

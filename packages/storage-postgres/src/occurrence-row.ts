@@ -37,7 +37,7 @@ export const liveColumns: string = `${columnsWith(`${liveScheduledAt} AS schedul
 /** Like {@link liveColumns}, for the table `history`. */
 export const historyColumns: string = `${columnsWith('scheduled_at')}, finished_at`
 
-/** SQL that joins owners to the rows of a subquery over {@link liveColumns} or {@link historyColumns}. */
+/** Returns SQL that joins owners to the rows of a subquery over {@link liveColumns} or {@link historyColumns}. */
 export function withOwners(schema: string, subquery: string): string {
   return `SELECT o.*, w.node, w.incarnation FROM (${subquery}) o LEFT JOIN ${schema}.owners w ON w.row = o.owner`
 }
@@ -75,7 +75,7 @@ export function readOccurrence(row: Row, withRuns = true): OccurrenceRecord {
   }
 }
 
-/** The column values of a written occurrence by name, without its id, its job and its owner. */
+/** Returns the column values of a written occurrence by name, without its id, its job and its owner. */
 export function writeOccurrence(
   record: OccurrenceRecord,
   head: Pick<LedgerHead, 'paused'>,
@@ -106,8 +106,8 @@ export function writeOccurrence(
 }
 
 /**
- * An occurrence that is claimable since its creation is in the ready lane. Any other pending occurrence is in the delayed
- * lane, which is sorted by the instant from which it is claimable.
+ * Returns the lane of a pending occurrence. Ready: claimable since its creation. Delayed: claimable at a later instant,
+ * by which this lane is sorted. Parked: not claimable until its job's pause ends.
  */
 function laneOf({ createdAt }: OccurrenceRecord, claimAt: number): number {
   if (!Number.isFinite(claimAt)) return lanes.parked

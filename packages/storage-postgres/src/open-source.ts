@@ -4,14 +4,14 @@ import { parseUrl, type ReadOptions } from './options.ts'
 import { openPool } from './own-pool.ts'
 import { ClientSource, PoolSource, type Source } from './source.ts'
 
-/** Whether nodes with these options can wake each other. */
+/** Returns whether nodes with these options can wake each other. */
 export function canListen({ source, wakeUps }: ReadOptions): boolean {
   if (!wakeUps) return false
   if ('pool' in source) return earOfPool(source.pool) !== null
   return 'url' in source || earOfClient(source.client) !== null
 }
 
-/** Whether the database runs in this process, as PGlite does. */
+/** Returns whether the database runs in this process, as PGlite does. */
 export function isInProcess({ source }: Pick<ReadOptions, 'source'>): boolean {
   return 'client' in source && earOfClient(source.client) !== null
 }

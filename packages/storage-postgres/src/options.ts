@@ -47,8 +47,8 @@ export interface PostgresStorageOptions {
    */
   readonly schema?: string
   /**
-   * Whether the storage creates the schema at its first use, and migrates it to the form of this version. `false`: the
-   * administrator applies what `postgresMigrations()` prints. Default `true`.
+   * Whether the storage creates the schema at its first use, and migrates its tables to the layout of this package
+   * version. `false`: the administrator applies what `postgresMigrations()` prints. Default `true`.
    */
   readonly migrate?: boolean
   /** Whether nodes wake each other with LISTEN and NOTIFY. `false`: the nodes only poll. Default `true`. */

@@ -42,7 +42,7 @@ function codeOf(error: unknown): string {
   return found ?? (codes.includes(prismaConflict) ? '40001' : '')
 }
 
-/** Whether the error has an SQLSTATE from the server, so that the outcome of the statement is known. */
+/** Returns whether the error has an SQLSTATE from the server, so that the outcome of the statement is known. */
 export function hasState(error: unknown): boolean {
   const code = codeOf(error)
   return /^[0-9A-Z]{5}$/.test(code) && code !== 'EPIPE'
@@ -56,8 +56,8 @@ function messageOf(error: unknown): string {
 }
 
 /**
- * Whether the transaction conflicted with another transaction. The failed transaction has stored nothing and must be
- * repeated.
+ * Returns whether the transaction conflicted with another transaction. The failed transaction has stored nothing and
+ * must be repeated.
  */
 export function isContention(error: unknown): boolean {
   // serialization_failure, deadlock_detected and unique_violation. The last one means that another transaction has
@@ -65,28 +65,28 @@ export function isContention(error: unknown): boolean {
   return ['40001', '40P01', '23505'].includes(codeOf(error))
 }
 
-/** Whether another transaction held a lock for longer than the statement may wait. */
+/** Returns whether another transaction held a lock for longer than the statement may wait. */
 export function isHeld(error: unknown): boolean {
   // SQLSTATE 55P03 means lock_not_available.
   return codeOf(error) === '55P03'
 }
 
 /**
- * Whether the pooler sent the statement to a connection that does not know its name, or that has the name from another
- * client.
+ * Returns whether the pooler sent the statement to a connection that does not know its name, or that has the name from
+ * another client.
  */
 export function isNameUnknown(error: unknown): boolean {
   // SQLSTATEs of invalid_sql_statement_name and duplicate_prepared_statement.
   return ['26000', '42P05'].includes(codeOf(error))
 }
 
-/** Whether a statement failed because it needs an open transaction and no transaction was open. */
+/** Returns whether a statement failed because it needs an open transaction and no transaction was open. */
 export function isNoTransaction(error: unknown): boolean {
   // SQLSTATE 25P01 means no_active_sql_transaction. Some tools state this code only in the error's message.
   return codeOf(error) === '25P01' || chainOf(error).some((one) => messageOf(one).includes('25P01'))
 }
 
-/** Whether the table or function does not exist, because the schema was dropped. */
+/** Returns whether the table or function does not exist, because the schema was dropped. */
 export function isSchemaGone(error: unknown): boolean {
   // SQLSTATEs of undefined_table, undefined_function and invalid_schema_name.
   return ['42P01', '42883', '3F000'].includes(codeOf(error))
@@ -97,7 +97,7 @@ const brokenCodes =
 const brokenMessages =
   /connection (was )?(terminated|ended|closed|error)|client has encountered a connection error|not queryable|connection is closed|server closed|timeout exceeded when trying to connect|server login has been failing|client_login_timeout|query_wait_timeout|pooler|query read timeout/i
 
-/** Whether the server is unreachable, the connection broke, or the driver gave up waiting for the answer. */
+/** Returns whether the server is unreachable, the connection broke, or the driver gave up waiting for the answer. */
 export function isBroken(error: unknown): boolean {
   if (brokenCodes.test(codeOf(error))) return true
   return !hasState(error) && chainOf(error).some((one) => brokenMessages.test(messageOf(one)))
@@ -220,7 +220,7 @@ export function timeoutError(place: string, limitMs: number, what: string): Jobi
   return storageFailure('STORAGE_BUSY', ['commandTimeout', limitMs], message, remedy)
 }
 
-/** The error for a lock that another transaction held until the server stopped waiting. */
+/** Returns the error for a lock that another transaction held until the server stopped waiting. */
 export function heldError(
   cause: unknown,
   { place, limitMs, lockLimitMs }: { readonly place: string; readonly limitMs: number; readonly lockLimitMs: number },

@@ -58,8 +58,8 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
       ...(hasConnections && { worthwhileBatch }),
       ...keepingOf(options),
       findsDueJobs: true,
-      // The storage never repeats a commit whose outcome is unknown. So an end may take the next occurrence in the same
-      // step.
+      // The storage never repeats a commit whose outcome is unknown. So the step that ends an occurrence may also take
+      // the next one.
       takesNext: true,
     }
     this.#options = options

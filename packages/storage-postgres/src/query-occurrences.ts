@@ -118,7 +118,7 @@ function isBefore(
   return order === 'ascending' ? isLess : !isLess
 }
 
-/** SQL conditions and the sort direction of a list that is sorted by an instant. */
+/** Returns the SQL conditions and the sort direction of a list that is sorted by an instant. */
 function rangeOf(
   { from, to, cursor, order }: Pick<Query<'job'>, 'from' | 'to' | 'cursor' | 'order'>,
   column: 'scheduled_at' | 'finished_at',

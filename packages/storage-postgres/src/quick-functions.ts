@@ -24,7 +24,7 @@ export const startColumns = [
   ['runs', 'json'],
 ] as const
 
-/** The columns of ends, with their types: parameters of {@link endFunction}. */
+/** The columns of the items that end occurrences, with their types: parameters of {@link endFunction}. */
 export const endColumns = [
   ['job', 'uuid'],
   ['id', 'uuid'],
@@ -101,7 +101,7 @@ const intoHeadIfItStays = headRun
 const moveOn = `revision = h.revision + 1, watermark = w.scheduled_at, top = w.scheduled_at, next_at = w.next_at,
         found_at = ${foundAt('w.next_at', 'h.found_at')}, running = h.running + 1`
 
-/** SQL condition: a slot may start as an ordinary case, without core's rules. */
+/** SQL condition under which `start_step` starts a slot, so that no step by core's rules is needed. */
 const mayStart = `h.id = ${oneOf('w.job')} AND h.next_at IS NOT DISTINCT FROM w.scheduled_at AND h.top < w.scheduled_at
         AND h.version = w.job_version AND h.deleted_at IS NULL
         AND h.starts IS NULL
@@ -144,22 +144,25 @@ const historyNames = `id, job, scheduled_at, state, kind, token, sequence, rescu
         due_at, created_at, started_at, timeout, reason, details, runs, finished_at`
 
 /**
- * The ordinary cases of `write_step`, without reading first: a slot that starts, and an end that wakes no occurrence. Their
- * conditions repeat the rules of core. The functions change nothing for other items, and return their indexes for the rules
- * to decide. A call names each job at most once, in the order of the ids, which is also the order in which steps lock
- * heads.
+ * Returns SQL that creates `start_step` and `end_step`. These functions write the ordinary cases of `write_step`
+ * without reading first: a slot that starts, and an end that wakes no occurrence.
  *
- * PostgreSQL evaluates a condition on a row as that row is after locking. So a start checks the head alone: no record
- * of a slot lies behind its `top`. An end checks the head, and then the occurrence. If the occurrence differs from the
- * expected state, or another transaction holds it, the rules decide the whole call. In these conditions, an equality
- * would make the planner search occurrences by their state, and heads by their instant. See
- * docs/decisions/0001-layout.md.
+ * The conditions in the functions repeat the rules of core. An item that does not meet them stays unchanged. The
+ * functions return the indexes of these items, and core's rules decide about them. A call names each job at most once,
+ * in the order of the ids, which is also the order in which steps lock heads.
  *
- * If each start may be stored in its head (`p_in_heads`), the function writes the heads first, without a condition for each
- * column. The remaining starts may need separate rows. The first statement has locked heads, including heads that changed
- * while it waited. So the second statement must not wait for locks, because two calls could wait for each other. Core's
- * rules decide about locked heads. A call that inserts a new owner does nothing else and returns NULL, because other steps
- * lock heads first and then insert owners.
+ * PostgreSQL evaluates a condition on a row as that row is after locking. So `start_step` checks only the head: no
+ * record of a slot lies behind the head's `top`. `end_step` checks the head, and then the occurrence. If the occurrence
+ * differs from the expected state, or another transaction holds it, core's rules decide the whole call. The conditions
+ * do not compare states and instants with `=`, because the planner would then search occurrences by their state, and
+ * heads by their instant. See docs/decisions/0001-layout.md.
+ *
+ * If each start may be stored in its head (`p_in_heads`), the first statement of `start_step` writes the heads, without
+ * a condition for each column. The second statement writes the remaining starts, which may need separate rows. The
+ * first statement has locked heads, including heads that changed while it waited. So the second statement skips locked
+ * heads, because two calls could wait for each other. Core's rules decide about the skipped heads. A call of
+ * `start_step` that inserts a new owner does nothing else and returns NULL, because other steps lock heads first and
+ * then insert owners.
  */
 export function quickFunctions({ schema, settings, quote, sumRows }: FunctionText): string {
   return `
@@ -270,7 +273,7 @@ END ${quote};
 `
 }
 
-/** SQL for the indexes of the items that a statement has not handled; usually empty. */
+/** Returns SQL for the indexes of the items that a statement has not handled; usually empty. */
 function restOf(done: string): string {
   return `CASE WHEN cardinality(${done}) = cardinality(p_job) THEN '{}'::bigint[] ELSE ARRAY(
     SELECT place FROM generate_series(1, cardinality(p_job)) place WHERE ${done} IS NULL OR place <> ALL (${done})

@@ -24,15 +24,22 @@ const { printDetails, printRuns } = codec1
 
 const none: readonly never[] = Object.freeze([])
 
-/** A settle item that may be an ordinary end, as far as the item itself shows. */
+/**
+ * An item that may end its occurrence by `end_step`. Only the database can decide whether the end is ordinary, that is,
+ * wakes no occurrence.
+ */
 type EndItem = SettleItem & { readonly change: { readonly kind: 'finish' } }
 
-/** Number of calls that leave all items to core's rules after a call with fewer than half ordinary items. */
+/**
+ * Number of calls that leave all items to core's rules, after a call in which the database function wrote less than
+ * half of the items.
+ */
 const pause = 8
 
 /**
- * Writes ordinary cases with one call of a database function that does not read first. The answer is `null` for items
- * that core's rules must decide. For these items the database function changes nothing.
+ * Writes ordinary cases (a slot that starts, an end that wakes no occurrence) with one call of a database function that
+ * does not read first. The answer is `null` for items that core's rules must decide. For these items the database
+ * function changes nothing.
  */
 export class QuickSteps {
   readonly #database: Database
@@ -160,7 +167,7 @@ export class QuickSteps {
       }
       return null
     } catch (error) {
-      // Another transaction conflicted, or holds a row that an end waits for. Then core's rules decide about all items.
+      // Another transaction conflicted, or holds a row that `end_step` needs. Then core's rules decide about all items.
       if (isContention(error) || (call === this.#end && isHeld(error))) return null
       throw error
     }

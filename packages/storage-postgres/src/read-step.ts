@@ -73,7 +73,10 @@ export class StepReading {
     }
   }
 
-  /** Reads the live occurrences that the step also needs, each state in its order. */
+  /**
+   * Reads the live occurrences that the step needs besides the named ones. Returns them by job and state, in the order
+   * of the state.
+   */
   async live(needs: readonly LiveNeed[]): Promise<StepState['live']> {
     const found = new Map<JobId, Record<LiveState, LedgerEntry[]>>()
     for (const record of [...(await this.#first(needs)), ...(await this.#superseded(needs))]) {

@@ -42,8 +42,8 @@ export class StepRunner {
         return
       } catch (error) {
         if (!isHeld(error)) throw error
-        // If no transaction holds an occurrence of the step any more, the holder of the lock may have ended. Or the server's
-        // own lock timeout ended the wait for another lock.
+        // If no transaction holds an occurrence of the step, the holder of the lock may have ended. Or the server's own
+        // lock timeout ended the wait for another lock. Both count as freed.
         freed = (await this.#awaitHeld(step)) ? 0 : freed + 1
         if (freed === mostFreed) throw error
       }

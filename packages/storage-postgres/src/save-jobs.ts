@@ -13,7 +13,9 @@ import { arrayOf, type Session } from './sql.ts'
 import { lanes } from './state-codes.ts'
 import { storeText, storeTextOrNull } from './stored-text.ts'
 
-/** Another connection has created a job that did not exist when the step read. */
+/**
+ * Thrown if a job did not exist at the step's read, and another connection has created the job before the step's write.
+ */
 export class JobAppeared extends Error {}
 
 type Column<Item> = readonly [name: string, type: string, read: (item: Item) => string | number | null]
@@ -128,8 +130,8 @@ function storedPauseEnd({ paused }: Pick<LedgerHead, 'paused'>): number | null {
 type Rows = ReturnType<typeof rowsOf>
 
 /**
- * SQL for the items as rows named `w`: the rows, the values of their parameters, and assignments of all columns but the
- * first.
+ * Returns SQL for the items as rows named `w`: the rows, the values of their parameters, and assignments of all columns
+ * but the first.
  */
 function rowsOf<Item>(columns: readonly Column<Item>[], items: readonly Item[]) {
   const names = columns.map(([name]) => name).join(', ')

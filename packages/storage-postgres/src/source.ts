@@ -40,8 +40,8 @@ async function inTransaction<T>(connection: PostgresConnection, body: Use<T>): P
 }
 
 /**
- * Whether a statement may still run in the server: its caller has given up, or the error comes from the driver, not from
- * the server.
+ * Returns whether a statement may still run in the server: its caller has given up, or the error comes from the driver,
+ * not from the server.
  */
 function mayStillRun(error: unknown): boolean {
   if (isBroken(error)) return true

@@ -123,9 +123,10 @@ const writtenRows = `unnest(p_ops, ${writtenColumns.map(([name]) => `p_${name}`)
 const values = `${kept.map((name) => `w.${name}`).join(', ')}, v_owners[w.owner]`
 
 /**
- * The two SQL functions that every step uses: one reads, and one writes. So a step takes two round trips. The server
- * plans their statements once per connection, even behind a pooler without prepared statements. Each statement in a
- * function sees all earlier commits: a statement after the lock sees the writes of the previous lock holders.
+ * Returns SQL that creates the two functions that every step uses: `read_step` and `write_step`. So a step takes two
+ * round trips. The server plans their statements once per connection, even behind a pooler without prepared statements.
+ * Each statement in a function sees all earlier commits: a statement after the lock sees the writes of the previous
+ * lock holders.
  */
 export function stepFunctions(schema: string): string {
   const quote = dollarQuote(schema)
@@ -292,7 +293,8 @@ ${quickFunctions({ schema, settings, quote, sumRows })}`
 }
 
 /**
- * PL/pgSQL that makes the step fail and repeat if another step has changed or ended one of its occurrences since the read.
+ * Returns PL/pgSQL that makes the step fail and repeat if another step has changed or ended one of its occurrences
+ * since the read.
  */
 function refuseUnless(op: 'change' | 'end'): string {
   return `IF v_count < cardinality(array_positions(p_ops, ${ops[op]}::smallint)) THEN

@@ -7,7 +7,7 @@ import { arrayOf, isTrue, plainArray, type Session, type SqlValue, textArray } f
 import { headParameters, ops, otherParameters, writtenColumns } from './step-functions.ts'
 import { storeText } from './stored-text.ts'
 
-/** SQL that calls `write_step`. Each parameter is sent as text, because drivers encode arrays differently. */
+/** Returns SQL that calls `write_step`. Each parameter is sent as text, because drivers encode arrays differently. */
 export function writeCall(schema: string): string {
   const types = [
     ...headParameters.map(([, type]) => type),

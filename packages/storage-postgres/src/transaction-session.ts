@@ -5,7 +5,7 @@ type Values = readonly SqlValue[]
 
 /** The members by which this module recognizes and calls the SQL tools of users. */
 interface Shapes {
-  // A client of pg, a transaction of PGlite.
+  // The method of a client of pg, and of a transaction of PGlite.
   query(text: string, values?: unknown[]): Promise<{ readonly rows: readonly Row[] } | readonly Row[]>
   // A transaction of Kysely.
   withoutPlugins(): { executeQuery(query: unknown): Promise<{ readonly rows: readonly Row[] }> }
@@ -17,9 +17,9 @@ interface Shapes {
   readonly isTransaction: boolean
   // A transaction of Drizzle.
   readonly session: { readonly client: unknown }
-  // An EntityManager of TypeORM.
+  // The member of an EntityManager of TypeORM.
   readonly queryRunner: unknown
-  // A transaction of postgres.js.
+  // The method of a transaction of postgres.js.
   unsafe(text: string, values?: unknown[]): Promise<readonly Row[]>
 }
 
@@ -46,7 +46,8 @@ export function sessionOf(transaction: unknown): TransactionSession {
 }
 
 /**
- * The last body on each connection, by the object of the tool. A caller that does not await its calls may queue several.
+ * The last call of `inTurn` on each connection. A caller that does not await its calls may queue several calls on one
+ * connection.
  */
 const turns = new WeakMap<object, Promise<unknown>>()
 
@@ -126,7 +127,7 @@ function ofPrisma(transaction: Shapes): Session {
   }
 }
 
-/** In a Knex transaction, `acquireConnection` always returns the connection of the transaction. */
+/** Returns a session on the connection of a Knex transaction, which `acquireConnection` returns at each call. */
 function ofKnex(transaction: Shapes): Session {
   return {
     async query(text, values) {

@@ -209,7 +209,7 @@ const guards: Readonly<Record<string, Guard>> = {
       const { schema } = place
       await whileItWaits(
         place,
-        // To hand an occurrence back is no ordinary end, so the step reads the occurrence before it writes.
+        // `end_step` hands no occurrence back, so the step reads the occurrence before it writes.
         () => finish(place, { change: { kind: 'release', dueAt: slotAt(9), reason: null } }),
         (client) => client.query(`UPDATE ${schema}.live SET token = 2; UPDATE ${schema}.heads SET pending = 0`),
       )

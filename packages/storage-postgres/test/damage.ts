@@ -1,8 +1,8 @@
 import type { DamagedText } from '@jobistemer/storage-conformance'
 
 /**
- * SQL statements that overwrite a stored text directly in the tables. A running occurrence may be stored in the row of its
- * job's head.
+ * Returns SQL statements that overwrite a stored text directly in the tables. A running occurrence may be stored in the
+ * row of its job's head.
  */
 export function damageStatements(schema: string, damaged: DamagedText): readonly string[] {
   const text = `'${damaged.text.replaceAll("'", "''")}'`

@@ -34,7 +34,10 @@ async function ask(server: PostgresServer, text: string): Promise<unknown> {
 
 const begin = Date.parse('2026-01-01T00:00:00Z')
 
-/** A primary that acknowledges before it flushes, a standby that follows it, and an address that leads to one of them. */
+/**
+ * Starts a primary that acknowledges before it flushes, and a standby that follows the primary. `url` leads to one of
+ * the two servers.
+ */
 async function pair() {
   const primary = await started({})
   const standby = await started({ standbyOf: primary.url })

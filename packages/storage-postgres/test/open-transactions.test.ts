@@ -245,7 +245,10 @@ describe('a commit that the storage has forbidden with `forbidCommit`', () => {
     await storage.get({ jobs: [] })
   })
 
-  /** Begins a transaction whose commit is forbidden. */
+  /**
+   * Runs the statements `first`, begins a transaction, and makes its commit fail by `forbidCommit`. Returns the
+   * connection.
+   */
   async function forbidden(...first: readonly string[]): Promise<pg.PoolClient> {
     const client = await connection()
     for (const statement of first) await client.query(statement)

@@ -7,7 +7,7 @@ import { beginTransaction } from './user-transaction.ts'
 
 const folder = new URL('./fixtures/stored-forms/', import.meta.url)
 const { pool, query, open, schema: newSchema } = useSchemas()
-/** Replaces the name of the schema in saved data. */
+/** Stands for the name of the schema in saved data. */
 const anySchema = 'stored_form'
 
 it.each(storedForms(folder))('this version reads and continues a PostgreSQL schema of version %s', async (version) => {

@@ -11,8 +11,7 @@ export async function beginTransaction(url: string): Promise<WorldTransaction> {
       const { command } = await client.query(statement)
       if (command !== statement) throw new Error(`${statement} was answered ${command}`)
     } finally {
-      // The connection ends after the present turn of the event loop, because the case may first check whether writes fail
-      // here.
+      // The connection ends one turn of the event loop later, because the case may first check that writes on it fail.
       setImmediate(() => void client.end())
     }
   }

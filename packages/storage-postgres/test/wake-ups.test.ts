@@ -131,7 +131,7 @@ describe('wake-ups of a PostgreSQL storage', () => {
     const { id } = await addJob(storage, 'alpha')
     expect(await storage.get({ jobs: [id] })).toMatchObject({ jobs: [{ id }] })
     expect(ears.heard).toEqual([])
-    // The storage closes here, so that its pool closes before the pooler stops.
+    // Closes the storage before the pooler stops, because the storage's pool is connected to the pooler.
     await storage.close()
   })
 

@@ -16,7 +16,9 @@ export class Worlds {
     this.#query = query
   }
 
-  /** `processes` tells the child processes of a case how to connect to a schema. */
+  /**
+   * Returns a test database in a schema. `processes` tells the child processes of a case how to connect to this schema.
+   */
   open(
     connect: (schema: string) => ReturnType<StorageWorld['connect']>,
     processes?: (schema: string) => NonNullable<StorageWorld['processes']>,
@@ -63,7 +65,9 @@ export class Worlds {
   }
 }
 
-/** Detects that a case starts processes: only such a case reads `module`. */
+/**
+ * Returns the entry, and calls `used` when a case reads its `module`. Only a case that starts processes reads `module`.
+ */
 function whenUsed<Entry extends NonNullable<StorageWorld['processes']>>(entry: Entry, used: () => void): Entry {
   return {
     ...entry,

@@ -238,8 +238,8 @@ export class Claimer {
       // A call with limit 0 claims nothing. So such a call does not ask what an earlier claim without an answer has claimed.
       const asked = request.limit > 0 ? this.#unanswered.get(key) : undefined
       const number = asked ?? this.#calls++
-      // A continued peek does not know the jobs of the occurrences that it counted earlier. The claim decides later
-      // whether these occurrences may start.
+      // Number of found occurrences that count towards the limit. A continued peek does not know their jobs, so it
+      // cannot check whether all of them may start. The claim checks this later.
       const counted = whole?.seen.filter(({ isBlocked }) => !isBlocked).length ?? 0
       const call = { ...request, limit: Math.max(0, request.limit - taken - counted), sweep }
       try {

@@ -35,7 +35,10 @@ const started: CreateAnswer = Object.freeze({
   cancelRequested: Object.freeze([]),
 })
 
-/** The answer for an item that becomes pending without any side effect. The script returns the letter `w`. */
+/**
+ * The answer for an item that becomes pending without any side effect. For such an item, the script answers only the
+ * letter `w`.
+ */
 const waiting: CreateAnswer = Object.freeze({ ...started, state: 'pending', token: 0 })
 
 const open: OpenAnswer = Object.freeze({ outcome: 'open', goesOn: false, displaced: Object.freeze([]) })
@@ -44,8 +47,8 @@ const running = { state: 'running', reason: null } as const
 const pending = { state: 'pending', reason: null } as const
 
 /**
- * The answer for an item that is not created yet: it displaces more occurrences than one call allows, or follows such
- * an item of its job.
+ * The answer for an item that is not created yet. The item displaces more occurrences than one call allows, or an
+ * earlier item of its job is not created yet.
  */
 interface OpenAnswer {
   readonly outcome: 'open'

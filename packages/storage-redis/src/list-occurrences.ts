@@ -158,7 +158,10 @@ function readPage(reply: unknown, cursorPrefix: string): Page<OccurrenceRecord> 
   return { items, cursor: cursorPrefix + cursor }
 }
 
-/** Reads records, each of which follows its member of the sorted set. A member begins with the id. */
+/**
+ * Returns the records in a list that alternates between members of a sorted set and their records. A member begins with
+ * the id.
+ */
 function readRecords(found: readonly Buffer[]): OccurrenceRecord[] {
   const records: OccurrenceRecord[] = []
   for (let index = 0; index < found.length; index += 2) {

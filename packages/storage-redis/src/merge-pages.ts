@@ -1,6 +1,6 @@
 /**
- * The items that a shard has found in order, and the position up to which the shard has searched; `null`: the shard has
- * searched to its end.
+ * The items of a shard, in their order. `seenUpTo`: the position up to which the shard has searched, or `null` if it
+ * has searched to its end.
  */
 export interface ShardPage<Item, Place> {
   readonly items: readonly Item[]

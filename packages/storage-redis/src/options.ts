@@ -16,8 +16,8 @@ export interface RedisStorageOptions {
    */
   readonly client?: RedisClient
   /**
-   * The beginning of all keys, as `{prefix…`: 1 to 100 characters without a colon, because a colon ends the prefix.
-   * Schedulers with different prefixes never see each other. Default `jobistemer`.
+   * Prefix of all keys: each key begins with `{` and the prefix. 1 to 100 characters without a colon, because a colon
+   * ends the prefix. Schedulers with different prefixes never see each other. Default `jobistemer`.
    */
   readonly prefix?: string
   /**

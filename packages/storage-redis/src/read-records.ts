@@ -35,7 +35,10 @@ type GetReply = readonly [
 
 const nothing: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 
-/** The questions of a request about jobs, grouped by shard, and the shards' answers; `null` for a missing record. */
+/**
+ * Groups the items of a read request by the shard that answers them. Collects the answers in the order of the items;
+ * `null` for a missing record.
+ */
 class Questions<Item, Answer extends { readonly length: number }, Found> {
   readonly found: (Found | null)[]
   readonly #items: readonly Item[]

@@ -105,7 +105,8 @@ export function storageError(error: unknown, place: string, connection: Error | 
   )
 }
 
-// Node.js combines the failed attempts for all addresses of a host in one error without a message.
+// Returns the message of a connection error, or its code if the message is empty. Node.js combines the failed attempts
+// for all addresses of a host in one error without a message.
 function printConnectionError(error: Error): string {
   const { code } = error as { readonly code?: unknown }
   return error.message === '' ? String(code ?? error.name) : error.message

@@ -5,8 +5,6 @@ import { layouts } from './request-layouts.ts'
 
 const { readJobId, readOccurrenceId } = codec1
 
-// Parsers for parts of the scripts' answers.
-
 const none: readonly never[] = Object.freeze([])
 
 /** Reads an occurrence's id and time. Returns `null` for an empty text. */

@@ -7,7 +7,7 @@ import { invalidValue, JobistemerError, printValue } from '../errors.ts'
 import { processProgram, starterProgram, threadProgram } from '../isolated/programs.ts'
 import type { IsolatedResourceLimits, Isolation, IsolationOptions, TaskHandler } from './task.ts'
 
-/** The checked form of {@link IsolationOptions}. */
+/** The options of an isolated task after {@link readIsolatedWork} has checked them, with all defaults filled in. */
 export interface IsolatedWork {
   /** The module of the handler, as a `file:` URL. */
   readonly module: string
@@ -32,7 +32,7 @@ const threadLimits: readonly string[] = ['codeRangeSizeMb', 'stackSizeMb']
 
 const works = new WeakMap<object, IsolatedWork>()
 
-/** Returns the isolated work of a handler that {@link isolatedHandler} has made; `null` for any other function. */
+/** Returns the checked options of a handler that {@link isolatedHandler} has made; `null` for any other function. */
 export function isolatedWorkOf(run: (context: never) => unknown): IsolatedWork | null {
   return works.get(run) ?? null
 }
@@ -51,7 +51,10 @@ export function isolatedHandler(options: IsolationOptions): TaskHandler {
   return standInFor(readIsolatedWork(options, ''))
 }
 
-/** Makes a function that stands for isolated work in a task. Only a scheduler can run it: a call throws. */
+/**
+ * Makes the function that represents an isolated task inside the node. Only a scheduler can run the task: a call of the
+ * function throws.
+ */
 export function standInFor(work: IsolatedWork): TaskHandler {
   const standIn: TaskHandler = () => {
     throw new JobistemerError('INVALID_ARGUMENT', {
@@ -65,7 +68,10 @@ export function standInFor(work: IsolatedWork): TaskHandler {
   return standIn
 }
 
-/** Checks the options of isolated work. `path` precedes the names of fields in messages, such as `tasks[0].`. */
+/**
+ * Checks the options of an isolated task, and returns them with all defaults filled in. In messages, `path` precedes the names
+ * of fields, such as `tasks[0].`.
+ */
 export function readIsolatedWork(options: IsolationOptions, path: string): IsolatedWork {
   const isolation = readChoice<Isolation>(
     orDefault(options.isolation, 'thread'),
@@ -148,7 +154,7 @@ export function assertModulesExist(runs: Iterable<((context: never) => unknown) 
   }
 }
 
-/** Yields the isolated work of those handlers that are isolated. */
+/** Yields the checked options of all isolated handlers among `runs`; skips other functions and `undefined`. */
 export function* isolatedWorksOf(runs: Iterable<((context: never) => unknown) | undefined>): Generator<IsolatedWork> {
   for (const run of runs) {
     const work = run === undefined ? null : isolatedWorkOf(run)
@@ -165,7 +171,7 @@ export function* worksOf(
   for (const { tasks } of jobs) for (const { run } of tasks) yield run
 }
 
-/** Checks that a program of this package that runs isolated tasks exists: a bundle may lack the program. */
+/** Checks that a program file of this package exists. Children run such files. A bundle may lack them. */
 function assertProgramExists(program: URL): void {
   if (isFile(fileURLToPath(program))) return
   throw new JobistemerError('INVALID_MODULE', {

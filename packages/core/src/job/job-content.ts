@@ -78,7 +78,7 @@ export function contentOf(
     readonly nextAt: number | null
     /** The fingerprint to store. Default: the fingerprint of the definition. */
     readonly fingerprint?: string
-    /** The origin to store with the definition. */
+    /** Build, update, reason and actor, which the storage keeps inside the definition. */
     readonly origin: DefinitionOrigin
   },
 ): JobContent {

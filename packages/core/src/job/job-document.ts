@@ -32,7 +32,10 @@ export interface JobDocument {
   /** The reason and the actor of the `update` that made this version. Not part of the fingerprint. */
   readonly reason?: string
   readonly actor?: string
-  /** True if the stored definition is damaged, see `unreadablePartOf`. This member is never stored. */
+  /**
+   * True if the stored definition is damaged, see `unreadablePartOf`. Core sets this member when it reads the definition, and
+   * never stores it.
+   */
   readonly isUnreadable?: boolean
 }
 
@@ -42,7 +45,10 @@ export interface TaskDocument {
   /** Name of the handler, if the task has no function of its own. */
   readonly handler?: string
   readonly data?: JsonValue
-  /** Where the handler runs, if the task is isolated. Each node has its own path of the module. */
+  /**
+   * Where the handler runs, if the task is isolated. The definition omits the path of the module, which each node has in its
+   * own code.
+   */
   readonly isolation?: Isolation
 }
 
@@ -114,7 +120,10 @@ export function isDataAlone({ tasks, isUnreadable = false }: JobDocument): boole
   return !isUnreadable && tasks.every(({ handler }) => handler !== undefined)
 }
 
-/** Returns the tasks of a stored definition. Tasks with code get their functions from `own`, if `own` has them. */
+/**
+ * Returns the tasks of a stored definition. A task without a named handler gets its function from the task of the same name in
+ * `own`, the tasks of this node's code. If `own` lacks that task, `run` is `undefined`.
+ */
 export function tasksOf(document: JobDocument, own: readonly JobTask[]): readonly JobTask[] {
   return document.tasks.map(({ name, settings, handler, data, isolation = null }) => {
     const task = handler === undefined ? own.find((one) => one.name === name) : undefined
@@ -122,7 +131,7 @@ export function tasksOf(document: JobDocument, own: readonly JobTask[]): readonl
   })
 }
 
-/** Returns the name of what a node needs to run the job: the job's handlers if it is data alone, otherwise the job's code. */
+/** Returns the handler key of a job: the names of its handlers if the job is data alone, otherwise the id of the job. */
 export function handlerKeyOf(job: Pick<Job, 'id' | 'tasks'>): string {
   const names = new Set<string>()
   for (const { handler } of job.tasks) {

@@ -1,7 +1,10 @@
 import type { JobOverrides } from '../configuration/settings.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 
-/** Rejects limits that the overlap policy does not support. @throws JobistemerError `INVALID_ARGUMENT` */
+/**
+ * Rejects a `maxConcurrency` above 1 or a `startRate` under the overlap policies `allow` and `cancel_running`.
+ * @throws JobistemerError `INVALID_ARGUMENT`
+ */
 export function refuseBoundsOf(
   job: string,
   { overlapPolicy, maxConcurrency = 1, startRate = null }: JobOverrides,

@@ -21,7 +21,7 @@ export function readPayloadSchema<Input>(schema: PayloadSchema<Input>, field: st
   )
 }
 
-/** Names the data in the messages of errors. */
+/** The job and the argument that an error message about invalid data names. */
 interface PayloadPlace {
   readonly jobName: string
   /** The argument that holds the data: `data`, `items[3].data`. */

@@ -51,7 +51,7 @@ export interface BackfillReference {
 export interface OccurrenceContext<Input = JsonValue | undefined> {
   /** The job, in the version that the occurrence runs under. */
   readonly job: { readonly id: JobId; readonly name: string; readonly version: number }
-  /** The occurrence of this run, and how it came to be. */
+  /** The id of the run's occurrence, and its kind: a slot, a trigger or a replay. */
   readonly occurrence: { readonly id: OccurrenceId; readonly kind: OccurrenceKind }
   /**
    * The instant that the run works for: its slot. For a run of a backfill, the slot that the run makes up for. For a trigger,
@@ -95,7 +95,10 @@ export interface OccurrenceContext<Input = JsonValue | undefined> {
    * tests.
    */
   now(): Date
-  /** Asks the storage for the latest finished run of the job at an earlier instant. Resolves with `null` if there is none. */
+  /**
+   * Asks the storage for the job's latest finished run whose instant lies before the instant of this run. Resolves with `null`
+   * if there is none.
+   */
   previousRun(): Promise<PreviousRun | null>
 }
 
@@ -166,7 +169,7 @@ export type IsolatedTaskContext<Data = unknown, Input = JsonValue | undefined> =
   'complete'
 >
 
-/** A task as `context.result` takes it: `run` gives the type of the result. */
+/** What `context.result` takes: the name of a task, with the type of the task's result. */
 export interface TaskReference<Result> {
   readonly name: string
   /** Only the type of `run` counts here; `context.result` does not call it. */
@@ -270,7 +273,7 @@ export function defineTask<const Data = undefined, Result = unknown>(
   return task
 }
 
-// The node and the child of an isolated task share the following functions, which serve the handler's calls of its context.
+// The following functions implement methods of the context. They run on the node, and in the child of an isolated task.
 
 /** Checks the arguments of `progress`. @throws JobistemerError `INVALID_ARGUMENT` */
 export function checkProgress(fraction: number, message: string | undefined): void {

@@ -35,7 +35,7 @@ export interface EventGaugeLabels {
   readonly scheduler_job_last_success_timestamp_seconds: { readonly job: string }
 }
 
-/** Values of the gauges that the collector reads. */
+/** The gauges that a metrics collector reads from its scheduler, see {@link Metrics.gauges}. */
 export interface GaugeValues {
   /** Occurrences that this node runs at present, including those of calls of `runDue`. */
   readonly scheduler_jobs_running: number

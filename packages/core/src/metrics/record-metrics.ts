@@ -40,8 +40,8 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
     if (isFinal(state)) count('scheduler_job_occurrences_total', { job, status: state })
   })
   events.on('occurrence.started', ({ jobName: job, latenessMs, waitedMs }) => {
-    // If the slot came due after the job's removal, the job was added again, which no event reports: this code then forgets the
-    // removal. If the slot came due before the removal, the slot may only have waited for a permit.
+    // If the run came due after the removal of its job, the job was added again, which no event reports. The metrics then
+    // forget the removal. A run that came due before the removal may only have waited for a permit.
     if (removed.size > 0 && now() - waitedMs > (removed.get(job) ?? Number.POSITIVE_INFINITY)) removed.delete(job)
     measure('scheduler_start_lateness_seconds', { job }, latenessMs)
     if (waitedMs > 0) measure('scheduler_queue_wait_seconds', { job }, waitedMs)
@@ -87,8 +87,8 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
 }
 
 /**
- * Returns a function that reports the failures of a user's hooks of one kind. The function emits `hook.failed` for each
- * failure, and logs the first failure of each method.
+ * Returns a function that reports failures of the methods of the user's metrics or tracing. The function emits `hook.failed`
+ * for each failure, and logs the first failure of each method.
  */
 export function failureTeller(
   telemetry: 'metrics' | 'tracing',

@@ -33,9 +33,9 @@ export interface Schedule {
    * always active.
    */
   readonly window?: ScheduleWindow
-  /** The first instant strictly after `after`, or `null` if the schedule has none. */
+  /** Returns the first instant strictly after `after`, or `null` if the schedule has none. */
   next(after: InstantInput): Date | null
-  /** The last instant strictly before `before`, or `null` if the schedule has none. */
+  /** Returns the last instant strictly before `before`, or `null` if the schedule has none. */
   previous(before: InstantInput): Date | null
   /** Returns every instant in `[from, to)`, lazily and in order. */
   between(from: InstantInput, to: InstantInput): IterableIterator<Date>

@@ -69,7 +69,7 @@ export abstract class WindowedSchedule implements Schedule {
   }
 
   between(from: InstantInput, to: InstantInput): IterableIterator<Date> {
-    // Checks the instants here and not in the generator. So the call of `between` throws for an invalid instant, not the first
+    // Checks the instants before the generator begins. So a call of `between` with an invalid instant throws, and not the first
     // step of the iteration.
     return this.#walk(toInstantMs(from, 'from'), toInstantMs(to, 'to'))
   }

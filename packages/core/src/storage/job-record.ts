@@ -56,8 +56,8 @@ export interface PauseRecord {
   /** The actor that the caller named for the pause; `null` if the caller named none. */
   readonly actor: string | null
   /**
-   * Set if a caller resumed the job with an actor or a reason. The record then describes only how the previous pause ended.
-   * Such a record has no effect, because its `until` lies before all slots.
+   * Set if a caller resumed the job with an actor or a reason. The record then only describes the end of the previous pause. It
+   * pauses nothing, because its `until` lies before all slots.
    */
   readonly lifted?: {
     /** When the caller resumed the job, in epoch milliseconds. */
@@ -122,7 +122,10 @@ export interface JobRecord {
    * the watermark, and always lies before the next slot.
    */
   readonly pruneFloor: number | null
-  /** The last pause that no caller has lifted, even if it has ended, see `isPausedAt`; otherwise `null`. */
+  /**
+   * The last pause of the job, even if it has ended, see `isPausedAt`. `null` if the job was never paused, or if a caller
+   * resumed the job without an actor and a reason.
+   */
   readonly paused: PauseRecord | null
   /**
    * A waiting slot is superseded if its version is below this number and no node has started the slot. A `replace` with

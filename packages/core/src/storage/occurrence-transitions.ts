@@ -51,7 +51,7 @@ function detailsOf(item: CreateSlot | CreateRequested): OccurrenceDetails {
   return item.kind === 'slot' || item.key === undefined ? item.details : { ...item.details, keyId: item.key.id }
 }
 
-/** Returns whether the item itself allows a start in the step that creates its occurrence. */
+/** Returns whether the step that creates the occurrence may start it at once: the item has `runs` and is due at `now`. */
 export function isStartable(item: CreateSlot | CreateRequested, now: number): boolean {
   return item.runs !== null && dueAtOf(item) <= now
 }
@@ -122,7 +122,7 @@ function blank(item: Pick<CreateItem, 'jobId' | 'jobVersion'>, now: number) {
 
 // --------------------------------------------------------------------------------------------------------- transitions
 
-/** Pending → running: a node claims the occurrence. */
+/** Returns the record after a claim: pending → running, with a new token. */
 export function claimed(record: OccurrenceRecord, owner: Owner, now: number): OccurrenceRecord {
   return {
     ...record,
@@ -136,12 +136,12 @@ export function claimed(record: OccurrenceRecord, owner: Owner, now: number): Oc
   }
 }
 
-/** Pending → queued: a claim has found all places of the job taken. */
+/** Returns the record after a claim that has found all places of the job taken: pending → queued. */
 export function requeued(record: OccurrenceRecord): OccurrenceRecord {
   return { ...record, state: 'queued', reason: null }
 }
 
-/** Queued → pending: a place of the job is free. */
+/** Returns the record of a woken occurrence: queued → pending. */
 export function woken(record: OccurrenceRecord): OccurrenceRecord {
   return { ...record, state: 'pending', reason: null }
 }
@@ -149,17 +149,17 @@ export function woken(record: OccurrenceRecord): OccurrenceRecord {
 /** The reason of a pending occurrence that waits because of its job's start rate. */
 export const startRateReason = 'start_rate'
 
-/** Delays a pending occurrence until `until`, the next start that the job's start rate allows. */
+/** Returns the record of a pending occurrence that is held back until `until`, the next start that the start rate allows. */
 export function heldBack(record: OccurrenceRecord, until: number): OccurrenceRecord {
   return { ...record, dueAt: until, reason: startRateReason }
 }
 
-/** Undoes {@link heldBack} after a change of the start rate. */
+/** Returns the record of an occurrence that is no longer held back, for a step that changes the start rate. */
 export function letGo(record: OccurrenceRecord, now: number): OccurrenceRecord {
   return { ...record, dueAt: Math.min(record.dueAt, now), reason: null }
 }
 
-/** Any live state → a final state. */
+/** Returns the record after an end that changes no task runs: any live state → a final state. */
 export function ended(
   record: OccurrenceRecord,
   state: FinalState,
@@ -169,7 +169,7 @@ export function ended(
   return { ...record, state, reason, finishedAt: now, deadlineAt: null }
 }
 
-/** Running → a final state: the owner ends the occurrence. */
+/** Returns the record after its owner has ended the occurrence: running → a final state. */
 export function finished(
   record: OccurrenceRecord,
   change: {
@@ -185,21 +185,24 @@ export function finished(
 }
 
 /**
- * A live state → canceled, by `cancel`: a waiting occurrence, or a running one by force. The record keeps the request with its
- * actor.
+ * Returns the record after a `cancel` of a waiting occurrence, or of a running one by force: a live state → canceled. The
+ * record keeps the request with its actor.
  */
 export function canceledBy(record: OccurrenceRecord, request: CancelRequest, now: number): OccurrenceRecord {
   return { ...ended(record, 'canceled', request.reason, now), cancelRequest: record.cancelRequest ?? request }
 }
 
-/** Adds a cancel request to a running occurrence. An earlier request stays. */
+/**
+ * Returns the record of a running occurrence with a cancel request. If the record already has a cancel request, that request
+ * stays.
+ */
 export function askedToCancel(record: OccurrenceRecord, request: CancelRequest): OccurrenceRecord {
   return record.cancelRequest === null ? { ...record, cancelRequest: request } : record
 }
 
 /**
- * Running → pending, by `release`. If the job was deleted, the occurrence becomes canceled, as the job's waiting occurrences
- * did.
+ * Returns the record after a `release`: running → pending. If the job was deleted, the occurrence becomes canceled, as the
+ * job's waiting occurrences did.
  */
 export function handedBack(
   record: OccurrenceRecord,
@@ -211,7 +214,8 @@ export function handedBack(
 }
 
 /**
- * Running → pending, by `reap` with `retry`. Works as {@link handedBack}, and increments `rescues` unless the job was deleted.
+ * Returns the record after a `reap` with `retry`: running → pending. Works as {@link handedBack}, and increments `rescues`
+ * unless the job was deleted.
  */
 export function rescued(
   record: OccurrenceRecord,
@@ -222,7 +226,7 @@ export function rescued(
   return changed.state === 'pending' ? { ...changed, rescues: record.rescues + 1 } : changed
 }
 
-/** Stores the task runs and the sequence of an accepted `settle` or `reap` in the record. */
+/** Returns the record with the task runs and the sequence of an accepted `settle` or `reap`. */
 export function withRuns(record: OccurrenceRecord, runs: readonly TaskRunRecord[], sequence: number): OccurrenceRecord {
   return { ...record, runs, sequence }
 }

@@ -182,8 +182,8 @@ export function judgeCreate(
   recordExists: boolean,
 ): 'exists' | 'create' | CreateRefusal {
   if (recordExists) {
-    // An exclusion may have created the record of the recovery's last slot. If the watermark is still the expected one, the
-    // recovery itself has not taken effect.
+    // The last slot of a recovery may have been canceled ahead, and then has a record. If the watermark is still the expected
+    // one, the recovery itself has not taken effect.
     const undecided = item.kind === 'recovery' && head !== null && head.watermark === item.expectedWatermark
     if (!undecided) return 'exists'
   }
@@ -233,7 +233,10 @@ export function blocksKey(
   return !isFinal(state) && (scope === 'live' || token === 0)
 }
 
-/** Returns the reusable key that a new record takes. A skipped request does not take its key. */
+/**
+ * Returns the id of the reusable key that names a new record; `undefined` without such a key. A skipped request does not take
+ * its key.
+ */
 export function namingKey({ state, details }: Pick<OccurrenceRecord, 'state' | 'details'>): OccurrenceId | undefined {
   return state === 'skipped' ? undefined : details.keyId
 }
@@ -288,7 +291,7 @@ export function orderAt({ scheduledAt, details: { priority } }: Ordered): number
   return priority === undefined ? scheduledAt : scheduledAt - priority * priorityStepMs
 }
 
-/** Returns whether a due slot precedes this occurrence because the slot has a higher priority. */
+/** Returns whether a slot with this priority precedes the waiting occurrence `than` because the slot has a higher priority. */
 export function isMoreUrgent(scheduledAt: number, { priority }: { readonly priority: number }, than: Ordered): boolean {
   return priority > (than.details.priority ?? 0) && orderAt({ scheduledAt, details: { priority } }) < orderAt(than)
 }
@@ -309,7 +312,10 @@ export interface OverlapSituation {
   readonly paused: boolean
   /** Whether the slot's instant lies in the pause, so that the slot is skipped. */
   readonly slotPaused: boolean
-  /** True if the item has `runs` and is due, and the job's start rate allows its start before all other waiting occurrences. */
+  /**
+   * True if the item has `runs` and is due, and the start rate of the job allows a start now. Under a start rate, false while
+   * pending occurrences wait, because they start first.
+   */
   readonly startable: boolean
   /** True if the item is a trigger or a replay that must wait until its `dueAt`. */
   readonly delayed: boolean
@@ -417,8 +423,7 @@ export function startsAfter({ overlap: { startRate }, starts = [] }: StartHead, 
 }
 
 /**
- * Returns whether a `replace` changes the start rate, so that the step must reconsider occurrences that the previous rate
- * delays.
+ * Returns whether a `replace` changes the start rate, so that the step must decide again about occurrences that are held back.
  */
 export function changesStartRate(before: Pick<JobContent, 'overlap'>, after: Pick<JobContent, 'overlap'>): boolean {
   const [from, to] = [before.overlap.startRate, after.overlap.startRate]
@@ -489,9 +494,9 @@ export function decideRecoveredRun(overlap: OverlapRule, active: number): 'pendi
 }
 
 /**
- * Returns whether an entry of a recovery is a run for several slots. If a record with the id of such an entry exists, the
- * recovery is rejected as `off_schedule`. The deciding node has not seen that record, and the record of one slot must not
- * replace the run.
+ * Returns whether an entry of a recovery is one run in place of several missed slots. If a record with the id of such an entry
+ * exists, the recovery is rejected as `off_schedule`. The deciding node has not seen that record, and the record of one slot
+ * must not replace the run.
  */
 export function standsForSeveral(entry: RecoveryEntry): boolean {
   return entry.kind === 'run' && (entry.details.span?.count ?? 1) > 1

@@ -109,8 +109,9 @@ export interface StorageCapabilities {
   /** Maximum number of items that the engine sends in one call. At least 1. */
   readonly maxBatch: number
   /**
-   * Number of ended runs that start another call of `settle` while a call is in progress. Set this number below `maxBatch` if
-   * the storage processes several calls at once, and a call costs little compared with its items. Default `maxBatch`.
+   * If items of this many runs wait, the engine sends a further call of `settle` while another call is in progress. Set this
+   * number below `maxBatch` if the storage processes several calls at once, and a call costs little compared with its items.
+   * Default `maxBatch`.
    */
   readonly worthwhileBatch?: number
   /** True when several processes can use the same data at once. */
@@ -146,7 +147,7 @@ export interface WakeUp {
 
 // ---------------------------------------------------------------------------------------------------------- saveJobs
 
-/** The changes of jobs that `saveJobs` makes. */
+/** The request of a call of `saveJobs`: the changes of jobs to make, and the instant of the call. */
 export interface SaveJobsRequest {
   readonly now: number
   /** The changes, which take effect in this order. Each change is atomic. */
@@ -229,14 +230,20 @@ export type SaveJobAnswer =
     }
   /** The job already has the requested state, or already exists (`create`). */
   | { readonly outcome: 'exists' | 'unchanged'; readonly job: JobRecord }
-  /** The storage has another version or watermark than the change expects. For a conflict of `create`, see the change. */
+  /**
+   * The storage has another version or watermark than the change expects. For the other conflicts of `create` and `replace`,
+   * see {@link JobChange}.
+   */
   | { readonly outcome: 'conflict'; readonly job: JobRecord }
   /** The job does not exist, or was deleted. */
   | { readonly outcome: 'absent' }
 
 // ------------------------------------------------------------------------------------------------- createOccurrences
 
-/** The occurrences that `createOccurrences` creates. */
+/**
+ * The request of a call of `createOccurrences`: the items to create, the owner of the occurrences that start, and the instant
+ * of the call.
+ */
 export interface CreateOccurrencesRequest {
   readonly now: number
   /** The node that becomes the owner of the occurrences that the call starts. */
@@ -403,9 +410,9 @@ export type CreateAnswer =
   | { readonly outcome: 'pruned'; readonly pruneFloor: number }
   | { readonly outcome: 'stale_version'; readonly version: number }
   /**
-   * For a slot: the job's next instant is not the item's instant. For an exclusion: the slot does not lie after the
-   * watermark. For a recovery: the job's watermark is not the expected one, or an entry that is a run for several slots has
-   * the id of a stored record.
+   * For a slot: the job's next instant is not the item's instant. For a slot to cancel ahead (`exclusion`): the slot does not
+   * lie after the watermark. For a recovery: the job's watermark is not the expected one, or a record has the id of a run in
+   * place of several slots.
    */
   | { readonly outcome: 'off_schedule'; readonly watermark: number; readonly nextAt: number | null }
   /**
@@ -466,7 +473,7 @@ export interface CancelNotice extends OccurrenceAddress {
 
 // ------------------------------------------------------------------------------------------------------------- settle
 
-/** The occurrences that `settle` settles. */
+/** The request of a call of `settle`: one item per occurrence, and the instant of the call. */
 export interface SettleRequest {
   readonly now: number
   readonly items: readonly SettleItem[]
@@ -497,8 +504,9 @@ export interface SettleItem extends OccurrenceAddress {
   readonly change: SettleChange
   /**
    * For a `finish`: the owner that takes the next occurrence. The occurrence that the finish would wake becomes running for
-   * this owner, as after a claim. Conditions: the next occurrence is due, and the job is not paused. The start rate of the job
-   * must also allow a start for which no pending occurrence waits. Only with the capability `takesNext`.
+   * this owner, as after a claim. Conditions: the next occurrence is due, and the job is not paused. Under a start rate, the
+   * rate must allow a start now, and no occurrence may be pending except delayed ones, see `isDelayed`. Only with the
+   * capability `takesNext`.
    */
   readonly takeNext?: Owner
 }
@@ -533,7 +541,7 @@ export type SettleAnswer =
 
 // ------------------------------------------------------------------------------------------------------------- cancel
 
-/** The occurrences that `cancel` cancels. */
+/** The request of a call of `cancel`: the occurrences to cancel, and the instant of the call. */
 export interface CancelOccurrencesRequest {
   readonly now: number
   readonly items: readonly CancelItem[]
@@ -561,7 +569,7 @@ export type CancelAnswer =
 
 // --------------------------------------------------------------------------------------------------------------- reap
 
-/** The occurrences that `reap` takes from their owners. */
+/** The request of a call of `reap`: the occurrences to take from their owners, and the instant of the call. */
 export interface ReapRequest {
   readonly now: number
   readonly items: readonly ReapItem[]

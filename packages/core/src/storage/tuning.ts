@@ -14,8 +14,7 @@ export const wokenAtOnce = 2
 export const canceledByClaim = 1000
 
 /**
- * A claim that has reached its limit reads of at most this many further jobs whether they are paused. Each job costs a read on
- * DynamoDB.
+ * Maximum number of further jobs whose pauses a claim reads after it has reached its limit. Each job costs a read on DynamoDB.
  */
 export const lookedAtByClaim = 4
 

@@ -84,7 +84,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
   let moves = 0
   let movesUnderWay = 0
   let advancesUnderWay = 0
-  /** Promises that must settle. Until all of them have settled, the clock moves by itself. */
+  /** Promises of running work that ends only if time passes. Until all of them have settled, the clock moves by itself. */
   const awaited = new Set<Promise<unknown>>()
   const pending = new Set<Promise<unknown>>()
   const timers = new IndexedHeap<VirtualTimer>()

@@ -7,13 +7,13 @@ import type {
   TraceContext,
 } from '../storage/occurrence-record.ts'
 
-/** A call that requests runs, as tracing sees it. */
+/** What tracing gets about a call that requests runs. */
 export interface TracedRequest {
   /** The method that the caller has called. */
   readonly operation: 'trigger' | 'trigger_many' | 'replay' | 'backfill'
   /** Name of the job; `null` if the request is for several jobs. */
   readonly jobName: string | null
-  /** Number of requested runs; 1 for a backfill, whose number is not known yet. */
+  /** Number of requested runs; 1 for a backfill, whose number of runs is not known yet. */
   readonly count: number
   /** The key of the request; `null` without a key. */
   readonly key: string | null
@@ -42,11 +42,11 @@ export interface RequestTrace {
   ended(end: RequestEnd): void
 }
 
-/** A run that begins on a node, as tracing sees it. */
+/** What tracing gets about a run that begins on a node. */
 export interface TracedRun {
   /** The job, in the version that the occurrence runs under. */
   readonly job: { readonly id: JobId; readonly name: string; readonly version: number }
-  /** The occurrence of the run, and how it came to be. */
+  /** The id of the run's occurrence, and its kind: a slot, a trigger or a replay. */
   readonly occurrence: { readonly id: OccurrenceId; readonly kind: OccurrenceKind }
   /** The name of the node on which the run begins. */
   readonly node: string

@@ -46,8 +46,8 @@ export function follow(): void {
       giveUp()
       giveUp = after(retryMs, () => {
         connection.value = { state: 'unreachable' }
-        // The browser does not reconnect after a refused request, so the page does: the user may sign in again, or the
-        // server may recover.
+        // The browser does not reconnect by itself after a refused request. The page then connects again, because the user may
+        // sign in again, or the server may recover.
         if (opened.readyState === EventSource.CLOSED) connect()
       })
     })

@@ -58,7 +58,10 @@ function isPlain({ defaultPrevented, button, metaKey, ctrlKey, shiftKey, altKey 
   return !defaultPrevented && button === 0 && !metaKey && !ctrlKey && !shiftKey && !altKey
 }
 
-/** Opens a clicked link of the dashboard in this page. An element with very many links needs only this one listener. */
+/**
+ * Listens to clicks, and opens the clicked link of the dashboard in this page. One such listener serves an element with very
+ * many links.
+ */
 export function follow(event: MouseEvent): void {
   const link = (event.target as HTMLElement).closest('a')
   if (link === null || !isPlain(event)) return

@@ -22,7 +22,7 @@ function isOfBackfill(run: ListedOccurrence): run is Run {
   return run.backfill !== null && run.job !== null
 }
 
-/** Collects one run of each backfill, identified by job and key. */
+/** The backfills that a search has found: one run for each pair of job and key. */
 class Found {
   readonly runs = new Map<string, Run>()
 

@@ -4,8 +4,8 @@ import type { CaseWorld } from '../storage-world.ts'
 import { idleChildren } from './idle-children.ts'
 import type { FromChild, RaceAssignment, ToChild } from './race-messages.ts'
 
-// The built module of the child, because Node cannot run TypeScript here. If this module runs as TypeScript, as in this
-// package's own tests, the path leads to the build.
+// The JavaScript module that a child process runs. If this file runs as TypeScript, the module is the one in `dist`:
+// Node does not run the TypeScript source of the child.
 const childModule = new URL(
   import.meta.url.endsWith('.ts') ? '../../dist/races/race-child.js' : './race-child.js',
   import.meta.url,
@@ -68,7 +68,8 @@ export class RaceProcess {
         child.off('exit', end)
       }
     })
-    // Callers may await only `ready` or only `result`. A rejection of the other promise must not be unhandled.
+    // A caller may await only one of the two promises. These handlers prevent an unhandled rejection of the promise
+    // that no caller awaits.
     this.#result.catch(fail)
     this.#ready.catch(() => {})
     this.#send({ kind: 'assignment', assignment })

@@ -9,7 +9,10 @@ import { connectNodes, expectTold } from './race-nodes.ts'
 
 const claimerCount = 3
 
-/** Race cases in which an end takes the next occurrence while other nodes claim it and the end is repeated. */
+/**
+ * Returns the race cases of `takeNext`. A node ends an occurrence and takes the next one, while other nodes claim it
+ * and the first call is sent twice.
+ */
 export function takeNextRaces(effort: Effort): readonly StorageCase[] {
   return caseGroup(
     'races of ends that take the next',

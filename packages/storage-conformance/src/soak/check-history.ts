@@ -2,7 +2,10 @@ import type { JobId, OccurrenceId } from '@jobistemer/core'
 import type { CreateItem, OccurrenceAddress, OverlapPolicy } from '@jobistemer/core/storage'
 import type { HistoryEvent } from './history.ts'
 
-/** Rules that only a sequence of answers can show, not the stored records at the end. */
+/**
+ * Rules whose violation shows only in the sequence of answers, not in the records at the end. The comment of each rule
+ * describes its violation.
+ */
 export type HistoryRule =
   /** The storage created the same id twice. */
   | 'one creation'
@@ -31,7 +34,9 @@ export interface HistoryViolation {
   readonly message: string
 }
 
-/** An interval on the counter of calls, from the beginning of a call to its answer. */
+/**
+ * The interval of a call, from its beginning to its answer. Both numbers come from the counter of {@link HistoryEvent}.
+ */
 interface Moment {
   readonly begin: number
   readonly end: number
@@ -227,8 +232,8 @@ function* checkFinality({ acceptances, deaths, grants }: Facts): Iterable<Histor
 }
 
 /**
- * Returns the first acceptance of each step. A repeated step receives the same answer even much later, so only the
- * first shows when the token was accepted.
+ * Returns the earliest acceptance of each step, that is, of each pair of token and sequence. The storage answers a
+ * repeated step in the same way even after the token has ended.
  */
 function firstOfEach(accepted: readonly Acceptance[]): readonly Acceptance[] {
   const groups = groupBy(accepted, ({ token, sequence }) => `${token}/${sequence}`)
@@ -252,7 +257,7 @@ function* checkOverlaps(
         const died = (deaths.get(id) ?? []).filter((death) => death.token === null || death.token === token)
         return { id, from: end, to: Math.min(...[...accepted, ...died].map(({ begin }) => begin)) }
       })
-      // Omits occurrences whose end may have begun before the answer that gave the token.
+      // Omits an occurrence if the call that ended its token may have begun before the answer that gave the token.
       .filter(({ from, to }) => from < to)
       .sort((left, right) => left.from - right.from)
     let latest = sure[0]
@@ -295,7 +300,8 @@ function* checkHeadChanges({ creations, grants, heads }: Facts): Iterable<Histor
     const pauses = (heads.get(grant.jobId) ?? []).filter(({ paused }) => paused !== null)
     const before = pauses.filter((change) => change.end < grant.begin)
     const meanwhile = pauses.some((change) => change.end >= grant.begin && change.begin <= grant.end)
-    // Only one caller pauses a job at a time, so the last answer shows whether the job is paused.
+    // Only one caller pauses a job at a time. So the last pause or resume before the start shows whether the job was
+    // paused.
     if (before.at(-1)?.paused === true && !meanwhile) {
       yield { rule: 'pause', message: `${grant.id} started while its job was paused` }
     }

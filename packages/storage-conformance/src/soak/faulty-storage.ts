@@ -18,7 +18,7 @@ export interface FaultRates {
   readonly lostCall: number
 }
 
-/** Turns faults on and off. Without faults, all remaining work can end. */
+/** The current fault rates of a connection. A case sets them to `noFaults` so that every occurrence can end. */
 export interface FaultSwitch {
   rates: FaultRates
 }

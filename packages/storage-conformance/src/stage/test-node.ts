@@ -137,12 +137,12 @@ export class TestNode {
     return await this.saveJob({ kind: 'delete', id, expectedVersion: null }, now)
   }
 
-  /** Sends one call of a change that cancels at most `cancelLimit` occurrences per call. */
+  /** Sends one call with a change of a job. `cancelLimit`: the maximum number of occurrences that this call cancels. */
   async saveSome(change: JobChange, cancelLimit: number, now: number = start): Promise<SaveJobAnswer> {
     return expectOne(await this.storage.saveJobs({ now, cancelLimit, changes: [change] }))
   }
 
-  /** Sends one call of a delete that cancels at most `cancelLimit` occurrences per call. */
+  /** Sends one call that deletes a job. `cancelLimit`: the maximum number of occurrences that this call cancels. */
   async deleteSome(id: JobId, cancelLimit: number, now: number = start): Promise<SaveJobAnswer> {
     return await this.saveSome({ kind: 'delete', id, expectedVersion: null }, cancelLimit, now)
   }
@@ -165,14 +165,14 @@ export class TestNode {
     return { id: item.id, jobId: item.jobId, scheduledAt: item.scheduledAt, token }
   }
 
-  /** Creates a slot of the job, and expects its occurrence in the given state. */
+  /** Creates a slot of the job, and asserts that its occurrence has the given state. */
   async addSlot(job: JobHandle, index: number, state: OccurrenceState, options: SlotOptions = {}): Promise<CreateItem> {
     const item = slotItem(job, index, options)
     expectCreated(await this.create(item), state)
     return item
   }
 
-  /** Triggers the job, and expects the occurrence in the given state. */
+  /** Triggers the job, and asserts that the occurrence has the given state. */
   async addTrigger(
     job: JobHandle,
     key: string,

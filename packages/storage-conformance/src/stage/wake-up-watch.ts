@@ -25,7 +25,10 @@ export class WakeUpWatch {
     })
   }
 
-  /** Calls `work`, and waits for a wake-up of this kind that arrives from then on. Rejects after the timeout. */
+  /**
+   * Calls `work`, and waits until a wake-up of this kind has arrived since the beginning of `work`. Rejects after the
+   * timeout.
+   */
   async hears(kind: Kind, work: () => Promise<unknown>, limitMs: number = defaultLimitMs): Promise<void> {
     const before = this.heard.length
     const arrived = new Promise<boolean>((resolve) => {

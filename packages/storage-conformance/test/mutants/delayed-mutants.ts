@@ -1,7 +1,9 @@
 import { type JobRecord, placesOf } from '@jobistemer/core/storage'
 import { type Mutant, mutants } from './mutant.ts'
 
-/** Mutants with faults in delayed occurrences. */
+/**
+ * Mutants with faults in the steps that treat delayed occurrences: triggers and replays that wait for their due time.
+ */
 export const delayedMutants: readonly Mutant[] = mutants({
   'counts a delayed occurrence as active': {
     rejectedBy: [

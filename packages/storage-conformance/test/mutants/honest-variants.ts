@@ -5,7 +5,7 @@ import { wakingWorld } from './connection-mutants.ts'
 import { Ledger, ledgerStorage, ledgerWorld } from './mutant.ts'
 import { transactionalWorld } from './within-mutants.ts'
 
-/** A correct storage that uses freedoms of the contract. Every case must pass on it. */
+/** A correct storage that behaves in a permitted but unusual way. Every case must pass on it. */
 export interface HonestVariant {
   readonly name: string
   /** The beginning of the names of the cases that this variant concerns. */
@@ -15,8 +15,8 @@ export interface HonestVariant {
 }
 
 /**
- * Returns a variant whose `prune` applies another limit than requested if the limit is small. The contract says that
- * the limit is approximate.
+ * Returns a variant whose `prune` replaces a limit of at most 50 by `limitOf(limit)`. The contract permits this,
+ * because the limit is approximate.
  */
 function pruning(name: string, limitOf: (limit: number) => number): HonestVariant {
   const prune = (ledger: Ledger) => async (request: PruneRequest) =>

@@ -4,7 +4,7 @@ import { wrapStorage } from '@jobistemer/core/testing'
 import type { StorageWorld } from '../../src/index.ts'
 import { Ledger, ledgerStorage, ledgerWorld, type Mutant, mutants } from './mutant.ts'
 
-/** Mutants with faults in jobs, reads, prune and connections. */
+/** Mutants with faults in the methods that write jobs, read records, prune history and close connections. */
 export const jobMutants: readonly Mutant[] = mutants({
   'makes a second version of a repeated replace': {
     rejectedBy: ['jobs: a repeated replace answers unchanged and makes no second version'],

@@ -8,7 +8,7 @@ const waiting = kit(
   'scope waiting: a run blocks its key until its first start, and a run that was handed back does not block it',
 )
 
-/** Mutants with faults in reusable keys. */
+/** Mutants with faults in the steps that block or free reusable keys. */
 export const keyMutants: readonly Mutant[] = mutants({
   'does not let a key name its run': {
     rejectedBy: [live, waiting, kit('two requests of one key in one call create one run')],

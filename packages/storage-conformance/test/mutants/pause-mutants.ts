@@ -7,7 +7,7 @@ const keepsUntilThen = sentence('no claim takes a pending occurrence before the 
 const lateSlots = sentence('a slot before its end is skipped and one at its end starts, however late they are created')
 const longerWins = sentence('the pause that holds longer wins')
 
-/** Mutants with faults in pauses with an end. */
+/** Mutants with faults in the steps that apply a pause with the end `until`. */
 export const pauseMutants: readonly Mutant[] = mutants({
   'holds pending occurrences until the job is resumed, although its pause has an end': {
     rejectedBy: [keepsUntilThen, sentence('a trigger waits for its end, and starts at once after it')],

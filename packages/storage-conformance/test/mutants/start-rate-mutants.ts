@@ -10,7 +10,7 @@ const counted = sentence('a trigger counts as a slot does, and so does a claim')
 const taken = 'take next: an end takes the next as often as the start rate allows, and wakes it for its time otherwise'
 const raised = sentence('an update to a higher rate lets waiting occurrences start by that rate')
 
-/** Mutants with faults in the start rate of a job. */
+/** Mutants with faults in the steps that apply the start rate of a job. */
 export const startRateMutants: readonly Mutant[] = mutants({
   'forgets that there is a rate': {
     rejectedBy: [

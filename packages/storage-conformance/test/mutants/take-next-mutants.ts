@@ -4,7 +4,7 @@ import { type Ledger, letOthersGo, type Mutant, mutants } from './mutant.ts'
 
 const sentence = (text: string): string => `take next: ${text}`
 
-/** Mutants with faults in how an end takes the next occurrence. */
+/** Mutants with faults in the call that ends an occurrence and takes the next one. */
 export const takeNextMutants: readonly Mutant[] = mutants({
   'wakes the next one, and takes nothing': {
     rejectedBy: [sentence('an end takes the next queued occurrence, as a claim would')],

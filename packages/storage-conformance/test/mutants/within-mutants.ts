@@ -12,9 +12,9 @@ interface Fault {
   readonly committed?: (calls: readonly Call[]) => readonly Call[]
   /** Returns the calls whose writes remain after a rollback. Default: none. */
   readonly leftByRollback?: (calls: readonly Call[]) => readonly Call[]
-  /** Returns the calls whose writes a transaction stores although its commit is forbidden. Default: none. */
+  /** Returns the calls that take effect when the caller commits after `forbidCommit`. Default: none. */
   readonly leftByForbidden?: (calls: readonly Call[]) => readonly Call[]
-  /** `true`: the commit of a transaction whose commit is forbidden resolves. */
+  /** `true`: a commit after `forbidCommit` resolves, although it must reject. */
   readonly commitsForbidden?: boolean
   /** The behavior of `within` on a closed storage: it rejects every call, or accepts every call. */
   readonly whenClosed?: 'rejects all' | 'takes all'

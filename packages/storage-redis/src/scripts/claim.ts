@@ -42,7 +42,7 @@ const pageSize = 100
 
 const notice = writeFields(layouts.notice, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
 
-/** Lua for the position of a member that the claim has passed over. */
+/** Returns Lua that builds the position of an occurrence that the claim has passed over. */
 const placeOf = (kind: 'ready' | 'future') =>
   writeFields(layouts.place, { kind: `${placeKinds[kind]}`, order: 'order', id: 'sub(member, 1, 16)', job: 'job' })
 
@@ -226,7 +226,7 @@ local function fromStart()
 end
 
 local taken, seen, more, nextDueAt = {}, {}, false, never
--- Whether this call reached its limits, and the numbers of moved, passed-over and blocked occurrences.
+-- Whether this call reached its limits, and the numbers of occurrences that it moved, passed over, and found blocked.
 local stopped, left, passed, seenBlocked = false, 0, 0, 0
 -- By job: the number of occurrences that a peek counted as claimed, and how many of these were delayed.
 local claimedJobs, delayedSeen = {}, {}
@@ -299,7 +299,8 @@ local function answer()
   return { 'done', ${writeFields(layouts.claimed, { more: 'more and 1 or 0', stopped: 'stopped and 1 or 0', wakes: 'wakes and 1 or 0', nextDueAt: 'nextDueAt' })}, readNotices(), table.concat(seen), table.concat(taken), place }
 end
 
--- The script reads the order of occurrences only if the claim has a last position or several sets.
+-- Whether this call compares occurrences by their order: in a peek, with a last position, with handler keys to leave
+-- out, or with several sets.
 local needsOrder = isPeek == 1 or lastAt ~= never or hasExceptions or #sources > 1
 local stride = needsOrder and 2 or 1
 
@@ -529,7 +530,8 @@ local function takeFrom(page, sourceAt)
           end
           break
         end
-        -- A peek leaves occurrences pending. So the number of occurrences that the peek counted as claimed is added here.
+        -- A peek leaves occurrences pending. So the head's counts do not contain the occurrences that the peek counted
+        -- as claimed; \`seenOf\` is their number.
         local seenOf = claimedJobs[job] or 0
         local isBlocked = isLeft or (h.policy ~= allow and (h.running + seenOf >= h.maxConcurrency
           or (h.delayed > 0 and activeCount(h) + (delayedSeen[job] or 0) >= h.maxConcurrency and parseRecord(text).reason == delayed)))

@@ -109,8 +109,8 @@ local function askAllToCancel(h, job)
   return table.concat(notices)
 end
 
--- Cancels some superseded occurrences of a job and wakes the next queued occurrence, so that a new occurrence does not
--- wait for superseded ones. Returns whether superseded ones are left.
+-- Cancels a limited number of superseded occurrences of a job and wakes the next queued occurrence. So a new occurrence
+-- need not wait for superseded ones. Returns whether superseded occurrences are left.
 local function passLeft(h, job)
   if h.cancelsBelow == 0 or h.policy == allow then return false end
   passSuperseded(now, h, job)

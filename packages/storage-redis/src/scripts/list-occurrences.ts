@@ -22,7 +22,8 @@ local found, position = {}, ''
 -- Returns the rank at which a walk through a set begins, counted in the direction of the walk.
 local function firstRank(key)
   if cursorAt ~= '' then
-    -- A run that was handed back and started again has another deadline, so another score in this set.
+    -- Compares the score too. A run that was handed back and started again has another deadline, so its score in this
+    -- set differs from the cursor's score.
     if call('ZSCORE', key, cursorId) == cursorAt then
       return call(isDescending == 1 and 'ZREVRANK' or 'ZRANK', key, cursorId) + 1
     end

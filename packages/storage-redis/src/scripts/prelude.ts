@@ -47,7 +47,7 @@ const manyMoves = 8
 /** Maximum number of notes about moved jobs. A call that exceeds this number applies some notes to the index. */
 const mostNotes = 256
 
-/** Number of notes that a script applies to the index of next instants at once. */
+/** Number of noted moves of jobs that a script applies to the index of next instants at once. */
 const catchUpAtOnce = 8
 
 /**

@@ -89,7 +89,7 @@ export class AsyncSteps extends AsyncWrites implements LedgerSteps {
   }
 }
 
-/** The step of a claim with `sweep`: repairs a job that has queued occurrences but no active occurrence. */
+/** The step by which a claim with `sweep` repairs a job that has queued occurrences but no active occurrence. */
 const tends: StepKind<JobId, boolean> = {
   wholeJobs: false,
   jobOf: (id) => id,
@@ -110,7 +110,8 @@ const tends: StepKind<JobId, boolean> = {
 }
 
 /**
- * The step that claims the occurrences of a page that are still due. The step adds jobs that allow no claim to `passedOver`.
+ * Makes the step that claims those occurrences of a page that are still due. The step adds jobs that allow no claim to
+ * `passedOver`.
  */
 function claims(
   request: ClaimRequest,
@@ -135,7 +136,8 @@ function claims(
       if (job === undefined) return null
       const { id } = job.head
       notePause(job.head, request, passedOver, tally)
-      // If this step is repeated, its first try may have delayed an occurrence that is no longer claimable.
+      // If the ledger repeats this step, its first try may have held the occurrence back. The repetition removes the note of
+      // that, because the occurrence may no longer be claimable.
       if (tally.heldBack.get(id) === address.id) tally.heldBack.delete(id)
       const entry = job.find(address)
       if (entry === undefined) return null
@@ -145,7 +147,10 @@ function claims(
   }
 }
 
-/** A step that changes nothing, and only notes whether the jobs of occurrences are paused. */
+/**
+ * Makes a step that changes no record. For each job of the occurrences, the step only notes whether the job is paused, and
+ * until when.
+ */
 function looks(...notes: readonly [ClaimRequest, Set<JobId>, ClaimTally]): StepKind<OccurrenceAddress, null> {
   return {
     wholeJobs: false,

@@ -7,7 +7,10 @@ import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 import { canceledInPassing } from '../tuning.ts'
 import { cancelSuperseded, noteStart, replaceRecord, type StepContext, wakeFirst, wakeOne } from './step-context.ts'
 
-/** The side effects of the claims of one call. */
+/**
+ * What the steps of one `claim` call have noted: occurrences that they canceled, woke or held back, and when a further one can
+ * start.
+ */
 export interface ClaimTally {
   /** Number of occurrences of deleted and replaced jobs that the claims canceled. */
   left: number
@@ -18,7 +21,7 @@ export interface ClaimTally {
    * Infinite without such an occurrence.
    */
   resumesAt: number
-  /** For each job with a start rate: the occurrence that this claim delayed until the next allowed start. */
+  /** For each job with a start rate: the occurrence that this claim has held back until the next allowed start. */
   readonly heldBack: Map<JobId, OccurrenceId>
 }
 
@@ -29,10 +32,11 @@ export function newTally(): ClaimTally {
 /**
  * Starts a pending occurrence for the owner. Under a start rate, each start also wakes the next occurrence. Returns `null` if
  * the occurrence does not start:
+ * - The job was deleted: the claim cancels the occurrence.
+ * - The occurrence is superseded: the claim cancels superseded slots of the job in their order, up to a limit.
  * - The places of the job are taken: the occurrence is queued again.
- * - The start rate allows no start yet, or a woken occurrence precedes this one: this one stays pending.
- * - The job was deleted, or the occurrence is superseded: the claim cancels this occurrence, or superseded slots of the job
- *   that precede it.
+ * - A woken occurrence precedes this one: this one stays pending.
+ * - The start rate allows no start yet: the occurrence is held back, or queued again behind one that this claim has held back.
  */
 export function claimStep(
   context: StepContext,
@@ -75,8 +79,9 @@ export function claimStep(
 }
 
 /**
- * Delays an occurrence by the start rate. The first occurrence of the job in this claim waits until `until`. Further
- * occurrences are queued again behind the first one. A repeated step delays the same occurrence again.
+ * Holds an occurrence back because of the start rate. The first occurrence of the job that this claim holds back stays pending
+ * until `until`. The claim queues further occurrences again, behind the first one. If the step is repeated, it holds back the
+ * same occurrence.
  */
 function holdBack(
   context: StepContext,

@@ -131,8 +131,8 @@ export class LedgerStorage implements Storage {
 }
 
 /**
- * Removes two things that a ledger may return although the request does not ask for them: task runs of the latest
- * occurrences, and further counts.
+ * Removes what a ledger may return without a request for it: the task runs of the latest occurrences, and counts of delayed
+ * occurrences.
  */
 function bare({ counts, latest, ...answer }: GetAnswer): GetAnswer {
   return {

@@ -30,7 +30,8 @@ export interface HistoryRemover {
    */
   removeHistory(removal: HistoryRemoval): MaybePromise<number | null>
   /**
-   * Removes a tombstone that was deleted before `before` and has no occurrences, and versions to which no occurrence refers.
+   * Removes the tombstone of a job that was deleted before `before` and has no occurrences. Also removes the job's versions to
+   * which neither an occurrence nor the remaining head refers.
    */
   forget(jobId: JobId, before: number): MaybePromise<void>
 }
@@ -173,8 +174,8 @@ export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends Led
    */
   quickCreate?(item: CreateItem, owner: Owner): CreateAnswer | null
   /**
-   * An optional fast path that settles an ordinary item, as {@link quickCreate} creates one. The fast path ends an occurrence
-   * only if that end wakes no other occurrence.
+   * An optional fast path that settles an ordinary item. The fast path ends an occurrence only if that end wakes no other
+   * occurrence. Returns `null`, without a change, for any other item; core then runs the step.
    */
   quickSettle?(item: SettleItem): SettleAnswer | null
   /** Stores a new job. */
@@ -226,17 +227,17 @@ export interface AsyncLedger extends LedgerBase {
   run(step: LedgerStep): Promise<void>
 
   /**
-   * An optional fast path that core tries before it runs the step of a `settle` item. This fast path settles one occurrence
-   * without a read, under a condition that is equivalent to the rules. Returns `null`, without a change, if the rules must
-   * decide.
+   * An optional fast path that core tries before it runs the step of a `settle` item. The fast path settles one occurrence
+   * without a read, under a condition that guarantees the outcome of the step. Returns `null`, without a change, if only the
+   * step can decide.
    */
   quickSettle?(item: SettleItem, now: number): Promise<SettleAnswer | null>
 
   /**
    * Optional fast paths that core tries for a whole call before it runs the steps. These fast paths carry out ordinary items
-   * without a read: slots that start, and ends that wake no occurrence. The conditions of the fast paths are equivalent to the
-   * rules. Each item belongs to a different job. The answers have the order of the items: `null`, without a change, for each
-   * item that the rules must decide.
+   * without a read: slots that start, and ends that wake no occurrence. Their conditions guarantee the outcome of the step.
+   * Each item belongs to a different job. The answers have the order of the items. An answer is `null`, without a change, if
+   * only the step can decide about the item.
    */
   quickCreates?(
     items: readonly CreateItem[],
@@ -325,9 +326,9 @@ export interface StoredJob {
   /** The head of the job: as the ledger has read it, or as the ledger must write it. */
   readonly head: LedgerHead
   /**
-   * Counts of the job's live occurrences. `queued` is always exact. If the numbers of pending and running occurrences need a
-   * search, the ledger may estimate them. Exception: the step needs exact numbers, see {@link LiveNeeds.counts}. The sum of the
-   * estimates must not be too low; the sum may include ended and delayed occurrences.
+   * Counts of the job's live occurrences. `queued` is always exact. The ledger may estimate `pending` and `running` if exact
+   * numbers need a search, and the step does not need them, see {@link LiveNeeds.counts}. The sum of the estimates must not be
+   * too low; the sum may include ended and delayed occurrences.
    */
   readonly counts: JobCounts
   /** The complete head, if the step has `wholeJobs`; otherwise `null`. */

@@ -1,5 +1,5 @@
-// A synchronous ledger finishes within the call, so the code that follows must run synchronously too. In a later turn of the
-// event loop, another call could interleave, and each turn costs time.
+// Code that follows a call of a synchronous ledger must run in the same turn of the event loop. In a later turn, another call
+// could interleave, and each turn costs time.
 
 /** A value from a synchronous ledger, or a promise of a value from an asynchronous one. */
 export type MaybePromise<T> = T | Promise<T>

@@ -48,8 +48,8 @@ export function pageOfOccurrences(
 }
 
 /**
- * Returns the position of an occurrence in a list: a failure in a list of failures by its end, a waiting occurrence by
- * `orderAt`, any other occurrence by its scheduled time.
+ * Returns the position by which a list sorts an occurrence: its end in a list of failures, `orderAt` in a list of waiting
+ * occurrences, otherwise its scheduled time.
  */
 function placeOf(record: OccurrenceRecord, query: OccurrenceQuery): Place {
   const { id, scheduledAt, finishedAt } = record

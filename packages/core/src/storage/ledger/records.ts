@@ -10,7 +10,9 @@ export type RecordChange =
   | { readonly table: 'keys'; readonly key: OccurrenceId; readonly value: OccurrenceId | null }
   | { readonly table: 'occurrences'; readonly key: OccurrenceId; readonly value: OccurrenceRecord | null }
 
-/** All records of a small storage in memory. A file holds the changes that rebuild these records. */
+/**
+ * All records of a small storage in memory. `snapshot` returns them as a list of changes, which an adapter can write to a file.
+ */
 export class Records {
   /** All jobs by id, tombstones included. */
   readonly jobs: Map<JobId, JobRecord> = new Map()

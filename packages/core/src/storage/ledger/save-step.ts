@@ -24,7 +24,7 @@ import {
   wakeFirst,
 } from './step-context.ts'
 
-/** Finds the job of a step, and stores a new job. */
+/** Gives {@link saveStep} the job of a change, and stores a new job. */
 export interface JobShelf {
   /** The job, also a tombstone; `undefined` without one. */
   readonly job: JobLedger | undefined

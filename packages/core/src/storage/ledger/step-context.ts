@@ -62,8 +62,8 @@ export interface NextOne {
 }
 
 /**
- * Works as {@link wakeNext}, with one difference: if the next occurrence is due and the job is not paused, that occurrence
- * becomes running for this owner.
+ * Works as {@link wakeNext}, with one difference: the next occurrence becomes running for this owner. Conditions: it is due,
+ * its job is not paused, and the start rate of the job allows a start.
  */
 export function takeNext(context: StepContext, job: JobLedger, owner: Owner): NextOne {
   if (job.counts.queued === 0 || job.head.deletedAt !== null) return { woken: null }
@@ -116,8 +116,9 @@ function hasStartRate({ head }: JobLedger): boolean {
 }
 
 /**
- * Returns whether a new occurrence may start, or an occurrence that the end of another occurrence takes (see `takeNext`). Under
- * a start rate, pending occurrences start first.
+ * Returns whether a step other than a claim may start an occurrence of the job: a new occurrence, or one that `takeNext` takes.
+ * Always true without a start rate. Under a start rate, pending occurrences start first, so the result is false while one
+ * waits.
  */
 export function mayStart({ now }: StepContext, job: JobLedger): boolean {
   if (!hasStartRate(job)) return true
@@ -131,8 +132,8 @@ export function noteStart({ now }: StepContext, job: JobLedger): void {
 }
 
 /**
- * Returns the record to store for an occurrence that becomes pending. The record is delayed if the start rate allows no start
- * yet.
+ * Returns the record to store for an occurrence that becomes pending. If the start rate allows no start yet, the record is held
+ * back until the next allowed start.
  */
 export function inTime({ now }: StepContext, job: JobLedger, record: OccurrenceRecord): OccurrenceRecord {
   if (record.state !== 'pending' || isDelayed(record)) return record
@@ -140,7 +141,10 @@ export function inTime({ now }: StepContext, job: JobLedger, record: OccurrenceR
   return from > now && from > record.dueAt ? heldBack(record, from) : record
 }
 
-/** Applies a changed start rate: the occurrences that the previous rate delays then wait for the present rate. */
+/**
+ * Applies a changed start rate: occurrences that were held back by the previous rate are held back by the present rate, or
+ * become due at once.
+ */
 export function letGoHeld(context: StepContext, job: JobLedger): void {
   for (const entry of liveOf(job, 'pending')) {
     if (entry.record.reason !== startRateReason) continue
@@ -242,7 +246,7 @@ export function cancelNoticeOf(record: OccurrenceRecord): CancelNotice {
   return { ...addressOf(record), token: record.token, reason: record.cancelRequest?.reason ?? 'canceled' }
 }
 
-/** The address of a record, without its other members. */
+/** Returns the address of a record, without its other members. */
 export function addressOf({ id, jobId, scheduledAt }: OccurrenceAddress): OccurrenceAddress {
   return { id, jobId, scheduledAt }
 }

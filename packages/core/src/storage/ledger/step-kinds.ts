@@ -51,8 +51,8 @@ const all = Number.POSITIVE_INFINITY
 export const needsNothing: LiveNeeds = { pending: 0, queued: 0, running: 0, counts: false, superseded: null }
 
 /**
- * Returns the needs of items that each end at most one occurrence. An end wakes at most one occurrence, or `wokenAtOnce` if
- * `maxConcurrency` is above 1.
+ * Returns which live occurrences of a job a step must read if each of its items ends at most one occurrence. Each end wakes at
+ * most one occurrence, or `wokenAtOnce` occurrences if `maxConcurrency` is above 1.
  */
 function needsNext(items: readonly unknown[], stored: StoredJob): LiveNeeds {
   const { head, counts } = stored
@@ -74,13 +74,16 @@ export function wokenByEach({ overlap: { maxConcurrency = 1 } }: Pick<StoredJob[
   return Math.min(maxConcurrency, wokenAtOnce)
 }
 
-/** Returns the needs of {@link needsNext} for a job with superseded slots: each item also cancels some of these slots. */
+/**
+ * Returns the same as {@link needsNext} for a job with superseded slots: each item of the step also cancels some of these
+ * slots.
+ */
 export function needsInPassing({ length }: readonly unknown[], head: StoredJob['head']): LiveNeeds {
   const superseded = needsSuperseded(head.cancelsBelow as number, length * canceledInPassing)
   return { ...needsNothing, queued: length * wokenByEach(head), counts: true, superseded }
 }
 
-/** Returns the need for superseded slots: one more than the step cancels, to find out whether some slots remain. */
+/** Returns how many superseded slots a step must read: one more than it cancels, to find out whether some slots remain. */
 export function needsSuperseded(cancelsBelow: number, canceled: number): LiveNeeds['superseded'] {
   return { cancelsBelow, count: canceled + 1 }
 }
@@ -117,8 +120,8 @@ function isForeseen(items: readonly CreateItem[], stored: StoredJob): boolean {
     const created = items.reduce((sum, item) => sum + (item.kind === 'recovery' ? item.entries.length : 1), 0)
     return arePlacesFor(stored, created)
   }
-  // A job with queued occurrences usually has an active occurrence too, because the end of an active occurrence wakes the
-  // next queued occurrence.
+  // Under the policies `queue` and `skip`, a queued and an active occurrence decide the answer. The counts suffice, although
+  // they may be too high: a job with queued occurrences usually has an active one too.
   const isBehind = (policy === 'queue' || policy === 'skip') && items.every(({ kind }) => kind !== 'recovery')
   return isBehind && startRate === undefined && counts.pending + counts.running > 0
 }

@@ -62,7 +62,10 @@ class SyncWrites extends LedgerWrites {
     )
   }
 
-  /** If the ledger repeats the transaction, the step starts without the earlier wake-ups. */
+  /**
+   * Runs a step in a transaction of the ledger, and then sends its wake-ups. If the ledger repeats the transaction, the step
+   * starts without the earlier wake-ups.
+   */
   protected step<T>(now: number, work: (context: StepContext) => T): MaybePromise<T> {
     let wakeUps: ReadonlySet<WakeUp['kind']> = noWakeUps
     const answer = this.#ledger.transaction(now, () => {

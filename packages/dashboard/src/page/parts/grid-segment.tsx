@@ -26,8 +26,8 @@ interface SegmentProps {
 }
 
 /**
- * A segment: some neighbouring cells of one row. If this frame has created enough elements, a later frame draws the
- * segment.
+ * A segment: some neighbouring cells in one row of the grid. If this frame has already created its maximum number of elements,
+ * a later frame draws the segment.
  */
 export class Segment extends Component<SegmentProps, { readonly isDrawn: boolean }> {
   #giveUp: () => void = () => undefined

@@ -126,7 +126,10 @@ export class JobSteps extends Tables {
     return startsAfter(head, this.now)
   }
 
-  /** If the start rate does not allow a start yet, returns the pending occurrence with a later start. */
+  /**
+   * Returns the occurrence. If it is pending and its start rate does not allow a start yet, its start is set to the
+   * next allowed instant.
+   */
   inTime(record: OccurrenceRecord): OccurrenceRecord {
     if (record.state !== 'pending' || this.isDelayed(record)) return record
     const from = this.nextStartAt(record.jobId)
@@ -202,7 +205,10 @@ export class JobSteps extends Tables {
     return this.endAll(this.waitingOf(jobId).slice(0, limit), 'deleted', now)
   }
 
-  /** Returns whether a new job may replace the deleted one: no waiting occurrence of the deleted job is left. */
+  /**
+   * Cancels at most `limit` waiting occurrences of the deleted job. Returns whether none is left, so that a new job may
+   * replace it.
+   */
   makesRoom({ id }: JobRecord, now: number, limit?: number): boolean {
     this.cancelLeft(id, now, limit)
     return this.waitingOf(id).length === 0

@@ -20,7 +20,7 @@ import { NodeSteps } from './node-steps.ts'
 export class Ledger extends NodeSteps {
   /** Whether `listJobs` supports the query `due`. */
   readonly findsDueJobs: boolean = false
-  /** Whether an end can take the next occurrence. */
+  /** Whether the call that ends an occurrence can also take the next one. */
   readonly takesNext: boolean = true
 
   prune({ jobId, before, keep, limit }: PruneRequest): PruneAnswer {

@@ -115,8 +115,8 @@ export class OccurrenceSteps extends JobSteps {
   }
 
   /**
-   * Cancels some superseded occurrences before the overlap policy applies. Returns whether further superseded
-   * occurrences are left.
+   * Cancels at most {@link canceledInPassing} superseded occurrences, and wakes the next queued one. Returns whether
+   * superseded occurrences are left. Does nothing under `allow`.
    */
   passSuperseded({ id, overlap, cancelsBelow }: JobRecord): boolean {
     if (cancelsBelow === null || overlap.policy === 'allow') return false
@@ -294,8 +294,8 @@ export class OccurrenceSteps extends JobSteps {
   }
 
   /**
-   * Returns whether the occurrence must not start yet, because no concurrency slot of its job is free. Running
-   * occurrences hold a slot. If the occurrence is delayed, other pending occurrences hold a slot too.
+   * Returns whether the occurrence must not start yet, because all concurrency slots of its job are taken. Only running
+   * occurrences take a concurrency slot; for a delayed occurrence, other pending occurrences count too.
    */
   isBlocked(record: OccurrenceRecord) {
     const { jobId } = record
@@ -337,7 +337,10 @@ export class OccurrenceSteps extends JobSteps {
     return { outcome: 'ok', woken: null, cancelRequested, ...(mayHaveTaken && { repeated: true }) }
   }
 
-  /** The node that ends an occurrence takes the woken occurrence, if a claim could take it. */
+  /**
+   * Makes `taker` the owner of a woken occurrence, and returns it. Returns `null` if a claim could not take the
+   * occurrence now.
+   */
   takeWoken({ id }: OccurrenceAddress, taker: Owner, now: number): OccurrenceRecord | null {
     const record = this.occurrences.get(id)
     if (record === undefined || this.claimableFrom(record) > now) return null
