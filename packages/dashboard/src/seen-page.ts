@@ -38,8 +38,8 @@ export async function seenPage<T>(
     }
     const room = limit - found.length
     if (places.length > room) {
-      // The storage's cursor points behind the whole read, so this loop reads again with fewer items to get a cursor
-      // behind the last visible item.
+      // The storage's cursor points behind the last item of this read. The loop reads again with fewer items, to get a
+      // cursor behind the last visible item of the page.
       size = (places[room - 1] as number) + 1
       continue
     }

@@ -102,7 +102,8 @@ export class Surveys {
       items: items.map(jobLineOf),
       count: seen.size,
       isPart: isPart || isAskedPart,
-      // The cursor contains names, because positions may change before the next survey.
+      // The cursor contains the name of the last job instead of its position, because the next survey may change the
+      // positions.
       cursor: last !== undefined && last !== rest.at(-1) ? `${dueOf(last)}-${keyOf(last.name)}` : null,
     }
   }
@@ -127,7 +128,8 @@ export class Surveys {
   }
 
   /**
-   * Returns jobs by their last outcome and the other filters. A storage would have to read the last run of each job.
+   * Returns a page of the surveyed jobs that match the last outcome and the other filters. The survey answers this
+   * question, because a storage would have to read the last run of each job.
    * Returns `null` if the survey does not contain all jobs, or if the cursor belongs to another list.
    */
   async jobs(
@@ -151,7 +153,8 @@ export class Surveys {
         outcomes.includes(job.lastRun.state),
     )
     found.sort((one, other) => compareNames(one.name, other.name))
-    // The cursor contains names, because positions may change before the next survey.
+    // The cursor contains the name of the last job instead of its position, because the next survey may change the
+    // positions.
     const rest = after === null ? found : found.filter(({ name }) => compareNames(name, after) > 0)
     const items = rest.slice(0, limit)
     const last = items.at(-1)

@@ -76,11 +76,16 @@ export interface RunLine {
   readonly cancelRequested: boolean
   readonly slots: number
   readonly error: ErrorLine | null
-  /** The id of the completed run that resolves this failure; `null` for other runs. */
+  /**
+   * The id of the completed run that resolves this failure; `null` if the run did not fail, or its failure is not resolved.
+   */
   readonly resolvedBy: string | null
 }
 
-/** A task in the grid of a job: the index of its name in {@link GridPage}, its state, number of attempts, and duration. */
+/**
+ * A task in the grid of a job: the index of its name in {@link GridPage}, its state, number of attempts, and duration in
+ * ms. The duration is `null` if the task has not ended, or never started.
+ */
 export type GridTask = readonly [name: number, state: TaskReport['state'], attempts: number, durationMs: number | null]
 
 /** A run in the grid of a job: one column. */
@@ -128,7 +133,7 @@ export interface JobLine {
   readonly counts: LiveCounts | null
 }
 
-/** The actions on a job for which the user has the right. */
+/** For each action on a job: whether the user has the right to perform the action. */
 export type Rights = Readonly<Record<Exclude<DashboardAction, 'open' | 'view'>, boolean>>
 
 /** A task of a job. */
@@ -230,7 +235,10 @@ export interface Overview {
   readonly failures: readonly RunLine[]
   readonly running: readonly RunLine[]
   readonly waiting: readonly RunLine[]
-  /** Which lists end before all items were read. Such a list may be empty although the storage has further items. */
+  /**
+   * For each list: `true` if the list ends before the storage's last item. The list may then be empty although the storage
+   * has items for it.
+   */
   readonly isPart: { readonly failures: boolean; readonly running: boolean; readonly waiting: boolean }
   readonly nodes: readonly Wire<NodeInfo>[]
 }
@@ -275,7 +283,10 @@ export interface LateView extends Page<JobLine> {
 export interface BackfillLine {
   readonly job: string
   readonly key: string
-  /** `stopped`: the backfill has open slots, but no waiting or running run. `ended`: the backfill has no open slots. */
+  /**
+   * `stopped`: some slots are left to run, and no run of the backfill is waiting or running. `ended`: no slot is left to
+   * run.
+   */
   readonly state: 'running' | 'stopped' | 'ended'
   /** The end of the backfill's last run, as ISO text; `null` while the backfill runs. */
   readonly endedAt: string | null
@@ -299,8 +310,8 @@ export interface BackfillsView {
   /** `true` if there may be more backfills than the request has read. */
   readonly isPart: boolean
   /**
-   * Number of the job's latest ended runs that were searched. `null` if all ended runs were searched, or if the list
-   * covers all jobs.
+   * Number of the job's latest ended runs in which the request searched for backfills. `null` if the request searched all
+   * ended runs, or if the list covers all jobs.
    */
   readonly readRuns: number | null
 }
@@ -331,7 +342,7 @@ export interface BulkItem {
   readonly what: string
   /** The id of the run; `null` if the item is a job. */
   readonly run: string | null
-  /** The instant that the run works for. */
+  /** The instant that the run works for; `null` if the item is a job. */
   readonly at: string | null
   readonly endedAt: string | null
 }

@@ -86,7 +86,7 @@ describe.each(Object.entries(storages))('the dashboard on the storage %s, used b
     expect(await accessibilityFindings(page)).toEqual([])
     await page.keyboard.press('Escape')
     await page.locator('dialog').waitFor({ state: 'detached' })
-    // After the dialog closes, its button has the focus again.
+    // After the dialog closes, the button that opened the dialog has the focus again.
     expect(await page.evaluate('document.activeElement.textContent')).toBe('Run now')
     await page.keyboard.press('Enter')
     await page.locator('dialog[open]').waitFor()

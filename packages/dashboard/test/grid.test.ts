@@ -56,7 +56,7 @@ async function scrollTo(page: Page, share: { readonly left?: number; readonly to
   })`)
 }
 
-/** Returns the label of the cell in the middle of the visible part of the grid. */
+/** Returns the label of the cell in the middle of the visible part of the grid; `null` if no cell is there. */
 function middle(page: Page): Promise<string | null> {
   return page.evaluate(`(() => {
     const { left, top, width, height } = document.querySelector('.grid-box').getBoundingClientRect()

@@ -151,7 +151,8 @@ describe('an error in the dashboard', () => {
     })
     const client = createClient({ storage, callTimeout: 300, logger: silentLogger })
     const logger = { error: () => undefined }
-    // Moves the dashboard's clock: its survey of all jobs stays valid for 5 s, and the page reads again every 15 s.
+    // How far the dashboard's clock is moved ahead, in ms. After 15 s the page reads again, and the dashboard repeats its
+    // survey of all jobs, which is valid for 5 s.
     let passedMs = 0
     const clock = { ...systemClock, now: () => systemClock.now() + passedMs }
     const away = await world.serve(createDashboard({ client, basePath, authorize: () => true, logger, clock }))

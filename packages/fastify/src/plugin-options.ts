@@ -13,7 +13,7 @@ export interface TextRegistry {
 export interface MetricsRoute {
   /** Default `/metrics`. */
   readonly path?: string
-  /** A prom-client registry: its default `register`, or another one. */
+  /** The registry of the metrics: prom-client's default `register`, or another one. */
   readonly registry: TextRegistry
 }
 

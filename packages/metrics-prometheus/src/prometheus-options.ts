@@ -1,7 +1,7 @@
 import { JobistemerError, printValue } from '@jobistemer/core'
 import type { Registry } from 'prom-client'
 
-/** The options of `prometheusMetrics`. */
+/** The options of `prometheusMetrics`: the registry, the histogram buckets, and which series and gauges to export. */
 export interface PrometheusMetricsOptions {
   /**
    * The registry of the metrics: prom-client's default `register`, or another one. Only one scheduler at a time may use

@@ -8,7 +8,9 @@
 const core = ['packages/scenarios/test/**/*.test.ts', 'packages/core/test/**/*.test.ts']
 const kitOnMemory = ['packages/storage-memory/test/**/*.test.ts', 'packages/storage-conformance/test/memory.test.ts']
 
-/** The LevelDB example tests the asynchronous implementation of the steps without a server. */
+/**
+ * The tests of the LevelDB example cover the asynchronous implementation of the storage steps, and need no database server.
+ */
 const kitOnLevel = 'examples/level-storage/test/conformance.test.mjs'
 
 /** @type {Readonly<Record<string, Area>>} */

@@ -7,7 +7,7 @@ export interface ProviderWrapper {
   readonly metatype: unknown
   readonly instance: unknown
   readonly isAlias?: boolean
-  /** The Nest module that provides the provider. */
+  /** The Nest module to which the provider belongs. */
   readonly host?: {
     readonly name: string
     getProviderByKey(token: unknown): { readonly instance: unknown }

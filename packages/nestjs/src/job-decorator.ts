@@ -93,7 +93,7 @@ export function Task(options: TaskDecoratorOptions = {}): TaskMethodDecorator {
 }
 
 /**
- * Makes a method this node's handler with the given name, for jobs that are data. With `isolation`, the decorator
+ * Registers a method as this node's handler of the given name, for jobs that are data. With `isolation`, the decorator
  * belongs on a property, as with {@link Task}.
  */
 export function Handler(name: string, isolation?: IsolationOptions): TaskMethodDecorator {

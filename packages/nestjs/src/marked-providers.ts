@@ -47,8 +47,9 @@ interface MarkedType {
 }
 
 /**
- * Returns the decorated class of a provider. For a factory or value provider, returns its token if the token is a
- * class.
+ * Returns the decorated class of a provider. For a factory or value provider, this class is the class of its value, or its
+ * token.
+ * Returns `null` if none of these classes has decorators.
  */
 function markedTypeOf({ metatype, token, instance }: ProviderWrapper): MarkedType | null {
   const candidates = [metatype, (instance as object | null | undefined)?.constructor, token]

@@ -4,8 +4,8 @@ import { Inject } from '@nestjs/common'
 export const schedulerToken: unique symbol = Symbol.for('jobistemer.scheduler')
 
 /**
- * The injection token of the job operations, by the scheduler or the client of this process. The operations work until
- * the server is closed.
+ * The injection token of the job operations, which the scheduler or the client of this process performs. The operations
+ * work until the server is closed.
  */
 export const jobsToken: unique symbol = Symbol.for('jobistemer.jobs')
 

@@ -17,7 +17,7 @@ import {
 import { metricNames, own, schemaUrl, scopeName } from './conventions.ts'
 import { readOptions } from './read-options.ts'
 
-/** The options of `openTelemetryMetrics`. */
+/** The options of `openTelemetryMetrics`: the provider of the meter. */
 export interface OpenTelemetryMetricsOptions {
   /**
    * The provider of the meter. Default: the global provider, which must be registered before `openTelemetryMetrics` is

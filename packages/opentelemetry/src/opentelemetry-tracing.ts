@@ -6,7 +6,7 @@ import { readOptions } from './read-options.ts'
 import { SpanOfRequest } from './request-trace.ts'
 import { SpansOfRun } from './run-trace.ts'
 
-/** The options of `openTelemetryTracing`. */
+/** The options of `openTelemetryTracing`: the provider of the tracer. */
 export interface OpenTelemetryTracingOptions {
   /** The provider of the tracer. Default: the global provider, which may also be registered later. */
   readonly tracerProvider?: TracerProvider

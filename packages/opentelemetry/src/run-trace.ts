@@ -21,8 +21,8 @@ export class SpansOfRun implements RunTrace {
   readonly #inside: Context
   readonly #attempts = new Set<SpanOfAttempt>()
   /**
-   * The error type of the first attempt that failed without a retry. A failed run's own reason names only the rule that failed
-   * the run.
+   * The error type of the first attempt that failed without a retry; `null` while no attempt has failed so. The end reason
+   * of a failed run names only the rule that failed the run.
    */
   #errorType: string | null = null
   #isEnded = false

@@ -27,7 +27,10 @@ function parseSpanContext({ traceparent, tracestate }: TraceContext): SpanContex
   }
 }
 
-/** Returns span links to the origins of a run or a request, each with its relation as an attribute. */
+/**
+ * Returns a span link for each trace context in `origins` that is not `null`. An attribute of the link has the key of the
+ * context, which names the relation.
+ */
 export function linksTo(origins: Readonly<Record<string, TraceContext | null>>): Link[] {
   const links: Link[] = []
   for (const [name, origin] of Object.entries(origins)) {

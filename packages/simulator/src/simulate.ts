@@ -21,7 +21,7 @@ const longestDoubtMs = 140_000
  */
 const ownerSearchMs = 20_000
 
-/** The result of the simulation of one seed. */
+/** The result of the simulation of one seed: its history, the violations, and counts of calls, faults and occurrences. */
 export interface SimulationReport {
   readonly seed: number
   readonly violations: readonly Violation[]

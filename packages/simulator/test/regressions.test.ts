@@ -77,7 +77,7 @@ function holding(storage: Storage, operation: 'claim' | 'createOccurrences' | 'g
   let isHeld = false
   const waiting: (() => void)[] = []
   const held = wrapStorage(storage, {
-    // Without wake-ups the node polls, and thus reaches the moment that the test needs.
+    // Without wake-ups the node polls, and a poll makes the call whose answer the test holds back.
     subscribe: undefined,
     async around(call) {
       const answer = await call.proceed()
@@ -236,8 +236,8 @@ it('a node with an old definition does not try again and again to create a slot 
       return storage.createOccurrences(request)
     },
   })
-  // The node scans for changed definitions just before the slot, and next time long after the slot. So the node does
-  // not know of the change at the slot.
+  // The node scans for changed definitions just before the slot, and next time long after the slot. So at the slot, the
+  // node does not know yet that another node has changed the job.
   await start('a', [watched], counting, { ...tuned({ definitionInterval: 50_000 }) })
   await clock.advance(59_500)
   const other = await start('b', [watched])
@@ -264,7 +264,8 @@ it('if other nodes create and delete a job while a node stores it, the job runs 
     async saveJobs(request) {
       if (!isFirst) return await storage.saveJobs(request)
       isFirst = false
-      // While the call is in progress, a node whose clock is ahead creates the job, and another node deletes it.
+      // While this `saveJobs` is in progress, a node whose clock is ahead creates the job, and another node deletes the
+      // job.
       const now = startMs + 90_000
       const changes = request.changes.map((change) =>
         change.kind === 'create' ? { ...change, content: { ...change.content, nextAt: startMs + 120_000 } } : change,

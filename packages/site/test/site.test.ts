@@ -94,7 +94,7 @@ describe.each(opened)('the page %s of the site', (path) => {
 it('the first press of Tab on a page focuses a link that skips the navigation', async () => {
   const { page } = browser
   await page.goto(`${site.origin}/reference/core/log`)
-  // The link moves the focus only after the page's scripts have loaded.
+  // The link `Skip to content` moves the focus only after the page's scripts have loaded.
   await page.waitForFunction("document.querySelector('#app').__vue_app__ !== undefined")
   await page.keyboard.press('Tab')
   expect(await page.evaluate('document.activeElement.textContent.trim()')).toBe('Skip to content')

@@ -87,7 +87,10 @@ async function endedOf({ client, options }: Call, job: string) {
   return await client.occurrences(filter, options)
 }
 
-/** The cache of ended backfills for each client: the progress by the id of the backfill's last run. */
+/**
+ * Caches the progress of ended backfills, for each client. The keys of the inner map are the ids of the backfills' last
+ * runs.
+ */
 const results = new WeakMap<Client, Map<string, BackfillView>>()
 
 async function progressOf({ client, options }: Call, run: Run): Promise<BackfillView> {
@@ -113,7 +116,8 @@ async function lineOf(call: Call, run: Run): Promise<BackfillLine> {
   try {
     progress = await progressOf(call, run)
   } catch (error) {
-    // The progress is `null` if this process cannot load the schedule type, or if the job no longer has a schedule.
+    // The backfill's progress stays `null` if this process cannot load the schedule type, or if the job no longer has a
+    // schedule.
     const status = problemOf(error)?.status ?? 500
     if (status >= 500) throw error
   }
@@ -143,7 +147,7 @@ const goOn: Act = {
   takes: [],
   answer({ client, run, voice, options }) {
     if (!isOfBackfill(run)) throw new Problem(400, 'INVALID_ARGUMENT', 'run does not belong to a backfill.', 'run')
-    // Each run of a backfill contains the backfill's request.
+    // Every run of a backfill stores the backfill's request, so this one run suffices to continue the backfill.
     const { key, from, to, which, order } = run.backfill
     return client.backfill(run.job, { key, from, to, which, order, ...voice, ...options })
   },

@@ -11,8 +11,8 @@ import type { BulkAnswer, BulkItem, BulkPlan } from '../wire.ts'
 import { jobFilterNames, jobsFilterOf, visibleJobOf } from './lists.ts'
 
 /**
- * Number of items in one request. The page sends the next request with the cursor, shows the progress, and lets the
- * user stop.
+ * Number of items on which one request of a bulk action acts. The page sends the next request with the cursor, shows the
+ * progress, and lets the user stop.
  */
 const perPart = 100
 const atOnce = 8
@@ -33,7 +33,7 @@ interface Target<T> {
   jobOf(item: T): string | null
   runOf(item: T): string | null
   itemOf(item: T): BulkItem
-  /** Maximum number of items that the dry run names. */
+  /** Maximum number of items that the answer of a dry run lists by name. */
   readonly mostNamed: number
   /** Performs the action on one item. Returns the reason if the action had no effect, else `null`. */
   act(call: Call, item: T, actor: { readonly actor?: string }): Promise<string | null>
@@ -65,7 +65,8 @@ function jobTarget(action: (typeof jobActions)[number], filter: Input): Target<J
     mostNamed,
     act: async ({ client, options, input, voice }, { name }, actor) => {
       const how = { ...voice, ...actor }
-      // If the page repeats a request because the answer was lost, the key prevents a second run of each job.
+      // A bulk trigger sets a request key. If the page repeats a request because the answer was lost, the key prevents a
+      // second run of each job.
       if (action === 'trigger')
         return problemOfStart(await client.trigger(name, { key: input.needed('key'), ...how, ...options }))
       if (action === 'resume') await client.resume(name, { ...how, ...options })
@@ -195,7 +196,7 @@ async function part<T>(call: Call, target: Target<T>): Promise<BulkAnswer> {
       } catch (error) {
         const problem = problemOf(error)
         await tellAudit(call.settings, { ...entry, error: problem?.code ?? 'INTERNAL' })
-        // Stops immediately if the storage is unavailable, because every further item would fail too.
+        // Stops the bulk action immediately if the storage is unavailable, because every further item would fail too.
         if (problem === null || problem.status === 503) throw error
         failed.push({ what: job ?? String(run), message: problem.message })
       }

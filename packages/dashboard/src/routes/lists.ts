@@ -8,7 +8,7 @@ import type { Bar, JobLine, Overview, Page, RunLine, Wire } from '../wire.ts'
 
 const shortPage: PageAt = { limit: 8, cursor: null }
 const longestSparkline = 24
-/** Number of storage calls that a request makes concurrently. */
+/** Maximum number of storage calls that a single HTTP request of the page makes concurrently. */
 const atOnce = 8
 
 /** The names of the members of a job filter. */
@@ -28,7 +28,8 @@ export function jobsFilterOf(input: Input): JobsFilter {
 }
 
 /**
- * Checks the right to view the job of a filter before any read, and returns the job's name.
+ * Checks that the viewer may see the job that a request filters by, before the request reads the storage. Returns the job's
+ * name; `undefined` without such a filter.
  * @throws Problem 403 if the viewer may not see the job
  */
 export async function visibleJobOf({ access }: Call, job: string | undefined): Promise<string | undefined> {
@@ -67,8 +68,8 @@ const overview: Read = {
       client.nodes(options),
     ])
     return {
-      // Computes the counts last. The lists appear first on the page, so `authorize` is first asked about the jobs in
-      // the lists, as long as the limit of questions allows.
+      // Computes the counts last, because a request may ask `authorize` about a limited number of jobs. The lists come
+      // first, so `authorize` is asked about the jobs in the lists before all other jobs.
       counts: await surveys.counts(access, options),
       failures: failures.items,
       running: running.items,

@@ -14,7 +14,7 @@ function diskIsFull(): Error {
   return error
 }
 
-/** Returns the number of a run, which varies its duration and outcome. */
+/** Numbers a run by its scheduled instant. Handlers vary their duration and outcome by this number. */
 function numberOf({ scheduledAt }: TaskContext): number {
   return Math.floor(scheduledAt.getTime() / 300_000)
 }

@@ -5,7 +5,7 @@ import { optionsToken } from '../tokens.ts'
 
 /** The members of `TestingModuleBuilder` of `@nestjs/testing` that this package uses. */
 export interface OverridableBuilder<Builder> {
-  /** Selects the provider to replace by its token. */
+  /** Selects, by its token, the provider to replace. */
   overrideProvider(token: unknown): { useValue(value: unknown): Builder }
 }
 

@@ -87,7 +87,10 @@ const modules = {
 
 const packages = new URL('../../../', import.meta.url)
 
-/** Each document, the entry points whose exports it shows, and the minimum number of stated results that the test compares. */
+/**
+ * Each document, the entry points whose exports it shows, and the minimum number of results that its examples state in
+ * comments and the test compares.
+ */
 const documents: readonly { readonly file: string; readonly shows: readonly string[]; readonly compared: number }[] = [
   { file: 'cli/README.md', shows: ['@jobistemer/cli'], compared: 5 },
   { file: 'cli/docs/import.md', shows: [], compared: 1 },
@@ -123,7 +126,10 @@ const documents: readonly { readonly file: string; readonly shows: readonly stri
   ...sitePages(),
 ]
 
-/** Lists the pages of the documentation site. The test compares each stated result in the examples of these pages. */
+/**
+ * Lists the pages of the documentation site. The test compares each result that their examples state in a comment (`// =>`
+ * or `// throws`).
+ */
 function sitePages(): typeof documents {
   return readdirSync(new URL('site/docs/', packages), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.md'))

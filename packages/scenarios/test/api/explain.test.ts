@@ -97,8 +97,8 @@ describe.each(everywhere)('on the storage $name, `explain`', (place) => {
     const world = createWorld(place)
     const job = ticking({ until: 600, recoveryStrategy: 'compressed', overlapPolicy: 'queue' })
     const first = await world.start({ jobs: [job] })
-    // Records 30 canceled slots between the first slot that the compressed run covers and the record of this run: more
-    // records than one read returns.
+    // Cancels 30 slots, which lie between the first slot of the compressed run and the slot of that run's record. One read
+    // returns fewer than 30 records.
     for (let slot = 100; slot < 400; slot += 10) await first.cancelSlot('tick', at(slot))
     await world.clock.advanceTo(at(15))
     await world.shutdown(first)

@@ -9,8 +9,8 @@ import { listen } from '../support/world.ts'
 const start = Date.UTC(2026, 0, 1)
 
 /**
- * Makes a simulated cluster in which a node whose clock was an hour ahead ran the slots of the next minutes, and recovered or
- * marked as missed the slots before them.
+ * Makes a simulated cluster with a node whose clock was an hour ahead. The node ran slots of its own present, and recovered
+ * the earlier slots or marked them as missed.
  */
 async function aheadByAnHour(settings: Parameters<ClockWorld['recording']>[0] = {}) {
   const world = new ClockWorld({ hasClock: false })

@@ -85,7 +85,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await world.clock.advance({ seconds: 3 })
     expect(await inForce()).toBe('v2')
     await start('a', 'v1')
-    // The start of the new node now lasts longer than `deadAfter`, and its definition must stay in force.
+    // These 90 s are longer than `deadAfter`, and the new node is still starting. Its definition must stay in force.
     await world.clock.advance({ seconds: 90 })
     expect(await inForce()).toBe('v2')
     isHeld = false
@@ -286,7 +286,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
         await world.clock.advance({ seconds: 10 })
         expect(await inForce()).toBe(names[0])
         await world.shutdown(old)
-        // A build without a release replaces the definition, so that the next pair of builds starts from it.
+        // Build `c` has no release. Its definition replaces the one in force, so that the releases of this pair of builds
+        // do not affect the next pair.
         await world.shutdown(await start('c', `between ${first} ${second}`))
       }
     })

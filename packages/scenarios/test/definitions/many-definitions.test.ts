@@ -140,7 +140,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     intercepted.intercept = (call) =>
       call.operation === 'get' ? Promise.reject(new Error('unreadable')) : call.proceed()
     const heard = scheduler.add(dataJob('new'), { timeout: { hours: 1 } }).catch((error) => error)
-    // Meanwhile, the storage stores triggers of the other job, so the scheduler does not regard the storage as unavailable.
+    // Meanwhile, the scheduler triggers the job `other`. The storage accepts these calls, so the scheduler does not regard
+    // the storage as unavailable.
     for (let second = 0; second < 60; second++) {
       await world.clock.advance({ seconds: 1 })
       await scheduler.trigger('other')

@@ -33,8 +33,8 @@ function jobOf(isFailing: () => boolean, settings: Partial<Parameters<typeof def
 }
 
 /**
- * Records the events `job.silent` and `job.heard` of all nodes: lines such as `'job silent, since 0, at 10'`, whose
- * times are minutes, and the emitting nodes.
+ * Records the events `job.silent` and `job.heard` of all nodes. A line such as `'job silent, since 0, at 10'` has its times
+ * in minutes. Also records the node that emitted each event.
  */
 class Said {
   readonly lines: string[] = []

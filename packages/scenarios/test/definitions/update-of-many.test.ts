@@ -101,7 +101,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     ])
     end()
     await world.clock.advance({ minutes: 10 })
-    // The trigger is kept and runs, followed by the first slot of the new schedule.
+    // The update keeps the trigger. Its run starts first, and then the first slot of the new schedule runs.
     expect(started).toEqual([1, waiting + 2, 3000])
     expect(await countOf(scheduler, 'canceled updated')).toBe(waiting)
   })
@@ -110,8 +110,8 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     const world = createWorld(place)
     const { job, started, end } = crowded()
     const intercepted = new InterceptedStorage(world.connect())
-    // On a storage with wake-ups, the other node polls every 4 minutes. Its first poll that treats the update as
-    // abandoned cancels all remaining runs. SQLite has no wake-ups, so the node polls more often.
+    // On a storage with wake-ups, the other node polls every 4 minutes. Once the other node treats the update as abandoned,
+    // its next poll cancels all remaining runs. SQLite has no wake-ups, so the node polls more often.
     const pollInterval = { minutes: place.name === 'memory' ? 4 : 0.05 }
     const other = await world.start({ jobs: [job], pollInterval })
     await crowd(world, other)

@@ -79,8 +79,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     const world = createWorld(place)
     const { id } = await (await scene(world)).client.trigger('slow')
     const { clock } = world
-    // A clock like that of a machine, which the client compares with the storage's clock. For that, the client reads
-    // the storage's clock three times, and each read takes 3 s.
+    // The client cannot know that this clock is virtual, so the client compares this clock with the storage's clock. To do
+    // so, the client reads the storage's clock three times, and each read takes 3 s.
     const own: Clock = {
       now: () => clock.now(),
       monotonic: () => clock.monotonic(),

@@ -6,7 +6,8 @@ import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { expect, it, type TestContext } from 'vitest'
 import { Child } from '../support/child-process.ts'
 
-// These tests use a tenth of the default durations. The blocks of 2.2 s and 9 s stand for 22 s and 90 s.
+// These tests use a tenth of the default durations: a handler blocks the event loop for 2.2 s and 9 s instead of 22 s and
+// 90 s.
 const life = { deadAfter: 3000 }
 const shortBlockMs = 2200
 const longBlockMs = 9000
@@ -43,7 +44,8 @@ class Node {
   async end(): Promise<void> {
     this.#child.kill('SIGKILL')
     await this.#child.ended
-    // Waiting for a message that never comes reads all remaining messages, and rejects because the process has ended.
+    // This call reads all remaining messages of the process. The call then rejects, because the process has ended without
+    // the message `never`.
     await this.until({ did: 'never' }).catch(() => undefined)
   }
 

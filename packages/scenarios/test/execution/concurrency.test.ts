@@ -7,7 +7,7 @@ import { at, createWorld, fates, secondsOf, type World } from '../support/world.
 
 interface Load {
   readonly jobs: Job[]
-  /** Lists `second name` for each handler call, in the order of the calls. */
+  /** Lists the handler calls in their order, each as the second of the call and the name of the job, such as `'10 a'`. */
   readonly started: string[]
   readonly most: () => number
 }

@@ -16,7 +16,10 @@ import { at, createWorld, listen, secondsOf, type World } from '../support/world
 
 interface Load {
   readonly jobs: Job[]
-  /** Lists `name/attempt second` for each handler call from second 19 on. */
+  /**
+   * Lists the handler calls from second 19 on. An entry has the job's name, the attempt, and the second of the call:
+   * `name/attempt second`.
+   */
   readonly called: string[]
   readonly mostAtOnce: () => number
 }

@@ -138,8 +138,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ['dies', ['crash'], ['lost']],
     ['shuts down', ['shutdown'], ['aborted']],
     ['dies, and the next one shuts down', ['crash', 'shutdown'], ['lost', 'aborted']],
-    // The first node hands the run back, which is then pending until its retry is due. So the second node does not own
-    // the run, and loses no attempt.
+    // The first node hands the run back, and the run is pending until its retry is due. So the second node does not own the
+    // run, and loses no attempt.
     ['shuts down, and the next one dies', ['shutdown', 'crash'], ['aborted']],
   ] as const)(
     'the next owner of a run waits for the rest of a retry interval when the node %s',

@@ -19,7 +19,7 @@ const quickLife = { deadAfter: { seconds: 6 } }
 
 interface Asked {
   readonly job: Job
-  /** Lists each handler call as `'work 0 attempt 1 token 1'`, with the second of the call. */
+  /** Lists the handler calls: task, second of the call, attempt and token, such as `'work 0 attempt 1 token 1'`. */
   readonly calls: string[]
 }
 

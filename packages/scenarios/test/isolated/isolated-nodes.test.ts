@@ -142,7 +142,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     async (onInterrupted) => {
       const world = createWorld(place)
       const stops = async ({ signal }: TaskContext) => {
-        // This task stops 8 s after its signal. That is later than the node waits for the task `ignores`.
+        // This task stops 8 s after the abort. The node waits only 5 s for the task `ignores`, which does not stop.
         await world.clock.sleep({ minutes: 30 }, signal).catch(() => world.clock.sleep({ seconds: 8 }))
         signal.throwIfAborted()
       }

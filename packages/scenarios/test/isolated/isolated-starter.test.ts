@@ -84,7 +84,8 @@ describe('the starter process of a node', () => {
     const pid = pidOf(looping.said)
     for (const signal of ['SIGTERM', 'SIGINT'] as const)
       for (const one of [pid, parentOf(pid)]) process.kill(one, signal)
-    // If one of the signals had killed the child, the child would be gone before the canceled run has ended.
+    // If SIGTERM or SIGINT had killed the child of `looping`, that child would be gone before the canceled run of `begin`
+    // has ended.
     await scheduler.cancel(id)
     await scheduler.waitFor(id)
     expect((await place.scheduler.occurrence(looping.id)).state).toBe('running')

@@ -220,7 +220,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await first.shutdown()
     const client = createClient({ storage, clock: world.clock })
     await client.trigger('long')
-    // The claim was sent before its node ended, and takes effect now. No node receives the answer.
+    // The node sent this claim before the node ended, and the claim takes effect now. No node receives the answer.
     const request = { now: world.clock.now(), owner: { node, incarnation }, limit: 1, sweep: false }
     expect((await storage.claim({ ...request, exceptHandlerKeys: [] })).claimed).toHaveLength(1)
     await world.start({ jobs: [job], nodeId: 'second', ...life })
@@ -421,8 +421,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     const slow = { deadAfter: { seconds: 60 } }
     const watching = await world.start({ jobs: [job], nodeId: 'slow', storage: storage(), ...slow })
     const heard = listen(watching, 'node.lost')
-    // The slow node reads at 30.1 s, 40.1 s, and so on. Heartbeats of its peer fail before each read and succeed after each
-    // read.
+    // The slow node reads the node records at 30.1 s, 40.1 s, and so on. Heartbeats of its peer fail before each of these
+    // reads and succeed after it.
     for (const seconds of [30, 40, 50]) {
       await world.clock.advanceTo(at(seconds + 0.11))
       isAway = true
@@ -747,8 +747,8 @@ describe('on the real clock', () => {
     expect(await eventOf(worker, 'message')).toEqual(['running'])
     const storage = sqliteStorage({ file })
     onTestFinished(() => storage.close())
-    // The second node waits for two of its own heartbeat intervals. The intervals are long, so that the thread can send
-    // a heartbeat on a busy machine.
+    // The second node waits for two of its own heartbeat intervals. The intervals are long, so that the node in the other
+    // thread can send a heartbeat on a busy machine.
     const second = createScheduler({
       storage,
       nodeId: 'same',

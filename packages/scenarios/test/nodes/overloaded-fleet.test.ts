@@ -6,12 +6,13 @@ import { everySeconds } from '../support/every.ts'
 import { memory } from '../support/places.ts'
 import { at, createWorld } from '../support/world.ts'
 
-/** Costs in milliseconds, in the proportions of a real machine: a call costs about as much as seven of its items. */
+/** Costs of storage calls, in milliseconds: a call costs 1.3 to 1.5 times as much as one of its items. */
 const slow = { serverCall: 3, serverItem: 2, nodeCall: 6, nodeItem: 4.7 }
 
 /**
- * Starts nodes on one simulated machine with more due slots than it can run. Returns the runs per second over `seconds`
- * seconds. With `late`, all nodes but one start after ten seconds of load.
+ * Starts nodes on one simulated machine. More slots are due than the machine can run. Returns the runs per second over
+ * `seconds` seconds.
+ * With `late`, all nodes but one start after ten seconds of load.
  */
 async function overload(
   nodes: number,
@@ -77,8 +78,8 @@ async function overload(
 
 it.each([4, 8])('%i overloaded nodes cause fewer than 1.3 requests for each run slot', async (nodes) => {
   const { perSecond, asked } = await overload(nodes)
-  // A start and an end together cost 17 ms of core time, so two cores complete at most 117 slots per second. Waiting
-  // items cost a few milliseconds more.
+  // A start and an end together cost 17 ms of processor time, so two processors complete at most 117 slots per second.
+  // Waiting items cost a few milliseconds more.
   expect(perSecond).toBeGreaterThan(80)
   expect(asked).toBeLessThan(1.3)
 })
@@ -99,8 +100,8 @@ it.each([
     const costs = { serverCall: 0.6, serverItem: 0.05, nodeCall: 1.2, nodeItem: 0.1 }
     const { perSecond, claims } = await overload(nodes, { jobs, costs, prefetch: 30, seconds: 15 })
     expect(perSecond).toBeCloseTo(jobs, -1)
-    // A node polls every 5 s. If the node itself had to claim slots that it had stored for other nodes, it stores no
-    // further slots for them.
+    // Polls of a node are 5 s apart and cause few claims. If a node had to claim slots that it had stored for other nodes,
+    // the node stores no further slots for other nodes.
     expect(claims).toBeLessThan(0.002)
   },
 )

@@ -170,8 +170,8 @@ it('a job whose schedule threw an error runs again a minute later, and its misse
   await clock.advanceTo(at(45))
   isBroken = false
   await clock.advanceTo(at(205))
-  // At 30 s the node cannot read the next slot, because the schedule throws. The node reads the schedule again one
-  // minute later.
+  // At 30 s the schedule throws, so the node cannot compute the next slot. The node calls the schedule again one minute
+  // later.
   expect(ran.slice(0, 2)).toEqual(['10 at 10', '20 at 20'])
   expect(ran.slice(-11)).toEqual(Array.from({ length: 11 }, (_, index) => `${100 + 10 * index} at ${100 + 10 * index}`))
   const missed = (await fates(scheduler, 'odd')).filter((fate) => !fate.endsWith('completed'))

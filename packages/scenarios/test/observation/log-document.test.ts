@@ -78,8 +78,8 @@ describe('docs/log.md', () => {
 })
 
 /**
- * Returns the messages that stand as literals in calls of a logger. Messages that the code composes occur in the test
- * situations.
+ * Returns the messages that are literals in logger calls of the source. Messages that the code composes at run time are not
+ * found here: the test situations log them.
  */
 function messagesIn(source: string): readonly string[] {
   const calls = [...source.matchAll(/\blogger(?:\.\w+|\[\w+\])\(([\s\S]*?)\)(?=\n| *else\b)/g)]

@@ -11,7 +11,7 @@ const names = Array.from({ length: 30 }, (_, index) => `tenant ${index}`)
 const jobOf = (name: string) =>
   defineJob({ name, schedule: everySeconds(60), tasks: [{ name: 'work', handler: 'work' }] })
 
-/** Runs 30 jobs with named handlers on a node that evicts each job from memory after its runs. */
+/** Runs 30 jobs that are data, on a node that evicts each job from memory after its runs. */
 async function churn(place: (typeof everywhere)[number]) {
   const world = createWorld(place)
   const metrics = metricsCollector()
@@ -49,8 +49,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
       return operation === 'listJobs' ? { ...(answer as object), items: [] } : answer
     }
     await remove()
-    // At each interval the node checks whether some of the jobs still exist. If most of them are missing, the node
-    // checks further jobs immediately, so one minute suffices.
+    // At regular intervals, the node checks whether some of the jobs still exist. If most of these jobs are missing, the
+    // node checks further jobs immediately, so one minute suffices.
     await world.clock.advance({ seconds: 70 })
     expect(metrics.counter('scheduler_job_occurrences_total')).toBe(0)
     await client.close()

@@ -250,7 +250,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
             attempts: [{ state: 'lost', endedAt: at(12) }],
           },
         ])
-        // The report equals the record in the storage.
+        // The report that `onComplete` received equals the record in the storage.
         expect(reports).toMatchObject([{ outcome: 'canceled', reason: 'stuck', finishedAt: at(12), durationMs: 2000 }])
         expect(reports[0]?.tasks).toEqual(tasks)
         expect(heard.map(({ name }) => name)).toEqual(['occurrence.lost', 'occurrence.finished'])

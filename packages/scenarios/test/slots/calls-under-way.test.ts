@@ -22,14 +22,14 @@ async function turns() {
   for (let turn = 0; turn < 30; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-/** Returns the id of the job whose slot a storage call creates. */
+/** Returns the id of the job whose slot a storage call creates; `null` for any other call. */
 function slotOf({ operation, request }: Pick<Call, 'operation' | 'request'>): string | null {
   if (operation !== 'createOccurrences') return null
   const [item] = (request as { items: { kind: string; jobId: string }[] }).items
   return item?.kind === 'slot' ? item.jobId : null
 }
 
-/** Returns the id of the job whose head a storage call reads. */
+/** Returns the id of the job whose head a storage call reads; `null` for any other call. */
 function lookAt({ operation, request }: Pick<Call, 'operation' | 'request'>): string | null {
   return operation === 'get' ? ((request as { jobs?: string[] }).jobs?.[0] ?? null) : null
 }

@@ -61,7 +61,10 @@ function noting(world: World) {
   return { ran, late, byNode, optionsOf }
 }
 
-/** Returns the names of the jobs that a node holds. A call whose signal is aborted loads no further job. */
+/**
+ * Returns the names of the jobs that a node holds. The signal of `explain` is aborted, so the node cannot load a job that
+ * it does not hold.
+ */
 async function heldOf(scheduler: Scheduler, jobs: readonly Job[]): Promise<string[]> {
   const held: string[] = []
   for (const name of namesOf(jobs)) {
@@ -150,14 +153,14 @@ describe.each(everywhere)('on the storage $name', (place) => {
     const world = createWorld(place)
     const { ran, late, optionsOf } = noting(world)
     const three = ['removed', 'anew', 'updated'].map((name) => dataJob(name, 10))
-    // The client has no handlers, and holds no job.
+    // This node has no handlers, and holds no job.
     const client = await world.start({ nodeId: 'client', ...tuned({ heldJobs: 0 }), ...life })
     await client.add([...crowd(50), ...three])
     const node = await world.start({ ...optionsOf('only'), ...tuned({ definitionInterval: { hours: 1 } }) })
     await world.clock.advanceTo(at(8.6))
     expect(await heldOf(node, three)).toHaveLength(3)
     expect(await heldOf(client, three)).toEqual([])
-    // The changes come within the two seconds for which the node has already loaded the jobs.
+    // The node loads jobs two seconds ahead of their slots, so it has loaded these jobs before they change.
     await client.remove(['removed', 'anew'])
     await client.add(dataJob('anew', 6))
     await client.update('updated', { schedule: everySeconds(4) })
@@ -342,7 +345,7 @@ describe('a node that loads due jobs', () => {
     const [name = ''] = namesOf(jobs).filter((one) => !held.includes(one))
     await node.pause(name)
     const { id } = await node.trigger(name)
-    // The node uses all other jobs, so that it evicts this job.
+    // `explain` loads all other jobs, so that the node evicts this job from its memory.
     for (const { name: other } of jobs.filter((job) => job.name !== name)) await node.explain(other, at(1))
     await world.clock.advance({ seconds: 3 })
     expect(await heldOf(node, jobs)).not.toContain(name)

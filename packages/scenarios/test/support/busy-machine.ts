@@ -1,7 +1,7 @@
 import type { Storage } from '@jobistemer/core/storage'
 import { type VirtualClock, wrapStorage } from '@jobistemer/core/testing'
 
-/** The costs of storage calls, in milliseconds of one core. */
+/** The costs of storage calls, in milliseconds of one processor core. */
 export interface Costs {
   /** The cost on the server: `serverCall` for each call, and `serverItem` for each item of a call. */
   readonly serverCall: number
@@ -11,9 +11,12 @@ export interface Costs {
   readonly nodeItem: number
 }
 
-/** Simulates a machine with two cores. Nodes and their database server wait for a free core and for their own earlier work. */
+/**
+ * Simulates a machine with two processor cores. Nodes and their database server wait for a free core and for their own
+ * earlier work.
+ */
 export class BusyMachine {
-  /** Whether work takes time. False until a test begins the load. */
+  /** Whether storage calls take time. False until a test begins the load. */
   isBusy = false
   /** The number of occurrences that all nodes have sent for creation. */
   asked = 0

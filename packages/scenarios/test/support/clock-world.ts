@@ -26,7 +26,10 @@ const start = Date.UTC(2026, 0, 1)
  * ended.
  */
 export class ClockWorld {
-  /** The true clock. Its jumps stand for a machine that slept, because monotonic clocks do not advance with them. */
+  /**
+   * The true clock. Its method `jumpTo` simulates a machine that slept, because `jumpTo` does not advance the monotonic
+   * clocks.
+   */
   readonly clock: VirtualClock = virtualClock(start)
   readonly storageClock: WrongClock = new WrongClock(this.clock, 0)
   readonly #hasClock: boolean

@@ -29,8 +29,8 @@ export interface Watch {
 }
 
 /**
- * Brings a scheduler that also runs ordinary jobs into a situation. Returns the duration of the situation, in seconds
- * of virtual time.
+ * Brings a scheduler into a test situation while the scheduler also runs ordinary jobs. Returns the duration of the
+ * situation, in seconds of virtual time.
  */
 export type Stage = (cast: Cast) => Promise<number>
 
@@ -455,7 +455,7 @@ export const isOlderAndEmptied: Stage = async (cast) => {
   return 35
 }
 
-/** Test situation: the storage loses a job whose adding node has shut down. */
+/** Test situation: the storage loses a job, and the node that added the job has shut down. */
 export const losesWhatOthersAdded: Stage = async (cast) => {
   const world = createWorld()
   const losing = new LosingStorage()

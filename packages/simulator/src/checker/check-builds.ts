@@ -110,8 +110,9 @@ export class BuildModel {
 
   /**
    * Reports the return of an earlier definition if a node lives that has the replaced definition and was up when that
-   * definition came into force. A silent `runDue` call, for example a frozen one, does not count: a node whose clock is after
-   * the call's stated end may have removed its record.
+   * definition came into force.
+   * A silent call of `runDue`, for example a frozen one, does not count. A node whose clock is after the call's stated end
+   * may have removed the call's node record.
    */
   #goneBack(id: JobId, job: JobBuilds, saver: Life | undefined, now: number): void {
     for (const [name, life] of this.#lives) {

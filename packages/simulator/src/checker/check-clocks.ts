@@ -18,8 +18,9 @@ interface Life {
 }
 
 /**
- * Checks that nodes create slots, claim occurrences and decide missed slots only by times that they may believe. Times
- * behind the true time are not checked: they do no harm, and a call that takes effect late also shows an old time.
+ * Checks that nodes create slots, claim occurrences and decide missed slots only by times that they may believe.
+ * Does not check times behind the true time. Such a time does no harm, and a call that takes effect late also contains an
+ * old time.
  */
 export class ClockModel {
   readonly violations: Violation[] = []
@@ -58,7 +59,8 @@ export class ClockModel {
         this.#up(event)
         return
       case 'job.saved':
-        // A deleted job that is created again keeps its watermark, so only the first version counts as a decision.
+        // A deleted job that is created again keeps its watermark. So only the creation of version 1 counts as a decision
+        // about the slots up to the watermark.
         if (event.change === 'create' && event.head.version === 1)
           this.#decided(event, event.head.id, event.head.watermark)
         return
@@ -88,7 +90,7 @@ export class ClockModel {
 
   #newLife(mono: number): Life {
     const { hasClock, uncertaintyMs } = this.#world ?? { hasClock: false, uncertaintyMs: 0 }
-    // Only a storage clock has uncertain readings, because its answers travel.
+    // Only readings of a storage's clock are uncertain, because an answer of the storage takes time to arrive.
     const holds = new ClockHolds(hasClock ? uncertaintyMs : 0)
     if (hasClock) holds.show(this.#storageOffsetMs, mono)
     return { holds, isStarting: true, wallOffsetMs: 0 }

@@ -23,8 +23,8 @@ interface Life {
   /** Monotonic time until which a fault hid the heartbeats of this node incarnation from its peers. */
   hinderedUntil: number
   /**
-   * Whether a peer has rightly declared the node dead. The peer may have removed the node record, so later observers
-   * find none.
+   * Whether a peer has rightly declared the node dead. The peer may have removed the node record, so later observers find
+   * no record.
    */
   isTakenAway: boolean
 }

@@ -78,7 +78,8 @@ function stuckReason(
     }
     case 'queued':
       if (active.length === 0) return 'it is queued, but no active occurrence can wake it'
-      // A start rate wakes one queued occurrence for each start, so a queue behind free concurrency slots is allowed.
+      // In a job with a start rate, each start wakes one queued occurrence, so a queue behind free concurrency slots is
+      // allowed.
       return active.length < places && now - Math.max(record.createdAt, startsAt) > 75_000
         ? `it is queued, but only ${active.length} of ${places} possible occurrences of its job are active`
         : null

@@ -9,7 +9,10 @@ interface OpenHandler {
   readonly id: OccurrenceId
   readonly jobId: JobId
   readonly token: number
-  /** Number of the use of the occurrence's id, from 1. A request key that is used again has the same id. */
+  /**
+   * Number of occurrences that have had this id so far, from 1. If a request key is used again after its record was
+   * removed, the new occurrence has the same id.
+   */
   readonly generation: number
   readonly life: string
   readonly task: string
@@ -21,7 +24,7 @@ export class HandlerModel {
   readonly #storage: StorageModel
   readonly #started = new Map<string, string>()
   readonly #open = new Map<string, OpenHandler>()
-  /** The occurrence of each request, and the number of the use of the occurrence's id. */
+  /** By request: the id of the request's occurrence, and the number of occurrences that had this id so far. */
   readonly #requests = new Map<string, { readonly id: OccurrenceId; readonly generation: number }>()
   /** Ended node incarnations, with the reason of the end. */
   readonly #gone = new Map<string, string>()

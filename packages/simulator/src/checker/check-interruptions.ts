@@ -8,7 +8,10 @@ type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readon
 
 interface OpenHandler {
   readonly id: OccurrenceId
-  /** Number of the use of the occurrence's id, from 1. A request key that is used again has the same id. */
+  /**
+   * Number of occurrences that have had this id so far, from 1. If a request key is used again after its record was
+   * removed, the new occurrence has the same id.
+   */
   readonly generation: number
   readonly token: number
   readonly task: string
@@ -72,7 +75,10 @@ export class InterruptionModel {
     this.#open.set(keyOf(event), { id, generation, token, task, life, told: null })
   }
 
-  /** Describes a running handler of the same occurrence under an earlier token, whose node has not noticed the takeover. */
+  /**
+   * Returns a sentence about a running handler of the same occurrence under an earlier token, whose node has not noticed
+   * the takeover. Returns `undefined` if no such handler runs.
+   */
   #cutOff(started: Pick<OpenHandler, 'id' | 'generation' | 'token'>): string | undefined {
     for (const { id, generation, token, task, life, told } of this.#open.values()) {
       if (id !== started.id || generation !== started.generation || token >= started.token) continue

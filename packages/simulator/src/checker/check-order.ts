@@ -30,8 +30,9 @@ export class OrderModel {
   }
 
   /**
-   * A slot with a record keeps its order even if a recovery repeats it. If a request's key is used again, the new
-   * occurrence has its own order.
+   * Stores the order of an occurrence by its id. If a request key is used again, the new occurrence has the same id, and
+   * its order replaces the earlier one.
+   * A recovery does not store the order of a slot that already has a record.
    */
   #know(id: OccurrenceId, created: Ordered): void {
     this.#orders.set(id, orderAt(created))

@@ -17,12 +17,15 @@ import type { Rule, Violation } from './violation.ts'
 type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readonly kind: Kind }>
 
 /**
- * Delay after the end of a `runDue` call until nodes take over its runs, in ms. Covers clock differences and the travel
- * of calls.
+ * Delay after the end of a `runDue` call until nodes take over its runs, in ms. Covers clock differences and the time that
+ * storage calls take.
  */
 const callMarginMs = 5000
 
-/** Replays all answers of the storage on a model of its contents, and notes each answer that contradicts the model. */
+/**
+ * Applies all answers of the storage to a model of the storage's contents, and notes each answer that contradicts the
+ * model.
+ */
 export class StorageModel {
   readonly jobs: Map<JobId, JobModel> = new Map()
   readonly occurrences: Map<OccurrenceId, OccurrenceModel> = new Map()
@@ -539,8 +542,8 @@ function decidedUpTo({ watermark, pruneFloor }: JobModel): number {
 }
 
 /**
- * The concurrency limit comes from the definition, because a sabotage may break the copy of this limit that the storage
- * keeps beside the definition.
+ * Returns the number of concurrency slots of a job, read from the definition. A sabotage may break the copy of this number
+ * that the storage keeps beside the definition.
  */
 function placesIn(head: JobModel['head']): number {
   return settingsOf(head)?.maxConcurrency ?? 1
@@ -550,7 +553,10 @@ function rateIn(head: JobModel['head']): StartRate | null {
   return settingsOf(head)?.startRate ?? null
 }
 
-/** Returns the starts that a new version inherits: at most the smaller limit of the start rates of both versions. */
+/**
+ * Returns the job's latest starts that count for the start rate of a new version. Returns no starts if the new version has
+ * no start rate.
+ */
 function startsSeen(job: JobModel, head: JobModel['head']): readonly number[] {
   const rate = rateIn(head)
   return rate === null ? [] : job.starts.slice(-rate.limit)

@@ -47,7 +47,7 @@ export class TakeoverModel {
   readonly #quiet: Quiet
   readonly #lives = new Map<string, Life>()
   readonly #noted = new Set<OccurrenceId>()
-  /** Like {@link #quiet}, but ignores outages. */
+  /** Tracks the time since the last fault as {@link #quiet} does, but does not count outages. */
   readonly #quietButOutages = new Quiet({ ignoresOutages: true })
   #isFollowing = true
   #lookedAt = 0

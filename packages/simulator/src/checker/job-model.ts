@@ -21,13 +21,16 @@ export interface JobModel {
   overlaps: boolean
   /** The highest number of concurrency slots that the job ever had. */
   mostPlaces: number
-  /** The latest starts of the job's occurrences, in order, as far as the start rate counts them. */
+  /** The latest starts of the job's occurrences, in order, up to the number that the start rate counts. */
   starts: readonly number[]
   /** Number of times that the job was created again after its tombstone had been removed with its history. */
   readonly epoch: number
   /** The limit of the latest prunes: a prune was requested for all history before this instant. */
   prunedBefore: number
-  /** The highest version that left more occurrences to cancel than one call cancels; 0 without such a version. */
+  /**
+   * The highest `cancelsBelow` that the head has had. Waiting slots of lower versions may be canceled later; 0 without such
+   * a value.
+   */
   cancelsBelow: number
   /** Slots that were canceled ahead: the time of the cancel, and whether the slot was already overdue and undecided. */
   readonly excluded: Map<number, { readonly mono: number; readonly isLate: boolean }>
@@ -42,11 +45,14 @@ export interface OccurrenceModel {
   readonly version: number
   /** Whether the version under which the occurrence was created fails interrupted occurrences. */
   readonly failsInterrupted: boolean
-  /** The last token that the storage gave out. */
+  /** The last token that the storage gave out for this occurrence. */
   token: number
   /** Whether the occurrence is running, so its last token is valid. */
   running: boolean
-  /** The node incarnation that received the token, and the wall time from which nodes may reap the occurrence. */
+  /**
+   * The node incarnation that received the last token, `null` before the first token. `deadline` is the wall time from
+   * which nodes may reap the occurrence.
+   */
   life: string | null
   deadline: number
   /** Monotonic time at which the storage gave out the token. */
@@ -63,15 +69,15 @@ export interface OccurrenceModel {
   readonly taken: Map<number, number>
   readonly epoch: number
   /**
-   * Number of the use of the occurrence's id, from 1: a request can use the key, and thus the id, of a removed record
-   * again.
+   * Number of occurrences that have had this id so far, from 1. If a request key is used again after its record was
+   * removed, the new occurrence has the same id.
    */
   readonly generation: number
   /** Owners during earlier uses of the occurrence's id, as `token life`. */
   readonly earlierOwners: ReadonlySet<string>
   /**
-   * Token of the claim that announced the first attempts, because the occurrence had no attempts before; 0 without such
-   * a claim.
+   * Token of the claim that stands for the occurrence's first attempts, which were not stored before the claim; 0 without
+   * such a claim.
    */
   beginsUnder: number
   /** Number of stored attempts, by task. */

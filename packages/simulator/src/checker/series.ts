@@ -2,8 +2,8 @@ import type { ScheduleSegment } from '@jobistemer/core/storage'
 import { everyType } from '../workload/every.ts'
 
 /**
- * Returns the first slot of a timeline strictly after an instant. Does not use the engine's code, so that the check is
- * independent of the engine.
+ * Returns the first slot of a timeline strictly after an instant; `null` if no slot follows. Does not use the engine's
+ * code, so that the check is independent of the engine.
  */
 export function nextSlot(timeline: readonly ScheduleSegment[], afterMs: number): number | null {
   let earliest: number | null = null

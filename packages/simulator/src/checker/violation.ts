@@ -28,7 +28,9 @@ export type Rule =
   | 'reaped early'
   /** A node started an occurrence before the scheduled time, by the clock of that node. */
   | 'early start'
-  /** A node created, claimed or decided by a time that no clock had shown for long enough. */
+  /**
+   * A node created slots, claimed occurrences or decided missed slots by a time that no clock had shown for long enough.
+   */
   | 'clock'
   /** A node claimed or started an occurrence inside a pause. */
   | 'pause'

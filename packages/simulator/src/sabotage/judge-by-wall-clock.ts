@@ -21,8 +21,8 @@ function stamped({ own, ...request }: HeartbeatRequest): HeartbeatRequest {
 }
 
 /**
- * Makes the counter of a node that the sabotage considers dead stand still, and the counters of other nodes grow with
- * each read.
+ * Returns the node record with a false counter. The counter stands still if the sabotage considers the node dead; otherwise
+ * the counter grows with each read.
  */
 function judged(record: NodeRecord, { now, looks }: { readonly now: number; readonly looks: number }): NodeRecord {
   const { beatAt, deadAfterMs } = record.about as { readonly beatAt?: number; readonly deadAfterMs: number }

@@ -61,8 +61,8 @@ export class NodeClock implements Clock {
   }
 
   /**
-   * An answer may need virtual time, so the shared clock must not wait for the answer. This method only tells the
-   * shared clock that there is activity.
+   * Tells the shared clock that there is activity. Does not make the shared clock wait for the answer, because an answer
+   * may need virtual time.
    */
   track(): void {
     this.#common.track?.(settled)

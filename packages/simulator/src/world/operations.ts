@@ -176,7 +176,10 @@ async function replay({ world, fleet, life, job: { name }, patience }: Stage): P
   return await asking.ask(life, patience)
 }
 
-/** At most one run for each slot calls a handler, because the backfill's name and the slot identify the request. */
+/**
+ * Starts a backfill with a new key. The key and a slot identify the request, so at most one run for each slot calls a
+ * handler.
+ */
 async function backfill({ world, life, job: { name }, patience }: Stage): Promise<string> {
   const { random } = world
   const to = life.clock.setTime() - random.whole(0, 5000)

@@ -19,7 +19,7 @@ export function groupsOf({ from, to }: SeedRange): readonly SeedRange[] {
   return groups
 }
 
-/** Asserts that no seed of the range has a violation. Adds the faults, operations and states that occurred to `seen`. */
+/** Asserts that no seed of the range has a violation. Adds to `seen` the faults, operations and states that occurred. */
 export async function assertSeedsHold(range: SeedRange, seen: Set<string> = new Set()): Promise<void> {
   for await (const report of held(range, {})) note(report, seen)
 }

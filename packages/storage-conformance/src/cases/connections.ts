@@ -438,7 +438,8 @@ export const subscribeCases: readonly StorageCase[] = caseGroup(
 )
 
 /**
- * The storage must report the capabilities that the test file declares. Otherwise the kit would silently omit cases.
+ * Returns the cases that require the storage to report the capabilities that the test file declares. With other
+ * capabilities, the kit would silently omit cases.
  */
 export function capabilityCases(declared: DeclaredCapabilities): readonly StorageCase[] {
   return caseGroup('capabilities', {

@@ -14,7 +14,7 @@ export function checkHeads(
   }
   const { watermark, nextAt, pruneFloor } = job
   expect(nextAt === null || nextAt > watermark, 'watermark', `next ${text(nextAt)} is not after ${text(watermark)}`)
-  // The prune floor may be after the watermark, because no slots lie between the watermark and the next slot.
+  // The prune floor may lie between the watermark and the next slot, because no slots lie in that interval.
   expect(
     pruneFloor === null || nextAt === null || pruneFloor < nextAt,
     'watermark',
@@ -157,8 +157,8 @@ export function checkCounts(view: LedgerView): readonly LedgerViolation[] {
 const orderSlackMs = 10_000
 
 /**
- * Checks that the query for due jobs finds exactly the jobs with a next instant, as they are stored. Their order may
- * deviate by at most `orderSlackMs`.
+ * Checks that the query for due jobs returns the stored heads of exactly the jobs with a next instant. The order of the
+ * jobs may deviate by at most `orderSlackMs`.
  */
 export function checkDue({ jobs, due }: LedgerView): readonly LedgerViolation[] {
   if (due === null) return []

@@ -39,7 +39,7 @@ export type LedgerRule =
   | 'due'
   /** The list of failures contains exactly the failed occurrences, in the order of their ends. */
   | 'failures'
-  /** The storage returns as the latest run of a job the run that ended last. */
+  /** For each job, the storage returns the run that ended last as the job's latest run. */
   | 'latest'
   /** With `atRest`: no occurrence is pending, queued or running. */
   | 'unfinished'
@@ -82,7 +82,7 @@ export interface LedgerExpectations {
   readonly atRest?: boolean
 }
 
-/** The result of `checkLedger`. */
+/** The result of `checkLedger`: the numbers of checked jobs and occurrences, and the violations. */
 export interface LedgerReport {
   /** Number of checked jobs. */
   readonly jobs: number

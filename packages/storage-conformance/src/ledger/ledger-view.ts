@@ -16,7 +16,7 @@ export interface LedgerView {
   readonly live: Readonly<Record<'pending' | 'queued' | 'running', readonly OccurrenceRecord[]>>
   /** All failed occurrences, newest first. */
   readonly failures: readonly OccurrenceRecord[]
-  /** For each job, the run that ended last. */
+  /** For each job, the run that ended last. The value is `null` or `undefined` if the storage returned no run. */
   readonly latest: ReadonlyMap<JobId, OccurrenceRecord | null | undefined>
   /** All jobs with a next instant, in the order of these instants. `null` if the storage cannot query due jobs. */
   readonly due: readonly JobRecord[] | null

@@ -26,8 +26,8 @@ export function checkOrder(job: JobRecord, history: readonly OccurrenceRecord[])
 }
 
 /**
- * Returns whether a record can show the order: it was not delayed, because its queueing time is then unknown, and
- * started at most once.
+ * Returns whether a record can show the order. A delayed record cannot, because its queueing time is unknown. Neither can a
+ * record that was started more than once.
  */
 function isPlain({ state, token, dueAt, createdAt }: OccurrenceRecord): boolean {
   return token <= 1 && dueAt <= createdAt && state !== 'skipped' && state !== 'missed'

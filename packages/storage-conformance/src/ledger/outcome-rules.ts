@@ -18,7 +18,7 @@ export function checkFailures({ histories, failures }: LedgerView): readonly Led
   return violations
 }
 
-/** Checks that the storage returns as the latest run of each job the run that ended last. */
+/** Checks that the storage returns, as the latest run of each job, the run that ended last. */
 export function checkLatest({ histories, latest }: LedgerView): readonly LedgerViolation[] {
   const violations: LedgerViolation[] = []
   for (const [jobId, history] of histories) {

@@ -100,8 +100,8 @@ async function play(world: CaseWorld, moves: readonly Move[]): Promise<void> {
     }
   }
   await compareLedgers(connections[1], model)
-  // `exclusive: () => false`, because a `replace` may leave several active occurrences of a job that must no longer
-  // overlap.
+  // Passes `exclusive: () => false`, because a `replace` may leave several active occurrences of a job that no longer
+  // allows overlap.
   await assertLedger(connections[0], { oneClock: true, exclusive: () => false, setBack: ({ id }) => setBack.has(id) })
 }
 

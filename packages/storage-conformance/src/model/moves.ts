@@ -141,7 +141,10 @@ export interface SettleMove {
   readonly change: 'progress' | 'release' | FinalState
   readonly tokenOffset: number
   readonly sequenceOffset: number
-  /** The node for which an end takes the next queued occurrence, if the storage supports that; `null` to take none. */
+  /**
+   * The node that takes the next queued occurrence when this move ends an occurrence, if the storage supports that; `null`:
+   * no node takes one.
+   */
   readonly taker: Index | null
 }
 

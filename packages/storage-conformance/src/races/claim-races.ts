@@ -126,8 +126,8 @@ async function expectTokenFits(
 }
 
 /**
- * Stops a job during claims, and lists its running occurrences right after the answer. No other occurrence may start later,
- * even if its claim began before the stop.
+ * Calls `stop` for a job while nodes claim, and lists the job's running occurrences right after the answer. Asserts that no
+ * other occurrence starts later, even if its claim began before the stop.
  */
 async function stopWhileClaiming(
   world: Parameters<StorageCase['run']>[0],

@@ -6,7 +6,7 @@ const idleLimitMs = 5000
 
 interface IdleChild {
   readonly child: ChildProcess
-  /** Ends the waiting: the child is used again, or has exited. */
+  /** Ends the child's wait, because a race uses the child again or because the child has exited. */
   readonly end: () => void
 }
 
@@ -17,7 +17,7 @@ const waiting: IdleChild[] = []
  * races.
  */
 export const idleChildren = {
-  /** Returns an idle child, if there is one. From then on, the child keeps this process alive. */
+  /** Returns an idle child; `undefined` if no child is idle. From then on, the child keeps this process alive. */
   take(): ChildProcess | undefined {
     const idle = waiting.at(-1)
     if (idle === undefined) return undefined
