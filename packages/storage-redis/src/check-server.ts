@@ -7,8 +7,8 @@ import { checkPersistence, checkServerInfo } from './server-info.ts'
 const shardsOfCluster = 16
 
 /**
- * The form of the stored data: keys, layouts, codes, and the texts in them. A change that the previous version could not
- * read, or would read wrongly, must raise this number.
+ * The version of the stored data's form: keys, layouts, codes, and stored texts. A change raises this number if the
+ * previous package version could not read the changed data, or would read them wrongly.
  */
 export const formVersion = 1
 
@@ -18,8 +18,8 @@ function namespaceKey(prefix: string): string {
 }
 
 /**
- * Checks whether the server and its data are fit for jobs, and creates the namespace if it does not exist. Returns the
- * number of shards.
+ * Checks whether the server and its data are fit for jobs, and creates the hash of {@link namespaceKey} if it does not
+ * exist. Returns the number of shards.
  *
  * @param earlierShards the number of shards before the server lost its data; `null` if no data were lost.
  * @throws JobistemerError `STORAGE_UNREADABLE`, `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`

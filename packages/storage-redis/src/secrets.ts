@@ -1,6 +1,9 @@
 import { maskAddress } from '@jobistemer/core/storage'
 
-/** Returns what a message may show of an address, or of another value given as the address. */
+/**
+ * Returns a value given as the server's address, for use in messages: masks the password of a URL, and replaces an
+ * object by its type.
+ */
 export function maskUrl(url: unknown): unknown {
   if (url instanceof URL) return maskAddress(url.href)
   if (typeof url === 'string') return maskAddress(url)

@@ -5,8 +5,8 @@ import type { Redis } from 'ioredis'
 const oldestMajor = 7
 
 /**
- * Checks the properties of the server. @throws JobistemerError `STORAGE_UNREADABLE` if the server could evict jobs, or
- * rejects writes
+ * Checks the answer of `INFO`: the server must not evict jobs, and must accept writes. @throws JobistemerError
+ * `STORAGE_UNREADABLE` if it does not
  */
 export function checkServerInfo(info: string, place: string): void {
   const fieldOf = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1]

@@ -39,12 +39,12 @@ interface Question {
   readonly place: Buffer
 }
 
-/** A job's head, with the stored text that was read. */
+/** A job's head, with the stored text that was read. The commit compares this text. */
 interface StoredHead extends StoredJob {
   readonly text: Buffer
 }
 
-/** An occurrence's record, with the stored text that was read. */
+/** An occurrence's record, with the stored text that was read. The commit compares this text. */
 interface StoredEntry extends LedgerEntry {
   readonly text: Buffer
 }
@@ -189,7 +189,10 @@ function isNothing({ pending, queued, superseded }: LiveNeeds): boolean {
   return pending === 0 && queued === 0 && superseded === null
 }
 
-/** Returns the remaining needs of a search for superseded occurrences. */
+/**
+ * Returns the needs without the occurrences that the previous read has found, to continue the search for superseded
+ * ones.
+ */
 function onlyLeft({ superseded, ...needs }: LiveNeeds, live: ReadonlyMap<OccurrenceId, StoredEntry>): LiveNeeds {
   if (superseded === null) return { ...needs, superseded }
   const found = [...live.values()].filter(({ record }) => isWaiting(record) && isSuperseded(superseded, record))

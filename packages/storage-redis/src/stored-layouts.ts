@@ -12,7 +12,7 @@ const head = {
   uses: 'uint32',
   watermark: 'number',
   nextAt: 'number',
-  // Number of pending occurrences that are delayed.
+  // Number of pending occurrences that are delayed, see core's `isDelayed`.
   delayed: 'uint32',
   version: 'uint32',
   // End of the pause: `always` if the job is not paused, `never` if the pause has no end.
@@ -80,7 +80,7 @@ export const recordLayout: Layout<keyof typeof record> = defineLayout(record)
 /** When a job was created, and when it was last changed. */
 export const timesLayout: Layout<'createdAt' | 'changedAt'> = defineLayout({ createdAt: 'number', changedAt: 'number' })
 
-/** A version of a job. Its fingerprint and its definition follow. */
+/** The stored version of a job. The texts of its fingerprint and its definition follow these fields. */
 export const versionLayout: Layout<'createdAt' | 'fingerprintSize'> = defineLayout({
   createdAt: 'number',
   fingerprintSize: 'uint32',

@@ -89,9 +89,10 @@ export class WakeUps {
   }
 
   /**
-   * Subscribes again to the same channel. This second subscription changes nothing, needs no further right, and uses
-   * the listening connection, also on a Cluster. A rejection counts as an answer, and after a broken connection the
-   * client reconnects by itself.
+   * Asks the server for an answer: subscribes to the same channel again. Returns a function that says whether the
+   * answer has arrived. The second subscription changes nothing, needs no further right, and uses the listening
+   * connection, also on a Cluster. A rejection counts as an answer, and after a broken connection the client reconnects
+   * by itself.
    */
   #ask(subscriber: RedisClient): () => boolean {
     let isAnswered = false

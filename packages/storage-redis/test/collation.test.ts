@@ -7,7 +7,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { addJob, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { useServers } from './servers.ts'
 
-// Lua compares texts by the server's locale, and a system's Redis usually uses the locale of the system.
+// The test's server compares texts by the locale en_US, which `localedef` compiles. Lua compares texts by the server's
+// locale, and an installed Redis usually uses the locale of the system.
 
 const localedef = '/usr/bin/localedef'
 const canMakeLocale = existsSync(localedef) && existsSync('/usr/share/i18n/locales/en_US')

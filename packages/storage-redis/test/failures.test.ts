@@ -61,8 +61,8 @@ async function hasty(server: RedisServer, url = server.url): Promise<{ storage: 
 }
 
 /**
- * Makes the server cache all scripts. Otherwise a call would lose the answer that its script is unknown, and have no
- * effect.
+ * Makes the server cache all scripts. Otherwise the lost answer could be that the server does not know the script, and
+ * the call would have no effect.
  */
 async function loadScripts(storage: Storage): Promise<void> {
   const other = await addJob(storage, 'other')

@@ -10,7 +10,7 @@ import { redisStorage } from '../src/index.ts'
 import { beforeScripts } from './before-scripts.ts'
 import { newPrefix, quiet } from './prefixes.ts'
 
-// Long backlogs of occurrences that the claiming node may not start.
+// Tests that claims stay cheap when many waiting occurrences belong to jobs that the claiming node may not start.
 
 let server: RedisServer
 let client: Redis

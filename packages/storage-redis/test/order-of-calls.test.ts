@@ -48,7 +48,7 @@ async function running(): Promise<{ storage: Storage; sent: Sent[]; ends: readon
   for (const item of items) await filling.createOccurrences({ now: slotAt(4), owner, items: [item] })
   const sent: Sent[] = []
   const storage = servers.open({ client: deafClient(servers.client(url), sent), prefix, logger: quiet })
-  // The first call reads the namespace, so that the following calls send only their own scripts.
+  // The first call reads the stored settings of the prefix, so that the following calls send only their own scripts.
   const first = storage.get({ jobs: [job] })
   await expect.poll(() => sent.length).toBe(1)
   sent.shift()?.hear()

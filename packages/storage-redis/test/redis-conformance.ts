@@ -13,8 +13,8 @@ export interface ConformanceServer {
 
 /**
  * Registers the conformance kit for a server that all cases share, each with its own prefix. A server of another
- * product runs the same scripts, so the kit runs only some cases on that server. `canDamage`: one connection reaches
- * all keys.
+ * product runs the same scripts, so the kit runs only some cases on that server. `canDamage`: whether one connection
+ * reaches all keys, so that the kit can damage stored texts.
  */
 export function redisConformance(
   name: string,

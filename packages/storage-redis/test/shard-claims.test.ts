@@ -174,7 +174,8 @@ describe('a claim over shards, one of which fails,', () => {
     await wait(first, 2)
     let error: { readonly code: string; readonly value: unknown } | null = null
     const claimed: unknown[] = []
-    // Once the second shard answers again, one claim rejects with this error, and takes no occurrence.
+    // Repeats the claim until the second shard answers again. Then one claim takes no occurrence, and rejects, because
+    // an earlier claim on that shard may have taken some.
     for (let tries = 0; error === null && tries < 200; tries++) {
       try {
         claimed.push(...(await storage.claim(request)).claimed)

@@ -8,7 +8,7 @@ const { start, client, open } = useServers()
 it.each(storedForms(folder))('this version reads and continues Redis data of version %s', async (version) => {
   const { url } = await start()
   const admin = client(url)
-  /** Returns the command that stores the value of a key. Its texts contain bytes as Latin-1. */
+  /** Returns the command that stores the value of a key, as bytes: the name of the command and its arguments. */
   async function commandOf(key: Buffer): Promise<readonly Buffer[]> {
     const type = await admin.type(key)
     if (type === 'string') return [Buffer.from('SET'), key, (await admin.getBuffer(key)) as Buffer]

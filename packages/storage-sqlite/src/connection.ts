@@ -16,7 +16,10 @@ const shortPausesMs = 100
 
 /** Callbacks at the beginning and the end of transactions. */
 export interface StepListener {
-  /** `writes`: false for a step that only reads. An error of this callback ends the step. */
+  /**
+   * Called at the beginning of a step. `writes`: false for a step that only reads. An error of this callback ends the
+   * step.
+   */
   onStart(writes: boolean): void
   onEnd(): void
   onRollback(): void
@@ -105,7 +108,10 @@ export class Connection {
     }
   }
 
-  /** `since`: monotonic instant of the call that requested the step. */
+  /**
+   * Repeats an attempt until it finds the file unlocked. Fails with `STORAGE_BUSY` after the time limit. `since`:
+   * monotonic instant of the call that requested the step.
+   */
   async #persist<T>(attempt: () => T | typeof busy, since: number): Promise<T> {
     for (;;) {
       const answer = attempt()

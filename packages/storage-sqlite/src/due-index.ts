@@ -1,14 +1,14 @@
 import type { NamedTables } from './table-names.ts'
 
 /**
- * Maximum number of transactions whose moved jobs are noted but not yet moved in the index. Above this number, each further
- * transaction moves the jobs of some transactions.
+ * Maximum number of transactions whose changes of next instants are noted and not yet in the index. If more are noted,
+ * each further transaction first updates the index by the oldest notes.
  */
 const waitingTransactions = 64
 
 /**
- * Number of transactions whose noted moves are applied together. Among this many transactions, some move the same job,
- * and applying their moves is still quick.
+ * Number of transactions whose notes one step applies to the index. Among this many transactions, some have moved the
+ * same job, and applying their notes is still quick.
  */
 const atOnce = 8
 
@@ -46,7 +46,7 @@ export class DueIndex {
     return this.#statements.first.get() !== null
   }
 
-  /** Applies some of the noted moves. Only write steps may call `catchUp`. */
+  /** Writes the next instants of some noted jobs to the index. Only write steps may call `catchUp`. */
   catchUp(): void {
     this.#moveUpTo((this.#statements.first.get() as number) + atOnce - 1)
   }

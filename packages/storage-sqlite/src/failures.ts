@@ -3,7 +3,7 @@ import type Database from 'better-sqlite3'
 import type { OccurrenceKey } from './occurrence-key.ts'
 import type { NamedTables } from './table-names.ts'
 
-/** A position in the index of failures. */
+/** The end and the key of a failure, by which the index of failures is sorted. A page begins after such a position. */
 export interface FailurePlace {
   readonly endedAt: number
   readonly key: OccurrenceKey
@@ -42,19 +42,19 @@ export class Failures {
     }
   }
 
-  /** Must be called with the number of each history row that is a failure. */
+  /** Adds a history row to the index of failures. The row must be a failure. */
   add(row: number): void {
     this.#add.run(row)
   }
 
-  /** Must be called with the number of each row that leaves the history. */
+  /** Removes a row that leaves the history from the index of failures; no effect for a row that is no failure. */
   remove(row: number): void {
     this.#remove.run(row)
   }
 
   /**
-   * Returns rows of the history in the order of their end: one more than the page holds, if that many exist. `job`: `null`
-   * for all jobs.
+   * Returns the row numbers of failures in the order of their end: one more than the page holds, if that many exist.
+   * `job`: `null` for all jobs.
    */
   list(query: FailedQuery, job: number | null, after: FailurePlace | null): readonly number[] {
     const { order, limit } = query

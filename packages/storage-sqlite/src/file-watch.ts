@@ -12,7 +12,7 @@ export class FileWatch {
   readonly #opened: string | null
   #isReplaced = false
 
-  /** Must be called after SQLite has opened the file. */
+  /** Notes which file the path leads to. SQLite must have opened this file before. */
   constructor(file: string) {
     this.#file = file
     this.#opened = identityOf(file)

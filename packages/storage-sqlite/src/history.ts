@@ -8,7 +8,10 @@ import type { NamedTables } from './table-names.ts'
 
 const { kindCode, printDetails, printRuns, stateCodes } = codec1
 
-/** A position in a job's history. */
+/**
+ * An entry of a job's history: the scheduled time and key by which entries are sorted, and the number of the history
+ * row.
+ */
 export interface HistoryEntry {
   readonly scheduledAt: number
   readonly key: OccurrenceKey
@@ -81,7 +84,10 @@ export class History {
     this.appended(Number(lastInsertRowid), record.state)
   }
 
-  /** Must be called with the number and the state of each appended row. */
+  /**
+   * Adds an appended row to the index of failures if it is one, and extends the other indexes when enough rows wait.
+   * Must be called for each appended row.
+   */
   appended(lastRow: number, state: OccurrenceState): void {
     if (isFailure(state)) this.failures.add(lastRow)
     this.#extendIndexes(lastRow)
@@ -95,7 +101,7 @@ export class History {
     if (lastRow - this.#indexed >= tailLimit) this.indexTail()
   }
 
-  /** Adds all rows of the tail to the indexes. */
+  /** Adds all rows of the tail (the rows that are not indexed yet) to the indexes. */
   indexTail(): void {
     const first = this.#statements.indexed.get() as number
     const last = (this.#statements.lastRow.get() as number | null) ?? 0
@@ -128,7 +134,7 @@ export class History {
     return this.#statements.read.get(row) as OccurrenceRow | undefined
   }
 
-  /** Returns entries of a job, ordered by `scheduledAt` and id. */
+  /** Returns the history entries of a job in the range, ordered by `scheduledAt` and id, up to the limit. */
   walk(range: HistoryRange): readonly HistoryEntry[] {
     const { job, after, order, limit } = range
     const rising = order === 'ascending'

@@ -9,11 +9,12 @@ import { isReadonly, readonlyError, storageError } from './sqlite-errors.ts'
 const smallestDatabase = 512
 
 /**
- * Checks, before a file is opened for writing, whether it is or may become a file of Jobistemer. A file that does not exist
- * passes.
+ * Checks, before a file is opened for writing, whether it is or may become a file of Jobistemer. A file that does not
+ * exist passes.
  *
- * Opening a file could roll back or merge what its last writer left beside it. A file without such remains is checked after
- * opening: until the first write, SQLite does not change it, and removes what it created beside it.
+ * Opening a file with a log or a journal beside it could change the file, because SQLite recovers the writes of a dead
+ * process. This function reads such a file through a read-only connection. Other files are checked after opening:
+ * SQLite does not change them before the first write, and removes its own new files beside them.
  *
  * All checks use SQLite. Where files have POSIX locks, closing a file that was opened without SQLite ends the locks of
  * every connection of this process to that file. Then another process may delete the log that these connections write

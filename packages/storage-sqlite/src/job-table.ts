@@ -27,7 +27,8 @@ const { policyCodes, policyOf, readJobId } = codec1
 export type WaitingCounts = Pick<JobCounts, 'pending' | 'delayed' | 'queued'>
 
 /**
- * The data on which atomic steps on a job decide. A separate table from the job's definition, so that its rows are small.
+ * The data on which atomic steps on a job decide. Heads and definitions have separate tables, so that the rows of heads
+ * are small.
  */
 export interface Head extends LedgerHead {
   readonly row: number
@@ -36,9 +37,12 @@ export interface Head extends LedgerHead {
    * which has at most as many rows as all nodes have permits.
    */
   readonly waiting: WaitingCounts
-  /** No slot that is later than both this instant and the watermark has a record. */
+  /**
+   * No slot that is later than both this instant and the watermark has a record. `null`: no slot after the watermark
+   * has a record.
+   */
   readonly excludedUntil: number | null
-  /** No trigger or replay for a later instant has a record. */
+  /** No trigger or replay for a later instant has a record. `null` before the first trigger or replay. */
   readonly requestedUntil: number | null
 }
 
@@ -119,8 +123,8 @@ export class JobTable {
   }
 
   /**
-   * Returns the row of a job. Another process may have removed the row: if a caller finds no record in it, the caller must
-   * call {@link headOf}.
+   * Returns the row number of a job, which may come from a cache. If another process has removed the job, the number
+   * leads to no row; the caller must then call {@link headOf}.
    */
   rowOf(id: JobId): number | undefined {
     const known = this.#rows.get(id)
@@ -146,13 +150,14 @@ export class JobTable {
     return id
   }
 
-  /** Returns the head of a job, also of a tombstone. */
+  /** Returns the head of a job, also of a tombstone; `undefined` if the job is not stored. */
   headOf(id: JobId): Head | undefined {
     const row = this.rowOf(id)
     if (row === undefined) return undefined
     const head = this.#headAt(row, id)
     if (head !== undefined) return head
-    // Row numbers are never used again. So the cached row of a removed job is empty, and never belongs to another job.
+    // Row numbers are never used again. So the cached number of a removed job leads to no row, and never to another
+    // job.
     const present = this.#lookUp(id)
     return present === undefined ? undefined : this.#headAt(present, id)
   }
@@ -223,7 +228,7 @@ export class JobTable {
     this.#statements.raisePruneFloor.run(floor, row)
   }
 
-  /** Returns a stored job, also a tombstone. */
+  /** Returns a stored job, also a tombstone; `undefined` if the job is not stored. */
   find(id: JobId): JobRecord | undefined {
     const found = this.#statements.readJob.get(keyOfJob(id)) as JobRow | undefined
     return found === undefined ? undefined : this.#toRecord(found)
@@ -251,8 +256,8 @@ export class JobTable {
   }
 
   /**
-   * Lists jobs whose next instant lies in the range, sorted by next instant and id. The index must contain all noted moves,
-   * see `DueIndex`.
+   * Lists jobs whose next instant lies in the range, sorted by next instant and id. The caller must first apply all
+   * notes of `DueIndex` to the index.
    */
   listDue({ upTo, shards }: DueJobs, { at, id }: DuePlace, limit: number): readonly JobRecord[] {
     const wanted = shards === undefined ? null : Buffer.from(shards)
@@ -396,7 +401,8 @@ const ofHistory =
 function prepareStatements(database: NamedTables) {
   const placeholders = (columns: string) => columns.replaceAll(/\w+/g, '?')
   /**
-   * Statements for jobs in an index: their number up to `$most`, and a sorted page. Whole jobs are read only for the page.
+   * Prepares two statements for the jobs that an index finds: `count` counts them up to `$most`, and `list` returns a
+   * sorted page. Only the jobs of the page are read whole.
    */
   const few = (index: string, condition: string) => {
     const found = `FROM {jobs} j INDEXED BY {${index}} WHERE ${condition}`

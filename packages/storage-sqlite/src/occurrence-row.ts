@@ -54,7 +54,8 @@ const waitingState = `CASE lane WHEN ${lanes.queued} THEN ${stateCodes.queued} E
 /** SQL for the scheduled time in a row of `waiting`, computed from the row's position in the order of waiting occurrences. */
 export const waitingScheduledAt: string = `(order_at + priority * ${priorityStepMs})`
 
-// The history stores instants as differences, which take one or two bytes instead of six.
+// The history stores each instant as a difference from an earlier instant of the same occurrence. A difference takes
+// one or two bytes, an instant six.
 const finishedColumns = `kind, token, sequence, rescues, owner, job_version, scheduled_at + due_in,
   scheduled_at + created_in, scheduled_at + created_in + started_in, scheduled_at + created_in + finished_in, ${tail}`
 

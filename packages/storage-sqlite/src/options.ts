@@ -36,8 +36,8 @@ export interface SqliteStorageOptions {
    */
   readonly database?: SqliteDatabase
   /**
-   * What a write survives after its call has resolved. `full`: a power failure. `normal`: the death of every process, but a
-   * power failure can lose the last moments. Default `full`.
+   * What a write survives after its call has resolved. `full`: a power failure. `normal`: the death of every process,
+   * but a power failure can lose the last writes. Default `full`.
    */
   readonly synchronous?: 'full' | 'normal'
   /**

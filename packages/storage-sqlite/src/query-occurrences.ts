@@ -25,7 +25,8 @@ type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { re
 const scanLimit = 10_000
 
 /**
- * Number of occurrences that a page with a filter by state reads at first. The number grows, because most pages fill soon.
+ * Number of occurrences that a page with a filter by state reads at first. Most pages are full after this read; each
+ * further read is larger.
  */
 const firstScanStep = 100
 const lastScanStep = 1000

@@ -26,7 +26,7 @@ export class ReusableKeys {
     if (keyId !== undefined) this.#name.run(keyOf(keyId), job, record.scheduledAt, keyOf(record.id))
   }
 
-  /** Removes a key that still names this occurrence. */
+  /** Removes the entry of a reusable key if the entry names this occurrence. */
   free(keyId: OccurrenceId, occurrence: OccurrenceKey): void {
     this.#free.run(keyOf(keyId), occurrence)
   }

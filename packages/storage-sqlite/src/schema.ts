@@ -1,12 +1,12 @@
-/** Number of history rows per block, as a power of two. The indexes of the history grow by blocks. */
+/** The number of history rows per block is 2 to this power. The indexes of the history grow by blocks. */
 export const blockShift = 14
 
 /** Maximum number of history rows that are not indexed yet. */
 export const tailLimit = 2048
 
 /**
- * The lanes of waiting occurrences: one lane for each condition under which a claim may take them. The lane is part of
- * the primary key, so each lane is a separate range.
+ * The lanes of waiting occurrences. The lane of an occurrence says whether, and from when, a claim may take it. The
+ * lane is a part of the primary key, so each lane is a separate range.
  */
 export const lanes = {
   /** Pending, and a claim may take the occurrence. */

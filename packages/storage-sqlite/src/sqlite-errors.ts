@@ -81,8 +81,8 @@ export function busyError(file: string, waitedMs: number, cause: unknown): Jobis
 }
 
 /**
- * The error of a user's transaction that cannot write, because another transaction has the lock or wrote after the user's
- * first read.
+ * Returns the error of a user's transaction that cannot write, because another transaction has the lock or wrote after
+ * the user's first read.
  */
 export function lockedOut(file: string, cause: unknown): JobistemerError {
   const message = `The transaction cannot write, because another transaction writes, or has written since it began: ${file}.`

@@ -15,8 +15,8 @@ import { keyOf } from './occurrence-key.ts'
 import type { StoredOccurrence, Tables } from './tables.ts'
 
 /**
- * Returns the number at which counting a job's running occurrences stops, because thousands may run. The rules compare the
- * count only with the job's places, after a step that ends at most one run.
+ * Returns the limit up to which a step counts the running occurrences of a job, because thousands may run. Core
+ * compares the count only with `maxConcurrency`, after a step that ends at most one run.
  */
 function enoughRunning({ overlap: { maxConcurrency = 1 } }: Head): number {
   return maxConcurrency + 1
@@ -124,7 +124,7 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
     const until = pausedUntil(job.paused)
     const { row, watermark, excludedUntil, paused } = this.#head
     const isOtherPause = until !== pausedUntil(paused)
-    // A realign moves the watermark back. Slots up to the earlier watermark may have records.
+    // A realignment moves the watermark back. Slots up to the earlier watermark may have records.
     if (job.watermark < watermark) this.#change({ excludedUntil: Math.max(excludedUntil ?? watermark, watermark) })
     jobs.update(row, job, version)
     if (isOtherPause && until === Number.POSITIVE_INFINITY) live.park(row)

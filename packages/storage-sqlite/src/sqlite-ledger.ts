@@ -31,7 +31,10 @@ import { readTransaction } from './transaction.ts'
 /** Maximum number of due occurrences that a transaction moves to the ready lane. */
 const promotedAtOnce = 2000
 
-/** Number of a job's latest entries in which the search for its latest run looks. A paused job may have skipped a million slots. */
+/**
+ * Number of a job's latest history entries among which a call searches for the job's latest run. A paused job may have
+ * skipped a million slots.
+ */
 const latestLimit = 1000
 
 const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
@@ -216,7 +219,7 @@ export class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
 
   readonly forget: HistoryRemover['forget'] = async (jobId, before) => {
     await this.#connection.write(() => forget(this.tables, jobId, before))
-    // A prune of all jobs calls this for each job. Between the jobs, other work of the process runs.
+    // A prune of all jobs runs this code once for each job. The pause lets the process run other code between two jobs.
     await new Promise<void>((resolve) => afterThisTurn(resolve))
   }
 

@@ -1,8 +1,8 @@
 import type Database from 'better-sqlite3'
 
 /**
- * Prepares statements whose SQL names tables and indexes in braces, such as `{jobs}`, and replaces them by the names in the
- * file.
+ * Prepares statements whose SQL has the names of tables and indexes in braces, such as `{jobs}`. Replaces each name in
+ * braces by the name in the file.
  */
 export interface NamedTables {
   /** Prepares a statement that returns rows as objects. */

@@ -47,8 +47,8 @@ export class TransactionLedger extends TableSteps implements SyncLedgerWithin<St
 
   /**
    * Rolls the transaction back, and begins another one that cannot be committed, so that later writes have no effect
-   * either. A foreign key in the original transaction would not suffice: a rollback to the user's savepoint would
-   * remove that foreign key, and the commit would succeed. If the user has turned foreign keys off, no transaction is
+   * either. A violation of a foreign key in the original transaction would not suffice. A rollback to the user's
+   * savepoint would undo it, and the commit would succeed. If the user has turned foreign keys off, no transaction is
    * open afterwards.
    */
   forbidCommit(): void {
@@ -65,9 +65,9 @@ export class TransactionLedger extends TableSteps implements SyncLedgerWithin<St
 }
 
 /**
- * Inserts a foreign key that refers to no row. SQLite checks the foreign key at the commit, so the commit fails. The
- * table is temporary, so the statement needs no lock: another process may already be writing, and no writer waits for a
- * transaction that cannot commit.
+ * Inserts a row whose foreign key refers to no row. SQLite checks the foreign key at the commit, so the commit fails.
+ * The table is temporary, so the statements need no write lock: they succeed while another process writes, and block no
+ * writer.
  */
 const uncommittable = `
   BEGIN;

@@ -45,7 +45,10 @@ export class FaultyConnection {
     })
   }
 
-  /** `statements`: number of statements before the fault; 0 breaks the next one. */
+  /**
+   * Sets the fault of a later statement. `statements`: number of statements before the broken one; 0 breaks the next
+   * statement.
+   */
   breakAfter(fault: string, statements: number): void {
     this.#fault = faults[fault] as Fault
     this.#left = statements

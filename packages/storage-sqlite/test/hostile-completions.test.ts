@@ -39,8 +39,8 @@ it('the test detects a storage that does not compare the fencing token', { timeo
   const { violations } = await playCompletions({
     // Transactions stay open while other calls run, and each of these calls would block for its busy timeout.
     database: makeDatabase({ busyTimeout: 50 }),
-    // On a fast file few completions come late, and only some of the late ones violate the rule. So the test needs many
-    // occurrences.
+    // A completion violates the rule only if it comes after the occurrence has a new owner. Few completions come so
+    // late on a fast file, so the test needs many occurrences.
     occurrences: 400,
     seed: 2,
     wrap: completeLate,

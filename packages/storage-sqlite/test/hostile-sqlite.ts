@@ -18,7 +18,10 @@ export class HostileSqlite implements HostileDatabase {
    */
   #line: Promise<unknown> = Promise.resolve()
 
-  /** `busyTimeout`: how long a call of the storage blocks the event loop while a user's transaction is open. */
+  /**
+   * Creates the user's table in the file. `busyTimeout`: how long a call of the storage may block the event loop while
+   * a user's transaction is open.
+   */
   constructor(file: string, options: Pick<SqliteStorageOptions, 'busyTimeout'> = {}) {
     this.#file = file
     this.#options = options

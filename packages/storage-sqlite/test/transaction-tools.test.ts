@@ -17,8 +17,8 @@ interface Tool {
   inTransaction<T>(body: (connection: unknown, note: (name: string) => unknown) => Promise<T>): Promise<T>
   close(): unknown
   /**
-   * Whether the tool does not roll back after a failed commit. The transaction then stays open, so the test must pass the
-   * error on.
+   * Whether the tool leaves the transaction open after a failed commit. The handler of the test must then not swallow
+   * the error of the second completion, so that the tool rolls back.
    */
   readonly leavesFailedCommits?: true
 }

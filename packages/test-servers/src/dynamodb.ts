@@ -82,7 +82,10 @@ function dynamoDBLocalFolder(): string {
   return join(library, name)
 }
 
-/** Resolves when DynamoDB Local answers. No other server rejects a request without credentials in this way. */
+/**
+ * Resolves when DynamoDB Local answers a request without credentials with its error `MissingAuthenticationToken`.
+ * Another server on the port would answer differently, and the call then rejects.
+ */
 async function ping(endpoint: string): Promise<void> {
   const response = await fetch(endpoint, {
     method: 'POST',

@@ -119,7 +119,7 @@ function makeData(program: string, args: readonly string[], data: string, user: 
   throw new Error(`${program} ended with code ${status}:\n${stdout}${stderr}${remedy}`)
 }
 
-/** Returns the advice for root, whose server runs as another user. */
+/** Returns the advice for root if the user who runs PostgreSQL cannot reach the data folder. */
 function unreachable(data: string): string {
   return `PostgreSQL does not run as root: another user must reach ${data}. Run "chmod o+x" on the folders above it, or choose another one.`
 }

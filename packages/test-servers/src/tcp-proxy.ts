@@ -28,7 +28,8 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
   const breakConnections = () => {
     for (const [client, server] of pairs) {
       client.destroy()
-      // The server's side is ended and not destroyed, so that pending requests still reach the server. Its answers get lost.
+      // Ends the connection to the server and does not destroy it, so that pending requests still reach the server. The
+      // server's answers get lost.
       server.end()
     }
     pairs.clear()
@@ -38,7 +39,8 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
       client.destroy()
       return
     }
-    // Only two fields are read, because the getters of a stopped server's other fields throw.
+    // Reads only `host` and `port` of the target: if the target is a stopped server, the getters of its other fields
+    // throw.
     const server = connect({ host: target.host, port: target.port })
     const pair = [client, server] as const
     pairs.add(pair)

@@ -14,8 +14,8 @@ export interface OffsetChangeRules {
 
 const secondsPerDay = 86_400
 
-// After 400 years the calendar repeats, including the weekdays, and from 2100 on zones change by yearly rules. An instant after
-// the year 2600 is computed from the equal instant one or more cycles earlier.
+// After 400 years the calendar repeats, including the weekdays, and from 2100 on zones change by yearly rules. The
+// kernel computes instants after the year 2600 from the instants that lie one or more cycles earlier.
 const cycleSeconds = 146_097 * secondsPerDay
 const lastDirectSecond = Math.floor(Date.UTC(2600, 0, 1) / 1000)
 
@@ -24,8 +24,8 @@ const lastSecond = Math.floor(Date.UTC(lastYear, 11, 31, 23, 59, 59) / 1000)
 
 /**
  * The instants of a cron expression in a time zone: maps every local time of the expression to instants by the rules
- * for offset changes. A search visits one span of equal offset after the other, because inside a span mapping is plain
- * arithmetic.
+ * for offset changes. A search visits one span of equal offset after the other, because the offset of a span maps its
+ * local times by plain arithmetic.
  *
  * The instants are in the years 1 to 9999 UTC.
  */

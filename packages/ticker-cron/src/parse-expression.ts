@@ -13,8 +13,8 @@ export interface ParsedExpression {
    */
   readonly followsElapsedTime: boolean
   /**
-   * `true` if the expression contains an `H`. The values of {@link fields} are then valid only for the job of the
-   * parse.
+   * `true` if the expression contains an `H`. The values of {@link fields} are then valid only for the job whose name
+   * the parser received.
    */
   readonly hasHash: boolean
 }

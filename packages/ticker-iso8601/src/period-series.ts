@@ -3,7 +3,7 @@ import type { ZonedCalendar } from './zoned-calendar.ts'
 
 /** The anchor, the period and the bounds of a series. */
 export interface SeriesOptions {
-  /** The instant with the number 0, in epoch milliseconds. */
+  /** The instant from which the series counts, in epoch milliseconds. It has the number 0. */
   readonly anchorMs: number
   /** The local time of the anchor. The calendar part of the period is added to it. */
   readonly anchorLocalMs: number
@@ -49,7 +49,7 @@ export class PeriodSeries {
     return at === null || at < earliestMs ? null : at
   }
 
-  /** Returns the number of the first instant after `after`. */
+  /** Returns the number of periods from the anchor to the first instant after `after`. */
   #numberAfter(after: number): number {
     const { first } = this.#options
     if (this.#isExact) return Math.max(first, this.#stepsUpTo(after) + 1)
@@ -60,7 +60,7 @@ export class PeriodSeries {
     return number
   }
 
-  /** Returns the number of the last instant before `before`. */
+  /** Returns the number of periods from the anchor to the last instant before `before`. */
   #numberBefore(before: number): number {
     const { last } = this.#options
     if (this.#isExact) return Math.min(last, this.#stepsUpTo(before - 1))

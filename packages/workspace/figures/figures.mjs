@@ -78,7 +78,8 @@ function lines(sources) {
 }
 
 /**
- * Returns the roots, and the files that they reach by imports of counted files.
+ * Returns the roots and all files that they import, directly or indirectly. Follows only imports of files for which
+ * `counts` returns true.
  * @param {readonly string[]} roots @param {readonly Source[]} sources @param {(file: string) => boolean} counts
  */
 function reachedFrom(roots, sources, counts) {

@@ -9,7 +9,8 @@ import ts from 'typescript-oldest'
  * @property {readonly string[]} codeLines the trimmed lines of code, without blank lines and comments
  * @property {readonly string[]} imports the absolute paths of the files that it imports or re-exports, types included
  * @property {readonly string[]} numericConstants the names of its top-level constants whose value is a number
- * @property {(name: string) => readonly string[]} membersOf the names of an interface's members; none if it is not here
+ * @property {(name: string) => readonly string[]} membersOf the names of an interface's members; empty if the file does
+ * not declare the interface
  * @property {(word: string) => boolean} knows whether a word occurs in its code, in any case, as part of names too
  */
 

@@ -19,8 +19,8 @@ import { sourceProse } from './source-prose.mjs'
  */
 
 /**
- * Separates the words of a phrase before code is hidden: white space, its escape sequences, and the marks of comments
- * and quotations.
+ * Matches what separates the words of a phrase in a source whose code is not hidden yet. Separators are white space,
+ * its escape sequences, and the marks of comments and quotations.
  */
 const rawSeparator = '(?:[\\s*/>]|\\\\[nrt])+'
 

@@ -7,7 +7,7 @@ import { Child } from './child.mjs'
 const servers = () => import('../../test-servers/dist/index.js')
 
 /**
- * For each storage: the function that creates a place for its data.
+ * For each storage: the function that chooses a new file or starts an empty server. `place`: its path or address.
  * @type {Record<string, (folder: string) => Promise<{ place: string, stop?: () => Promise<void> }>>}
  */
 const places = {

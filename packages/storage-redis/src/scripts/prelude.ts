@@ -47,7 +47,10 @@ const manyMoves = 8
 /** Maximum number of notes about moved jobs. A call that exceeds this number applies some notes to the index. */
 const mostNotes = 256
 
-/** Number of noted moves of jobs that a script applies to the index of next instants at once. */
+/**
+ * Number of notes of moved jobs (members of the set, see `moved`) that a script applies to the index of next instants
+ * at once.
+ */
 const catchUpAtOnce = 8
 
 /**
@@ -187,7 +190,8 @@ local function mayStart(now, h)
   return h.startLimit == 0 or (h.pending == h.delayed and nextStartAt(h) <= now)
 end
 
--- Returns the reason of a record that becomes pending, and delays the record if the start rate allows no start yet.
+-- Returns the reason of a record that becomes pending. If the start rate allows no start yet, sets \`dueAt\` to the
+-- next allowed start, and the reason is \`heldBack\`; otherwise the reason is ''.
 local function inTime(now, h, r)
   local from = nextStartAt(h)
   if from <= now or from <= r.dueAt then return '' end
@@ -224,8 +228,9 @@ end
 -- New next instants by job. The script writes these to the index of next instants.
 local nextAts = {}
 
--- Jobs that ordinary slots have moved to their next instants. Updating the index would make such a slot an eighth more
--- expensive. So one member of a set notes many moves, and a search for due jobs applies the notes first.
+-- Jobs that ordinary slots have moved to their next instants, not yet in the index of next instants. An update of the
+-- index by each slot would make these slots an eighth more expensive. So the script adds all its moves to a set of
+-- notes as one member. A search for due jobs applies the notes first.
 local moved, movedTo = {}, {}
 
 local function nextAtOf(text)
@@ -283,7 +288,7 @@ local function recordOf(id)
   return text and parseRecord(text)
 end
 
--- Returns a record without its task runs, which are its last text.
+-- Returns the stored text of a record without its end, which holds the task runs.
 local function withoutRuns(text)
   ${readFields(recordLayout, 'text', fieldsBetween(recordLayout, ['ownerSize', 'reasonSize']))}
   return sub(text, 1, recordSize + ownerSize + detailsSize + cancelSize + reasonSize)
@@ -314,7 +319,8 @@ end
 local started, stopped = {}, {}
 
 -- Adds a pending or running occurrence to its job's active ones. The head stores the first active occurrence, and a set
--- stores the other ones. The set has no useful order for running occurrences, because no reader needs it.
+-- stores the other ones. The order of running occurrences in this set has no meaning, because no reader needs their
+-- order.
 local function enterActive(h, job, id, order)
   if h.active == none then h.active = id else call('ZADD', liveOf .. job, order, id) end
 end
@@ -330,8 +336,9 @@ local function orderAt(scheduledAt, standing)
   return scheduledAt - priority * ${priorityStepMs}
 end
 
--- Adds a pending occurrence to an index of claims: as ready, or as future until it is due and its job's pause ends.
--- During a pause without an end the occurrence is in neither index; when the job is resumed, it is added again.
+-- Adds a pending occurrence to one of the two indexes from which claims read. The index of future occurrences holds it
+-- until it is due and its job's pause ends, the index of ready occurrences from then on. During a pause without an end
+-- the occurrence is in neither index. When the job is resumed, the occurrence is added again.
 local function offer(now, h, id, r)
   local from = math.max(r.dueAt, h.pausedUntil)
   if from == never then return end
@@ -430,7 +437,8 @@ local function firstToWake(h, job)
   return id, r
 end
 
--- Wakes the next queued occurrence of a job. Returns its id and time, or '', and its record.
+-- Wakes the next queued occurrence of a job. Returns two values: its id and time as one text, and its record. Returns
+-- only '' if no occurrence can wake.
 local function wakeOne(now, h, job)
   local id, r = firstToWake(h, job)
   if not id then return '' end
@@ -447,7 +455,8 @@ local function wakeFirst(now, h, job)
   return first
 end
 
--- Returns the ids of the job's pending and running occurrences: all, or at most one more than the limit.
+-- Returns the ids of the job's pending and running occurrences: all without a limit, else at most one more than the
+-- limit.
 local function activeOf(h, job, limit)
   if h.active == none and h.pending + h.running == 0 then return {} end
   local ids = call('ZRANGE', liveOf .. job, 0, limit and limit - 1 or -1)
@@ -455,7 +464,8 @@ local function activeOf(h, job, limit)
   return ids
 end
 
--- Returns the rank after a position in a sorted set. The position is a score and a member that may be gone or have moved.
+-- Returns the rank of the first member of a sorted set that follows a score and an id. The member with this id may have
+-- been removed, or its score may have changed.
 local function rankBehind(key, score, id)
   local present = call('ZSCORE', key, id)
   local isElsewhere = not present or tonumber(present) ~= score
@@ -470,9 +480,10 @@ local function rankBehind(key, score, id)
   return tonumber(present) < score and rank + 1 or rank
 end
 
--- Calls a step with each active occurrence of the job in order; if \`lastPart\` is 2, then also with each queued occurrence.
--- Stops when the step returns true. Reads about \`most\` occurrences after \`place\`, which consists of a part, a score and an
--- id. Returns nil if no occurrence is left, otherwise the position of the last occurrence that was read.
+-- Calls a step with each active occurrence of the job in order; if \`lastPart\` is 2, then also with each queued
+-- occurrence. Stops when the step returns true. Reads about \`most\` occurrences after the position \`place\`: its part
+-- (1: active, 2: queued), a score and an id. Returns nil if no occurrence is left, otherwise the position of the last
+-- occurrence that was read.
 local function forEachLive(h, job, most, lastPart, place, step)
   local part, score, id = 1, nil, nil
   if place then part, score, id = place.part, place.score, place.id end
@@ -521,8 +532,9 @@ local function wakeAll(now, h, job)
   if h.queued > 0 and wakeMany(now, h, job) then call('HSET', movesKey, 'w' .. job, '') end
 end
 
--- Moves the pending occurrences of a job that follow a position to the index that claims now read. With \`letsGo\`,
--- also frees occurrences that an earlier start rate held back. Returns the position to continue from; nil at the end.
+-- Moves the job's pending occurrences that follow a position to the index for their present due time and the job's
+-- present pause. With \`letsGo\`, also frees occurrences that an earlier start rate held back. Returns the position to
+-- continue from; nil at the end.
 local function offerMany(now, h, job, letsGo, place)
   return forEachLive(h, job, ${movedAtOnce}, 1, place, function(id, r)
     if r.state ~= pending then return false end
@@ -537,8 +549,8 @@ local function offerMany(now, h, job, letsGo, place)
   end)
 end
 
--- Prints the position from which the next claims continue to offer pending occurrences. With \`letsGo\`, these claims also free
--- occurrences that an earlier start rate holds back.
+-- Returns the stored text of the position from which the next claims continue to offer pending occurrences. With
+-- \`letsGo\`, these claims also free occurrences that an earlier start rate holds back.
 local function printOffer(letsGo, place)
   return write('<Bd', letsGo and 1 or 0, place.score or always) .. (place.id or '')
 end
@@ -549,8 +561,8 @@ local function parseOffer(text)
   return letsGo == 1, { part = 1, score = score, id = id }
 end
 
--- Offers all pending occurrences of a job to claims again. If the job has many pending occurrences, the next claims
--- offer the rest before they claim. Until then no claim reads the indexes. New occurrences enter the right index.
+-- Adds all pending occurrences of a job to the indexes of claims again. If the job has many, the next claims first move
+-- the rest. No claim searches the indexes before the last occurrence has moved. New occurrences enter the right index.
 local function offerAnew(now, h, job, letsGo)
   if h.pending == 0 then return end
   local left = call('HGET', movesKey, 'o' .. job)
@@ -563,7 +575,8 @@ local function offerAnew(now, h, job, letsGo)
   end
 end
 
--- Continues the unfinished moves of one job. Returns whether moves are left.
+-- Continues the moves between indexes that a change of one job began and did not finish. Returns whether any job has
+-- moves left.
 local function moveOn(now)
   local moves = call('HGETALL', movesKey)
   if #moves == 0 then return false end
@@ -619,9 +632,9 @@ local function cancelEach(now, h, ids, records, reason)
   return table.concat(gone)
 end
 
--- Parses the position from which the search for superseded occurrences continues. No superseded occurrence can appear
--- before this position: new records have a kept version, records that have run are kept, and superseded records only
--- end.
+-- Parses the stored position from which the search for superseded occurrences continues; nil if the position belongs to
+-- an earlier update. No occurrence before this position is superseded, and none can become superseded. A new occurrence
+-- has a newer version, and an occurrence that has run is never superseded.
 local function parsePlace(h, text)
   if not text or text == '' then return nil end
   local cancelsBelow, part, score, at = read('<I4Bd', text)
@@ -634,8 +647,8 @@ local function printPlace(h, place)
   return write('<I4Bd', h.cancelsBelow, place.part, place.score or always) .. (place.id or '')
 end
 
--- Returns the first queued occurrences that are not superseded below a version; 0: no occurrence is superseded. Reads a
--- limited number of occurrences.
+-- Returns the job's first queued occurrences, and leaves out superseded slots of versions below \`cancelsBelow\`. If
+-- \`cancelsBelow\` is 0, no slot is superseded. Reads a limited number of occurrences.
 local function firstQueued(h, job, count, cancelsBelow)
   if cancelsBelow == 0 then return call('ZRANGE', queueOf .. job, 0, count - 1) end
   local ids, before = {}, h.cancelsBelow
@@ -695,12 +708,12 @@ local function cancelSuperseded(now, h, job, limit, most)
   return gone
 end
 
--- Number of superseded occurrences that this script has canceled in passing, and the jobs that it has searched for superseded
--- occurrences.
+-- Number of superseded occurrences that this script has canceled besides its own work, and the jobs that it has
+-- searched for superseded occurrences.
 local canceledCount, searched = 0, {}
 
--- Cancels some superseded occurrences of a job: the ones at the front of the queue, so that occurrences behind them can
--- be woken, and a few more.
+-- Cancels a few superseded occurrences of a job: some from the search position on, then those at the front of the
+-- queue. Occurrences behind the front can then be woken.
 local function passSuperseded(now, h, job)
   if h.cancelsBelow == 0 then return end
   local most = math.min(${canceledInPassing}, ${canceledInPassingByScript} - canceledCount)
@@ -727,12 +740,12 @@ end
 
 -- ----------------------------------------------------------------------------------------------------------- batches
 
--- Heads and records that ordinary steps of a batch write together, if each job of the batch has one occurrence. Other
--- steps write directly. No step sees the changes of another step.
+-- Heads and records that a batch collects, and then writes in one command per Redis hash. A batch collects only if each
+-- of its jobs has one item. Otherwise one step must see the changes of another, so each step writes at once.
 local headFields, recordFields = {}, {}
 
--- Runs a step over a batch: once for all items of one Redis hash (bucket), or for the whole batch if jobs repeat. With
--- \`reads\` the step receives the stored texts of the records.
+-- Calls a step for each range of items whose records are in the same Redis hash. If a job has several items, calls the
+-- step once for the whole batch. With \`reads\` the step also receives the stored texts of the records.
 local function forEachSpan(spans, ids, reads, step)
   if spans == '' then return step(1, #ids, nil) end
   local first = 1
@@ -758,7 +771,8 @@ local function storeNexts()
   nextAts = {}
 end
 
--- Applies some noted moves to the index of next instants. Returns whether notes are left.
+-- Applies some noted changes of next instants (see \`moved\`) to the index of next instants. Returns whether notes are
+-- left.
 local function catchUp()
   local jobs = {}
   for _, noted in ipairs(call('ZRANGE', movedKey, 0, ${catchUpAtOnce} - 1)) do

@@ -25,16 +25,17 @@ local only, after = ARGV[2], ARGV[3]
 local missing = missingRight(nil)
 if missing then return missing end
 
--- Returns the last slot that a record stands for, and the record's version. In the text of a span, the end of the span
--- precedes the details.
+-- Returns the last slot that a record stands for, and the record's version. In a record of several slots (a span), the
+-- last slot precedes the details.
 local function lastSlotOf(text)
   ${readFields(recordLayout, 'text', slotFields)}
   if kind < ${spanBit} then return scheduledAt, version end
   return math.max(scheduledAt, (read('<d', text, recordSize + ownerSize + 1))), version
 end
 
--- Returns the oldest removable occurrences, at most one more than the limit. Passes over live occurrences and over
--- spans that have not ended; the number of occurrences passed over does not grow with the history.
+-- Returns the oldest removable occurrences, at most one more than the limit. Passes over live occurrences, and over
+-- records of several slots whose last slot is too recent. The number of these occurrences does not grow with the
+-- history.
 local function victimsOf(h, job, limit)
   local victims, floor = {}, h.floor
   local endAt = math.min(before, h.nextAt)

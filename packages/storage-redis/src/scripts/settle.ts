@@ -24,8 +24,8 @@ local missing = missingRight(channel)
 if missing then return missing end
 ${batch}
 
--- Returns whether this change of an occurrence, which has ended or was handed back, was accepted before. A repetition
--- of an accepted change is accepted too.
+-- For an occurrence that has ended or was handed back: returns whether an earlier call made the same change. The script
+-- accepts such a repeated change.
 local function wasAccepted(state, change, finalState)
   if change == ${settleChanges.finish} then return state == finalState end
   return change == ${settleChanges.release} and (state <= running or state == canceled)

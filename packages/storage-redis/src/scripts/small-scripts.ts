@@ -6,8 +6,9 @@ return redis.call('TIME')
 `)
 
 /**
- * Stores the number of shards on a shard, if it is not stored. Every script checks this number, because on a Cluster
- * the namespace may lie on another server. A server that loses the shard's data also loses the number.
+ * Stores the number of shards beside the data of a shard, if the number is not stored there. Every script checks this
+ * number. On a Cluster, a server that loses a shard's data also loses this number, but not the storage's settings on
+ * another server.
  */
 export const markShardScript: string = `#!lua flags=allow-oom
 local key = string.sub(KEYS[1], 1, -6) .. 'shards'

@@ -46,6 +46,6 @@ export interface HostileDatabase {
    * a row, and second row of a task. A single SQL statement reads rows and tasks, as of one moment.
    */
   mismatches(): Promise<readonly string[]>
-  /** Returns the marks of all rows. */
+  /** Returns the `mark` of each row of the user's table. */
   marks(): Promise<readonly string[]>
 }

@@ -42,15 +42,15 @@ export interface CompletionRemains {
   /** `true` if the request for every occurrence has been sent. */
   readonly hasAsked: boolean
   readonly tally: CompletionTally
-  /** The marks of tries whose commit was acknowledged. */
+  /** The unique texts (see `MovedRow.mark`) of tries whose commit was acknowledged. */
   readonly acknowledged: readonly string[]
-  /** The marks of tries whose owner had been replaced before they sent their commit. */
+  /** The unique texts of tries whose owner had been replaced before they sent their commit. */
   readonly tooLate: readonly string[]
-  /** The marks of tries whose commit was sent but not acknowledged. */
+  /** The unique texts of tries whose commit was sent but not acknowledged. */
   readonly unanswered: readonly string[]
 }
 
-/** The result of a completion test. */
+/** The result of a completion test: its counts, and the violations that it found. */
 export interface CompletionOutcome extends CompletionTally {
   /** Contradictions between rows and completed tasks, and other errors. Empty if the storage is correct. */
   readonly violations: readonly string[]
@@ -322,7 +322,7 @@ export class CompletionPlayers {
         if (!swallows) throw error
       }
       if (rowLast) await transaction.write({ id, mark })
-      // Does not await the replacement, because the replacement may wait for this transaction.
+      // Does not await the replacement of the owner, because the replacement may wait for this transaction.
       if (replacedLater) this.#aside(this.#replace(id, token))
       if (dies) throw new Error('the handler throws after its completion')
       if (isReplaced) {

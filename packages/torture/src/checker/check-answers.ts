@@ -135,7 +135,7 @@ function timeoutOf({ deadline, now }: { readonly deadline: number; readonly now:
   return deadline - now
 }
 
-/** The maximum difference between the times of two engines. */
+/** Returns the maximum difference between the times of two engines, in ms. */
 function clockErrorMs({ clocks }: RunView): number {
   return clocks.aheadMs + clocks.behindMs
 }

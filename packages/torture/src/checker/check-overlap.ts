@@ -11,7 +11,7 @@ interface Span {
   readonly token: number
   readonly first: WitnessStart
   readonly starts: readonly WitnessStart[]
-  /** Monotonic time at which the first handler of the span started and at which the last handler ended. */
+  /** Monotonic times at which the first handler of the span started (`from`) and the last one ended (`to`). */
   readonly from: number
   readonly to: number
 }

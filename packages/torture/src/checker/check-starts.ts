@@ -61,7 +61,7 @@ function staleness(view: RunView, start: WitnessStart): string | null {
   const since = `under token ${start.token}, which had been dead for ${ms(start.mono - supersededAt)}`
   if (!view.wasDecidedBefore(start, supersededAt)) return `${name(start)} started ${since}`
   // The owner had decided to start the attempt before it lost the token. A later owner must have marked this attempt as
-  // lost and used the next number.
+  // lost, and given its own attempt a higher number.
   const later = (view.startsOf.get(start.occurrence) ?? []).find(
     (other) => other.task === start.task && other.token > start.token && other.attempt <= start.attempt,
   )
@@ -106,8 +106,8 @@ function* recordProblems(
 }
 
 /**
- * Returns whether the claim announced the attempt. The ledger of an occurrence canceled by force has no record of
- * announced attempts.
+ * Returns whether the ledger may lack this attempt. A claim stands for the first attempts. If a cancel by force ends
+ * the occurrence before its owner stores them, the ledger has no record of them.
  */
 function isKnownByClaim(view: RunView, { attempt }: WitnessStart, { id, runs }: OccurrenceRecord): boolean {
   return attempt === 1 && runs.length === 0 && view.wasForced(id)

@@ -65,7 +65,7 @@ function at(values: readonly Since[] | undefined, mono: number): Since | undefin
 
 /**
  * Returns the tolerance after each measurement. Half of a reading's round trip plus the clock's resolution bounds the
- * error of the reading. If the process's own clock is within that bound, the engine follows it, so the error can
+ * error of the reading. If the process's own clock is within that bound, the engine uses that clock, so the error can
  * double.
  */
 function tolerancesOf(readings: readonly Extract<HistoryLine, { readonly event: 'clock-read' }>[]): readonly Since[] {

@@ -11,7 +11,7 @@ export interface RecordedRun {
   readonly clocks: RunClocks
   /** Time without a heartbeat after which peers declare a node dead, in ms. */
   readonly deadAfterMs: number
-  /** The lines that the handlers wrote. */
+  /** The lines that the handlers wrote at their starts and ends. */
   readonly witness: readonly WitnessLine[]
   /** The storage's answers to the nodes, and the faults that the driver injected. */
   readonly history: readonly HistoryLine[]

@@ -125,7 +125,7 @@ export class RunView {
     const attempt = run?.attempts.find(({ number }) => number === start.attempt)
     const lostAt = attempt?.state === 'lost' ? attempt.endedAt : null
     const at = lostAt === null ? Number.NEGATIVE_INFINITY : start.mono - (start.wall - lostAt) - this.clocks.aheadMs
-    // If the attempt was lost before this start, an earlier owner lost the attempt.
+    // A loss before this start does not count: an earlier owner then lost the attempt.
     return Math.min(
       at < start.mono ? Number.POSITIVE_INFINITY : at,
       this.#lifeEnds.get(life) ?? Number.POSITIVE_INFINITY,
@@ -133,8 +133,8 @@ export class RunView {
   }
 
   /**
-   * Returns whether the process decided on the start before its token became invalid. The process was stopped in
-   * between, or could not know of a cancel by force.
+   * Returns whether the process decided on the start before its token became invalid. Then either a cancel by force
+   * ended the occurrence, of which the process could not know, or the process was stopped before the start.
    */
   wasDecidedBefore(start: WitnessStart, supersededAt: number): boolean {
     if (this.wasForced(start.occurrence)) return true
@@ -165,8 +165,8 @@ export class RunView {
   }
 
   /**
-   * Returns the longest time without an accepted heartbeat of the process that began before `before` and ended after
-   * `after`, in ms.
+   * Returns the longest gap between two accepted heartbeats of the process, in ms. Counts only gaps that began at or
+   * before `before` and ended at or after `after`; a gap counts up to `before`.
    */
   silenceMs(life: string, { before, after }: { readonly before: number; readonly after: number }): number {
     const beats = this.#heartbeats.get(life) ?? []
@@ -186,8 +186,8 @@ export class RunView {
 
   /**
    * Returns the period in which the occurrence ended: from the sending of the ending call to the answer of the storage.
-   * If the process died before it recorded the answer, the time comes from the ledger. `near` is a moment on both
-   * clocks. `null` if the occurrence has not ended.
+   * If the process died before it recorded the answer, the time comes from the ledger. `near` is a moment in monotonic
+   * and in wall time, by which the ledger's time is converted. `null` if the occurrence has not ended.
    */
   endedWithin(id: OccurrenceId, near: HostTime): Window | null {
     const record = this.record(id)

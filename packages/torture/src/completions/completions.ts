@@ -28,7 +28,7 @@ export interface CompletionReport {
 
 /** Number of handlers that a node runs at once. */
 const concurrency = 24
-/** Delay of handlers, in ms, so that the calls of several handlers form a batch. See `CompletionPlay`. */
+/** Maximum delay of settle and claim calls, in ms, so that several of them form a batch. See `CompletionPlay`. */
 const delayMs = 30
 /**
  * Maximum number of connections of a process that runs `playCompletions`: those of its handlers, pools and listeners,

@@ -10,7 +10,8 @@ const rightClocks = 0.25
 /**
  * Decides how wrong the clocks of the node processes are.
  *
- * If engines follow the storage's clock, each process has another error, and any clock can be set at any time.
+ * If engines follow the storage's clock, each process has a different error, and the driver can set any clock at any
+ * time.
  *
  * If engines follow their own clocks, the clock that is most ahead determines the job's next slot. If the node with
  * this clock restarted with an earlier time, all nodes would wait for the old time. Therefore all processes of one node

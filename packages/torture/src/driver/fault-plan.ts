@@ -66,7 +66,7 @@ export interface FaultCounts {
   readonly restart: number
   /** Number of kills of a node that are followed by a crash of the server, which loses all node records. */
   readonly killAndCrash: number
-  /** Number of losses of acknowledged writes. */
+  /** Number of server crashes in which the storage loses acknowledged writes. */
   readonly loseWrites: number
   /** Number of clock jumps, for runs with wrong clocks. */
   readonly jump: number
@@ -199,8 +199,8 @@ export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): read
 }
 
 /**
- * Returns a random moment outside of the stops, or any moment if 50 attempts find none outside. A blackout during a
- * stop would end the stop.
+ * Returns a random moment outside of the periods in which processes are stopped, or any moment if 50 attempts find none
+ * outside. A blackout during a stop would end the stop.
  */
 function besides(stops: readonly Extract<Fault, { kind: 'stop' }>[], first: number, another: () => number): number {
   let moment = first

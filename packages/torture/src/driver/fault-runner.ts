@@ -100,7 +100,7 @@ export class FaultRunner {
     }
   }
 
-  /** Resumes the jobs that a late pause may have paused. */
+  /** Resumes jobs that are still paused because a pause took effect after the resume of the job. */
   async calmDown(): Promise<void> {
     await this.#requests.resumeAll()
   }

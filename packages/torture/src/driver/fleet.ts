@@ -7,7 +7,8 @@ import type { ClockSkew } from './clock-skew.ts'
 import { NodeProcess } from './node-process.ts'
 import { sleep } from '../support/sleep.ts'
 
-// Every third node has no `nodeId`: after its death, only the deadline reveals its runs.
+// Every third node has no `nodeId`. The successor of such a node does not recognize the runs of the dead node, so
+// another node must take them over.
 const namelessEvery = 3
 
 const longestRestartMs = 400

@@ -19,8 +19,8 @@ export type NodeEvent = { readonly life: string } & (
       readonly job: string
       readonly origin: 'slot' | 'trigger' | 'replay' | 'recovery' | 'exclusion'
       /**
-       * The state of the created occurrence; `null` for the entries of a recovery, because the answer states only the
-       * last entry's state.
+       * The state of the created occurrence; `null` for an occurrence of a recovery of missed slots. The storage's
+       * answer to a recovery has only the state of its last occurrence.
        */
       readonly state: OccurrenceState | null
     }
@@ -35,7 +35,7 @@ export type NodeEvent = { readonly life: string } & (
       readonly now: number
       /** Time of the engine's clock after which other nodes may reap the occurrence. */
       readonly deadline: number
-      /** Monotonic time before the call. */
+      /** Monotonic time at which the node sent the call. */
       readonly sentAt: number
     }
   /** The storage accepted an owner's settle. `sentAt` is the monotonic time before the settle was first sent. */
@@ -59,7 +59,7 @@ export type NodeEvent = { readonly life: string } & (
       readonly action: 'fail' | 'retry'
       readonly reason: string
       readonly now: number
-      /** Monotonic time before the call. */
+      /** Monotonic time at which the node sent the call. */
       readonly sentAt: number
     }
   /** The storage has canceled the occurrence. `sentAt` is the monotonic time before the call. */

@@ -28,7 +28,7 @@ export interface TortureFigures extends FaultFigures {
   readonly occurrences: Readonly<Record<string, number>>
   /** Number of attempts in the ledger, by state. */
   readonly attempts: Readonly<Record<string, number>>
-  /** Number of slots recorded as missed, including slots within recorded ranges. */
+  /** Number of slots that are recorded as missed. A record of a range of missed slots counts each of them. */
   readonly missedSlots: number
   /** Number of occurrences that recoveries of missed slots created. */
   readonly recovered: number

@@ -4,7 +4,7 @@ import type { StorageServer } from './storage-server.ts'
 
 /** A storage that a torture run supports. */
 export interface StorageKind {
-  /** Default error of the nodes' clocks, in minutes. */
+  /** Default of the option `--clock-skew`: the maximum error of the nodes' clocks, in minutes. */
   readonly usualSkewMinutes: number
   /**
    * Default duration of the fault phase for each kill, in seconds. Storages whose client takes longer to load need more
