@@ -198,7 +198,7 @@ it('a slot that was canceled ahead stays canceled when its job is deleted, prune
   expect(slots).toEqual([(first as Date).getTime() + 60_000])
 })
 
-it('a delayed recovery does not decide slots that are still in the future when it takes effect', async () => {
+it('a delayed recovery does not decide about slots that are still in the future when the recovery takes effect', async () => {
   const { start, clock, database } = stage()
   const slots: number[] = []
   const due = job('due', { misfireThreshold: { minutes: 10 } })

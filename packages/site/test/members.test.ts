@@ -26,7 +26,7 @@ it('membersOf returns each member with its declaration and its documentation com
   ])
 })
 
-it('membersOf accepts an interface whose base stands on its own line', () => {
+it('membersOf accepts an interface whose `extends` clause stands on its own line', () => {
   const extended = "export interface Long\n  extends Pick<Options, 'first'> {\n  readonly second: 2\n}\n"
   expect(membersOf(extended, 'Long')).toEqual([{ member: 'second', type: 'readonly second: 2', text: '' }])
 })

@@ -93,7 +93,7 @@ describe('the guide for adapters', () => {
     expect(named.filter((name) => !known.includes(name))).toEqual([])
   })
 
-  it('describes everything that an adapter can supply', () => {
+  it('describes each member that an adapter can implement', () => {
     expect(Object.keys(members).filter((name) => !guide.includes(`\`${name}\``))).toEqual([])
   })
 

@@ -25,7 +25,7 @@ describe('SeededRandom', () => {
     )
   })
 
-  it('returns both bounds, every item and every order over 300 calls', () => {
+  it('returns, over 300 calls, both bounds of a range, every item of a list and every order of a list', () => {
     const random = new SeededRandom('ends')
     const times = Array.from({ length: 300 })
     expect(new Set(times.map(() => random.whole(1, 3)))).toEqual(new Set([1, 2, 3]))

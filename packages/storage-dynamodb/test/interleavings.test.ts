@@ -113,7 +113,7 @@ async function recordOf(id: `occ_${string}`): Promise<OccurrenceRecord | null | 
 }
 
 describe('a DynamoDB step of more than 100 records', () => {
-  it('that replaces a job keeps concurrent claims of another node', async () => {
+  it('that updates a job keeps concurrent claims of another node', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     await addWaiting(id, 120)
     let running: readonly OccurrenceRecord[] = []
@@ -418,7 +418,7 @@ describe('a prune on DynamoDB', () => {
   })
 })
 
-it('an owner can settle an occurrence under the scheduled time of a repeated trigger, although the first trigger had another scheduled time', {
+it('an owner can settle an occurrence under the scheduled time of a repeated trigger, which differs from that of the first trigger', {
   timeout: 30_000,
 }, async () => {
   const { id } = await addJob(storage, 'alpha')

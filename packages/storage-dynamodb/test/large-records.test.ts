@@ -97,7 +97,7 @@ async function leftAfterPrune(id: string): Promise<number> {
   return await itemsOf(id)
 }
 
-it('an ended occurrence with queued occurrences behind it keeps the further items of its record until it is pruned', async () => {
+it('an ended occurrence with queued occurrences behind it keeps the further DynamoDB items of its record until it is pruned', async () => {
   const { id } = await addJob(storage, 'queued-behind', 'queue')
   const item = slotItem(id, 1)
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
@@ -136,7 +136,7 @@ function losingClient(kind: new (input: never) => object): Pick<DynamoDBClient, 
 }
 
 it.each([1, 2, 3])(
-  'all further items of a large record are removed with the record although %i answers to updates were lost',
+  'all further DynamoDB items of a large record are removed with the record although %i answers to updates were lost',
   async (losses) => {
     const losing = losingClient(UpdateItemCommand)
     storage = dynamodbStorage({ client: losing, tableName: 'large', prefix: `losing-${losses}` })
@@ -153,7 +153,7 @@ it.each([1, 2, 3])(
   },
 )
 
-it('a settle by an earlier owner leaves no further items of a large record, whether or not the record exists', async () => {
+it('a settle by an earlier owner leaves no further DynamoDB items of a large record, whether or not the record exists', async () => {
   const { id } = await addJob(storage, 'late')
   const item = slotItem(id, 1)
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
@@ -165,7 +165,7 @@ it('a settle by an earlier owner leaves no further items of a large record, whet
   expect(await itemsOf(item.id)).toBe(0)
 })
 
-it('further items that an owner wrote just before its death, and that no record names, are removed with the record', async () => {
+it('DynamoDB items that an owner wrote just before its death, and that its record does not name, are removed with the record', async () => {
   const { id } = await addJob(storage, 'dead')
   const item = slotItem(id, 1)
   let hasParts = false
@@ -190,7 +190,7 @@ it('further items that an owner wrote just before its death, and that no record 
   expect(await leftAfterPrune(item.id)).toBe(0)
 })
 
-it('a reap may make the task runs of an occurrence too large for one item', async () => {
+it('task runs that a reap makes too large for one DynamoDB item are read back unchanged', async () => {
   const { id } = await addJob(storage, 'reaped')
   const item = slotItem(id, 1)
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
@@ -228,7 +228,7 @@ it('a node that dies while it reaps a run leaves no unused DynamoDB item of a re
   expect(await leftAfterPrune(item.id)).toBe(0)
 })
 
-it('a step does not write the unchanged further items of a large record again', async () => {
+it('a step does not write the unchanged further DynamoDB items of a large record again', async () => {
   const { id } = await addJob(storage, 'large', 'allow')
   const trigger = triggerItem(id, 1, slotAt(1))
   const item = { ...trigger, details: { ...trigger.details, data: randomBytes(200_000).toString('base64') } }
@@ -251,7 +251,7 @@ it('a step does not write the unchanged further items of a large record again', 
   expect(parts).toBe(0)
 })
 
-it('a request whose key is used again while its record is pruned keeps the further items of the new record', async () => {
+it('a request whose key is used again while its record is pruned keeps the further DynamoDB items of the new record', async () => {
   const { id } = await addJob(storage, 'large')
   const prefix = `test-${tests - 1}`
   const data = randomBytes(200_000).toString('base64')

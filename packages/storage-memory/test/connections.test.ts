@@ -118,7 +118,7 @@ describe('wake-ups of the memory storage', () => {
     expect(told).toEqual(['told'])
   })
 
-  it('may be answered by a call to the storage in the listener', async () => {
+  it('allow a call to the storage in the listener that receives them', async () => {
     const { first, second } = pair()
     const job = await first.addJob('alpha')
     const claimed = new Promise<string[]>((resolve) => {

@@ -35,7 +35,7 @@ function failing(real: pg.Pool, failures: { readonly on: RegExp; readonly code: 
 }
 
 describe('a serialization conflict in PostgreSQL', () => {
-  it.each(['40P01', '40001'])('is repeated if its code is %s, and does not reach the caller', async (code) => {
+  it.each(['40P01', '40001'])('with the code %s reaches no caller, as the storage repeats the step', async (code) => {
     const schema = newSchema()
     const failures = [/start_step/, /write_step/, /write_step/, /COMMIT/, /read_step/].map((on) => ({ on, code }))
     const storage = open({ pool: failing(pool(), failures), schema })
@@ -45,7 +45,7 @@ describe('a serialization conflict in PostgreSQL', () => {
     expect(await create(storage, id)).toMatchObject([{ outcome: 'exists', token: 1 }])
   })
 
-  it('rejects with STORAGE_BUSY if it occurs 100 times in one call', async () => {
+  it('makes a call reject with STORAGE_BUSY if it occurs 100 times in the call', async () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
     const failures = Array.from({ length: 100 }, () => ({ on: /(start|write)_step/, code: '40001' }))
@@ -220,7 +220,7 @@ it('the process survives when idle connections break in a user’s pool without 
   await bare.end()
 })
 
-it('a read-only server is read, and a write to it rejects with STORAGE_BUSY', async () => {
+it('a read from a read-only server succeeds, and a write rejects with STORAGE_BUSY', async () => {
   const schema = newSchema()
   const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
   const standby = pool({ options: '-c default_transaction_read_only=on' })

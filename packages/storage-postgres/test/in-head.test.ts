@@ -97,7 +97,7 @@ describe('slots that start in one call', () => {
     sent.length = 0
   })
 
-  it('are stored in the table live if the head of their job already contains a slot or may contain none', async () => {
+  it('are stored in the table `live` if the head of their job already contains a slot or may contain none', async () => {
     await begin(ids.map((id) => slotItem(id, 2)))
     expect(sent).toEqual([expect.stringContaining('start_step')])
     expect(await inLive()).toEqual(

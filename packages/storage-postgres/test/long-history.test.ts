@@ -104,7 +104,7 @@ it('no call of a node reads the whole history, all waiting occurrences or all jo
   expect(heads?.seq_tup_read).toBeLessThan(50)
 })
 
-it('the end and the progress of an occurrence change no index of the tables heads and live', async () => {
+it('the end and the progress of an occurrence change no index of the tables `heads` and `live`', async () => {
   const jobs = await Promise.all(Array.from({ length: 20 }, async (_, index) => await addJob(storage, `job-${index}`)))
   await storage.createOccurrences({ now: slotAt(1), owner, items: jobs.map(({ id }) => slotItem(id, 1)) })
   const progress = jobs.map(({ id }) => ({ ...finishItem(id, 1), change: { kind: 'progress' } as const }))

@@ -263,7 +263,7 @@ describe('a commit that the storage has forbidden with `forbidCommit`', () => {
     for (const client of clients) await expect(client.query('COMMIT')).rejects.toMatchObject({ code: '23503' })
   })
 
-  it('still fails after a session with disabled triggers has committed another forbidden transaction', async () => {
+  it('still fails after a session with disabled database triggers has committed another forbidden transaction', async () => {
     const without = await forbidden('SET session_replication_role = replica')
     await without.query('COMMIT')
     await without.query('RESET session_replication_role')

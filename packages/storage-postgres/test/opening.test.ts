@@ -76,7 +76,7 @@ it('a PostgreSQL storage with migrate: false creates nothing, and uses a schema 
   expect(await open(options).get({ jobs: [id] })).toMatchObject({ jobs: [{ id }] })
 })
 
-it('a storage whose schema exists needs no right to create objects in the database', async () => {
+it('a storage whose schema exists needs no right to create schemas in the database', async () => {
   const [schema, role] = [newSchema(), `role_${process.pid}`]
   await query(`CREATE ROLE ${role} LOGIN`)
   try {

@@ -229,7 +229,7 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
     })
   })
 
-  it('is reduced in steps to one occurrence that waits for the next start, if a start rate holds it back', async () => {
+  it('is queued in steps if a start rate holds it back, and only the next occurrence to start stays pending', async () => {
     await withStorage(shards, async ({ storage }) => {
       const alpha = await addJob(storage, 'alpha', 'allow')
       await wait(storage, alpha.id, 1700)

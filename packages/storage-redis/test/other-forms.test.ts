@@ -8,7 +8,7 @@ const { start, client: admin, open } = useServers()
 
 const look = { jobs: [jobId('job-0')] }
 
-it('Redis data of an older form are refused and not changed', async () => {
+it('Redis data with an older schema version are refused and not changed', async () => {
   const { url } = await start()
   await addJob(open({ url }), 'job-0')
   const client = admin(url)
@@ -18,7 +18,7 @@ it('Redis data of an older form are refused and not changed', async () => {
   expect(await client.hgetall('{jobistemer}:meta')).toEqual({ shards: '1', schema: '0' })
 })
 
-it('Redis data of a newer form are refused by storages that open them, and by storages that are already open', async () => {
+it('Redis data with a newer schema version are refused by storages that open them, and by storages that are already open', async () => {
   const { url } = await start()
   const storage = open({ url })
   const job = await addJob(storage, 'job-0')

@@ -166,7 +166,7 @@ describe('a full disk under SQLite', () => {
     database.close()
   })
 
-  it('makes no later call reuse an owner number that was rolled back with the owner’s first call', async () => {
+  it('makes no later call reuse the number that the storage gave to an owner in a call that was rolled back', async () => {
     const database = new Database(`${scratch.directory}/small.db`)
     const small = sqliteStorage({ database })
     const crowded = await addJob(small, 'crowded', 'allow')

@@ -117,8 +117,8 @@ function idsOf(items: readonly OccurrenceAddress[]): readonly OccurrenceId[] {
   return items.map(({ id }) => id)
 }
 
-describe('a history in SQLite of several blocks and a tail', () => {
-  it('has one row for each occurrence, and its indexes contain only the tail', () => {
+describe('an SQLite history of several indexed blocks and a tail of rows that are not indexed yet', () => {
+  it('has one row for each occurrence, and its indexes leave out the tail', () => {
     const rows = database.prepare('SELECT count(*) FROM history').pluck().get()
     const indexed = database.prepare('SELECT count(*) FROM history_times').pluck().get()
     expect(rows).toBe(denseCount + triggerCount + denseCount / sparseEvery)
@@ -166,7 +166,7 @@ describe('a history in SQLite of several blocks and a tail', () => {
     expect(answers.map(({ outcome }) => outcome)).toEqual(Array(9).fill('exists'))
   })
 
-  it('answers ok for a finish that is repeated', async () => {
+  it('answers `ok` to a repeated settle that ends an occurrence', async () => {
     const items = [1, 15_000, denseCount].map((index) => finishItem(jobs.dense.id, index))
     const answers = await storage.settle({ now: slotAt(denseCount), items })
     expect(answers.map(({ outcome }) => outcome)).toEqual(['ok', 'ok', 'ok'])

@@ -193,7 +193,7 @@ describe('sqliteStorage', () => {
     for (const storage of [full, normal, memory]) await storage.close()
   })
 
-  it('sets the level at which SQLite synchronizes', async () => {
+  it('sets the level of `PRAGMA synchronous`', async () => {
     for (const [synchronous, level] of [
       ['full', 2],
       ['normal', 1],

@@ -89,7 +89,7 @@ it('data in a given folder remain after PostgreSQL has stopped', async () => {
 })
 
 it.runIf(process.getuid?.() === 0)(
-  'startPostgres as root rejects with the folders that the server’s user must be able to reach',
+  'startPostgres as root rejects, and the error lists the folders that the server’s user must be able to reach',
   async () => {
     const folder = mkdtempSync(join(tmpdir(), 'jobistemer-test-'))
     cleanUps.push(() => rmSync(folder, { recursive: true }))

@@ -5,7 +5,7 @@ import { type CronOptions, cron, cronType } from '../src/index.ts'
 const at = (text: string): number => Date.parse(text)
 
 describe('a cron schedule', () => {
-  it('accepts instants in every form, and returns Dates', () => {
+  it('accepts instants as texts, numbers, Dates and objects with `toMillis`, and returns Dates', () => {
     const daily = cron('0 0 * * *')
     const expected = new Date('2026-01-02T00:00:00Z')
     for (const instant of [
@@ -43,7 +43,7 @@ describe('a cron schedule', () => {
     expect([...minutely.between(1, 0)]).toEqual([])
   })
 
-  it('ends with the years that a Date can represent', () => {
+  it('begins with the year 1, and ends with the year 9999', () => {
     const daily = cron('0 0 * * *')
     expect(daily.next('9999-12-30T12:00:00Z')?.toISOString()).toBe('9999-12-31T00:00:00.000Z')
     expect(daily.next('9999-12-31T00:00:00Z')).toBeNull()

@@ -45,7 +45,7 @@ describe('an ISO 8601 interval', () => {
     expect(all('R1/20260131T090000+0100/P1D', { timezone: 'Asia/Tokyo' })).toEqual(['2026-01-31T08:00:00Z'])
   })
 
-  it('between two instants at the same time of day steps by days, and keeps the time of day', () => {
+  it('with two instants at the same time of day advances by days, and keeps the time of day', () => {
     expect(all('R3/2026-03-28T12:00:00/2026-03-29T12:00:00', { timezone: 'Europe/Berlin' })).toEqual([
       '2026-03-28T11:00:00Z',
       '2026-03-29T10:00:00Z',
@@ -53,7 +53,7 @@ describe('an ISO 8601 interval', () => {
     ])
   })
 
-  it('between two instants at different times of day steps by the exact time between them', () => {
+  it('with two instants at different times of day advances by the exact time between them', () => {
     expect(all('R3/2026-03-28T12:00:00/2026-03-29T13:30:00', { timezone: 'Europe/Berlin' })).toEqual([
       '2026-03-28T11:00:00Z',
       '2026-03-29T11:30:00Z',

@@ -20,7 +20,7 @@ describe('a schedule of one instant', () => {
     )
   })
 
-  it('accepts the instant in every form', () => {
+  it('accepts the instant as a text, a number, a Date or an object with `toMillis`', () => {
     const expected = new Date('2026-06-01T09:00:00.250Z')
     for (const at of [
       '2026-06-01T09:00:00.25Z',

@@ -23,7 +23,7 @@ it('fault plans with the same seed are equal, and fault plans with different see
   expect(plan({ ...one, seed: 'b' })).not.toEqual(plan(one))
 })
 
-it('a fault plan has the requested number of kills, including kills of all nodes and of replaced processes', () => {
+it('a fault plan has the requested number of kills; a kill of all nodes counts as one kill of each node', () => {
   fc.assert(
     fc.property(options, (one) => {
       const faults = plan(one)
@@ -45,7 +45,7 @@ it('the faults of a plan are ordered by time and lie within its duration', () =>
   )
 })
 
-it('a fault plan ends after the longest stop of a process that it contains', () => {
+it('each stop of a process beyond its timeouts ends before its fault plan ends', () => {
   fc.assert(
     fc.property(options, (one) => {
       for (const fault of plan(one)) {
@@ -55,7 +55,7 @@ it('a fault plan ends after the longest stop of a process that it contains', () 
   )
 })
 
-it('a fault plan of 30 s stops a process for longer than every timeout, and a plan of 100 kills once kills all nodes', () => {
+it('a fault plan of 30 s with 100 kills stops a process beyond its timeouts, and kills all nodes at the same time', () => {
   const kinds = plan({ seed: 'a', kills: 100, nodes: 4, durationMs: 30_000, ...onFile })
   expect(kinds.some((fault) => fault.kind === 'stop' && fault.beyondTimeout)).toBe(true)
   expect(kinds.some((fault) => fault.kind === 'blackout')).toBe(true)

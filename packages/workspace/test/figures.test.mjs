@@ -20,7 +20,7 @@ function folderOf(files) {
 }
 
 describe('a source file in the project’s figures', () => {
-  it('counts lines of code, but not blank lines and comments', () => {
+  it('has a number of code lines, which excludes blank lines and comments', () => {
     const content = [
       '/** A comment. */',
       'const one = 1 // beside code',
@@ -77,7 +77,7 @@ describe('a source file in the project’s figures', () => {
   })
 })
 
-it('the project’s figures count files that import one another as a circle, and each file in at most one circle', () => {
+it('the project’s figures count a group of files that import one another as one circle, and each file in at most one circle', () => {
   const imports = new Map([
     ['a', ['b']],
     ['b', ['c', 'd']],

@@ -39,7 +39,7 @@ describe('the prose that the linter reads from a source file', () => {
     expect(found('any.ts', text)).toEqual(['2 blue moon', '5 blue moon', '7 blue moons'])
   })
 
-  it('contains string and template literals of several words, at any place', () => {
+  it('contains string and template literals of several words, wherever they stand in the code', () => {
     const text = [
       "it('runs once in a blue moon', () => {})",
       `describe.each([["a blue moon", 1]])(\`in a blue moon, \${1} blue moon \${2}\`, () => {})`,

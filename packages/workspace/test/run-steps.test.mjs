@@ -80,6 +80,6 @@ it.each([
   [{ exitCode: 1, ended: undefined, output: '  a complaint\n' }, 'a complaint'],
   [{ exitCode: 3, ended: undefined, output: '' }, 'exit code 3 without a word'],
   [{ exitCode: 1, ended: 'was killed after 5 s', output: 'half' }, 'half\nThe program was killed after 5 s.'],
-])('the function complaint returns, for a program that ended as %j, the text %j', (result, expected) => {
+])('`complaint` returns, for a program that ended as %j, the text %j', (result, expected) => {
   expect(complaint(result)).toBe(expected)
 })

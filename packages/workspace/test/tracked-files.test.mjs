@@ -49,7 +49,7 @@ it.each([
   [['packages', 'tmp', 'x'], false],
   [['..', 'work', 'main'], false],
   [['{folder}', 'home', 'x'], false],
-])('the pattern for absolute paths matches the parts %j: %s', (parts, expected) => {
+])('the pattern for absolute paths, applied to a path of the parts %j, matches: %s', (parts, expected) => {
   expect(machinePath.test(parts.join('/'))).toBe(expected)
 })
 

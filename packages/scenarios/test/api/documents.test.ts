@@ -151,14 +151,14 @@ describe.each(documents)('the document $file', ({ file, shows, compared }) => {
     expect(run.compared).toBeGreaterThanOrEqual(compared)
   })
 
-  it('uses each exported value in an example', () => {
+  it('uses each value of the documented entry points in an example', () => {
     expect(entryPoints.map(({ specifier }) => specifier)).toEqual(shows)
     const examples = examplesOf(text)
     const missing = exported.filter(({ kind, name }) => kind === 'value' && !uses(examples, name))
     expect(missing.map(({ name }) => name)).toEqual([])
   })
 
-  it('mentions each exported type', () => {
+  it('mentions each export of the documented entry points', () => {
     expect(exported.filter(({ name }) => !uses(text, name)).map(({ name }) => name)).toEqual([])
   })
 })

@@ -48,7 +48,7 @@ describe.each(everywhere)('on the storage $name, `explain`', (place) => {
     expect([await nearestOf(20), await nearestOf(70)]).toEqual([null, null])
   })
 
-  it('returns the verdict due for a slot from its instant until a node has created or skipped the slot', async () => {
+  it('returns the verdict `due` for a slot from its instant until a node has created or skipped the slot', async () => {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())
     const scheduler = await world.start({ jobs: [ticking()], storage: intercepted.storage })
@@ -62,7 +62,7 @@ describe.each(everywhere)('on the storage $name, `explain`', (place) => {
     })
   })
 
-  it('returns the verdict covered for missed slots, and not_a_slot for instants between and after them', async () => {
+  it('returns the verdict `covered` for missed slots, and `not_a_slot` for instants between and after them', async () => {
     const world = createWorld(place)
     const job = ticking({ until: 50, recoveryStrategy: 'mark_as_missed' })
     const scheduler = await outage(world, job, 15, 200)
@@ -80,7 +80,7 @@ describe.each(everywhere)('on the storage $name, `explain`', (place) => {
     )
   })
 
-  it('returns the verdict not_a_slot for an instant after the missed slots', async () => {
+  it('returns the verdict `not_a_slot` for an instant after the missed slots', async () => {
     const world = createWorld(place)
     const scheduler = await outage(world, ticking(), 15, 205)
     const [, range] = (await scheduler.occurrences({ job: 'tick', states: ['missed', 'completed'] })).items
@@ -93,7 +93,7 @@ describe.each(everywhere)('on the storage $name, `explain`', (place) => {
     ])
   })
 
-  it('returns the verdict covered for the slots of a compressed run, also across 30 other records and after its cancellation', async () => {
+  it('returns the verdict `covered` for a slot of a compressed run, even if 30 records lie between both or the run was canceled', async () => {
     const world = createWorld(place)
     const job = ticking({ until: 600, recoveryStrategy: 'compressed', overlapPolicy: 'queue' })
     const first = await world.start({ jobs: [job] })
@@ -130,7 +130,7 @@ describe.each(everywhere)('on the storage $name, `explain`', (place) => {
     ])
   })
 
-  it('returns the verdict pruned for slots up to the last pruned slot only', async () => {
+  it('returns the verdict `pruned` only for slots up to the last pruned slot', async () => {
     const world = createWorld(place)
     const scheduler = await world.start({ jobs: [ticking({ until: 100 })] })
     await world.clock.advanceTo(at(105))
@@ -146,7 +146,7 @@ describe.each(everywhere)('on the storage $name, `explain`', (place) => {
     ])
   })
 
-  it('returns the verdict covered for the slots of a compressed run even if a trigger was stored before the run', async () => {
+  it('returns the verdict `covered` for the slots of a compressed run even if a trigger was stored before the run', async () => {
     const world = createWorld(place)
     const settings = {
       recoveryStrategy: 'compressed',
@@ -179,7 +179,7 @@ describe.each(everywhere)('on the storage $name, `explain`', (place) => {
     ])
   })
 
-  it('returns the verdict pruned for all past slots of a job without records', async () => {
+  it('returns the verdict `pruned` for all past slots of a job without records', async () => {
     const world = createWorld(place)
     const scheduler = await world.start({ jobs: [ticking({ until: 100 })] })
     await world.clock.advanceTo(at(200))

@@ -120,7 +120,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect((await client.failures({ job: 'bad', tasks: false })).items.map(({ tasks }) => tasks)).toEqual([[], [], []])
   })
 
-  it('`jobs` can include the last run and live counts, and can filter by the last outcome', async () => {
+  it('`jobs` can include the last run and the numbers of live occurrences, and can filter by the last outcome', async () => {
     const { client } = await scene(place)
     const { items } = await client.jobs({ include: ['lastRun', 'counts'] })
     const told = items.map(({ name, lastRun, counts }) => [name, lastRun?.state ?? null, counts?.running])
@@ -149,7 +149,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect((await client.live({ state: 'queued' })).items).toEqual([])
   })
 
-  it('a list continues from a cursor, and an iteration that the caller leaves reads no further page', async () => {
+  it('a list continues from a cursor, and reads no further page after the caller leaves the iteration', async () => {
     const { client, intercepted } = await scene(place)
     const { items, cursor } = await client.occurrences({ job: 'good', limit: 4 })
     expect(named(items)).toEqual(['good 10', 'good 20', 'good 30', 'good 40'])
@@ -221,7 +221,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
   })
 })
 
-it('`jobs` lists more than 10,000 jobs in the order of the storage, each once', async () => {
+it('`jobs` lists each of more than 10,000 jobs once, in the order of the storage instead of the order of names', async () => {
   const world = createWorld()
   const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
   onTestFinished(() => client.close())

@@ -206,7 +206,7 @@ describe('under a virtual clock, a handler', () => {
     await scheduler.shutdown()
   })
 
-  it('and its hooks read the virtual time from `context.now()`', async () => {
+  it('and the hooks of its job read the virtual time from `context.now()`', async () => {
     const clock = virtualClock(startMs)
     const seen: Date[] = []
     const { scheduler } = await scene(clock, (context) => seen.push(context.now()), {

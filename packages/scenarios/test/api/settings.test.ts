@@ -55,9 +55,12 @@ describe.each(everywhere)('on the storage $name', (place) => {
         20,
       ],
       ['that of the task, over the scheduler', { taskTimeout: 'PT40S' }, {}, { taskTimeout: 'PT50S' }, 50],
-    ])('comes from the most specific level that sets it: it is %s', async (_, defaults, settings, task, expected) => {
-      expect(await stoppedAfter(defaults, settings, task)).toBe(expected)
-    })
+    ])(
+      'comes from the most specific level that sets it: the value is %s',
+      async (_, defaults, settings, task, expected) => {
+        expect(await stoppedAfter(defaults, settings, task)).toBe(expected)
+      },
+    )
 
     it('is the value in the overrides of a trigger, even if task, job and scheduler set other values', async () => {
       const world = createWorld(place)
@@ -152,7 +155,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       ['its own, over the job', tokyo, newYork, berlin, '17:00'],
       ['its own, over the scheduler', tokyo, {}, berlin, '17:00'],
     ])(
-      'comes from the schedule, else the job, else the scheduler, else it is UTC: it is %s',
+      'comes from the schedule, else the job, else the scheduler, else it is UTC: the time zone is %s',
       async (_, own, settings, defaults, expected) => {
         const world = createWorld(place)
         const ran: string[] = []

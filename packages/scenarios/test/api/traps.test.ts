@@ -44,7 +44,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   describe('a handler that outlives its node while another node takes over the run', () => {
-    it('fails to write, because its fencing token is older', async () => {
+    it('cannot write to a database that compares fencing tokens, because its own fencing token is older', async () => {
       const world = createWorld(place)
       const ledger = { token: 0, written: [] as string[], refused: [] as string[] }
       const write = (token: number, text: string) => {
@@ -127,7 +127,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   describe('a schedule with a fixed local time', () => {
-    it('fires once, right after the gap, for all its times in a gap of the local time', async () => {
+    it('fires once, right after the gap, although two of its times lie in the same gap of the local time', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(cron('0,30 2 * * *', { timezone: 'Europe/Berlin' }))
       await world.clock.jumpTo('2026-03-28T12:00:00Z')
@@ -211,7 +211,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(await ranAt('R/2026-09-25T02:30/P1M', 'Europe/Berlin', instants)).toEqual(instants)
     })
 
-    it('with a count ends after its last repetition, also across restarts', async () => {
+    it('with a count ends after its last repetition, even if its node restarts', async () => {
       const instants = ['2026-01-31T00:00', '2026-02-28T00:00', '2026-03-31T00:00', '2026-04-30T00:00']
       expect(await ranAt('R3/2026-01-31T00:00/P1M', 'UTC', instants)).toEqual(instants.slice(0, 3))
     })

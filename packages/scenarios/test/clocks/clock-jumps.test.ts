@@ -16,7 +16,7 @@ describe('on a storage with its own clock', () => {
     ['30 days ahead', 30 * day],
     ['30 days behind', -30 * day],
   ])('that is wrong by %s', (_, byMs) => {
-    it('a node that reads the wrong time once creates, recovers and reaps no run', async () => {
+    it('after a single reading of the wrong time, a node creates, recovers and reaps no run', async () => {
       const world = new ClockWorld({ hasClock: true })
       const { job, ran, at } = world.recording()
       const long = world.long()
@@ -60,7 +60,7 @@ describe('on a storage with its own clock', () => {
       expect(node.told()).toEqual([`unconfirmed ${byMs}`, 'confirmed 0'])
     })
 
-    it("a node waits with its start until the storage's clock is right again, and reaps no running occurrence", async () => {
+    it("the start of a node waits until the storage's clock is right again, and reaps no running occurrence", async () => {
       const world = new ClockWorld({ hasClock: true })
       const { job, ran } = world.recording()
       const long = world.long()
@@ -153,7 +153,7 @@ describe('on a storage without a clock', () => {
     ['an hour ahead', hour],
     ['an hour behind', -hour],
   ])('a wall clock that is set %s', (_, byMs) => {
-    it('for 12 s on one of two nodes creates no slot ahead of its time, and every slot runs in time', async () => {
+    it('for 12 s on one of two nodes causes no early creation of a slot, and every slot runs in time', async () => {
       const world = new ClockWorld({ hasClock: false })
       const { job, ran, at } = world.recording()
       const long = world.long()

@@ -39,7 +39,7 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
     expect(ran).toEqual([])
   })
 
-  it('runs its remaining slots once after realign, without the slots that had already run ahead', async () => {
+  it('runs each of its remaining slots once after realign, but no slot that it ran while it was ahead', async () => {
     const { world, job, ran, ranAhead } = await aheadByAnHour()
     expect(ranAhead).toEqual([minute, ...minutes(60, 63)])
     const metrics = metricsCollector()
@@ -133,7 +133,7 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
     ['execute_last', [59]],
     [{ type: 'bounded_window', maxOccurrences: 2 }, [57, 58]],
   ] as const)(
-    'recovers only missed slots that did not run ahead, if its node stops after realign (recovery strategy %j)',
+    'recovers only missed slots that did not run while it was ahead, if its node stops after realign (strategy %j)',
     async (strategy, expected) => {
       const { world, job, ran } = await aheadByAnHour({ recoveryStrategy: strategy })
       const { scheduler } = await world.started('only', { jobs: [job] })
@@ -236,7 +236,7 @@ function foreignSchedule() {
   })
 }
 
-it('an update with `realign` changes the schedule of a job that is ahead from the present on', async () => {
+it('if a job is ahead, an update with `realign` applies the new schedule from the present on', async () => {
   const { world, job, ran } = await aheadByAnHour()
   const { scheduler } = await world.started('only', { jobs: [job] })
   const schedule = everySeconds(30)

@@ -70,7 +70,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await hear(25)).toEqual([runs])
   })
 
-  it('`changes` yields starts and ends of runs, slots that begin and end between two polls, and failures by job', async () => {
+  it('`changes` yields starts and ends of runs, also between two polls, and the names of jobs whose runs fail', async () => {
     const world = createWorld(place)
     const { node, hear } = await scene(world)
     expect(await hear()).toEqual([start])

@@ -165,7 +165,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     for (const { name } of jobs(50)) expect(await fates(second, name)).toEqual(['60 completed'])
   })
 
-  it('`add` rejects with the name of the job that the storage rejects, and stores the other jobs', async () => {
+  it('the error of `add` names the job that the storage rejects, and `add` stores the other jobs', async () => {
     const world = createWorld(place)
     const { intercepted, scheduler } = await start(world)
     intercepted.intercept = (call) =>

@@ -158,7 +158,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await fates(node, 'data')).toEqual(['3600 completed'])
   })
 
-  it("a node logs at its start which handler of a job is missing, and `trigger` rejects with the handler's name", async () => {
+  it('a node logs at its start which handler of a job is missing, and the error of `trigger` names the handler', async () => {
     const world = createWorld(place)
     const { handlers } = greeter(world)
     const { lines, logger } = warnings()
@@ -178,7 +178,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     })
   })
 
-  it('`trigger` on a node of an older build rejects with the name of the task for which the node has no code', async () => {
+  it('the error of `trigger` on a node of an older build names the task for which the node has no code', async () => {
     const world = createWorld(place)
     const task = (name: string) => ({ name, run: () => undefined })
     const schedule = everySeconds(3600)

@@ -105,7 +105,7 @@ describe.each(everywhere)('on the storage $name, a plan', (place) => {
 })
 
 describe.each(everywhere)('on the storage $name, `remove`', (place) => {
-  it('with an expectedVersion that is not the stored version is rejected with both versions', async () => {
+  it('with an expectedVersion that is not the stored version rejects with an error that contains both versions', async () => {
     const world = createWorld(place)
     const scheduler = await world.start({ jobs: [define('job', 10)] })
     await scheduler.update('job', { overlapPolicy: 'queue' })

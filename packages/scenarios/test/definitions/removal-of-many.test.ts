@@ -58,7 +58,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(left).toHaveLength(waiting)
   })
 
-  it('a job that another node adds during its removal stays, and runs none of the old runs', async () => {
+  it('a job that another node adds while the job is removed stays, and none of its old waiting runs starts', async () => {
     const world = createWorld(place)
     const called: string[] = []
     const intercepted = new InterceptedStorage(world.connect())

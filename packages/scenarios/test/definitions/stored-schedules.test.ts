@@ -62,7 +62,7 @@ it('a process that imports no ticker package loads the stored schedules of all t
   })
 })
 
-it('a node logs an unknown schedule type once, and runs other jobs and triggers of this job', async () => {
+it("a node logs a job's unknown schedule type once, and runs this job's triggers and all other jobs", async () => {
   const world = createWorld()
   const author = await world.start({ nodeId: 'author' })
   await author.add(dataJob('odd', everySeconds(60)))

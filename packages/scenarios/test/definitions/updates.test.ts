@@ -92,7 +92,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(log).toEqual(['20 v1 a', '20 v1 b', '20 v1 c', '40 v2 c', '40 v2 a'])
     })
 
-    it('adds a data task that runs on nodes with its handler, and changes the timeout of another task', async () => {
+    it('adds a task that is data and runs on nodes with its handler, and changes the timeout of another task', async () => {
       const world = createWorld(place)
       const { job, log } = chain(world)
       const handlers = { notify: ({ data }: TaskContext) => void log.push(`notifies ${data}`) }

@@ -158,7 +158,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await expect(client.update('slow', { maxQueued: 7 }, { actor: '' })).rejects.toMatchObject({ code: 'INVALID_NAME' })
   })
 
-  it('`pauseAll` and `resumeAll` apply to all jobs with a tag or an owner', async () => {
+  it('`pauseAll` and `resumeAll` apply to all jobs with the given tag or owner', async () => {
     const world = createWorld(place)
     const { client } = await scene(world)
     const tasks = [{ name: 'work', handler: 'note' }]

@@ -88,7 +88,7 @@ async function endOf(file: string, job: string) {
   }
 }
 
-it.concurrent('`engine.blocked` names a handler that blocks the event loop for less than deadAfter, and its node keeps its runs', async (context) => {
+it.concurrent('`engine.blocked` names the job whose handler blocks the event loop for less than deadAfter, and the node keeps its runs', async (context) => {
   const { peer, blocker, file } = await twoNodes(context, shortBlockMs)
   await blocker.until({ told: 'engine.blocked' })
   expect(blocker.all('told', 'engine.blocked')[0]?.jobs).toEqual(['blocking'])

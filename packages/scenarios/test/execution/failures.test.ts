@@ -80,7 +80,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(tasks).toEqual(['flaky canceled fail_fast', 'failing failed'])
     })
 
-    it('a task whose own strategy is continue runs after an earlier task has failed', async () => {
+    it('a task whose own strategy is `continue` runs after an earlier task has failed', async () => {
       const { called, outcome, tasks } = await outcomeOf(createWorld(place), [
         { name: 'work', fails: true },
         { name: 'more work' },
@@ -91,7 +91,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(tasks).toEqual(['work failed', 'more work canceled fail_fast', 'clean-up completed'])
     })
 
-    it('a parallel task whose own strategy is continue runs to its end after another task has failed', async () => {
+    it('a parallel task whose own strategy is `continue` runs to its end after another task has failed', async () => {
       const { endedAt, outcome, tasks } = await outcomeOf(
         createWorld(place),
         [
@@ -105,7 +105,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(tasks).toEqual(['failing failed', 'clean-up completed'])
     })
 
-    it('a task whose own strategy is continue is retried after an earlier task has failed', async () => {
+    it('a task whose own strategy is `continue` is retried after an earlier task has failed', async () => {
       const { called, tasks } = await outcomeOf(createWorld(place), [
         { name: 'work', fails: true },
         { name: 'clean-up', fails: true, failureStrategy: 'continue', retryPolicy: { maxRetries: 1 } },
@@ -114,7 +114,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(tasks).toEqual(['work failed', 'clean-up failed'])
     })
 
-    it('a failed task whose own strategy is continue does not cancel later tasks', async () => {
+    it('a failed task whose own strategy is `continue` does not cancel later tasks', async () => {
       const { called, outcome, tasks } = await outcomeOf(createWorld(place), [
         { name: 'optional', fails: true, failureStrategy: 'continue' },
         { name: 'work' },
@@ -155,7 +155,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(outcome).toEqual(['completed', null])
     })
 
-    it('a failed task whose own strategy is fail_fast cancels later tasks', async () => {
+    it('a failed task whose own strategy is `fail_fast` cancels later tasks', async () => {
       const { called, outcome } = await outcomeOf(
         createWorld(place),
         [
@@ -195,7 +195,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ['a string', 'no', { name: 'Error', message: 'no' }],
     ['nothing', undefined, { name: 'Error', message: 'undefined' }],
     ['an error with a code', Object.assign(new TypeError('no'), { code: 'E_NO' }), { name: 'TypeError', code: 'E_NO' }],
-  ])('the attempt of a handler that throws %s stores the error', async (_, thrown, kept) => {
+  ])('the attempt of a handler that throws %s is stored with the error', async (_, thrown, kept) => {
     const { clock, start } = createWorld(place)
     const run = () => {
       throw thrown

@@ -83,7 +83,7 @@ describe('a task whose handler throws', () => {
     expect(calls).toBe(attempts)
   })
 
-  it('a NonRetryableError is followed by later tasks under the failure strategy continue', async () => {
+  it('a NonRetryableError is followed by later tasks under the failure strategy `continue`', async () => {
     const world = createWorld()
     const work = () => {
       throw new NonRetryableError('denied')

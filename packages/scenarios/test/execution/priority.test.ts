@@ -131,10 +131,10 @@ describe.each(everywhere)('on the storage $name, with priorities', (place) => {
   })
 
   it.each([
-    { how: 'receives a wake-up', wakesUp: true, within: 1 },
-    { how: 'polls', wakesUp: false, within: 3 },
+    { means: 'a wake-up', wakesUp: true, within: 1 },
+    { means: 'a poll', wakesUp: false, within: 3 },
   ])(
-    "20 queued runs of low priority do not delay another job's urgent run, if the node that is to run it $how",
+    "20 queued runs of low priority do not delay another job's urgent run, of which the node learns by $means",
     async ({ wakesUp, within }) => {
       const world = createWorld(place)
       const { job, begun } = working(world)

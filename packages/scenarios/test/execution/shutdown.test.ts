@@ -519,9 +519,9 @@ describe('a scheduler', () => {
   })
 })
 
-describe('a storage call of a node that is in progress when the node shuts down', () => {
+describe('if a storage call of a node is in progress when the node shuts down', () => {
   it.each(['createOccurrences', 'claim'] as const)(
-    'to %s that yields runs makes the node release these runs without a call of their handlers',
+    'the node releases the runs that the call to %s yields, without calling their handlers',
     async (operation) => {
       const world = createWorld(memory)
       const called: string[] = []

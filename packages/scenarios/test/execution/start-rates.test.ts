@@ -149,7 +149,7 @@ describe.each(everywhere)('on the storage $name, under a start rate', (place) =>
 
 describe('a start rate', () => {
   it.each(['allow', 'cancel_running'] as const)(
-    'is rejected under the overlap policy %s, where no run waits',
+    'is rejected under the overlap policy %s, because no run waits under this policy',
     async (overlapPolicy) => {
       const world = createWorld()
       const refusal = {
@@ -167,7 +167,7 @@ describe('a start rate', () => {
     },
   )
 
-  it('with a limit above 100 is rejected with a valid rate as the remedy', () => {
+  it('with a limit above 100 is rejected, and the error proposes a valid rate', () => {
     const world = createWorld()
     const make = () => rated(world, { until: 10, startRate: { limit: 101, interval: { minutes: 1 } } })
     expect(make).toThrow(

@@ -127,7 +127,7 @@ it('`watchProcess` reports a rejection that no code handles', async () => {
 
 describe.each(faults)('a function of a user that $how', ({ fail, isAlways }) => {
   it.each(namesOf(events))(
-    'as a listener of the event $name is logged once, and stops no run and no other listener',
+    'as a listener of the event $name causes at most one log line, and stops no run and no other listener',
     async ({ name, stage }) => {
       const { logger, lines } = collectingLogger()
       let calls = 0
@@ -145,7 +145,7 @@ describe.each(faults)('a function of a user that $how', ({ fail, isAlways }) => 
   )
 
   it.each(namesOf(hooks))(
-    'as the hook $name of a job is logged for each run, and stops no run',
+    'as the hook $name of a job causes one log line for each run, and stops no run',
     async ({ name, stage }) => {
       const { logger, lines } = collectingLogger()
       const cast = new Cast({ options: { logger }, watch: () => undefined }, { [name]: fail })
@@ -156,7 +156,7 @@ describe.each(faults)('a function of a user that $how', ({ fail, isAlways }) => 
   )
 
   it.each(namesOf(metricsMethods))(
-    'as the method $name of metrics is logged once, and stops no run',
+    'as the method $name of metrics causes at most one log line, and stops no run',
     async ({ name, stage }) => {
       const { logger, lines } = collectingLogger()
       let calls = 0

@@ -69,7 +69,7 @@ const attemptsOf = async (scheduler: Scheduler) => {
 }
 
 describe.each(everywhere)('on the storage $name, a claimed run', (place) => {
-  it('starts without a write for its first attempt, and costs the claim and one settle', async () => {
+  it('starts without a write for its first attempt: its storage calls are the claim and one settle', async () => {
     const world = createWorld(place)
     const { job, calls } = asked(world, 0)
     const full = await fullNode(world, job)

@@ -110,10 +110,10 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   it.each([
-    { by: 'its execution timeout', after: 45, ends: 'failed execution_timeout', finishedAt: 135 },
-    { by: 'a cancellation', after: 60, ends: 'canceled canceled', finishedAt: 65 },
+    { event: 'its execution timeout', after: 45, ends: 'failed execution_timeout', finishedAt: 135 },
+    { event: 'a cancellation', after: 60, ends: 'canceled canceled', finishedAt: 65 },
   ])(
-    'after $by, a node that reconnects to the storage ends the run of a handler that ignored its signal',
+    'a node that reconnects to the storage after $event ends the run of a handler that ignored its signal',
     async (how) => {
       const world = createWorld(place)
       const run = () => world.clock.sleep({ minutes: 30 })
@@ -130,7 +130,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(told).toHaveLength(1)
       node.reconnect()
       await world.clock.advanceTo(at(how.after))
-      if (how.by === 'a cancellation') await scheduler.cancel((await onlyOccurrence(scheduler, 'deaf')).id)
+      if (how.event === 'a cancellation') await scheduler.cancel((await onlyOccurrence(scheduler, 'deaf')).id)
       await world.clock.advance({ minutes: 5 })
       const { state, reason, finishedAt } = await onlyOccurrence(scheduler, 'deaf')
       expect([`${state} ${reason}`, secondsOf(finishedAt as Date)]).toEqual([how.ends, how.finishedAt])

@@ -10,7 +10,7 @@ function task(isolation: Isolation, kind: string, more: object = {}) {
 }
 
 describe.each(isolations)('the handler of an isolated task that runs in a %s', (isolation) => {
-  it('receives the same context as other handlers, and its node receives its reports', async () => {
+  it('receives the same context as other handlers, and its node receives its progress and its log lines', async () => {
     const { run, scheduler, lines } = await isolatedScene(
       {
         job: [

@@ -5,7 +5,7 @@ import { everySeconds } from '../support/every.ts'
 import { memory } from '../support/places.ts'
 import { createWorld } from '../support/world.ts'
 
-it('a node that scans 3,000 jobs for old history and for silent jobs rests for most of the time', async () => {
+it('a node that scans 3,000 jobs for old history and for silent jobs is idle for most of the time', async () => {
   const world = createWorld(memory)
   const takesMs = 5
   // The test removes `track`, so that the virtual clock advances while storage calls are pending.

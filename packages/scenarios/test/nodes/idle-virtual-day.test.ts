@@ -57,7 +57,7 @@ describe('a scheduler that is alone on a memory storage and a virtual clock', ()
     expect((user + system) / 1000 / 20).toBeLessThanOrEqual(10)
   })
 
-  it('is listed as a working node by a client that reads the nodes once a minute', async () => {
+  it('is listed with the state `working` by a client that reads the nodes once a minute', async () => {
     const { clock, begin, client } = scene()
     await begin()
     const observer = client()

@@ -67,7 +67,7 @@ describe('four idle nodes', () => {
     },
   )
 
-  it('that receive a wake-up claim pending runs at once', async () => {
+  it('claim pending runs at once when they receive a wake-up', async () => {
     const world = createWorld(shared({ hasWakeUps: true }))
     const { nodes, began } = await startNodes(world, ['a', 'b'])
     await world.clock.advance({ seconds: 11 })
@@ -77,7 +77,7 @@ describe('four idle nodes', () => {
     expect(began).toEqual(['11 a', '11 b'])
   })
 
-  it('without wake-ups claim pending runs within a second', async () => {
+  it('claim pending runs within a second if they receive no wake-ups', async () => {
     const world = createWorld(shared({ hasWakeUps: false }))
     const { nodes, began } = await startNodes(world, ['a', 'b'])
     await world.clock.advance({ seconds: 11.5 })

@@ -343,11 +343,11 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
   })
 
   it.each([
-    { how: 'leaves', when: 599.98, end: (world: World, node: Scheduler) => void world.shutdown(node) },
+    { leavesOrDies: 'leaves', when: 599.98, end: (world: World, node: Scheduler) => void world.shutdown(node) },
     // Heartbeats are five seconds apart, so the peer declares the node dead at about the instant of the node's last slots.
-    { how: 'dies', when: 566, end: (world: World, node: Scheduler) => world.crash(node) },
+    { leavesOrDies: 'dies', when: 566, end: (world: World, node: Scheduler) => world.crash(node) },
   ])(
-    'a node launches the slots of its only peer after that peer $how, including the last slot of a schedule',
+    'after its only peer $leavesOrDies, a node launches the slots of that peer, including the last slot of a schedule',
     async ({ when, end }) => {
       for (let phase = 0; phase < 1; phase += 0.25) {
         const world = createWorld(place)

@@ -378,7 +378,7 @@ describe('the log of a scheduler has one line', () => {
     expect(again.loud()).toEqual([{ ...follows, version: 3 }])
   })
 
-  it('for a followed definition, but no line for a windowed update by the same node', async () => {
+  it('for a followed definition, but no line if the same node updated the job for a window of time', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const scheduler = await world.start({ jobs: [slow(world, 0)], logger })

@@ -117,7 +117,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect([ofFirst, ofSecond].map((metrics) => metrics.counter('scheduler_takeovers_total'))).toEqual([0, 1])
   })
 
-  it('queued slots that an update or a removal cancels cause events and are counted in metrics', async () => {
+  it('if an update or a removal cancels queued slots, each cancellation emits an event and is counted in metrics', async () => {
     const world = createWorld(place)
     const counted: unknown[] = []
     const metrics: Metrics = {
@@ -197,7 +197,7 @@ describe('metrics whose methods fail', () => {
     ['reject', () => Promise.reject(new Error('no room left'))],
   ]
 
-  it.each(failures)('stop nothing, and are logged once for each method: they %s', async (_how, fail) => {
+  it.each(failures)('stop no run, and are logged once for each method: they %s', async (_how, fail) => {
     const world = createWorld()
     const lines: string[] = []
     const error = (fields: object, message: string): void => {

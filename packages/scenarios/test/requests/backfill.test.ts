@@ -410,7 +410,7 @@ it('under the overlap policy cancel_running, a backfill run that a slot displace
   expect(await node.backfill('job', { from: at(-120), to: at(0), key: 'k' })).toMatchObject({ open: 0 })
 })
 
-it('only a backfill of all slots runs pruned slots, and the runs of the backfill are pruned by the age of these runs', async () => {
+it('only a backfill of all slots runs pruned slots, and its runs are pruned by their own age, not by the age of their slots', async () => {
   const world = createWorld()
   const ran: string[] = []
   const node = await world.start({ jobs: [minutely(ran)] })
@@ -465,7 +465,7 @@ it('a backfill uses the schedule that is in force at its request', async () => {
   expect(await slots()).toBe(10)
 })
 
-it('an invalid backfill is rejected with the name of the invalid field, and stores nothing', async () => {
+it('an invalid backfill is rejected with an error that names the field, and stores nothing', async () => {
   const world = createWorld()
   const job = minutely([])
   const idle = defineJob({ name: 'idle', tasks: [{ name: 'work', run: () => undefined }] })

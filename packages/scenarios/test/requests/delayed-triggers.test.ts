@@ -14,7 +14,7 @@ function minutely(ran: string[], overlapPolicy: OverlapPolicy = 'skip', taskSeco
 }
 
 describe.each(everywhere)('on the storage $name, a delayed trigger', (place) => {
-  it('starts at its time and skips no slot, under every overlap policy that prevents overlaps', async () => {
+  it('starts at its time and causes no skipped slot, under every overlap policy that prevents overlaps', async () => {
     for (const policy of ['skip', 'queue', 'queue_one', 'cancel_running'] as const) {
       const world = createWorld(place)
       const ran: string[] = []

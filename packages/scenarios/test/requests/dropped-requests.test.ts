@@ -51,7 +51,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(sent).toHaveLength(1)
   })
 
-  it('an update that adds a schedule sets the policy skip, and an update that removes the schedule restores allow', async () => {
+  it('an update that adds a schedule sets the overlap policy to skip, and an update that removes the schedule restores allow', async () => {
     const world = createWorld(place)
     const { job } = mail(world)
     const node = await world.start({ jobs: [job] })

@@ -170,7 +170,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       },
     )
 
-    it('through a node that does not know the job is reported with the id of the job', async () => {
+    it('through a node that does not know the job emits an event with the id of the job in place of its name', async () => {
       const world = createWorld(place)
       const { job } = ticking(world, { until: 20, takes: 15, overlapPolicy: 'queue' })
       const first = await world.start({ jobs: [job] })
@@ -466,7 +466,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(await scheduler.update('tick', { overlapPolicy: 'queue' })).toMatchObject({ version: 2, changed: false })
     })
 
-    it('with an outdated expectedVersion is rejected with both versions', async () => {
+    it('with an outdated expectedVersion rejects with an error that contains both versions', async () => {
       const world = createWorld(place)
       const { job } = ticking(world)
       const scheduler = await world.start({ jobs: [job] })

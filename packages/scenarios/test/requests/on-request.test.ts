@@ -45,7 +45,7 @@ describe.each(everywhere)('on the storage $name, a job without a schedule', (pla
     })
   })
 
-  it('gets a schedule by an update, and loses the schedule by another update for a window or for good', async () => {
+  it('gets a schedule by an update, and further updates remove the schedule for a window or permanently', async () => {
     const world = createWorld(place)
     const ran: number[] = []
     const node = await world.start({ jobs: [report(({ scheduledAt }) => ran.push(secondsOf(scheduledAt)))] })
@@ -91,7 +91,7 @@ describe.each(everywhere)('on the storage $name, a job without a schedule', (pla
 })
 
 describe('the tags and the description of a job', () => {
-  it('are part of its definition, can be changed by an update, and the tags can be searched', async () => {
+  it('are part of its definition, can be changed by an update, and `jobs` finds jobs by a tag', async () => {
     const world = createWorld()
     const node = await world.start({ jobs: [report(() => undefined)] })
     await node.add(defineJob({ name: 'other', tags: ['eu'], tasks: [{ name: 'work', handler: 'note' }] }))

@@ -92,7 +92,7 @@ async function callsWithin(world: World, counted: InterceptedStorage, seconds: n
 }
 
 describe.each(everywhere)('on the storage $name', (place) => {
-  it('a node that may hold 5 of 200 jobs runs each slot once and in time, and never holds more than 60 jobs', async () => {
+  it('a node with a limit of 5 jobs also loads due jobs, holds fewer than 60 of 200 jobs, and runs each slot once and in time', async () => {
     const world = createWorld(place)
     const jobs = crowd(200)
     const { ran, late, optionsOf } = noting(world)
@@ -173,7 +173,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(late).toEqual([])
   })
 
-  it('calls that name a job load the job if the node does not hold it', async () => {
+  it('a call that names a job makes the node load the job if the node does not hold it', async () => {
     const world = createWorld(place)
     const { ran, optionsOf } = noting(world)
     const jobs = Array.from({ length: 40 }, (_, index) => dataJob(`job ${index}`, 86_400))
@@ -291,7 +291,7 @@ describe('a node that loads due jobs', () => {
     expect(ran).toHaveLength(2200)
   })
 
-  it('notices if more jobs are added than the node may hold, and emits no event when it loads or evicts a job', async () => {
+  it('evicts jobs if more jobs are added than the node may hold, and emits no event when it loads or evicts a job', async () => {
     const world = createWorld(memory)
     const { ran, late, optionsOf } = noting(world)
     const node = await world.start(optionsOf('only'))

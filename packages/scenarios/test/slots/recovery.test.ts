@@ -275,7 +275,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(runs).toMatchObject([{ slot: 180, recovered: true, span: [60, 180, 3] }, { slot: 300 }])
     })
 
-    it('are not part of a compressed run of more slots than the node reads by id', async () => {
+    it('are not part of a compressed run, even if the run has more slots than the node reads one by one by id', async () => {
       const world = createWorld(place)
       const { job, runs } = recording(world, { recoveryStrategy: 'compressed', every: 1, until: 300 })
       const first = await world.start({ jobs: [job] })
@@ -312,7 +312,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     )
   })
 
-  it('missed slots run under the overlap policy skip, which applies again to later slots', async () => {
+  it('missed slots run despite the overlap policy skip, which applies again to later slots', async () => {
     const world = createWorld(place)
     const { job } = recording(world, { recoveryStrategy: 'execute_all', overlapPolicy: 'skip', takes: 5 })
     const scheduler = await outage(world, job, 250)
@@ -457,7 +457,7 @@ describe('after a month without a node', () => {
     return scheduler
   }
 
-  it('a job with a slot each second runs once and leaves one missed range', async () => {
+  it('a job with a slot each second runs once, and one record contains all its other missed slots', async () => {
     const world = createWorld(memory)
     const { job, runs } = recording(world, { every: 1 })
     const scheduler = await startAfter(world, job)

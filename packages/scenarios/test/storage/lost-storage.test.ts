@@ -148,7 +148,7 @@ describe('requests that a storage acknowledged and lost', () => {
 })
 
 describe('a storage that loses all its data', () => {
-  it('receives a job without further slots again, together with the other jobs', async () => {
+  it('receives all jobs again from a node, including a job that has no further slots', async () => {
     const { world, losing, start } = lossyWorld()
     const { job, ran } = noting(world)
     const launch = noting(world, 'launch', { schedule: once(at(5)) })

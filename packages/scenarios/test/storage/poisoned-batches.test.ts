@@ -118,7 +118,7 @@ describe('an item that the storage always rejects', () => {
     expect(await fates(scheduler, 'ticking')).toEqual(['60 completed', '120 completed', '180 completed'])
   })
 
-  it('suspends its job with an event if the item is a slot, and the slot is retried a minute later', async () => {
+  it('suspends its job and emits an event if the item is a slot, and the slot is retried a minute later', async () => {
     const world = createWorld()
     const bad = working(world, 'bad', () => 'well')
     const endless = defineJob({ name: 'endless', schedule: everySeconds(60), tasks: [{ name: 'work', run: () => 1 }] })
