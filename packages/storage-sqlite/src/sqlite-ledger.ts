@@ -1,14 +1,13 @@
 import { type JobId, systemClock } from '@jobistemer/core'
-import {
-  afterThisTurn,
-  type DueJobs,
-  type HistoryRemover,
-  type JobQuery,
-  type JobRecord,
-  type LiveCounts,
-  type OccurrenceRecord,
-  type Page,
-  type SyncLedger,
+import type {
+  DueJobs,
+  HistoryRemover,
+  JobQuery,
+  JobRecord,
+  LiveCounts,
+  OccurrenceRecord,
+  Page,
+  SyncLedger,
 } from '@jobistemer/core/storage'
 import { Checkpoints } from './checkpoints.ts'
 import { Connection } from './connection.ts'
@@ -219,8 +218,6 @@ export class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
 
   readonly forget: HistoryRemover['forget'] = async (jobId, before) => {
     await this.#connection.write(() => forget(this.tables, jobId, before))
-    // A prune of all jobs runs this code once for each job. The pause lets the process run other code between two jobs.
-    await new Promise<void>((resolve) => afterThisTurn(resolve))
   }
 
   readonly heartbeat: Ledger['heartbeat'] = (request) => {

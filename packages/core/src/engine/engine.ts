@@ -329,7 +329,7 @@ export class Engine implements CallingNode {
       void this.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
       return
     }
-    this.logger.error({ where, err: error }, 'the engine failed')
+    this.logger.error({ where, err: error }, 'unexpected error in the engine')
     if (!isGone) return
     // The node cannot read or write any more.
     if (this.#call === null) void this.disconnect()

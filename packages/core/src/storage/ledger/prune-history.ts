@@ -1,5 +1,6 @@
 import { recordsPerCall } from '../../tuning.ts'
 import type { JobId } from '../../ids.ts'
+import { afterThisTurn } from '../../system-clock.ts'
 import type { JobRecord } from '../job-record.ts'
 import { finalStates, type OccurrenceRecord } from '../occurrence-record.ts'
 import { isPrunable, lastSlotOf } from '../rules.ts'
@@ -25,6 +26,8 @@ export async function pruneHistory(
       const answer = await pruneJob(ledger, history, { ...request, jobId: id, limit: limit - removed })
       removed += answer.removed
       if (answer.more) return { removed, more: true }
+      // A storage in the process of the node may answer within this turn of the event loop, and would block all other code.
+      await new Promise<void>((resolve) => afterThisTurn(resolve))
     }
     cursor = page.cursor
   } while (cursor !== null)

@@ -2,7 +2,7 @@ import type { Storage } from '../storage.ts'
 import { type AsyncWriter, AsyncWrites } from './async-writes.ts'
 import { AsyncSteps } from './async-steps.ts'
 import type { Ledger } from './ledger.ts'
-import { LedgerStorage, type LedgerSteps } from './ledger-storage.ts'
+import { LedgerStorage } from './ledger-storage.ts'
 import { SyncSteps } from './sync-steps.ts'
 
 /**
@@ -14,6 +14,9 @@ export function storageFromLedger(ledger: Ledger): Storage {
 }
 
 /** Makes the writing methods of a storage from a ledger, for an adapter that implements the other methods itself. */
-export function writesFromLedger(ledger: AsyncWriter): Omit<LedgerSteps, 'claim' | 'within'> {
-  return new AsyncWrites(ledger)
+export function writesFromLedger(
+  ledger: AsyncWriter,
+): Pick<Storage, 'saveJobs' | 'createOccurrences' | 'settle' | 'cancel' | 'reap'> {
+  // `AsyncWrites` shares methods with synchronous ledgers, but each of its own methods returns a promise.
+  return new AsyncWrites(ledger) as Pick<Storage, keyof AsyncWrites & keyof Storage>
 }
