@@ -1,3 +1,4 @@
+import { JobistemerError } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import { checkLossyRun, checkRun } from './checker/check-run.ts'
 import { checkedJob, checkStoredLedger } from './checker/check-stored-ledger.ts'
@@ -18,6 +19,7 @@ import type { TortureReport } from './report/torture-report.ts'
 import type { PreparedStorage } from './storages/storage-kind.ts'
 import { storageKind } from './storages/storage-kinds.ts'
 import type { TortureOptions } from './torture-options.ts'
+import { sleep } from './support/sleep.ts'
 import { SeededRandom } from '@jobistemer/test-kit'
 import { workload } from './workload/workload.ts'
 
@@ -37,6 +39,9 @@ const shutdownLimitMs = 20_000
 // Maximum time for which an engine repeats a call, in ms. An outage and its detection take some seconds, and the next
 // retry comes within 5 s.
 const longestRepeatMs = 20_000
+
+// Pause before the driver repeats its own call, in ms.
+const repeatPauseMs = 200
 
 /** Runs nodes on a storage, injects faults, lets the nodes recover, and checks the result. */
 export async function torture(options: TortureOptions, details: TortureDetails = {}): Promise<TortureReport> {
@@ -97,9 +102,19 @@ async function tortureStorage(
       losesWrites: options.loseWrites,
     }
     const forgetNodes = async (): Promise<void> => {
-      const storage = await open()
-      await removeNodes(storage)
-      await storage.close()
+      // A restarted Redis Cluster redirects calls until its servers agree on the slots again.
+      const until = hostTime().mono + longestRepeatMs
+      for (;;) {
+        const storage = await open()
+        try {
+          return await removeNodes(storage)
+        } catch (error) {
+          if (!JobistemerError.isInstance(error, 'STORAGE_UNREACHABLE') || hostTime().mono > until) throw error
+          await sleep(repeatPauseMs)
+        } finally {
+          await storage.close()
+        }
+      }
     }
     const runner = new FaultRunner(fleet, { seed, witnessFile, server, forgetNodes, record })
     await runner.run(planFaults({ seed, durationMs, counts: details.counts ?? usualCounts(usual) }), kills)

@@ -57,7 +57,7 @@ it.each([
   [['--storage', 'oracle'], /no storage "oracle".*one of: sqlite, redis, redis-cluster, dynamodb, postgres/s],
   [
     ['--sabotage', 'nothing'],
-    /ignore-token, create-twice, split-overlap, forget-wake, complete-late, one-place-more, one-start-more: nothing/,
+    /ignore-token, create-twice, split-overlap, forget-wake, complete-late, one-place-more, one-start-more, not nothing/,
   ],
   [['--nodes', '0'], /--nodes is not a whole number from 1 to 64: 0/],
   [['--nodes', '2.5'], /--nodes is not a whole number/],
