@@ -94,7 +94,7 @@ export default {
     },
     'packages/workspace': {
       entry: ['commands/*.mjs', 'runner/print-pnpm-location.mjs'],
-      // The projects that a rehearsal creates have their own dependencies, so knip ignores them.
+      // The projects that the rehearsal of a release creates have their own dependencies, so knip ignores these projects.
       project: ['**/*.mjs', '!rehearse/project/**'],
       ignoreDependencies: ['@arethetypeswrong/cli', 'publint', 'typescript-oldest'],
     },

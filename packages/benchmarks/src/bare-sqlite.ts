@@ -96,7 +96,7 @@ function finisher(database: Database.Database, ids: readonly Buffer[]) {
 
 function indexExtender(database: Database.Database): (after: number, last: number) => void {
   const statements = [
-    `INSERT INTO history_times SELECT row >> 14, job, scheduled_at, id, row, job_version, token > 0 FROM history
+    `INSERT INTO history_times SELECT row >> 14, job, scheduled_at, id, row, job_version FROM history
        WHERE row > ? AND row <= ? ORDER BY 1, 2, 3, 4`,
     `INSERT INTO history_ids SELECT row >> 14, substr(id, 1, 6), row FROM history
        WHERE row > ? AND row <= ? ORDER BY 1, 2, 3`,

@@ -8,7 +8,7 @@ import { cron } from '@jobistemer/ticker-cron'
 
 // A node of the benchmark with a million jobs, started with --expose-gc. Prints its measurements as JSON.
 
-/** The work of a process of the benchmark with a million jobs. */
+/** The settings of a process of the benchmark with a million jobs, as JSON in the first argument of the process. */
 export interface MillionOrder {
   readonly url: string
   /** `fill` stores the jobs; `watch` starts a node on the storage with these jobs and measures the cost of the node. */

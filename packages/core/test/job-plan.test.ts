@@ -33,7 +33,7 @@ function planOf(defaults: JobOverrides = {}): JobPlan {
 
 const stored = (defaults: JobOverrides) => readJobDocument(JSON.parse(JSON.stringify(toJobDocument(job, defaults))))
 
-describe('the plan of a job', () => {
+describe('the plan by which a node runs a job', () => {
   it('merges settings from the defaults, the scheduler, the job and each task, in this order', () => {
     const plan = planOf({ taskTimeoutMs: 5, executionTimeoutMs: 6 })
     expect(plan.version).toBe(3)
@@ -55,12 +55,12 @@ describe('the plan of a job', () => {
     expect(planFromDocument(stored(defaults), 3, { tasks: job.tasks, handlers })).toEqual(planOf(defaults))
   })
 
-  it('is null on a node that lacks the code of a task', () => {
+  it('is null if the node lacks the code of a task', () => {
     const tasks = job.tasks.slice(1)
     expect(planFromDocument(stored({}), 1, { tasks, handlers })).toBeNull()
   })
 
-  it('is null on a node that lacks a named handler', () => {
+  it('is null if the node lacks a named handler', () => {
     expect(planFromDocument(stored({}), 1, { tasks: job.tasks, handlers: new Map() })).toBeNull()
     expect(planFromJob(job, {}, 1, new Map())).toBeNull()
   })
@@ -78,7 +78,7 @@ describe('the plan of a job', () => {
     expect(plan.tasks[2]?.settings.taskTimeoutMs).toBe(99)
   })
 
-  it('runs every task of a trigger with the failure strategy continue although one task failed', () => {
+  it('marks every task to run although another task failed, for a trigger with the failure strategy continue', () => {
     const overridden = overridePlan(planOf(), { failureStrategy: 'continue' }, null)
     expect(overridden.tasks.map(({ alwaysRuns }) => alwaysRuns)).toEqual([true, true, true])
   })

@@ -34,8 +34,8 @@ import { contended, loadOccurrences, type Table, untilDecided } from './table.ts
 type Survivors = Map<OccurrenceId, OccurrenceAddress>
 
 /**
- * A job's plan lists the writes of a large step that do not fit into one transaction. Makes the remaining writes, then removes
- * the plan. Several nodes may carry out the same plan at once.
+ * The stored plan of a job lists the writes of a large step that do not fit into one transaction. Makes these writes, then
+ * removes the plan. Several nodes may carry out the same plan at once.
  */
 export async function carryOut(table: Table, head: StoredHead): Promise<void> {
   const writes = await readPlan(table, head)

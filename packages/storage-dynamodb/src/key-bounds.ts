@@ -9,7 +9,7 @@ export interface InstantRange {
   readonly order: 'ascending' | 'descending'
 }
 
-/** Sort keys, inclusive. */
+/** The lowest and the highest sort key of a query, both inclusive. */
 export interface KeyBounds {
   readonly lower: string
   readonly upper: string

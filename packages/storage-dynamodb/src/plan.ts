@@ -45,7 +45,7 @@ export function planWrites(
   })
 }
 
-/** Returns the remaining writes of a job's plan; `null` if the plan has been carried out. */
+/** Returns the writes of a large step that a job's stored plan contains; `null` if a node has carried out this plan. */
 export async function readPlan({ keys, requests }: Table, head: StoredHead): Promise<readonly PlannedWrite[] | null> {
   const places = Array.from({ length: head.planParts }, (_, part) => keys.plan(head.id, part))
   const found = await requests.getAll(places)

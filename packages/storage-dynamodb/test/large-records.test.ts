@@ -544,8 +544,8 @@ function latePlans(first: () => Promise<unknown>): Pick<DynamoDBClient, 'send'> 
   }
 }
 
-describe('an occurrence whose end wakes hundreds of others keeps its task runs unchanged', () => {
-  it('when an owner settles the end', async () => {
+describe('the task runs of an occurrence whose end wakes hundreds of others', () => {
+  it('are stored as the owner sent them with the end', async () => {
     const id = await addCutOff('finish')
     const late = latePlans(async () => {})
     storage = dynamodbStorage({ client: late, tableName: 'large', prefix: `test-${tests - 1}` })
@@ -557,7 +557,7 @@ describe('an occurrence whose end wakes hundreds of others keeps its task runs u
     await assertLedger(storage)
   })
 
-  it('when an owner settles the end, if an earlier settle of the owner arrives before the plan of the step is stored', async () => {
+  it('are stored as the owner sent them with the end, although an earlier settle arrives during this step', async () => {
     const plain = storage
     const id = await addCutOff('overtaken')
     const last = { ...finishItem(id, 1), sequence: 2 }
@@ -577,7 +577,7 @@ describe('an occurrence whose end wakes hundreds of others keeps its task runs u
     await assertLedger(plain)
   })
 
-  it('when a reap ends it, if a later settle of the owner arrives before the plan of the step is stored', async () => {
+  it('are stored as the owner sent them last, if this settle arrives before a reap has stored its plan', async () => {
     const plain = storage
     const id = await addCutOff('alive')
     const { id: occurrence, jobId, scheduledAt, runs } = finishItem(id, 1)
@@ -594,14 +594,14 @@ describe('an occurrence whose end wakes hundreds of others keeps its task runs u
     await assertLedger(plain)
   })
 
-  it('when an owner settles the end, if the task runs are too large for one item', async () => {
+  it('are stored as the owner sent them with the end, even if they are too large for one DynamoDB item', async () => {
     const id = await addCutOff('large-finish')
     const last = { ...finishItem(id, 1), runs: largeRuns(4) }
     expect(await storage.settle({ now: slotAt(14), items: [last] })).toMatchObject([{ outcome: 'ok' }])
     expect((await recordOf(last.id))?.runs).toEqual(last.runs)
   })
 
-  it('when a reap ends it', async () => {
+  it('are stored as a reap sent them with the end', async () => {
     const id = await addCutOff('reap')
     const { id: occurrence, jobId, scheduledAt, runs } = finishItem(id, 1)
     const reap = {

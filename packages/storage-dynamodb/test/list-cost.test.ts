@@ -112,7 +112,7 @@ it('a list of failed occurrences stops reading when its page is full, however lo
   expect(usage.reads).toBeLessThan(4)
 })
 
-it('a list by state finds its occurrences in a long history, with any page size', async () => {
+it('a list of failed occurrences contains each failure of a long history, with any page size', async () => {
   const id = await failedAfter(90)
   await run(id, 3, 'completed')
   await run(id, 4, 'failed')

@@ -66,7 +66,7 @@ describe('the DynamoDB table', () => {
     })
   })
 
-  it('is refused if it has the keys of another application, and nothing is written to it', async () => {
+  it('with the keys of another application is refused by the storage and by `createTable`, which write nothing', async () => {
     const attribute = { AttributeName: 'id', AttributeType: 'S' } as const
     await client.send(
       new CreateTableCommand({
@@ -83,7 +83,7 @@ describe('the DynamoDB table', () => {
     expect((await client.send(new ScanCommand({ TableName: 'other-keys' }))).Count).toBe(0)
   })
 
-  it('is refused if it lacks the index, and nothing is written to it', async () => {
+  it('without its secondary indexes is refused by the storage and by `createTable`, which write nothing to it', async () => {
     const {
       GlobalSecondaryIndexes: _,
       AttributeDefinitions: attributes,

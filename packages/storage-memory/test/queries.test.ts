@@ -55,7 +55,7 @@ describe('a list of a job’s occurrences in the memory storage', () => {
     expect(falling.map(({ details }) => details.requestKey)).toEqual(rising.toReversed())
   })
 
-  it('finds live occurrences without reading the history, and the history in short pages', async () => {
+  it('is one page for live states, and several short pages for states that need a read of a long history', async () => {
     const node = new Node()
     const jobId = await withHistory(node, 25_000)
     const live = [triggerItem(jobId, 'first', start + 1), triggerItem(jobId, 'last', slotAt(30_000))]
@@ -92,7 +92,7 @@ describe('a list of a job’s occurrences in the memory storage', () => {
 })
 
 describe('a list of live occurrences in the memory storage', () => {
-  it('finds running occurrences by node and by deadline', async () => {
+  it('with the filter `node` or `deadlineBefore` contains only the matching running occurrences', async () => {
     const node = new Node()
     const other = new Node(node.storage, 'node-b')
     const job = await node.addJob('alpha', 'allow')
@@ -134,7 +134,7 @@ describe('a list of live occurrences in the memory storage', () => {
 })
 
 describe('a list of jobs in the memory storage', () => {
-  it('is ordered by id, and finds changed, tagged and deleted jobs', async () => {
+  it('is ordered by id, and contains only jobs that match the filters `changedSince`, `owner` and `deleted`', async () => {
     const node = new Node()
     const ids = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((name) => node.addJob(name)))
     const [first, second] = ids as [JobId, JobId]

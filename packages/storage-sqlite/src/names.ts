@@ -27,7 +27,7 @@ export class Names {
     this.#handlers.forget()
   }
 
-  /** Returns the number of an owner, if the owner has one. */
+  /** Returns the row number of an owner in the table `owners`; `undefined` if the table does not contain the owner. */
   findOwner(owner: Owner): number | undefined {
     // All items of a batch have the same owner object, so one cached number usually suffices.
     if (owner === this.#lastOwner) return this.#lastOwnerRow
@@ -39,7 +39,7 @@ export class Names {
     return row
   }
 
-  /** Returns the number of an owner. Adds an unknown owner, so only write steps may call this. */
+  /** Returns the row number of an owner in the table `owners`. Adds an unknown owner, so only write steps may call this. */
   ownerRow(owner: Owner): number {
     return this.findOwner(owner) ?? this.#owners.add(owner.node, owner.incarnation)
   }
@@ -53,7 +53,7 @@ export class Names {
     return this.#handlers.find(key)
   }
 
-  /** Returns the number of a handler key. Adds an unknown key, so only write steps may call this. */
+  /** Returns the row number of a key in the table `handlers`. Adds an unknown key, so only write steps may call this. */
   handlerRow(key: string): number {
     return this.#handlers.find(key) ?? this.#handlers.add(key)
   }

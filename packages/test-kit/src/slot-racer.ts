@@ -23,8 +23,10 @@ for (let round = 1; round <= rounds; round++) {
   const mine = items.filter((_, index) => answers[index]?.outcome === 'created')
   for (const [index, answer] of answers.entries()) {
     const isFine = answer.outcome === 'exists' || (answer.outcome === 'created' && answer.state === 'running')
-    if (!isFine)
-      throw new Error(`round ${round}: the storage answered ${JSON.stringify(answer)} for slot ${items[index]?.id}`)
+    if (!isFine) {
+      const problem = `the storage must create and start the slot ${items[index]?.id}, or answer that it exists`
+      throw new Error(`round ${round}: ${problem}. It answered ${JSON.stringify(answer)}.`)
+    }
   }
   started.push(...mine.map(({ id }) => id))
   const settled = await storage.settle({ now: now + 20, items: mine.map(({ jobId }) => finishItem(jobId, round)) })

@@ -228,7 +228,7 @@ describe('a cron schedule at an offset change of its time zone', () => {
     expect(autumn('30 * * * *', { fold: 'last' })).toEqual(['06:30:00', '07:30:00'])
   })
 
-  it('fires once on the next day for the fixed times of a day that the zone skipped', () => {
+  it('fires at the start of the next day if the time zone skips a whole day that contains a fixed time of the schedule', () => {
     // Samoa skipped 30 December 2011.
     expect(
       [...cron('0 9 * * *', { timezone: 'Pacific/Apia' }).between('2011-12-29T00:00:00Z', '2012-01-01T00:00:00Z')].map(

@@ -20,7 +20,10 @@ const folder = new URL('../lint/', import.meta.url)
 /** @returns {Phrase[]} the phrases of `lint/phrases.tsv` */
 export function readPhrases() {
   return readTable('phrases.tsv').map(([phrase = '', later = '', why = '', instead = '']) => {
-    if (!['', 'later'].includes(later) || instead === '') throw new Error(`phrases.tsv: incomplete row "${phrase}"`)
+    if (instead === '') throw new Error(`phrases.tsv: the row of "${phrase}" has no text in the column "write instead"`)
+    if (!['', 'later'].includes(later)) {
+      throw new Error(`phrases.tsv: the second cell of "${phrase}" must be empty or "later", not "${later}"`)
+    }
     return { variants: phrase.split('|'), later: later === 'later', why, instead }
   })
 }

@@ -5,7 +5,7 @@ import { openStorage } from './open-storage.ts'
 
 // A node of the failover benchmark. Its jobs are due every second, and the node has the default options.
 
-/** The settings of a node of the failover benchmark. */
+/** The settings of a node of the failover benchmark, as JSON in the first argument of its process. */
 export interface FailoverOrder {
   readonly address: string
   readonly prefix: string

@@ -5,7 +5,7 @@ import { startNode } from './start-node.ts'
 
 const program = new URL('./node-process.js', import.meta.url)
 
-/** A group of node processes that all receive the same orders. */
+/** A group of node processes that all receive the same `NodeOrder` messages. */
 export class Fleet {
   readonly #nodes: readonly ChildProcess[]
 
@@ -21,7 +21,7 @@ export class Fleet {
     return this.#nodes.length
   }
 
-  /** Makes all nodes end their current order and begin a new one. Resolves when all nodes have begun. */
+  /** Makes all nodes stop their present jobs, and run the jobs of `order`. Resolves when all nodes have begun. */
   async begin(order: NodeOrder): Promise<void> {
     await this.#ask(order)
   }

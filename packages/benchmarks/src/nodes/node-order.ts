@@ -1,4 +1,4 @@
-/** The work that all nodes of a fleet do next. */
+/** The jobs that all nodes of a fleet run next, and the storage of these jobs. */
 export interface NodeOrder {
   readonly address: string
   readonly prefix: string
@@ -7,7 +7,7 @@ export interface NodeOrder {
   readonly dueFrom: number | null
 }
 
-/** What a node has done since its last order. */
+/** What a node has done since it received its last `NodeOrder`. */
 export interface NodeReport {
   readonly runs: number
   /** Time of the last run, in epoch milliseconds. */

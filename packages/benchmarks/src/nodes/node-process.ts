@@ -5,8 +5,8 @@ import { cron } from '@jobistemer/ticker-cron'
 import { jobNames, type NodeOrder, type NodeReport, type NodeRequest } from './node-order.ts'
 import { openStorage } from './open-storage.ts'
 
-// A node of a fleet. One process works on several orders in sequence, so that its code is already compiled when a
-// measurement begins.
+// A node of a fleet. One process runs the jobs of several `NodeOrder` messages in sequence, so that its code is already
+// compiled when a measurement begins.
 
 const quiet = () => {}
 // The benchmark stops the nodes on purpose, so the log would only report expected gaps.

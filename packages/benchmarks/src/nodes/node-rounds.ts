@@ -89,7 +89,7 @@ export async function keepTime(
   return await rest(fleet, { serverCpu, seconds })
 }
 
-/** Measures the cost of a fleet that receives no new orders for `seconds`. */
+/** Measures the cost of a fleet for `seconds`, while the nodes continue with the jobs of their last `NodeOrder`. */
 export async function rest(
   fleet: Fleet,
   { serverCpu, seconds }: { readonly serverCpu: ServerCpu; readonly seconds: number },

@@ -3,9 +3,9 @@ import { createScheduler, defineJob, silentLogger } from '@jobistemer/core'
 import { cron } from '@jobistemer/ticker-cron'
 import { openStorage } from './open-storage.ts'
 
-// A node of the takeover benchmark. The node has the default options, except the options in its order.
+// A node of the takeover benchmark. The node has the default options, except the options that `TakeoverOrder` contains.
 
-/** The settings of a node of the takeover benchmark. */
+/** The settings of a node of the takeover benchmark, as JSON in the first argument of its process. */
 export interface TakeoverOrder {
   readonly address: string
   readonly nodeId: string

@@ -25,7 +25,7 @@ export interface RequestRound {
   readonly latencies: readonly number[]
 }
 
-/** A source of requests, with a callback at the start of each run. */
+/** Requests runs of one job. The handler of the job calls `onRun` when a run starts. */
 interface Asked {
   /** Requests one run. Resolves when the request is stored. */
   ask(): Promise<unknown>

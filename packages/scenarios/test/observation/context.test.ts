@@ -5,7 +5,10 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, onlyOccurrence, type World } from '../support/world.ts'
 
-/** Defines a job with a slot every ten seconds up to `until`. `contexts` lists the contexts that its task received. */
+/**
+ * Defines a job with a slot every ten seconds up to `until`, in seconds after the start of the world. Returns the job, the
+ * contexts that its task has received so far, and a function that starts a scheduler with the job.
+ */
 function watched(world: World, options: { until: number; run?: (context: TaskContext) => unknown }) {
   const contexts: TaskContext[] = []
   const job = defineJob({

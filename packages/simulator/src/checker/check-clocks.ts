@@ -18,7 +18,7 @@ interface Life {
 }
 
 /**
- * Checks that nodes create slots, claim occurrences and decide missed slots only by times that they may believe.
+ * Checks that nodes create slots, claim occurrences and decide missed slots only by times that they may adopt.
  * Does not check times behind the true time. Such a time does no harm, and a call that takes effect late also contains an
  * old time.
  */
@@ -120,8 +120,8 @@ export class ClockModel {
   }
 
   /**
-   * Sets what a node believes at its start: the reading of its own clock or, if the storage has a clock, the readings
-   * of both clocks.
+   * Lets a node adopt a time at its start: the time of its own clock. If the storage has a clock, the node may adopt the
+   * storage's time, provided that both clocks agree.
    */
   #compareAtStart({ holds, isStarting, wallOffsetMs }: Life): void {
     if (!isStarting) return
@@ -157,7 +157,7 @@ export class ClockModel {
     // The checker always accepts a time that is not ahead of the true time. A node that was cut off while the storage's
     // clock was wrong may have read only true times.
     if (aheadMs <= (mostMs ?? 0)) return
-    const allowed = mostMs === null ? 'believes no clock yet' : `may be ahead by ${mostMs} ms`
+    const allowed = mostMs === null ? 'may not adopt the time of any clock yet' : `may be ahead by ${mostMs} ms`
     const message = `${what} ${new Date(at).toISOString()}, ${aheadMs} ms ahead of the truth: ${name} ${allowed}`
     this.violations.push({ rule: 'clock', message, jobId, occurrence, event: this.#index })
   }

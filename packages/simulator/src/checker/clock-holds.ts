@@ -21,7 +21,7 @@ interface Hold {
   hiddenMs: number
 }
 
-/** Computes which times a node may believe, among the times that a clock has shown. */
+/** Computes which times a node may adopt, among the times that a clock has shown. */
 export class ClockHolds {
   readonly #uncertaintyMs: number
   readonly #believed: number[] = []
@@ -56,14 +56,17 @@ export class ClockHolds {
     this.#look(mono)
   }
 
-  /** Makes the node believe the offset at once, whatever the clock has shown. */
+  /**
+   * Lets the node adopt a time at once, without readings that agree for 15 s. `offsetMs`: how far this time is ahead of the
+   * true time.
+   */
   believe(offsetMs: number): void {
     this.#believed.push(offsetMs)
   }
 
   /**
-   * Returns the maximum that the node's time may be ahead of the true time, in ms; `null` before the node may believe
-   * any clock.
+   * Returns the maximum that the node's time may be ahead of the true time, in ms; `null` before the node may adopt
+   * the time of any clock.
    */
   mostAhead(mono: number): number | null {
     this.#look(mono)

@@ -13,7 +13,7 @@ export class NodeClock implements Clock {
   offsetMs: number
   /** Temporary error of the wall clock in ms, added to its offset. */
   jumpMs: number = 0
-  /** Whether the engine believes each clock reading at once. Only the sabotage `every-reading` sets this. */
+  /** Whether the engine adopts the time of each clock reading at once. Only the sabotage `every-reading` sets this. */
   readonly isAuthoritative: boolean
   /** Error of the next clock reading, in ms. */
   #misreadByMs = 0

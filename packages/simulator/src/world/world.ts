@@ -60,7 +60,7 @@ export class World {
   readonly timingOf: (life: string) => Timing
   /** Maximum time that any clock was set ahead of the true time, in ms. */
   setAheadMs: number = 0
-  /** Whether nodes believe each clock reading at once. Only a sabotage sets this. */
+  /** Whether nodes adopt the time of each clock reading at once. Only a sabotage sets this. */
   readonly followsEveryReading: boolean
   /** Whether some jobs have `maxConcurrency`, `startRate` and `priority`. */
   readonly hasPlaces: boolean

@@ -13,12 +13,12 @@ import { caseGroup, type StorageCase } from '../storage-case.ts'
 import type { CaseWorld } from '../storage-world.ts'
 import { startCuttingProxy } from './cutting-proxy.ts'
 
-/** A call whose connection breaks, and the check of the stored data after the call was answered. */
+/** One tested call: `send` makes the call, whose connection breaks. After the answer, `check` checks the stored data. */
 interface Trial<Answer> {
   send(node: TestNode): Promise<Answer>
   /**
-   * `wasRejected`: an earlier attempt of the call was rejected, so the caller knows that the storage may have executed
-   * it.
+   * `answer` is the answer to the last call of `send`. `wasRejected`: an earlier call of `send` was rejected, so the storage
+   * may have executed it.
    */
   check(answer: Answer, wasRejected: boolean): Promise<void>
 }

@@ -69,13 +69,18 @@ const conditions = fieldsBetween(headLayout, ['running', 'maxConcurrency'], {
  * over several shards.
  *
  * The duration of a call does not depend on the backlog, because other clients of the server wait while the script
- * runs. The script answers `swept` after it has swept some jobs, with a cursor for the rest. It answers `again` if a
- * further call is needed to read all due occurrences. The answer `done` includes the position to continue from if the
- * script has passed over many occurrences.
+ * runs. So the work of one call is limited, and the caller calls the script again until the claim is complete. Answers:
+ * - `swept`: in a claim with `sweep`, the call has checked about 200 jobs, and has repaired jobs where necessary. It has
+ *   claimed nothing. The answer has the cursor for the remaining jobs.
+ * - `again`: the call has only moved waiting occurrences between the sets of the shard. It has claimed nothing.
+ * - `done`: the answer has the claimed occurrences or, in the mode `peek`, the candidates. If the call has passed over
+ *   many occurrences, the answer also has the position from which the next call must continue.
+ * - `repeated`: an earlier delivery of the same command may have claimed occurrences. This call has claimed nothing.
  *
- * Occurrences without a handler on this node would slow down each of its claims. So the script moves them into sets of
- * their jobs: `r:` for ready ones and `d:` for delayed ones. Nodes with the handler read these sets too, and take from
- * all sets in one order. New occurrences still enter the common sets.
+ * Occurrences without a handler on this node would slow down each claim of this node. So the script moves these
+ * occurrences into two sets of their job: `r:` for due occurrences and `d:` for occurrences that are not due yet. A
+ * claim of a node with the handler reads these sets together with the common sets. The claim takes the occurrences of
+ * all these sets in the order of waiting occurrences. New occurrences enter the common sets.
  */
 export const claimScript: Script = script(`#!lua flags=allow-oom
 ${prelude}${checkRights}

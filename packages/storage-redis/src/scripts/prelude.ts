@@ -99,7 +99,7 @@ local pending, queued, running = ${stateCodes.pending}, ${stateCodes.queued}, ${
 local canceled, skipped = ${stateCodes.canceled}, ${stateCodes.skipped}
 -- The reason of a delayed occurrence, which does not keep other occurrences of its job from starting.
 local delayed = '=delayed'
--- The reason of an occurrence that its job's start rate holds back.
+-- The stored reason of a pending occurrence that waits because of the start rate of its job.
 local heldBack = '=${startRateReason}'
 local allow = ${policyCodes.allow}
 local isFailure = { ${failedStates.map((state) => `[${stateCodes[state]}] = true`).join(', ')} }

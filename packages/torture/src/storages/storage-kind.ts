@@ -23,7 +23,7 @@ export interface StorageKind {
   readonly openRows?: (location: string) => Promise<UserRows>
 }
 
-/** Options of `createScheduler`, in ms. */
+/** The intervals that the nodes of a torture run pass to `createScheduler`, in ms. */
 export interface NodeIntervals {
   readonly pollInterval: number
   readonly deadAfter: number

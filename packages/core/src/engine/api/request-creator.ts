@@ -36,7 +36,7 @@ interface SentRequest extends Sending {
   readonly wait: Wait | null
   readonly resolve: (result: TriggerResult) => void
   readonly reject: (error: unknown) => void
-  /** The item of the storage call, and the job's plan if the same call starts the run. */
+  /** The item of the storage call, and the plan by which this node runs the request, if the same call starts the run. */
   put: { readonly plan: JobPlan; readonly item: CreateRequested } | null
 }
 
@@ -504,8 +504,8 @@ export function requestItemOf(
 }
 
 /**
- * Returns the plan of a job for one request, with the request's overrides and tasks. `path` is the prefix of field names
- * in errors. @throws JobistemerError `HANDLER_NOT_FOUND`, `TASK_NOT_FOUND`
+ * Returns the plan by which this node runs one request: the plan of the job, with the overrides and tasks of the request.
+ * `path` is the prefix of field names in errors. @throws JobistemerError `HANDLER_NOT_FOUND`, `TASK_NOT_FOUND`
  */
 export function planOfRequest(
   registry: JobRegistry,

@@ -5,7 +5,7 @@ import { type IsolatedWork, isolatedWorkOf } from '../../job/isolated-work.ts'
 import { type JobDocument, settingsOf, toJobDocument } from '../../job/job-document.ts'
 import type { TaskHandler } from '../../job/task.ts'
 
-/** A task of a job's plan, with its code and its effective settings. */
+/** A task in the plan by which a node runs a job: the code of the task, and its effective settings. */
 export interface TaskPlan {
   readonly name: string
   readonly data: unknown
@@ -22,7 +22,7 @@ export interface TaskPlan {
   readonly alwaysRuns: boolean
 }
 
-/** A version of a job with the code of its tasks and its effective settings. */
+/** The plan by which a node runs one version of a job: the code of its tasks, and its effective settings. */
 export interface JobPlan {
   readonly version: number
   readonly settings: JobSettings
@@ -32,7 +32,10 @@ export interface JobPlan {
 /** The handlers of this node, by name. */
 export type Handlers = ReadonlyMap<string, TaskHandler>
 
-/** Returns the plan of a stored definition. `null`: this node lacks code for a task, or the definition is unreadable. */
+/**
+ * Returns the plan by which this node runs a stored definition. `null`: this node lacks code for a task, or the definition is
+ * unreadable.
+ */
 export function planFromDocument(
   document: JobDocument,
   version: number,
@@ -58,13 +61,16 @@ export function planFromDocument(
   return { version, settings, tasks }
 }
 
-/** Returns the plan of this node's own definition, stored as `version`. `null`: this node lacks a handler that a task names. */
+/**
+ * Returns the plan by which this node runs its own definition, stored as `version`. `null`: this node lacks a handler that a
+ * task names.
+ */
 export function planFromJob(job: Job, defaults: JobOverrides, version: number, handlers: Handlers): JobPlan | null {
   const document = { ...toJobDocument(job, defaults), schedule: job.schedule.toJSON() }
   return planFromDocument(document, version, { tasks: job.tasks, handlers })
 }
 
-/** Returns the plan of one request: a job's plan with the request's overrides and selected tasks. */
+/** Returns the plan by which a node runs one request: `plan` with the overrides and the selected tasks of the request. */
 export function overridePlan(plan: JobPlan, overrides: JobOverrides, taskNames: readonly string[] | null): JobPlan {
   const { failureStrategy, retryPolicy, taskTimeoutMs, keepLogs } = overrides
   const taskLevel: TaskOverrides = {

@@ -28,8 +28,8 @@ export class JobPlans {
   }
 
   /**
-   * Returns the plan of a stored definition. `null`: this node lacks code for one of its tasks, for example because its
-   * build has another definition of the job.
+   * Returns the plan by which this node runs a stored definition. `null`: this node lacks code for a task of this definition,
+   * for example because its build has another definition of the job.
    */
   planOfStored(registered: RegisteredJob, { definition, version }: JobRecord): JobPlan | null {
     const { tasks } = registered.job
@@ -47,7 +47,7 @@ export class JobPlans {
     return this.#lackingOf(tasksOf(readJobDocument(definition), own))
   }
 
-  /** Returns the plan of the version in force. `null`: this node cannot run this version. */
+  /** Returns the plan by which this node runs the version in force. `null`: this node cannot run this version. */
   planOf(job: RegisteredJob): JobPlan | null {
     if (job.plan === undefined) {
       job.plan = planFromJob(job.job, this.#engine.defaults, job.version, this.#handlers)

@@ -30,7 +30,7 @@ const messages: Readonly<Record<VanishedJobEnd, string>> = {
 }
 
 interface Stored {
-  /** Lost jobs that the storage has again, because this node or another node has stored them. */
+  /** Jobs that had vanished from the storage, and that this node or another node has stored again. */
   readonly there: RegisteredJob[]
   /**
    * The jobs among `there` whose return this node still has to report. Another check of this node has reported the
@@ -52,7 +52,7 @@ export class JobRefresher {
   readonly #registrations: Registrations
   readonly #patienceMs: number
   /**
-   * Lost jobs that other nodes should store again, with the monotonic instant at which this node stops waiting for these
+   * Vanished jobs that other nodes should store again, with the monotonic instant at which this node stops waiting for these
    * nodes.
    */
   readonly #awaited = new Map<RegisteredJob, number>()

@@ -9,8 +9,8 @@ import { firstLookAgainMs, passMs } from './tuning.ts'
 
 /**
  * Finds runs that this node releases for other owners, in three loops. `RunRelease` releases the runs.
- * - A sweep, each `reapInterval`: runs beyond their deadline. At most once per {@link passMs}, unless records are known to be
- *   missing, the sweep also searches for owners without a node record.
+ * - Searches each `reapInterval` (`#sweeps`): runs beyond their deadline. At most once per {@link passMs}, unless node records
+ *   are known to be missing, the reaper also searches for owners without a node record.
  * - A takeover, after a heartbeat while some node is dead or has ended: runs of nodes that are dead or have ended. It also
  *   searches for runs of calls of `runDue` that are over. A call that is over does not start a takeover by itself, except
  *   in `sweepOnce`.
@@ -42,7 +42,7 @@ export class Reaper {
   readonly #deaths = new Map<string, { readonly record: NodeRecord; readonly since: number }>()
   /** Monotonic instant of the last search for owners without a node record. */
   #ownersSearchedAt = Number.NEGATIVE_INFINITY
-  /** Monotonic instant at which the next sweep is due. */
+  /** Monotonic instant at which the next search for runs beyond their deadline is due. */
   #dueAt = Number.POSITIVE_INFINITY
 
   constructor(engine: EngineContext, options: ReleaseParts & { intervalMs: number; deadAfterMs: number }) {
@@ -64,13 +64,19 @@ export class Reaper {
     await Promise.all([this.#sweeps.stop(), this.#takeovers.stop(), this.#looksAgain.stop()])
   }
 
-  /** Plans the next sweep one interval from now. Called at the start of the node, and when the node ends a rest. */
+  /**
+   * Plans the next search for runs beyond their deadline, one interval from now. Called at the start of the node, and when the
+   * node ends a rest.
+   */
   start(): void {
     this.#steps.look(this.#engine)
     this.#setAlarm()
   }
 
-  /** Makes one sweep, and takeovers until a takeover releases no run, for a call of `runDue`. Resolves when they have ended. */
+  /**
+   * Searches once for runs beyond their deadline, and takes over until a takeover releases no run, for a call of `runDue`.
+   * Resolves when the search and the takeovers have ended.
+   */
   async sweepOnce(): Promise<void> {
     this.#sweeps.run()
     do {
@@ -97,7 +103,7 @@ export class Reaper {
     try {
       // After a stall of this machine, an owner on this machine has one more interval to settle its runs.
       if (!isStalled && !this.#engine.isTimeInDoubt) await this.#reapOverdue()
-      // A call of `runDue` sweeps without an alarm. Such a call is too short to observe that an owner is silent.
+      // In a call of `runDue`, no alarm starts this search. Such a call is too short to observe that an owner is silent.
       if (byAlarm) await this.#findOwners()
     } finally {
       this.#setAlarm()

@@ -15,8 +15,9 @@ import { lookMs, upkeepMs } from '../../tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 
 /**
- * Whether a claim sweeps the storage: wakes stranded queued occurrences, and cancels occurrences that a deleted or replaced job
- * left. `to the end`: the claimer claims again until an unfinished update of another node is finished.
+ * Whether a claim is a sweep. A sweep also wakes queued occurrences of jobs without an active occurrence, and cancels
+ * occurrences that a deleted or replaced job left. `to the end`: the claimer claims again until an unfinished update of another
+ * node is finished.
  */
 type Sweep = 'none' | 'once' | 'to the end'
 
@@ -45,7 +46,7 @@ export class Claimer implements TakenRunner {
   constructor(engine: EngineContext, parts: ClaimerParts) {
     this.#engine = engine
     this.#parts = parts
-    // A sweep repairs inconsistent records of a damaged storage. One poll per minute sweeps.
+    // One poll per minute is a sweep, a claim that repairs inconsistent records of a damaged storage.
     this.#pollsPerSweep = Math.ceil(upkeepMs / parts.pollIntervalMs)
     this.#skippedKeys = new SkippedHandlerKeys(engine, parts.registry)
     this.#loop = new BackgroundLoop(engine, {

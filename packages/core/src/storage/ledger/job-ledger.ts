@@ -84,8 +84,8 @@ export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
   readonly counts: JobCounts
 
   /**
-   * Finds the occurrence with this id. Only the id counts: for a trigger or a replay, `scheduledAt` of the address may differ
-   * from that of the record.
+   * Finds the occurrence with the id of the address. The ledger must compare only the ids: for a trigger or a replay, the
+   * `scheduledAt` of the address may differ from that of the record.
    */
   find(address: OccurrenceAddress): Entry | undefined
   /** Finds an occurrence as {@link find} does, for an id that determines the instant: a slot, or an entry of a recovery. */

@@ -312,9 +312,12 @@ export class StepTooLarge extends Error {
   }
 }
 
-/** An occurrence that a step reads. */
+/** The address of an occurrence that an item of a step names. The ledger must read the occurrence, if it exists. */
 export interface NamedOccurrence extends OccurrenceAddress {
-  /** False if only the id counts: for a trigger or a replay, `scheduledAt` may differ. */
+  /**
+   * True if a stored occurrence with this id has this `scheduledAt`. False if its stored `scheduledAt` may differ: the ledger
+   * must then find the occurrence by its id alone.
+   */
   readonly isSlot: boolean
 }
 
