@@ -6,8 +6,8 @@ const { scale, seeds } = kitEffort(0.25)
 
 export default mergeConfig(
   sharedSettings as ViteUserConfig,
-  // This example calls the conformance kit as a user would. So the settings of this test run reach the kit through its
-  // environment variables.
+  // This example calls the conformance kit as a user would. So the settings of this test run reach the kit through the
+  // kit's environment variables.
   defineConfig({
     test: {
       env: {

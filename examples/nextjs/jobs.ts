@@ -23,7 +23,10 @@ const report = defineJob({
 // copy replaces the running scheduler, so that the newest code runs the jobs.
 let hasTakenOver = process.env.NODE_ENV !== 'development'
 
-/** Starts the scheduler of this server if it is not running. After a failed start, callers may call this function again. */
+/**
+ * Starts the scheduler of this server, unless the scheduler is running. After a failed start, callers may call this
+ * function again.
+ */
 export async function startJobs(): Promise<Scheduler> {
   if (shared.jobs === undefined || !hasTakenOver) {
     hasTakenOver = true
@@ -37,7 +40,8 @@ export async function startJobs(): Promise<Scheduler> {
 }
 
 async function start(before: Promise<Running> | undefined): Promise<Running> {
-  // If the earlier scheduler failed to start, its caller has received the error, and nothing needs a shutdown.
+  // If the earlier scheduler failed to start, the caller of that start has received the error, and there is no
+  // scheduler to shut down.
   const earlier = await before?.catch(() => undefined)
   // Runs of the earlier scheduler are handed back and start again with the new code.
   await earlier?.end({ gracePeriod: 0 })

@@ -7,7 +7,7 @@ export interface Running {
 }
 
 /**
- * Next.js bundles instrumentation and routes separately, so each bundle has its own copy of this module. The global
- * object makes them share one scheduler.
+ * Next.js bundles instrumentation and routes separately, so each bundle has its own copy of this module. Through the
+ * global object, all bundles share one scheduler.
  */
 export const shared = globalThis as { jobs?: Promise<Running> | undefined; jobsEndOnSignals?: boolean }

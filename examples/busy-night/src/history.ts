@@ -5,8 +5,8 @@ import { jobs } from './jobs.ts'
 
 const hours = 6
 /**
- * Length of the simulated outage before the demo's start, in minutes. No node runs during the outage, so its slots are
- * missed slots.
+ * Length of the simulated outage before the demo's start, in minutes. No node runs during the outage, so all slots of
+ * the outage are missed slots.
  */
 const gapMinutes = 20
 

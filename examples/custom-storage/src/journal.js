@@ -28,8 +28,8 @@ export class Journal {
   }
 
   /**
-   * Reads all entries, oldest first. Cuts off an incomplete last line: the process died during its write, and the call
-   * was never answered.
+   * Reads all entries, oldest first. Cuts off an incomplete last line: a process died while it wrote the line, and did
+   * not acknowledge the entry.
    * @returns {any[]}
    */
   read() {
@@ -45,7 +45,7 @@ export class Journal {
     }
   }
 
-  /** Writes one entry and waits for the disk. If that fails, the file is unchanged. @param {unknown} entry */
+  /** Writes one entry and waits for the disk. If the write fails, the file is unchanged. @param {unknown} entry */
   append(entry) {
     const bytes = Buffer.from(`${JSON.stringify(entry)}\n`)
     try {
@@ -58,7 +58,10 @@ export class Journal {
     }
   }
 
-  /** Replaces all entries atomically: after a crash the file is the old one or the new one. @param {unknown[]} entries */
+  /**
+   * Replaces all entries atomically: after a crash the file contains either all old or all new entries.
+   * @param {unknown[]} entries
+   */
   replaceAll(entries) {
     const draft = new Journal(`${this.file}.draft`)
     ftruncateSync(draft.descriptor, 0)

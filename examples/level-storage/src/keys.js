@@ -77,5 +77,8 @@ export const addressKey = (id) => `address/${id}`
 /** Range of all keys with a prefix. @param {string} prefix */
 export const below = (prefix) => ({ gte: prefix, lt: `${prefix}\uffff` })
 
-/** Returns text that sorts like the instants, for every instant of a `Date`. @param {number} instant */
+/**
+ * Returns a text for an instant of a `Date`. Texts of earlier instants sort before texts of later ones.
+ * @param {number} instant
+ */
 export const sortable = (instant) => String(instant + 8_640_000_000_000_000).padStart(17, '0')

@@ -79,7 +79,10 @@ export class LevelLedger {
     return await this.level.getMany(await this.level.values(range).all())
   }
 
-  /** Returns the pending occurrences in order, each with the instant from which a claim may take it. @param {DueQuery} query */
+  /**
+   * Returns the pending occurrences in their order, each with the instant from which a claim may take the occurrence.
+   * @param {DueQuery} query
+   */
   async claimable({ exceptHandlerKeys }) {
     const pending = await this.recordsAt(keys.below('state/pending/'))
     const heads = await this.level.getMany(pending.map(({ jobId }) => keys.jobKey(jobId)))
@@ -119,7 +122,7 @@ export class LevelLedger {
 
   stranded() {
     return this.database.alone(async () => {
-      // The range from `pending` to `running` also contains the state `queued`.
+      // The keys from `pending` to `running` include the keys of the state `queued`, which sorts between both states.
       const waiting = await this.recordsAt({ gte: 'state/pending/', lt: 'state/running/' })
       return waiting.map(({ jobId }) => jobId)
     })
@@ -161,7 +164,7 @@ export class LevelLedger {
   }
 
   /**
-   * Returns a page of an index, in the order of the index's keys.
+   * Returns one page of the occurrences that an index lists, in the order of the index's keys.
    * @param {string} index
    * @param {Exclude<OccurrenceQuery, { kind: 'live' }>} query
    * @returns {Promise<Page<OccurrenceRecord>>}
@@ -184,7 +187,10 @@ export class LevelLedger {
     return { items, cursor: null }
   }
 
-  /** Returns the latest final occurrence of a job that a node had started, or `null`. @param {JobId} jobId */
+  /**
+   * Returns the job's latest final occurrence that a node had started; `null` without such an occurrence.
+   * @param {JobId} jobId
+   */
   async latestOf(jobId) {
     for await (const place of this.level.values({ ...keys.below(`job/${jobId}/time/`), reverse: true })) {
       const record = await this.level.get(place)

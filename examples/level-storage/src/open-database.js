@@ -23,8 +23,8 @@ export class Database {
     /** @type {ClassicLevel<string, any>} */
     this.level = new ClassicLevel(folder, { keyEncoding: 'utf8', valueEncoding: 'json' })
     this.opening = this.open(migrations)
-    // If the database cannot be opened, removes it from the map, so that the next call tries again. Callers that wait
-    // for `opening` receive the error.
+    // If the database cannot be opened, removes the database from the map, so that the next call tries again. Callers
+    // that wait for `opening` receive the error.
     this.opening.catch(() => databases.delete(folder))
   }
 

@@ -12,7 +12,10 @@ import '../scheduler.ts'
 
 const shared = globalThis as { jobs?: Promise<{ end(): Promise<void> }> | undefined }
 
-/** Creates a folder for a server's database, which the test removes at its end. Returns the path of the database. */
+/**
+ * Creates a folder for a server's database. The test removes the folder when the test ends. Returns the path of the
+ * database.
+ */
 function newServer(mode: 'production' | 'development' = 'production'): string {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-next-'))
   const file = join(folder, 'jobs.db')

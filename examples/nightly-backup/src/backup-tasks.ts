@@ -114,7 +114,7 @@ export function backupTasks(options: BackupTaskOptions) {
     },
   })
 
-  /** Moves the verified backup into the collection, and removes the oldest backups. */
+  /** Moves the verified backup into the folder `backups`, and removes the oldest backups. */
   const rotate = defineTask({
     name: 'rotate',
     data: { keep },

@@ -14,10 +14,7 @@ import { takeover } from './takeover.ts'
 import { readWitness } from './witness.ts'
 import type { WorkerSettings } from './worker-messages.ts'
 
-/**
- * Before a slot, the demo tells a node to stop in the middle of the slot's run. This is the minimum time in ms between
- * the message and the slot.
- */
+/** Minimum time in ms between the message that tells a node to stop in the middle of a slot's run, and the slot. */
 const tellMarginMs = 300
 /** The demo fails if the ledger does not change for the execution timeout plus this time, in ms. */
 const longestSilenceMs = 6 * 60_000
@@ -39,7 +36,7 @@ export interface CourseOutcome {
   readonly nodeOf: NodeOf
 }
 
-/** Runs the demo from the start of its nodes to their end: shows all changes, and kills a node. */
+/** Runs the demo from the start of its nodes to their end: shows all changes of the ledger, and kills a node. */
 export async function runCourse(options: CourseOptions): Promise<CourseOutcome> {
   const { nodes, settings, screen, signal } = options
   const storage = (await loadLedger(settings.ledger.kind)).open(settings.ledger.location)
@@ -51,8 +48,8 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
     jobName,
     longestSilenceMs: longestSilenceMs + settings.executionTimeoutMs,
     onLook: (before, now) => {
-      // Reads the handlers' file after the ledger, so that the file contains every attempt that has ended in the
-      // ledger.
+      // Reads the handlers' file after the ledger, so that the file contains every attempt whose end the ledger
+      // contains.
       const known = nodeOf()
       if (screen.live)
         screen.show(picture({ screen, slots, occurrences: now.occurrences, nodes, supervisor, nodeOf: known }))
@@ -101,13 +98,15 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
 /** Kills a node in the middle of a task, and waits until another process continues the run. */
 async function interrupt(stage: Stage, nodes: readonly string[]): Promise<Kill | null> {
   const { screen, supervisor, watch, slots, expect } = stage
-  // With two nodes, the kill comes at an earlier slot, because a takeover by the other node takes longer than a restart.
+  // With two nodes the kill comes at the second slot at the earliest, with one node at the third: a takeover by the
+  // other node takes longer than a restart.
   const earliest = slots[nodes.length === 1 ? 2 : 1]?.getTime() ?? Number.POSITIVE_INFINITY
   const slot = slots.find((one) => one.getTime() >= Math.max(earliest, Date.now() + tellMarginMs))
   if (slot === undefined) throw new Error('The nodes took too long to start. Try a longer --seconds.')
   for (const node of nodes) supervisor.tell(node, { standStillAtMs: slot.getTime() })
   const standingStill = nodes.map((node): Promise<Interruption> => supervisor.message(node, 'standing-still'))
-  // If the database cannot be backed up, all occurrences end before a run can be interrupted.
+  // If the database cannot be backed up, all occurrences end before a run can be interrupted. This function then
+  // returns `null`.
   const interruption = await expect(Promise.race([...standingStill, watch.until(allEnded(slots))]))
   if (interruption === undefined) return null
   const { node, scheduledMs, doneBytes, totalBytes } = interruption

@@ -7,7 +7,7 @@ import type { CompressProgress } from './backup-tasks.ts'
  * position and waits.
  */
 export function crashDrill(options: {
-  /** Returns the slot in epoch milliseconds; `null` while the slot is not known. */
+  /** Returns the slot in whose first attempt the handler waits, in epoch milliseconds; `null` while the slot is not known. */
   readonly slotMs: () => number | null
   readonly onStandingStill: (progress: CompressProgress) => void
 }): (progress: CompressProgress) => Promise<void> {

@@ -41,7 +41,7 @@ export class LedgerWatch {
     this.failed = new Promise((_, reject) => {
       this.#reportFailure = reject
     })
-    // A read may fail while no caller waits. The next caller receives the rejection.
+    // A read may fail while no caller waits for `failed`. The next caller that waits receives the rejection.
     this.failed.catch(() => undefined)
     this.#lookAgainAndAgain()
   }

@@ -110,7 +110,7 @@ function attemptOf({ state, durationMs }: AttemptReport, durations: boolean): Se
   return { tone: 'bad', text: durations ? `✗ ${state.replace('_', ' ')}` : '✗' }
 }
 
-/** Returns the time from the start of the first attempt to the end of the last attempt. */
+/** Returns the time from the start of an occurrence's first attempt to the end of its last attempt. */
 function tookOf(occurrence: Occurrence | null): Cell {
   const attempts = occurrence?.tasks.flatMap((task) => task.attempts) ?? []
   const first = attempts[0]

@@ -21,7 +21,7 @@ process.exitCode = await main(process.argv.slice(2))
 async function main(args: readonly string[]): Promise<number> {
   let commandLine: CommandLine
   try {
-    // A package manager may run this process in another folder. `INIT_CWD` is the user's folder.
+    // A package manager may run this process in a folder other than the user's. `INIT_CWD` is the user's folder.
     commandLine = readCommandLine(args, process.env.INIT_CWD ?? process.cwd())
   } catch (error) {
     return refuse(error, usage)
@@ -38,7 +38,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const controller = new AbortController()
   interruptOnSignals(controller)
-  // The reader of the output may close the pipe, as in `npm run demo | head`.
+  // The reader of the output may close the pipe, as in `npm run demo | head`. The demo then stops.
   process.stdout.on('error', (error) => controller.abort(error))
   const screen = new Screen(process.stdout, process.env)
   const started = performance.now()

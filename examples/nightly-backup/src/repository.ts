@@ -4,7 +4,7 @@ import { join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
-/** A commit with its changes to each file. The counts are `null` for binary files. */
+/** A commit with its changed files. The numbers of added and removed lines are `null` for binary files. */
 export interface Commit {
   readonly hash: string
   readonly author: string

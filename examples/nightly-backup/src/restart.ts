@@ -3,7 +3,7 @@ import { misfireThresholdMs } from './backup-job.ts'
 import type { Interruption, Kill, Stage } from './stage.ts'
 import { printSlot } from './style.ts'
 
-/** The only node is dead. Waits until a slot has passed without a node, and starts the node again. */
+/** Waits until a slot has passed while the demo's only node is dead, and starts the node again. */
 export async function restart(stage: Stage, { node, scheduledMs }: Interruption): Promise<Kill> {
   const { screen, supervisor, settingsOf, slots, expect } = stage
   const missed = slots.find((slot) => slot.getTime() > Math.max(scheduledMs, Date.now()))

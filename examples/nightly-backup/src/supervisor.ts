@@ -19,7 +19,7 @@ export class Supervisor {
     this.crashed = new Promise((_, reject) => {
       this.#reportCrash = reject
     })
-    // A worker may crash while no caller waits. The next caller receives the rejection.
+    // A worker may crash while no caller waits for `crashed`. The next caller that waits receives the rejection.
     this.crashed.catch(() => undefined)
   }
 

@@ -4,7 +4,7 @@ import { printDuration, printSlot } from './style.ts'
 /** Time after the execution timeout, in ms, in which only the owner may settle its occurrence. */
 const graceMs = 10_000
 
-/** One of two nodes is dead. Waits until the other node takes over its run, and starts the dead node again. */
+/** Waits until the other node has taken over the run of the killed node, and starts the killed node again. */
 export async function takeover(stage: Stage, interruption: Interruption, successor: string): Promise<Kill> {
   const { screen, supervisor, watch, settingsOf, expect } = stage
   const { node, scheduledMs } = interruption

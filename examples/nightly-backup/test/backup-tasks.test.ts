@@ -229,7 +229,8 @@ it('the check task of the backup job detects a damaged page of the copy', async 
 it('the check task of the backup job detects an index that differs from its rows', async () => {
   const message = await verdictOnSabotage('backup', (_, file) => {
     changeRows(file, "UPDATE notes SET text = 'another' WHERE id = 1")
-    // Changes the row while its index is removed. The index then still contains the earlier text of the row.
+    // Changes the row while the schema does not list its index. The index, which is listed again after that, has only
+    // the earlier text of the row.
     const index = changeRows(file, "DELETE FROM sqlite_schema WHERE name = 'notes_by_text'")
     changeRows(file, "UPDATE notes SET text = 'note 1 – ü' WHERE id = 1")
     changeRows(file, 'INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)', index)

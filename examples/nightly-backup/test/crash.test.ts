@@ -27,7 +27,7 @@ const interrupted = [
   ['rotate', 'succeeded'],
 ]
 
-/** Opens the ledger of an ended demo again, from the data in its folder. */
+/** By kind of ledger: the function that makes the ledger of an ended demo available again, from the data in its folder. */
 const revivals: Readonly<Record<LedgerKind, (folder: string) => Promise<LedgerLocation>>> = {
   sqlite: async (folder) => ({ address: folder, name: 'ledger.db' }),
   redis: async (folder) => {
@@ -63,7 +63,7 @@ interface RunningDemo {
 
 const demos = new Map<string, RunningDemo>()
 const top = mkdtempSync(join(tmpdir(), 'nightly-backup-test-'))
-// PostgreSQL does not run as root, so its other user must have access to the folder.
+// PostgreSQL does not run as root. The other user that runs PostgreSQL must have access to the folder.
 chmodSync(top, 0o711)
 
 /**
@@ -91,7 +91,7 @@ afterAll(async () => {
   rmSync(top, { recursive: true, force: true })
 })
 
-/** Returns the states of the attempts of each task of an occurrence, in order. */
+/** Returns, for each task of an occurrence in order, the states of its attempts in order. */
 function attemptsOf(occurrence: Occurrence | undefined): readonly (readonly string[])[] | undefined {
   return occurrence?.tasks.map(({ name, attempts }) => [name, ...attempts.map(({ state }) => state)])
 }

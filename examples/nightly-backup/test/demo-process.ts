@@ -7,7 +7,7 @@ const program = fileURLToPath(new URL('../dist/main.js', import.meta.url))
 export interface DemoProcess {
   readonly child: ChildProcess
   output(): string
-  /** Resolves when the output matches the pattern. */
+  /** Resolves to the match when the output matches the pattern. */
   said(pattern: RegExp): Promise<RegExpExecArray>
   /** Resolves to the exit code of the demo. */
   readonly ended: Promise<number | null>

@@ -43,7 +43,7 @@ it('after Ctrl-C, the demo stops its server only when its nodes have stored that
   const demo = demoOfTest('--storage', 'redis', ...options)
   const [, server] = await demo.said(/redis, process (\d+)/)
   await demo.said(/backup {4}attempt 1 on [AB] succeeded/)
-  // The server has a separate process group, so the signal does not reach it.
+  // The server has a separate process group, so the signal to the group of the demo does not reach the server.
   expect(isAlive(-Number(server))).toBe(true)
   process.kill(-(demo.child.pid as number), 'SIGINT')
   expect(await demo.ended).toBe(130)

@@ -16,7 +16,7 @@ const taskNames = ['copy', 'compress', 'verify']
 const job = jobId('backup')
 const firstSlotMs = Date.UTC(2026, 0, 1)
 
-/** The input of the checks for one run of the demo, whose parts a test can change. */
+/** The input of the checks for one run of the demo. A test can change the slots, occurrences, witness lines and kill. */
 interface Run extends CheckInput {
   readonly slots: Date[]
   readonly occurrences: Occurrence[]

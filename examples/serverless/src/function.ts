@@ -35,7 +35,8 @@ export function functionOf(options: {
     storage: dynamodbStorage({ client, tableName }),
     jobs: jobsOf(work),
     nodeId: 'function',
-    // A slot may be late by the interval between two calls plus a cold start, so the misfire threshold is longer.
+    // A slot may be late by the interval between two calls plus a cold start. The misfire threshold is longer than both
+    // together.
     defaults: { misfireThreshold: { minutes: 5 } },
     ...(clock !== undefined && { clock }),
   })

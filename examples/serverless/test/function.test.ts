@@ -21,7 +21,7 @@ async function localTable(): Promise<DynamoDBClient> {
   return client
 }
 
-/** The platform's context, with 60 s left. */
+/** The platform's context 60 s before the platform would kill the function. */
 const context = { getRemainingTimeInMillis: () => 60_000 }
 
 it('overlapping calls of runDue in separate processes run each slot once, and their reports count each run once', async () => {

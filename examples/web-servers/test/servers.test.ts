@@ -39,7 +39,7 @@ function ask(origin: string, pages: number): Promise<Response> {
   return fetch(`${origin}/reports`, { method: 'POST', headers, body: JSON.stringify({ pages }) })
 }
 
-/** Opens the event stream of a dashboard page. The stream ends when the server ends it. */
+/** Opens the event stream of a dashboard page, and discards its data. The stream ends when the server ends the response. */
 async function openPage(origin: string): Promise<IncomingMessage> {
   const asking = request(`${origin}/admin/jobs/api/changes`, { headers: { authorization: `Bearer ${token}` } }).end()
   const [response] = (await once(asking, 'response')) as [IncomingMessage]
@@ -96,7 +96,7 @@ describe.each(['express-server', 'hono-server'])('the web server of the example 
     const storage = sqliteStorage({ file })
     const client = createClient({ storage })
     const { items } = await client.occurrences({ job: 'report' })
-    // Each accepted run has completed, or waits for the next process.
+    // Each accepted run has completed, or waits in the storage for the next server process.
     expect(items.length).toBeGreaterThanOrEqual(accepted + 1)
     expect(items.find((one) => one.id === id)?.state).toBe('completed')
     expect(items.filter(({ state }) => !['completed', 'queued', 'pending'].includes(state))).toEqual([])

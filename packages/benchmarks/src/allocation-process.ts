@@ -10,7 +10,10 @@ import { median } from './suite.ts'
 /** Number of warm-up rounds. V8 first has to optimize the code, and optimized code allocates less. */
 const warmUpRounds = 8
 const measuredRounds = 5
-/** Virtual seconds of a round. A round's allocations fit into V8's young generation, so V8 collects no garbage meanwhile. */
+/**
+ * Virtual seconds of a round. A round's allocations fit into V8's young generation, so V8 collects no garbage during a
+ * round.
+ */
 const seconds = 5
 
 const [kind = '', file = ''] = process.argv.slice(2)

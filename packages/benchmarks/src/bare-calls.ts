@@ -44,9 +44,9 @@ export class BareCalls {
   }
 
   /**
-   * Runs `seconds` slots of each job. Creates items and ids slot by slot outside of the measured time: if the items
-   * were kept for the whole run, they would cost more garbage collection than the calls do. Splits large batches into
-   * several overlapping calls, like an engine.
+   * Runs `seconds` slots of each job. Creates items and ids slot by slot outside of the measured time, because
+   * long-lived items would cost more garbage collection than the calls. Splits large batches into several overlapping
+   * calls, like an engine.
    */
   async run(seconds: number): Promise<Cost> {
     const { maxBatch } = this.#storage.capabilities

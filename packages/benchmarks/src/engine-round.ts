@@ -32,7 +32,8 @@ export type Measure<Measured> = (occurrences: number, work: () => Promise<void>)
 
 /**
  * Runs the whole engine: `count` jobs with one task are due every second of a virtual clock. The clock advances when
- * all work is done, so the measurement contains no waiting. `startAt` of a later run on the same storage must be later.
+ * all work is done, so the measurement contains no waiting. A second call on the same storage needs a `startAt` after
+ * the end of the first call by the virtual clock.
  */
 export function runEngine(storage: Storage, seconds: number, options: EngineRoundOptions = {}): Promise<Cost> {
   return measureEngine(storage, seconds, options, costOf)
@@ -64,7 +65,8 @@ export async function measureEngine<Measured>(
   // The virtual clock need not wait for real work of these handlers. Patience 0 turns this wait off, because its cost
   // would count as a cost of the engine.
   const clock = virtualClock(startAt, { patience: 0 })
-  // A virtual second takes a fraction of a real second. With default intervals, periodic work would run all the time.
+  // A virtual second takes a fraction of a real second. With default intervals, the node would do its periodic work all
+  // the time.
   const rarely = { hours: 1 }
   const scheduler = createScheduler({
     storage,

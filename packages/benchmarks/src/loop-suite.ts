@@ -90,7 +90,8 @@ export const loopSuite: Suite = {
         const beganAt = performance.now()
         await run(scheduler, calls)
         const seconds = (performance.now() - beganAt) / 1000
-        // The measurement includes the last gap only after another timer has fired, so this call sets a timer.
+        // The monitor records a gap only when a timer fires after the gap. This call sets a timer, so that the last gap
+        // is recorded.
         await sleep(5)
         delay.disable()
         const milliseconds = (nanoseconds: number) => (nanoseconds / 1e6).toFixed(1)

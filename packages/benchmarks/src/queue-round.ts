@@ -55,7 +55,7 @@ export class QueueRound {
       await time('claim', () => this.#claim())
       await time('counts', () => this.#look(expected))
     }
-    // The gauges of long queues are slow to count, so 20 calls are enough.
+    // The gauges take long to count a long queue, so this benchmark reads them at most 20 times.
     for (let call = 0; call < Math.min(calls, 20); call++) await time('gauges', () => this.#scrape(expected))
     return Object.fromEntries(operations.map((operation) => [operation, median(times[operation])])) as Timings
   }

@@ -43,7 +43,7 @@ export function printTable({ columns, rows, notes }: Table): string {
   return [line(columns), rule, ...rows.map(line), ...notes.map((note) => `  ${note}`)].join('\n')
 }
 
-/** Returns whether a storage or a load is selected by the first word of its name. */
+/** Returns whether `wanted` contains the first word of the name of a storage or load. Without `wanted`, returns true. */
 export function isWanted(wanted: readonly string[] | undefined, name: string): boolean {
   const [word = ''] = name.toLowerCase().replaceAll(',', '').split(/[ /]/)
   return wanted === undefined || wanted.includes(word)

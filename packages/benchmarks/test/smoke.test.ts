@@ -17,7 +17,7 @@ interface Run {
   readonly rows: readonly string[]
 }
 
-/** The runs are concurrent, because they mostly wait. */
+/** Each run is one process of the benchmarks. The processes run concurrently, because they mostly wait. */
 const runs: readonly Run[] = [
   {
     suites: [

@@ -35,7 +35,8 @@ export interface CommandOption {
   readonly default?: unknown
   readonly choices?: readonly string[]
   /**
-   * Converts the text of the option to its value.
+   * Converts the text of the option to its value. For a repeated option, `earlier` is the value of the texts before
+   * this one.
    * @throws CliError that names the option
    */
   readonly parse?: (text: string, earlier: unknown) => unknown

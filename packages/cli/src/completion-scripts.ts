@@ -109,7 +109,8 @@ function fishScript(commands: readonly CompletedCommand[]): string {
     return [
       `complete -c jobistemer -n __fish_use_subcommand -f -a ${name} -d ${fishQuoted(summary)}`,
       ...options.map((option) => `${inside} -l ${option.name.slice(2)} -d ${fishQuoted(option.description)}`),
-      // Completes job names that begin with `-` only behind `--`, where the program reads no options.
+      // Completes job names that begin with `-` only after the word `--`, because the program reads no options after
+      // this word.
       ...(takesJob
         ? [
             `${inside} -n 'not contains -- -- (commandline -opc)' -f -a "(${jobNames} | string match -v -- '-*')"`,

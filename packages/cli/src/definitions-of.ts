@@ -6,7 +6,7 @@ import { scheduleOf } from './import/schedule-of.ts'
 import { importModule } from './storage/import-module.ts'
 
 /**
- * Imports a module and returns its exported jobs, single ones and those in lists, without duplicates.
+ * Imports a module and returns the jobs that it exports, alone or in lists, without duplicates.
  * @throws CliError if the module exports no jobs
  */
 export async function definitionsOf(file: string): Promise<readonly Job[]> {

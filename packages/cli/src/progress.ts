@@ -24,7 +24,10 @@ export interface Work {
 
 /** Work with at most 8 items shows no progress, because it is too short. */
 const few = 8
-/** Minimum time between two progress lines, in ms. A line also requires that another tenth of the work is done. */
+/**
+ * Minimum time between two progress lines, in ms. A line also requires that a tenth of the work was done after the
+ * previous line.
+ */
 const lineEveryMs = 5000
 const barWidth = 20
 const clearLine = '\r\u001b[K'

@@ -83,7 +83,8 @@ it('conformance prints the failed cases of a faulty adapter, and exits with 1', 
   const { ask } = adapter(broken)
   const { code, out } = await ask(['--depth', 'cases', '--grep', 'settle: an'])
   expect(code).toBe(1)
-  // Omits the lines with the differing values, because their format depends on the version of Node.
+  // Omits the lines that show the values which differ, because the format of these lines depends on the version of
+  // Node.js.
   const lines = out.split('\n').filter((line) => /^\S| Expected values/.test(line))
   expect(lines.map((line) => line.replace(/\d+ ms/, '0 ms'))).toEqual([
     'failed   settle: an owner whose token was given again after a loss of acknowledged writes is lost and changes nothing  0 ms',

@@ -327,7 +327,7 @@ describe('jobistemer doctor', () => {
     await clock.advance({ seconds: 35 })
     await scheduler.shutdown()
     const { items: jobs } = await own.listJobs({ limit: 10, cursor: null })
-    // Each page holds at most one job, and every second page is empty.
+    // Each page of a history holds at most one occurrence, and every second page is empty.
     const storage = wrapStorage(own, {
       async listOccurrences({ cursor, ...query }) {
         const [isFull, place] = cursor === null ? [false, null] : (JSON.parse(cursor) as [boolean, string | null])

@@ -92,7 +92,7 @@ async function night(storage: Storage, report: Job, day: string): Promise<void> 
 
 /** Creates temporary folders and storages for the tests of one file. */
 export interface Scratch {
-  /** Creates a folder. It is removed after the file's tests. */
+  /** Creates a folder, which is removed after the tests of the file. */
   folder(): string
   /** Copies the filled SQLite file to a new folder. `place` is the value of `--storage` for the copy. */
   ledger(): Promise<{ readonly place: string; readonly folder: string; readonly storage: () => Storage }>

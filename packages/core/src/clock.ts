@@ -33,8 +33,8 @@ export interface Clock {
   perform?<T>(call: () => T): T
   /**
    * The engine calls `passUntil` before it waits for something that only time may end, such as running work at a
-   * shutdown. If no test advances the virtual clock, it then advances by itself until the promise settles. The real
-   * clock lacks this method.
+   * shutdown. If no test advances the virtual clock, the clock then advances by itself until the promise settles. The
+   * real clock lacks this method.
    */
   passUntil?(promise: Promise<unknown>): void
   /**

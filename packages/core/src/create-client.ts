@@ -34,7 +34,7 @@ export function createClient(options: ClientOptions): Client {
   const { operations } = engine
   const client: Client = {
     ...connected(operations, (last) => engine.connect(typeof last === 'object' && last !== null ? last : {})),
-    // A call of `changes` does not connect the client; the first poll of the iteration connects it.
+    // A call of `changes` does not connect the client. The first poll of the iteration connects the client.
     changes: operations.changes,
     // The timeout of `waitFor` covers connecting and waiting.
     waitFor: async (id, given) => operations.waitFor(id, await connectToWait(engine, checked.callTimeoutMs, given)),
@@ -45,8 +45,8 @@ export function createClient(options: ClientOptions): Client {
 }
 
 /**
- * Connects for a call with its own wait. Connecting takes at most the timeout of the wait, and at most `callTimeout`. Returns
- * the options for the rest of the wait.
+ * Connects the client before a call of `waitFor` waits. Connecting takes at most the timeout of the wait, and at most
+ * `callTimeout`. Returns the options of the wait, with the time that is left as the timeout.
  */
 async function connectToWait(engine: Engine, callTimeoutMs: number, options: WaitOptions = {}): Promise<WaitOptions> {
   const { timeout, signal } = Object(options) as WaitOptions
@@ -59,8 +59,8 @@ async function connectToWait(engine: Engine, callTimeoutMs: number, options: Wai
 }
 
 /**
- * Wraps the operations so that each call first connects, within its timeout and until its signal fires. The last argument of
- * a call may hold the timeout and the signal.
+ * Wraps the operations so that each call first connects the client, within the timeout of the call and until its signal
+ * fires. The last argument of a call may hold the timeout and the signal.
  */
 function connected(operations: JobOperations, connect: (last: CallOptions) => Promise<void>): JobOperations {
   const members = Object.entries(operations).map(([name, member]): [string, Operation] => {
@@ -79,11 +79,11 @@ function connected(operations: JobOperations, connect: (last: CallOptions) => Pr
 /** Options of `createClient`. Options without a comment mean the same as in `SchedulerOptions`. */
 export interface ClientOptions
   extends Pick<SchedulerOptions, 'callTimeout' | 'scheduleTypes' | 'logger' | 'tracing' | 'clock'> {
-  /** The storage that the schedulers share. The client does not close it. */
+  /** The storage that the schedulers share. The client does not close the storage. */
   readonly storage: Storage
   /**
-   * Default settings of the jobs that `add` and `apply` of this client store. Each job can override these settings. `update`
-   * does not use them.
+   * Default settings of the jobs that `add` and `apply` of this client store. Each job can override these settings.
+   * `update` does not use the defaults.
    */
   readonly defaults?: JobSettingsInput
 }

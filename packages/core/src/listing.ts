@@ -8,10 +8,12 @@ export interface ListPage<T> {
 /**
  * The result of a listing method. Await the listing for one page, or loop over all items from that page on:
  *
- * ```ts const { items, cursor } = await client.failures({ limit: 20 }) for await (const failure of client.failures({ from:
- * yesterday })) console.log(failure.job) ```
+ * ```ts
+ * const { items, cursor } = await client.failures({ limit: 20 })
+ * for await (const failure of client.failures({ from: yesterday })) console.log(failure.job)
+ * ```
  *
- * A loop reads pages of `limit` items lazily, and stops when the caller leaves it.
+ * A loop reads pages of `limit` items lazily. When the caller leaves the loop, the listing reads no further page.
  */
 export type Listing<T> = Promise<ListPage<T>> & AsyncIterable<T>
 

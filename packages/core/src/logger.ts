@@ -6,7 +6,7 @@ import { maskSecrets, maskValue } from './secrets.ts'
 import type { LogLevel } from './storage/occurrence-record.ts'
 import { systemClock } from './system-clock.ts'
 
-/** The logger to which Jobistemer writes. `console` and pino loggers have this form. Fields come first, as in pino. */
+/** The logger to which Jobistemer writes; `console` and pino loggers fit. Fields come first, as in pino. */
 export interface Logger {
   /** For steps that matter only for debugging. */
   debug(fields: object, message: string): void

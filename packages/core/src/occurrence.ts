@@ -60,7 +60,7 @@ export interface Occurrence {
   readonly requestActor: string | null
   /** The first request to cancel the occurrence; `null` if no caller has requested it. */
   readonly cancelRequest: { readonly at: Date; readonly reason: string; readonly actor: string | null } | null
-  /** How many times a node took the occurrence from a dead or stale owner and released it for another attempt. */
+  /** How many times a node took the occurrence from a dead or stale owner and made it pending again. */
   readonly rescues: number
   /** Data that the caller passed to `trigger` or `replay`; `undefined` without data. */
   readonly input: JsonValue | undefined

@@ -53,8 +53,8 @@ export interface SchedulerOptions {
   readonly maxConcurrentJobs?: number
   /**
    * How many due slots beyond `maxConcurrentJobs` this node may prefetch while its handlers are so quick that each prefetched
-   * slot begins within about 5 ms. The node hands a prefetched slot back after 100 ms. It does not prefetch jobs whose
-   * `executionTimeout` is below 1 s. 0 disables prefetch; at most 10,000. Default 100.
+   * slot begins within about 5 ms. If a prefetched slot has not begun after 100 ms, the node hands it back. The node does not
+   * prefetch jobs whose `executionTimeout` is below 1 s. 0 disables prefetch; at most 10,000. Default 100.
    */
   readonly prefetch?: number
   /** Settings for all jobs of this node. Each job and each task can override them. */
@@ -132,8 +132,8 @@ export interface CheckedSchedulerOptions extends Required<Pick<SchedulerOptions,
   readonly pollIntervalMs: number
   readonly deadAfterMs: number
   /**
-   * Whether a node without peers polls rarely, for tests. Conditions: the storage serves one process and sends wake-ups, the
-   * clock is virtual, and no option sets `deadAfter`, `pollInterval` or a derived interval.
+   * Whether this node polls rarely while it has no peers. True only in tests: the storage serves one process and sends
+   * wake-ups, the clock is virtual, and no option sets `deadAfter`, `pollInterval` or a derived interval.
    */
   readonly restsAlone: boolean
   readonly callTimeoutMs: number
@@ -167,7 +167,7 @@ interface DerivedOptions {
  */
 const intervals = ['heartbeat', 'reapInterval', 'definitionInterval'] as const
 
-/** Returns the derived values. Tests may replace them by symbol keys of the options, which are not part of the API. */
+/** Returns the derived values. A test may replace a value by an option with a symbol key, which is not part of the API. */
 function tunedBy<Derived extends Partial<DerivedOptions>>(options: object, derived: Derived): Derived {
   const values = Object.entries(derived).map(([name, value]: [string, number]) => {
     return [name, (options as Readonly<Record<symbol, number>>)[Symbol.for(`jobistemer.${name}`)] ?? value]
@@ -215,8 +215,8 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   const isPrivate = isTold && !storage.capabilities.multiProcess
   const { heartbeatMs: rareHeartbeatMs } = storage.capabilities
   const defaultHeartbeatMs = isPrivate ? upkeepMs : (rareHeartbeatMs ?? ordinaryHeartbeatMs)
-  // A peer notices the death of a node up to two heartbeats late. If the storage asks for rare heartbeats, `deadAfter`
-  // therefore covers five heartbeats instead of six.
+  // A peer notices the death of a node up to two heartbeats after `deadAfter`. If the storage asks for rare heartbeats, this
+  // delay is long, so `deadAfter` covers five heartbeats instead of six.
   const deadAfterHeartbeats = heartbeatsUntilDead - (rareHeartbeatMs === undefined ? 0 : 1)
   const { deadAfter, pollInterval } = options
   const deadAfterMs = toDurationMs(orDefault(deadAfter, deadAfterHeartbeats * defaultHeartbeatMs), 'deadAfter', {

@@ -5,7 +5,10 @@ const host = String.raw`(?:[\w.-]*|\[[\da-f:.]+\])(?::\d{1,5})?`
 const path = String.raw`(?:\/[\w.-]*)*`
 const scheme = String.raw`[a-z][a-z\d+.-]*:\/\/`
 const plain = new RegExp(`^(?:${scheme})?${host}${path}$`, 'i')
-/** Matches an address whose parts are certain: one `@`, no `#`, and no delimiter in the part before the `@`. */
+/**
+ * Matches an address in which the position of each part is certain: one `@`, no `#`, and no delimiter in the part before the
+ * `@`.
+ */
 const certain = new RegExp(String.raw`^(${scheme})(?:([^@/?#\\\s"']*)@)?(${host}${path})(\?[^@#]*)?$`, 'i')
 /** Matches a text that is one complete address, optionally in quotes or after the name of a variable. */
 const wholeAddress = new RegExp(
@@ -33,8 +36,8 @@ const named = new RegExp(
 const namesSecret = new RegExp(`^${secretName}$`, 'i')
 
 /**
- * Returns the visible part of an address that may hold a password: scheme, host, port and database, if their positions are
- * certain. Otherwise a password with a `#`, `/` or `@` could pass for a host or a path.
+ * Returns an address with `***` in place of its user, password and query. If the positions of the parts are uncertain,
+ * returns only the scheme and `***`. Otherwise a password with a `#`, `/` or `@` could pass for a host or a path.
  */
 export function maskAddress(address: string): string {
   if (plain.test(address)) return address

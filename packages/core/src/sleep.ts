@@ -32,8 +32,8 @@ export function sleepOn(
 }
 
 /**
- * Sleeps as {@link sleepOn}, for `context.sleep`. The sleep does not keep the process alive. While the engine runs, its agenda
- * keeps the process alive. After the engine's end, no caller waits for an abandoned handler.
+ * Sleeps as {@link sleepOn}, for `context.sleep`. The sleep does not keep the process alive: while the engine runs, its
+ * agenda does, and after the engine's end no caller waits for the handler.
  */
 export function sleepInHandler(clock: Clock, milliseconds: number, signal: AbortSignal): Promise<void> {
   const unreferenced: Pick<Clock, 'monotonic' | 'setTimer'> = {

@@ -240,7 +240,7 @@ class LiveTicker implements Ticker {
     const lastLook = this.#time.look()
     if (lastLook === null) return
     this.#beginsSpan = true
-    // The awaited instant may lie far ahead, because it was determined while the clock was wrong.
+    // If the awaited instant lies ahead, determine it again: it may have been determined while the clock was wrong.
     if (this.#awaited !== null && this.#awaited > this.#time.now) this.#awaited = this.#notTickedAfter(lastLook)
   }
 
@@ -443,7 +443,7 @@ class TickStream implements AsyncIterableIterator<Tick> {
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
   }
 
-  /** Called when the reader leaves its loop. */
+  /** JavaScript calls `return` when the reader leaves its `for await` loop. */
   return(): Promise<IteratorResult<Tick, undefined>> {
     this.#unread = []
     this.end()

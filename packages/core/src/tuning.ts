@@ -9,9 +9,9 @@ export const dayMs = 86_400_000
 export const upkeepMs = 60_000
 
 /**
- * Period of attentive background work, in ms: looks for jobs that become due, for slots and jobs that wait, and for a blocked
- * event loop; reports that the storage lacks. Also the maximum wait of a shutdown for each answer of the storage. The period is
- * far below `deadAfter`, after which peers declare a silent node dead.
+ * Period of attentive background work, in ms: checks for jobs that become due, for waiting slots and jobs, and for a blocked
+ * event loop, and delayed reports to the storage. Also the maximum wait of a shutdown for each answer of the storage. The
+ * period is far below `deadAfter`, after which peers declare a silent node dead.
  */
 export const lookMs = 1000
 
@@ -23,7 +23,8 @@ export const maxClockSkewMs = 1000
 
 /**
  * Difference of two clocks, in ms, up to which a node neither delays nor repeats work. A clock whose time moves by more has
- * jumped, and its time is in doubt. Scans overlap by this margin. A node that is later than this was blocked or stopped.
+ * jumped, and its time is in doubt. Scans overlap by this margin. A node whose timer fires later than by this margin was
+ * blocked or stopped.
  */
 export const clockMarginMs = 5000
 
@@ -36,7 +37,10 @@ export const recordsPerCall = 500
  */
 export const fewestPerRead = 100
 
-/** Size of a sample: of heads per periodic check, and of next slots and running occurrences that a scan for changes compares. */
+/**
+ * Size of a sample: the number of heads that a periodic check reads, and of next slots and running occurrences that a scan
+ * for changes compares.
+ */
 export const sampleSize = 20
 
 /**
@@ -120,8 +124,8 @@ export const linesPerSecond = 500
 export const progressEveryMs = 100
 
 /**
- * Number of successive turns of the event loop in which no storage call, timer or handler begins or ends, before a
- * virtual clock moves. The answer to a call may come two turns later.
+ * A virtual clock moves after this number of successive turns of the event loop in which no storage call, timer or handler
+ * began or ended. The answer to a call may come two turns later.
  */
 export const quietTurns = 3
 

@@ -10,7 +10,7 @@ const hourMs = 3_600_000
 interface World {
   readonly clock: VirtualClock
   readonly agenda: Agenda<SlotEntry>
-  /** When slots were found due and alarms rang, in milliseconds since the start. */
+  /** The slots that the agenda found due and the alarms that rang, each with its instant in milliseconds since the start. */
   readonly log: [name: string, atMs: number][]
   alarm(name: string): Alarm
   /** Puts a slot on the agenda, due `atMs` milliseconds after the start. */

@@ -14,7 +14,7 @@ type Run = Pick<OccurrenceRecord, 'state' | 'reason' | 'token'> & { readonly key
 const displaced: Run = { state: 'canceled', reason: 'displaced', token: 0 }
 const failed: Run = { state: 'failed', reason: null, token: 1 }
 
-/** Returns the state of one slot in the backfill `mine`. The n-th argument is the n-th run of the slot in all backfills. */
+/** Returns the state of one slot in the backfill `mine`. The arguments are the slot's runs in all backfills, in order. */
 async function standingOf(...runs: readonly Run[]) {
   const records = new Map(
     runs.map(({ key = 'mine', ...run }, index): [OccurrenceId, OccurrenceRecord] => {

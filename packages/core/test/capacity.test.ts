@@ -164,7 +164,7 @@ describe('a burst of requests', () => {
     const capacity = realCapacity(10)
     expect(capacity.admitRequests(60, 0)).toBe(5)
     for (let request = 0; request < 5; request++) capacity.reserveRequest()
-    // Part of the burst of requests was sent. The rest of the burst waits too, although it is small.
+    // The burst is partly sent. Its remaining requests still wait for permits, although they are fewer than a burst.
     expect(capacity.admitRequests(7, 1)).toBe(0)
     capacity.unreserveRequest()
     expect(log).toEqual(['request room'])
@@ -277,7 +277,7 @@ describe('due slots that found no permit within 100 ms', () => {
     }
     store(4, 2)
     expect(isHeld(capacity, 0)).toBe(true)
-    // After a claim that finds no work, due slots still stay on this node.
+    // After a claim that finds no work, this node still keeps its due slots.
     capacity.workLeft(false, 0)
     expect(isHeld(capacity, 0)).toBe(true)
     store(4, 1)

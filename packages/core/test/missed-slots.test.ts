@@ -389,14 +389,17 @@ const cases: fc.Arbitrary<Case> = fc
     return { strategy, series, first, until, now: until + threshold, limit, canceled }
   })
 
-/** Returns all missed slots of a case, found one by one. */
+/** Returns all missed slots of a generated test case, found one by one. */
 function slotsOf({ series, first, until }: Case): number[] {
   const slots: number[] = []
   for (let slot: number | null = first; slot !== null && slot <= until; slot = series.nextMs(slot)) slots.push(slot)
   return slots
 }
 
-/** Returns the fate of each slot that a decision covers, in the order of the slots. */
+/**
+ * Returns what a decision does with each slot, in the order of the slots: `run`, `covered` (by one run for several slots) or
+ * `missed`.
+ */
 function coverageOf(decision: RecoveryDecision, slots: readonly number[], canceled: ReadonlySet<number>) {
   return decision.entries.flatMap((entry): [number, string][] => {
     if (entry.kind === 'run' && entry.span === null) return [[entry.slot, 'run']]

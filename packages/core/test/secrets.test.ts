@@ -153,8 +153,8 @@ describe('a secret', () => {
         field,
         value,
       })
-      // The error masks its value because of the option's name. In the text of a message, the value has no such name. So
-      // messages must not print such values.
+      // The error masks its value because of the option's name. A message has no such name beside the value, so a message
+      // must not print the value.
       expect([field, everythingOf({ value: error.value })]).not.toEqual([field, expect.stringContaining('hunter2')])
     }
   })

@@ -119,7 +119,7 @@ describe('the overlap rule of the storage', () => {
       expect(decideOverlap(situation(policy, { paused: true, slotPaused: true, kind: 'trigger' })).state).toBe(
         'pending',
       )
-      // The slot lies after the end of the pause, but the job is still paused: the sender's clock is ahead.
+      // The slot lies after the end of the pause, but the pause still lasts: the clock of the slot's sender is ahead.
       expect(decideOverlap(situation(policy, { paused: true })).state).toBe('pending')
     }
   })

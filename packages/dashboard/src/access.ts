@@ -19,8 +19,8 @@ export function readOnlyProblem(): Problem {
 /** Maximum length in characters of an actor that core stores. */
 const longestActor = 255
 /**
- * Maximum number of `authorize` calls about jobs per request. If a request for a list reaches this limit, its page ends early,
- * and the cursor of the page continues the list.
+ * Maximum number of `authorize` calls about jobs per request. If a request for a list reaches this limit, the answer has
+ * fewer items, and its cursor continues the list.
  */
 const mostQuestions = 1000
 

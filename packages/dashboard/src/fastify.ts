@@ -36,8 +36,8 @@ export interface FastifyReply {
 export type FastifyPlugin = (scope: FastifyScope) => Promise<void>
 
 /**
- * Converts a dashboard to a Fastify plugin. Register the plugin with the dashboard's `basePath` as its prefix. Hooks
- * that were added before apply to the dashboard.
+ * Converts a dashboard to a Fastify plugin. Register the plugin with the dashboard's `basePath` as its prefix. Hooks that
+ * were added before the plugin apply to the dashboard.
  *
  * @example
  * await app.register(fastifyPlugin(dashboard), { prefix: '/admin/jobs' })

@@ -16,7 +16,6 @@ export async function jsonAnswer(request: Request, value: unknown, status = 200)
   return new Response(packed, { status, headers: { ...headers, 'content-encoding': 'gzip' } })
 }
 
-/** Returns the JSON answer for a problem. */
 export function problemAnswer(request: Request, { status, code, message, field }: Problem): Promise<Response> {
   const view: ProblemView = { error: { code, message, field: field ?? null } }
   return jsonAnswer(request, view, status)

@@ -7,7 +7,7 @@ import { whyOf } from '@jobistemer/core'
 const lateMs = 30_000
 const longestMessage = 300
 
-/** Converts a run to the form that lists of the page show. */
+/** Converts a run to the members that the dashboard shows in lists of runs. */
 export function runLineOf(run: ListedOccurrence & Partial<Pick<Failure, 'resolvedBy'>>, hidden: Hidden): RunLine {
   return {
     id: run.id,
@@ -94,7 +94,7 @@ export function listedJobOf(job: JobInfo, now: number): ListedJob {
   }
 }
 
-/** Converts a job to the form that lists of the page show. */
+/** Converts a job to the members that the dashboard shows in lists of jobs. */
 export function jobLineOf(job: ListedJob): JobLine {
   const { nextAt, paused, lastRun } = job
   return { ...job, nextAt: textOf(nextAt), paused: pauseOf(paused), lastRun: lastRunOf(lastRun) }

@@ -6,7 +6,7 @@ import { keepIncoming } from './incoming.ts'
 
 export { incomingOf } from './incoming.ts'
 
-/** A request listener for `createServer` of node:http, or for a part of such a server. */
+/** A request listener for `createServer` of `node:http`, for all or some paths of the server. */
 export type NodeListener = (request: IncomingMessage, response: ServerResponse) => void
 
 /**

@@ -96,7 +96,10 @@ export interface DashboardOptions {
   readonly readOnly?: boolean
   /** The kinds of data to hide from all users, or a rule that decides for each request. Default: hides nothing. */
   readonly hide?: readonly HiddenKind[] | HideRule
-  /** Called after every action, also after a failed or refused action. The dashboard ignores errors of this function. */
+  /**
+   * The dashboard calls `audit` after every action, also after a failed or refused action. The dashboard ignores errors of
+   * `audit`.
+   */
   readonly audit?: (entry: AuditEntry) => void | Promise<void>
   /**
    * Additional allowed origins of the dashboard's pages, such as `https://jobs.example.com`, for proxies that change

@@ -18,7 +18,8 @@ export const dynamodb: Ledger = {
       const description = `at ${withoutPassword(server)}, table ${name}`
       return { location: { address: server, name }, description, stop: async () => {} }
     }
-    // The module is loaded only here, because only this process starts a server. Workers only open the ledger on this server.
+    // This import is dynamic, because only the demo's own process starts a server. Workers open the ledger on the
+    // running server and do not need the module.
     const { startDynamoDB } = await import('@jobistemer/test-servers')
     const directory = join(folder, 'dynamodb')
     const own = await startDynamoDB({ directory, ownGroup: true })

@@ -9,7 +9,8 @@ import { PGliteClient } from './pglite-client.ts'
  */
 export const pglite: Ledger = {
   async prepare({ folder }) {
-    // The module is loaded only here, because only this process runs PGlite. Workers only open the ledger.
+    // This import is dynamic, because only the demo's own process runs PGlite. Workers open the ledger through a socket
+    // and do not need the module.
     const { hostPGlite } = await import('./pglite-host.ts')
     const directory = join(folder, 'pglite')
     const host = await hostPGlite(directory)

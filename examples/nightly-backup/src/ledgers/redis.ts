@@ -17,7 +17,8 @@ export const redis: Ledger = {
         stop: async () => {},
       }
     }
-    // The module is loaded only here, because only this process starts a server. Workers only open the ledger on this server.
+    // This import is dynamic, because only the demo's own process starts a server. Workers open the ledger on the
+    // running server and do not need the module.
     const { startRedis } = await import('@jobistemer/test-servers')
     const directory = join(folder, 'redis')
     const own = await startRedis({ directory, config: { appendonly: 'yes' }, ownGroup: true })

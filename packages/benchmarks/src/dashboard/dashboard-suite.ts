@@ -5,7 +5,7 @@ import { ListsRound } from '../lists-round.ts'
 import { loadNote } from '../load-note.ts'
 import { median, type Suite } from '../suite.ts'
 
-/** The requests that a browser sends at once for one view of the dashboard. */
+/** The requests that a browser sends together for one view of the dashboard. */
 interface View {
   readonly name: string
   /** True if the requests go to a new dashboard server, which has read nothing from the storage yet. */

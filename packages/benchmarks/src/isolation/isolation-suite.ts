@@ -75,7 +75,7 @@ async function measure(start: () => Promise<Runner>, count: number, ballastMb = 
   })
   await runner.forget?.()
   const grown = usedKb() - before
-  // The additional heap of the node is in use until here. It is freed before the heap is measured.
+  // The additional heap of the node is in use until this line, which frees it before the heap is measured.
   ballast.length = 0
   usedKb()
   await runner.stop()

@@ -21,7 +21,8 @@ export async function largestGap(work: () => Promise<void>): Promise<number> {
   await sleep(50)
   delay.enable()
   await work()
-  // The measurement includes the last gap only after another timer has fired, so this call sets a timer.
+  // The monitor records a gap only when a timer fires after the gap. This call sets a timer, so that the last gap is
+  // recorded.
   await sleep(5)
   delay.disable()
   return delay.max / 1e6

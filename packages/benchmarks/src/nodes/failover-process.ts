@@ -24,7 +24,7 @@ export interface SlotStart {
 }
 
 const { address, prefix, nodeId, jobs, deadAfter } = JSON.parse(process.argv[2] ?? '') as FailoverOrder
-// The node exits when the benchmark process has ended, because the storage has then ended too.
+// The node exits when the benchmark process has ended, because the storage ends with the benchmark process.
 process.on('disconnect', () => process.exit())
 const schedule = cron('* * * * * *')
 const storage = await openStorage(address, prefix)
@@ -45,7 +45,7 @@ const scheduler = createScheduler({
     defineJob({
       name,
       schedule,
-      // A slot that is running when its node is killed must not block later slots.
+      // A slot that the killed node was running must not block later slots of the job.
       overlapPolicy: 'allow',
       tasks: [
         {

@@ -5,7 +5,7 @@ import { startNode } from './start-node.ts'
 
 const program = new URL('./failover-process.js', import.meta.url)
 
-/** Observed time before the kill in seconds, as a reference for the lateness. */
+/** Observed time before the kill, in seconds. The lateness in this time is the reference for the lateness after the kill. */
 const secondsBefore = 3
 
 export interface FailoverOptions {
@@ -50,7 +50,7 @@ export async function killFirst(options: FailoverOptions): Promise<Failover> {
     children.get(node)?.kill('SIGKILL')
     await wait(watchMs)
     const end = Date.now()
-    // Waits for the last slots, which may start late.
+    // Waits for late starts of the slots that were due before `end`.
     await wait(Math.min(5000, watchMs))
     const seen = starts.filter(({ slot }) => slot >= begin && slot <= end)
     const slots = Math.floor(end / 1000) - begin / 1000 + 1

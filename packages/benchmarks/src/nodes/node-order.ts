@@ -25,7 +25,10 @@ export interface NodeReport {
   readonly cpuMs: number
 }
 
-/** A request to a node. `hold`: the node answers, and then stops itself until it receives SIGCONT. */
+/**
+ * A request to a node. `NodeOrder`: run other jobs. `report`: send a `NodeReport`. `hold`: answer, and then stop until
+ * SIGCONT.
+ */
 export type NodeRequest = NodeOrder | 'report' | 'hold'
 
 export function jobNames(count: number): readonly string[] {

@@ -17,7 +17,10 @@ export interface Spent {
   readonly lateness: readonly number[]
 }
 
-/** Measures the cost of a fleet and its server until `done` resolves. The cost of `prepare` on the server is not counted. */
+/**
+ * Measures the cost of a fleet and its server: of the nodes from the start of `prepare`, of the server from its end,
+ * and of both until `done` resolves.
+ */
 export async function spentUntil(
   fleet: Fleet,
   options: {

@@ -19,7 +19,7 @@ export async function startNode(
     throw new Error(`A node ended with ${code ?? signal} before it was ready.`)
   })
   await Promise.race([ready, ended])
-  // After `ready`, the end of the node is expected, so its rejection is ignored.
+  // After `ready`, the node may end at any time, so the rejection of `ended` is ignored.
   ended.catch(() => {})
   return child
 }

@@ -31,7 +31,7 @@ interface Victim {
   readonly job: string
 }
 
-/** Ends nodes in the middle of a task. Another node, which stays, takes over their runs. */
+/** Ends nodes in the middle of a task. A node that the benchmark does not end takes over the runs of the ended nodes. */
 export class TakeoverRound {
   readonly #address: string
   readonly #count: number

@@ -50,8 +50,8 @@ export async function runBareStatements(load: QueueLoad): Promise<{ readonly per
 }
 
 /**
- * Returns SQL that creates the two tables that the statements write, with the storage's columns, and with the indexes
- * that finding these rows requires.
+ * Returns SQL that creates the two tables that the statements write: with the storage's columns, and with the indexes
+ * that a search for these rows requires.
  */
 function tables(schema: string): string {
   return `

@@ -13,8 +13,8 @@ import { type QueueLoad, runPgBoss } from './pg-boss-round.ts'
 const dueAtOnce = 500
 
 /**
- * Widths and job counts to measure. Fetching becomes slower with the number of waiting and ended jobs, so some loads
- * are long.
+ * Widths (numbers of concurrent jobs) and job counts to measure. Some loads take long, because fetching a job becomes
+ * slower with the number of waiting and ended jobs.
  */
 const loads: readonly { readonly width: number; readonly count: number; readonly isLong?: true }[] = [
   { width: 1, count: 600 },

@@ -70,7 +70,7 @@ export async function measureBullmqLateness(
     measuring = false
     return lateness
   } finally {
-    // The worker is paused first, because jobs in progress would report a lost connection.
+    // Pauses the worker before closing it, because jobs in progress would report a lost connection.
     await worker.pause()
     await worker.close()
     await queue.obliterate({ force: true })

@@ -104,7 +104,7 @@ async function startNode(
   return { scheduler, asked, addJob }
 }
 
-/** Measures requests that call BullMQ's `add`. A worker in the same process runs them. */
+/** Measures requests that call BullMQ's `add`. A worker in the same process runs the added jobs. */
 export async function runAdds({ host, port }: Server, load: RequestLoad): Promise<RequestRound> {
   const connection = { host, port }
   const meter = new Meter(connection)

@@ -142,7 +142,7 @@ async function storageOf({ session }: Context): Promise<Subject> {
     const open = guardedWorlds(ground.open)
     return { place: session.place, open, capabilities: await capabilitiesOf(open), skip: [], ground }
   } catch (error) {
-    // Ignores an error of the cleanup, because the error of the case matters more.
+    // Ignores an error of the cleanup, because this function throws the error that made the cleanup necessary.
     await ground.remove().catch(() => undefined)
     throw error
   }

@@ -87,7 +87,7 @@ export const doctor: Command = {
   },
 }
 
-/** A node migrates the database schema when it starts. This program does not. */
+/** A node migrates the database schema when it starts. This program never migrates the schema. */
 const migration = 'Start a node of this version, which makes the schema; or apply what jobistemer sql prints.'
 
 /**

@@ -82,6 +82,6 @@ async function pruneAll(context: Context, how: PruneOptions): Promise<number> {
     verb: 'Pruned the history of jobs:',
     act: ({ name }) => client.prune({ ...how, job: name }),
   })
-  // After the jobs that exist, `all()` prunes the history of deleted jobs.
+  // The calls before this one pruned the jobs that exist. `all()` also prunes the history of deleted jobs.
   return outcomes.reduce((sum, { result }) => sum + result, await all())
 }

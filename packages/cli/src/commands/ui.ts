@@ -63,8 +63,8 @@ export const ui: Command = {
     const client = await context.client()
     // Tests the storage. If the storage is unavailable, this call throws before the command prints a link.
     await client.counts(undefined, context.call)
-    // The secret token is in the path, because the browser sends a cookie also to servers at other ports of this
-    // machine.
+    // The secret token is in the path and not in a cookie, because the browser sends cookies also to other ports of
+    // this machine.
     const basePath = `/${randomBytes(24).toString('base64url')}`
     const actor = actorOf(context)
     const dashboard = createDashboard({

@@ -11,7 +11,7 @@ export interface ConnectArgument {
   readonly timeoutMs: number
 }
 
-/** Opens another connection to the data of a case. Child processes of the conformance kit call this function. */
+/** Opens another connection to the data of a conformance case. Child processes of the conformance kit call this function. */
 export function connect({ prefix, location, ...options }: ConnectArgument): Promise<Storage> {
   const logger = { warn: () => undefined }
   return openStorage(location, { ...options, prefix: prefix ?? undefined, logger, isNew: true })

@@ -15,14 +15,14 @@ import { type PgClient, postgresTransactions, sqliteTransactions } from './trans
 export interface Ground {
   /** Tells the user where the test data are stored, as text for the output. */
   readonly place: string
-  /** Creates an empty test database for one case. */
+  /** Creates an empty test database for one conformance case. */
   open(): Promise<StorageWorld>
-  /** Removes the data of all cases. */
+  /** Removes the test data of all conformance cases. */
   remove(): Promise<void>
 }
 
-// Child processes of the kit run plain JavaScript. If this module runs as TypeScript, as in tests of this package, the
-// path points to the built file.
+// Child processes of the kit run plain JavaScript. If this module runs as TypeScript, as in tests of this package,
+// `connectModule` points to the built file.
 const connectModule = new URL(
   import.meta.url.endsWith('.ts') ? '../../dist/conformance/connect.js' : './connect.js',
   import.meta.url,
@@ -50,7 +50,10 @@ function ownDigits(): string {
   return String(randomInt(10 ** 10, 10 ** 11))
 }
 
-/** Opens test databases with consecutive numbers. The number determines the location and prefix of a test database. */
+/**
+ * Returns a function that opens test databases with consecutive numbers. The number determines the location and prefix
+ * of a test database.
+ */
 function worldsAt(
   options: OpenOptions,
   placeOf: (number: number) => {
@@ -71,7 +74,7 @@ function worldsAt(
     }
     return {
       connect: () => openStorage(location, { ...options, prefix, isNew: true }),
-      // Does nothing here, because `Ground.remove` removes the data of all cases at the end.
+      // Does nothing here, because `Ground.remove` removes the test data of all conformance cases at the end.
       dispose: async () => undefined,
       processes: { module: connectModule, argument: argument as unknown as JsonValue },
       ...(beginTransaction !== undefined && { beginTransaction }),
@@ -91,7 +94,7 @@ async function groundInFolder(file: string, options: OpenOptions): Promise<Groun
     })
   }
   const transactions = await sqliteTransactions(options.cwd)
-  // The test files are on the disk of the user's database, because the cases also test that disk.
+  // The test files are on the disk of the user's database, because the conformance cases also test that disk.
   const folder = join(beside, `jobistemer-conformance-${ownDigits()}`)
   mkdirSync(folder)
   return {

@@ -2,12 +2,12 @@ import type { Storage } from '@jobistemer/core/storage'
 import type { DeclaredCapabilities, ServerAddress, StorageWorld } from '@jobistemer/storage-conformance'
 import { CliError } from '../cli-error.ts'
 
-/** Creates the test database of one case. */
+/** Creates the test database of one conformance case. */
 export type OpenWorld = () => StorageWorld | Promise<StorageWorld>
 
 /**
- * Wraps `open` so that cases never change existing data. At the first connection, and at the latest at disposal, the
- * wrapper checks that the test database is empty. A database that was not empty is not removed.
+ * Wraps `open` so that conformance cases never change existing data. The wrapper checks that the test database is
+ * empty: at the first connection, or else at its disposal. If the database was not empty, `dispose` does not remove it.
  */
 export function guardedWorlds(open: OpenWorld): OpenWorld {
   return async () => {
@@ -38,8 +38,8 @@ export function guardedWorlds(open: OpenWorld): OpenWorld {
         try {
           await checking
         } catch (error) {
-          // Throw the error only if the case has not called `connect`. Otherwise `connect` has already thrown this
-          // error in the case.
+          // Throws the error only if the conformance case has not called `connect`. Otherwise `connect` has already
+          // thrown this error to the conformance case.
           if (isUnused) throw error
           return
         }

@@ -14,7 +14,7 @@ export type Kit = Pick<typeof import('@jobistemer/storage-conformance'), 'storag
 /** The outcome of one conformance case, with its duration. */
 export interface CaseResult {
   readonly name: string
-  /** The depth of the case; `null` for the entry that reports errors in the list of skipped cases. */
+  /** The depth of the conformance case. `null`: the entry is no case, but reports errors in the list of skipped cases. */
   readonly depth: CaseDepth | null
   readonly outcome: 'passed' | 'failed' | 'skipped'
   readonly durationMs: number
@@ -37,7 +37,7 @@ export interface CasePlan {
   readonly skip: readonly SkippedCase[]
 }
 
-/** A planned case. `run` is `null` if the case is skipped. */
+/** A conformance case of a plan. `run` is `null` if the plan skips the case. */
 interface PlannedCase {
   readonly name: string
   readonly depth: CaseDepth | null

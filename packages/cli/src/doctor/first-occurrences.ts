@@ -6,7 +6,7 @@ type HistoryQuery = Extract<OccurrenceQuery, { readonly kind: 'job' }>
 
 /**
  * Returns the first `count` occurrences that a query of a job's history finds, or all if there are fewer. Reads several
- * pages if necessary, because a page before the last may be short or empty.
+ * pages of the history if necessary, because a page may be short or empty although more pages follow.
  */
 export async function firstOccurrences(
   { storage, signal }: { readonly storage: Pick<Storage, 'listOccurrences'>; readonly signal: AbortSignal },

@@ -21,7 +21,7 @@ export interface Survey {
   readonly nodes: readonly ObservedNode[]
   /**
    * Nodes that have not shut down and that sent a heartbeat during the observation. Includes nodes for which the
-   * observation was too short.
+   * observation was too short to tell.
    */
   readonly living: readonly LivingNode[]
   readonly jobs: readonly JobRecord[]
@@ -114,8 +114,8 @@ async function offsetOf(storage: Storage, clock: Clock): Promise<number | null> 
   const before = clock.monotonic()
   const askedAt = clock.now()
   const answer = await storage.serverTime()
-  // The storage read its clock at an unknown instant between the call and the answer. The middle of this interval
-  // halves the maximum error.
+  // The storage read its clock at an unknown instant between the call and the answer. The offset for the middle of this
+  // interval has half the maximum error of the offset for its start or end.
   return Math.round(askedAt + (clock.monotonic() - before) / 2 - answer)
 }
 

@@ -5,7 +5,7 @@ import { scheduleOf } from './schedule-of.ts'
 
 /** An imported job whose definition `plan` and `apply` accept. */
 export interface CheckedJob extends ImportedJob {
-  /** The schedule without the cut-over, for comparisons. `null` if the job runs on request only. */
+  /** The schedule without the window that begins at the cut-over, for comparisons. `null` if the job runs on request only. */
   readonly checked: Schedule | null
 }
 

@@ -63,8 +63,8 @@ function readField(field: string, min: number, max: number, names: readonly stri
 
 /**
  * Returns the instants after `afterMs` at which a cron daemon starts a line. The algorithm is from Vixie's cron: each
- * minute, the daemon compares the local time. After a jump ahead, the daemon immediately runs the skipped fixed times.
- * After a jump back, the daemon does not repeat fixed times.
+ * minute, the daemon compares the line with the local time. After a jump ahead, the daemon immediately runs lines with
+ * skipped fixed times. After a jump back, the daemon does not repeat lines with fixed times.
  */
 export function* cronInstants(line: CronLine, timezone: string, afterMs: number): Generator<number, void> {
   for (let start = afterMs; ; start += 366 * dayMs) {

@@ -22,8 +22,8 @@ export interface ImportedJob {
 export interface ImportNote {
   readonly origin: string
   /**
-   * `left_out`: the output does not contain the described thing. `differs`: the output contains it, but it works
-   * differently in Jobistemer.
+   * `left_out`: the output lacks the job, setting or request that the note describes. `differs`: the output contains
+   * it, but Jobistemer treats it differently.
    */
   readonly kind: 'left_out' | 'differs'
   /** The text of the note, one or two sentences. */
@@ -81,8 +81,8 @@ export type ImportedRequest = Pick<TriggerItem, 'key' | 'data' | 'priority' | 'o
 }
 
 /**
- * A system from which `jobistemer import` reads jobs. All methods only read. The path of a module with an `ImportSource` as its
- * default export is also a valid source.
+ * A system from which `jobistemer import` reads jobs. No method changes the system. The path of a module with an
+ * `ImportSource` as its default export is also a valid source.
  */
 export interface ImportSource {
   /** The name of the source for people, such as `BullMQ`. */
@@ -96,8 +96,8 @@ export interface ImportSource {
   /** Returns the instants of a job after `afterMs`, in order. The library of the source computes them. */
   instantsAfter?(job: ImportedJob, afterMs: number, context: ImportContext): Promise<Iterator<number>>
   /**
-   * Returns a sentence about a difference that `rules` do not cover, or `null`. `change` is the offset change around
-   * the instant.
+   * Returns a sentence that explains a difference. `null`: one of `rules` explains the difference, or no rule does.
+   * `change` is the offset change around the instant; `null` without such a change.
    */
   explain?(job: ImportedJob, difference: Difference, change: OffsetChange | null): string | null
   /**

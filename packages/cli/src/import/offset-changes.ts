@@ -46,7 +46,7 @@ export function offsetChanges(timezone: string, fromMs: number, toMs: number): r
   return changes
 }
 
-/** Returns the offset change whose skipped or repeated local times may contain the instant. */
+/** Returns the offset change whose skipped or repeated local times may contain the instant; `null` without such a change. */
 export function changeAround(changes: readonly OffsetChange[], atMs: number): OffsetChange | null {
   // A source may shift a skipped time by the length of the clock jump, or by an hour if the jump is shorter.
   return changes.find(({ at, byMs }) => Math.abs(atMs - at) <= Math.max(hourMs, Math.abs(byMs))) ?? null

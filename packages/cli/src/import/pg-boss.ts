@@ -183,7 +183,7 @@ function settingsOfQueue(
   return {
     overlapPolicy: isSingle ? 'queue' : 'allow',
     taskTimeout: expiry,
-    // Leaves time for all attempts and their delays, but at least 1 h, the default.
+    // The timeout leaves time for all attempts and their delays, and is at least the default of 1 h.
     executionTimeout: Math.max(3_600_000, (retry.retry_limit + 1) * (expiry + retry.retry_delay * 1000)),
     ...retryOf(retry),
   }
@@ -272,8 +272,8 @@ function* previewed(boss: Boss, cron: string, tz: string, afterMs: number): Gene
       list = boss.previewSchedule(cron, { tz, from, count })
       count = Math.min(2 * count, mostPreviewed)
     } catch {
-      // pg-boss throws if it cannot fill the list, or if that takes 1 s. The expression itself is valid. So if a call
-      // for a single instant throws, the expression has no further instant.
+      // pg-boss throws if it finds fewer than `count` instants, or if the search takes 1 s. The expression itself is
+      // valid. So if a call for a single instant throws, the expression has no further instant.
       if (count === 1) return
       count = 1
       continue

@@ -10,7 +10,7 @@ import { TrustedFolders } from './trusted-folders.ts'
 const fileNames = ['ts', 'mts', 'js', 'mjs', 'json'].map((ending) => `jobistemer.config.${ending}`)
 const memberNames = ['storage', 'prefix', 'scheduleTypes', 'defaults', 'owner', 'timezone']
 
-/** A configuration and its folder, to which its paths are relative. */
+/** A configuration, and the folder to which the paths in the configuration are relative. */
 export interface LoadedConfig {
   readonly config: CliConfig
   readonly folder: string

@@ -145,7 +145,7 @@ export async function handOver(
   const total = (await readFile(file, 'utf8')).trim().split('\n').length
   if (crashes) {
     const killed = startCli(trigger, {}, project)
-    // Ignores runs with keys of producers (`new-…`), because producers also trigger this job.
+    // `isBegun` ignores runs with keys of producers (`new-…`), because producers also trigger the job `bulk`.
     const isBegun = async (): Promise<boolean> => {
       const { items } = await client.occurrences({ job: 'bulk', limit: 1000 })
       return items.some(({ requestKey }) => requestKey?.startsWith('new-') === false)

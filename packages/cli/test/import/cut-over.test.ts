@@ -35,8 +35,8 @@ const limitMs = (2 * seconds + 240) * 1000
 const scratch = useScratch()
 
 /**
- * Adds numbered jobs every 50 ms, before the cut-over to the source and then to Jobistemer. Returns the number after
- * the last added one.
+ * Adds numbered jobs every 50 ms: to the source before the cut-over, and to Jobistemer after it. Returns the number
+ * that follows the number of the last added job.
  */
 async function produce(
   until: number,
@@ -56,7 +56,7 @@ function report(name: string, figures: object): void {
   if (isFull) console.info(`${name}, ${seconds} s:`, JSON.stringify(figures))
 }
 
-/** Makes a project folder in which a library is installed. The library's own dependencies are beside it. */
+/** Makes a project folder in which a library is installed, with the dependencies of the library. */
 function projectWith(library: string): string {
   const installed = fileURLToPath(new URL(`../../node_modules/${library}`, import.meta.url))
   const project = scratch.folder()

@@ -32,9 +32,9 @@ export function resolveJobSettings(...levels: readonly JobOverrides[]): JobSetti
 }
 
 /**
- * Merges levels of settings for a job, whose default overlap policy depends on its schedule. A job without a schedule runs
- * every request: its default is `queue` if `maxConcurrency` or `startRate` is set, because `allow` does not support these
- * limits, and `allow` otherwise.
+ * Merges levels of settings for a job, whose default overlap policy depends on its schedule. A job without a schedule
+ * runs every request: its default is `allow`. If `maxConcurrency` or `startRate` is set, its default is `queue`,
+ * because `allow` does not support these limits.
  */
 export function resolveScheduledSettings(
   { isOnRequest }: { readonly isOnRequest: boolean },

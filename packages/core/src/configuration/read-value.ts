@@ -95,8 +95,8 @@ export function readName(
   longest: number = longestName,
 ): string {
   const isText = typeof value === 'string'
-  // Reject the name `__proto__`: results are members of an object under the names of tasks, and `__proto__` cannot be an
-  // ordinary member.
+  // Rejects the name `__proto__`: results are members of an object under the names of tasks, and `__proto__` cannot be
+  // an ordinary member.
   const isUsable = isText && value.length >= 1 && value.length <= longest && value !== '__proto__'
   if (isUsable && isWellFormed(value)) return value
   const why = !isText ? '' : isUsable ? ' (half a surrogate pair)' : ` (${value.length} characters)`

@@ -142,8 +142,8 @@ export interface JobSettingsInput extends TaskSettingsInput {
    */
   readonly maxConcurrency?: number
   /**
-   * How often runs of the job may start, on all nodes together. Further due runs wait, in their order; no run is dropped.
-   * Applies under `skip`, `queue` and `queue_one`. Default `unlimited`.
+   * How often runs of the job may start, on all nodes together. Due runs above this rate wait in their order; no run is
+   * dropped. Applies under `skip`, `queue` and `queue_one`. Default `unlimited`.
    */
   readonly startRate?: StartRateInput | 'unlimited'
   /**
@@ -167,20 +167,21 @@ export interface JobSettingsInput extends TaskSettingsInput {
    */
   readonly maxRescues?: number
   /**
-   * What happens to the runs of a node if the storage has accepted none of its heartbeats for 80 % of `deadAfter`.
-   * `abort` fires their signals, with `isolated` as the reason. Default `continue`.
+   * What happens to the runs of a node if the storage has accepted none of the node's heartbeats for 80 % of
+   * `deadAfter`. `abort` fires the signals of the runs, with `isolated` as the reason. Default `continue`.
    */
   readonly whileIsolated?: IsolationStrategy
   /**
-   * How long the storage keeps the history of the job. The living nodes remove older occurrences in small steps: within
-   * a day, or within hours if `olderThan` is short. The nodes also remove a job that is only data, after its schedule
-   * is over and its history is removed. Default 30 d and the latest 10.
+   * How long the storage keeps the history of the job. The living nodes remove occurrences beyond the retention in
+   * small steps: within a day, or within hours if `olderThan` is short. The nodes also remove a job that is only data,
+   * after its schedule is over and its history is removed. Default 30 d and the latest 10.
    */
   readonly retention?: RetentionInput
   /**
-   * Time without a `completed` run after which the job is silent, whatever the reason. A living node then emits `job.silent`,
-   * logs an error, and raises the gauge `scheduler_jobs_silent`. The time counts from the last success, or from when the job
-   * was stored, changed or resumed, if that was later. Time during a pause does not count. At least 1 s. Default `never`.
+   * Time without a `completed` run after which the job is silent, whatever the reason. A living node then emits
+   * `job.silent`, logs an error, and raises the gauge `scheduler_jobs_silent`. The time counts from the last success,
+   * or from a later storing, change or resume of the job. Time during a pause does not count. At least 1 s. Default
+   * `never`.
    */
   readonly alertAfter?: DurationInput | 'never'
   /** IANA time zone of schedules that name no time zone. Default `UTC`. */
@@ -267,7 +268,7 @@ export interface JobSettings extends TaskSettings {
   readonly onInterrupted: InterruptionStrategy
   /** How many times nodes rescue an occurrence under `onInterrupted: 'retry'`. */
   readonly maxRescues: number
-  /** What happens to the runs of a node while the storage accepts none of its heartbeats. */
+  /** What happens to the runs of a node while the storage accepts none of the node's heartbeats. */
   readonly whileIsolated: IsolationStrategy
   /** How long the storage keeps the job's history; `null` for ever. */
   readonly retention: Retention | null

@@ -73,30 +73,36 @@ export interface JobOptions extends JobSettingsInput {
   onComplete?(report: ExecutionReport): void | Promise<void>
 }
 
-/** A checked task of a job. */
+/** A task of a {@link Job}: its checked definition, with durations in milliseconds. */
 export interface JobTask {
   readonly name: string
-  /** The settings in the definition of the task, checked, durations in milliseconds. */
+  /** The settings in the task's own definition, after their check. Durations are in milliseconds. */
   readonly overrides: TaskOverrides
   /** The data of the task, as the handler gets them; `undefined` without data. */
   readonly data: JsonValue | undefined
   /**
-   * The function of the handler; `undefined` if the task names a registered `handler`. For an isolated task, a stand-in that
-   * only a scheduler can run.
+   * The handler; `undefined` if the task names a registered `handler`. For an isolated task: a function that represents the
+   * handler inside the node, and throws if called.
    */
   readonly run: ((context: never) => unknown) | undefined
-  /** Decides whether an error is retried; `undefined` to retry each error. The storage does not keep this function. */
+  /**
+   * The node asks this function whether to retry an error. `undefined`: it retries each error. The storage does not keep this
+   * function.
+   */
   readonly retryIf: RetryPolicyInCode['retryIf']
   /** The name of the registered handler; `undefined` if the task has `run`. */
   readonly handler: string | undefined
   /**
-   * Where the handler runs, as the task's definition says; `null` if the handler runs in the node's own process. For a named
-   * `handler`, each node decides.
+   * Whether the handler runs in a separate thread or in a separate process; `null` if it runs in neither. `null` also for a
+   * named `handler`: each node decides whether to isolate that handler.
    */
   readonly isolation: Isolation | null
 }
 
-/** A checked definition. Make one with {@link defineJob}. `Input` is the type that the job's payload schema accepts. */
+/**
+ * The checked definition of a job, as {@link defineJob} returns it. `Input` is the type that the job's payload schema
+ * accepts.
+ */
 export interface Job<Input = unknown> {
   readonly id: JobId
   readonly name: string
@@ -107,20 +113,20 @@ export interface Job<Input = unknown> {
   /** What the job is for, for people; `null` without a description. */
   readonly description: string | null
   /**
-   * The schedule, bound to the job's name and time zone. For a job without a schedule: one that never fires and describes
-   * itself as `on request`.
+   * The schedule, bound to the job's name and time zone. A job without a schedule has a schedule that never fires and
+   * describes itself as `on request`.
    */
   readonly schedule: Schedule
   /**
-   * The unbound schedule, if neither this schedule nor the job names a time zone; otherwise `null`. The scheduler completes
-   * this schedule with its default zone; until then `UTC` applies.
+   * The schedule before it was bound, if neither it nor the job names a time zone; otherwise `null`. The scheduler binds it
+   * again, with the scheduler's default time zone. Until then, `schedule` applies in `UTC`.
    */
   readonly unbound: UnboundSchedule | null
-  /** The settings in the definition of the job, checked, durations in milliseconds. */
+  /** The settings in the job's own definition, after their check. Durations are in milliseconds. */
   readonly overrides: JobOverrides
   /** The tasks of the job, in their order. */
   readonly tasks: readonly JobTask[]
-  /** The schema of the data of triggers and replays; `null` without one. */
+  /** The schema that checks the data of triggers and replays; `null` without a schema. */
   readonly payload: StandardSchema<Input, unknown> | null
   /** The hook that the node calls before the first task of an occurrence. */
   readonly onStart: JobOptions['onStart']
@@ -133,7 +139,10 @@ export type TaskList<Datas extends readonly unknown[], Input = JsonValue | undef
   readonly [K in keyof Datas]: TaskDefinition<Datas[K], unknown, Input>
 }
 
-/** The type of `context.input` for the tasks of a job. A job with a schedule can run without data: slots have none. */
+/**
+ * The type of `context.input` for the tasks of a job. If the job has a schedule, the type includes `undefined`, because slots
+ * have no data.
+ */
 export type TaskInput<Payload, Planned> =
   Payload extends StandardSchema<infer _, infer Output>
     ? Jsonify<Output> | (Planned extends Schedule ? undefined : never)
@@ -209,7 +218,8 @@ export function defineJob<
 }
 
 /**
- * Returns the error for an explicit `schedule: undefined`. A misspelt variable must not make a job that never runs by itself.
+ * Returns the error for an explicit `schedule: undefined`, which may come from a misspelt variable. Without the error, the
+ * job would never run by itself.
  */
 function missingSchedule(jobName: string): JobistemerError {
   return new JobistemerError('INVALID_SCHEDULE', {
@@ -265,7 +275,10 @@ export function withDefaultTimezone(job: Job, timezone: string | undefined): Job
   return { ...job, schedule: job.unbound.bind({ jobName: job.name, timezone }), unbound: null }
 }
 
-/** Separates `retryIf` from the retry policy, because settings are data. */
+/**
+ * Returns the settings without the `retryIf` of their retry policy, and separately `retryIf`: settings are data, and a
+ * function is not.
+ */
 function withoutRetryIf<Settings extends { readonly retryPolicy?: RetryPolicyInCode }>(
   settings: Settings,
   path: string,

@@ -12,7 +12,8 @@ export function fingerprintOf(value: unknown): string {
 
 /** Returns whether two pieces of plain data have equal fingerprints. */
 export function isSameData(left: unknown, right: unknown): boolean {
-  // First compare without sorting the members: their order is nearly always the same, and this comparison is faster.
+  // First compare without sorting the members. Their order is nearly always the same, and sorting takes longer than this
+  // comparison.
   return isAlike(left, right) || canonicalJson(left) === canonicalJson(right)
 }
 

@@ -171,7 +171,11 @@ export function* worksOf(
   for (const { tasks } of jobs) for (const { run } of tasks) yield run
 }
 
-/** Checks that a program file of this package exists. Children run such files. A bundle may lack them. */
+/**
+ * Checks that a program file of this package exists. Children run this file; a bundled application may lack it.
+ *
+ * @throws JobistemerError `INVALID_MODULE`
+ */
 function assertProgramExists(program: URL): void {
   if (isFile(fileURLToPath(program))) return
   throw new JobistemerError('INVALID_MODULE', {

@@ -9,7 +9,7 @@ import { isDefinition } from '../storage/unreadable.ts'
 import type { Job, JobTask } from './define-job.ts'
 import type { Isolation } from './task.ts'
 
-/** A definition in the form in which the storage keeps it with each version of a job. */
+/** The stored definition of one version of a job. */
 export interface JobDocument {
   /** The `defaults` of the scheduler that stored the version. */
   readonly defaults: JobOverrides
@@ -25,8 +25,8 @@ export interface JobDocument {
   /** The release of the build that stored the definition; absent if the build has no release. Not part of the fingerprint. */
   readonly release?: number
   /**
-   * For a version that `update` or `apply` has stored: the fingerprint of the build's definition that the version replaced.
-   * Nodes of that build follow the version.
+   * For a version that `update` or `apply` has stored: the fingerprint of the definition in code that the version replaced.
+   * Nodes whose code has that definition follow the version.
    */
   readonly updates?: string
   /** The reason and the actor of the `update` that made this version. Not part of the fingerprint. */

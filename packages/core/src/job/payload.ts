@@ -4,7 +4,7 @@ import { isThenable } from '../rejection.ts'
 import type { SchemaIssue, StandardSchema } from '../standard-schema.ts'
 import { mostListed } from '../tuning.ts'
 
-/** The validation function of a job's payload schema. */
+/** The payload schema of a job, made by any library that implements Standard Schema. */
 export type PayloadSchema<Input = unknown> = StandardSchema<Input, unknown>
 
 /** Checks that a value is a schema. @throws JobistemerError `INVALID_ARGUMENT` */

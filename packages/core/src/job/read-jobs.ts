@@ -56,7 +56,10 @@ function isJob(value: Partial<Job> | null | undefined): boolean {
   return hasParts && typeof schedule?.nextMs === 'function' && isWellFormed(value.name) && id === jobId(value.name)
 }
 
-/** Checks that an argument is the name of a job. The most frequent mistake is to pass a job object. */
+/**
+ * Checks that an argument is the name of a job. The most frequent mistake is to pass a job object; the error then tells the
+ * caller to pass the job's name.
+ */
 export function readJobName(name: unknown, field = 'name'): string {
   const isJob = typeof name === 'object' && name !== null && 'name' in name && typeof name.name === 'string'
   return readName(name, field, isJob ? `Pass its name, ${printValue(name.name)}, not the job itself.` : undefined)

@@ -78,7 +78,7 @@ export interface Metrics {
   observe<Name extends keyof HistogramLabels>(name: Name, labels: HistogramLabels[Name], value: number): void
   /** Sets a gauge. */
   set<Name extends keyof EventGaugeLabels>(name: Name, labels: EventGaugeLabels[Name], value: number): void
-  /** Tells the collector that the job was removed. The collector drops all series of the job. */
+  /** A scheduler calls `removeJob` after a job was removed. The collector then drops all series of the job. */
   removeJob(job: string): void
   /**
    * Each scheduler calls `gauges` once, with a function that reads the scheduler's gauges at any time. The function never

@@ -7,7 +7,7 @@ import { catchRejection } from '../rejection.ts'
 
 /** Tells {@link recordMetrics} about removals of jobs that no event reports. */
 export interface RecordedMetrics {
-  /** Called when a job was removed that this node did not hold. */
+  /** The node calls `removed` when it finds that a job was removed which this node did not hold. */
   removed(jobName: string): void
 }
 

@@ -44,8 +44,11 @@ export function toZonedInstantMs(input: InstantInput, timezone: string, field: s
 }
 
 /**
- * Converts a local time to an instant. luxon starts from the zone's present offset. If the zone had a very different offset
- * at the local time, luxon wrongly treats the local time as one in a gap. An example is Samoa, which crossed the date line.
+ * Converts a local time to an instant, by the zone's offsets one day before and one day after. If neither offset fits, the
+ * local time lies in a gap, and the offset of the day before applies.
+ *
+ * luxon instead starts from the zone's present offset. If that offset differs much from the offset at the local time, luxon
+ * wrongly finds a gap. An example is Samoa, which crossed the date line.
  */
 function instantOf(localMs: number, offsetAt: (at: number) => number): number {
   const earlier = offsetAt(localMs - dayMs)

@@ -20,8 +20,8 @@ export interface ScheduleWindow {
 }
 
 /**
- * A series of instants: a pure, immutable value. The result of a method depends only on the schedule and the argument. From any
- * start, a schedule returns the same instants, strictly increasing.
+ * A series of instants: a pure, immutable value. The result of a method depends only on the schedule and the argument.
+ * Wherever a caller begins, the schedule returns the same instants, in strictly increasing order.
  *
  * The schedules of Jobistemer reject an invalid argument with `INVALID_INSTANT`.
  */

@@ -50,7 +50,7 @@ export function cursorError(cursor: string): JobistemerError {
   return invalidOption('cursor', cursor, 'cursor is not one of this storage', remedy)
 }
 
-/** How the failure of a database is reported to a user. */
+/** How an adapter reports a failure of its database to the user. */
 export interface FailureMeaning {
   /** The code of the reported error. */
   readonly code: ErrorCode

@@ -128,8 +128,8 @@ export function readOccurrenceId(bytes: Uint8Array, offset: number): OccurrenceI
 }
 
 /**
- * Writes the text of the id digit by digit into one buffer. V8 would have to flatten a text concatenated from parts when the
- * text first is the key of a map.
+ * Writes the text of the id digit by digit into one buffer. V8 would have to flatten a concatenated text at its first use as
+ * the key of a map.
  */
 function readId(text: Buffer, bytes: Uint8Array, offset: number): string {
   let position = prefixLength

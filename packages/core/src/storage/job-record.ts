@@ -5,7 +5,7 @@ import type { SerializedSchedule } from '../schedule/schedule.ts'
 /** What happens to an occurrence that is due while an earlier occurrence of its job is active (pending or running). */
 export type OverlapPolicy = 'skip' | 'queue' | 'queue_one' | 'allow' | 'cancel_running'
 
-/** The overlap rule of a job, in the form that the storage applies inside its atomic steps. */
+/** The overlap rule of a job, which the storage applies inside its atomic steps. */
 export interface OverlapRule {
   /** What happens to an occurrence that is due while earlier occurrences of the job are active. */
   readonly policy: OverlapPolicy
@@ -32,7 +32,9 @@ export interface OverlapRule {
 export interface StartRate {
   /** Maximum number of starts in an interval; 1 to 100. */
   readonly limit: number
-  /** Length of the interval, in milliseconds; at least 1. A start exactly at the end of the interval does not count. */
+  /**
+   * Length of the interval, in milliseconds; at least 1. Two starts exactly `intervalMs` apart do not lie in one interval.
+   */
   readonly intervalMs: number
 }
 

@@ -57,8 +57,8 @@ export function decidedUpTo({ watermark, pruneFloor }: Pick<JobRecord, 'watermar
 }
 
 /**
- * Returns whether the job of the tombstone had already decided the first slot of a `create`. The sender of such a `create` read
- * the head before another node stored and deleted the job, or the sender's clock is behind.
+ * Returns whether the job of the tombstone had already decided the first slot of a `create`. The sender of such a `create`
+ * read the head before another node stored and deleted the job. Or the sender's clock is behind that node's clock.
  */
 export function isBelatedCreate(content: Pick<JobContent, 'nextAt'>, tombstone: JobRecord | null): boolean {
   return tombstone !== null && content.nextAt !== null && content.nextAt <= decidedUpTo(tombstone)
@@ -145,8 +145,8 @@ export function isSuperseded(
 }
 
 /**
- * Returns whether a `replace` with this content makes every queued occurrence of the job pending. Under `allow` the end of an
- * occurrence wakes no queued occurrence.
+ * Returns whether a `replace` with this content makes every queued occurrence of the job pending. True under `allow`, where
+ * the end of an occurrence wakes no queued occurrence.
  */
 export function wakesAllQueued(content: Pick<JobContent, 'overlap'>): boolean {
   return content.overlap.policy === 'allow'
@@ -182,8 +182,8 @@ export function judgeCreate(
   recordExists: boolean,
 ): 'exists' | 'create' | CreateRefusal {
   if (recordExists) {
-    // The last slot of a recovery may have been canceled ahead, and then has a record. If the watermark is still the expected
-    // one, the recovery itself has not taken effect.
+    // The last slot of a recovery may have a record because it was canceled ahead. If the watermark is still the expected
+    // one, the recovery has not taken effect yet, in spite of this record.
     const undecided = item.kind === 'recovery' && head !== null && head.watermark === item.expectedWatermark
     if (!undecided) return 'exists'
   }
@@ -483,7 +483,10 @@ export function decideOverlap(situation: OverlapSituation): OverlapDecision {
   }
 }
 
-/** Returns the id for the record of a slot, a trigger or a replay. A skipped request leaves its own id free. */
+/**
+ * Returns the id for the record of a slot, a trigger or a replay: usually the id of the item. A skipped request gets its
+ * `skippedId` instead, if given, so that a repeated request can still use the id of the item.
+ */
 export function createdId(item: CreateSlot | CreateRequested, state: OccurrenceState): OccurrenceId {
   return item.kind === 'slot' || state !== 'skipped' ? item.id : (item.skippedId ?? item.id)
 }

@@ -435,8 +435,8 @@ export interface ClaimRequest {
   readonly exceptHandlerKeys: readonly string[]
   /**
    * Whether the claim also wakes queued occurrences of jobs without an active occurrence, and cancels some occurrences that a
-   * deleted or replaced job left. A claim with `sweep` repairs the effects of a damaged storage, or of a change that was not
-   * repeated.
+   * deleted or replaced job left. Such a claim repairs the effects of a damaged storage, and of a change whose answer had
+   * `more` and which was not repeated.
    */
   readonly sweep: boolean
 }
@@ -531,8 +531,8 @@ export type SettleAnswer =
       /** The occurrence that `takeNext` took, which is now running, with its `runs`. Absent if `takeNext` took none. */
       readonly taken?: OccurrenceRecord
       /**
-       * Set for a repeated item with `takeNext`: the repetition takes no occurrence. The owner finds the occurrence that the
-       * first call took among its running occurrences.
+       * Set for a repeated item with `takeNext`: the repetition takes no occurrence. If the first call took one, the owner
+       * finds it among its running occurrences.
        */
       readonly repeated?: true
     }
@@ -581,8 +581,8 @@ export interface ReapItem extends OccurrenceAddress {
   /** The owner from which to take the occurrence, as for {@link SettleItem}. */
   readonly owner?: Owner | null
   /**
-   * The sequence of the last `settle` that the storage accepted from the owner. If the record has another sequence, the owner
-   * has sent a `settle` since.
+   * The sequence of the last `settle` that the storage accepted from the owner, as the caller knows it. If the record has
+   * another sequence, the owner has sent a further `settle`, and the item is `lost`.
    */
   readonly sequence: number
   /** The task runs to store, with unfinished attempts ended as `lost`. */

@@ -18,8 +18,8 @@ interface Work {
 }
 
 /**
- * The calling work. All clocks share this storage, because each further AsyncLocalStorage slows down every promise of the
- * process.
+ * The work in which the running code was called. All clocks share one AsyncLocalStorage, because each further
+ * AsyncLocalStorage slows down every promise of the process.
  */
 const current = new AsyncLocalStorage<Work>()
 

@@ -168,7 +168,8 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
       await settle()
       const timer = timers.peek()
       if (timer === undefined) await changeOrPause(idleLookMs)
-      // If a test or a handler moves the clock meanwhile, that call decides how far time moves.
+      // If a test or a handler has moved the clock since `seen` was read, do not move it here: that test or handler decides
+      // how far time moves.
       else if (awaited.size > 0 && movesUnderWay === 0 && moves === seen) moveTo(timer.at)
     }
   }

@@ -81,7 +81,7 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
   /** The maximum number of steps that were in progress at once. */
   mostAtOnce = 0
   readonly told: WakeUp['kind'][][] = []
-  /** Called between a step's decision and its commit. */
+  /** The ledger calls `beforeCommit` between a step's decision and its commit. */
   beforeCommit: (() => Promise<void> | void) | null = null
   readonly #data: AsyncData
   readonly #reads: RecordLedger

@@ -7,7 +7,7 @@ export async function definitionDiffers({ living, jobs }: Survey): Promise<reado
   return jobs.flatMap((job) => {
     const { id, name, fingerprint, version } = job
     const { tasks, updates } = definitionOf(job)
-    // Skips jobs without code: their definition is only in the storage.
+    // Skips data jobs, because only the storage has their definition.
     if (tasks.every(({ handler }) => handler !== undefined)) return []
     const others = living.filter(({ capabilities }) => {
       if (capabilities === null || !capabilities.canRun({ id, tasks })) return false

@@ -3,7 +3,7 @@ import type { Finding } from '../finding.ts'
 import { definitionOf } from '../definition-of.ts'
 import type { Survey } from '../survey.ts'
 
-/** Reports jobs that no living node can run, because none has their code. */
+/** Reports jobs that no living node can run, because no living node has their code. */
 export async function jobWithoutCode({ living, jobs, pending }: Survey): Promise<readonly Finding[]> {
   // Skips the check if a profile is unknown. A node with very much code does not list its handlers in its profile.
   if (living.length === 0 || living.some(({ capabilities }) => capabilities === null)) return []

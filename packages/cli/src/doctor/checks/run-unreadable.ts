@@ -2,7 +2,7 @@ import type { Finding } from '../finding.ts'
 import { nameOf } from '../name-of.ts'
 import type { Survey } from '../survey.ts'
 
-/** Reports live runs whose stored row is damaged. The node that starts such a run fails it. */
+/** Reports live runs whose stored row is damaged. A node that starts a damaged run ends the run as failed. */
 export async function runUnreadable(survey: Survey): Promise<readonly Finding[]> {
   return [...survey.running, ...survey.pending, ...survey.queued].flatMap(({ id, jobId, state, details }) => {
     if (details.unreadable === undefined) return []

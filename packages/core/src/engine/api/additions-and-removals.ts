@@ -22,7 +22,7 @@ import { tellCanceled } from './interventions.ts'
 interface Addition {
   readonly job: Job
   readonly record: JobRecord | null
-  /** The change to store. `null`: the stored job already has this definition, or a definition with precedence. */
+  /** The change to store. `null`: the stored job already has this definition, or the stored definition has precedence. */
   readonly change: DefinitionChange | null
 }
 
@@ -44,8 +44,8 @@ function refuseFunctions({ name, tasks }: Job): void {
 }
 
 /**
- * Implements `add`: stores definitions at run time. A different stored definition of the same job is replaced. Any node with
- * the handlers of such a job can run the job.
+ * Implements `add`: stores definitions at run time. A different stored definition of the same job is replaced. Any node
+ * with the handlers of an added job can run the job.
  */
 export class Additions extends ApiPart {
   readonly #saves = new CallerBatcher<JobChange, SaveJobAnswer>(this.engine, {
@@ -79,8 +79,8 @@ export class Additions extends ApiPart {
     for (;;) {
       const again = await this.#store(open, asked)
       if (again.length === 0) return
-      // Retries a job if another node stored a change between the read and the write. Also retries a job that replaces a
-      // deleted job, until the storage has canceled the runs of the deleted job, a limited number per call.
+      // Retries a job if another node stored a change between the read and the write. Also retries a job that replaces
+      // a deleted job, because each call cancels only a limited number of the runs of the deleted job.
       await nextTurn()
       open = await this.#look(again, asked)
     }
@@ -95,7 +95,8 @@ export class Additions extends ApiPart {
       if (turn !== null) await turn
       readDistinctJob(job, `jobs[${index}]`, names)
     }
-    // Storages keep jobs in the order of their ids, so that a batch then writes adjacent rows.
+    // Sorts the jobs by id, because storages keep jobs in the order of their ids: a batch of sorted jobs writes
+    // adjacent rows.
     return list.sort((one, other) => (one.id < other.id ? -1 : 1))
   }
 
@@ -173,8 +174,8 @@ export class Additions extends ApiPart {
   }
 
   /**
-   * Returns the change that stores a job. No build defines a data job, so a call of `add` counts as an explicit request to
-   * store it.
+   * Returns the change that stores a job; `null` if no change is necessary or the stored definition has precedence. No
+   * build defines a data job, so a call of `add` counts as an explicit request to store it.
    */
   #changeFor(job: Job, record: JobRecord | null, now: number): DefinitionChange | null {
     return this.registry.registrations.changeFor(job, record, now, { isAsked: isData(job) })
@@ -268,7 +269,10 @@ export class Removals extends ApiPart {
     return answer as SaveJobAnswer
   }
 
-  /** The first call deletes the jobs. Each call cancels a limited number of waiting occurrences, so that no call takes long. */
+  /**
+   * Deletes jobs and cancels their waiting occurrences. The first storage call deletes the jobs. Each storage call
+   * cancels a limited number of occurrences, so that no call takes long.
+   */
   async #deleteAll(deletions: readonly Deletion[], asked: CallerContext): Promise<readonly SaveJobAnswer[]> {
     const first = await this.#deleteOnce(deletions, asked)
     // Repeats the deletion only for the deleted version, because another caller may have created the job anew.

@@ -128,7 +128,7 @@ export class JobLookup {
   #take(record: JobRecord): RegisteredJob | null {
     const held = this.#made.get(record) ?? this.#registry.get(record.id)
     if (held !== undefined) return held
-    // This operation does not need the handlers of the job, so data jobs without handlers count too.
+    // The callers of `JobLookup` do not need the handlers of a job, so data jobs without handlers count too.
     const job = this.#registry.jobOfStored(record, { isAnyData: true })
     if (job === null) return null
     const adopted = this.#registry.adopt(job, record)
@@ -169,7 +169,7 @@ export async function upcomingSlots(
     const records = eachItem((cursor) =>
       storage.once((calls) => calls.listOccurrences({ ...query, states: ['canceled'], limit: recordsPerCall, cursor })),
     )
-    // Skip delayed requests, whose records also lie in the future span.
+    // Skips delayed requests, whose records also lie in the future span.
     for await (const { id, kind, scheduledAt } of records) {
       if (kind === 'slot' && id === occurrenceId(jobId, scheduledAt)) canceled.add(scheduledAt)
     }

@@ -171,8 +171,8 @@ async function ownRecordsOf(
 ): Promise<ReadonlyMap<number, OccurrenceRecord>> {
   const [first, last] = [Math.min(...slots), Math.max(...slots)]
   const found = new Map<number, OccurrenceRecord>()
-  // The query does not find a missed range that begins before the first slot. Slots without a record count as missed too, so
-  // the query need not find that range.
+  // The query does not find a record of several missed slots that begins before the first given slot. Slots without a
+  // record count as missed too, so the query need not find that record.
   const spans: OccurrenceRecord[] = []
   const query = { kind: 'job', jobId: head.id, from: first, to: last + 1, order: 'ascending', runs: false } as const
   const records = eachItem((cursor) =>
@@ -183,7 +183,7 @@ async function ownRecordsOf(
     if (record.details.span !== undefined) spans.push(record)
     if (record.details.span === undefined || record.state !== 'missed') found.set(record.scheduledAt, record)
   }
-  // Slots before the job's creation have no record, so the search for a covering record skips them.
+  // Slots before the job's creation have no record, so the search for a covering record skips these slots.
   const lacks = (slot: number) => slot > Math.min(head.createdAt, head.watermark) && !found.has(slot)
   if (!slots.some(lacks)) return found
   const beyond = await coveringRun(storage, head, last)
@@ -218,7 +218,7 @@ export async function presentSeries(registry: JobRegistry, head: JobRecord, now:
   return registry.seriesOf(timeline, registry.get(head.id)?.job ?? null)
 }
 
-/** Returns all slots of a span in the order of the span. @throws JobistemerError `INVALID_ARGUMENT` for too many slots */
+/** Returns all slots of a span, in the order `span.order`. @throws JobistemerError `INVALID_ARGUMENT` for too many slots */
 export async function slotsOf(
   series: SlotSeries,
   span: Span,

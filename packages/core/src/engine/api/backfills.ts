@@ -316,9 +316,9 @@ export class Backfills extends ApiPart implements Relay {
   }
 
   /**
-   * Creates a run for each of these slots, in this order, and returns the answers of the storage. `tookMs`: the expected
-   * duration of a run in ms. If a run of this duration could still be active at the job's next slot, the run becomes due after
-   * that slot.
+   * Creates a run for each given slot, in the given order, and returns the answers of the storage. `tookMs`: the
+   * expected duration of a run in ms. If a run of this duration could still be active at the job's next slot, the run
+   * becomes due after that slot.
    */
   async #create(
     storage: StorageCalls,
@@ -342,7 +342,7 @@ export class Backfills extends ApiPart implements Relay {
           kind: 'trigger',
           id: backfillOccurrenceId(head.id, slot, rounds + 1),
           jobId: head.id,
-          // Ascending times keep the backfill's order among its waiting runs.
+          // Ascending scheduled times keep the waiting runs in the order of the backfill.
           scheduledAt: firstAt + index,
           dueAt: dueAt + index,
           jobVersion: head.version,
@@ -562,8 +562,8 @@ function otherBackfill(key: string): JobistemerError {
 }
 
 /**
- * Returns the due time of a backfill run. Under a policy other than `allow`, the due time is at least 1 ms ahead. The
- * storage accepts a future request even while another run of the job is active.
+ * Returns the due time of a backfill run: `now` under the overlap policy `allow`, otherwise at least 1 ms after `now`.
+ * The storage accepts a future request even while another run of the job is active.
  */
 function dueAtOf({ overlap, nextAt }: JobRecord, now: number, tookMs: number): number {
   if (overlap.policy === 'allow') return now

@@ -48,8 +48,8 @@ export interface ChangesHost {
 type ChangesEngine = Pick<EngineContext, 'clock' | 'context' | 'events' | 'now'>
 
 /**
- * Scans the storage for changes while a consumer waits for a change, and reports them to all iterations. All iterations
- * share the scans. While no consumer waits, no scan runs.
+ * Scans the storage for changes while a consumer waits for a change, and reports the changes to all iterations. All
+ * iterations share the scans. While no consumer waits, no scan runs.
  */
 export class Changes {
   readonly #engine: ChangesEngine
@@ -217,8 +217,8 @@ const none: ChangedJobs = new Set()
 const kinds: readonly Change['kind'][] = ['start', 'back', 'away', 'jobs', 'runs', 'failures', 'nodes']
 
 /**
- * One iteration over the changes. The reader merges unread changes into at most one per kind, so a slow consumer needs no
- * more memory.
+ * One iteration over the changes. The reader merges unread changes into at most one per kind, so a slow consumer needs
+ * no more memory than a fast one.
  */
 class ChangeReader implements AsyncIterator<Change, undefined> {
   readonly intervalMs: number
@@ -235,7 +235,7 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
   /** The kinds of unread changes. The value is the names of the affected jobs, or the error. */
   readonly #unread = new Map<Change['kind'], unknown>()
 
-  /** `waits` is called when the reader begins to wait for a change, and `left` when the reader has ended. */
+  /** The reader calls `waits` when it begins to wait for a change, and `left` when it has ended. */
   constructor(intervalMs: number, waits: () => void, left: () => void) {
     this.intervalMs = intervalMs
     this.#waits = waits

@@ -86,7 +86,7 @@ export async function explain(
 
 function withoutRecord(now: number, head: JobRecord, isSlot: boolean, at: number, id: OccurrenceId): Explanation {
   // Usually the job's slots begin after the creation. If the clock was ahead at the creation and `realign` has set the
-  // watermark back, they begin after the watermark.
+  // watermark back, the slots begin after the watermark.
   if (at <= Math.min(head.createdAt, head.watermark)) {
     const reason = `The job was created at ${text(head.createdAt)}: earlier slots are not recovered.`
     return answer(at, id, 'before_creation', reason)
@@ -139,7 +139,8 @@ async function coveringRecord(
   head: Pick<JobRecord, 'id'>,
   at: number,
 ): Promise<OccurrenceRecord | null> {
-  // The scheduled time of a missed range is its first slot, and no other missed record lies inside the range.
+  // The scheduled time of a record of several missed slots is its first slot, and no other missed record lies inside
+  // its span.
   const missed = await firstOf(storage, head, { to: at + 1, order: 'descending', states: ['missed'] }, () => true)
   if (missed !== null && holds(missed, at)) return missed
   return coveringRun(storage, head, at)
@@ -184,9 +185,9 @@ export function holds(record: Pick<OccurrenceRecord, 'details'>, at: number): bo
 }
 
 /**
- * Returns the records that are not `null`. If a claimed occurrence ended without a stored attempt, the first attempts
- * are added to its record. A claim announces the first attempts, so their handlers may have begun before a forced
- * cancel ended the occurrence. See decision 12.
+ * Returns the records that are not `null`. If a claimed occurrence ended without a stored attempt, adds the first
+ * attempts to its record. A claim announces the first attempts, so their handlers may have begun before a forced cancel
+ * ended the occurrence. See decision 12.
  */
 export async function withRunsOfClaim(
   storage: StorageCalls,

@@ -228,7 +228,10 @@ export class Interventions extends ApiPart {
     return saved.outcome === 'saved'
   }
 
-  /** Returns the job's name, or the job's id if the job is unknown. A node that evicts jobs also reads the storage. */
+  /**
+   * Returns the job's name, or the job's id if the job is unknown. If this node does not hold all jobs, also reads the
+   * job from the storage.
+   */
   async #nameOf(jobId: JobId, storage: StorageCalls): Promise<string> {
     const job = this.registry.get(jobId)
     if (job !== undefined || !this.registry.cache.isEvicting) return job?.job.name ?? jobId

@@ -49,8 +49,8 @@ export interface JobsFilter {
    */
   readonly lastOutcome?: FinalState | readonly FinalState[]
   /**
-   * Further data to read for each job. Each kind of data costs one more storage call per page; `code` costs one or two.
-   * Default: none.
+   * Further data to read for each job. `lastRun` and `counts` together cost at most one more storage call per page;
+   * `code` costs one or two. Default: none.
    */
   readonly include?: readonly ('lastRun' | 'counts' | 'code')[]
   /** Selects only jobs with this owner tag. */
@@ -125,7 +125,8 @@ export interface JobInfo {
   /**
    * Whether a living node has the code of all tasks of the job.
    *
-   * - `false`: no run starts, because the code no longer has the job, the job was renamed, or no node of its service lives.
+   * - `false`: no run starts. Either the code no longer has the job, the job was renamed, or no node with the code of
+   *   the job lives.
    * - `null`: unknown, for example because no node lives.
    * - Absent if `include` does not name `code`.
    */
@@ -220,8 +221,8 @@ export class JobCatalog {
   readonly #descriptions = new Map<string, string>()
   readonly #livingCode = new LivingCode()
   /**
-   * The last long list of which a caller may request the next page. Without this cache, each page would read all heads
-   * again. After 5 s, a page reads all heads again, because jobs may have been added.
+   * The last sorted list that has further pages; `null` without one. Without this cache, each further page would read
+   * all heads again. A list older than 5 s is read again, because jobs may have been added.
    */
   #sorted: SortedJobs | null = null
   /**
@@ -425,7 +426,7 @@ function readOutcomes(wanted: FinalState | readonly FinalState[]): readonly Fina
 interface JobWithExtras {
   readonly record: JobRecord
   readonly extras: Pick<JobInfo, 'lastRun' | 'counts'>
-  /** The job's next slot was canceled ahead, and no node has passed the slot yet. */
+  /** True if the job's next slot was canceled ahead, and no node has yet moved the job on to the slot after it. */
   readonly isNextCanceled: boolean
 }
 
@@ -553,7 +554,7 @@ async function newestOf(head: JobRecord, count: number, storage: StorageCalls): 
     const wanted = Array.from({ length }, (_, index) => ({ jobId: head.id, version: next - index }))
     const { versions } = await storage.once((calls) => calls.get({ versions: wanted }))
     const kept = versions.filter((record) => record !== null)
-    // If the storage has removed all versions of a page, older versions are probably removed too.
+    // If the storage has removed all versions that one call read, older versions are probably removed too.
     if (kept.length === 0) break
     found.push(...kept)
   }

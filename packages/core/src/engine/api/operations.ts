@@ -380,7 +380,7 @@ async function countPrunable(storage: StorageCalls, target: JobId | null, before
 }
 
 async function countOfJob(storage: StorageCalls, { id, nextAt }: JobRecord, before: number, keep: number) {
-  // With `keep`, newer occurrences count among the kept ones, so the query must include them.
+  // With `keep`, occurrences that are newer than `before` count among the kept ones, so the query must include them.
   const bound = keep === 0 ? { to: nextAt === null ? before : Math.min(before, nextAt) } : {}
   const query = { kind: 'job', jobId: id, states: finalStates, order: 'descending', runs: false, ...bound } as const
   // Counts from the newest occurrence backwards, because `prune` keeps the latest `keep` occurrences.

@@ -44,9 +44,9 @@ export class AsyncSteps extends AsyncWrites implements LedgerSteps {
     const taken: OccurrenceRecord[] = []
     let page = await ledger.due(query, { limit: limit + 1, cursor: null })
     let rest = page.occurrences
-    // An occurrence that seems to be due may belong to a paused job or to another node, or may have been queued again. The
-    // claim reads past any number of such occurrences. Once the claim has canceled `canceledByClaim` occurrences, the claim
-    // leaves the remaining occurrences to later claims.
+    // Read further pages: an occurrence that seems to be due may belong to a paused job or to another node, or may have been
+    // queued again. Once the claim has canceled `canceledByClaim` occurrences, it leaves the remaining occurrences to later
+    // claims.
     while (tally.left < canceledByClaim && (rest.length > 0 ? taken.length < limit : page.cursor !== null)) {
       if (rest.length === 0) {
         page = await ledger.due(query, { limit: limit - taken.length + 1, cursor: page.cursor })
@@ -61,9 +61,9 @@ export class AsyncSteps extends AsyncWrites implements LedgerSteps {
       page = await ledger.due(query, { limit: limit - taken.length + 1, cursor: null })
       rest = page.occurrences.filter(({ jobId }) => !passedOver.has(jobId))
     }
-    // The claim has started none of `rest`. An occurrence of a paused job can be claimed only after the pause. So the claim
-    // reads when the pauses of a few of these jobs end. For the remaining occurrences, `nextDueAt` uses their due instants,
-    // which are never too late.
+    // `rest` has the due occurrences that this claim has not started. If the job of an occurrence is paused, a claim can take
+    // the occurrence only after the pause. So this claim reads when the pauses of a few of these jobs end. For the other
+    // occurrences of `rest`, `nextDueAt` uses their due instants, which may be too early, but never too late.
     const first = new Map(rest.filter(({ dueAt }) => dueAt !== undefined).map((address) => [address.jobId, address]))
     const looked = [...first.values()].slice(0, lookedAtByClaim)
     if (looked.length > 0) await this.each(now, looked, looks(request, passedOver, tally))
@@ -75,7 +75,7 @@ export class AsyncSteps extends AsyncWrites implements LedgerSteps {
     ])
     const instants = [dueNext, tally.resumesAt, ...unknown.map(({ dueAt }) => dueAt)]
     const nextDueAt = Math.min(...instants.map((instant) => instant ?? Number.POSITIVE_INFINITY))
-    // A cancel request stays after a release, so a claimed occurrence may have a cancel request.
+    // A cancel request stays after a hand-back, so a claimed occurrence may have a cancel request.
     const asked = new Map([...running, ...taken].map((record) => [record.id, record]))
     return {
       claimed: taken.sort(compareOrder),
@@ -110,8 +110,8 @@ const tends: StepKind<JobId, boolean> = {
 }
 
 /**
- * Makes the step that claims those occurrences of a page that are still due. The step adds jobs that allow no claim to
- * `passedOver`.
+ * Makes the step that claims occurrences that `due` has returned, if they are still due. The step adds jobs that allow no
+ * claim to `passedOver`.
  */
 function claims(
   request: ClaimRequest,
@@ -136,8 +136,8 @@ function claims(
       if (job === undefined) return null
       const { id } = job.head
       notePause(job.head, request, passedOver, tally)
-      // If the ledger repeats this step, its first try may have held the occurrence back. The repetition removes the note of
-      // that, because the occurrence may no longer be claimable.
+      // If the ledger repeats this step, the first try may have noted the occurrence in `heldBack`. The repetition removes
+      // the note, because the occurrence may no longer be claimable.
       if (tally.heldBack.get(id) === address.id) tally.heldBack.delete(id)
       const entry = job.find(address)
       if (entry === undefined) return null

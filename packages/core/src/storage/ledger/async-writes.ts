@@ -22,8 +22,8 @@ export type AsyncWriter = Pick<
   Pick<CommitControl, 'notify'>
 
 /**
- * The writing methods of a `Storage`, as steps on an asynchronous ledger. An adapter uses these methods for all writes, for
- * writes inside a user's transaction, or only in place of methods that the adapter lacks.
+ * The writing methods of a `Storage`, as steps on an asynchronous ledger. An adapter uses all of these methods, only the
+ * methods for a user's transaction, or only the methods that it does not implement itself.
  */
 export class AsyncWrites extends LedgerWrites {
   readonly #ledger: AsyncWriter
@@ -58,7 +58,10 @@ export class AsyncWrites extends LedgerWrites {
     )
   }
 
-  /** `quick` is a fast path for one item. With a fast path, each item is a separate step. */
+  /**
+   * Executes the items in steps, and returns the answers in the order of the items. `quick` is a fast path for one item; if
+   * it is given, each item is a separate step.
+   */
   protected async each<Item, Answer>(
     now: number,
     items: readonly Item[],

@@ -8,8 +8,8 @@ import { canceledInPassing } from '../tuning.ts'
 import { cancelSuperseded, noteStart, replaceRecord, type StepContext, wakeFirst, wakeOne } from './step-context.ts'
 
 /**
- * What the steps of one `claim` call have noted: occurrences that they canceled, woke or held back, and when a further one can
- * start.
+ * Notes of the steps of one `claim` call: which occurrences the steps canceled, woke or held back, and when the next
+ * occurrence can start.
  */
 export interface ClaimTally {
   /** Number of occurrences of deleted and replaced jobs that the claims canceled. */
@@ -35,8 +35,9 @@ export function newTally(): ClaimTally {
  * - The job was deleted: the claim cancels the occurrence.
  * - The occurrence is superseded: the claim cancels superseded slots of the job in their order, up to a limit.
  * - The places of the job are taken: the occurrence is queued again.
- * - A woken occurrence precedes this one: this one stays pending.
- * - The start rate allows no start yet: the occurrence is held back, or queued again behind one that this claim has held back.
+ * - A woken occurrence precedes the occurrence: the occurrence stays pending.
+ * - The start rate allows no start yet: the occurrence is held back. If this claim has held back another occurrence of the
+ *   job, the occurrence is queued again behind it.
  */
 export function claimStep(
   context: StepContext,
@@ -103,7 +104,7 @@ function wakeBehind(context: StepContext, job: JobLedger, started: OccurrenceRec
   const address = wakeOne(context, job)
   const woken = address === null ? undefined : job.find(address)?.record
   if (woken === undefined) return
-  // If the clock of the claiming node is behind, the woken occurrence may not be due yet.
+  // By the clock of the claiming node, the woken occurrence may not be due yet.
   const from = Math.max(nextStartAt(job.head), woken.dueAt)
   if (from > context.now) {
     tally.resumesAt = Math.min(tally.resumesAt, from)

@@ -128,7 +128,8 @@ function createDue(
   const displaced = decision.displacesWaiting ? displace(context, job, superseded) : none
   const cancelRequested = decision.cancelsRunning ? askAllToCancel(context, job) : none
   const record = inTime(context, job, createdOccurrence(item, decision, owner, context.now))
-  // If the record of a skipped request exists, the answer to an earlier call was lost.
+  // If a skipped request already has a record, an earlier call created the record and its answer was lost: create no second
+  // record.
   const isRepeated = record.id !== item.id && job.find(record) !== undefined
   if (!isRepeated) createRecord(context, job, record)
   if (record.state === 'running') noteStart(context, job)
@@ -170,7 +171,7 @@ function createRecovery(context: StepContext, job: JobLedger, item: CreateRecove
   let last: Pick<OccurrenceRecord, 'state' | 'token' | 'reason'> = { state: 'missed', token: 0, reason: null }
   passSuperseded(context, job)
   for (const entry of item.entries) {
-    // A slot that was canceled ahead keeps its record.
+    // A slot that was canceled ahead has a record already, and keeps it: create no other record.
     const present = find(entry)
     if (present !== undefined) {
       last = present.record

@@ -43,7 +43,7 @@ export function reapStep(context: StepContext, job: JobLedger | undefined, item:
 
 const nothingWoken: NextOne = Object.freeze({ woken: null })
 
-/** Executes one item of `settle`: stores the progress, the end or the release of an occurrence. */
+/** Executes one item of `settle`: stores the progress, the end or the hand-back of an occurrence. */
 export function settleStep(context: StepContext, job: JobLedger | undefined, item: SettleItem): SettleAnswer {
   const entry = job?.find(item)
   if (job === undefined || entry === undefined) return { outcome: 'lost', state: 'absent', token: 0 }

@@ -11,7 +11,7 @@ type Step<Method> = Method extends (request: infer Request) => Promise<infer Ans
   ? (request: Request) => MaybePromise<Answer>
   : never
 
-/** The writing methods of a storage, as each kind of ledger implements them. */
+/** The writing methods of a storage, which core implements for each kind of ledger. */
 export type LedgerSteps = {
   readonly [Name in 'saveJobs' | 'createOccurrences' | 'claim' | 'settle' | 'cancel' | 'reap']: Step<Storage[Name]>
 } & {
@@ -73,7 +73,7 @@ export class LedgerStorage implements Storage {
     return {
       createOccurrences: async (request) => this.#out(steps.createOccurrences(this.#in(request))),
       settle: async (request) => this.#out(steps.settle(this.#in(request))),
-      // `forbidCommit` works on a closed storage too.
+      // Do not check that the storage is open: `forbidCommit` works on a closed storage too.
       forbidCommit: async () => steps.forbidCommit(),
     }
   }

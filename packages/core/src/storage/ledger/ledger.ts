@@ -24,9 +24,10 @@ import type { MaybePromise } from './maybe-promise.ts'
 /** The primitives of an adapter that remove history. */
 export interface HistoryRemover {
   /**
-   * Removes final occurrences of a job and raises its prune floor to `floor`, both in one step, or the floor first. Returns the
-   * number of removed occurrences; concurrent calls may count the same occurrence. Returns `null`, without a change, if the job
-   * does not exist or its next instant lies at or before the floor.
+   * Removes final occurrences of a job and raises its prune floor to `floor`. The floor rises in the same step or in an
+   * earlier one, so that no removed slot can be created again. Returns the number of removed occurrences; concurrent calls
+   * may count the same occurrence. Returns `null`, without a change, if the job does not exist or its next instant lies at or
+   * before the floor.
    */
   removeHistory(removal: HistoryRemoval): MaybePromise<number | null>
   /**
@@ -76,20 +77,20 @@ export interface LedgerBase {
    */
   readonly keepsObjects: boolean
 
-  /** Reads records as `Storage.get` does. Core may change the answer. `latest` may contain task runs, which core removes. */
+  /** Reads records as `Storage.get` does. `latest` may contain task runs, which core removes. */
   get(request: GetRequest): MaybePromise<GetAnswer>
-  /** Reads jobs as `Storage.listJobs` does. Core may change the answer. */
+  /** Reads jobs as `Storage.listJobs` does. */
   listJobs(query: JobQuery): MaybePromise<Page<JobRecord>>
   /**
-   * Reads occurrences as `Storage.listOccurrences` does. Core may change the answer. The answer may contain task runs that
-   * were not requested; core removes these runs.
+   * Reads occurrences as `Storage.listOccurrences` does. The answer may contain task runs that were not requested; core
+   * removes these runs.
    */
   listOccurrences(query: OccurrenceQuery): MaybePromise<Page<OccurrenceRecord>>
 
   /** The primitives for core's `prune`, or a complete `prune` of the adapter. */
   readonly history: HistoryRemover | { prune(request: PruneRequest): MaybePromise<PruneAnswer> }
 
-  /** Writes and reads node records as `Storage.heartbeat` does. Core may change the answer. */
+  /** Writes and reads node records as `Storage.heartbeat` does. */
   heartbeat(request: HeartbeatRequest): MaybePromise<HeartbeatAnswer>
 
   /** Reads the clock of the storage, as `Storage.serverTime` does. */
@@ -169,13 +170,13 @@ export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends Led
   /** Returns the job with this id, also a tombstone; `undefined` without one. */
   job(id: JobId): JobLedger<Entry> | undefined
   /**
-   * An optional fast path that creates the occurrence of an ordinary item. Returns `null`, without a change, for any other
-   * item; core then runs the step.
+   * An optional fast path that creates the occurrence of an item without a step. Returns `null`, without a change, if only
+   * the step can decide; core then runs the step.
    */
   quickCreate?(item: CreateItem, owner: Owner): CreateAnswer | null
   /**
-   * An optional fast path that settles an ordinary item. The fast path ends an occurrence only if that end wakes no other
-   * occurrence. Returns `null`, without a change, for any other item; core then runs the step.
+   * An optional fast path that settles an occurrence without a step. The fast path ends an occurrence only if that end wakes
+   * no other occurrence. Returns `null`, without a change, if only the step can decide; core then runs the step.
    */
   quickSettle?(item: SettleItem): SettleAnswer | null
   /** Stores a new job. */
@@ -185,8 +186,8 @@ export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends Led
   /** Returns the first `limit` due occurrences, least `orderAt` first, ties by id. */
   due(query: DueQuery, limit: number): readonly { readonly job: JobLedger<Entry>; readonly entry: Entry }[]
   /**
-   * Returns when the next pending occurrence becomes due after `now`; `null` if none is pending. May be the earlier instant of
-   * an occurrence that the query leaves out.
+   * Returns when the next pending occurrence becomes due after `now`; `null` if none is pending. The result may be too early:
+   * the due instant of an occurrence that the query leaves out.
    */
   nextDueAt(query: DueQuery): number | null
   /** Returns the running occurrences of exactly this owner that have a cancel request, least `scheduledAt` first. */
@@ -217,10 +218,11 @@ export interface AsyncLedger extends LedgerBase {
   within?(transaction: unknown): AsyncLedgerWithin
 
   /**
-   * Runs one step: reads the named records, asks the step for its further needs, lets the step decide, and writes the result in
-   * one atomic commit. If another commit may have changed the records read, `run` repeats the step.
+   * Runs one step: reads the named records, asks the step for its further needs, lets the step decide, and writes the result
+   * in one atomic commit. If another commit may have changed the records read, `run` repeats the step.
    *
-   * A locking storage must first lock the heads, in the order of the step. A later statement must read the occurrences.
+   * An adapter whose storage has locks must first lock the heads, in the order of `LedgerStep.jobs`. A separate statement
+   * must then read the occurrences, so that it sees all commits before the lock.
    *
    * @throws StepTooLarge, with nothing written, when a divisible step is too large for one commit
    */
@@ -228,16 +230,16 @@ export interface AsyncLedger extends LedgerBase {
 
   /**
    * An optional fast path that core tries before it runs the step of a `settle` item. The fast path settles one occurrence
-   * without a read, under a condition that guarantees the outcome of the step. Returns `null`, without a change, if only the
-   * step can decide.
+   * without a read, if the step would certainly have the same outcome. Returns `null`, without a change, if only the step can
+   * decide.
    */
   quickSettle?(item: SettleItem, now: number): Promise<SettleAnswer | null>
 
   /**
-   * Optional fast paths that core tries for a whole call before it runs the steps. These fast paths carry out ordinary items
-   * without a read: slots that start, and ends that wake no occurrence. Their conditions guarantee the outcome of the step.
-   * Each item belongs to a different job. The answers have the order of the items. An answer is `null`, without a change, if
-   * only the step can decide about the item.
+   * Optional fast paths that core tries for a whole call before it runs the steps. They carry out slots that start and ends
+   * that wake no occurrence, without a read, if the steps would certainly have the same outcome. Each item belongs to a
+   * different job. The answers have the order of the items. An answer is `null`, without a change, if only the step can
+   * decide about the item.
    */
   quickCreates?(
     items: readonly CreateItem[],

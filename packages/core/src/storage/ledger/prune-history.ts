@@ -26,7 +26,8 @@ export async function pruneHistory(
       const answer = await pruneJob(ledger, history, { ...request, jobId: id, limit: limit - removed })
       removed += answer.removed
       if (answer.more) return { removed, more: true }
-      // A storage in the process of the node may answer within this turn of the event loop, and would block all other code.
+      // Without this wait, a storage in the node's process could answer all reads within one turn of the event loop, and
+      // block all other code.
       await new Promise<void>((resolve) => afterThisTurn(resolve))
     }
     cursor = page.cursor

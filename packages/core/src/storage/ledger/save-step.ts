@@ -119,7 +119,7 @@ function remove(context: StepContext, job: JobLedger, change: Change<'delete'>, 
   let after = before
   if (before.deletedAt === null) {
     after = deletedJob(before, context.now)
-    // Lift the pause, because a later claim cancels the remaining occurrences only if the job is not paused.
+    // If waiting occurrences remain, lift the pause: later claims cancel them only if the job is not paused.
     if (isLeft) after = { ...after, paused: null }
     job.save(after, null)
   }

@@ -45,8 +45,8 @@ export function replaceRecord(
 }
 
 /**
- * Wakes the job's next queued occurrences while places are free. Cancels superseded slots first. Never wakes occurrences of a
- * deleted job.
+ * Wakes the job's next queued occurrences while places are free. Returns the address of the first one that it wakes; `null`
+ * if it wakes none. Cancels superseded slots first. Never wakes occurrences of a deleted job.
  */
 export function wakeNext(context: StepContext, job: JobLedger): OccurrenceAddress | null {
   if (job.counts.queued === 0 || job.head.deletedAt !== null) return null

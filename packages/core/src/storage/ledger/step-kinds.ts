@@ -36,7 +36,7 @@ export interface StepKind<Item, Answer> {
   keysOf?(item: Item): LedgerStep['keys']
   /** Returns the live occurrences that the items of one job need, given the job's head and the named occurrences. */
   needs(items: readonly Item[], stored: StoredJob, found: StepHeads['occurrences']): LiveNeeds
-  /** Executes an item. `create` stores a new job. */
+  /** Executes an item. The step calls `create` to store a new job. */
   step(
     context: StepContext,
     job: JobLedger | undefined,
@@ -75,8 +75,8 @@ export function wokenByEach({ overlap: { maxConcurrency = 1 } }: Pick<StoredJob[
 }
 
 /**
- * Returns the same as {@link needsNext} for a job with superseded slots: each item of the step also cancels some of these
- * slots.
+ * Returns which live occurrences of a job with superseded slots a step must read: the queued occurrences to wake, and the
+ * superseded slots to cancel. Each item of the step cancels some of these slots.
  */
 export function needsInPassing({ length }: readonly unknown[], head: StoredJob['head']): LiveNeeds {
   const superseded = needsSuperseded(head.cancelsBelow as number, length * canceledInPassing)
@@ -120,8 +120,8 @@ function isForeseen(items: readonly CreateItem[], stored: StoredJob): boolean {
     const created = items.reduce((sum, item) => sum + (item.kind === 'recovery' ? item.entries.length : 1), 0)
     return arePlacesFor(stored, created)
   }
-  // Under the policies `queue` and `skip`, a queued and an active occurrence decide the answer. The counts suffice, although
-  // they may be too high: a job with queued occurrences usually has an active one too.
+  // Here the job has queued occurrences. Under `queue` and `skip`, the answers then depend only on whether any occurrence is
+  // active. The counts may be too high, but a job with queued occurrences usually has an active occurrence.
   const isBehind = (policy === 'queue' || policy === 'skip') && items.every(({ kind }) => kind !== 'recovery')
   return isBehind && startRate === undefined && counts.pending + counts.running > 0
 }

@@ -134,7 +134,6 @@ function Backfill({ of: backfill, hasJob, stopped, goesOn }: BackfillProps) {
   )
 }
 
-/** Shows the progress of a backfill. */
 export function BackfillProgress({ of, label }: { readonly of: BackfillView; readonly label: string }) {
   const { live, open, completed, failed, canceled } = of
   const over = completed + failed + canceled

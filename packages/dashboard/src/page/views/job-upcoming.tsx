@@ -23,7 +23,6 @@ interface Explained {
   readonly nearest: { readonly before: string | null; readonly after: string | null } | null
 }
 
-/** Shows the coming slots of a job. */
 export function JobUpcoming({ job }: { readonly job: JobView }) {
   const next = useResource<readonly string[]>(pathOf('/api/next', { job: job.name, count: most }), {
     on: ['jobs', 'runs'],
