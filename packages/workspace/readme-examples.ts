@@ -16,12 +16,12 @@ export interface ExampleRun {
 }
 
 /**
- * Runs the `ts` blocks of a document and compares the results with the comments `// => value` and `// throws CODE`
- * behind them. A `Date` is written in ISO 8601 and any other value as Node.js prints it.
+ * Runs the `ts` blocks of a document. Compares the result of each line that ends with `// => value` or `// throws CODE`
+ * with that comment. A `Date` is written in ISO 8601, and any other value as Node.js prints it.
  *
- * The blocks share their variables. They are plain JavaScript on single lines. `import { name } from 'module'` and
- * `import name from 'module'` take the name from `modules`; an unknown module is an error. An export of a block is a
- * normal variable. `import.meta.url` is `moduleUrl`, by default the address of the document.
+ * The blocks share their variables. Each statement is plain JavaScript on a single line. An import takes the name from
+ * `modules`: `import { name } from 'module'` or `import name from 'module'`. An unknown module is an error. An export
+ * of a block is a normal variable. `import.meta.url` is `moduleUrl`, by default the address of the document.
  */
 export async function runReadmeExamples(
   document: URL,

@@ -53,8 +53,8 @@ export function furtherKind(it: TestFunction, more: RegExp = kindSubjects): Test
 }
 
 /**
- * Returns the effort of the storage conformance kit: `base` times the effort as a factor of the kit's default number of
- * rounds, and one seed for each whole unit of effort, at most three. `npm test` uses `least` instead of `base`.
+ * Returns the effort of the storage conformance kit. `scale`, the factor of the kit's default number of rounds, is
+ * `base` times the effort; for `npm test`, `least`. `seeds` has one seed for each whole unit of effort, at most three.
  * `JOBISTEMER_CONFORMANCE_SCALE` and `JOBISTEMER_CONFORMANCE_SEED` override both.
  */
 export function kitEffort(base: number, least = base): { readonly scale: number; readonly seeds: readonly number[] } {

@@ -5,8 +5,8 @@ import type { Redis } from 'ioredis'
 const oldestMajor = 7
 
 /**
- * Checks the answer of `INFO`: the server must not evict jobs, and must accept writes. @throws JobistemerError
- * `STORAGE_UNREADABLE` if it does not
+ * Checks the answer of `INFO`: the server must not evict jobs, and must accept writes.
+ * @throws JobistemerError `STORAGE_UNREADABLE` if the server is too old, is a replica, or may evict jobs
  */
 export function checkServerInfo(info: string, place: string): void {
   const fieldOf = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1]
@@ -29,7 +29,10 @@ export function checkServerInfo(info: string, place: string): void {
 
 const warned = new Set<string>()
 
-/** Warns once per process and server that the server stores nothing on disk. A server that hides its settings is trusted. */
+/**
+ * Warns once per process and server that the server stores nothing on disk. Logs no warning if the server hides its
+ * settings.
+ */
 export async function checkPersistence(
   server: Redis,
   logger: Pick<Logger, 'warn'> | null,

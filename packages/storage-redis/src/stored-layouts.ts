@@ -1,6 +1,6 @@
 import { defineLayout, type Layout } from './layout.ts'
 
-// These layouts are part of every user's data. A change must raise the version of the form, see `stored-form.ts`.
+// These layouts are part of every user's data. A change of a layout must raise `formVersion` in `check-server.ts`.
 
 const head = {
   // Id of the first pending or running occurrence; zeros without such an occurrence.
@@ -15,7 +15,7 @@ const head = {
   // Number of pending occurrences that are delayed, see core's `isDelayed`.
   delayed: 'uint32',
   version: 'uint32',
-  // End of the pause: `always` if the job is not paused, `never` if the pause has no end.
+  // End of the pause: the number `never` for a pause without an end, and the number `always` if the job is not paused.
   pausedUntil: 'number',
   policy: 'byte',
   floor: 'number',
@@ -45,8 +45,8 @@ export const headLayout: Layout<keyof typeof head> = defineLayout(head)
 export const mostRescues = 2047
 
 /**
- * `standing` is the number of rescues times this step, plus the priority. A negative priority is stored as the priority
- * plus this step.
+ * Factor of the rescues in `standing`, which is `rescues * 32 + priority`. A negative priority is stored as 32 plus the
+ * priority.
  */
 export const rescueStep = 32
 

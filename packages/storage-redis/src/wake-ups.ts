@@ -33,7 +33,8 @@ export class WakeUps {
   }
 
   subscribe(listener: Listener): () => void {
-    // The same function may subscribe twice; each subscription ends separately.
+    // Creates a new function for each subscription, so that the same listener can subscribe twice and end each
+    // subscription separately.
     const subscription: Listener = (wakeUp) => listener(wakeUp)
     this.#listeners.add(subscription)
     if (this.#subscriber === null) this.#connect()
@@ -65,7 +66,7 @@ export class WakeUps {
         () => {
           if (this.#subscriber === subscriber) for (const kind of kinds) this.#raise(kind)
         },
-        // The connection broke. The client emits `ready` again for its next connection.
+        // If the connection breaks, nothing is to do: the client reconnects, and then emits `ready` again.
         () => {},
       )
     }
@@ -89,10 +90,11 @@ export class WakeUps {
   }
 
   /**
-   * Asks the server for an answer: subscribes to the same channel again. Returns a function that says whether the
-   * answer has arrived. The second subscription changes nothing, needs no further right, and uses the listening
-   * connection, also on a Cluster. A rejection counts as an answer, and after a broken connection the client reconnects
-   * by itself.
+   * Subscribes to the same channel again, to test whether the server still answers. Returns a function that says
+   * whether the answer has arrived.
+   *
+   * The second subscription has no effect, needs only the right to subscribe, and uses the listening connection. A
+   * rejection counts as an answer.
    */
   #ask(subscriber: RedisClient): () => boolean {
     let isAnswered = false

@@ -154,7 +154,7 @@ async function jobsOf(url: string, prefix: string): Promise<number> {
   }
 }
 
-/** Moves a slot and its keys to another master. */
+/** Moves a hash slot of the cluster, with its keys, to another master. */
 async function moveSlot(slot: number): Promise<void> {
   const masters = await Promise.all(
     client.nodes('master').map(async (node) => ({ node, id: String(await node.call('CLUSTER', 'MYID')) })),

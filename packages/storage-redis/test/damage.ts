@@ -4,7 +4,10 @@ import { bytesOfId } from '../src/ids.ts'
 import { recordLayout, versionLayout } from '../src/stored-layouts.ts'
 import type { StorageArgument } from './fixtures/connect.mjs'
 
-/** Overwrites a stored text directly in Redis. The server must hold all keys. */
+/**
+ * Overwrites a stored text directly in Redis. Works only with a single server, because it searches all keys on that
+ * server.
+ */
 export async function damage({ url, prefix }: StorageArgument, damaged: DamagedText): Promise<void> {
   const client = new Redis(String(url))
   try {

@@ -104,7 +104,7 @@ describe.each(losses)('after Redis has lost its data by $name', ({ loseAll }) =>
     await admin(server.url).ping()
     await addJob(storage, 'beta').catch(() => addJob(storage, 'beta'))
     expect(await meta(server.url)).toEqual({ shards: '4', schema: '1' })
-    // A storage that opens later finds the same data.
+    // A storage that is opened after the namespace was created again reads the same job.
     const { items } = await open({ url: server.url }).listJobs({ limit: 10, cursor: null })
     expect(items.map(({ name }) => name)).toEqual(['beta'])
   })

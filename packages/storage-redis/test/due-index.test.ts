@@ -58,7 +58,8 @@ it('a search for due jobs fills its index in several steps if many calls have no
 it('the list of next instants that are not in the index of due jobs yet stays short although no node searches for due jobs', async () => {
   const jobs = await addJobs(80)
   const count = 300
-  // Each round has eight different jobs, because an entry that equals an existing entry would not make the list longer.
+  // Each round has eight different jobs, because an entry that equals an existing entry would not make the list of
+  // noted next instants longer.
   for (let call = 0; call < count; call++) {
     const round = Array.from({ length: 8 }, (_, index) => jobs[(call + index * (1 + (call % 9))) % jobs.length])
     const different = [...new Set(round)] as JobRecord[]

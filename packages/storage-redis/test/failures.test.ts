@@ -187,7 +187,8 @@ describe('a Redis server that does not answer', () => {
     const error = await refusal(storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }))
     process.kill(server.pid, 'SIGCONT')
     expect([error.code, error.field, error.value]).toEqual(['STORAGE_BUSY', 'commandTimeout', 300])
-    // The call that was sent first takes effect late. The repeated call must recognize the effect of the first call.
+    // The server executes the timed-out call only after SIGCONT. The repeated call must recognize the effect of the
+    // timed-out call.
     const { answer } = await repeat(patient(server.url), () =>
       storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }),
     )

@@ -23,7 +23,8 @@ it('Redis data with a newer schema version are refused by storages that open the
   const storage = open({ url })
   const job = await addJob(storage, 'job-0')
   const client = admin(url)
-  // A newer version stores its form first, and then another text in the place of the number of shards.
+  // A newer version of the package first raises `schema`, and then replaces the stored number of shards by another
+  // text.
   await client.hset('{jobistemer}:meta', 'schema', 2)
   await client.set('{jobistemer:0}:shards', 'form 2')
   const create = () => storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] })

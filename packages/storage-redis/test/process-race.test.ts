@@ -6,7 +6,7 @@ import { connect } from './fixtures/connect.mjs'
 import { newPrefix } from './prefixes.ts'
 
 const jobCount = 100
-// Number of rounds with two processes. The conformance kit tests the same rule with four processes.
+// Number of rounds in which eight processes race. The conformance kit has a similar race of four processes.
 const rounds = isThorough ? byEffort(25) : 5
 
 let server: Awaited<ReturnType<typeof sharedRedis>>

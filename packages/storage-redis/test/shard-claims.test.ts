@@ -169,7 +169,7 @@ describe('a claim over shards, one of which fails,', () => {
       runs: false,
     })
     expect(running.items).toHaveLength(2)
-    // A claim with the limit 0 does not ask for the effect of the unanswered claim.
+    // A claim with the limit 0 does not ask the server whether the unanswered claim took effect.
     await storage.claim({ ...request, limit: 0 })
     await wait(first, 2)
     let error: { readonly code: string; readonly value: unknown } | null = null

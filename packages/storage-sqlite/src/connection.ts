@@ -9,8 +9,8 @@ const busy: unique symbol = Symbol('busy')
 
 /**
  * Time in ms during which a blocked step retries after the shortest possible pause. Other nodes lock the file for a few
- * ms at a time, and longer pauses would leave the file unused. A file that stays locked for longer has another kind of
- * holder, such as a backup. Short pauses would then only cost processor time.
+ * ms at a time. If the file stays locked for longer, for example by a backup, short pauses would only cost processor
+ * time.
  */
 const shortPausesMs = 100
 
@@ -28,9 +28,8 @@ export interface StepListener {
 /**
  * Runs steps as transactions. Writing steps run one after the other. A reading step runs at once.
  *
- * better-sqlite3 blocks the thread while SQLite waits for a lock, and SQLite's own waiting is unfair. So SQLite never waits
- * here. A step that finds the file locked tries again after a short pause, until the limit is reached. If the file has been
- * locked for long, the pause is random. The limit counts elapsed time, because pauses may take far longer than requested.
+ * SQLite never waits for a lock here, because its waiting blocks the thread and is unfair. A step that finds the file
+ * locked tries again after a short pause, until `limitMs` has elapsed.
  */
 export class Connection {
   readonly #database: Database.Database
@@ -152,7 +151,8 @@ export class Connection {
       this.#commit.run()
       return answer
     } catch (error) {
-      // After some failures, such as a full disk, SQLite itself has already ended the transaction.
+      // After some failures, such as a full disk, SQLite itself has already ended the transaction, and a rollback would
+      // fail.
       if (isOpen && this.#database.inTransaction) this.#rollback.run()
       if (isOpen) this.#listener.onRollback()
       if (isBusy(error)) return busy

@@ -7,19 +7,19 @@ import type { NamedTables } from './table-names.ts'
 const waitingTransactions = 64
 
 /**
- * Number of transactions whose notes one step applies to the index. Among this many transactions, some have moved the
- * same job, and applying their notes is still quick.
+ * Number of transactions whose notes one step applies to the index. Eight transactions often note the same job more
+ * than once, which saves writes, and their notes are applied quickly.
  */
 const atOnce = 8
 
 /**
- * The index of jobs by their next instants, `heads.due_at`. A move of a job in this index costs about a quarter of what an
- * ordinary slot costs. So a transaction only notes in one row which jobs its slots have moved, and a search for due jobs
- * applies these moves first. All other steps set `due_at` together with `next_at`.
+ * The index of jobs by their next instants: the column `heads.due_at`. Writing `due_at` costs about a quarter of what
+ * an ordinary slot costs. A transaction that creates slots therefore only notes the jobs in one row, and a search for
+ * due jobs first applies all notes. All other steps set `due_at` together with `next_at`.
  */
 export class DueIndex {
   readonly #statements: ReturnType<typeof prepareStatements>
-  /** Table rows of the jobs that the current step has moved. */
+  /** Row numbers of the jobs whose next instant the current step has changed without writing it to the index. */
   #moved: number[] = []
 
   constructor(database: NamedTables) {

@@ -3,7 +3,10 @@ import type Database from 'better-sqlite3'
 import type { OccurrenceKey } from './occurrence-key.ts'
 import type { NamedTables } from './table-names.ts'
 
-/** The end and the key of a failure, by which the index of failures is sorted. A page begins after such a position. */
+/**
+ * A position in the index of failures: the end and the key of a failure, by which the index is sorted. A page of the
+ * list of failures begins after such a position.
+ */
 export interface FailurePlace {
   readonly endedAt: number
   readonly key: OccurrenceKey
@@ -47,19 +50,23 @@ export class Failures {
     this.#add.run(row)
   }
 
-  /** Removes a row that leaves the history from the index of failures; no effect for a row that is no failure. */
+  /**
+   * Removes a row from the index of failures, because the row was removed from the history. Does nothing if the row is
+   * no failure.
+   */
   remove(row: number): void {
     this.#remove.run(row)
   }
 
   /**
-   * Returns the row numbers of failures in the order of their end: one more than the page holds, if that many exist.
-   * `job`: `null` for all jobs.
+   * Returns the row numbers of failures in the order of their end, at most one more than the limit of the query. `job`:
+   * `null` for all jobs.
    */
   list(query: FailedQuery, job: number | null, after: FailurePlace | null): readonly number[] {
     const { order, limit } = query
     const rising = order === 'ascending'
-    // The position after which the page begins also bounds the range, so that SQLite does not read earlier pages again.
+    // `after`, the last failure of the previous page, also bounds the range, so that SQLite does not read earlier pages
+    // again.
     const from = Math.max(query.from ?? -9e15, rising && after !== null ? after.endedAt : -9e15)
     const to = Math.min(query.to ?? 9e15, !rising && after !== null ? after.endedAt + 1 : 9e15)
     const { endedAt: at, key } = after ?? { endedAt: rising ? -9e15 : 9e15, key: '' }

@@ -48,8 +48,8 @@ export function mainFileOf(database: Database.Database): string {
 }
 
 /**
- * Returns the path to watch for an open connection. This is the path that its caller gave, or the file's own path if the
- * caller's path was relative to an earlier current directory.
+ * Returns the path to watch for an open connection. This is the path with which the connection was opened, or the
+ * file's own path if that path was relative to an earlier current directory.
  */
 export function pathOf(database: Database.Database): string {
   const given = resolve(database.name)

@@ -31,16 +31,16 @@ export interface HistoryRange {
   readonly from: number
   /** Greatest `scheduledAt`, exclusive. */
   readonly to: number
-  /** The walk returns only entries that follow this entry in the order of the walk. */
+  /** Only entries that follow this entry in the given order are returned; `null` for all entries of the range. */
   readonly after: { readonly scheduledAt: number; readonly key: OccurrenceKey } | null
   readonly order: 'ascending' | 'descending'
   readonly limit: number
 }
 
 /**
- * The finished occurrences: rows in the order of their ends, each written once. The indexes consist of sorted
- * sequences, one per block of rows, and many rows enter the indexes together. So a finish only appends to one table,
- * however long the history is. Each search also reads the tail: the few rows that are not indexed yet.
+ * The finished occurrences of all jobs: a table to which each occurrence is appended once, when it ends. The indexes
+ * are extended by many rows at once, so the cost of an end does not grow with the history. Each search also reads the
+ * tail: the few rows that are not indexed yet.
  */
 export class History {
   readonly failures: Failures
@@ -85,8 +85,8 @@ export class History {
   }
 
   /**
-   * Adds an appended row to the index of failures if it is one, and extends the other indexes when enough rows wait.
-   * Must be called for each appended row.
+   * Adds the appended row to the index of failures if the occurrence failed, and extends the other indexes when enough
+   * rows wait. Must be called for each appended row.
    */
   appended(lastRow: number, state: OccurrenceState): void {
     if (isFailure(state)) this.failures.add(lastRow)
@@ -94,8 +94,8 @@ export class History {
   }
 
   #extendIndexes(lastRow: number): void {
-    // If the row number is less than the remembered one, another process has removed the last rows. SQLite then gives the
-    // numbers of the removed rows again.
+    // If the row number is less than `#indexed`, another process has removed the last rows, and SQLite gives their
+    // numbers to new rows.
     if (lastRow >= this.#indexed && lastRow - this.#indexed < tailLimit) return
     this.#indexed = this.#statements.indexed.get() as number
     if (lastRow - this.#indexed >= tailLimit) this.indexTail()
@@ -139,7 +139,8 @@ export class History {
     const { job, after, order, limit } = range
     const rising = order === 'ascending'
     const sign = rising ? 1 : -1
-    // The position after which the page begins also bounds the range, so that SQLite does not read earlier pages again.
+    // `after`, the last entry of the previous page, also bounds the range, so that SQLite does not read earlier pages
+    // again.
     const from = rising && after !== null ? Math.max(range.from, after.scheduledAt) : range.from
     const to = !rising && after !== null ? Math.min(range.to, after.scheduledAt + 1) : range.to
     const place = after ?? { scheduledAt: rising ? -9e15 : 9e15, key: '' }
@@ -152,8 +153,8 @@ export class History {
     const blocks = rising ? this.#statements.blocksRising : this.#statements.blocksFalling
     const statement = rising ? this.#statements.riseInBlock : this.#statements.fallInBlock
     for (const block of blocks.all(from, to) as Block[]) {
-      // Blocks are sorted by their first instant in the order of the walk. If a block begins after the last entry that
-      // the page needs, all later blocks also begin after that entry.
+      // Blocks are sorted by their first instant in the given order. If a block begins after the last entry that is
+      // needed, all later blocks begin after that entry too, so the loop ends.
       const last = entries.length < limit ? undefined : entries[limit - 1]
       if (last !== undefined && (rising ? block.min_at > last.scheduledAt : block.max_at < last.scheduledAt)) break
       const found = statement.all(block.block, job, from, to, place.scheduledAt, place.key, limit) as HistoryEntry[]

@@ -12,13 +12,12 @@ const smallestDatabase = 512
  * Checks, before a file is opened for writing, whether it is or may become a file of Jobistemer. A file that does not
  * exist passes.
  *
- * Opening a file with a log or a journal beside it could change the file, because SQLite recovers the writes of a dead
- * process. This function reads such a file through a read-only connection. Other files are checked after opening:
- * SQLite does not change them before the first write, and removes its own new files beside them.
+ * A file with a log or a journal beside it is read through a read-only connection. A writing connection would change
+ * the file, because it recovers the writes of a dead process. Any other file is checked after it was opened, because
+ * opening does not change it.
  *
- * All checks use SQLite. Where files have POSIX locks, closing a file that was opened without SQLite ends the locks of
- * every connection of this process to that file. Then another process may delete the log that these connections write
- * to.
+ * Only SQLite may open and close the file. If other code closes it, POSIX ends the locks of all connections of this
+ * process, and another process may delete the log.
  *
  * @throws JobistemerError `STORAGE_UNREADABLE`, `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`; errors of SQLite unchanged
  */
@@ -37,7 +36,8 @@ export function inspectFile(file: string): void {
   try {
     readVersion(database, file, '')
   } catch (error) {
-    // SQLite must first recover the writes of a dead process, which only a writing connection can do.
+    // The error is ignored if SQLite must first recover the writes of a dead process, because only a writing connection
+    // can do that.
     if (!isReadonly(error)) throw error
   } finally {
     database.close()

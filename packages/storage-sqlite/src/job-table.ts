@@ -344,7 +344,10 @@ export class JobTable {
     this.#statements.deleteJob.run(row)
   }
 
-  /** Removes replaced versions that no occurrence uses. The index of the history must contain the tail. */
+  /**
+   * Removes replaced versions that no occurrence uses. The caller must call `indexTail` of {@link History} before,
+   * because only indexed rows of the history count as uses.
+   */
   removeUnusedVersions(row: number): void {
     this.#statements.deleteUnusedVersions.run({ job: row })
   }

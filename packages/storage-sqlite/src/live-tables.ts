@@ -128,7 +128,10 @@ export class LiveTables {
     this.#statements.promote.run(now)
   }
 
-  /** Returns claimable occurrences in the order of waiting occurrences, except those with these handler keys. */
+  /**
+   * Returns claimable occurrences in the order of waiting occurrences. Leaves out occurrences whose handler key is in
+   * `exceptHandlers`.
+   */
   ready(now: number, exceptHandlers: readonly number[], limit: number): readonly OccurrenceRow[] {
     const found =
       exceptHandlers.length === 0
@@ -138,8 +141,8 @@ export class LiveTables {
   }
 
   /**
-   * Returns the next instant after `now` at which a pending occurrence becomes claimable. Ignores occurrences with these
-   * handler keys.
+   * Returns the next instant after `now` at which a pending occurrence becomes claimable; `null` without such an
+   * instant. Ignores occurrences whose handler key is in `exceptHandlers`.
    */
   nextDueAt(now: number, exceptHandlers: readonly number[]): number | null {
     const except = JSON.stringify(exceptHandlers)

@@ -110,7 +110,7 @@ export function readOccurrence(row: OccurrenceRow, names: RowNames, withRuns = t
   }
 }
 
-/** Returns the details of an occurrence. Most slots have none. */
+/** Parses the details of an occurrence. Returns an empty object without a text, as most slots are stored. */
 function readDetails(text: string | null): OccurrenceDetails {
   return text === null ? {} : detailsOfStored(parseStored(text))
 }

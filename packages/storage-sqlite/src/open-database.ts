@@ -43,7 +43,8 @@ export function openDatabase(options: ReadOptions): OpenedDatabase {
 function openFile(file: string, prefix: string): Database.Database {
   if (file !== ':memory:') {
     if (!existsSync(dirname(file))) throw unreadable(file, new Error(`there is no directory ${dirname(file)}`))
-    // A user's database is not inspected here, because opening it may recover it.
+    // With a table prefix, the file is the user's database. It is not inspected before it is opened, because opening it
+    // may recover the writes of a dead process.
     if (prefix === '') inspectFile(file)
     makeFile(file)
   }

@@ -21,12 +21,15 @@ const { stateCodes } = codec1
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 
-/** Maximum number of a job's occurrences that a page scans before it returns a cursor, with or without items. */
+/**
+ * Maximum number of a job's occurrences that a call of `listOccurrences` scans. After this number, the call returns a
+ * cursor, with or without items.
+ */
 const scanLimit = 10_000
 
 /**
- * Number of occurrences that a page with a filter by state reads at first. Most pages are full after this read; each
- * further read is larger.
+ * Number of occurrences that a query with a filter by state reads at first. This read finds enough occurrences for most
+ * queries; each further read is larger.
  */
 const firstScanStep = 100
 const lastScanStep = 1000
@@ -60,7 +63,7 @@ export class OccurrenceQueries {
     const compare = (left: OccurrenceRow, right: OccurrenceRow) => sign * compareEntries(placeOf(left), placeOf(right))
     const items: OccurrenceRecord[] = []
     let after = query.cursor === null ? null : readPlace(query.cursor)
-    // Reads one occurrence more than the page holds, to find out whether another page follows.
+    // Reads one occurrence more than the query returns, to find out whether more occurrences follow.
     const live = this.#liveOfJob(head.row, query, after)
       .sort(compare)
       .slice(0, limit + 1)
@@ -87,8 +90,8 @@ export class OccurrenceQueries {
   }
 
   /**
-   * Returns the first live occurrences of the job that match the query. Waiting occurrences are stored in another order, so
-   * all of them are read.
+   * Returns the first live occurrences of the job that match the query. The tables do not store waiting occurrences in
+   * the order of the query (by scheduled time), so all of them are read.
    */
   #liveOfJob(job: number, query: Query<'job'>, after: Place | null): OccurrenceRow[] {
     const { from = -9e15, to = 9e15, order, limit, states } = query
@@ -194,7 +197,8 @@ function prepareStatements(database: NamedTables) {
     waiting: ofJob('waiting', 'TRUE', comparison, direction),
   })
   // The column `lane` of a waiting occurrence changes when the occurrence becomes claimable. The statement reads all
-  // given lanes in one common order. So an occurrence that changes its lane between two pages is not missed.
+  // given lanes in one common order. So an occurrence that changes its lane between two calls of `listOccurrences` is
+  // not missed.
   const waitingIn = (...of: readonly Lane[]) => {
     const order = 'ORDER BY claim_at, job, order_at, id LIMIT $limit'
     const parts = of.map(

@@ -16,9 +16,8 @@ const { kindCode, policyCodes, printDetails, printRuns, stateCodes } = codec1
 
 /**
  * Runs ordinary cases in one or two statements: a slot that starts, an attempt that continues, an end that wakes no
- * occurrence. The conditions of the statements hold only for ordinary cases. In other cases the statements change
- * nothing and the method returns `null`. Then core's rules decide in an ordinary step. See
- * docs/decisions/0001-layout.md for the savings.
+ * occurrence. In all other cases a method changes nothing and returns `null`, and the caller takes an ordinary step of
+ * core. See docs/decisions/0001-layout.md for the savings.
  */
 export class QuickSteps {
   readonly #tables: Tables

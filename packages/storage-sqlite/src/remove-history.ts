@@ -3,7 +3,10 @@ import type { HistoryRemoval } from '@jobistemer/core/storage'
 import { keyOf } from './occurrence-key.ts'
 import type { Tables } from './tables.ts'
 
-/** Removes finished occurrences of a job and raises its prune floor. Must be called within a write step. */
+/**
+ * Removes finished occurrences of a job and raises its prune floor. Returns the number of removed occurrences; `null`
+ * if the job is not stored or its next instant is not after the new floor. Must be called within a write step.
+ */
 export function removeHistory(tables: Tables, { jobId, occurrences, keys, floor }: HistoryRemoval): number | null {
   const { jobs, history, reusableKeys } = tables
   const head = jobs.headOf(jobId)
@@ -13,7 +16,10 @@ export function removeHistory(tables: Tables, { jobId, occurrences, keys, floor 
   return history.remove(head.row, occurrences)
 }
 
-/** Removes an old tombstone without occurrences, or versions without a reference. Must be called within a write step. */
+/**
+ * Removes the job if it is an old tombstone without occurrences; otherwise removes its versions that no occurrence
+ * uses. Must be called within a write step.
+ */
 export function forget({ jobs, live, history }: Tables, jobId: JobId, before: number): void {
   const row = jobs.headOf(jobId)?.row
   if (row === undefined) return

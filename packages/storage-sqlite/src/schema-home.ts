@@ -45,7 +45,7 @@ export function writeVersion(database: Database.Database, prefix: string, versio
   database.exec(withTableNames(sql, prefix))
 }
 
-/** Writes the stored number again, to test whether the file may be written. */
+/** Writes the stored number of migration steps again, unchanged, to test whether the file may be written. */
 export function touchVersion(database: Database.Database, prefix: string): void {
   database.exec(withTableNames(`UPDATE {${schemaTable}} SET version = version`, prefix))
 }

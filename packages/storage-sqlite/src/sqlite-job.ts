@@ -15,8 +15,9 @@ import { keyOf } from './occurrence-key.ts'
 import type { StoredOccurrence, Tables } from './tables.ts'
 
 /**
- * Returns the limit up to which a step counts the running occurrences of a job, because thousands may run. Core
- * compares the count only with `maxConcurrency`, after a step that ends at most one run.
+ * Returns the number of running occurrences of a job after which a step stops counting, because thousands may run. One
+ * more than `maxConcurrency` suffices: a step ends at most one run, and core then compares the count with
+ * `maxConcurrency`.
  */
 function enoughRunning({ overlap: { maxConcurrency = 1 } }: Head): number {
   return maxConcurrency + 1
@@ -124,7 +125,8 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
     const until = pausedUntil(job.paused)
     const { row, watermark, excludedUntil, paused } = this.#head
     const isOtherPause = until !== pausedUntil(paused)
-    // A realignment moves the watermark back. Slots up to the earlier watermark may have records.
+    // A realignment moves the watermark back. Slots up to the previous watermark may have records, so their instants
+    // stay excluded.
     if (job.watermark < watermark) this.#change({ excludedUntil: Math.max(excludedUntil ?? watermark, watermark) })
     jobs.update(row, job, version)
     if (isOtherPause && until === Number.POSITIVE_INFINITY) live.park(row)

@@ -31,8 +31,8 @@ import { readTransaction } from './transaction.ts'
 const promotedAtOnce = 2000
 
 /**
- * Number of a job's latest history entries among which a call searches for the job's latest run. A paused job may have
- * skipped a million slots.
+ * Number of a job's latest history entries among which a call searches for the job's latest run. Without this limit,
+ * the search could read a million slots that a paused job has skipped.
  */
 const latestLimit = 1000
 
@@ -146,7 +146,10 @@ export class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
   readonly nextDueAt: Ledger['nextDueAt'] = ({ now, exceptHandlerKeys }) =>
     this.tables.live.nextDueAt(now, this.#handlersOf(exceptHandlerKeys))
 
-  /** Returns the numbers of handler keys to leave out. A key without a number belongs to no job. */
+  /**
+   * Returns the row numbers of handler keys to leave out. Omits a key without a row number, because no job has this
+   * key.
+   */
   #handlersOf(keys: readonly string[]): readonly number[] {
     return keys.flatMap((key) => this.tables.names.findHandler(key) ?? [])
   }

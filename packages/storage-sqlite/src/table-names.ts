@@ -19,7 +19,7 @@ export function withTableNames(sql: string, prefix: string): string {
 }
 
 export function namedTables(database: Database.Database, prefix: string): NamedTables {
-  // The caller's connection may return integers as BigInt.
+  // The caller's connection may return integers as BigInt, so each statement is set to return numbers.
   const prepare = (sql: string) => database.prepare(withTableNames(sql, prefix)).safeIntegers(false)
   return { prepare, raw: (sql) => prepare(sql).raw(), pluck: (sql) => prepare(sql).pluck() }
 }

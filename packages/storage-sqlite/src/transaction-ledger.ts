@@ -39,17 +39,19 @@ export class TransactionLedger extends TableSteps implements SyncLedgerWithin<St
       database.exec('RELEASE jobistemer')
       return answer
     } catch (error) {
-      // After some failures, such as a full disk, SQLite itself ends the whole transaction.
+      // After some failures, such as a full disk, SQLite itself has already ended the whole transaction, and a rollback
+      // to the savepoint would fail.
       if (isBegun && database.inTransaction) database.exec('ROLLBACK TO jobistemer; RELEASE jobistemer')
       throw isBusy(error) ? lockedOut(this.#file, error) : storageError(error, this.#file)
     }
   }
 
   /**
-   * Rolls the transaction back, and begins another one that cannot be committed, so that later writes have no effect
-   * either. A violation of a foreign key in the original transaction would not suffice. A rollback to the user's
-   * savepoint would undo it, and the commit would succeed. If the user has turned foreign keys off, no transaction is
-   * open afterwards.
+   * Rolls the transaction back, and begins a transaction that cannot be committed, so that later writes have no effect
+   * either.
+   *
+   * In the original transaction, a rollback to the user's savepoint would undo the violated foreign key. If the user
+   * has turned foreign keys off, no transaction is open after this call.
    */
   forbidCommit(): void {
     const database = this.#database

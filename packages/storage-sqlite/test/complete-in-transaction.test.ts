@@ -289,7 +289,7 @@ it('an invalid call of `complete` rejects, and the error names the mistake', asy
     )
   })
   expect(codes).toEqual(['INVALID_TRANSACTION', 'INVALID_TRANSACTION', 'RESULT_NOT_SERIALISABLE', 'RESULT_TOO_LARGE'])
-  // No completion took effect, so the return of the handler decides.
+  // No completion took effect. So the return of the handler, without an error, completes the task.
   expect(attemptsOf(report)).toEqual(['succeeded'])
 })
 
@@ -323,7 +323,7 @@ it('a completion that is committed after its handler has ended counts, and the h
   })
   const judged: string[] = []
   const storage = wrapStorage(world.connect(), {
-    // Notes when the engine has read the occurrence while the transaction is still open.
+    // Records each read of an occurrence that the engine makes while the user's transaction is still open.
     around: async (call) => {
       const answer = await call.proceed()
       if (call.method === 'get' && app.inTransaction) judged.push('read')

@@ -24,7 +24,7 @@ afterEach(async () => {
   scratch.remove()
 })
 
-/** Waits for `count` turns of the event loop, in which all steps run that do not wait for the lock. */
+/** Waits for `count` turns of the event loop. Steps that do not wait for the lock end during these turns. */
 async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve))
 }

@@ -30,7 +30,8 @@ function locks(): readonly string[] {
 }
 
 function locksOf(descriptor: string): readonly string[] {
-  // If the file is missing, its descriptor is the one with which the folder was listed, and is already closed.
+  // The list also contains the descriptor that listed the folder. This descriptor is already closed, so it has no file
+  // in `fdinfo`.
   if (!existsSync(`/proc/self/fdinfo/${descriptor}`)) return []
   return readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8')
     .split('\n')

@@ -37,10 +37,11 @@ it('the storage keeps both a row and the end of its task, or neither, whatever f
 
 it('the test detects a storage that does not compare the fencing token', { timeout: 120_000 }, async () => {
   const { violations } = await playCompletions({
-    // Transactions stay open while other calls run, and each of these calls would block for its busy timeout.
+    // User transactions stay open while the storage makes other calls. Each of these calls blocks the thread for the
+    // busy timeout, so the timeout is short.
     database: makeDatabase({ busyTimeout: 50 }),
-    // A completion violates the rule only if it comes after the occurrence has a new owner. Few completions come so
-    // late on a fast file, so the test needs many occurrences.
+    // A completion is a violation only if it comes after the occurrence has a new owner. On a fast file, few
+    // completions come after that, so the test needs many occurrences.
     occurrences: 400,
     seed: 2,
     wrap: completeLate,

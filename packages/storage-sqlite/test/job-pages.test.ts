@@ -5,7 +5,8 @@ import { sqliteStorage } from '../src/index.ts'
 import { addJob, finishItem, owner, slotAt, slotItem, triggerItem } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
-// The number of finished occurrences: more than a list by state reads at once. Live occurrences lie between and after them.
+// The number of finished occurrences: more than one read of a filtered list returns. In the order of scheduled times,
+// live occurrences lie between and after the finished ones.
 const finishedCount = 2_600
 const perCall = 200
 

@@ -23,7 +23,8 @@ it('a claim on SQLite needs several transactions to move thousands of occurrence
   const { id } = await addJob(storage, 'job', 'allow')
   for (let first = 0; first < count; first += 500) {
     const items = Array.from({ length: 500 }, (_, index) => {
-      // Occurrences that are created later have earlier scheduled times, so the claim must take these later ones first.
+      // Each occurrence has an earlier scheduled time than the occurrences that were created before it. So the claim
+      // must take the occurrences in the reverse order of their creation.
       const key = first + index
       return { ...triggerItem(id, key, slotAt(2) - key), dueAt: slotAt(9) }
     })

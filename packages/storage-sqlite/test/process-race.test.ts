@@ -5,7 +5,7 @@ import { sqliteStorage } from '../src/index.ts'
 import { makeScratch, type Scratch } from './scratch.ts'
 
 const jobCount = 100
-// The conformance kit races four processes; this test repeats the race with more rounds.
+// Number of rounds in which eight processes race. The conformance kit has a similar race of four processes.
 const rounds = isThorough ? byEffort(25) : 5
 
 let scratch: Scratch

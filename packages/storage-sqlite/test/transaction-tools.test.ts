@@ -120,8 +120,8 @@ describe.each(Object.entries(tools))('a transaction of the library %s', (_, open
               await context.complete(transaction, context.attempt)
               if (context.attempt === 1) throw new Error('no')
             })
-            // The handler completes its task again after the commit. The whole transaction then fails, even if the handler
-            // swallows the error.
+            // After the commit, the handler completes its task a second time, in another transaction. This second
+            // transaction fails as a whole, even if the handler swallows the error.
             const again = tool.inTransaction(async (transaction, note) => {
               await note('again')
               await context.complete(transaction).catch((error) => {

@@ -36,5 +36,5 @@ for (let round = 1; round <= rounds; round++) {
 }
 
 await storage.close()
-// Disconnects only after the message was sent, because `send` returns earlier.
+// Disconnects only in the callback of `send`, because `send` returns before the message was sent.
 process.send?.(started, () => process.disconnect())

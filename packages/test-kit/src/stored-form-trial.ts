@@ -155,8 +155,8 @@ async function startOn(clock: VirtualClock, scheduler: Scheduler): Promise<void>
 }
 
 /**
- * Fills a database with jobs of each kind and their history. Saves the data while a node runs, so that, by the saved
- * data, the node has not shut down.
+ * Fills a database with jobs of each kind and their history. Saves the data while a node still runs, so that the saved
+ * data contain a node that has not shut down.
  */
 async function fill(place: StoredFormPlace): Promise<StoredForm> {
   const clock = virtualClock(filledFrom, { patience: 0 })

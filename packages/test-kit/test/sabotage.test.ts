@@ -87,7 +87,7 @@ describe('a storage that the test kit breaks', () => {
     }
     const answers = (await Promise.all([trigger('a'), trigger('b')])).flat()
     expect(answers).toMatchObject([{ state: 'running' }, { state: 'running' }])
-    // If one call follows the other, the broken storage still applies the overlap policy.
+    // If the broken storage gets one call after the other, it still applies the overlap policy.
     expect(await create(broken, 1)).toEqual(['pending'])
   })
 })

@@ -19,7 +19,10 @@ export interface PgBouncerOptions {
   readonly port?: number
 }
 
-/** A private PgBouncer. It gives access to every database and user of the server behind it, as user `postgres`. */
+/**
+ * A private PgBouncer. It gives access to every database of the server behind it. For every user name of a client, it
+ * connects to the server as user `postgres`.
+ */
 export interface PgBouncerServer extends ServerControls {
   readonly url: string
   readonly host: string

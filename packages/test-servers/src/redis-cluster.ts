@@ -13,7 +13,9 @@ export interface RedisCluster {
 const slots = 16_384
 const formLimitMs = 60_000
 
-/** Starts a Redis Cluster of masters without replicas. Resolves when the cluster covers all slots. */
+/**
+ * Starts a Redis Cluster of masters without replicas. Resolves when the masters serve all hash slots of the cluster.
+ */
 export async function startRedisCluster(
   options: {
     readonly masters?: number

@@ -53,7 +53,7 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
       else setTimeout(() => client.destroyed || client.write(chunk), delayMs)
     })
     for (const [one, other] of [pair, [server, client] as const]) {
-      // The event `close` follows each error, and its listener ends the other side.
+      // The event `close` follows each error. The listener of `close` ends the other connection of the pair.
       one.on('error', () => {})
       one.on('close', () => {
         pairs.delete(pair)

@@ -14,8 +14,8 @@ export interface OffsetChangeRules {
 
 const secondsPerDay = 86_400
 
-// After 400 years the calendar repeats, including the weekdays, and from 2100 on zones change by yearly rules. The
-// kernel computes instants after the year 2600 from the instants that lie one or more cycles earlier.
+// Length of the calendar's cycle in s: after 400 years, dates and weekdays repeat, and from 2100 on zones change by
+// yearly rules. The kernel computes instants after the year 2600 from the instants that lie one or more cycles earlier.
 const cycleSeconds = 146_097 * secondsPerDay
 const lastDirectSecond = Math.floor(Date.UTC(2600, 0, 1) / 1000)
 

@@ -170,8 +170,8 @@ function refuseWhatNeverFires(schedule: CronSchedule, { fields }: ParsedExpressi
   if (Number.isFinite(endMs) ? schedule.previousMs(endMs + 1) === null : startsTooLate(schedule, startMs)) {
     throw neverFires(schedule, 'none of its times lies between its start and its end', 'Widen start and end.')
   }
-  // Checks whether a jump of the clock skips the times of the expression in every year. Only an expression with few
-  // days a year is checked, because the clock skips no times on most days.
+  // Checks whether, in every year, the clock skips the times of the expression when the zone's offset changes. Only an
+  // expression with few days a year is checked, because the clock skips no times on most days.
   const { months, days, years } = fields
   const isSparse = months.length < 12 && (days.dayOfMonth !== null || days.dayOfWeek !== null) && years === null
   if (isSparse && endMs === Number.POSITIVE_INFINITY && schedule.nextMs(someFutureMs) === null) {

@@ -21,8 +21,6 @@ const lastDay = firstDayOfMonth(lastYear, 12) + 30
 /**
  * The local times that an expression names, independent of time zones. A local time is the number of seconds since
  * 1970-01-01T00:00:00, as if every day had 86,400 seconds. The years are 1 to 9999.
- *
- * The object caches the last computed month. The cache affects only the speed of answers.
  */
 export class LocalTimes {
   /** A lower bound of the expression's local times. */

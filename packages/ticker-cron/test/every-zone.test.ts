@@ -144,7 +144,8 @@ describe.each(distinct)(
           if (at === null || at < to * 1000) problem('next behind the last', at, 'later')
           const between = [...schedule.between(from * 1000, to * 1000)].map(Number)
           if (between.join() !== expected.join()) problem('between', between, expected)
-          // The starting points are not instants of the schedule, so the next instant must be the first later one.
+          // The starting points are not instants of the schedule, so the next instant must be the first one after the
+          // starting point.
           for (let start = from * 1000 + 7; start < to * 1000; start += 17 * 60_000 + 1) {
             const later = expected.find((instant) => instant > start)
             if (later !== undefined && schedule.nextMs(start) !== later)
@@ -166,7 +167,7 @@ describe.each(distinct)(
       const expected: number[] = []
       for (let local = Date.UTC(fromYear, 0, 3) / 1000; local < Date.UTC(toYear, 11, 29) / 1000; local += day) {
         const instant = instantOf(local + hour * 3600 + minute * 60) * 1000
-        // All times of a skipped day map to the start of the next day, so the instant may repeat.
+        // All times of a skipped day map to the start of the next day. The schedule fires only once at this instant.
         if (expected.at(-1) !== instant) expected.push(instant)
       }
       let at: number | null = (expected[0] as number) - 1

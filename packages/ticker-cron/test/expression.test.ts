@@ -234,7 +234,7 @@ describe('a cron expression that can never fire', () => {
     ['0 0 0 1 1 * 2020', { start: '2026-01-01' }],
     ['0 0 29 2 *', { start: '2025-01-01', end: '2027-01-01' }],
     ['0 0 0 1 1 * 2030', { end: '2029-01-01' }],
-    // The clocks of New York skip these times in every year since 2007.
+    // The clocks of New York skip the times of these two expressions in every year since 2007.
     ['* 2 * 3 SUN#2', { timezone: 'America/New_York' }],
     ['30 2 * 3 SUN#2', { timezone: 'America/New_York', dst: { gap: 'skip' } }],
   ])('%s with the options %o is refused with SCHEDULE_NEVER_FIRES', (expression, options) => {

@@ -3,7 +3,7 @@ import type { ZonedCalendar } from './zoned-calendar.ts'
 
 /** The anchor, the period and the bounds of a series. */
 export interface SeriesOptions {
-  /** The instant from which the series counts, in epoch milliseconds. It has the number 0. */
+  /** The instant from which the series counts, in epoch milliseconds. In the series, this instant has the number 0. */
   readonly anchorMs: number
   /** The local time of the anchor. The calendar part of the period is added to it. */
   readonly anchorLocalMs: number

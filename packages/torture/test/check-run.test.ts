@@ -10,7 +10,10 @@ function rulesOf(story: Story): readonly string[] {
   return checkRun(story.run()).map((violation) => violation.rule)
 }
 
-/** Adds a history in which the owner of a slot is stopped, another node reaps the run, and the owner resumes too late. */
+/**
+ * Adds a history in which the owner of a slot is stopped, another node reaps the run, and the owner resumes after the
+ * reap.
+ */
 function rescue(story: Story, options: { readonly lateAttempt?: number } = {}) {
   const occurrence = story.slot(1000)
   story.record(occurrence, {

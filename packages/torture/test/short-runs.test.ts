@@ -64,7 +64,7 @@ async function runWithFaultsOfServer(storage: keyof typeof kills) {
 
 const withFaults = 'with killed servers, broken networks and clocks up to 5 minutes off'
 
-/** Only `npm run test:extra` tests further storages, further faults and long runs. */
+/** Only `npm run test:extra` runs these cases: more storages and faults than `npm test` has, and long runs. */
 const extra = isThorough ? it : undefined
 
 // Runs mostly wait for deadlines and stopped servers, so two run at a time. With more concurrent runs, nodes would have

@@ -2,8 +2,8 @@ import { check } from '../runner/outcome.mjs'
 import { capture } from '../runner/run-process.mjs'
 
 /**
- * Returns the step that compares the status of the git tree with an earlier one: builds, checks and tests must leave no
- * files behind.
+ * Returns the step that compares the present status of the git tree with the status `before`: builds, checks and tests
+ * must leave no files behind.
  * @param {string} before
  */
 export function cleanTree(before) {

@@ -1,6 +1,6 @@
 /**
- * Runs a command and exits with its exit code. An error is an answer to the user and no crash, so only its message is
- * printed.
+ * Runs a command and exits with its exit code. If the command throws, prints only the error's message, without a stack
+ * trace.
  * @param {(args: string[]) => Promise<number>} command receives the command line after the script's name
  */
 export async function main(command) {

@@ -5,10 +5,10 @@ import { capture } from './run-process.mjs'
 /**
  * Returns Node 24 from the npm packages of Node.js, without an installation on this machine.
  *
- * From 24.19 on, Node's headers make native addons that derive from `node::ObjectWrap` abort the process during garbage
- * collection (nodejs/node issue 65446). better-sqlite3 12 is such an addon. If it is compiled with earlier headers, it
- * runs under every 24.x. So the newest 24 runs the tests, and the headers of the last version before 24.19 compile the
- * addon. Only the packages for Linux contain headers. On other systems, the last version before 24.19 does both.
+ * From 24.19 on, Node's headers make better-sqlite3 12 abort the process during garbage collection (nodejs/node issue
+ * 65446). An addon that was compiled with earlier headers runs under every 24.x. So on Linux, the last version before
+ * 24.19 compiles the addon, and the newest 24 runs the tests. On other systems, whose packages have no headers, the
+ * last version before 24.19 also runs the tests.
  * @returns {Promise<{ program: string, env: NodeJS.ProcessEnv }>} the program, and an environment in which it is `node`
  */
 export async function node24() {

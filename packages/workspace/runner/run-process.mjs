@@ -102,7 +102,7 @@ function killGroup(pid) {
   try {
     process.kill(-pid, 'SIGKILL')
   } catch {
-    // The process group has already ended, so the kill fails.
+    // The process group has already ended. The error of the kill is ignored.
   }
 }
 

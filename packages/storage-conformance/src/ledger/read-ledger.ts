@@ -46,7 +46,7 @@ export async function readHistory(storage: Storage, jobId: JobId): Promise<reado
   )
 }
 
-/** Reads all occurrences of all jobs in a live state. */
+/** Reads all live occurrences of all jobs that are in the given state. */
 export async function readLive(
   storage: Storage,
   state: 'pending' | 'queued' | 'running',

@@ -5,7 +5,10 @@ import { type LedgerView, viewLedger } from '../ledger/ledger-view.ts'
 import { readCounts } from '../ledger/read-ledger.ts'
 import { type ModelCall, modelJobIds, type ModelState } from './resolve-move.ts'
 
-/** Asserts that the storage and the model gave the same answer, except for what the protocol leaves open. */
+/**
+ * Asserts that the storage and the model gave the same answer. Lists without a defined order may differ in their order,
+ * and the answer of a claim may differ as `compareClaims` allows.
+ */
 export function compareAnswers(call: ModelCall, actual: unknown, expected: unknown, after: ModelState): void {
   if (call.method === 'claim') {
     compareClaims(call.request, actual as ClaimAnswer, expected as ClaimAnswer, after)
@@ -17,15 +20,16 @@ export function compareAnswers(call: ModelCall, actual: unknown, expected: unkno
 function compareClaims(request: ClaimRequest, actual: ClaimAnswer, expected: ClaimAnswer, after: ModelState): void {
   assert.deepEqual(actual.claimed, expected.claimed, 'what was claimed')
   assert.deepEqual(byId(actual.cancelRequested), byId(expected.cancelRequested), 'the requests to cancel')
-  // An adapter that has claimed `limit` occurrences need not check whether further due occurrences are claimable.
+  // An adapter that has claimed `limit` occurrences need not check whether further due occurrences are claimable. So
+  // after a full claim, `more` may be true although the model says false.
   if (actual.claimed.length < request.limit) assert.equal(actual.more, false, 'less than the limit was claimed')
   else if (expected.more) assert.equal(actual.more, true, 'more are due than were claimed')
   assertNextDue(request, actual.nextDueAt, after)
 }
 
 /**
- * Asserts that `nextDueAt` is the next instant at which this node can claim. An earlier instant is also correct if only
- * other nodes can claim the occurrence that is due then.
+ * Asserts that `nextDueAt` is the next instant at which the claiming node can claim an occurrence. An earlier instant
+ * is also correct if only other nodes can claim the occurrence that is due then.
  */
 function assertNextDue(request: ClaimRequest, nextDueAt: number | null, after: ModelState): void {
   const pending = after.occurrences.filter(({ state }) => state === 'pending')

@@ -55,7 +55,7 @@ export type Move =
       readonly versionOffset: number
       readonly run: boolean
       readonly priority: number | undefined
-      /** `true`: the move first advances the time until the last of these slots is due. */
+      /** `true`: before the move creates the slots, it advances the time until the last of them is due. */
       readonly inTime: boolean
     }
   /** Creates the next slot of every job in one call, in ascending or `reversed` order of the jobs. */
@@ -159,11 +159,15 @@ const job = fc.nat({ max: modelSize.jobs - 1 })
 const policy = fc.constantFrom(...policies)
 const maxQueued = fc.constantFrom(1, 2, 1_000)
 /**
- * Mostly 1, so that all concurrency slots are often taken. Larger values find storages that stop counting too early.
+ * Maximum number of active occurrences of a job. Mostly 1, so that all concurrency slots are often taken. Larger values
+ * find storages that count only the first few active occurrences.
  */
 const maxConcurrency = fc.constantFrom(1, 1, 1, 2, 3, 4, 5, 6)
 const startRate = fc.constantFrom(null, null, null, { limit: 1, intervalMs: 30_000 }, { limit: 2, intervalMs: 90_000 })
-/** Mostly no priority. One priority level weighs more than the whole duration of a history. */
+/**
+ * Mostly no priority. One priority level moves an occurrence by one hour in the order of waiting occurrences, which is
+ * more than the whole duration of a history.
+ */
 const priority = fc.constantFrom(undefined, undefined, undefined, undefined, 0, 1, 1, -1, 10, -10)
 const pick = fc.nat({ max: 30 })
 const run = fc.boolean()

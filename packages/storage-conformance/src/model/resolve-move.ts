@@ -42,7 +42,9 @@ export interface ModelState {
   readonly jobs: ReadonlyMap<JobId, JobRecord>
   /** All stored occurrences, in an order that does not depend on the tested storage. */
   readonly occurrences: readonly OccurrenceRecord[]
-  /** `true` if the storage can take the next occurrence in the step that ends one. */
+  /**
+   * `true` if the storage can take the next queued occurrence of a job in the step that ends the occurrence before it.
+   */
   readonly takesNext: boolean
 }
 
@@ -87,8 +89,9 @@ export function resolveMove(move: Move, state: ModelState): ModelCall | null {
         request: {
           now,
           owner: ownerAt(move.node),
-          // Uses a high limit if a job has blocked occurrences. Adapters may differ in how many blocked occurrences a
-          // claim still moves back to `queued` after it has reached its limit.
+          // A claim moves pending occurrences back to `queued` if their job has no free concurrency slot or has reached
+          // its start rate. Adapters differ in how many they move after the claim has reached its limit. A high limit
+          // avoids this difference.
           limit: hasBlockedPending(state) ? 1_000 : move.limit,
           exceptHandlerKeys: move.except === null ? [] : [jobName(move.except)],
           sweep: move.sweep,
@@ -337,8 +340,9 @@ function addressOf({ id, jobId, scheduledAt }: OccurrenceRecord): OccurrenceAddr
 }
 
 /**
- * Returns whether a job has more active occurrences than concurrency slots, or a start rate that may block occurrences.
- * Only a lower `maxConcurrency` or a delay causes more active occurrences than slots.
+ * Returns whether a job has more active occurrences than concurrency slots, or a start rate that may keep pending
+ * occurrences from starting. Only a lowered `maxConcurrency`, or occurrences that were created with a delay, cause more
+ * active occurrences than slots.
  */
 function hasBlockedPending({ jobs, occurrences }: ModelState): boolean {
   return [...jobs.values()].some((job) => {

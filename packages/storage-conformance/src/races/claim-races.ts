@@ -126,8 +126,8 @@ async function expectTokenFits(
 }
 
 /**
- * Calls `stop` for a job while nodes claim, and lists the job's running occurrences right after the answer. Asserts that no
- * other occurrence starts later, even if its claim began before the stop.
+ * Calls `stop` for a job while nodes claim, and lists the job's running occurrences right after the answer to `stop`.
+ * Asserts that no occurrence starts after this answer, even if its claim began before the stop.
  */
 async function stopWhileClaiming(
   world: Parameters<StorageCase['run']>[0],

@@ -302,7 +302,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         for (let round = 1; round <= rounds(10, effort); round++) {
           const job = await first.createJob({ name: `job-${round}` })
           const answers = await atOnce(nodes, (node, index) => {
-            // Nodes decide at different times, so that each node decides about another span of missed slots.
+            // The nodes recover at three different times, so their spans of missed slots have three different lengths.
             const last = 5 + (index % 3)
             const entries = [missedEntry(job, 1, last - 1), runEntry(job, last)]
             return node.create(recoveryItem(job, last, { expectedWatermark: start, entries }), slotAt(last))
@@ -505,7 +505,10 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
   )
 }
 
-/** Waits for a turn of the event loop with timers and sockets, because a storage may answer within one turn. */
+/**
+ * Waits until the event loop has handled timers and sockets. Without this wait, a loop that awaits only a fast storage
+ * would keep all other work of the process from running.
+ */
 async function nextTurn(): Promise<void> {
   await new Promise<void>((resolve) => systemClock.setTimer(0, resolve))
 }

@@ -13,8 +13,8 @@ interface IdleChild {
 const waiting: IdleChild[] = []
 
 /**
- * Child processes that have finished their part and wait for another race. Starting a child takes longer than most
- * races.
+ * Child processes that have finished their part of a race and wait for another race. Starting a child takes longer than
+ * most races.
  */
 export const idleChildren = {
   /** Returns an idle child; `undefined` if no child is idle. From then on, the child keeps this process alive. */
@@ -29,8 +29,8 @@ export const idleChildren = {
 
   /** Lets a child wait for the next race, for at most 5 s. A waiting child does not keep this process alive. */
   put(child: ChildProcess): void {
-    // Takes the child out of the list before killing it. Node reports the child's exit later, and no race may take the
-    // child meanwhile.
+    // Takes the child out of the list before killing it. Node.js reports the child's exit some time after the kill, and
+    // until that report no race may take the child.
     const expire = (): void => {
       end()
       child.kill('SIGKILL')

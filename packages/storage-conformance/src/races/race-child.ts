@@ -3,8 +3,8 @@ import type { Storage } from '@jobistemer/core/storage'
 import type { FromChild, RaceAssignment, ToChild } from './race-messages.ts'
 import { raceScripts } from './race-scripts.ts'
 
-// Runs in the child processes of the races. The child connects as the assignment says, waits for the start, runs its script,
-// and then waits for another race.
+// This module runs in the child processes of the races. The child connects as its `RaceAssignment` says, waits for the
+// start message, runs its script, and then waits for another race.
 
 function send(message: FromChild): void {
   process.send?.(message)

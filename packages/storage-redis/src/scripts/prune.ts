@@ -25,8 +25,8 @@ local only, after = ARGV[2], ARGV[3]
 local missing = missingRight(nil)
 if missing then return missing end
 
--- Returns the last slot that a record stands for, and the record's version. In a record of several slots (a span), the
--- last slot precedes the details.
+-- Returns the last slot of a record, and the record's version. A record of several missed slots (a span) contains its
+-- last slot before the details.
 local function lastSlotOf(text)
   ${readFields(recordLayout, 'text', slotFields)}
   if kind < ${spanBit} then return scheduledAt, version end
@@ -34,8 +34,8 @@ local function lastSlotOf(text)
 end
 
 -- Returns the oldest removable occurrences, at most one more than the limit. Passes over live occurrences, and over
--- records of several slots whose last slot is too recent. The number of these occurrences does not grow with the
--- history.
+-- records of several slots whose last slot is too recent. The number of occurrences that it passes over does not grow
+-- with the history.
 local function victimsOf(h, job, limit)
   local victims, floor = {}, h.floor
   local endAt = math.min(before, h.nextAt)

@@ -44,7 +44,8 @@ local function release(h, id, r, sequence, dueAt, reason, runs)
 end
 
 -- Like \`wakeNext\`, but the next occurrence becomes running for this owner if it is due and the job is not paused.
--- Returns the address of a woken occurrence, or the id and the record of a taken occurrence.
+-- Returns the id and the record of the occurrence that is now running, or what \`wakeNext\` returns for an occurrence
+-- that only became pending.
 local function takeNext(h, job, owner)
   if h.queued == 0 or h.deletedAt ~= never then return '' end
   passSuperseded(now, h, job)
@@ -57,7 +58,7 @@ local function takeNext(h, job, owner)
   return wakeOne(now, h, job), id .. printRecord(r)
 end
 
--- Removes a running occurrence from its job's head. Returns the number of queued occurrences.
+-- Removes a running occurrence from its job's head. Returns the number of queued occurrences of that job.
 local function stopRunning(index)
   local id, job = ids[index], jobs[index]
   local text = headTexts[index] or headTextOf(job)
@@ -65,8 +66,8 @@ local function stopRunning(index)
   if active == id then active = none else call('ZREM', liveOf .. job, id) end
   text = ${writeFields(headLayout, { active: 'active', running: 'nRunning - 1' })}
     .. sub(text, ${headLayout.end.running + 1})
-  -- Waking an occurrence needs the parsed head. So the script collects the head's text, for a common write, only if no
-  -- occurrence is queued.
+  -- Waking a queued occurrence parses the head, so \`setHeadText\` keeps the text for the parser. If no occurrence is
+  -- queued, the script only collects the texts of the heads, and one command writes them.
   if isBulk and nQueued == 0 then append(headFields, job, text) else setHeadText(job, text) end
   return nQueued
 end

@@ -9,12 +9,10 @@ import { lookedAtOnce, prelude } from './prelude.ts'
 const { kindCodes, recoveredBit } = codec1
 
 /**
- * Reads what steps of core's ledger need from one job each: the head, the whole job if requested, the named occurrences, and
- * the first live ones. Writes only the position of the search for superseded occurrences.
+ * Reads what steps of core's ledger need from one job each: the head, the whole job if requested, the named
+ * occurrences, and the first live occurrences. Writes only the position of the search for superseded occurrences.
  *
- * Answers for each step the head, the parts of the job, the records of the named occurrences, and the ids and records of live
- * occurrences. The last part of an answer is the position from which the search for superseded occurrences continues. An empty
- * text stands for a missing value.
+ * The answer for each step is the array `StepParts`, in which an empty text stands for a missing value.
  */
 export const readStepsScript: Script = script(`#!lua flags=allow-oom
 ${prelude}${checkRights}${jobKeys}

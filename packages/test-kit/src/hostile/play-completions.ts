@@ -65,8 +65,8 @@ const calmFrom = 8
 const statements = 14
 const looksEvery = 250
 /**
- * Number of successive empty claims of idle nodes after which the test ends. This limit is a number and not a time,
- * because a busy machine answers later.
+ * Number of successive empty claims of idle nodes after which the test ends. The limit is a number and not a time,
+ * because a time limit could end the test too early on a busy machine.
  */
 const idleClaims = 300
 const askedTogether = 1000
@@ -74,12 +74,12 @@ const page = 500
 const long = { minutes: 30 } as const
 
 /**
- * Two nodes run occurrences whose handler writes a row and completes its task in the same transaction. Meanwhile,
- * statements fail, connections break, answers are lost, and other nodes replace owners. Handlers also ignore errors,
- * complete twice, and do not await calls.
+ * A completion test: two nodes run occurrences whose handler writes a row and completes its task in the same
+ * transaction. Meanwhile, statements fail, connections break, answers are lost, and other nodes replace owners.
+ * Handlers also ignore errors, complete twice, and do not await calls.
  *
  * At each moment a row must exist exactly if its task has completed, and at the end each occurrence must have exactly
- * one row. Only the stored data decide, never a duration.
+ * one row.
  */
 export class CompletionPlayers {
   readonly #play: CompletionPlay

@@ -50,8 +50,8 @@ function errorOf(view: RunView, { now, wall, mono, sentAt, life, by }: Granted):
 }
 
 /**
- * Returns whether the time in the request must equal the engine's clock at the sending. A create may carry an older
- * time, from before a clock change or a repetition.
+ * Returns whether the time in the request must equal the engine's clock at the sending: only for a claim of a process
+ * that was not stopped. A create may carry an older time, because the engine's clock was set or the call was repeated.
  */
 function isExact(view: RunView, { by, life, sentAt }: Granted): boolean {
   return by === 'claim' && !view.wasStopped(life, sentAt)

@@ -133,8 +133,9 @@ export class RunView {
   }
 
   /**
-   * Returns whether the process decided on the start before its token became invalid. Then either a cancel by force
-   * ended the occurrence, of which the process could not know, or the process was stopped before the start.
+   * Returns whether the process decided on the start before its token became invalid. There are three causes: a cancel
+   * by force ended the occurrence, the process was stopped between decision and start, or the answer to its claim was
+   * in transit.
    */
   wasDecidedBefore(start: WitnessStart, supersededAt: number): boolean {
     if (this.wasForced(start.occurrence)) return true
@@ -185,9 +186,9 @@ export class RunView {
   }
 
   /**
-   * Returns the period in which the occurrence ended: from the sending of the ending call to the answer of the storage.
-   * If the process died before it recorded the answer, the time comes from the ledger. `near` is a moment in monotonic
-   * and in wall time, by which the ledger's time is converted. `null` if the occurrence has not ended.
+   * Returns the period in which the occurrence ended, from the sending of the ending call to the storage's answer;
+   * `null` if the occurrence has not ended. If the process died before it recorded the answer, the time comes from the
+   * ledger. `near`, a moment in monotonic and in wall time, converts the ledger's time.
    */
   endedWithin(id: OccurrenceId, near: HostTime): Window | null {
     const record = this.record(id)

@@ -8,14 +8,12 @@ const closeMs = 2000
 const rightClocks = 0.25
 
 /**
- * Decides how wrong the clocks of the node processes are.
+ * Decides how wrong the clocks of the node processes are. If engines follow the storage's clock, each process has a
+ * different error, and the driver can set any clock at any time.
  *
- * If engines follow the storage's clock, each process has a different error, and the driver can set any clock at any
- * time.
- *
- * If engines follow their own clocks, the clock that is most ahead determines the job's next slot. If the node with
- * this clock restarted with an earlier time, all nodes would wait for the old time. Therefore all processes of one node
- * have the same error. After a jump, a clock returns to its error. No clock is ever ahead of the first node's clock.
+ * If engines follow their own clocks, all processes of one node have the same error, and a clock returns to its error
+ * after a jump. Otherwise the node whose clock is most ahead could restart with an earlier time. All nodes would then
+ * wait until their clocks reach the old time. No clock is ever ahead of the first node's clock.
  */
 export class ClockSkew {
   readonly #skewMs: number

@@ -47,7 +47,7 @@ export type FaultKind = Fault['kind']
 
 /** Planned number of faults of each kind. */
 export interface FaultCounts {
-  /** Number of single kills. Blackouts and outlived processes add further kills. */
+  /** Number of single kills. Blackouts and faults of the kind `outlive` add further kills. */
   readonly kill: number
   readonly shortStop: number
   readonly longStop: number
@@ -143,7 +143,8 @@ export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): read
     const lengthMs = Math.max(0, durationMs - beforeEndMs)
     for (let index = 0; index < count; index++) faults.push(make(random.between(0, lengthMs), index))
   }
-  // A process that the driver stops may hold a storage lock. Other nodes then wait for the lock and cannot reap its runs.
+  // A process that the driver stops may hold a storage lock. Other nodes then wait for the lock and cannot reap its
+  // runs. So in every second long stop, the process stops itself while it holds no lock.
   spread(counts.longStop, beyondTimeoutMs + aftermathMs, (atMs, index) => ({
     atMs,
     kind: 'stop',

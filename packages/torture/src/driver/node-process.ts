@@ -88,7 +88,7 @@ export class NodeProcess {
     return this.#state === 'stopped'
   }
 
-  /** Whether the process ended although the driver had not requested it. */
+  /** Whether the process ended although the driver had not requested the end. */
   get hasFailed(): boolean {
     return this.#failed
   }

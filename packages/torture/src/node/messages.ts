@@ -40,8 +40,8 @@ export type Command =
   /** Sets the process's clock to `offsetMs` ahead of the machine's clock. */
   | { readonly do: 'set-clock'; readonly offsetMs: number }
   /**
-   * Disables the crash point of the process. A successor would add the data jobs with their old schedules, although the
-   * schedules have ended.
+   * Disables the crash point of the process, because a successor would add the data jobs with their old schedules after
+   * the schedules have ended.
    */
   | { readonly do: 'stay' }
   | { readonly do: 'shutdown' }

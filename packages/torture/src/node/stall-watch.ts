@@ -6,8 +6,8 @@ const beatMs = 100
 const thresholdMs = 1000
 
 /**
- * Detects stalls: periods in which the process did not run, because it was stopped or had no processor. What the
- * process does first after a stall, it may have decided before the stall.
+ * Detects stalls: periods in which the process did not run, because it was stopped or had no processor. The process may
+ * have decided before a stall on the first action that it takes after the stall.
  */
 export class StallWatch {
   readonly #onStall: (stall: Stall) => void

@@ -20,9 +20,11 @@ export interface TortureFigures extends FaultFigures {
   readonly crashes: number
   /** Number of node processes that the driver started. */
   readonly lives: number
-  /** Durations in seconds: of the whole run, until all jobs had recovered, and then until all occurrences had ended. */
+  /** Duration of the whole run, in seconds. */
   readonly seconds: number
+  /** Time from the end of the faults until every job had run again, in seconds. */
   readonly secondsToRecover: number
+  /** Time from the recovery of the jobs until all occurrences had ended, in seconds. */
   readonly secondsToRest: number
   /** Number of occurrences in the ledger, by state. */
   readonly occurrences: Readonly<Record<string, number>>
@@ -39,8 +41,9 @@ export interface TortureFigures extends FaultFigures {
    * between.
    */
   readonly lateStarts: number
-  /** Number of occurrences that other nodes reaped as failed, and number of occurrences that they reaped to run again. */
+  /** Number of occurrences that other nodes reaped as failed. */
   readonly reapedAsFailed: number
+  /** Number of occurrences that other nodes reaped to run again. */
   readonly reapedToRetry: number
   /** Number of occurrences whose last owner is not their first owner. */
   readonly rescued: number

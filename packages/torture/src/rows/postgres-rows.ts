@@ -43,7 +43,7 @@ export class PostgresRows implements UserRows {
       const { command } = await client.query('COMMIT')
       if (command !== 'COMMIT') throw new Error('the transaction was rolled back')
     } catch (error) {
-      // The release with an error closes the connection, and the server then rolls back the open transaction.
+      // `client.release` with an error closes the connection, and the server then rolls back the open transaction.
       signal.removeEventListener('abort', fail)
       if (failure === undefined) client.release(error instanceof Error ? error : true)
       throw error

@@ -1,8 +1,9 @@
 import type { WorkloadJob } from './workload-job.ts'
 
-// Together these jobs use every overlap policy, recovery strategy, failure strategy and `onInterrupted`. They use both
-// execution modes, retries, and tasks that exceed their timeouts. Deadlines are short, so that nodes reap the runs of
-// killed nodes within 30 s. Jobs that allow no overlap wait until then, so most tasks are short.
+// The jobs of the workload with their intervals. Together they use every overlap policy, recovery strategy, failure
+// strategy and `onInterrupted`, both execution modes, retries, and tasks that exceed their timeouts. Deadlines are
+// short, so that nodes reap the runs of killed nodes within 30 s. Most tasks are short, because a job without overlap
+// waits for this reap.
 
 const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: number })[] = [
   {
