@@ -58,7 +58,7 @@ export function commentsIn(source, literals) {
     ...{ start: index, end: index + text.length, text: text.replace(/^\s*(\/\/+|\/\*+|\*(?!\/))|\*\/$/gm, '') },
   }))
   for (const { start, text } of literals.filter(({ text }) => text.includes('\n'))) {
-    for (const { 0: comment, index } of text.matchAll(/^[ \t]*--.*(?:\n[ \t]*--.*)*/gm)) {
+    for (const { 0: comment, index } of text.matchAll(/^[ \t]*--(?![a-z]).*(?:\n[ \t]*--(?![a-z]).*)*/gm)) {
       const from = start + index
       found.push({ start: from, end: from + comment.length, text: comment.replace(/^[ \t]*--/gm, '') })
     }
