@@ -42,7 +42,7 @@ export default defineConfig({
     server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
     // Excluded tests: they read the repository's documents and declarations, which no mutant changes.
     exclude: ['**/documents.test.ts', '**/public-api.test.ts', '**/core-api.test.ts', '**/node_modules/**'],
-    // The smallest effort of the conformance kit, as one of the examples sets it.
+    // The smallest effort of the conformance kit: a quarter of the rounds, and one seed.
     env: { JOBISTEMER_CONFORMANCE_SCALE: '0.25', JOBISTEMER_CONFORMANCE_SEED: '1' },
     isolate: false,
     pool: 'threads',

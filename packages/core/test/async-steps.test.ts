@@ -21,7 +21,7 @@ function sizesOf(steps: readonly LedgerStep[]): readonly number[] {
   return steps.map(({ occurrences }) => occurrences.length)
 }
 
-describe.each(['call', 'job'] as const)('a step of an asynchronous ledger with one step for each %s', (unit) => {
+describe.each(['call', 'job'] as const)('in an asynchronous ledger that runs one step for each %s, a step', (unit) => {
   it('gives the answers and wake-ups of its last try if the ledger repeats the step', async () => {
     const data = new AsyncData()
     const { ledger, storage } = open({ unit, data })
@@ -55,7 +55,7 @@ describe.each(['call', 'job'] as const)('a step of an asynchronous ledger with o
     expect(answer).toMatchObject({ outcome: 'ok', woken: addressOf(job, 200) })
   })
 
-  it('processes the items of one job in order, and answers in the order of the request', async () => {
+  it('processes the items of one job in the order of the request, and each answer has the position of its item', async () => {
     const { storage } = open({ unit, itemsPerStep: 1, concurrency: 2 })
     const [alpha, beta] = await createJobs(storage, ['alpha', 'beta'], 'queue')
     if (alpha === undefined || beta === undefined) throw new TypeError('no jobs')

@@ -13,8 +13,9 @@ const mostReads = 6
 const readOnSize = 200
 
 /**
- * Returns a page of the items whose jobs the viewer may see. Reads on until the page is full, the list ends, about 1,000 items
- * were read, or the limit of `authorize` questions is reached. A `null` cursor marks the end of the list.
+ * Returns a page of the items whose jobs the viewer may see. Reads on until the page is full, the list ends, about 1,000
+ * items were read, or the request has reached its limit of calls of `authorize`. A `null` cursor marks the end of the
+ * list.
  */
 export async function seenPage<T>(
   access: Pick<Access, 'may' | 'isSpent'>,

@@ -54,8 +54,8 @@ function signIn(request: Request, url: URL, { basePath, origins }: Settings, tok
 }
 
 /**
- * Returns whether the browser uses TLS. Behind a proxy that ends TLS, only the proxy's header shows that. A forged
- * header only prevents its own sender from signing in.
+ * Returns whether the browser uses TLS. Behind a proxy that ends TLS, only the proxy's header shows whether the browser
+ * uses TLS. A forged header only prevents its own sender from signing in.
  */
 function isSecure(request: Request, url: URL, origins: ReadonlySet<string>): boolean {
   if (url.protocol === 'https:') return true

@@ -128,8 +128,8 @@ export class Surveys {
   }
 
   /**
-   * Returns a page of the surveyed jobs that match the last outcome and the other filters. The survey answers this
-   * question, because a storage would have to read the last run of each job.
+   * Returns a page of the surveyed jobs that match a filter by last outcome and the filter's other members. This method
+   * exists, because a storage would have to read the last run of each job for this filter.
    * Returns `null` if the survey does not contain all jobs, or if the cursor belongs to another list.
    */
   async jobs(
@@ -183,7 +183,10 @@ export class Surveys {
     return counts
   }
 
-  /** Calls `take` for each job that it reads. Returns whether the storage has more jobs. */
+  /**
+   * Reads jobs up to the limit `mostJobs`, and calls `take` for each job. Returns whether the storage has further jobs,
+   * which were not read.
+   */
   async #readJobs(include: JobsFilter['include'], take: (job: JobInfo) => void): Promise<boolean> {
     const { client } = this.#settings
     let cursor: string | null = null
@@ -238,8 +241,8 @@ class Shared<T> {
 }
 
 /**
- * Returns the jobs that the viewer may see. Asks `authorize` in the order of the jobs, until the request has reached its limit
- * of questions.
+ * Returns the jobs that the viewer may see. Calls `authorize` for one job after another, until the request has reached
+ * its limit of calls of `authorize`.
  */
 async function seenOf(
   jobs: ReadonlySet<ListedJob>,

@@ -225,7 +225,7 @@ export interface TaskView {
 
 /** The counts of waiting and running runs, of the jobs that the viewer may see. */
 export interface CountsView extends LiveCounts {
-  /** `true` if the request reached its limit of `authorize` questions, so that real counts may be higher. */
+  /** `true` if the request reached its limit of calls of `authorize`, so that the real counts may be higher. */
   readonly isPart: boolean
 }
 
@@ -265,7 +265,10 @@ export interface SurveyView {
   /** Number of jobs that are late, failed in their last run, or have no code. Each job counts once. */
   readonly attentionCount: number
   readonly upcoming: readonly { readonly job: string; readonly at: string }[]
-  /** `true` if the request reached its limit of `authorize` questions, so that the viewer may see further jobs. */
+  /**
+   * `true` if the request reached its limit of calls of `authorize`, so that the viewer may see jobs that the survey
+   * omits.
+   */
   readonly isAskedPart: boolean
 }
 

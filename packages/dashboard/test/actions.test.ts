@@ -52,7 +52,10 @@ async function type(page: Page, field: string, text: string): Promise<void> {
   await page.keyboard.type(text)
 }
 
-/** The storages to test. The page depends only on the client, so `npm test` uses only SQLite. */
+/**
+ * The storages to test: SQLite, and Redis too in `npm run test:extra`. `npm test` uses only SQLite, because the page
+ * depends only on the client.
+ */
 const storages = {
   SQLite: () => createWorld(),
   ...(isThorough && {

@@ -288,7 +288,8 @@ describe('a dashboard with many jobs', () => {
     const plan = await jsonOf(
       post(dashboard, '/api/bulk-jobs', { action: 'pause', filter: { tag: 'many' }, dryRun: true }),
     )
-    // `seesAll` grants only the right `view`, and a request asks `authorize` about at most 1,000 jobs.
+    // `seesAll` grants only the right `view`. For the right of the bulk action, a request calls `authorize` for at most
+    // 1,000 jobs, so the plan counts at most 1,000 jobs.
     expect(plan).toMatchObject({ count: Math.min(count, 1000), isPart: count > 1000 })
     await client.close()
     await storage.close()

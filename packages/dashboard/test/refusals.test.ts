@@ -75,7 +75,8 @@ describe('the table of the dashboard’s routes', () => {
   it.each(routes.map((route) => [route.path, route] as const))(
     'contains the route %s, which the dashboard answers if authorize allows the request',
     async (path, route) => {
-      // If a user with all rights can read and make dry runs, a refusal in a later test is caused only by a missing right.
+      // A user with all rights can read and make dry runs. So if a test below expects a refusal, only a missing right can
+      // be its cause.
       const isDry = route.method === 'POST' && (path === '/api/backfill' || path.startsWith('/api/bulk'))
       const isDone = route.method === 'GET' || isDry || path === '/api/resume' || path === '/api/stop-backfill'
       if (!isDone) return expect(route.method).toBe('POST')
@@ -102,7 +103,6 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
       },
     ]) {
       const response = await send(world.dashboard({ authorize: answer, logger }), route)
-      // A bulk action skips items for which the right is missing, here all items.
       await refused(response, 403, 'FORBIDDEN')
     }
     expect(await ledger()).toBe(before)

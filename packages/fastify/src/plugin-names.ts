@@ -1,8 +1,8 @@
 import { JobistemerError } from '@jobistemer/core'
 
 /**
- * Calls `make`, which reads options. If `make` throws an error about an unknown option, adds the names of the plugin's own
- * options.
+ * Calls `make`, which reads options. If `make` throws an error about an unknown option, adds the names of the plugin's
+ * own options to the error.
  */
 export function withPluginNames<T>(names: readonly string[], make: () => T): T {
   try {

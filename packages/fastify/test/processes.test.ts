@@ -37,7 +37,7 @@ function lives(pid: number): boolean {
   }
 }
 
-it('a Fastify web server with a client and a worker share a database, and a signal loses no request', async () => {
+it('a Fastify server with only a client leaves jobs to a worker, and after SIGTERM answers a pending request', async () => {
   const { file, client } = sharedDatabase()
   const worker = startServer(new URL('./fixtures/worker.mjs', import.meta.url), file)
   expect(await once(worker, 'message')).toEqual(['working', undefined])

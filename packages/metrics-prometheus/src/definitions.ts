@@ -62,7 +62,10 @@ export const gauges: { readonly [Name in keyof GaugeValues]-?: string } = {
   scheduler_clock_unconfirmed: '1 while a clock that has jumped is not confirmed, and nothing begins on this node.',
 }
 
-/** Former names of three gauges. By the convention of Prometheus, the ending `_total` belongs to counters. */
+/**
+ * Former names of three gauges, which the option `totalGauges` also exports. By the convention of Prometheus, only names
+ * of counters end in `_total`.
+ */
 export const oldGaugeNames: Readonly<Record<string, keyof GaugeValues>> = {
   scheduler_jobs_running_total: 'scheduler_jobs_running',
   scheduler_jobs_in_queue_total: 'scheduler_jobs_in_queue',

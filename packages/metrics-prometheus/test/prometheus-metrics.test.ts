@@ -39,8 +39,8 @@ test('a Prometheus scrape can be parsed, and every metric changes when jobs run'
     defineJob({
       name: 'report',
       schedule: cron('* * * * *'),
-      // With the higher priority, `report` starts first and `flaky` waits. The parser returns the buckets of only one
-      // job in each histogram.
+      // The higher priority makes `report` start before `flaky`, which waits. The order must not vary, because the parser
+      // returns the buckets of only one job in each histogram.
       priority: 1,
       tasks: [{ name: 'write', run: (context) => clock.sleep({ seconds: 5 }, context.signal) }],
     }),

@@ -94,7 +94,7 @@ describe('a NestJS application that has a client and no scheduler', () => {
   })
 })
 
-it('a NestJS web server with a client and a worker share a database, and a signal loses no request', async () => {
+it('a NestJS server with only a client leaves jobs to a worker, and after SIGTERM answers a pending request', async () => {
   const { file, client } = sharedDatabase()
   const worker = startServer(new URL('./fixtures/working-server.mjs', import.meta.url), file)
   expect(await once(worker, 'message')).toEqual(['working', undefined])

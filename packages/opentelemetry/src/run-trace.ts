@@ -4,7 +4,7 @@ import { conventional, conventionalValues, own } from './conventions.ts'
 import { recordError, recordFailure, typeOf } from './record-end.ts'
 import { linksTo, printSpanContext } from './span-context.ts'
 
-/** The outcomes that count as failures of a run on this node. */
+/** The outcomes for which the span of a run counts as failed. */
 const failures: readonly RunEnd['outcome'][] = ['failed', 'failed_stale', 'completed_with_errors', 'lost', 'abandoned']
 
 /**
@@ -21,8 +21,8 @@ export class SpansOfRun implements RunTrace {
   readonly #inside: Context
   readonly #attempts = new Set<SpanOfAttempt>()
   /**
-   * The error type of the first attempt that failed without a retry; `null` while no attempt has failed so. The end reason
-   * of a failed run names only the rule that failed the run.
+   * The error type of the first attempt that failed and was not retried; `null` if no attempt has failed without a retry.
+   * The end reason of a failed run names only the rule that failed the run.
    */
   #errorType: string | null = null
   #isEnded = false

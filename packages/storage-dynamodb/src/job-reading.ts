@@ -36,7 +36,10 @@ const mostPagesAtOnce = 32
 
 const activeStates: ReadonlySet<OccurrenceState | undefined> = new Set(['pending', 'running'])
 
-/** One list of active occurrences after a check which of them have ended: the list of the head, or a page. */
+/**
+ * The result of a check of one list of active occurrences for ended ones. The list is in the job's head, or in a page: a
+ * separate item for active occurrences that the head does not list.
+ */
 interface LookedList {
   /** The occurrences of the list that are still pending or running. */
   readonly live: readonly OccurrenceAddress[]

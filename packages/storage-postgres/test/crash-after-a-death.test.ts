@@ -57,11 +57,11 @@ it('nodes release the run of a killed node although the server crashed before an
   const lines = nodes.flatMap((node) => node.lines)
   const dead = lines.filter(({ message }) => message.startsWith('node declared dead'))
   expect(new Set(dead.map(({ node }) => node))).toEqual(new Set(['doomed']))
-  const released = lines.filter(({ message }) => message === 'released the runs of a dead node')
+  const released = lines.filter(({ message }) => message === 'took over the runs of a dead node')
   expect(released).toEqual([expect.objectContaining({ node: 'doomed', runs: 1 })])
 })
 
-it('a node that starts after a server crash releases the run of a killed node that it never observed', {
+it('a node that starts after a server crash takes over the run of a killed node that it never observed', {
   timeout: 60_000,
 }, async () => {
   const server = await startPostgres({})

@@ -22,7 +22,7 @@ function isOfBackfill(run: ListedOccurrence): run is Run {
   return run.backfill !== null && run.job !== null
 }
 
-/** The backfills that a search has found: one run for each pair of job and key. */
+/** The backfills that a search has found: for each pair of a job and a backfill key, one run of the backfill. */
 class Found {
   readonly runs = new Map<string, Run>()
 

@@ -72,7 +72,7 @@ const history: Read = {
   },
 }
 
-/** Maximum number of runs in one answer. The page reads older runs with the cursor. */
+/** Maximum number of runs in one answer with data for the grid. The page reads older runs with the cursor. */
 const mostColumns = 500
 
 const grid: Read = {

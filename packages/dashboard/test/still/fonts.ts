@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path'
  */
 export function ownFonts(folder: string): string {
   const fonts = join(dirname(createRequire(import.meta.url).resolve('dejavu-fonts-ttf/package.json')), 'ttf')
-  // Rejects all other DejaVu fonts. Every font name then resolves to DejaVu Sans, or to its monospace variant.
+  // Rejects all DejaVu fonts except DejaVu Sans and DejaVu Sans Mono. Every font name then resolves to one of these two.
   const others = ['*Serif*', '*Condensed*', '*Oblique*', '*ExtraLight*', '*MathTeX*']
   const families = [['monospace', 'DejaVu Sans Mono']]
   const file = join(folder, 'fonts.conf')

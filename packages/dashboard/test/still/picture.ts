@@ -27,7 +27,10 @@ async function pixelsOf(png: Buffer): Promise<Picture> {
 
 interface Difference {
   readonly perMillion: number
-  /** Draws the differences. Only a failing test calls this method, because drawing takes longer than comparing. */
+  /**
+   * Draws a picture of the differences. Only a failing test calls this method, because drawing takes longer than
+   * comparing.
+   */
   picture(): Promise<Buffer>
 }
 

@@ -170,11 +170,13 @@ it('the examples of all documents compile', () => {
     const guide = readFileSync(new URL('storage-conformance/docs/write-your-own-adapter.md', packages), 'utf8')
     for (const [index, { file }] of documents.entries()) {
       const examples = examplesOf(readFileSync(new URL(file, packages), 'utf8'))
-      // The compiler rejects some of the lines that throw at run time, so this test does not compile lines that throw.
+      // For some lines that throw at run time, the compiler reports an error. So this test does not compile lines that
+      // throw.
       const lines = examples.split('\n').filter((line) => !/\/\/ throws [A-Z_]+$/.test(line))
       writeFileSync(join(folder, `${index}-${file.replaceAll('/', '-')}.ts`), `${lines.join('\n')}\nexport {}\n`)
     }
-    // Each JavaScript example becomes a module of its own. The example with an export gets the name that other examples import.
+    // Each JavaScript example becomes a separate module. The example with an export gets the file name that the other
+    // examples import.
     for (const [index, [, block = '']] of [...guide.matchAll(/^```js\n(.*?)^```$/gms)].entries()) {
       writeFileSync(join(folder, block.includes('\nexport ') ? 'file-storage.js' : `guide-${index}.js`), block)
     }
@@ -189,8 +191,8 @@ it('the examples of all documents compile', () => {
       },
     }
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ ...options, extends: join(root, 'tsconfig.json') }))
-    // The references also address readers of JavaScript, so their examples may have implicit types. All other documents
-    // compile in strict mode.
+    // The reference documents of core and NestJS also address readers of JavaScript, so their examples may have implicit
+    // types. All other documents compile in strict mode.
     const isLeft = (line: string) => /(core-docs|nestjs)-.*error TS70\d\d: .*implicitly/.test(line)
     expect(
       compile(folder)

@@ -13,8 +13,8 @@ function ticking(settings: JobSettingsInput & { until?: number } = {}) {
 }
 
 /**
- * Returns the verdict of `explain` about the slot at each given second. If an occurrence records or covers the slot,
- * the state of this occurrence follows.
+ * Returns the verdict of `explain` about the slot at each given second, such as `'due'`. If an occurrence records or
+ * covers the slot, the text also has the state of this occurrence, such as `'recorded completed'`.
  */
 function saidOf(scheduler: Scheduler, ...seconds: number[]): Promise<string[]> {
   return Promise.all(
@@ -25,7 +25,10 @@ function saidOf(scheduler: Scheduler, ...seconds: number[]): Promise<string[]> {
   )
 }
 
-/** Runs a node until the second `from`, and starts another node at the second `to`, which recovers the missed slots. */
+/**
+ * Runs a node up to `from`, in seconds after the start of the virtual clock. At `to`, starts another node, which recovers
+ * the missed slots.
+ */
 async function outage(world: World, job: ReturnType<typeof defineJob>, from: number, to: number) {
   const first = await world.start({ jobs: [job] })
   await world.clock.advanceTo(at(from))
@@ -97,8 +100,8 @@ describe.each(everywhere)('on the storage $name, `explain`', (place) => {
     const world = createWorld(place)
     const job = ticking({ until: 600, recoveryStrategy: 'compressed', overlapPolicy: 'queue' })
     const first = await world.start({ jobs: [job] })
-    // Cancels 30 slots, which lie between the first slot of the compressed run and the slot of that run's record. One read
-    // returns fewer than 30 records.
+    // Cancels 30 slots between the first slot of the recovery run and the slot under which the recovery run is stored.
+    // One read of the storage returns fewer than 30 records.
     for (let slot = 100; slot < 400; slot += 10) await first.cancelSlot('tick', at(slot))
     await world.clock.advanceTo(at(15))
     await world.shutdown(first)

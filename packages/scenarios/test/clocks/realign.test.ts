@@ -9,8 +9,8 @@ import { listen } from '../support/world.ts'
 const start = Date.UTC(2026, 0, 1)
 
 /**
- * Makes a simulated cluster with a node whose clock was an hour ahead. The node ran slots of its own present, and recovered
- * the earlier slots or marked them as missed.
+ * Makes a simulated cluster after a node whose clock was an hour ahead. That node ran the slots that were due by its
+ * clock. It recovered the slots of the hour before, or marked them as missed.
  */
 async function aheadByAnHour(settings: Parameters<ClockWorld['recording']>[0] = {}) {
   const world = new ClockWorld({ hasClock: false })

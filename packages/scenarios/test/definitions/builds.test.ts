@@ -295,7 +295,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     it('with the same definition as an earlier release keeps that definition in force while a node of the build lives', async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
-      // Release 1 stores the definition `v1`. Release 3 has the same definition.
+      // Release 1 stores the definition `v1`. Release 3 has the same definition, so the definition `v2` of release 2 must
+      // not replace it.
       await world.shutdown(await start('a', 'v1', { release: 1 }))
       const newest = await start('a', 'v1', { release: 3 })
       await start('b', 'v2', { release: 2 })

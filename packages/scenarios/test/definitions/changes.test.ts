@@ -66,7 +66,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await hear(10)
     await node.remove('slow')
     expect(await hear()).toEqual([{ kind: 'jobs', jobs: ['slow'] }])
-    // Polls overlap earlier polls and yield no change twice. The only change in these 25 s is the slot of `quick`.
+    // Each poll also reads a part of what the previous poll has read, and `changes` still yields no change twice. The
+    // only change in these 25 s is the slot of `quick`.
     expect(await hear(25)).toEqual([runs])
   })
 
@@ -152,8 +153,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
       await node.resume(name)
       await hear()
     }
-    // The storage fails once while the reader reads nothing. The outage ends before the reader's next read and loses no
-    // change.
+    // The storage fails once while the consumer of `changes` does not wait for a change. The outage ends before the
+    // consumer's next read, so `changes` loses no change.
     intercepted.fail('heartbeat', 1, 'before its effect')
     expect(await hear(5)).toMatchObject([{ kind: 'away' }, { kind: 'back' }])
     expect(await next()).toEqual({ kind: 'jobs', jobs: ['bad', 'slow'] })
@@ -166,7 +167,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await next()).toMatchObject({ kind: 'away' })
     intercepted.intercept = ({ proceed }) => proceed()
     await hear(10)
-    // After `back` a reader must reload all data, so `changes` does not repeat earlier changes.
+    // After the change `back`, a consumer must reload all data. So `changes` does not repeat changes from before the
+    // outage.
     expect(await next()).toEqual({ kind: 'back' })
     const last = next()
     await client.close()
@@ -187,7 +189,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(intercepted.count('heartbeat')).toBeLessThanOrEqual(14)
     await node.pause('slow')
     intercepted.intercept = ({ proceed }) => proceed()
-    // After `back` a reader must reload all data, so `changes` does not repeat earlier changes.
+    // After the change `back`, a consumer must reload all data. So `changes` does not repeat changes from before the
+    // outage.
     expect(await hear(10)).toEqual([{ kind: 'back' }])
     expect(await late.hear(0)).toEqual([{ kind: 'away', error }, { kind: 'back' }])
     // If the storage does not answer within its timeout, `changes` yields `away`, as after an error of the storage.
@@ -255,8 +258,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
 })
 
 /**
- * Collects the changes of 15 s while storage calls are pending. Without `track` the virtual clock does not wait for these
- * calls.
+ * Collects the changes of 15 s while storage calls are pending. The test removes `track`, so that the virtual clock does
+ * not wait for these calls.
  */
 async function hearUntracked(world: World, hear: (seconds: number) => Promise<Change[]>): Promise<Change[]> {
   const track = world.clock.track

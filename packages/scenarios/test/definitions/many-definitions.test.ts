@@ -47,7 +47,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await scheduler.add(jobs(250))
     expect([intercepted.count('get'), intercepted.count('saveJobs')]).toEqual([3, 3])
     expect(added.map(({ event }) => event.change)).toEqual(Array.from({ length: 250 }, () => 'created'))
-    // `add` sorts its batches by id, because a storage keeps adjacent ids close to each other.
+    // `add` sorts the jobs of all batches by id, because a storage keeps records with adjacent ids next to each other.
     const saves = intercepted.calls.filter(({ operation }) => operation === 'saveJobs')
     const ids = saves.flatMap(({ request }) => (request as SaveJobsRequest).changes.map(({ id }) => id))
     expect(ids).toEqual(ids.toSorted())
@@ -140,8 +140,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     intercepted.intercept = (call) =>
       call.operation === 'get' ? Promise.reject(new Error('unreadable')) : call.proceed()
     const heard = scheduler.add(dataJob('new'), { timeout: { hours: 1 } }).catch((error) => error)
-    // Meanwhile, the scheduler triggers the job `other`. The storage accepts these calls, so the scheduler does not regard
-    // the storage as unavailable.
+    // While each read fails, the scheduler triggers the job `other` once a second. The storage accepts these calls, so
+    // the scheduler does not regard the storage as unavailable.
     for (let second = 0; second < 60; second++) {
       await world.clock.advance({ seconds: 1 })
       await scheduler.trigger('other')

@@ -142,7 +142,7 @@ it('a node claims as many pending runs as it has free permits, and claims again 
   const { jobs, called } = asked(world, ['a', 'b'])
   const full = await fullNode(world, jobs)
   await full.trigger('a')
-  // The runs are created 1 ms apart, because a claim takes older runs first.
+  // A claim takes older runs first. The runs are created 1 ms apart, so that their order is certain.
   await world.clock.advance(1)
   await full.trigger('b')
   const intercepted = new InterceptedStorage(world.connect())
@@ -180,7 +180,7 @@ it('a node that knows of pending runs claims runs for its freed permits before i
   const full = await fullNode(world, jobs)
   for (const { name } of jobs) {
     await full.trigger(name)
-    // The runs are created 1 ms apart, because a claim takes older runs first.
+    // A claim takes older runs first. The runs are created 1 ms apart, so that their order is certain.
     await world.clock.advance(1)
   }
   const intercepted = new InterceptedStorage(world.connect())

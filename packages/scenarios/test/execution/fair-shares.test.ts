@@ -74,7 +74,7 @@ describe('a continuous stream of requests', () => {
       await turns()
       await virtual.advance(200)
       await turns()
-      // Half of the pending requests are answered, and new requests replace them.
+      // Half of the held requests receive their answers, and in the next round new requests replace the answered ones.
       for (const answer of held.splice(0, underWay / 2)) answer()
       await turns()
     }

@@ -34,7 +34,10 @@ function gate() {
 
 type Work = (context: TaskContext, call: number) => Promise<unknown>
 
-/** Starts a node whose `complete` waits for the gate `completing`. After `holdUp`, its settles wait for the gate `saying`. */
+/**
+ * Starts a node. The call of `complete` in its handler waits for the gate `completing`. After a call of `holdUp`, the
+ * node's calls of `settle` wait for the gate `saying`.
+ */
 async function scene(work: Work, options: Partial<JobOptions> = {}) {
   const database = memoryDatabase()
   const place = memoryStorage({ database })

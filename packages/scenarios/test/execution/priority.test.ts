@@ -161,7 +161,8 @@ describe.each(everywhere)('on the storage $name, with priorities', (place) => {
     const { job, begun } = working(world)
     const jobs = [job('many', 0.01), job('urgent', 0, { priority: 5, slotsUntil: 10 })]
     const node = await world.start({ jobs, maxConcurrentJobs: 1, ...rarely })
-    // The requests of the burst wait on the node for permits, as long as handlers are quick and the wait limit has not passed.
+    // The node holds a burst of requests back for at most 100 ms, until it has permits. Then the storage keeps the rest
+    // as pending.
     const asked = node.triggerMany(Array.from({ length: 2000 }, (_, data) => ({ job: 'many', data })))
     await world.clock.advance({ minutes: 2 })
     await asked
@@ -189,8 +190,8 @@ describe.each(everywhere)('on the storage $name, with priorities', (place) => {
     }
     await world.clock.advance({ minutes: 2 })
     const index = begun.findIndex((one) => one.startsWith('plain'))
-    // The first run of `urgent` and the 80 runs that were requested in the following hour start before the run of
-    // `plain`, although twice as many runs are pending.
+    // 81 runs of `urgent` start before the run of `plain`: the first one, and the 80 that were requested within the next
+    // hour. The later runs of `urgent` start after the run of `plain`.
     expect(begun[index]).toBe(`plain at ${81 * 90}`)
     expect(index).toBe(81)
   })

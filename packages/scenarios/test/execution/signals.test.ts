@@ -18,7 +18,8 @@ interface NodeArgument {
   /** Whether the process has a server that keeps it alive. */
   readonly holds?: boolean
   /**
-   * Whether the program also listens to SIGTERM. Its listener exits with its own code, more than a second after the shutdown.
+   * Whether the program has a SIGTERM listener besides that of the scheduler. The listener ends the process with exit
+   * code 7, 1.5 s after the shutdown.
    */
   readonly hasOwnHandler?: boolean
 }

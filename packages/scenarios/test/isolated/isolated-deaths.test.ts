@@ -23,7 +23,10 @@ interface Death {
   readonly what: string
   readonly kind: string
   readonly data?: object
-  /** The expected error if the handler runs in a thread; `null` if the fault would end the whole node process. */
+  /**
+   * The expected error of the attempt if the handler runs in a thread. `null`: this case is not tested in a thread,
+   * because the fault would end the whole node process.
+   */
   readonly thread: object | null
   readonly process: object
 }
@@ -184,7 +187,7 @@ describe.each(isolations)('in an isolated task that runs in a %s', (isolation) =
       expect(killed()).toBe(0)
       await clock.advance({ seconds: 1 })
       expect(killed()).toBe(1)
-      // The clock stands still, so the run ends before another node could take it over.
+      // From here on the virtual clock stands still, so no other node can take the run over before the run ends.
       const { outcome, tasks } = await ended
       expect([outcome, tasks[0]?.attempts[0]?.state]).toEqual(
         by === 'a cancellation' ? ['canceled', 'aborted'] : ['failed', by === 'nothing' ? 'aborted' : 'timed_out'],

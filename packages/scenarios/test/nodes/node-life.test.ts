@@ -253,7 +253,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ])
   })
 
-  it("a dead owner's run is released within twice deadAfter even if the owner has no node record", async () => {
+  it("a dead owner's run is taken over within twice deadAfter even if the owner has no node record", async () => {
     const world = createWorld(place)
     const { job, called } = longJob(world)
     const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
@@ -263,16 +263,16 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await world.clock.advanceTo(at(21))
     world.crash(first)
     await forgetNodes(world.connect())
-    // At 81 s, twice `deadAfter` has passed since the crash, so the peer must have released the run.
+    // At 81 s, twice `deadAfter` has passed since the crash, so the peer must have taken over the run.
     await world.clock.advanceTo(at(81))
     expect(called.map((call) => call.replace(/^\S+ /, ''))).toEqual(['attempt 1 token 1', 'attempt 2 token 2'])
-    expect(namesIn(lines, 'node declared dead; releasing its runs')).toEqual(['first'])
-    expect(lines.filter(({ message }) => message === 'released the runs of a dead node')).toMatchObject([
+    expect(namesIn(lines, 'node declared dead; taking over its runs')).toEqual(['first'])
+    expect(lines.filter(({ message }) => message === 'took over the runs of a dead node')).toMatchObject([
       { node: 'first', runs: 1 },
     ])
   })
 
-  it("a node that starts after the owner's death releases a run whose owner has no node record", async () => {
+  it("a node that starts after the owner's death takes over a run whose owner has no node record", async () => {
     const world = createWorld(place)
     const { job, called } = longJob(world)
     const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
@@ -298,10 +298,10 @@ describe.each(everywhere)('on the storage $name', (place) => {
     }
     await world.clock.advance({ minutes: 6 })
     expect(called).toHaveLength(1)
-    expect(namesIn(lines, 'node declared dead; releasing its runs')).toEqual([])
+    expect(namesIn(lines, 'node declared dead; taking over its runs')).toEqual([])
   })
 
-  it("a dead node's run is released once a storage that fails repeatedly has answered for 60 s in total", async () => {
+  it("a dead node's run is taken over once a storage that fails repeatedly has answered for 60 s in total", async () => {
     const world = createWorld(place)
     const { job, called } = longJob(world)
     const first = await world.start({ jobs: [job], nodeId: 'first', ...life })

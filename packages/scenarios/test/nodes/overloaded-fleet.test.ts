@@ -79,7 +79,7 @@ async function overload(
 it.each([4, 8])('%i overloaded nodes cause fewer than 1.3 requests for each run slot', async (nodes) => {
   const { perSecond, asked } = await overload(nodes)
   // A start and an end together cost 17 ms of processor time, so two processors complete at most 117 slots per second.
-  // Waiting items cost a few milliseconds more.
+  // Slots that wait for a permit cost further processor time, so the test expects fewer.
   expect(perSecond).toBeGreaterThan(80)
   expect(asked).toBeLessThan(1.3)
 })
@@ -100,8 +100,8 @@ it.each([
     const costs = { serverCall: 0.6, serverItem: 0.05, nodeCall: 1.2, nodeItem: 0.1 }
     const { perSecond, claims } = await overload(nodes, { jobs, costs, prefetch: 30, seconds: 15 })
     expect(perSecond).toBeCloseTo(jobs, -1)
-    // Polls of a node are 5 s apart and cause few claims. If a node had to claim slots that it had stored for other nodes,
-    // the node stores no further slots for other nodes.
+    // A node polls each 5 s, which causes few claims. If a node had to claim slots that it had stored for other nodes, it
+    // stores no further slots for other nodes.
     expect(claims).toBeLessThan(0.002)
   },
 )

@@ -194,7 +194,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     for (let index = 0; index < nodes; index++) {
       const nodeId = `node ${index}`
       const options = counting(world, counts, nodeId)
-      // Creations take effect three seconds later, so each slot is also overdue for the next node that scans.
+      // Each creation takes effect 3 s after its call, so each slot is also overdue for the next node that scans.
       const storage = wrapStorage(options.storage as Storage, {
         around: async (call) => {
           if (call.method === 'createOccurrences' && isLate) await world.clock.sleep({ seconds: 3 })
@@ -292,8 +292,8 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     await world.clock.advanceTo(at(60.5))
     const slots = 40 * names.length
     expect(looked.count).toBeGreaterThanOrEqual(slots)
-    // On a storage without an index of due jobs, each node has to track the slots that it passes over, so the nodes
-    // compute instants of the schedules more often.
+    // On a storage without an index of due jobs, each node has to track the slots that it passes over. So the nodes
+    // compute instants of the schedules more often than on other storages.
     expect(looked.count).toBeLessThan(place === withoutDueJobs ? 8 * slots : 1.1 * slots)
     // Each node also returns the next runs of jobs that are assigned to other nodes.
     for (const node of nodes) {
@@ -344,7 +344,8 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
 
   it.each([
     { leavesOrDies: 'leaves', when: 599.98, end: (world: World, node: Scheduler) => void world.shutdown(node) },
-    // Heartbeats are five seconds apart, so the peer declares the node dead at about the instant of the node's last slots.
+    // The node dies about `deadAfter` (30 s) before its last slots at 600 s. Heartbeats are 5 s apart, so the peer
+    // declares the node dead at about the instant of these slots.
     { leavesOrDies: 'dies', when: 566, end: (world: World, node: Scheduler) => world.crash(node) },
   ])(
     'after its only peer $leavesOrDies, a node launches the slots of that peer, including the last slot of a schedule',
@@ -413,8 +414,8 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     }
     const newer = await world.start({ nodeId: 'new', jobs: [...define('new'), ...mixed(['work', 'more'])], ...life })
     await world.clock.advanceTo(at(60.5))
-    // Only the newer node runs the new definition of the mixed jobs, so they stay overdue without this node. The
-    // remaining old node can launch all other jobs.
+    // Only the newer node can run the jobs `mixed 0` to `mixed 9`, because its definition of them is in force. So these
+    // jobs stay overdue after its crash. The remaining old node can launch all other jobs.
     for (const node of [newer, old[0] as Scheduler]) world.crash(node)
     ran.splice(0)
     await world.clock.advanceTo(at(82.5))

@@ -26,7 +26,10 @@ function lastSlot(seconds: number, upTo: number): number {
   return secondsOf(Math.floor(+at(upTo) / 1000 / seconds) * seconds * 1000)
 }
 
-/** Returns all slots of the first `count` jobs after the second `after`, up to the second `upTo`. */
+/**
+ * Returns the slots of the first `count` jobs that lie after `after`, up to `upTo` inclusive, in seconds after the start
+ * of the virtual clock.
+ */
 function slotsOf(count: number, after: number, upTo: number): string[] {
   return Array.from({ length: count }, (_, index) => 11 + index).flatMap((seconds, index) => {
     const slots: number[] = []

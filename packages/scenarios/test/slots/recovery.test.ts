@@ -36,7 +36,10 @@ function recording(world: World, settings: JobSettingsInput & { every?: number; 
   return { job, runs, slots: () => runs.map(({ slot }) => slot) }
 }
 
-/** Runs the job until its only slot at 60 s has run, stops its node, and starts another node at the second `until`. */
+/**
+ * Runs the job until its only slot at 60 s has run, and stops its node. Starts another node at `until`, in seconds after
+ * the start of the virtual clock.
+ */
 async function outage(world: World, job: Job, until: number) {
   const first = await world.start({ jobs: [job] })
   await world.clock.advance({ seconds: 65 })

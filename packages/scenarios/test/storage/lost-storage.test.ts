@@ -291,7 +291,8 @@ describe('a storage that loses all its data', () => {
     const young = await start({ jobs: [job], nodeId: 'young', deadAfter: 60_000 })
     const heard = listen(old, 'job.registered')
     await world.clock.advanceTo(at(21))
-    // The storage also loses the profiles. The newer node stores its profile after the older node has read the profiles.
+    // The storage loses all its data, also the profiles of the nodes. After that, the older node reads the profiles
+    // before the newer node has stored its profile again.
     losing.loseAll()
     await world.clock.advanceTo(at(1502))
     expect(await old.nextRuns('tick', 2)).toEqual([at(1515), at(1530)])

@@ -27,7 +27,9 @@ describe.each(everywhere)('on the storage $name, after a storage outage of 47 s'
     return fates(scheduler, 'tick')
   }
 
-  /** Omits slots before the outage, and slots after it, which may overlap with the recovered run. */
+  /**
+   * Returns only the slots in the outage, from 15 s to 59 s. Slots after the outage may overlap with the recovered run.
+   */
   const ofOutage = (history: readonly string[]) => history.filter((fate) => /^(1[5-9]|[2-5]\d)/.test(fate))
 
   it.each([1, 2])('the last missed slot runs and no slot is skipped, with %i nodes', async (nodes) => {

@@ -38,7 +38,7 @@ export class InterceptedStorage {
     return this.calls.filter((call) => call.operation === operation).length
   }
 
-  /** The number of calls that can change a record. Reads and claims do not count. */
+  /** The number of calls that can change a job or an occurrence, except claims. */
   get writeCount(): number {
     return this.calls.filter((call) => writes.includes(call.operation)).length
   }

@@ -32,7 +32,10 @@ export class MortalProcess {
   #wake: () => void = () => undefined
   #froze: Promise<void> = new Promise(() => undefined)
   #markFrozen: () => void = () => undefined
-  /** The total time in ms for which the monotonic clock stood still, and the reading of that clock at the last freeze. */
+  /**
+   * `#stoodStillMs` is the total time in ms for which the monotonic clock has stood still. `#frozenAt` is the reading of
+   * this clock at the last freeze.
+   */
   #stoodStillMs = 0
   #frozenAt = 0
 

@@ -7,17 +7,20 @@ type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readon
 interface Life {
   readonly build: number
   state: 'starting' | 'up' | 'stopping' | 'gone'
-  /** Index of the event at which this incarnation of the node finished its start. */
+  /** Index in the history of the event at which this incarnation of the node finished its start. */
   upAt: number
   incarnation: string | null
   /**
-   * Whether the storage has lost the record of this node incarnation, and the node has not written a new record. Nodes
-   * that start meanwhile do not see this node.
+   * Whether the storage has lost the record of this node incarnation, and the node has not written a new record yet.
+   * Nodes that start before the new record exists do not see this node.
    */
   isForgotten: boolean
-  /** Index of the event of this node incarnation's last heartbeat. */
+  /** Index in the history of this node incarnation's last heartbeat. */
   beatAt: number
-  /** Index of this node incarnation's last heartbeat before the storage lost the node records; -1 without a heartbeat. */
+  /**
+   * Index in the history of the last heartbeat that this node incarnation sent before the storage lost the node records; -1 if
+   * the node incarnation had sent no heartbeat.
+   */
   beatBeforeLossAt: number
   /** The time of a `runDue` call's last heartbeat, in milliseconds of the simulation; `null` for other nodes. */
   calledAt: number | null
@@ -34,7 +37,7 @@ interface JobBuilds {
   fingerprint: string
   /** The fingerprint that a user's update replaced; `null` if the definition in force is not from an update. */
   updates: string | null
-  /** Index of the event that stored the definition in force. */
+  /** Index in the history of the event that stored the definition in force. */
   savedAt: number
 }
 
@@ -109,10 +112,10 @@ export class BuildModel {
   }
 
   /**
-   * Reports the return of an earlier definition if a node lives that has the replaced definition and was up when that
-   * definition came into force.
-   * A silent call of `runDue`, for example a frozen one, does not count. A node whose clock is after the call's stated end
-   * may have removed the call's node record.
+   * Called when a node restores an earlier definition. Reports a violation if a node lives that has the replaced
+   * definition and was up when the replaced definition came into force.
+   * A `runDue` call without recent heartbeats, for example a frozen one, does not count as living: a node whose clock is
+   * after the call's stated end may have removed the call's node record.
    */
   #goneBack(id: JobId, job: JobBuilds, saver: Life | undefined, now: number): void {
     for (const [name, life] of this.#lives) {

@@ -5,8 +5,8 @@ import type { Violation } from './violation.ts'
 
 type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readonly kind: Kind }>
 
-// At its start, a node follows the storage's clock at once if its own clock differs from the storage's clock by at most
-// this many ms.
+// Maximum difference in ms between a starting node's clock and the storage's clock. Up to this difference, the node
+// adopts the storage's time at its start.
 const agreeAtStartMs = 5000
 
 /** The data of the clock model about one incarnation of a node. */

@@ -29,7 +29,7 @@ interface Life {
   isTakenAway: boolean
 }
 
-/** Maximum duration of a slow or late call in each direction, in ms. */
+/** Maximum delay of a slow or late storage call in ms. The delay applies once to the request and once to the answer. */
 const longestWayMs = 8000
 
 /** Faults that do not delay a heartbeat. */
@@ -96,8 +96,8 @@ export class DeathModel {
   #heard(life: Life, { incarnation, mono, callEndsAt }: EventOf<'heartbeat'>): void {
     life.isCall = callEndsAt !== null
     this.#byIncarnation.set(incarnation, life)
-    // A peer that removed this node's record may have read the node records just before this heartbeat, so the node
-    // counts as hidden until this heartbeat.
+    // A peer has rightly declared this node dead. The peer may have read the node records just before this heartbeat, so
+    // the heartbeats of this node count as hidden up to this one.
     if (life.isTakenAway) life.hinderedUntil = Math.max(life.hinderedUntil, mono)
     life.isTakenAway = false
     if (!life.isUnheard || life.hindrances.size > 0) return

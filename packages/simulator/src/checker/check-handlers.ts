@@ -154,7 +154,8 @@ export class HandlerModel {
 
   #wasTaken({ id, token, generation }: OpenHandler): boolean {
     const occurrence = this.#storage.occurrences.get(id)
-    // The handler belongs to an earlier use of the id. The end of that handler was checked during that use.
+    // If the id belongs to a newer occurrence, the handler counts as taken over. Its end was checked while the id
+    // belonged to the older occurrence.
     return occurrence?.generation !== generation || occurrence.taken.has(token)
   }
 

@@ -100,7 +100,7 @@ export class InterruptionModel {
       if (handler.life !== life) continue
       this.#open.delete(key)
       // If the engine aborted the handler for a reason that is not in `handOvers`, the storage may already have settled
-      // the run, and this model has then checked the run.
+      // the run. So the end of the node does not count as an interruption of this handler.
       if (handOvers.includes(handler.told)) this.#note(handler, how)
     }
   }

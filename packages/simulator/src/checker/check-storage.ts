@@ -421,8 +421,8 @@ export class StorageModel {
       this.#note('stale write', jobId, id, `${what}, token ${occurrence.token} ${occurrence.ended ?? 'is in force'}`)
       return
     }
-    // If a removed record's request key is used again, tokens begin at 1 again, so older owners are indistinguishable:
-    // see the README.
+    // If a request key is used again after its record was removed, tokens begin at 1 again. The model then cannot tell an
+    // owner of the earlier occurrence from an owner of this one: see the README.
     if (occurrence.life !== life && occurrence.generation === 1) {
       this.#note('stale write', jobId, id, `${life} said it, but ${occurrence.life} has it`)
     }

@@ -1,5 +1,6 @@
-// The thresholds of the engine, in ms. A jump beyond `jumpMs` is in doubt. Readings within `agreeMs` agree. The engine
-// follows readings that agree for at least `confirmMs`.
+// Limits of the engine's clock check, in ms. A reading that differs from the confirmed time by more than `jumpMs` is in
+// doubt. Readings agree if the times that they imply for one instant differ by at most `agreeMs`. The engine adopts a new
+// time after readings have agreed for `confirmMs`.
 const jumpMs = 5000
 const agreeMs = 1000
 const confirmMs = 15_000

@@ -28,8 +28,8 @@ export interface JobModel {
   /** The limit of the latest prunes: a prune was requested for all history before this instant. */
   prunedBefore: number
   /**
-   * The highest `cancelsBelow` that the head has had. Waiting slots of lower versions may be canceled later; 0 without such
-   * a value.
+   * The highest `cancelsBelow` that the head has had; 0 if the head has had none. Waiting slots of lower versions are
+   * superseded, so any claim or create may cancel them.
    */
   cancelsBelow: number
   /** Slots that were canceled ahead: the time of the cancel, and whether the slot was already overdue and undecided. */

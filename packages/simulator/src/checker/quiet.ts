@@ -1,6 +1,6 @@
 import type { HistoryEvent } from '../history/history.ts'
 
-/** Maximum duration of a slow or late call in each direction, in ms. */
+/** Maximum delay of a slow or late storage call in ms. The delay applies once to the request and once to the answer. */
 const longestWayMs = 8000
 
 /** Tracks the time since the last fault of a simulated cluster, and since the last start or stop of a node. */

@@ -79,6 +79,6 @@ export interface Violation {
   readonly message: string
   readonly jobId: JobId | null
   readonly occurrence: OccurrenceId | null
-  /** Index of the event that showed the violation; `null` if the final state showed it. */
+  /** Index in the history of the event that showed the violation; `null` if the final state of the storage showed it. */
   readonly event: number | null
 }

@@ -12,7 +12,10 @@ import { recoverBlindly } from './recover-blindly.ts'
 import { retryFailed } from './retry-failed.ts'
 import { seeNothingOverdue } from './see-nothing-overdue.ts'
 
-/** Changes all connections to one database in the same wrong way. */
+/**
+ * A deliberate error: wrappers that make all connections to one database behave wrongly. The checks of the simulator must
+ * detect the error.
+ */
 export interface Sabotage {
   /** Wraps the storage, so that the storage itself behaves wrongly. */
   readonly storage?: (storage: Storage) => Storage

@@ -2,7 +2,10 @@ import type { JobSettingsInput } from '@jobistemer/core'
 import { SeededRandom } from '@jobistemer/test-kit'
 import type { SimulatedJob } from './simulated-job.ts'
 
-/** Returns a priority, mostly 0. One priority level outweighs an hour, which is longer than a simulation. */
+/**
+ * Returns a priority, mostly 0. One level of priority counts as much as an hour of waiting, and a simulation lasts less
+ * than an hour. So an occurrence with higher priority always precedes.
+ */
 export function drawPriority(random: SeededRandom): number {
   return random.pick([0, 0, 0, 1, 1, -1, 5])
 }

@@ -2,7 +2,7 @@
 export interface Barrier {
   /** The fault behind the barrier. `away`: the storage is unavailable to all nodes. */
   readonly fault: 'away' | 'partitioned' | 'cut off'
-  /** Promise that resolves when blocked calls fail; `null` if blocked calls fail at once. */
+  /** Calls that the barrier blocks fail when this promise resolves. `null`: they fail at once. */
   readonly lifted: Promise<void> | null
 }
 

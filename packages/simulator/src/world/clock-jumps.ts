@@ -16,8 +16,8 @@ export function makeClocksJump(world: World, fleet: Fleet): void {
 }
 
 /**
- * Makes one clock jump, and returns the jump's duration in ms. Jumps do not overlap, because nodes would follow two
- * equal jumps without a gap.
+ * Makes one clock jump, and returns the jump's duration in ms. Jumps are at least 2 s apart, because nodes would take two
+ * equal jumps without a gap for one lasting jump, and follow it.
  */
 function jump(world: World, fleet: Fleet, random: SeededRandom): number {
   const how = random.weighted({ reading: 3, while: 3, good: 1, storage: 1 })

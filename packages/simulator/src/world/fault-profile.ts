@@ -37,7 +37,7 @@ const callFaults: readonly CallFault[] = [
 export interface FaultProfile {
   /** The probability of each fault, for each call. */
   readonly calls: Readonly<Record<CallFault, number>>
-  /** Maximum delay of a slow call in each direction, in ms. */
+  /** Maximum delay of a slow call, in ms: of its request, and again of its answer. */
   readonly slowestMs: number
   /** Maximum time for which a process freezes, in ms. */
   readonly longestFreezeMs: number
@@ -86,7 +86,7 @@ export function withoutFaults(profile: FaultProfile): FaultProfile {
 /** Returns the maximum uncertainty of a clock reading, in ms: half of the longest time from request to answer. */
 export function largestUncertainty({ calls, slowestMs, longestFreezeMs }: FaultProfile): number {
   const slowMs = calls.slow > 0 ? slowestMs : 0
-  // The process can freeze while any call is in progress, not only because of this call's fault.
+  // A fault of another call can freeze the process while this call waits for its answer, even if this call has no fault.
   const canFreeze = calls['freeze before'] + calls['freeze after'] > 0
   return slowMs + (canFreeze ? longestFreezeMs : 0) + 1
 }

@@ -23,7 +23,7 @@ export interface ConnectionOwner {
   whenAwake(callback: () => void): void
   crash(where: string): void
   freeze(where: string): void
-  /** Calls back after `delayMs` of virtual time, even if the node has ended. */
+  /** Calls `callback` after `delayMs` of virtual time, even if the node has ended. */
   later(delayMs: number, callback: () => void): void
   /** Reports that the scheduler makes a call. The connection sends the call as soon as the process is not frozen. */
   asks(call: StorageCall): void

@@ -35,7 +35,7 @@ export class Fleet {
     }
   }
 
-  /** Starts a node with some probability, if fewer nodes are alive than wanted. */
+  /** With some probability, starts a node if fewer nodes are alive than at the start of the simulation. */
   maybeRefill(): void {
     if (this.alive.length < this.#size && this.#world.random.chance(0.3))
       this.refill({ atLeast: this.alive.length + 1 })

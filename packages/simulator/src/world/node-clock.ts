@@ -61,8 +61,8 @@ export class NodeClock implements Clock {
   }
 
   /**
-   * Tells the shared clock that there is activity. Does not make the shared clock wait for the answer, because an answer
-   * may need virtual time.
+   * Reports activity to the shared clock by a promise that has already resolved. So the shared clock does not wait for
+   * answers of the storage, which may need virtual time.
    */
   track(): void {
     this.#common.track?.(settled)

@@ -12,7 +12,8 @@ import { tellRefusal } from './refused.ts'
 import type { Timing } from './timing.ts'
 import type { World } from './world.ts'
 
-// Limit of calls at one instant, to detect endless loops. Further pages of lists do not count.
+// Maximum number of storage calls of a node at one instant of virtual time, to detect endless loops. Reads of further
+// pages of a list do not count.
 const mostCallsAtOnce = 3000
 
 const effectless: readonly string[] = ['rejected', 'partitioned', 'cut off', 'away']
@@ -235,7 +236,10 @@ export class NodeLife implements ConnectionOwner {
     this.clock.thaw()
   }
 
-  /** Cuts the node off for `forMs`: some of its storage calls fail at once, or hang until the end. */
+  /**
+   * For `forMs`, some storage calls of the node do not reach the storage. If `hangs` is true, these calls hang until that
+   * time ends; otherwise they fail at once.
+   */
   cutOff({ calls, hangs, forMs }: { readonly calls: CutCalls; readonly hangs: boolean; readonly forMs: number }): void {
     if (!this.alive || this.#cut !== null) return
     let lift = (): void => undefined

@@ -123,7 +123,10 @@ export class World {
     })
   }
 
-  /** Sets the clock of the storage ahead of the true time, until the next call or correction. */
+  /**
+   * Sets the storage's clock `offsetMs` ahead of the true time, until the next call of this method or of
+   * `correctStorageClock`.
+   */
   setStorageClock(offsetMs: number): void {
     this.setAheadMs = Math.max(this.setAheadMs, offsetMs)
     this.#setStorageClock({ setMs: offsetMs })

@@ -11,7 +11,7 @@ const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'cance
 /** Options of a request that is made at slot 1 and may start at slot `index`. */
 const later = (index: number) => ({ dueAt: slotAt(index) })
 
-/** Triggers and replays whose start is delayed until `dueAt`. */
+/** Cases about triggers and replays that may not start before their `dueAt`. */
 export const delayedCases: readonly StorageCase[] = caseGroup('delayed', {
   'under each overlap policy a trigger and a replay with a later time are pending and displace nothing': async (
     world,

@@ -284,8 +284,8 @@ export const dueJobsCases: readonly StorageCase[] = caseGroup(
       await readPages(async (cursor) => {
         const page = await node.storage.listJobs({ due: { upTo }, limit: 2, cursor })
         seen.push(...page.items.map(({ id }) => id))
-        // Moves the next instant of the last job on each page, so that the cursor names a job that is no longer at its
-        // place in the list. Also moves a job that is not yet listed.
+        // Moves the next instant of the last job on each page. The cursor then names a job that is no longer at its
+        // position in the list. Also moves a job that no page has listed yet.
         const last = page.items.at(-1)
         if (last !== undefined) await node.addSlot(last, 1, 'pending')
         if (pages++ === 0) await node.addSlot(itemAt(sameInstant, 6), 1, 'pending')

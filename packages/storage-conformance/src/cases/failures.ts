@@ -71,7 +71,8 @@ export const failureCases: readonly StorageCase[] = caseGroup('failures', {
     const jobs: JobRecord[] = []
     for (const name of ['alpha', 'beta', 'gamma']) jobs.push(await node.createJob({ name, policy: 'allow' }))
     const held: { readonly id: string; readonly at: number }[] = []
-    // Later slots end first, and several occurrences end at the same instant.
+    // Later slots end first, and several occurrences end at the same instant. So the order of the ends differs from the
+    // order of the slots.
     for (const [index, job] of jobs.entries()) {
       for (const slot of [1, 2, 3, 4]) {
         const now = slotAt(20 - Math.floor((slot + index) / 2))

@@ -206,8 +206,8 @@ export const startRateCases: readonly StorageCase[] = caseGroup('start rate', {
       await node.claim(slotAt(3), { sweep })
       return await Promise.all(slots.map((slot) => node.stateOf(slot)))
     }
-    // An adapter may choose how many blocked pending occurrences the first claim moves back to `queued`. A further
-    // claim must move none.
+    // The start rate blocks pending occurrences. The first claim may move any number of them back to `queued`, and the
+    // second claim must move none.
     const states = await statesAfter(false)
     assert.equal(states[0], 'running')
     assert.deepEqual(await statesAfter(true), states)

@@ -153,7 +153,10 @@ export function checkCounts(view: LedgerView): readonly LedgerViolation[] {
   return violations
 }
 
-/** Tolerance for the order of due jobs, in ms, if their next instants are close together: see `JobQuery.due`. */
+/**
+ * Maximum difference between the next instants of two due jobs, in ms, up to which the storage may return the jobs in
+ * either order: see `JobQuery.due`.
+ */
 const orderSlackMs = 10_000
 
 /**

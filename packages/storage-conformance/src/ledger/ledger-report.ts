@@ -69,8 +69,8 @@ export interface LedgerExpectations {
    */
   readonly exclusive?: (job: JobRecord) => boolean
   /**
-   * Returns whether a `replace` with `setBackTo` has moved the job's watermark back. Records of earlier slots may then
-   * lie after the watermark. Default: no watermark was moved back.
+   * Returns whether a `replace` with `setBackTo` has moved the job's watermark back. Slots after the watermark may then
+   * have records. Default: no watermark was moved back.
    */
   readonly setBack?: (job: JobRecord) => boolean
   /**

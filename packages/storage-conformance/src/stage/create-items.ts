@@ -22,7 +22,10 @@ export type JobHandle = Pick<JobRecord, 'id' | 'name' | 'version'>
 export const executionTimeoutMs: number = 10 * minute
 
 export interface SlotOptions {
-  /** `true`: the storage starts the occurrence in the same step. Default false. */
+  /**
+   * `true`: the storage starts the occurrence in the step that creates it. Default false: the occurrence is created as a
+   * waiting one.
+   */
   readonly run?: boolean
   readonly runs?: readonly TaskRunRecord[]
   /** The next instant of the job after the step. Default: the following slot. */

@@ -65,9 +65,10 @@ local function latestFrom(job, rank, most)
   return nil
 end
 
--- Returns the latest ended run of a job. The end of the history also contains waiting occurrences. If the job has many waiting
--- occurrences, the function computes the rank of the first waiting occurrence from their number, and searches before this rank.
--- Ended runs precede waiting occurrences in time, except runs that overtook waiting occurrences because of their priority.
+-- Returns the latest ended run of a job, by its position in the history. The last history entries may be of waiting
+-- occurrences. So if more than manyQueued occurrences are queued, the function searches only the last manyQueued entries, and
+-- then the entries before the first waiting occurrence. The function does not find an ended run between these two ranges,
+-- which overtook waiting occurrences because of its priority.
 local function latestOf(job, h)
   local rank = 0
   if h.queued > ${manyQueued} then

@@ -157,7 +157,7 @@ function leave(): void {
   void rows?.close()
 }
 
-// Exits the process, because its driver has ended.
+// Ends this node process when its message channel closes, because the torture test's process that started it has ended.
 function abandoned(): void {
   process.exit()
 }

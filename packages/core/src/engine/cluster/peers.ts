@@ -336,7 +336,7 @@ export class Peers {
     const names = namesOf(record)
     const silentForMs = Math.round(clock.monotonic() - heardAt)
     events.emit('node.lost', { ...names, silentForMs })
-    logger.warn({ ...names, silentForMs }, 'node declared dead; releasing its runs')
+    logger.warn({ ...names, silentForMs }, 'node declared dead; taking over its runs')
   }
 }
 

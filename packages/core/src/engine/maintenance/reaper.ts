@@ -202,7 +202,7 @@ export class Reaper {
     )
     if (reaped > 0) {
       this.#hasReleasedRuns = true
-      this.#engine.logger.warn({ node, incarnation, runs: reaped }, 'released the runs of a dead node')
+      this.#engine.logger.warn({ node, incarnation, runs: reaped }, 'took over the runs of a dead node')
     }
     if (isDeath && reaped > 0) this.#deaths.set(incarnation, { record, since })
     // The storage may have rejected some releases. `Heartbeats.changed` starts another takeover after the next heartbeat.

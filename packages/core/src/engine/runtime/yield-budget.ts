@@ -53,8 +53,9 @@ export class YieldBudget {
   }
 
   /**
-   * Called after each step of a counting task. `null`: the task continues now. Otherwise the promise resolves in the turn of
-   * the next step.
+   * A counting task calls this method after each of its steps. Returns `null` if the task may run its next step at once.
+   * Otherwise returns a promise that the task must await before its next step. The promise resolves in a later turn of the
+   * event loop than the present one.
    */
   stepped(): Promise<void> | null {
     const beganAt = this.#beganAt ?? this.#begin()

@@ -111,8 +111,8 @@ export function Overview() {
 }
 
 /**
- * Returns whether a survey is incomplete: it did not read all jobs, or the request reached its limit of `authorize`
- * questions.
+ * Returns whether the survey is incomplete: the server has not read all jobs, or the request reached its limit of calls
+ * of `authorize`.
  */
 function isPartOf(look: SurveyView | null): boolean {
   return look !== null && (look.isPart || look.isAskedPart)
@@ -217,7 +217,7 @@ interface TileProps {
   readonly query?: Query
   readonly label: string
   readonly count: number | undefined
-  /** `true` if the real count may be higher. */
+  /** `true` if the real count may be higher than `count`. */
   readonly isPart?: boolean
   readonly isBad?: boolean
   /** With `isBad`, the tile is highlighted if `count` is higher than this number. Default: 0. */
