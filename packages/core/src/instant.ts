@@ -46,7 +46,7 @@ function readInstant(input: InstantInput): number {
     if (input instanceof Date) return input.getTime()
     if (typeof input === 'object' && input !== null && typeof input.toMillis === 'function') return input.toMillis()
   } catch {
-    // The value only resembles a date: its `getTime` or `toMillis` throws.
+    // The value only resembles a date, because its `getTime` or `toMillis` throws. It counts as invalid.
   }
   return Number.NaN
 }
@@ -75,7 +75,8 @@ const offsetAtEnd = /T.*(?:Z|[+-]\d{2}(?::?\d{2})?)$/i
  */
 function readText(text: string): number {
   const [, plain = text, zone] = /^([^[]*)\[([^[\]]*)\]$/.exec(text) ?? []
-  // luxon completes a partial date with the date of today, so the text would mean another instant each day.
+  // luxon completes a partial date with the date of today, so the text would mean another instant each day. Partial dates
+  // are invalid.
   if (!wholeDate.test(plain)) return Number.NaN
   const time = DateTime.fromISO(plain, { zone: 'utc', setZone: true })
   if (zone === undefined || (hasOffset(plain) && agrees(time, zone, plain))) return time.toMillis()

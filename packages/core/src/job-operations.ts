@@ -41,15 +41,15 @@ import type { LiveCounts } from './storage/storage.ts'
 export interface OccurrenceFilter {
   /** Name of the job whose occurrences to read. */
   readonly job: string
-  /** First instant of `scheduledAt`, inclusive. Default: from the oldest on. */
+  /** Reads occurrences whose `scheduledAt` is at this instant or later. Default: from the oldest on. */
   readonly from?: InstantInput
-  /** End of the instants of `scheduledAt`, exclusive. Default: up to the newest. */
+  /** Reads occurrences whose `scheduledAt` lies before this instant. Default: up to the newest. */
   readonly to?: InstantInput
   /** Reads only occurrences in one of these states. Default: all states. */
   readonly states?: readonly OccurrenceState[]
   /** Order of the occurrences by `scheduledAt`. Default `ascending`. */
   readonly order?: 'ascending' | 'descending'
-  /** Whether to read `tasks` of the occurrences. With `false`, `tasks` is empty and the call faster. Default true. */
+  /** Whether to read `tasks` of the occurrences. With `false`, `tasks` is empty and the call is faster. Default true. */
   readonly tasks?: boolean
   /** Page size: the maximum number of items, 1 to 1,000,000. Default 100. */
   readonly limit?: number
@@ -86,7 +86,7 @@ export interface LiveFilter extends Pick<OccurrenceFilter, 'tasks' | 'limit' | '
 export interface PruneOptions extends CallOptions {
   /** Name of the job whose history to prune. Default: all jobs. */
   readonly job?: string
-  /** Age limit: removes final occurrences whose `scheduledAt` is older. */
+  /** Age limit: removes final occurrences whose `scheduledAt` lies further in the past than this duration. */
   readonly olderThan: DurationInput
   /** Number of latest occurrences of each job to keep in any case. Default 0. */
   readonly keep?: number

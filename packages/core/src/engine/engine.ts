@@ -92,7 +92,7 @@ export class Engine implements CallingNode {
   readonly #callOf: CallOf | null
   /** How long a shutdown waits for one answer of the storage, in ms. */
   readonly #farewellMs: number
-  /** The call of `runDue` for which this node lives; `null`: the node is a scheduler or a client. */
+  /** The call of `runDue` that this engine serves; `null`: this is the engine of a scheduler or a client. */
   #call: DueCall | null = null
   /** The nodes of this scheduler's `runDue` calls in progress. */
   readonly #calls = new Set<Engine>()
@@ -104,7 +104,7 @@ export class Engine implements CallingNode {
   /** Resolves when the start has succeeded or failed; `null`: no start has begun. */
   #startSettled: Promise<unknown> | null = null
   #giveUpStart: () => void = () => undefined
-  /** End the wake-ups, the signal handlers and the metrics when this engine has ended. */
+  /** Functions that end the wake-ups, the signal handlers and the metrics. The engine calls them when it has ended. */
   readonly #cleanUps: (() => void)[] = []
 
   /**
@@ -331,7 +331,7 @@ export class Engine implements CallingNode {
     }
     this.logger.error({ where, err: error }, 'unexpected error in the engine')
     if (!isGone) return
-    // The node cannot read or write any more.
+    // Without the storage, the engine cannot work any more: it ends the client or the call of `runDue`.
     if (this.#call === null) void this.disconnect()
     else this.#call.fail(error)
   }
@@ -532,7 +532,7 @@ export class Engine implements CallingNode {
     await settled
   }
 
-  /** Lets a virtual clock pass until the promise resolves. */
+  /** Returns the given promise. A virtual clock lets its time pass until the promise resolves. */
   #passed<T>(ended: Promise<T>): Promise<T> {
     this.clock.passUntil?.(ended)
     return ended

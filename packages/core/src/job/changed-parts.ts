@@ -5,7 +5,9 @@ import { type JobDocument, labelsOf, settingsOf, type TaskDocument } from './job
 
 /** One part of a job's definition that differs between two definitions. */
 export interface ChangedPart {
-  /** `schedule`, `task`, `order of tasks`, `tags`, `description`, `owner`, or the name of a setting. */
+  /**
+   * The name of the part: `schedule`, `task`, `order of tasks`, `tags`, `description`, `owner`, or the name of a setting.
+   */
   readonly part: string
   /** The name of the task, if a task differs. */
   readonly task?: string

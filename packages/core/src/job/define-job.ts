@@ -44,8 +44,8 @@ export interface JobOptions extends JobSettingsInput {
   /** Name of the job, unique on its storage; 1 to 255 characters. The job's id derives from the name. */
   readonly name: string
   /**
-   * When the job runs. The job supplies what the schedule leaves open: its time zone, and the meaning of `H`. Without a
-   * schedule, the job runs only on triggers and replays. An explicit `undefined` is rejected.
+   * When the job runs. The job supplies what the schedule leaves open: its time zone, and the number for `H` in a cron
+   * expression. Without a schedule, the job runs only on triggers and replays. An explicit `undefined` is rejected.
    */
   readonly schedule?: Schedule
   /** How failed tasks are retried. Default: no retry. A task's own policy replaces the job's policy completely. */

@@ -168,8 +168,8 @@ describe('under a virtual clock, a handler', () => {
       await clock.advance({ minutes: 1 })
       await end
       await scheduler.shutdown()
-      // The machine has paused the process for so long that the handler could not report its progress in time. The test
-      // repeats the round.
+      // The machine has paused the process, so the handler could not report its progress in time. The test repeats the
+      // round.
       if (longest > patience / 2) continue
       expect(reports.map(({ finishedAt }) => secondsOf(finishedAt))).toEqual([10])
       return

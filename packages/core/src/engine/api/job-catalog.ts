@@ -554,7 +554,7 @@ async function newestOf(head: JobRecord, count: number, storage: StorageCalls): 
     const wanted = Array.from({ length }, (_, index) => ({ jobId: head.id, version: next - index }))
     const { versions } = await storage.once((calls) => calls.get({ versions: wanted }))
     const kept = versions.filter((record) => record !== null)
-    // If the storage has removed all versions that one call read, older versions are probably removed too.
+    // If the storage has removed each version of this read, older versions are probably removed too.
     if (kept.length === 0) break
     found.push(...kept)
   }

@@ -36,15 +36,22 @@ interface SentRequest extends Sending {
   readonly wait: Wait | null
   readonly resolve: (result: TriggerResult) => void
   readonly reject: (error: unknown) => void
-  /** The item of the storage call, and the plan by which this node runs the request, if the same call starts the run. */
+  /**
+   * The item with which a storage call creates the occurrence, and the plan of the run if the call also starts it on this
+   * node. `null` before the call is prepared.
+   */
   put: { readonly plan: JobPlan; readonly item: CreateRequested } | null
 }
 
-/** Creates the occurrences that callers request. While the node has free permits, the same storage call starts them. */
+/**
+ * Creates the occurrences that callers request. While the node has free permits, the storage call that creates an
+ * occurrence also starts it.
+ */
 export class RequestCreator extends ApiPart {
   readonly #creates: Batcher<SentRequest, CreateRequested, CreateAnswer>
   /**
-   * By {@link RequestIds.turn}: the last request in progress. The next request with the same turn waits for its end.
+   * The last request in progress for each key or original, by {@link RequestIds.turn}. The next request for the same key
+   * or original waits until this request has ended.
    */
   readonly #inTurn = new RenewedMap<OccurrenceId, Promise<TriggerResult>>()
   #open = 0
@@ -80,8 +87,8 @@ export class RequestCreator extends ApiPart {
   }
 
   /**
-   * Stores a request and returns its result. The request continues after the caller's timeout, because this node must run an
-   * occurrence that it has started.
+   * Stores a request and returns its result. Does not reject at the caller's timeout or abort, because this node must run
+   * an occurrence that it has started.
    */
   submit(job: RegisteredJob, request: Request, asked: CallerContext): Promise<TriggerResult> {
     return this.#submit(job, request, asked, false)
@@ -102,7 +109,8 @@ export class RequestCreator extends ApiPart {
     const { turn } = ids
     if (turn === null) return this.#send(sending, waits)
     const send = (): Promise<TriggerResult> => this.#send(sending, waits)
-    // Requests with one key run sequentially. The second request then finds the started run of the first request in the pool.
+    // Stores requests with the same key one after the other. The second request then finds the started run of the first
+    // request in the pool.
     const earlier = this.#inTurn.get(turn)
     if (earlier !== undefined) this.#open++
     const answering = earlier === undefined ? send() : earlier.then(send, send)
@@ -160,8 +168,8 @@ export class RequestCreator extends ApiPart {
   }
 
   /**
-   * Rejects a request that has no answer. `mayHaveStarted`: the unanswered storage call may have started the run on this
-   * node.
+   * Rejects a request that the storage has not answered. `mayHaveStarted`: the unanswered call may have started the run
+   * on this node. This node then first searches the storage for that run.
    */
   #aborted(sent: SentRequest, error: unknown, mayHaveStarted: boolean): void {
     if (!startsWith(sent)) this.#failed(sent, error)
@@ -376,21 +384,24 @@ export class RequestIds {
 
   /**
    * The id of the record if the request is skipped. A skipped trigger does not block its key, so this id differs from the
-   * key's id.
+   * key's id. `null` for a replay, a request without a key and a reusable key: the skipped record then has the usual id.
    */
   get skippedId(): OccurrenceId | null {
     const { kind, base, details } = this.#request
     return kind === 'replay' || details.requestKey === undefined || this.#isScoped ? null : this.#unkeyed(base)
   }
 
-  /** An id that belongs to this request only. */
+  /**
+   * A text that no other request on any node has, even with the same key. Ids of records, and their member `requestId`,
+   * derive from it.
+   */
   get unique(): string {
     return `${this.#incarnation}:${uniqueSuffix(this.#chance)}`
   }
 
   /**
-   * Requests with an equal `turn` are stored one after the other. These are requests with one key, and replays of one
-   * original.
+   * The key or original of this request, as an id: requests with an equal value are stored one after the other. `null`: a
+   * trigger without a key, which waits for no other request.
    */
   get turn(): OccurrenceId | null {
     const { kind, base } = this.#request
@@ -422,7 +433,10 @@ export interface Sending {
   readonly asked: CallerContext
 }
 
-/** Handles an answer without a created record. Returns the result of the request, or the request to send again. */
+/**
+ * Handles an answer of the storage that has created no record: returns the result of the request, or the request that
+ * must be sent again.
+ */
 export async function followAnswer<One extends Sending>(
   registry: JobRegistry,
   one: One,
@@ -433,16 +447,17 @@ export async function followAnswer<One extends Sending>(
   switch (answer.outcome) {
     case 'exists': {
       const { state, id = item.id } = answer
-      // Only this request has the id. So its first call created the record, and the answer to that call was lost.
+      // If no other request can have the id, an earlier call of this request created the record, and the answer to that
+      // call was lost.
       const created = answer.id === undefined && item.kind === 'trigger' && ids.isNew
-      // The answer lacks the reason of the state. Only the record of a final occurrence has a reason to read.
+      // The answer lacks the reason for the state. If the state is final, this node reads the reason from the record.
       if (!isFinal(state)) return resultOf({ id, state, reason: null, created })
       const { occurrences } = await asked.repeated('get', (calls) => calls.get({ occurrences: [id] }))
       return resultOf({ id, state, reason: occurrences[0]?.reason ?? null, created })
     }
     case 'pruned':
-      // If this node's clock is behind, the prune floor may lie in its future. The storage accepts only records after the prune
-      // floor.
+      // If this node's clock is behind, the scheduled time of the request may lie before the prune floor. The storage
+      // then rejects the record, so this node sends the request again with a scheduled time after the prune floor.
       return { ...one, after: answer.pruneFloor }
     case 'stale_version':
     case 'absent': {

@@ -121,8 +121,8 @@ export interface TriggerResult {
 }
 
 /**
- * The result of one request in a list: the result of a single request with `error: null`, or the error of this request.
- * After a timeout or an abort, the storage may still have the request.
+ * The result of one request in a list: the result of a single request with `error: null`, or the error of this request. A
+ * request that failed with a timeout or an abort may have been stored nevertheless.
  */
 export type TriggerManyResult = (TriggerResult & { readonly error: null }) | { readonly error: JobistemerError }
 
@@ -225,9 +225,10 @@ function readTaskNames(tasks: readonly string[], field: string): readonly string
 }
 
 /**
- * Returns what {@link detailsOf} returns, with the data parsed by the job's schema. Returns a promise only if the schema
- * is asynchronous. @throws JobistemerError `INVALID_PAYLOAD`; `WAIT_TIMEOUT`, `ABORTED` while the schema works; and those
- * of `detailsOf`
+ * Validates request options and parses their data by the job's schema. Returns the options that the occurrence stores, or
+ * a promise of them if the schema is asynchronous.
+ *
+ * @throws JobistemerError `INVALID_PAYLOAD`; `WAIT_TIMEOUT`, `ABORTED` while the schema works; and those of `detailsOf`
  */
 export function parsedDetailsOf(
   options: RequestOptions,

@@ -63,8 +63,8 @@ export class Requests extends ApiPart {
   }
 
   /**
-   * Triggers a job. `results` are the results of tasks that do not run in this trigger. Throws synchronously for invalid
-   * input. Submits the request synchronously unless the payload schema is asynchronous.
+   * Triggers a job. `results`: the results that the run uses for tasks that it does not run itself. Throws synchronously
+   * for invalid input. Submits the request synchronously unless the payload schema is asynchronous.
    */
   trigger(
     job: RegisteredJob,
@@ -320,8 +320,8 @@ class TransactionRequests extends ApiPart {
         open = [...again, ...open.slice(some.length)]
       }
     } catch (error) {
-      // A failed call must not store a part of its requests. If the transaction has ended already, `forbidCommit` fails too,
-      // and the caller needs the first error.
+      // A failed call must not store a part of its requests, so the transaction must not be committed. If the transaction
+      // has ended already, `forbidCommit` fails too, and the caller gets the first error.
       if (isBegun) await within.forbidCommit().catch(() => undefined)
       throw error
     }

@@ -48,7 +48,7 @@ export class Waits {
     const timeoutMs = options.timeout === undefined ? null : toDurationMs(options.timeout, 'timeout', { min: 1 })
     const signal = options.signal && readSignal(options.signal)
     const endAt = clock.monotonic() + (timeoutMs ?? Number.POSITIVE_INFINITY)
-    // The first read follows soon, because most runs are short. Each further interval is twice as long.
+    // The first pause is short, because most runs are short. Each further pause is twice as long, up to `2 * lookMs`.
     for (let pollMs = lookMs / 10; ; pollMs = Math.min(2 * pollMs, 2 * lookMs)) {
       if (signal?.aborted) throw aborted(signal)
       // Begins to listen before the read, so that an end during the read is not missed.

@@ -24,7 +24,7 @@ export interface HeartbeatOptions {
   readonly restsAlone: boolean
   /** What the node record states about this node, for people and for other nodes. */
   readonly about: JsonObject
-  /** Maximum wait for each of two answers of the storage when this node ends, in ms. */
+  /** When this node ends: the maximum wait for a heartbeat in progress, and again for the last heartbeat, in ms. */
   readonly farewellMs: number
   /** Only for a call of `runDue`: returns how much of the call's budget is left, in ms. */
   readonly callLeftMs?: () => number
@@ -212,7 +212,8 @@ export class Heartbeats {
     this.#isStarting = false
     this.#counter = 0
     await this.#introduce()
-    // The ranks of nodes depend on this node's code, which became known during the start.
+    // This node's code became known during the start, so the ranks of nodes, which depend on the code, are computed
+    // again.
     this.changed.send()
   }
 
@@ -250,15 +251,16 @@ export class Heartbeats {
     await Promise.race([this.#loop.stop(), this.#wait(this.#options.farewellMs)])
     if (!isHeard || !isEmpty) return
     this.#phase = 'ended'
-    // If the storage is unavailable, the node record stays without the mark. Peers then declare this node dead and find no runs
-    // to release.
+    // If the storage is unavailable, the node record is not marked as ended. Peers then declare this node dead and find
+    // no runs to release.
     await Promise.race([this.#say().catch(() => undefined), this.#wait(this.#options.farewellMs)])
   }
 
   /**
-   * Lets the next heartbeat remove the record of a node, unless the counter of the record has grown. The caller passes an
-   * ended node, an earlier life of this node, or a call of `runDue` that is over, each without runs. The caller also passes
-   * outdated death records, and owners without a record. A death record replaces the record of a dead node.
+   * Lets the next heartbeat remove the record of a node, unless the counter of the record has grown.
+   *
+   * The caller passes nodes without runs: ended nodes, earlier lives of this node, and calls of `runDue` that are over.
+   * It also passes outdated death records, and owners without a record.
    */
   forget({ incarnation, counter }: NodeRecord): void {
     if (this.peers.settle(incarnation)) this.#remove.set(incarnation, { incarnation, counter })
@@ -358,7 +360,7 @@ export class Heartbeats {
     agenda.setAlarm(this.#partition, this.#partitionedAfterMs - (clock.monotonic() - at))
   }
 
-  /** Ends the rest of this node, because another node may observe this node from now on. */
+  /** Makes this node send regular heartbeats again, because another node may observe this node from now on. */
   #endRest(): void {
     if (!this.#isResting) return
     this.#isResting = false

@@ -79,8 +79,8 @@ export async function readNodeInfos(
   const { peers } = heartbeats
   const askedAt = engine.clock.monotonic()
   const { nodes } = await read({ now: engine.now(), own: null, remove: [], profilesOf: [] })
-  // A client sends no heartbeats, and finds silent nodes by comparing the records of several calls. If only one node exists,
-  // that node may rest and be silent without being dead. So the client then makes no comparison.
+  // A client sends no heartbeats, and finds silent nodes by comparing the records of several calls. A lone node may rest
+  // and be silent without being dead, so the client makes no comparison if only one node exists.
   const [lone, ...others] = nodes.filter((record) => !hasEnded(record))
   const mayRest = others.length === 0 && lone?.about.restsAlone === true
   if (!heartbeats.isKnown && !mayRest) peers.observe(nodes, askedAt, { isQuiet: true })

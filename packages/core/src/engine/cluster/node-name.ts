@@ -110,8 +110,8 @@ export class NodeName {
     // node with the same name is made.
     if (clock !== systemClock) return earlier
     const doubtful = earlier.filter((record) => {
-      // A leaving node does not keep its successor from starting. The start of the successor releases the runs that the leaving
-      // node still has.
+      // A node that is leaving does not keep a new node from taking its name. At its start, the new node releases the
+      // runs that the leaving node still has.
       if (record.leaving) return false
       const isAlive = lives(record.incarnation, record.about.process)
       if (isAlive === true) throw inUse(record)

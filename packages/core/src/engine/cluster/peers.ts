@@ -34,9 +34,9 @@ interface Silence {
   /** Maximum interval between two looks, in ms. A longer interval means that this node was stalled. */
   readonly longestGapMs: number
   /**
-   * Minimum silence, in ms, after which this node declares another node dead, even if that node's record states a
-   * shorter `deadAfter`. During an outage of the storage no node can send heartbeats, and this node does not notice an
-   * outage between two of its looks.
+   * Minimum silence, in ms, after which this node declares another node dead, even if that node's record states a shorter
+   * `deadAfter`. The reason: an outage of the storage between two looks of this node silences all nodes, and this node
+   * does not notice the outage.
    */
   readonly leastSilenceMs: number
 }
@@ -125,9 +125,11 @@ export class Peers {
   }
 
   /**
-   * Returns the nodes that shut down at least one `deadAfter` ago. The wait gives every node time to read that the node has
-   * ended. The reaper searches for runs of an ended node, because a claim of the node may have taken effect twice, or
-   * after the shutdown. Such a run belongs to a node that never learned of the run.
+   * Returns the nodes that shut down at least one `deadAfter` ago. Every other node has had this time to read that the
+   * node has ended.
+   *
+   * The reaper searches for runs of these nodes: the storage may have executed a claim twice or after the shutdown. The
+   * ended node never learned of the runs that such a claim took.
    */
   ended(): readonly NodeRecord[] {
     const before = this.#engine.clock.monotonic() - this.#silence.deadAfterMs
@@ -191,7 +193,7 @@ export class Peers {
     { isQuiet = false }: { readonly isQuiet?: boolean } = {},
   ): boolean {
     this.#isQuiet = isQuiet
-    // The answer to a newer request has arrived before this older answer, which may lack nodes that have started since.
+    // A newer answer has already arrived. This older answer may lack nodes that have started since, so it is ignored.
     if (askedAt < this.#askedAt) return false
     this.#askedAt = askedAt
     const answeredAt = this.#engine.clock.monotonic()
@@ -311,7 +313,10 @@ export class Peers {
     if (!isRevived && !record.leaving) this.#engine.events.emit('node.joined', namesOf(record))
   }
 
-  /** Warns of a node with other time zone data, because both nodes may disagree about the instants of slots. */
+  /**
+   * Warns of a node whose time zone data differ from this node's, because the two nodes may disagree about the instants
+   * of slots.
+   */
   #compareTimeZones(record: NodeRecord): void {
     const version = (record.about.versions as { readonly timeZones?: string } | undefined)?.timeZones
     if (version === undefined || version === timeZoneVersion || this.#warnedOf.has(version)) return

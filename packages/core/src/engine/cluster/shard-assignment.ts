@@ -4,7 +4,10 @@ import { Signal } from '../runtime/signal.ts'
 import type { Heartbeats } from './heartbeats.ts'
 import { callEndsAtOf } from './peers.ts'
 
-/** Index of the score for common work, which one node does for all jobs. The indexes of the shards precede this index. */
+/**
+ * Index in {@link Scores} of the score for common work, which one node does for all jobs. The indexes of the shards
+ * precede this index.
+ */
 const common = shardCount
 
 /**
@@ -102,7 +105,7 @@ export class ShardAssignment {
   #rank(): void {
     if (this.#isCall) return
     const { codeDigest, peers } = this.#heartbeats
-    // A node with a counter below 1 is starting and takes no work yet.
+    // A node with a counter below 1 is starting and takes no work yet, so it gets no rank.
     const living = peers.living().filter((record) => record.counter > 0 && callEndsAtOf(record) === null)
     const scores = living.map(({ node }) => scoresOf(node))
     this.#group = scores.filter((_, index) => living[index]?.about.code === codeDigest)

@@ -14,7 +14,10 @@ export const answersWithin = 2
  */
 export const leastLooks = 4
 
-/** First counter of a node. The counter stays below 1 until the node has started, and peers assign no jobs to such a node. */
+/**
+ * First counter of a node. The counter stays below 1 until the node has started. Peers assign no jobs to a node with a
+ * counter below 1.
+ */
 export const counterAtStart = -1_000_000
 
 /**

@@ -141,8 +141,9 @@ export class OverriddenDefinitions {
     const engine = this.#engine
     const round = async () => {
       try {
-        // This node's time decides when a schedule takes effect, so the time must be confirmed. A partitioned node does not
-        // know which nodes live.
+        // `now` reads the clocks, so that `isHeldBack` notices a clock jump. This node's time decides when a schedule
+        // takes effect, so the node puts no definition back while its time is in doubt. A partitioned node puts none back
+        // either, because it does not know which nodes live.
         engine.now()
         if (!engine.isHeldBack) await putBack(await this.returningNow())
       } finally {
@@ -206,8 +207,8 @@ export class OverriddenDefinitions {
     const now = this.#engine.clock.monotonic()
     for (const followed of this.#jobs.values()) {
       if (this.#reasonFor(followed) !== null || now < followed.until) continue
-      // If another node has replaced the definition after this node put it back, this node waits for `deadAfter`. Otherwise two
-      // nodes would keep replacing each other's definitions.
+      // If another node has replaced the definition after this node put it back, this node waits for `deadAfter` before
+      // it puts the definition back again. Otherwise two nodes would keep replacing each other's definitions.
       const putBackAt = this.#putBackAt.get(followed.record.id) ?? Number.NEGATIVE_INFINITY
       if (now < putBackAt + this.#deadAfterMs) continue
       if (isOfBuild(followed.job)) jobs.push(followed.job)

@@ -112,7 +112,7 @@ export class DefinitionWatcher {
       this.#registry.reload(job)
       return
     }
-    // A record with a lower version was read before a change that this node has made since.
+    // A record with a lower version than the held job was read before a change that this node has made since.
     if (record.version < job.version) return
     if (record.deletedAt !== null) {
       this.#registry.forget(job)

@@ -33,7 +33,10 @@ export class JobCache {
     return this.#isEvicting
   }
 
-  /** Whether this node may hold further due jobs: beyond its limit, four times this limit, or two reads if these are more. */
+  /**
+   * Whether this node may hold a further due job. Beyond its limit, a node holds due jobs up to four times the limit, or
+   * the jobs of two reads if these are more.
+   */
   get hasRoom(): boolean {
     return this.#jobs.size < this.#most + Math.max(2 * recordsPerCall, 4 * this.#most)
   }

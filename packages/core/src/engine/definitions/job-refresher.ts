@@ -245,8 +245,8 @@ export class JobRefresher {
       if (!isOurs && answer.outcome !== 'exists') continue
       this.#awaited.delete(job)
       stored.there.push(job)
-      // Report that the storage has the job again. An equal `createdAt` shows that another review of this node has
-      // already adopted and reported this head.
+      // A job is news if this node has just stored it, or if its `createdAt` has changed. With an equal `createdAt`,
+      // another review of this node has already adopted and reported the head.
       if (isOurs || job.createdAt !== answer.job.createdAt) stored.news.push(job)
       // This node may have removed the job and defined it again meanwhile. `job` is then outdated, and the registry holds
       // another object.

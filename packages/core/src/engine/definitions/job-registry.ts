@@ -199,8 +199,9 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Returns true once for all unfinished updates that this node has noted. Before, the node of the first of these updates
-   * has five minutes to cancel the waiting runs. After true, the claimer cancels the waiting runs of all these updates.
+   * Returns whether the claimer must cancel the waiting runs of all unfinished updates that this node has noted. The
+   * result is true once, five minutes after the first note: until then, the updating node has time to cancel these runs
+   * itself.
    */
   takeUnfinished(): boolean {
     if (this.#unfinishedSince === null) return false
@@ -294,8 +295,8 @@ export class JobRegistry implements HeldJobs {
     let registered = this.#jobs.get(job.id)
     const isNew = registered?.version !== record.version || registered.createdAt !== record.createdAt
     const isOld = !isNew && registered !== undefined && this.isOldLook(registered, record)
-    // After an update with the policy `windowed`, the stored fingerprint differs from the job's fingerprint, although
-    // this node stored the definition.
+    // After an update with the policy `windowed`, the stored fingerprint differs from the job's fingerprint. This node
+    // has stored that definition itself, so the job does not count as followed.
     const isOwnUpdate = change === 'updated' && registered?.job !== job
     if (registered === undefined) {
       registered = new RegisteredJob(job, record, series, this.#dormant.has(job.id) ? 'jobs' : origin)
@@ -563,8 +564,9 @@ export class JobRegistry implements HeldJobs {
 
   #takeUp(job: RegisteredJob, now: number): void {
     job.isLeft = false
-    // This node does not know whether other nodes have launched the slots up to now. With the old watermark, the storage could
-    // accept a recovery that begins at a later slot. The slots before that recovery would then never run.
+    // Sets the watermark to now at the earliest, because other nodes may have launched the slots up to now. With the old
+    // watermark, the storage could accept a recovery that begins at a later slot. The slots before that recovery would
+    // then never run.
     job.watermark = Math.max(job.watermark, now)
     try {
       this.#engine.agenda.setSlot(job, job.series.nextMs(job.watermark))

@@ -49,7 +49,7 @@ export function searchedFrom({ alertAfterMs, executionTimeoutMs }: SilenceRule, 
 /** The bounds of a search for a job's last success. */
 export interface SuccessSearch {
   readonly jobId: JobId
-  /** Only runs with this scheduled time or a later one count, in epoch milliseconds. Default: all runs. */
+  /** Earliest scheduled time of the runs that count, in epoch milliseconds. Default: all runs count. */
   readonly from?: number
   /** Maximum number of storage calls of the search. Default: unlimited. */
   readonly mostCalls?: number
@@ -64,8 +64,8 @@ export interface LastSuccess {
 }
 
 /**
- * Searches for the last success of a job, from the end of its history backwards. The search needs a bound, because it may read
- * all later runs that did not complete.
+ * Searches for the last success of a job, from the end of its history backwards. Without a bound, the search reads all
+ * runs after the last success.
  */
 export async function lastSuccess(
   { jobId, from, mostCalls = Number.POSITIVE_INFINITY }: SuccessSearch,

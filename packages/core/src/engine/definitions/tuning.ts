@@ -22,5 +22,8 @@ export const looksPerFarLook = 100
  */
 export const changesAtOnce = 250
 
-/** Number of records per read if the first record is usually the result, for example successes, slots and replays. */
+/**
+ * Number of records per read in a search that usually ends at the first record, for example a search for the last
+ * success.
+ */
 export const itemsLikelyEnough = 8

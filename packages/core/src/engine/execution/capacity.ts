@@ -16,7 +16,10 @@ export interface PermitHolder {
   permit: 'none' | 'awaited' | 'held'
   /** Called when the holder gets its permit. */
   start(): void
-  /** Called when the holder has waited for a permit longer than {@link longestWaitMs}. */
+  /**
+   * Called when the holder has waited for a permit longer than {@link longestWaitMs}. The holder then releases its
+   * occurrence.
+   */
   handBack(): void
 }
 
@@ -128,9 +131,8 @@ export class Capacity implements Alarm {
   }
 
   /**
-   * Returns whether a requested run may start now. Due slots have precedence. Requests in creation reserve at most half of the
-   * permits. If the overlap policy skips most requests of a burst, the permits that the burst has reserved stay unused until
-   * the answer.
+   * Returns whether a requested run may start now. Due slots have precedence. Requests in creation reserve at most half
+   * of the permits: the overlap policy may skip most requests of a burst, and their permits stay unused until the answer.
    */
   roomForRequest(): boolean {
     return this.#roomForRequests > 0
@@ -153,9 +155,11 @@ export class Capacity implements Alarm {
 
   /**
    * Returns how many of the `waiting` requests the caller may send to the storage now. `waitedMs`: the wait of the oldest
-   * request. If a burst will probably find permits within {@link longestWaitMs}, the result is how many requests may start now,
-   * and {@link requestRoom} follows. Otherwise the caller sends all requests, and requests without a permit become pending in
-   * the storage.
+   * request.
+   *
+   * If a burst will probably find permits within {@link longestWaitMs}, the result is how many requests may start now.
+   * The signal {@link requestRoom} later asks the caller to call again. Otherwise the caller sends all requests, and
+   * requests without a permit become pending in the storage.
    */
   admitRequests(waiting: number, waitedMs: number): number {
     const room = Math.max(0, this.#roomForRequests)
@@ -168,8 +172,8 @@ export class Capacity implements Alarm {
   #findRoomSoon(waiting: number, waitedMs: number): boolean {
     // On a virtual clock, time does not pass while a caller waits, so requests do not wait for permits.
     if (this.#engine.clock.isAuthoritative === true || this.#stopped) return false
-    // After a part of a held burst was sent, the rest stays held, even if it is smaller than a burst. If the node stored a
-    // request of the rest as pending, the request would become a backlog, and no later request could start at once.
+    // After the node has sent a part of a held burst, it still holds the other requests, even if they are fewer than a
+    // burst. A request that is stored as pending would become a backlog, and no later request could start at once.
     const isBurst = waiting >= worthACall || this.#holdsRequests
     return isBurst && waitedMs < longestWaitMs && this.#latency.waitMs(waiting) < longestWaitMs
   }
@@ -249,8 +253,8 @@ export class Capacity implements Alarm {
   }
 
   #fill(): void {
-    // A handler that ends synchronously calls this method during its own start, while an outer call of this method
-    // still gives out permits.
+    // A handler that ends synchronously calls this method during its own start, while an outer call of this method still
+    // gives out permits. The inner call then returns, because the outer call also gives out the permit that became free.
     if (this.#stopped || this.#filling || this.#waiting.length === 0) return
     this.#filling = true
     while (this.#held < this.#limit) {
@@ -284,18 +288,16 @@ export class Capacity implements Alarm {
   // ------------------------------------------------------------------------------------------------------------- hold
 
   /**
-   * Returns whether the launcher holds a due slot back, and sets {@link heldForMs}. If it does not, the launcher creates the
-   * slot's occurrence, which starts if a permit is free and otherwise becomes pending. `taken`: how many slots of the same
-   * launch precede this slot.
+   * Returns whether the launcher holds a due slot back, and sets {@link heldForMs}. If the slot is not held back, the
+   * launcher creates its occurrence, which starts if a permit is free and otherwise becomes pending. `taken`: how many
+   * slots of the same launch precede this slot. `slot` and `now` are epoch ms.
    *
-   * - Without a backlog, a slot without a permit is held for {@link longestWaitMs}. Then the node stores up to `limit` slots
-   *   for other nodes, unless it had to claim the slots that it stored before. While runs are quick, it holds all further slots
-   *   until half of their misfire threshold has passed.
-   * - With a backlog, which has precedence because it is older, the slot is held if this node works off the backlog quickly.
-   *   After half of its misfire threshold, the slot is stored as pending, as far as {@link joinShare} allows.
+   * - Without a backlog, a slot without a permit is held for {@link longestWaitMs}. Then the slot is stored as pending if
+   *   it is among the first `limit` slots without a permit, and peers probably have free permits. Any other slot is held
+   *   until half of its misfire threshold has passed, as long as handlers are quick.
+   * - With a backlog, which has precedence because it is older, the slot is held while handlers are quick. After half of
+   *   its misfire threshold, the slot is stored as pending, as far as {@link joinShare} allows.
    * - A slot that is more urgent than the backlog is not held, because the next claim takes it from the storage.
-   *
-   * `slot` and `now` are epoch ms.
    */
   holds(slot: number, settings: JobSettings, taken: number, now: number): boolean {
     const patienceMs = settings.misfireThresholdMs / 2
@@ -331,7 +333,10 @@ export class Capacity implements Alarm {
 
   // ---------------------------------------------------------------------------------------------------------- backlog
 
-  /** Called when the storage has pending work that any node with a free permit may claim. */
+  /**
+   * Called when the storage has pending work that any node with a free permit may claim. Sends {@link work}, so that the
+   * claimer claims.
+   */
   workAppeared(): void {
     this.hasBacklog = true
     this.work.send()
@@ -484,8 +489,9 @@ export class FairTurns {
   }
 
   /**
-   * Ends the round without a look. Called when a claim from all jobs has left no work, so that no job waits for its turn, and
-   * when the round has more than ten times {@link runsPerTurn} jobs, among which no job holds most of the node.
+   * Ends the round without a look. Called when a claim from all jobs has left no work, so that no job waits for its turn.
+   * Also called when the round has more than ten times {@link runsPerTurn} jobs: in such a round, no job takes most of
+   * the permits.
    */
   clear(): void {
     this.#begun.clear()

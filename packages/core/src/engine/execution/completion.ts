@@ -23,10 +23,10 @@ export interface Completion {
  */
 export class Completions {
   /**
-   * The last sequence that was assigned before the first completion. From then until {@link settle}, each item of the execution
-   * carries this number as `upToSequence`, and so does each item of a completion. If the stored sequence is higher, the storage
-   * rejects the item, because a completion was committed that this execution has not read. `null`: no completion can still
-   * commit.
+   * The last sequence that the execution assigned before the first completion; `null`: no completion can still commit.
+   *
+   * Until {@link settle}, each settle item and each completion carries this value as `upToSequence`. If the stored
+   * sequence is higher, a completion was committed that this execution has not read, and the storage rejects the item.
    */
   upTo: number | null = null
   /** Completions whose transaction has been committed or may still commit. */
@@ -68,9 +68,9 @@ export class Completions {
   }
 
   /**
-   * Records that a transaction was committed after {@link close}. The execution settles nothing until it has read from the
-   * record which completion is stored. Any completion may be the stored one, so the task of the last completion only marks that
-   * the execution waits.
+   * Records that a transaction was committed after {@link close}. The execution settles nothing until it has read from
+   * the record which completion is stored. Meanwhile the task of the last completion counts as open, whichever completion
+   * is stored.
    */
   reopen(): void {
     this.#open = this.#said.at(-1)?.task ?? null

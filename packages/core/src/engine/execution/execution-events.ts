@@ -6,8 +6,8 @@ import type { AttemptTrace } from '../../tracing/tracing.ts'
 import { runUserCode } from '../runtime/own-context.ts'
 import type { OccurrenceSource } from './task-context.ts'
 
-// Plain functions report the events, log lines and hooks of a running occurrence, because a reporting object would cost
-// an allocation per occurrence.
+// These plain functions report the events, log lines and hooks of a running occurrence. A reporting object would cost an
+// allocation per occurrence.
 
 export function emitStarted(source: OccurrenceSource): void {
   const { events } = source.engine

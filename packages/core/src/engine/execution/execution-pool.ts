@@ -171,8 +171,8 @@ export class ExecutionPool implements ExecutionOwner {
     this.#calledBack = called
     const hook = call()
     this.#calledBack = outer
-    // A hook that waits for the shutdown would deadlock with a shutdown that waits for the hook. After its first `await`, a
-    // hook cannot be recognized as the caller of a shutdown.
+    // The shutdown does not wait for a hook that has requested the shutdown, because that hook may itself wait for the
+    // shutdown. The pool recognizes such a request only before the first `await` of the hook.
     if (!called.isToldToStop) this.reporting(hook)
   }
 
@@ -213,7 +213,7 @@ export class ExecutionPool implements ExecutionOwner {
     for (const execution of [...this.#executions.values()]) execution.shutDown()
   }
 
-  /** Called when the shutdown no longer waits for the executions. */
+  /** Called when the shutdown no longer waits for the executions. Ends their traces with the outcome `abandoned`. */
   abandon(): void {
     for (const { trace } of this.#executions.values()) trace?.ended({ outcome: 'abandoned', reason: 'shutdown' })
   }
@@ -308,14 +308,14 @@ class DelayedReports implements Alarm {
     this.#engine = engine
   }
 
-  /** Adds a reporter. If the reporter was added before, its report is not postponed. */
+  /** Adds an execution with a delayed report. If the execution was added before, its report is not postponed. */
   add(reporter: Execution): void {
     if (this.#since.has(reporter)) return
     this.#since.set(reporter, this.#engine.clock.monotonic())
     if (this.heapIndex < 0) this.#engine.agenda.setAlarm(this, lookMs)
   }
 
-  /** Removes a reporter that has reported everything or has ended. */
+  /** Removes an execution that has reported everything or has ended. */
   delete(reporter: Execution): void {
     if (this.#since.size > 0) this.#since.delete(reporter)
   }

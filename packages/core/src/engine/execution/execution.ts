@@ -50,7 +50,7 @@ export interface ExecutionOwner {
   readonly children: Children
   readonly nextTaker: NextOccurrenceTaker
   readonly relay: Relay | null
-  /** The executions that settle within 1 s what the storage lacks. */
+  /** The executions that settle, within 1 s, the attempts, progress and log lines that the storage does not have yet. */
   readonly delayedReports: { add(execution: Execution): void; delete(execution: Execution): void }
   readonly capacity: Capacity
   /** Occurrences that this node has left to the reaper, see {@link Execution.refused}. */
@@ -211,7 +211,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     }
     const leftMs = Math.min(startedAt + executionTimeoutMs - now, executionTimeoutMs)
     if (leftMs <= 0) {
-      // The storage took longer to answer than the execution timeout. A peer may own the occurrence now.
+      // The storage took longer to answer than the execution timeout, so the occurrence fails before its handlers are
+      // called. A peer may own the occurrence now.
       this.ring()
       return
     }
@@ -354,7 +355,10 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     this.#stop({ kind: 'release', reason: 'no_capacity' }, 'no_capacity')
   }
 
-  /** Called when the execution timeout has passed. */
+  /**
+   * Called when the execution timeout has passed. Aborts the attempts and fails the occurrence with the reason
+   * `execution_timeout`.
+   */
   ring(): void {
     this.#stop({ kind: 'finish', state: 'failed', reason: 'execution_timeout' }, 'execution_timeout')
     // The timeout also shortens the wait for handlers that were aborted before, because a peer's reaper will release the
@@ -629,7 +633,10 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     return this.#phase === 'open'
   }
 
-  /** Called when a handler was interrupted and the job's `onInterrupted` forbids another call of the handler. */
+  /**
+   * Called when a handler was interrupted and the job's `onInterrupted` forbids another call of the handler. The
+   * occurrence then fails instead of being released.
+   */
   interrupted(): void {
     if (this.halt?.kind !== 'release') return
     this.halt = { kind: 'finish', state: 'failed', reason: this.halt.reason }

@@ -8,7 +8,7 @@ import type { LogLineRecord, LogsRecord, AttemptRecord, ProgressRecord } from '.
 export class KeptLogs {
   /** The logs of attempts, in the order of their first line. Logs without lines leave the set. */
   readonly #logs = new Set<AttemptLog>()
-  /** False after the storage has rejected an item with log lines. */
+  /** Whether further log lines are kept. False after the storage has rejected an item with log lines. */
   isKeeping = true
 
   /** Called when a log has got a line. Drops old lines while all lines together are too long. */

@@ -11,26 +11,29 @@ export interface TakenRunner {
    * rejects. `askedAt`: monotonic instant at which the end was sent.
    */
   runNext(record: OccurrenceRecord, askedAt: number): Promise<void>
-  /** Called when the storage's answer to an end was lost. The end may have taken an occurrence for this node. */
+  /**
+   * Called when the storage's answer to the end of a run was lost. Starts a claim that also searches for an occurrence
+   * that this end has taken for this node.
+   */
   lookForUnanswered(): void
 }
 
 /**
- * Decides which run takes the next occurrence of its job in the step that settles its end (decision 0012). An earlier end must
- * have shown that the job has a queue, and the node must have a permit for the next occurrence. Only one end of a job takes an
- * occurrence at a time.
+ * Decides which run takes the next occurrence of its job in the storage call that settles the run's end (decision 0012).
+ * The end of an earlier run must have shown that the job has a queue. The node must also have a permit for the next
+ * occurrence. For each job, only one run at a time takes an occurrence.
  */
 export class NextOccurrenceTaker {
   readonly #engine: EngineContext
   readonly #capacity: Capacity
   /**
-   * Jobs that probably have a queue, because an end of the job has woken another occurrence. A job leaves the set when an end
-   * that may take the next occurrence finds none.
+   * Jobs that probably have a queue, because the end of a run has woken another occurrence. A job leaves the set when the
+   * end of a run could take an occurrence and found none.
    */
   readonly #queued = new Set<JobId>()
   /**
-   * Jobs with an end in progress that may take the next occurrence, or with a taken occurrence that does not run yet. The value
-   * is the monotonic instant at which the end was sent.
+   * Jobs with a run whose end is being stored and may take the next occurrence. Also jobs whose taken occurrence does not
+   * run yet. The value is the monotonic instant at which the end was sent.
    */
   readonly #requested = new Map<JobId, number>()
   /** Runs taken occurrences; `null`: the storage does not support taking, so no end takes an occurrence. */
@@ -42,8 +45,8 @@ export class NextOccurrenceTaker {
   }
 
   /**
-   * Returns whether an end of this job takes the next occurrence. If true, this method has reserved a permit for that
-   * occurrence, and the caller has to call {@link answered} exactly once.
+   * Returns whether the end of a run of this job takes the next occurrence. If true, this method has reserved a permit
+   * for that occurrence, and the caller has to call {@link answered} exactly once.
    */
   mayTake(jobId: JobId): boolean {
     const mayTake = this.runner !== null && this.#queued.has(jobId) && !this.#requested.has(jobId)
@@ -67,16 +70,17 @@ export class NextOccurrenceTaker {
   }
 
   /**
-   * Called when the storage has accepted an end of this job, whether {@link mayTake} returned true or false for that end.
+   * Called when the storage has accepted the end of a run of this job, whether {@link mayTake} returned true or false for
+   * that end. `woken`: the occurrence that the end has woken; `null`: none.
    */
   ended(jobId: JobId, { woken }: { readonly woken: object | null }): void {
     if (woken !== null) this.#queued.add(jobId)
   }
 
   /**
-   * Called when the storage has answered an end for which {@link mayTake} returned true; `answer` is `null` if the storage
-   * rejected the end. Runs the taken occurrence. Returns a promise that resolves when the occurrence runs, was released, or
-   * could not be started; `null` if the end took no occurrence.
+   * Called when the storage has answered the end of a run for which {@link mayTake} returned true; `answer` is `null` if
+   * the storage rejected the end. Runs the taken occurrence. Returns a promise that resolves when the occurrence runs,
+   * was released, or could not be started; `null` if the end took no occurrence.
    */
   answered(jobId: JobId, answer: SettleAnswer | null): Promise<void> | null {
     const askedAt = this.#requested.get(jobId) ?? this.#engine.clock.monotonic()

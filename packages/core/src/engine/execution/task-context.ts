@@ -34,7 +34,7 @@ import { backfillOf, type StartedOccurrence } from './execution-report.ts'
 
 const statesThatRan: readonly OccurrenceState[] = ['completed', 'completed_with_errors', 'failed', 'failed_stale']
 
-/** The running occurrence behind a context of a hook or handler. */
+/** The running occurrence from which the context of a hook or handler gets its values. */
 export interface OccurrenceSource {
   readonly engine: EngineContext
   readonly job: RegisteredJob
@@ -149,7 +149,10 @@ export class RunningOccurrenceContext implements OccurrenceContext {
   }
 }
 
-/** The task behind the context of a handler. {@link TaskProgress} implements this interface. */
+/**
+ * The task of a handler's context, with the methods that the context calls. {@link TaskProgress} implements this
+ * interface.
+ */
 export interface AttemptSource {
   readonly plan: TaskPlan
   /** Called when the handler of this attempt reports its progress. */
@@ -160,7 +163,7 @@ export interface AttemptSource {
   complete(attempt: number, transaction: unknown, result: unknown): Promise<void>
 }
 
-/** The execution behind the task contexts of its handlers. */
+/** The execution from which the contexts of its handlers get their values. */
 export interface TaskContextSource extends OccurrenceSource {
   results(): Readonly<Record<string, JsonValue | undefined>>
 }
@@ -171,8 +174,8 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
   readonly #trace: AttemptTrace | null
   readonly attempt: number
   /**
-   * The source of the attempt's signal, created on first use. Each attempt has its own, so that an abandoned handler never sees
-   * the signal of the next attempt.
+   * The source of the attempt's signal, created on first use. Each attempt has a separate source, so that an abandoned
+   * handler never sees the signal of the next attempt.
    */
   #controller: AbortController | undefined = undefined
   #abortReason: AbortReason | undefined = undefined

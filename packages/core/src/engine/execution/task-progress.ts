@@ -41,7 +41,6 @@ const none: readonly AttemptRecord[] = Object.freeze([])
 export interface TaskOwner extends TaskContextSource {
   /** The threads and processes for isolated tasks. */
   readonly children: Children
-  /** The kept log lines of the occurrence. */
   readonly keptLogs: KeptLogs
   /** Whether the occurrence has not ended on this node: attempts may begin, and their results count. */
   readonly isOpen: boolean
@@ -227,7 +226,7 @@ export class TaskProgress implements Alarm {
     this.#owner.say()
   }
 
-  /** Called when the storage has acknowledged the attempt with this number. */
+  /** Called when the storage has acknowledged the attempt with this number. Calls the handler if the attempt is due. */
   stored(number: number | undefined): void {
     if (this.#lastAttempt?.number !== number) return
     if (this.#on('acknowledge')) this.callIfStored()
@@ -280,7 +279,8 @@ export class TaskProgress implements Alarm {
       return this.#isolated.result
     }
     const answer = this.plan.run(context as never)
-    // The `then` of a foreign thenable may throw, call both callbacks, or start its work only when it is called.
+    // Converts a foreign thenable to a native promise: its `then` may throw, call both callbacks, or start its work only
+    // when it is called.
     return isThenable(answer) ? Promise.resolve(answer) : answer
   }
 

@@ -8,13 +8,13 @@ import { abortGraceMs } from '../execution/tuning.ts'
 import { firstLookAgainMs, passMs } from './tuning.ts'
 
 /**
- * Finds runs that this node releases for other owners, in three loops. `RunRelease` releases the runs.
- * - Searches each `reapInterval` (`#sweeps`): runs beyond their deadline. At most once per {@link passMs}, unless node records
- *   are known to be missing, the reaper also searches for owners without a node record.
- * - A takeover, after a heartbeat while some node is dead or has ended: runs of nodes that are dead or have ended. It also
- *   searches for runs of calls of `runDue` that are over. A call that is over does not start a takeover by itself, except
- *   in `sweepOnce`.
- * - Searches after the start: runs of earlier lives of this node.
+ * Finds the runs of owners that are dead, have ended or are too late, in three loops. `RunRelease` releases these runs.
+ *
+ * - The search for runs beyond their deadline, once per `reapInterval` (`#sweeps`). It also searches for owners without a
+ *   node record, at most once per {@link passMs} unless node records are known to be missing.
+ * - The takeover of runs of nodes that are dead or have ended, after each heartbeat while such nodes exist. It also takes
+ *   over runs of calls of `runDue` that are over. Only in `sweepOnce`, such a call starts a takeover by itself.
+ * - The search for runs of earlier lives of this node, after the start.
  */
 export class Reaper {
   readonly #engine: EngineContext
@@ -27,7 +27,7 @@ export class Reaper {
   readonly #earlierLives = new Set<string>()
   /** The node records of this node's earlier lives, until none of their runs is left. */
   #earlierRecords: readonly NodeRecord[] = []
-  /** Monotonic instant at which the repeated looks for runs of earlier lives end. */
+  /** Monotonic instant at which the repeated searches for runs of earlier lives end. */
   #looksAgainUntil = 0
   #lookAgainInMs = firstLookAgainMs
   readonly #steps = new ClockSteps()
@@ -58,7 +58,7 @@ export class Reaper {
     })
   }
 
-  /** Stops the loops. A search in progress ends with its current page. */
+  /** Stops the loops. A search in progress ends after the page of running occurrences that it reads. */
   async stop(): Promise<void> {
     this.#runs.stop()
     await Promise.all([this.#sweeps.stop(), this.#takeovers.stop(), this.#looksAgain.stop()])
@@ -74,8 +74,8 @@ export class Reaper {
   }
 
   /**
-   * Searches once for runs beyond their deadline, and takes over until a takeover releases no run, for a call of `runDue`.
-   * Resolves when the search and the takeovers have ended.
+   * For a call of `runDue`: searches once for runs beyond their deadline, and repeats the takeover until it releases no
+   * run. Resolves when the search and the takeovers have ended.
    */
   async sweepOnce(): Promise<void> {
     this.#sweeps.run()
@@ -183,7 +183,8 @@ export class Reaper {
     for (const record of gone()) {
       this.#engine.now()
       if (this.#engine.isHeldBack || this.#sweeps.isStopped) return
-      // A node that was dead may send heartbeats again while this node releases the runs of another node.
+      // Each node is checked again before its runs are released: it may have sent heartbeats again while this node
+      // released the runs of another node.
       if (gone().has(record)) await this.#takeOverFrom(record, () => gone().has(record))
     }
     if (!this.#hasFoundRuns) await this.#stateDeaths()

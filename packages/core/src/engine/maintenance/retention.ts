@@ -120,7 +120,8 @@ export class Retainer {
   async #removeOf(visited: JobRecord, now: number): Promise<void> {
     let head: JobRecord | null = visited
     if (isOver(visited, now)) {
-      // Since the node read the page, a user may have rescheduled the job, so that the job keeps its history.
+      // Reads the job again: since the node read the page of jobs, a user may have rescheduled the job, so that its
+      // history is kept.
       head = (await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [visited.id] }))).jobs[0] ?? null
     }
     const retention = head === null ? null : retentionOf(head)
@@ -139,7 +140,7 @@ export class Retainer {
     else if (head.deletedAt === null && isOver(head, now)) await this.#removeIfForgotten(head, now)
   }
 
-  /** Deletes a job, unless it has an occurrence or its definition has changed since the node read the page. */
+  /** Deletes a job, unless it has an occurrence, or its definition has changed since the node read the page of jobs. */
   async #removeIfForgotten({ id, version }: JobRecord, now: number): Promise<void> {
     const query = { kind: 'job', jobId: id, order: 'ascending', runs: false, limit: 1 } as const
     const left = await firstItems((cursor) =>

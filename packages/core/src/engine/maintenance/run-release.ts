@@ -65,7 +65,10 @@ export class RunRelease {
     })
   }
 
-  /** Ends a search after its current page. A release in progress then returns the counts of the pages that it has read. */
+  /**
+   * Ends a search after the page of running occurrences that it reads. A release in progress then returns the counts of
+   * the pages that it has read.
+   */
   stop(): void {
     this.#isStopped = true
   }

@@ -59,9 +59,9 @@ export class StaleJobAlert {
   /** Begin of the last complete read of job heads, in epoch ms; `null` before the first read. */
   #lookedAt: number | null = null
   #looks = 0
-  /** Whether a definition or a pause has changed since the last read. */
+  /** Whether a definition or a pause has changed since the last read of job heads. */
   #isAwaited = false
-  /** Whether the next read is more than a minute after the last read. */
+  /** Whether the next read of job heads is more than a minute after the last read. */
   #isResting = false
 
   constructor(
@@ -83,15 +83,15 @@ export class StaleJobAlert {
     this.#loop = new BackgroundLoop(engine, { name: 'stale-job alert', round: () => this.#step() })
   }
 
-  /** Plans the first read in one minute, so that a node in a crash loop reports nothing. */
+  /** Plans the first read of job heads in one minute, so that a node in a crash loop reports nothing. */
   start(): void {
     this.#startedAt = this.#engine.now()
     this.#loop.runIn(upkeepMs)
   }
 
   /**
-   * Called when a definition or a pause has changed, or a node has started. The next read follows one minute after the last
-   * read.
+   * Called when a definition or a pause has changed, or a node has started. The next read of job heads follows one minute
+   * after the last read.
    */
   wake(): void {
     this.#isAwaited = true
@@ -134,7 +134,7 @@ export class StaleJobAlert {
     this.#jobs.clear()
   }
 
-  /** Returns the ms until the next read or check. */
+  /** Returns the ms until the next read of job heads or the next check of a job. */
   #idleMs(): number {
     if (this.#listing !== null) return 0
     if (this.#lookedAt === null) return upkeepMs

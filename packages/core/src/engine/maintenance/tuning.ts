@@ -10,15 +10,18 @@ export const passMs = 3_600_000
  */
 export const visitsPerAge = 30
 
-/** Pause after a read, as a multiple of the read's duration: a storage with a million jobs stays idle most of the time. */
+/**
+ * Pause after a read of jobs, as a multiple of the read's duration. With this pause, even a storage with a million jobs
+ * is idle most of the time.
+ */
 export const restsPerLook = 60
 
 /** Pause after a removal of history, as a multiple of its duration. A removal is rare, and must keep up with new history. */
 export const restsPerRemoval = 4
 
 /**
- * Minimum and maximum pause after a step, in ms. The minimum lets other work run between two steps. The maximum keeps one slow
- * answer from delaying the pass.
+ * Minimum and maximum pause after a step of retention or of the watch for silent jobs, in ms. The minimum lets other work
+ * run between two steps. The maximum keeps one slow answer from delaying all further steps.
  */
 export const shortestRestMs = 20
 export const longestRestMs = 5000

@@ -42,10 +42,11 @@ interface LoopOptions {
 }
 
 /**
- * Runs background work in rounds, one at a time. A call of `run` or the alarm starts a round. If `run` is called or the alarm
- * rings during a round, one further round follows, or `again` decides. The loop sets no alarm by itself: a round calls `runIn`.
- * The loop reports an error of a round; a round that fails before it calls `runIn` has set no alarm. Rounds run in the async
- * context in which the loop was created.
+ * Runs background work in rounds, one at a time. A call of `run` or the alarm starts a round. If `run` is called or the
+ * alarm rings during a round, one further round follows; if `again` is given, the loop calls `again` instead.
+ *
+ * The loop sets no alarm by itself: a round calls `runIn`. The loop reports an error of a round; a round that fails
+ * before it calls `runIn` has set no alarm. Rounds run in the async context in which the loop was created.
  */
 export class BackgroundLoop implements Alarm {
   at: number = 0

@@ -25,7 +25,10 @@ export class BlockedLoop implements Alarm {
   readonly #engine: BlockedLoopContext
   readonly #running: () => Iterable<string>
   readonly #blamed: (jobName: string, forMs: number) => void
-  /** Jobs that have blocked the event loop since the last check, and the duration of the longest call of each, in ms. */
+  /**
+   * Jobs that have blocked the event loop since the last check. The value is the duration in ms of the longest call of
+   * the job's handler or schedule.
+   */
   readonly #causes = new Map<string, number>()
   /** CPU time of the process at the last check, in ms. */
   #cpuMs = 0

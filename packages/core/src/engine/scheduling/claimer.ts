@@ -21,7 +21,6 @@ import type { JobRecord } from '../../storage/job-record.ts'
  */
 type Sweep = 'none' | 'once' | 'to the end'
 
-/** The parts of the engine that the claimer uses. */
 interface ClaimerParts extends NodeParts {
   readonly pollIntervalMs: number
   readonly takesNext: boolean
@@ -165,7 +164,8 @@ export class Claimer implements TakenRunner {
     const answer = await storage.repeated('claim', (storage) => {
       calls++
       const now = this.#engine.now()
-      // Between two attempts of this call, the node may have learned that it must not claim now.
+      // Between two attempts of this call, the node may have learned that it must not claim now. The call then claims
+      // nothing.
       const most = this.#engine.isHeldBack ? 0 : limit
       return storage.claim({ now, owner, limit: most, exceptHandlerKeys, sweep })
     })
@@ -178,7 +178,7 @@ export class Claimer implements TakenRunner {
     const { owner, storage, maxBatch } = this.#engine
     const known = new Set(answered.map(({ id }) => id))
     let isLeft = false
-    // If the read of a page below fails, the flag stays set and the next claim repeats the search.
+    // If a read of occurrences fails, the flag `mayOwnMore` stays set, and the next claim repeats the search.
     this.mayOwnMore = true
     let cursor: string | null = null
     do {
@@ -200,6 +200,7 @@ export class Claimer implements TakenRunner {
         const mine = record.owner?.incarnation === owner.incarnation
         if (!mine || !wasClaimed || known.has(record.id) || this.#parts.pool.knows(record.id)) continue
         // The settle that took this occurrence may still be in progress, or its answer may have arrived since the read.
+        // The next search checks the occurrence again.
         if (awaited.has(record.jobId) || this.#parts.pool.nextTaker.isAwaited(record.jobId)) isLeft = true
         else {
           await this.#release(record, 'unanswered')
@@ -278,10 +279,11 @@ export class Claimer implements TakenRunner {
   }
 
   /**
-   * Returns the plan of the version under which the occurrence was created. If this node lacks the code of that version,
-   * returns the plan of the version in force. A node with the code of the replaced version may never run again. Never returns
-   * the plan of a version below the occurrence's: a node that holds such a version first reloads the job. `null`: this node
-   * cannot run the occurrence.
+   * Returns the plan of the version under which the occurrence was created. `null`: this node cannot run the occurrence.
+   *
+   * If this node lacks the code of that version, returns the plan of the version in force: a node with the code of the
+   * replaced version may never run again. Never returns the plan of an older version than the occurrence's: a node that
+   * holds an older version first reloads the job.
    */
   async #planFor(job: RegisteredJob, record: OccurrenceRecord): Promise<JobPlan | null> {
     const { plans } = this.#parts.registry

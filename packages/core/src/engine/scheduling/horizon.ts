@@ -7,7 +7,7 @@ import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 import { longestWaitMs } from '../execution/tuning.ts'
 import { clockMarginMs, lookMs, upkeepMs, wakeDelayMs } from '../../tuning.ts'
 
-/** The rest of an incomplete look for due jobs, with the cursor at which the look continues. */
+/** The rest of an incomplete search for due jobs, with the cursor at which the search continues. */
 interface Rest {
   readonly due: DueJobs
   readonly cursor: string
@@ -23,7 +23,7 @@ export class Horizon {
   readonly #assignment: ShardAssignment
   readonly #isBlind: boolean
   readonly #loop: BackgroundLoop
-  /** Epoch ms at which the last complete look began. */
+  /** Epoch ms at which the last complete search for due jobs began. */
   #lookedAt = Number.NEGATIVE_INFINITY
   #looks = 0
   #rest: Rest | null = null
@@ -43,26 +43,29 @@ export class Horizon {
     this.#registry.cache.overflowed.listen(() => this.lookForAll())
   }
 
-  /** Starts the looks for due jobs. Resolves when the jobs that are due now have been loaded. */
+  /** Starts the periodic searches for due jobs. Resolves when the jobs that are due now have been loaded. */
   async start(): Promise<void> {
     this.#isStarted = true
     this.lookForAll()
     await this.#loop.underWay
   }
 
-  /** Begins no further look for due jobs. */
+  /** Begins no further search for due jobs. */
   stop(): Promise<void> {
     return this.#loop.stop()
   }
 
-  /** Called when a peer has changed a job. Plans a look after {@link wakeDelayMs}, because changes often come in bursts. */
+  /**
+   * Called when a peer has changed a job. Plans a search for due jobs after {@link wakeDelayMs}, because changes often
+   * come in bursts.
+   */
   wake(): void {
     if (this.#isWoken || !this.#isNeeded) return
     this.#isWoken = true
     this.#loop.runIn(wakeDelayMs)
   }
 
-  /** Starts a look for all due jobs. Called after a clock jump, and when this node gets further shards. */
+  /** Starts a search for all due jobs. Called after a clock jump, and when this node gets further shards. */
   lookForAll(): void {
     if (!this.#isNeeded) return
     this.#looks = 0
@@ -84,8 +87,8 @@ export class Horizon {
   }
 
   /**
-   * Returns the milliseconds until the next look for due jobs. Looks run half a second before whole seconds, because
-   * most slots lie on whole seconds.
+   * Returns the milliseconds until the next search for due jobs. Searches begin half a second before whole seconds,
+   * because most slots lie on whole seconds.
    */
   #untilNextLook(): number {
     return lookMs - ((this.#engine.now() + lookMs / 2) % lookMs)
@@ -101,21 +104,22 @@ export class Horizon {
     const { due, cursor } = this.#rest ?? { due: this.#dueUpTo(now, shards), cursor: null }
     this.#rest = null
     const end = await this.#lookUp(due, cursor)
-    // If `lookForAll` was called during an incomplete look, the node first completes this look. The full look follows.
+    // If `lookForAll` was called during an incomplete search, the node first completes this search. The search for all
+    // due jobs follows.
     if (end === null) this.#lookedAt = due.upTo - 2 * lookMs
     else this.#rest ??= { due, cursor: end }
   }
 
   #dueUpTo(now: number, shards: readonly number[] | null): DueJobs {
     const isFull = this.#looks++ % (upkeepMs / lookMs) === 0 || !Number.isFinite(this.#lookedAt)
-    // Earlier looks have loaded the jobs whose next instant lies before `after`. If another node has moved a next instant back,
-    // the next full look loads that job. `Math.min` covers a clock that was set back.
+    // Earlier searches have loaded the jobs whose next instant lies before `after`. If another node has moved a next
+    // instant back, the next search for all due jobs loads that job. `Math.min` covers a clock that was set back.
     const since = isFull ? {} : { after: Math.min(this.#lookedAt, now) - 2 * clockMarginMs }
-    // A job is loaded two intervals of looks ahead, so that a single failed look delays no slot.
+    // A search covers the next two intervals between searches, so that a single failed search delays no slot.
     return { upTo: now + 2 * lookMs, ...since, ...(shards !== null && { shards }) }
   }
 
-  /** Makes a look for due jobs. Returns the cursor at which the next look continues; `null`: the look is complete. */
+  /** Searches for due jobs. Returns the cursor at which the search continues; `null`: the search is complete. */
   async #lookUp(due: DueJobs, from: string | null): Promise<string | null> {
     const { maxBatch: limit, storage } = this.#engine
     let cursor = from
@@ -132,8 +136,8 @@ export class Horizon {
   }
 
   /**
-   * Loads or updates one job of this node's shards; overdue takeover finds overdue slots of other shards. Reports an error of
-   * this job, so that the look continues with the next job.
+   * Loads or updates one job of this node's shards; overdue takeover finds overdue slots of other shards. Reports an
+   * error of this job, so that the search continues with the next job.
    */
   #takeOn(record: JobRecord): void {
     try {

@@ -46,16 +46,19 @@ export interface MissedSlots {
   /** Maximum number of runs in a recovery decision. */
   readonly limit: number
   readonly recorded: RecordedAhead
-  /** Called after each slot, so that counting yields to the event loop. A rejection ends the decision. */
+  /**
+   * The method `stepped` is called after each slot, so that counting yields to the event loop. If its promise rejects,
+   * the decision ends with this error.
+   */
   readonly turns: Pick<YieldBudget, 'stepped'>
 }
 
 /**
- * Applies the recovery strategy to missed slots. If more than `limit` slots are to run, the decision covers the first `limit`
- * runs, and the caller calls again for the rest.
+ * Applies the recovery strategy to missed slots. If more than `limit` slots are to run, the decision covers the first
+ * `limit` runs, and the caller calls again for the other slots.
  *
- * A slot that already has a record keeps this record. Such a slot does not count among the latest slots that a strategy runs,
- * and a compressed run does not cover it.
+ * A slot that already has a record keeps this record. That slot does not count among the latest slots that a strategy
+ * runs, and a run under the strategy `compressed` does not cover it.
  */
 export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryDecision> {
   const { series, first, until, strategy, limit, turns } = options
@@ -208,7 +211,10 @@ async function countSpan({ series, first, turns }: MissedSlots, until: number): 
   return { from: first, to, count }
 }
 
-/** The rejection of a read of recorded slots that the storage did not answer. The reader has already reported the error. */
+/**
+ * The value with which a read of recorded slots rejects if the storage did not answer. {@link RecordedSlots} has already
+ * reported the error.
+ */
 export const unread: unique symbol = Symbol('unread')
 
 /** A slot whose record is being read, with the decisions that wait for the answer. */

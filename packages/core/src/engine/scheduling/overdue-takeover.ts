@@ -86,8 +86,8 @@ export class OverdueTakeover {
   /** Whether this node has left slots to peers since it last was the only node. */
   #hasLeft = false
   /**
-   * This node keeps scanning after it has become the only node, if it has left slots to peers before. A scan that passes this
-   * instant, in epoch ms, is the last one.
+   * After this node has become the only node, it keeps scanning until a scan has passed this instant, in epoch ms. These
+   * scans cover the slots that it left to peers before.
    */
   #owedUpTo = Number.NEGATIVE_INFINITY
   /** The oldest slot that this node has left to peers since the last scan began. */
@@ -136,7 +136,10 @@ export class OverdueTakeover {
     return this.#loop.stop()
   }
 
-  /** Called when other nodes have started, shut down or died. */
+  /**
+   * Called when other nodes have started, shut down or died. Forgets that peers were slow, and plans the next scan unless
+   * a scan is in progress.
+   */
   membersChanged(): void {
     this.#slowness = 1
     this.#isTrying = true
@@ -282,8 +285,8 @@ export class OverdueTakeover {
   }
 
   /**
-   * Takes over overdue slots, up to the end of the first page that has any overdue slot. Returns the cursor at which the scan
-   * continues.
+   * Takes over overdue slots, up to the end of the first page of jobs that has an overdue slot. Returns the cursor at
+   * which the scan continues.
    */
   async #takeOnAll(due: DueJobs, from: string | null): Promise<string | null> {
     const { storage } = this.#engine
@@ -355,7 +358,8 @@ export class OverdueTakeover {
       if (adopted !== null) this.#parts.registry.takeOn(adopted, record.watermark, record.nextAt)
       return
     }
-    // This node is creating or recovering a slot of the job. The answer carries the same state as this record, or a newer one.
+    // This node is creating or recovering a slot of the job. The answer will carry the same state as this record, or a
+    // newer one, so the record is ignored.
     if (job.inFlight !== 'no') return
     if (record.version === job.version && record.createdAt === job.createdAt) {
       // An answer that arrived during the read is newer than this record, so the record is ignored.

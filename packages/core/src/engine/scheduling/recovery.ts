@@ -87,8 +87,8 @@ export class Recovery {
     const { owner } = engine
     const kind: BatchKind<Decided, RecoveryItem, CreateAnswer> = {
       operation: 'createOccurrences',
-      // A decision creates at most `recoveryStep` runs. The item that exceeds this size still joins, so that a call creates
-      // less than three times `recoveryStep` runs.
+      // A decision creates at most `recoveryStep` runs. The item that exceeds `maxSize` still joins the call, so that a
+      // call creates less than three times `recoveryStep` runs.
       maxSize: 2 * recoveryStep - 1,
       sizeOf: ({ entries }) => entries.length,
       make: (decided, now) => (this.#stillHolds(decided, now) ? decided.item : null),
@@ -153,8 +153,8 @@ export class Recovery {
   }
 
   #end(late: LateSlot): void {
-    // This method is called twice for a decision: after the processing of its answer, and after its storage call, in case the
-    // processing has failed.
+    // This method is called twice for a decision: after the processing of its answer, and after its storage call, in case
+    // the processing has failed. The second call does nothing.
     if (!this.#atWork.delete(late)) return
     this.ended(late.job)
     if (this.#waiting.length > 0) this.#beginning.ask()
@@ -177,7 +177,7 @@ export class Recovery {
         turns,
       })
       const item = this.#itemFor(late, decision)
-      // Report this last step to `turns`, which otherwise would not notice that the schedule was slow while the item
+      // Reports this last step to `turns`. Otherwise `turns` would not notice that the schedule was slow while the item
       // was made.
       await turns.stepped()
       const batcher = decision.toRun > fewSlots ? this.#large : this.#small
@@ -196,7 +196,8 @@ export class Recovery {
   }
 
   #reload(job: RegisteredJob): void {
-    // If the job was removed meanwhile, the registry may hold a new job object for the same id.
+    // If the job was removed meanwhile, the registry may hold a new job object for the same id. The removed object is not
+    // reloaded.
     if (this.#parts.registry.holds(job)) this.#parts.registry.reload(job)
   }
 
@@ -219,7 +220,8 @@ export class Recovery {
   /** Returns whether a decision may still be stored. The job may have changed during the counting, which may take minutes. */
   #stillHolds({ late, decision }: Decided, now: number): boolean {
     const { agenda, isHeldBack } = this.#engine
-    // The clock may also have been set back during the counting.
+    // The decision is also void if the clock was set back during the counting, so that the last slot now lies in the
+    // future.
     const holds = this.#isAsFound(late) && decision.lastSlot <= now
     if (holds && !isHeldBack) return true
     this.#parts.overdue.answered(late.job, late.slot, 'no node')
@@ -240,7 +242,7 @@ export class Recovery {
         if (turn === null) return null
         this.#engine.heldLoop(name, yieldBudget.lastStepMs)
         return turn.then(() => {
-          // Throws to end the counting of slots.
+          // Ends the counting of slots: the decision would be void, or the engine stops.
           if (this.#isStopped || !this.#isAsFound(late)) throw new EngineStopped()
         })
       },

@@ -143,8 +143,8 @@ export class SlotCreator {
         // With `isOverdue`, this node also launches the next slot of a peer's job if that slot is overdue. If this node itself
         // launches late, the peer may be slow too and not dead, so the next slot stays with the peer.
         if (this.#parts.overdue.isBehind) job.isOverdue = false
-        // The answer shows that the job is paused, but not until when. The next read of the job's head shows the end of the
-        // pause.
+        // The answer shows that the job is paused, but not until when. So the pause counts as endless until the next read
+        // of the job's head.
         if (answer.reason !== 'paused') {
           if (item.scheduledAt < job.pausedUntil) job.pausedUntil = Number.NEGATIVE_INFINITY
         } else if (item.scheduledAt >= job.pausedUntil) job.pausedUntil = Number.POSITIVE_INFINITY

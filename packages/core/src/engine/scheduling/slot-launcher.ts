@@ -32,7 +32,6 @@ function wasMissedIn(outage: RecentOutage | null, { at, series }: RegisteredJob,
 /** The agenda, from which the launcher takes due slots. */
 export type SlotAgenda = Pick<Agenda<RegisteredJob>, 'setSlot' | 'peekDueSlot' | 'peekSlot' | 'slotsLaunched'>
 
-/** The parts of the engine that the launcher uses. */
 interface SlotLauncherParts extends LaunchParts {
   readonly agenda: SlotAgenda
   readonly claimer: Pick<Claimer, 'underWay'>
@@ -180,8 +179,8 @@ export class SlotLauncher {
       if (first === undefined) return undefined
       if (this.#passes(first)) continue
       if (!this.#holds(first, starting, now)) return first
-      // The first slot is the most urgent one by priority. The oldest slot may have a lower priority, and may already have been
-      // held back for the maximum time.
+      // If the most urgent slot is held back, the oldest slot may still be launched: it may have a lower priority, and
+      // may already have been held back for the maximum time.
       const oldest = this.#parts.agenda.peekSlot()
       if (oldest === undefined || oldest === first) return undefined
       if (this.#passes(oldest)) continue
@@ -244,7 +243,8 @@ export class SlotLauncher {
   #letGo(job: RegisteredJob): void {
     const isDueAgain = job.inFlight === 'and due again'
     job.inFlight = 'no'
-    // If the job was removed meanwhile, the registry may hold a new job object for the same id.
+    // If the job was removed meanwhile, the registry may hold a new job object for the same id. The removed object is not
+    // reloaded.
     if (isDueAgain && this.#parts.registry.holds(job)) this.#parts.registry.reload(job)
   }
 }

@@ -4,9 +4,11 @@
  */
 export const recoveryStep = 1000
 /**
- * If a compressed run covers at most this many slots, the node reads their records by id; one call serves several jobs. For
- * more slots, the node lists the records of the job. Also the maximum number of runs of a small recovery decision, which the
- * storage stores in some milliseconds. Also a sample size: the 20 oldest overdue slots show whether a slow peer has died.
+ * Maximum number of slots of a run under the strategy `compressed` for which the node reads the slots' records by id; one
+ * call serves several jobs. For more slots, the node lists the records of the job.
+ *
+ * Also the maximum number of runs of a small recovery decision, which the storage stores in some milliseconds. Also a
+ * sample size: the 20 oldest overdue slots show whether a slow peer has died.
  */
 export const fewSlots = 20
 
@@ -20,8 +22,10 @@ export const activeWatchers = 2
  */
 export const reserveFactor = 10
 /**
- * Maximum number of pages per sample, because several pages may hold only jobs that no living node can run. Also the number of
- * rounds that start no scan while launches of the previous scan have no answer. After these rounds, the node no longer waits
- * for the answers.
+ * Maximum number of pages of jobs that a sample of overdue slots reads: several pages may hold only jobs that no living
+ * node can run.
+ *
+ * Also the number of rounds that start no scan while launches of the previous scan have no answer. After these rounds,
+ * the node no longer waits for the answers.
  */
 export const mostSamples = 5

@@ -32,7 +32,10 @@ export interface BatchKind<Entry, Item, Answer> {
   readonly retries?: boolean
   /** Whether an entry waits while an earlier item of the same entry has no answer. Default false. */
   readonly isSerial?: boolean
-  /** If the sizes of a call's items together exceed this number, the call takes no further item. Default: no limit. */
+  /**
+   * Size of all items of a call together above which the call takes no further item. The item that exceeds the size stays
+   * in the call. Default: no limit.
+   */
   readonly maxSize?: number
   sizeOf?(item: Item): number
   /** Returns how many of the waiting entries may leave now. When more may leave, the owner calls `flush`. Default: all. */
@@ -209,7 +212,8 @@ export class Batcher<Entry, Item, Answer> {
       }
     } catch (error) {
       const open = openOf(batch)
-      // If every caller has given up, `error` is the reason of a caller, and the storage has not failed.
+      // If every caller has given up, `error` is the reason of a caller. The storage has not failed then, so no failure
+      // is reported.
       if ([...open].some((index) => this.#refusalOf(batch, index) === null)) this.#kind.failed?.(error)
       for (const index of open) this.#abort(batch, index, this.#refusalOf(batch, index) ?? error)
     }
@@ -479,11 +483,12 @@ export class CallerBatcher<Item, Answer> {
   }
 
   /**
-   * Sends one item and resolves with the item's answer. The batcher calls `make` when it prepares the call. Rejects with the
-   * error of `make`, or with {@link ItemRefused} if the storage rejects the item. If the caller gives up, rejects with the
-   * caller's timeout or abort error. If the item is retried alone, `ItemRefused` may also contain the refusal of the caller. In
-   * both cases {@link refusedItem} returns the error for the caller. A call that is not retried also rejects with the error of
-   * the storage.
+   * Sends one item and resolves with the item's answer. The batcher calls `make` when it prepares the call.
+   *
+   * Rejects with the error of `make`, or with {@link ItemRefused} if the storage rejects the item. If the caller gives
+   * up, rejects with the caller's timeout or abort error; if the item is retried alone, `ItemRefused` may contain that
+   * error. {@link refusedItem} returns the error for the caller from each `ItemRefused`. A call that is not retried also
+   * rejects with the error of the storage.
    */
   send(asked: Asked, make: (now: number) => Item): Promise<Answer> {
     return new Promise((resolve, reject) => this.#batcher.add({ asked, make, resolve, reject }))

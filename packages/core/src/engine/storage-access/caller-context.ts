@@ -123,7 +123,7 @@ export class CallerContext implements Asked, StorageCalls {
 
 /** A wait of a caller for one answer. */
 export interface Wait {
-  /** Ends the wait, because the answer is there. Errors of earlier calls no longer count as the cause of a timeout. */
+  /** Ends the wait, because the answer has arrived. Errors of earlier calls no longer count as the cause of a timeout. */
   end(): void
 }
 

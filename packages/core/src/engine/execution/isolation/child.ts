@@ -18,7 +18,7 @@ export interface ChildListener {
   ended(end: ChildEnd): void
 }
 
-/** The initial listener of a new child. `Children` replaces it in the same turn, before the child can send a message. */
+/** The initial listener of a new child. `Children` replaces it synchronously, before the child can send a message. */
 export const noListener: ChildListener = { heard: () => undefined, ended: () => undefined }
 
 /** A thread or a process that runs the handlers of isolated tasks. */

@@ -26,8 +26,9 @@ interface IdleChild {
 }
 
 /**
- * The threads and processes of one node: at most `most` at a time. Seekers wait in the order of arrival. A child of a pool is
- * reused by attempts with the same key; any other child runs one attempt.
+ * The threads and processes of one node: at most `most` at a time. Attempts wait for a child in the order of their
+ * arrival, each as a {@link ChildSeeker}. A child of a pool is reused by attempts with the same key; any other child runs
+ * one attempt.
  */
 export class Children {
   readonly #engine: Pick<EngineContext, 'fail'>
@@ -101,8 +102,8 @@ export class Children {
   }
 
   /**
-   * Kills all children. Their listeners receive their ends. Each end would start a child for a waiting seeker, so the caller
-   * has aborted all attempts before, and no seeker waits.
+   * Kills all children. Their listeners receive their ends. The caller has aborted all attempts before: otherwise each
+   * end would start a child for a waiting attempt.
    */
   kill(): void {
     for (const child of this.#living) child.kill()
@@ -110,7 +111,8 @@ export class Children {
 
   /**
    * Ends all children and then the starter processes, at the end of the node. Waits at most {@link killedGraceMs} for the
-   * children, and as long again for the starter processes. As for {@link kill}, no seeker waits.
+   * children, and as long again for the starter processes. As for {@link kill}, the caller has aborted all attempts
+   * before.
    */
   async end(): Promise<void> {
     if (this.#living.size > 0) await this.#endLiving()
@@ -218,7 +220,7 @@ function startThread({ resourceLimits, env }: IsolatedWork): Child {
     kill: () => void worker.terminate(),
     lastLines: () => lastLines.get(),
   }
-  // The timers of the node keep its process alive, so the thread need not.
+  // The timers of the node keep its process alive, so the thread need not keep it alive.
   worker.unref()
   worker.stderr.setEncoding('utf8').on('data', (text: string) => {
     lastLines.add(text)

@@ -39,7 +39,7 @@ export class StarterProcess {
       // A detached starter process does not receive the signals that a terminal sends to the node's process group.
       detached: process.platform !== 'win32',
     })
-    // The timers of the node keep its process alive, so the starter process need not.
+    // The timers of the node keep its process alive, so the starter process need not keep it alive.
     this.#forked.unref()
     this.#forked.channel?.unref()
     this.#forked.on('message', (message) => this.#hear(message as FromStarter))
