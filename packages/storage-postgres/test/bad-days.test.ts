@@ -306,7 +306,9 @@ describe('a PostgreSQL server', () => {
         (__, index) => after + (index + 1) * minute,
       )
     await assertLedger(storage, { atRest: true, slots })
-    expect((await storage.heartbeat({ now: 2, own: null, remove: [], profilesOf: [] })).nodes).toEqual([{ ...node, counter: 1 }])
+    expect((await storage.heartbeat({ now: 2, own: null, remove: [], profilesOf: [] })).nodes).toEqual([
+      { ...node, counter: 1 },
+    ])
     expect(await beat(2)).toEqual({ nodes: [{ ...node, counter: 2 }], profiles: [{ handlers: ['x'] }] })
   }, 120_000)
 
