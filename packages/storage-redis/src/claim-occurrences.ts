@@ -1,4 +1,4 @@
-import { type JobId, systemClock } from '@jobistemer/core'
+import type { JobId } from '@jobistemer/core'
 import {
   codec1,
   type ClaimAnswer,
@@ -73,12 +73,6 @@ const nowhere = Buffer.alloc(0)
  */
 const mostRounds = 10
 
-/**
- * How long a claim waits for a shard that did not answer the previous claim, in ms. During this time other shards can
- * answer.
- */
-const graceMs = 100
-
 /** Claims due occurrences of all shards in their common order. */
 export class Claimer {
   readonly #ledger: Ledger
@@ -88,11 +82,6 @@ export class Claimer {
    * asks the server for the effect of that call.
    */
   readonly #unanswered = new Map<string, number>()
-  /**
-   * Shards that did not answer, each with the call in progress that shows when the shard answers again; `null` without
-   * such a call.
-   */
-  readonly #silent = new Map<number, Promise<void> | null>()
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger
@@ -166,38 +155,21 @@ export class Claimer {
    * fix. Also rejects if the owner must first look up the occurrences of an earlier claim.
    */
   async #lookAtShards(request: ClaimRequest, shards: number): Promise<ReadonlyMap<number, ShardAnswer>> {
+    const all = Array.from({ length: shards }, (_, shard) => shard)
+    const looks = all.map((shard) => this.#askShard(request, { shard, shards }, 'peek', lastPlace))
     const views = new Map<number, ShardAnswer>()
     const failures = new Map<number, unknown>()
-    const lookAt = async (shard: number) => {
-      try {
-        views.set(shard, await this.#askShard(request, { shard, shards }, 'peek', lastPlace))
-        this.#silent.delete(shard)
-      } catch (error) {
-        failures.set(shard, error)
-        if (mayPass(error)) this.#silent.set(shard, null)
-        else this.#silent.delete(shard)
-      }
+    for (const [shard, look] of (await Promise.allSettled(looks)).entries()) {
+      if (look.status === 'fulfilled') views.set(shard, look.value)
+      else failures.set(shard, look.reason)
     }
-    const all = Array.from({ length: shards }, (_, shard) => shard)
-    const answering = all.filter((shard) => !this.#silent.has(shard))
-    await Promise.all((answering.length === 0 ? all : answering).map(lookAt))
-    const silent = answering.length === 0 || views.size === 0 ? [] : all.filter((shard) => !answering.includes(shard))
-    if (silent.length > 0) await within(graceMs, Promise.all(silent.map((shard) => this.#lookAgain(shard, lookAt))))
     for (const [shard, error] of failures) {
       if (mayPass(error)) continue
       this.#unanswered.delete(keyOf(shard, request))
       throw error
     }
     if (views.size === 0) throw [...failures.values()][0]
-    // The returned map is a copy, because a silent shard that answers later still adds its answer to the original map.
-    return new Map(views)
-  }
-
-  /** Calls a silent shard, unless a call of an earlier claim is still in progress. */
-  #lookAgain(shard: number, lookAt: (shard: number) => Promise<void>): Promise<void> {
-    const look = this.#silent.get(shard) ?? lookAt(shard)
-    if (this.#silent.has(shard)) this.#silent.set(shard, look)
-    return look
+    return views
   }
 
   /** Claims from several shards. Returns what some shards claimed even if another shard fails. */
@@ -207,18 +179,14 @@ export class Claimer {
     wanted: ReadonlyMap<number, { readonly limit: number; readonly last: Place }>,
     share: number,
   ): Promise<{ readonly answers: ReadonlyMap<number, ShardAnswer>; readonly isWhole: boolean }> {
-    const answers = new Map<number, ShardAnswer>()
-    await Promise.all(
-      [...wanted].map(async ([shard, { limit, last }]) => {
-        const ofShard = { ...request, limit: limit + share, sweep: false }
-        try {
-          answers.set(shard, await this.#askShard(ofShard, { shard, shards }, 'take', share === 0 ? last : lastPlace))
-        } catch {
-          // The next claim learns whether the failed call has claimed occurrences, and the cause of the failure.
-          this.#silent.set(shard, null)
-        }
-      }),
-    )
+    const takes = [...wanted].map(async ([shard, { limit, last }]) => {
+      const ofShard = { ...request, limit: limit + share, sweep: false }
+      const place = share === 0 ? last : lastPlace
+      return [shard, await this.#askShard(ofShard, { shard, shards }, 'take', place)] as const
+    })
+    // After a failed call, the next claim learns whether that call has claimed occurrences, and the cause of the failure.
+    const settled = await Promise.allSettled(takes)
+    const answers = new Map(settled.flatMap((take) => (take.status === 'fulfilled' ? [take.value] : [])))
     return { answers, isWhole: answers.size === wanted.size }
   }
 
@@ -300,17 +268,6 @@ export class Claimer {
 
 function keyOf(shard: number, { owner }: ClaimRequest): string {
   return `${shard} ${owner.incarnation}`
-}
-
-/** Waits until the promise `work` has settled, but at most `limitMs` ms. */
-async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = systemClock.setTimer(limitMs, resolve)
-    work.finally(() => {
-      timer.cancel()
-      resolve()
-    })
-  })
 }
 
 function join(whole: ShardAnswer, part: ShardAnswer): ShardAnswer {
