@@ -28,7 +28,7 @@ export function byOrder(left: OccurrenceEntry, right: OccurrenceEntry): number {
  * Returns the same number as `orderAt` of the record. Most records have no priority, so the scheduled time in the entry
  * is enough.
  */
-export function orderOf({ scheduledAt, record }: OccurrenceEntry): number {
+function orderOf({ scheduledAt, record }: OccurrenceEntry): number {
   const { priority } = record.details
   return priority === undefined ? scheduledAt : scheduledAt - priority * priorityStepMs
 }
@@ -36,11 +36,6 @@ export function orderOf({ scheduledAt, record }: OccurrenceEntry): number {
 /** Compares failed occurrences by the time of their end, which always exists. */
 export function byEnd(left: OccurrenceEntry, right: OccurrenceEntry): number {
   return (left.record.finishedAt as number) - (right.record.finishedAt as number) || compareText(left.id, right.id)
-}
-
-/** Compares running occurrences by their deadline, which always exists. */
-export function byDeadline(left: OccurrenceEntry, right: OccurrenceEntry): number {
-  return (left.record.deadlineAt as number) - (right.record.deadlineAt as number) || left.ordinal - right.ordinal
 }
 
 export function compareText(left: string, right: string): number {

@@ -10,11 +10,11 @@ import type {
   OccurrenceState,
   Page,
 } from '@jobistemer/core/storage'
-import { cursorError, isFinal, shardOf } from '@jobistemer/core/storage'
+import { cursorError, isFinal, pageOfOccurrences, shardOf } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
-import type { JobOccurrences } from './job-occurrences.ts'
 import { byId, type MemoryJob } from './memory-job.ts'
-import { bySchedule, compareText, type OccurrenceEntry, orderOf } from './occurrence-entry.ts'
+import { compareText, type OccurrenceEntry } from './occurrence-entry.ts'
+import type { SortedList } from './sorted-list.ts'
 
 const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 
@@ -80,106 +80,79 @@ function listDueJobs({ dueJobs }: Database, { limit, cursor }: JobQuery, due: Du
 function jobsFor(database: Database, { changedSince, cursor }: JobQuery): Iterable<MemoryJob> {
   if (changedSince !== undefined) {
     const changed: MemoryJob[] = []
-    for (const job of database.jobsByChange.ascending(changeKey(changedSince))) {
+    const start = { head: { changedAt: changedSince }, changeOrdinal: -1 } as MemoryJob
+    for (const job of database.jobsByChange.ascending(start)) {
       changed.push(job)
       if (changed.length === scanLimit) break
     }
     if (changed.length < scanLimit) return changed.sort(byId)
   }
-  return database.jobsById.ascending(cursor === null ? undefined : jobKey(cursor))
-}
-
-export function listOccurrences(database: Database, query: OccurrenceQuery): Page<OccurrenceRecord> {
-  if (query.kind === 'failed') return listFailed(database, query)
-  return query.kind === 'job' ? listOfJob(database, query) : listLive(database, query)
+  return database.jobsById.ascending(cursor === null ? undefined : ({ id: cursor } as MemoryJob))
 }
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 
-function listOfJob(database: Database, query: Query<'job'>): Page<OccurrenceRecord> {
-  const occurrences = database.jobs.get(query.jobId)?.occurrences ?? null
-  if (occurrences === null) return { items: [], cursor: null }
-  const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = query
-  const last = query.cursor === null ? null : readCursor(query.cursor)
-  const states = query.states === undefined ? null : new Set<OccurrenceState>(query.states)
-  const rising = query.order === 'ascending'
-  const live = states !== null && query.states?.every((state) => !isFinal(state)) === true
-  return page(
-    live ? liveOf(occurrences, rising) : historyOf(occurrences, rising, last, rising ? from : to),
-    query.limit,
-    {
-      stops: (entry) => (rising ? entry.scheduledAt >= to : entry.scheduledAt < from),
-      accepts: (entry) =>
-        entry.scheduledAt >= from &&
-        entry.scheduledAt < to &&
-        (states === null || states.has(entry.record.state)) &&
-        (last === null || (rising ? compareKey(entry, last) > 0 : compareKey(entry, last) < 0)),
-      print: ({ record }) => record,
-      cursorOf: (entry) => `${entry.scheduledAt} ${entry.id}`,
-    },
-  )
+export function listOccurrences(database: Database, query: OccurrenceQuery): Page<OccurrenceRecord> {
+  if (query.cursor !== null) readCursor(query.cursor)
+  if (query.kind === 'live') return pageOfOccurrences(database.live.inState(query.state).map(recordOf), query)
+  const { jobId } = query
+  const occurrences = (jobId === undefined ? undefined : database.jobs.get(jobId)?.occurrences) ?? null
+  if (query.kind === 'failed') {
+    return pageOfList(jobId === undefined ? database.failed : (occurrences?.failed ?? null), query, byEndOf)
+  }
+  const { states } = query
+  if (occurrences === null || states?.some(isFinal) !== false) {
+    return pageOfList(occurrences?.history ?? null, query, byScheduleOf, states)
+  }
+  const { pending, queued, running } = occurrences.live
+  const live = [...pending.ascending(), ...queued.ascending(), ...running.ascending()]
+  return pageOfOccurrences(live.map(recordOf), query)
 }
 
-/** Returns only live occurrences, sorted by schedule, without a walk through the history. */
-function liveOf({ live: { pending, queued, running } }: JobOccurrences, rising: boolean): Iterable<OccurrenceEntry> {
-  const entries = [...pending.ascending(), ...queued.ascending(), ...running.ascending()].sort(bySchedule)
-  return rising ? entries : entries.reverse()
+/** The instant by which a list of occurrences is sorted, and an entry at a position of this list. */
+interface ListOrder {
+  readonly atOf: (entry: OccurrenceEntry) => number
+  readonly keyAt: (place: CursorKey) => OccurrenceEntry
 }
 
-function historyOf(
-  { history }: JobOccurrences,
-  rising: boolean,
-  last: CursorKey | null,
-  bound: number,
-): Iterable<OccurrenceEntry> {
-  // Without a cursor, the walk begins at the instant `bound`: the empty id sorts before the ids of all occurrences at
-  // this instant.
-  const key = scheduleKey(last ?? { order: bound, id: '' })
-  return rising ? history.ascending(key) : history.descending(key)
+const byScheduleOf: ListOrder = {
+  atOf: ({ scheduledAt }) => scheduledAt,
+  keyAt: ({ order, id }) => ({ scheduledAt: order, id }) as OccurrenceEntry,
 }
 
-function listFailed(database: Database, query: Query<'failed'>): Page<OccurrenceRecord> {
-  const { jobId, from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = query
-  const failed = jobId === undefined ? database.failed : (database.jobs.get(jobId)?.occurrences?.failed ?? null)
-  if (failed === null) return { items: [], cursor: null }
-  const last = query.cursor === null ? null : readCursor(query.cursor)
-  const rising = query.order === 'ascending'
-  const key = endKey(last ?? { order: rising ? from : to, id: '' })
-  return page(rising ? failed.ascending(key) : failed.descending(key), query.limit, {
-    stops: (entry) => (rising ? endOf(entry) >= to : endOf(entry) < from),
+const byEndOf: ListOrder = {
+  atOf: ({ record }) => record.finishedAt as number,
+  keyAt: ({ order, id }) => ({ record: { finishedAt: order }, id }) as OccurrenceEntry,
+}
+
+function pageOfList(
+  list: SortedList<OccurrenceEntry> | null,
+  { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY, cursor, limit, order }: Query<'job' | 'failed'>,
+  { atOf, keyAt }: ListOrder,
+  states?: readonly OccurrenceState[],
+): Page<OccurrenceRecord> {
+  if (list === null) return { items: [], cursor: null }
+  const last = cursor === null ? null : readCursor(cursor)
+  const rising = order === 'ascending'
+  // The empty id precedes all other ids.
+  const key = keyAt(last ?? { order: rising ? from : to, id: '' })
+  const wanted = states === undefined ? null : new Set(states)
+  return page(rising ? list.ascending(key) : list.descending(key), limit, {
+    stops: (entry) => (rising ? atOf(entry) >= to : atOf(entry) < from),
     // A descending walk begins before the cursor's entry. An ascending walk begins at the cursor's entry and must skip
     // that entry.
-    accepts: (entry) => endOf(entry) >= from && endOf(entry) < to && (last === null || entry.id !== last.id),
-    print: ({ record }) => record,
-    cursorOf: (entry) => `${endOf(entry)} ${entry.id}`,
+    accepts: (entry) =>
+      atOf(entry) >= from &&
+      atOf(entry) < to &&
+      entry.id !== last?.id &&
+      (wanted === null || wanted.has(entry.record.state)),
+    print: recordOf,
+    cursorOf: (entry) => `${atOf(entry)} ${entry.id}`,
   })
 }
 
-function endOf({ record }: OccurrenceEntry): number {
-  return record.finishedAt as number
-}
-
-function listLive(database: Database, query: Query<'live'>): Page<OccurrenceRecord> {
-  const last = query.cursor === null ? null : readCursor(query.cursor)
-  const print = ({ record }: OccurrenceEntry): OccurrenceRecord => record
-  if (query.state !== 'running') {
-    const entries = database.live[query.state].ascending(last === null ? undefined : orderKey(last))
-    return page(entries, query.limit, {
-      stops: () => false,
-      accepts: (entry) => last === null || orderOf(entry) !== last.order || entry.id !== last.id,
-      print,
-      cursorOf: (entry) => `${orderOf(entry)} ${entry.id}`,
-    })
-  }
-  const { node, deadlineBefore = Number.POSITIVE_INFINITY } = query
-  return page(database.live.running.ascending(last === null ? undefined : deadlineKey(last)), query.limit, {
-    stops: ({ record }) => (record.deadlineAt as number) > deadlineBefore,
-    accepts: ({ record, ordinal }) =>
-      (node === undefined || record.owner?.node === node) &&
-      (last === null || record.deadlineAt !== last.order || ordinal > Number(last.id)),
-    print,
-    cursorOf: ({ record, ordinal }) => `${record.deadlineAt} ${ordinal}`,
-  })
+function recordOf({ record }: OccurrenceEntry): OccurrenceRecord {
+  return record
 }
 
 interface PageRules<Entry, Item> {
@@ -219,34 +192,4 @@ function readCursor(cursor: string): CursorKey {
     throw cursorError(cursor)
   }
   return { order: Number(order), id }
-}
-
-function compareKey(entry: OccurrenceEntry, key: CursorKey): number {
-  return entry.scheduledAt - key.order || compareText(entry.id, key.id)
-}
-
-// Keys that stand for a position between entries of a sorted list. They contain only the fields that the comparison reads.
-
-function scheduleKey(key: CursorKey): OccurrenceEntry {
-  return { scheduledAt: key.order, id: key.id } as OccurrenceEntry
-}
-
-function orderKey(key: CursorKey): OccurrenceEntry {
-  return { scheduledAt: key.order, id: key.id, record: { details: {} } } as OccurrenceEntry
-}
-
-function endKey(key: CursorKey): OccurrenceEntry {
-  return { record: { finishedAt: key.order }, id: key.id } as OccurrenceEntry
-}
-
-function deadlineKey(key: CursorKey): OccurrenceEntry {
-  return { record: { deadlineAt: key.order }, ordinal: Number(key.id) } as unknown as OccurrenceEntry
-}
-
-function jobKey(id: string): MemoryJob {
-  return { id } as MemoryJob
-}
-
-function changeKey(changedAt: number): MemoryJob {
-  return { head: { changedAt }, changeOrdinal: -1 } as unknown as MemoryJob
 }
