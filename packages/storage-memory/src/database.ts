@@ -12,7 +12,7 @@ import {
 import { DueJobs } from './due-jobs.ts'
 import { JobOccurrences } from './job-occurrences.ts'
 import { LiveIndex } from './live-index.ts'
-import { byChange, byId, MemoryJob } from './memory-job.ts'
+import { byId, MemoryJob } from './memory-job.ts'
 import { byEnd, type OccurrenceEntry } from './occurrence-entry.ts'
 import { SortedList } from './sorted-list.ts'
 import { WakeUps } from './wake-ups.ts'
@@ -22,7 +22,6 @@ export class Database {
   readonly jobs: Map<JobId, MemoryJob> = new Map()
   readonly jobsById: SortedList<MemoryJob> = new SortedList(byId)
   /** All jobs, including tombstones, by the instant of their last change. */
-  readonly jobsByChange: SortedList<MemoryJob> = new SortedList(byChange)
   readonly dueJobs: DueJobs = new DueJobs()
   readonly nodes: NodeList = new NodeList()
   readonly occurrences: Map<OccurrenceId, OccurrenceEntry> = new Map()
@@ -35,30 +34,25 @@ export class Database {
   #ordinal = 0
 
   addJob(head: JobRecord, version: JobVersionRecord): void {
-    const job = new MemoryJob(this, head, this.#ordinal++)
+    const job = new MemoryJob(this, head)
     job.addVersion(version)
     this.jobs.set(job.id, job)
     this.jobsById.add(job)
-    this.jobsByChange.add(job)
     this.dueJobs.changed(job)
   }
 
   /** Replaces the head of a job, and updates the indexes. */
   changeJob(job: MemoryJob, head: JobRecord): void {
     const isOtherPause = pausedUntil(job.head.paused) !== pausedUntil(head.paused)
-    this.jobsByChange.delete(job)
     if (isOtherPause) this.live.park(job)
     job.head = head
     if (isOtherPause) this.live.unpark(job)
-    job.changeOrdinal = this.#ordinal++
-    this.jobsByChange.add(job)
     this.dueJobs.changed(job)
   }
 
   removeJob(job: MemoryJob): void {
     this.jobs.delete(job.id)
     this.jobsById.delete(job)
-    this.jobsByChange.delete(job)
     this.dueJobs.removed(job)
   }
 

@@ -31,19 +31,18 @@ export class MemoryJob implements JobLedger<OccurrenceEntry> {
    * replace the head.
    */
   head: Mutable<JobRecord>
-  /** Number of the job's last change. This number orders jobs that changed at the same instant. */
-  changeOrdinal: number
+  /** The job's instant in `DueJobs`; `null` if the job is not in this list. */
+  dueAt: number | null = null
   /** The job's versions in ascending order; the last version is in force. */
   versions: readonly VersionEntry[] = []
   /** The job's occurrences; `null` until the first one, so that an idle job allocates no lists. */
   occurrences: JobOccurrences | null = null
   readonly #database: Database
 
-  constructor(database: Database, head: JobRecord, changeOrdinal: number) {
+  constructor(database: Database, head: JobRecord) {
     this.#database = database
     this.id = head.id
     this.head = head
-    this.changeOrdinal = changeOrdinal
   }
 
   get job(): JobRecord {
@@ -123,8 +122,4 @@ export class MemoryJob implements JobLedger<OccurrenceEntry> {
 
 export function byId(left: MemoryJob, right: MemoryJob): number {
   return compareText(left.id, right.id)
-}
-
-export function byChange(left: MemoryJob, right: MemoryJob): number {
-  return left.head.changedAt - right.head.changedAt || left.changeOrdinal - right.changeOrdinal
 }

@@ -12,7 +12,7 @@ import type {
 } from '@jobistemer/core/storage'
 import { cursorError, isFinal, pageOfOccurrences, shardOf } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
-import { byId, type MemoryJob } from './memory-job.ts'
+import type { MemoryJob } from './memory-job.ts'
 import { compareText, type OccurrenceEntry } from './occurrence-entry.ts'
 import type { SortedList } from './sorted-list.ts'
 
@@ -49,7 +49,9 @@ function latestOf(job: MemoryJob | undefined): OccurrenceRecord | null {
 export function listJobs(database: Database, query: JobQuery): Page<JobRecord> {
   if (query.due !== undefined) return listDueJobs(database, query, query.due)
   const { limit, cursor, changedSince = Number.NEGATIVE_INFINITY, owner, deleted = false } = query
-  return page(jobsFor(database, query), limit, {
+  // The key has only the member that the comparison reads.
+  const from = cursor === null ? undefined : ({ id: cursor } as MemoryJob)
+  return page(database.jobsById.ascending(from), limit, {
     stops: () => false,
     accepts: ({ id, head }) =>
       (cursor === null || compareText(id, cursor) > 0) &&
@@ -74,20 +76,6 @@ function listDueJobs({ dueJobs }: Database, { limit, cursor }: JobQuery, due: Du
     print: ({ head }) => head,
     cursorOf: ({ id, head }) => `${head.nextAt} ${id}`,
   })
-}
-
-/** Yields jobs by id: only the changed jobs if few jobs have changed, otherwise all jobs from the cursor on. */
-function jobsFor(database: Database, { changedSince, cursor }: JobQuery): Iterable<MemoryJob> {
-  if (changedSince !== undefined) {
-    const changed: MemoryJob[] = []
-    const start = { head: { changedAt: changedSince }, changeOrdinal: -1 } as MemoryJob
-    for (const job of database.jobsByChange.ascending(start)) {
-      changed.push(job)
-      if (changed.length === scanLimit) break
-    }
-    if (changed.length < scanLimit) return changed.sort(byId)
-  }
-  return database.jobsById.ascending(cursor === null ? undefined : ({ id: cursor } as MemoryJob))
 }
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
