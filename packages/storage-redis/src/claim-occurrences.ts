@@ -45,22 +45,6 @@ interface ShardAnswer extends WholeAnswer {
   readonly wakes: boolean
 }
 
-/** The arguments of a claim call to one shard. */
-interface Ask {
-  readonly mode: 'peek' | 'take'
-  readonly last: Place
-  /** Number of the call, which grows with each call. A repeated command has the same number. */
-  readonly number: number
-  /**
-   * Whether an earlier call got no answer. If the earlier call arrives at the server after this call, the script must claim
-   * nothing for the earlier call.
-   */
-  readonly fences: boolean
-  /** The positions from which the search for superseded occurrences and the scan of due occurrences continue. */
-  readonly cursor: string
-  readonly place: Buffer
-}
-
 type Spot = Pick<ScriptCall, 'shard' | 'shards'>
 
 const lastPlace: Place = { order: never, key: 'f'.repeat(32) }
@@ -195,7 +179,15 @@ export class Claimer {
    * owner's next claim learns whether the failed call has claimed more.
    */
   async #askShard(request: ClaimRequest, spot: Spot, mode: 'peek' | 'take', last: Place): Promise<ShardAnswer> {
+    const { connection, channel, sender } = this.#ledger
+    const { now, owner } = request
     const key = keyOf(spot.shard, request)
+    // A handler key that is a job's id is not stored with the job. For such a key the script compares the job's id.
+    const excepted = request.exceptHandlerKeys.flatMap((handlerKey): ScriptArgument[] => {
+      const id = Buffer.allocUnsafe(16)
+      const isId = handlerKey.startsWith('job_') && codec1.writeId(id, 0, handlerKey as JobId)
+      return isId ? [handlerKey, id] : [handlerKey]
+    })
     let whole: ShardAnswer | null = null
     let { sweep } = request
     let cursor = '0'
@@ -209,10 +201,24 @@ export class Claimer {
       // Number of found occurrences that count towards the limit. A continued peek does not know their jobs, so it
       // cannot check whether all of them may start. The claim checks this later.
       const counted = whole?.seen.filter(({ isBlocked }) => !isBlocked).length ?? 0
-      const call = { ...request, limit: Math.max(0, request.limit - taken - counted), sweep }
+      const limit = Math.max(0, request.limit - taken - counted)
+      // If the earlier call arrives at the server after this one, the script must claim nothing for the earlier call.
+      const fences = asked !== undefined
+      const isPeek = mode === 'peek'
+      const values = printFields(layouts.claim, { now, number, limit, sweep, isPeek, fences, lastAt: last.order })
+      values.write(last.key, layouts.claim.at.lastId, 'hex')
       try {
-        const fences = asked !== undefined
-        const [outcome, ...parts] = await this.#call(call, spot, { mode, last, number, fences, cursor, place })
+        const [reply] = await connection.write([
+          {
+            script: claimScript,
+            ...spot,
+            arguments: [values, channel, sender, printOwner(owner), place, cursor, ...excepted],
+            // Each storage object numbers its own claims, so the key contains the sender besides the incarnation.
+            extraKey: (prefix) => `${prefix}claimed:${sender}:${owner.incarnation}`,
+            order: 'ahead',
+          },
+        ])
+        const [outcome, ...parts] = reply as readonly [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]
         const kind = outcome.toString()
         if (kind === 'repeated') throw repeatedError()
         // Until the script has answered `done`, and so has stored the number of the unanswered claim, further calls may repeat
@@ -229,40 +235,12 @@ export class Claimer {
         place = parts[4]
       } catch (error) {
         if (isRepeated(error)) this.#unanswered.delete(key)
-        else if (mode === 'take' && call.limit > 0) this.#unanswered.set(key, number)
+        else if (mode === 'take' && limit > 0) this.#unanswered.set(key, number)
         if (whole === null || taken === 0) throw error
         return { ...whole, stopped: true, isLeftover }
       }
       if (place.length === 0) return { ...whole, isLeftover }
     }
-  }
-
-  async #call(
-    request: ClaimRequest,
-    spot: Spot,
-    { mode, last, number, fences, cursor, place }: Ask,
-  ): Promise<readonly [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]> {
-    const { connection, channel, sender } = this.#ledger
-    const { now, owner, limit, exceptHandlerKeys, sweep } = request
-    const isPeek = mode === 'peek'
-    const values = printFields(layouts.claim, { now, number, limit, sweep, isPeek, fences, lastAt: last.order })
-    values.write(last.key, layouts.claim.at.lastId, 'hex')
-    // A handler key that is a job's id is not stored with the job. For such a key the script compares the job's id.
-    const excepted = exceptHandlerKeys.flatMap((key): ScriptArgument[] => {
-      const id = Buffer.allocUnsafe(16)
-      return key.startsWith('job_') && codec1.writeId(id, 0, key as JobId) ? [key, id] : [key]
-    })
-    const [reply] = await connection.write([
-      {
-        script: claimScript,
-        ...spot,
-        arguments: [values, channel, sender, printOwner(owner), place, cursor, ...excepted],
-        // Each storage object numbers its own claims, so the key contains the sender besides the incarnation.
-        extraKey: (prefix) => `${prefix}claimed:${sender}:${owner.incarnation}`,
-        order: 'ahead',
-      },
-    ])
-    return reply as readonly [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]
   }
 }
 
