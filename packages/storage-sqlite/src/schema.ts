@@ -101,9 +101,9 @@ export const migrations: readonly string[] = [
     counter INTEGER NOT NULL,
     started_at INTEGER NOT NULL,
     leaving INTEGER NOT NULL,
-    about TEXT NOT NULL
+    about TEXT NOT NULL,
+    profile TEXT
   ) STRICT;
-  CREATE TABLE {node_profiles} (incarnation TEXT NOT NULL PRIMARY KEY, profile TEXT NOT NULL) STRICT;
 
   CREATE TABLE {handlers} (row INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE) STRICT;
 
