@@ -1,10 +1,9 @@
 import type { UpdateItemCommandInput } from '@aws-sdk/client-dynamodb'
 import { isFailure, judgeSettle, type SettleAnswer, type SettleItem } from '@jobistemer/core/storage'
 import { type Item, json, number, text } from './attributes.ts'
-import { isBulky } from './bulk.ts'
+import { isBulky, type Table } from './table.ts'
 import { keyItem, shardOf } from './keys.ts'
 import { failedPlace, names, ownerValue, readOccurrence } from './occurrence-item.ts'
-import type { Table } from './table.ts'
 
 /**
  * Settles an occurrence by one write, without reading it first. Most settles succeed in this way, because most ends concern no

@@ -1,5 +1,5 @@
 import type { MemoryJob } from './memory-job.ts'
-import { compareText } from './occurrence-entry.ts'
+import { compareText } from './occurrences.ts'
 import { SortedList } from './sorted-list.ts'
 
 /**

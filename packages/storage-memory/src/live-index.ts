@@ -1,6 +1,6 @@
 import { claimableFrom, isDelayed, type LiveCounts, type LiveState } from '@jobistemer/core/storage'
 import type { MemoryJob } from './memory-job.ts'
-import { byOrder, type OccurrenceEntry } from './occurrence-entry.ts'
+import { byOrder, type OccurrenceEntry } from './occurrences.ts'
 import { SortedList } from './sorted-list.ts'
 
 /** The live occurrences of all jobs. Finished occurrences are not in this index, so no cost grows with the history. */

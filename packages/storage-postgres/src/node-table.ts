@@ -6,9 +6,7 @@ import {
   objectOfStored,
   parseStored,
 } from '@jobistemer/core/storage'
-import { anyOf } from './one-of.ts'
-import { isTrue, numberOf, plainArray, type Row, type Session, textArray } from './sql.ts'
-import { readText, storeText } from './stored-text.ts'
+import { anyOf, isTrue, numberOf, plainArray, readText, type Row, type Session, storeText, textArray } from './sql.ts'
 
 /** Stores and reads node records. Each part of a heartbeat (removal, write, read) is one statement, and atomic for each record. */
 export async function heartbeat(session: Session, schema: string, request: HeartbeatRequest): Promise<HeartbeatAnswer> {

@@ -1,5 +1,5 @@
 import { finalStates, isFailure } from '@jobistemer/core/storage'
-import { lanes, stateCode } from './state-codes.ts'
+import { lanes, stateCode } from './occurrence-row.ts'
 import { stepFunctions, sumRows } from './step-functions.ts'
 
 /** Value of `paused_until` in the head of a job whose pause has no end. */

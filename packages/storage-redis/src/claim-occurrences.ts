@@ -6,14 +6,12 @@ import {
   compareOrder,
   type OccurrenceRecord,
 } from '@jobistemer/core/storage'
-import type { ScriptArgument, ScriptCall } from './connection.ts'
-import { parseFields, printFields } from './layout.ts'
-import type { Ledger } from './ledger.ts'
-import { never } from './numbers.ts'
+import type { Ledger, ScriptArgument, ScriptCall } from './connection.ts'
+import { never, parseFields, printFields } from './layout.ts'
 import { printOwner, readOccurrence } from './occurrence-form.ts'
 import { isRepeated, mayPass, repeatedError } from './redis-errors.ts'
 import { bySchedule, readNotices } from './replies.ts'
-import { layouts } from './request-layouts.ts'
+import { layouts } from './layouts.ts'
 import { claimScript } from './scripts/claim.ts'
 
 const { readOccurrenceId } = codec1

@@ -7,7 +7,7 @@ import {
   objectOfStored,
   parseStored,
 } from '@jobistemer/core/storage'
-import type { NamedTables } from './table-names.ts'
+import type { NamedTables } from './schema.ts'
 
 interface NodeRow {
   readonly incarnation: string

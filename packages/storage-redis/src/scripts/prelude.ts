@@ -1,8 +1,6 @@
 import { codec1, failedStates, priorityStepMs, startRateReason, wokenAtOnce } from '@jobistemer/core/storage'
-import { allFields, fieldsBetween, readFields, tableFields, writeFields } from '../layout.ts'
-import { always, never } from '../numbers.ts'
-import { layouts } from '../request-layouts.ts'
-import { headLayout, recordLayout, rescueStep } from '../stored-layouts.ts'
+import { allFields, always, fieldsBetween, never, readFields, tableFields, writeFields } from '../layout.ts'
+import { headLayout, layouts, recordLayout, rescueStep } from '../layouts.ts'
 
 const { kindCodes, policyCodes, recoveredBit, stateCodes } = codec1
 
@@ -69,8 +67,7 @@ const catchUpAtOnce = 8
  * stored number is missing or differs, and the call fails without effect. The storage then checks the namespace again. A
  * version with another form of the data stores another text here, so that older storages stop.
  *
- * Layouts. Heads and records have the layouts of `stored-layouts.ts`; requests and answers have those of
- * `request-layouts.ts`.
+ * Layouts. `layouts.ts` defines the layouts of heads, records, requests and answers.
  */
 export const prelude: string = `
 local call, read, write, sub = redis.call, struct.unpack, struct.pack, string.sub

@@ -1,6 +1,7 @@
 import type { OccurrenceId } from '@jobistemer/core'
-import { type OccurrenceRecord, priorityStepMs } from '@jobistemer/core/storage'
+import { type JobCounts, type LiveState, type OccurrenceRecord, priorityStepMs } from '@jobistemer/core/storage'
 import type { MemoryJob } from './memory-job.ts'
+import { SortedList } from './sorted-list.ts'
 
 /** An occurrence and its position in the indexes. Its record is never changed in place, only replaced. */
 export interface OccurrenceEntry {
@@ -40,4 +41,37 @@ export function byEnd(left: OccurrenceEntry, right: OccurrenceEntry): number {
 
 export function compareText(left: string, right: string): number {
   return left < right ? -1 : left > right ? 1 : 0
+}
+
+/** The occurrences of one job, and the counts of its live ones. */
+export class JobOccurrences implements JobCounts {
+  /** Number of delayed occurrences: triggers and replays that wait for their due time, or have not been claimed since. */
+  delayed = 0
+  /** All occurrences of the job, including live ones, by their scheduled time. */
+  readonly history: SortedList<OccurrenceEntry> = new SortedList(bySchedule)
+  readonly live: { readonly [State in LiveState]: SortedList<OccurrenceEntry> } = {
+    pending: new SortedList(byOrder),
+    queued: new SortedList(byOrder),
+    running: new SortedList(bySchedule),
+  }
+  /** Failed occurrences; `null` until the first failure, because most jobs have none. */
+  failed: SortedList<OccurrenceEntry> | null = null
+
+  /** Failed occurrences, by the time of their end. */
+  get failures(): SortedList<OccurrenceEntry> {
+    this.failed ??= new SortedList(byEnd)
+    return this.failed
+  }
+
+  get pending(): number {
+    return this.live.pending.size
+  }
+
+  get queued(): number {
+    return this.live.queued.size
+  }
+
+  get running(): number {
+    return this.live.running.size
+  }
 }
