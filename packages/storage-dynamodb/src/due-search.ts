@@ -9,8 +9,7 @@ import {
 } from '@jobistemer/core/storage'
 import type { Item } from './attributes.ts'
 import { jobOfKey, keyOf } from './keys.ts'
-import { hintOf, type LiveHint, liveQuery, partitionsOf, queryGroup } from './live-index.ts'
-import { isMarker } from './priority-levels.ts'
+import { hintOf, isMarker, type LiveHint, liveQuery, partitionsOf, queryGroup } from './live-index.ts'
 import { loadOccurrences, type Table } from './table.ts'
 
 /** Minimum number of pending occurrences that a page reads from each partition of the index. */
@@ -141,6 +140,6 @@ export async function findStranded(table: Table): Promise<readonly JobId[]> {
     ...liveQuery(table, { group: 'pending', shard: 0 }),
     ExpressionAttributeValues: { ':place': { S: table.keys.planPartition } },
   }
-  for await (const item of table.requests.queryAll(plans)) jobs.add(jobOfKey(keyOf(item)))
+  for await (const item of table.requests.queryAll(plans)) jobs.add(jobOfKey(keyOf(item).pk))
   return [...jobs]
 }

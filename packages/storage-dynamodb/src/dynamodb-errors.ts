@@ -116,8 +116,8 @@ export function storageError(error: unknown, tableName: string): JobistemerError
   const name = nameOf(error)
   const detail = `${name || 'no name'}: ${messageOf(error)}`
   const isForeign = /schema|index|provided key element|conditions on the keys/i.test(messageOf(error))
-  if (name === 'ValidationException' && isForeign) return foreignTable(tableName, detail, error)
-  const meaning = meanings.find(({ pattern }) => pattern.test(name)) ?? otherFailure
+  const known = name === 'ValidationException' && isForeign ? foreign : undefined
+  const meaning = known ?? meanings.find(({ pattern }) => pattern.test(name)) ?? otherFailure
   return failureOf(meaning, detail, { field: 'tableName', value: tableName, cause: error })
 }
 
@@ -125,10 +125,6 @@ const foreign: FailureMeaning = {
   code: 'STORAGE_FOREIGN',
   message: "The table has other keys or indexes than Jobistemer's",
   remedy: 'Give Jobistemer a table of its own, made with createTable() or its CloudFormation template.',
-}
-
-function foreignTable(tableName: string, detail: string, cause?: unknown): JobistemerError {
-  return failureOf(foreign, detail, { field: 'tableName', value: tableName, cause })
 }
 
 const noRights: FailureMeaning = {

@@ -1,12 +1,12 @@
-import type { AsyncLedger } from '@jobistemer/core/storage'
+import { type AsyncLedger, type Storage, storageFromLedger } from '@jobistemer/core/storage'
 import { findCancelRequested, findDue, findNextDue, findStranded } from './due-search.ts'
 import { get } from './get-records.ts'
 import { heartbeat } from './heartbeat.ts'
-import { KnownVersions } from './known-versions.ts'
 import { Keys } from './keys.ts'
+import { KnownVersions } from './known-versions.ts'
 import { openTable } from './open-table.ts'
-import type { ReadOptions } from './options.ts'
-import { PriorityLevels } from './priority-levels.ts'
+import { type DynamoDBStorageOptions, type ReadOptions, readOptions } from './options.ts'
+import { PriorityLevels } from './live-index.ts'
 import { prune } from './prune-history.ts'
 import { listJobs } from './query-jobs.ts'
 import { listOccurrences } from './query-occurrences.ts'
@@ -16,7 +16,7 @@ import { runStep } from './run-step.ts'
 import { concurrency, itemsPerStep, type Table } from './table.ts'
 
 /** Implements core's ledger on the table. Each step on a job is one commit, guarded by revisions. */
-export class DynamoDBLedger implements AsyncLedger {
+class DynamoDBLedger implements AsyncLedger {
   readonly kind = 'async'
   readonly unit = 'job'
   readonly itemsPerStep: number = itemsPerStep
@@ -91,4 +91,18 @@ export class DynamoDBLedger implements AsyncLedger {
     }
     return this.#table
   }
+}
+
+/**
+ * Storage in a DynamoDB table, for any number of nodes in one region.
+ *
+ * ```ts
+ * const storage = dynamodbStorage({ client: new DynamoDBClient({}), tableName: 'jobs' })
+ * ```
+ *
+ * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`. The first call checks that the
+ *   table exists and is one of Jobistemer's.
+ */
+export function dynamodbStorage(options: DynamoDBStorageOptions): Storage {
+  return storageFromLedger(new DynamoDBLedger(readOptions(options)))
 }

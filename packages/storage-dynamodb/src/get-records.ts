@@ -3,9 +3,8 @@ import type { GetAnswer, GetRequest, LiveCounts } from '@jobistemer/core/storage
 import { text } from './attributes.ts'
 import { readVersion } from './job-item.ts'
 import { JobReading } from './job-reading.ts'
-import { type LivePartition, liveQuery, partitionsOf } from './live-index.ts'
-import { latestRuns } from './query-failures.ts'
-import { noMarkers, onlyMarkers } from './priority-levels.ts'
+import { type LivePartition, liveQuery, noMarkers, onlyMarkers, partitionsOf } from './live-index.ts'
+import { latestRuns } from './query-occurrences.ts'
 import { loadJobs } from './query-jobs.ts'
 import { findAddresses, loadHead, loadOccurrences, type Table } from './table.ts'
 

@@ -7,12 +7,12 @@ import {
   type NodeAtCounter,
   type NodeProfile,
   type NodeRecord,
+  objectOfStored,
 } from '@jobistemer/core/storage'
-import { number } from './attributes.ts'
-import { counterName, nodeItem, profileItem, readNode, readProfile } from './node-item.ts'
-import { contended, type Table, untilDecided } from './table.ts'
-import { keyItem } from './keys.ts'
+import { type Item, json, number, numberOf, optionalJson, storedJson } from './attributes.ts'
+import { incarnationOfKey, keyItem, keyOf, type Keys } from './keys.ts'
 import { partitionQuery } from './requests.ts'
+import { contended, type Table, untilDecided } from './table.ts'
 
 /** Implements `heartbeat` of `Storage`: one write and one consistent read, if no profile changes and no node is removed. */
 export async function heartbeat(table: Table, request: HeartbeatRequest): Promise<HeartbeatAnswer> {
@@ -87,4 +87,38 @@ async function removeNode(table: Table, { incarnation, counter }: NodeAtCounter)
     const item = await requests.get(key)
     return item !== null && readNode(item).counter === counter ? contended : null
   })
+}
+
+/** Name of the counter attribute. Writes of a node record are conditional on this attribute. */
+const counterName = 'c'
+
+function nodeItem(keys: Keys, { node, incarnation, counter, startedAt, leaving, about }: NodeRecord): Item {
+  const item: Item = {
+    ...keyItem(keys.node(incarnation)),
+    [counterName]: number(counter),
+    n: json(node),
+    s: number(startedAt),
+    a: json(about),
+  }
+  if (leaving) item.l = { BOOL: true }
+  return item
+}
+
+function readNode(item: Item): NodeRecord {
+  return {
+    node: optionalJson<string>(item, 'n') ?? '',
+    incarnation: incarnationOfKey(keyOf(item)),
+    counter: numberOf(item, counterName),
+    startedAt: numberOf(item, 's'),
+    leaving: item.l?.BOOL === true,
+    about: objectOfStored(storedJson(item.a)),
+  }
+}
+
+function profileItem(keys: Keys, incarnation: string, profile: NodeProfile): Item {
+  return { ...keyItem(keys.profile(incarnation)), j: json(profile) }
+}
+
+function readProfile(item: Item): NodeProfile {
+  return objectOfStored(storedJson(item.j))
 }

@@ -1,5 +1,5 @@
-export { type CreateTableOptions, createTable } from './create-table.ts'
-export { dynamodbStorage } from './dynamodb-storage.ts'
+export { type CreateTableOptions, createTable } from './open-table.ts'
+export { dynamodbStorage } from './dynamodb-ledger.ts'
 export type { DynamoDBStorageOptions } from './options.ts'
 export {
   type CloudFormationTemplate,

@@ -8,6 +8,7 @@ import {
   numbersOfStored,
   objectOfStored,
   type OccurrenceAddress,
+  type OccurrenceRecord,
   type OverlapPolicy,
   overlapRuleOf,
   pauseOfStored,
@@ -18,8 +19,7 @@ import {
 } from '@jobistemer/core/storage'
 import * as attribute from './attributes.ts'
 import type { Item } from './attributes.ts'
-import { jobOfKey, keyItem, keyOf, type Keys } from './keys.ts'
-import { parseLiveList, printLiveList, printPriorities, type Waiting, withPriorities } from './live-list.ts'
+import { jobOfKey, keyItem, keyOf, type Keys, uuidOf } from './keys.ts'
 
 /**
  * The stored head of a job: the data on which its steps decide, and the lists of its live occurrences. The version item
@@ -55,7 +55,7 @@ export interface StoredHead extends Omit<JobRecord, keyof VersionContent> {
  * The pages that list the active occurrences for which a head has no room: numbers `from` to `to - 1`, with `entries`
  * entries in total.
  */
-export interface ActivePages {
+interface ActivePages {
   readonly from: number
   readonly to: number
   readonly entries: number
@@ -117,7 +117,7 @@ const defaultMaxQueued = 100_000
 export const firstLookAt = 12
 
 export function readHead(item: Item): StoredHead {
-  const id = jobOfKey(keyOf(item))
+  const id = jobOfKey(keyOf(item).pk)
   const [from = 0, to = 0, entries = 0] = numbersOfStored(attribute.storedJson(item.e)) ?? []
   const { startRate, ...starts } = readStartNumbers(numbersOfStored(attribute.storedJson(item.s)))
   return {
@@ -172,7 +172,7 @@ export function versionItem(keys: Keys, job: JobRecord, now: number): Item {
 }
 
 export function readVersion(item: Item): JobVersionRecord {
-  const jobId = jobOfKey(keyOf(item))
+  const jobId = jobOfKey(keyOf(item).pk)
   const { fingerprint, definition } = contentOf(item, jobId)
   return {
     jobId,
@@ -218,4 +218,66 @@ function contentOf(item: Item, id: JobId): VersionContent {
     timeline: timelineOfStored(timeline),
     definition: definitionOfStored(definition),
   }
+}
+
+// A head stores its lists of live occurrences in binary form, 22 bytes for each occurrence. Every step pays for the
+// size of the head.
+
+const entryBytes = 22
+const instantBytes = 6
+// Offset that makes stored instants positive. 48 bits of milliseconds cover about 9,000 years, half of these years before 1970.
+const origin = 2 ** 47
+
+export function printLiveList(entries: readonly OccurrenceAddress[]): Uint8Array {
+  const bytes = Buffer.alloc(entries.length * entryBytes)
+  for (const [index, { id, scheduledAt }] of entries.entries()) {
+    const start = index * entryBytes
+    bytes.writeUIntBE(scheduledAt + origin, start, instantBytes)
+    bytes.write(uuidOf(id).replaceAll('-', ''), start + instantBytes, 'hex')
+  }
+  return bytes
+}
+
+export function parseLiveList(jobId: JobId, value: Uint8Array | undefined): readonly OccurrenceAddress[] {
+  if (value === undefined) return []
+  const bytes = Buffer.from(value)
+  const entries: OccurrenceAddress[] = []
+  for (let start = 0; start < bytes.length; start += entryBytes) {
+    const hex = bytes.toString('hex', start + instantBytes, start + entryBytes)
+    const uuid = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+    entries.push({ id: `occ_${uuid}`, jobId, scheduledAt: bytes.readUIntBE(start, instantBytes) - origin })
+  }
+  return entries
+}
+
+/** A waiting occurrence, with the members that core's `compareOrder` compares. */
+export interface Waiting extends OccurrenceAddress {
+  readonly details: Pick<OccurrenceRecord['details'], 'priority'>
+}
+
+/** The details of a waiting occurrence without a priority. */
+export const ordinary: Waiting['details'] = Object.freeze({})
+
+export function waitingOf({ id, jobId, scheduledAt, details: { priority } }: Waiting): Waiting {
+  return { id, jobId, scheduledAt, details: priority === undefined ? ordinary : { priority } }
+}
+
+/**
+ * Returns the priorities of the entries as one byte per entry, or `null` if no entry has a priority. The head stores
+ * these bytes beside the list.
+ */
+function printPriorities(entries: readonly Waiting[]): Uint8Array | null {
+  if (entries.every(({ details }) => details.priority === undefined)) return null
+  return new Uint8Array(Int8Array.from(entries, ({ details }) => details.priority ?? 0).buffer)
+}
+
+function withPriorities(
+  entries: readonly OccurrenceAddress[],
+  priorities: Uint8Array | undefined,
+): readonly Waiting[] {
+  const bytes = Int8Array.from(priorities ?? [])
+  return entries.map((entry, index) => {
+    const priority = bytes[index] ?? 0
+    return { ...entry, details: priority === 0 ? ordinary : { priority } }
+  })
 }

@@ -17,14 +17,12 @@ import {
   type StepState,
   type StoredJob,
 } from '@jobistemer/core/storage'
-import { type LiveLists, noLists, readHead, type StoredHead } from './job-item.ts'
-import type { Waiting } from './live-list.ts'
+import { type LiveLists, noLists, readHead, type StoredHead, type Waiting } from './job-item.ts'
 import type { StoredOccurrence } from './occurrence-item.ts'
 import { loadJobs } from './query-jobs.ts'
 import type { FoundItems } from './requests.ts'
-import { namedIn } from './reusable-keys.ts'
-import { queryQueue, readPages } from './read-lists.ts'
-import { addressIn, itemsPerStep, loadOccurrences, occurrenceIn, readItems, type Table } from './table.ts'
+import { addressIn, itemsPerStep, loadOccurrences, namedIn, occurrenceIn, readItems, type Table } from './table.ts'
+import { queryQueue, readPages } from './live-lists.ts'
 
 /**
  * Maximum number of pages of active occurrences that a step removes after it has checked them for ended ones. The live

@@ -211,7 +211,7 @@ export function addressOfKey({ pk, sk }: Key): OccurrenceAddress {
   const [instant, id] = sk.split('/')
   return {
     id: `occ_${id}`,
-    jobId: `job_${pk.slice(pk.lastIndexOf('/') + 1)}`,
+    jobId: jobOfKey(pk),
     scheduledAt: parseInstant(instant as string),
   }
 }
@@ -226,8 +226,9 @@ export function levelOfPartition(partition: string): number {
   return Number(/\.(-?\d+)\/\d+$/.exec(partition)?.[1] ?? 0)
 }
 
-export function jobOfKey({ pk }: Key): JobId {
-  return `job_${pk.slice(pk.lastIndexOf('/') + 1)}`
+/** Returns the id of the job whose UUID ends a partition key or a sort key. */
+export function jobOfKey(key: string): JobId {
+  return `job_${key.slice(key.lastIndexOf('/') + 1)}`
 }
 
 export function uuidOf(id: JobId | OccurrenceId): string {
@@ -257,9 +258,4 @@ export function sortableInstant(at: number): string {
 
 function parseInstant(sortable: string): number {
   return sortable.startsWith('-') ? Number(sortable.slice(1)) - least : Number(sortable)
-}
-
-/** Returns the id of the job whose UUID is the last part of a sort key. */
-export function jobOfKeyText(sk: string): JobId {
-  return `job_${sk.slice(sk.lastIndexOf('/') + 1)}`
 }

@@ -9,14 +9,12 @@ import {
   type PruneRequest,
 } from '@jobistemer/core/storage'
 import { type Item, number, numberOf, textOf } from './attributes.ts'
-import { bulkKeys, partsQuery } from './bulk.ts'
-import { carryOut } from './carry-out.ts'
+import { bulkKeys, concurrency, contended, freeKey, loadHead, partsQuery, type Table, untilDecided } from './table.ts'
+import { carryOut } from './run-step.ts'
 import { headItem, type StoredHead } from './job-item.ts'
-import { jobOfKeyText, type Key, keyItem, keyOf, sortableInstant } from './keys.ts'
+import { jobOfKey, type Key, keyItem, keyOf, sortableInstant } from './keys.ts'
 import { names, readOccurrence } from './occurrence-item.ts'
 import { hasRevision, remove } from './record-writes.ts'
-import { freeKey } from './reusable-keys.ts'
-import { concurrency, contended, loadHead, type Table, untilDecided } from './table.ts'
 import { groupsOf, partitionQuery } from './requests.ts'
 
 export async function prune(table: Table, request: PruneRequest): Promise<PruneAnswer> {
@@ -36,7 +34,7 @@ async function* jobsOf({ requests, keys }: Table, only: JobId | null): AsyncGene
     return
   }
   for await (const item of requests.queryAll(partitionQuery(keys.registry, ['id/', 'id/~'])))
-    yield jobOfKeyText(keyOf(item).sk)
+    yield jobOfKey(keyOf(item).sk)
 }
 
 /**

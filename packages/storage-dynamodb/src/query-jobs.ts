@@ -1,7 +1,7 @@
 import type { JobId } from '@jobistemer/core'
 import { cursorError, type JobQuery, type JobRecord, type Page } from '@jobistemer/core/storage'
 import { readHead, readJob, type StoredHead } from './job-item.ts'
-import { jobOfKeyText, keyOf, sortableInstant, uuidOf } from './keys.ts'
+import { jobOfKey, keyOf, sortableInstant, uuidOf } from './keys.ts'
 import { loadHead, type Table } from './table.ts'
 import { partitionQuery } from './requests.ts'
 
@@ -65,7 +65,7 @@ async function pageById(table: Table, query: JobQuery): Promise<Page<JobRecord>>
     Limit: Math.min(limit + 1, lookLimit),
   })
   const places = items.filter((item) => keyOf(item).sk !== after)
-  const ids = places.slice(0, limit).map((item) => jobOfKeyText(keyOf(item).sk))
+  const ids = places.slice(0, limit).map((item) => jobOfKey(keyOf(item).sk))
   const living = deleted ? ids : ids.filter((_, index) => places[index]?.d === undefined)
   const jobs = await matching(table, query, living)
   const isLast = last === null && places.length <= limit
@@ -77,7 +77,7 @@ async function changedSinceThen({ requests, keys }: Table, since: number): Promi
   const ids: JobId[] = []
   const query = partitionQuery(keys.registry, [`change/${sortableInstant(since)}`, 'change/~'])
   for await (const item of requests.queryAll(query)) {
-    if (ids.push(jobOfKeyText(keyOf(item).sk)) > lookLimit) return null
+    if (ids.push(jobOfKey(keyOf(item).sk)) > lookLimit) return null
   }
   return ids.sort()
 }

@@ -1,31 +1,19 @@
 import type { UpdateItemCommandInput } from '@aws-sdk/client-dynamodb'
 import { isFailure, judgeSettle, type SettleAnswer, type SettleItem } from '@jobistemer/core/storage'
 import { type Item, json, number, text } from './attributes.ts'
-import { hasBulk, isBulky, moveOut, outdatedParts, referenceTo, removeParts } from './bulk.ts'
+import { isBulky, type Table } from './table.ts'
 import { keyItem, shardOf } from './keys.ts'
 import { failedPlace, names, ownerValue, readOccurrence } from './occurrence-item.ts'
-import type { Table } from './table.ts'
 
 /**
  * Settles an occurrence by one write, without reading it first. Most settles succeed in this way, because most ends concern no
- * waiting occurrence. Returns `null` if the end or hand-back concerns other occurrences of the job, or if the record is not at
- * the item's address. After `null`, a step by core's rules settles the occurrence.
+ * waiting occurrence. Returns `null` if the end or hand-back concerns other occurrences of the job, if the record is not at
+ * the item's address, or if the task runs need separate items. After `null`, a step by core's rules settles the occurrence.
  */
 export async function quickSettle(table: Table, item: SettleItem, now: number): Promise<SettleAnswer | null> {
-  let runs = runsOf(item)
-  if (isBulky(runs, names.runs)) {
-    // The record is marked before its parts are written. So a prune removes the parts even if the settling write fails.
-    const marked = await table.requests.update(marking(table, item))
-    if (!marked.written) return refused(marked.found, item)
-    const saying = { [names.token]: number(item.token), [names.sequence]: number(item.sequence) }
-    runs = await moveOut(table, { ...keyItem(table.keys.occurrence(item)), ...saying, ...runs }, names.runs)
-  }
-  const outcome = await table.requests.update(alone(table, item, runs, now))
+  if (isBulky(runsOf(item), names.runs)) return null
+  const outcome = await table.requests.update(alone(table, item, now))
   if (!outcome.written) return refused(outcome.found, item)
-  if (hasBulk(outcome.before)) {
-    const { [names.detailsParts]: _, ...before } = outcome.before
-    await removeParts(table, outdatedParts(table.keys, item.id, before, runs))
-  }
   return accepted(outcome.before)
 }
 
@@ -52,18 +40,16 @@ function accepted(item: Item): SettleAnswer {
  * Builds the update that settles an occurrence by a write of its item alone. Its condition holds if `judgeSettle` would
  * return `apply` and the end wakes or cancels no other occurrence.
  */
-function alone({ keys }: Table, item: SettleItem, runs: Item, now: number): Omit<UpdateItemCommandInput, 'TableName'> {
+function alone({ keys }: Table, item: SettleItem, now: number): Omit<UpdateItemCommandInput, 'TableName'> {
   const { change } = item
   const { condition, values } = conditionOf(item)
   const sets = [`${names.sequence} = :sequence`, `${names.revision} = ${names.revision} + :one`]
   const removes: string[] = []
-  for (const name of [names.runs, referenceTo(names.runs)]) {
-    const value = runs[name]
-    if (value === undefined) removes.push(name)
-    else {
-      sets.push(`${name} = :${name}`)
-      values[`:${name}`] = value
-    }
+  const { [names.runs]: runs } = runsOf(item)
+  if (runs === undefined) removes.push(names.runs)
+  else {
+    sets.push(`${names.runs} = :runs`)
+    values[':runs'] = runs
   }
   if (change.kind !== 'progress') {
     sets.push('#s = :state')
@@ -97,21 +83,6 @@ function alone({ keys }: Table, item: SettleItem, runs: Item, now: number): Omit
   }
 }
 
-/**
- * Builds the update that marks a record as having parts (separate items for large attributes), before a write that
- * refers to parts.
- */
-function marking({ keys }: Table, item: SettleItem): Omit<UpdateItemCommandInput, 'TableName'> {
-  const { condition, values } = conditionOf(item)
-  return {
-    Key: keyItem(keys.occurrence(item)),
-    UpdateExpression: `SET ${names.hadParts} = :yes, ${names.revision} = ${names.revision} + :one`,
-    ConditionExpression: condition,
-    ExpressionAttributeNames: { '#s': names.state },
-    ExpressionAttributeValues: { ...values, ':yes': { BOOL: true } },
-  }
-}
-
 function conditionOf(item: SettleItem): { readonly condition: string; readonly values: Item } {
   const { kind } = item.change
   const unmarked = kind === 'progress' ? '' : ` AND attribute_not_exists(${names.marked})`
@@ -120,6 +91,7 @@ function conditionOf(item: SettleItem): { readonly condition: string; readonly v
   const ordinary = kind === 'release' ? ` AND attribute_not_exists(${names.priority})` : ''
   const ofOwner = item.owner == null ? '' : ` AND ${names.owner} = :owner`
   const isNews = `#s = :running AND ${names.token} = :token${ofOwner} AND ${names.sequence} < :sequence`
+  const unsplit = ` AND attribute_not_exists(${names.runsParts})`
   const values: Item = {
     ':running': text('running'),
     ':token': number(item.token),
@@ -127,13 +99,10 @@ function conditionOf(item: SettleItem): { readonly condition: string; readonly v
     ':one': number(1),
     ...(item.owner != null && { ':owner': ownerValue(item.owner) }),
   }
-  return { condition: `${isNews}${unmarked}${ordinary}`, values }
+  return { condition: `${isNews}${unsplit}${unmarked}${ordinary}`, values }
 }
 
-/**
- * Returns the attribute with the task runs, even if it is too large for an item; no attribute if there are no task
- * runs.
- */
+/** The attribute with the task runs. */
 function runsOf({ runs }: SettleItem): Item {
   return runs.length === 0 ? {} : { [names.runs]: json(runs) }
 }

@@ -2,14 +2,12 @@ import type { TransactWriteItem } from '@aws-sdk/client-dynamodb'
 import type { OccurrenceId } from '@jobistemer/core'
 import type { OccurrenceAddress, OccurrenceRecord, OccurrenceWrite } from '@jobistemer/core/storage'
 import { type Item, json, number, sizeOf, text } from './attributes.ts'
-import { isBulky, moveOut, outdatedParts, referenceTo, removeParts } from './bulk.ts'
-import { headItem, headNames, type StoredHead } from './job-item.ts'
+import { addressItem, isBulky, moveOut, outdatedParts, referenceTo, removeParts, type Table } from './table.ts'
+import { headItem, headNames, type StoredHead, type Waiting } from './job-item.ts'
 import type { JobReading } from './job-reading.ts'
 import { type Key, keyItem } from './keys.ts'
-import type { Waiting } from './live-list.ts'
 import { levelOf, names, occurrenceItem, type StoredOccurrence } from './occurrence-item.ts'
 import { transactionBytes, transactionLimit } from './requests.ts'
-import { addressItem, type Table } from './table.ts'
 
 /** The write of one occurrence record, as a part of a step. */
 export interface RecordWrite {

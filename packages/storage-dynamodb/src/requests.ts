@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import {
   type $Command,
   BatchGetItemCommand,
@@ -18,11 +17,13 @@ import {
   UpdateItemCommand,
   type UpdateItemCommandInput,
 } from '@aws-sdk/client-dynamodb'
+import { systemClock } from '@jobistemer/core'
+import { random } from '@jobistemer/core/storage'
+import { randomUUID } from 'node:crypto'
 import { type Item, text } from './attributes.ts'
 import { busyError, closedError, isContention, isOverload, noDate, storageError } from './dynamodb-errors.ts'
 import { type Key, keyItem, keyOf } from './keys.ts'
 import type { ReadOptions } from './options.ts'
-import { Pauses } from './pauses.ts'
 
 /** Splits the items into groups of at most `size`. */
 export function groupsOf<T>(items: readonly T[], size: number): readonly (readonly T[])[] {
@@ -326,4 +327,36 @@ function nameOf({ pk, sk }: Key): string {
 function foundBy(error: unknown): Item | null {
   if (!isContention(error)) throw error
   return (error as { readonly Item?: Item }).Item ?? null
+}
+
+const firstPauseMs = 25
+const longestPauseMs = 2000
+
+/**
+ * Pauses between the tries of one request. Each pause is twice as long as the previous one, with jitter, until the sum
+ * reaches the limit.
+ */
+export class Pauses {
+  readonly #limitMs: number
+  #pausedMs = 0
+  #tries = 0
+
+  constructor({ retryTimeoutMs }: { readonly retryTimeoutMs: number }) {
+    this.#limitMs = retryTimeoutMs
+  }
+
+  /** Waits for the next pause. Returns false without waiting if the sum of the pauses has reached the limit. */
+  async next(): Promise<boolean> {
+    if (this.#pausedMs >= this.#limitMs) return false
+    const longest = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(this.#tries++, 10))
+    // Waits at least half of the full pause, to relieve the table. The jitter keeps nodes from retrying at the same moment.
+    const pauseMs = Math.ceil(longest * (0.5 + random() / 2))
+    this.#pausedMs += pauseMs
+    await pause(pauseMs)
+    return true
+  }
+}
+
+export async function pause(delayMs: number): Promise<void> {
+  await new Promise<void>((resolve) => systemClock.setTimer(delayMs, resolve))
 }

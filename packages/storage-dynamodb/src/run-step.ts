@@ -1,9 +1,40 @@
-import type { JobId } from '@jobistemer/core'
-import type { JobWrite, LedgerStep } from '@jobistemer/core/storage'
-import { carryOut } from './carry-out.ts'
+import type { TransactWriteItem } from '@aws-sdk/client-dynamodb'
+import type { JobId, OccurrenceId } from '@jobistemer/core'
+import {
+  addressOf,
+  ended,
+  isFinal,
+  isSuperseded,
+  type JobWrite,
+  type LedgerStep,
+  type OccurrenceAddress,
+  type OccurrenceRecord,
+  type OccurrenceWrite,
+  StepTooLarge,
+  withRuns,
+  woken,
+} from '@jobistemer/core/storage'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import { type Item, number, text } from './attributes.ts'
+import { headOf, type StoredHead, versionItem } from './job-item.ts'
 import { JobReading } from './job-reading.ts'
-import { commitStep } from './step-commit.ts'
-import { contended, type Table, untilDecided } from './table.ts'
+import { keyItem } from './keys.ts'
+import { listsAfter } from './live-lists.ts'
+import type { StoredOccurrence } from './occurrence-item.ts'
+import {
+  checkHead,
+  checkStartable,
+  commit,
+  isTooLarge,
+  putHead,
+  type QueueMoves,
+  type RecordWrite,
+  recordWrite,
+  remove,
+  writesOf,
+} from './record-writes.ts'
+import { groupsOf, transactionLimit } from './requests.ts'
+import { contended, loadOccurrences, nameByKeys, type Table, untilDecided } from './table.ts'
 
 /**
  * Reads what a step needs, lets the step decide, and commits. If another node has written the data meanwhile, repeats the read,
@@ -45,4 +76,304 @@ async function attempt(table: Table, id: JobId, step: LedgerStep): Promise<boole
 function refused({ occurrences }: LedgerStep, { records }: JobReading, write: JobWrite | undefined) {
   const created = new Set(write?.occurrences.map(({ after }) => after.id))
   return occurrences.filter(({ id }) => !records.has(id) && !created.has(id))
+}
+
+/**
+ * Writes the decisions of a step if the data that the step has read are unchanged. Otherwise writes nothing and returns false.
+ *
+ * A step that starts an occurrence, or changes a waiting one, writes the job's head on the condition of its revision. So the
+ * steps of a job follow one another. There are two exceptions. A running occurrence changes and ends by a write to its own
+ * item, while no occurrence is queued behind it (see {@link StoredOccurrence.marked}). If occurrences may overlap, their starts
+ * do not write the head.
+ */
+async function commitStep(table: Table, job: JobReading, write: JobWrite, step: LedgerStep): Promise<boolean> {
+  const { before, after, occurrences } = write
+  if (before !== null && after.head === before.head) {
+    if (occurrences.every(concernsNobody)) return await commitBesideHead(table, job, write, step, [])
+    if (before.head.overlap.policy === 'allow' && occurrences.every(starts)) {
+      return await commitBesideHead(table, job, write, step, [checkStartable(table, job.head as StoredHead)])
+    }
+  }
+  return await commitWithHead(table, job, write, step)
+}
+
+function concernsNobody({ before, after }: OccurrenceWrite): boolean {
+  if (before?.record.state !== 'running') return false
+  return after.state === 'running' || !(before as StoredOccurrence).marked
+}
+
+function starts({ before, after }: OccurrenceWrite): boolean {
+  return before?.record.state === 'pending' && after.state === 'running'
+}
+
+async function commitBesideHead(
+  table: Table,
+  job: JobReading,
+  { occurrences }: JobWrite,
+  step: LedgerStep,
+  checks: readonly TransactWriteItem[],
+): Promise<boolean> {
+  const writes = await writesOf(
+    table,
+    occurrences.map((change) => recordWrite(job, change, { marks: false })),
+  )
+  if (writes === null) return false
+  if (step.isDivisible && isTooLarge(writes.items)) throw new StepTooLarge()
+  return await commit(table, writes, checks)
+}
+
+async function commitWithHead(table: Table, job: JobReading, write: JobWrite, step: LedgerStep): Promise<boolean> {
+  const { after, occurrences } = write
+  const before = after.job === null ? (after.head as StoredHead) : headOf(after.job, job.head)
+  const { lists, moves, writes: ofLists } = await listsAfter(table, job, before, occurrences)
+  const changed = { ...before, ...lists }
+  const records = recordsOf(job, write, changed, moves)
+  const others = [...ofLists, ...jobWrites(table, write), ...nameByKeys(table, job, occurrences)]
+  const writes = await writesOf(table, records)
+  if (writes === null) return false
+  const isPlanned = isTooLarge([...writes.items, ...others])
+  if (isPlanned && step.isDivisible) throw new StepTooLarge()
+  const plan = isPlanned ? planWrites(table, changed.id, records) : []
+  const revision = write.before === null ? 0 : (job.head as StoredHead).revision
+  const head = { ...changed, revision: revision + 1, planParts: plan.length }
+  const withHead = [putHead(table, head, revision), ...plan, ...others]
+  if (!isPlanned) return await commit(table, writes, withHead)
+  if (!(await table.requests.transact(withHead))) return false
+  await carryOut(table, head)
+  step.outlived(await outlived(table, write))
+  return true
+}
+
+/**
+ * Builds the writes of the step's changes. If the job has queued occurrences or is deleted, also marks its running
+ * occurrences, so that their ends write the head.
+ */
+function recordsOf(
+  job: JobReading,
+  { occurrences }: JobWrite,
+  head: StoredHead,
+  moves: QueueMoves,
+): readonly RecordWrite[] {
+  const marks = head.queued.length > 0 || head.deletedAt !== null
+  const changed = new Set<OccurrenceId>(occurrences.map(({ after }) => after.id))
+  const unmarked = [...job.records.values()].filter(
+    ({ record, marked }) => marks && record.state === 'running' && !marked && !changed.has(record.id),
+  )
+  return [...occurrences, ...unmarked.map((before) => ({ before, after: before.record }))].map((change) =>
+    recordWrite(job, change, { marks, moves }),
+  )
+}
+
+/** Returns the occurrences that a large step was to end, but that another node had started before the step took effect. */
+async function outlived(table: Table, { occurrences }: JobWrite): Promise<ReadonlySet<OccurrenceId>> {
+  const ends = occurrences.filter(({ before, after }) => before !== null && isFinal(after.state))
+  const stored = await loadOccurrences(
+    table,
+    ends.map(({ after }) => after),
+  )
+  const others = ends.filter(({ after }, index) => (stored[index]?.record.state ?? after.state) !== after.state)
+  return new Set(others.map(({ after }) => after.id))
+}
+
+/** Returns the writes of a job's versions and registry entry, for a step that changes the job itself. */
+function jobWrites(table: Table, { before, after: { job }, versions }: JobWrite): readonly TransactWriteItem[] {
+  if (job === null) return []
+  const { keys, requests } = table
+  const put = (item: Item): TransactWriteItem => ({ Put: { TableName: requests.tableName, Item: item } })
+  const writes = versions.map((version) => put(versionItem(keys, { ...job, ...version }, version.createdAt)))
+  const registered: Item = keyItem(keys.registered(job.id))
+  if (job.deletedAt !== null) registered.d = number(job.deletedAt)
+  writes.push(put(registered), put(keyItem(keys.changed(job.id, job.changedAt))))
+  const changedAt = before?.job?.changedAt ?? job.changedAt
+  if (changedAt !== job.changedAt) writes.push(remove(table, keys.changed(job.id, changedAt)))
+  return writes
+}
+
+// A transaction has at most 100 items. A larger step writes the new head together with a plan, the list of the remaining
+// writes. Examples are a recovery of hundreds of slots, and the deletion of a job with hundreds of waiting occurrences.
+// When the plan is stored, the step has taken effect. If its node dies, the next step that reads the head carries the plan
+// out first.
+
+// Maximum size of one part of a plan, well below the 400 KB of an item. A plan contains the full data of new records, which
+// may be more than one item holds.
+const bytesPerPart = 300_000
+
+/**
+ * A record that a plan has still to write. For a record that is already stored, the plan contains no details and no
+ * task runs.
+ */
+interface PlannedWrite extends RecordWrite {
+  /**
+   * The details and task runs that the step changes in a stored record. Absent for a new record, and in plans that an
+   * older version of the package has stored.
+   */
+  readonly changed?: Bulk
+}
+
+type Bulk = Partial<Pick<OccurrenceRecord, 'details' | 'runs'>>
+
+/** Returns the plan items that store these writes. */
+function planWrites(
+  { keys, requests }: Table,
+  job: JobId,
+  records: readonly RecordWrite[],
+): TransactWriteItem[] {
+  const bytes = gzipSync(JSON.stringify(records.map(withoutBulk)))
+  return Array.from({ length: Math.ceil(bytes.length / bytesPerPart) }, (_, part) => {
+    const content = { B: bytes.subarray(part * bytesPerPart, (part + 1) * bytesPerPart) }
+    const item = { ...keyItem(keys.plan(job, part)), lp: text(keys.planPartition), lo: number(part), j: content }
+    return { Put: { TableName: requests.tableName, Item: item } }
+  })
+}
+
+/** Returns the writes of a large step that a job's stored plan contains; `null` if a node has carried out this plan. */
+async function readPlan({ keys, requests }: Table, head: StoredHead): Promise<readonly PlannedWrite[] | null> {
+  const places = Array.from({ length: head.planParts }, (_, part) => keys.plan(head.id, part))
+  const found = await requests.getAll(places)
+  const parts = places.map((place) => found.get(place)?.j?.B)
+  if (!parts.every((part) => part !== undefined)) return null
+  return JSON.parse(gunzipSync(Buffer.concat(parts)).toString()) as readonly PlannedWrite[]
+}
+
+/**
+ * Omits unchanged details and task runs from the plan. The node that carries out the plan reads these values again from
+ * the stored record.
+ */
+function withoutBulk(write: RecordWrite): PlannedWrite {
+  const { record, before, revision } = write
+  if (revision === 0) return write
+  const { details, runs } = record
+  const changed: Bulk = {
+    ...(before?.record.details !== details && { details }),
+    ...(before?.record.runs !== runs && { runs }),
+  }
+  return { ...write, before: null, record: { ...record, details: {}, runs: [] }, changed }
+}
+
+/**
+ * Occurrences that a large step was to end, but that another node had claimed before the step's plan was stored. These
+ * occurrences continue to run.
+ */
+type Survivors = Map<OccurrenceId, OccurrenceAddress>
+
+/**
+ * The stored plan of a job lists the writes of a large step that do not fit into one transaction. Makes these writes, then
+ * removes the plan. Several nodes may carry out the same plan at once.
+ */
+export async function carryOut(table: Table, head: StoredHead): Promise<void> {
+  const writes = await readPlan(table, head)
+  if (writes === null) return
+  const survivors: Survivors = new Map()
+  for (const some of groupsOf(writes, recordsPerTransaction)) {
+    if (!(await writeSome(table, head, some, survivors))) return
+  }
+  await takeAway(table, head, [...survivors.values()])
+}
+
+/**
+ * Removes the plan of a large step. Wakes the next queued occurrence if no occurrence is active: running occurrences
+ * that the plan had not marked yet end without waking it.
+ */
+async function takeAway(table: Table, stored: StoredHead, survivors: readonly OccurrenceAddress[]): Promise<void> {
+  const head = { ...stored, active: [...stored.active, ...survivors] }
+  const job = new JobReading(table, head.id, head)
+  await job.readLive({ counts: head.queued.length > 0, pending: 0, queued: 1, running: 0, superseded: null })
+  const { queued, running, pending, delayed } = job.counts
+  const [first] = queued > 0 && running + pending === delayed ? (job.state().live.get(head.id)?.queued ?? []) : []
+  const next = first === undefined || isSuperseded(head, first.record) ? undefined : first
+  const plan = Array.from({ length: head.planParts }, (_, part) => remove(table, table.keys.plan(head.id, part)))
+  const wakes = next === undefined ? [] : [{ before: next, after: woken(next.record) }]
+  const { lists, moves, writes } = await listsAfter(table, job, head, wakes)
+  const woke = await writesOf(
+    table,
+    wakes.map((change) => recordWrite(job, change, { marks: false, moves })),
+  )
+  if (woke === null) return
+  const after = { ...head, ...lists, revision: head.revision + 1, planParts: 0 }
+  await commit(table, woke, [putHead(table, after, head.revision), ...writes, ...plan])
+}
+
+// A new queued record takes three items of a transaction, and the check of the head takes one.
+const recordsPerTransaction = Math.floor((transactionLimit - 1) / 3)
+
+/**
+ * Writes the records `wanted` of a large step's plan. Returns true when they are written, and false if another node has
+ * carried out the plan.
+ */
+async function writeSome(
+  table: Table,
+  head: StoredHead,
+  wanted: readonly PlannedWrite[],
+  survivors: Survivors,
+): Promise<boolean> {
+  return await untilDecided(table, head.id, async () => {
+    const left = await stillToWrite(table, head, wanted, survivors)
+    if (left.length === 0) return true
+    const writes = await writesOf(table, left)
+    if (writes !== null && left.length > 1 && isTooLarge(writes.items)) {
+      const half = Math.ceil(left.length / 2)
+      if (!(await writeSome(table, head, left.slice(0, half), survivors))) return false
+      return await writeSome(table, head, left.slice(half), survivors)
+    }
+    if (writes !== null && (await commit(table, writes, [checkHead(table, head)]))) return true
+    // The write was rejected: another node has written the same records of the plan, or the owner of a running
+    // occurrence has changed it.
+    const item = await table.requests.get(table.keys.head(head.id))
+    return item?.v?.N === String(head.revision) ? contended : false
+  })
+}
+
+/** Returns the planned writes that are still needed, given the stored records. */
+async function stillToWrite(
+  table: Table,
+  head: StoredHead,
+  writes: readonly PlannedWrite[],
+  survivors: Survivors,
+): Promise<readonly RecordWrite[]> {
+  const stored = await loadOccurrences(
+    table,
+    writes.map(({ record }) => record),
+  )
+  return writes.flatMap((write, index) => leftOf(head, write, stored[index] ?? null, survivors) ?? [])
+}
+
+function leftOf(
+  head: StoredHead,
+  write: PlannedWrite,
+  there: StoredOccurrence | null,
+  survivors: Survivors,
+): RecordWrite | null {
+  const { record: wanted, changed } = write
+  if (there === null) return write.revision === 0 ? write : null
+  const { record, revision, marked } = there
+  const { details, runs, state } = record
+  if (revision === write.revision) return { ...write, record: { ...wanted, details, runs, ...changed }, before: there }
+  if (write.revision === 0 || isFinal(state)) return null
+  // The stored revision differs from the planned one. Either a node has already made this write of the plan. Or another node
+  // has written the record, without the head, after the step's read and before its plan was stored. That other write is a claim
+  // of an overlapping occurrence, or a change or release of a running occurrence.
+  const isClaimed = state === 'running' && record.token !== wanted.token
+  const concerns = head.deletedAt !== null || head.queued.length > 0
+  const said = withSaid(record, write)
+  if (isFinal(wanted.state)) {
+    if (!isClaimed) return anew(ended(said, wanted.state, wanted.reason, wanted.finishedAt as number))
+    survivors.set(record.id, addressOf(record))
+  } else if (wanted.state !== 'running') return null
+  if (state !== 'running' && head.deletedAt !== null) {
+    return anew(ended(record, 'canceled', 'deleted', head.deletedAt))
+  }
+  const cancelRequest = record.cancelRequest ?? wanted.cancelRequest
+  const isMarked = state === 'running' && (marked || write.marked || concerns)
+  if (isMarked === marked && cancelRequest === record.cancelRequest && said.sequence === record.sequence) return null
+  return { ...anew({ ...said, cancelRequest }), marked: isMarked }
+
+  function anew(next: OccurrenceRecord): RecordWrite {
+    return { record: next, before: there, marked: false, revision, staleAddress: null }
+  }
+}
+
+/** Adds the task runs of the planned step, unless the owner has stored later task runs since. */
+function withSaid(record: OccurrenceRecord, { record: { token, sequence }, changed }: PlannedWrite): OccurrenceRecord {
+  if (changed?.runs === undefined || token !== record.token || sequence < record.sequence) return record
+  return withRuns(record, changed.runs, sequence)
 }

@@ -12,7 +12,7 @@ let dynamodbStorage: typeof DynamodbStorage
 // to this file only.
 beforeAll(async () => {
   vi.resetModules()
-  vi.doMock(import('../src/pauses.ts'), async (original) => ({
+  vi.doMock(import('../src/requests.ts'), async (original) => ({
     ...(await original()),
     pause: async () => {
       paused.count++
@@ -21,7 +21,7 @@ beforeAll(async () => {
   dynamodbStorage = (await import('../src/index.ts')).dynamodbStorage
 })
 afterAll(() => {
-  vi.doUnmock('../src/pauses.ts')
+  vi.doUnmock('../src/requests.ts')
   vi.resetModules()
 })
 

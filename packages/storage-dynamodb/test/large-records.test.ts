@@ -20,8 +20,7 @@ import { assertLedger } from '@jobistemer/storage-conformance'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { dynamodbStorage } from '../src/index.ts'
 import type { Item } from '../src/attributes.ts'
-import { readHead } from '../src/job-item.ts'
-import { printLiveList } from '../src/live-list.ts'
+import { printLiveList, readHead } from '../src/job-item.ts'
 import {
   addJob,
   contentOf,

@@ -1,22 +1,15 @@
-import type { JobId } from '@jobistemer/core'
 import type { MemoryJob } from './memory-job.ts'
-import { compareText } from './occurrence-entry.ts'
+import { compareText } from './occurrences.ts'
 import { SortedList } from './sorted-list.ts'
-
-/** A job's position in the order of next instants. */
-interface DueEntry {
-  readonly at: number
-  readonly id: JobId
-  readonly job: MemoryJob
-}
 
 /**
  * Jobs in the order of their next instants. Each created slot changes the next instant of its job. This change must
  * cost almost nothing. So the index only notes changed jobs, and sorts them in at the next read.
  */
 export class DueJobs {
-  readonly #places = new SortedList<DueEntry>((left, right) => left.at - right.at || compareText(left.id, right.id))
-  readonly #placed = new Map<MemoryJob, DueEntry>()
+  readonly #places = new SortedList<MemoryJob>(
+    (left, right) => (left.dueAt as number) - (right.dueAt as number) || compareText(left.id, right.id),
+  )
   readonly #changed = new Set<MemoryJob>()
 
   /** Notes that a job is new, or that its next instant or its deletion may have changed. */
@@ -35,7 +28,7 @@ export class DueJobs {
    */
   *from(at: number, id: string): Generator<MemoryJob, void, undefined> {
     this.#putInPlace()
-    for (const { job } of this.#places.ascending({ at, id } as DueEntry)) yield job
+    yield* this.#places.ascending({ dueAt: at, id } as MemoryJob)
   }
 
   #putInPlace(): void {
@@ -43,17 +36,14 @@ export class DueJobs {
       const { nextAt, deletedAt } = job.head
       this.#take(job)
       if (nextAt === null || deletedAt !== null) continue
-      const entry = { at: nextAt, id: job.id, job }
-      this.#placed.set(job, entry)
-      this.#places.add(entry)
+      job.dueAt = nextAt
+      this.#places.add(job)
     }
     this.#changed.clear()
   }
 
   #take(job: MemoryJob): void {
-    const entry = this.#placed.get(job)
-    if (entry === undefined) return
-    this.#places.delete(entry)
-    this.#placed.delete(job)
+    if (job.dueAt !== null) this.#places.delete(job)
+    job.dueAt = null
   }
 }

@@ -1,16 +1,11 @@
-import { claimableFrom, isDelayed, type LiveCounts } from '@jobistemer/core/storage'
+import { claimableFrom, isDelayed, type LiveCounts, type LiveState } from '@jobistemer/core/storage'
 import type { MemoryJob } from './memory-job.ts'
-import { byDeadline, byOrder, type OccurrenceEntry } from './occurrence-entry.ts'
+import { byOrder, type OccurrenceEntry } from './occurrences.ts'
 import { SortedList } from './sorted-list.ts'
 
-/**
- * The live occurrences of all jobs, with a sorted list for each kind of query. Finished occurrences are not in this
- * index, so the cost of an operation does not grow with the history.
- */
+/** The live occurrences of all jobs. Finished occurrences are not in this index, so no cost grows with the history. */
 export class LiveIndex {
-  readonly pending: SortedList<OccurrenceEntry> = new SortedList(byOrder)
-  readonly queued: SortedList<OccurrenceEntry> = new SortedList(byOrder)
-  readonly running: SortedList<OccurrenceEntry> = new SortedList(byDeadline)
+  readonly #running: Set<OccurrenceEntry> = new Set()
   /** Jobs with queued occurrences. */
   readonly waitingJobs: Set<MemoryJob> = new Set()
   /** Running occurrences with a cancel request. */
@@ -31,17 +26,15 @@ export class LiveIndex {
       case 'pending':
         occurrences?.live.pending.add(entry)
         if (occurrences !== null && isDelayed(entry.record)) occurrences.delayed++
-        this.pending.add(entry)
         this.#offer(entry)
         return
       case 'queued':
         occurrences?.live.queued.add(entry)
-        this.queued.add(entry)
         this.waitingJobs.add(entry.job)
         return
       case 'running':
         occurrences?.live.running.add(entry)
-        this.running.add(entry)
+        this.#running.add(entry)
         if (entry.record.cancelRequest !== null) this.cancelRequested.add(entry)
     }
   }
@@ -53,17 +46,15 @@ export class LiveIndex {
       case 'pending':
         occurrences?.live.pending.delete(entry)
         if (occurrences !== null && isDelayed(entry.record)) occurrences.delayed--
-        this.pending.delete(entry)
         this.#withdraw(entry)
         return
       case 'queued':
         occurrences?.live.queued.delete(entry)
-        this.queued.delete(entry)
         if (occurrences?.queued === 0) this.waitingJobs.delete(entry.job)
         return
       case 'running':
         occurrences?.live.running.delete(entry)
-        this.running.delete(entry)
+        this.#running.delete(entry)
         if (entry.record.cancelRequest !== null) this.cancelRequested.delete(entry)
     }
   }
@@ -96,9 +87,18 @@ export class LiveIndex {
     return this.#future
   }
 
+  /** Returns the live occurrences of all jobs in a state, in no order. */
+  inState(state: LiveState): readonly OccurrenceEntry[] {
+    if (state === 'running') return [...this.#running]
+    if (state === 'pending') return [...this.#ready.ascending(), ...this.#future.ascending()]
+    return [...this.waitingJobs].flatMap(({ occurrences }) => [...(occurrences?.live.queued.ascending() ?? [])])
+  }
+
   /** Numbers of live occurrences of all jobs, by state. */
   get counts(): LiveCounts {
-    return { pending: this.pending.size, queued: this.queued.size, running: this.running.size }
+    let queued = 0
+    for (const { counts } of this.waitingJobs) queued += counts.queued
+    return { pending: this.#ready.size + this.#future.size, queued, running: this.#running.size }
   }
 
   #offer(entry: OccurrenceEntry): void {

@@ -1,20 +1,27 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
-import type {
-  JobCounts,
-  JobLedger,
-  JobRecord,
-  JobVersionRecord,
-  LiveState,
-  OccurrenceAddress,
-  OccurrenceRecord,
+import {
+  isFailure,
+  isFinal,
+  isSuperseded,
+  type JobCounts,
+  type JobLedger,
+  type JobRecord,
+  type JobVersionRecord,
+  type LiveState,
+  namingKey,
+  NodeList,
+  type OccurrenceAddress,
+  type OccurrenceRecord,
+  pausedUntil,
 } from '@jobistemer/core/storage'
-import { isSuperseded } from '@jobistemer/core/storage'
-import type { Database } from './database.ts'
-import type { JobOccurrences } from './job-occurrences.ts'
-import { compareText, type OccurrenceEntry } from './occurrence-entry.ts'
+import { DueJobs } from './due-jobs.ts'
+import { LiveIndex } from './live-index.ts'
+import { byEnd, compareText, JobOccurrences, type OccurrenceEntry } from './occurrences.ts'
+import { SortedList } from './sorted-list.ts'
+import { WakeUps } from './wake-ups.ts'
 
 /** A version of a job, with the number of stored occurrences that refer to it. */
-export interface VersionEntry {
+interface VersionEntry {
   readonly record: JobVersionRecord
   references: number
 }
@@ -31,19 +38,18 @@ export class MemoryJob implements JobLedger<OccurrenceEntry> {
    * replace the head.
    */
   head: Mutable<JobRecord>
-  /** Number of the job's last change. This number orders jobs that changed at the same instant. */
-  changeOrdinal: number
+  /** The job's instant in `DueJobs`; `null` if the job is not in this list. */
+  dueAt: number | null = null
   /** The job's versions in ascending order; the last version is in force. */
   versions: readonly VersionEntry[] = []
   /** The job's occurrences; `null` until the first one, so that an idle job allocates no lists. */
   occurrences: JobOccurrences | null = null
   readonly #database: Database
 
-  constructor(database: Database, head: JobRecord, changeOrdinal: number) {
+  constructor(database: Database, head: JobRecord) {
     this.#database = database
     this.id = head.id
     this.head = head
-    this.changeOrdinal = changeOrdinal
   }
 
   get job(): JobRecord {
@@ -121,10 +127,95 @@ export class MemoryJob implements JobLedger<OccurrenceEntry> {
   }
 }
 
-export function byId(left: MemoryJob, right: MemoryJob): number {
+function byId(left: MemoryJob, right: MemoryJob): number {
   return compareText(left.id, right.id)
 }
 
-export function byChange(left: MemoryJob, right: MemoryJob): number {
-  return left.head.changedAt - right.head.changedAt || left.changeOrdinal - right.changeOrdinal
+/** The data that connections share. Its methods keep the indexes up to date. */
+export class Database {
+  readonly jobs: Map<JobId, MemoryJob> = new Map()
+  readonly jobsById: SortedList<MemoryJob> = new SortedList(byId)
+  /** All jobs, including tombstones, by the instant of their last change. */
+  readonly dueJobs: DueJobs = new DueJobs()
+  readonly nodes: NodeList = new NodeList()
+  readonly occurrences: Map<OccurrenceId, OccurrenceEntry> = new Map()
+  /** For each `namingKey` of core: the id of the last occurrence with that key. */
+  readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
+  readonly live: LiveIndex = new LiveIndex()
+  /** Failed occurrences of all jobs, by the time of their end. */
+  readonly failed: SortedList<OccurrenceEntry> = new SortedList(byEnd)
+  readonly wakeUps: WakeUps = new WakeUps()
+  #ordinal = 0
+
+  addJob(head: JobRecord, version: JobVersionRecord): void {
+    const job = new MemoryJob(this, head)
+    job.addVersion(version)
+    this.jobs.set(job.id, job)
+    this.jobsById.add(job)
+    this.dueJobs.changed(job)
+  }
+
+  /** Replaces the head of a job, and updates the indexes. */
+  changeJob(job: MemoryJob, head: JobRecord): void {
+    const isOtherPause = pausedUntil(job.head.paused) !== pausedUntil(head.paused)
+    if (isOtherPause) this.live.park(job)
+    job.head = head
+    if (isOtherPause) this.live.unpark(job)
+    this.dueJobs.changed(job)
+  }
+
+  removeJob(job: MemoryJob): void {
+    this.jobs.delete(job.id)
+    this.jobsById.delete(job)
+    this.dueJobs.removed(job)
+  }
+
+  addOccurrence(job: MemoryJob, record: OccurrenceRecord): void {
+    job.occurrences ??= new JobOccurrences()
+    const { id, scheduledAt } = record
+    const entry: OccurrenceEntry = { record, job, id, scheduledAt, ordinal: this.#ordinal++ }
+    this.occurrences.set(id, entry)
+    const keyId = namingKey(record)
+    if (keyId !== undefined) this.keys.set(keyId, id)
+    job.occurrences.history.add(entry)
+    const version = job.versionOf(record.jobVersion)
+    if (version !== undefined) version.references++
+    this.live.enter(entry)
+  }
+
+  /** Removes a finished occurrence. Returns false if no finished occurrence has this id. */
+  removeOccurrence(id: OccurrenceId): boolean {
+    const entry = this.occurrences.get(id)
+    if (entry === undefined || !isFinal(entry.record.state)) return false
+    const { job } = entry
+    this.occurrences.delete(id)
+    const { keyId } = entry.record.details
+    if (keyId !== undefined && this.keys.get(keyId) === id) this.keys.delete(keyId)
+    job.occurrences?.history.delete(entry)
+    if (isFailure(entry.record.state)) {
+      this.failed.delete(entry)
+      job.occurrences?.failed?.delete(entry)
+    }
+    const version = job.versionOf(entry.record.jobVersion)
+    if (version !== undefined) version.references--
+    return true
+  }
+
+  /** Replaces the record of an occurrence, and updates the indexes. */
+  replace(entry: OccurrenceEntry, record: OccurrenceRecord): void {
+    const { record: before } = entry
+    const moves =
+      before.state !== record.state || before.dueAt !== record.dueAt || before.cancelRequest !== record.cancelRequest
+    if (!moves) {
+      entry.record = record
+      return
+    }
+    this.live.leave(entry)
+    entry.record = record
+    this.live.enter(entry)
+    if (isFailure(record.state)) {
+      this.failed.add(entry)
+      entry.job.occurrences?.failures.add(entry)
+    }
+  }
 }

@@ -1,31 +1,39 @@
 import type { JobId } from '@jobistemer/core'
-import type {
-  DueQuery,
-  GetAnswer,
-  GetRequest,
-  HeartbeatAnswer,
-  HeartbeatRequest,
-  HistoryRemoval,
-  HistoryRemover,
-  JobQuery,
-  JobRecord,
-  JobVersionRecord,
-  OccurrenceQuery,
-  OccurrenceRecord,
-  Owner,
-  Page,
-  StorageCapabilities,
-  SyncLedger,
-  WakeUp,
+import {
+  cursorError,
+  type DueJobs,
+  type DueQuery,
+  type GetAnswer,
+  type GetRequest,
+  type HeartbeatAnswer,
+  type HeartbeatRequest,
+  type HistoryRemoval,
+  type HistoryRemover,
+  isFinal,
+  type JobQuery,
+  type JobRecord,
+  type JobVersionRecord,
+  type LiveCounts,
+  type OccurrenceQuery,
+  type OccurrenceRecord,
+  type OccurrenceState,
+  type Owner,
+  type Page,
+  pageOfOccurrences,
+  shardOf,
+  type StorageCapabilities,
+  type SyncLedger,
+  type WakeUp,
 } from '@jobistemer/core/storage'
-import type { Database } from './database.ts'
+import type { Database, MemoryJob } from './memory-job.ts'
 import { claimableAt } from './live-index.ts'
-import type { MemoryJob } from './memory-job.ts'
-import { bySchedule, type OccurrenceEntry } from './occurrence-entry.ts'
-import { get, listJobs, listOccurrences } from './queries.ts'
+import { bySchedule, compareText, type OccurrenceEntry } from './occurrences.ts'
+import type { SortedList } from './sorted-list.ts'
+
+type Ledger = SyncLedger<OccurrenceEntry>
 
 /** One connection to a database. Each step is one synchronous function, so each step is atomic. */
-export class MemoryLedger implements SyncLedger<OccurrenceEntry>, HistoryRemover {
+export class MemoryLedger implements Ledger, HistoryRemover {
   readonly kind = 'sync'
   readonly opener = 'memoryStorage()'
   readonly keepsObjects = true
@@ -99,17 +107,9 @@ export class MemoryLedger implements SyncLedger<OccurrenceEntry>, HistoryRemover
       .map(({ id }) => id)
   }
 
-  get(request: GetRequest): GetAnswer {
-    return get(this.#database, request)
-  }
-
-  listJobs(query: JobQuery): Page<JobRecord> {
-    return listJobs(this.#database, query)
-  }
-
-  listOccurrences(query: OccurrenceQuery): Page<OccurrenceRecord> {
-    return listOccurrences(this.#database, query)
-  }
+  readonly get: Ledger['get'] = (request) => get(this.#database, request)
+  readonly listJobs: Ledger['listJobs'] = (query) => listJobs(this.#database, query)
+  readonly listOccurrences: Ledger['listOccurrences'] = (query) => listOccurrences(this.#database, query)
 
   removeHistory({ jobId, occurrences, floor }: HistoryRemoval): number | null {
     const job = this.#database.jobs.get(jobId)
@@ -150,4 +150,170 @@ export class MemoryLedger implements SyncLedger<OccurrenceEntry>, HistoryRemover
   close(): void {
     this.#database.wakeUps.unsubscribeAll(this)
   }
+}
+
+const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
+
+/** Maximum number of entries that a call of a list reads. The call then returns a cursor, even without a result. */
+const scanLimit = 10_000
+
+function get(database: Database, request: GetRequest): GetAnswer {
+  const { jobs, occurrences, live } = database
+  return {
+    jobs: (request.jobs ?? []).map((id) => jobs.get(id)?.head ?? null),
+    versions: (request.versions ?? []).map(({ jobId, version }) => jobs.get(jobId)?.versionOf(version)?.record ?? null),
+    occurrences: (request.occurrences ?? []).map((id) => occurrences.get(id)?.record ?? null),
+    latest: (request.latest ?? []).map((id) => latestOf(jobs.get(id))),
+    counts: (request.counts ?? []).map((id) => (id === 'all' ? live.counts : countsOf(jobs.get(id)))),
+  }
+}
+
+/** Returns a plain object, because copies of a job's counts would lose their getters. */
+function countsOf(job: MemoryJob | undefined): LiveCounts {
+  const { pending, queued, running } = job?.counts ?? noCounts
+  return { pending, queued, running }
+}
+
+/** Returns the latest occurrence of the job that has run and ended. */
+function latestOf(job: MemoryJob | undefined): OccurrenceRecord | null {
+  for (const { record } of job?.occurrences?.history.descending() ?? []) {
+    if (record.token > 0 && isFinal(record.state)) return record
+  }
+  return null
+}
+
+function listJobs(database: Database, query: JobQuery): Page<JobRecord> {
+  if (query.due !== undefined) return listDueJobs(database, query, query.due)
+  const { limit, cursor, changedSince = Number.NEGATIVE_INFINITY, owner, deleted = false } = query
+  // The key has only the member that the comparison reads.
+  const from = cursor === null ? undefined : ({ id: cursor } as MemoryJob)
+  return page(database.jobsById.ascending(from), limit, {
+    stops: () => false,
+    accepts: ({ id, head }) =>
+      (cursor === null || compareText(id, cursor) > 0) &&
+      (deleted || head.deletedAt === null) &&
+      head.changedAt >= changedSince &&
+      (owner === undefined || head.owner === owner),
+    print: ({ head }) => head,
+    cursorOf: ({ id }) => id,
+  })
+}
+
+function listDueJobs({ dueJobs }: Database, { limit, cursor }: JobQuery, due: DueJobs): Page<JobRecord> {
+  const { after = Number.NEGATIVE_INFINITY, upTo, shards } = due
+  const wanted = shards === undefined ? null : new Set(shards)
+  const last = cursor === null ? null : readCursor(cursor)
+  return page(dueJobs.from(last?.order ?? after, last?.id ?? ''), limit, {
+    stops: ({ head }) => (head.nextAt as number) > upTo,
+    accepts: ({ id, head }) =>
+      (head.nextAt as number) > after &&
+      (last === null || head.nextAt !== last.order || id > last.id) &&
+      (wanted === null || wanted.has(shardOf(id))),
+    print: ({ head }) => head,
+    cursorOf: ({ id, head }) => `${head.nextAt} ${id}`,
+  })
+}
+
+type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
+
+function listOccurrences(database: Database, query: OccurrenceQuery): Page<OccurrenceRecord> {
+  if (query.cursor !== null) readCursor(query.cursor)
+  if (query.kind === 'live') return pageOfOccurrences(database.live.inState(query.state).map(recordOf), query)
+  const { jobId } = query
+  const occurrences = (jobId === undefined ? undefined : database.jobs.get(jobId)?.occurrences) ?? null
+  if (query.kind === 'failed') {
+    return pageOfList(jobId === undefined ? database.failed : (occurrences?.failed ?? null), query, byEndOf)
+  }
+  const { states } = query
+  if (occurrences === null || states?.some(isFinal) !== false) {
+    return pageOfList(occurrences?.history ?? null, query, byScheduleOf, states)
+  }
+  const { pending, queued, running } = occurrences.live
+  const live = [...pending.ascending(), ...queued.ascending(), ...running.ascending()]
+  return pageOfOccurrences(live.map(recordOf), query)
+}
+
+/** The instant by which a list of occurrences is sorted, and an entry at a position of this list. */
+interface ListOrder {
+  readonly atOf: (entry: OccurrenceEntry) => number
+  readonly keyAt: (place: CursorKey) => OccurrenceEntry
+}
+
+const byScheduleOf: ListOrder = {
+  atOf: ({ scheduledAt }) => scheduledAt,
+  keyAt: ({ order, id }) => ({ scheduledAt: order, id }) as OccurrenceEntry,
+}
+
+const byEndOf: ListOrder = {
+  atOf: ({ record }) => record.finishedAt as number,
+  keyAt: ({ order, id }) => ({ record: { finishedAt: order }, id }) as OccurrenceEntry,
+}
+
+function pageOfList(
+  list: SortedList<OccurrenceEntry> | null,
+  { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY, cursor, limit, order }: Query<'job' | 'failed'>,
+  { atOf, keyAt }: ListOrder,
+  states?: readonly OccurrenceState[],
+): Page<OccurrenceRecord> {
+  if (list === null) return { items: [], cursor: null }
+  const last = cursor === null ? null : readCursor(cursor)
+  const rising = order === 'ascending'
+  // The empty id precedes all other ids.
+  const key = keyAt(last ?? { order: rising ? from : to, id: '' })
+  const wanted = states === undefined ? null : new Set(states)
+  return page(rising ? list.ascending(key) : list.descending(key), limit, {
+    stops: (entry) => (rising ? atOf(entry) >= to : atOf(entry) < from),
+    // A descending walk begins before the cursor's entry. An ascending walk begins at the cursor's entry and must skip
+    // that entry.
+    accepts: (entry) =>
+      atOf(entry) >= from &&
+      atOf(entry) < to &&
+      entry.id !== last?.id &&
+      (wanted === null || wanted.has(entry.record.state)),
+    print: recordOf,
+    cursorOf: (entry) => `${atOf(entry)} ${entry.id}`,
+  })
+}
+
+function recordOf({ record }: OccurrenceEntry): OccurrenceRecord {
+  return record
+}
+
+interface PageRules<Entry, Item> {
+  /** Returns whether the entry lies behind the queried range, so that the scan ends. */
+  readonly stops: (entry: Entry) => boolean
+  readonly accepts: (entry: Entry) => boolean
+  readonly print: (entry: Entry) => Item
+  readonly cursorOf: (entry: Entry) => string
+}
+
+function page<Entry, Item>(entries: Iterable<Entry>, limit: number, rules: PageRules<Entry, Item>): Page<Item> {
+  const items: Item[] = []
+  let scanned = 0
+  let last: Entry | null = null
+  for (const entry of entries) {
+    if (rules.stops(entry)) break
+    const wanted = rules.accepts(entry)
+    if (last !== null && (scanned >= scanLimit || (wanted && items.length === limit))) {
+      return { items, cursor: rules.cursorOf(last) }
+    }
+    if (wanted) items.push(rules.print(entry))
+    scanned++
+    last = entry
+  }
+  return { items, cursor: null }
+}
+
+/** A position in an order. Entries are ordered by a number, and entries with equal numbers by an id. */
+interface CursorKey {
+  readonly order: number
+  readonly id: string
+}
+
+function readCursor(cursor: string): CursorKey {
+  const [order, id, ...rest] = cursor.split(' ')
+  if (order === undefined || id === undefined || rest.length > 0 || !Number.isFinite(Number(order))) {
+    throw cursorError(cursor)
+  }
+  return { order: Number(order), id }
 }

@@ -1,5 +1,5 @@
 import { invalidOption, readOptionNames, type Storage, storageFromLedger } from '@jobistemer/core/storage'
-import { Database } from './database.ts'
+import { Database } from './memory-job.ts'
 import { MemoryLedger } from './memory-ledger.ts'
 
 declare const databaseBrand: unique symbol

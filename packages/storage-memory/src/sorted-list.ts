@@ -21,13 +21,9 @@ export class SortedList<T> {
     return this.#size
   }
 
-  get first(): T | undefined {
-    return this.#blocks[0]?.[0]
-  }
-
   /** Returns the first `limit` items. */
   firstOnes(limit: number): readonly T[] {
-    const first = this.first
+    const first = this.#blocks[0]?.[0]
     if (first === undefined || limit <= 0) return []
     if (limit === 1) return [first]
     const found: T[] = []
@@ -73,17 +69,6 @@ export class SortedList<T> {
     if (block.length === 0 && blocks.length > 1) blocks.splice(index, 1)
     this.#size--
     return true
-  }
-
-  /** Returns the first item after `key`, which need not be in the list. */
-  after(key: T): T | undefined {
-    const index = this.#blockOf(key)
-    const block = this.#blocks[index]
-    if (block === undefined) return undefined
-    const position = this.#lowerBound(block, key)
-    const item = block[position] as T
-    if (this.#compare(item, key) > 0) return item
-    return position + 1 < block.length ? block[position + 1] : this.#blocks[index + 1]?.[0]
   }
 
   /** Yields items in order, beginning with the first item that is not before `from`. The list must not change meanwhile. */

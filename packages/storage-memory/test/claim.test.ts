@@ -1,9 +1,9 @@
 import { type JobId, jobId } from '@jobistemer/core'
 import { type ClaimAnswer, ended, storageFromLedger } from '@jobistemer/core/storage'
 import { describe, expect, it } from 'vitest'
-import { Database } from '../src/database.ts'
+import { Database } from '../src/memory-job.ts'
 import { MemoryLedger } from '../src/memory-ledger.ts'
-import type { OccurrenceEntry } from '../src/occurrence-entry.ts'
+import type { OccurrenceEntry } from '../src/occurrences.ts'
 import { firstAttempt, jobContent, Node, slotAt, slotItem, start, triggerItem } from './world.ts'
 
 function slotsOf(answer: ClaimAnswer): readonly number[] {

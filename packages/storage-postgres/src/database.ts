@@ -3,7 +3,7 @@ import { jobId, systemClock } from '@jobistemer/core'
 import { random } from '@jobistemer/core/storage'
 import type { OpenEar } from './ear.ts'
 import { binaryUuids, uuidOf } from './ids.ts'
-import { lockLimitOf } from './lock-limit.ts'
+import { isTrue, lockLimitOf, numberOf, type Row, type Session, type SqlValue } from './sql.ts'
 import type { PostgresConnection } from './options.ts'
 import {
   heldError,
@@ -15,9 +15,8 @@ import {
   timeoutError,
   unreadableError,
 } from './postgres-errors.ts'
-import { JobAppeared } from './save-jobs.ts'
+import { JobAppeared } from './job-row.ts'
 import type { Source } from './source.ts'
-import { isTrue, numberOf, type Row, type Session, type SqlValue } from './sql.ts'
 import type { Ear } from './wake-ups.ts'
 
 /**

@@ -1,11 +1,9 @@
 import type { JobId } from '@jobistemer/core'
 import type { DuePage, DueQuery, OccurrenceAddress, OccurrenceRecord, Owner } from '@jobistemer/core/storage'
 import { jobIdOf, occurrenceIdOf } from './ids.ts'
-import { liveColumns, liveScheduledAt, readOccurrence, withOwners } from './occurrence-row.ts'
+import { lanes, liveColumns, liveScheduledAt, readOccurrence, withOwners } from './occurrence-row.ts'
 import { printPlace, readPlace } from './places.ts'
-import { numberOf, numberOrNull, type Session, textArray } from './sql.ts'
-import { lanes } from './state-codes.ts'
-import { storeText } from './stored-text.ts'
+import { numberOf, numberOrNull, type Session, storeText, textArray } from './sql.ts'
 
 /**
  * Maximum number of claimable occurrences that a claim scans in the delayed lane (see `lanes`). If a claim finds this number,

@@ -4,8 +4,7 @@ import { jobIdOf, uuidOrNull } from './ids.ts'
 import { headRuns } from './in-head.ts'
 import { readJob, readVersion, selectJobs } from './job-row.ts'
 import { historyColumns, liveColumns, readOccurrence, withOwners } from './occurrence-row.ts'
-import { eachOf } from './one-of.ts'
-import { numberOf, plainArray, type Row, type Session } from './sql.ts'
+import { eachOf, numberOf, plainArray, type Row, type Session } from './sql.ts'
 
 const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 

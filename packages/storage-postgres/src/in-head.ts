@@ -1,4 +1,4 @@
-import { lanes } from './state-codes.ts'
+import { lanes } from './occurrence-row.ts'
 
 /**
  * Values of `run_state` in a head: the state of the occurrence in the columns `run_…`. If the value is less than `never`, a

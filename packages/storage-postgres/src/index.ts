@@ -7,4 +7,4 @@ export type {
   PostgresResult,
   PostgresStorageOptions,
 } from './options.ts'
-export { postgresStorage } from './postgres-storage.ts'
+export { postgresStorage } from './postgres-ledger.ts'

@@ -1,6 +1,6 @@
 import { systemClock } from '@jobistemer/core'
 import { Database } from './database.ts'
-import { canListen, openSource } from './open-source.ts'
+import { canListen, openSource } from './source.ts'
 import { type PostgresStorageOptions, type ReadOptions, readOptions } from './options.ts'
 import { formTable, migrations } from './schema.ts'
 import { isTrue, numberOrNull, quoteName, type Session } from './sql.ts'

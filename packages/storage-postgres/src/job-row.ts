@@ -6,11 +6,13 @@ import {
   type JobRecord,
   jobRecordOf,
   type JobVersionRecord,
+  type JobWrite,
   type LedgerHead,
   lineageOfStored,
   numbersOfStored,
   overlapRuleOf,
   parseStored,
+  pausedUntil,
   type PauseEnd,
   pauseOfStored,
   readStartNumbers,
@@ -18,10 +20,20 @@ import {
   type StoredJob,
   timelineOfStored,
 } from '@jobistemer/core/storage'
-import { jobIdOf } from './ids.ts'
+import { jobIdOf, uuidOf } from './ids.ts'
 import { forEver } from './schema.ts'
-import { numberOf, numberOrNull, type Row } from './sql.ts'
-import { readText, readTextOrNull } from './stored-text.ts'
+import {
+  arrayOf,
+  numberOf,
+  numberOrNull,
+  readText,
+  readTextOrNull,
+  type Row,
+  type Session,
+  storeText,
+  storeTextOrNull,
+} from './sql.ts'
+import { lanes } from './occurrence-row.ts'
 
 /** A job with its head, as read by a step. */
 export interface ReadJob extends StoredJob {
@@ -107,5 +119,137 @@ export function readVersion(row: Row): JobVersionRecord {
     fingerprint: readText(row.fingerprint),
     definition: definitionOfStored(parseStored(row.definition as string)),
     createdAt: numberOf(row.created_at),
+  }
+}
+
+/**
+ * Thrown if a job did not exist at the step's read, and another connection has created the job before the step's write.
+ */
+export class JobAppeared extends Error {}
+
+type Column<Item> = readonly [name: string, type: string, read: (item: Item) => string | number | null]
+
+/** Stores jobs with their heads and versions, but not their counts: the following write of the same step stores the counts. */
+export async function saveJobs(session: Session, schema: string, writes: readonly JobWrite[]): Promise<void> {
+  const created = writes.filter(({ before }) => before === null)
+  const changed = writes.filter(({ before, after }) => before !== null && after.job !== before.job)
+  if (created.length > 0) await insertJobs(session, schema, created)
+  if (changed.length > 0) await updateJobs(session, schema, changed)
+  const versions = [...created, ...changed].flatMap((write) => write.versions)
+  if (versions.length > 0) {
+    const { names, rows, values } = rowsOf(versionColumns, versions)
+    const insert = `INSERT INTO ${schema}.versions (${names}) SELECT ${names} FROM ${rows}`
+    await session.query(insert, values)
+  }
+  await movePending(session, schema, changed)
+}
+
+async function insertJobs(session: Session, schema: string, writes: readonly JobWrite[]): Promise<void> {
+  const heads = rowsOf(headColumns, writes.map(headOf))
+  const inserted = await session.query(
+    `INSERT INTO ${schema}.heads (${heads.names}, top, found_at, revision, pending, delayed, queued, running)
+     SELECT ${heads.names}, watermark, next_at, 0, 0, 0, 0, 0 FROM ${heads.rows} ORDER BY id ON CONFLICT DO NOTHING RETURNING id`,
+    heads.values,
+  )
+  if (inserted.length < writes.length) throw new JobAppeared()
+  const { names, rows, values } = rowsOf(jobColumns, writes.map(jobOf))
+  await session.query(`INSERT INTO ${schema}.jobs (${names}) SELECT ${names} FROM ${rows}`, values)
+}
+
+async function updateJobs(session: Session, schema: string, writes: readonly JobWrite[]): Promise<void> {
+  const update = async (table: string, { sets, rows, values }: Rows, more = '') => {
+    await session.query(`UPDATE ${schema}.${table} t SET ${sets}${more} FROM ${rows} WHERE t.id = w.id`, values)
+  }
+  // After this step the heads contain no running occurrence: the following write of the same step moves a running occurrence
+  // from its head to the table `live`.
+  await update('heads', rowsOf(headColumns, writes.map(headOf)), ', is_quick = false')
+  await update('jobs', rowsOf(jobColumns, writes.map(jobOf)))
+}
+
+/** Changes the instants at which pending occurrences become claimable, after a pause has begun, changed or ended. */
+async function movePending(session: Session, schema: string, writes: readonly JobWrite[]): Promise<void> {
+  const moved = writes.filter(({ before, after }) => {
+    return pausedUntil(before?.head.paused ?? null) !== pausedUntil(after.head.paused)
+  })
+  if (moved.length === 0) return
+  const { rows, values } = rowsOf(pauseColumns, moved.map(headOf))
+  await session.query(
+    `UPDATE ${schema}.live l SET
+       state = CASE WHEN w.until = ${forEver} THEN ${lanes.parked} ELSE ${lanes.delayed} END,
+       claim_at = CASE WHEN w.until = ${forEver} THEN NULL ELSE greatest(l.due_at, w.until) END
+     FROM ${rows} WHERE l.job = w.job AND l.state <= ${lanes.parked}`,
+    values,
+  )
+}
+
+const headColumns: readonly Column<LedgerHead>[] = [
+  ['id', 'uuid', ({ id }) => uuidOf(id)],
+  ['watermark', 'bigint', ({ watermark }) => watermark],
+  ['next_at', 'bigint', ({ nextAt }) => nextAt],
+  ['prune_floor', 'bigint', ({ pruneFloor }) => pruneFloor],
+  ['paused_until', 'bigint', storedPauseEnd],
+  ['deleted_at', 'bigint', ({ deletedAt }) => deletedAt],
+  ['max_queued', 'bigint', ({ overlap }) => overlap.maxQueued],
+  ['max_concurrency', 'integer', ({ overlap }) => overlap.maxConcurrency ?? 1],
+  ['version', 'integer', ({ version }) => version],
+  ['cancels_below', 'integer', ({ cancelsBelow }) => cancelsBelow],
+  ['starts', 'text', printStarts],
+  ['policy', 'smallint', ({ overlap }) => codec1.policyCodes[overlap.policy]],
+  ['handler_key', 'text', ({ handlerKey }) => storeText(handlerKey)],
+]
+
+const pauseColumns: readonly Column<LedgerHead>[] = [
+  ['job', 'uuid', ({ id }) => uuidOf(id)],
+  ['until', 'bigint', storedPauseEnd],
+]
+
+const jobColumns: readonly Column<JobRecord>[] = [
+  ['id', 'uuid', ({ id }) => uuidOf(id)],
+  ['created_at', 'bigint', ({ createdAt }) => createdAt],
+  ['changed_at', 'bigint', ({ changedAt }) => changedAt],
+  ['deleted_at', 'bigint', ({ deletedAt }) => deletedAt],
+  ['name', 'text', ({ name }) => storeText(name)],
+  ['owner', 'text', ({ owner }) => storeTextOrNull(owner)],
+  ['fingerprint', 'text', ({ fingerprint }) => storeText(fingerprint)],
+  ['lineage', 'text', ({ lineage }) => JSON.stringify(lineage)],
+  ['timeline', 'text', ({ timeline }) => JSON.stringify(timeline)],
+  ['paused', 'text', ({ paused }) => (paused === null ? null : JSON.stringify(paused))],
+]
+
+const versionColumns: readonly Column<JobVersionRecord>[] = [
+  ['job', 'uuid', ({ jobId }) => uuidOf(jobId)],
+  ['version', 'integer', ({ version }) => version],
+  ['created_at', 'bigint', ({ createdAt }) => createdAt],
+  ['fingerprint', 'text', ({ fingerprint }) => storeText(fingerprint)],
+  ['definition', 'text', ({ definition }) => JSON.stringify(definition)],
+]
+
+function headOf({ after }: JobWrite): LedgerHead {
+  return after.head
+}
+
+function jobOf({ after }: JobWrite): JobRecord {
+  return after.job as JobRecord
+}
+
+function storedPauseEnd({ paused }: Pick<LedgerHead, 'paused'>): number | null {
+  return paused === null ? null : (paused.until ?? forEver)
+}
+
+type Rows = ReturnType<typeof rowsOf>
+
+/**
+ * Returns SQL for the items as rows named `w`: the rows, the values of their parameters, and assignments of all columns
+ * but the first.
+ */
+function rowsOf<Item>(columns: readonly Column<Item>[], items: readonly Item[]) {
+  const names = columns.map(([name]) => name).join(', ')
+  const arrays = columns.map(([, type], index) => `$${index + 1}::text::${type}[]`)
+  const sets = columns.slice(1).map(([name]) => `${name} = w.${name}`)
+  return {
+    names,
+    rows: `unnest(${arrays.join(', ')}) w (${names})`,
+    sets: sets.join(', '),
+    values: columns.map(([, type, read]) => arrayOf(type, items.map(read))),
   }
 }

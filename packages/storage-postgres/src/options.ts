@@ -1,6 +1,6 @@
 import { type DurationInput, type Logger, toDurationMs } from '@jobistemer/core'
 import { invalidOption, maskAddress, readOptionNames } from '@jobistemer/core/storage'
-import { storeText } from './stored-text.ts'
+import { storeText } from './sql.ts'
 
 /** The result of a statement, as `pg` and PGlite return it. */
 export interface PostgresResult {

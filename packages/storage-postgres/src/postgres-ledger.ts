@@ -1,18 +1,18 @@
-import type { AsyncLedger, HistoryRemover } from '@jobistemer/core/storage'
+import { type AsyncLedger, type HistoryRemover, type Storage, storageFromLedger } from '@jobistemer/core/storage'
 import { Database } from './database.ts'
 import { DueSearch } from './due-search.ts'
 import { get } from './get-records.ts'
 import { LedgerWithin } from './ledger-within.ts'
 import { heartbeat } from './node-table.ts'
 import { openSchema } from './open-schema.ts'
-import { canListen, isInProcess, keepingOf, openSource } from './open-source.ts'
-import type { ReadOptions } from './options.ts'
+import { type PostgresStorageOptions, type ReadOptions, readOptions } from './options.ts'
 import { isSchemaGone } from './postgres-errors.ts'
-import { QuickSteps } from './quick-steps.ts'
 import { listJobs } from './query-jobs.ts'
 import { listOccurrences } from './query-occurrences.ts'
+import { QuickSteps } from './quick-steps.ts'
 import { forget, removeHistory } from './remove-history.ts'
 import { StepRunner } from './run-step.ts'
+import { canListen, isInProcess, keepingOf, openSource } from './source.ts'
 import { numberOf, quoteName } from './sql.ts'
 import { sessionOf } from './transaction-session.ts'
 import { channelOf, WakeUps } from './wake-ups.ts'
@@ -34,7 +34,7 @@ type Ledger = Required<AsyncLedger>
 /**
  * Implements core's ledger on a schema. Each call is one transaction, or one conditional statement with the same effect.
  */
-export class PostgresLedger implements AsyncLedger, HistoryRemover {
+class PostgresLedger implements AsyncLedger, HistoryRemover {
   readonly kind = 'async'
   readonly unit = 'call'
   readonly opener = 'postgresStorage()'
@@ -179,4 +179,19 @@ interface Opened {
   readonly steps: StepRunner
   readonly quick: QuickSteps
   readonly search: DueSearch
+}
+
+/**
+ * Storage in a schema of a PostgreSQL database, for any number of nodes.
+ *
+ * ```ts
+ * const storage = postgresStorage({ pool: new Pool({ connectionString }) })
+ * ```
+ *
+ * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`. Calls reject with
+ *   `STORAGE_UNREADABLE`, `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`, `STORAGE_FULL`, `STORAGE_BUSY`, `STORAGE_CLOSED`,
+ *   `STORAGE_FAILED`.
+ */
+export function postgresStorage(options: PostgresStorageOptions): Storage {
+  return storageFromLedger(new PostgresLedger(readOptions(options)))
 }

@@ -1,11 +1,8 @@
 import { cursorError, type DueJobs, type JobQuery, type JobRecord, type Page, pageOf } from '@jobistemer/core/storage'
-import { foundAheadMs } from './found-at.ts'
+import { anyOf, foundAheadMs, numberOf, plainArray, type Session, type SqlValue, storeText } from './sql.ts'
 import { uuidOrNull } from './ids.ts'
 import { readJob, selectJobs } from './job-row.ts'
-import { anyOf } from './one-of.ts'
 import { printPlace, readPlace } from './places.ts'
-import { numberOf, plainArray, type Session, type SqlValue } from './sql.ts'
-import { storeText } from './stored-text.ts'
 
 /** Returns a page of jobs that match a query. */
 export async function listJobs(session: Session, schema: string, query: JobQuery): Promise<Page<JobRecord>> {

@@ -10,11 +10,9 @@ import {
 } from '@jobistemer/core/storage'
 import { uuidOrNull } from './ids.ts'
 import { headRuns } from './in-head.ts'
-import { historyColumns, liveColumns, readOccurrence, withOwners } from './occurrence-row.ts'
+import { historyColumns, lanes, liveColumns, readOccurrence, stateCodes, withOwners } from './occurrence-row.ts'
 import { printPlace, readPlace } from './places.ts'
-import { numberOf, type Row, type Session, type SqlValue } from './sql.ts'
-import { lanes, stateCodes } from './state-codes.ts'
-import { storeText } from './stored-text.ts'
+import { numberOf, type Row, type Session, type SqlValue, storeText } from './sql.ts'
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 

@@ -1,9 +1,7 @@
 import { codec1 } from '@jobistemer/core/storage'
-import { foundAt } from './found-at.ts'
-import { limitLocks } from './lock-limit.ts'
-import { oneOf } from './one-of.ts'
+import { foundAt, limitLocks, oneOf } from './sql.ts'
 import { inHead, isShort, near } from './in-head.ts'
-import { lanes } from './state-codes.ts'
+import { lanes } from './occurrence-row.ts'
 
 /**
  * How long a call that ends occurrences waits for the lock of a job, or of an occurrence that a user's transaction

@@ -16,9 +16,8 @@ import { binaryUuids, uuidOf } from './ids.ts'
 import { mayStandInHead } from './in-head.ts'
 import { isContention, isHeld } from './postgres-errors.ts'
 import { absent, endColumns, parameterType, separator, startColumns } from './quick-functions.ts'
-import { plainArray, quoteText, type SqlValue } from './sql.ts'
-import { stateCode } from './state-codes.ts'
-import { storeText } from './stored-text.ts'
+import { plainArray, quoteText, type SqlValue, storeText } from './sql.ts'
+import { stateCode } from './occurrence-row.ts'
 
 const { printDetails, printRuns } = codec1
 

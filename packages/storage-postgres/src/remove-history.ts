@@ -2,9 +2,7 @@ import type { JobId } from '@jobistemer/core'
 import type { HistoryRemoval } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
 import { uuidOf, uuidOrNull } from './ids.ts'
-import { locksAreLimited } from './lock-limit.ts'
-import { anyOf, eachOf, oneOf } from './one-of.ts'
-import { numberOf, numberOrNull, plainArray } from './sql.ts'
+import { anyOf, eachOf, locksAreLimited, numberOf, numberOrNull, oneOf, plainArray } from './sql.ts'
 
 /** Removes finished occurrences and raises the prune floor of the job in the same transaction. */
 export async function removeHistory(

@@ -1,14 +1,188 @@
-import type { JobWrite, LedgerStep } from '@jobistemer/core/storage'
+import type { JobId, OccurrenceId } from '@jobistemer/core'
+import {
+  compareAddresses,
+  compareOrder,
+  type JobWrite,
+  type LedgerEntry,
+  type LedgerStep,
+  type LiveNeed,
+  type LiveState,
+  liveStates,
+  type OccurrenceRecord,
+  type StepState,
+} from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
-import { uuidOrNull } from './ids.ts'
-import { locksAreLimited } from './lock-limit.ts'
-import { anyOf } from './one-of.ts'
+import { jobIdOf, occurrenceIdOf, uuidOf, uuidOrNull } from './ids.ts'
+import { headRuns } from './in-head.ts'
+import { readCounts, readHead, type ReadJob, readJob, saveJobs, selectJobs } from './job-row.ts'
+import { lanes, liveColumns, readOccurrence, slotCodes, stateCodes, withOwners } from './occurrence-row.ts'
 import { isContention, isHeld } from './postgres-errors.ts'
-import { StepReading, type StepLocks } from './read-step.ts'
-import { saveJobs } from './save-jobs.ts'
-import { plainArray, type Session } from './sql.ts'
-import { lanes } from './state-codes.ts'
+import { anyOf, eachOf, limitOf, locksAreLimited, numberOf, plainArray, type Row, type Session } from './sql.ts'
 import { writeCall, writeStep } from './step-write.ts'
+
+/** A limit that is greater than the number of occurrences of any job. */
+const allOfThem = 1e15
+
+/** Whether a step locks the heads of its jobs, and how long it waits for a lock. `null`: as long as its session allows. */
+interface StepLocks {
+  readonly locks: boolean
+  readonly limit: string | null
+}
+
+/** Reads the data that a step needs, in a session. */
+class StepReading {
+  readonly jobs: Map<JobId, ReadJob> = new Map()
+  readonly occurrences: Map<OccurrenceId, LedgerEntry> = new Map()
+  readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
+  readonly #session: Session
+  readonly #schema: string
+
+  constructor(session: Session, schema: string) {
+    this.#session = session
+    this.#schema = schema
+  }
+
+  /**
+   * Reads the heads and the other records of the step from one snapshot. With `locks`, locks the heads first. With
+   * `limit`, the transaction waits no longer than `limit` for each lock from now on.
+   */
+  async begin(step: LedgerStep, { locks, limit }: StepLocks): Promise<void> {
+    const [jobs, ids, keys] = namesOf(step)
+    const rows = await this.#session.query(
+      `SELECT * FROM ${this.#schema}.read_step($1::text::uuid[], $2::text::uuid[], $3::text::uuid[], $4::text::boolean, $5::text)`,
+      [plainArray(jobs), plainArray(ids), plainArray(keys), String(locks), limit],
+    )
+    for (const row of rows) this.#keep(row)
+    if (step.wholeJobs) await this.#readJobs()
+  }
+
+  #keep(row: Row): void {
+    const id = jobIdOf(row.job)
+    if (!this.jobs.has(id)) {
+      const head = readHead(row, id)
+      this.jobs.set(id, { head, counts: readCounts(row), job: null, revision: numberOf(row.revision) })
+    }
+    if (row.id === null) return
+    const record = readOccurrence(row)
+    this.occurrences.set(record.id, { record })
+    if (row.key_id !== null) this.keys.set(occurrenceIdOf(row.key_id), record.id)
+  }
+
+  async #readJobs(): Promise<void> {
+    const ids = plainArray([...this.jobs.keys()].map(uuidOf))
+    const rows = await this.#session.query(eachOf('$1', `${selectJobs(this.#schema)} WHERE h.id = n.id`), [ids])
+    for (const job of rows.map(readJob)) {
+      const read = this.jobs.get(job.id) as ReadJob
+      this.jobs.set(job.id, { ...read, head: job, job })
+    }
+  }
+
+  /**
+   * Reads the live occurrences that the step needs besides the named ones. Returns them by job and state, in the order
+   * of the state.
+   */
+  async live(needs: readonly LiveNeed[]): Promise<StepState['live']> {
+    const found = new Map<JobId, Record<LiveState, LedgerEntry[]>>()
+    for (const record of [...(await this.#first(needs)), ...(await this.#superseded(needs))]) {
+      let ofJob = found.get(record.jobId)
+      if (ofJob === undefined) {
+        ofJob = { pending: [], queued: [], running: [] }
+        found.set(record.jobId, ofJob)
+      }
+      ofJob[record.state as LiveState].push({ record })
+    }
+    for (const ofJob of found.values()) for (const state of liveStates) ofJob[state] = inOrder(ofJob[state], state)
+    return found
+  }
+
+  /** Reads the first occurrences of each live state of each job, up to the number that the step needs. */
+  async #first(needs: readonly LiveNeed[]): Promise<readonly OccurrenceRecord[]> {
+    const wanted = needs.flatMap((need) => {
+      return liveStates.flatMap((state) => {
+        const isThere = need[state] > 0 && (this.jobs.get(need.jobId)?.counts[state] ?? 0) > 0
+        return isThere ? stateCodes[state].map((lane) => ({ job: need.jobId, lane, most: limitOf(need[state]) })) : []
+      })
+    })
+    if (wanted.length === 0) return []
+    const rows = await this.#session.query(
+      withOwners(
+        this.#schema,
+        `SELECT l.* FROM unnest($1::text::uuid[], $2::text::smallint[], $3::text::bigint[]) n (job, lane, most)
+         CROSS JOIN LATERAL (
+           SELECT ${liveColumns} FROM ${this.#schema}.live
+           WHERE state = n.lane AND job = n.job ORDER BY order_at, id LIMIT n.most
+         ) l UNION ALL ${eachOf('$4', headRuns(this.#schema, 'h.id = n.id'))}`,
+      ),
+      [
+        plainArray(wanted.map(({ job }) => uuidOf(job))),
+        plainArray(wanted.map(({ lane }) => lane)),
+        plainArray(wanted.map(({ most }) => most)),
+        plainArray(wanted.flatMap(({ job, lane }) => (lane === lanes.running ? uuidOf(job) : []))),
+      ],
+    )
+    return rows.map((row) => readOccurrence(row))
+  }
+
+  /** Reads waiting occurrences of each job until it has found the needed number of superseded ones, or has read all. */
+  async #superseded(needs: readonly LiveNeed[]): Promise<readonly OccurrenceRecord[]> {
+    const found: OccurrenceRecord[] = []
+    for (const { jobId, superseded } of needs) {
+      if (superseded === null) continue
+      const { cancelsBelow, count } = superseded
+      for (const state of ['pending', 'queued'] as const) {
+        const isWaiting = `state IN (${stateCodes[state].join(', ')})`
+        const rows = await this.#session.query(
+          withOwners(
+            this.#schema,
+            `WITH last AS (
+               SELECT order_at, id FROM ${this.#schema}.live
+               WHERE job = $1::text::uuid AND ${isWaiting} AND kind IN (${slotCodes.join(', ')})
+                 AND token = 0 AND job_version < $2::text::integer
+               ORDER BY order_at, id OFFSET $3::text::bigint LIMIT 1
+             )
+             SELECT ${liveColumns} FROM ${this.#schema}.live
+             WHERE job = $1::text::uuid AND ${isWaiting} AND (
+               NOT EXISTS (SELECT FROM last) OR (order_at, id) <= (SELECT order_at, id FROM last)
+             )`,
+          ),
+          [uuidOf(jobId), String(cancelsBelow), String(Math.min(count, allOfThem) - 1)],
+        )
+        found.push(...rows.map((row) => readOccurrence(row)))
+      }
+    }
+    return found
+  }
+}
+
+/**
+ * Returns the occurrences and keys that a step names, each with its job. A job without a named occurrence or key has a
+ * separate entry.
+ */
+function namesOf({ jobs, occurrences, keys }: LedgerStep): Names {
+  const names = new Map<string, readonly [job: string, id: string | null, key: string | null]>()
+  const named = new Set<JobId>()
+  for (const { jobId, id } of occurrences) {
+    const [job, uuid] = [uuidOrNull(jobId), uuidOrNull(id)]
+    if (job === null || uuid === null) continue
+    named.add(jobId)
+    names.set(`${job}${uuid}`, [job, uuid, null])
+  }
+  for (const { jobId, keyId } of keys) {
+    const [job, uuid] = [uuidOrNull(jobId), uuidOrNull(keyId)]
+    if (job !== null && uuid !== null) names.set(`${job} ${uuid}`, [job, null, uuid])
+  }
+  const alone = jobs.filter((id) => !named.has(id)).flatMap((id) => uuidOrNull(id) ?? [])
+  const all = [...names.values(), ...alone.map((job) => [job, null, null] as const)]
+  return [all.map(([job]) => job), all.map(([, id]) => id), all.map(([, , key]) => key)]
+}
+
+type Names = readonly [jobs: readonly string[], ids: readonly (string | null)[], keys: readonly (string | null)[]]
+
+function inOrder(entries: LedgerEntry[], state: LiveState): LedgerEntry[] {
+  const once = [...new Map(entries.map((entry) => [entry.record.id, entry])).values()]
+  const compare = state === 'running' ? compareAddresses : compareOrder
+  return once.sort((left, right) => compare(left.record, right.record))
+}
 
 /** Maximum number of tries of a step without locks. Then the step locks its heads. */
 const freeTries = 2

@@ -1,5 +1,5 @@
 import { finalStates, isFailure } from '@jobistemer/core/storage'
-import { lanes, stateCode } from './state-codes.ts'
+import { lanes, stateCode } from './occurrence-row.ts'
 import { stepFunctions, sumRows } from './step-functions.ts'
 
 /** Value of `paused_until` in the head of a job whose pause has no end. */
@@ -149,12 +149,9 @@ CREATE TABLE ${schema}.nodes (
   counter bigint NOT NULL,
   started_at bigint NOT NULL,
   leaving boolean NOT NULL,
-  about text COLLATE "C" NOT NULL
+  about text COLLATE "C" NOT NULL,
+  profile text COLLATE "C"
 ) WITH (fillfactor = 50);
-CREATE TABLE ${schema}.node_profiles (
-  incarnation text COLLATE "C" PRIMARY KEY,
-  profile text COLLATE "C" NOT NULL
-);
 CREATE TABLE ${schema}.no_rows (
   id integer PRIMARY KEY CHECK (false)
 );

@@ -1,8 +1,52 @@
 import { JobistemerError } from '@jobistemer/core'
+import type { StorageCapabilities } from '@jobistemer/core/storage'
 import { earOfClient, earOfPool, type OpenEar } from './ear.ts'
-import type { PostgresClient, PostgresConnection, PostgresPool } from './options.ts'
+import { JobAppeared } from './job-row.ts'
+import {
+  parseUrl,
+  type PostgresClient,
+  type PostgresConnection,
+  type PostgresPool,
+  type ReadOptions,
+} from './options.ts'
 import { hasState, isBroken } from './postgres-errors.ts'
-import { JobAppeared } from './save-jobs.ts'
+
+/** The longest delay of a Node.js timer, in ms. A timer with a longer delay fires at once. */
+const longestMs = 2 ** 31 - 1
+
+/** The members of a `pg` pool that this storage uses. */
+interface OwnPool extends PostgresPool {
+  end(): Promise<void>
+}
+
+/**
+ * Opens a pool with the package `pg`. A connection attempt without an answer ends after `limitMs`, because closing the pool
+ * would wait for it. @throws JobistemerError `STORAGE_UNREADABLE` if the package is missing */
+async function openPool(url: string, limitMs: number): Promise<OwnPool> {
+  const pg = await importPg()
+  return new pg.Pool({
+    connectionString: url,
+    application_name: 'jobistemer',
+    keepAlive: true,
+    connectionTimeoutMillis: Math.min(limitMs, longestMs),
+  })
+}
+
+async function importPg(): Promise<{ readonly Pool: new (options: object) => OwnPool }> {
+  try {
+    const { default: pg } = (await import('pg')) as unknown as {
+      readonly default: { Pool: new (options: object) => OwnPool }
+    }
+    return pg
+  } catch (error) {
+    throw new JobistemerError('STORAGE_UNREADABLE', {
+      message: 'The package pg is not installed.',
+      field: 'url',
+      remedy: 'Install it (npm install pg), or give postgresStorage a pool or a client of your own.',
+      cause: error,
+    })
+  }
+}
 
 type Use<T> = (connection: PostgresConnection) => Promise<T>
 
@@ -185,4 +229,52 @@ export class ClientSource implements Source {
   async close(): Promise<void> {
     await this.#last
   }
+}
+
+/** Returns whether nodes with these options can wake each other. */
+export function canListen({ source, wakeUps }: ReadOptions): boolean {
+  if (!wakeUps) return false
+  if ('pool' in source) return earOfPool(source.pool) !== null
+  return 'url' in source || earOfClient(source.client) !== null
+}
+
+/** Returns whether the database runs in this process, as PGlite does. */
+export function isInProcess({ source }: Pick<ReadOptions, 'source'>): boolean {
+  return 'client' in source && earOfClient(source.client) !== null
+}
+
+/**
+ * Returns the capabilities that follow from these options: whether several processes can use the data, and how durable the
+ * data are.
+ */
+export function keepingOf({ source }: ReadOptions): Pick<StorageCapabilities, 'multiProcess' | 'durability'> {
+  if (!('client' in source) || !isInProcess({ source })) return { multiProcess: true, durability: 'power' }
+  const { dataDir = 'memory://' } = source.client as { readonly dataDir?: string }
+  return { multiProcess: false, durability: dataDir.startsWith('memory://') ? 'none' : 'process' }
+}
+
+/** Opens the source of connections that these options name. */
+export async function openSource({ source, schema, commandTimeoutMs }: ReadOptions): Promise<Source> {
+  if ('pool' in source) return new PoolSource(source.pool, placeOf(source.pool, schema), null)
+  if ('client' in source) return new ClientSource(source.client, placeOf(source.client, schema))
+  const pool = await openPool(source.url, commandTimeoutMs)
+  return new PoolSource(pool, `${placeOfUrl(source.url)}, schema ${schema}`, async () => await pool.end())
+}
+
+function placeOfUrl(url: string): string {
+  const { hostname, port, pathname, searchParams } = parseUrl(url) as URL
+  const host = searchParams.get('host') ?? hostname
+  return `${host}${port === '' ? '' : `:${port}`}${pathname}`
+}
+
+/** Describes the target of a pool or client of `pg` for messages, without secrets. */
+function placeOf(connection: object, schema: string): string {
+  const { options = connection } = connection as { readonly options?: object }
+  const { host, port, database } = options as {
+    readonly host?: unknown
+    readonly port?: unknown
+    readonly database?: unknown
+  }
+  const parts = [host, port, database].filter((part) => typeof part === 'string' || typeof part === 'number')
+  return [...(parts.length === 0 ? [] : [parts.join(':')]), `schema ${schema}`].join(', ')
 }

@@ -70,3 +70,104 @@ export function limitOf(count: number): number | null {
 export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
+
+// A text of PostgreSQL cannot contain NUL, and UTF-8 cannot encode a lone surrogate. Both are escaped, so that each stored
+// text reads back unchanged, and different texts stay different. JSON texts need no escaping here, because JSON has escapes
+// of its own.
+
+const escapeMark = '\u0001'
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that are escaped
+const escaped = /[\0\u0001]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
+// biome-ignore lint/suspicious/noControlCharactersInRegex: this is the character that escapes
+const mark = /\u0001([0-9a-f]{4})/g
+
+/** Escapes a text for storing. Equal texts have equal stored forms, different texts have different ones. */
+export function storeText(text: string): string {
+  return text.replace(escaped, (unit) => `${escapeMark}${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+/** Like {@link storeText}, but returns `null` for `null`. */
+export function storeTextOrNull(text: string | null): string | null {
+  return text === null ? null : storeText(text)
+}
+
+/** Restores the text that {@link storeText} has escaped. */
+export function readText(stored: unknown): string {
+  const text = stored as string
+  return text.includes(escapeMark)
+    ? text.replace(mark, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
+    : text
+}
+
+/** Like {@link readText}, but returns `null` for `null`. */
+export function readTextOrNull(stored: unknown): string | null {
+  return stored === null ? null : readText(stored)
+}
+
+/**
+ * Returns SQL for the right side of `=` that looks up each row of a table by a value of another table. The planner may
+ * reverse a plain equality: after a vacuum of an empty table, the planner assumes that this table is the smaller one.
+ * Then PostgreSQL scans the other table for each row.
+ */
+export function oneOf(value: string): string {
+  return `ANY (ARRAY[${value}])`
+}
+
+/**
+ * Returns SQL that runs `lookUp` for each UUID of an array that is passed as text. `lookUp` finds at most one row for
+ * `n.id`. PostgreSQL reads the array once and uses the index for each UUID, whatever size the planner assumes for the
+ * table. With a plain `= ANY`, PostgreSQL reads the whole table if the table seems small, and reads the array again for
+ * each row. The LIMIT keeps the planner from reversing the look-up.
+ */
+export function eachOf(parameter: string, lookUp: string): string {
+  return `SELECT f.* FROM unnest(${parameter}::text::uuid[]) n (id) CROSS JOIN LATERAL (${lookUp} LIMIT 1) f`
+}
+
+/**
+ * Returns SQL for the right side of `=` that matches any value of an array that is passed as text. PostgreSQL reads the
+ * array once, not per row.
+ */
+export function anyOf(parameter: string, type: string): string {
+  return `ANY ((SELECT ${parameter}::text::${type}[])::${type}[])`
+}
+
+/** The longest lock timeout that PostgreSQL accepts, in ms. */
+const longestMs = 2 ** 31 - 1
+
+/**
+ * Returns the lock limit for a call limit, in ms. The server stops waiting for a lock after nine tenths of the call limit,
+ * so that the caller still receives its error.
+ */
+export function lockLimitOf(limitMs: number): number {
+  return Math.min(Math.max(1, Math.floor(limitMs * 0.9)), longestMs)
+}
+
+/**
+ * Returns an SQL expression that limits how long the transaction waits for each further lock. The expression keeps a
+ * shorter limit of the user, and is never NULL. Without the limit, a statement would keep waiting in the server after
+ * its caller has given up. The pool replaces such a connection, so each further call would add another waiting
+ * connection.
+ */
+export function limitLocks(limit: string): string {
+  return `CASE WHEN current_setting('lock_timeout') = '0' OR current_setting('lock_timeout')::interval > ${limit}::interval
+    THEN set_config('lock_timeout', ${limit}, true) ELSE '' END`
+}
+
+/** Like {@link limitLocks}, as a condition of a statement. PostgreSQL evaluates the condition once, before it reads any row. */
+export function locksAreLimited(limit: string): string {
+  return `(SELECT ${limitLocks(limit)}) IS NOT NULL`
+}
+
+/**
+ * Maximum distance of a job's next instant from its stored `found_at`, in ms. The index over due jobs contains `found_at`
+ * instead of the next instant. So a start whose next instant is within this distance changes no indexed column.
+ */
+export const foundAheadMs = 8000
+
+/**
+ * Returns SQL for the new `found_at` of a head. `nextAt`, `foundBefore`: SQL for its next instant and its present
+ * `found_at`.
+ */
+export function foundAt(nextAt: string, foundBefore: string): string {
+  return `CASE WHEN ${nextAt} >= ${foundBefore} AND ${nextAt} < ${foundBefore} + ${foundAheadMs} THEN ${foundBefore} ELSE ${nextAt} END`
+}

@@ -1,10 +1,7 @@
-import { foundAt } from './found-at.ts'
+import { foundAt, limitLocks, oneOf } from './sql.ts'
 import { headRunColumns, inHead, insertMoved } from './in-head.ts'
-import { limitLocks } from './lock-limit.ts'
-import { historyColumns, liveColumns } from './occurrence-row.ts'
-import { oneOf } from './one-of.ts'
+import { historyColumns, lanes, liveColumns } from './occurrence-row.ts'
 import { quickFunctions } from './quick-functions.ts'
-import { lanes } from './state-codes.ts'
 
 /**
  * Number of rows over which the counts of all live occurrences are spread, so that transactions do not wait for each other's

@@ -3,9 +3,8 @@ import { isFinal, lastSlotOf, namingKey } from '@jobistemer/core/storage'
 import { uuidOf } from './ids.ts'
 import { printStarts, type ReadJob } from './job-row.ts'
 import { writeOccurrence } from './occurrence-row.ts'
-import { arrayOf, isTrue, plainArray, type Session, type SqlValue, textArray } from './sql.ts'
+import { arrayOf, isTrue, plainArray, type Session, type SqlValue, storeText, textArray } from './sql.ts'
 import { headParameters, ops, otherParameters, writtenColumns } from './step-functions.ts'
-import { storeText } from './stored-text.ts'
 
 /** Returns SQL that calls `write_step`. Each parameter is sent as text, because drivers encode arrays differently. */
 export function writeCall(schema: string): string {

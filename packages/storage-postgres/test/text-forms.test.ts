@@ -2,8 +2,7 @@ import { jobId, type OccurrenceId, occurrenceId } from '@jobistemer/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { binaryUuids, uuidOf, uuidOrNull } from '../src/ids.ts'
-import { plainArray, textArray } from '../src/sql.ts'
-import { readText, storeText } from '../src/stored-text.ts'
+import { plainArray, readText, storeText, textArray } from '../src/sql.ts'
 import { useSchemas } from './schemas.ts'
 
 const { query } = useSchemas()

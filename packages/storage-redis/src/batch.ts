@@ -6,7 +6,7 @@ import { bucketOf, shardOf } from './ids.ts'
  * Maximum number of items of one script call. The server runs no other command during a script, so larger batches are
  * split.
  */
-export const longestBatch = 1000
+const longestBatch = 1000
 
 /**
  * Runs a script over items: one concurrent call for each shard that has items. Returns the answers in the order of the

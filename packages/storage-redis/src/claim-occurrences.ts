@@ -1,4 +1,4 @@
-import { type JobId, systemClock } from '@jobistemer/core'
+import type { JobId } from '@jobistemer/core'
 import {
   codec1,
   type ClaimAnswer,
@@ -6,14 +6,12 @@ import {
   compareOrder,
   type OccurrenceRecord,
 } from '@jobistemer/core/storage'
-import type { ScriptArgument, ScriptCall } from './connection.ts'
-import { parseFields, printFields } from './layout.ts'
-import type { Ledger } from './ledger.ts'
-import { never } from './numbers.ts'
+import type { Ledger, ScriptArgument, ScriptCall } from './connection.ts'
+import { never, parseFields, printFields } from './layout.ts'
 import { printOwner, readOccurrence } from './occurrence-form.ts'
 import { isRepeated, mayPass, repeatedError } from './redis-errors.ts'
 import { bySchedule, readNotices } from './replies.ts'
-import { layouts } from './request-layouts.ts'
+import { layouts } from './layouts.ts'
 import { claimScript } from './scripts/claim.ts'
 
 const { readOccurrenceId } = codec1
@@ -45,22 +43,6 @@ interface ShardAnswer extends WholeAnswer {
   readonly wakes: boolean
 }
 
-/** The arguments of a claim call to one shard. */
-interface Ask {
-  readonly mode: 'peek' | 'take'
-  readonly last: Place
-  /** Number of the call, which grows with each call. A repeated command has the same number. */
-  readonly number: number
-  /**
-   * Whether an earlier call got no answer. If the earlier call arrives at the server after this call, the script must claim
-   * nothing for the earlier call.
-   */
-  readonly fences: boolean
-  /** The positions from which the search for superseded occurrences and the scan of due occurrences continue. */
-  readonly cursor: string
-  readonly place: Buffer
-}
-
 type Spot = Pick<ScriptCall, 'shard' | 'shards'>
 
 const lastPlace: Place = { order: never, key: 'f'.repeat(32) }
@@ -73,12 +55,6 @@ const nowhere = Buffer.alloc(0)
  */
 const mostRounds = 10
 
-/**
- * How long a claim waits for a shard that did not answer the previous claim, in ms. During this time other shards can
- * answer.
- */
-const graceMs = 100
-
 /** Claims due occurrences of all shards in their common order. */
 export class Claimer {
   readonly #ledger: Ledger
@@ -88,11 +64,6 @@ export class Claimer {
    * asks the server for the effect of that call.
    */
   readonly #unanswered = new Map<string, number>()
-  /**
-   * Shards that did not answer, each with the call in progress that shows when the shard answers again; `null` without
-   * such a call.
-   */
-  readonly #silent = new Map<number, Promise<void> | null>()
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger
@@ -166,38 +137,21 @@ export class Claimer {
    * fix. Also rejects if the owner must first look up the occurrences of an earlier claim.
    */
   async #lookAtShards(request: ClaimRequest, shards: number): Promise<ReadonlyMap<number, ShardAnswer>> {
+    const all = Array.from({ length: shards }, (_, shard) => shard)
+    const looks = all.map((shard) => this.#askShard(request, { shard, shards }, 'peek', lastPlace))
     const views = new Map<number, ShardAnswer>()
     const failures = new Map<number, unknown>()
-    const lookAt = async (shard: number) => {
-      try {
-        views.set(shard, await this.#askShard(request, { shard, shards }, 'peek', lastPlace))
-        this.#silent.delete(shard)
-      } catch (error) {
-        failures.set(shard, error)
-        if (mayPass(error)) this.#silent.set(shard, null)
-        else this.#silent.delete(shard)
-      }
+    for (const [shard, look] of (await Promise.allSettled(looks)).entries()) {
+      if (look.status === 'fulfilled') views.set(shard, look.value)
+      else failures.set(shard, look.reason)
     }
-    const all = Array.from({ length: shards }, (_, shard) => shard)
-    const answering = all.filter((shard) => !this.#silent.has(shard))
-    await Promise.all((answering.length === 0 ? all : answering).map(lookAt))
-    const silent = answering.length === 0 || views.size === 0 ? [] : all.filter((shard) => !answering.includes(shard))
-    if (silent.length > 0) await within(graceMs, Promise.all(silent.map((shard) => this.#lookAgain(shard, lookAt))))
     for (const [shard, error] of failures) {
       if (mayPass(error)) continue
       this.#unanswered.delete(keyOf(shard, request))
       throw error
     }
     if (views.size === 0) throw [...failures.values()][0]
-    // The returned map is a copy, because a silent shard that answers later still adds its answer to the original map.
-    return new Map(views)
-  }
-
-  /** Calls a silent shard, unless a call of an earlier claim is still in progress. */
-  #lookAgain(shard: number, lookAt: (shard: number) => Promise<void>): Promise<void> {
-    const look = this.#silent.get(shard) ?? lookAt(shard)
-    if (this.#silent.has(shard)) this.#silent.set(shard, look)
-    return look
+    return views
   }
 
   /** Claims from several shards. Returns what some shards claimed even if another shard fails. */
@@ -207,18 +161,14 @@ export class Claimer {
     wanted: ReadonlyMap<number, { readonly limit: number; readonly last: Place }>,
     share: number,
   ): Promise<{ readonly answers: ReadonlyMap<number, ShardAnswer>; readonly isWhole: boolean }> {
-    const answers = new Map<number, ShardAnswer>()
-    await Promise.all(
-      [...wanted].map(async ([shard, { limit, last }]) => {
-        const ofShard = { ...request, limit: limit + share, sweep: false }
-        try {
-          answers.set(shard, await this.#askShard(ofShard, { shard, shards }, 'take', share === 0 ? last : lastPlace))
-        } catch {
-          // The next claim learns whether the failed call has claimed occurrences, and the cause of the failure.
-          this.#silent.set(shard, null)
-        }
-      }),
-    )
+    const takes = [...wanted].map(async ([shard, { limit, last }]) => {
+      const ofShard = { ...request, limit: limit + share, sweep: false }
+      const place = share === 0 ? last : lastPlace
+      return [shard, await this.#askShard(ofShard, { shard, shards }, 'take', place)] as const
+    })
+    // After a failed call, the next claim learns whether that call has claimed occurrences, and the cause of the failure.
+    const settled = await Promise.allSettled(takes)
+    const answers = new Map(settled.flatMap((take) => (take.status === 'fulfilled' ? [take.value] : [])))
     return { answers, isWhole: answers.size === wanted.size }
   }
 
@@ -227,7 +177,15 @@ export class Claimer {
    * owner's next claim learns whether the failed call has claimed more.
    */
   async #askShard(request: ClaimRequest, spot: Spot, mode: 'peek' | 'take', last: Place): Promise<ShardAnswer> {
+    const { connection, channel, sender } = this.#ledger
+    const { now, owner } = request
     const key = keyOf(spot.shard, request)
+    // A handler key that is a job's id is not stored with the job. For such a key the script compares the job's id.
+    const excepted = request.exceptHandlerKeys.flatMap((handlerKey): ScriptArgument[] => {
+      const id = Buffer.allocUnsafe(16)
+      const isId = handlerKey.startsWith('job_') && codec1.writeId(id, 0, handlerKey as JobId)
+      return isId ? [handlerKey, id] : [handlerKey]
+    })
     let whole: ShardAnswer | null = null
     let { sweep } = request
     let cursor = '0'
@@ -241,10 +199,24 @@ export class Claimer {
       // Number of found occurrences that count towards the limit. A continued peek does not know their jobs, so it
       // cannot check whether all of them may start. The claim checks this later.
       const counted = whole?.seen.filter(({ isBlocked }) => !isBlocked).length ?? 0
-      const call = { ...request, limit: Math.max(0, request.limit - taken - counted), sweep }
+      const limit = Math.max(0, request.limit - taken - counted)
+      // If the earlier call arrives at the server after this one, the script must claim nothing for the earlier call.
+      const fences = asked !== undefined
+      const isPeek = mode === 'peek'
+      const values = printFields(layouts.claim, { now, number, limit, sweep, isPeek, fences, lastAt: last.order })
+      values.write(last.key, layouts.claim.at.lastId, 'hex')
       try {
-        const fences = asked !== undefined
-        const [outcome, ...parts] = await this.#call(call, spot, { mode, last, number, fences, cursor, place })
+        const [reply] = await connection.write([
+          {
+            script: claimScript,
+            ...spot,
+            arguments: [values, channel, sender, printOwner(owner), place, cursor, ...excepted],
+            // Each storage object numbers its own claims, so the key contains the sender besides the incarnation.
+            extraKey: (prefix) => `${prefix}claimed:${sender}:${owner.incarnation}`,
+            order: 'ahead',
+          },
+        ])
+        const [outcome, ...parts] = reply as readonly [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]
         const kind = outcome.toString()
         if (kind === 'repeated') throw repeatedError()
         // Until the script has answered `done`, and so has stored the number of the unanswered claim, further calls may repeat
@@ -261,56 +233,17 @@ export class Claimer {
         place = parts[4]
       } catch (error) {
         if (isRepeated(error)) this.#unanswered.delete(key)
-        else if (mode === 'take' && call.limit > 0) this.#unanswered.set(key, number)
+        else if (mode === 'take' && limit > 0) this.#unanswered.set(key, number)
         if (whole === null || taken === 0) throw error
         return { ...whole, stopped: true, isLeftover }
       }
       if (place.length === 0) return { ...whole, isLeftover }
     }
   }
-
-  async #call(
-    request: ClaimRequest,
-    spot: Spot,
-    { mode, last, number, fences, cursor, place }: Ask,
-  ): Promise<readonly [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]> {
-    const { connection, channel, sender } = this.#ledger
-    const { now, owner, limit, exceptHandlerKeys, sweep } = request
-    const isPeek = mode === 'peek'
-    const values = printFields(layouts.claim, { now, number, limit, sweep, isPeek, fences, lastAt: last.order })
-    values.write(last.key, layouts.claim.at.lastId, 'hex')
-    // A handler key that is a job's id is not stored with the job. For such a key the script compares the job's id.
-    const excepted = exceptHandlerKeys.flatMap((key): ScriptArgument[] => {
-      const id = Buffer.allocUnsafe(16)
-      return key.startsWith('job_') && codec1.writeId(id, 0, key as JobId) ? [key, id] : [key]
-    })
-    const [reply] = await connection.write([
-      {
-        script: claimScript,
-        ...spot,
-        arguments: [values, channel, sender, printOwner(owner), place, cursor, ...excepted],
-        // Each storage object numbers its own claims, so the key contains the sender besides the incarnation.
-        extraKey: (prefix) => `${prefix}claimed:${sender}:${owner.incarnation}`,
-        order: 'ahead',
-      },
-    ])
-    return reply as readonly [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]
-  }
 }
 
 function keyOf(shard: number, { owner }: ClaimRequest): string {
   return `${shard} ${owner.incarnation}`
-}
-
-/** Waits until the promise `work` has settled, but at most `limitMs` ms. */
-async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = systemClock.setTimer(limitMs, resolve)
-    work.finally(() => {
-      timer.cancel()
-      resolve()
-    })
-  })
 }
 
 function join(whole: ShardAnswer, part: ShardAnswer): ShardAnswer {

@@ -1,8 +1,8 @@
 import { JobistemerError, systemClock } from '@jobistemer/core'
+import type { StorageCapabilities } from '@jobistemer/core/storage'
 import { Redis } from 'ioredis'
 import { checkServer } from './check-server.ts'
 import { keepAliveMs, placeOf, scriptsOf } from './client.ts'
-import { withoutArguments } from './secrets.ts'
 import type { ReadOptions, RedisClient } from './options.ts'
 import {
   closedError,
@@ -14,6 +14,24 @@ import {
 } from './redis-errors.ts'
 import type { Script } from './script.ts'
 import { markShardScript, markWriteScript } from './scripts/small-scripts.ts'
+import { withoutArguments } from './secrets.ts'
+
+/** The connection, the channel and the sender id that every operation of the storage uses. */
+export interface Ledger {
+  readonly connection: Connection
+  /** The channel on which scripts publish changes to other connections. */
+  readonly channel: string
+  /** Identifies this storage in the messages that its scripts publish. */
+  readonly sender: string
+}
+
+export const capabilities: StorageCapabilities = Object.freeze({
+  maxBatch: 250,
+  multiProcess: true,
+  durability: 'process',
+  findsDueJobs: true,
+  takesNext: true,
+})
 
 export type ScriptArgument = string | Buffer | number
 

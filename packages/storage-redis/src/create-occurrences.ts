@@ -10,15 +10,14 @@ import {
   type Owner,
   type ReusableKey,
 } from '@jobistemer/core/storage'
-import { longestBatch, runBatch } from './batch.ts'
+import { runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { printAddresses } from './ids.ts'
-import { parseFields, printFields } from './layout.ts'
-import type { Ledger } from './ledger.ts'
-import { instantOf, orNever } from './numbers.ts'
+import { instantOf, orNever, parseFields, printFields } from './layout.ts'
+import type { Ledger } from './connection.ts'
 import { parseOwner, parseReason, printOwner, writeOccurrence } from './occurrence-form.ts'
 import { bySchedule, readAddresses, readNotices } from './replies.ts'
-import { itemKinds, keyScopes, layouts } from './request-layouts.ts'
+import { itemKinds, keyScopes, layouts } from './layouts.ts'
 import { createScript } from './scripts/create.ts'
 import type { Steps } from './steps.ts'
 
@@ -73,7 +72,7 @@ export async function createOccurrences(
   request: CreateOccurrencesRequest,
 ): Promise<readonly CreateAnswer[]> {
   const { items } = request
-  if (items.every(isDue)) return await createInChunks(ledger, { ...request, items })
+  if (items.every(isDue)) return await createAll(ledger, { ...request, items })
   const answers = new Array<CreateAnswer>(items.length)
   let left = [...items.entries()]
   for (let isRare = false; left.length > 0; isRare = !isRare) {
@@ -87,21 +86,9 @@ export async function createOccurrences(
     const some = chosen.map(([, item]) => item)
     const found = isRare
       ? await steps.createOccurrences({ ...request, items: some })
-      : await createInChunks(ledger, { ...request, items: some.filter(isDue) })
+      : await createAll(ledger, { ...request, items: some.filter(isDue) })
     for (const [position, [index]] of chosen.entries()) answers[index] = found[position] as CreateAnswer
     left = left.filter((entry) => !chosen.includes(entry))
-  }
-  return answers
-}
-
-async function createInChunks(ledger: Ledger, request: DueRequest): Promise<readonly CreateAnswer[]> {
-  const { items } = request
-  if (items.length <= longestBatch) return await createChunk(ledger, request)
-  const answers: CreateAnswer[] = []
-  // Chunks run one after the other, because a later item must not overtake an item of its job that is not created yet.
-  for (let start = 0; start < items.length; start += longestBatch) {
-    const chunk = items.slice(start, start + longestBatch)
-    answers.push(...(await createChunk(ledger, { ...request, items: chunk })))
   }
   return answers
 }
@@ -110,7 +97,7 @@ async function createInChunks(ledger: Ledger, request: DueRequest): Promise<read
  * Repeats the call for items that are not created yet, until all items are created. Between the calls, other clients
  * get their turn. A caller may repeat the request after a failure.
  */
-async function createChunk(ledger: Ledger, request: DueRequest): Promise<readonly CreateAnswer[]> {
+async function createAll(ledger: Ledger, request: DueRequest): Promise<readonly CreateAnswer[]> {
   const { items } = request
   const first = await createOnce(ledger, request)
   if (!first.some(isOpen)) return first as readonly CreateAnswer[]

@@ -7,11 +7,10 @@ import {
   objectOfStored,
   parseStored,
 } from '@jobistemer/core/storage'
-import type { ScriptArgument } from './connection.ts'
+import type { Ledger, ScriptArgument } from './connection.ts'
 import { printFields } from './layout.ts'
-import type { Ledger } from './ledger.ts'
 import { heartbeatScript } from './scripts/heartbeat.ts'
-import { nodeLayout } from './stored-layouts.ts'
+import { nodeLayout } from './layouts.ts'
 
 /** The shard of all node records, which belong to no job. Because all records are on this shard, one call reads them all. */
 const shardOfNodes = 0

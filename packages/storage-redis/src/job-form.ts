@@ -14,9 +14,8 @@ import {
   type StoredJob,
   timelineOfStored,
 } from '@jobistemer/core/storage'
-import { parseFields, printFields } from './layout.ts'
-import { always, never, orNever, readInstant } from './numbers.ts'
-import { headLayout, timesLayout, versionLayout } from './stored-layouts.ts'
+import { always, never, orNever, parseFields, printFields, readInstant } from './layout.ts'
+import { headLayout, timesLayout, versionLayout } from './layouts.ts'
 
 const { policyCodes, policyOf, readJobId } = codec1
 

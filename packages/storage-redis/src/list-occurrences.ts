@@ -7,16 +7,14 @@ import {
   type Page,
 } from '@jobistemer/core/storage'
 import { bytesOfId, shardOf } from './ids.ts'
-import type { ScriptArgument } from './connection.ts'
-import { printFields } from './layout.ts'
-import type { Ledger } from './ledger.ts'
-import { mergePages } from './merge-pages.ts'
-import { always, never } from './numbers.ts'
+import type { Ledger, ScriptArgument } from './connection.ts'
+import { always, never, printFields } from './layout.ts'
+import { mergePages } from './read-records.ts'
 import { printNode, readOccurrence } from './occurrence-form.ts'
 import { bySchedule } from './replies.ts'
-import { layouts } from './request-layouts.ts'
+import { layouts } from './layouts.ts'
 import type { Script } from './script.ts'
-import { listHistoryScript, listLiveOfJobScript, listSetScript } from './scripts/list-occurrences.ts'
+import { listHistoryScript, listLiveOfJobScript, listSetScript } from './scripts/reads.ts'
 
 const { readOccurrenceId, stateCodes } = codec1
 

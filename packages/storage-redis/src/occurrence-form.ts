@@ -10,8 +10,8 @@ import {
   withRunsOfStored,
 } from '@jobistemer/core/storage'
 import type { ByteWriter } from './byte-writer.ts'
-import { orNever, readInstant } from './numbers.ts'
-import { mostRescues, recordLayout, rescueStep, spanBit } from './stored-layouts.ts'
+import { orNever, readInstant } from './layout.ts'
+import { mostRescues, recordLayout, rescueStep, spanBit } from './layouts.ts'
 
 const { isRecovered, kindCode, kindOf, parseRuns, printDetails, printRuns, readJobId, stateCodes, stateOf } = codec1
 

@@ -1,8 +1,8 @@
 import type { PruneAnswer, PruneRequest } from '@jobistemer/core/storage'
 import { bytesOfId, shardOf } from './ids.ts'
 import { printFields } from './layout.ts'
-import type { Ledger } from './ledger.ts'
-import { layouts } from './request-layouts.ts'
+import type { Ledger } from './connection.ts'
+import { layouts } from './layouts.ts'
 import { pruneScript } from './scripts/prune.ts'
 
 /** Maximum number of occurrences that a script removes, because the server runs no other command during a script. */

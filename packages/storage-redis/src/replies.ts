@@ -1,7 +1,7 @@
 import type { JobId } from '@jobistemer/core'
 import { codec1, type CancelNotice, type OccurrenceAddress } from '@jobistemer/core/storage'
 import { parseCancelRequest } from './occurrence-form.ts'
-import { layouts } from './request-layouts.ts'
+import { layouts } from './layouts.ts'
 
 const { readJobId, readOccurrenceId } = codec1
 

@@ -3,10 +3,10 @@ import { runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { printAddresses } from './ids.ts'
 import { parseFields } from './layout.ts'
-import type { Ledger } from './ledger.ts'
+import type { Ledger } from './connection.ts'
 import { parseCancelRequest, printOwner, printOptional, readOccurrence } from './occurrence-form.ts'
 import { readAddress } from './replies.ts'
-import { absentState, layouts, settleChanges } from './request-layouts.ts'
+import { absentState, layouts, settleChanges } from './layouts.ts'
 import { settleScript } from './scripts/settle.ts'
 
 const { printRuns, readOccurrenceId, stateCodes, stateOf } = codec1

@@ -13,7 +13,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bytesOfId, shardOf } from '../src/ids.ts'
 import { redisStorage } from '../src/index.ts'
-import { headLayout, recordLayout } from '../src/stored-layouts.ts'
+import { headLayout, recordLayout } from '../src/layouts.ts'
 import { addJob, minute, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { newPrefix, quiet } from './prefixes.ts'
 

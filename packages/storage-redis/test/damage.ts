@@ -1,7 +1,7 @@
 import type { DamagedText } from '@jobistemer/storage-conformance'
 import { Redis } from 'ioredis'
 import { bytesOfId } from '../src/ids.ts'
-import { recordLayout, versionLayout } from '../src/stored-layouts.ts'
+import { recordLayout, versionLayout } from '../src/layouts.ts'
 import type { StorageArgument } from './fixtures/connect.mjs'
 
 /**

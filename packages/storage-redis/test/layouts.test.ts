@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { allFields, defineLayout, readFields, tableFields, writeFields } from '../src/layout.ts'
 import { formVersion } from '../src/check-server.ts'
-import { headLayout, nodeLayout, recordLayout, spanBit, timesLayout, versionLayout } from '../src/stored-layouts.ts'
+import { headLayout, nodeLayout, recordLayout, spanBit, timesLayout, versionLayout } from '../src/layouts.ts'
 
 const layout = defineLayout({ first: 'byte', second: 'uint32', third: 'number', last: 'id' })
 

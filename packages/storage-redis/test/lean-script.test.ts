@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { leanScript } from '../src/lean-script.ts'
-import { checkRights } from '../src/scripts/check-rights.ts'
+import { checkRights, leanScript } from '../src/script.ts'
 
 const functions = `
 local function inner(text)

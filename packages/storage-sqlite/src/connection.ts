@@ -1,8 +1,7 @@
 import { type Clock, systemClock } from '@jobistemer/core'
 import { random } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
-import type { FileWatch } from './file-watch.ts'
-import type { OpenedDatabase } from './open-database.ts'
+import type { FileWatch, OpenedDatabase } from './open-database.ts'
 import { busyError, closedError, isBusy, storageError } from './sqlite-errors.ts'
 
 const busy: unique symbol = Symbol('busy')

@@ -1,4 +1,4 @@
-import type { NamedTables } from './table-names.ts'
+import type { NamedTables } from './schema.ts'
 
 /**
  * Maximum number of transactions whose changes of next instants are noted and not yet in the index. If more are noted,

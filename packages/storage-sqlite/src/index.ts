@@ -1,2 +1,2 @@
 export type { SqliteDatabase, SqliteStorageOptions } from './options.ts'
-export { sqliteStorage } from './sqlite-storage.ts'
+export { sqliteStorage } from './sqlite-ledger.ts'

@@ -20,7 +20,7 @@ import {
   timelineOfStored,
 } from '@jobistemer/core/storage'
 import type { Names } from './names.ts'
-import type { NamedTables } from './table-names.ts'
+import type { NamedTables } from './schema.ts'
 
 const { policyCodes, policyOf, readJobId } = codec1
 

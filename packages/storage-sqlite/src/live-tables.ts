@@ -1,9 +1,7 @@
 import { codec1, type LiveCounts, type LiveState, type OccurrenceRecord, orderAt } from '@jobistemer/core/storage'
 import type { Names } from './names.ts'
-import type { OccurrenceKey } from './occurrence-key.ts'
-import { occurrenceColumns, type OccurrenceRow, printCancelRequest } from './occurrence-row.ts'
-import { type Lane, lanes } from './schema.ts'
-import type { NamedTables } from './table-names.ts'
+import { occurrenceColumns, type OccurrenceKey, type OccurrenceRow, printCancelRequest } from './occurrence-row.ts'
+import { type Lane, lanes, type NamedTables } from './schema.ts'
 
 const { kindCode, printDetails, printRuns } = codec1
 

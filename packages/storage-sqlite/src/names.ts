@@ -1,6 +1,6 @@
 import type { Owner } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
-import type { NamedTables } from './table-names.ts'
+import type { NamedTables } from './schema.ts'
 
 /**
  * Maximum number of cached names of each kind. Each job with code has its own handler key: 100,000 idle jobs would hold 10

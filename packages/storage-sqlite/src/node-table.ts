@@ -7,7 +7,7 @@ import {
   objectOfStored,
   parseStored,
 } from '@jobistemer/core/storage'
-import type { NamedTables } from './table-names.ts'
+import type { NamedTables } from './schema.ts'
 
 interface NodeRow {
   readonly incarnation: string
@@ -18,10 +18,7 @@ interface NodeRow {
   readonly about: string
 }
 
-/**
- * Stores node records. Profiles have a separate table, because a heartbeat rewrites its own record and reads the records of
- * all nodes.
- */
+/** Stores node records, with the profiles that nodes give once. */
 export class NodeTable {
   readonly #statements: ReturnType<typeof prepareStatements>
 
@@ -30,7 +27,7 @@ export class NodeTable {
   }
 
   heartbeat({ own, profile, remove, profilesOf }: HeartbeatRequest): HeartbeatAnswer {
-    for (const { incarnation, counter } of remove) this.#remove(incarnation, counter)
+    for (const { incarnation, counter } of remove) this.#statements.remove.run(incarnation, counter)
     if (own !== null) this.#put(own, profile)
     return {
       nodes: (this.#statements.list.all() as NodeRow[]).map(readNode).sort(byIncarnation),
@@ -38,20 +35,14 @@ export class NodeTable {
     }
   }
 
-  #remove(incarnation: string, counter: number): void {
-    if (this.#statements.remove.run(incarnation, counter).changes === 0) return
-    this.#statements.removeProfile.run(incarnation)
-  }
-
   #put({ incarnation, node, counter, startedAt, leaving, about }: NodeRecord, profile: NodeProfile | undefined): void {
-    const values = [incarnation, node, counter, startedAt, leaving ? 1 : 0, JSON.stringify(about)]
-    const isNews = this.#statements.put.run(...values).changes === 1
-    if (isNews && profile !== undefined) this.#statements.putProfile.run(incarnation, JSON.stringify(profile))
+    const printed = profile === undefined ? null : JSON.stringify(profile)
+    this.#statements.put.run(incarnation, node, counter, startedAt, leaving ? 1 : 0, JSON.stringify(about), printed)
   }
 
   #profileOf(incarnation: string): NodeProfile | null {
-    const profile = this.#statements.readProfile.get(incarnation) as string | undefined
-    return profile === undefined ? null : objectOfStored(parseStored(profile))
+    const profile = this.#statements.readProfile.get(incarnation) as string | null | undefined
+    return profile == null ? null : objectOfStored(parseStored(profile))
   }
 }
 
@@ -64,13 +55,12 @@ function prepareStatements(database: NamedTables) {
     list: database.prepare('SELECT incarnation, node, counter, started_at, leaving, about FROM {nodes}'),
     // A record with a smaller counter is outdated, so it changes nothing.
     put: database.prepare(
-      `INSERT INTO {nodes} VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (incarnation) DO UPDATE SET node = excluded.node,
-         counter = excluded.counter, started_at = excluded.started_at, leaving = excluded.leaving, about = excluded.about
+      `INSERT INTO {nodes} VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (incarnation) DO UPDATE SET node = excluded.node,
+         counter = excluded.counter, started_at = excluded.started_at, leaving = excluded.leaving, about = excluded.about,
+         profile = coalesce(excluded.profile, profile)
          WHERE excluded.counter > {nodes}.counter`,
     ),
     remove: database.prepare('DELETE FROM {nodes} WHERE incarnation = ? AND counter = ?'),
-    readProfile: database.pluck('SELECT profile FROM {node_profiles} WHERE incarnation = ?'),
-    putProfile: database.prepare('INSERT OR REPLACE INTO {node_profiles} VALUES (?, ?)'),
-    removeProfile: database.prepare('DELETE FROM {node_profiles} WHERE incarnation = ?'),
+    readProfile: database.pluck('SELECT profile FROM {nodes} WHERE incarnation = ?'),
   }
 }

@@ -1,14 +1,134 @@
-import { closeSync, existsSync, openSync } from 'node:fs'
-import { dirname } from 'node:path'
+import type { JobistemerError } from '@jobistemer/core'
+import { type FailureMeaning, failureOf, storageFailure } from '@jobistemer/core/storage'
 import Database from 'better-sqlite3'
+import { accessSync, closeSync, constants, existsSync, openSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { checkpointPages, keptLogBytes } from './checkpoints.ts'
-import { FileWatch, pathOf } from './file-watch.ts'
-import { inspectFile, unreadable } from './inspect-file.ts'
 import type { ReadOptions } from './options.ts'
-import { migrations } from './schema.ts'
-import { readVersion, touchVersion, writeVersion } from './schema-home.ts'
+import { migrations, withTableNames } from './schema.ts'
 import { busyError, isBusy, isReadonly, readonlyError, storageError } from './sqlite-errors.ts'
-import { withTableNames } from './table-names.ts'
+
+/**
+ * Detects that the path of an open database leads to another file, or to none. SQLite would continue with the opened file,
+ * which other processes cannot find any more. One check takes 1 to 2 µs.
+ */
+export class FileWatch {
+  readonly #file: string
+  readonly #opened: string | null
+  #isReplaced = false
+
+  /** Notes which file the path leads to. SQLite must have opened this file before. */
+  constructor(file: string) {
+    this.#file = file
+    this.#opened = identityOf(file)
+  }
+
+  /**
+   * Checks that the path still leads to the opened file.
+   *
+   * @throws JobistemerError `STORAGE_REPLACED`, and from then on at each call, even if the original file returns
+   */
+  assertSame(): void {
+    const present = this.#isReplaced ? null : identityOf(this.#file)
+    if (present !== null && present === this.#opened) return
+    const what = this.#isReplaced ? 'deleted or replaced' : present === null ? 'deleted' : 'replaced by another file'
+    this.#isReplaced = true
+    const message = `The database file was ${what} while it was open: ${this.#file}.`
+    const remedy = 'Stop all nodes before a database file is moved, deleted or restored, and start them afterwards.'
+    throw storageFailure('STORAGE_REPLACED', ['file', this.#file], message, remedy)
+  }
+}
+
+/** Returns an identity of the file behind a path; `null` if the path leads to no file. */
+export function identityOf(file: string): string | null {
+  // As plain numbers, file ids of some file systems would lose digits.
+  const stats = statSync(file, { bigint: true, throwIfNoEntry: false })
+  return stats === undefined ? null : `${stats.dev} ${stats.ino}`
+}
+
+/** Returns the path of an open connection's file, with symbolic links resolved; empty for a database in memory. */
+export function mainFileOf(database: Database.Database): string {
+  const list = database.pragma('database_list') as readonly { readonly name: string; readonly file: string }[]
+  return list.find(({ name }) => name === 'main')?.file ?? ''
+}
+
+/**
+ * Returns the path to watch for an open connection. This is the path with which the connection was opened, or the
+ * file's own path if that path was relative to an earlier current directory.
+ */
+function pathOf(database: Database.Database): string {
+  const given = resolve(database.name)
+  const file = mainFileOf(database)
+  return identityOf(given) === identityOf(file) ? given : file
+}
+
+/** Size in bytes of the smallest page. SQLite treats a shorter file as empty, and overwrites it. */
+const smallestDatabase = 512
+
+/**
+ * Checks, before a file is opened for writing, whether it is or may become a file of Jobistemer. A file that does not
+ * exist passes.
+ *
+ * A file with a log or a journal beside it is read through a read-only connection. A writing connection would change
+ * the file, because it recovers the writes of a dead process. Any other file is checked after it was opened, because
+ * opening does not change it.
+ *
+ * Only SQLite may open and close the file. If other code closes it, POSIX ends the locks of all connections of this
+ * process, and another process may delete the log.
+ *
+ * @throws JobistemerError `STORAGE_UNREADABLE`, `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`; errors of SQLite unchanged
+ */
+function inspectFile(file: string): void {
+  const size = sizeOf(file)
+  if (size === 0) return
+  if (size < smallestDatabase)
+    throw storageError(
+      Object.assign(new Error('the file is too short to be an SQLite database'), { code: 'SQLITE_NOTADB' }),
+      file,
+    )
+  assertMayWrite(file)
+  if (!existsSync(`${file}-wal`) && !existsSync(`${file}-journal`)) return
+  // When a read-only connection closes, it does not remove the write-ahead log.
+  const database = new Database(file, { readonly: true, fileMustExist: true, timeout: 0 })
+  try {
+    readVersion(database, file, '')
+  } catch (error) {
+    // The error is ignored if SQLite must first recover the writes of a dead process, because only a writing connection
+    // can do that.
+    if (!isReadonly(error)) throw error
+  } finally {
+    database.close()
+  }
+}
+
+/** Checks that the file is writable, because SQLite cannot remove side files of a read-only file. */
+function assertMayWrite(file: string): void {
+  try {
+    accessSync(file, constants.W_OK)
+  } catch (error) {
+    throw readonlyError(file, error)
+  }
+}
+
+/** Returns the size in bytes; 0 also for a file that does not exist. */
+function sizeOf(file: string): number {
+  try {
+    return statSync(file, { throwIfNoEntry: false })?.size ?? 0
+  } catch (error) {
+    throw unreadable(file, error)
+  }
+}
+
+const unreadableFile: FailureMeaning = {
+  code: 'STORAGE_UNREADABLE',
+  message: 'The database file cannot be opened',
+  remedy: 'Check that the path names a file in a directory that exists, and that this user may write to both.',
+}
+
+function unreadable(file: string, cause: unknown): JobistemerError {
+  const detail = cause instanceof Error ? cause.message : String(cause)
+  return failureOf(unreadableFile, detail, { field: 'file', value: file, cause })
+}
 
 /** A database that is open and has the present schema. */
 export interface OpenedDatabase {
@@ -145,4 +265,92 @@ function retryBlocking<T>(step: () => T, limitMs: number, file: string): T {
       Atomics.wait(sleeper, 0, 0, blockingWaitMs)
     }
   }
+}
+
+// The table `jobistemer_schema` stores how many migration steps have run on the tables with this prefix. The header of the
+// file stays unchanged, because it may belong to the user's application.
+const schemaTable = 'jobistemer_schema'
+
+/**
+ * Returns the number of migration steps that the tables with this prefix have taken; 0 if there are none. Without a prefix,
+ * the file must contain no other tables.
+ *
+ * @param known the number of steps that this package version has
+ * @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`
+ */
+export function readVersion(
+  database: Database.Database,
+  file: string,
+  prefix: string,
+  known: number = migrations.length,
+): number {
+  const names = database
+    .prepare('SELECT name FROM sqlite_schema WHERE substr(lower(name), 1, length($prefix)) = $prefix')
+    .pluck()
+    .all({ prefix }) as string[]
+  if (names.length === 0) return 0
+  if (!names.includes(prefix + schemaTable)) throw foreignTables(file, prefix, names[0] as string)
+  const version = prepareRead(database, prefix).get() as number
+  assertKnown(version, file, known)
+  return version
+}
+
+function prepareRead(database: Database.Database, prefix: string): Database.Statement {
+  const sql = withTableNames(`SELECT version FROM {${schemaTable}}`, prefix)
+  return database.prepare(sql).safeIntegers(false).pluck()
+}
+
+/** Stores the number of migration steps. Must be called within a transaction. */
+function writeVersion(database: Database.Database, prefix: string, version: number): void {
+  const columns = 'one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL'
+  const sql = `CREATE TABLE IF NOT EXISTS {${schemaTable}} (${columns}) STRICT;
+    INSERT OR REPLACE INTO {${schemaTable}} VALUES (1, ${version})`
+  database.exec(withTableNames(sql, prefix))
+}
+
+/** Writes the stored number of migration steps again, unchanged, to test whether the file may be written. */
+function touchVersion(database: Database.Database, prefix: string): void {
+  database.exec(withTableNames(`UPDATE {${schemaTable}} SET version = version`, prefix))
+}
+
+/**
+ * Checks in each writing transaction whether a newer version has migrated the file since this process opened the file. The
+ * statements of this version could damage the newer schema.
+ */
+export class SchemaWatch {
+  readonly #version: Database.Statement
+  readonly #file: string
+
+  constructor(database: Database.Database, file: string, prefix: string) {
+    this.#version = prepareRead(database, prefix)
+    this.#file = file
+  }
+
+  /**
+   * Checks that no newer package version has migrated the file.
+   *
+   * @throws JobistemerError `STORAGE_SCHEMA_NEWER`
+   */
+  assertKnown(): void {
+    assertKnown(this.#version.get() as number, this.#file, migrations.length)
+  }
+}
+
+function assertKnown(version: number, file: string, known: number): void {
+  if (version <= known) return
+  const message = `The database has schema ${version}, and this version knows ${known}: ${file}.`
+  const remedy = 'Update @jobistemer/storage-sqlite, or give another file. Nothing was changed.'
+  throw storageFailure('STORAGE_SCHEMA_NEWER', ['file', file], message, remedy)
+}
+
+function foreignTables(file: string, prefix: string, found: string): JobistemerError {
+  if (prefix === '') {
+    const message = `The database belongs to another application: ${file}.`
+    const remedy =
+      'Give a file of its own to Jobistemer; it makes one that does not exist. Or give tablePrefix, if its tables are to be among those of your application.'
+    return storageFailure('STORAGE_FOREIGN', ['file', file], message, remedy)
+  }
+  const message = `The database has a table or index with the prefix ${JSON.stringify(prefix)} that is not Jobistemer's: ${found}.`
+  const remedy = 'Give another tablePrefix, which no name in the database begins with.'
+  return storageFailure('STORAGE_FOREIGN', ['tablePrefix', prefix], message, remedy)
 }

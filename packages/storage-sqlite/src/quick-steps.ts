@@ -9,7 +9,7 @@ import {
   slotStarted,
 } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
-import { lentKeyOf } from './occurrence-key.ts'
+import { lentKeyOf } from './occurrence-row.ts'
 import type { Tables } from './tables.ts'
 
 const { kindCode, policyCodes, printDetails, printRuns, stateCodes } = codec1

@@ -1,8 +1,8 @@
 import type { OccurrenceId } from '@jobistemer/core'
 import { namingKey, type OccurrenceRecord } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
-import { keyOf, type OccurrenceKey } from './occurrence-key.ts'
-import type { NamedTables } from './table-names.ts'
+import { keyOf, type OccurrenceKey } from './occurrence-row.ts'
+import type { NamedTables } from './schema.ts'
 
 /** The table that names the last occurrence of each reusable key. */
 export class ReusableKeys {

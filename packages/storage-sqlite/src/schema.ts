@@ -1,3 +1,29 @@
+import type Database from 'better-sqlite3'
+
+/**
+ * Prepares statements whose SQL has the names of tables and indexes in braces, such as `{jobs}`. Replaces each name in
+ * braces by the name in the file.
+ */
+export interface NamedTables {
+  /** Prepares a statement that returns rows as objects. */
+  prepare(sql: string): Database.Statement
+  /** Prepares a statement that returns rows as arrays. */
+  raw(sql: string): Database.Statement
+  /** Prepares a statement that returns the first column of each row. */
+  pluck(sql: string): Database.Statement
+}
+
+/** Returns the SQL with the names of tables and indexes in the file. */
+export function withTableNames(sql: string, prefix: string): string {
+  return sql.replaceAll(/\{(\w+)\}/g, (_, name: string) => prefix + name)
+}
+
+export function namedTables(database: Database.Database, prefix: string): NamedTables {
+  // The caller's connection may return integers as BigInt, so each statement is set to return numbers.
+  const prepare = (sql: string) => database.prepare(withTableNames(sql, prefix)).safeIntegers(false)
+  return { prepare, raw: (sql) => prepare(sql).raw(), pluck: (sql) => prepare(sql).pluck() }
+}
+
 /** The number of history rows per block is 2 to this power. The indexes of the history grow by blocks. */
 export const blockShift = 14
 
@@ -101,9 +127,9 @@ export const migrations: readonly string[] = [
     counter INTEGER NOT NULL,
     started_at INTEGER NOT NULL,
     leaving INTEGER NOT NULL,
-    about TEXT NOT NULL
+    about TEXT NOT NULL,
+    profile TEXT
   ) STRICT;
-  CREATE TABLE {node_profiles} (incarnation TEXT NOT NULL PRIMARY KEY, profile TEXT NOT NULL) STRICT;
 
   CREATE TABLE {handlers} (row INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE) STRICT;
 

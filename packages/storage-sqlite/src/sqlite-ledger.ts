@@ -1,31 +1,53 @@
 import { type JobId, systemClock } from '@jobistemer/core'
-import type {
-  DueJobs,
-  HistoryRemover,
-  JobQuery,
-  JobRecord,
-  LiveCounts,
-  OccurrenceRecord,
-  Page,
-  SyncLedger,
+import {
+  type DueJobs,
+  type HistoryRemoval,
+  type HistoryRemover,
+  type JobQuery,
+  type JobRecord,
+  type LiveCounts,
+  type OccurrenceRecord,
+  type Page,
+  type Storage,
+  storageFromLedger,
+  type SyncLedger,
 } from '@jobistemer/core/storage'
 import { Checkpoints } from './checkpoints.ts'
 import { Connection } from './connection.ts'
 import { NodeTable } from './node-table.ts'
-import { type OpenedDatabase, openDatabase } from './open-database.ts'
-import type { ReadOptions } from './options.ts'
+import { hasRun, keyOf, OccurrenceQueries, type OccurrenceRow } from './occurrence-row.ts'
+import { openDatabase, type OpenedDatabase, SchemaWatch } from './open-database.ts'
+import { type ReadOptions, readOptions, type SqliteStorageOptions } from './options.ts'
 import { listDueJobs, listJobs } from './query-jobs.ts'
-import { OccurrenceQueries } from './query-occurrences.ts'
-import { forget, removeHistory } from './remove-history.ts'
-import { SchemaWatch } from './schema-home.ts'
+import { namedTables } from './schema.ts'
 import { storageError } from './sqlite-errors.ts'
-import type { SqliteJob } from './sqlite-job.ts'
-import { namedTables } from './table-names.ts'
-import { TableSteps } from './table-steps.ts'
-import { hasRun, type OccurrenceRow } from './occurrence-row.ts'
-import type { StoredOccurrence } from './tables.ts'
-import { TransactionLedger } from './transaction-ledger.ts'
-import { readTransaction } from './transaction.ts'
+import type { SqliteJob, StoredOccurrence, Tables } from './tables.ts'
+import { readTransaction, TableSteps, TransactionLedger } from './transaction-ledger.ts'
+
+/**
+ * Removes finished occurrences of a job and raises its prune floor. Returns the number of removed occurrences; `null`
+ * if the job is not stored or its next instant is not after the new floor. Must be called within a write step.
+ */
+function removeHistory(tables: Tables, { jobId, occurrences, keys, floor }: HistoryRemoval): number | null {
+  const { jobs, history, reusableKeys } = tables
+  const head = jobs.headOf(jobId)
+  if (head === undefined || (head.nextAt !== null && head.nextAt <= floor)) return null
+  jobs.raisePruneFloor(head.row, floor)
+  for (const { keyId, occurrence } of keys) reusableKeys.free(keyId, keyOf(occurrence.id))
+  return history.remove(head.row, occurrences)
+}
+
+/**
+ * Removes the job if it is an old tombstone without occurrences; otherwise removes its versions that no occurrence
+ * uses. Must be called within a write step.
+ */
+function forget({ jobs, live, history }: Tables, jobId: JobId, before: number): void {
+  const row = jobs.headOf(jobId)?.row
+  if (row === undefined) return
+  history.indexTail()
+  if (jobs.isTombstone(row, before) && !live.has(row) && !history.has(row)) jobs.remove(row)
+  else jobs.removeUnusedVersions(row)
+}
 
 /** Maximum number of due occurrences that a transaction moves to the ready lane. */
 const promotedAtOnce = 2000
@@ -41,7 +63,7 @@ const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 }
 type Ledger = SyncLedger<StoredOccurrence>
 
 /** Implements core's ledger on one connection to a file. */
-export class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
+class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
   readonly kind = 'sync'
   readonly opener = 'sqliteStorage()'
   readonly keepsObjects = false
@@ -230,4 +252,19 @@ export class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
   }
 
   readonly close: Ledger['close'] = () => this.#connection.close()
+}
+
+/**
+ * Storage in a SQLite file, which several processes of one machine may use at once.
+ *
+ * ```ts
+ * const storage = sqliteStorage({ file: 'jobs.db' })
+ * ```
+ *
+ * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`; `STORAGE_UNREADABLE`,
+ *   `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`, `STORAGE_FULL`, `STORAGE_BUSY`, `STORAGE_FAILED` if the file cannot
+ *   be used; the file is then unchanged. Calls reject with `STORAGE_REPLACED` after the file was deleted or replaced.
+ */
+export function sqliteStorage(options: SqliteStorageOptions): Storage {
+  return storageFromLedger(new SqliteLedger(readOptions(options)))
 }

@@ -1,6 +1,6 @@
 import type { DamagedText } from '@jobistemer/storage-conformance'
 import Database from 'better-sqlite3'
-import { keyOf } from '../src/occurrence-key.ts'
+import { keyOf } from '../src/occurrence-row.ts'
 
 /** Overwrites a stored text directly in the tables. */
 export async function damage(file: string, prefix: string, damaged: DamagedText): Promise<void> {

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
 import { JobTable } from '../src/job-table.ts'
 import { Names } from '../src/names.ts'
-import { namedTables } from '../src/table-names.ts'
+import { namedTables } from '../src/schema.ts'
 import { addJob, minute, start } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 

@@ -1,8 +1,7 @@
 import { type OccurrenceId, occurrenceId, jobId } from '@jobistemer/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { compareKeys } from '../src/history.ts'
-import { idOf, keyOf } from '../src/occurrence-key.ts'
+import { compareKeys, idOf, keyOf } from '../src/occurrence-row.ts'
 
 describe('the stored key of an occurrence', () => {
   const uuid = fc.uuid().map((text) => `occ_${text}` as OccurrenceId)

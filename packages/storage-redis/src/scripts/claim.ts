@@ -1,9 +1,7 @@
-import { type Script, script } from '../script.ts'
+import { checkRights, type Script, script } from '../script.ts'
 import { codec1 } from '@jobistemer/core/storage'
-import { checkRights } from './check-rights.ts'
 import { allFields, fieldsBetween, readFields, writeFields } from '../layout.ts'
-import { layouts, placeKinds } from '../request-layouts.ts'
-import { headLayout, recordLayout } from '../stored-layouts.ts'
+import { headLayout, layouts, placeKinds, recordLayout } from '../layouts.ts'
 import { prelude } from './prelude.ts'
 
 const { stateCodes } = codec1

@@ -1,9 +1,7 @@
-import { type Script, script } from '../script.ts'
+import { checkRights, type Script, script } from '../script.ts'
 import { codec1 } from '@jobistemer/core/storage'
-import { checkRights } from './check-rights.ts'
 import { allFields, fieldsBetween, readFields, writeFields } from '../layout.ts'
-import { itemKinds, keyScopes, layouts } from '../request-layouts.ts'
-import { headLayout, recordLayout } from '../stored-layouts.ts'
+import { headLayout, itemKinds, keyScopes, layouts, recordLayout } from '../layouts.ts'
 import { batch, prelude } from './prelude.ts'
 
 const { kindCodes, policyCodes, recoveredBit } = codec1

@@ -1,7 +1,6 @@
-import { type Script, script } from '../script.ts'
-import { checkRights } from './check-rights.ts'
+import { checkRights, type Script, script } from '../script.ts'
 import { readFields } from '../layout.ts'
-import { nodeLayout } from '../stored-layouts.ts'
+import { nodeLayout } from '../layouts.ts'
 import { prelude } from './prelude.ts'
 
 /**

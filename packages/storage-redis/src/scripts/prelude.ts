@@ -1,8 +1,6 @@
 import { codec1, failedStates, priorityStepMs, startRateReason, wokenAtOnce } from '@jobistemer/core/storage'
-import { allFields, fieldsBetween, readFields, tableFields, writeFields } from '../layout.ts'
-import { always, never } from '../numbers.ts'
-import { layouts } from '../request-layouts.ts'
-import { headLayout, recordLayout, rescueStep } from '../stored-layouts.ts'
+import { allFields, always, fieldsBetween, never, readFields, tableFields, writeFields } from '../layout.ts'
+import { headLayout, layouts, recordLayout, rescueStep } from '../layouts.ts'
 
 const { kindCodes, policyCodes, recoveredBit, stateCodes } = codec1
 
@@ -69,8 +67,7 @@ const catchUpAtOnce = 8
  * stored number is missing or differs, and the call fails without effect. The storage then checks the namespace again. A
  * version with another form of the data stores another text here, so that older storages stop.
  *
- * Layouts. Heads and records have the layouts of `stored-layouts.ts`; requests and answers have those of
- * `request-layouts.ts`.
+ * Layouts. `layouts.ts` defines the layouts of heads, records, requests and answers.
  */
 export const prelude: string = `
 local call, read, write, sub = redis.call, struct.unpack, struct.pack, string.sub
@@ -601,26 +598,6 @@ local function moveOn(now)
   return isLeft or #moves > 2
 end
 
--- Cancels the job's waiting occurrences, pending and queued, up to a limit. Returns ids and times.
-local function cancelWaiting(now, h, job, reason, limit)
-  local gone = {}
-  local waiting = h.pending + h.queued
-  if waiting == 0 then return '' end
-  -- The active set also contains running occurrences, so the read adds the number of running occurrences to the limit.
-  local ids = waiting > limit and activeOf(h, job, limit + h.running) or activeOf(h, job)
-  local last = waiting > limit and limit - 1 or -1
-  for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, last)) do ids[#ids + 1] = id end
-  for _, id in ipairs(ids) do
-    if #gone == limit then break end
-    local r = recordOf(id)
-    if r.state ~= running then
-      finish(now, h, id, r, canceled, reason)
-      gone[#gone + 1] = ${address}
-    end
-  end
-  return table.concat(gone)
-end
-
 -- Cancels the given occurrences. Returns their ids and times.
 local function cancelEach(now, h, ids, records, reason)
   local gone = {}
@@ -632,9 +609,20 @@ local function cancelEach(now, h, ids, records, reason)
   return table.concat(gone)
 end
 
--- Parses the stored position from which the search for superseded occurrences continues; nil if the position belongs to
--- an earlier update. No occurrence before this position is superseded, and none can become superseded. A new occurrence
--- has a newer version, and an occurrence that has run is never superseded.
+-- Cancels the job's waiting occurrences, pending and queued, up to a limit. Returns ids and times.
+local function cancelWaiting(now, h, job, reason, limit)
+  local ids, records = {}, {}
+  if h.pending + h.queued == 0 then return '' end
+  forEachLive(h, job, never, 2, nil, function(id, r)
+    if r.state ~= running then ids[#ids + 1], records[#ids + 1] = id, r end
+    return #ids == limit
+  end)
+  return cancelEach(now, h, ids, records, reason)
+end
+
+-- Parses the position from which the search for superseded occurrences continues. No superseded occurrence can appear
+-- before this position: new records have a kept version, records that have run are kept, and superseded records only
+-- end.
 local function parsePlace(h, text)
   if not text or text == '' then return nil end
   local cancelsBelow, part, score, at = read('<I4Bd', text)

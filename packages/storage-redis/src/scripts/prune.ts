@@ -1,9 +1,7 @@
-import { type Script, script } from '../script.ts'
-import { checkRights } from './check-rights.ts'
+import { checkRights, type Script, script } from '../script.ts'
 import { jobKeys } from './job-keys.ts'
 import { allFields, readFields } from '../layout.ts'
-import { layouts } from '../request-layouts.ts'
-import { recordLayout, spanBit } from '../stored-layouts.ts'
+import { layouts, recordLayout, spanBit } from '../layouts.ts'
 import { prelude } from './prelude.ts'
 
 /** Maximum number of jobs that a call reads. */

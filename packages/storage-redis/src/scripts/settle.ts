@@ -1,8 +1,6 @@
-import { type Script, script } from '../script.ts'
-import { checkRights } from './check-rights.ts'
+import { checkRights, type Script, script } from '../script.ts'
 import { allFields, fieldsBetween, readFields, writeFields } from '../layout.ts'
-import { absentState, layouts, settleChanges } from '../request-layouts.ts'
-import { headLayout, recordLayout } from '../stored-layouts.ts'
+import { absentState, headLayout, layouts, recordLayout, settleChanges } from '../layouts.ts'
 import { batch, prelude } from './prelude.ts'
 
 /** The fields of a record that a settle changes, as locals of the script. */

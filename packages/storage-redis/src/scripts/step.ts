@@ -1,8 +1,7 @@
-import { type Script, script } from '../script.ts'
+import { checkRights, type Script, script } from '../script.ts'
 import { codec1 } from '@jobistemer/core/storage'
 import { allFields, readFields } from '../layout.ts'
-import { layouts } from '../request-layouts.ts'
-import { checkRights } from './check-rights.ts'
+import { layouts } from '../layouts.ts'
 import { jobKeys } from './job-keys.ts'
 import { lookedAtOnce, prelude } from './prelude.ts'
 

@@ -1,6 +1,7 @@
 import type { OccurrenceId } from '@jobistemer/core'
-import { type OccurrenceRecord, priorityStepMs } from '@jobistemer/core/storage'
+import { type JobCounts, type LiveState, type OccurrenceRecord, priorityStepMs } from '@jobistemer/core/storage'
 import type { MemoryJob } from './memory-job.ts'
+import { SortedList } from './sorted-list.ts'
 
 /** An occurrence and its position in the indexes. Its record is never changed in place, only replaced. */
 export interface OccurrenceEntry {
@@ -28,7 +29,7 @@ export function byOrder(left: OccurrenceEntry, right: OccurrenceEntry): number {
  * Returns the same number as `orderAt` of the record. Most records have no priority, so the scheduled time in the entry
  * is enough.
  */
-export function orderOf({ scheduledAt, record }: OccurrenceEntry): number {
+function orderOf({ scheduledAt, record }: OccurrenceEntry): number {
   const { priority } = record.details
   return priority === undefined ? scheduledAt : scheduledAt - priority * priorityStepMs
 }
@@ -38,11 +39,39 @@ export function byEnd(left: OccurrenceEntry, right: OccurrenceEntry): number {
   return (left.record.finishedAt as number) - (right.record.finishedAt as number) || compareText(left.id, right.id)
 }
 
-/** Compares running occurrences by their deadline, which always exists. */
-export function byDeadline(left: OccurrenceEntry, right: OccurrenceEntry): number {
-  return (left.record.deadlineAt as number) - (right.record.deadlineAt as number) || left.ordinal - right.ordinal
-}
-
 export function compareText(left: string, right: string): number {
   return left < right ? -1 : left > right ? 1 : 0
+}
+
+/** The occurrences of one job, and the counts of its live ones. */
+export class JobOccurrences implements JobCounts {
+  /** Number of delayed occurrences: triggers and replays that wait for their due time, or have not been claimed since. */
+  delayed = 0
+  /** All occurrences of the job, including live ones, by their scheduled time. */
+  readonly history: SortedList<OccurrenceEntry> = new SortedList(bySchedule)
+  readonly live: { readonly [State in LiveState]: SortedList<OccurrenceEntry> } = {
+    pending: new SortedList(byOrder),
+    queued: new SortedList(byOrder),
+    running: new SortedList(bySchedule),
+  }
+  /** Failed occurrences; `null` until the first failure, because most jobs have none. */
+  failed: SortedList<OccurrenceEntry> | null = null
+
+  /** Failed occurrences, by the time of their end. */
+  get failures(): SortedList<OccurrenceEntry> {
+    this.failed ??= new SortedList(byEnd)
+    return this.failed
+  }
+
+  get pending(): number {
+    return this.live.pending.size
+  }
+
+  get queued(): number {
+    return this.live.queued.size
+  }
+
+  get running(): number {
+    return this.live.running.size
+  }
 }

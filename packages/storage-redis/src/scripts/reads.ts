@@ -1,0 +1,323 @@
+import { priorityStepMs } from '@jobistemer/core/storage'
+import { allFields, readFields, writeFields } from '../layout.ts'
+import { layouts, recordLayout, rescueStep, timesLayout } from '../layouts.ts'
+import { checkRights, type Script, script } from '../script.ts'
+import { jobKeys } from './job-keys.ts'
+import { prelude } from './prelude.ts'
+
+/** Minimum number of queued occurrences for which the search for a job's latest run skips the queue. */
+const manyQueued = 100
+
+/** Approximate maximum number of history entries that the search for a job's latest run reads. */
+const mostLooked = 1000
+
+/**
+ * Number of history entries that the search reads at once. Usually one of the last entries is of an occurrence that has
+ * run.
+ */
+const atOnce = 10
+
+const countsOfJob = writeFields(layouts.counts, { pending: 'h.pending', queued: 'h.queued', running: 'h.running' })
+
+// Lua for the counts of live occurrences of a shard. For each live state, a set contains exactly the occurrences of this state.
+const countsOfShard = writeFields(layouts.counts, {
+  pending: "call('ZCARD', pendingKey)",
+  queued: "call('ZCARD', queuedKey)",
+  running: "call('ZCARD', runningKey)",
+})
+
+/**
+ * Reads jobs, versions and occurrences by id, counts of live occurrences, and the latest runs of jobs. A missing record
+ * has an empty answer.
+ */
+export const getScript: Script = script(`#!lua flags=no-writes
+${prelude}${jobKeys}
+local jobs, versions, occurrences, counts, latest = {}, {}, {}, {}, {}
+for at = 1, #ARGV[1], 16 do
+  local job = sub(ARGV[1], at, at + 15)
+  local h = headOf(job)
+  jobs[#jobs + 1] = h and printJob(job, h) or {}
+end
+for at = 1, #ARGV[2], 20 do
+  versions[#versions + 1] = call('HGET', versionsOf .. sub(ARGV[2], at, at + 15), sub(ARGV[2], at + 16, at + 19)) or ''
+end
+for at = 1, #ARGV[3], 16 do
+  occurrences[#occurrences + 1] = textOf(sub(ARGV[3], at, at + 15)) or ''
+end
+for at = 1, #ARGV[4], 16 do
+  local h = headOf(sub(ARGV[4], at, at + 15))
+  counts[#counts + 1] = h and ${countsOfJob} or ''
+end
+
+-- Returns the latest ended run among \`most\` entries of the history, starting at a rank. The last entry has rank 0.
+local function latestFrom(job, rank, most)
+  local last = rank + most
+  while rank < last do
+    local ids = call('ZREVRANGE', history .. job, rank, rank + ${atOnce} - 1)
+    for _, id in ipairs(ids) do
+      local text = textOf(id)
+      ${readFields(recordLayout, 'text', { state: 'state', token: 'token' })}
+      if state > running and token > 0 then return id .. withoutRuns(text) end
+    end
+    if #ids < ${atOnce} then break end
+    rank = rank + ${atOnce}
+  end
+  return nil
+end
+
+-- Returns the latest ended run of a job, by its position in the history. The last history entries may be of waiting
+-- occurrences. So if more than manyQueued occurrences are queued, the function searches only the last manyQueued entries, and
+-- then the entries before the first waiting occurrence. The function does not find an ended run between these two ranges,
+-- which overtook waiting occurrences because of its priority.
+local function latestOf(job, h)
+  local rank = 0
+  if h.queued > ${manyQueued} then
+    local found = latestFrom(job, 0, ${manyQueued})
+    if found then return found end
+    local first = recordOf(call('ZRANGE', queueOf .. job, 0, 0)[1])
+    local behind = call('ZCOUNT', history .. job, '(' .. string.format('%.0f', first.scheduledAt), '+inf')
+    rank = math.max(behind, h.queued)
+  end
+  return latestFrom(job, rank, ${mostLooked}) or ''
+end
+
+for at = 1, #ARGV[6], 16 do
+  local job = sub(ARGV[6], at, at + 15)
+  local h = headOf(job)
+  latest[#latest + 1] = h and latestOf(job, h) or ''
+end
+return { jobs, versions, occurrences, counts, ARGV[5] == '1' and ${countsOfShard} or '', latest }
+`)
+
+/** Maximum number of jobs or occurrences that a call reads. */
+const scanLimit = 1000
+
+/**
+ * Reads jobs of one shard in the order of their ids. Answers the id up to which it has read; an empty text at the end.
+ * If few jobs have changed since `since`, reads them from the index of changes.
+ */
+export const listJobsScript: Script = script(`#!lua flags=no-writes
+${prelude}${jobKeys}
+${readFields(layouts.listJobs, 'ARGV[1]', allFields(layouts.listJobs))}
+local after, owner = ARGV[2], ARGV[3]
+local found = {}
+
+local changedOnes = nil
+if since > always then
+  changedOnes = call('ZRANGEBYSCORE', changedKey, since, '+inf', 'LIMIT', 0, ${scanLimit})
+  if #changedOnes == ${scanLimit} then changedOnes = nil else table.sort(changedOnes, isBefore) end
+end
+
+local jobs = changedOnes
+  or call('ZRANGEBYLEX', jobsKey, after == '' and '-' or '(' .. after, '+', 'LIMIT', 0, ${scanLimit})
+local position = ''
+for index, job in ipairs(jobs) do
+  if isBefore(after, job) then
+    local h = headOf(job)
+    local isWanted = h and (withDeleted == 1 or h.deletedAt == never)
+    if isWanted and owner ~= '' then isWanted = call('HGET', jobOf .. job, 'owner') == owner end
+    if isWanted and since > always then
+      ${readFields(timesLayout, "call('HGET', jobOf .. job, 'times')", { changedAt: 'changedAt' })}
+      isWanted = changedAt >= since
+    end
+    if isWanted then
+      if #found == limit then return { position, found } end
+      found[#found + 1] = printJob(job, h)
+    end
+    position = job
+  end
+end
+local isEnd = changedOnes ~= nil or #jobs < ${scanLimit}
+return { isEnd and '' or position, found }
+`)
+
+/** Maximum number of index entries that a call reads. */
+const mostEntries = 4000
+
+const place = writeFields(layouts.duePlace, { nextAt: 'nextAt', job: 'job' })
+
+/**
+ * Reads the due jobs of one shard, ordered by next instant and then by id. Answers the position up to which it has
+ * read; an empty text at the end. Before it reads, it applies the noted moves to the index. It answers `again` if too
+ * many moves are left for one call.
+ *
+ * Reading begins after the instant `ARGV[2]`, or within that instant after the job `ARGV[3]`. `ARGV[5]`, if given, has
+ * a 1 for each wanted first byte of a job id. Instants are passed as texts, because a range that excludes its bound
+ * needs text.
+ */
+export const listDueJobsScript: Script = script(`#!lua flags=allow-oom
+${prelude}${checkRights}${jobKeys}
+local limit, after, lastJob, upTo, wanted = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local found, position = {}, ''
+
+if call('ZCARD', movedKey) > 0 then
+  local missing = missingRight(nil)
+  if missing then return missing end
+  if catchUp() then return 'again' end
+end
+
+-- Returns the rank of the first job to read.
+local function firstRank()
+  if lastJob == '' then return call('ZCOUNT', nextKey, '-inf', after) end
+  local low = call('ZCOUNT', nextKey, '-inf', '(' .. after)
+  local high = call('ZCOUNT', nextKey, '-inf', after)
+  -- Many jobs may have the same instant, so a binary search finds the position after the last job of the previous page.
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if isBefore(lastJob, call('ZRANGE', nextKey, middle, middle)[1]) then high = middle else low = middle + 1 end
+  end
+  return low
+end
+
+local rank = firstRank()
+local dueCount = call('ZCOUNT', nextKey, '-inf', upTo)
+local stop = math.min(dueCount, rank + ${mostEntries})
+while rank < stop do
+  local last = math.min(stop, rank + limit + 1) - 1
+  local page = call('ZRANGE', nextKey, rank, last, 'WITHSCORES')
+  for index = 1, #page, 2 do
+    local job, nextAt = page[index], tonumber(page[index + 1])
+    if wanted == '' or string.byte(wanted, string.byte(job) + 1) == 1 then
+      if #found == limit then return { position, found } end
+      found[#found + 1] = printJob(job, headOf(job))
+    end
+    position = ${place}
+  end
+  rank = last + 1
+end
+return { stop == dueCount and '' or position, found }
+`)
+
+/** Maximum difference between the `orderAt` of a waiting occurrence and its scheduled time, in ms. */
+const widestStep = (rescueStep / 2) * priorityStepMs
+
+const paging = `
+${readFields(layouts.paging, 'ARGV[1]', allFields(layouts.paging))}
+local cursorAt, cursorId = ARGV[2], ARGV[3]
+local found, position = {}, ''
+
+-- Returns the rank at which a walk through a set begins, counted in the direction of the walk.
+local function firstRank(key)
+  if cursorAt ~= '' then
+    -- Compares the score too. A run that was handed back and started again has another deadline, so its score in this
+    -- set differs from the cursor's score.
+    if call('ZSCORE', key, cursorId) == cursorAt then
+      return call(isDescending == 1 and 'ZREVRANK' or 'ZRANK', key, cursorId) + 1
+    end
+    -- The last member of the previous page was removed, so the walk begins with all members of its score.
+    if isDescending == 1 then return call('ZCOUNT', key, '(' .. cursorAt, '+inf') end
+    return call('ZCOUNT', key, '-inf', '(' .. cursorAt)
+  end
+  if isDescending == 1 then return to == never and 0 or call('ZCOUNT', key, to, '+inf') end
+  return from == always and 0 or call('ZCOUNT', key, '-inf', '(' .. string.format('%.0f', from))
+end
+
+-- Walks through a sorted set by score and member, and collects a page of the records that \`wanted\` returns.
+local function walk(key, wanted)
+  local rank = firstRank(key)
+  local scanned = 0
+  while scanned < ${scanLimit} do
+    local size = math.min(limit - #found / 2 + 1, ${scanLimit} - scanned)
+    local page = call(isDescending == 1 and 'ZREVRANGE' or 'ZRANGE', key, rank, rank + size - 1, 'WITHSCORES')
+    for index = 1, #page, 2 do
+      local member, score = page[index], page[index + 1]
+      local at = tonumber(score)
+      if (isDescending == 1 and at < from) or (isDescending == 0 and at >= to) then return '' end
+      local isSeen = score == cursorAt
+        and ((isDescending == 1 and not isBefore(member, cursorId)) or (isDescending == 0 and not isBefore(cursorId, member)))
+      if not isSeen then
+        local text = wanted(member)
+        if text then
+          if #found / 2 == limit then return position end
+          found[#found + 1] = member
+          found[#found + 1] = withRuns == 1 and text or withoutRuns(text)
+        end
+      end
+      position = score .. ' ' .. member
+    end
+    scanned = scanned + #page / 2
+    rank = rank + #page / 2
+    if #page / 2 < size then return '' end
+  end
+  return position
+end
+`
+
+const historyOf = `
+local job, states = ARGV[4], ARGV[5]
+local function walkHistory(job, states)
+  return walk(history .. job, function(id)
+    local text = textOf(id)
+    return text and (states == '' or string.find(states, sub(text, 1, 1), 1, true)) and text
+  end)
+end
+`
+
+/** Reads a page of the history of one job, with all states or some. */
+export const listHistoryScript: Script = script(`#!lua flags=no-writes
+${prelude}${paging}
+${historyOf}
+return { walkHistory(job, states), found }
+`)
+
+/**
+ * Reads the live occurrences of one job in the given states, unsorted, without a walk through the history. If the job has many
+ * live occurrences, reads a page of the history instead. The page lies between the earliest and the latest time that a live
+ * occurrence may have.
+ */
+export const listLiveOfJobScript: Script = script(`#!lua flags=no-writes
+${prelude}${paging}
+${historyOf}
+local h = headOf(job)
+if not h then return { 'all', found } end
+local function isWanted(state)
+  return string.find(states, string.char(state), 1, true)
+end
+
+local hasActive, hasQueued = isWanted(pending) or isWanted(running), isWanted(queued)
+if (hasActive and h.pending + h.running or 0) + (hasQueued and h.queued or 0) > ${scanLimit} then
+  local first, last = never, always
+  local function span(order)
+    first, last = math.min(first, order), math.max(last, order)
+  end
+  for _, key in ipairs({ hasActive and liveOf .. job or '', hasQueued and queueOf .. job or '' }) do
+    for _, command in ipairs({ 'ZRANGE', 'ZREVRANGE' }) do
+      local ends = key ~= '' and call(command, key, 0, 0, 'WITHSCORES') or {}
+      if ends[2] then span(tonumber(ends[2])) end
+    end
+  end
+  if hasActive and h.active ~= none then span(recordOf(h.active).scheduledAt) end
+  from, to = math.max(from, first - ${widestStep}), math.min(to, last + ${widestStep} + 1)
+  return { 'page', found, walkHistory(job, states) }
+end
+
+-- Reads the queue only if the caller asks for queued occurrences, because the queue may be long.
+local ids = hasActive and activeOf(h, job) or {}
+if h.queued > 0 and hasQueued then
+  for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, -1)) do ids[#ids + 1] = id end
+end
+for _, id in ipairs(ids) do
+  local text = textOf(id)
+  if string.find(states, sub(text, 1, 1), 1, true) then
+    found[#found + 1] = id
+    found[#found + 1] = withRuns == 1 and text or withoutRuns(text)
+  end
+end
+return { 'all', found }
+`)
+
+/** Reads a page of a set of a shard: the occurrences of one live state, or the failed ones. */
+export const listSetScript: Script = script(`#!lua flags=no-writes
+${prelude}${paging}
+local key, node = ARGV[4], ARGV[5]
+
+return { walk(shard .. key, function(member)
+  local text = textOf(sub(member, 1, 16))
+  if text and node ~= '' then
+    ${readFields(recordLayout, 'text', { ownerSize: 'ownerSize' })}
+    local owner = sub(text, recordSize + 1, recordSize + ownerSize)
+    if sub(owner, 1, #node) ~= node then return false end
+  end
+  return text
+end), found }
+`)
