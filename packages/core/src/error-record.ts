@@ -1,13 +1,6 @@
 import { cutText } from './cut-text.ts'
 import type { ErrorRecord } from './storage/occurrence-record.ts'
-import {
-  deepestCause,
-  longestMessage,
-  longestPrintedError,
-  longestStack,
-  mostErrorRecords,
-  mostListed,
-} from './tuning.ts'
+import { deepestCause, longestMessage, longestStack, mostErrorRecords, mostListed } from './tuning.ts'
 import { fileURLToPath } from 'node:url'
 import { orElse } from './or-else.ts'
 
@@ -107,7 +100,8 @@ export function printError(error: unknown): string {
     cause = orElse(() => (isErrorLike(error) ? error.cause : undefined), undefined)
   }
   const text = parts.join('\ncaused by ')
-  return text.length > longestPrintedError ? `${text.slice(0, longestPrintedError)} …` : text
+  // A log line stays readable up to 10,000 characters.
+  return text.length > 10_000 ? `${text.slice(0, 10_000)} …` : text
 }
 
 function printOne(error: unknown): string {

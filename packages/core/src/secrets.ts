@@ -1,4 +1,4 @@
-import { deepestCause, mostMembersSearched } from './tuning.ts'
+import { deepestCause } from './tuning.ts'
 
 // Matches a host, a port and the name of a database, which are no secrets.
 const host = String.raw`(?:[\w.-]*|\[[\da-f:.]+\])(?::\d{1,5})?`
@@ -66,7 +66,8 @@ export function maskSecrets(text: string): string {
  * @param name of the option or member that holds it.
  */
 export function maskValue(value: unknown, name = ''): unknown {
-  return masked(value, name, 0, { members: mostMembersSearched })
+  // A database client has thousands of members, so the search ends after 1000 members.
+  return masked(value, name, 0, { members: 1000 })
 }
 
 function masked(value: unknown, name: string, depth: number, left: { members: number }): unknown {

@@ -2,11 +2,11 @@ import type { Clock, Timer } from './clock.ts'
 import { orDefault, readBoolean, readInteger, readMethods, readObject } from './configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from './duration.ts'
 import { checkedSeries, type SlotSeries } from './engine/definitions/slot-series.ts'
-import { confirmMs, readInDoubtMs } from './engine/time/tuning.ts'
+import { confirmMs } from './engine/time/tuning.ts'
 import type { Schedule, ScheduleWindow } from './schedule/schedule.ts'
 import { systemClock } from './system-clock.ts'
 import { openWindow } from './schedule/windowed-schedule.ts'
-import { clockMarginMs, upkeepMs, mostItems, rememberedValues } from './tuning.ts'
+import { clockMarginMs, lookMs, upkeepMs, mostItems, rememberedValues } from './tuning.ts'
 import { invalidValue } from './errors.ts'
 import { JumpCheck } from './engine/time/clock-readings.ts'
 
@@ -218,7 +218,7 @@ class LiveTicker implements Ticker {
       return
     }
     const untilAwaitedMs = Math.min(Math.max(this.#awaited - this.#clock.now(), 0), upkeepMs)
-    const delayMs = this.#time.isInDoubt ? readInDoubtMs : untilAwaitedMs
+    const delayMs = this.#time.isInDoubt ? lookMs : untilAwaitedMs
     this.#timer = this.#clock.setTimer(delayMs, () => this.#look(), { unref: this.#unref })
   }
 

@@ -9,9 +9,9 @@ export const dayMs = 86_400_000
 export const upkeepMs = 60_000
 
 /**
- * Period of attentive background work, in ms: checks for jobs that become due, for waiting slots and jobs, and for a blocked
- * event loop, and delayed reports to the storage. Also the maximum wait of a shutdown for each answer of the storage. The
- * period is far below `deadAfter`, after which peers declare a silent node dead.
+ * Period of attentive background work, in ms: checks for jobs that become due, for waiting slots and jobs, for a blocked event
+ * loop, and of a clock in doubt; repeats of a failed heartbeat; delayed reports to the storage. Also the maximum wait of a
+ * shutdown for each answer of the storage. The period is far below `deadAfter`, after which peers declare a silent node dead.
  */
 export const lookMs = 1000
 
@@ -72,9 +72,6 @@ export const longestStack = 4000
 /** Maximum number of stored errors of one failure, causes included. */
 export const mostErrorRecords = 20
 
-/** Maximum length of an error that is printed for people, in characters. */
-export const longestPrintedError = 10_000
-
 /** Maximum length of a value in the message of an error, in characters. */
 export const longestPrintedValue = 80
 
@@ -86,9 +83,6 @@ export const mostJsonBytes = 131_072
 
 /** Maximum depth of a stored JSON value. The parsers of some storages reject deeper values. */
 export const deepestJson = 100
-
-/** Maximum number of members of a value to search for secrets. A database client has thousands of members. */
-export const mostMembersSearched = 1000
 
 /** Maximum length of a name, a reason or an actor, in characters. */
 export const longestName = 255
@@ -119,18 +113,3 @@ export const mostOpenRequests = 1000
  * fill the node's memory.
  */
 export const linesPerSecond = 500
-
-/** Minimum milliseconds between two messages about the progress of a handler in a child. */
-export const progressEveryMs = 100
-
-/**
- * A virtual clock moves after this number of successive turns of the event loop in which no storage call, timer or handler
- * began or ended. The answer to a call may come two turns later.
- */
-export const quietTurns = 3
-
-/** Number of parts into which a virtual clock divides its wait for real work, so that a busy machine extends the wait. */
-export const partsOfPatience = 10
-
-/** Milliseconds after which a virtual clock without a timer checks for a timer again. */
-export const idleLookMs = 10

@@ -1,6 +1,6 @@
 import { systemClock } from '../system-clock.ts'
 import type { FromChild, ParentLink } from './messages.ts'
-import { linesPerSecond, progressEveryMs } from '../tuning.ts'
+import { linesPerSecond } from '../tuning.ts'
 
 type Line = Extract<FromChild, { kind: 'log' }>
 type Progress = Extract<FromChild, { kind: 'progress' }>
@@ -21,11 +21,11 @@ export class BoundedTalk {
     this.#run = run
   }
 
-  /** Stores a report of progress to send. Of several reports within one interval, only the latest is sent. */
+  /** Stores a report of progress to send. Of several reports within 100 ms, only the latest is sent. */
   progress(fraction: number, message: string | null): void {
     this.#progress = { kind: 'progress', run: this.#run, fraction, message }
-    const waitMs = this.#progressSentAt + progressEveryMs - systemClock.monotonic()
-    // Send at once if the interval has passed: a handler that blocks its event loop would delay a timer.
+    const waitMs = this.#progressSentAt + 100 - systemClock.monotonic()
+    // Send at once if 100 ms have passed: a handler that blocks its event loop would delay a timer.
     if (waitMs <= 0) this.#sendProgress()
     else if (!this.#isWaiting) {
       this.#isWaiting = true

@@ -7,7 +7,7 @@ import { type InstantInput, toInstantMs } from '../instant.ts'
 import { sleepOn } from '../sleep.ts'
 import { afterThisTurn, eventsHeard, systemClock } from '../system-clock.ts'
 import { UserWork } from './user-work.ts'
-import { idleLookMs, upkeepMs, partsOfPatience, quietTurns } from '../tuning.ts'
+import { upkeepMs } from '../tuning.ts'
 
 /** A clock for tests that stands still until a test moves it. */
 export interface VirtualClock extends Clock {
@@ -97,7 +97,8 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
 
   async function settle(): Promise<void> {
     for (;;) {
-      for (let quiet = 0; quiet < quietTurns; ) {
+      // The answer to a call may come two turns of the event loop later, so three successive turns must be quiet.
+      for (let quiet = 0; quiet < 3; ) {
         const before = changes
         if (pending.size > 0) await Promise.allSettled(pending)
         await new Promise<void>((resolve) => afterThisTurn(resolve))
@@ -111,9 +112,10 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
   /** Waits for real work of handlers. Returns false if no handler has shown activity within the patience. */
   async function somethingHappens(): Promise<boolean> {
     const before = changes
-    for (let idle = 0, parts = 0; idle < partsOfPatience && parts < 50 * partsOfPatience; parts++) {
+    // The wait has ten parts. A part in which the machine was busy does not count, so a busy machine extends the wait.
+    for (let idle = 0, parts = 0; idle < 10 && parts < 500; parts++) {
       const heard = eventsHeard()
-      if (patienceMs > 0) await changeOrPause(patienceMs / partsOfPatience)
+      if (patienceMs > 0) await changeOrPause(patienceMs / 10)
       if (changes !== before) return true
       idle = eventsHeard() === heard ? idle + 1 : 0
     }
@@ -167,7 +169,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
       const seen = moves
       await settle()
       const timer = timers.peek()
-      if (timer === undefined) await changeOrPause(idleLookMs)
+      if (timer === undefined) await changeOrPause(upkeepMs)
       // If a test or a handler has moved the clock since `seen` was read, do not move it here: that test or handler decides
       // how far time moves.
       else if (awaited.size > 0 && movesUnderWay === 0 && moves === seen) moveTo(timer.at)
@@ -191,7 +193,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
         // If a handler advances the clock during this advance, this advance waits for the handler's advance. Otherwise the
         // clock would move past the end of the handler's advance.
         while (advancesUnderWay > level) {
-          await changeOrPause(idleLookMs)
+          await changeOrPause(upkeepMs)
           await settle()
         }
         const timer = timers.peek()

@@ -3,7 +3,6 @@ import { dateOf, type InstantInput, toInstantMs } from '../../instant.ts'
 import { chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { readVoice, tellCanceled } from './interventions.ts'
 import { itemsLikelyEnough } from '../definitions/tuning.ts'
-import { mostSlotsNamed, backfillDelayMs } from './tuning.ts'
 import {
   readName,
   readObject,
@@ -532,7 +531,8 @@ function resultOf(
     counts[place]++
     if (place === 'open') open.push(one.slot)
   }
-  const next = open.slice(0, mostSlotsNamed).map((slot) => new Date(slot))
+  // A backfill may have 10,000 slots, and its result is for people.
+  const next = open.slice(0, 100).map((slot) => new Date(slot))
   return { key, slots: standings.length, ...counts, maxActive, next, last: dateOf(open.at(-1) ?? null) }
 }
 
@@ -568,7 +568,8 @@ function otherBackfill(key: string): JobistemerError {
 function dueAtOf({ overlap, nextAt }: JobRecord, now: number, tookMs: number): number {
   if (overlap.policy === 'allow') return now
   const meetsSlot = nextAt !== null && nextAt <= now + 2 * tookMs
-  return (meetsSlot ? Math.max(now, nextAt) + backfillDelayMs : now) + 1
+  // A run that could overlap the next slot starts 250 ms after that slot, so that the slot starts first.
+  return (meetsSlot ? Math.max(now, nextAt) + 250 : now) + 1
 }
 
 function executionTimeoutOf({ definition }: JobRecord, details: OccurrenceDetails): number {

@@ -28,7 +28,6 @@ import type { JobRegistry } from '../definitions/job-registry.ts'
 import { countedSince, lastSuccess, silenceRuleOf } from '../definitions/silence.ts'
 import { Cursors, filledPage } from './list-pages.ts'
 import { upcomingSlots, livingHead } from './api-part.ts'
-import { mostSuccessSearches } from './tuning.ts'
 import { clockMarginMs, mostItems, recordsPerCall, rememberedValues, fewestPerRead } from '../../tuning.ts'
 import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import { KnownCapabilities } from '../cluster/node-code.ts'
@@ -306,9 +305,8 @@ export class JobCatalog {
     const record = found.jobs[0] ?? null
     if (record === null || record.deletedAt !== null) throw jobNotFound(name)
     const [{ at, isCertain }, [one], hasCode] = await Promise.all([
-      lastSuccess({ jobId: id, mostCalls: mostSuccessSearches }, (query) =>
-        storage.once((calls) => calls.listOccurrences(query)),
-      ),
+      // A job that always fails may have a long history, so the search ends after ten calls.
+      lastSuccess({ jobId: id, mostCalls: 10 }, (query) => storage.once((calls) => calls.listOccurrences(query))),
       withExtras([record], headAlone, storage),
       this.#livingCode.read(storage, now),
     ])

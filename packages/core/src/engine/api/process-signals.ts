@@ -1,4 +1,3 @@
-import { endsByItselfMs } from './tuning.ts'
 import { systemClock } from '../../system-clock.ts'
 
 /** Operating system signals that request the end of a process. */
@@ -25,7 +24,8 @@ export function onShutdownSignals(
       asked = true
       void shutdown().finally(() => {
         remove()
-        if (endsProcess) systemClock.setTimer(endsByItselfMs, () => end(signal), { unref: true })
+        // An open connection or server would keep the process alive. So the process has 1 s to end by itself.
+        if (endsProcess) systemClock.setTimer(1000, () => end(signal), { unref: true })
       })
       return
     }

@@ -3,7 +3,7 @@ import type { JobId } from '../../ids.ts'
 import type { JsonObject } from '../../json.ts'
 import type { NodeProfile, NodeRecord } from '../../storage/node-record.ts'
 import type { HeartbeatAnswer, HeartbeatRequest, NodeAtCounter } from '../../storage/storage.ts'
-import { mostListed, wakeDelayMs } from '../../tuning.ts'
+import { lookMs, mostListed, wakeDelayMs } from '../../tuning.ts'
 import type { Alarm } from '../runtime/agenda.ts'
 import { BackgroundLoop, EngineStopped } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
@@ -11,7 +11,7 @@ import { Signal } from '../runtime/signal.ts'
 import { isStorageGone } from '../storage-access/retrying-storage.ts'
 import { type NodeCode, outdatedDeaths, recordOfDead, Peers } from './peers.ts'
 import { isDead } from './peer-states.ts'
-import { answersWithin, counterAtStart, leastLooks, longestRetryMs, partitionedAfter } from './tuning.ts'
+import { answersWithin, leastLooks, partitionedAfter } from './tuning.ts'
 
 export interface HeartbeatOptions {
   readonly heartbeatMs: number
@@ -83,8 +83,11 @@ export class Heartbeats {
   #profile: NodeProfile | null = null
   #startedAt = 0
   #callEndsAt: number | null = null
-  /** The counter in the heartbeat that this node prepared last. */
-  #counter = counterAtStart
+  /**
+   * The counter in the heartbeat that this node prepared last. The counter stays below 1 until the node has started. Peers
+   * assign no jobs to a node with a counter below 1.
+   */
+  #counter = -1_000_000
   #isStarting = true
   #phase: 'living' | 'leaving' | 'ended' = 'living'
   /**
@@ -142,7 +145,7 @@ export class Heartbeats {
   }
 
   get #retryInMs(): number {
-    return Math.min(this.#options.heartbeatMs, longestRetryMs)
+    return Math.min(this.#options.heartbeatMs, lookMs)
   }
 
   /** Notes that a job blocked the event loop for `forMs`, if peers may have declared this node dead during the block. */

@@ -7,7 +7,7 @@ import type { NodeProfile, NodeRecord } from '../../storage/node-record.ts'
 import type { HeartbeatAnswer } from '../../storage/storage.ts'
 import type { NodeCode } from './peers.ts'
 import { mostJsonBytes } from '../../tuning.ts'
-import { bytesPerMark, mostKnownCodes } from './tuning.ts'
+import { bytesPerMark } from './tuning.ts'
 
 /** The part of a job that determines which code the job needs. */
 export interface JobCode {
@@ -90,16 +90,15 @@ export class KnownCapabilities {
     return this.#known.get(codeDigestOf(record))
   }
 
-  /** Reads the unknown profiles of these nodes, one profile per digest. */
+  /** Reads the unknown profiles of these nodes, one profile per digest. Forgets each digest that none of these nodes has. */
   async learn(
     records: readonly NodeRecord[],
     read: (profilesOf: readonly string[]) => Promise<Pick<HeartbeatAnswer, 'profiles'>>,
   ): Promise<void> {
     const unknown = new Map(records.map((record) => [codeDigestOf(record), record.incarnation]))
-    for (const digest of this.#known.keys()) unknown.delete(digest)
+    for (const digest of this.#known.keys()) if (!unknown.delete(digest)) this.#known.delete(digest)
     if (unknown.size === 0) return
     const { profiles } = await read([...unknown.values()])
-    if (this.#known.size >= mostKnownCodes) this.#known.clear()
     for (const [index, digest] of [...unknown.keys()].entries()) {
       const profile = profiles[index] ?? null
       if (profile !== null) this.#known.set(digest, readNodeCapabilities(profile))

@@ -15,18 +15,6 @@ export const answersWithin = 2
 export const leastLooks = 4
 
 /**
- * First counter of a node. The counter stays below 1 until the node has started. Peers assign no jobs to a node with a
- * counter below 1.
- */
-export const counterAtStart = -1_000_000
-
-/**
- * Maximum pause before a failed heartbeat is repeated, in ms. If the heartbeat interval is shorter, the pause is one
- * interval.
- */
-export const longestRetryMs = 1000
-
-/**
  * A node is dead after this multiple of its `deadAfter` in connected silence, even if outages interrupt the observation. The
  * next look and the reap follow, and both must end within twice `deadAfter` of connected time (`docs/nodes.md`).
  */
@@ -43,6 +31,3 @@ export const mostDeadKept = 20
  * other hashes by chance is about 10^-8.
  */
 export const bytesPerMark = 5
-
-/** Maximum number of builds whose capabilities a process remembers, to bound its memory. */
-export const mostKnownCodes = 100

@@ -1,14 +1,16 @@
 import type { JobRecord } from '../../storage/job-record.ts'
-import { ordinaryClockErrorMs } from './tuning.ts'
 import type { Job } from '../../job/define-job.ts'
 import type { SlotEntry } from '../runtime/agenda.ts'
 import type { JobPlan } from './job-plan.ts'
 import { UnrevivedSchedule } from './schedule-reviver.ts'
 import type { SlotSeries } from './slot-series.ts'
 
-/** Returns whether the watermark lies so far ahead of `now` that a wrong clock must have set it. */
+/**
+ * Returns whether the watermark lies so far ahead of `now` that a wrong clock must have set it. If the storage has no clock, the
+ * clocks of nodes may differ by up to one minute.
+ */
 export function isAhead({ watermark }: Pick<JobRecord, 'watermark'>, now: number): boolean {
-  return watermark - now > ordinaryClockErrorMs
+  return watermark - now > 60_000
 }
 
 /**

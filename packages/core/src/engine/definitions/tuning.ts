@@ -1,10 +1,4 @@
 /**
- * Maximum difference between the clocks of nodes, in ms, if the storage has no clock. A watermark farther ahead comes from
- * a wrong clock.
- */
-export const ordinaryClockErrorMs = 60_000
-
-/**
  * How far back a node searches for late effects of a fault, in ms. These are changes by a node whose clock is wrong, and
  * requests that a failover to a replica that was behind has lost.
  */

@@ -1,4 +1,4 @@
-import { decay, joinShare, longestRestMs, longestWaitMs, pauseFactor, runsPerTurn } from './tuning.ts'
+import { joinShare, longestWaitMs, pauseFactor, runsPerTurn } from './tuning.ts'
 import { worthACall } from '../storage-access/tuning.ts'
 import { lookMs, recordsPerCall } from '../../tuning.ts'
 import type { JobSettings } from '../../configuration/settings.ts'
@@ -326,9 +326,9 @@ export class Capacity implements Alarm {
     return false
   }
 
-  /** Whether handlers are quick, and a run has given its permit back in the last {@link longestRestMs}. */
+  /** Whether handlers are quick, and a run has given its permit back in the last 10 s. */
   get #worksQuickly(): boolean {
-    return this.#latency.isQuick && this.#engine.clock.monotonic() - this.#leftAt < longestRestMs
+    return this.#latency.isQuick && this.#engine.clock.monotonic() - this.#leftAt < 10_000
   }
 
   // ---------------------------------------------------------------------------------------------------------- backlog
@@ -390,7 +390,8 @@ export class HandlerLatency {
 
   /** Records that an occurrence has given its permit back. `durationMs`: `workingMs` of the execution. */
   held(durationMs: number): void {
-    const remembered = Number.isFinite(this.#slowestMs) ? this.#slowestMs * decay : 0
+    // After 60 quick handlers, 5 % of an earlier latency is left.
+    const remembered = Number.isFinite(this.#slowestMs) ? this.#slowestMs * 0.95 : 0
     this.#slowestMs = Math.max(durationMs, remembered)
   }
 

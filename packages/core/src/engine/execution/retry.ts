@@ -1,4 +1,4 @@
-import { firstKept, lastWithStack } from './tuning.ts'
+import { firstKept } from './tuning.ts'
 import type { RetryPolicy, TaskSettings } from '../../configuration/settings.ts'
 import type { AttemptRecord, OmittedAttempts } from '../../storage/occurrence-record.ts'
 
@@ -48,7 +48,8 @@ export interface KeptAttempts {
 /** Returns the kept attempts after the addition of one attempt. */
 export function withAttempt({ attempts, omitted }: KeptAttempts, attempt: AttemptRecord): KeptAttempts {
   const next = attempts.slice()
-  const older = next.length - lastWithStack
+  // Only the last three attempts keep the stack and cause of their error, because each settle writes all kept attempts.
+  const older = next.length - 3
   if (older > 0) next[older] = withoutStack(next[older] as AttemptRecord)
   next.push(attempt)
   if (next.length <= 4 * firstKept) return { attempts: next, omitted }

@@ -6,18 +6,11 @@
  * while it finds no work that it can start.
  */
 export const longestWaitMs = 100
-/** If no run has ended for this many milliseconds, the node no longer counts as working off its backlog quickly. */
-export const longestRestMs = 10_000
 /**
  * Number of due slots that may join the backlog for each run that this node takes from the backlog. With 1 or more, storing
  * work that cannot run yet would starve the work that can.
  */
 export const joinShare = 0.5
-/**
- * Factor by which the remembered handler latency shrinks with each further handler. After 60 quick handlers, 5 % of the
- * latency is left.
- */
-export const decay = 0.95
 /**
  * Pause after a look of `FairTurns`, as a multiple of the look's duration. During a look, the storage may read all waiting work
  * of the busy jobs.
@@ -39,11 +32,9 @@ export const killedGraceMs = 2000
 export const abortGraceMs = 5000
 
 /**
- * Number of first attempts that a task's record keeps. The record also keeps three times as many last attempts, of which the
- * last 3 keep the stack and cause of their error. Each settle writes all kept attempts of its occurrence. Without a limit, 1,000
- * attempts of a task wrote 3 GB.
+ * Number of first attempts that a task's record keeps. The record also keeps three times as many last attempts. Each settle
+ * writes all kept attempts of its occurrence. Without a limit, 1,000 attempts of a task wrote 3 GB.
  */
 export const firstKept = 5
-export const lastWithStack = 3
 /** Maximum length of a kept log line in characters: message, field names and values together. */
 export const longestLine = 1000

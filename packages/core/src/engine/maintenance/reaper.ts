@@ -5,7 +5,8 @@ import { ClockSteps } from '../time/clock-readings.ts'
 import { type ReleaseParts, RunRelease } from './run-release.ts'
 import { clockMarginMs } from '../../tuning.ts'
 import { abortGraceMs } from '../execution/tuning.ts'
-import { firstLookAgainMs, passMs } from './tuning.ts'
+import { firstRetryMs } from '../storage-access/tuning.ts'
+import { passMs } from './tuning.ts'
 
 /**
  * Finds the runs of owners that are dead, have ended or are too late, in three loops. `RunRelease` releases these runs.
@@ -29,7 +30,8 @@ export class Reaper {
   #earlierRecords: readonly NodeRecord[] = []
   /** Monotonic instant at which the repeated searches for runs of earlier lives end. */
   #looksAgainUntil = 0
-  #lookAgainInMs = firstLookAgainMs
+  /** The last storage calls of an earlier life may take effect late. So these looks repeat as failed calls do. */
+  #lookAgainInMs = firstRetryMs
   readonly #steps = new ClockSteps()
   /**
    * Whether the last takeover has found runs. If so, a further takeover shows whether the storage has released all these

@@ -11,7 +11,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { firstItems } from '../storage-access/retrying-storage.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 import { dayMs, fewestPerRead, recordsPerCall, upkeepMs } from '../../tuning.ts'
-import { longestRestMs, passMs, restsPerLook, restsPerRemoval, shortestRestMs, visitsPerAge } from './tuning.ts'
+import { longestRestMs, passMs, restsPerLook, shortestRestMs, visitsPerAge } from './tuning.ts'
 
 /**
  * Removes history that is older than its job's retention. Also removes a job that no code defines if its schedule is
@@ -76,7 +76,8 @@ export class Retainer {
       const head = this.#nextHead(now)
       if (this.#assignment.commonRank > 0) this.#endPass()
       else if (head !== undefined) {
-        rests = restsPerRemoval
+        // A removal is rare, and must keep up with new history, so the pause is only four times its duration.
+        rests = 4
         await this.#removeOf(head, now)
       } else if (this.#isUnderWay && this.#cursor === null) this.#endPass()
       else await this.#turnPage()

@@ -16,18 +16,9 @@ export const visitsPerAge = 30
  */
 export const restsPerLook = 60
 
-/** Pause after a removal of history, as a multiple of its duration. A removal is rare, and must keep up with new history. */
-export const restsPerRemoval = 4
-
 /**
  * Minimum and maximum pause after a step of retention or of the watch for silent jobs, in ms. The minimum lets other work
  * run between two steps. The maximum keeps one slow answer from delaying all further steps.
  */
 export const shortestRestMs = 20
 export const longestRestMs = 5000
-
-/**
- * Milliseconds until the first repeated search for runs of earlier incarnations, whose last storage calls may take effect late.
- * Each pause is twice the previous one. The searches end after `deadAfter`.
- */
-export const firstLookAgainMs = 250

@@ -1,5 +1,3 @@
-import { leastAdditions } from './tuning.ts'
-
 /**
  * A map for short-lived entries.
  *
@@ -29,7 +27,8 @@ export class RenewedMap<K, V> {
 
   set(key: K, value: V): void {
     this.#additions++
-    if (this.#additions > Math.max(leastAdditions, 2 * this.#map.size)) {
+    // Copying fewer than 64 entries costs less than the additions.
+    if (this.#additions > Math.max(64, 2 * this.#map.size)) {
       this.#map = new Map(this.#map)
       this.#additions = 0
     }

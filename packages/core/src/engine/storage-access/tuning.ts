@@ -9,7 +9,10 @@ export const callsAtOnce = 4
  */
 export const worthACall = 50
 
-/** Milliseconds until the first retry of a failed call. Each further pause is twice as long. */
+/**
+ * Milliseconds until the first retry of a failed call, and until the first repeated look for the runs of this node's earlier
+ * lives. Each further pause is twice as long.
+ */
 export const firstRetryMs = 100
 
 /**

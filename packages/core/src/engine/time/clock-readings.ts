@@ -1,7 +1,7 @@
 import { JobistemerError } from '../../errors.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { maxClockSkewMs } from '../../tuning.ts'
-import { fewestReadings, readingsPerMeasurement } from './tuning.ts'
+import { readingsPerMeasurement } from './tuning.ts'
 
 /** A reading of a clock, related to this node's monotonic clock. */
 export interface TimeReading {
@@ -93,7 +93,8 @@ export class JumpCheck {
       return false
     }
     this.#readings++
-    return reading.sentAt - first.receivedAt >= forMs && this.#readings >= fewestReadings
+    // At least five readings must agree, because two readings may share the same error.
+    return reading.sentAt - first.receivedAt >= forMs && this.#readings >= 5
   }
 
   /** Forgets all readings. */

@@ -3,8 +3,8 @@ import { BackgroundLoop, EngineStopped } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { Signal } from '../runtime/signal.ts'
 import { JumpCheck, StorageClock, type TimeReading } from './clock-readings.ts'
-import { clockMarginMs, maxClockSkewMs, upkeepMs } from '../../tuning.ts'
-import { confirmMs, readInDoubtMs } from './tuning.ts'
+import { clockMarginMs, lookMs, maxClockSkewMs, upkeepMs } from '../../tuning.ts'
+import { confirmMs } from './tuning.ts'
 
 /**
  * The time by which the engine schedules. If the storage has a clock, the engine reads it once a minute and extrapolates
@@ -113,7 +113,7 @@ export class EngineTime {
       this.#judge(await this.#read())
     } finally {
       // Measures again even after an invalid answer of the storage, because the next answer may be valid.
-      if (this.isInDoubt) this.#loop.runIn(readInDoubtMs)
+      if (this.isInDoubt) this.#loop.runIn(lookMs)
       else if (this.#storageClock !== null) this.#loop.runIn(upkeepMs)
     }
   }

@@ -6,9 +6,3 @@ export const readingsPerMeasurement = 3
  * clock has jumped and the wall clock contradicts it, the engine waits four times as long.
  */
 export const confirmMs = 15_000
-
-/** Milliseconds between two readings of a clock that is in doubt. */
-export const readInDoubtMs = 1000
-
-/** Minimum number of readings that must agree before a jump is confirmed, because two readings may share the same error. */
-export const fewestReadings = 5
