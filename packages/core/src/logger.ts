@@ -114,16 +114,13 @@ function readableFields(fields: object): object {
 
 /** Wraps the user's logger so that errors and rejections of the logger never reach the engine. */
 export function guardedLogger(logger: Logger): Logger {
-  const guarded =
-    (level: keyof Logger) =>
-    (fields: object, message: string): void => {
-      try {
-        catchRejection(logger[level](fields, message), ignore)
-      } catch {
-        // The logger itself has failed, so the error cannot be logged.
-      }
+  return loggerOf((level) => (fields, message) => {
+    try {
+      catchRejection(logger[level](fields, message), ignore)
+    } catch {
+      // The logger itself has failed, so the error cannot be logged.
     }
-  return { debug: guarded('debug'), info: guarded('info'), warn: guarded('warn'), error: guarded('error') }
+  })
 }
 
 /** Makes a logger that also passes each line to `keep`, with the caller's original arguments. */
@@ -131,29 +128,25 @@ export function keepingLogger(
   logger: Logger,
   keep: (level: LogLevel, fields: unknown, message: unknown) => void,
 ): Logger {
-  const keeping = (level: LogLevel) => (fields: object, message: string) => {
+  return loggerOf((level) => (fields, message) => {
     logger[level](fields, message)
     keep(level, fields, message)
-  }
-  return { debug: keeping('debug'), info: keeping('info'), warn: keeping('warn'), error: keeping('error') }
+  })
 }
 
 /** Makes a logger that adds the fields of the current trace to each line. */
 export function tracedLogger(logger: Logger, trace: { logFields(): object }): Logger {
-  return loggerWith(logger, () => trace.logFields())
+  return loggerOf((level) => (given, message) => {
+    const line = lineOf(given, message)
+    logger[level](withFields(trace.logFields(), line.fields), line.message as string)
+  })
 }
 
 /** Makes a logger that adds the given fields to each line. */
 export function boundLogger(logger: Logger, fields: object): Logger {
-  return loggerWith(logger, () => fields)
+  return tracedLogger(logger, { logFields: () => fields })
 }
 
-function loggerWith(logger: Logger, fieldsNow: () => object): Logger {
-  const adding =
-    (level: keyof Logger) =>
-    (given: object, message: string): void => {
-      const line = lineOf(given, message)
-      logger[level](withFields(fieldsNow(), line.fields), line.message as string)
-    }
-  return { debug: adding('debug'), info: adding('info'), warn: adding('warn'), error: adding('error') }
+function loggerOf(make: (level: LogLevel) => (fields: object, message: string) => void): Logger {
+  return { debug: make('debug'), info: make('info'), warn: make('warn'), error: make('error') }
 }

@@ -1,10 +1,4 @@
-import type {
-  JobOverrides,
-  JobSettingsInput,
-  RetryPolicyInCode,
-  TaskOverrides,
-  TaskSettingsInput,
-} from '../configuration/settings.ts'
+import type { JobOverrides, JobSettingsInput, RetryPolicyInCode, TaskOverrides } from '../configuration/settings.ts'
 import { jobSettingNames, readJobSettings, readTaskSettings, taskSettingNames } from '../configuration/read-settings.ts'
 import {
   isPlainObject,
@@ -27,16 +21,9 @@ import { type PayloadSchema, readPayloadSchema } from './payload.ts'
 import type { Isolation, IsolationOptions, OccurrenceContext, TaskDefinition } from './task.ts'
 
 /** A task with any types of data and result. */
-export interface AnyTask extends TaskSettingsInput, Partial<IsolationOptions> {
-  readonly name: string
-  /** How the node retries the task. Default: no retry. */
-  readonly retryPolicy?: RetryPolicyInCode
-  /** Data for the handler. The storage keeps the data as JSON with the definition. */
-  readonly data?: unknown
+export interface AnyTask extends Omit<TaskDefinition, 'run'> {
   /** The handler. A task has exactly one of `run`, `handler` and `module`. */
   run?(context: never): unknown
-  /** The name under which nodes have registered the handler. */
-  readonly handler?: string
 }
 
 /** Options of {@link defineJob}. */

@@ -120,11 +120,14 @@ export function isDataAlone({ tasks, isUnreadable = false }: JobDocument): boole
   return !isUnreadable && tasks.every(({ handler }) => handler !== undefined)
 }
 
+/** The code of a task that a node has. */
+export type TaskCode = Pick<JobTask, 'name' | 'run' | 'retryIf'>
+
 /**
  * Returns the tasks of a stored definition. A task without a named handler gets its function from the task of the same name in
  * `own`, the tasks of this node's code. If `own` lacks that task, `run` is `undefined`.
  */
-export function tasksOf(document: JobDocument, own: readonly JobTask[]): readonly JobTask[] {
+export function tasksOf(document: JobDocument, own: readonly TaskCode[]): readonly JobTask[] {
   return document.tasks.map(({ name, settings, handler, data, isolation = null }) => {
     const task = handler === undefined ? own.find((one) => one.name === name) : undefined
     return { name, overrides: settings, data, handler, run: task?.run, retryIf: task?.retryIf, isolation }

@@ -1,21 +1,7 @@
 import type { Storage, StorageCapabilities, StorageWithin } from '../storage/index.ts'
 
-/** The names of the storage methods that read and write records. */
-export type StorageMethod =
-  | 'saveJobs'
-  | 'createOccurrences'
-  | 'claim'
-  | 'settle'
-  | 'cancel'
-  | 'reap'
-  | 'get'
-  | 'listJobs'
-  | 'listOccurrences'
-  | 'prune'
-  | 'heartbeat'
-
 /** The names of the storage methods that read and write records. The writing methods come first. */
-export const storageMethods: readonly StorageMethod[] = [
+export const storageMethods = [
   'saveJobs',
   'createOccurrences',
   'claim',
@@ -27,7 +13,10 @@ export const storageMethods: readonly StorageMethod[] = [
   'listJobs',
   'listOccurrences',
   'heartbeat',
-]
+] as const
+
+/** The name of a storage method that reads or writes records. */
+export type StorageMethod = (typeof storageMethods)[number]
 
 /** A call to a storage. `method` determines the types of `request` and of the answer. */
 export type StorageCall =

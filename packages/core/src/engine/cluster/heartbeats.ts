@@ -177,7 +177,9 @@ export class Heartbeats {
   /** Sends a heartbeat with this node's changed code at once. Resolves when the storage has accepted the heartbeat. */
   async tell(): Promise<void> {
     this.#isCodeStale = true
-    await this.#sayUntilHeard()
+    // The pauses between repetitions are short, because peers may already observe this node.
+    const repeating = { longestPauseMs: this.#retryInMs }
+    await this.#engine.storage.repeated('heartbeat', () => this.#say(), null, repeating)
   }
 
   /**
@@ -221,8 +223,7 @@ export class Heartbeats {
   }
 
   async #introduce(): Promise<void> {
-    this.#isCodeStale = true
-    await this.#sayUntilHeard()
+    await this.tell()
     this.#loop.runIn(this.#options.heartbeatMs)
   }
 
@@ -249,14 +250,17 @@ export class Heartbeats {
    * ended. Otherwise peers declare the node dead after its `deadAfter` and release its runs.
    */
   async end({ isEmpty }: { readonly isEmpty: boolean }): Promise<void> {
+    const { agenda } = this.#engine
+    const { farewellMs } = this.#options
     const isHeard = this.#heardAt !== null
-    this.#engine.agenda.cancelAlarm(this.#partition)
-    await Promise.race([this.#loop.stop(), this.#wait(this.#options.farewellMs)])
+    agenda.cancelAlarm(this.#partition)
+    await agenda.endsWithin(this.#loop.stop(), farewellMs)
     if (!isHeard || !isEmpty) return
     this.#phase = 'ended'
     // If the storage is unavailable, the node record is not marked as ended. Peers then declare this node dead and find
     // no runs to release.
-    await Promise.race([this.#say().catch(() => undefined), this.#wait(this.#options.farewellMs)])
+    const said = this.#say().catch(() => undefined)
+    await agenda.endsWithin(said, farewellMs)
   }
 
   /**
@@ -284,20 +288,6 @@ export class Heartbeats {
     await this.#engine.storage.repeated('heartbeat', (calls) =>
       calls.heartbeat({ now: this.#engine.now(), own, remove: [{ incarnation, counter }], profilesOf: [] }),
     )
-  }
-
-  #wait(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#engine.agenda.setAlarm({ at: 0, heapIndex: -1, ring: resolve }, delayMs)
-    })
-  }
-
-  /**
-   * Repeats a heartbeat until the storage accepts it. The pauses between repetitions are short, because peers may already
-   * observe this node.
-   */
-  #sayUntilHeard(): Promise<void> {
-    return this.#engine.storage.repeated('heartbeat', () => this.#say(), null, { longestPauseMs: this.#retryInMs })
   }
 
   async #beat(): Promise<void> {
@@ -389,13 +379,11 @@ export class Heartbeats {
     }
   }
 
-  #inTime<T>(answer: Promise<T>): Promise<T> {
+  async #inTime<T>(answer: Promise<T>): Promise<T> {
     const limitMs = answersWithin * this.#options.heartbeatMs
-    return new Promise((resolve, reject) => {
-      const alarm = { at: 0, heapIndex: -1, ring: () => reject(noAnswer(limitMs)) }
-      this.#engine.agenda.setAlarm(alarm, limitMs)
-      answer.finally(() => this.#engine.agenda.cancelAlarm(alarm)).then(resolve, reject)
-    })
+    const settled = answer.catch(() => undefined)
+    if (await this.#engine.agenda.endsWithin(settled, limitMs)) return answer
+    throw noAnswer(limitMs)
   }
 
   #sayPartitioned(): void {

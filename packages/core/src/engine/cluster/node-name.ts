@@ -119,9 +119,7 @@ export class NodeName {
     })
     if (doubtful.length === 0) return earlier
     logger.info({ node: owner.node }, 'nodeId is already registered; checking whether that node is alive')
-    await new Promise<void>((ring) =>
-      agenda.setAlarm({ at: 0, heapIndex: -1, ring }, answersWithin * this.#heartbeatMs),
-    )
+    await agenda.endsWithin(null, answersWithin * this.#heartbeatMs)
     const { nodes: later } = await this.#heartbeats.look()
     const counters = new Map(later.map((record) => [record.incarnation, record.counter]))
     for (const record of doubtful) {

@@ -2,7 +2,7 @@ import type { JobOverrides, JobSettings, TaskOverrides, TaskSettings } from '../
 import { resolveJobSettings, resolveTaskSettings } from '../../configuration/read-settings.ts'
 import type { Job, JobTask } from '../../job/define-job.ts'
 import { type IsolatedWork, isolatedWorkOf } from '../../job/isolated-work.ts'
-import { type JobDocument, settingsOf, toJobDocument } from '../../job/job-document.ts'
+import { type JobDocument, settingsOf, tasksOf, toJobDocument } from '../../job/job-document.ts'
 import type { TaskHandler } from '../../job/task.ts'
 
 /** A task in the plan by which a node runs a job: the code of the task, and its effective settings. */
@@ -44,18 +44,17 @@ export function planFromDocument(
   if (document.isUnreadable === true) return null
   const settings = settingsOf(document)
   const tasks: TaskPlan[] = []
-  for (const task of document.tasks) {
-    const code = task.handler === undefined ? own.tasks.find((candidate) => candidate.name === task.name) : undefined
-    const run = task.handler === undefined ? code?.run : own.handlers.get(task.handler)
+  for (const { name, data, handler, overrides, retryIf, ...code } of tasksOf(document, own.tasks)) {
+    const run = handler === undefined ? code.run : own.handlers.get(handler)
     if (run === undefined) return null
     tasks.push({
-      name: task.name,
-      data: task.data,
+      name,
+      data,
       run,
-      retryIf: code?.retryIf,
+      retryIf,
       isolated: isolatedWorkOf(run),
-      settings: resolveTaskSettings(settings, task.settings),
-      alwaysRuns: task.settings.failureStrategy === 'continue',
+      settings: resolveTaskSettings(settings, overrides),
+      alwaysRuns: overrides.failureStrategy === 'continue',
     })
   }
   return { version, settings, tasks }

@@ -1,6 +1,6 @@
 import type { JobId } from '../../ids.ts'
 import type { Job, JobTask } from '../../job/define-job.ts'
-import { type TaskDocument, readJobDocument, tasksOf } from '../../job/job-document.ts'
+import { type TaskCode, type TaskDocument, readJobDocument, tasksOf } from '../../job/job-document.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { type Handlers, type JobPlan, planFromDocument, planFromJob } from './job-plan.ts'
@@ -114,8 +114,7 @@ const notHere: TaskHandler = () => {
 /** Has a placeholder handler for every name. A client uses these handlers, because it needs no handler of its own. */
 export const anyHandler: Handlers = Object.assign(new Map(), { has: () => true, get: () => notHere })
 
-/** Returns the task of a stored job with a placeholder for its code, because the code is in another process. */
-export function codeElsewhere({ name, settings, data, handler, isolation }: TaskDocument): JobTask {
-  const run = handler === undefined ? notHere : undefined
-  return { name, overrides: settings, data, handler, run, retryIf: undefined, isolation: isolation ?? null }
+/** Returns a placeholder for the code of a stored task, because the code is in another process. */
+export function codeElsewhere({ name }: TaskDocument): TaskCode {
+  return { name, run: notHere, retryIf: undefined }
 }

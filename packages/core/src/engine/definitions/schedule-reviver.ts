@@ -9,16 +9,9 @@ import { registeredScheduleType } from '../../schedule/schedule-options.ts'
 import { WindowedSchedule } from '../../schedule/windowed-schedule.ts'
 
 /** The schedule types of this project, each with the package that registers the type on import. */
-const packages: Readonly<Record<string, string>> = {
-  cron: '@jobistemer/ticker-cron',
-  iso8601: '@jobistemer/ticker-iso8601',
-  once: '@jobistemer/ticker-once',
-}
-
-/** Returns the package of a schedule type of this project, or `undefined` for another type. */
-function tickerPackageOf(type: string): string | undefined {
-  return Object.hasOwn(packages, type) ? packages[type] : undefined
-}
+const packages: ReadonlyMap<string, string> = new Map(
+  ['cron', 'iso8601', 'once'].map((type) => [type, `@jobistemer/ticker-${type}`]),
+)
 
 /**
  * Imports the package of a ticker. Looks for the package from this module first, then from the program's main file, then from
@@ -79,7 +72,7 @@ export class ScheduleReviver {
   learn(schedules: readonly SerializedSchedule[]): Promise<unknown> | null {
     const imports: Promise<void>[] = []
     for (const { type } of schedules) {
-      const specifier = tickerPackageOf(type)
+      const specifier = packages.get(type)
       if (specifier === undefined || this.#tried.has(type) || this.#find(type) !== undefined) continue
       imports.push(this.#imports.get(type) ?? this.#import(type, specifier))
     }
@@ -104,7 +97,7 @@ export class ScheduleReviver {
     const known = this.#find(type)
     if (known !== undefined) return known.revive(serialized)
     const ofJob = jobName === undefined ? '' : ` of job ${printValue(jobName)}`
-    const specifier = tickerPackageOf(type)
+    const specifier = packages.get(type)
     const pass = 'its type to createScheduler({ scheduleTypes: [...] }).'
     throw new JobistemerError('UNKNOWN_SCHEDULE_TYPE', {
       message: `A stored schedule${ofJob} is of a type that this node does not know: ${printValue(type)}.`,

@@ -61,8 +61,6 @@ export class StaleJobAlert {
   #looks = 0
   /** Whether a definition or a pause has changed since the last read of job heads. */
   #isAwaited = false
-  /** Whether the next read of job heads is more than a minute after the last read. */
-  #isResting = false
 
   constructor(
     engine: EngineContext,
@@ -95,7 +93,7 @@ export class StaleJobAlert {
    */
   wake(): void {
     this.#isAwaited = true
-    if (this.#isResting && this.#loop.underWay === null) this.#loop.runIn(this.#idleMs())
+    if (this.#lookedAt !== null && this.#loop.underWay === null) this.#loop.runIn(this.#idleMs())
   }
 
   /** Begins no further step of the watch for silent jobs. */
@@ -140,7 +138,6 @@ export class StaleJobAlert {
     if (this.#lookedAt === null) return upkeepMs
     const mayRest = !this.#isAwaited && this.#jobs.size === 0
     const restMs = mayRest ? this.#engine.untilNextLook(upkeepMs) : upkeepMs
-    this.#isResting = restMs > upkeepMs
     const next = Math.min(this.#lookedAt + restMs, this.#checks.peek()?.at ?? Number.POSITIVE_INFINITY)
     return Math.min(Math.max(next - this.#engine.now(), 0), restMs)
   }
