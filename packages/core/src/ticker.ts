@@ -324,29 +324,21 @@ class FollowedClock {
   readonly #check = new JumpCheck()
   /** Wall clock minus monotonic clock, by the last accepted reading. */
   #difference: number
-  #now: number
+  /** Wall time of the last reading, in epoch milliseconds. While the time is in doubt, this is the unconfirmed reading. */
+  now: number
   /** Monotonic instant of the last accepted reading. */
   #believedAt: number
-  #isInDoubt = false
-
-  constructor(clock: Clock) {
-    this.#clock = clock
-    this.#now = clock.now()
-    this.#believedAt = clock.monotonic()
-    this.#difference = this.#now - this.#believedAt
-  }
-
-  /** Wall time of the last reading, in epoch milliseconds. While the time is in doubt, this is the unconfirmed reading. */
-  get now(): number {
-    return this.#now
-  }
-
   /**
    * True from a clock jump until the new time is confirmed, or the clock has returned to the old time. Meanwhile callers must
    * not act on the time.
    */
-  get isInDoubt(): boolean {
-    return this.#isInDoubt
+  isInDoubt = false
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.now = clock.now()
+    this.#believedAt = clock.monotonic()
+    this.#difference = this.now - this.#believedAt
   }
 
   /** Converts a monotonic instant to wall time in epoch milliseconds, by the last accepted reading. */
@@ -360,12 +352,12 @@ class FollowedClock {
    */
   look(): number | null {
     const readAt = this.#clock.monotonic()
-    this.#now = this.#clock.now()
-    const difference = this.#now - readAt
+    this.now = this.#clock.now()
+    const difference = this.now - readAt
     const hasJumped = Math.abs(difference - this.#difference) > clockMarginMs
     const reading = { origin: difference, uncertaintyMs: 0, sentAt: readAt, receivedAt: readAt, difference }
-    this.#isInDoubt = hasJumped && this.#clock.isAuthoritative !== true && !this.#check.holds(reading, confirmMs)
-    if (this.#isInDoubt) return null
+    this.isInDoubt = hasJumped && this.#clock.isAuthoritative !== true && !this.#check.holds(reading, confirmMs)
+    if (this.isInDoubt) return null
     const before = this.#believedAt
     this.#difference = difference
     this.#believedAt = readAt
@@ -393,11 +385,6 @@ export interface Tick {
   readonly dropped: number
 }
 
-interface Waiting {
-  readonly resolve: (result: IteratorResult<Tick, undefined>) => void
-  readonly reject: (error: unknown) => void
-}
-
 const over: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
 /** The ticks of one reader. The ticker never waits for a reader, so the stream keeps only the newest unread ticks. */
@@ -405,7 +392,7 @@ class TickStream implements AsyncIterableIterator<Tick> {
   readonly #maxUnread: number
   readonly #onReturn: (stream: TickStream) => void
   #unread: Tick[] = []
-  #waiting: Waiting[] = []
+  #waiting: ((result: Promise<IteratorResult<Tick, undefined>>) => void)[] = []
   #dropped = 0
   #isOver = false
   #failure: { readonly error: unknown } | undefined
@@ -416,16 +403,13 @@ class TickStream implements AsyncIterableIterator<Tick> {
   }
 
   push(tick: Tick): void {
-    const waiting = this.#waiting.shift()
-    if (waiting !== undefined) {
-      waiting.resolve({ done: false, value: tick })
-      return
-    }
-    if (this.#unread.length === this.#maxUnread) {
+    this.#unread.push(tick)
+    const resolve = this.#waiting.shift()
+    if (resolve !== undefined) resolve(this.#next())
+    else if (this.#unread.length > this.#maxUnread) {
       this.#unread.shift()
       this.#dropped++
     }
-    this.#unread.push(tick)
   }
 
   /**
@@ -435,12 +419,12 @@ class TickStream implements AsyncIterableIterator<Tick> {
   end(failure?: { readonly error: unknown }): void {
     this.#isOver = true
     this.#failure = failure
-    for (const waiting of this.#waiting.splice(0)) this.#next().then(waiting.resolve, waiting.reject)
+    for (const resolve of this.#waiting.splice(0)) resolve(this.#next())
   }
 
   next(): Promise<IteratorResult<Tick, undefined>> {
     if (this.#unread.length > 0 || this.#isOver) return this.#next()
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
+    return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
   /** JavaScript calls `return` when the reader leaves its `for await` loop. */

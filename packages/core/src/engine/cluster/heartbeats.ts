@@ -96,7 +96,11 @@ export class Heartbeats {
    */
   #isWoken = false
   #isSaidPartitioned = false
-  #isResting = false
+  /**
+   * Whether this node rests, because its last heartbeat found no other node. A resting node sends one heartbeat per day
+   * until a wake-up reports another node.
+   */
+  isResting = false
   /** Monotonic instant at which the last accepted heartbeat was sent; `null` before the first accepted heartbeat. */
   #heardAt: number | null = null
   /** Number of heartbeats that have failed since the last accepted heartbeat. */
@@ -120,7 +124,7 @@ export class Heartbeats {
    * after a stall of the process, before any timer has rung.
    */
   get isPartitioned(): boolean {
-    if (this.#heardAt === null || this.#isResting) return false
+    if (this.#heardAt === null || this.isResting) return false
     return this.#engine.clock.monotonic() - this.#heardAt > this.#partitionedAfterMs
   }
 
@@ -130,14 +134,6 @@ export class Heartbeats {
    */
   get isKnown(): boolean {
     return this.#heardAt !== null && !this.#isStarting
-  }
-
-  /**
-   * Whether this node rests, because its last heartbeat found no other node. A resting node sends one heartbeat per day
-   * until a wake-up reports another node.
-   */
-  get isResting(): boolean {
-    return this.#isResting
   }
 
   get #partitionedAfterMs(): number {
@@ -305,7 +301,7 @@ export class Heartbeats {
       waitMs = retryInMs
     }
     if (!this.#isWoken) this.#loop.runIn(waitMs)
-    if (this.#isResting) this.#engine.agenda.rearm()
+    if (this.isResting) this.#engine.agenda.rearm()
   }
 
   /** Sends one heartbeat. @throws the errors of the storage; `STORAGE_TIMEOUT` if the storage does not answer in time */
@@ -339,7 +335,7 @@ export class Heartbeats {
     if (!this.#options.restsAlone || !peers.isEmpty || this.#remove.size > 0) this.#endRest()
     else {
       // No other node exists that could declare this node dead, so this node cannot be partitioned while it rests.
-      this.#isResting = true
+      this.isResting = true
       this.#engine.agenda.cancelAlarm(this.#partition)
     }
     this.#options.onAnswer(answer.nodes)
@@ -355,8 +351,8 @@ export class Heartbeats {
 
   /** Makes this node send regular heartbeats again, because another node may observe this node from now on. */
   #endRest(): void {
-    if (!this.#isResting) return
-    this.#isResting = false
+    if (!this.isResting) return
+    this.isResting = false
     this.#setHeardAt(this.#engine.clock.monotonic())
     this.restEnded.send()
   }

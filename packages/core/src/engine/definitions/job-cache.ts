@@ -21,16 +21,12 @@ export class JobCache {
   readonly overflowed: Signal = new Signal()
   readonly #most: number
   readonly #jobs = new Set<RegisteredJob>()
-  #isEvicting: boolean
+  /** Whether this node evicts jobs. If so, the storage may have jobs that this node can run and does not hold. */
+  isEvicting: boolean
 
   constructor(most: number, { isEvicting = false }: { readonly isEvicting?: boolean } = {}) {
     this.#most = most
-    this.#isEvicting = isEvicting
-  }
-
-  /** Whether this node evicts jobs. If so, the storage may have jobs that this node can run and does not hold. */
-  get isEvicting(): boolean {
-    return this.#isEvicting
+    this.isEvicting = isEvicting
   }
 
   /**
@@ -46,8 +42,8 @@ export class JobCache {
     this.#jobs.delete(job)
     if (job.origin === 'jobs' || !isData(job.job)) return
     this.#jobs.add(job)
-    if (this.#isEvicting || this.#jobs.size <= this.#most) return
-    this.#isEvicting = true
+    if (this.isEvicting || this.#jobs.size <= this.#most) return
+    this.isEvicting = true
     this.overflowed.send()
   }
 
@@ -60,7 +56,7 @@ export class JobCache {
    * slot up to `upTo`, and no job whose slots a step is processing.
    */
   *unneeded(upTo: number): Generator<RegisteredJob> {
-    if (!this.#isEvicting) return
+    if (!this.isEvicting) return
     for (const job of this.#jobs) {
       if (this.#jobs.size <= this.#most) return
       if (job.inFlight === 'no' && isIdle(job, upTo)) yield job

@@ -29,15 +29,11 @@ const messages: Readonly<Record<VanishedJobEnd, string>> = {
   forgotten: 'the storage has lost jobs that this node does not define: they do not run until you add them again',
 }
 
-interface Stored {
-  /** Jobs that had vanished from the storage, and that this node or another node has stored again. */
-  readonly there: RegisteredJob[]
-  /**
-   * The jobs among `there` whose return this node still has to report. Another check of this node has reported the
-   * other jobs.
-   */
-  readonly news: RegisteredJob[]
-}
+/**
+ * Jobs that had vanished from the storage, and that this node or another node has stored again. The value: whether this node
+ * still has to report the return of the job. Another check of this node has reported the other jobs.
+ */
+type StoredJobs = Map<RegisteredJob, boolean>
 
 /**
  * Reads the heads of held jobs again, many per call, because the heads have changed or may be missing.
@@ -57,7 +53,11 @@ export class JobRefresher {
    */
   readonly #awaited = new Map<RegisteredJob, number>()
   readonly #asked = new Set<RegisteredJob>()
-  readonly #kick = new AfterTurn(() => this.#reviewAsked())
+  readonly #kick = new AfterTurn(() => {
+    const jobs = [...this.#asked]
+    this.#asked.clear()
+    this.review(jobs).catch((error) => failInBackground(this.#engine, 'reload', error))
+  })
   /** Iterator over the held jobs that continues the periodic check; `null`: the next check begins with the first job. */
   #place: Iterator<RegisteredJob> | null = null
 
@@ -78,12 +78,6 @@ export class JobRefresher {
   ask(job: RegisteredJob): void {
     this.#asked.add(job)
     this.#kick.ask()
-  }
-
-  #reviewAsked(): void {
-    const jobs = [...this.#asked]
-    this.#asked.clear()
-    this.review(jobs).catch((error) => failInBackground(this.#engine, 'reload', error))
   }
 
   /** Reads the heads of these jobs and applies them. Returns the jobs that the storage does not have. */
@@ -131,8 +125,13 @@ export class JobRefresher {
       const records = await this.#heads(group, storage)
       for (const [index, job] of group.entries()) {
         const record = records[index] ?? null
-        if (record === null) gone.push(job)
-        else this.#takeOver(job, record, wanted(record, job))
+        if (record === null) {
+          gone.push(job)
+          continue
+        }
+        this.#awaited.delete(job)
+        if (record.deletedAt !== null) this.#registry.forget(job)
+        else if (wanted(record, job)) this.#registry.adopt(job.job, record)
       }
     }
     return gone
@@ -147,16 +146,6 @@ export class JobRefresher {
       await learning
       // During the import of ticker packages, heads may have changed, so the loop reads the heads again.
     }
-  }
-
-  /**
-   * Applies a head that the storage has: forgets a deleted job, and adopts the head of any other job if `isWanted` is
-   * true.
-   */
-  #takeOver(job: RegisteredJob, record: JobRecord, isWanted: boolean): void {
-    this.#awaited.delete(job)
-    if (record.deletedAt !== null) this.#registry.forget(job)
-    else if (isWanted) this.#registry.adopt(job.job, record)
   }
 
   /**
@@ -188,11 +177,12 @@ export class JobRefresher {
       if (end === 'stored_again') own.push(job)
       else if (end !== null) ends.set(end, [...(ends.get(end) ?? []), job])
     }
-    const { there, news } = await this.#store(own, now, storage)
+    const stored = await this.#store(own, now, storage)
+    const news = [...stored.keys()].filter((job) => stored.get(job))
     if (news.length > 0) ends.set('stored_again', news)
     for (const [end, jobs] of ends) this.#say(end, jobs)
     for (const job of ends.get('forgotten') ?? []) this.#registry.forget(job)
-    return there
+    return [...stored.keys()]
   }
 
   /** Returns what this node does with a lost job. `null`: nothing, or nothing yet. */
@@ -211,21 +201,18 @@ export class JobRefresher {
     return 'awaited'
   }
 
-  async #store(jobs: readonly RegisteredJob[], now: number, storage: StorageCalls): Promise<Stored> {
-    const { maxBatch } = this.#engine
-    const stored: Stored = { there: [], news: [] }
-    for (const group of chunksOf(jobs, maxBatch)) {
+  async #store(jobs: readonly RegisteredJob[], now: number, storage: StorageCalls): Promise<StoredJobs> {
+    const stored: StoredJobs = new Map()
+    for (const group of chunksOf(jobs, this.#engine.maxBatch)) {
       // Remembers the pauses of the jobs, because a job is stored again without its pause.
-      const paused = new Map<RegisteredJob, number>()
-      for (const job of group) if (now < job.pausedUntil) paused.set(job, job.pausedUntil)
+      const paused = group.filter((job) => now < job.pausedUntil).map((job) => [job, job.pausedUntil] as const)
       await this.#create(group, now, storage, stored)
-      for (const job of paused.keys()) if (!stored.news.includes(job)) paused.delete(job)
-      await this.#pauseAgain(paused, now, storage)
+      await this.#pauseAgain(new Map(paused.filter(([job]) => stored.get(job))), now, storage)
     }
     return stored
   }
 
-  async #create(jobs: readonly RegisteredJob[], now: number, storage: StorageCalls, stored: Stored): Promise<void> {
+  async #create(jobs: readonly RegisteredJob[], now: number, storage: StorageCalls, stored: StoredJobs): Promise<void> {
     const changing: RegisteredJob[] = []
     const changes: JobChange[] = []
     for (const job of jobs) {
@@ -244,10 +231,9 @@ export class JobRefresher {
       const isOurs = answer.outcome === 'saved'
       if (!isOurs && answer.outcome !== 'exists') continue
       this.#awaited.delete(job)
-      stored.there.push(job)
-      // A job is news if this node has just stored it, or if its `createdAt` has changed. With an equal `createdAt`,
+      // This node reports the job if it has just stored the job, or if its `createdAt` has changed. With an equal `createdAt`,
       // another review of this node has already adopted and reported the head.
-      if (isOurs || job.createdAt !== answer.job.createdAt) stored.news.push(job)
+      stored.set(job, isOurs || job.createdAt !== answer.job.createdAt)
       // This node may have removed the job and defined it again meanwhile. `job` is then outdated, and the registry holds
       // another object.
       if (this.#registry.holds(job)) this.#registry.adopt(job.job, answer.job, isOurs ? 'created' : undefined)

@@ -28,7 +28,11 @@ export class EngineTime {
   #origin: number | null = null
   /** Wall clock minus monotonic clock at the last confirmation, in ms. */
   #difference = 0
-  #skewMs = 0
+  /**
+   * Milliseconds by which this node's wall clock is ahead of the storage's clock. 0 if the difference is below the accuracy
+   * of the reading, or if the storage has no clock.
+   */
+  skewMs = 0
   #isSkewed = false
   /**
    * Whether a reading contradicts the confirmed time. Before the first confirmation, readings are compared with the wall
@@ -48,14 +52,6 @@ export class EngineTime {
     const hasClock = storage.serverTime !== undefined && !this.#isAuthoritative
     this.#storageClock = hasClock ? new StorageClock(engine, { resolutionMs }) : null
     this.#loop = new BackgroundLoop(engine, { name: 'serverTime', round: () => this.#measure() })
-  }
-
-  /**
-   * Milliseconds by which this node's wall clock is ahead of the storage's clock. 0 if the difference is below the accuracy
-   * of the reading, or if the storage has no clock.
-   */
-  get skewMs(): number {
-    return this.#skewMs
   }
 
   /**
@@ -168,7 +164,7 @@ export class EngineTime {
     this.#difference = difference
     const skewMs = difference - origin
     const isTold = Math.abs(skewMs) > uncertaintyMs
-    this.#skewMs = isTold ? skewMs : 0
+    this.skewMs = isTold ? skewMs : 0
     this.#origin = isTold ? origin : difference
     this.#check.clear()
     this.#engine.agenda.rearm()
@@ -191,11 +187,11 @@ export class EngineTime {
   }
 
   #report(): void {
-    const isSkewed = Math.abs(this.#skewMs) > this.#limitMs
+    const isSkewed = Math.abs(this.skewMs) > this.#limitMs
     if (isSkewed === this.#isSkewed) return
     this.#isSkewed = isSkewed
     const { events, logger } = this.#engine
-    const skewMs = Math.round(this.#skewMs)
+    const skewMs = Math.round(this.skewMs)
     if (isSkewed) {
       events.emit('clock.skewed', { skewMs, limitMs: this.#limitMs })
       logger.warn({ skewMs }, 'the clock of this node is wrong: using the clock of the storage')
