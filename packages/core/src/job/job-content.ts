@@ -3,7 +3,7 @@ import { resolveScheduledSettings } from '../configuration/read-settings.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import { isNoSchedule } from '../schedule/no-schedule.ts'
-import type { OverlapRule, ScheduleSegment } from '../storage/job-record.ts'
+import type { ScheduleSegment } from '../storage/job-record.ts'
 import { overlapRuleOf } from '../storage/rules.ts'
 import type { JobContent } from '../storage/storage.ts'
 import type { Job } from './define-job.ts'
@@ -36,17 +36,6 @@ function refuseTooMany({ name }: Job, { overlapPolicy, maxQueued }: JobSettings,
     value: maxQueued,
     remedy: `Give at most ${mostQueued}, or choose another storage.`,
   })
-}
-
-/**
- * Returns the overlap rule that the storage applies to the job.
- *
- * @throws JobistemerError `INVALID_ARGUMENT`
- */
-function overlapOf({ name }: Job, settings: JobSettings): OverlapRule {
-  const { overlapPolicy: policy, maxQueued, maxConcurrency, startRate } = settings
-  refuseBoundsOf(name, settings)
-  return overlapRuleOf(policy, maxQueued, maxConcurrency, startRate)
 }
 
 /**
@@ -92,6 +81,8 @@ export function contentOf(
     ...options.origin,
   }
   const definition = document as unknown as JsonObject
+  const { overlapPolicy, maxQueued, maxConcurrency, startRate } = settings
+  refuseBoundsOf(job.name, settings)
   refuseTooLarge(job, definition)
   refuseTooMany(job, settings, options.mostQueued)
   return {
@@ -100,7 +91,7 @@ export function contentOf(
     fingerprint: options.fingerprint ?? fingerprintOfJob(job, defaults),
     definition,
     handlerKey: handlerKeyOf(job),
-    overlap: overlapOf(job, settings),
+    overlap: overlapRuleOf(overlapPolicy, maxQueued, maxConcurrency, startRate),
     timeline,
     nextAt,
   }

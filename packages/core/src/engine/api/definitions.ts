@@ -157,11 +157,9 @@ export interface DefinitionPlan {
   readonly unchanged: readonly string[]
 }
 
-/** A planned change with slots in epoch milliseconds, and with the id of the stored job; `null` for a new job. */
-interface Preview extends Omit<PlannedChange, 'before' | 'after'> {
+/** A planned change with all slots to check, and with the id of the stored job; `null` for a new job. */
+interface Preview extends PlannedChange {
   readonly id: JobId | null
-  readonly before: readonly number[]
-  readonly after: readonly number[]
 }
 
 /** Updates, plans and applies definitions at run time. */
@@ -355,13 +353,9 @@ export class Definitions extends ApiPart {
     const shown = (previews: readonly Preview[]): readonly PlannedChange[] =>
       previews
         .map(({ id, ...change }): PlannedChange => {
-          const isLeft = (slot: number) => id === null || !canceled.has(occurrenceId(id, slot))
-          const dates = (slots: readonly number[]) =>
-            slots
-              .filter(isLeft)
-              .slice(0, slotsInPlan)
-              .map((slot) => new Date(slot))
-          return { ...change, before: dates(change.before), after: dates(change.after) }
+          const isLeft = (slot: Date) => id === null || !canceled.has(occurrenceId(id, slot))
+          const first = (slots: readonly Date[]) => slots.filter(isLeft).slice(0, slotsInPlan)
+          return { ...change, before: first(change.before), after: first(change.after) }
         })
         .sort(byNameAscending)
     const parts = { added: shown(added), changed: shown(changed), removed: shown(removed) }
@@ -414,12 +408,12 @@ export class Definitions extends ApiPart {
   }
 
   /** Yields twice as many next slots as a plan shows, because slots that were canceled ahead are removed from the plan. */
-  *#nextSlots({ timeline, nextAt }: Pick<JobContent, 'timeline' | 'nextAt'>): Generator<number, void> {
+  *#nextSlots({ timeline, nextAt }: Pick<JobContent, 'timeline' | 'nextAt'>): Generator<Date, void> {
     const series = this.registry.seriesIfKnown(timeline)
     let slot = nextAt
     // The storage keeps only the next slot. Later slots need a node that can revive the schedule.
     for (let count = 0; slot !== null && count < 2 * slotsInPlan; count++) {
-      yield slot
+      yield new Date(slot)
       slot = series?.nextMs(slot) ?? null
     }
   }

@@ -6,6 +6,7 @@ import { fingerprintOfJob } from '../../job/job-content.ts'
 import type { NodeProfile, NodeRecord } from '../../storage/node-record.ts'
 import type { HeartbeatAnswer } from '../../storage/storage.ts'
 import type { NodeCode } from './peers.ts'
+import { fnv1a } from './shard-assignment.ts'
 import { mostJsonBytes } from '../../tuning.ts'
 import { bytesPerMark } from './tuning.ts'
 
@@ -121,21 +122,13 @@ function marksOf({ id, tasks }: JobCode): readonly string[] {
 }
 
 /**
- * Returns the short hash of a task or a definition for a node's profile: two FNV-1a hashes (Fowler, Noll, Vo) with
- * different primes. These hashes are cheap enough to compute again for each profile. A cache of cryptographic hashes
+ * Returns the short hash of a task or a definition for a node's profile: two FNV-1a hashes with different primes. These hashes are cheap enough to compute again for each profile. A cache of cryptographic hashes
  * would take more memory than all other data of an idle job.
  */
 function markOf(id: JobId, text: string): string {
   const whole = `${id} ${text}`
-  let one = 0x811c9dc5
-  let other = one
-  for (let index = 0; index < whole.length; index++) {
-    const unit = whole.charCodeAt(index)
-    one = Math.imul(one ^ unit, 0x01000193)
-    other = Math.imul(other ^ unit, 0x85ebca6b)
-  }
   const bytes = Buffer.alloc(8)
-  bytes.writeInt32BE(one)
-  bytes.writeInt32BE(other, 4)
+  bytes.writeInt32BE(fnv1a(whole))
+  bytes.writeInt32BE(fnv1a(whole, 0x85ebca6b), 4)
   return bytes.toString('hex', 0, bytesPerMark)
 }

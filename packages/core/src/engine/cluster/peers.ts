@@ -263,7 +263,11 @@ export class Peers {
     this.#move(peer, hasEnded(record) ? 'ended' : hasMoved ? 'beat' : 'read')
     this.#judge(peer, askedAt)
     if (wasBuried && !isDead(state)) this.#sayRevived(record)
-    if (!isProven && peer.isProven && hasMoved) this.#sayFirstBeat(record, { isRevived: wasBuried || isDead(state) })
+    if (!isProven && peer.isProven && hasMoved && !this.#isQuiet) {
+      this.#compareTimeZones(record)
+      const isRevived = wasBuried || isDead(state)
+      if (!isRevived && !record.leaving) this.#engine.events.emit('node.joined', namesOf(record))
+    }
     if (record.leaving && !before.leaving && peer.isProven && !this.#isQuiet)
       this.#engine.events.emit('node.left', namesOf(record))
     const hasStarted = record.counter > 0 && before.counter <= 0
@@ -305,12 +309,6 @@ export class Peers {
     const records: NodeRecord[] = []
     for (const peer of this.#peers.values()) if (isWanted(peer)) records.push(peer.record)
     return records
-  }
-
-  #sayFirstBeat(record: NodeRecord, { isRevived }: { readonly isRevived: boolean }): void {
-    if (this.#isQuiet) return
-    this.#compareTimeZones(record)
-    if (!isRevived && !record.leaving) this.#engine.events.emit('node.joined', namesOf(record))
   }
 
   /**

@@ -118,14 +118,14 @@ export class ShardAssignment {
 
 /** Returns a node's scores by shard. Among all nodes, the node with the highest score has rank 0. */
 function scoresOf(node: string): Scores {
-  const seed = hashText(node)
+  const seed = fnv1a(node)
   return Uint32Array.from({ length: shardCount + 1 }, (_, shard) => mix(seed ^ Math.imul(shard + 1, 0x9e3779b1)))
 }
 
-/** Returns the 32-bit FNV-1a hash (Fowler, Noll, Vo) of the UTF-16 code units. */
-function hashText(text: string): number {
+/** Returns the 32-bit FNV-1a hash (Fowler, Noll, Vo) of the UTF-16 code units. Another prime gives an independent hash. */
+export function fnv1a(text: string, prime = 0x01000193): number {
   let hash = 0x811c9dc5
-  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193)
+  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), prime)
   return hash
 }
 
