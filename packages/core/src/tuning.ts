@@ -113,3 +113,6 @@ export const mostOpenRequests = 1000
  * fill the node's memory.
  */
 export const linesPerSecond = 500
+
+/** Milliseconds after which a virtual clock without a timer checks for a timer again. */
+export const idleLookMs = 10

@@ -7,7 +7,7 @@ import { type InstantInput, toInstantMs } from '../instant.ts'
 import { sleepOn } from '../sleep.ts'
 import { afterThisTurn, eventsHeard, systemClock } from '../system-clock.ts'
 import { UserWork } from './user-work.ts'
-import { upkeepMs } from '../tuning.ts'
+import { idleLookMs, upkeepMs } from '../tuning.ts'
 
 /** A clock for tests that stands still until a test moves it. */
 export interface VirtualClock extends Clock {
@@ -169,7 +169,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
       const seen = moves
       await settle()
       const timer = timers.peek()
-      if (timer === undefined) await changeOrPause(upkeepMs)
+      if (timer === undefined) await changeOrPause(idleLookMs)
       // If a test or a handler has moved the clock since `seen` was read, do not move it here: that test or handler decides
       // how far time moves.
       else if (awaited.size > 0 && movesUnderWay === 0 && moves === seen) moveTo(timer.at)
@@ -193,7 +193,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
         // If a handler advances the clock during this advance, this advance waits for the handler's advance. Otherwise the
         // clock would move past the end of the handler's advance.
         while (advancesUnderWay > level) {
-          await changeOrPause(upkeepMs)
+          await changeOrPause(idleLookMs)
           await settle()
         }
         const timer = timers.peek()
