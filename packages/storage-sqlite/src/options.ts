@@ -1,4 +1,3 @@
-import type Database from 'better-sqlite3'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type DurationInput, toDurationMs } from '@jobistemer/core'
@@ -140,8 +139,8 @@ function readDatabase(database: SqliteDatabase): SqliteDatabase {
 }
 
 /** Whether a value looks like a connection of better-sqlite3. */
-export function isConnection(value: unknown): value is Database.Database {
+export function isConnection(value: unknown): value is SqliteDatabase {
   if (typeof value !== 'object' || value === null) return false
-  const { prepare, pragma, inTransaction } = value as Partial<Database.Database>
+  const { prepare, pragma, inTransaction } = value as Partial<SqliteDatabase>
   return typeof prepare === 'function' && typeof pragma === 'function' && typeof inTransaction === 'boolean'
 }

@@ -52,7 +52,7 @@ export function readTransaction(
   }
   if (!transaction.open) throw invalid(name, `The connection of transaction is closed: ${printValue(name)}`, accepted)
   assertOpen(transaction)
-  const file = mainFileOf(transaction)
+  const file = mainFileOf(transaction as Database.Database)
   if (file === '' || identityOf(file) !== identityOf(own.file)) {
     throw invalid(
       file,
@@ -60,7 +60,7 @@ export function readTransaction(
       `The storage is in ${printValue(own.file)}. Keep both in one file, with tablePrefix: an attached file is not safe.`,
     )
   }
-  return transaction
+  return transaction as Database.Database
 }
 
 /** @throws JobistemerError `INVALID_TRANSACTION` */
