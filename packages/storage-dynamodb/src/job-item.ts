@@ -271,10 +271,7 @@ function printPriorities(entries: readonly Waiting[]): Uint8Array | null {
   return new Uint8Array(Int8Array.from(entries, ({ details }) => details.priority ?? 0).buffer)
 }
 
-function withPriorities(
-  entries: readonly OccurrenceAddress[],
-  priorities: Uint8Array | undefined,
-): readonly Waiting[] {
+function withPriorities(entries: readonly OccurrenceAddress[], priorities: Uint8Array | undefined): readonly Waiting[] {
   const bytes = Int8Array.from(priorities ?? [])
   return entries.map((entry, index) => {
     const priority = bytes[index] ?? 0

@@ -213,11 +213,7 @@ interface PlannedWrite extends RecordWrite {
 type Bulk = Partial<Pick<OccurrenceRecord, 'details' | 'runs'>>
 
 /** Returns the plan items that store these writes. */
-function planWrites(
-  { keys, requests }: Table,
-  job: JobId,
-  records: readonly RecordWrite[],
-): TransactWriteItem[] {
+function planWrites({ keys, requests }: Table, job: JobId, records: readonly RecordWrite[]): TransactWriteItem[] {
   const bytes = gzipSync(JSON.stringify(records.map(withoutBulk)))
   return Array.from({ length: Math.ceil(bytes.length / bytesPerPart) }, (_, part) => {
     const content = { B: bytes.subarray(part * bytesPerPart, (part + 1) * bytesPerPart) }

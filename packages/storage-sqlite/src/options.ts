@@ -128,13 +128,7 @@ function readUrl(file: string | URL): string {
 }
 
 function readDatabase(database: SqliteDatabase): SqliteDatabase {
-  const isDatabase =
-    typeof database === 'object' &&
-    database !== null &&
-    typeof database.prepare === 'function' &&
-    typeof database.pragma === 'function' &&
-    typeof database.open === 'boolean'
-  if (!isDatabase) {
+  if (!isConnection(database) || typeof database.open !== 'boolean') {
     throw invalidOption('database', database, 'database is not one of better-sqlite3', 'Give an open one, or file.')
   }
   if (!database.open || database.readonly || database.inTransaction) {
@@ -142,4 +136,11 @@ function readDatabase(database: SqliteDatabase): SqliteDatabase {
     throw invalidOption('database', database.name, `database is ${problem}`, 'Give one that is open for writing.')
   }
   return database
+}
+
+/** Whether a value looks like a connection of better-sqlite3. */
+export function isConnection(value: unknown): value is SqliteDatabase {
+  if (typeof value !== 'object' || value === null) return false
+  const { prepare, pragma, inTransaction } = value as Partial<SqliteDatabase>
+  return typeof prepare === 'function' && typeof pragma === 'function' && typeof inTransaction === 'boolean'
 }

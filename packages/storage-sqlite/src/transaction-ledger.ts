@@ -2,6 +2,7 @@ import { JobistemerError, printValue } from '@jobistemer/core'
 import type { SyncLedger, SyncLedgerWithin } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 import { identityOf, mainFileOf, type OpenedDatabase, SchemaWatch } from './open-database.ts'
+import { isConnection } from './options.ts'
 import { QuickSteps } from './quick-steps.ts'
 import { isBusy, lockedOut, storageError } from './sqlite-errors.ts'
 import { type NamedTables, namedTables } from './schema.ts'
@@ -41,7 +42,7 @@ export function readTransaction(
   transaction: unknown,
   own: Pick<OpenedDatabase, 'database' | 'file'>,
 ): Database.Database {
-  if (!isDatabase(transaction)) {
+  if (!isConnection(transaction)) {
     throw invalid(transaction, `transaction is no connection of better-sqlite3: ${printValue(transaction)}`, accepted)
   }
   const { name } = transaction
@@ -51,7 +52,7 @@ export function readTransaction(
   }
   if (!transaction.open) throw invalid(name, `The connection of transaction is closed: ${printValue(name)}`, accepted)
   assertOpen(transaction)
-  const file = mainFileOf(transaction)
+  const file = mainFileOf(transaction as Database.Database)
   if (file === '' || identityOf(file) !== identityOf(own.file)) {
     throw invalid(
       file,
@@ -59,7 +60,7 @@ export function readTransaction(
       `The storage is in ${printValue(own.file)}. Keep both in one file, with tablePrefix: an attached file is not safe.`,
     )
   }
-  return transaction
+  return transaction as Database.Database
 }
 
 /** @throws JobistemerError `INVALID_TRANSACTION` */
@@ -67,12 +68,6 @@ function assertOpen({ inTransaction, name }: Pick<Database.Database, 'inTransact
   if (inTransaction) return
   const remedy = 'Begin one, best with BEGIN IMMEDIATE, and await this call before its end.'
   throw invalid(name, `No transaction is open on the connection that transaction is: ${printValue(name)}`, remedy)
-}
-
-function isDatabase(value: unknown): value is Database.Database {
-  if (typeof value !== 'object' || value === null) return false
-  const { prepare, pragma, inTransaction } = value as Partial<Database.Database>
-  return typeof prepare === 'function' && typeof pragma === 'function' && typeof inTransaction === 'boolean'
 }
 
 function invalid(value: unknown, problem: string, remedy: string): JobistemerError {
