@@ -96,7 +96,7 @@ export default {
       entry: ['commands/*.mjs', 'runner/print-pnpm-location.mjs'],
       // The projects that the rehearsal of a release creates have their own dependencies, so knip ignores these projects.
       project: ['**/*.mjs', '!rehearse/project/**'],
-      ignoreDependencies: ['@arethetypeswrong/cli', 'publint', 'typescript-oldest'],
+      ignoreDependencies: ['typescript-oldest'],
     },
   },
 }

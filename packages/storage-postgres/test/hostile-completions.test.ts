@@ -4,7 +4,7 @@ import { completeLate, playCompletions } from '@jobistemer/test-kit'
 import { HostilePostgres } from '@jobistemer/test-kit/hostile-postgres'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest'
-import { seedsByEffort } from '../../workspace/test-effort.ts'
+import { byEffort, seedsByEffort } from '../../workspace/test-effort.ts'
 import { postgresStorage } from '../src/index.ts'
 import { useSchemas } from './schemas.ts'
 
@@ -44,7 +44,7 @@ it('the storage keeps both a row and the end of its task, or neither, whatever f
     const database = await makeDatabase()
     const { violations, tries, committed, refused, late, faults } = await playCompletions({
       database,
-      occurrences: 250,
+      occurrences: byEffort(250, 150),
       seed,
     })
     expect(violations).toEqual([])

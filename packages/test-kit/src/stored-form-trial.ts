@@ -65,6 +65,10 @@ export async function storedFormTrial(folder: URL, version: string, open: () => 
 const filledFrom = '2026-01-01T00:00:00Z'
 const filledTo = '2026-01-01T06:45:00Z'
 const timing = { deadAfter: { minutes: 30 }, pollInterval: { minutes: 10 } } as const
+// The trial lasts several hours. With the usual intervals of a minute, background work would cause most of its requests.
+const rarely = Object.fromEntries(
+  ['heartbeat', 'reapInterval', 'definitionInterval'].map((name) => [Symbol.for(`jobistemer.${name}`), 10 * 60_000]),
+)
 const atOnce = { gracePeriod: 0, abortGracePeriod: 0 } as const
 
 /**
@@ -143,7 +147,7 @@ function nodeOf(place: StoredFormPlace, clock: VirtualClock, nodeId: string, wor
   const handlers = { note: () => 'noted' }
   // The earlier version removed this job, so the present version does not define it.
   const jobs = jobsOf(work).filter(({ name }) => nodeId !== 'today' || name !== 'removed')
-  const options = { storage, clock, nodeId, handlers, jobs, logger: silentLogger, ...timing }
+  const options = { storage, clock, nodeId, handlers, jobs, logger: silentLogger, ...timing, ...rarely }
   return { opened, scheduler: createScheduler(options) }
 }
 

@@ -51,6 +51,9 @@ async function startOnPort(options: DynamoDBOptions, port: number): Promise<Dyna
     program,
     args: [
       '-Xmx512m',
+      // With the usual small heap, garbage collection takes a seventh of the processor time of server and clients.
+      '-Xms512m',
+      '-Xmn300m',
       // The server lives for one or two minutes: thorough compilation would take longer than it saves.
       '-XX:TieredStopAtLevel=1',
       '-XX:+UseSerialGC',

@@ -12,7 +12,7 @@ it('a row and the end of its task commit together, even if the process is killed
   const stages: string[] = []
   const report = await tortureCompletions(
     {
-      tries: byEffort(1200, 600),
+      tries: byEffort(1200, 400),
       minutes: null,
       players: 2,
       occurrences: 300,

@@ -5,6 +5,7 @@ import { jobId } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import { cron } from '@jobistemer/ticker-cron'
 import { expect, it, type TestContext } from 'vitest'
+import { isThorough } from '../../workspace/test-effort.ts'
 import type { StorageServer } from '../src/storages/storage-server.ts'
 import { storageKind } from '../src/storages/storage-kinds.ts'
 
@@ -58,22 +59,32 @@ async function storedOnceBack(open: () => Promise<Storage>): Promise<number> {
   }
 }
 
-it.concurrent.for<[string, number[]]>([
+/** The choices of servers to kill, by storage. `npm test` tests the storages that its torture runs use. */
+const killed: readonly [string, number[]][] = [
   ['redis', [0]],
-  ['redis-cluster', [0, 0.5, 0.99]],
-  ['dynamodb', [0]],
   ['postgres', [0]],
-])('the storage %s keeps acknowledged writes when each of its servers is killed', async ([name, choices], context) => {
-  const { server, open } = await prepare(name, context)
-  expect(await createJobs(await open())).toEqual(names.map(() => 'saved'))
-  for (const choice of choices) {
-    await server.kill(choice)
-    await server.restart()
-  }
-  expect(await storedOnceBack(open)).toBe(names.length)
-})
+  ...(isThorough
+    ? ([
+        ['redis-cluster', [0, 0.5, 0.99]],
+        ['dynamodb', [0]],
+      ] as [string, number[]][])
+    : []),
+]
 
-it.concurrent.for(['redis', 'redis-cluster', 'postgres'])(
+it.concurrent.for(killed)(
+  'the storage %s keeps acknowledged writes when each of its servers is killed',
+  async ([name, choices], context) => {
+    const { server, open } = await prepare(name, context)
+    expect(await createJobs(await open())).toEqual(names.map(() => 'saved'))
+    for (const choice of choices) {
+      await server.kill(choice)
+      await server.restart()
+    }
+    expect(await storedOnceBack(open)).toBe(names.length)
+  },
+)
+
+it.concurrent.for(['redis', 'postgres', ...(isThorough ? ['redis-cluster'] : [])])(
   'clients reach the storage %s only through its proxies',
   async (name, context) => {
     const { server, open } = await prepare(name, context)

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
-import { strayFiles, tooLarge } from '../checks/packed-packages.mjs'
+import { publishingProblems, strayFiles, tooLarge, typeProblems } from '../checks/packed-packages.mjs'
 import { tarballFiles } from '../checks/tarball.mjs'
 import { capturePnpm } from '../runner/pnpm.mjs'
 
@@ -47,4 +47,22 @@ it('tarballFiles lists the files of a tarball made by pnpm, including files with
 it('the check of tarballs reports a package that is larger than 2 MB', () => {
   expect(tooLarge([{ size: 1_000_000 }, { size: 1_000_000 }])).toBeUndefined()
   expect(tooLarge([{ size: 1_000_000 }, { size: 1_000_001 }])).toBe('2000001 bytes unpacked; the limit is 2000000.')
+})
+
+it('the check of tarballs reports an entry point without a file, and an entry point with the wrong declarations', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'jobistemer-tarball-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  for (const file of ['index.js', 'index.d.ts', 'index.d.cts']) writeFileSync(join(folder, file), 'export {}\n')
+  const tarballOf = async (/** @type {object} */ exports) => {
+    const manifest = { name: 'any', version: '1.0.0', license: 'MIT', type: 'module', exports }
+    writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest))
+    const { output, exitCode } = await capturePnpm(['pack', '--out', join(folder, 'any.tgz')], { cwd: folder })
+    expect(exitCode, output).toBe(0)
+    return readFileSync(join(folder, 'any.tgz'))
+  }
+  const right = await tarballOf({ '.': { types: './index.d.ts', default: './index.js' } })
+  expect([await publishingProblems(right), await typeProblems(right)]).toEqual([[], []])
+  const wrong = await tarballOf({ '.': { types: './index.d.cts', default: './index.js' }, './more': './more.js' })
+  expect(await publishingProblems(wrong)).toContainEqual(expect.stringContaining('./more.js'))
+  expect(await typeProblems(wrong)).toContainEqual(expect.stringContaining('"FalseCJS"'))
 })

@@ -2,7 +2,7 @@ import { type Client, createClient, defineJob, type ListedOccurrence, silentLogg
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { everySeconds, everyType } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
-import { everyStorage, memory, type PlaceKind } from '../support/places.ts'
+import { everyStorage, everywhere, memory, type PlaceKind } from '../support/places.ts'
 import { at, createWorld, secondsOf } from '../support/world.ts'
 
 /** Starts a node with four jobs that fail, complete, run for 45 s, or are not due, and makes a client on another connection. */
@@ -167,6 +167,31 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(intercepted.count('listOccurrences')).toBe(2)
   })
 
+  it('a list rejects a cursor that is forged, truncated, or from another list or filter', async () => {
+    const { client } = await scene(place)
+    const { cursor } = await client.occurrences({ job: 'good', limit: 1 })
+    if (cursor === null) throw new Error('There is no second page.')
+    const forged = [
+      (one: Client) => one.occurrences({ job: 'bad', cursor }),
+      (one: Client) => one.occurrences({ job: 'good', order: 'descending', cursor }),
+      (one: Client) => one.failures({ cursor }),
+      (one: Client) => one.live({ cursor }),
+      (one: Client) => one.jobs({ cursor }),
+      (one: Client) => one.occurrences({ job: 'good', cursor: cursor.slice(0, -1) }),
+      (one: Client) => one.occurrences({ job: 'good', cursor: '99 occ_1' }),
+      (one: Client) => one.occurrences({ job: 'good', cursor: '' }),
+      (one: Client) => one.occurrences({ job: 'good', cursor: 5 as never }),
+    ]
+    for (const call of forged) {
+      await expect(call(client)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'filter.cursor' })
+    }
+    expect((await client.occurrences({ job: 'good', limit: 3, tasks: false, cursor })).items).toHaveLength(3)
+    const wrongNode = client.live({ state: 'queued', node: 'a' })
+    await expect(wrongNode).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'filter.node' })
+  })
+})
+
+describe.each(everywhere)('among many jobs on the storage $name', (place) => {
   it('`jobs` with a filter finds each of 210 matching jobs among 1,200 once, with every page size', async () => {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())
@@ -195,29 +220,6 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     // The client lists 10, then 40, 160 and 500 jobs per call. A storage may return fewer jobs than a call requests, so
     // the test allows more than the minimum number of calls.
     expect(intercepted.count('listJobs')).toBeLessThan(20)
-  })
-
-  it('a list rejects a cursor that is forged, truncated, or from another list or filter', async () => {
-    const { client } = await scene(place)
-    const { cursor } = await client.occurrences({ job: 'good', limit: 1 })
-    if (cursor === null) throw new Error('There is no second page.')
-    const forged = [
-      (one: Client) => one.occurrences({ job: 'bad', cursor }),
-      (one: Client) => one.occurrences({ job: 'good', order: 'descending', cursor }),
-      (one: Client) => one.failures({ cursor }),
-      (one: Client) => one.live({ cursor }),
-      (one: Client) => one.jobs({ cursor }),
-      (one: Client) => one.occurrences({ job: 'good', cursor: cursor.slice(0, -1) }),
-      (one: Client) => one.occurrences({ job: 'good', cursor: '99 occ_1' }),
-      (one: Client) => one.occurrences({ job: 'good', cursor: '' }),
-      (one: Client) => one.occurrences({ job: 'good', cursor: 5 as never }),
-    ]
-    for (const call of forged) {
-      await expect(call(client)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'filter.cursor' })
-    }
-    expect((await client.occurrences({ job: 'good', limit: 3, tasks: false, cursor })).items).toHaveLength(3)
-    const wrongNode = client.live({ state: 'queued', node: 'a' })
-    await expect(wrongNode).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'filter.node' })
   })
 })
 

@@ -12,7 +12,7 @@ import { virtualClock, wrapStorage } from '@jobistemer/core/testing'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { IsolatedAttempt } from '../../../core/dist/engine/execution/isolation/isolated-attempt.js'
-import { behaves, isolatedScene, isolations, lastAttempt, resultOf } from '../support/isolated-scene.ts'
+import { behaves, isolatedScene, isolations, lastAttempt, resultOf, sharedCase } from '../support/isolated-scene.ts'
 import { gone, stateOf } from '../support/living-process.ts'
 
 function task(isolation: Isolation, kind: string, more: object = {}) {
@@ -73,6 +73,8 @@ const deaths: readonly Death[] = [
 ]
 
 describe.each(isolations)('in an isolated task that runs in a %s', (isolation) => {
+  const shared = sharedCase(isolation)
+
   it.each(deaths.filter((death) => death[isolation] !== null))(
     'a handler that ends its child by $what fails its attempt with CHILD_DIED, and harms no other run',
     async ({ kind, data = {}, ...expected }) => {
@@ -104,7 +106,7 @@ describe.each(isolations)('in an isolated task that runs in a %s', (isolation) =
     expect(lastAttempt(await run('job'))?.error?.message).toMatch(/exit code 3\. It wrote last: the printer is on fire/)
   })
 
-  it('an attempt whose child died is retried in another child', async () => {
+  shared?.('an attempt whose child died is retried in another child', async () => {
     const { run } = await isolatedScene(
       { job: task(isolation, 'exits', { code: 1 }) },
       {},
@@ -124,7 +126,7 @@ describe.each(isolations)('in an isolated task that runs in a %s', (isolation) =
     ])
   })
 
-  it('a child with an endless loop is killed when its run is canceled', async () => {
+  shared?.('a child with an endless loop is killed when its run is canceled', async () => {
     const { begin, scheduler } = await isolatedScene({ job: task(isolation, 'loops') })
     const { id } = await begin('job')
     await scheduler.cancel(id)
@@ -147,26 +149,29 @@ describe.each(isolations)('in an isolated task that runs in a %s', (isolation) =
     expect(stopped).toEqual([0])
   })
 
-  it('a child with an endless loop is killed at the end of a call of `runDue`, and its run is released', async () => {
-    const storage = memoryStorage()
-    const began = new EventEmitter()
-    const logger: Logger = { ...silentLogger, info: (fields) => void ('task' in fields && began.emit('line')) }
-    const job = defineJob({ name: 'job', tasks: [task(isolation, 'loops')] })
-    const scheduler = createScheduler({ storage, logger, jobs: [job] })
-    const client = createClient({ storage, logger: silentLogger })
-    onTestFinished(() => client.close())
-    await scheduler.runDue()
-    const { id } = await client.trigger('job')
-    const controller = new AbortController()
-    const line = once(began, 'line')
-    const called = scheduler.runDue({ signal: controller.signal })
-    await line
-    controller.abort()
-    expect(await called).toMatchObject({ ended: 'aborted', finished: 0, handedBack: 1, leftBehind: 0 })
-    expect((await client.occurrence(id)).state).toBe('pending')
-  })
+  shared?.(
+    'a child with an endless loop is killed at the end of a call of `runDue`, and its run is released',
+    async () => {
+      const storage = memoryStorage()
+      const began = new EventEmitter()
+      const logger: Logger = { ...silentLogger, info: (fields) => void ('task' in fields && began.emit('line')) }
+      const job = defineJob({ name: 'job', tasks: [task(isolation, 'loops')] })
+      const scheduler = createScheduler({ storage, logger, jobs: [job] })
+      const client = createClient({ storage, logger: silentLogger })
+      onTestFinished(() => client.close())
+      await scheduler.runDue()
+      const { id } = await client.trigger('job')
+      const controller = new AbortController()
+      const line = once(began, 'line')
+      const called = scheduler.runDue({ signal: controller.signal })
+      await line
+      controller.abort()
+      expect(await called).toMatchObject({ ended: 'aborted', finished: 0, handedBack: 1, leftBehind: 0 })
+      expect((await client.occurrence(id)).state).toBe('pending')
+    },
+  )
 
-  it.each(['nothing', 'a cancellation', 'its task timeout'])(
+  shared?.each(['nothing', 'a cancellation', 'its task timeout'])(
     'a child with a long killAfter is killed 5 s after the execution timeout, even if %s has aborted the attempt before',
     async (by) => {
       const clock = virtualClock(0)
@@ -195,63 +200,69 @@ describe.each(isolations)('in an isolated task that runs in a %s', (isolation) =
     },
   )
 
-  it('a node that loses a run while a killed child has not ended starts no further attempt of the run', async () => {
-    const clock = virtualClock(0)
-    // The node never learns that the killed child has ended.
-    vi.spyOn(IsolatedAttempt.prototype, 'ended').mockReturnValue(undefined)
-    onTestFinished(() => void vi.restoreAllMocks())
-    const database = memoryDatabase()
-    const storage = wrapStorage(memoryStorage({ database }), { subscribe: undefined })
-    let endBeside = (): void => undefined
-    const beside = { name: 'beside', run: () => new Promise<void>((resolve) => (endBeside = resolve)) }
-    const { begin, scheduler } = await isolatedScene(
-      { job: [{ ...task(isolation, 'loops'), taskTimeout: { seconds: 10 } }, beside] },
-      { clock, storage, pollInterval: { minutes: 10 }, deadAfter: { minutes: 30 } },
-      { retryPolicy: { maxRetries: 1, retryInterval: { minutes: 1 } }, taskExecutionMode: 'parallel' },
-    )
-    const started: string[] = []
-    scheduler.on('attempt.started', ({ task: name, attempt }) => started.push(`${name} ${attempt}`))
-    const { id } = await begin('job')
-    await clock.advance({ seconds: 20 })
-    const attempts = async () => (await scheduler.occurrence(id)).tasks[0]?.attempts.map(({ state }) => state)
-    expect(await attempts()).toEqual(['timed_out', 'waiting'])
-    const client = createClient({ storage: memoryStorage({ database }), logger: silentLogger })
-    onTestFinished(() => client.close())
-    await client.cancel(id, { force: true })
-    endBeside()
-    await clock.advance({ minutes: 2 })
-    expect(started).toEqual(['work 1', 'beside 1'])
-  })
+  shared?.(
+    'a node that loses a run while a killed child has not ended starts no further attempt of the run',
+    async () => {
+      const clock = virtualClock(0)
+      // The node never learns that the killed child has ended.
+      vi.spyOn(IsolatedAttempt.prototype, 'ended').mockReturnValue(undefined)
+      onTestFinished(() => void vi.restoreAllMocks())
+      const database = memoryDatabase()
+      const storage = wrapStorage(memoryStorage({ database }), { subscribe: undefined })
+      let endBeside = (): void => undefined
+      const beside = { name: 'beside', run: () => new Promise<void>((resolve) => (endBeside = resolve)) }
+      const { begin, scheduler } = await isolatedScene(
+        { job: [{ ...task(isolation, 'loops'), taskTimeout: { seconds: 10 } }, beside] },
+        { clock, storage, pollInterval: { minutes: 10 }, deadAfter: { minutes: 30 } },
+        { retryPolicy: { maxRetries: 1, retryInterval: { minutes: 1 } }, taskExecutionMode: 'parallel' },
+      )
+      const started: string[] = []
+      scheduler.on('attempt.started', ({ task: name, attempt }) => started.push(`${name} ${attempt}`))
+      const { id } = await begin('job')
+      await clock.advance({ seconds: 20 })
+      const attempts = async () => (await scheduler.occurrence(id)).tasks[0]?.attempts.map(({ state }) => state)
+      expect(await attempts()).toEqual(['timed_out', 'waiting'])
+      const client = createClient({ storage: memoryStorage({ database }), logger: silentLogger })
+      onTestFinished(() => client.close())
+      await client.cancel(id, { force: true })
+      endBeside()
+      await clock.advance({ minutes: 2 })
+      expect(started).toEqual(['work 1', 'beside 1'])
+    },
+  )
 
-  it('a child with a long killAfter is killed 5 s after its node is isolated, under `whileIsolated: abort`', async () => {
-    const clock = virtualClock(0)
-    let isAway = false
-    const storage = wrapStorage(memoryStorage(), {
-      around: ({ method, proceed }) =>
-        isAway && method === 'heartbeat' ? Promise.reject(new Error('away')) : proceed(),
-    })
-    const { begin, scheduler, lines } = await isolatedScene(
-      { job: { ...task(isolation, 'loops'), killAfter: { minutes: 10 } } },
-      { clock, storage, deadAfter: { seconds: 30 } },
-      { whileIsolated: 'abort' },
-    )
-    await begin('job')
-    let isIsolated = false
-    scheduler.on('node.isolated', () => {
-      isIsolated = true
-    })
-    const released = new Promise((resolve) => scheduler.on('occurrence.released', resolve))
-    isAway = true
-    while (!isIsolated) await clock.advance({ seconds: 1 })
-    const killed = () => lines.filter(({ message }) => message.includes('killing its child')).length
-    await clock.advance({ seconds: 3 })
-    expect(killed()).toBe(0)
-    await clock.advance({ seconds: 2 })
-    expect(killed()).toBe(1)
-    expect(await released).toMatchObject({ reason: 'isolated' })
-  })
+  shared?.(
+    'a child with a long killAfter is killed 5 s after its node is isolated, under `whileIsolated: abort`',
+    async () => {
+      const clock = virtualClock(0)
+      let isAway = false
+      const storage = wrapStorage(memoryStorage(), {
+        around: ({ method, proceed }) =>
+          isAway && method === 'heartbeat' ? Promise.reject(new Error('away')) : proceed(),
+      })
+      const { begin, scheduler, lines } = await isolatedScene(
+        { job: { ...task(isolation, 'loops'), killAfter: { minutes: 10 } } },
+        { clock, storage, deadAfter: { seconds: 30 } },
+        { whileIsolated: 'abort' },
+      )
+      await begin('job')
+      let isIsolated = false
+      scheduler.on('node.isolated', () => {
+        isIsolated = true
+      })
+      const released = new Promise((resolve) => scheduler.on('occurrence.released', resolve))
+      isAway = true
+      while (!isIsolated) await clock.advance({ seconds: 1 })
+      const killed = () => lines.filter(({ message }) => message.includes('killing its child')).length
+      await clock.advance({ seconds: 3 })
+      expect(killed()).toBe(0)
+      await clock.advance({ seconds: 2 })
+      expect(killed()).toBe(1)
+      expect(await released).toMatchObject({ reason: 'isolated' })
+    },
+  )
 
-  it.each(['nothing', 'its task timeout'])(
+  shared?.each(['nothing', 'its task timeout'])(
     'a child with a long killAfter is killed 5 s after its node has lost the run, even if %s has aborted the attempt before',
     async (by) => {
       const clock = virtualClock(0)
@@ -302,29 +313,32 @@ describe.each(isolations)('in an isolated task that runs in a %s', (isolation) =
     expect(lines.filter(({ message }) => message.includes('killing its child'))).toEqual([])
   })
 
-  it('at most maxChildren children live at once, and an attempt that waits for a child can be canceled', async () => {
-    const tasks = Array.from({ length: 5 }, (_, index) => ({ ...task(isolation, 'obeys'), name: `${index}` }))
-    const { scheduler, said } = await isolatedScene(
-      { job: tasks },
-      { maxChildren: 2 },
-      { taskExecutionMode: 'parallel' },
-    )
-    const heard: string[] = []
-    const two = new Promise<void>((resolve) => {
-      said.on('line', ({ task: name, message }) => {
-        if (message === 'began') heard.push(name)
-        if (heard.length === 2) resolve()
+  shared?.(
+    'at most maxChildren children live at once, and an attempt that waits for a child can be canceled',
+    async () => {
+      const tasks = Array.from({ length: 5 }, (_, index) => ({ ...task(isolation, 'obeys'), name: `${index}` }))
+      const { scheduler, said } = await isolatedScene(
+        { job: tasks },
+        { maxChildren: 2 },
+        { taskExecutionMode: 'parallel' },
+      )
+      const heard: string[] = []
+      const two = new Promise<void>((resolve) => {
+        said.on('line', ({ task: name, message }) => {
+          if (message === 'began') heard.push(name)
+          if (heard.length === 2) resolve()
+        })
       })
-    })
-    const { id } = await scheduler.trigger('job')
-    await two
-    await scheduler.cancel(id)
-    const occurrence = await scheduler.waitFor(id)
-    expect(occurrence.tasks.map((one) => one.attempts[0]?.state)).toEqual(tasks.map(() => 'aborted'))
-    expect(heard.sort()).toEqual(['0', '1'])
-  })
+      const { id } = await scheduler.trigger('job')
+      await two
+      await scheduler.cancel(id)
+      const occurrence = await scheduler.waitFor(id)
+      expect(occurrence.tasks.map((one) => one.attempts[0]?.state)).toEqual(tasks.map(() => 'aborted'))
+      expect(heard.sort()).toEqual(['0', '1'])
+    },
+  )
 
-  it('attempts beyond maxChildren run one after another', async () => {
+  shared?.('attempts beyond maxChildren run one after another', async () => {
     const tasks = Array.from({ length: 6 }, (_, index) => ({
       ...task(isolation, 'returns', { value: index }),
       name: `${index}`,
@@ -333,7 +347,7 @@ describe.each(isolations)('in an isolated task that runs in a %s', (isolation) =
     expect((await run('job')).tasks.map(({ result }) => result)).toEqual([0, 1, 2, 3, 4, 5])
   })
 
-  it('the task timeout of an attempt starts when its child starts', async () => {
+  shared?.('the task timeout of an attempt starts when its child starts', async () => {
     const first = { ...task(isolation, 'obeys'), name: 'first', taskTimeout: 5000 }
     const second = { ...task(isolation, 'returns', { value: 'in time' }), name: 'second', taskTimeout: 4000 }
     const { run } = await isolatedScene(

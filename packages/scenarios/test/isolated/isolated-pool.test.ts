@@ -3,7 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Isolation, Occurrence } from '@jobistemer/core'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { behaves, isolatedScene, isolations, lastAttempt, modules, resultOf } from '../support/isolated-scene.ts'
+import {
+  behaves,
+  isolatedScene,
+  isolations,
+  lastAttempt,
+  modules,
+  resultOf,
+  sharedCase,
+} from '../support/isolated-scene.ts'
 import { gone } from '../support/living-process.ts'
 
 function task(isolation: Isolation, kind: string, more: object = {}) {
@@ -18,13 +26,15 @@ interface PlaceOfAttempt {
 const placeOf = (occurrence: Occurrence): PlaceOfAttempt => resultOf(occurrence) as PlaceOfAttempt
 
 describe.each(isolations)('a pool of children, each a %s,', (isolation) => {
+  const shared = sharedCase(isolation)
+
   it('reuses a child for the next attempt', async () => {
     const { run } = await isolatedScene({ job: task(isolation, 'place') })
     const first = placeOf(await run('job'))
     expect(placeOf(await run('job'))).toEqual({ place: first.place, attempts: 2 })
   })
 
-  it('reuses a child after its handler threw', async () => {
+  shared?.('reuses a child after its handler threw', async () => {
     const { run } = await isolatedScene({ job: task(isolation, 'place'), throwing: task(isolation, 'throws') })
     const first = placeOf(await run('job'))
     expect((await run('throwing')).state).toBe('failed')
@@ -40,7 +50,7 @@ describe.each(isolations)('a pool of children, each a %s,', (isolation) => {
     expect(next.place).not.toBe(first.place)
   })
 
-  it('never reuses a child whose attempt was aborted, even if the handler obeyed its signal', async () => {
+  shared?.('never reuses a child whose attempt was aborted, even if the handler obeyed its signal', async () => {
     const { run, begin, scheduler } = await isolatedScene({
       job: task(isolation, 'place'),
       long: { ...task(isolation, 'obeys'), killAfter: { minutes: 10 } },
@@ -53,7 +63,7 @@ describe.each(isolations)('a pool of children, each a %s,', (isolation) => {
     expect(next.place).not.toBe(first.place)
   })
 
-  it('never reuses a child that could not import its module', async () => {
+  shared?.('never reuses a child that could not import its module', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'jobistemer-isolated-'))
     onTestFinished(() => rmSync(folder, { recursive: true }))
     const env = { MARK: join(folder, 'mark') }
@@ -70,7 +80,7 @@ describe.each(isolations)('a pool of children, each a %s,', (isolation) => {
     expect(resultOf(occurrence)).toBe('imported')
   })
 
-  it('shares a child only between tasks with the same module, environment and limits', async () => {
+  shared?.('shares a child only between tasks with the same module, environment and limits', async () => {
     const { run } = await isolatedScene({
       job: task(isolation, 'place'),
       other: { ...task(isolation, 'place'), env: { OTHER: '1' } },
@@ -83,17 +93,20 @@ describe.each(isolations)('a pool of children, each a %s,', (isolation) => {
     expect(new Set(places.map(({ place }) => place)).size).toBe(3)
   })
 
-  it('ends an idle child if a task with another environment needs a child and maxChildren is reached', async () => {
-    const { run } = await isolatedScene(
-      { job: task(isolation, 'place'), other: { ...task(isolation, 'place'), env: { OTHER: '1' } } },
-      { maxChildren: 1 },
-    )
-    const places: PlaceOfAttempt[] = []
-    for (const name of ['job', 'other', 'job']) places.push(placeOf(await run(name)))
-    expect(places.map(({ attempts }) => attempts)).toEqual([1, 1, 1])
-  })
+  shared?.(
+    'ends an idle child if a task with another environment needs a child and maxChildren is reached',
+    async () => {
+      const { run } = await isolatedScene(
+        { job: task(isolation, 'place'), other: { ...task(isolation, 'place'), env: { OTHER: '1' } } },
+        { maxChildren: 1 },
+      )
+      const places: PlaceOfAttempt[] = []
+      for (const name of ['job', 'other', 'job']) places.push(placeOf(await run(name)))
+      expect(places.map(({ attempts }) => attempts)).toEqual([1, 1, 1])
+    },
+  )
 
-  it('has at most maxChildren children', async () => {
+  shared?.('has at most maxChildren children', async () => {
     const tasks = Array.from({ length: 12 }, (_, index) => ({ ...task(isolation, 'place'), name: `${index}` }))
     const { run } = await isolatedScene({ job: tasks }, { maxChildren: 3 }, { taskExecutionMode: 'parallel' })
     const { tasks: ran } = await run('job')

@@ -2,7 +2,15 @@ import { createScheduler, defineJob, isolatedHandler, type Isolation } from '@jo
 import { virtualClock } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { describe, expect, it } from 'vitest'
-import { behaves, isolatedScene, isolations, lastAttempt, modules, resultOf } from '../support/isolated-scene.ts'
+import {
+  behaves,
+  isolatedScene,
+  isolations,
+  lastAttempt,
+  modules,
+  resultOf,
+  sharedCase,
+} from '../support/isolated-scene.ts'
 import { at, startMs } from '../support/world.ts'
 
 function task(isolation: Isolation, kind: string, more: object = {}) {
@@ -10,6 +18,8 @@ function task(isolation: Isolation, kind: string, more: object = {}) {
 }
 
 describe.each(isolations)('the handler of an isolated task that runs in a %s', (isolation) => {
+  const shared = sharedCase(isolation)
+
   it('receives the same context as other handlers, and its node receives its progress and its log lines', async () => {
     const { run, scheduler, lines } = await isolatedScene(
       {
@@ -91,14 +101,14 @@ describe.each(isolations)('the handler of an isolated task that runs in a %s', (
     })
   })
 
-  it('fails its attempt if it returns a value that JSON would change', async () => {
+  shared?.('fails its attempt if it returns a value that JSON would change', async () => {
     const { run } = await isolatedScene({ job: task(isolation, 'returnsMap') })
     const attempt = lastAttempt(await run('job'))
     expect(attempt?.error).toMatchObject({ code: 'RESULT_NOT_SERIALISABLE' })
     expect(attempt?.error?.message).toContain('result.pages')
   })
 
-  it.each([
+  shared?.each([
     ['progress', 'INVALID_ARGUMENT'],
     ['result', 'RESULT_NOT_AVAILABLE'],
     ['sleep', 'INVALID_DURATION'],
@@ -121,7 +131,7 @@ describe.each(isolations)('the handler of an isolated task that runs in a %s', (
     delete process.env.OF_THE_NODE
   })
 
-  it('may be the export of a CommonJS module', async () => {
+  shared?.('may be the export of a CommonJS module', async () => {
     const { run } = await isolatedScene({ job: { name: 'work', module: modules['common.cjs'], isolation } })
     expect(resultOf(await run('job'))).toBe('from CommonJS')
   })
@@ -134,7 +144,7 @@ describe.each(isolations)('the handler of an isolated task that runs in a %s', (
     expect(places[0]?.place.startsWith(isolation)).toBe(true)
   })
 
-  it('can be a named handler of a job', async () => {
+  shared?.('can be a named handler of a job', async () => {
     const work = isolatedHandler({ module: behaves, isolation })
     const { run } = await isolatedScene(
       { job: { name: 'work', handler: 'render', data: { kind: 'place' } } },
@@ -143,7 +153,7 @@ describe.each(isolations)('the handler of an isolated task that runs in a %s', (
     expect(resultOf(await run('job'))).toMatchObject({ place: expect.stringContaining(isolation) })
   })
 
-  it('sleeps by the clock of its scheduler, and reads the time of that clock', async () => {
+  shared?.('sleeps by the clock of its scheduler, and reads the time of that clock', async () => {
     const clock = virtualClock(startMs, { patience: { minutes: 10 } })
     const job = defineJob({
       name: 'job',
@@ -185,12 +195,14 @@ describe.each(isolations)('the handler of an isolated task that runs in a %s', (
 })
 
 describe.each(isolations)('a child that runs as a %s', (isolation) => {
+  const shared = sharedCase(isolation)
+
   it('returns its result although its handler sends meaningless messages through the message channel', async () => {
     const { run } = await isolatedScene({ job: task(isolation, 'sendsNonsense') })
     expect(resultOf(await run('job'))).toBe('right')
   })
 
-  it.each([
+  shared?.each([
     { kind: 'crashed' },
     { kind: 'threw', error: null },
     { kind: 'progress', fraction: 'half' },

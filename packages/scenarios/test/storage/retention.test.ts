@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { withEmptyPages } from '../support/empty-pages.ts'
 import { everySeconds } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
-import { everyStorage } from '../support/places.ts'
+import { everyStorage, everywhere } from '../support/places.ts'
 import { rarely } from '../support/rarely.ts'
 import { at, createWorld, secondsOf } from '../support/world.ts'
 import { tuned } from '../../../workspace/test-tuning.ts'
@@ -25,7 +25,7 @@ function every(seconds: number, retention?: RetentionInput) {
   })
 }
 
-describe.each(everyStorage)('on the storage $name', (place) => {
+describe.each(everywhere)('in long lives of nodes on the storage $name', (place) => {
   it("a job's history stays within its retention over three node lives of 12 h, and no slot runs again", async () => {
     const world = createWorld(place)
     const started: number[] = []
@@ -77,7 +77,10 @@ describe.each(everyStorage)('on the storage $name', (place) => {
   it('a job with `retention: forever` keeps its whole history', async () => {
     expect(await daysLeft('forever', 6, 90)).toHaveLength(15)
   })
+})
 
+// These tests depend on how the storage prunes and pages, so they run on each storage.
+describe.each(everyStorage)('on the storage $name', (place) => {
   it('a job that is data is removed with its history after its last slot, and a job with code stays', async () => {
     const world = createWorld(place)
     const tasks = [{ name: 'work', handler: 'note' }]

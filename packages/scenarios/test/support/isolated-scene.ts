@@ -9,10 +9,19 @@ import {
   type SchedulerOptions,
 } from '@jobistemer/core'
 import { memoryStorage } from '@jobistemer/storage-memory'
-import { onTestFinished } from 'vitest'
+import { it, onTestFinished } from 'vitest'
+import { isThorough } from '../../../workspace/test-effort.ts'
 import { collectingLogger } from './collecting-logger.ts'
 
 export const isolations: readonly Isolation[] = ['thread', 'process']
+
+/**
+ * Returns `it` for cases that test the node or the program that both kinds of children share. `npm test` runs these cases
+ * only in threads, which start faster than processes. `npm run test:extra` runs them in both.
+ */
+export function sharedCase(isolation: Isolation): typeof it | undefined {
+  return isThorough || isolation === 'thread' ? it : undefined
+}
 
 export const behaves: URL = new URL('../fixtures/isolated/behaves.mjs', import.meta.url)
 
