@@ -6,7 +6,7 @@ const names = ['worker-a', 'worker-b'] as const
 const killEveryMs = 120_000
 const awayMs = 25_000
 
-/** Two nodes in separate processes. The demo kills one of them at intervals, and restarts it. */
+/** Runs two nodes in separate processes. At intervals, kills one node and starts it again. */
 export class Nodes {
   readonly #file: string
   readonly #processes = new Map<string, ChildProcess>()
@@ -42,7 +42,7 @@ export class Nodes {
 
   #kill(): void {
     this.#processes.get('worker-b')?.kill('SIGKILL')
-    // If the demo stops before the node has started, the start fails. Its error is ignored.
+    // The demo may stop before the node has started, so that the start fails. This call ignores the error of such a start.
     this.#later(awayMs, () => void this.#start('worker-b').catch(() => undefined))
     this.#later(killEveryMs, () => this.#kill())
   }

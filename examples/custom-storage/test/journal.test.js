@@ -74,7 +74,7 @@ describe('the journal file of the example storage', () => {
     })
   })
 
-  it('is compacted when it is opened again, and contains the same records', async () => {
+  it('is compacted when it is opened again, and contains the same records as before', async () => {
     await withFile(async (file) => {
       await writeUntilKilled(file, 600)
       const first = journalStorage({ file })
@@ -87,7 +87,7 @@ describe('the journal file of the example storage', () => {
     })
   })
 
-  it('is refused and not changed if it is another kind of file', async () => {
+  it('is refused and not changed if it is a file of another kind', async () => {
     await withFile(async (file) => {
       for (const [content, code] of /** @type {const} */ ([
         ['name,age\nkim,7\n', 'STORAGE_UNREADABLE'],

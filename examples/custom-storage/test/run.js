@@ -6,8 +6,9 @@ import { spec } from 'node:test/reporters'
 // Runs every test file of this folder with the test runner of Node.js. If `JOBISTEMER_TEST_REPORT` names a file, writes
 // the counts there for the command that tests all packages.
 
-// Each unit of test effort adds a quarter of the conformance kit's rounds and one random seed. The environment
-// variables `JOBISTEMER_CONFORMANCE_SCALE` and `JOBISTEMER_CONFORMANCE_SEED` have precedence over the effort.
+// With each unit of test effort, the conformance kit runs a further quarter of its default rounds. One to three random seeds
+// follow from the effort. The environment variables `JOBISTEMER_CONFORMANCE_SCALE` and `JOBISTEMER_CONFORMANCE_SEED` have
+// precedence over the effort.
 const effort = Number(process.env.JOBISTEMER_TEST_EFFORT ?? 1)
 process.env.JOBISTEMER_CONFORMANCE_SCALE ??= String(effort / 4)
 process.env.JOBISTEMER_CONFORMANCE_SEED ??= [1, 2, 3].slice(0, Math.max(1, effort)).join(',')
@@ -35,9 +36,8 @@ events.on('end', () => {
 })
 
 /**
- * Returns whether an event counts as a test. Suites do not count; a whole file counts only if it fails outside of its
- * tests.
- * @param {any} event
+ * Returns whether the report counts an event as a test. The report counts no suites, and a whole file only if the file fails
+ * outside of its tests. @param {any} event
  */
 function isTest({ name, details, nesting }) {
   if (nesting === 0 && files.includes(name)) return details.error !== undefined

@@ -53,16 +53,16 @@ export class Database {
   async alone(work) {
     await this.opening
     const result = this.#line.then(work)
-    // The caller of `alone` receives the error of its work. `#line` ignores the error, so that the next unit of work
-    // starts all the same.
+    // The caller of `alone` receives the error of its work. `#line` ignores this error, so that the next unit of work starts
+    // after a failure too.
     this.#line = result.catch(() => undefined)
     return await result
   }
 
   async release() {
     this.connections -= 1
-    // If the database failed to open, the callers that waited for `opening` have already received the error. The
-    // database is closed all the same.
+    // If the database failed to open, the callers that waited for `opening` have already received the error. So this method
+    // ignores the error and goes on to close the database.
     await this.opening.catch(() => undefined)
     await this.#line
     // Checks the number of connections only after all waits, because a connection may have been opened during a wait.

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { OccurrenceId, Scheduler } from '@jobistemer/core'
 import { expect, it, onTestFinished, vi } from 'vitest'
-// Each test loads these modules anew. The imports load them once before the first test, so that slow loading does not
-// count in a test's time.
+// Each test loads new copies of these modules. These imports load them once before the first test, so that the time of no test
+// includes the first, slow load.
 import '../app/api/reports/route.ts'
 import '../instrumentation.ts'
 import '../jobs.ts'
@@ -42,7 +42,7 @@ async function bundle() {
   return { register, jobs, POST }
 }
 
-it('the Next.js server starts the jobs, its route triggers a job, and the edge runtime starts no jobs', async () => {
+it('the Next.js server starts its jobs, its route triggers a job, and code in the edge runtime starts no jobs', async () => {
   newServer()
   const { register } = await bundle()
   const { jobs, POST } = await bundle()
@@ -74,7 +74,7 @@ it('the Next.js server can start its jobs at a second try after the first start 
   expect((await (await jobs()).trigger('report')).created).toBe(true)
 })
 
-it('in development, a reloaded copy of the Next.js code starts one new scheduler, which replaces the old scheduler in all copies', async () => {
+it('in development, a reload of the Next.js code starts one new scheduler, and old and new copies of the code use it', async () => {
   newServer('development')
   const before = await bundle()
   await before.register()

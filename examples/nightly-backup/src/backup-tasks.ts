@@ -38,7 +38,7 @@ export interface VerifiedBackup {
 
 const pagesPerTurn = 500
 
-// Two rules allow a repetition of each task after a crash at any point:
+// Each task can safely run again after a crash at any point, because of two rules:
 // - File names derive from the slot and not from the clock, so that a second attempt replaces the files of the first.
 // - A task never removes files that its repetition would need.
 

@@ -63,7 +63,7 @@ function incompleteProblems({ occurrences, taskNames }: CheckInput): string[] {
     for (const name of taskNames) {
       const task = tasks.find((candidate) => candidate.name === name)
       if (task === undefined) problems.push(`${slot} has no ${name}`)
-      // A task that never started because of an earlier failure is not reported, because the earlier failure is.
+      // Does not report a task that never started because an earlier task failed. The failed task itself is reported.
       else if (task.state === 'failed') problems.push(`${slot} ${name} is failed${reasonOf(task)}`)
       else if (task.state !== 'completed' && state === 'completed') problems.push(`${slot} ${name} is ${task.state}`)
     }
@@ -114,8 +114,8 @@ function endProblems({ occurrences, witness }: CheckInput): string[] {
 }
 
 /**
- * Reports attempts that ran at the same time. The lines are in the order of time: no other start may come between an
- * attempt's start and its end.
+ * Reports attempts that ran at the same time. The witness lines are in the order of time, so two attempts overlap if one starts
+ * between the start and the end of the other.
  */
 function overlapProblems({ occurrences, witness }: CheckInput): string[] {
   const lost = new Set(
@@ -132,7 +132,7 @@ function overlapProblems({ occurrences, witness }: CheckInput): string[] {
   let running: WitnessLine | null = null
   for (const line of witness) {
     const what = `${printSlot(new Date(line.scheduledAt))} ${line.task} attempt ${line.attempt}`
-    // The kill ended the running attempt before its handler could write the line of its end.
+    // The kill ended this attempt before the attempt's handler could append the line of its end.
     if (running !== null && lost.has(keyOf(running)) && running.process !== line.process) running = null
     if (line.event === 'start') {
       if (running !== null) problems.push(`${what} started while ${keyOf(running)} was running`)

@@ -55,8 +55,8 @@ export class LedgerWatch {
   /** Reads the ledger now. Reads never overlap, so no read returns an older state than the previous read. */
   look(): Promise<readonly Occurrence[]> {
     const look = this.#looking.then(() => this.#look())
-    // The caller of `look` receives the error of a failed read. `#looking` ignores the error, so that the next read
-    // starts all the same.
+    // The caller of `look` receives the error of a failed read. `#looking` ignores this error, so that the next read starts
+    // after a failure too.
     this.#looking = look.catch(() => undefined)
     return look
   }

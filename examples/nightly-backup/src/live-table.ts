@@ -37,7 +37,7 @@ interface Layout {
   readonly letters: number
 }
 
-// Layouts of the table, from the most detailed to the narrowest. The first layout that fits is used.
+// Layouts of the table, from the most detailed to the narrowest. The table has the first layout that fits its maximum width.
 const layouts: readonly Layout[] = [
   { durations: true, took: true, notes: true, letters: Number.POSITIVE_INFINITY },
   { durations: true, took: true, notes: false, letters: Number.POSITIVE_INFINITY },

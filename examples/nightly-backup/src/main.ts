@@ -66,8 +66,8 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 /**
- * Returns whether the error rejects the value of a command-line option. The program detects some unusable values only
- * when it first uses them.
+ * Returns whether the error reports an unusable value of a command-line option. Some values prove unusable only after the
+ * command line was read, when the demo first uses them.
  */
 function isRefusal(error: unknown): boolean {
   return JobistemerError.isInstance(error, 'INVALID_ARGUMENT') && error.field?.startsWith('--') === true

@@ -7,7 +7,7 @@ export const nodeNames = ['A', 'B'] as const
 /** Returns the node that ran an attempt; `null` if the node is unknown, or if the output does not name nodes. */
 export type NodeOf = (occurrence: Occurrence['id'], task: string, attempt: number) => string | null
 
-/** Finds no node for any attempt, so that the output names no node. For demos with one node. */
+/** Finds no node for any attempt, so that the output names no node. Demos with one node use this function. */
 export const anyNode: NodeOf = () => null
 
 /**

@@ -29,8 +29,8 @@ export function checkUserDatabase(file: string): void {
 }
 
 /**
- * Checks the first bytes of a file. SQLite would accept an empty file as an empty database, and reads other files only
- * at its first query.
+ * Checks the first bytes of a file. SQLite would accept an empty file as an empty database, and would report another kind of
+ * file only at the first query.
  */
 function checkSignature(file: string): void {
   const start = Buffer.alloc(signature.length)

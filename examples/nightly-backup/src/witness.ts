@@ -30,7 +30,8 @@ export function witnessed<Data, Result>(
   task: TaskDefinition<Data, Result>,
 ): TaskDefinition<Data, Result> {
   const { run } = task
-  // A task with a named handler has no function to wrap. Its handler would have to write the lines itself.
+  // A task with a named handler has no function that this wrapper could call. So its handler must write the lines of the
+  // witness file itself.
   if (run === undefined) return task
   return {
     ...task,

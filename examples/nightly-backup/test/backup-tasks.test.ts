@@ -101,8 +101,8 @@ function overwrite(file: string, position: number, bytes: Buffer): void {
 }
 
 /**
- * Runs a statement on a database without SQLite's safety checks. Returns the row in `sqlite_schema` of the index
- * `notes_by_text` before the statement.
+ * Turns SQLite's safety checks off, and runs a statement. Returns the row of the index `notes_by_text` in `sqlite_schema`, as
+ * the row was before the statement.
  */
 function changeRows(file: string, statement: string, parameters: readonly unknown[] = []): readonly unknown[] {
   const database = new Database(file)
@@ -117,7 +117,7 @@ function changeRows(file: string, statement: string, parameters: readonly unknow
   }
 }
 
-it('the backup job makes a backup that restores to the rows of the source, and leaves no other file', async () => {
+it('the backup job makes a backup that restores to the rows of the source, and leaves no other file in the backup folder', async () => {
   const world = backupWorld()
   const report = await run(await runningScheduler(demoJob(world)))
   expect(report.outcome).toBe('completed')
@@ -157,7 +157,7 @@ it('the backup job copies a consistent state of a database to which another conn
   for (let round = 0; round < 5; round++) expect((await run(scheduler)).outcome).toBe('completed')
 })
 
-it('the backup job keeps the newest backups, and removes the oldest', async () => {
+it('the backup job keeps as many of the newest backups as its option `keep` says, and removes all older backups', async () => {
   const world = backupWorld()
   const scheduler = await runningScheduler(demoJob(world, { keep: 2 }))
   const made: string[] = []
@@ -168,7 +168,7 @@ it('the backup job keeps the newest backups, and removes the oldest', async () =
   expect(readdirSync(world.backups).sort()).toEqual(made.slice(-2))
 })
 
-it('the names of backups sort in the order of their slots', () => {
+it('the names of the backup files sort in the order of the slots for which the backups were made', () => {
   const slots = [20_000, 20_003, 20_200, 20_250, 21_000].map((milliseconds) => new Date(milliseconds))
   const names = slots.map((slot) => workFolder('', slot))
   expect(names.toSorted()).toEqual(names)
@@ -229,8 +229,8 @@ it('the check task of the backup job detects a damaged page of the copy', async 
 it('the check task of the backup job detects an index that differs from its rows', async () => {
   const message = await verdictOnSabotage('backup', (_, file) => {
     changeRows(file, "UPDATE notes SET text = 'another' WHERE id = 1")
-    // Changes the row while the schema does not list its index. The index, which is listed again after that, has only
-    // the earlier text of the row.
+    // Hides the index from SQLite while the row changes. Afterwards the index is visible again, but it still contains the
+    // earlier text of the row.
     const index = changeRows(file, "DELETE FROM sqlite_schema WHERE name = 'notes_by_text'")
     changeRows(file, "UPDATE notes SET text = 'note 1 – ü' WHERE id = 1")
     changeRows(file, 'INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)', index)

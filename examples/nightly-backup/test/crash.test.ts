@@ -147,7 +147,7 @@ it.each(kinds)(
   longestRunMs,
 )
 
-it('the demo with one node restarts this node after the kill, and the node continues its run and recovers missed slots', async () => {
+it('the demo with one node kills and restarts this node, and the node continues its run and recovers missed slots', async () => {
   const { folder, demo } = demos.get('one node') as RunningDemo
   expect(await demo.ended, demo.output()).toBe(0)
   expect(demo.output()).toContain('compress  attempt 1 lost')

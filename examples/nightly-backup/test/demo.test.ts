@@ -97,7 +97,7 @@ it('the demo refuses a --db file that does not exist, and creates no file or fol
   expect(readdirSync(folder)).toEqual([])
 })
 
-it('the demo answers an invalid option with its usage', async () => {
+it('the demo prints its usage if an option is invalid', async () => {
   const demo = demoOfTest('--storage', 'papyrus')
   expect(await demo.ended).toBe(2)
   expect(demo.output()).toMatch(/--storage is not a storage of this demo: "papyrus".*\n\nUsage: npm run demo/)

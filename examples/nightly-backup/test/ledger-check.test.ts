@@ -28,7 +28,10 @@ function slotAt(index: number): Date {
   return new Date(firstSlotMs + index * 3000)
 }
 
-/** Returns a run with three slots without problems. Node A was killed during the second slot's `compress`, and B continued. */
+/**
+ * Returns a run of the demo with three slots, in which the checks find no problem. Node A was killed during the second slot's
+ * `compress`, and B continued.
+ */
 function goodRun(): Run {
   const run: Run = { slots: [], occurrences: [], witness: [], taskNames, kill: { node: 'A', successor: 'B' } }
   for (let index = 0; index < 3; index++) {
@@ -126,7 +129,7 @@ function indexOf(run: Run, event: WitnessLine['event'], slot: number, task: stri
   )
 }
 
-it('the ledger check accepts a demo in which one node was killed, one attempt was lost, and the rest was done once', () => {
+it('the ledger check accepts a demo in which one node was killed, one attempt was lost, and every other attempt ran once', () => {
   expect(problemsOf(goodRun())).toEqual([])
 })
 
@@ -270,7 +273,7 @@ it.each(defects)(
   },
 )
 
-it('the ledger check reports each single missing line of the witness file', () => {
+it('the ledger check reports a missing line of the witness file, whichever line it is', () => {
   const lines = goodRun().witness.length
   for (let index = 0; index < lines; index++) {
     const run = goodRun()
@@ -279,7 +282,7 @@ it('the ledger check reports each single missing line of the witness file', () =
   }
 })
 
-it('the ledger check reports each single duplicate line of the witness file', () => {
+it('the ledger check reports a duplicate line of the witness file, whichever line it is', () => {
   const lines = goodRun().witness.length
   for (let index = 0; index < lines; index++) {
     const run = goodRun()

@@ -9,7 +9,10 @@ import { colour, noColour } from '../src/style.ts'
 
 const taskNames = ['copy', 'compress']
 
-/** Returns an occurrence of a real scheduler: `copy` succeeds at once, and `compress` with its second attempt. */
+/**
+ * Returns an occurrence that a real scheduler has run: `copy` succeeded at its first attempt, and `compress` at its second
+ * attempt.
+ */
 async function realOccurrence(): Promise<Occurrence> {
   let tries = 0
   const job = defineJob({
@@ -69,7 +72,7 @@ it('the live table shows interrupted attempts and recovered slots', async () => 
   expect(tableOf({ ...options, occurrences }).lines[1]?.text).toContain('missed, made up, interrupted, taken up again')
 })
 
-it('a narrow live table omits first the notes, then the durations of slots and attempts, then parts of the headings', async () => {
+it('a live table on a narrow terminal omits first the notes, then the durations of slots and attempts, then parts of the headings', async () => {
   for (const columns of [100, 60, 45, 34, 10]) {
     const { lines, complete } = tableOf(await tableOptions(columns))
     for (const { text, width } of lines) {
@@ -83,7 +86,7 @@ it('a narrow live table omits first the notes, then the durations of slots and a
   expect(narrow[1]).toBe('  02:00:03  completed  ✓    ✗✓')
 })
 
-it('the live table counts escape codes for colors as width 0, and cuts none in two', async () => {
+it('the live table counts escape codes for colors as width 0, and cuts no escape code in two', async () => {
   const options = await tableOptions(16)
   const plain = tableOf(options).lines
   const coloured = tableOf({ ...options, paint: colour }).lines

@@ -27,7 +27,7 @@ it('the demo’s command line accepts the URL of the user’s server if the opti
   expect(readCommandLine(args.slice(0, 2), '/here')).toMatchObject({ options: { ledger: 'redis', server: null } })
 })
 
-it('the demo’s command line ignores a -- that a package manager has passed on', () => {
+it('the demo’s command line ignores an argument -- that a package manager has passed on', () => {
   expect(readCommandLine(['--', '--seconds', '5'], '/here')).toMatchObject({ options: { seconds: 5 } })
 })
 

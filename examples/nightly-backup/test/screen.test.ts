@@ -73,14 +73,14 @@ it('the screen writes nothing if the picture has not changed', () => {
   expect(writes).toBe(1)
 })
 
-it('the screen shows the end of a picture that is higher than the terminal', () => {
+it('the screen shows the last lines of a picture that has more lines than the terminal', () => {
   const terminal = new Terminal(40, 4)
   const screen = new Screen(terminal, {})
   for (const last of ['5', '6']) screen.show(pictureOf('1', '2', '3', '4', last))
   expect(terminal.lines).toEqual(['3', '4', '6', ''])
 })
 
-it('the screen erases lines that the terminal has wrapped because the terminal became narrower', () => {
+it('the screen erases the lines that a terminal has wrapped after the terminal became narrower', () => {
   const terminal = new Terminal(40)
   const screen = new Screen(terminal, {})
   screen.say('first')

@@ -43,14 +43,14 @@ const files = [
   ['two-lines.txt', 8, 2, 'text'],
 ]
 
-it('the demo’s source database is built from files alone if the folder has no git history', async () => {
+it('the demo’s source database is built from the files of the folder alone if the folder has no git history', async () => {
   const built = await build(sourceTree())
   expect(built.summary).toEqual({ files: 3, commits: null })
   expect(built.files).toEqual(files)
   expect(built.commits).toEqual([])
 })
 
-it('the demo’s source database ignores the git history of a checkout that only encloses the folder', async () => {
+it('the demo’s source database ignores the git history of a checkout if the folder is an untracked folder in this checkout', async () => {
   const outer = temporaryFolder()
   git(outer, 'init')
   const inner = join(outer, 'inner')

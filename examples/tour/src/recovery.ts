@@ -1,4 +1,5 @@
-// Recovery of slots that were missed while no node was up, from 01:30 to 06:15: one job for each recovery strategy.
+// This example shows how slots are recovered that were missed while no node was up, from 01:30 to 06:15. It has one job for
+// each recovery strategy.
 import { createScheduler, defineJob, type RecoveryStrategyInput } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'

@@ -1,5 +1,5 @@
-// One handler, and a schedule for each tenant. A web process that runs no jobs adds and removes these jobs at run time.
-// The jobs are only data.
+// This example has one handler for all tenants, and a job with its own schedule for each tenant. A web process that runs no
+// jobs adds and removes these jobs at run time. The jobs are only data.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -9,7 +9,7 @@ async function outputOf(program: string): Promise<string[]> {
   return stdout.trimEnd().split('\n')
 }
 
-test('parallel-etl: the first run succeeds by retries, the second run fails fast, and both runs clean up', async () => {
+test('parallel-etl: the first run succeeds after retries, the second run fails at its first failed task, and both runs clean up', async () => {
   expect(await outputOf('parallel-etl')).toEqual([
     'completed after 50 s',
     '  extract-1: completed (succeeded)',
@@ -36,7 +36,7 @@ test('parallel-etl: the first run succeeds by retries, the second run fails fast
   ])
 })
 
-test('recovery: each recovery strategy decides about the same five missed slots', async () => {
+test('recovery: each recovery strategy decides in its own way about the same five missed slots', async () => {
   expect((await outputOf('recovery')).sort()).toEqual([
     'bounded_window: 3 slots recorded as missed',
     'bounded_window: runs 05:00 late',
@@ -63,7 +63,7 @@ test('update-policies: each update policy replaces the old schedule from a diffe
   ])
 })
 
-test('tenants: one handler runs jobs that are data, and a process without the handler manages them', async () => {
+test('tenants: one handler runs jobs that are data, and a process without the handler manages these jobs', async () => {
   expect(await outputOf('tenants')).toEqual([
     '239 tenants billed, 717 bills',
     'bill-tenant-13: the tenant has no address',

@@ -38,7 +38,8 @@ const server = app.listen(Number(port), '127.0.0.1', () => {
 /** Shuts down in order: first the client and the server, then the scheduler, then the storage. */
 async function end(): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve))
-  // An open page of the dashboard holds a stream of events, which ends with the client.
+  // Closing the client ends the event streams of open dashboard pages. Otherwise these streams would keep the server from
+  // closing.
   await client.close()
   server.closeIdleConnections()
   // A request that never ends, or an idle connection that stays open, must not delay the hand-back of runs.

@@ -6,7 +6,7 @@ import { jobCount } from './engine-round.ts'
 const instant = Date.parse('2026-01-01T00:00:00Z')
 const owner = { node: 'node', incarnation: 'one' }
 
-/** Makes the storage calls of one-task occurrences without an engine. All jobs are due every second. */
+/** Runs one-task occurrences without an engine, by direct calls of the storage. All jobs are due every second. */
 export class BareCalls {
   readonly #storage: Storage
   readonly #jobs: readonly JobId[]

@@ -6,17 +6,18 @@ import { jobCount } from './engine-round.ts'
 
 const instant = Date.parse('2026-01-01T00:00:00Z')
 
-// Number of rows in a transaction, as in the storage.
+// Number of rows that each transaction writes: the same number as in the SQLite storage.
 const rowsPerTransaction = 500
 const rowsPerIndexing = 2048
 const checkpointPages = 4000
 
 /**
- * Runs the bare better-sqlite3 statements that write the rows of one-task occurrences, with the storage's statements,
- * transactions, tables and settings. The statements move the head if the overlap rule allows it, and insert the running
- * row. If the token is valid, they append the row to the history and delete the running row. At intervals they extend
- * the indexes of the history. Ids and texts are created before the measured time. There are no jobs, tasks, timers,
- * answers or checks.
+ * Runs the bare better-sqlite3 statements that write the rows of one-task occurrences. The statements, transactions, tables and
+ * settings are those of the SQLite storage.
+ *
+ * One transaction sets the watermark and the next instant of each head, and inserts the running rows. Another transaction
+ * copies these rows to the history and deletes them. At intervals, it extends the indexes of the history. Ids and texts are
+ * created before the measured time. There are no jobs, tasks, timers, answers or checks.
  */
 export async function runBareStatements(file: string, seconds: number): Promise<Cost> {
   // The storage creates its tables when it opens. So this code opens and closes a storage first.

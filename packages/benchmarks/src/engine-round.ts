@@ -62,8 +62,8 @@ export async function measureEngine<Measured>(
       ],
     }),
   )
-  // The virtual clock need not wait for real work of these handlers. Patience 0 turns this wait off, because its cost
-  // would count as a cost of the engine.
+  // The handlers of this benchmark do no real work, so the virtual clock need not wait for them. Patience 0 turns this wait
+  // off: its cost would otherwise be part of the measured cost of the engine.
   const clock = virtualClock(startAt, { patience: 0 })
   // A virtual second takes a fraction of a real second. With default intervals, the node would do its periodic work all
   // the time.

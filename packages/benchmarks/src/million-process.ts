@@ -20,7 +20,9 @@ export interface MillionOrder {
   readonly dueFrom: number
   /** Offset of the node's clock ahead of the machine's clock, in ms. */
   readonly aheadMs: number
-  /** Time from the start of the process to the measurement, and duration of the measurement, in ms. */
+  /**
+   * `watchAfterMs`: time in ms from the start of the process to the measurement. `watchMs`: duration of the measurement in ms.
+   */
   readonly watchAfterMs: number
   readonly watchMs: number
 }

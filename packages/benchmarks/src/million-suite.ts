@@ -19,7 +19,10 @@ const day = 86_400_000
 /** Time between the start of the node and the measurement, in ms, in which the start-up work of the node ends. */
 const settlingMs = 5000
 
-/** Measures the cost of a node among a million stored data jobs, without due slots and with 1,000 due slots per second. */
+/**
+ * Measures the cost of a node whose storage has a million data jobs: once without due slots, and once with 1,000 due slots per
+ * second.
+ */
 export const millionSuite: Suite = {
   name: 'million',
   title: 'A node among a million stored data jobs',

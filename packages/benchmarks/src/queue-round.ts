@@ -14,7 +14,7 @@ const owner = { node: 'bench', incarnation: 'bench-1' }
 const batch = 250
 const hour = 3_600_000
 
-/** One job with a queue of constant length: for each added occurrence, another one ends. */
+/** One job with a queue of constant length: for each occurrence that is added to the queue, an occurrence of the job ends. */
 export class QueueRound {
   readonly #storage: Storage
   readonly #length: number

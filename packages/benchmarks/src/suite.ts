@@ -1,4 +1,4 @@
-/** The options of a benchmark. `smoke` only checks within a few seconds that the benchmark works. */
+/** The options of a benchmark. With `smoke`, the benchmark runs for a few seconds only, to check that it works. */
 export interface BenchmarkOptions {
   readonly smoke: boolean
   /** Number of stored jobs, in benchmarks of many jobs. Default: the benchmark's own number. */

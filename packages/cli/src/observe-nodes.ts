@@ -31,8 +31,8 @@ export async function observeNodes(
     await wait(clock, Math.min(lookEveryMs, endAt - clock.monotonic()), signal)
     nodes = await look()
   }
-  // A node without a new heartbeat counts as not alive only if the observation lasted two heartbeat intervals. A node
-  // sends a heartbeat every 5 s, on DynamoDB every 10 s.
+  // Reports a node without a new heartbeat as not alive only if the observation lasted two heartbeat intervals. A node sends a
+  // heartbeat every 5 s, on DynamoDB every 10 s.
   const isLongEnough = forMs >= 2 * (storage.capabilities.heartbeatMs ?? 5000)
   return nodes.map((record) => ({ record, isAlive: hasMoved(record) ? true : isLongEnough ? false : null }))
 }

@@ -41,8 +41,8 @@ export function progressOf(teller: Teller, work: Work): Progress {
 }
 
 /**
- * Shows a progress text while one call processes many items, without numbers, because the storage reports no progress
- * before the call ends.
+ * Shows a progress text without numbers while one call processes many items, because the storage reports no progress before the
+ * call ends.
  */
 export async function whileCalling<T>(
   { io: { stderr }, err }: Teller,

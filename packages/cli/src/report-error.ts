@@ -54,7 +54,8 @@ function exitCodeOf(code: string): number {
   if (conflictCodes.test(code)) return exitCodes.conflict
   if (code === 'WAIT_TIMEOUT') return exitCodes.waitTimeout
   if (usageCodes.test(code)) return exitCodes.usage
-  // Database drivers have their own error codes. The error codes of SQLite count as errors of the storage.
+  // Errors of database drivers have their own codes. This program treats codes that begin with `SQLITE_` like the error codes
+  // of storages.
   return /^(STORAGE_|SQLITE_)/.test(code) ? exitCodes.storage : exitCodes.internal
 }
 

@@ -159,8 +159,8 @@ export class Session {
   }
 
   /**
-   * Returns a clock that shows the storage's time and counts as authoritative. With a wrong machine clock, a client would
-   * otherwise wait until the clock jump is confirmed.
+   * Returns a clock that shows the storage's time, and that the client uses in place of any other clock (`isAuthoritative`). A
+   * client that used a wrong clock of its machine would wait until the clock jump is confirmed.
    */
   async #clockOfClient(): Promise<Clock> {
     const clock = await this.clock()

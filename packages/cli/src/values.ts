@@ -85,9 +85,9 @@ function durationOf(text: string): number | null {
 const instant = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)? ?(Z|[+-]\d\d(?::?\d\d)?)?$/i
 
 /**
- * Reads an instant: ISO 8601 with or without an offset, `now`, or a distance from now such as `-2h`. Without an offset,
- * the instant is in UTC with `--utc`, else in `zone`. If `zone` is absent too, the instant is rejected, because a local
- * time is ambiguous when clocks are set back.
+ * Reads an instant: ISO 8601 with or without an offset, `now`, or a distance from now such as `-2h`. An instant without an
+ * offset is in UTC with `--utc`, otherwise in `zone`. Without `zone`, the reader rejects an instant without an offset, because
+ * a local time is ambiguous when clocks are set back.
  */
 export function readInstant(
   text: string,

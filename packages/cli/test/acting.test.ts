@@ -84,7 +84,7 @@ describe('trigger', () => {
     expect((await ask([...keyed.slice(0, -1), 'daily'])).err).toContain('waiting, live, forever')
   })
 
-  it('trigger refuses data that are not JSON, a data file that does not exist, and a job that does not exist', async () => {
+  it('trigger refuses data that are not JSON, a data file that does not exist, and the name of a job that does not exist', async () => {
     const { ask } = await ledger()
     for (const data of ['{', 'text', '@none.json']) {
       expect(await ask(['trigger', 'import', '--data', data])).toMatchObject({
@@ -221,7 +221,7 @@ describe('cancel-slot', () => {
 })
 
 describe('pause and resume', () => {
-  it('pause and resume accept names or --match, and --dry-run changes nothing', async () => {
+  it('pause and resume accept job names or the option --match, and with --dry-run they change nothing', async () => {
     const { ask, json } = await ledger()
     const paused = async () => (await json('jobs', '--paused')).jobs.map(({ name }: { name: string }) => name)
     expect(await ask(['pause', 'import', 'nightly-report', '--reason', 'disk'])).toMatchObject({
@@ -275,7 +275,7 @@ describe('pause and resume', () => {
     }
   })
 
-  it('pause and resume accept an owner or a tag, and skip jobs that are already paused or resumed', async () => {
+  it('pause and resume accept the options --owner and --tag, and skip jobs that are already paused or resumed', async () => {
     const { ask, json } = await ledger()
     expect(await ask(['pause', 'import', '--reason', 'disk'])).toMatchObject({ code: 0 })
     expect(await json('pause', '--owner', 'imports', '--reason', 'other', '--yes')).toMatchObject({ jobs: [] })
@@ -290,7 +290,7 @@ describe('pause and resume', () => {
     expect((await json('jobs', '--paused')).jobs).toHaveLength(2)
   })
 
-  it('pause changes nothing if a name is unknown or if no name is given', async () => {
+  it('pause changes no job if one of the given names is unknown, or if no name is given', async () => {
     const { ask, json } = await ledger()
     expect(await ask(['pause', 'import', 'reports'])).toMatchObject({ code: 4 })
     expect(await ask(['pause'])).toMatchObject({ code: 2 })
@@ -318,7 +318,7 @@ describe('prune', () => {
 describe('backfill', () => {
   const span = ['--from', '2025-12-01T00:00:00Z', '--to', '2025-12-05T00:00:00Z']
 
-  it('backfill --dry-run lists the slots, and stores nothing', async () => {
+  it('backfill --dry-run lists the slots that it would run, and stores nothing', async () => {
     const { ask, json } = await ledger()
     expect((await ask(['backfill', 'nightly-report', ...span, '--dry-run', '--newest-first'])).out).toBe(
       '2025-12-04 01:00:00Z\n2025-12-03 01:00:00Z\n2025-12-02 01:00:00Z\n2025-12-01 01:00:00Z\nWould run 4 of 4 slots of nightly-report. Nothing was done.\n',
@@ -330,7 +330,7 @@ describe('backfill', () => {
     expect((await json(...failed, '--all', '--dry-run')).open).toBe(2)
   })
 
-  it('backfill prints the command that stops the backfill, stops it with the option --stop, and refuses invalid options', async () => {
+  it('backfill prints the command that stops the backfill, stops a backfill with the option --stop, and refuses invalid options', async () => {
     const { ask, json, place } = await ledger()
     const keyed = ['backfill', 'nightly-report', ...span, '--key', 'k', '--no-wait']
     expect(await ask(keyed)).toMatchObject({

@@ -39,7 +39,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
     expect(jobsOf((await runCli(argv, { cwd: folder, env: await trusting(folder) })).out)).toEqual(['import'])
   })
 
-  it('is found by --config, and its paths are relative to its own folder', async () => {
+  it('may be named by the option --config, and relative paths in the file start from the folder of the file', async () => {
     const { folder } = await scratch.ledger()
     mkdirSync(join(folder, 'elsewhere'))
     writeFileSync(join(folder, 'other.json'), '{ "storage": "sqlite:jobs.db" }')
@@ -49,7 +49,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
     expect(missing).toMatchObject({ code: 2, err: expect.stringContaining('CONFIG_MISSING') })
   })
 
-  it('is overridden by --storage and JOBISTEMER_STORAGE', async () => {
+  it('names the storage only if neither the option --storage nor the variable JOBISTEMER_STORAGE names a storage', async () => {
     const { folder, place } = await scratch.ledger()
     writeFileSync(join(folder, 'jobistemer.config.json'), '{ "storage": "sqlite:configured.db" }')
     const trusted = await trusting(folder)
@@ -59,7 +59,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
     expect(await ask(['-s', place], { JOBISTEMER_STORAGE: 'sqlite:env.db' })).toMatchObject({ code: 0 })
   })
 
-  it('is reported with the line number if it contains an error, and is not read with --no-config', async () => {
+  it('is reported with the line number of its error if it has an error, and is not read with the option --no-config', async () => {
     const { folder, place } = await scratch.ledger()
     const file = join(folder, 'jobistemer.config.ts')
     writeFileSync(
@@ -97,7 +97,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
     expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining(problem) })
   })
 
-  it('may register schedule types, so that the output describes their schedules', async () => {
+  it('may register schedule types, so that the output of commands describes schedules of these types', async () => {
     const { folder } = await scratch.ledger()
     writeFileSync(
       join(folder, 'jobistemer.config.mjs'),

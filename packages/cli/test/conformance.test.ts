@@ -41,7 +41,7 @@ const broken = `export default {
 }
 `
 
-it('conformance of a SQLite file creates its test data beside the file, and removes these data at the end', async () => {
+it('conformance of a SQLite file creates its test data in a new folder beside the file, and removes this folder at the end', async () => {
   const { place, folder } = await scratch.ledger()
   const before = readFileSync(join(folder, 'jobs.db'))
   const { code, out, err } = await runCli(['conformance', '-s', place, '--depth', 'cases', '--grep', 'PRUNE: '])
@@ -99,7 +99,7 @@ it('conformance prints the failed cases of a faulty adapter, and exits with 1', 
   ])
 })
 
-it('conformance --bail stops at the first failed case, and lists the other cases as not run', async () => {
+it('conformance --bail stops at the first failed case, and lists the remaining cases as not run', async () => {
   const { code, out } = await adapter(broken).ask(['--depth', 'cases', '--grep', 'settle: ', '--bail', '--json'])
   const { failed, notRun, cases } = JSON.parse(out)
   expect({ code, failed, last: cases.at(-1).outcome }).toEqual({ code: 1, failed: 1, last: 'failed' })
@@ -155,7 +155,7 @@ export function open() {
   expect(readdirSync(folder)).toEqual(['adapter.mjs'])
 })
 
-it('conformance refuses a storage that returns counts as texts, and quotes these counts', async () => {
+it('conformance refuses a storage that returns counts as texts, and quotes these counts in the error', async () => {
   const { ask } = adapter(`export function open() {
   const database = memoryDatabase()
   const connect = async () => {
@@ -206,7 +206,7 @@ it.each([
   expect(await adapter(content).ask(argv)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(problem) })
 })
 
-it('conformance refuses a storage object from a configuration, a missing folder, and a missing module', async () => {
+it('conformance refuses a configuration file that opens its storage itself, a missing folder, and a missing module', async () => {
   const { folder } = await scratch.ledger()
   writeFileSync(
     join(folder, 'jobistemer.config.mjs'),

@@ -180,7 +180,7 @@ describe('jobistemer doctor', () => {
     await scheduler.shutdown()
   })
 
-  it('reports DEFINITION_DIFFERS if a node’s definition of a job differs from the stored one', async () => {
+  it('reports DEFINITION_DIFFERS if a node’s definition of a job differs from the stored definition', async () => {
     const { storage, clock, examine } = patient()
     const build = (hour: number) =>
       defineJob({
@@ -211,7 +211,7 @@ describe('jobistemer doctor', () => {
     await scheduler.shutdown()
   })
 
-  it('reports JOB_WITHOUT_CODE for a job that was renamed in the code, with a command that removes the job', async () => {
+  it('reports JOB_WITHOUT_CODE for a job that was renamed in the code, and prints a command that removes the old job', async () => {
     const { place, storage, clock, examine } = patient()
     const named = (name: string) => defineJob({ name, schedule: daily, tasks: [{ name: 'a', run: async () => {} }] })
     await (await node(storage, clock, { jobs: [named("ann's report")] })).shutdown()
@@ -246,7 +246,7 @@ describe('jobistemer doctor', () => {
     expect((await examine()).findings).toMatchObject([{ code: 'NO_NODE_LIVES' }, { code: 'JOB_LATE', job: 'idle' }])
   })
 
-  it('reports JOB_AHEAD if the watermark lies in the future, until realign has set the job back', async () => {
+  it('reports JOB_AHEAD if the watermark of a job lies in the future, until realign has set the job back', async () => {
     const { storage, place, examine } = patient()
     const wrong = virtualClock('2026-02-01T05:59:50Z')
     const scheduler = await node(storage, wrong, { jobs: [idle] })
@@ -279,7 +279,7 @@ describe('jobistemer doctor', () => {
     await client.close()
   })
 
-  it('reports RUN_WAITS if a run has waited for a node for minutes', async () => {
+  it('reports RUN_WAITS if a run has waited for a node for several minutes', async () => {
     const { storage, clock, examine } = patient()
     const client = createClient({ storage, clock, logger: silentLogger })
     await client.add(defineJob({ name: 'patient', schedule: daily, tasks: [{ name: 'a', handler: 'h' }] }))
@@ -315,7 +315,7 @@ describe('jobistemer doctor', () => {
     await scheduler.shutdown()
   })
 
-  it('reads on after short and empty pages to find JOB_FAILING and RETENTION_BEHIND', async () => {
+  it('reads further pages after short and empty pages, and so finds JOB_FAILING and RETENTION_BEHIND', async () => {
     const { storage: own, clock } = patient()
     const failing = defineJob({
       name: 'failing',
@@ -379,7 +379,7 @@ export default { storage: () => sqliteStorage({ file: ':memory:' }) }`,
     })
   })
 
-  it('reports RETENTION_BEHIND if history is far older than the retention of the job', async () => {
+  it('reports RETENTION_BEHIND if a job’s history is far older than the retention of the job allows', async () => {
     const { storage, clock, examine } = patient()
     const client = createClient({ storage, clock, logger: silentLogger })
     await client.add(
@@ -418,7 +418,7 @@ export default { storage: () => sqliteStorage({ file: ':memory:' }) }`,
     )
   })
 
-  it('checks at most --limit jobs, and reports that there are more', async () => {
+  it('checks at most as many jobs as --limit says, and reports that the storage has more jobs', async () => {
     const { place } = await scratch.ledger()
     const { out } = await runCli(['doctor', '-s', place, '--observe', '0', '--limit', '2'])
     expect(out).toContain('2 jobs (there are more: --limit)')

@@ -30,7 +30,7 @@ describe('jobs', () => {
     expect(JSON.parse(out).jobs[0].name).toBe(evilName)
   })
 
-  it('jobs filters by a part of the name, by owner and by pause, and --cursor continues the list', async () => {
+  it('jobs can filter by a part of the name, by owner and by pause, and --cursor continues the list', async () => {
     const names = async (...argv: string[]) =>
       (await json('jobs', ...argv)).jobs.map(({ name }: { name: string }) => name)
     expect(await names('REPORT')).toEqual(['nightly-report'])
@@ -57,7 +57,7 @@ describe('jobs', () => {
 })
 
 describe('job', () => {
-  it('job shows the schedule, settings, tasks and counts of the job', async () => {
+  it('job shows the schedule, the settings, the tasks and the numbers of waiting and running runs of the job', async () => {
     expect((await ask('job', 'import')).out).toMatchInlineSnapshot(`
       "job       import
       id        job_a8652a1b-29a3-56eb-a0b3-e082465ae16d
@@ -159,7 +159,7 @@ describe('history', () => {
     `)
   })
 
-  it('history filters by state and time, and --cursor continues the list', async () => {
+  it('history can filter by state and time, and --cursor continues the list', async () => {
     const states = async (...argv: string[]) =>
       (await json('history', 'nightly-report', ...argv)).occurrences.map(({ state }: { state: string }) => state)
     expect(await states('--oldest-first')).toEqual(['completed', 'failed'])
@@ -323,7 +323,7 @@ describe('counts', () => {
 })
 
 describe('nodes', () => {
-  it('nodes lists the stored node records', async () => {
+  it('nodes lists the node records that the storage contains', async () => {
     const document = await json('nodes')
     expect(document.nodes).toMatchObject([{ node: 'night-1', state: 'ended', observed: 'unknown', running: 0 }])
     expect((await ask('nodes')).out).toContain('night-1')

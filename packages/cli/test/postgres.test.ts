@@ -75,7 +75,7 @@ it('the command sql refuses a call without --from and without a storage, and a s
   expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining('Only PostgreSQL has SQL to apply') })
 })
 
-it('doctor reports only NO_NODE_LIVES on a PostgreSQL server with default settings', async () => {
+it('doctor reports only NO_NODE_LIVES for a PostgreSQL server with default settings and no node', async () => {
   expect(codesOf((await ask(examine)).out)).toEqual(['NO_NODE_LIVES'])
 })
 
@@ -122,7 +122,7 @@ const well = {
   hearsNotifications: true,
 }
 
-it('doctor reports transactions, replication slots and standbys that have prevented the vacuum of dead rows for long', async () => {
+it('doctor reports transactions, replication slots and standbys that have prevented the vacuum of dead rows for a long time', async () => {
   const vacuumHolders = [
     { kind: 'transaction', name: '7 report', forMs: 3_600_000 },
     { kind: 'transaction', name: '8 jobistemer', forMs: 20 },
@@ -140,7 +140,7 @@ it('doctor reports transactions, replication slots and standbys that have preven
   ])
 })
 
-it('doctor reports tables whose rows the user cannot all see because of row security', async () => {
+it('doctor reports tables of which row security hides rows from the user', async () => {
   const [finding] = await postgresWrites({ postgres: { ...well, rowSecurity: ['heads', 'jobs'] } })
   expect(finding).toMatchObject({
     code: 'POSTGRES_ROW_SECURITY',

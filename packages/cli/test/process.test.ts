@@ -70,7 +70,7 @@ describe.runIf(process.platform === 'linux')('the CLI on a terminal', () => {
     expect(plain.out).not.toContain(sequence)
   })
 
-  it('asks before it cancels several runs, and exits with 130 if Ctrl-C is the answer', async () => {
+  it('asks before it cancels several runs, and exits with 130 if the user answers with Ctrl-C', async () => {
     const { place } = await scratch.ledger()
     const line = `jobistemer cancel --job import -s '${place}'; echo "code $?"`
     const asked = startShell(line, { terminal: true })
@@ -149,7 +149,7 @@ const plain = (said: string) =>
     .replaceAll(/\d+/g, '0')
     .replaceAll(/ +/g, ' ')
 
-// Slow, because the test starts a process for each command.
+// This test is slow, because it starts a process for each command.
 it.runIf(process.platform === 'linux')(
   'every CLI command prints the same text on a terminal as into a pipe',
   async () => {

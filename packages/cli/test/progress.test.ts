@@ -32,7 +32,7 @@ it('prune shows a progress bar on a terminal and then removes the bar; prune als
   expect(err.endsWith('\r\u001b[K')).toBe(true)
 })
 
-it('pause shows its progress on a terminal and in a pipe, but not with --json', async () => {
+it('pause shows its progress on a terminal and in a pipe, but shows none with the option --json', async () => {
   const { ask } = await twenty()
   expect((await ask(['pause', '--owner', 'many'], { terminal: 80 })).err).toBe('Pausing 19 jobs …\r\u001b[K')
   expect((await ask(['resume', '--owner', 'many'])).err).toBe('Resuming 19 jobs …\n')
@@ -40,7 +40,7 @@ it('pause shows its progress on a terminal and in a pipe, but not with --json', 
   expect((await ask(['prune', '--older-than', '1h', '--json'], { terminal: 80 })).err).toBe('')
 })
 
-it('a command without a terminal prints its progress each 5 s as one line, and prints none for a few items', () => {
+it('a command without a terminal prints its progress each 5 s as one line, and prints none if it has only a few items', () => {
   let written = ''
   let time = 0
   const stderr = { write: (text: string) => (written += text) }

@@ -107,7 +107,7 @@ describe('jobistemer trigger --wait', () => {
     return { ask, scheduler }
   }
 
-  it('prints the run like the command run, and exits with 0 when the run is completed', async () => {
+  it('prints the run as the command `run` prints it, and exits with 0 when the run is completed', async () => {
     const { ask, scheduler } = await world()
     const waited = await ask(['trigger', 'quick', '--wait'])
     expect(waited).toMatchObject({ code: 0, err: expect.stringMatching(/^quick: \w+\njobistemer run occ_\S+\n$/) })
@@ -140,7 +140,7 @@ describe('jobistemer trigger --wait', () => {
     await scheduler.shutdown()
   })
 
-  it('exits with 6 after --timeout, and the run continues', async () => {
+  it('exits with 6 after the time in --timeout, and the run continues', async () => {
     const { ask, scheduler } = await world()
     const { code, out, err } = await ask(['trigger', 'long', '--wait', '--timeout', '1m', '--json'])
     expect({ code, out, ...JSON.parse(err) }).toMatchObject({
@@ -155,7 +155,7 @@ describe('jobistemer trigger --wait', () => {
     await scheduler.shutdown()
   })
 
-  it('leaves the timeout of storage calls at 10 s', async () => {
+  it('does not change the timeout of storage calls, which is 10 s', async () => {
     const { folder } = scratch.empty()
     writeFileSync(
       join(folder, 'jobistemer.config.mjs'),
@@ -171,7 +171,7 @@ export default { storage: Object.assign(storage, { serverTime: () => new Promise
     await scheduler.shutdown()
   })
 
-  it('exits with 130 at Ctrl-C, prints the id of the run, and the run continues', async () => {
+  it('prints the id of the run and exits with 130 at Ctrl-C, and the run continues', async () => {
     const { ask, scheduler } = await world()
     const { code, out, err } = await ask(['trigger', 'long', '--wait'], {
       interruptible: (interrupt) => {
@@ -224,7 +224,7 @@ describe('a replay, and a run of a backfill,', () => {
 })
 
 describe('a slot that was canceled ahead', () => {
-  it('is not the next slot in the output of `next`, `jobs` and `job`', async () => {
+  it('is not shown as the next slot in the output of `next`, `jobs` and `job`', async () => {
     const { place } = await scratch.ledger()
     const ask = (...argv: string[]) => runCli([...argv, '-s', place, '--utc'])
     const [first, second] = JSON.parse((await ask('next', 'nightly-report', '--json')).out).slots

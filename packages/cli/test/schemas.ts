@@ -23,7 +23,7 @@ export function assertDocument(command: string, document: unknown): void {
   throw new Error(`${command} --json is not as its schema says: ${ajv.errorsText(validate.errors)}`)
 }
 
-/** Returns a schema that rejects unknown members. The published schema allows them. */
+/** Returns a copy of a published schema that also rejects members which the schema does not define. */
 function closed(schema: AnySchemaObject): AnySchemaObject {
   if (Array.isArray(schema)) return schema.map((part) => closed(part)) as unknown as AnySchemaObject
   if (typeof schema !== 'object' || schema === null) return schema

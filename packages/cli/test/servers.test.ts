@@ -63,7 +63,7 @@ describe('the CLI on Redis', () => {
     )
   })
 
-  it('trigger and run use the clock of Redis if the clock of their machine is wrong', async () => {
+  it('trigger and run use the clock of Redis if the clock of their own machine is wrong', async () => {
     const ahead = { ...systemClock, now: () => systemClock.now() + 3_600_000 }
     const { code, out } = await runCli(
       ['trigger', 'import', '--prefix', 'cli', '--key', 'k', '-s', server.url, '--json'],
@@ -90,7 +90,7 @@ describe('the CLI on Redis', () => {
     expect([newer.code, codesOf(newer.out)]).toEqual([3, ['STORAGE_SCHEMA_NEWER']])
   })
 
-  it('conformance uses its own keys, even from several processes, and removes them', async () => {
+  it('conformance uses keys that no other process uses, even if several processes run conformance, and removes these keys', async () => {
     const before = (await admin.keys('*')).sort()
     const grep = 'races of processes: many processes that replace'
     const asked = ['conformance', '--prefix', 'cli', '--grep', grep, '--scale', '0.1', '--json', '-s', server.url]

@@ -63,7 +63,7 @@ it('ui serves the dashboard at its secret link until Ctrl-C', async () => {
   await expect(fetch(origin)).rejects.toThrow()
 })
 
-it('ui refuses requests whose Host header differs from the host of its link', async () => {
+it('ui refuses requests whose Host header differs from the host of the dashboard’s link', async () => {
   const { place } = await scratch.ledger()
   await served(['-s', place], async (text) => {
     const { port, pathname } = linkIn(text)
@@ -81,7 +81,7 @@ it('ui refuses requests whose Host header differs from the host of its link', as
   })
 })
 
-it('ui --read-only refuses every action, and ui --json prints the address', async () => {
+it('ui --read-only refuses every action, and ui --json prints the address of the dashboard', async () => {
   const { place } = await scratch.ledger()
   const { out } = await served(['-s', place, '--read-only', '--json'], async (text) => {
     const link = linkIn(JSON.parse(text).url)

@@ -19,7 +19,7 @@ describe('an instant in the CLI', () => {
     expect(new Times({ timezone: 'UTC', now: () => now }).at(new Date(now))).toBe('2026-03-29 00:30:00Z')
   })
 
-  it('may be written in short forms, or as a distance from now', () => {
+  it('may be written in short forms, or as a time span before or after the present', () => {
     expect(read('2026-01-01T02:00+01')).toBe('2026-01-01T01:00:00.000Z')
     expect(read('2026-01-01Z')).toBe('2026-01-01T00:00:00.000Z')
     expect(read('-1h30m')).toBe('2026-03-28T23:00:00.000Z')
@@ -33,7 +33,7 @@ describe('an instant in the CLI', () => {
     },
   )
 
-  it('is printed as its distance from now', () => {
+  it('is printed as its distance from the present, in the past or in the future', () => {
     const times = new Times({ timezone: 'UTC', now: () => now })
     const at = (distanceMs: number) => times.relative(new Date(now + distanceMs))
     expect([0, 999, 240_000, -7_200_000, 86_400_000 * 3].map(at)).toEqual([
@@ -56,7 +56,7 @@ describe('a duration in the CLI', () => {
       expect(() => read(given)).toThrow('--timeout is not a duration')
   })
 
-  it('is printed with its two largest units', () => {
+  it('is printed with its two largest time units', () => {
     const shown = [0, 850, 3250, 250_000, 7_500_000, 273_600_000, 3_600_000].map(duration)
     expect(shown).toEqual(['0 ms', '850 ms', '3.2 s', '4 min 10 s', '2 h 5 min', '3 d 4 h', '1 h'])
   })

@@ -120,7 +120,7 @@ describe('remove', () => {
     expect((await json('jobs')).jobs).toHaveLength(1)
   })
 
-  it('remove removes no job if one of the names is unknown', async () => {
+  it('remove removes no job if one of the given names is unknown', async () => {
     const { ask, json, client } = await ledger()
     await client.close()
     expect(await ask(['remove', 'import', 'nightly', '--yes'])).toMatchObject({

@@ -9,7 +9,7 @@ export interface Timer {
  * tests.
  */
 export interface Clock {
-  /** True if this clock overrides the clock of the storage, as a virtual clock does. Default false. */
+  /** True if the engine uses this clock and not the clock of the storage, as with a virtual clock. Default false. */
   readonly isAuthoritative?: boolean
   /** Wall time in epoch milliseconds. May jump. */
   now(): number

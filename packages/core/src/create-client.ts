@@ -59,8 +59,8 @@ async function connectToWait(engine: Engine, callTimeoutMs: number, options: Wai
 }
 
 /**
- * Wraps the operations so that each call first connects the client, within the timeout of the call and until its signal
- * fires. The last argument of a call may hold the timeout and the signal.
+ * Wraps the operations so that each call first connects the client. The timeout and the signal of the call also limit the wait
+ * for the connection. The last argument of a call may hold both.
  */
 function connected(operations: JobOperations, connect: (last: CallOptions) => Promise<void>): JobOperations {
   const members = Object.entries(operations).map(([name, member]): [string, Operation] => {
@@ -82,8 +82,8 @@ export interface ClientOptions
   /** The storage that the schedulers share. The client does not close the storage. */
   readonly storage: Storage
   /**
-   * Default settings of the jobs that `add` and `apply` of this client store. Each job can override these settings.
-   * `update` does not use the defaults.
+   * Default settings of the jobs that `add` and `apply` of this client store. A job's own settings have precedence. `update`
+   * does not use the defaults.
    */
   readonly defaults?: JobSettingsInput
 }

@@ -29,7 +29,7 @@ class ErrorRecorder {
         ...this.#inner(thrown, depth),
       }
     } catch {
-      // Members of an error can be getters that throw, and a proxy can reject every access.
+      // If a member of the error is a getter that throws, or if a proxy rejects an access, the record names only the class.
       return { name: 'Error', message: classOf(thrown) }
     }
   }
@@ -77,7 +77,7 @@ function describe(thrown: unknown): string {
     }
     return text
   } catch {
-    // A handler can also throw an object that is cyclic or has no usable `toString`.
+    // The thrown object may be cyclic or may have no usable `toString`. Then the text is only the name of its class.
     return classOf(thrown)
   }
 }

@@ -2,7 +2,8 @@ import { maskSecrets, maskValue } from './secrets.ts'
 import { longestMessage, longestPrintedValue } from './tuning.ts'
 
 /**
- * The stable codes of every error that Jobistemer throws. Messages may improve between releases, codes do not change.
+ * The stable codes of every error that Jobistemer throws. A later version of the package may improve messages, but never
+ * changes a code.
  */
 export type ErrorCode =
   // Definitions and arguments
@@ -60,7 +61,7 @@ export type ErrorCode =
   | 'STORAGE_FAILED'
   | 'STORAGE_REFUSED'
 
-/** HTTP status by error code, for errors that a client of a web server caused. All other codes are server errors. */
+/** HTTP status by error code, for errors that the sender of an HTTP request caused. All other codes are server errors. */
 const statusCodes: Partial<Readonly<Record<ErrorCode, number>>> = {
   INVALID_PAYLOAD: 400,
   JOB_NOT_FOUND: 404,
@@ -89,9 +90,8 @@ export interface JobistemerErrorOptions {
 }
 
 /**
- * The error class of Jobistemer. Check `code`, not the message.
- *
- * Expected contention is never an error: storages return values for it.
+ * The error class of Jobistemer. Programs check `code`, not the message. If two nodes write the same record at the same time,
+ * no error is thrown: the storage returns which write it accepted.
  */
 export class JobistemerError extends Error {
   override readonly name = 'JobistemerError'
@@ -128,7 +128,7 @@ export class JobistemerError extends Error {
     return this.statusCode
   }
 
-  /** Whether a web server may send the error's message to its client: true for a status from 400 to 499. */
+  /** Whether a web server may send the error's message to the sender of the HTTP request: true for a status from 400 to 499. */
   get expose(): boolean {
     const { statusCode = 500 } = this
     return statusCode < 500

@@ -122,8 +122,8 @@ export interface SchedulerEvents {
     readonly report: ExecutionReport
     /**
      * True if another node than the owner canceled the occurrence, usually by force. That node has already emitted
-     * `occurrence.canceled`, so a listener that counts ends must not count this event. Absent if a client canceled the
-     * occurrence, because clients emit no events.
+     * `occurrence.canceled`, so a listener that counts ended occurrences must not count this event. Absent if a client canceled
+     * the occurrence, because clients emit no events.
      */
     readonly isToldBefore?: true
   }
@@ -189,7 +189,7 @@ export interface SchedulerEvents {
   /**
    * The clock that the engine follows, this node's or the storage's, has jumped ahead by `byMs`, or back if `byMs` is negative.
    * At a start, `byMs` is the lead of the storage's clock over this node's. Until `clock.confirmed` this node starts no runs
-   * and takes over none; its active runs continue.
+   * and takes over no runs. Its active runs continue.
    */
   'clock.unconfirmed': { readonly clock: 'node' | 'storage'; readonly byMs: number }
   /**
@@ -212,15 +212,15 @@ export interface SchedulerEvents {
   /** This node has seen no heartbeat of another node for `deadAfter`. The living nodes take over the runs of that node. */
   'node.lost': NodeEvent & { readonly silentForMs: number }
   /**
-   * The storage has accepted no heartbeat of this node for 80 % of `deadAfter`. This node takes no new work.
-   * `whileIsolated` decides whether its runs continue or are aborted; peers may take them over.
+   * The storage has accepted no heartbeat of this node for 80 % of `deadAfter`. This node takes no new work. `whileIsolated`
+   * decides whether the runs of this node continue or are aborted. Peers may take over these runs.
    */
   'node.isolated': { readonly node: string; readonly unheardForMs: number }
   /** The storage accepts the heartbeats of this node again. */
   'node.rejoined': { readonly node: string }
   /**
-   * Code blocked the event loop of this node for `blockedMs`; the node ran nothing else and sent no heartbeat. `jobs`:
-   * the job whose handler or schedule blocked it, if known; otherwise up to ten jobs that ran then.
+   * Code blocked the event loop of this node for `blockedMs`; the node ran nothing else and sent no heartbeat. `jobs`: the job
+   * whose handler or schedule blocked the event loop, if known; otherwise up to ten jobs that ran then.
    */
   'engine.blocked': { readonly blockedMs: number; readonly jobs: readonly string[] }
   /** An unexpected failure inside the engine, such as a schedule that throws or a storage that was closed too early. */

@@ -25,8 +25,8 @@ const uuid = {
   attempt: uuidV5In('6ba7b814-9dad-11d1-80b4-00c04fd430c8', 'attempt_'),
 }
 
-// Cache of job ids by name, because programs that trigger many runs name the same few jobs. Its size is bounded, so that many
-// names do not fill memory.
+// Cache of job ids by name, because programs that trigger many runs use the names of the same few jobs. The size of the cache
+// is bounded, so that many names do not fill memory.
 const jobIds = new Map<string, JobId>()
 
 /**
@@ -155,9 +155,9 @@ export function uuidV5In<Prefix extends string = ''>(
   }
 }
 
-// Returns the UUIDv5 digest of RFC 9562, section 5.5. This is own code because every occurrence needs an id on the hot
-// path. With Node's one-shot `hash` an id takes 1.0 µs; the uuid package takes 6.4 µs. The tests compare the ids with
-// that package's.
+// Returns the UUIDv5 digest of RFC 9562, section 5.5. This function exists because every occurrence needs an id on the hot
+// path. With Node's one-shot `hash` an id takes 1.0 µs; the uuid package takes 6.4 µs. The tests compare the ids with that
+// package's.
 function digestOf(namespace: Buffer, name: string): string {
   // UTF-8 takes at most three bytes for a UTF-16 unit.
   const room = namespace.length + name.length * 3

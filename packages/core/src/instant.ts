@@ -46,7 +46,7 @@ function readInstant(input: InstantInput): number {
     if (input instanceof Date) return input.getTime()
     if (typeof input === 'object' && input !== null && typeof input.toMillis === 'function') return input.toMillis()
   } catch {
-    // The value only resembles a date, because its `getTime` or `toMillis` throws. It counts as invalid.
+    // The value only resembles a date: its `getTime` or `toMillis` throws. So the code below rejects it as invalid.
   }
   return Number.NaN
 }

@@ -100,15 +100,15 @@ export interface PruneOptions extends CallOptions {
 /** Operations on stored jobs and their occurrences, which schedulers and clients offer. */
 export interface JobOperations {
   /**
-   * Runs a job now, outside its schedule, under the job's overlap policy. Resolves when the occurrence is stored, not when
-   * the occurrence has ended. With `transaction`, the storage writes the occurrence in that transaction. The occurrence is
-   * visible after the commit, and then waits for a claim even if this node has a free permit. `skipped` of the result says
-   * whether the overlap policy `skip` dropped the request.
+   * Runs a job now, outside its schedule, under the job's overlap policy. Resolves when the occurrence is stored, not when the
+   * occurrence has ended. With `transaction`, the storage writes the occurrence in that transaction. The occurrence is visible
+   * after the commit, and then waits for a claim even if this node has a free permit. `skipped` of the result says whether the
+   * overlap policy `skip` kept the request from running.
    * @throws JobistemerError `QUEUE_FULL` when `maxQueued` occurrences of the job are queued, or the storage has no room for a
-   *   further live occurrence of the job; nothing is stored; `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, and
-   *   `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION` or `UNKNOWN_OPTION` for a bad option; `INVALID_PAYLOAD` for data
-   *   that do not fit the job's payload schema, if this process has the schema; `WAIT_TIMEOUT` when that schema does not answer
-   *   within the timeout; `INVALID_TRANSACTION`, `TRANSACTION_NOT_SUPPORTED`
+   * further live occurrence of the job; nothing is stored; `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, and
+   * `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION` or `UNKNOWN_OPTION` for a bad option; `INVALID_PAYLOAD` for data
+   * that do not fit the job's payload schema, if this process has the schema; `WAIT_TIMEOUT` when that schema does not answer
+   * within the timeout; `INVALID_TRANSACTION`, `TRANSACTION_NOT_SUPPORTED`
    */
   trigger(name: string, options?: TriggerOptions): Promise<TriggerResult>
   /**
@@ -172,17 +172,18 @@ export interface JobOperations {
   cancelSlot(name: string, at: InstantInput, options?: InterventionOptions): Promise<CancelResult>
   /**
    * Pauses a job on all nodes, until `resume` or until the end that `until` or `for` sets. During the pause no run of the job
-   * starts, and the nodes record its slots as skipped. Active runs continue. A slot lies in the pause if its instant does.
+   * starts, and the nodes record its slots as skipped. Active runs continue. The pause skips the slots whose instants are
+   * within the pause.
    *
    * Of several pauses the longest wins: a pause without an end replaces a pause with an end, and a later end replaces an
    * earlier end. A pause that would not end later changes nothing. For a shorter pause, resume the job first.
    * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`, `UNKNOWN_OPTION`; `INVALID_INSTANT`, `INVALID_DURATION`;
-   *   `INVALID_ARGUMENT` if `until` is not in the future, or is given together with `for`
+   * `INVALID_ARGUMENT` if `until` is not in the future, or is given together with `for`
    */
   pause(name: string, options?: PauseOptions): Promise<void>
   /**
-   * Pauses all jobs of a tag or an owner and returns their names. The call leaves out jobs whose present pause ends at the same
-   * time or later. Jobs that are added later are not paused.
+   * Pauses all jobs of a tag or an owner and returns their names. The call leaves out jobs that are already paused until the
+   * end of the new pause or longer. Jobs that are added later are not paused.
    * @throws JobistemerError `INVALID_ARGUMENT` for a filter without a tag or owner, and the errors of {@link pause}
    */
   pauseAll(filter: JobSelection, options?: PauseOptions): Promise<readonly string[]>
@@ -302,25 +303,25 @@ export interface JobOperations {
    */
   waitFor(id: OccurrenceId, options?: WaitOptions): Promise<Occurrence>
   /**
-   * Iterates over changes, so that open pages and waiting scripts know what to read again: `for await (const { kind }
-   * of client.changes()) …`. A change names the kind of data, not the new values.
+   * Iterates over changes, so that open pages and waiting scripts know what to read again: `for await (const { kind } of
+   * client.changes()) …`. A change names the kind of data, not the new values.
    *
    * The first change is `start`: data that the caller reads after this change stays current until a further change. While an
    * iteration waits, this process polls the storage once per `interval`, and up to four times a second after wake-ups. A poll
    * takes at most twelve small calls, usually five, whatever the size of the storage. All iterations of one client share the
-   * polls; without a waiting iteration there are none. The iteration merges unread changes, so a slow reader misses none and
-   * delays no other reader.
+   * polls; without a waiting iteration the client does not poll. The iteration merges unread changes, so a slow reader misses
+   * none and delays no other reader.
    *
    * If the storage fails, the iteration yields `away`, and `back` once the storage answers again. The iteration ends when the
    * caller leaves it, when the `signal` fires, and when this client is closed or this scheduler shut down. The iteration also
    * ends, after `away`, if the storage is closed or gone for good (`STORAGE_CLOSED`, `STORAGE_REPLACED`).
    *
    * A poll compares counts, next slots, running occurrences, the latest failures, definitions and nodes. It does not detect a
-   * triggered run that begins and completes on another node between two polls; on DynamoDB this applies to any run. Nor does
-   * it detect progress of runs, or removal by retention. A page that shows such data must read the data again every few
-   * seconds. A node is lost if this process, while it iterates, has seen no heartbeat of that node for its `deadAfter`.
-   * @throws JobistemerError at once `INVALID_ARGUMENT`, `INVALID_DURATION`, `UNKNOWN_OPTION`; `SCHEDULER_STATE` when
-   * this client is closed, or this scheduler does not run
+   * triggered run that begins and completes on another node between two polls; on DynamoDB this applies to any run. Nor does it
+   * detect progress of runs, or removal by retention. A page that shows such data must read the data again every few seconds. A
+   * node is lost if this process, while it iterates, has seen no heartbeat of that node for its `deadAfter`.
+   * @throws JobistemerError at once `INVALID_ARGUMENT`, `INVALID_DURATION`, `UNKNOWN_OPTION`; `SCHEDULER_STATE` when this
+   * client is closed, or this scheduler does not run
    */
   changes(options?: ChangesOptions): AsyncIterable<Change>
   /**

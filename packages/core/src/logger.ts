@@ -8,13 +8,13 @@ import { systemClock } from './system-clock.ts'
 
 /** The logger to which Jobistemer writes; `console` and pino loggers fit. Fields come first, as in pino. */
 export interface Logger {
-  /** For steps that matter only for debugging. */
+  /** Logs a step that matters only for debugging. */
   debug(fields: object, message: string): void
-  /** For starts, stops and changes. */
+  /** Logs a start, a stop or a change. */
   info(fields: object, message: string): void
-  /** For problems that the engine handles itself, such as a failed attempt with a retry left. */
+  /** Logs a problem that the engine handles itself, such as a failed attempt with a retry left. */
   warn(fields: object, message: string): void
-  /** For failures that need attention: a task without a retry left, a failing schedule, hook or storage. */
+  /** Logs a failure that needs attention: a task without a retry left, or a schedule, hook or storage that fails. */
   error(fields: object, message: string): void
 }
 
@@ -52,7 +52,10 @@ function write(level: string, given: unknown, message: unknown): void {
   )
 }
 
-/** Returns whether a line of a stack names a file. Such lines are not masked, because paths of packages contain `@`. */
+/**
+ * Returns whether a line of a stack names a file. The logger does not mask passwords in such lines, because paths of packages
+ * contain `@`.
+ */
 function isFrame(line: string): boolean {
   return line.startsWith('    at ')
 }
@@ -64,14 +67,17 @@ function escaped(text: string): string {
   )
 }
 
-/** Prints the value of a field without throwing. Prints values that JSON lacks as Node's `inspect` does. */
+/**
+ * Prints the value of a field without throwing. A value that JSON cannot represent is printed as Node's `inspect` prints it.
+ */
 function printField(value: unknown): string {
   if (typeof value === 'string' && /^[\w.:*-]+$/.test(value)) return value
   try {
     if (value instanceof Date) return Number.isNaN(+value) ? 'Invalid Date' : value.toISOString()
     if (!isErrorLike(value)) return JSON.stringify(value) ?? print(value)
   } catch {
-    // `JSON.stringify` throws for a BigInt, for a cyclic object and for an object whose `toJSON` throws.
+    // `JSON.stringify` throws for a BigInt, for a cyclic object and for an object whose `toJSON` throws. The function then
+    // prints the value as `inspect` does.
   }
   return print(value)
 }
@@ -85,7 +91,7 @@ function print(value: unknown): string {
       ' ',
     )
   } catch {
-    // Members of the value can be getters that throw.
+    // If a member of the value is a getter that throws, the logger prints a replacement for the value.
     return unreadable
   }
 }
@@ -100,7 +106,10 @@ export function lineOf(given: unknown, message: unknown): { readonly fields: unk
   return { fields: isErrorLike(fields) ? { err: fields } : fields, message: isTextFirst ? given : message }
 }
 
-/** Returns `fields` with the fields of a log line added. Never throws, whatever the caller passes as fields. */
+/**
+ * Returns `fields` together with the members of `others`, the fields of a log line. Never throws, whatever value the caller of
+ * the logger passes as `others`.
+ */
 function withFields(fields: object, others: unknown): object {
   if (typeof others !== 'object' || others === null) return fields
   return orElse(() => ({ ...fields, ...others }), null) ?? { ...fields, ...readableFields(others) }

@@ -8,11 +8,13 @@ import { orElse } from './or-else.ts'
  */
 export class NonRetryableError extends Error {
   override readonly name: string = 'NonRetryableError'
-  /** The engine checks this property, not the class, so that errors of another copy of this package count too. */
+  /** The engine checks this property, not the class. So an error of another copy of this package has the same effect. */
   readonly retryable = false
 }
 
-/** Returns whether a thrown error has `retryable: false`. The `retryable` of its causes and inner errors does not count. */
+/**
+ * Returns whether a thrown error has `retryable: false`. The `retryable` of its causes and of its inner errors has no effect.
+ */
 export function isNonRetryable(thrown: unknown): boolean {
   return orElse(() => Object(thrown).retryable === false, false)
 }

@@ -78,7 +78,7 @@ export interface ListedOccurrence extends Occurrence {
 
 /** A failure in a list. */
 export interface Failure extends ListedOccurrence {
-  /** The later completed run that makes up for this failure; `null` if no completed run does. */
+  /** The later completed run that makes up for this failure; `null` if no completed run makes up for it. */
   readonly resolvedBy: OccurrenceId | null
 }
 

@@ -87,7 +87,7 @@ export interface AttemptReport {
   readonly progress: ProgressReport | null
   /** With `keepLogs`: the last lines that the attempt's handler logged, within the size limits. Otherwise empty. */
   readonly logs: readonly LogLine[]
-  /** Number of earlier lines of the attempt that the node dropped, because of the size limits. */
+  /** Number of earlier lines of the attempt that the node left out, because of the size limits. */
   readonly droppedLogs: number
 }
 

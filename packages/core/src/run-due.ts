@@ -34,7 +34,7 @@ export interface RunDueReport {
   readonly handedBack: number
   /**
    * Number of runs whose handlers did not stop in time. A call that begins at least 5 s after the end of this call's budget
-   * takes these runs over. Runs of isolated tasks do not count: the call kills their children and hands the runs back.
+   * takes over these runs. The number leaves out runs of isolated tasks: the call kills their children and hands the runs back.
    */
   readonly leftBehind: number
   /** Number of runs that the call took over from dead nodes and earlier calls. */

@@ -57,7 +57,7 @@ export interface SchedulerOptions {
    * prefetch jobs whose `executionTimeout` is below 1 s. 0 disables prefetch; at most 10,000. Default 100.
    */
   readonly prefetch?: number
-  /** Settings for all jobs of this node. Each job and each task can override them. */
+  /** Settings for all jobs of this node. A setting of a job, or of a task, replaces the setting here. */
   readonly defaults?: JobSettingsInput
   /**
    * Where the scheduler writes its log. Default: warnings and errors go to stderr; `silentLogger` discards them. `console` and
@@ -95,10 +95,14 @@ export interface SchedulerOptions {
    * exit code that the program has set stays. `true`: SIGTERM and SIGINT. Default: none.
    */
   readonly handleSignals?: boolean | readonly ShutdownSignal[]
-  /** How long a shutdown lets runs continue before it fires their signals. `shutdown` can override this time. Default 20 s. */
+  /**
+   * How long a shutdown lets runs continue before it fires their signals. The option `gracePeriod` of `shutdown` replaces this
+   * time. Default 20 s.
+   */
   readonly gracePeriod?: DurationInput
   /**
-   * How long a shutdown waits for handlers after it has fired their signals. `shutdown` can override this time. Default 5 s.
+   * How long a shutdown waits for handlers after it has fired their signals. The option `abortGracePeriod` of `shutdown`
+   * replaces this time. Default 5 s.
    */
   readonly abortGracePeriod?: DurationInput
   /**

@@ -12,8 +12,8 @@ export interface ShutdownOptions {
    */
   readonly gracePeriod?: DurationInput
   /**
-   * How long the shutdown waits for handlers after their signals have fired. The shutdown then leaves the remaining runs
-   * behind. Default: the scheduler's `abortGracePeriod`, 5 s.
+   * How long the shutdown waits for handlers after their signals have fired. Then the shutdown no longer waits for handlers
+   * that still run. Default: the scheduler's `abortGracePeriod`, 5 s.
    */
   readonly abortGracePeriod?: DurationInput
 }
@@ -34,14 +34,14 @@ export interface Scheduler extends JobOperations, AsyncDisposable {
   readonly incarnation: string
   /**
    * Stores the definitions, decides the missed slots, and begins to run jobs. Resolves once jobs are being scheduled. If the
-   * storage does not answer, `start` repeats its calls until it does.
+   * storage does not answer, `start` repeats its calls until the storage answers.
    *
-   * A stored schedule that differs from the one in this node's code does not fail the start. If this node cannot revive the
-   * stored schedule, this node logs one error and leaves the job's slots to other nodes. It still runs the occurrences that
-   * those nodes create.
+   * A stored schedule may differ from the schedule in this node's code; `start` does not reject then. If this node cannot
+   * revive the stored schedule, this node logs one error and leaves the job's slots to other nodes. It still runs the
+   * occurrences that those nodes create.
    * @throws JobistemerError `SCHEDULER_STATE` when the scheduler was started before or is shut down meanwhile; `NODE_ID_IN_USE`
-   *   when a node of this name lives; `UNKNOWN_SCHEDULE_TYPE` when one of its `jobs` replaces a stored schedule that has slots
-   *   to decide and that this node cannot revive
+   * when a node of this name lives; `UNKNOWN_SCHEDULE_TYPE` when one of its `jobs` replaces a stored schedule that has slots to
+   * decide and that this node cannot revive
    */
   start(): Promise<void>
   /**

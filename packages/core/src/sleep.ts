@@ -18,7 +18,7 @@ export function sleepOn(
       reject(signal?.reason)
     }
     const look = () => {
-      // A clock cuts a timer to 1 min, so a long sleep needs several timers.
+      // The clock may end a timer after 1 min, so a long sleep needs several timers.
       if (clock.monotonic() < end) {
         timer = clock.setTimer(end - clock.monotonic(), look)
         return
@@ -32,8 +32,8 @@ export function sleepOn(
 }
 
 /**
- * Sleeps as {@link sleepOn}, for `context.sleep`. The sleep does not keep the process alive: while the engine runs, its
- * agenda does, and after the engine's end no caller waits for the handler.
+ * Sleeps as {@link sleepOn}, for `context.sleep`. The timer of the sleep does not keep the process alive. While the engine
+ * runs, the timer of its agenda keeps the process alive. After the engine's end, no caller waits for the handler.
  */
 export function sleepInHandler(clock: Clock, milliseconds: number, signal: AbortSignal): Promise<void> {
   const unreferenced: Pick<Clock, 'monotonic' | 'setTimer'> = {

@@ -20,7 +20,7 @@ export type SchemaResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly SchemaIssue[] }
 
-/** One fault of an invalid value, and where in the value it lies. */
+/** One fault of an invalid value, and the position of the fault in the value. */
 export interface SchemaIssue {
   readonly message: string
   /** The keys that lead to the fault, from the outside in. A library may give a key as an object with further members. */

@@ -33,16 +33,16 @@ export function machineMonotonic(): number {
 }
 
 /**
- * Calls back after the present turn of the event loop. So a caller can collect work during the turn, and handle all of it at
- * once.
+ * Calls `callback` after the present turn of the event loop. So a caller can collect items during the turn, and then handle all
+ * of them at once.
  */
 export function afterThisTurn(callback: () => void): void {
   setImmediate(callback)
 }
 
 /**
- * Returns the number of events from outside the process so far, such as the end of a file read; timers do not count. Always 0
- * in Node 21 and Node 22 before 22.8, which do not report it.
+ * Returns the number of events from outside the process so far, such as the end of a file read. Timers are no such events.
+ * Always 0 in Node 21 and in Node 22 before 22.8: these versions do not report the number.
  */
 export function eventsHeard(): number {
   const { uvMetricsInfo } = performance.nodeTiming as { readonly uvMetricsInfo?: { readonly events: number } }
@@ -55,7 +55,7 @@ export function cpuMs(): number {
   return (user + system) / 1000
 }
 
-/** Returns a random number in `[0, 1)`. For jitter only: the coordination of nodes never uses random numbers. */
+/** Returns a random number in `[0, 1)`. It serves only for jitter: the coordination of nodes never uses random numbers. */
 export function random(): number {
   return Math.random()
 }

@@ -381,7 +381,10 @@ export interface Tick {
   readonly isLate: boolean
   /** Number of earlier instants that were due at the same time as this one, and therefore get no tick. Counted up to 10,000. */
   readonly skipped: number
-  /** Number of ticks that this reader lost just before this tick, because it had more than `maxUnread` unread ticks. */
+  /**
+   * Number of ticks that the ticker removed before this reader read them, just before this tick: the reader had more than
+   * `maxUnread` unread ticks.
+   */
   readonly dropped: number
 }
 

@@ -16,8 +16,8 @@ export const upkeepMs = 60_000
 export const lookMs = 1000
 
 /**
- * Difference of two clocks, in ms, up to which both clocks count as right. NTP keeps clocks within some ms. A larger difference
- * is reported, or shows that a clock was set or that the machine slept.
+ * Difference of two clocks, in ms, up to which the node regards both clocks as right. NTP keeps clocks within some ms. A larger
+ * difference is reported, or shows that a clock was set or that the machine slept.
  */
 export const maxClockSkewMs = 1000
 
@@ -77,7 +77,7 @@ export const longestPrintedValue = 80
 
 /**
  * Maximum size of a result, or of the data of a request, in bytes of JSON. Each write of an occurrence carries these bytes, and
- * storages limit a record.
+ * storages limit the size of a record.
  */
 export const mostJsonBytes = 131_072
 

@@ -72,7 +72,7 @@ describe('the agenda of a node', () => {
     expect(log).toEqual([['slot of -5000', 0]])
   })
 
-  it('reports a slot whose instant was set twice only at the second instant, and no slot whose instant was set to null', async () => {
+  it('reports a slot whose instant was set twice only at the second instant, and does not report a slot whose instant was set to null', async () => {
     const { clock, agenda, log, slot } = world()
     agenda.start()
     agenda.slotsLaunched()
@@ -118,7 +118,7 @@ describe('the agenda of a node', () => {
     expect(log).toEqual([1000, 2000, 3000].map((at) => [`slot of ${at}`, at]))
   })
 
-  it('updates the priority of a slot that it holds, and ignores a slot that it does not hold', () => {
+  it('changes the priority of a slot that it has, and ignores a priority for a slot that it does not have', () => {
     const { agenda, slot } = world()
     const [moved, other] = [slot(1000), slot(900)]
     const gone = slot(800)
@@ -148,7 +148,7 @@ describe('the agenda of a node', () => {
     expect(log.at(-1)).toEqual(['slot of 2000', 3000])
   })
 
-  it('rings each alarm once, in the order of the alarms’ delays', async () => {
+  it('rings each alarm once, in the order of the times for which the alarms are set', async () => {
     const { clock, agenda, log, alarm } = world()
     agenda.start()
     agenda.setAlarm(alarm('late'), 300)

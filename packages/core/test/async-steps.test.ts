@@ -22,7 +22,7 @@ function sizesOf(steps: readonly LedgerStep[]): readonly number[] {
 }
 
 describe.each(['call', 'job'] as const)('in an asynchronous ledger that runs one step for each %s, a step', (unit) => {
-  it('gives the answers and wake-ups of its last try if the ledger repeats the step', async () => {
+  it('returns the answers and the wake-ups of its last try if the ledger repeats the step', async () => {
     const data = new AsyncData()
     const { ledger, storage } = open({ unit, data })
     const { storage: rival } = open({ unit, data })
@@ -36,7 +36,8 @@ describe.each(['call', 'job'] as const)('in an asynchronous ledger that runs one
     const [answer] = await storage.createOccurrences({ now: 100, owner, items: [slot(job, 100)] })
     expect(answer).toMatchObject({ outcome: 'exists', state: 'pending', watermark: 100, nextAt: 200 })
     expect([ledger.steps.length, ledger.decisions]).toEqual([1, 2])
-    // The step repeated its decision. Only the first decision, which was not committed, would have sent the wake-up `due`.
+    // The ledger repeated the step. Only the first decision of the step would have sent the wake-up `due`, and that decision
+    // was not committed.
     expect(ledger.told).toEqual([])
   })
 
@@ -97,7 +98,7 @@ describe.each(['call', 'job'] as const)('in an asynchronous ledger that runs one
     expect(statesOf(await storage.createOccurrences({ now: 200, owner, items }))).toEqual(['pending', 'pending'])
   })
 
-  it('that deletes a job reports no occurrence as canceled whose end the ledger could not store', async () => {
+  it('that deletes a job lists an occurrence as canceled only if the ledger has stored the end of the occurrence', async () => {
     const { ledger, storage } = open({ unit })
     const [job] = await createJobs(storage, ['alpha'], 'allow')
     if (job === undefined) throw new TypeError('no job')
@@ -125,7 +126,7 @@ describe('a storage call on a ledger with one step for each call', () => {
 })
 
 describe('a storage call on a ledger with separate steps for each job', () => {
-  it('is split into one or more steps for each job, none larger than the ledger’s `itemsPerStep`', async () => {
+  it('is split into one or more steps for each job, and no step has more items than the ledger’s `itemsPerStep`', async () => {
     const { ledger, storage } = open({ unit: 'job', itemsPerStep: 2 })
     const [alpha, beta] = await createJobs(storage, ['alpha', 'beta'], 'allow')
     if (alpha === undefined || beta === undefined) throw new TypeError('no jobs')
@@ -149,7 +150,7 @@ describe('a storage call on a ledger with separate steps for each job', () => {
     expect(ledger.mostAtOnce).toBe(most)
   })
 
-  it('rejects after all started steps have ended, if one of its steps fails', async () => {
+  it('rejects if one of its steps fails, but only after all started steps have ended', async () => {
     const { ledger, storage } = open({ unit: 'job', concurrency: 2 })
     let commits = 0
     ledger.beforeCommit = () => {
@@ -188,7 +189,7 @@ describe('the method quickSettle of an adapter', () => {
 })
 
 describe('the methods of an adapter that handle whole calls without a step', () => {
-  it('receive each item whose job has no other item in the call; steps process all other items, and the rejected items', async () => {
+  it('receive each item whose job has no other item in the call; steps process the remaining items and each item that a method refuses', async () => {
     const { ledger, storage } = open({ unit: 'call' })
     const [alpha, beta, gamma] = await createJobs(storage, ['alpha', 'beta', 'gamma'], 'allow')
     if (alpha === undefined || beta === undefined || gamma === undefined) throw new TypeError('no jobs')
@@ -314,7 +315,8 @@ describe('a claim that reads several pages', () => {
     data.apply([{ table: 'occurrences', key: asked.id, value: asked }])
     const item = { ...addressOf(job, 300), reason: 'operator', actor: null, mode: 'request' } as const
     await storage.cancel({ now: 300, items: [item] })
-    // The list of cancel requests may be older than the claim, so it lacks the claimed occurrence.
+    // The test reads the list of cancel requests before the claim. So the list lacks the request for the occurrence that the
+    // claim takes.
     const found = await ledger.cancelRequested(owner)
     ledger.cancelRequested = async () => found
     const answer = await storage.claim({ ...claim, now: 300, limit: 9 })

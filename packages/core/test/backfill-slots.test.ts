@@ -28,7 +28,7 @@ describe('the present schedule of a timeline', () => {
 })
 
 it.each(['oldest_first', 'newest_first'] as const)(
-  'a backfill in the order %s yields to the event loop while the backfill searches slots that are slow to compute',
+  'a backfill in the order %s yields to the event loop while it searches for slots of a schedule that is slow to compute',
   async (order) => {
     let now = 0
     const took = (slot: number): number => {

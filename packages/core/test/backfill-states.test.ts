@@ -46,7 +46,7 @@ it('a backfill runs a slot again if a later run displaced the slot’s run, but 
   expect(await standingOf(displaced, { ...displaced, key: 'other' })).toBe('ended')
 })
 
-it('a backfill skips a slot that has an ended run, even if the slot’s run with the highest number was displaced', async () => {
+it('a backfill skips a slot that has an ended run, even if the latest run of the slot was displaced', async () => {
   expect(await standingOf(displaced, failed, displaced)).toBe('ended')
   expect(await standingOf({ ...failed, key: 'other' }, displaced)).toBe('open')
   expect(await standingOf({ state: 'pending', reason: 'delayed', token: 0 }, displaced)).toBe('live')

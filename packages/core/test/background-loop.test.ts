@@ -38,7 +38,7 @@ it('a background loop runs one round at a time, and one more after any number of
   expect([rounds.length, work.underWay]).toEqual([2, null])
 })
 
-it('a background loop that is woken during a round calls its option `again` after the round, and starts no further round itself', async () => {
+it('a background loop that is woken during a round calls its option `again` after the round, and does not start the next round itself', async () => {
   let asked = 0
   const work = loop({ again: () => asked++ })
   work.run()
@@ -59,7 +59,7 @@ it('a background loop whose alarm is set again starts a round at the new time, a
   expect(rounds.map(({ byAlarm }) => byAlarm)).toEqual([true, false])
 })
 
-it('a background loop reports the error of a round, except EngineStopped, and continues', async () => {
+it('a background loop reports every error of a round except EngineStopped, and continues with the next round', async () => {
   const work = loop()
   const error = new Error('no')
   work.run()
@@ -91,7 +91,7 @@ it('a stopped background loop finishes the round in progress and starts no furth
   expect([rounds.length, work.isStopped]).toEqual([1, true])
 })
 
-it('several `ask` calls of AfterTurn in one turn of the event loop cause one call of its function after that turn', async () => {
+it('several calls of `ask` of AfterTurn in one turn of the event loop cause one call of the given function after this turn', async () => {
   let done = 0
   const flush = new AfterTurn(() => done++)
   flush.ask()

@@ -41,7 +41,7 @@ function caller(): Entry['asked'] {
 
 /** Makes a batcher on a storage whose calls the test ends one by one. Records each violated rule in `broken`. */
 function world({ hasCallers, isSerial }: { readonly hasCallers: boolean; readonly isSerial: boolean }) {
-  // The test removes `track`, so that the virtual clock does not wait for storage calls that the test holds back.
+  // Without the member `track`, the virtual clock does not wait for storage calls. The test ends these calls itself.
   const { track: _, ...clock } = virtualClock('2026-01-01T00:00:00Z')
   const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
   agenda.start()
@@ -193,7 +193,10 @@ async function heal({ clock, batcher, held, state, settle }: World): Promise<voi
 }
 
 const plans = fc.array(actions, { maxLength: 40 })
-/** Found by a random run: after a lost answer, the caller of the last entry that is retried gives up. */
+/**
+ * A sequence that a random run of this test once found: the caller of the last entry gives up, and then the answer to a call is
+ * lost.
+ */
 const lastCallerGivesUp: [readonly Action[]] = [
   [
     { kind: 'add', isBad: false, count: 5 },
@@ -211,7 +214,7 @@ const kinds = [
 describe.each(kinds)(
   'a batcher (its requests have callers: $hasCallers, it makes one call at a time: $isSerial)',
   (kind) => {
-    it('ends each entry exactly once, however the storage and the callers behave', async () => {
+    it('ends each request exactly once, however the storage and the callers behave', async () => {
       const property = fc.asyncProperty(plans, async (steps) => {
         const made = await run(steps, kind)
         await heal(made)
@@ -222,7 +225,7 @@ describe.each(kinds)(
       await fc.assert(property, { numRuns: byEffort(60), examples: [lastCallerGivesUp] })
     })
 
-    it('sends nothing after it was stopped, and aborts the waiting entries', async () => {
+    it('sends no request after it was stopped, and aborts the waiting requests', async () => {
       const property = fc.asyncProperty(plans, fc.nat(5), async (steps, later) => {
         const made = await run(steps, kind)
         const answered = made.entries.filter(({ outcome }) => outcome !== null)

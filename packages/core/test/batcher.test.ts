@@ -26,7 +26,7 @@ class Caller implements Asked {
 }
 
 function world({ maxBatch = 1000, retries = true } = {}) {
-  // The test removes `track`, so that the virtual clock does not wait for storage calls that the test holds back.
+  // Without the member `track`, the virtual clock does not wait for storage calls. The test ends these calls itself.
   const { track: _, ...clock } = virtualClock('2026-01-01T00:00:00Z')
   const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
   agenda.start()
@@ -137,7 +137,7 @@ describe('a batched request', () => {
     expect(await second).toBe('second done')
   })
 
-  it('is not repeated once all callers of its batch have given up', async () => {
+  it('is not repeated once the callers of all requests of its batch have given up', async () => {
     const { ask, calls, clock, storageOf } = world()
     storageOf.fails = () => true
     const callers = [new Caller(), new Caller()]
@@ -154,7 +154,7 @@ describe('a batched request', () => {
     storageOf.fails = (items) => items.includes('bad')
     void ask('bad').catch(() => undefined)
     await turns()
-    // The answer arrives although the clock does not advance.
+    // The clock stands still, so no retry of `bad` happens. The answer to `good` arrives nevertheless.
     expect(await ask('good')).toBe('good done')
     await clock.advance(20_000)
   })
@@ -209,7 +209,7 @@ describe('a batched request', () => {
     expect(calls).toEqual([['first'], ['bad', 'good'], ['good']])
   })
 
-  it('fails if its storage call fails and retries are off; requests of other storage calls succeed', async () => {
+  it('fails if its storage call fails and retries are switched off, while requests of other storage calls succeed', async () => {
     const { ask, storageOf } = world({ maxBatch: 2, retries: false })
     storageOf.fails = (items) => items.includes('item 1')
     const answers = await Promise.allSettled(names(4).map((name) => ask(name)))

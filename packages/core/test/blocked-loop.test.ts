@@ -60,7 +60,7 @@ it('the report of a blocked event loop without a known cause names at most ten j
   expect(told).toMatchObject([{ jobs: ['before', ...Array.from({ length: 9 }, (_, index) => `after ${index}`)] }])
 })
 
-it('the report of a blocked event loop names neither quick handlers nor handlers that were slow in an earlier interval', async () => {
+it('the report of a blocked event loop names neither quick handlers nor handlers that were slow only before the block', async () => {
   blockedLoop.held('slow long ago', 700)
   await clock.advance({ seconds: 3 })
   blockedLoop.held('quick', 400)

@@ -70,7 +70,7 @@ describe('the permits of a node', () => {
     expect(capacity.roomToClaim()).toBe(1)
   })
 
-  it('are not available while a storage call in progress has reserved them', () => {
+  it('are not available while they are reserved for a storage call in progress', () => {
     const capacity = capacityOf({ limit: 3 })
     capacity.enter(holder('first'))
     capacity.reserve(1)
@@ -116,7 +116,7 @@ describe('the permits of a node', () => {
     expect(capacity.roomForRequest()).toBe(false)
   })
 
-  it('are awaited by a run for at most 100 ms; then the run is handed back to the storage', async () => {
+  it('are awaited by a run for at most 100 ms, after which the node hands the run back to the storage', async () => {
     const capacity = capacityOf({ limit: 1 })
     capacity.enter(holder('first'))
     capacity.enter(holder('second'))
@@ -128,7 +128,7 @@ describe('the permits of a node', () => {
     expect(log).toEqual(['first starts', 'second is handed back'])
   })
 
-  it('are awaited for at most 100 ms by a run of low priority too; then the run is handed back to the storage', async () => {
+  it('are awaited for at most 100 ms even by a run of low priority, after which the node hands the run back to the storage', async () => {
     const capacity = capacityOf({ limit: 1 })
     capacity.enter(holder('first'))
     capacity.enter(holder('second', 2))
@@ -217,7 +217,7 @@ describe('the prefetch of due slots', () => {
 })
 
 describe('due slots without a free permit', () => {
-  it('wait on the node for at most 100 ms; the signal room reports a free permit', () => {
+  it('wait on the node for at most 100 ms, and the signal `room` reports a free permit', () => {
     const capacity = capacityOf({ limit: 1 })
     const first = holder('first')
     capacity.enter(first)
@@ -262,7 +262,7 @@ describe('due slots that found no permit within 100 ms', () => {
   const isHeld = (capacity: Capacity, taken: number, lateMs = 100) =>
     capacity.holds(clock.now() - lateMs, settings, taken, clock.now())
 
-  it('are stored for other nodes up to the number of permits, and the rest waits on the node', () => {
+  it('are stored for other nodes up to the number of this node’s permits, and the remaining slots wait on this node', () => {
     const capacity = busy(1)
     expect([0, 1, 2, 3].map((taken) => isHeld(capacity, taken))).toEqual([false, false, true, true])
     expect(capacity.heldForMs).toBe(100)
@@ -277,7 +277,8 @@ describe('due slots that found no permit within 100 ms', () => {
     }
     store(4, 2)
     expect(isHeld(capacity, 0)).toBe(true)
-    // After a claim that finds no work, this node still keeps its due slots.
+    // After a claim that finds no pending work, this node still holds its due slots back, and does not store them for other
+    // nodes.
     capacity.workLeft(false, 0)
     expect(isHeld(capacity, 0)).toBe(true)
     store(4, 1)
@@ -395,7 +396,7 @@ describe('due slots of higher priority than the backlog in the storage', () => {
 })
 
 describe('pending work in the storage', () => {
-  it('causes the signal `work` as soon as it appears, and whenever a permit may be free', () => {
+  it('causes the signal `work` as soon as the node learns of it, and again whenever a permit may be free', () => {
     const capacity = capacityOf({ limit: 1 })
     capacity.offerRoom()
     expect(log).toEqual([])

@@ -20,13 +20,13 @@ describe('the Node.js options that a child process inherits from its node', () =
       ['--no-warnings'],
     ],
     ['exclude test runs, profiles and watch mode', ['--test', '--watch', '--cpu-prof', '--prof'], []],
-  ])('are only options that a child needs too: they %s', (_, given, kept) => {
+  ])('include only options that a child needs too: the inherited options %s', (_, given, kept) => {
     expect(ownOptions(given)).toEqual(kept)
   })
 })
 
 describe('the last lines of a child’s output', () => {
-  it('are at most 10, of at most 200 characters each, and leave out frames of native code', () => {
+  it('are at most ten lines of at most 200 characters each, without the stack frames of native code', () => {
     const lines = new LastLines()
     lines.add(Array.from({ length: 100 }, (_, index) => `line ${index}\n`).join(''))
     lines.add(` 1: 0xb70890 node::OOM [node]\n12: 0x1cca476 [node]\n${'x'.repeat(5000)}\nhalf a `)

@@ -56,7 +56,7 @@ describe('task runs encoded as text by codec 1', () => {
     for (const run of runs) expect(parseRuns(printRuns([run], 5), 5)).toEqual([run])
   })
 
-  it('have the compact form if they have no errors and no reasons', () => {
+  it('are encoded in the compact way if they have no errors and no reasons', () => {
     const runs: readonly TaskRunRecord[] = [
       {
         task: 'work',

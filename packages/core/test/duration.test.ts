@@ -18,7 +18,7 @@ describe('a duration option', () => {
     expect(toDurationMs(input, 'timeout')).toBe(milliseconds)
   })
 
-  it('gives the same value from parts and from a text in ISO 8601', () => {
+  it('has the same value whether it is written in parts or as a text in ISO 8601', () => {
     const part = fc.integer({ min: 0, max: 500 })
     fc.assert(
       fc.property(part, part, part, part, (days, hours, minutes, seconds) => {
@@ -59,7 +59,7 @@ describe('a duration option', () => {
     })
   })
 
-  it('is refused outside its bounds, and the message states the bound', () => {
+  it('is refused if its value is outside its bounds, and the message states the bound', () => {
     const bounds = { min: 10, max: 1000 }
     expect(toDurationMs(10, 'interval', bounds)).toBe(10)
     expect(toDurationMs(1000, 'interval', bounds)).toBe(1000)

@@ -80,7 +80,7 @@ describe('the engine time, read from the clock of the storage', () => {
     }
   })
 
-  it('is read again at once if the machine slept between two readings, and adopts the new time of the clock after 15 s', async () => {
+  it('is read again at once if the machine slept between two readings, and adopts the storage clock’s new time after 15 s', async () => {
     const { truth, node, server, time, now } = world()
     server.answer = (value) => {
       if (server.reads !== 2) return value

@@ -54,7 +54,7 @@ describe('the stored record of an error', () => {
     expect(toErrorRecord(new AggregateError([], 'no'))).not.toHaveProperty('errors')
   })
 
-  it('has the same members for an error of another realm', () => {
+  it('has the name, the message and the code of an error of another realm too', () => {
     const error = runInNewContext("Object.assign(new TypeError('far away'), { code: 'E_FAR' })")
     expect(error).not.toBeInstanceOf(Error)
     expect(toErrorRecord(error)).toMatchObject({ name: 'TypeError', message: 'far away', code: 'E_FAR' })
@@ -97,7 +97,7 @@ describe('the stored record of an error', () => {
     expect(toErrorRecord(error)).toMatchObject({ name: '5', message: '{"reason":"no"}' })
   })
 
-  it('is made even if the members of the error throw', () => {
+  it('is made even if the members of the error throw when they are read', () => {
     const hostile = new Error('no')
     Object.defineProperty(hostile, 'message', {
       get() {

@@ -88,13 +88,13 @@ describe('a refused value in a message', () => {
     expect(printValue(value)).toBe(text)
   })
 
-  it('is printed as the name of its class if it has a cycle', () => {
+  it('is printed as the name of its class if it contains a cycle', () => {
     const cyclic: Record<string, unknown> = {}
     cyclic.self = cyclic
     expect(printValue(cyclic)).toBe('[object Object]')
   })
 
-  it('is printed as the name of its class if it only resembles a Date', () => {
+  it('is printed as the name of its class if it has the prototype of Date but is not a Date', () => {
     expect(printValue(Object.create(Date.prototype))).toBe('[object Object]')
   })
 

@@ -18,7 +18,7 @@ describe('an event of a scheduler', () => {
     ])
   })
 
-  it('does not reach a removed listener, and removing the listener twice is allowed', () => {
+  it('does not reach a removed listener, and a second removal of the same listener has no effect', () => {
     const hub = new EventHub(silentLogger)
     const heard: string[] = []
     const off = hub.on('scheduler.started', () => heard.push('gone'))
@@ -81,7 +81,7 @@ function visitedElements(work: () => void): number {
 }
 
 describe('20,000 listeners of one event', () => {
-  it('are added, called and removed without copying the list for each listener', () => {
+  it('are added, called and removed without copying the list of listeners each time', () => {
     const hub = new EventHub(silentLogger)
     let calls = 0
     const visited = visitedElements(() => {

@@ -24,7 +24,7 @@ describe.each(golden.vectors)(
     const occurrence = occurrenceId(job, vector.scheduledAt)
     const run = taskRunId(occurrence, task)
 
-    it('has the ids that the id functions derive for job, task, occurrence and task run', () => {
+    it('has the ids that the id functions derive for the job, the task, the occurrence and the task run', () => {
       expect({ job, task, occurrence, run }).toEqual({
         job: vector.jobId,
         task: vector.taskId,

@@ -5,7 +5,7 @@ import { type HeapEntry, IndexedHeap } from '../src/engine/runtime/indexed-heap.
 const entry = (at: number): HeapEntry => ({ at, heapIndex: -1 })
 
 describe('an IndexedHeap', () => {
-  it('returns the earliest entry first', () => {
+  it('returns the entry with the earliest instant first', () => {
     const heap = new IndexedHeap<HeapEntry>()
     for (const at of [5, 1, 4, 1, 3]) heap.push(entry(at))
     expect(Array.from({ length: 5 }, () => heap.pop()?.at)).toEqual([1, 1, 3, 4, 5])

@@ -16,7 +16,7 @@ function looseOf(most: number, jobs: readonly RegisteredJob[]): { cache: JobCach
   return { cache, overflows: () => count }
 }
 
-/** Evicts unneeded jobs without a slot up to `upTo`, and returns their names. */
+/** Evicts the unneeded jobs that have no slot up to the instant `upTo`, and returns the names of these jobs. */
 function dropped(cache: JobCache, upTo: number): string[] {
   return Array.from(cache.unneeded(upTo), (job) => {
     cache.remove(job)
@@ -43,7 +43,7 @@ describe('loose jobs in the JobCache', () => {
     expect(dropped(cache, 0)).toEqual(['b', 'c', 'd'])
   })
 
-  it('stay while this node has to launch a slot up to the given instant, or while the node creates a slot', () => {
+  it('stay while this node has to launch one of their slots up to the given instant, or creates one of their slots', () => {
     const over = Number.POSITIVE_INFINITY
     const { cache } = looseOf(0, [
       dataJob('near', { at: 10 }),

@@ -34,7 +34,7 @@ function planOf(defaults: JobOverrides = {}): JobPlan {
 const stored = (defaults: JobOverrides) => readJobDocument(JSON.parse(JSON.stringify(toJobDocument(job, defaults))))
 
 describe('the plan by which a node runs a job', () => {
-  it('merges settings from the defaults, the scheduler, the job and each task, in this order', () => {
+  it('merges the settings of the defaults, the scheduler, the job and each task; the later of two levels wins', () => {
     const plan = planOf({ taskTimeoutMs: 5, executionTimeoutMs: 6 })
     expect(plan.version).toBe(3)
     expect(plan.settings).toEqual({ ...defaultSettings, taskTimeoutMs: 5, executionTimeoutMs: 10 })
@@ -55,7 +55,7 @@ describe('the plan by which a node runs a job', () => {
     expect(planFromDocument(stored(defaults), 3, { tasks: job.tasks, handlers })).toEqual(planOf(defaults))
   })
 
-  it('is null if the node lacks the code of a task', () => {
+  it('is null if the node lacks the function of a task', () => {
     const tasks = job.tasks.slice(1)
     expect(planFromDocument(stored({}), 1, { tasks, handlers })).toBeNull()
   })
@@ -65,7 +65,7 @@ describe('the plan by which a node runs a job', () => {
     expect(planFromJob(job, {}, 1, new Map())).toBeNull()
   })
 
-  it('contains, for one trigger, the trigger’s settings and only the chosen tasks', () => {
+  it('contains, for a trigger of chosen tasks, the settings of the trigger and only these tasks', () => {
     const plan = planOf()
     const overridden = overridePlan(plan, { taskTimeoutMs: 1, executionTimeoutMs: 2 }, ['clean-up'])
     expect(overridden.settings).toEqual({ ...plan.settings, taskTimeoutMs: 1, executionTimeoutMs: 2 })
@@ -78,7 +78,7 @@ describe('the plan by which a node runs a job', () => {
     expect(plan.tasks[2]?.settings.taskTimeoutMs).toBe(99)
   })
 
-  it('marks every task to run although another task failed, for a trigger with the failure strategy continue', () => {
+  it('lets each task run although another task has failed, if a trigger sets the failure strategy continue', () => {
     const overridden = overridePlan(planOf(), { failureStrategy: 'continue' }, null)
     expect(overridden.tasks.map(({ alwaysRuns }) => alwaysRuns)).toEqual([true, true, true])
   })

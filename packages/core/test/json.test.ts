@@ -72,7 +72,7 @@ describe('a value that toJsonValue accepts', () => {
     }
   })
 
-  it('is nested at most 100 levels deep', () => {
+  it('has at most 100 nested levels', () => {
     const nested = (levels: number) => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`) as unknown
     expect(toJsonValue(nested(100), 'data')).toEqual(nested(100))
     expect(refusalOf(() => toJsonValue(nested(101), 'data')).code).toBe('INVALID_ARGUMENT')

@@ -23,7 +23,7 @@ describe('the stored attempts of a task', () => {
     expect(kept.omitted).toBeUndefined()
   })
 
-  it('consist, beyond twenty, of the first five, the last fifteen and the number of dropped attempts', () => {
+  it('consist, beyond twenty attempts, of the first five, the last fifteen, and the number of the attempts between these', () => {
     for (const [count, firstOfLast] of [
       [21, 7],
       [22, 8],
@@ -36,7 +36,7 @@ describe('the stored attempts of a task', () => {
     }
   })
 
-  it('count against the retries if they failed or timed out, including the dropped attempts', () => {
+  it('let `failuresOf` count all attempts that failed or timed out, also attempts that are no longer stored', () => {
     const states: readonly AttemptState[] = ['failed', 'timed_out', 'lost', 'aborted', 'succeeded']
     const stateOf = (number: number) => states[number % states.length] as AttemptState
     for (const count of [5, 20, 21, 100, 1003]) {
@@ -46,7 +46,7 @@ describe('the stored attempts of a task', () => {
     }
   })
 
-  it('keep stacks and causes only in the first and the last three errors', () => {
+  it('keep the stack and the causes only of the first error and of the last three errors', () => {
     const withStack = ({ attempts }: KeptAttempts) => {
       return attempts.filter(({ error }) => error?.stack !== undefined).map(({ number }) => number)
     }

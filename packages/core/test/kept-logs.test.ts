@@ -7,7 +7,7 @@ const messagesOf = (log: AttemptLog) => log.toRecord()?.lines.map(({ message }) 
 const bytesOf = (...logs: readonly AttemptLog[]) => Buffer.byteLength(JSON.stringify(logs.map((log) => log.toRecord())))
 
 describe('the kept log lines of an attempt', () => {
-  it('are the last lines of the attempt, with the number of dropped lines', () => {
+  it('are the last lines of the attempt, together with the number of earlier lines that were discarded', () => {
     const log = new AttemptLog(new KeptLogs(), 3)
     for (const text of ['a', 'b', 'c', 'd', 'e']) log.add(line(text))
     expect(log.toRecord()).toEqual({ lines: ['c', 'd', 'e'].map(line), dropped: 2 })
@@ -32,7 +32,7 @@ describe('the kept logs of one occurrence', () => {
   it('have at most 65,536 bytes of JSON, whatever the handlers log', () => {
     const kept = new KeptLogs()
     const logs = [new AttemptLog(kept, 1000), new AttemptLog(kept, 1000)]
-    // In JSON this character takes six bytes.
+    // The character U+0001 takes six bytes in JSON, so these lines reach the size limit.
     for (let index = 0; index < 200; index++) for (const log of logs) log.add(line('\u0001'.repeat(1000)))
     expect(bytesOf(...logs)).toBeLessThanOrEqual(65_536 + 100)
     expect(bytesOf(...logs)).toBeGreaterThan(50_000)
@@ -49,7 +49,7 @@ describe('the kept logs of one occurrence', () => {
     expect(messagesOf(second)?.length).toBeGreaterThan(20)
   })
 
-  it('leave some space for each concurrent task, however much one task logs', () => {
+  it('leave space for each concurrent task, however many lines the tasks log', () => {
     const kept = new KeptLogs()
     const [quiet, loud] = [new AttemptLog(kept, 100), new AttemptLog(kept, 1000)]
     quiet.add(line('started'))
@@ -57,7 +57,7 @@ describe('the kept logs of one occurrence', () => {
     expect(messagesOf(quiet)).toEqual(['started'])
   })
 
-  it('are dropped if the storage rejects them; only the number of dropped lines is stored', () => {
+  it('are discarded if the storage rejects them, and then only the number of discarded lines is stored', () => {
     const kept = new KeptLogs()
     const log = new AttemptLog(kept, 100)
     expect(kept.refuse()).toBe(false)

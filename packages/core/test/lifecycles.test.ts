@@ -57,13 +57,13 @@ describe('the transition table of an attempt', () => {
 describe('the transition table of an execution', () => {
   const edges = edgesOf(executionTransitions)
 
-  it('reaches the phase `closed` from every phase, and has no transition that leaves the phase `closed`', () => {
+  it('reaches the phase `closed` from every phase, and contains no transition from the phase `closed` to another phase', () => {
     for (const phase of Object.keys(executionTransitions)) expect(reachable(edges, phase)).toContain('closed')
     expect([...reachable(edges, 'closed')]).toEqual(['closed'])
     expect([...reachable(edges, 'closing')].sort()).toEqual(['closed', 'closing'])
   })
 
-  it('changes the phase at the acknowledgement of an end only from `closing` to `closed`', () => {
+  it('allows the acknowledgement of an end only in the phase `closing`, and then changes the phase to `closed`', () => {
     expect(edges.filter(({ event }) => event === 'acknowledge')).toEqual([
       { from: 'closing', event: 'acknowledge', to: 'closed' },
     ])

@@ -33,7 +33,7 @@ describe('a loaded job', () => {
     expect(job.live('running', 1)).toEqual([])
   })
 
-  it('orders occurrences of one instant by their ids', () => {
+  it('orders occurrences of the same instant by their ids', () => {
     const [least, greatest] = [addressOf(id, 1).id, addressOf(id, 2).id].sort() as [`occ_${string}`, `occ_${string}`]
     const job = load([record(id, 100, { id: greatest }), record(id, 100, { id: least })])
     expect(job.live('pending', 2).map((entry) => entry.record.id)).toEqual([least, greatest])
@@ -70,7 +70,7 @@ describe('a loaded job', () => {
     expect(job.write).toBeNull()
   })
 
-  it('writes only changed records, each once and together with the entry that the ledger had read', () => {
+  it('writes only changed records, each once and together with the earlier entry that the ledger has read', () => {
     const read = { record: record(id, 100), revision: 7 }
     const stored = { head, counts: { pending: 2, delayed: 0, queued: 0, running: 0 }, job: head, etag: 'x' }
     const job = new LoadedJob(stored, [read, { record: record(id, 200) }], new Map())
@@ -105,7 +105,7 @@ describe('a loaded job', () => {
     expect(() => job.job).toThrow(`the step needs the whole head of job ${id}, but has read only a part of it`)
   })
 
-  it('replaces the whole head, and writes each new version record that `save` receives', () => {
+  it('has the head that its method `save` received last, and writes each version record that `save` received', () => {
     const job = load([])
     job.save({ ...head, version: 2 }, { ...version, version: 2 })
     job.save({ ...head, version: 2, changedAt: 9 }, null)
@@ -114,7 +114,7 @@ describe('a loaded job', () => {
     expect(job.write?.versions.map((one) => one.version)).toEqual([2])
   })
 
-  it('states no previous head to the ledger if the job is new', () => {
+  it('passes no previous head to the ledger if the job is new', () => {
     const write = LoadedJob.created(head, version).write
     expect(write).toEqual({
       jobId: id,

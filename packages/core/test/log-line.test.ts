@@ -18,7 +18,7 @@ describe('a kept log line', () => {
     expect(lineOf(undefined, { not: 'a text' }).message).toBe('[object Object]')
   })
 
-  it('has a printable form of field values that JSON does not have', () => {
+  it('contains a printable text for each field value that JSON cannot represent', () => {
     class Point {
       x = 1
     }

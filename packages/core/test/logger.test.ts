@@ -113,7 +113,7 @@ describe('a line that a handler logs', () => {
     expect(given(err)).toEqual([{ job: 'report', trace_id: 't', err }, undefined])
   })
 
-  it('may have its text as the first or the only argument', () => {
+  it('may have its text as the first argument or as the only argument', () => {
     const fields = { job: 'report', trace_id: 't' }
     const err = new Error('card was declined')
     expect(given('low on space')).toEqual([fields, 'low on space'])

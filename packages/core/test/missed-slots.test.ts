@@ -14,7 +14,7 @@ import { every } from './support/every.ts'
 const minute = 60_000
 const schedule = every(minute)
 
-/** A yield budget on a clock that stands still. */
+/** A yield budget that is never used up, because its clock stands still. */
 const turns = new YieldBudget({ monotonic: () => 0 })
 
 /**
@@ -27,7 +27,7 @@ function decide(strategy: RecoveryStrategy, count: number, limit = 1000): Promis
   return decideMissedSlots({ series: schedule, first: minute, until, now, strategy, limit, recorded: none, turns })
 }
 
-/** Makes the function that looks up the slots that were canceled ahead. */
+/** Makes the object that tells which slots have a record. `slots`: the slots that were canceled ahead. */
 function recordedAhead(slots: ReadonlySet<number> = new Set()): RecordedAhead {
   const those = (isAsked: (slot: number) => boolean) => new Set([...slots].filter(isAsked))
   return {
@@ -55,12 +55,12 @@ function window(bounds: { maxOccurrences?: number; maxAgeMs?: number }): Recover
 }
 
 describe('after five missed slots, the recovery strategy', () => {
-  it('execute_all runs each slot', async () => {
+  it('execute_all runs each of the missed slots', async () => {
     const decision = await decide({ type: 'execute_all' }, 5)
     expect(decision).toEqual({ entries: [1, 2, 3, 4, 5].map(run), lastSlot: 5 * minute, count: 5, toRun: 5 })
   })
 
-  it('execute_last runs the last slot and records the earlier slots as one range', async () => {
+  it('execute_last runs the last slot and records the earlier four slots as one range', async () => {
     const decision = await decide({ type: 'execute_last' }, 5)
     expect(decision).toEqual({ entries: [missed(1, 4), run(5)], lastSlot: 5 * minute, count: 5, toRun: 1 })
   })
@@ -70,7 +70,7 @@ describe('after five missed slots, the recovery strategy', () => {
     expect(decision).toEqual({ entries: [missed(1, 5)], lastSlot: 5 * minute, count: 5, toRun: 0 })
   })
 
-  it('compressed runs once, at the last slot, for the span of all five', async () => {
+  it('compressed creates one run at the last slot, which covers the span of all five slots', async () => {
     const decision = await decide({ type: 'compressed' }, 5)
     const span = { from: minute, to: 5 * minute, count: 5 }
     expect(decision).toEqual({
@@ -200,18 +200,18 @@ describe('after one missed slot, the recovery strategy', () => {
 })
 
 describe('after more missed slots than one decision may contain, the recovery strategy', () => {
-  it('execute_all decides the first slots, and leaves the rest to the next decision', async () => {
+  it('execute_all decides about the first slots, and leaves the remaining slots to the next decision', async () => {
     const decision = await decide({ type: 'execute_all' }, 5, 2)
     expect(decision).toEqual({ entries: [run(1), run(2)], lastSlot: 2 * minute, count: 2, toRun: 2 })
   })
 
-  it('bounded_window decides the first slots, and leaves the rest to the next decision', async () => {
+  it('bounded_window decides about the first slots, and leaves the remaining slots to the next decision', async () => {
     const decision = await decide(window({ maxOccurrences: 4 }), 6, 2)
     expect(decision).toEqual({ entries: [missed(1, 2), run(3), run(4)], lastSlot: 4 * minute, count: 4, toRun: 2 })
   })
 })
 
-it('execute_last counts 2,592,000 missed slots, and runs the last one', async () => {
+it('execute_last counts 2,592,000 missed slots, and runs only the last of them', async () => {
   const month = 30 * 86_400_000
   const decision = await decideMissedSlots({
     series: every(1000),
@@ -302,7 +302,7 @@ describe('missed slots that take 1 ms each to compute', () => {
   })
 })
 
-it('bounded_window with only `maxAge` finds its first slot with one call of the schedule in each decision', async () => {
+it('bounded_window with only `maxAge` needs one call of the schedule in each decision to find its first slot', async () => {
   let calls = 0
   const second = every(1000)
   const series: SlotSeries = {
@@ -437,7 +437,7 @@ describe('the decisions about missed slots', () => {
     )
   })
 
-  it('run exactly the slots that the recovery strategy selects, in any number of decisions', async () => {
+  it('run exactly the slots that the recovery strategy selects, whatever the number of decisions', async () => {
     await fc.assert(
       fc.asyncProperty(cases, async (one) => {
         const slots = slotsOf(one)

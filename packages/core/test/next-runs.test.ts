@@ -9,7 +9,7 @@ import { virtualClock } from '../src/testing/virtual-clock.ts'
 
 const job = jobId('report')
 
-it('a taken occurrence counts as awaited until it runs, so that a search for unanswered claims does not release it', async () => {
+it('a search for unanswered claims does not release an occurrence that the node has taken next and that does not run yet', async () => {
   const clock = virtualClock(0)
   const agenda = new Agenda({ clock, wallNow: () => clock.now(), onSlotsDue: () => undefined })
   const engine = { agenda, clock, isHeldBack: false } as unknown as EngineContext

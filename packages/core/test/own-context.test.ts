@@ -13,7 +13,7 @@ function newAgenda(): Agenda<SlotEntry> {
 }
 
 describe('an OwnContext', () => {
-  it('runs callbacks in the async context in which it was created, and the caller keeps its own context', () => {
+  it('runs callbacks in the async context in which it was created, and does not change the async context of its caller', () => {
     const made = request.run('maker', () => new OwnContext())
     request.run('caller', () => {
       expect(made.run(() => request.getStore())).toBe('maker')
@@ -34,7 +34,7 @@ describe('an OwnContext', () => {
     expect(made.run(() => request.getStore())).toBe(undefined)
   })
 
-  it('keeps its async context after an await in a callback', async () => {
+  it('keeps its async context after a callback has awaited a promise', async () => {
     const made = request.run('maker', () => new OwnContext())
     const seen = await request.run('caller', () =>
       made.run(async () => {

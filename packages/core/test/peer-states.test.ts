@@ -46,7 +46,7 @@ describe('the transition table of a peer', () => {
     for (const state of states) expect(reachedFrom(state)).toContain('unknown')
   })
 
-  it('declares only a silent peer dead, and only if the peer has not ended and has runs that are not settled', () => {
+  it('declares a peer dead only if the peer is silent, has not ended, and has runs that are not settled', () => {
     const deaths = pairs.filter(({ state, to }) => isDead(to) && !isDead(state))
     expect(deaths.map(({ state, event, to }) => [state, event, to])).toEqual([
       ['unrecorded', 'silent', 'dead_absent'],
@@ -65,7 +65,7 @@ describe('the transition table of a peer', () => {
     for (const { to } of after('missed')) expect(hasRecord(to)).toBe(false)
   })
 
-  it('removes a peer once another node has stated the death of that peer', () => {
+  it('removes a peer once another node has stored the death of that peer', () => {
     const forgetting = after('stated').filter(({ to }) => to === 'unknown')
     // For a peer in the state `unrecorded`, a node applies the event `silent` in place of `stated`. So `stated` leaves this
     // state unchanged.

@@ -41,7 +41,7 @@ async function look(seconds: number, ...records: NodeRecord[]): Promise<boolean>
 const namesOf = (records: readonly NodeRecord[]) => records.map(({ node }) => node)
 
 describe('a peer, observed by its node records,', () => {
-  it('is dead once its counter has stood still for `deadAfter`, and not earlier', async () => {
+  it('is dead once its counter has stood still for `deadAfter`, and not before', async () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 5; count++) await look(5, record('a', 5))
     await look(4.999, record('a', 5))
@@ -67,7 +67,7 @@ describe('a peer, observed by its node records,', () => {
     await clock.advance({ seconds: 1 })
     const askedSecond = clock.monotonic()
     await clock.advance({ seconds: 1 })
-    // The second answer shows the state before the node joined, but arrives after the first answer.
+    // The answer without `b` shows the state before `b` joined, but arrives after the answer with `b`.
     expect(peers.observe([record('a', 6), record('b', 1)], askedFirst)).toBe(true)
     peers.observe([record('a', 6)], askedSecond)
     expect([namesOf(peers.living()), told]).toEqual([['a', 'b'], ['node.joined a']])
@@ -108,7 +108,7 @@ describe('a peer, observed by its node records,', () => {
     expect(told).toEqual(['node.joined a'])
   })
 
-  it('has a silence that ends at the instant at which the read was sent, not when the answer arrived', async () => {
+  it('is silent up to the instant at which the last read was sent, and not up to the arrival of the answer', async () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 5; count++) await look(5, record('a', 5))
     const askedAt = clock.monotonic()
@@ -117,7 +117,7 @@ describe('a peer, observed by its node records,', () => {
     expect(peers.dead()).toEqual([])
   })
 
-  it('has joined once its counter has grown, because the age of its first record is unknown', async () => {
+  it('is reported as joined once its counter has grown, because the age of its first record is unknown', async () => {
     await look(0, record('a', 5))
     expect(told).toEqual([])
     await look(5, record('a', 6))
@@ -241,7 +241,7 @@ describe('a peer, observed by its node records,', () => {
     expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
-  it('does not count as alive while it leaves, and its leaving is reported once', async () => {
+  it('is not alive for other nodes while it leaves, and its leaving is reported once', async () => {
     await look(0, record('a', 5))
     await look(5, record('a', 6, { leaving: true }))
     await look(5, record('a', 7, { leaving: true }))
@@ -278,8 +278,8 @@ describe('the measurement of a peer’s silence', () => {
 
   it('may restart repeatedly, but silence of 1.5 times the dead time, counted while reads succeed, makes the peer dead', async () => {
     await look(0, record('a', 5))
-    // An outage of 8 s follows each 10 s of silence. The gap between two answered reads counts for at most one heartbeat
-    // interval.
+    // An outage of 8 s follows each 10 s of silence. Of the gap between two answered reads, a node counts at most one heartbeat
+    // interval as silence.
     for (let outages = 0; outages < 2; outages++) {
       await silent(10)
       peers.beginAnew()
@@ -292,7 +292,7 @@ describe('the measurement of a peer’s silence', () => {
     expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
-  it('keeps a peer with a changing counter alive through any number of storage outages', async () => {
+  it('keeps a peer alive whose counter changes, through any number of storage outages', async () => {
     for (let counter = 1; counter < 100; counter++) {
       await look(5, record('a', counter))
       peers.beginAnew()
@@ -320,7 +320,7 @@ describe('the measurement of a peer’s silence', () => {
   })
 })
 
-it('`takeGap` of Peers returns true once if node records may be missing: after the start, a failed read or the disappearance of a record', async () => {
+it('`takeGap` of Peers returns true once after each event that may hide node records: the start, a failed read, a missing record', async () => {
   await look(0, record('a', 5))
   expect([peers.takeGap(), peers.takeGap()]).toEqual([true, false])
   peers.beginAnew()

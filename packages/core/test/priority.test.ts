@@ -21,7 +21,7 @@ describe('the order of waiting occurrences', () => {
     )
   })
 
-  it('places an occurrence one hour earlier for each level of priority', () => {
+  it('places an occurrence one hour earlier for each level of its priority', () => {
     expect(priorityStepMs).toBe(3_600_000)
     const at = Date.UTC(2026, 0, 1)
     expect([undefined, 0, 1, -2].map((priority) => orderAt(waiting(at, priority)) - at)).toEqual([

@@ -90,7 +90,7 @@ describe('pruneHistory', () => {
     expect(records.jobs.get(id)?.pruneFloor).toBe(900)
   })
 
-  it('removes only final occurrences before the given instant and before the next slot', async () => {
+  it('removes only occurrences that are final, older than the given instant, and before the next slot', async () => {
     const { records, prune } = world()
     const id = addJob(records, 'alpha', [100, 200, 300, 400], 300)
     add(records, record(id, 50, { state: 'running' }))
@@ -134,7 +134,7 @@ describe('pruneHistory', () => {
     ])
   })
 
-  it('returns `more: true` if it removed as many occurrences as the limit allows and another job has history', async () => {
+  it('returns `more: true` if it removed as many occurrences as the limit allows and a further job has history', async () => {
     const { records, prune } = world()
     for (const name of ['alpha', 'beta']) addJob(records, name, [100])
     expect(await prune({ limit: 1 })).toEqual({ removed: 1, more: true })

@@ -33,7 +33,7 @@ describe('the effective settings of a job or task', () => {
     })
   })
 
-  it('are the same frozen object for two jobs with equal settings', () => {
+  it('are the same frozen object for all jobs with equal settings', () => {
     const settings = resolveJobSettings({ maxQueued: 5 })
     expect(resolveJobSettings({ maxQueued: 5 })).toBe(settings)
     expect(Object.isFrozen(settings)).toBe(true)

@@ -30,7 +30,7 @@ describe('a failed task', () => {
     expect(delayAfter({ states: failures(1), retryPolicy: { ...policy, maxRetries: 0 } })).toBeNull()
   })
 
-  it('is tried again after growing intervals, at most maxInterval, until its retries are exhausted', () => {
+  it('is tried again after intervals that grow up to maxInterval, until its retries are exhausted', () => {
     const delays = [1, 2, 3, 4, 5, 6].map((count) => delayAfter({ states: failures(count) }))
     expect(delays).toEqual([1000, 2000, 4000, 5000, null, null])
   })
@@ -43,7 +43,7 @@ describe('a failed task', () => {
     expect(delayAfter({ states: ['timed_out', 'failed'] })).toBe(2000)
   })
 
-  it('spends no retry on attempts that were lost with a node or aborted by a shutdown', () => {
+  it('uses up no retry by an attempt that was lost with a node or aborted by a shutdown', () => {
     expect(delayAfter({ states: ['lost', 'aborted', 'lost', 'lost', 'lost', 'failed'] })).toBe(1000)
   })
 
@@ -89,7 +89,7 @@ describe('a task that waited for a retry when its run lost its owner', () => {
     return resumesAt(settings({ ...policy, jitter }), { attempts: list, omitted: undefined }, now)
   }
 
-  it('waits for the instant of that retry at the next owner', () => {
+  it('waits, on the next owner of its run, for the instant of this retry', () => {
     for (const state of ['lost', 'aborted'] as const) {
       expect(resumed({ state, startedAt: 1100, endedAt: 400 })).toBe(1100)
       expect(resumed({ state, startedAt: 1100, endedAt: 400 }, 1100)).toBeNull()
@@ -97,7 +97,7 @@ describe('a task that waited for a retry when its run lost its owner', () => {
     }
   })
 
-  it('does not wait if the attempt that followed the retry interval had begun', () => {
+  it('does not wait if the attempt after the retry interval had already begun', () => {
     for (const state of ['lost', 'aborted'] as const) {
       expect(resumed({ state, startedAt: 300, endedAt: 400 })).toBeNull()
       // The clock of the previous owner was ahead, so the attempt began later than the present owner's time of 500.
@@ -111,7 +111,7 @@ describe('a task that waited for a retry when its run lost its owner', () => {
     expect(resumesAt(settings(policy), { attempts: [], omitted: undefined }, 500)).toBeNull()
   })
 
-  it('waits for the shortest possible retry interval if no retry had been announced', () => {
+  it('waits for the shortest possible retry interval if the earlier owner had announced no retry', () => {
     expect(resumed(null)).toBe(100 + interval)
     expect(resumed(null, 500, 0.5)).toBe(100 + interval / 2)
     expect(resumed(null, 700, 0.5)).toBeNull()

@@ -13,7 +13,7 @@ const start = Date.UTC(2026, 0, 1)
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 function world(storage: Storage = {} as Storage) {
-  // The test removes `track`, so that the virtual clock does not wait for storage calls that the test holds back.
+  // Without the member `track`, the virtual clock does not wait for storage calls. The test ends these calls itself.
   const { track: _, ...clock } = virtualClock(start)
   const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
   const events = new EventHub(silent)
@@ -67,7 +67,7 @@ describe('a storage call that the engine repeats', () => {
     expect(failures).toEqual([])
   })
 
-  it('that fails with a single item after the engine has stopped is not followed by a probe of the storage', async () => {
+  it('that fails with a single item after the engine has stopped causes no probe of the storage', async () => {
     let probes = 0
     const listJobs = async () => {
       probes++
@@ -77,7 +77,7 @@ describe('a storage call that the engine repeats', () => {
     let calls = 0
     let fail = (_error: Error) => {}
     const call = () => {
-      // After three failures, the fourth call sends the single item alone.
+      // The first three calls fail. The test ends the fourth call, which sends the single item alone.
       if (++calls < 4) return Promise.reject(new Error('no'))
       return new Promise<never>((_resolve, reject) => {
         fail = reject
@@ -102,7 +102,7 @@ describe('a storage call that the engine repeats', () => {
     let fail = (_error: Error) => {}
     const call = (items: readonly string[]) => {
       calls.push([...items])
-      // After three failures, the fourth call begins the search for the item that makes the call fail.
+      // The first three calls fail. The test ends the fourth call, which begins the search for the failing item.
       if (calls.length !== 4) return Promise.reject(new Error('no'))
       return new Promise<never>((_resolve, reject) => {
         fail = reject
@@ -120,7 +120,7 @@ describe('a storage call that the engine repeats', () => {
   })
 })
 
-it('a storage call of the engine does not wait behind queued calls of users', async () => {
+it('a storage call of the engine is sent before queued calls of users', async () => {
   const { agenda } = world()
   const clock = workClock()
   const options = { clock: clock as unknown as Clock, agenda, events: new EventHub(silent), logger: silent }

@@ -133,7 +133,7 @@ describe('the source files of core', () => {
     expect(importsOfLaterLayers(new Map(paths))).toEqual([])
   })
 
-  it('fail this check if one of them imports from a later layer', () => {
+  it('make this check fail if one of them imports from a later layer', () => {
     const graph = new Map([
       ['engine/time/now.ts', new Set(['engine/cluster/peers.ts', 'engine/runtime/agenda.ts', 'ids.ts'])],
     ])
@@ -166,7 +166,7 @@ describe('the layers of the engine', () => {
     expect(Object.fromEntries(drawn)).toEqual(Object.fromEntries(built))
   })
 
-  it('fail this check if they have cyclic imports', () => {
+  it('make this check fail if they have cyclic imports', () => {
     const circle = new Map([
       ['a', new Set(['b'])],
       ['b', new Set(['c'])],

@@ -153,8 +153,8 @@ describe('a secret', () => {
         field,
         value,
       })
-      // The error masks its value because of the option's name. A message has no such name beside the value, so a message
-      // must not print the value.
+      // The test checks only `error.value`, which the error masks because of the option's name. `printValue` does not get that
+      // name, so a message must not print the value of a secret option.
       expect([field, everythingOf({ value: error.value })]).not.toEqual([field, expect.stringContaining('hunter2')])
     }
   })

@@ -9,13 +9,13 @@ const readJob = (input: unknown) => readJobSettings(input as JobSettingsInput, '
 const readTask = (input: unknown) => readTaskSettings(input as TaskSettingsInput, 'tasks[2].')
 
 describe('the settings of a job or task', () => {
-  it('that are not given override no earlier level', () => {
+  it('that are not given leave the values of earlier levels in force', () => {
     expect(readJob({})).toEqual({})
     expect(readTask({})).toEqual({})
     expect(readJob({ retryPolicy: undefined, overlapPolicy: undefined })).toEqual({})
   })
 
-  it('are read with every given field, and durations in milliseconds', () => {
+  it('contain every given field, and durations as milliseconds', () => {
     expect(
       readJob({
         taskExecutionMode: 'parallel',

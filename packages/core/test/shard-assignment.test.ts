@@ -82,7 +82,7 @@ describe('the shard assignment', () => {
     }
   })
 
-  it('moves only the jobs of a node that joins or leaves', () => {
+  it('changes the assigned node only for jobs of the node that joins or leaves', () => {
     const names = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 20 }), { minLength: 2, maxLength: 6 })
     fc.assert(
       fc.property(names, ([comer, ...rest]) => {
@@ -178,7 +178,7 @@ describe('the profile of a node', () => {
     expect(codeWith([coded]).digest).not.toBe(codeWith([jobNamed('coded', [{}])]).digest)
   })
 
-  it('omits code and definitions that exceed the size limit of storages', () => {
+  it('omits code and definitions if they exceed the size limit of the storage', () => {
     const many = Array.from({ length: 20_000 }, (_, index) => jobNamed(`job ${index}`, [{}]))
     expect(codeWith(many.slice(0, 8000)).profile).toHaveProperty('definitions')
     const most = codeWith(many.slice(0, 12_000), ['x'.repeat(51_000)])

@@ -60,7 +60,7 @@ describe('the start rate of a job', () => {
     )
   })
 
-  it('allows exactly `limit` starts in each interval when one node repeatedly asks for a start', () => {
+  it('allows exactly `limit` starts in each interval if one node asks for starts again and again', () => {
     const job = rated(3, 100)
     let starts: readonly number[] = []
     let count = 0
@@ -72,7 +72,7 @@ describe('the start rate of a job', () => {
     expect(count).toBe(30)
   })
 
-  it('counts as changed if `limit` or `interval` differs, or if an update adds or removes the start rate', () => {
+  it('is a changed start rate if `limit` or `interval` differs, or if an update adds or removes it', () => {
     expect(changesStartRate(rated(2, 60), rated(2, 60))).toBe(false)
     expect(changesStartRate(plain, plain)).toBe(false)
     for (const other of [rated(3, 60), rated(2, 61), plain]) {

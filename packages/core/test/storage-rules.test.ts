@@ -146,7 +146,7 @@ describe('the overlap rule of the storage', () => {
 describe('judgeCreate', () => {
   const head: HeadState = { version: 2, watermark: 100, nextAt: 200, pruneFloor: 40, deletedAt: null }
 
-  it('checks for the outcomes exists, absent, pruned, stale_version and off_schedule, in this order', () => {
+  it('checks in this order for the outcomes exists, absent, pruned, stale_version and off_schedule', () => {
     const wrong = { ...slot, scheduledAt: 40, jobVersion: 1 }
     expect(judgeCreate(wrong, { ...head, deletedAt: 1 }, true)).toBe('exists')
     expect(judgeCreate(wrong, { ...head, deletedAt: 1 }, false)).toEqual({ outcome: 'absent' })
@@ -267,7 +267,7 @@ describe('the head of a job', () => {
     ])
   })
 
-  it('supersedes slots of earlier versions that have not started', () => {
+  it('supersedes the slots of earlier versions if these slots have not started', () => {
     const waits = { kind: 'slot', jobVersion: 1, token: 0 } as const
     expect(isSuperseded({ cancelsBelow: 2 }, waits)).toBe(true)
     expect(isSuperseded({ cancelsBelow: null }, waits)).toBe(false)

@@ -71,7 +71,7 @@ describe('an instant in the options of a schedule', () => {
 })
 
 describe('the window of a schedule', () => {
-  it('has no bounds without start and end', () => {
+  it('has no bounds if the schedule has neither start nor end', () => {
     expect(readScheduleWindow({}, 'UTC')).toBe(openWindow)
     expect(readScheduleWindow({ start: 5 }, 'UTC')).toEqual({ startMs: 5, endMs: Number.POSITIVE_INFINITY })
     expect(readScheduleWindow({ end: 5 }, 'UTC')).toEqual({ startMs: Number.NEGATIVE_INFINITY, endMs: 5 })

@@ -82,7 +82,7 @@ describe('a live ticker', () => {
     await reading
   })
 
-  it('waits for an instant that is further away than the longest timer of Node.js', async () => {
+  it('waits for an instant that is further away than the longest timer of Node.js allows', async () => {
     const { clock, live, times } = startedTicker(new Every(100 * 24 * hour))
     const due = live.nextRun()?.getTime() ?? 0
     await clock.advanceTo(due - 1)
@@ -108,7 +108,7 @@ describe('a live ticker', () => {
     expect(ticks).toHaveLength(2)
   })
 
-  it('returns the next instant from `nextRun`, even while it is paused', async () => {
+  it('returns the next instant from `nextRun`, even while the ticker is paused', async () => {
     const { clock, live } = startedTicker(new Every(minute))
     expect(live.nextRun()).toEqual(new Date(noon + minute))
     await clock.advance({ seconds: 90 })
@@ -118,7 +118,7 @@ describe('a live ticker', () => {
     expect(live.nextRun()).toEqual(new Date(noon + 7 * minute))
   })
 
-  it('ends its iterations when it is stopped, and can be started again', async () => {
+  it('ends its iterations when it is stopped, and may then be started again', async () => {
     const { clock, live, times, reading } = startedTicker(new Every(minute))
     await clock.advance({ minutes: 1 })
     live.stop()
@@ -184,7 +184,7 @@ describe('a live ticker', () => {
     expect(live.isEnabled).toBe(false)
   })
 
-  it('is active inside the window of its schedule, and always if the schedule has no window', () => {
+  it('is active only inside the window of its schedule, and always if the schedule has no window', () => {
     const bare: Schedule = {
       type: everyType,
       next: () => null,
@@ -241,7 +241,7 @@ describe('a live ticker that wakes up late', () => {
     expect(ticks[0]).toMatchObject({ skipped: 10_000, isLate: true })
   })
 
-  it('does not repeat a tick when the clock is set back', async () => {
+  it('does not repeat a tick after the clock was set back', async () => {
     const { clock, live, times } = startedTicker(new Every(minute))
     await clock.advance({ minutes: 2 })
     await clock.jumpTo(noon + 30 * second)
@@ -472,7 +472,7 @@ describe('an invalid argument of `ticker`', () => {
   )
 })
 
-it('each call of a live ticker throws if the schedule’s first answer is invalid, and the ticker does not start', () => {
+it('each method of a live ticker throws if the schedule’s first answer is invalid, and the ticker does not start', () => {
   class Faulty extends Every {
     override nextMs(): number {
       return Number.NaN

@@ -96,7 +96,7 @@ describe('the slots of a timeline', () => {
     expect([series.nextMs(0), series.nextMs(7), series.previousMs(20)]).toEqual([7, 14, 14])
   })
 
-  it('end with the last segment', () => {
+  it('end with the slots of the last segment', () => {
     const series = seriesOf([{ after: 10, until: 30, schedule: every(10).toJSON() }], reviver)
     expect([series.nextMs(0), series.nextMs(20), series.nextMs(30)]).toEqual([20, 30, null])
     expect([series.previousMs(100), series.previousMs(20)]).toEqual([30, null])
@@ -115,12 +115,12 @@ const situation = fc.record({
   segments: timeline,
   fresh: schedule,
   watermark: fc.integer({ min: 0, max: horizon }),
-  /** By how much the present lies behind the watermark, in milliseconds. */
+  /** Milliseconds by which the present is later than the watermark. */
   lag: fc.integer({ min: 0, max: 100 }),
 })
 
 describe('a new schedule in a timeline', () => {
-  it('determines every slot from its start on, and none before', () => {
+  it('determines every slot from its start on, and no slot before its start', () => {
     fc.assert(
       fc.property(situation, ({ segments, fresh, watermark, lag }) => {
         const from = watermark + lag

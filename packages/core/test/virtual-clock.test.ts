@@ -72,7 +72,7 @@ describe('a virtual clock', () => {
     expect(log).toEqual([])
   })
 
-  it('calls timers that callbacks set, if these timers are due before the end of the advance', async () => {
+  it('calls timers that callbacks set, if these timers are due before the clock has reached its target instant', async () => {
     const { clock, log, note } = world()
     clock.setTimer(100, () => {
       clock.setTimer(50, note('inside'))
@@ -211,7 +211,7 @@ describe('a sleep on a virtual clock', () => {
     expect(log).toEqual([['awake', 3 * 86_400_000]])
   })
 
-  it('ends at once if its duration is 0 ms', async () => {
+  it('ends at once if it has a duration of 0 ms', async () => {
     const { clock, log, note } = world()
     void clock.sleep(0).then(note('awake'))
     await clock.settle()

@@ -38,7 +38,7 @@ describe('wrapStorage', () => {
     expect(inner.closed()).toBe(1)
   })
 
-  it('has serverTime and subscribe only if the storage has them or a hook provides them', async () => {
+  it('has `serverTime` and `subscribe` only if the storage has these methods or a hook provides them', async () => {
     const bare = wrapStorage(namedStorage(), {})
     expect(['serverTime' in bare, 'subscribe' in bare]).toEqual([false, false])
     const given = wrapStorage(namedStorage(), { serverTime: async () => 9, subscribe: () => () => {} })

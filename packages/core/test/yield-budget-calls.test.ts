@@ -38,7 +38,7 @@ describe('storage calls that follow one another', () => {
     { isAsked: true, workMs: 4, most: 3 },
     { isAsked: false, workMs: 60, most: 1 },
   ])(
-    'of $workMs ms each yield after turns of about 10 ms (requested by a user: $isAsked)',
+    'that take $workMs ms each wait for the next turn of the event loop after about 10 ms (calls of a user: $isAsked)',
     async ({ isAsked, workMs, most }) => {
       const clock = workClock()
       const called = await callsOf(new YieldBudget(clock), clock, { isAsked, workMs })

@@ -88,7 +88,7 @@ describe('several concurrent long computations', () => {
     expect(taken).toEqual([['first', 'second', 'third'], ['first'], ...later.map((name) => [name])])
   })
 
-  it('share a turn of the event loop if each computation needs a part of the turn', async () => {
+  it('share a turn of the event loop if each computation needs only a part of this turn', async () => {
     const long = { name: 'long', steps: 3, stepMs: 7 }
     const short = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => ({ name, steps: 2, stepMs: 1 }))
     const taken = await together([long, ...short])

@@ -65,7 +65,7 @@ export class Access {
   }
 
   /**
-   * Checks a right and returns the actor.
+   * Checks a right and returns the actor; `null`: `authorize` named no actor.
    * @throws Problem 401 or 403
    */
   async demand(action: DashboardAction, job: string | null): Promise<string | null> {

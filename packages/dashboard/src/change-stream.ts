@@ -7,7 +7,7 @@ import type { Client, Clock, Timer } from '@jobistemer/core'
 const gapMs = 1000
 /** Interval of comments in an idle stream, in ms. Without these comments, proxies would close the connection. */
 const aliveMs = 15_000
-/** Maximum duration of a stream, in ms. Then the page reconnects, and the dashboard checks the page's rights again. */
+/** Maximum duration of a stream, in ms. Then the page reconnects, and the dashboard checks the user's rights again. */
 const longestMs = 10 * 60_000
 
 /**
@@ -34,7 +34,8 @@ export function changeStream(client: Client, clock: Clock, gone: AbortSignal): R
     {
       start(controller) {
         const send = (text: string): void => {
-          // Sends no more events to a reader that is too slow. The reader reconnects and reads everything again.
+          // A reader that has left 100 events unread gets no further events. Such a reader reconnects and reads everything
+          // again.
           if (!signal.aborted && (controller.desiredSize ?? 0) > -100)
             controller.enqueue(new TextEncoder().encode(text))
         }

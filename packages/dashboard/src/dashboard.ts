@@ -46,7 +46,10 @@ export function createDashboard(options: DashboardOptions): Dashboard {
 }
 
 const longestQuery = 8192
-/** Timeout in ms for checking whether the storage answers at all. Short, because the failed call has already waited. */
+/**
+ * Timeout in ms for a check whether the storage answers at all. The timeout is short, because the failed call has already
+ * waited.
+ */
 const longestAwayMs = 1000
 
 const actions: readonly DashboardAction[] = ['trigger', 'replay', 'cancel', 'pause', 'resume']
@@ -60,7 +63,10 @@ type Attempt = { -readonly [Name in 'job' | 'run' | 'actor' | 'reason']: AuditEn
   action: DashboardAction | null
 }
 
-/** Returns whether a problem is a refusal. A run that the viewer may not see counts as refused. */
+/**
+ * Returns whether a problem is a refusal. The error for a run that the viewer may not see is a refusal. A missing run causes
+ * the same error, so it is a refusal too.
+ */
 function isRefusal({ status, code }: Problem): boolean {
   return status === 401 || status === 403 || code === 'OCCURRENCE_NOT_FOUND'
 }

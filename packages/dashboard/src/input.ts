@@ -80,7 +80,10 @@ export class Input {
     throw wrong(name, value, `is none of ${known.join(', ')}`)
   }
 
-  /** Returns the values of a member that lists several known words, separated by commas. */
+  /**
+   * Returns the values of a member that lists words, separated by commas; `undefined`: the member is absent.
+   * @throws Problem 400 for a word that is not in `known`
+   */
   choices<T extends string>(name: string, known: readonly T[]): readonly T[] | undefined {
     const values = this.text(name)?.split(',')
     return values?.map((value) => {

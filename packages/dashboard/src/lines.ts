@@ -3,7 +3,10 @@ import type { Hidden } from './redaction.ts'
 import type { ErrorLine, GridPage, GridRun, JobLine, RunLine, Wire } from './wire.ts'
 import { whyOf } from '@jobistemer/core'
 
-/** Age in ms from which an unlaunched due slot counts as late. Nodes scan for overdue slots once a second. */
+/**
+ * Age in ms from which the dashboard shows a due slot as late if no node has launched it. Nodes scan for overdue slots once a
+ * second.
+ */
 const lateMs = 30_000
 const longestMessage = 300
 

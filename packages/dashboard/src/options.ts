@@ -28,11 +28,11 @@ export interface Asked {
 }
 
 /**
- * Decides whether a request may do what it asks for. `{ actor }` allows the request and names the user: core keeps the
- * name with each action. If the function throws or rejects, the request is refused.
+ * Decides whether a request may do what it asks for. `{ actor }` allows the request and names the user: core keeps the name
+ * with each action. If the function throws or rejects, the dashboard refuses the request.
  *
- * The first question of each request is `open`. For each request, the dashboard asks each question once, and at most
- * 1,000 questions about jobs.
+ * The first question of each request is `open`. For each request, the dashboard asks each question once, and at most 1,000
+ * questions about jobs.
  */
 export type Authorize = (request: Request, asked: Asked) => Verdict | Promise<Verdict>
 
@@ -88,8 +88,8 @@ export interface DashboardOptions {
   readonly authorize?: Authorize
   /**
    * A secret of at least 16 characters. A user presents it by a link with `?token=…`, on the sign-in page, or as
-   * `Authorization: Bearer …`. The link and the sign-in page set a cookie. `authorize` decides what the user may do;
-   * without `authorize`, everything is allowed.
+   * `Authorization: Bearer …`. The link and the sign-in page set a cookie. `authorize` decides what the user may do. Without
+   * `authorize`, the dashboard allows everything to a user with the secret.
    */
   readonly token?: string
   /** `true`: refuses every action, whatever `authorize` returns. Default: false. */

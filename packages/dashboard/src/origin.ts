@@ -7,8 +7,8 @@ import { Problem } from './problem.ts'
 const actingHeader = 'x-jobistemer'
 
 /**
- * Refuses requests that a page of another origin sends or causes. Reads of HTML documents are always allowed, because other
- * sites may link to them.
+ * Refuses requests that a page of another origin sends or causes. The dashboard always allows reads of HTML documents, because
+ * other sites may link to them.
  * @throws Problem 403
  */
 export function refuseOtherOrigins(

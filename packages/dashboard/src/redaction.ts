@@ -33,7 +33,7 @@ export class Redaction {
 
   async #isHidden(kind: HiddenKind, asked: { readonly job: string | null; readonly request: Request }) {
     try {
-      // Hides the data unless the rule returns exactly `false`.
+      // The dashboard shows the data only if the function `hide` returns exactly `false`.
       return (await this.#settings.hide(kind, asked)) !== false
     } catch (error) {
       this.#settings.logger.error(

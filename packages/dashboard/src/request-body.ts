@@ -1,12 +1,12 @@
 import { Buffer } from 'node:buffer'
 import { Problem } from './problem.ts'
 
-/** Maximum size of a request body in bytes: core's limit for a payload, and room for the other members. */
+/** Maximum size of a request body in bytes: core's limit for a payload, and room for the other members of the body. */
 const mostBytes = 256 * 1024
 
 /**
- * Reads the body of a request.
- * @throws Problem 413 if the body is too large
+ * Reads the body of an HTTP request.
+ * @throws Problem 413 if the body is larger than `mostBytes`
  */
 export async function readBytes(request: Request): Promise<Uint8Array> {
   const announced = Number(request.headers.get('content-length') ?? 0)
@@ -28,8 +28,8 @@ export async function readBytes(request: Request): Promise<Uint8Array> {
 }
 
 /**
- * Reads the JSON object in the body of a request.
- * @throws Problem 400 or 413
+ * Reads the JSON object in the body of an HTTP request.
+ * @throws Problem 400 for an invalid body, 413 for a body that is too large
  */
 export async function readBody(request: Request): Promise<Readonly<Record<string, unknown>>> {
   const bytes = await readBytes(request)

@@ -6,11 +6,14 @@ import type { Settings } from './read-options.ts'
 import type { Redaction } from './redaction.ts'
 import type { Surveys } from './survey.ts'
 
-/** The context in which a route answers. The dashboard has already checked the route's right. */
+/**
+ * What a route receives with an HTTP request. The dashboard has already checked that the viewer has the right that the route
+ * needs.
+ */
 export interface Call {
   readonly client: Client
   readonly request: Request
-  /** The query of a read, or the body of an action. */
+  /** The parsed query of an HTTP request that reads, or the parsed body of an HTTP request that acts. */
   readonly input: Input
   readonly access: Access
   readonly redaction: Redaction
@@ -22,7 +25,7 @@ export interface Call {
   readonly now: number
   /** The name of the route's job; empty if the route is not about a job. */
   readonly job: string
-  /** The run that the request names. */
+  /** The run that the HTTP request names, for a route about a run. */
   readonly run: ListedOccurrence
   /** The actor and the reason of an action, for core to store. */
   readonly voice: { readonly actor?: string; readonly reason?: string }
@@ -30,7 +33,7 @@ export interface Call {
 
 interface RouteBase {
   readonly path: string
-  /** The right that a request to this route needs. */
+  /** The right that an HTTP request to this route needs. */
   readonly action: DashboardAction
   /**
    * What the right applies to: the whole dashboard, the job that `job` names, or the job of the run that `run` names.
@@ -55,7 +58,7 @@ export interface Act extends RouteBase {
   readonly method: 'POST'
   /** Performs the action. The returned value is sent as JSON. */
   answer(call: Call): Promise<unknown>
-  /** Returns whether the request is a dry run. The dashboard does not report dry runs to the audit. */
+  /** Returns whether the request is a dry run. After a dry run, the dashboard does not call the option `audit`. */
   isDry?(input: Input): boolean
   /** `true`: the route itself checks the right for each job, and reports each action to the audit. */
   readonly isBulk?: true

@@ -39,8 +39,8 @@ export async function seenPage<T>(
     }
     const room = limit - found.length
     if (places.length > room) {
-      // The storage's cursor points behind the last item of this read. The loop reads again with fewer items, to get a
-      // cursor behind the last visible item of the page.
+      // This read found more visible items than the page has room for, but its cursor points after its last item. So the loop
+      // repeats the read with fewer items. The new cursor then points after the last item of the page.
       size = (places[room - 1] as number) + 1
       continue
     }

@@ -16,10 +16,11 @@ const perPage = 50
 const freshMs = 5000
 const pauseFactor = 10
 
-/** The form of cursors in lists of surveyed jobs: they contain the name of the last job on the previous page. */
+/** The pattern of cursors in lists of surveyed jobs. A cursor contains the name of the last job on the previous page. */
 const keptCursor = /^kept-([\w-]+)$/
 /**
- * The form of cursors in the late-jobs list: they contain the instant and name of the last job on the previous page.
+ * The pattern of cursors in the late-jobs list. A cursor contains the instant and the name of the last job on the previous
+ * page.
  */
 const lateCursor = /^(\d{1,16})-([\w-]+)$/
 
@@ -86,7 +87,7 @@ export class Surveys {
   }
 
   /**
-   * Returns the late jobs that the viewer may see, the latest first.
+   * Returns the late jobs that the viewer may see. The job whose slot was due earliest comes first.
    * @throws Problem 400 for a cursor of another list
    */
   async late(cursor: string | undefined, access: Viewer): Promise<LateView> {
@@ -128,9 +129,9 @@ export class Surveys {
   }
 
   /**
-   * Returns a page of the surveyed jobs that match a filter by last outcome and the filter's other members. This method
-   * exists, because a storage would have to read the last run of each job for this filter.
-   * Returns `null` if the survey does not contain all jobs, or if the cursor belongs to another list.
+   * Returns a page of the surveyed jobs that match a filter by last outcome, and by the filter's other members. Without the
+   * survey, the storage would have to read the last run of each job. Returns `null` if the survey does not contain all jobs, or
+   * if the cursor belongs to another list.
    */
   async jobs(
     { text, owner, tag, paused, lastOutcome = [] }: JobsFilter,
@@ -164,7 +165,7 @@ export class Surveys {
     }
   }
 
-  /** Discards the survey after an action, so that the next answer shows the effect. */
+  /** Discards the survey after an action. The next answer then shows the effect of this action. */
   forget(): void {
     this.#look.forget()
     this.#counts.forget()
@@ -241,8 +242,8 @@ class Shared<T> {
 }
 
 /**
- * Returns the jobs that the viewer may see. Calls `authorize` for one job after another, until the request has reached
- * its limit of calls of `authorize`.
+ * Returns the jobs that the viewer may see. Calls `authorize` for one job after another, and leaves out the remaining jobs when
+ * the request has reached its limit of calls of `authorize`.
  */
 async function seenOf(
   jobs: ReadonlySet<ListedJob>,

@@ -45,7 +45,7 @@ export type Shown =
   | { readonly kind: 'beginning'; readonly text: string; readonly length: number }
   | { readonly kind: 'hidden' }
 
-/** The first error of a run, in the form that lists show in one line. */
+/** The first error of a run, shortened to the one line that lists show. */
 export interface ErrorLine {
   readonly task: string
   readonly name: string
@@ -236,8 +236,8 @@ export interface Overview {
   readonly running: readonly RunLine[]
   readonly waiting: readonly RunLine[]
   /**
-   * For each list: `true` if the list ends before the storage's last item. The list may then be empty although the storage
-   * has items for it.
+   * For each list of the overview: `true` if the request read only some of the storage's items for this list. The list may then
+   * be empty although the storage has items for it.
    */
   readonly isPart: { readonly failures: boolean; readonly running: boolean; readonly waiting: boolean }
   readonly nodes: readonly Wire<NodeInfo>[]

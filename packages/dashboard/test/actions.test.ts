@@ -80,7 +80,7 @@ describe.each(Object.entries(storages))('the dashboard on the storage %s, used b
   const told = (text: string | RegExp) => page.locator('.notices').getByText(text).first().waitFor()
   const idOfPage = (): OccurrenceId => new URL(page.url()).searchParams.get('run') as OccurrenceId
 
-  it('runs a job with data, shows errors in the data, and opens the page of the run', async () => {
+  it('runs a job with data, shows errors in the entered data, and opens the page of the new run', async () => {
     await open(page, origin, '/job?job=nightly-report')
     await opens(page, 'Run now')
     await type(page, 'Data', '{"fail": ')
@@ -101,7 +101,7 @@ describe.each(Object.entries(storages))('the dashboard on the storage %s, used b
       .locator('dialog .form-error')
       .getByText(/priority is not .*: 11/)
       .waitFor()
-    // The browser logs every answer with an error status.
+    // The browser logs every answer with an error status, so `complaints` contains the answer 400.
     expect(browser.complaints()).toEqual([expect.stringContaining('400')])
     await tabTo(page, 'Priority')
     await page.keyboard.press('ControlOrMeta+a')
@@ -157,7 +157,7 @@ describe.each(Object.entries(storages))('the dashboard on the storage %s, used b
     expect([paused, resumed?.actor, resumed?.reason]).toEqual([null, 'anna', 'there is room'])
   })
 
-  it('cancels a slot, removes the slot from the list, and explains the slot', async () => {
+  it('cancels a slot, removes the slot from the list of next slots, and explains the slot', async () => {
     await open(page, origin, '/job?job=nightly-report&tab=upcoming')
     const [slot] = await world.client.nextRuns('nightly-report', 1)
     await opens(page, 'Cancel slot')
@@ -225,7 +225,7 @@ describe.each(Object.entries(storages))('the dashboard on the storage %s, used b
     await world.client.cancel(again?.id as OccurrenceId)
   })
 
-  it('cancels a run in a dialog, and reports if another user canceled the run first', async () => {
+  it('cancels a run in a dialog, and reports in the dialog if another user has canceled the run before', async () => {
     const { id } = await world.client.trigger('blocked')
     const waiting = await world.client.trigger('blocked')
     await open(page, origin, `/run?run=${waiting.id}`)

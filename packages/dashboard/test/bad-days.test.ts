@@ -138,7 +138,7 @@ describe('two users of the dashboard at the same time', () => {
 })
 
 describe('the list of next slots in the overview', () => {
-  it('contains a job whose slot passed while the dashboard read the jobs', async () => {
+  it('contains a job even if its slot passed while the dashboard read the jobs', async () => {
     const storage = sqliteStorage({ file: ':memory:' })
     const job = defineJob({
       name: 'each-second',
@@ -242,9 +242,10 @@ describe('a dashboard with many jobs', () => {
         }),
       ),
     )
-    // Without `seesAll`, a request asks `authorize` about at most 1,000 jobs.
+    // The user has `seesAll`. Without `seesAll`, a request would see at most 1,000 jobs, because it calls `authorize` for at
+    // most 1,000 jobs.
     const dashboard = createDashboard({ client, basePath, authorize: () => ({ actor: 'anna', seesAll: true }) })
-    // The jobs whose fourth run failed.
+    // The names of 12 jobs with four runs each. The fourth run of each job failed.
     const hasFailed = Array.from({ length: 12 }, (_, index) => `job-${index * 10}`)
     for (const job of hasFailed)
       await fillHistory(storage, { job, tasks: ['only'], runs: 4, last: Date.now() - 60_000 })

@@ -167,7 +167,10 @@ describe('the option authorize', () => {
 })
 
 describe('a server that is closed while a page of the dashboard is open', () => {
-  /** Opens a page on a separate keep-alive connection. Returns a function that waits for the end of its event stream. */
+  /**
+   * Opens the event stream of a page on a separate keep-alive connection. `ended` of the answer resolves when this event stream
+   * has ended.
+   */
   async function openPage(origin: string): Promise<{ readonly ended: Promise<unknown> }> {
     const agent = new Agent({ keepAlive: true })
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -192,7 +195,7 @@ describe('a server that is closed while a page of the dashboard is open', () => 
   it.each([
     ['node:http', (dashboard: Dashboard) => createServer(nodeListener(dashboard))],
     ['Express', (dashboard: Dashboard) => createServer(express().use(basePath, expressMiddleware(dashboard)))],
-  ] as const)('closes in the framework %s once the client of the dashboard is closed', async (_, make) => {
+  ] as const)('is closed in the framework %s once the client of the dashboard is closed', async (_, make) => {
     const client = createClient({ storage: world.storage, logger: silentLogger })
     const server = make(world.dashboard({ client }))
     server.keepAliveTimeout = 3_600_000
@@ -248,7 +251,7 @@ describe.each(Object.entries(frameworks))('the dashboard in the framework %s', (
     expect([run.input, run.requestReason]).toEqual([data, `by ${name}`])
   })
 
-  it('refuses requests of other origins, and a body that is too large', async () => {
+  it('refuses requests of other origins, and requests whose body is too large', async () => {
     expect((await act('/api/trigger', { job: 'large' }, { origin: 'https://evil.example' })).status).toBe(403)
     expect((await act('/api/trigger', { job: 'large', data: 'x'.repeat(300_000) })).status).toBe(413)
     expect((await act('/api/pause', { job: 'none' })).status).toBe(404)

@@ -167,7 +167,7 @@ describe('the rendered part of a grid', () => {
   const size = { rows: 1000, columns: 10_000, nameWidth: 176 }
   const view = { left: 0, top: 0, width: 1000, height: 600 }
 
-  it('covers the visible part and a few more rows and columns', () => {
+  it('covers the visible part of the grid and a few more rows and columns', () => {
     for (const left of [0, 77_777, widthOf(size) - view.width]) {
       const drawn = windowOf({ ...view, left, top: 7777 }, size)
       expect(drawn.endRow - drawn.firstRow).toBeLessThan(44)

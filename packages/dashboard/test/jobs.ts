@@ -14,7 +14,7 @@ export class Gate {
 
   /**
    * Waits until the gate is open.
-   * @throws the reason of the signal if it aborts first
+   * @throws the reason of the signal if the signal aborts before the gate opens
    */
   async pass(signal: AbortSignal): Promise<void> {
     await Promise.race([

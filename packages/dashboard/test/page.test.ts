@@ -57,7 +57,7 @@ describe('a read-only dashboard', () => {
 })
 
 describe('the rights of a user', () => {
-  it('decide for each job which buttons its page shows, and the page of a hidden job says that the user may not see it', async () => {
+  it('decide for each job which buttons its page shows; the page of a hidden job says that the user may not see the job', async () => {
     const { page } = browser
     const authorize: Parameters<World['dashboard']>[0] = {
       authorize: (_, { action, job }) =>
@@ -93,7 +93,7 @@ describe('the rights of a user', () => {
 })
 
 describe('data that the option hide lists', () => {
-  it('are marked as hidden on the page, and are not sent to the page', async () => {
+  it('are marked as hidden on the page, and the server does not send them to the page', async () => {
     const { page } = browser
     const origin = await world.serve(world.dashboard({ hide: ['payloads', 'results', 'logs', 'errors'] }))
     await open(page, origin, `/run?run=${runs.failed}`)
@@ -137,7 +137,7 @@ describe('a page of the dashboard', () => {
     expect(await background()).toBe(light)
   })
 
-  it('keeps its filters and page in the address, and the back button restores them', async () => {
+  it('keeps its filters and its page number in the address, and the back button of the browser restores them', async () => {
     const { page } = browser
     await open(page, origin, '/jobs')
     await page.getByLabel('Owner').fill('many')
@@ -160,7 +160,7 @@ describe('a page of the dashboard', () => {
     await page.waitForURL(/cursor=/)
   })
 
-  it('shows an error for an invalid address', async () => {
+  it('shows an error if its address is invalid', async () => {
     const { page } = browser
     await open(page, origin, '/jobs?cursor=forged')
     await page.getByText('The request is not valid.').waitFor()

@@ -84,7 +84,7 @@ const filled: readonly View[] = [
       await page.getByText(/Nothing was done yet/).waitFor()
     },
   },
-  // This view is last, because its dialog stores a skipped run.
+  // This view must be the last one, because its dialog stores a skipped run, which later pictures would show.
   {
     name: 'dialog-refused',
     path: () => job('exchange-rates', 'settings'),
@@ -186,7 +186,7 @@ describe.each([
 })
 
 describe('the comparison of pictures', () => {
-  it('ignores the reduced colours of a reference, and detects a changed word, color or position', async () => {
+  it('ignores differences that come from the reduced colours of a reference picture, and detects a changed word, color or position', async () => {
     const { page } = browser
     await page.setViewportSize({ width: 1280, height: 880 })
     await page.emulateMedia({ colorScheme: 'light' })

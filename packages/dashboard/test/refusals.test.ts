@@ -131,7 +131,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
     expect(await ledger()).toBe(before)
   })
 
-  it('refuses other methods, and allows no other origin by CORS', async () => {
+  it('refuses all HTTP methods except its own, and lets no other origin read its answers by CORS', async () => {
     const before = await ledger()
     const dashboard = world.dashboard()
     const body = JSON.stringify({ ...aboutOf(route), ...bodies[route.path] })
@@ -159,7 +159,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
   })
 
   if (route.about === 'job') {
-    it('refuses names of jobs that do not exist', async () => {
+    it('refuses a job name if no such job exists', async () => {
       for (const job of ['none', '__proto__', '../hourly', 'n'.repeat(256), '\u0000']) {
         const response = await send(world.dashboard(), route, {}, { job })
         // The history of a job that does not exist is empty, so a read may also answer 200 with an empty list.
@@ -180,7 +180,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
       }
     })
 
-    it('gives the same answer for a run of a hidden job as for a missing run', async () => {
+    it('gives the same answer for a run of a hidden job as for a run that does not exist', async () => {
       // This user may act on the job `hourly` and on everything without a job. The run belongs to another job.
       const dashboard = world.dashboard({ authorize: (_, { job }) => job === null || job === 'hourly' })
       const absent = await send(dashboard, route, {}, { run: `occ_${'0'.repeat(8)}-0000-5000-8000-${'0'.repeat(12)}` })

@@ -11,7 +11,7 @@ import { fillHistory } from './fill.ts'
 import { ask, basePath, jsonOf, post } from './world.ts'
 
 const token = 'a-token-of-24-characters'
-/** 1,200 hidden jobs: one request may ask `authorize` about at most 1,000 jobs. */
+/** The test hides 1,200 jobs, because one request may call `authorize` for at most 1,000 jobs. */
 const hidden = Array.from({ length: 1200 }, (_, index) => `secret-${String(index).padStart(4, '0')}`)
 const late = () => ({ now: () => Date.now() + 2 * 24 * 3_600_000 })
 
@@ -65,7 +65,7 @@ describe('a user without the right to view a job', () => {
       await own.trigger(name)
       await own.pause(name)
     }
-    // A living node that does not have the code of these jobs.
+    // A living node without code, so the stored jobs have no code on any node.
     const node = createScheduler({ storage: few, jobs: [], logger: silentLogger })
     await node.start()
     const counted = async (authorize: DashboardOptions['authorize']) => {
@@ -117,7 +117,7 @@ describe('a user without the right to view a job', () => {
     expect(await answers('secret-0007')).toEqual(await answers('absent-0007'))
   })
 
-  it('gets counts of bulk actions that cover only jobs and runs that the user may change', async () => {
+  it('gets counts of bulk actions that include only jobs and runs for which the user has the right to act', async () => {
     const dashboard = dashboardOf({ authorize: onlyMine as never })
     const plan = { action: 'pause', filter: {}, dryRun: true }
     expect(await jsonOf<BulkPlan>(post(dashboard, '/api/bulk-jobs', plan))).toMatchObject({
@@ -140,7 +140,7 @@ describe('a user without the right to view a job', () => {
 describe('a cursor of the dashboard', () => {
   const decoded = (cursor: string) => Buffer.from(cursor, 'base64url').toString('latin1')
 
-  it('contains no name in readable form, and its length does not depend on names', async () => {
+  it('contains no job name in readable form, and its length does not depend on job names', async () => {
     const lists = [
       '/api/jobs?limit=3',
       '/api/failures?limit=3',
@@ -159,7 +159,7 @@ describe('a cursor of the dashboard', () => {
     for (const text of ['', 'ä🚚', 'x'.repeat(1000)]) expect(cursors.open(cursors.seal(text))).toBe(text)
   })
 
-  it('is accepted by another process with the same secret or token, and after a restart', async () => {
+  it('is accepted by another process with the same secret or token, and by the same process after a restart', async () => {
     for (const shared of [{ secret: 'a-secret-of-25-characters', authorize: () => true }, { token }]) {
       const headers = { authorization: `Bearer ${token}` }
       const first = await jsonOf<Page<JobLine>>(ask(dashboardOf(shared), '/api/jobs?limit=2', { headers }))
@@ -325,7 +325,7 @@ describe('a refused action in the dashboard', () => {
     ])
   })
 
-  it('leaves the cached survey of all jobs in use, while a successful action discards this survey', async () => {
+  it('does not discard the cached survey of all jobs, while a successful action discards this survey', async () => {
     const dashboard = dashboardOf({ authorize: byAnna as never })
     const survey = async () => (await jsonOf<SurveyView>(ask(dashboard, '/api/survey'))).at
     const before = await survey()
@@ -355,7 +355,7 @@ describe('the sign-in cookie of the dashboard', () => {
     expect(response.headers.get('set-cookie')).toMatch(/; Secure$/)
   })
 
-  it('is Secure if origins contains the host with https, or if the form was sent by https', async () => {
+  it('is Secure if `origins` contains the host with https, or if the sign-in form was sent by https', async () => {
     const origins = ['https://localhost']
     expect((await ask(dashboardOf({ token, origins }), `/?token=${token}`)).headers.get('set-cookie')).toMatch(
       /; Secure$/,
@@ -399,7 +399,7 @@ describe('the sign-in page of the dashboard', () => {
     }
   })
 
-  it('refuses a form from another origin or of another type, and any form if the option token is not set', async () => {
+  it('refuses a form from another origin or of another content type, and every form if the option token is not set', async () => {
     const dashboard = dashboardOf({ token })
     expect((await form(dashboard, '/', `token=${token}`, { origin: 'https://evil.example' })).status).toBe(403)
     expect((await form(dashboard, '/', `token=${token}`, { 'content-type': 'text/plain' })).status).toBe(415)

@@ -57,8 +57,8 @@ describe('a user who may view only one job', () => {
     expect([jobs.items.map(({ name }) => name), jobs.cursor]).toEqual([['mine'], null])
   })
 
-  it('learns whether a list without results has covered all items', async () => {
-    // 1,100 hidden failures, because one request reads only about 1,000 failures.
+  it('learns from the answer whether an empty page covers all failures or only a part of them', async () => {
+    // The test hides 1,100 failures, because one request reads only about 1,000 failures.
     const more = await manyFailures(1100)
     const page = await jsonOf<Page<RunLine>>(ask(more.dashboard, '/api/failures'))
     expect([page.items, page.cursor === null]).toEqual([[], false])
@@ -89,7 +89,7 @@ describe('a user who may view only one job', () => {
     await more.end()
   })
 
-  it('reads all pages of visible jobs without a gap, and no page is too long', async () => {
+  it('reads all pages of visible jobs without a gap, and no page exceeds its maximum length', async () => {
     const dashboard = dashboardOf((job) => /[05]$/.test(job))
     const found: string[] = []
     let cursor: string | null = null
@@ -124,7 +124,7 @@ async function manyFailures(count: number) {
 }
 
 describe('a list in the dashboard that changes between two pages', () => {
-  it('skips no job if jobs are filtered by their last outcome', async () => {
+  it('omits no job if jobs are filtered by their last outcome', async () => {
     const dashboard = dashboardOf(() => true)
     const one = await jsonOf<Page<JobLine>>(ask(dashboard, '/api/jobs?outcome=bad&limit=10'))
     const first = one.items.map(({ name }) => name)
@@ -142,7 +142,7 @@ describe('a list in the dashboard that changes between two pages', () => {
     expect(seen.toSorted()).toEqual(['mine', ...others].toSorted())
   })
 
-  it('skips no job on the page for late jobs', async () => {
+  it('omits no job on the page for late jobs', async () => {
     const [slot] = await client.nextRuns('mine', 1)
     const late = () => Number(slot) + 60_000
     const one = await jsonOf<LateView>(

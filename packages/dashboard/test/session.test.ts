@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => world.end())
 
 describe('the token of a dashboard', () => {
-  it('sets a cookie if it is in the link, and is removed from the address', async () => {
+  it('sets a cookie when it comes in the link, and is then removed from the address', async () => {
     const dashboard = world.dashboard({ authorize: undefined as never, token })
     const first = await ask(dashboard, `/job?job=hourly&token=${token}`)
     expect([first.status, first.headers.get('location')]).toEqual([303, `${basePath}/job?job=hourly`])
@@ -55,7 +55,7 @@ describe('the token of a dashboard', () => {
     }
   })
 
-  it('removes the oldest cookies of other dashboards with the same path, so that their number is limited', async () => {
+  it('removes the oldest cookies of other dashboards with the same path, so that the number of cookies is limited', async () => {
     const dashboard = world.dashboard({ authorize: undefined as never, token })
     const [name = ''] = ((await ask(dashboard, `/?token=${token}`)).headers.get('set-cookie') ?? '').split('=', 1)
     const others = Array.from({ length: 13 }, (_, index) => `${name.slice(0, -8)}${String(index).padStart(8, '0')}`)
@@ -68,7 +68,7 @@ describe('the token of a dashboard', () => {
     )
   })
 
-  it('sets no cookie if it is wrong, and the sign-in never redirects to another site', async () => {
+  it('sets no cookie if it is wrong, and the sign-in page never redirects to another site', async () => {
     const dashboard = world.dashboard({ token })
     for (const path of [`/?token=${token}5`, '/?token=', `//evil.example?token=${token}`]) {
       const response = await ask(dashboard, path)
@@ -76,7 +76,7 @@ describe('the token of a dashboard', () => {
     }
   })
 
-  it('may be sent as a bearer token, and authorize decides about each action of the request', async () => {
+  it('may be sent as a bearer token, and authorize then decides about each action of the request', async () => {
     const asked: Asked[] = []
     const dashboard = world.dashboard({
       token,
@@ -116,7 +116,7 @@ describe('the rights of a user', () => {
     expect((await ask(dashboard, `/api/task?run=${failed.id}&task=fail`)).status).toBe(404)
   })
 
-  it('decide which buttons the page shows, and a bulk action skips jobs without the right', async () => {
+  it('decide which buttons the page shows, and a bulk action leaves out jobs for which the user lacks the right', async () => {
     const dashboard = world.dashboard({
       authorize: (_, { action, job }) =>
         action === 'open' || action === 'view' || (action === 'pause' && job === 'hourly'),
@@ -149,7 +149,7 @@ describe('the rights of a user', () => {
 })
 
 describe('a bulk action in the dashboard', () => {
-  it('does not count skipped requests and ended runs as done', async () => {
+  it('does not count skipped requests and runs that had already ended as done', async () => {
     const dashboard = world.dashboard()
     const run = (key: string) =>
       jsonOf<BulkAnswer>(post(dashboard, '/api/bulk-jobs', { action: 'trigger', filter: { text: 'rebuild' }, key }))
@@ -235,7 +235,7 @@ describe('the option audit', () => {
 describe('data that the option hide lists', () => {
   const secret = 'xxxxxxxx'
 
-  it('appear in no answer of the server', async () => {
+  it('appear in no answer of the dashboard’s server', async () => {
     const { id } = await world.client.trigger('nightly-report', { data: { card: secret, fail: true } })
     await world.client.waitFor(id)
     const large = await world.client.trigger('large')
@@ -340,7 +340,7 @@ describe('the options of createDashboard', () => {
     expect((await from('https://jobs.example.com:8443', 'jobs.example.com')).status).toBe(403)
   })
 
-  it('allow a page whose proxy changes the host, if `origins` lists the page’s origin', async () => {
+  it('allow a page whose proxy changes the host, if `origins` contains the origin of the page', async () => {
     const dashboard = world.dashboard({ origins: ['https://jobs.example.com'] })
     const headers = { origin: 'https://jobs.example.com', 'sec-fetch-site': 'same-origin' }
     expect((await post(dashboard, '/api/resume', { job: 'hourly' }, headers)).status).toBe(200)

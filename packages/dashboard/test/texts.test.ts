@@ -34,7 +34,7 @@ beforeEach(async () => {
 
 describe('on a page that is 390 pixels wide', () => {
   it.each(['light', 'dark'] as const)(
-    'the text of an error is not cut off and fits into the window, in the %s color scheme',
+    'the text of an error is complete and fits into the window, in the %s color scheme',
     async (colorScheme) => {
       const { page } = browser
       await page.setViewportSize({ width: 390, height: 900 })
@@ -57,7 +57,7 @@ describe('on a page that is 390 pixels wide', () => {
 })
 
 describe('a dialog of the dashboard', () => {
-  it('has one button with the word cancel if it cancels a run', async () => {
+  it('has only one button with the word cancel if it cancels a run', async () => {
     const { page } = browser
     const { id } = await world.client.trigger('blocked')
     await open(page, origin, `/run?run=${id}`)
@@ -139,7 +139,7 @@ describe('an error in the dashboard', () => {
     for (const stack of await page.locator('.stack').allTextContents()) expect(stack).toMatch(/^ +at /)
   })
 
-  it('is shown once: while the banner reports an unavailable storage, the lists on the page show no error', async () => {
+  it('is shown once: while the banner reports an unavailable storage, the lists on the page do not also show this error', async () => {
     const page = await browser.context.newPage()
     await page.clock.install()
     const state = { isAway: false }

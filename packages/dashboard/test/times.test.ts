@@ -18,7 +18,7 @@ describe('the text in a date field of the dashboard', () => {
     expect(instantOf(text, zone)).toBe(expected)
   })
 
-  it('is read back as the instant that the dashboard has written into the field, to the minute', () => {
+  it('represents an instant to the minute: the dashboard reads back the instant that it has written into the field', () => {
     for (let day = 0; day < 366; day++) {
       const at = Date.UTC(2026, 0, 1) + day * 86_400_000 + 45_000 * day
       for (const zone of [berlin, 'America/New_York', 'Australia/Lord_Howe', 'UTC']) {

@@ -107,7 +107,7 @@ describe('a replay of a failed run', () => {
 })
 
 describe('a backfill', () => {
-  it('that has ended is still on the page of its job, with its result, and the runs of the backfill show their slots', async () => {
+  it('that has ended stays on the page of its job, with its result, and the runs of the backfill show their slots', async () => {
     const hourMs = 3_600_000
     const to = Math.floor(Date.now() / hourMs) * hourMs
     const span = { from: to - 3 * hourMs, to, which: 'all', key: 'three hours' } as const

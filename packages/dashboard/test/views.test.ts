@@ -68,8 +68,8 @@ const views: readonly (readonly [string, () => string, string])[] = [
 ]
 
 /**
- * `npm test` checks all accessibility rules only at a width of 390 pixels. The reference pictures check the rules at
- * each width.
+ * `npm test` checks all accessibility rules only at a width of 390 pixels. The tests that draw the reference pictures check the
+ * rules at each width.
  */
 const looks = [
   { width: 1280, colorScheme: 'light', isWhole: isThorough },

@@ -59,7 +59,7 @@ export async function createWorld(options: { readonly storage?: Storage } = {}):
   }
 }
 
-/** Sends a request to a dashboard without a server. `path` is below the base path. */
+/** Passes an HTTP request directly to a dashboard, without a server. `path` comes after the base path. */
 export function ask(dashboard: Dashboard, path: string, init: RequestInit = {}): Promise<Response> {
   return dashboard(new Request(`http://localhost${basePath}${path}`, init))
 }

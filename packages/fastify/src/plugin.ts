@@ -24,7 +24,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** The scheduler of `jobistemerPlugin`. Not present on a server with `jobistemerClientPlugin`. */
     readonly scheduler: Scheduler
-    /** The job operations: of the scheduler, or of the client on a server without a scheduler. */
+    /** The job operations. The scheduler performs them; on a server without a scheduler, the client performs them. */
     readonly jobs: JobOperations
   }
 }
@@ -57,13 +57,13 @@ async function register(app: FastifyInstance, options: JobistemerPluginOptions &
       createScheduler({ ...loggerOf(app), ...given, ...(metrics !== undefined && { metrics }) }),
     )
   } catch (error) {
-    // Ends the metrics, because otherwise the registry would count as in use forever.
+    // Ends the metrics. Otherwise their registry would stay reserved, so that no other scheduler could use it.
     own?.end?.()
     throw error
   }
   app.decorate('scheduler', scheduler)
   app.decorate('jobs', scheduler)
-  // Fastify runs `onClose` hooks after it has answered pending requests, in reverse order of registration.
+  // Fastify runs `onClose` hooks in the reverse order of their registration, after it has answered pending requests.
   app.addHook('onClose', async () => {
     await scheduler.shutdown()
     if (closeStorage) await given.storage.close()

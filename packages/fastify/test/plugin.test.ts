@@ -99,7 +99,7 @@ describe('a Fastify server with the plugin', () => {
     expect((await app.inject('/node')).json()).toEqual({ node: 'web-1' })
   })
 
-  it('is ready once the scheduler runs; with start: false the scheduler does not run', async () => {
+  it('is ready once the scheduler runs; with the option start: false, the server is ready and the scheduler does not run', async () => {
     const app = await serverWith({ jobs: [echo] })
     await expect(app.scheduler.trigger('echo')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
     await app.ready()
@@ -109,7 +109,7 @@ describe('a Fastify server with the plugin', () => {
     await expect(late.scheduler.trigger('echo')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
   })
 
-  it('refuses invalid options with the error code of each', async () => {
+  it('refuses invalid options, each with its own error code', async () => {
     const app = Fastify()
     onTestFinished(() => app.close())
     const wrong = { storage: memoryStorage(), maxConcurrentJobs: 0 }
@@ -121,7 +121,7 @@ describe('an unknown option of the Fastify plugin', () => {
   it.each([
     [jobistemerPlugin, ['nodeId', 'start', 'metricsRoute', 'dashboard', 'prefix']],
     [jobistemerClientPlugin, ['callTimeout', 'dashboard', 'prefix']],
-  ])('is refused, and the error names all known options', async (plugin, names) => {
+  ])('is refused, and the error names all options that exist', async (plugin, names) => {
     const app = Fastify()
     onTestFinished(() => app.close())
     const wrong = { storage: memoryStorage(), dashbord: {} } as JobistemerPluginOptions
@@ -135,7 +135,7 @@ describe('an unknown option of the Fastify plugin', () => {
 })
 
 describe('app.close() of a Fastify server', () => {
-  it('answers pending requests, lets running tasks end, and then closes plugins that were registered before Jobistemer', async () => {
+  it('answers pending requests, lets running tasks end, and only then closes the plugins that were registered before Jobistemer', async () => {
     const course: string[] = []
     const request = gate()
     const task = gate()
@@ -246,7 +246,7 @@ describe('the optional routes of the Fastify plugin', () => {
     expect([await status({}), await status({ 'x-user': 'anna' })]).toEqual([403, 200])
   })
 
-  it('serve a dashboard that computes the slots of the scheduler’s own schedule types', async () => {
+  it('serve a dashboard that computes the slots of schedule types that the scheduler has registered', async () => {
     const app = await serverWith({
       jobs: [defineJob({ name: 'tide', schedule: new Tides(), tasks: [{ name: 'work', run: () => 1 }] })],
       scheduleTypes: [tidesType],
@@ -260,7 +260,7 @@ describe('the optional routes of the Fastify plugin', () => {
     ])
   })
 
-  it('do not delay the end of the server while a page of the dashboard is open', async () => {
+  it('do not delay the shutdown of the server while a page of the dashboard is open', async () => {
     const app = Fastify()
     onTestFinished(() => app.server.closeAllConnections())
     await app.register(jobistemerPlugin, {
@@ -297,7 +297,7 @@ describe('the optional routes of the Fastify plugin', () => {
     ['of the plugin', { own: '/internal' }, '/internal/jobs'],
     ['of both, written in any way', { around: '/api/', own: 'internal/' }, '/api/internal/jobs'],
   ])(
-    'are below the prefix that the scope or the plugin has: the prefix %s',
+    'are below the prefix of the scope or of the plugin: the prefix %s',
     async (_, { around = '', own = '' }: { around?: string; own?: string }, place) => {
       const app = Fastify({ forceCloseConnections: true })
       onTestFinished(() => app.close())
@@ -350,7 +350,7 @@ describe('the optional routes of the Fastify plugin', () => {
     })
   })
 
-  it('cannot be registered twice in one scope, and the refused plugin leaves no metrics in its registry', async () => {
+  it('cannot be registered twice in one scope, and the refused plugin leaves none of its metrics in the registry', async () => {
     const app = await serverWith()
     const registry = new Registry()
     const second = { storage: memoryStorage(), metricsRoute: { registry } }
@@ -358,7 +358,7 @@ describe('the optional routes of the Fastify plugin', () => {
     expect(() => prometheusMetrics({ registry })).not.toThrow()
   })
 
-  it('are below the prefix of the client plugin too', async () => {
+  it('are also below the prefix if the plugin has only a client', async () => {
     const app = Fastify({ forceCloseConnections: true })
     onTestFinished(() => app.close())
     const dashboard = { basePath: '/jobs', ...everybody }
@@ -367,7 +367,7 @@ describe('the optional routes of the Fastify plugin', () => {
     expect((await fetch(`${address}/api/jobs/api/jobs`)).status).toBe(200)
   })
 
-  it('log requests at the log level of their registration', async () => {
+  it('log their requests at the log level with which the routes were registered', async () => {
     const lines: string[] = []
     const app = Fastify({ logger: { stream: { write: (line: string) => void lines.push(line) } } })
     onTestFinished(() => app.close())
@@ -403,7 +403,7 @@ describe('the optional routes of the Fastify plugin', () => {
     expect(await metrics.readGauges()).toMatchObject({ scheduler_nodes: 1 })
   })
 
-  it('serve counters that continue when the next server uses the same metrics, even after a refused scheduler', async () => {
+  it('serve counters that continue when the next server uses the same metrics, even if a scheduler was refused in between', async () => {
     const options = {
       jobs: [echo],
       metrics: prometheusMetrics({ registry: new Registry() }),
@@ -458,7 +458,7 @@ describe('the optional routes of the Fastify plugin', () => {
     expect(rejections).toEqual([])
   })
 
-  it('do not exist without their options', async () => {
+  it('do not exist if their options are not set', async () => {
     const app = await serverWith()
     expect((await app.inject('/metrics')).statusCode).toBe(404)
   })
@@ -472,7 +472,7 @@ describe('a Fastify server that has a client and no scheduler', () => {
     return app
   }
 
-  it('is not a node; other processes run its requests', async () => {
+  it('is not a node, and other processes run the jobs that it requests', async () => {
     const database = memoryDatabase()
     const web = await clientServer({ storage: memoryStorage({ database }) })
     const worker = await serverWith({ storage: memoryStorage({ database }), nodeId: 'worker', jobs: [echo] })
@@ -508,7 +508,7 @@ describe('a Fastify server that has a client and no scheduler', () => {
     },
   )
 
-  it('refuses the options of a scheduler', async () => {
+  it('refuses options that only a scheduler has', async () => {
     const app = Fastify()
     onTestFinished(() => app.close())
     const wrong = { storage: memoryStorage(), jobs: [echo] }

@@ -37,7 +37,7 @@ function lives(pid: number): boolean {
   }
 }
 
-it('a Fastify server with only a client leaves jobs to a worker, and after SIGTERM answers a pending request', async () => {
+it('a Fastify server with only a client leaves jobs to a worker, and still answers a pending request after SIGTERM', async () => {
   const { file, client } = sharedDatabase()
   const worker = startServer(new URL('./fixtures/worker.mjs', import.meta.url), file)
   expect(await once(worker, 'message')).toEqual(['working', undefined])
@@ -63,7 +63,7 @@ it('a Fastify server with only a client leaves jobs to a worker, and after SIGTE
   expect((await client.waitFor(id, { timeout: { minutes: 1 } })).state).toBe('completed')
 })
 
-it('a Fastify server that closes releases an endless isolated task, and leaves no process', async () => {
+it('a closing Fastify server releases the run of an endless isolated task, and leaves no child process', async () => {
   const { file, client } = sharedDatabase()
   const worker = startServer(new URL('./fixtures/worker.mjs', import.meta.url), file)
   expect(await once(worker, 'message')).toEqual(['working', undefined])

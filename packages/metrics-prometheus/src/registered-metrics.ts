@@ -17,7 +17,7 @@ export class RegisteredMetrics {
   readonly histogramOf: ReadonlyMap<string, Histogram>
   readonly gaugeOf: ReadonlyMap<string, Gauge>
   readonly series: SeriesOfJobs = new SeriesOfJobs()
-  /** The scheduler's metrics object that uses these metrics; `null` after the scheduler has ended. */
+  /** The metrics object of the scheduler that uses these metrics; `null` after that scheduler has ended. */
   user: object | null = null
   readonly #registry: Registry
   readonly #shape: string

@@ -120,7 +120,7 @@ describe('if the storage does not answer, a Prometheus scrape shows the metrics 
     const own = new Counter({ name: 'orders_total', help: 'Of the application.', registers: [registry] })
     own.inc(7)
     const clock = virtualClock('2026-01-01T00:00:00Z')
-    // Without `track`, virtual time does not wait for storage calls, which here never answer.
+    // Without `track`, the virtual clock does not wait for storage calls. In this test, storage calls never answer.
     const { track: _track, ...untracked } = clock
     const storage = memoryStorage()
     const metrics = prometheusMetrics({ registry, totalGauges: true })
@@ -200,7 +200,7 @@ describe('after the end of a scheduler with Prometheus metrics', () => {
     expect(text).toMatch(/^scheduler_nodes 1$/m)
   })
 
-  test('and after the failed start of a scheduler, the next scheduler may use the same registry', async () => {
+  test('the next scheduler may use the same registry, even if the start of another scheduler has failed before', async () => {
     const registry = new Registry()
     const storage = memoryStorage()
     vi.spyOn(storage, 'heartbeat').mockRejectedValue(new JobistemerError('STORAGE_FOREIGN', { message: 'No.' }))
@@ -215,7 +215,7 @@ describe('after the end of a scheduler with Prometheus metrics', () => {
     expect(await registry.metrics()).toMatch(/^scheduler_nodes 1$/m)
   })
 
-  test('new metrics with other buckets replace the metrics of that scheduler, but no metrics of the application', async () => {
+  test('new metrics with other buckets replace the metrics of this scheduler, but none of the application’s metrics', async () => {
     const registry = new Registry()
     const first = make(prometheusMetrics({ registry, durationBuckets: [1, 2] }))
     await runOnce(first)
@@ -232,7 +232,7 @@ describe('after the end of a scheduler with Prometheus metrics', () => {
     expect(registry.getMetricsAsArray()).toEqual([own])
   })
 
-  test('a second scheduler may use its metrics, but not while the first scheduler lives', async () => {
+  test('a second scheduler may use its metrics object, which it may not use while the first scheduler lives', async () => {
     const registry = new Registry()
     const metrics = prometheusMetrics({ registry })
     const refused: unknown[] = []
@@ -286,7 +286,7 @@ test('the histograms of prometheusMetrics use the buckets of its options', async
   ])
 })
 
-test('with histogramsByJob: false, histograms have no label job, and counters have this label', async () => {
+test('with histogramsByJob: false, histograms do not have the label job, and counters still have it', async () => {
   const registry = new Registry()
   const jobs = ['a', 'b'].map((name) => defineJob({ name, tasks: [{ name: 'work', run: () => 1 }] }))
   const metrics = prometheusMetrics({ registry, histogramsByJob: false })
@@ -306,7 +306,7 @@ test('with histogramsByJob: false, histograms have no label job, and counters ha
   }
 })
 
-test('names of gauges end in _total only with the option totalGauges', async () => {
+test('names of gauges end in _total only if the option totalGauges is set', async () => {
   for (const totalGauges of [false, true]) {
     const registry = new Registry()
     const metrics = prometheusMetrics({ registry, totalGauges })

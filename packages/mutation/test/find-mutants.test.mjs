@@ -18,7 +18,7 @@ describe('findMutants', () => {
     expect(mutated('const d = a === b')).toEqual(['const d = (a !== b)'])
   })
 
-  it('drops each operand of a logical expression', () => {
+  it('removes each operand of a logical expression', () => {
     expect(mutated('const a = b ?? c')).toEqual(['const a = (b)', 'const a = (c)'])
   })
 

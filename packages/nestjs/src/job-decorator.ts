@@ -124,7 +124,7 @@ export function marksOf(type: unknown): Marks | null {
   return job === null && tasks.length === 0 && handlers.length === 0 ? null : { job, tasks, handlers }
 }
 
-/** Removes the inherited entry of a method that a subclass decorates again. */
+/** Returns the inherited entries except those of methods that the subclass decorates again. */
 function without<One extends { readonly method: string | symbol }>(
   inherited: readonly One[],
   own: readonly One[],

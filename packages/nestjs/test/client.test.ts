@@ -36,7 +36,7 @@ async function startClient(options: JobistemerClientOptions, metadata: ModuleMet
 }
 
 describe('a NestJS application that has a client and no scheduler', () => {
-  it('is not a node and runs none of its jobs; other processes run its requests', async () => {
+  it('is not a node and runs none of its own jobs, and other processes run the jobs that it requests', async () => {
     const database = memoryDatabase()
     const web = await startClient({ storage: memoryStorage({ database }) }, { providers: [Report] })
     const jobs = web.get<Client>(jobsToken)
@@ -51,7 +51,7 @@ describe('a NestJS application that has a client and no scheduler', () => {
     expect(await web.get(JobistemerHealth).isHealthy('jobs')).toEqual({ jobs: { status: 'up', nodes: 0 } })
   })
 
-  it('sends requests until it ends, then closes the client, and the storage unless closeStorage is false', async () => {
+  it('sends requests until it ends, and then closes the client; it also closes the storage unless closeStorage is false', async () => {
     const course: string[] = []
     const closing = (name: string) =>
       wrapStorage(memoryStorage(), { close: async () => void course.push(`${name} closed`) })
@@ -88,13 +88,13 @@ describe('a NestJS application that has a client and no scheduler', () => {
     expect(await module.get<Client>(jobsToken).nodes()).toEqual([])
   })
 
-  it('refuses the options of a scheduler', async () => {
+  it('refuses options that only a scheduler has', async () => {
     const wrong = { storage: memoryStorage(), maxConcurrentJobs: 5 }
     await expect(startClient(wrong)).rejects.toMatchObject({ code: 'UNKNOWN_OPTION', field: 'maxConcurrentJobs' })
   })
 })
 
-it('a NestJS server with only a client leaves jobs to a worker, and after SIGTERM answers a pending request', async () => {
+it('a NestJS server with only a client leaves jobs to a worker, and still answers a pending request after SIGTERM', async () => {
   const { file, client } = sharedDatabase()
   const worker = startServer(new URL('./fixtures/working-server.mjs', import.meta.url), file)
   expect(await once(worker, 'message')).toEqual(['working', undefined])

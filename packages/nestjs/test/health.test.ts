@@ -28,7 +28,7 @@ describe('JobistemerHealth beside the node record of an earlier process with the
   // The node record of an earlier start with equal node name and process id, as in a container.
   const earlierLife = (leaving: boolean) => ({
     node: 'web-1',
-    // This incarnation sorts behind the incarnations of all real nodes.
+    // This incarnation sorts after the incarnations of all real nodes.
     incarnation: 'zzzzzzzzzzzz',
     counter: 5,
     startedAt: 1000,
@@ -46,7 +46,7 @@ describe('JobistemerHealth beside the node record of an earlier process with the
     expect((await startedBeside(true, true)).jobs).toMatchObject({ status: 'up', state: 'working', running: 0 })
   })
 
-  it('is down while its own process has no node', async () => {
+  it('is down while its own process runs no node', async () => {
     expect((await startedBeside(false, false)).jobs).toMatchObject({ status: 'down', state: 'unknown' })
   })
 })

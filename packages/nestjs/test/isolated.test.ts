@@ -13,7 +13,7 @@ async function resultOf(jobs: JobOperations, name: string): Promise<unknown> {
 describe.each(['thread', 'process'] as const)(
   'a NestJS application with an isolated task that runs in a %s',
   (isolation) => {
-    it('runs the isolated task, which is declared as a property with a module, between tasks that are methods', async () => {
+    it('runs the isolated task, which a property with a module declares, between tasks that are methods', async () => {
       @Job({ name: 'rendering' })
       class Rendering {
         @Task()

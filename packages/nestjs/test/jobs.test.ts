@@ -113,7 +113,7 @@ describe('a class with @Job', () => {
   })
 
   it.each([Scope.REQUEST, Scope.TRANSIENT])(
-    'runs its own code with the scope %s although another module has a class of the same name',
+    'runs its own code with the scope %s although another module has a class with the same name',
     async (scope) => {
       const jobClass = (name: string) => {
         @Job({ name })
@@ -230,7 +230,7 @@ describe('a method with @Handler in a NestJS application', () => {
   })
 })
 
-it('InjectScheduler injects the scheduler into any provider, even into a job class', async () => {
+it('InjectScheduler injects the scheduler into each kind of provider, even into a job class', async () => {
   @Job({ name: 'chain' })
   class Chain {
     constructor(@InjectScheduler() private readonly scheduler: Scheduler) {}

@@ -21,7 +21,7 @@ it('a NestJS application that receives SIGTERM lets its running job end, and the
   expect({ code, signal }).toEqual({ code: null, signal: 'SIGTERM' })
 })
 
-it('a NestJS application that receives SIGTERM releases an endless isolated task, and leaves no process', async () => {
+it('a NestJS application that receives SIGTERM releases the run of an endless isolated task, and leaves no child process', async () => {
   const { file, client } = sharedDatabase()
   const server = startServer(new URL('./fixtures/isolating-server.mjs', import.meta.url), file)
   expect(await once(server, 'message')).toEqual(['listening', undefined])

@@ -142,7 +142,10 @@ class SpanOfAttempt implements AttemptTrace {
   }
 }
 
-/** Returns the trace fields of a log line: the ids of the active span, or else of the attempt's or run's span. */
+/**
+ * Returns the trace fields of a log line: the ids of the active span. If no span is active, the fields contain the ids of
+ * `ownSpan`.
+ */
 function fieldsOf(ownSpan: Span): object {
   const { traceId, spanId, traceFlags } = (trace.getActiveSpan() ?? ownSpan).spanContext()
   return { trace_id: traceId, span_id: spanId, trace_flags: `0${traceFlags.toString(16)}`.slice(-2) }

@@ -76,7 +76,7 @@ test('OpenTelemetry durations are in seconds, and counters have the attributes j
   expect(pointsOf(shown.get(metricNames.lastSuccess))).toEqual([[job, Date.UTC(2026, 0, 1, 0, 7, 5) / 1000]])
 })
 
-test('an OpenTelemetry counter counts takeovers from dead nodes', async () => {
+test('an OpenTelemetry counter counts the takeovers of runs of dead nodes', async () => {
   await using collected = meters()
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const storage = memoryStorage()
@@ -95,7 +95,7 @@ test('an OpenTelemetry counter counts takeovers from dead nodes', async () => {
   expect(takeovers).toEqual([[{ 'jobistemer.job.name': 'report', 'jobistemer.reason': 'owner_restarted' }, 1]])
 })
 
-test('an OpenTelemetry collection omits gauges for which it receives no value, and reports the other gauges', async () => {
+test('an OpenTelemetry collection omits each gauge for which the scheduler has no value, and reports the remaining gauges', async () => {
   await using collected = meters()
   const metrics = openTelemetryMetrics({ meterProvider: collected.meterProvider })
   metrics.gauges(async () => ({ scheduler_nodes: 2 }) as never)
@@ -120,7 +120,7 @@ test('the OpenTelemetry gauge of the last success omits a removed job', async ()
   expect(await lastSuccess()).toEqual([])
 })
 
-test('OpenTelemetry gauges are not observed after the scheduler has ended, and another scheduler may use them', async () => {
+test('OpenTelemetry gauges are not observed after their scheduler has ended, and another scheduler may use the same metrics', async () => {
   await using collected = meters(AggregationTemporality.DELTA)
   const job = defineJob({ name: 'report', tasks: [{ name: 'write', run: () => 1 }] })
   const metrics = openTelemetryMetrics({ meterProvider: collected.meterProvider })
@@ -170,7 +170,7 @@ test('a meter provider keeps no reference to a scheduler that has ended', async 
   expect(kept.size).toBe(0)
 })
 
-test('a second scheduler with the same OpenTelemetry metrics is refused, and its end does not affect the first', async () => {
+test('a second scheduler with the same OpenTelemetry metrics is refused, and its end does not affect the first scheduler', async () => {
   await using collected = meters(AggregationTemporality.DELTA)
   const metrics = openTelemetryMetrics({ meterProvider: collected.meterProvider })
   const refused: unknown[] = []

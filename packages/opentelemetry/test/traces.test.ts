@@ -76,7 +76,7 @@ test('a run that a client requests has a link to the span of the request, which 
   expect(linksOf(spans.named('process report')[0])).toEqual([[send?.spanContext().spanId, 'request']])
 })
 
-test('the call triggerMany has one span, to which each of its runs has a link', async () => {
+test('the call triggerMany has one span, and each run that the call requested has a link to this span', async () => {
   const { spans, ...options } = world()
   const job = defineJob({ name: 'report', overlapPolicy: 'allow', tasks: [{ name: 'write', run: () => 1 }] })
   await using scheduler = createScheduler({ ...options, jobs: [job] })
@@ -90,7 +90,7 @@ test('the call triggerMany has one span, to which each of its runs has a link', 
   expect(new Set(runs.map((run) => run.spanContext().traceId)).size).toBe(3)
 })
 
-test('the span of a replay has a link to its request, whose span has a link to the original run', async () => {
+test('the span of a replay has a link to the span of its request, which has a link to the original run', async () => {
   const { spans, ...options } = world()
   const job = defineJob({ name: 'report', tasks: [{ name: 'write', run: () => 1 }] })
   await using scheduler = createScheduler({ ...options, jobs: [job] })
@@ -179,7 +179,7 @@ test.each([
   expect(root?.attributes['jobistemer.reason']).toBe(reason)
 })
 
-test('storage calls and other work of the engine are not in the span of `start` or of a request', async () => {
+test('storage calls and other work of the engine run without an active span, neither the span of `start` nor the span of a request', async () => {
   const { spans, storage, ...options } = world()
   const active: string[] = []
   const look = (where: string) => {
@@ -299,7 +299,7 @@ test('hooks of a job are called in the span of the run', async () => {
   expect(parents).toEqual([root, root])
 })
 
-test('a run that is not sampled stores no trace', async () => {
+test('a run whose trace is not sampled stores no trace', async () => {
   const { spans, storage, ...options } = world(new TestSpans(new AlwaysOffSampler()))
   const inside: unknown[] = []
   const run = () => {
@@ -378,7 +378,7 @@ test('a released run continues in a new trace, which has a link to the earlier t
   expect(spans.open).toBe(0)
 })
 
-test('the spans of a handler that never ends are ended when its node stops', async () => {
+test('the spans of a handler that never ends are closed when its node stops', async () => {
   const { spans, ...options } = world()
   const job = defineJob({ name: 'report', tasks: [{ name: 'write', run: () => new Promise(() => undefined) }] })
   const scheduler = createScheduler({ ...options, jobs: [job] })

@@ -39,7 +39,9 @@ export async function simulate(options: {
   readonly seed: number
   /** Name of the sabotage that breaks the storage. Default: none. */
   readonly sabotage?: string | null
-  /** Whether the only faults are outages of the storage for all nodes, and wrong clocks. Default false. */
+  /**
+   * Whether the simulation has only two kinds of faults: outages of the storage for all nodes, and wrong clocks. Default false.
+   */
   readonly onlyOutages?: boolean
   /** Whether to include calls of `runDue`, beside running nodes or in place of them. Default false. */
   readonly calls?: boolean
@@ -152,8 +154,8 @@ async function calm(world: World, fleet: Fleet, callers: Callers | null): Promis
   if (world.clocksJump && world.hasClock) await clock.advance(longestDoubtMs)
   await resumeAll(world)
   const ahead = random.chance(0.5) ? await realignAll(world, fleet) : []
-  // Nodes whose clocks were ahead may have written deadlines that lie up to `longestMs` ahead, so the calm phase lasts
-  // longer than that.
+  // Nodes whose clocks were ahead may have written deadlines up to `longestMs` ahead. So the calm phase lasts longer than
+  // `longestMs`.
   const longestMs = Math.max(profile.largestSkewMs, world.setAheadMs, longestTakeoverMs(fleet))
   await clock.advance(longestMs + 100_000 + profile.slowestMs)
   return ahead
@@ -190,7 +192,7 @@ async function realignAll(world: World, fleet: Fleet): Promise<readonly Violatio
     (error) => history.add(life.name, { kind: 'failure', where: 'realign', message: String(error) }, 'fail'),
   )
   await clock.advance(20_000)
-  // A node that crashes during `realign` never answers, so the simulation does not await this answer.
+  // A node that crashes during `realign` never answers. So the simulation awaits the answer only if the node lives.
   if (!life.dead) await realigning
   const { items } = await world.inspect().listJobs({ limit: 1000, cursor: null })
   return items

@@ -52,7 +52,7 @@ class Script {
 /** A history in which a newer build has replaced the definition of an older build. */
 const deployed = () => new Script().up('old', 0).saved('old', 'v1').up('new', 1).saved('new', 'v2').up('other', 1)
 
-it('the simulator’s model accepts the newer definition while nodes of two builds live', () => {
+it('the simulator accepts that the newer definition is in force while nodes of two builds live', () => {
   expect(deployed().end()).toEqual([])
 })
 
@@ -68,7 +68,8 @@ it.each<[string, (script: Script) => Script]>([
   expect(go(deployed()).saved('old', 'v1').end()).toEqual([])
 })
 
-// Seed 46 with --calls: other nodes had removed the record of a frozen call whose stated end had passed.
+// Seed 46 with `--calls` found this case: a `runDue` call was frozen, and other nodes had removed its record, because its
+// stated end had passed.
 it('the simulator reports no `flip back` if the newer node is a runDue call that is silent for longer than deadAfter', () => {
   const called = () => new Script().up('old', 0).saved('old', 'v1').up('call', 1, 3000).saved('call', 'v2')
   expect(called().wait(4).saved('old', 'v1').end()).toContain('flip back')
@@ -94,7 +95,7 @@ it('the simulator reports no `flip back` for an update by a user and for a reali
   expect(deployed().saved('old', 'v2', { setBackTo: 7 }).end()).toEqual([])
 })
 
-it('the simulator reports if neither the definition of the only living build nor a user’s update of that definition is in force', () => {
+it('the simulator reports a definition in force that is neither the only living build’s definition nor a user’s update of it', () => {
   const left = () => deployed().add('new', { kind: 'node.down' }).add('other', { kind: 'node.down' })
   expect(left().end()).toEqual(['in force'])
   expect(left().saved('old', 'v1').end()).toEqual([])

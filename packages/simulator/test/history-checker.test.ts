@@ -227,7 +227,7 @@ function rulesBrokenBy({ events }: Script): Rule[] {
   return [...new Set(checker.violations.map(({ rule }) => rule))]
 }
 
-it('the history checker accepts a repeated update that only cancels the superseded slots that are still left', () => {
+it('the history checker accepts a repeated update that cancels only the superseded slots that the first update has left', () => {
   const step = head({ version: 2, cancelsBelow: 2 })
   const history = script()
     .saved('replace', step)
@@ -264,7 +264,8 @@ it('the history checker accepts a request under another id after the record of i
   expect(rulesBrokenBy(removed)).not.toContain('request')
 })
 
-// Seed 610034: a node with a slow clock stores a deleted job again, and a node with a fast clock prunes the tombstone meanwhile.
+// Seed 610034 found this case: a node with a slow clock stores a deleted job again, while a node with a fast clock prunes its
+// tombstone.
 it('the history checker accepts that a job created anew continues after the watermark of its pruned tombstone', () => {
   const anew = (nextAt: number) =>
     script()

@@ -66,7 +66,7 @@ it.each<[string, (script: Script) => Script]>([
   ['is frozen', (script) => script.at(1, 'a.1', { kind: 'node.frozen', forMs: 9000, where: 'here' })],
   ['is cut off', (script) => script.at(1, 'a.1', { kind: 'node.cut-off', calls: 'heartbeats', hangs: false })],
   ['lost a heartbeat', (script) => script.at(1, 'a.1', { kind: 'fault', fault: 'rejected', operation: 'heartbeat' })],
-])('the simulator accepts the death of a node that %s', (_, trouble) => {
+])('the simulator accepts that peers declare a node dead that %s', (_, trouble) => {
   expect(trouble(new Script()).lost(8).rulesOf(new DeathModel())).toEqual([])
 })
 
@@ -78,7 +78,7 @@ it('the simulator accepts that a dead node without further heartbeats is declare
   expect(lost().heard(61, 'a.1', 2).lost(90, 0).rulesOf(new DeathModel())).toEqual(['false death'])
 })
 
-it('the simulator accepts the death of a frozen node until the node’s next heartbeat', () => {
+it('the simulator accepts that a frozen node is declared dead before the node’s next heartbeat', () => {
   const thawed = () =>
     new Script().at(1, 'a.1', { kind: 'node.frozen', forMs: 2000, where: 'here' }).at(3, 'a.1', { kind: 'node.thawed' })
   expect(thawed().lost(40).rulesOf(new DeathModel())).toEqual([])
@@ -121,7 +121,7 @@ function slot(seconds: number, life: string | null, script: Script, at: number):
   return script.at(at, life, created)
 }
 
-it('the simulator reports a late launch unless a fault happened after the slot was due', () => {
+it('the simulator reports a late launch of a slot unless a fault happened after the slot was due', () => {
   const script = () => new Script().at(0, null, { kind: 'clocks', startMs: 0, hasClock: false, uncertaintyMs: 0 })
   const late = (story: Script) => {
     const quiet = new Quiet()
@@ -137,7 +137,7 @@ it('the simulator reports a late launch unless a fault happened after the slot w
   expect(late(slot(10, 'b.1', script().at(12, null, { kind: 'storage.away', hangs: false }), 30))).toBe(0)
 })
 
-it('the simulator reports runs of a dead node if the node that declared the death does not take these runs over in time', () => {
+it('the simulator reports a dead node’s runs if the node that declared the death does not take them over in time', () => {
   const died = (end: Told = { kind: 'node.crashed', where: 'here' }) => {
     const script = new Script()
     const head = {
@@ -174,7 +174,8 @@ it('the simulator reports runs of a dead node if the node that declared the deat
   expect(rulesOf(died().lost(8).at(8, 'b.1', reaped).heard(60, 'b.1', 2))).toEqual([])
   expect(rulesOf(died().heard(60, 'b.1', 2))).toEqual(['takeover'])
   expect(rulesOf(died().at(8, 'b.1', reaped).heard(60, 'b.1', 2))).toEqual(['reaped early'])
-  // Adds repeated outages: in each 10 s the storage answers for 4 s. The takeover limit is 20 s of connected time.
+  // Adds repeated outages. In every 10 s, the heartbeats give 4 s of connected time. The limit for a takeover is 20 s of
+  // connected time.
   const throughOutages = (outages: number) => {
     const script = died()
     let counter = 1
@@ -187,6 +188,6 @@ it('the simulator reports runs of a dead node if the node that declared the deat
   }
   expect(throughOutages(3)).toEqual([])
   expect(throughOutages(9)).toEqual(['takeover'])
-  // The effect of a late call may have given an occurrence to a node that has shut down. That is no violation.
+  // The late effect of a call may have given an occurrence to a node that had shut down. Then the checker reports no violation.
   expect(rulesOf(died({ kind: 'node.down' }).at(8, 'b.1', reaped).heard(60, 'b.1', 2))).toEqual([])
 })

@@ -19,8 +19,8 @@ import { every } from '../src/workload/every.ts'
 import { NodeClock } from '../src/world/node-clock.ts'
 import { tuned } from '../../workspace/test-tuning.ts'
 
-// Each test reproduces a bug that a seed has found. The seed alone would not reproduce the bug later, because a seed's
-// history changes with the generator.
+// Each test reproduces a bug that a seed has found. The seed will not find this bug forever, because its history changes when
+// the generator of simulations changes.
 
 const startMs = Date.UTC(2026, 0, 1)
 
@@ -102,7 +102,7 @@ async function versionOf(database: MemoryDatabase, { id }: Job): Promise<number 
   return jobs[0]?.version
 }
 
-it('a definition with changed settings is stored once, and an older build follows it', async () => {
+it('a definition with changed settings is stored once, and an older build follows this definition', async () => {
   const { start, database } = stage()
   const older = job('report', { overlapPolicy: 'skip' })
   const newer = job('report', { overlapPolicy: 'queue' })
@@ -221,7 +221,7 @@ it('a delayed recovery does not decide about slots that are still in the future 
   expect(slots).toEqual([120])
 })
 
-it('a node with an old definition does not try again and again to create a slot that was canceled ahead', async () => {
+it('a node with an old definition does not try repeatedly to create a slot that was canceled ahead', async () => {
   const { start, clock, database } = stage()
   const slots: number[] = []
   const watched = job('watched', { misfireThreshold: { minutes: 10 } }, ((context: TaskContext) => {
@@ -251,7 +251,7 @@ it('a node with an old definition does not try again and again to create a slot 
   expect(slots).toEqual([120])
 })
 
-it('if other nodes create and delete a job while a node stores it, the job runs only undecided slots', async () => {
+it('if other nodes create and delete a job while a node stores the job, the job runs only slots that are not decided yet', async () => {
   const { start, clock, database } = stage()
   const slots: number[] = []
   const late = job('late', {}, ((context: TaskContext) => {
@@ -360,7 +360,7 @@ it('a request for a job that is deleted and defined again while the request is i
   expect(creates).toBeLessThan(10)
 })
 
-it('peers do not declare a node dead whose start was interrupted by a storage outage', async () => {
+it('if a storage outage interrupts the start of a node, the peers of this node do not declare it dead', async () => {
   const { start, clock, database } = stage()
   const life = { ...tuned({ heartbeat: 500 }), deadAfter: 2000 }
   let isAway = false

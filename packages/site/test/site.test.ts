@@ -63,12 +63,15 @@ it('llms.txt lists the Markdown of each page, and its relative links lead to exi
   expect(wrong).toEqual([])
 })
 
-/** `npm test` opens only the home page, a page with a diagram, and a page of tables. */
+/**
+ * `npm test` opens three pages only: the home page, a page with a diagram, and a page with tables. `npm run test:extra` opens
+ * all pages.
+ */
 const opened = isThorough ? pages : ['/', pageWithDiagram(), '/reference/core/log']
 
 describe.each(opened)('the page %s of the site', (path) => {
   it.each(['light', 'dark'] as const)(
-    'has no console error and passes the accessibility check in the %s color scheme',
+    'causes no error in the browser’s console and passes the accessibility check in the %s color scheme',
     async (colorScheme) => {
       const { page } = browser
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
@@ -108,7 +111,7 @@ describe('the search of the site', () => {
   async function search(question: string): Promise<readonly string[]> {
     const { page } = browser
     const input = page.locator('#localsearch-input')
-    // Presses the search key repeatedly: the page reacts only after its scripts have loaded.
+    // Presses the search key until the search opens, because the page reacts to keys only after its scripts have loaded.
     await expect
       .poll(
         async () => {
@@ -119,7 +122,8 @@ describe('the search of the site', () => {
       )
       .toBe(true)
     const results = page.locator('.VPLocalSearchBox .result')
-    // Clears the previous question, because its results must disappear before the new results appear.
+    // Clears the previous question and waits until its results have disappeared. Otherwise the test could read them as the new
+    // results.
     await input.fill('')
     await results.first().waitFor({ state: 'detached' })
     await input.fill(question)

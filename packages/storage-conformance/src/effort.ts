@@ -2,7 +2,7 @@
 export interface Effort {
   /** Multiplies the number of rounds of each race, model and soak case. */
   readonly scale: number
-  /** Seeds of random numbers. The kit runs one model case and one soak case for each seed. */
+  /** Seeds of random numbers. For each seed, the kit runs one model case and one soak case. */
   readonly seeds: readonly number[]
 }
 

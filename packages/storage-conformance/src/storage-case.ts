@@ -3,7 +3,9 @@ import type { StorageCapabilities } from '@jobistemer/core/storage'
 import type { CaseWorld } from './storage-world.ts'
 import { withinLimit } from './time-limit.ts'
 
-/** The depth of a case. Each depth takes longer than the previous one, and finds further faults. */
+/**
+ * The depth of a case. Cases of each depth take longer than cases of the previous depth, and find faults that those cases miss.
+ */
 export type CaseDepth =
   /** Cases that test one behavior of one method, on one or two connections. */
   | 'cases'
@@ -70,8 +72,8 @@ export interface StorageCase {
   /** Timeout of the case in ms, long enough for a slow storage. `run` enforces the timeout. */
   readonly timeoutMs: number
   /**
-   * Runs the case. Rejects with an `AssertionError` if the storage breaks the rule, and after the timeout with an error
-   * that names the case.
+   * Runs the case. Rejects with an `AssertionError` if the storage breaks the rule that the case tests. After the timeout,
+   * rejects with an error that names the case.
    */
   run(world: CaseWorld): Promise<void>
 }

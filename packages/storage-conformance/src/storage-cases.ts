@@ -48,8 +48,8 @@ import { soakCases } from './soak/soak-cases.ts'
 import { type DeclaredCapabilities, meetsNeeds, type StorageCase } from './storage-case.ts'
 
 /**
- * Returns the cases for a storage with these capabilities, in the order of `caseDepths`. The `capabilities` of a
- * storage object are a valid argument if the storage has no optional methods.
+ * Returns the cases for a storage with these capabilities, in the order of `caseDepths`. For a storage without optional
+ * methods, the caller can pass the `capabilities` of the storage object.
  */
 export function storageCases(declared: DeclaredCapabilities, options: EffortOptions = {}): readonly StorageCase[] {
   const effort = resolveEffort(options)

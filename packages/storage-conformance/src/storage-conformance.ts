@@ -34,8 +34,8 @@ export interface StorageConformanceOptions extends EffortOptions {
 }
 
 /**
- * Additional time of the test runner's timeout, in ms. The case must time out first: its error names the hanging call,
- * and it then closes its connections.
+ * Time in ms by which the test runner's timeout exceeds the timeout of the case. So the case times out first: its error names
+ * the hanging call, and the case closes its connections.
  */
 const runnerGraceMs = 15_000
 
@@ -75,7 +75,7 @@ export function storageConformance(options: StorageConformanceOptions): void {
     for (const storageCase of cases) {
       const reason = skips.reasons.get(storageCase.name)
       const { name: test, timeoutMs } = storageCase
-      // The timeout includes opening and closing the test database, because each of them can hang too.
+      // The timeout also covers opening and closing the test database, because these calls can hang too.
       const body = async (): Promise<void> =>
         await withinLimit(`${test}, with opening and closing`, timeoutMs + runnerGraceMs / 2, () =>
           withWorld(open, (world) => storageCase.run(world)),

@@ -130,7 +130,8 @@ export async function withWorld(
     failure = { error }
   }
   const closed = await Promise.allSettled([...worlds].map((world) => world.close()))
-  // Throws the error of the case first, because an error of the cleanup may only be its consequence.
+  // If both the case and the cleanup fail, throws the error of the case, because the error of the cleanup may be only its
+  // consequence.
   if (failure !== null) throw failure.error
   for (const result of closed) if (result.status === 'rejected') throw result.reason
 }

@@ -1,8 +1,8 @@
 import { type Clock, systemClock } from '@jobistemer/core'
 
 /**
- * Awaits `work`. Rejects with an error that names the work if the work exceeds the limit. Not every test runner has a
- * timeout, and none names the hanging call. The work itself continues, because a caller cannot stop it.
+ * Awaits `work`. If `work` exceeds the limit, rejects with an error that names the hanging call, because no test runner names
+ * it. The work continues, because a caller cannot stop it.
  */
 export async function withinLimit<T>(
   name: string,
@@ -13,7 +13,7 @@ export async function withinLimit<T>(
   let stopWatching = (): void => {}
   const overdue = new Promise<never>((_, reject) => {
     const deadline = clock.monotonic() + limitMs
-    // Sets the timer again if it fires early, because a clock may cap the delay of a timer.
+    // If the timer fires before the limit, sets it again: a clock may shorten the delay of a timer.
     const watch = (): void => {
       const leftMs = deadline - clock.monotonic()
       if (leftMs <= 0) {

@@ -40,7 +40,7 @@ interface Corruption {
   readonly counts?: (counts: LiveCounts, index: number) => LiveCounts
   readonly occurrence?: (record: OccurrenceRecord) => OccurrenceRecord | null
   readonly job?: (job: JobRecord) => JobRecord
-  /** Changes the result of the query for due jobs. */
+  /** Returns the jobs that the corrupted storage gives as the due jobs. */
   readonly due?: (jobs: readonly JobRecord[]) => readonly JobRecord[]
 }
 
@@ -216,7 +216,7 @@ describe('checkLedger of the conformance kit', () => {
     expect(new Set(violations.map(({ rule }) => rule))).toEqual(new Set(['counts']))
   })
 
-  it('with the option `atRest` reports occurrences that are still live', async () => {
+  it('with the option `atRest`, which says that all work has ended, reports live occurrences', async () => {
     const storage = await soundLedger()
     const { violations } = await checkLedger(storage, { ...expectations, atRest: true })
     expect(new Set(violations.map(({ rule }) => rule))).toEqual(new Set(['unfinished']))
@@ -268,7 +268,7 @@ describe('checkLedger of the conformance kit', () => {
       expect(violations[0]?.message).toMatch(`before ${at('queue', 3)}, which waited and comes first`)
     })
 
-    it('accepts occurrences that started in order, were created later, were delayed, or started again', async () => {
+    it('accepts starts in order, and a start after a later occurrence if the occurrence was created late, delayed, or started again', async () => {
       const sound = await inOrder()
       const more: Corruption[] = [
         {},

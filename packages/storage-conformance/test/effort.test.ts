@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { resolveEffort, rounds } from '../src/effort.ts'
 
 describe('the effort of the conformance kit', () => {
-  it('is scale 1 and three seeds by default', () => {
+  it('has scale 1 and three seeds by default', () => {
     expect(resolveEffort({}, {})).toEqual({ scale: 1, seeds: [1, 2, 3] })
   })
 

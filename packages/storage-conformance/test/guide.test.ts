@@ -86,7 +86,7 @@ const members: Readonly<Record<Member, true>> = {
 describe('the guide for adapters', () => {
   it('names only functions that the packages export', () => {
     const known = [...Object.keys(protocol), ...Object.keys(kit)]
-    // The names in the guide that are a method or SQL functions, and no exports of the packages.
+    // Names in the guide that no package exports: the method `run`, and functions of SQL.
     const others = ['run', 'ANY', 'json_each', 'IF', 'VALUE']
     const named = [...namedFunctions(guide), ...namedFunctions(readme)].filter((name) => !others.includes(name))
     expect(named).toEqual(expect.arrayContaining(['assertLedger', 'checkHistory', 'storageCases']))

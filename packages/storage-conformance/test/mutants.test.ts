@@ -80,7 +80,7 @@ function caseNamed(name: string, cases: readonly StorageCase[] = everything): St
   return found
 }
 
-/** Advances timers in each turn of the event loop until the work ends. */
+/** Runs `work`. In each turn of the event loop, fires the timers that wait, until `work` ends. */
 async function withoutWaiting<T>(
   work: () => Promise<T>,
   { stepMs = 1_000, passes = (_: number): void => {} } = {},
@@ -124,8 +124,8 @@ describe('the case of the conformance kit for one fault rejects a storage with t
     async ({ mutant, name }) => {
       const storageCase = caseNamed(name, storageCases(mutant.capabilities))
       let failure: unknown = null
-      // Tries up to five rounds of a case with processes, because on a busy machine the processes may run one after the
-      // other by chance.
+      // Runs a case with several processes up to five times until it detects the mutant. On a busy machine, the processes may
+      // run one after the other by chance.
       for (let round = 1; round <= (storageCase.needs.includes('multiProcess') ? 5 : 1) && failure === null; round++) {
         const run = async () => await withWorld(mutant.open, (world) => storageCase.run(world))
         failure = await (mutant.waits === true ? inVirtualTime(run) : run()).then(
@@ -144,7 +144,7 @@ describe('the cases of the conformance kit for one fault, and no other cases, re
     const fewRounds = storageCases(mutant.capabilities, kitEffort(0.1))
     const rejecting: string[] = []
     for (const { name } of shallow) {
-      // Cases that the mutant does not list must pass. They run with few rounds, to save time.
+      // Cases that the mutant does not list must pass. To save time, they run with fewer rounds than the cases in `rejectedBy`.
       const storageCase = caseNamed(name, mutant.rejectedBy.includes(name) ? shallow : fewRounds)
       await withWorld(mutant.open, (world) => storageCase.run(world)).catch(() => rejecting.push(storageCase.name))
     }

@@ -24,7 +24,7 @@ function world() {
   return { race, start, seen: () => readFileSync(file, 'utf8').trim().split('\n') }
 }
 
-it('a child process that has finished its part of a race is used for the next race too', async () => {
+it('a child process that has finished its part in one race takes part in the next race too', async () => {
   const { race, seen } = world()
   expect(await race()).toEqual([[], []])
   expect(await race()).toEqual([[], []])
@@ -33,12 +33,12 @@ it('a child process that has finished its part of a race is used for the next ra
   expect(next.sort()).toEqual([a, b].sort())
 })
 
-it('a child process that has failed or was killed is not used for another race', async () => {
+it('a child process that has failed or was killed takes part in no other race', async () => {
   const { race, start, seen } = world()
   await expect(race(true)).rejects.toThrow('a child process of a race failed: Error: cannot connect')
   await race()
-  // Removes the lines of failed children: after the first child has failed the race, the second child may still write
-  // such a line.
+  // Leaves out the lines of failed children. After the first child has failed the race, the second child may or may not write
+  // its line.
   const racers = seen().filter((line) => !line.endsWith(' fails'))
   expect(racers).toHaveLength(2)
   const killed = start()
@@ -55,7 +55,7 @@ it('a child process that has failed or was killed is not used for another race',
   expect(failed.filter((process) => last.includes(process as string))).toEqual([])
 })
 
-it('a child process that was ended after 5 s without work is not used for another race', async () => {
+it('a child process that was ended after 5 s without work takes part in no other race', async () => {
   const { race, seen } = world()
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   onTestFinished(() => void vi.useRealTimers())

@@ -63,7 +63,7 @@ describe('the one-line faults of an SQL adapter', () => {
     async (fault) => {
       const storageCase = caseNamed(fault.noticedBy)
       let failure: unknown = null
-      // Repeats the case up to five times if a race or a late wake-up may hide the fault in one run.
+      // Runs the case up to five times if the fault may stay undetected in one run: in a race, or because of a late wake-up.
       const runs = storageCase.depth === 'races' || fault.subject === 'wake-ups' ? 5 : 1
       for (let run = 1; run <= runs && failure === null; run++) {
         failure = await runFaulty(fault, storageCase).then(

@@ -45,7 +45,7 @@ describe('storageConformance', () => {
     expect(timeouts.every((timeout) => timeout !== undefined && timeout >= 30_000)).toBe(true)
   })
 
-  it('registers tests that pass for a correct storage and reject for a broken one', async () => {
+  it('registers tests that pass for a correct storage and fail for a faulty storage', async () => {
     await register().tests.get(some)?.()
     const broken = register({
       open: () => ({

@@ -25,7 +25,7 @@ describe('the time limit of a case of the conformance kit', () => {
     expect(await outcome).toBe('Error: "claim: hangs" did not end within 90 seconds: a call of the storage may hang.')
   })
 
-  it('leaves no timer in the process when the case passes or fails within the limit', async () => {
+  it('leaves no timer in the process after the case has passed or failed within the limit', async () => {
     const timers = { set: 0, canceled: 0 }
     const clock = virtualClock('2026-01-01T00:00:00Z')
     const counting: typeof clock = {

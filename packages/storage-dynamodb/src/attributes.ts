@@ -3,8 +3,8 @@ import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 
 export type Item = Record<string, AttributeValue>
 
-// These functions read and write single attributes of an item. An absent attribute stands for `null`, because DynamoDB
-// charges for each stored attribute name.
+// The functions of this file read and write single attributes of an item. They store `null` as an absent attribute, because
+// DynamoDB charges for each stored attribute name.
 
 export function numberOf(item: Item, name: string): number {
   return Number(item[name]?.N)

@@ -39,9 +39,9 @@ interface PartitionPage extends DueStart {
 }
 
 /**
- * Returns the occurrences that are due according to the index, in their order. A page reads at least `limit`
- * occurrences of each partition, in the order of due instants. Within one priority level that is the order of starts,
- * so the first `limit` occurrences of a page are the first of all.
+ * Returns the occurrences that are due according to the index, in the order of their starts. A page reads at least `limit`
+ * occurrences of each partition, in the order of due instants. Within one priority level, this is the order of starts. So the
+ * first `limit` occurrences of a page start before all others.
  */
 export async function findDue(
   table: Table,
@@ -49,8 +49,8 @@ export async function findDue(
   { limit, cursor }: { readonly limit: number; readonly cursor: string | null },
 ): Promise<DuePage> {
   const place = cursor === null ? null : (JSON.parse(cursor) as DuePlace)
-  // A page may contain only occurrences of paused jobs, and a table may hold very many such occurrences. So each page reads
-  // twice as many occurrences as the previous page.
+  // A page may contain only occurrences of paused jobs, and the table may hold thousands of them. So each page reads twice as
+  // many occurrences as the previous page.
   const ahead = Math.max(place?.ahead ?? leastHints, limit)
   const pages = place === null ? await beginSearch(table, ahead) : await askAll(table, place.starts, ahead)
   const hints = pages.flatMap((page) => page.hints)
@@ -113,11 +113,11 @@ function leastOf(...instants: readonly (number | null)[]): number | null {
   return known.length === 0 ? null : Math.min(...known)
 }
 
-/** Returns those running occurrences of exactly this owner that have a cancel request. Omits task runs. */
+/** Returns the running occurrences of this node incarnation that have a cancel request. The records contain no task runs. */
 export async function findCancelRequested(table: Table, owner: Owner): Promise<readonly OccurrenceRecord[]> {
   const hints: LiveHint[] = []
   for await (const item of queryGroup(table, 'canceling')) hints.push(hintOf(item))
-  // A cancellation does not need task runs, and each poll of each node reads these records.
+  // Reads no task runs: a cancellation does not need them, and each poll of each node makes this read.
   const stored = await loadOccurrences(table, hints, { runs: false })
   return stored
     .flatMap((found) => found?.record ?? [])
@@ -129,9 +129,9 @@ export async function findCancelRequested(table: Table, owner: Owner): Promise<r
 }
 
 /**
- * Returns jobs with queued occurrences, and jobs with an unfinished plan. A job with queued occurrences may have superseded
- * occurrences or, if the table is damaged, no active occurrence. An unfinished plan belongs to a large step whose node has
- * died. The next step on the job cancels or wakes these occurrences, and carries out the plan.
+ * Returns jobs with queued occurrences, and jobs with an unfinished plan. The queued occurrences may be superseded, or wait
+ * without an active occurrence after damage of the table. A plan is unfinished if its node has died. The next step on each job
+ * cancels or wakes the occurrences, and carries out the plan.
  */
 export async function findStranded(table: Table): Promise<readonly JobId[]> {
   const jobs = new Set<JobId>()

@@ -90,7 +90,7 @@ const meanings: readonly Meaning[] = [
     remedy: 'Check the credentials, the region and the clock of this machine.',
   },
   {
-    // If the credentials come from a role, a later call may have renewed credentials.
+    // Credentials of a role expire and are renewed, so a later call may succeed.
     pattern: /^(ExpiredToken.*|ExpiredCredentials.*|CredentialsProviderError)$/,
     code: 'STORAGE_FAILED',
     message: 'The client has no valid credentials at present',

@@ -24,7 +24,8 @@ class DynamoDBLedger implements AsyncLedger {
   readonly opener = 'dynamodbStorage()'
   readonly keepsObjects = false
   readonly capabilities: AsyncLedger['capabilities'] = {
-    // About two dozen steps run concurrently, so a larger batch would only delay the answers of its items.
+    // Only about two dozen steps run concurrently. A larger batch would not be faster, and would delay the answers of its first
+    // items.
     maxBatch: 100,
     multiProcess: true,
     durability: 'power',

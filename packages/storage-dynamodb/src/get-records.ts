@@ -41,8 +41,8 @@ export async function get(
 }
 
 /**
- * Counts the live occurrences of a job. If the head lists all active occurrences, reads which of them have ended.
- * Otherwise counts pending and running occurrences by the index.
+ * Counts the live occurrences of a job. If the head lists all active occurrences, reads their records to leave out ended
+ * occurrences. Otherwise counts the job's pending and running occurrences in the index.
  */
 async function countOfJob(table: Table, id: JobId): Promise<LiveCounts> {
   const job = new JobReading(table, id, await loadHead(table, id))
@@ -54,8 +54,8 @@ async function countOfJob(table: Table, id: JobId): Promise<LiveCounts> {
 }
 
 /**
- * Counts live occurrences in the index, which lags behind the table. A sum that each step updates would be one item for
- * which all steps contend.
+ * Counts live occurrences in the index, although the index lags behind the table. An exact sum would be one item that all steps
+ * have to write, so the steps would reject one another.
  */
 async function countAll(table: Table, of: JobId | null = null): Promise<LiveCounts> {
   const [pending, prioritized, queued, running, canceling] = await Promise.all([

@@ -59,14 +59,15 @@ async function putNode(
           ])
     const nodes = await listNodes(table)
     const stored = nodes.find(({ incarnation }) => incarnation === own.incarnation)
-    // The node's own record is newer than the stored one, but the write was rejected: another transaction interfered.
+    // The node's own record is newer than the stored record, but DynamoDB rejected the write, because another transaction wrote
+    // the item at the same time. So the node repeats the step.
     return written || !isNewsOf(stored ?? null, own) ? nodes : contended
   })
 }
 
 /**
- * Removes a node record and its profile in one transaction. If the node reappears meanwhile and stores its record
- * again, the transaction fails, so the node keeps its record.
+ * Removes a node record and its profile in one transaction. If the node has sent another heartbeat meanwhile, its counter
+ * differs, so the transaction fails and the node keeps its record.
  */
 async function removeNode(table: Table, { incarnation, counter }: NodeAtCounter): Promise<void> {
   const { requests, keys } = table

@@ -29,14 +29,16 @@ export interface StoredHead extends Omit<JobRecord, keyof VersionContent> {
   /** Grows by one with each write of the head. Every write of a step on the job is conditional on this revision. */
   readonly revision: number
   /**
-   * Pending and running occurrences, in any order. An occurrence that ends without a write to the head stays listed
-   * until a step checks the list. So a listed occurrence may be final, but every active one is listed: in this list, or
-   * in one of the items `pages`.
+   * Pending and running occurrences, in any order. Some listed occurrences may have ended, because an end need not write the
+   * head. Every active occurrence is listed: in this list, or in one of the items `pages`.
    */
   readonly active: readonly OccurrenceAddress[]
   /** The pages: items that list the active occurrences for which `active` has no room. A page never changes. */
   readonly pages: ActivePages
-  /** The first queued occurrences in the order of waking, without gaps. Empty only if no occurrence is queued. */
+  /**
+   * The first queued occurrences in the order of waking: every queued occurrence that the head does not list comes after them.
+   * Empty only if no occurrence is queued.
+   */
   readonly queued: readonly Waiting[]
   /** Number of queued occurrences that the head does not list. Each has a separate item, see `Keys.queued`. */
   readonly queuedBeyond: number
@@ -45,7 +47,7 @@ export interface StoredHead extends Omit<JobRecord, keyof VersionContent> {
    * order of scheduled times.
    */
   readonly hasPriorities: boolean
-  /** Length of `active` from which a step checks which of the listed occurrences have ended. */
+  /** If `active` has at least this length, a step checks which of the listed occurrences have ended. */
   readonly lookAt: number
   /** Number of plan items that hold the remaining writes of the last step; usually 0. */
   readonly planParts: number
@@ -70,8 +72,8 @@ export const headNames = {
   policy: 'p',
   paused: 'z',
   /**
-   * The end of a pause; absent without a pause, or if the pause has no end. The record of the pause also contains this instant; conditions
-   * need a separate attribute.
+   * The end of a pause; absent without a pause, or if the pause has no end. The attribute repeats the end from the record of
+   * the pause, because conditions of writes need a separate attribute.
    */
   pausedUntil: 'u',
   cancelsBelow: 'b',
@@ -113,7 +115,7 @@ export function headItem(keys: Keys, head: StoredHead): Item {
 
 const defaultMaxQueued = 100_000
 
-/** The least value of {@link StoredHead.lookAt}, the length from which a step checks the list of active occurrences. */
+/** The minimum of {@link StoredHead.lookAt}: a step checks no shorter list of active occurrences for ended ones. */
 export const firstLookAt = 12
 
 export function readHead(item: Item): StoredHead {
@@ -225,7 +227,8 @@ function contentOf(item: Item, id: JobId): VersionContent {
 
 const entryBytes = 22
 const instantBytes = 6
-// Offset that makes stored instants positive. 48 bits of milliseconds cover about 9,000 years, half of these years before 1970.
+// Offset that makes stored instants positive. 48 bits of milliseconds cover about 9,000 years: half of them before 1970, and
+// half of them after.
 const origin = 2 ** 47
 
 export function printLiveList(entries: readonly OccurrenceAddress[]): Uint8Array {
@@ -263,8 +266,8 @@ export function waitingOf({ id, jobId, scheduledAt, details: { priority } }: Wai
 }
 
 /**
- * Returns the priorities of the entries as one byte per entry, or `null` if no entry has a priority. The head stores
- * these bytes beside the list.
+ * Returns the priorities of the entries as one byte per entry; `null` if no entry has a priority. The head stores these bytes
+ * in a separate attribute.
  */
 function printPriorities(entries: readonly Waiting[]): Uint8Array | null {
   if (entries.every(({ details }) => details.priority === undefined)) return null

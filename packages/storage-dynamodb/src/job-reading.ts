@@ -55,15 +55,18 @@ export class JobReading {
    * pruned.
    */
   readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
-  /** By occurrence id: an address whose record was removed. A new record with the id replaces this address. */
+  /**
+   * By occurrence id: an address item whose occurrence record was removed. A new record with the same id replaces this address
+   * item.
+   */
   readonly staleAddresses: Map<OccurrenceId, OccurrenceAddress> = new Map()
   readonly #table: Table
   readonly #id: JobId
   readonly #job: JobRecord | null
   readonly #known: Map<OccurrenceId, StoredOccurrence> = new Map()
   /**
-   * Ids of occurrences that the step names and that the table does not contain under their address. An interrupted
-   * prune may have left the record of such an occurrence without an address.
+   * Ids of occurrences that the step names and that the table does not contain under their address. An interrupted prune may
+   * have removed the address of such an occurrence, but not its record.
    */
   readonly #absent: Set<OccurrenceId> = new Set()
   /** The list of the head and the pages that were checked for ended occurrences; `null` before the check. */
@@ -140,8 +143,8 @@ export class JobReading {
   }
 
   /**
-   * Returns what remains of the lists after their check. `listed` contains the live entries of the head and of the
-   * checked pages, which are removed. `pages` are the other pages.
+   * Returns the lists of active occurrences as they are after their check. `listed` has the live entries of the head and of the
+   * checked pages, whose items the step removes. `pages` are the pages that were not checked.
    */
   leftOfLists(): Pick<LiveLists, 'pages'> & { readonly listed: readonly OccurrenceAddress[] } {
     const { active, pages } = this.head ?? noLists
@@ -179,8 +182,8 @@ export class JobReading {
   }
 
   /**
-   * Returns true if the pages that were not read cannot change the decision of the step. The counts take the entries of
-   * these pages as running.
+   * Returns true if the pages that were not read cannot change the decision of the step. The counts treat each entry of these
+   * pages as a running occurrence.
    */
   #isDecided({ pending, running, superseded }: LiveNeeds): boolean {
     if (this.head === null || running > 0 || superseded !== null) return false
@@ -241,22 +244,22 @@ export class JobReading {
   async #look(lists: readonly (readonly OccurrenceAddress[])[], seen: Set<OccurrenceId>): Promise<void> {
     const unknown = lists.flat().filter(({ id }) => !this.records.has(id))
     await this.#load(unknown)
-    // If a record is missing, a prune has removed it, so its occurrence had ended. A page may also list an occurrence
-    // that another step has queued since.
+    // A missing record was removed by a prune, so its occurrence had ended. A listed occurrence may also be queued again, by
+    // another step.
     const isActive = ({ id }: OccurrenceAddress) => activeStates.has(this.records.get(id)?.record.state)
     const looked = lists.map((list) => ({
       live: list.filter((entry) => isActive(entry) && !seen.has(entry.id) && seen.add(entry.id)),
       size: list.length,
     }))
     this.#looked = [...(this.#looked ?? []), ...looked]
-    // A decision takes the first queued occurrence that was read, so queued occurrences must be read in their order. This
-    // method reads occurrences in the order of the active ones, so it forgets each occurrence that it has found queued.
+    // A decision takes the first queued occurrence that was read, so queued occurrences must be read in their own order. This
+    // method reads in the order of the active occurrences. So it marks each queued occurrence that it finds as not read.
     for (const { id } of unknown) if (this.records.get(id)?.record.state === 'queued') this.#known.delete(id)
   }
 
   /**
-   * Returns whether any of these occurrences exists now. A read of several items is no snapshot: it may miss a new record,
-   * although it reads the head that the creation of this record has changed.
+   * Returns whether any of these occurrences exists now, although the first read did not find it. A read of several items is no
+   * snapshot: it may miss a new record, and yet read the head that was written with this record.
    */
   async haveAppeared(addresses: readonly OccurrenceAddress[]): Promise<boolean> {
     return (await loadOccurrences(this.#table, addresses)).some((stored) => stored !== null)
@@ -294,8 +297,8 @@ export class JobReading {
   }
 
   /**
-   * Returns whether `more` further starts may need more concurrency slots than the job has. Then the decision depends
-   * on the number of active occurrences. False if an occurrence is queued.
+   * Returns whether `more` further starts may need more concurrency slots than the job has. Then the decision depends on the
+   * number of active occurrences. Returns false if the job has a queued occurrence.
    */
   #isFullFor(more: number): boolean {
     if (this.head === null) return false

@@ -18,18 +18,18 @@ export function keyOf(item: Item): Key {
   return { pk: textOf(item, 'pk'), sk: textOf(item, 'sk') }
 }
 
-// All keys of a namespace begin with its prefix and a colon. The prefix itself contains no colon, so no namespace's
-// prefix is the beginning of another's keys.
+// All keys of a namespace begin with its prefix and a colon. No prefix contains a colon. So the keys of one namespace never
+// begin like the keys of another namespace.
 
 /**
- * Number of index partitions for the occurrences of each group. The numbers must never change, because stored entries
- * lie in these partitions.
+ * Number of index partitions for the occurrences of each group. The numbers must never change, because the partition of each
+ * stored entry depends on them.
  */
 export const shardCounts = { pending: 2, queued: 2, running: 8, canceling: 1 } as const
 
 /**
- * Number of index partitions for failed occurrences. The number must never change, because stored entries lie in these
- * partitions.
+ * Number of index partitions for failed occurrences. The number must never change, because the partition of each stored entry
+ * depends on it.
  */
 export const failedShardCount = 8
 
@@ -152,7 +152,7 @@ export class Keys {
     return { pk: this.registry, sk: `change/${sortableInstant(changedAt)}/${uuidOf(job)}` }
   }
 
-  /** The key of the item that names the form of the data: the version of their layout. */
+  /** The key of the item that holds the layout version of the namespace's data. */
   get form(): Key {
     return { pk: `${this.#prefix}form`, sk: 'form' }
   }
@@ -249,7 +249,7 @@ const width = 16
 const least = 9_000_000_000_000_000
 
 /**
- * Returns an instant as text. The texts sort like the instants: those before 1970 begin with a minus, which sorts
+ * Returns an instant as text. The texts have the same order as the instants: texts before 1970 begin with a minus, which sorts
  * before the digits.
  */
 export function sortableInstant(at: number): string {

@@ -74,10 +74,10 @@ export async function* queryGroup(
   for (const partition of partitionsOf(group)) yield* table.requests.queryAll(liveQuery(table, partition))
 }
 
-// Pending occurrences with a priority lie in separate partitions of the index, two for each level. Within a partition,
-// the order of due instants is the order of starts, whatever waits in other partitions. Markers name the levels that a
-// namespace has used. Markers sort first in the first partition without a priority, so a claim reads the markers
-// without an additional request. A namespace without priorities costs no further reads or writes.
+// Pending occurrences with a priority are in separate index partitions, two for each priority level. Within a partition, the
+// order of due instants is the order of starts. Markers name the levels that a namespace has used. They sort first in the first
+// partition without a priority, so a claim reads them without an additional request. A namespace without priorities costs no
+// further reads or writes.
 
 /** The sort instant of markers: before the first instant that a `Date` can represent. */
 const markerOrder = -9e15
@@ -115,8 +115,8 @@ export class PriorityLevels {
   }
 
   /**
-   * Remembers the priority levels that the markers of a page name. The page must begin with all markers. If a marker is
-   * missing, because the table was emptied, the next occurrence of that level writes the marker again.
+   * Remembers the priority levels that the markers of a page name. The page must begin with all markers. If the table was
+   * emptied, its markers are missing. The next occurrence of a level then writes the marker of this level again.
    */
   saw(page: readonly Item[]): void {
     this.#marked.clear()

@@ -33,7 +33,10 @@ import { loadHead, type Table } from './table.ts'
 const pageSize = 180
 /** Maximum number of pages that a step adds. The limit keeps a transaction below its 100 items. */
 const mostNewPages = 10
-/** Maximum number of active occurrences in the head of a job whose overlap rule counts them: 176 KB of an item's 400 KB. */
+/**
+ * Maximum number of active occurrences in the head of a job whose overlap policy limits their number: 176 KB of an item's 400
+ * KB.
+ */
 const mostListed = 8000
 /** Maximum number of queued occurrences in a head. Each further queued occurrence gets a separate item. */
 const mostQueued = 64
@@ -67,8 +70,8 @@ export async function listsAfter(
 }
 
 async function activeAfter(table: Table, job: JobReading, head: StoredHead, changes: Changes) {
-  // Under `allow`, no step reads the lists for its decision. So a step that finds at least `lookAt` entries in the head
-  // removes the ended occurrences.
+  // Under `allow`, no step needs the lists for its decision, so no step checks them. So a step that finds at least `lookAt`
+  // entries in the head removes the entries of ended occurrences.
   const tidies = !job.hasLooked && head.active.length >= head.lookAt
   if (tidies) await job.lookAtActive(() => job.hasTidied)
   const { listed, pages: left } = job.leftOfLists()
@@ -99,7 +102,7 @@ async function activeAfter(table: Table, job: JobReading, head: StoredHead, chan
 
 /** Returns the maximum number of active occurrences that the head of this job lists. */
 function roomFor({ overlap: { policy, maxConcurrency = 1 } }: StoredHead): number {
-  // Under `allow`, no step counts active occurrences, so the list needs only one page.
+  // Under `allow`, no step counts active occurrences. So the head lists at most as many active occurrences as one page.
   return policy === 'allow' ? pageSize : Math.min(mostListed, Math.max(pageSize, 2 * maxConcurrency))
 }
 
@@ -177,8 +180,8 @@ function waitingIn(item: Item): Waiting {
 }
 
 /**
- * The addresses of a job's live occurrences, from all lists of the job. Queued occurrences behind `cutAt` may be
- * missing. Some of the listed occurrences may have ended.
+ * The addresses of a job's live occurrences, from all lists of the job. Queued occurrences after `cutAt` may be missing. Some
+ * of the listed occurrences may have ended.
  */
 export interface WholeLists {
   readonly head: StoredHead
@@ -192,8 +195,8 @@ export interface WholeLists {
 }
 
 /**
- * Which queued occurrences outside of the head a page needs. If a queued occurrence may have a priority, the reader
- * ignores these limits and reads all of them.
+ * Which of the queued occurrences that the head does not list a page needs. If a queued occurrence may have a priority, the
+ * reader reads all of them instead.
  */
 export interface QueuePage {
   /** A sort key of the job's history: the page continues after this key. */

@@ -64,7 +64,7 @@ export const names = {
   marked: 'm',
   /** The priority, repeated from the details for conditions; absent if it is 0. */
   priority: 'p',
-  /** The `keyId`, repeated from the details for a prune, because the details may lie in separate items. */
+  /** The `keyId`, repeated from the details for a prune, because separate items may hold the details. */
   keyId: 'ki',
   /** Partition and sort key of the index of live occurrences; absent if the occurrence is final. */
   livePartition: 'lp',

@@ -12,14 +12,15 @@ import { failedIndex, liveIndex, tableDefinition } from './table-definition.ts'
 import type { Table } from './table.ts'
 
 /**
- * The form of the data under one prefix: the keys, the names of attributes, and which item holds what. One item of the
- * prefix stores the form. A change that the previous version could not read, or would read wrongly, must raise this number.
+ * The layout version of the data under one prefix. The layout consists of the keys, the names of attributes, and the content of
+ * each item. One item of the prefix stores the version. A change that the previous version of the package cannot read correctly
+ * must raise this number.
  */
 const formVersion = 1
 
 /**
- * Checks, before the first write, that the table has Jobistemer's keys and indexes, and that this version knows the form of
- * the namespace. Stores the form of a new namespace.
+ * Checks, before the first write, that the table has Jobistemer's keys and indexes, and that this package knows the layout
+ * version of the namespace. Stores the layout version of a new namespace.
  *
  * @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`
  */
@@ -27,7 +28,7 @@ export async function openTable({ requests, keys }: Table): Promise<void> {
   const [present] = await Promise.all([requests.get(keys.form), askIndexes(requests)])
   let mark = present
   if (mark === null) {
-    // Several nodes may open a new namespace at once. The first node stores its form, and the other nodes read that form.
+    // Several nodes may open a new namespace at once. The first node stores its layout version, and the other nodes read it.
     await requests.put({
       Item: { ...keyItem(keys.form), n: number(formVersion) },
       ...hasRevision(0),
@@ -38,7 +39,7 @@ export async function openTable({ requests, keys }: Table): Promise<void> {
 }
 
 /**
- * Asks for an entry of each index, with conditions on both of its keys.
+ * Checks the indexes of the table: queries each index with conditions on both of the index's keys.
  *
  * @throws JobistemerError `STORAGE_FOREIGN` if the table has other keys or indexes
  */
@@ -68,7 +69,7 @@ export interface CreateTableOptions {
   readonly client: Pick<DynamoDBClient, 'send'>
   /** Name of the table to create. */
   readonly tableName: string
-  /** How long to wait until the table is usable, including all requests and their retries. Default 2 minutes. */
+  /** Maximum time until the table is usable. All requests and their retries count towards this time. Default 2 minutes. */
   readonly timeout?: DurationInput
 }
 
@@ -118,7 +119,8 @@ async function create(requests: Requests): Promise<void> {
   try {
     await requests.send('CreateTable', new CreateTableCommand(tableDefinition({ tableName })))
   } catch (error) {
-    // Another process created the table first, or the answer of an earlier try was lost. Either way, the table exists now.
+    // Another process has created the table, or an earlier request of this call has created it and its answer was lost. In both
+    // cases the table exists now.
     const cause = causeOf(error)
     if (cause?.name === 'ResourceInUseException') return
     throw isDenied(cause) ? noRightsError(tableName, cause) : error

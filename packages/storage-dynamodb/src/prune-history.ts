@@ -43,7 +43,7 @@ async function* jobsOf({ requests, keys }: Table, only: JobId | null): AsyncGene
  */
 interface Victim extends OccurrenceRecord {
   readonly bulk: Item | null
-  /** The occurrence's `keyId`. The details, which also contain the `keyId`, may lie in separate items. */
+  /** The occurrence's `keyId`. The details also contain the `keyId`, but separate items may hold the details. */
   readonly keyId: OccurrenceId | null
 }
 
@@ -102,7 +102,7 @@ async function oldestOfLatest(table: Table, job: JobId, count: number): Promise<
   return null
 }
 
-/** Yields the occurrences of a job without the large attributes that lie in separate items. */
+/** Yields the occurrences of a job. Leaves out their large attributes that separate items hold. */
 async function* history(
   { requests, keys }: Table,
   job: JobId,

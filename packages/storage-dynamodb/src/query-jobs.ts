@@ -20,7 +20,7 @@ export async function loadJobs(table: Table, ids: readonly JobId[]): Promise<rea
     const item = heads.get(keys.head(id))
     return item === null ? null : readHead(item)
   })
-  // Keeps the cached versions now, because concurrent calls may evict these versions from the cache during the next read.
+  // Takes the versions from the cache now, because concurrent calls may evict them from the cache during the next read.
   const known = found.map((head) => (head === null ? undefined : table.versions.get(head)))
   const wanted = found.filter((head, index) => head !== null && known[index] === undefined) as readonly StoredHead[]
   const versions = await requests.getAll(wanted.map((head) => keys.version(head.id, head.version)))

@@ -60,7 +60,8 @@ async function listHistory(table: Table, query: Query<'job'>): Promise<Page<Occu
   let looked = 0
   let last: string | null = null
   let start: Item | null = null
-  // A query by state reads twice as many records each time, because matching occurrences may be frequent or rare.
+  // Each further read of a query by state reads twice as many records as the previous read, because matching occurrences may be
+  // frequent or rare.
   let ahead = Math.max(limit + 1, firstLook)
   do {
     const page: { items: readonly Item[]; last: Item | null } = await requests.query({
@@ -86,7 +87,7 @@ async function listHistory(table: Table, query: Query<'job'>): Promise<Page<Occu
     }
     start = page.last
     ahead *= 2
-    // If the page is full, this call does not search for a further match. The next page shows whether more occurrences match.
+    // If the page is full, this call does not search for a further match. So the returned cursor may lead to an empty page.
     if (start !== null && items.length === limit && wanted !== null) return { items, cursor: last }
   } while (start !== null)
   return { items, cursor: null }
@@ -141,8 +142,8 @@ function livePlaces(
 ): readonly OccurrenceAddress[] {
   const { order } = query
   const after = query.cursor === null ? null : readPlace(query.cursor)
-  // The list `queued` contains exactly the queued occurrences. Only while a large step is still being written, both
-  // lists may contain occurrences in any live state.
+  // Usually the list `queued` contains exactly the queued occurrences. While the plan of a large step is unfinished, both lists
+  // may contain occurrences in any live state.
   const isMixed = planParts > 0
   const places = [
     ...(isMixed || states.has('pending') || states.has('running') ? active : []),
@@ -172,7 +173,8 @@ async function listLive(table: Table, query: Query<'live'>): Promise<Page<Occurr
   let place: LivePlace = query.cursor === null ? { partition: 0, start: null } : readLivePlace(query.cursor)
   let partitions = partitionsIn(query.state, place)
   const items: OccurrenceRecord[] = []
-  // If a partition is empty, the same call reads the next partition. If a query has found items, the call returns them.
+  // If a partition has no matching occurrence, the same call reads the next partition. The loop stops once a query has found
+  // items.
   while (place.partition < partitions.length && items.length === 0) {
     const partition = partitions[place.partition] as LivePartition
     const { deadlineBefore } = query
@@ -246,8 +248,8 @@ function readPlace(cursor: string): string {
 type FailedQuery = Extract<OccurrenceQuery, { readonly kind: 'failed' }>
 
 /**
- * The entries that a query of one index partition has returned. `seenUpTo`: the last entry that the query has examined,
- * or `null` if it has read the whole partition.
+ * The entries that a query of one index partition has returned. `seenUpTo`: the last entry that DynamoDB has examined for this
+ * query; `null` if it has examined the whole partition.
  */
 interface ShardPage {
   readonly hints: readonly FailedHint[]
@@ -261,7 +263,7 @@ interface FailedHint {
 }
 
 /**
- * Returns a page of failures, merged from the partitions of the index of failures. All failures of one job lie in one
+ * Returns a page of failures, merged from the partitions of the index of failures. All failures of one job are in one
  * partition.
  */
 async function listFailed(table: Table, query: FailedQuery): Promise<Page<OccurrenceRecord>> {
@@ -275,8 +277,8 @@ async function listFailed(table: Table, query: FailedQuery): Promise<Page<Occurr
   const sign = query.order === 'ascending' ? 1 : -1
   const compare = (left: string, right: string) => sign * (left < right ? -1 : left > right ? 1 : 0)
   const [seenUpTo = null] = pages.flatMap(({ seenUpTo: place }) => place ?? []).sort(compare)
-  // Beyond the last examined entry of any partition, the merged list may have gaps. So the page contains only entries
-  // up to the earliest of these last examined entries.
+  // After the last examined entry of a partition, entries of this partition may be missing in the merged list. So the page
+  // contains only entries up to the earliest of the partitions' last examined entries.
   const sure = pages
     .flatMap(({ hints }) => hints)
     .filter(({ order }) => seenUpTo === null || compare(order, seenUpTo) <= 0)
@@ -397,7 +399,8 @@ function boundsOf({ from, to, order }: InstantRange, place: string | null): KeyB
   let lower = from === undefined ? '-' : `${sortableInstant(from)}/`
   let upper = to === undefined ? '~' : `${sortableInstant(to)}/`
   if (place === null) return { lower, upper }
-  // The bound lies directly after (ascending) or before (descending) every key that begins with `place`.
+  // The bound comes directly after (ascending) or directly before (descending) every key that begins with `place`, in the order
+  // of sort keys.
   if (order === 'ascending') lower = max(lower, `${place}~`)
   else upper = upper < place ? upper : before(place)
   return { lower, upper }

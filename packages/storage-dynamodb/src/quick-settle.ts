@@ -6,9 +6,9 @@ import { keyItem, shardOf } from './keys.ts'
 import { failedPlace, names, ownerValue, readOccurrence } from './occurrence-item.ts'
 
 /**
- * Settles an occurrence by one write, without reading it first. Most settles succeed in this way, because most ends concern no
- * waiting occurrence. Returns `null` if the end or hand-back concerns other occurrences of the job, if the record is not at
- * the item's address, or if the task runs need separate items. After `null`, a step by core's rules settles the occurrence.
+ * Settles an occurrence by one write, without reading it first. Most settles succeed in this way, because most ends wake no
+ * other occurrence. Returns `null` if the end or hand-back affects other occurrences of the job, if the record is not at the
+ * item's address, or if the task runs need separate items. The caller then settles the occurrence by a step of core's rules.
  */
 export async function quickSettle(table: Table, item: SettleItem, now: number): Promise<SettleAnswer | null> {
   if (isBulky(runsOf(item), names.runs)) return null

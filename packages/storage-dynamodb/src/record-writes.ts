@@ -30,7 +30,7 @@ export type QueueMove = 'add' | 'remove'
 export type QueueMoves = ReadonlyMap<OccurrenceId, QueueMove>
 
 /**
- * Builds the write of a step's change. `marks`: a running occurrence is marked, so that its end also writes the job's
+ * Builds the write of a step's change. `marks`: the write marks a running occurrence, so that its end also writes the job's
  * head.
  */
 export function recordWrite(
@@ -68,13 +68,15 @@ export function checkStartable({ requests, keys }: Table, head: StoredHead): Tra
   const { policy, paused, pausedUntil, planParts, handlerKey, cancelsBelow } = headNames
   const values: Item = { ':allow': text('allow'), ':handlerKey': json(head.handlerKey) }
   const conditions = [`${policy} = :allow`, `attribute_not_exists(${planParts})`, `${handlerKey} = :handlerKey`]
-  // A pause in this head is over at the time of the step, so the head must keep exactly this pause, or have none.
+  // The pause in this head has ended at the time of the step. So the condition requires that the stored head has exactly this
+  // pause, or no pause.
   if (head.paused === null) conditions.push(`attribute_not_exists(${paused})`)
   else {
     conditions.push(`${pausedUntil} = :pausedUntil`)
     values[':pausedUntil'] = number(head.paused.until ?? 0)
   }
-  // The head must keep the same `cancelsBelow`: an update sets this limit while it is canceling superseded occurrences.
+  // The condition requires that the head still has the same `cancelsBelow`: an update changes this member while it is canceling
+  // superseded occurrences.
   if (head.cancelsBelow === null) conditions.push(`attribute_not_exists(${cancelsBelow})`)
   else {
     conditions.push(`${cancelsBelow} = :cancelsBelow`)
@@ -98,7 +100,7 @@ export interface Writes {
 }
 
 /**
- * Builds the writes of these records; a new record also gets an address. Returns `null` if a record had to be marked
+ * Builds the writes of these records, and of an address for each new record. Returns `null` if this call had to mark a record
  * before its first parts are written. The mark has changed the record, so the step must decide again.
  */
 export async function writesOf(table: Table, writes: readonly RecordWrite[]): Promise<Writes | null> {
@@ -133,7 +135,10 @@ export async function commit(
   return written
 }
 
-/** Builds the item of a record. Large values in separate items (parts) stay there if they are unchanged. */
+/**
+ * Builds the item of a record. If a large value is unchanged, the item refers to the parts (separate items) that already hold
+ * the value.
+ */
 function itemOf({ keys }: Table, { record, marked, revision, before }: RecordWrite): Item {
   const item = occurrenceItem(keys, { record, marked, revision: revision + 1 })
   const bulk = before?.bulk ?? null
@@ -187,8 +192,8 @@ function writesOfOne(table: Table, write: RecordWrite, item: Item): readonly Tra
   const put: TransactWriteItem = { Put: { TableName, Item: item, ...hasRevision(revision) } }
   const moved = write.queueMove === undefined ? [] : [moveInQueue(table, record, write.queueMove)]
   if (revision > 0) return [put, ...moved]
-  // The address item may already exist: it leads to this record, or to a record that a prune has removed. In both cases
-  // this write replaces it. The condition on the record decides whether the record is new.
+  // The address item may already exist. It then has the address of this record, or the address of a record that a prune has
+  // removed. In both cases this write replaces the item. The condition on the record decides whether the record is new.
   const known = { ':here': number(record.scheduledAt), ':stale': number((staleAddress ?? record).scheduledAt) }
   const condition = {
     ConditionExpression: 'attribute_not_exists(pk) OR t IN (:here, :stale)',

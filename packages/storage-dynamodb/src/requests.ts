@@ -78,7 +78,7 @@ const readLimit = 100
  */
 const groupsAtOnce = 8
 const deleteLimit = 25
-/** Minimum time limit of a request, in ms, if the time for all requests is limited. */
+/** Minimum time limit of one request in ms. It applies if all requests together have a time limit that is almost used up. */
 const leastRequestMs = 1000
 
 /** Sends requests to the table. Repeats requests while DynamoDB is overloaded or unreachable, and throws errors with codes. */
@@ -113,8 +113,9 @@ export class Requests {
   }
 
   /**
-   * Returns DynamoDB's clock in epoch milliseconds, from the `Date` header of an answer, which has whole seconds. An
-   * eventually consistent read of a nonexistent item costs half a read request unit.
+   * Returns the time of DynamoDB's clock in epoch milliseconds. The time comes from the `Date` header of an answer, which has
+   * whole seconds. The request is an eventually consistent read of an item that does not exist, which costs half a read request
+   * unit.
    */
   async time(key: Key): Promise<number> {
     const command = new GetItemCommand({ TableName: this.#tableName, Key: keyItem(key) })
@@ -156,7 +157,8 @@ export class Requests {
       const request = { [this.#tableName]: { Keys: wanted, ConsistentRead: true } }
       const answer = await this.send('BatchGetItem', new BatchGetItemCommand({ RequestItems: request }))
       for (const item of answer.Responses?.[this.#tableName] ?? []) found.add(item)
-      // DynamoDB omits some items if the answer becomes too large, which is no failure, or if the table is overloaded.
+      // DynamoDB omits some items in two cases: the answer would become too large, or the table is overloaded. Only the second
+      // case is a failure.
       const left = answer.UnprocessedKeys?.[this.#tableName]?.Keys ?? []
       if (left.length === wanted.length && !(await pauses.next()))
         throw busyError(this.#tableName, 'BatchGetItem', null)
@@ -197,8 +199,8 @@ export class Requests {
 
   /** Writes all items or none. Returns false if a condition failed or another transaction interfered. */
   async transact(writes: readonly TransactWriteItem[]): Promise<boolean> {
-    // With this token, a repeated request whose first answer was lost returns the first answer again. DynamoDB keeps tokens
-    // for 10 minutes.
+    // With this token, DynamoDB answers a repeated request as it answered the first one, and executes it only once. DynamoDB
+    // keeps tokens for 10 minutes.
     const input = { TransactItems: [...writes], ClientRequestToken: randomUUID() }
     return await this.#conditional('TransactWriteItems', new TransactWriteItemsCommand(input))
   }
@@ -322,7 +324,7 @@ function nameOf({ pk, sk }: Key): string {
 /**
  * Returns the item that made the condition of a write fail; `null` if the item does not exist.
  *
- * @throws the given error if this error has another cause
+ * @throws the given error if it is not the error of a failed condition
  */
 function foundBy(error: unknown): Item | null {
   if (!isContention(error)) throw error

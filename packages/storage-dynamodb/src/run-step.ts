@@ -72,7 +72,7 @@ async function attempt(table: Table, id: JobId, step: LedgerStep): Promise<boole
   return write === undefined || (await commitStep(table, job, write, step))
 }
 
-/** Returns the occurrences that the step names, but that neither exist nor are created by the step. */
+/** Returns the named occurrences that do not exist and that the step does not create. */
 function refused({ occurrences }: LedgerStep, { records }: JobReading, write: JobWrite | undefined) {
   const created = new Set(write?.occurrences.map(({ after }) => after.id))
   return occurrences.filter(({ id }) => !records.has(id) && !created.has(id))
@@ -81,10 +81,9 @@ function refused({ occurrences }: LedgerStep, { records }: JobReading, write: Jo
 /**
  * Writes the decisions of a step if the data that the step has read are unchanged. Otherwise writes nothing and returns false.
  *
- * A step that starts an occurrence, or changes a waiting one, writes the job's head on the condition of its revision. So the
- * steps of a job follow one another. There are two exceptions. A running occurrence changes and ends by a write to its own
- * item, while no occurrence is queued behind it (see {@link StoredOccurrence.marked}). If occurrences may overlap, their starts
- * do not write the head.
+ * A step that starts an occurrence, or changes a waiting one, writes the job's head on the condition of its revision. So such
+ * steps of a job follow one another. Two kinds of steps do not write the head. The first is a change or the end of a running
+ * occurrence that is not {@link StoredOccurrence.marked}. The second is a start of an occurrence that may overlap with others.
  */
 async function commitStep(table: Table, job: JobReading, write: JobWrite, step: LedgerStep): Promise<boolean> {
   const { before, after, occurrences } = write
@@ -164,7 +163,10 @@ function recordsOf(
   )
 }
 
-/** Returns the occurrences that a large step was to end, but that another node had started before the step took effect. */
+/**
+ * Returns the occurrences that a large step should have ended. Another node started them before the step took effect, so they
+ * continue to run.
+ */
 async function outlived(table: Table, { occurrences }: JobWrite): Promise<ReadonlySet<OccurrenceId>> {
   const ends = occurrences.filter(({ before, after }) => before !== null && isFinal(after.state))
   const stored = await loadOccurrences(
@@ -204,8 +206,8 @@ const bytesPerPart = 300_000
  */
 interface PlannedWrite extends RecordWrite {
   /**
-   * The details and task runs that the step changes in a stored record. Absent for a new record, and in plans that an
-   * older version of the package has stored.
+   * The details and task runs that the step changes in a stored record. Absent for a new record. Plans that an older version of
+   * the package has stored never have this member.
    */
   readonly changed?: Bulk
 }
@@ -232,8 +234,8 @@ async function readPlan({ keys, requests }: Table, head: StoredHead): Promise<re
 }
 
 /**
- * Omits unchanged details and task runs from the plan. The node that carries out the plan reads these values again from
- * the stored record.
+ * Leaves out unchanged details and task runs from the plan. The node that carries out the plan takes these values from the
+ * stored record.
  */
 function withoutBulk(write: RecordWrite): PlannedWrite {
   const { record, before, revision } = write
@@ -247,14 +249,14 @@ function withoutBulk(write: RecordWrite): PlannedWrite {
 }
 
 /**
- * Occurrences that a large step was to end, but that another node had claimed before the step's plan was stored. These
- * occurrences continue to run.
+ * Occurrences that a large step should have ended. Another node claimed them before the step's plan was stored, so they
+ * continue to run.
  */
 type Survivors = Map<OccurrenceId, OccurrenceAddress>
 
 /**
- * The stored plan of a job lists the writes of a large step that do not fit into one transaction. Makes these writes, then
- * removes the plan. Several nodes may carry out the same plan at once.
+ * Makes the writes in a job's stored plan, and then removes the plan. The plan has the writes of a large step that do not fit
+ * into one transaction. Several nodes may carry out the same plan at once.
  */
 export async function carryOut(table: Table, head: StoredHead): Promise<void> {
   const writes = await readPlan(table, head)
@@ -267,8 +269,8 @@ export async function carryOut(table: Table, head: StoredHead): Promise<void> {
 }
 
 /**
- * Removes the plan of a large step. Wakes the next queued occurrence if no occurrence is active: running occurrences
- * that the plan had not marked yet end without waking it.
+ * Removes the plan of a large step. If no occurrence is active, wakes the next queued occurrence: a running occurrence that the
+ * plan had not marked wakes no other occurrence when it ends.
  */
 async function takeAway(table: Table, stored: StoredHead, survivors: readonly OccurrenceAddress[]): Promise<void> {
   const head = { ...stored, active: [...stored.active, ...survivors] }
@@ -312,8 +314,8 @@ async function writeSome(
       return await writeSome(table, head, left.slice(half), survivors)
     }
     if (writes !== null && (await commit(table, writes, [checkHead(table, head)]))) return true
-    // The write was rejected: another node has written the same records of the plan, or the owner of a running
-    // occurrence has changed it.
+    // The table rejected the write. Either another node has written the same records of the plan, or the owner of a running
+    // occurrence has changed its record.
     const item = await table.requests.get(table.keys.head(head.id))
     return item?.v?.N === String(head.revision) ? contended : false
   })
@@ -346,8 +348,8 @@ function leftOf(
   if (revision === write.revision) return { ...write, record: { ...wanted, details, runs, ...changed }, before: there }
   if (write.revision === 0 || isFinal(state)) return null
   // The stored revision differs from the planned one. Either a node has already made this write of the plan. Or another node
-  // has written the record, without the head, after the step's read and before its plan was stored. That other write is a claim
-  // of an overlapping occurrence, or a change or release of a running occurrence.
+  // wrote the record, but not the head, before the plan was stored: it claimed an overlapping occurrence, or changed or
+  // released a running one.
   const isClaimed = state === 'running' && record.token !== wanted.token
   const concerns = head.deletedAt !== null || head.queued.length > 0
   const said = withSaid(record, write)
@@ -368,7 +370,7 @@ function leftOf(
   }
 }
 
-/** Adds the task runs of the planned step, unless the owner has stored later task runs since. */
+/** Adds the task runs of the large step, unless the owner has stored newer task runs after the step was planned. */
 function withSaid(record: OccurrenceRecord, { record: { token, sequence }, changed }: PlannedWrite): OccurrenceRecord {
   if (changed?.runs === undefined || token !== record.token || sequence < record.sequence) return record
   return withRuns(record, changed.runs, sequence)

@@ -26,10 +26,13 @@ export interface Table {
 /** Maximum number of concurrent requests of one call. A client's HTTP agent has 50 sockets by default. */
 export const concurrency = 24
 
-/** Maximum number of items of one step. A larger transaction would conflict with other nodes too often. */
+/** Maximum number of items of one step. The transaction of a larger step would conflict with those of other nodes too often. */
 export const itemsPerStep = 20
 
-/** Result of a step if another step has written between its reads and its write. The step must decide again. */
+/**
+ * Result of a step whose write failed, because another step wrote the same data after this step had read them. The step must
+ * decide again.
+ */
 export const contended: unique symbol = Symbol('contended')
 
 const mostTries = 300
@@ -74,7 +77,7 @@ export async function loadOccurrences(
   return addresses.map((address) => occurrenceIn(found, keys, address))
 }
 
-/** Reads items consistently, including their large values that lie in separate items. */
+/** Reads items consistently, including their large values from separate items. */
 export async function readItems(
   table: Table,
   wanted: readonly Key[],
@@ -92,8 +95,8 @@ export async function readItems(
 }
 
 /**
- * Returns an item with its large values, which lie in separate items. Reads the item again while other nodes change it.
- * Returns `null` if the item was removed.
+ * Returns an item with its large values from separate items. Reads the item again while other nodes change it. Returns `null`
+ * if the item was removed.
  */
 export async function wholeItem(table: Table, read: Item, { runs }: WithRuns = { runs: true }): Promise<Item | null> {
   const item = runs ? read : withoutRuns(read)
@@ -151,9 +154,9 @@ export function namedIn(found: FoundItems, keys: Keys, keyId: OccurrenceId): Occ
 }
 
 /**
- * Stores each new occurrence with a reusable key as the last occurrence of the key. Condition: the key still names the
- * occurrence that the step has read. The condition is needed because a read of several items is no snapshot: another request of
- * the key may have changed key and head between the reads.
+ * Stores each new occurrence with a reusable key as the last occurrence of the key. The write requires that the key still names
+ * the occurrence that the step has read. A read of several items is no snapshot: another request may have written the key and
+ * the head between these reads.
  */
 export function nameByKeys(
   { requests, keys }: Table,
@@ -191,10 +194,11 @@ function stillNames(id: OccurrenceId) {
   return { ConditionExpression: 'i = :i', ExpressionAttributeValues: { ':i': text(uuidOf(id)) } }
 }
 
-// DynamoDB limits an item to 400 KB. The results of many tasks can be larger, even compressed. Such a large attribute is stored
-// in separate items, its parts, before the record that refers to them. A write that fails, or whose answer is lost, can leave
-// parts that no record refers to. So the record is marked before its first parts are written. A prune of a marked record
-// removes all of its parts. Only the parts of a record whose creation was interrupted are never removed.
+// The functions below store a large attribute of an occurrence in separate items, its parts, because DynamoDB limits an item to
+// 400 KB. The results of many tasks can be larger, even compressed. A write stores the parts before the record that refers to
+// them. If the write of the record then fails, no record refers to these parts. So a write marks the record before it stores
+// the record's first parts. A prune of a marked record removes all of its parts. Only the parts of a record whose creation was
+// interrupted are never removed.
 
 interface Place {
   readonly requests: Requests
@@ -202,9 +206,9 @@ interface Place {
 }
 
 /**
- * Maximum size of an attribute that stays in its item, in bytes. An item has two attributes that may be large. Together
- * they then stay well below DynamoDB's limit of 400 KB. Each attribute has its own limit, because a step may write one
- * without reading the other.
+ * Maximum size in bytes of an attribute that stays in its item. An item has two attributes that may be large; with this limit,
+ * both fit into DynamoDB's limit of 400 KB. Each attribute has its own limit, because a step may write one attribute without
+ * reading the other.
  */
 const attributeLimit = 170_000
 const partLimit = 300_000
@@ -234,9 +238,9 @@ export async function moveOut({ requests, keys }: Place, item: Item, name: strin
 }
 
 /**
- * Returns the name of the parts of a large attribute. The same content gets the same name, so a repeated write leaves
- * no further parts. The token and sequence of an occurrence only grow, so an outdated name is never referred to again
- * and its parts can be removed.
+ * Returns the name of the parts of a large attribute. Equal content gets an equal name, so a repeated write leaves no further
+ * parts. The name for task runs contains the token and the sequence of the occurrence, which only grow. So no record refers to
+ * an outdated name again, and its parts can be removed.
  */
 function nameOfWriting(item: Item, name: string, bytes: Buffer): string {
   const digest = createHash('sha256').update(bytes).digest('base64url').slice(0, 22)
@@ -246,7 +250,7 @@ function nameOfWriting(item: Item, name: string, bytes: Buffer): string {
 
 /**
  * Returns the common prefix of the names of a record's parts. The prefix contains the scheduled time, because a later
- * request with the same key has the same id.
+ * occurrence can have the same id, if its request has the same key.
  */
 function namesBegin({ scheduledAt }: OccurrenceAddress): string {
   return `${sortableInstant(scheduledAt)}.`
@@ -311,7 +315,7 @@ export async function removeParts({ requests }: Place, parts: readonly Key[]): P
   try {
     await requests.deleteAll(parts)
   } catch {
-    // The write of the record has succeeded, so the caller of the write must not receive the error of the removal.
+    // Ignores an error of the removal: the write of the record has succeeded, so its caller must not receive an error.
   }
 }
 

@@ -35,7 +35,8 @@ describe('nodes on DynamoDB break no invariant of the storage', () => {
     const faulty: ReturnType<typeof faultyClient>[] = []
     let connections = 0
     const clientFor = (seed: number): Pick<DynamoDBClient, 'send'> => {
-      // The first connection of a soak test checks the table at the end, so its client has no faults.
+      // The client of the first connection has no faults, because a soak test checks the table through this connection at the
+      // end.
       if (seed === 1) return client
       const inner = faultyClient(client, rates, seed)
       faulty.push(inner)
@@ -71,8 +72,8 @@ class Progress {
   }
 }
 
-// DynamoDB Local answers before it has written, so a SIGKILL sometimes loses acknowledged writes. The real DynamoDB
-// does not lose them. So the test waits this long, in ms, before it kills the server.
+// The time in ms that the test waits before it kills the server. DynamoDB Local answers before it has written to disk, so a
+// SIGKILL can lose acknowledged writes. The real DynamoDB does not lose such writes.
 const writtenAfterMs = 2000
 
 describe('a DynamoDB server that is killed and restarted', () => {
@@ -86,7 +87,7 @@ describe('a DynamoDB server that is killed and restarted', () => {
     durable = null
   })
 
-  it('has lost no acknowledged write, and calls during its absence succeed', {
+  it('has lost no acknowledged write, and calls that were made while the server did not run succeed', {
     timeout: 120_000,
   }, async () => {
     durable = await startDynamoDB({ data: 'disk' })

@@ -20,9 +20,9 @@ storageConformance({
   it,
   name: 'dynamodb',
   capabilities: { multiProcess: true, durability: 'power', serverTime: true, damage: true },
-  // DynamoDB Local handles some hundred requests per second and uses a whole core for them. So the kit runs here with
-  // less effort: with its usual number of connections and processes, requests would overlap less often. A soak with
-  // another seed is in bad-days.test.ts.
+  // DynamoDB Local handles some hundred requests per second, and uses a whole core for them. So the kit runs here with fewer
+  // rounds, but with its usual number of connections and processes. With fewer of them, requests would overlap less often.
+  // bad-days.test.ts runs a soak with another seed.
   ...kitEffort(0.05),
   open() {
     // All test storages share a table under different prefixes, so every case also shows that namespaces do not see each

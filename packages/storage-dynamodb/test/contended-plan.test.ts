@@ -83,11 +83,11 @@ it('a large step on DynamoDB pauses after a conflict before it tries again', asy
   expect(await waiting()).toEqual({ pending: 0, queued: 0, running: 0 })
 })
 
-it('a large step that conflicts at every try rejects, and the next step completes what the large step had planned', async () => {
+it('a large step that conflicts at every try rejects, and the next step carries out the plan of the large step', async () => {
   const { deleted, again, waiting } = await deleteWithBacklog('gives-up', Number.POSITIVE_INFINITY)
   await expect(deleted()).rejects.toMatchObject({ code: 'STORAGE_BUSY' })
   expect(paused.count).toBeGreaterThan(100)
-  // The call failed, but the deletion itself has taken effect.
+  // The call of the deletion has failed, but the deletion has taken effect. So a repeated call finds no job.
   expect(await again()).toMatchObject([{ outcome: 'absent' }])
   expect(await waiting()).toEqual({ pending: 0, queued: 0, running: 0 })
 })

@@ -45,8 +45,8 @@ beforeEach(() => {
 type Send = (command: object, options: object) => Promise<unknown>
 
 /**
- * Returns the storage of another node. Directly before one of its requests, `happens` runs. `moment` is the number of
- * this request, or a pattern of its text.
+ * Returns the storage of another node. This storage calls `happens` directly before one of its requests. `moment` selects the
+ * request: by its number, or by a pattern of its text.
  */
 function interrupted(
   moment: number | string | RegExp,
@@ -92,8 +92,8 @@ function strict(): Storage {
     }
     return await (client.send as Send)(command, options)
   }
-  // DynamoDB Local ends an index page after 1 MB of whole items, the real DynamoDB after 1 MB of projected keys. So
-  // `laggingIndex` answers the index queries from a scan.
+  // DynamoDB Local ends a page of an index query after 1 MB of whole items, but the real DynamoDB after 1 MB of projected keys.
+  // So `laggingIndex` answers index queries from a scan of the table.
   const whole = laggingIndex({ send: send as unknown as DynamoDBClient['send'] }, 1)
   return dynamodbStorage({ client: whole, tableName, prefix })
 }
@@ -190,7 +190,7 @@ describe('large records in DynamoDB', () => {
     expect(await recordOf(item.id)).toMatchObject({ state: 'completed', details, runs: finish.runs })
   })
 
-  it('do not limit a claim: one call claims twenty large occurrences of a job with the policy allow', async () => {
+  it('do not reduce a claim: one call claims twenty large occurrences of a job with the policy allow', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     const details = { results: resultsOf(2) }
     const items = Array.from({ length: 20 }, (_, key) => ({ ...triggerItem(id, key), details, runs: runsWith(2) }))
@@ -243,7 +243,8 @@ describe('a claim on DynamoDB', () => {
       const foreign = await addJob(storage, 'foreign', 'allow')
       const free = await addJob(storage, 'free', 'allow')
       for (const { id } of [paused, foreign]) await addTriggers(id, 130)
-      // The last four triggers sort behind all other occurrences, and lie in both partitions of the index.
+      // These four triggers come after all other occurrences in the order of waiting occurrences. The index of pending
+      // occurrences has two partitions, and each contains some of these triggers.
       const last = Array.from({ length: 4 }, (_, key) => triggerItem(free.id, key, slotAt(2)))
       await storage.createOccurrences({ now: slotAt(2), owner, items: last })
       const pause = { at: slotAt(2), reason: null, actor: null }
@@ -308,13 +309,15 @@ it('a claim of overlapping occurrences starts none that a concurrent update canc
     if (command instanceof TransactWriteItemsCommand && !met) {
       met = true
       const changes = [{ ...change, waiting: 'cancel' }] as const
-      // The update cancels only the first slot; the other slots stay.
+      // Because of `cancelLimit: 1`, the update cancels only the occurrence of the first slot. The other occurrences are left
+      // to cancel.
       const [answer] = await storage.saveJobs({ now: slotAt(6), cancelLimit: 1, changes })
       expect(answer).toMatchObject({ outcome: 'saved', more: true, job: { cancelsBelow: 2 } })
     }
     const answer = (await (client.send as Send)(command, options)) as QueryCommandOutput
     if (!(command instanceof QueryCommand) || command.input.IndexName === undefined) return answer
-    // The index does not contain the first occurrence yet, so the claim takes the other occurrences.
+    // The answer leaves out the first occurrence, as an index that lags behind the table does. So the claim takes the other
+    // occurrences.
     return { ...answer, Items: answer.Items?.filter(({ lo }) => lo?.N !== String(slotAt(1))) }
   }
   const node = dynamodbStorage({ client: { send: send as unknown as DynamoDBClient['send'] }, tableName, prefix })
@@ -382,7 +385,7 @@ describe('a prune on DynamoDB', () => {
     expect.unreachable('the prune has more requests than that')
   })
 
-  it('continues after a crash, and keeps the new run of a request whose key was used again meanwhile', async () => {
+  it('continues after a crash, and keeps the new run of a request whose key was used again after the crash', async () => {
     const { id: job } = await addJob(storage, 'alpha')
     await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job, 1)] })
     await storage.settle({ now: slotAt(1), items: [finishItem(job, 1)] })
@@ -392,7 +395,7 @@ describe('a prune on DynamoDB', () => {
     await storage.createOccurrences({ now: slotAt(1), owner, items: [trigger(early)] })
     await storage.settle({ now: slotAt(1), items: [finish(early)] })
     const old = { now: slotAt(9), jobId: job, before: slotAt(0), keep: 0, limit: 9 }
-    // The interrupted prune has removed the address, but not yet the record.
+    // The interrupted prune has removed the item with the occurrence's address, but not yet the occurrence's record.
     const dying = interrupted('BatchWriteItemCommand .*history/', async () => {
       throw new Error('the process is dead')
     })
@@ -418,7 +421,7 @@ describe('a prune on DynamoDB', () => {
   })
 })
 
-it('an owner can settle an occurrence under the scheduled time of a repeated trigger, which differs from that of the first trigger', {
+it('an owner can settle an occurrence under the scheduled time of a repeated trigger, although the first trigger had another scheduled time', {
   timeout: 30_000,
 }, async () => {
   const { id } = await addJob(storage, 'alpha')

@@ -52,7 +52,9 @@ function open(): Storage {
   return dynamodbStorage({ client, tableName: 'large', prefix: `test-${tests++}` })
 }
 
-/** Returns task runs with results that hardly compress, of the maximum size that the engine permits. */
+/**
+ * Returns `tasks` task runs. Each has a result of the maximum size that the engine permits, and the result hardly compresses.
+ */
 function largeRuns(tasks: number): readonly TaskRunRecord[] {
   return Array.from({ length: tasks }, (_, index) => ({
     task: `task-${index}`,
@@ -90,14 +92,17 @@ it('task runs that exceed one DynamoDB item are read back unchanged, and are rem
   expect(await itemsOf(item.id)).toBe(0)
 })
 
-/** Prunes everything that ended before slot 2. Returns how many items of the occurrence remain. */
+/**
+ * Prunes all occurrences that ended before slot 2, and expects one removal. Returns how many items of the occurrence `id` the
+ * table still contains.
+ */
 async function leftAfterPrune(id: string): Promise<number> {
   const { removed } = await storage.prune({ now: slotAt(9), jobId: null, before: slotAt(2), keep: 0, limit: 9 })
   expect(removed).toBe(1)
   return await itemsOf(id)
 }
 
-it('an ended occurrence with queued occurrences behind it keeps the further DynamoDB items of its record until it is pruned', async () => {
+it('an ended occurrence that queued occurrences follow keeps the further DynamoDB items of its record until it is pruned', async () => {
   const { id } = await addJob(storage, 'queued-behind', 'queue')
   const item = slotItem(id, 1)
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
@@ -268,7 +273,8 @@ it('a request whose key is used again while its record is pruned keeps the furth
   const again = trigger(slotAt(3))
   const send = async (command: object, options: object): Promise<unknown> => {
     const answer = await (client.send as (command: object, options: object) => Promise<unknown>)(command, options)
-    // The interrupted prune has removed the address, but not yet the parts and the record.
+    // The interrupted prune has removed the item with the occurrence's address, but not yet the items of the occurrence's
+    // record.
     if (command instanceof DeleteItemCommand) {
       const made = await storage.createOccurrences({ now: slotAt(3), owner, items: [again] })
       expect(made).toMatchObject([{ outcome: 'created' }])
@@ -359,7 +365,10 @@ function recoveryOf(job: JobId, count: number): CreateRecovery {
 describe('the list of active occurrences in the head of a job', () => {
   const headKey = (id: JobId) => ({ pk: { S: `test-${tests - 1}:job/${id.slice(4)}` }, sk: { S: 'head' } })
 
-  /** Adds `count` equal entries to the head's list, so that the next step checks which entries have ended. */
+  /**
+   * Writes a list of `count` equal occurrences into the job's head. So the next step checks which of these occurrences have
+   * ended.
+   */
   async function fillList(id: JobId, entry: OccurrenceAddress, count: number): Promise<void> {
     await client.send(
       new UpdateItemCommand({
@@ -480,7 +489,7 @@ it(`a recovery of ${slots} slots is one step, and its runs wait for each other`,
   await assertLedger(storage)
 })
 
-it('an update that lets hundreds of queued occurrences overlap wakes all these occurrences', async () => {
+it('if an update lets hundreds of queued occurrences overlap, all of these occurrences are woken', async () => {
   const { id } = await addJob(storage, 'hundreds', 'queue')
   await storage.createOccurrences({ now: slotAt(300), owner, items: [recoveryOf(id, 300)] })
   const change = {
@@ -504,9 +513,9 @@ it('an update that lets hundreds of queued occurrences overlap wakes all these o
 })
 
 /**
- * Adds a job whose slot 1 runs, with 12 slots and 150 triggers queued behind it. An update then permits overlap, and
- * has begun to cancel the slots. The next step on the job cancels the remaining slots and wakes all triggers. Such a
- * large step needs a plan.
+ * Adds a job whose slot 1 runs, with 12 slots and 150 triggers queued behind it. An update then permits overlap, and has begun
+ * to cancel the slots. The next step on the job cancels the remaining slots and wakes all triggers. One transaction cannot
+ * contain such a large step, so the step stores a plan: the list of its remaining writes.
  */
 async function addCutOff(name: string): Promise<JobId> {
   const { id } = await addJob(storage, name, 'queue')
@@ -531,7 +540,10 @@ async function addCutOff(name: string): Promise<JobId> {
   return id
 }
 
-/** Returns a client that runs `first` before each transaction with a plan. `plans` counts these transactions. */
+/**
+ * Returns a client that runs `first` before each transaction that stores the plan of a large step. `plans` counts these
+ * transactions.
+ */
 function latePlans(first: () => Promise<unknown>): Pick<DynamoDBClient, 'send'> & { readonly plans: number } {
   let plans = 0
   const send = async (command: object, options: object): Promise<unknown> => {
@@ -659,7 +671,8 @@ function dyingClient(count: number): Pick<DynamoDBClient, 'send'> {
   return { send: send as DynamoDBClient['send'] }
 }
 
-// A recovery of 200 slots takes one transaction for the head and the plan, seven for the records, and one for the end.
+// The creation of a recovery of 200 slots takes nine transactions: one for the head and the plan (the list of its remaining
+// writes), and seven for the records. The last one removes the plan.
 it.each([2, 5, 9])('a large step whose node dies at transaction %i is completed by other nodes', async (count) => {
   const prefix = `dying-${count}`
   storage = dynamodbStorage({ client, tableName: 'large', prefix })
@@ -668,7 +681,7 @@ it.each([2, 5, 9])('a large step whose node dies at transaction %i is completed 
   const request = { now: slotAt(200), owner, items: [recoveryOf(id, 200)] }
   await expect(dying.createOccurrences(request)).rejects.toThrow('the process is dead')
   expect((await historyOf(id)).length).toBe(Math.min(200, (count - 2) * 33))
-  // No other node has loaded the job. A claim with `sweep` finds the unfinished plan.
+  // A claim with `sweep` finds the unfinished plan and completes it, although no call names the job.
   const { claimed } = await storage.claim({ now: slotAt(200), owner, limit: 10, exceptHandlerKeys: [], sweep: true })
   expect(claimed.map(({ scheduledAt }) => scheduledAt)).toEqual([slotAt(1)])
   const states = (await historyOf(id)).map(({ state }) => state)

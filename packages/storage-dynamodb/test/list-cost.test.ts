@@ -100,7 +100,7 @@ const ofJob = (id: JobId, limit: number, states?: readonly OccurrenceState[]): O
   ...(states !== undefined && { states }),
 })
 
-it('a list of failed occurrences stops reading when its page is full, however long the history is', async () => {
+it('a list of failed occurrences reads no further records when its page is full, however long the history is', async () => {
   const id = await failedAfter(400)
   const usage = await meter.measure(async () => {
     const { items, cursor } = await measured.listOccurrences(ofJob(id, 1, ['failed']))
@@ -183,7 +183,7 @@ it('a claim skips the pending occurrences of a paused job in few requests, and t
     expect(claimed.map(({ jobId: its }) => its)).toEqual([ready.id])
     expect(more).toBe(false)
   })
-  // The requests read four pages of each partition, and the heads and records of both jobs.
+  // The requests read four pages of each of the two partitions of pending occurrences, and the heads and records of both jobs.
   expect(usage.readRequests).toBeLessThan(16)
 })
 
@@ -203,6 +203,7 @@ it('a claim reports the cancel requests of running occurrences without reading t
     const request = { now: slotAt(3), owner, limit: 10, exceptHandlerKeys: [], sweep: false }
     expect((await measured.claim(request)).cancelRequested).toMatchObject([{ id: its, reason: 'enough' }])
   })
-  // The requests read two partitions of pending occurrences, the partition of cancel requests, and the record.
+  // The requests read two partitions of pending occurrences, the partition of cancel requests, and the record of the running
+  // occurrence.
   expect(usage.readRequests).toBe(4)
 })

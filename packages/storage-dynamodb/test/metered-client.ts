@@ -33,7 +33,7 @@ export interface Usage {
 
 export interface Meter {
   readonly client: DynamoDBClient
-  /** For writes outside of transactions: the units that DynamoDB Local reported, and the units that this client counted. */
+  /** The request units of writes outside of transactions: as DynamoDB Local reported them, and as this client counted them. */
   readonly plainWrites: { reported: number; counted: number }
   measure(calls: () => Promise<unknown>): Promise<Usage>
 }
@@ -85,7 +85,8 @@ export function meteredClient(server: { readonly endpoint: string }): Meter {
           }
         } else if (command !== 'CreateTable' && command !== 'DescribeTable') {
           usage.readRequests++
-          // Requests run concurrently, so the sum must be read after the await.
+          // Concurrent requests add their units to `usage.reads`. So this code reads `usage.reads` only after the `await`, and
+          // loses no addition.
           const units = await readUnits(command, args.input, result.output, read)
           usage.reads += units
         }

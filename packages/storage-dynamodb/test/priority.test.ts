@@ -91,7 +91,7 @@ describe('a claim on DynamoDB', () => {
     expect(await claim(connect(), 5)).toEqual([])
   })
 
-  it('returns the instant at which the next occurrence is due, whatever its priority', async () => {
+  it('returns the instant at which the next occurrence is due, whatever the priority of this occurrence', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     await create([trigger(id, 1, slotAt(9), 10), trigger(id, 2, slotAt(8), -10)], slotAt(2))
     const request = { owner, limit: 5, exceptHandlerKeys: [], sweep: false }
@@ -134,7 +134,7 @@ describe('the item that marks a priority as used in DynamoDB', () => {
   })
 })
 
-it('each process counts and lists waiting occurrences with a priority, but not the items that mark priorities as used', async () => {
+it('counts and lists of DynamoDB contain waiting occurrences with a priority, but not the items that name the used priorities', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   const items = [trigger(id, 1, slotAt(1), 4), trigger(id, 2, slotAt(1), -4), trigger(id, 3, slotAt(1))]
   await create(items, slotAt(2))
@@ -154,7 +154,7 @@ it('each process counts and lists waiting occurrences with a priority, but not t
   }
 })
 
-it('a released occurrence waits with its priority again', async () => {
+it('a released occurrence waits again with the priority that it had before', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   await create([trigger(id, 1, slotAt(3), 5)], slotAt(3))
   const [held] = (await claim(storage, 1)) as [OccurrenceRecord]

@@ -5,8 +5,7 @@ import { byEffort, isThorough } from '../../workspace/test-effort.ts'
 import { createTable, dynamodbStorage } from '../src/index.ts'
 import { localClient } from './local-client.ts'
 
-// Number of jobs. Eight processes try to create every slot of these jobs: for each slot, one of them succeeds and seven
-// lose.
+// Number of jobs. Eight processes try to create every slot of these jobs: for each slot, exactly one process succeeds.
 const jobCount = 20
 // The conformance kit races four processes; this test repeats the race with eight.
 const rounds = isThorough ? byEffort(3) : 1

@@ -207,7 +207,7 @@ describe('createTable', () => {
     expect(error.remedy).toContain('dynamodb:CreateTable')
   })
 
-  it('rejects if it has no rights, and the remedy names the policy with the necessary rights', async () => {
+  it('rejects without any rights, and the remedy names the IAM policy with the necessary rights', async () => {
     const unreachable = answering(() => failure('AccessDeniedException'))
     const error = await rejection(createTable({ client: unreachable, tableName: 'there' }))
     expect([error.code, (error.cause as Error).name]).toEqual(['STORAGE_UNREADABLE', 'AccessDeniedException'])

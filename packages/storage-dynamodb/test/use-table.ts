@@ -3,7 +3,7 @@ import { afterAll, beforeAll, inject } from 'vitest'
 import { createTable } from '../src/index.ts'
 import { localClient } from './local-client.ts'
 
-/** Creates a table for the tests of a file, and passes its client to `onReady`. Destroys the client after the tests. */
+/** Creates a table for the tests of one test file, and passes its client to `onReady`. Destroys the client after the tests. */
 export function useTable(tableName: string, onReady: (client: DynamoDBClient) => void): void {
   let client: DynamoDBClient | undefined
 

@@ -16,7 +16,10 @@ import { dynamodbStorage } from '../src/index.ts'
 import { useTable } from './use-table.ts'
 
 const tableName = 'waiting'
-/** `npm run test:extra` uses the number of waiting requests that the storage promises. */
+/**
+ * Number of waiting requests. With `npm run test:extra` it is 100,000, the number that the guide of this package promises to
+ * support.
+ */
 const count = isThorough ? 100_000 : 600
 const timeoutMs = isThorough ? 7_200_000 : 120_000
 
@@ -29,7 +32,7 @@ useTable(tableName, (made) => {
 })
 
 beforeEach(() => {
-  // DynamoDB Local sorts its whole index for each query, which takes longer than the default limit.
+  // DynamoDB Local sorts its whole index for each query, which takes longer than the default `requestTimeout`.
   storage = dynamodbStorage({ client, tableName, prefix: `test-${++tests}`, requestTimeout: { minutes: 2 } })
 })
 
@@ -87,7 +90,10 @@ async function finish(records: readonly OccurrenceRecord[]): Promise<void> {
   expect(new Set(answers.map(({ outcome }) => outcome))).toEqual(new Set(['ok']))
 }
 
-/** Returns the ids of the first waiting occurrences in the order of their scheduled times: all, or at least 3,000. */
+/**
+ * Reads pages of the job's occurrences in a state until it has at least 3,000 ids, or until no page is left. Returns the ids in
+ * the order of the scheduled times.
+ */
 async function listWaiting(state: 'pending' | 'queued'): Promise<readonly string[]> {
   const query = { kind: 'job', jobId: id, states: [state], order: 'ascending', limit: 1000, runs: false } as const
   const found: string[] = []

@@ -3,8 +3,8 @@ import { compareText } from './occurrences.ts'
 import { SortedList } from './sorted-list.ts'
 
 /**
- * Jobs in the order of their next instants. Each created slot changes the next instant of its job. This change must
- * cost almost nothing. So the index only notes changed jobs, and sorts them in at the next read.
+ * Jobs in the order of their next instants. Each created slot changes the next instant of its job. This change must cost almost
+ * nothing. So a change only marks the job. The next read moves all marked jobs to their new positions.
  */
 export class DueJobs {
   readonly #places = new SortedList<MemoryJob>(

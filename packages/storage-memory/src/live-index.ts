@@ -11,12 +11,15 @@ export class LiveIndex {
   /** Running occurrences with a cancel request. */
   readonly cancelRequested: Set<OccurrenceEntry> = new Set()
 
-  // Pending occurrences. A claim at `#horizon`, the instant of the last claim, may take the occurrences in `#ready`.
-  // Only a later claim may take the occurrences in `#future`.
+  // Pending occurrences that a claim at `#horizon`, the instant of the last claim, may take. `#future` has the pending
+  // occurrences that only a later claim may take.
   readonly #ready: SortedList<OccurrenceEntry> = new SortedList(byOrder)
   readonly #future: SortedList<OccurrenceEntry> = new SortedList(byClaimable)
   #horizon = Number.NEGATIVE_INFINITY
-  /** Upper bound of the instants from which claims may take the ready occurrences. */
+  /**
+   * No occurrence in `#ready` becomes claimable later than this instant. So a claim whose clock is behind checks `#ready` only
+   * if its instant is earlier.
+   */
   #latestReady = Number.NEGATIVE_INFINITY
 
   /** Adds an occurrence to the lists of its state. Does nothing for a final state. */
@@ -60,7 +63,7 @@ export class LiveIndex {
   }
 
   /**
-   * Removes a job's pending occurrences from the claimable lists. The caller then changes the pause in the job's head,
+   * Removes a job's pending occurrences from the lists that claims read. The caller then changes the pause in the job's head,
    * and calls `unpark`.
    */
   park(job: MemoryJob): void {

@@ -120,7 +120,7 @@ export class MemoryJob implements JobLedger<OccurrenceEntry> {
     this.versions = this.versions.concat({ record, references: 0 })
   }
 
-  /** Returns the stored version with this number. */
+  /** Returns the stored version with this number; `undefined` if the job has no such version. */
   versionOf(version: number): VersionEntry | undefined {
     const last = this.versions.at(-1)
     return last?.record.version === version ? last : this.versions.find(({ record }) => record.version === version)
@@ -131,7 +131,7 @@ function byId(left: MemoryJob, right: MemoryJob): number {
   return compareText(left.id, right.id)
 }
 
-/** The data that connections share. Its methods keep the indexes up to date. */
+/** The data that all connections of a memory database share. Its methods keep the indexes up to date. */
 export class Database {
   readonly jobs: Map<JobId, MemoryJob> = new Map()
   readonly jobsById: SortedList<MemoryJob> = new SortedList(byId)
@@ -139,7 +139,7 @@ export class Database {
   readonly dueJobs: DueJobs = new DueJobs()
   readonly nodes: NodeList = new NodeList()
   readonly occurrences: Map<OccurrenceId, OccurrenceEntry> = new Map()
-  /** For each `namingKey` of core: the id of the last occurrence with that key. */
+  /** By the id of a reusable key (see core's `namingKey`): the id of the last occurrence with this key. */
   readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
   readonly live: LiveIndex = new LiveIndex()
   /** Failed occurrences of all jobs, by the time of their end. */

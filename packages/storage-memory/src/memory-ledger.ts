@@ -154,7 +154,10 @@ export class MemoryLedger implements Ledger, HistoryRemover {
 
 const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 
-/** Maximum number of entries that a call of a list reads. The call then returns a cursor, even without a result. */
+/**
+ * Maximum number of entries that a call of `listJobs` or `listOccurrences` reads. The call then returns a cursor, even without
+ * a result.
+ */
 const scanLimit = 10_000
 
 function get(database: Database, request: GetRequest): GetAnswer {
@@ -280,7 +283,7 @@ function recordOf({ record }: OccurrenceEntry): OccurrenceRecord {
 }
 
 interface PageRules<Entry, Item> {
-  /** Returns whether the entry lies behind the queried range, so that the scan ends. */
+  /** Returns whether the entry is beyond the end of the queried range, so that the scan ends. */
   readonly stops: (entry: Entry) => boolean
   readonly accepts: (entry: Entry) => boolean
   readonly print: (entry: Entry) => Item

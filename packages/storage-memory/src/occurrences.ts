@@ -3,7 +3,7 @@ import { type JobCounts, type LiveState, type OccurrenceRecord, priorityStepMs }
 import type { MemoryJob } from './memory-job.ts'
 import { SortedList } from './sorted-list.ts'
 
-/** An occurrence and its position in the indexes. Its record is never changed in place, only replaced. */
+/** An occurrence and its position in the indexes. The record is never changed in place, only replaced. */
 export interface OccurrenceEntry {
   record: OccurrenceRecord
   readonly job: MemoryJob
@@ -34,7 +34,7 @@ function orderOf({ scheduledAt, record }: OccurrenceEntry): number {
   return priority === undefined ? scheduledAt : scheduledAt - priority * priorityStepMs
 }
 
-/** Compares failed occurrences by the time of their end, which always exists. */
+/** Compares failed occurrences by the time of their end. Each failed occurrence has an end. */
 export function byEnd(left: OccurrenceEntry, right: OccurrenceEntry): number {
   return (left.record.finishedAt as number) - (right.record.finishedAt as number) || compareText(left.id, right.id)
 }
@@ -45,7 +45,10 @@ export function compareText(left: string, right: string): number {
 
 /** The occurrences of one job, and the counts of its live ones. */
 export class JobOccurrences implements JobCounts {
-  /** Number of delayed occurrences: triggers and replays that wait for their due time, or have not been claimed since. */
+  /**
+   * Number of delayed occurrences: pending triggers and replays with a later due time. An occurrence stays delayed until a
+   * claim reaches it.
+   */
   delayed = 0
   /** All occurrences of the job, including live ones, by their scheduled time. */
   readonly history: SortedList<OccurrenceEntry> = new SortedList(bySchedule)

@@ -65,7 +65,8 @@ export class SortedList<T> {
     if (position === block.length - 1) block.pop()
     else if (position === 0) block.shift()
     else block.splice(position, 1)
-    // The last block is kept, because lists of jobs that run one at a time often change between empty and one item.
+    // The list keeps its last block, because the list of a job without overlapping runs often changes between no item and one
+    // item.
     if (block.length === 0 && blocks.length > 1) blocks.splice(index, 1)
     this.#size--
     return true

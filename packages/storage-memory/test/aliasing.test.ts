@@ -35,7 +35,7 @@ function richSlot(item: ReturnType<typeof slotItem>): CreateItem {
 }
 
 describe('an argument of a call to the memory storage', () => {
-  it('may be changed after the call without changing the stored record', async () => {
+  it('may be changed by the caller after the call without changing the stored record', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     const item = richSlot(slotItem(job, 1))

@@ -37,7 +37,7 @@ describe('a claim on the memory storage', () => {
     expect(slotsOf(await node.claim(slotAt(8)))).toEqual([2])
   })
 
-  it('ignores the occurrences of paused jobs in all members of its answer', async () => {
+  it('returns no occurrence of a paused job, and computes neither `more` nor `nextDueAt` from paused jobs', async () => {
     const node = new Node()
     const job = await node.addJob('alpha', 'allow')
     await node.create(triggerItem(job, 'ready', slotAt(1)))
@@ -52,7 +52,7 @@ describe('a claim on the memory storage', () => {
     expect([slotsOf(resumed), resumed.nextDueAt]).toEqual([[1, 3], slotAt(5)])
   })
 
-  it('ignores occurrences whose handler key the node lacks in all members of its answer', async () => {
+  it('returns no occurrence of a job whose handler key the node lacks, and computes neither `more` nor `nextDueAt` from this job', async () => {
     const node = new Node()
     const [alpha, beta] = [await node.addJob('alpha'), await node.addJob('beta', 'allow')]
     await node.create(slotItem(alpha, 1))
@@ -74,7 +74,7 @@ describe('a claim on the memory storage', () => {
     expect(slotsOf(await node.claim(slotAt(1), 9, { except: ['alpha'] }))).toEqual([1])
   })
 
-  it('takes the oldest of 3,000 occurrences without reading the rest', async () => {
+  it('takes the oldest of 3,000 occurrences without reading the remaining occurrences', async () => {
     const node = new Node()
     const job = await node.addJob('alpha', 'allow')
     const items = Array.from({ length: 3000 }, (_, index) => triggerItem(job, `${index}`, start + index))
@@ -105,7 +105,7 @@ describe('a claim on the memory storage', () => {
     expect((await storage.claim({ ...request, sweep: true })).claimed).toEqual([])
   })
 
-  it('reports a cancel request again to an owner that has claimed the occurrence again', async () => {
+  it('reports a cancel request a second time to an owner that has claimed the occurrence again', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     const held = slotItem(job, 1, { runs: firstAttempt(slotAt(1)) })

@@ -29,7 +29,7 @@ describe('connections to one memory database', () => {
     expect((await first.record(item)).owner).toEqual({ node: 'node-b', incarnation: 'node-b-1' })
   })
 
-  it('do not read another memory database, or the database of a storage without the option `database`', async () => {
+  it('do not read another memory database, nor the database of a storage without the option `database`', async () => {
     const [one] = connections(1)
     const nodes = [new Node(one), new Node(), new Node()]
     const job = await (nodes[0] as Node).addJob('alpha')
@@ -103,7 +103,7 @@ describe('wake-ups of the memory storage', () => {
     expect(told).toEqual([])
   })
 
-  it('are not sent after the subscription has ended or the connection was closed', async () => {
+  it('are not sent after their subscription has ended or the connection was closed', async () => {
     const [one, two, three] = connections(3)
     const told: string[] = []
     const listener = (): void => {
@@ -118,7 +118,7 @@ describe('wake-ups of the memory storage', () => {
     expect(told).toEqual(['told'])
   })
 
-  it('allow a call to the storage in the listener that receives them', async () => {
+  it('reach a listener that may call the storage at once', async () => {
     const { first, second } = pair()
     const job = await first.addJob('alpha')
     const claimed = new Promise<string[]>((resolve) => {

@@ -92,8 +92,7 @@ class Driver {
         await node.storage.prune({
           now,
           jobId: step.flag ? null : jobId(step.job),
-          // `before` lies further in the past than the difference between the clocks, because callers never prune
-          // current slots.
+          // Even on the clock that is most behind, `before` is in the past, because callers never prune current slots.
           before: slotAt(this.minutes - 1 - (step.pick % 4)),
           keep: step.pick % 3,
           limit: 1 + (step.pick % 5),
@@ -127,7 +126,7 @@ class Driver {
       expect((await node.record({ id: id as OccurrenceRecord['id'] })).state).toBe('queued')
   }
 
-  /** Picks a random record, more often a running one. */
+  /** Picks a random record. Prefers running occurrences. */
   #pick(step: Action): OccurrenceRecord | undefined {
     const { records, live } = this.ledger
     const choice = step.pick % 4 > 0 && live.running.length > 0 ? live.running : [...records.values()]

@@ -100,7 +100,7 @@ describe('a prune of the memory storage', () => {
     expect((await node.head(job)).pruneFloor).toBe(slotAt(5))
   })
 
-  it('removes job versions once nothing refers to them', async () => {
+  it('removes job versions to which no record refers', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     await finished(node, job, 1)

@@ -11,7 +11,7 @@ function sorted(values: Iterable<number>): number[] {
 }
 
 describe('a SortedList', () => {
-  it('contains the same entries as a sorted set after any additions and deletions', () => {
+  it('contains the same entries as a sorted set after any sequence of additions and deletions', () => {
     const step = fc.record({ adds: fc.boolean(), value: fc.integer({ min: 0, max: 3000 }) })
     fc.assert(
       fc.property(fc.array(step, { minLength: 1, maxLength: 4000, size: 'max' }), fc.nat(3000), (steps, key) => {

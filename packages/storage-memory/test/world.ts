@@ -101,7 +101,7 @@ export function recoveryItem(job: JobId, from: number, to: number, expectedWater
   }
 }
 
-/** One storage connection, with methods that send the calls of tests with one item each. */
+/** One storage connection. Each method sends one call with one item. */
 export class Node {
   readonly storage: Storage
   readonly owner: Owner

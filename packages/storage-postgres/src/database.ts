@@ -83,8 +83,8 @@ export class Database implements Session {
   }
 
   /**
-   * Prepares this statement under a name, so that the server keeps its plan per connection. Behind a pooler that does not
-   * support names, the server plans each call.
+   * From now on, sends this statement under a name, so that the server keeps its plan per connection. Behind a pooler that does
+   * not support names, the server plans each call.
    */
   keepPlanOf(text: string): void {
     if (!this.#source.takesNames) return
@@ -164,7 +164,8 @@ export class Database implements Session {
       expire = () => reject(timeoutError(this.place, limitMs, what))
     })
     const begun = systemClock.monotonic()
-    // The wait for a connection does not count as a wait for a lock.
+    // The instant at which the latest statement was sent. The wait for a lock counts from this instant, so it does not include
+    // the wait for a connection.
     let sentAt = begun
     const sent = () => {
       sentAt = systemClock.monotonic()

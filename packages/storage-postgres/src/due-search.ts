@@ -6,12 +6,15 @@ import { printPlace, readPlace } from './places.ts'
 import { numberOf, numberOrNull, type Session, storeText, textArray } from './sql.ts'
 
 /**
- * Maximum number of claimable occurrences that a claim scans in the delayed lane (see `lanes`). If a claim finds this number,
- * it moves up to 10,000 claimable occurrences of the delayed lane to the ready lane.
+ * Maximum number of claimable occurrences that a claim scans in the lane `delayed`, a group of pending occurrences (see
+ * `lanes`). If a claim finds this number, it moves up to 10,000 claimable occurrences from `delayed` to the lane `ready`.
  */
 const mostDelayed = 500
 
-/** Reads due occurrences for claims. The results are hints, because the reads take no locks. */
+/**
+ * Reads due occurrences for claims. The results may be outdated, because the reads take no locks. So the claim checks each
+ * occurrence again.
+ */
 export class DueSearch {
   readonly #session: Session
   readonly #schema: string
@@ -21,7 +24,10 @@ export class DueSearch {
     this.#schema = schema
   }
 
-  /** Returns occurrences that seem claimable, and the instant from which the next one becomes claimable, from one snapshot. */
+  /**
+   * Returns, from one snapshot, occurrences that seem claimable, and the next instant at which another occurrence becomes
+   * claimable.
+   */
   async due(
     { now, exceptHandlerKeys }: DueQuery,
     { limit, cursor }: { readonly limit: number; readonly cursor: string | null },
@@ -60,7 +66,10 @@ export class DueSearch {
     return { occurrences, cursor: null, nextDueAt: numberOrNull(rows[0]?.next_at) }
   }
 
-  /** Returns SQL for the next instant after `$1` at which an occurrence of the lane becomes claimable. */
+  /**
+   * Returns SQL for the earliest instant after `$1` at which a pending occurrence of the given lane (see `lanes`) becomes
+   * claimable.
+   */
   #nextOf(lane: number): string {
     return `SELECT l.claim_at FROM ${this.#schema}.live l JOIN ${this.#schema}.heads h ON h.id = l.job
       WHERE l.state = ${lane} AND l.claim_at > $1::text::bigint AND h.handler_key <> ALL ($2::text::text[])
@@ -68,8 +77,8 @@ export class DueSearch {
   }
 
   /**
-   * Moves delayed rows that have become claimable to the ready lane, except rows that a step has locked: that step
-   * writes these rows itself.
+   * Changes the lane (see `lanes`) of delayed occurrences that have become claimable to `ready`. Leaves out rows that a step
+   * has locked, because that step writes these rows itself.
    */
   async #makeReady(now: number): Promise<void> {
     await this.#session.query(

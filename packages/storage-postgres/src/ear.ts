@@ -51,7 +51,8 @@ export function earOfPool(pool: PostgresPool): OpenEar | null {
       await inTime(client.connect())
       await listen()
     } catch (error) {
-      // A close fails if the connection is not open or is broken. The caller receives the original error.
+      // `close` rejects if the connection never opened or is broken. This code ignores that error, because the caller receives
+      // the error of the failed start.
       close().catch(() => {})
       throw error
     }

@@ -61,17 +61,17 @@ async function readOccurrences(
 ): Promise<GetAnswer['occurrences']> {
   const byId = `${eachOf('$1', `SELECT ${liveColumns} FROM ${schema}.live WHERE id = n.id`)}
     UNION ALL ${eachOf('$1', `SELECT ${historyColumns} FROM ${schema}.history WHERE id = n.id`)}`
-  // With the `IN` inside of another expression, PostgreSQL builds one hash table of the ids, instead of comparing all
-  // ids for each row.
+  // Because the `IN` is inside of another expression, PostgreSQL builds one hash table of the ids, and does not compare each
+  // row with all ids.
   const inHeads = headRuns(schema, 'h.is_quick AND coalesce(h.run_id IN (SELECT unnest($1::text::uuid[])), false)')
   const select = async (source: string) => {
     const rows = await rowsOf(session, withOwners(schema, source), ids)
     return new Map(rows.map((row) => readOccurrence(row)).map((record) => [record.id, record]))
   }
   let found = await select(byId)
-  // Heads have no index over the ids of their occurrences, so this second statement scans the heads of all quick jobs. The
-  // second statement repeats the look-ups of the first, because an occurrence may have moved between the tables after the first
-  // statement.
+  // Heads have no index over the ids of their occurrences, so this second statement scans all heads that may store a running
+  // occurrence (`is_quick`). The second statement repeats the look-ups of the first, because an occurrence may have moved
+  // between the tables after the first statement.
   if (ids.some((id) => !found.has(id))) found = await select(`${byId} UNION ALL ${inHeads}`)
   return ids.map((id) => found.get(id) ?? null)
 }

@@ -26,7 +26,6 @@ function refusedId(id: string): JobistemerError {
   return storageFailure('STORAGE_REFUSED', ['id', id], message, remedy)
 }
 
-/** Length of a UUID in bytes. */
 const uuidBytes = 16
 
 /**

@@ -16,9 +16,9 @@ export const inHead = {
 } as const
 
 /**
- * Maximum distance to the next slot, in ms, at which a starting slot may be stored in the head of its job. An index
- * contains these jobs, to find their running occurrences. Each entry of the index has started within this time, so the
- * rate of starts limits the size of the index.
+ * A starting slot may be stored in the head of its job only if the job's next slot follows within this time, in ms. An index
+ * contains these heads, so that their running occurrences can be found. Each job in the index starts a slot within this time,
+ * so the rate of starts limits the size of the index.
  */
 const nearMs = 90_000
 
@@ -48,7 +48,7 @@ export function isShort(row: string): string {
   return `octet_length(coalesce(${row}.details, '')) + octet_length(coalesce(${row}.runs, '')) <= ${mostText}`
 }
 
-/** The columns of `heads` that store a running occurrence, under the names of the same columns in `live`. */
+/** The columns of `live`, each with the SQL expression that gives its value for a running occurrence in a head. */
 const columns = [
   ['id', 'run_id'],
   ['job', 'id'],

@@ -37,7 +37,7 @@ import { lanes } from './occurrence-row.ts'
 
 /** A job with its head, as read by a step. */
 export interface ReadJob extends StoredJob {
-  /** Grows with each step that writes anything about the job. */
+  /** A number that grows with each step that writes anything about the job. */
   readonly revision: number
 }
 
@@ -160,8 +160,8 @@ async function updateJobs(session: Session, schema: string, writes: readonly Job
   const update = async (table: string, { sets, rows, values }: Rows, more = '') => {
     await session.query(`UPDATE ${schema}.${table} t SET ${sets}${more} FROM ${rows} WHERE t.id = w.id`, values)
   }
-  // After this step the heads contain no running occurrence: the following write of the same step moves a running occurrence
-  // from its head to the table `live`.
+  // After this step, the heads of the written jobs contain no running occurrence: the following write of the same step moves a
+  // running occurrence from its head to the table `live`.
   await update('heads', rowsOf(headColumns, writes.map(headOf)), ', is_quick = false')
   await update('jobs', rowsOf(jobColumns, writes.map(jobOf)))
 }

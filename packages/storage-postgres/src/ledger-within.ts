@@ -66,9 +66,9 @@ export class LedgerWithin implements AsyncLedgerWithin {
   }
 
   /**
-   * Completes a task in the user's transaction. Changes and locks only the occurrence, so other steps on the job
-   * continue. A step that has read the occurrence earlier compares its sequence again when it writes. Returns `null` if
-   * core's rules must settle the item.
+   * Completes a task in the user's transaction. Changes and locks only the occurrence, so other steps on the job continue. If
+   * another step read the occurrence before this completion, that step compares the occurrence's sequence again when it writes.
+   * Returns `null` if core's rules must settle the item.
    */
   async quickSettle({ id, jobId, scheduledAt, change, ...item }: SettleItem): Promise<SettleAnswer | null> {
     const [occurrence, job] = [uuidOrNull(id), uuidOrNull(jobId)]
@@ -107,7 +107,8 @@ export class LedgerWithin implements AsyncLedgerWithin {
         try {
           answer = await body(await this.#inSameTransaction(), steps, database)
         } catch (error) {
-          // The caller receives the original error. If the connection has ended, the server has rolled back.
+          // The caller receives the error of the failed step, so this code ignores an error of the rollback. If the connection
+          // has ended, the server has rolled back.
           await this.#session.query('ROLLBACK TO SAVEPOINT jobistemer').catch(() => {})
           throw error
         }
@@ -138,7 +139,7 @@ export class LedgerWithin implements AsyncLedgerWithin {
     }
   }
 
-  /** Sends a notification. When the transaction commits, all listening storages receive it, also this one. */
+  /** Sends a notification. When the transaction commits, all listening storages receive it, including this storage. */
   async notify(kinds: ReadonlySet<WakeUp['kind']>): Promise<void> {
     if (this.#channel === null) return
     const text = ['transaction', ...kinds].join(' ')
@@ -148,9 +149,9 @@ export class LedgerWithin implements AsyncLedgerWithin {
   }
 
   /**
-   * Inserts a foreign key that refers to no row, so the commit fails. PostgreSQL checks the foreign key at the commit,
-   * even if the user checks constraints immediately. An error inside the transaction would turn its COMMIT into a
-   * silent ROLLBACK. Each refusal is a separate row without a key, so transactions do not wait for each other.
+   * Inserts a foreign key that refers to no row, so the commit fails. PostgreSQL checks the foreign key at the commit, even if
+   * the user checks constraints immediately. An error inside the transaction would turn its COMMIT into a silent ROLLBACK. Each
+   * call inserts a separate row, and the table has no primary key, so transactions do not wait for each other.
    */
   async forbidCommit(): Promise<void> {
     await this.#session.inTurn(async () => {

@@ -17,7 +17,10 @@ import { jobIdOf, occurrenceIdOf } from './ids.ts'
 import { numberOf, numberOrNull, readText, readTextOrNull, type Row, storeTextOrNull } from './sql.ts'
 import type { WrittenColumn } from './step-functions.ts'
 
-/** The lane of a live occurrence: its state, and for a pending one also what the occurrence waits for. */
+/**
+ * The lane of a live occurrence: its state, and for a pending one also what the occurrence waits for. These lanes are codes in
+ * the column `state`, and not the lanes of a backfill.
+ */
 export const lanes = {
   /** Pending, and a claim may take the occurrence. */
   ready: 0,
@@ -138,8 +141,8 @@ export function writeOccurrence(
 }
 
 /**
- * Returns the lane of a pending occurrence. Ready: claimable since its creation. Delayed: claimable at a later instant,
- * by which this lane is sorted. Parked: not claimable until its job's pause ends.
+ * Returns the lane (see `lanes`) of a pending occurrence. `ready`: claimable since its creation. `delayed`: claimable at a
+ * later instant, by which this lane is sorted. `parked`: not claimable until the job's pause without an end is resumed.
  */
 function laneOf({ createdAt }: OccurrenceRecord, claimAt: number): number {
   if (!Number.isFinite(claimAt)) return lanes.parked

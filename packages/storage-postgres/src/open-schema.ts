@@ -5,7 +5,7 @@ import { statementsOf } from './migrations.ts'
 import { formTable, migrations } from './schema.ts'
 import { isTrue, numberOf, quoteName, type Session } from './sql.ts'
 
-/** The properties of a schema that decide whether it may be used. */
+/** The properties of a schema by which the storage decides whether it may use the schema. */
 interface Findings {
   readonly encoding: string
   readonly hasSchema: boolean
@@ -79,7 +79,9 @@ async function findingsOf(session: Session, name: string): Promise<Findings> {
   }
 }
 
-/** Returns the form (layout version) of a schema that may be used; 0 for an empty schema. Throws for any other schema. */
+/**
+ * Returns the form (layout version) of a schema that the storage may use; 0 for an empty schema. Throws for any other schema.
+ */
 function assertUsable({ encoding, form, isEmpty }: Findings, name: string, known: number): number {
   if (encoding !== 'UTF8') {
     const message = `The database has the encoding ${encoding}, which does not hold every text.`

@@ -42,7 +42,7 @@ function codeOf(error: unknown): string {
   return found ?? (codes.includes(prismaConflict) ? '40001' : '')
 }
 
-/** Returns whether the error has an SQLSTATE from the server, so that the outcome of the statement is known. */
+/** Returns whether the error has an SQLSTATE from the server. In this case the outcome of the statement is known. */
 export function hasState(error: unknown): boolean {
   const code = codeOf(error)
   return /^[0-9A-Z]{5}$/.test(code) && code !== 'EPIPE'

@@ -24,8 +24,8 @@ import { channelOf, WakeUps } from './wake-ups.ts'
 const maxBatch = 500
 
 /**
- * If at least this number of ended runs wait to be stored, a further concurrent call of `settle` is worthwhile. The server has
- * one process per connection, and a call of this size has little overhead.
+ * If at least this number of ended runs wait to be stored, one more concurrent call of `settle` saves time. The server has one
+ * process per connection, and a call of this size has little overhead.
  */
 const worthwhileBatch = 100
 

@@ -29,8 +29,8 @@ async function listById(session: Session, schema: string, query: JobQuery): Prom
 }
 
 /**
- * Lists jobs in the order of the index over `found_at`. So jobs whose instants differ by less than {@link foundAheadMs} may
- * be out of order.
+ * Lists due jobs in the order of the index over `found_at`. So jobs whose next instants differ by less than {@link
+ * foundAheadMs} may be out of order.
  */
 async function listDue(
   session: Session,

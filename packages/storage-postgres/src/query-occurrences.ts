@@ -16,7 +16,10 @@ import { numberOf, type Row, type Session, type SqlValue, storeText } from './sq
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 
-/** Maximum number of a job's occurrences that a page scans before it returns a cursor, with or without items. */
+/**
+ * Maximum number of a job's occurrences that a call scans for one page. After this number, the call returns a cursor, with or
+ * without items.
+ */
 const scanLimit = 10_000
 
 /** Returns a page of occurrences that match a query. */
@@ -57,8 +60,8 @@ async function listOfJob(session: Session, schema: string, query: Query<'job'>):
   const codes = (states ?? (Object.keys(stateCodes) as OccurrenceState[])).flatMap((state) => stateCodes[state])
   const live = codes.filter((code) => code <= lanes.running)
   const order = `ORDER BY scheduled_at ${range.direction}, id ${range.direction}`
-  // An index contains occurrences without a priority in the order of their scheduled time. The query itself sorts
-  // occurrences with a priority.
+  // For occurrences without a priority, an index has the order of their scheduled times. The query itself sorts occurrences
+  // with a priority.
   const plain = `${ofJob} AND priority IS NULL ${range.conditions.replaceAll('scheduled_at', 'order_at')}`
   const inOrder = order.replace('scheduled_at', 'order_at')
   const sources = live.map((code) => {
@@ -100,7 +103,7 @@ async function listOfJob(session: Session, schema: string, query: Query<'job'>):
   if (first === undefined || first.end_id === null) return recordsOf(rows, query, place)
   const lookedTo = { at: numberOf(first.end_at), uuid: String(first.end_id) }
   return {
-    // Live occurrences behind the last scanned row come with the next page.
+    // Live occurrences that follow the last scanned row in the order of the query belong to the next page.
     items: rows.map((row) => readOccurrence(row, runs)).filter((record) => isBefore(record, lookedTo, query.order)),
     cursor: printPlace(lookedTo.at, `occ_${lookedTo.uuid}`),
   }
@@ -175,8 +178,9 @@ async function listFailed(session: Session, schema: string, query: Query<'failed
 // ----------------------------------------------------------------------------------------------------------------- live
 
 /**
- * Lists live occurrences in the order of their jobs and starts. A waiting occurrence moves to another lane when it becomes
- * claimable. So the query merges the lanes, and a later page omits no occurrence that is still live.
+ * Lists live occurrences in the order of their jobs and starts. The lane (see `lanes`) of a waiting occurrence changes when the
+ * occurrence becomes claimable. So the query merges all lanes of the state. Thus a later page omits no occurrence that is still
+ * live.
  */
 async function listLive(session: Session, schema: string, query: Query<'live'>): Promise<Page<OccurrenceRecord>> {
   const { state, node, deadlineBefore, cursor, limit, runs } = query

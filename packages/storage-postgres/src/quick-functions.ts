@@ -4,9 +4,9 @@ import { inHead, isShort, near } from './in-head.ts'
 import { lanes } from './occurrence-row.ts'
 
 /**
- * How long a call that ends occurrences waits for the lock of a job, or of an occurrence that a user's transaction
- * holds, in ms. This is longer than a flush of the disk takes. After that, the call releases the locks of all of its
- * jobs, and a step by core's rules waits instead.
+ * How long a call that ends occurrences waits for the lock of a job, or of an occurrence that a user's transaction holds, in
+ * ms. This is longer than a flush of the disk takes. After this time, the call releases the locks of all of its jobs, and a
+ * step by core's rules waits instead.
  */
 const heldMs = 200
 
@@ -75,7 +75,7 @@ export interface FunctionText {
   readonly sumRows: number
 }
 
-/** SQL condition: the starting occurrence is stored in the head itself. */
+/** SQL condition that is true if the record of the starting occurrence is stored in the head of its job, and not in `live`. */
 const staysInHead = `(w.is_near AND h.run_state < ${inHead.never})`
 
 const headRun = [
@@ -145,14 +145,14 @@ const historyNames = `id, job, scheduled_at, state, kind, token, sequence, rescu
  * Returns SQL that creates `start_step` and `end_step`. These functions write the ordinary cases of `write_step`
  * without reading first: a slot that starts, and an end that wakes no occurrence.
  *
- * The conditions in the functions repeat the rules of core. An item that does not meet them stays unchanged. The
- * functions return the indexes of these items, and core's rules decide about them. A call names each job at most once,
- * in the order of the ids, which is also the order in which steps lock heads.
+ * The conditions in the functions repeat the rules of core. An item that does not meet them stays unchanged. The functions
+ * return the positions of these items in the call, and core's rules decide about them. A call names each job at most once, in
+ * the order of the ids, which is also the order in which steps lock heads.
  *
- * PostgreSQL evaluates a condition on a row as that row is after locking. So `start_step` checks only the head: no
- * record of a slot lies behind the head's `top`. `end_step` checks the head, and then the occurrence. If the occurrence
- * differs from the expected state, or another transaction holds it, core's rules decide the whole call. The conditions
- * do not compare states and instants with `=`, because the planner would then search occurrences by their state, and
+ * PostgreSQL evaluates the conditions on a row with the values that the row has after PostgreSQL has locked it. So `start_step`
+ * checks only the head: no slot later than `top` of the head has a record. `end_step` checks the head, and then the occurrence.
+ * If the occurrence differs from the expected state, or another transaction holds it, core's rules decide the whole call. The
+ * conditions do not compare states and instants with `=`, because the planner would then search occurrences by their state, and
  * heads by their instant. See docs/decisions/0001-layout.md.
  *
  * If each start may be stored in its head (`p_in_heads`), the first statement of `start_step` writes the heads, without
@@ -271,7 +271,7 @@ END ${quote};
 `
 }
 
-/** Returns SQL for the indexes of the items that a statement has not handled; usually empty. */
+/** Returns SQL for the positions, in the call, of the items that a statement has not handled; usually there are none. */
 function restOf(done: string): string {
   return `CASE WHEN cardinality(${done}) = cardinality(p_job) THEN '{}'::bigint[] ELSE ARRAY(
     SELECT place FROM generate_series(1, cardinality(p_job)) place WHERE ${done} IS NULL OR place <> ALL (${done})

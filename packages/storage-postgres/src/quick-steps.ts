@@ -176,7 +176,7 @@ export class QuickSteps {
 /** Maximum number of tries of a call. The first try may only insert the row of the calling node into the table of owners. */
 const mostTries = 2
 
-/** Decides whether a call of the quick function is likely to save work. */
+/** Decides whether a call of a quick function (`start_step` or `end_step`) is likely to save work. */
 class Usefulness {
   #skips = 0
 

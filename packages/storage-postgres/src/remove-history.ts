@@ -13,7 +13,8 @@ export async function removeHistory(
   const job = uuidOrNull(jobId)
   if (job === null) return null
   return await database.transaction(async (session) => {
-    // Locks the head and checks the next instant again, because it may have moved since the caller read the head.
+    // Locks the head and checks the next instant again, because another step may have changed it since the caller read the
+    // head.
     const raised = await session.query(
       `UPDATE ${schema}.heads SET revision = revision + 1, prune_floor = greatest(prune_floor, $2::text::bigint)
        WHERE id = $1::text::uuid AND (next_at IS NULL OR next_at > $2::text::bigint)
@@ -43,7 +44,7 @@ export async function removeHistory(
   })
 }
 
-/** Removes versions without a reference, and an old tombstone without occurrences. */
+/** Removes versions that no occurrence uses, and an old tombstone without occurrences. */
 export async function forget(database: Database, schema: string, jobId: JobId, before: number): Promise<void> {
   const job = uuidOrNull(jobId)
   if (job === null) return
@@ -75,7 +76,8 @@ const pageSizes = { first: 100, next: 10_000 }
 /**
  * Removes replaced versions without an occurrence. No index of the history contains versions, because its upkeep would add to
  * the cost of each end. So `forgetVersions` reads the history of the job from its oldest occurrence on, in pages and without a
- * lock. The search stops at an occurrence of the oldest of these versions.
+ * lock. When the search finds an occurrence of the oldest of these versions, it stops and removes no version. So the search is
+ * usually short.
  */
 async function forgetVersions(database: Database, schema: string, job: string): Promise<void> {
   // The first statement excludes the versions of live occurrences, because a live occurrence may move to the history during the

@@ -43,8 +43,8 @@ class StepReading {
   }
 
   /**
-   * Reads the heads and the other records of the step from one snapshot. With `locks`, locks the heads first. With
-   * `limit`, the transaction waits no longer than `limit` for each lock from now on.
+   * Reads the heads and the other records of the step from one snapshot. With `locks`, locks the heads first. If `limit` is not
+   * `null`, the transaction waits no longer than `limit` for each further lock.
    */
   async begin(step: LedgerStep, { locks, limit }: StepLocks): Promise<void> {
     const [jobs, ids, keys] = namesOf(step)
@@ -78,8 +78,8 @@ class StepReading {
   }
 
   /**
-   * Reads the live occurrences that the step needs besides the named ones. Returns them by job and state, in the order
-   * of the state.
+   * Reads the live occurrences that the step needs in addition to those whose ids it names. Returns them by job and state,
+   * sorted as core's steps expect for each state.
    */
   async live(needs: readonly LiveNeed[]): Promise<StepState['live']> {
     const found = new Map<JobId, Record<LiveState, LedgerEntry[]>>()
@@ -216,15 +216,18 @@ export class StepRunner {
         return
       } catch (error) {
         if (!isHeld(error)) throw error
-        // If no transaction holds an occurrence of the step, the holder of the lock may have ended. Or the server's own
-        // lock timeout ended the wait for another lock. Both count as freed.
+        // `freed` counts consecutive waits for a lock that ended while no transaction held an occurrence of the step. Either
+        // the holder of the lock has ended meanwhile, or the server's own lock timeout ended the wait for another lock.
         freed = (await this.#awaitHeld(step)) ? 0 : freed + 1
         if (freed === mostFreed) throw error
       }
     }
   }
 
-  /** @throws if another transaction holds an occurrence that the step changes. The step has then released all locks. */
+  /**
+   * Runs the step, and does not wait for occurrences that other transactions hold. @throws if another transaction holds an
+   * occurrence that the step changes. The step has then released all locks.
+   */
   async #runPast(step: LedgerStep): Promise<void> {
     if (!step.wholeJobs) {
       for (let tries = 0; tries < freeTries; tries++) if (await this.#tryFreely(step)) return
@@ -233,8 +236,8 @@ export class StepRunner {
   }
 
   /**
-   * Waits until a user's transaction has released an occurrence that the step may change. This wait holds no locks that
-   * other steps need. Returns whether such a transaction existed.
+   * Waits until no user's transaction locks an occurrence that the step may change. This wait holds no locks that other steps
+   * need. Returns whether such a transaction existed.
    */
   async #awaitHeld({ jobs }: LedgerStep): Promise<boolean> {
     const running = `${this.#schema}.live WHERE job = ${anyOf('$1', 'uuid')} AND state = ${lanes.running}`

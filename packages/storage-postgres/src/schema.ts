@@ -35,7 +35,10 @@ const textColumns = `
   details text COLLATE "C",
   runs text COLLATE "C"`
 
-/** Settings for tables whose rows live briefly: early vacuum, without the pauses that protect large tables. */
+/**
+ * Settings for tables whose rows exist only briefly: PostgreSQL vacuums these tables early, and without the pauses that protect
+ * large tables.
+ */
 const shortLived = 'autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0'
 
 const failures = `state IN (${finalStates.filter(isFailure).map(stateCode).join(', ')})`

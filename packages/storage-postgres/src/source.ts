@@ -60,9 +60,9 @@ export interface Source {
   transaction<T>(body: Use<T>, expired: Promise<never>): Promise<T>
   /** Whether the source replaces a broken connection by another one. */
   readonly replacesConnections: boolean
-  /** Whether connections accept named statements, as those of `pg` do. */
+  /** Whether connections accept named statements, as connections of `pg` do. */
   readonly takesNames: boolean
-  /** Opens a separate connection that listens; `null` if the source cannot. */
+  /** Opens a separate connection that listens; `null` if the source cannot open such a connection. */
   readonly listen: OpenEar | null
   close(): Promise<void>
 }

@@ -71,9 +71,9 @@ export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
-// A text of PostgreSQL cannot contain NUL, and UTF-8 cannot encode a lone surrogate. Both are escaped, so that each stored
-// text reads back unchanged, and different texts stay different. JSON texts need no escaping here, because JSON has escapes
-// of its own.
+// A text of PostgreSQL cannot contain NUL, and UTF-8 cannot encode a lone surrogate. `storeText` escapes both, so that each
+// stored text reads back unchanged, and different texts stay different. JSON texts need no escaping here, because JSON has
+// escapes of its own.
 
 const escapeMark = '\u0001'
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that are escaped
@@ -105,9 +105,9 @@ export function readTextOrNull(stored: unknown): string | null {
 }
 
 /**
- * Returns SQL for the right side of `=` that looks up each row of a table by a value of another table. The planner may
- * reverse a plain equality: after a vacuum of an empty table, the planner assumes that this table is the smaller one.
- * Then PostgreSQL scans the other table for each row.
+ * Returns SQL for the right side of `=`, for a condition that finds each row of a table by a value of another table. With a
+ * plain equality, the planner may exchange the two tables: after a vacuum of an empty table, the planner assumes that this
+ * table is the smaller one. Then PostgreSQL scans the other table for each row.
  */
 export function oneOf(value: string): string {
   return `ANY (ARRAY[${value}])`
@@ -160,7 +160,8 @@ export function locksAreLimited(limit: string): string {
 
 /**
  * Maximum distance of a job's next instant from its stored `found_at`, in ms. The index over due jobs contains `found_at`
- * instead of the next instant. So a start whose next instant is within this distance changes no indexed column.
+ * instead of the next instant. So a start changes no indexed column if the job's new next instant is within this distance of
+ * `found_at`.
  */
 export const foundAheadMs = 8000
 

@@ -30,7 +30,7 @@ export const ops = {
   change: 1,
   /** The end of a live occurrence. */
   end: 2,
-  /** The creation of an occurrence that is final from the start. */
+  /** The creation of an occurrence that is already in a final state. */
   record: 3,
 } as const
 
@@ -290,8 +290,8 @@ ${quickFunctions({ schema, settings, quote, sumRows })}`
 }
 
 /**
- * Returns PL/pgSQL that makes the step fail and repeat if another step has changed or ended one of its occurrences
- * since the read.
+ * Returns PL/pgSQL that makes the step fail if another step has changed or ended one of its occurrences since the read. A
+ * failed step is repeated.
  */
 function refuseUnless(op: 'change' | 'end'): string {
   return `IF v_count < cardinality(array_positions(p_ops, ${ops[op]}::smallint)) THEN

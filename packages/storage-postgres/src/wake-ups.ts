@@ -61,7 +61,8 @@ export class WakeUps {
 
   /** Sends a notification. While a notification is being sent, collects further kinds for the next notification. */
   notify(news: ReadonlySet<WakeUp['kind']>): void {
-    // A lost notification only delays other nodes until their next poll, so its error is ignored.
+    // A lost notification only delays other nodes until their next poll, so this code ignores the error of a failed
+    // notification.
     if (this.#untold === null) this.#telling = this.#tell(news).catch(() => {})
     else for (const kind of news) this.#untold.add(kind)
   }
@@ -137,7 +138,7 @@ export class WakeUps {
 interface HearingEvents {
   onText(text: string): void
   onStart(): void
-  /** Called if notifications do not arrive on an intact connection. */
+  /** `Hearing` calls this function if notifications do not arrive on an intact connection. */
   onDeaf(): void
 }
 
@@ -149,7 +150,7 @@ class Hearing {
   readonly #trial: string = `trial-${randomUUID()}`
   readonly #ended: Promise<void>
   #isStopped = false
-  /** Ends the present pause. */
+  /** Ends the pause in which the listening loop waits before its next check or attempt to connect. */
   #wake: () => void = () => {}
 
   constructor(database: () => Promise<Database>, channel: string, events: HearingEvents) {
@@ -176,8 +177,8 @@ class Hearing {
   }
 
   /**
-   * Listens on one connection until it is lost. A test notification to this storage itself checks the connection, at first
-   * and every minute. Returns `deaf` if the first one does not arrive.
+   * Listens on one connection until it is lost. A test notification to this storage itself checks the connection, at first and
+   * every minute. Returns `deaf` if the first test notification does not arrive, and `lost` otherwise.
    */
   async #listen(): Promise<'deaf' | 'lost'> {
     const database = await this.#database()

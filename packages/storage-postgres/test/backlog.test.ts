@@ -6,7 +6,7 @@ import { useSchemas } from './schemas.ts'
 
 const { pool, schema: newSchema } = useSchemas()
 
-it('nodes run all waiting requests of one job, and another job gets its turn meanwhile', async () => {
+it('a node runs all requests of one job’s backlog, and runs a later request of another job before the backlog ends', async () => {
   const schema = newSchema()
   await expect(backlogTrial(() => postgresStorage({ pool: pool(), schema }), byEffort(1000))).resolves.toBeDefined()
 })

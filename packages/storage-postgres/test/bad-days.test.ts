@@ -35,15 +35,18 @@ function failing(real: pg.Pool, failures: { readonly on: RegExp; readonly code: 
 }
 
 describe('a serialization conflict in PostgreSQL', () => {
-  it.each(['40P01', '40001'])('with the code %s reaches no caller, as the storage repeats the step', async (code) => {
-    const schema = newSchema()
-    const failures = [/start_step/, /write_step/, /write_step/, /COMMIT/, /read_step/].map((on) => ({ on, code }))
-    const storage = open({ pool: failing(pool(), failures), schema })
-    const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
-    expect(await create(storage, id)).toMatchObject([{ outcome: 'created', state: 'running', token: 1 }])
-    expect(failures).toHaveLength(0)
-    expect(await create(storage, id)).toMatchObject([{ outcome: 'exists', token: 1 }])
-  })
+  it.each(['40P01', '40001'])(
+    'with the code %s reaches no caller, because the storage repeats the step',
+    async (code) => {
+      const schema = newSchema()
+      const failures = [/start_step/, /write_step/, /write_step/, /COMMIT/, /read_step/].map((on) => ({ on, code }))
+      const storage = open({ pool: failing(pool(), failures), schema })
+      const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
+      expect(await create(storage, id)).toMatchObject([{ outcome: 'created', state: 'running', token: 1 }])
+      expect(failures).toHaveLength(0)
+      expect(await create(storage, id)).toMatchObject([{ outcome: 'exists', token: 1 }])
+    },
+  )
 
   it('makes a call reject with STORAGE_BUSY if it occurs 100 times in the call', async () => {
     const schema = newSchema()
@@ -67,9 +70,10 @@ describe('an error of the PostgreSQL server', () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha', 'queue')
     for (const [index, on] of [/start_step/, /write_step/].entries()) {
-      // The first slot uses `start_step`. The second slot waits for a claim, so it uses `write_step`.
+      // The first slot uses `start_step`. The storage creates the second slot by `write_step`, because this slot waits for a
+      // claim.
       const items = [{ ...slotItem(id, index + 1), ...(index === 1 && { runs: null }) }]
-      // After a lock error, a step is repeated up to five times, because the lock may have been released.
+      // After a lock error, the storage tries the step up to five times, because the other transaction may release the lock.
       const times = code === '55P03' && index === 1 ? 5 : 1
       const failures = Array.from({ length: times }, () => ({ on, code }))
       const storage = open({ pool: failing(pool(), failures), schema })
@@ -113,7 +117,9 @@ describe('the time limits of a PostgreSQL call', () => {
     await holder.query('ROLLBACK')
   })
 
-  it('leave no statement in the server that still waits for a lock', { timeout: 60_000 }, async () => {
+  it('leave no statement in the server that waits for a lock after its call has ended', {
+    timeout: 60_000,
+  }, async () => {
     const schema = newSchema()
     const patient = open({ pool: pool(), schema })
     const [id, far] = await Promise.all(

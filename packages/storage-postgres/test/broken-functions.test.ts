@@ -8,8 +8,8 @@ import { postgresStorage } from '../src/index.ts'
 import { stepFunctions } from '../src/step-functions.ts'
 import { useSchemas } from './schemas.ts'
 
-// Removes each guard of the SQL functions in turn, and checks that a test detects the damage. With the guard in place,
-// the test finds no damage.
+// Each test removes one guard of the SQL functions, and checks that the storage then damages its data. With the guard, the data
+// stay intact.
 
 const { connection, open, pool, query, schema: newSchema } = useSchemas()
 
@@ -18,7 +18,10 @@ const other = { node: 'node-b', incarnation: 'node-b-1' } as const
 interface Guard {
   /** The text of the guard in the SQL functions, and the text with which the test replaces the guard. */
   readonly guard: readonly [text: string, without: string]
-  /** How often the guard's text stands in the functions, and which of these copies the test replaces. Default: the only one. */
+  /**
+   * How often the functions contain the guard's text, and which of these copies the test replaces. Default: the text exists
+   * once, and the test replaces it.
+   */
   readonly places?: { readonly count: number; readonly broken: number }
   /** Returns whether the removed guard has led to damage of the ledger. */
   readonly isBroken: (place: Place) => Promise<boolean>
@@ -258,7 +261,7 @@ it.each(Object.entries(guards))('the checks detect this fault in an SQL function
   expect(await guard.isBroken(place)).toBe(true)
 })
 
-it('a claim of a broken storage that locks no head and skips locked rows also claims occurrences that were canceled', async () => {
+it('a claim of a faulty storage that locks no head and skips locked rows also claims occurrences that were canceled meanwhile', async () => {
   const claimedAndCanceled = async (claimOf: (place: Place) => () => Promise<readonly string[]>) => {
     let both = 0
     const place = await makePlace('allow')

@@ -117,8 +117,8 @@ it('slots lost by a failover to a delayed standby run again, and the node report
   await clock.advance({ seconds: 9 })
   expect(await one.trigger('pay', { key: 'once' })).toMatchObject({ created: true })
   await clock.advance({ seconds: 20 })
-  // Each slot whose record was lost has run twice, and the runs have the order of the slots. The run that continued
-  // during the failover has lost its owner, and its node reports this.
+  // Each slot whose record was lost has run twice, and the runs have the order of the slots. The run that continued during the
+  // failover was taken from its node, and that node reports this.
   const again = ran.slice(6)
   expect(again.filter((what) => what.startsWith('tick'))).toEqual(
     [40, 50, 60, 70, 80].map((second) => `tick ${second}`),

@@ -37,7 +37,7 @@ async function makeDatabase(): Promise<HostilePostgres> {
 
 const seeds = seedsByEffort(1)
 
-it('the storage keeps both a row and the end of its task, or neither, whatever fails between the statements', {
+it('whatever fails between the statements, the storage stores both a row and the end of its task, or neither of them', {
   timeout: 120_000 * seeds.length,
 }, async () => {
   for (const seed of seeds) {
@@ -53,7 +53,9 @@ it('the storage keeps both a row and the end of its task, or neither, whatever f
   }
 })
 
-it('the test detects a storage that does not compare the fencing token', { timeout: 120_000 }, async () => {
+it('this test of completions detects a storage that does not compare the fencing token', {
+  timeout: 120_000,
+}, async () => {
   let isFound = false
   // With some seeds, another check fails first and ends the simulation before the expected violation.
   for (let seed = 2; seed < 8 && !isFound; seed++) {
@@ -64,7 +66,7 @@ it('the test detects a storage that does not compare the fencing token', { timeo
   expect(isFound).toBe(true)
 })
 
-it('the test detects an occurrence that never ends, even on a slow machine', {
+it('this test of completions detects an occurrence that never ends, even on a slow machine', {
   timeout: 120_000,
 }, async () => {
   const forgetful = (storage: Storage) =>

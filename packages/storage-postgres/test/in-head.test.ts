@@ -38,7 +38,7 @@ const finish = async (ids: readonly JobId[], index: number, more: object = {}) =
   for (const answer of await storage.settle({ now: slotAt(index) + 20, items })) expect(answer.outcome).toBe('ok')
 }
 
-/** Returns which of these occurrences have rows in `live`. */
+/** Returns the ids of all occurrences that have rows in `live`. */
 async function inLive(): Promise<readonly string[]> {
   const rows = await query(`SELECT 'occ_' || id AS id FROM ${schema}.live ORDER BY id`)
   return rows.map(({ id }) => id)
@@ -62,7 +62,7 @@ async function runningPages(more: object, after: string | null = null): Promise<
   return found
 }
 
-it('the PostgreSQL storage starts and ends slots without reading first, however far apart the instants of the slots are', async () => {
+it('the PostgreSQL storage starts and ends slots without first reading rows, however far apart the instants of the slots are', async () => {
   const jobs = await Promise.all(['near', 'far', 'long'].map(async (name) => (await addJob(storage, name)).id))
   const [near, far, long] = jobs as [JobId, JobId, JobId]
   sent.length = 0
@@ -192,7 +192,7 @@ it('node and PostgreSQL server apply the same rule to decide whether a slot is s
   expect(mayStandInHead(at, at + 1, ['ä'.repeat(101), 'x'.repeat(300)])).toBe(false)
 })
 
-it('a running occurrence is listed once, even if it moves from the head of its job to the table live between two pages', async () => {
+it('a running occurrence is listed once, even if it moves from the head of its job to the table `live` between two pages', async () => {
   const ids = await Promise.all(
     Array.from({ length: 30 }, async (_, index) => (await addJob(storage, `job-${index}`)).id),
   )
@@ -262,7 +262,7 @@ it('a completion in a transaction moves its occurrence from the head of the job 
   await finish([id], 2)
 })
 
-it('a completion in a transaction succeeds if that transaction has locked the head of the job, and if no connection is free', async () => {
+it('a completion in a transaction succeeds even if that transaction has locked the head of the job and no connection is free', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   const { id: other } = await addJob(storage, 'beta', 'allow')
   const small = pool({ max: 1 })

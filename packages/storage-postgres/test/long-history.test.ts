@@ -112,13 +112,14 @@ it('the end and the progress of an occurrence change no index of the tables `hea
   await storage.settle({ now: slotAt(1) + 20, items: jobs.map(({ id }) => ({ ...finishItem(id, 1), sequence: 2 })) })
   const { heads, live, history } = await activity()
   expect(live).toMatchObject({ n_tup_upd: 20, n_tup_hot_upd: 20 })
-  // Each head is updated four times. Only the creation of the job and the move of the next instant may change an index.
+  // Each head is updated four times. Only two of these updates may change an index: the update at the creation of the job, and
+  // the update that moves the next instant.
   expect(heads?.n_tup_upd).toBe(80)
   expect(heads?.n_tup_hot_upd).toBeGreaterThanOrEqual(40)
   expect(history?.n_tup_upd).toBe(0)
 })
 
-it('slots that PostgreSQL keeps in the heads of their jobs create rows only in the history, and no rows to delete later', async () => {
+it('slots that PostgreSQL keeps in the heads of their jobs create rows only in the history, so no rows are deleted later', async () => {
   const jobs = await Promise.all(Array.from({ length: 10 }, async (_, index) => await addJob(storage, `job-${index}`)))
   for (let second = 0; second < 8; second++) {
     const now = slotAt(1) + second * 1000

@@ -20,7 +20,7 @@ const first = [
   (name: string) => `\nCREATE TABLE ${name}.two (x integer);\nINSERT INTO ${name}.one VALUES (7);\n`,
 ]
 
-it('opening an older schema runs only the migration steps that it lacks', async () => {
+it('if a storage opens an older schema, it runs only the migration steps that the schema lacks', async () => {
   const steps = [...first, (name: string) => `INSERT INTO ${name}.two SELECT x + 1 FROM ${name}.one`]
   await openSchema(database, { name: schema, migrate: true, steps: first })
   await openSchema(database, { name: schema, migrate: true, steps })
@@ -29,7 +29,7 @@ it('opening an older schema runs only the migration steps that it lacks', async 
   expect(await query(`SELECT version FROM ${schema}.jobistemer_form`)).toEqual([{ version: 3 }])
 })
 
-it('opening an older schema with migrate: false rejects, and does not change it', async () => {
+it('if a storage with migrate: false opens an older schema, it rejects and does not change the schema', async () => {
   await openSchema(database, { name: schema, migrate: true, steps: first.slice(0, 1) })
   await expect(openSchema(database, { name: schema, migrate: false, steps: first })).rejects.toMatchObject({
     code: 'STORAGE_UNREADABLE',

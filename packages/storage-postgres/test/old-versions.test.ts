@@ -50,7 +50,7 @@ async function addHistory(version: number, count: number, from: number): Promise
   )
 }
 
-it('the removal of old job versions reads only the first occurrences if the oldest version still has occurrences', async () => {
+it('the removal of old job versions reads only the first occurrences of a job if the job’s oldest version still has occurrences', async () => {
   await addVersions(1, 2, 3)
   await addHistory(1, 30_000, 0)
   await forget(database, schema, id, 0)
@@ -60,7 +60,8 @@ it('the removal of old job versions reads only the first occurrences if the olde
 
 it('job versions without occurrences are removed, even while the job’s head is locked', async () => {
   await addVersions(1, 2, 3, 4, 5)
-  // Version 5 has many occurrences of one instant. The only occurrence of version 3 is on the last page.
+  // Version 5 has many occurrences of one instant. The only occurrence of version 3 is on the last page that the search for
+  // unused versions reads.
   await addHistory(5, 12_000, 0)
   await addHistory(3, 1, 20_000 * minute)
   await query(`UPDATE ${schema}.history SET scheduled_at = 7 WHERE job_version = 5`)
@@ -72,7 +73,7 @@ it('job versions without occurrences are removed, even while the job’s head is
   for (const text of sent) expect(text).not.toMatch(/FOR UPDATE|heads h/)
 })
 
-it('a job version is kept while a live occurrence has it, wherever the history contains that occurrence', async () => {
+it('a job version is kept while the job has a live occurrence of this version, wherever the history contains the occurrence', async () => {
   const storage = open({ pool: pool(), schema, wakeUps: false })
   await storage.createOccurrences({ now: slotAt(1), owner, items: [{ ...slotItem(id, 1), runs: null }] })
   await addVersions(1, 2)

@@ -114,7 +114,7 @@ it('a step that fails at the server’s lock_timeout rejects with STORAGE_BUSY',
   await expect(creating).rejects.toMatchObject({ code: 'STORAGE_BUSY', message: expect.stringContaining('55P03') })
 })
 
-it('a settle of an end waits for the commit of a completion of that occurrence, and delays no other job of the same call', async () => {
+it('a settle of an end waits until a completion of the same occurrence is committed, and delays no other job of the same call', async () => {
   const { schema, storage, id, client } = await openCompletion('allow')
   const { id: beside } = await addJob(storage, 'beside', 'allow')
   await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(beside, 1)] })
@@ -150,7 +150,7 @@ it('a settle that was sent before the commit of a completion and arrives after t
   expect(await within.settle({ now: slotAt(1), items: [{ ...progressItem(id, 1), sequence: 2 }] })).toMatchObject([
     { outcome: 'ok' },
   ])
-  // The settle reads the occurrence before the commit and writes it after the commit.
+  // The settle reads the occurrence before the commit of the user's transaction, and writes the occurrence after that commit.
   const storage = open({ pool: pool(), schema })
   const finishing = storage.settle({ now: slotAt(1) + minute / 2, items: [{ ...finishItem(id, 1), sequence: 2 }] })
   await someoneWaitsFor(client)
@@ -184,8 +184,8 @@ it('an uncommitted trigger blocks no step on other jobs, on any connection', asy
   expect(await storage.get({ counts: ['all'] })).toMatchObject({ counts: [{ pending: 71 }] })
   await storage.claim({ now, owner, limit: 71, exceptHandlerKeys: [], sweep: false })
   expect(await storage.get({ counts: ['all'] })).toMatchObject({ counts: [{ pending: 0, running: 71 }] })
-  // The transaction has stored its counts in a row of its own. The claim has added these counts to the shared rows, and
-  // removed that row.
+  // The user's transaction has stored its counts in a separate row. The claim has added these counts to the shared rows, and
+  // removed the separate row.
   expect(await query(`SELECT slot FROM ${schema}.live_sums WHERE slot >= 64`)).toEqual([])
 })
 

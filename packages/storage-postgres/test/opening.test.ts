@@ -112,7 +112,7 @@ it('a PostgreSQL storage works for a user that may only read and write existing 
   }
 })
 
-it('the error of the first call of a PostgreSQL storage names the problem of the database', async () => {
+it('the first call of a PostgreSQL storage rejects with an error that names the problem of the database', async () => {
   const place = inject('postgres')
   const latin = `latin_${process.pid}`
   await query(`CREATE DATABASE ${latin} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`)
@@ -229,7 +229,7 @@ describe('a pg pool whose driver', () => {
     expect(error).toMatchObject({ code: 'STORAGE_UNREADABLE', field: 'pool' })
   })
 
-  it('sends NULL in arrays as a text is refused, and the error has a remedy', async () => {
+  it('sends NULL in arrays as a text is refused by the storage, and the error has a remedy', async () => {
     const error = await refusal({ pool: pool({ options: '-c array_nulls=off' }), schema: newSchema(), wakeUps: false })
     expect(error).toMatchObject({ code: 'STORAGE_UNREADABLE', field: 'array_nulls' })
     expect(error.remedy).toContain('array_nulls = on')

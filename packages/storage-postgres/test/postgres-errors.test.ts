@@ -29,7 +29,7 @@ describe('a PostgreSQL connection counts as broken', () => {
   })
 })
 
-it('the remedy of a storage error states that nothing was stored only if the server has answered', () => {
+it('the remedy in a storage error states that nothing was stored only if the server has answered the call', () => {
   const { remedy } = storageError(withCode('22012'), 'here')
   expect(remedy).toContain('Nothing of the call was stored')
   for (const error of [new Error('odd'), new TypeError('odd'), withCode('ERR_ODD'), withCode('P2028'), 'odd', null]) {
@@ -39,7 +39,7 @@ it('the remedy of a storage error states that nothing was stored only if the ser
   }
 })
 
-it('storageError finds the SQLSTATE inside errors that libraries put around a driver error', () => {
+it('storageError finds the SQLSTATE of a driver error inside the errors that libraries put around it', () => {
   const driver = withCode('40001')
   for (const error of [
     new Error('Failed query', { cause: driver }),

@@ -29,7 +29,7 @@ model Note {
 }
 `
 
-// The generated client lies inside of the package, so that its imports resolve.
+// The generated Prisma client is stored inside of this package, so that Node.js finds the packages which it imports.
 const parent = join(import.meta.dirname, '../.data')
 mkdirSync(parent, { recursive: true })
 const folder = mkdtempSync(join(parent, 'prisma-'))

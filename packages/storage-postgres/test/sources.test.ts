@@ -26,7 +26,7 @@ it('a connection returns to its pool only if no statement can still run on it', 
 
 it('a single client sends no statement of the next step before the last answer of the current transaction', async () => {
   const sent: string[] = []
-  /** The driver gives up waiting for the answers to these statements. */
+  /** For each of these statements, the driver of this test reports that it has given up waiting for the answer. */
   const silent = ['UPDATE', 'ROLLBACK', 'ROLLBACK']
   const query = async (text: string) => {
     sent.push(text.replace(/ .*/, ''))

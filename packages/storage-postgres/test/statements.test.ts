@@ -17,7 +17,7 @@ interface Sent {
   readonly values: readonly unknown[]
 }
 
-/** Records the statements that the driver receives from now on. Default: calls of `start_step` and `end_step`. */
+/** Records the statements that the driver receives from now on, by default only calls of `start_step` and `end_step`. */
 function listen(of = /SELECT .*(start|end)_step/): readonly Sent[] {
   const sent: Sent[] = []
   const send = pg.Client.prototype.query
@@ -46,7 +46,7 @@ async function runSlots(storage: Storage, count: number, prefix = 'job'): Promis
 }
 
 /**
- * Calls that {@link runSlots} sends for one job: three starts, three ends, and one repeated start, because the first
+ * Number of calls that {@link runSlots} sends for one job: three starts, three ends, and one repeated start, because the first
  * try of the first start only inserted the owner.
  */
 const sentBySlots = 7
@@ -147,7 +147,7 @@ it('statements have no name behind a pooler that does not support prepared state
   }
 })
 
-it('no statement converts its array parameter again for each scanned row', async () => {
+it('each statement converts its array parameter once, and not again for each row that it scans', async () => {
   const name = schema()
   const storage = open({ pool: pool(), schema: name, wakeUps: false })
   const ids = await Promise.all(['alpha', 'beta'].map(async (job) => (await addJob(storage, job, 'queue')).id))
@@ -175,7 +175,7 @@ it('no statement converts its array parameter again for each scanned row', async
   for (const way of ['indexscan', 'bitmapscan', 'indexonlyscan']) await client.query(`SET enable_${way} = off`)
   const seen = new Set<string>()
   for (const { text, values } of [...sent]) {
-    // A call whose parameters contain bytes is left out, because the statement below needs all values as texts.
+    // The test leaves out calls whose parameters contain bytes, because the statement below needs all values as texts.
     const hasTexts = values?.every((value) => value === null || typeof value === 'string') ?? false
     if (!hasTexts || !values.some((value) => value?.toString().startsWith('{')) || seen.has(text)) continue
     seen.add(text)

@@ -33,7 +33,7 @@ describe('wake-ups of a PostgreSQL storage', () => {
     expect(ears.heard).toEqual([])
   })
 
-  it('of another schema do not arrive', async () => {
+  it('do not arrive for changes in another schema', async () => {
     const [mine, another] = [newSchema(), newSchema()]
     const ears = new WakeUpListener(open({ pool: pool(), schema: mine }))
     await ears.next('nodes')
@@ -42,7 +42,7 @@ describe('wake-ups of a PostgreSQL storage', () => {
     expect(await ears.next('jobs')).toEqual(['jobs'])
   })
 
-  it('are not sent for a slot that starts when it is created, or for its end', async () => {
+  it('are not sent for a slot that starts when it is created, or for the end of this slot', async () => {
     const schema = newSchema()
     const storage = open({ pool: pool(), schema })
     const job = await addJob(storage, 'alpha')
@@ -62,7 +62,7 @@ describe('wake-ups of a PostgreSQL storage', () => {
     expect(messages).toEqual(['jobs'])
   })
 
-  it('of all kinds follow a lost connection, because the storage cannot know which wake-ups it missed', async () => {
+  it('of all kinds are sent after a lost connection, because the storage cannot know which wake-ups it missed', async () => {
     const schema = newSchema()
     const far = await proxy()
     const ears = new WakeUpListener(open({ pool: pool({ connectionString: far.url }), schema }))
@@ -103,7 +103,7 @@ describe('wake-ups of a PostgreSQL storage', () => {
     expect(await ears.next('jobs')).toEqual(['jobs'])
   })
 
-  it('stop with the last listener, and the listening connection is closed', async () => {
+  it('stop when the last listener is removed, and the listening connection is then closed', async () => {
     const schema = newSchema()
     const listening = async () =>
       await query('SELECT count(*)::int AS count FROM pg_stat_activity WHERE query = $1', [
@@ -116,7 +116,7 @@ describe('wake-ups of a PostgreSQL storage', () => {
     await expect.poll(listening).toEqual([{ count: 0 }])
   })
 
-  it('cause one warning if they do not arrive, and the other calls work', async () => {
+  it('cause one warning if they do not arrive, and the calls of the storage still work', async () => {
     const bouncer = await startPgBouncer({ to: inject('postgres'), poolMode: 'transaction' })
     onTestFinished(() => bouncer.stop())
     const schema = newSchema()
@@ -151,7 +151,7 @@ describe('wake-ups of a PostgreSQL storage', () => {
       .toContain('jobs')
   })
 
-  it('that do not arrive make the storage open a listening connection again at most once a minute', {
+  it('that do not arrive make the storage open a new listening connection at most once a minute', {
     timeout: 20_000,
   }, async () => {
     const { deaf, warnings } = await openDeaf()

@@ -33,7 +33,7 @@ async function run(storage: Storage, job: JobId, from: number, until: number): P
 const patient = { timeout: 240_000 }
 
 it(
-  'the storage works while an old transaction keeps dead rows, whose space PostgreSQL reuses afterwards',
+  'the storage works while an old transaction keeps dead rows, and PostgreSQL later uses the space of these rows again',
   patient,
   async () => {
     const schema = newSchema()
@@ -52,7 +52,7 @@ it(
     await run(storage, id, rounds, 2 * rounds)
     await query(`VACUUM ${schema}.heads`)
     const held = await pages()
-    // Each occurrence leaves two versions of the head. The vacuum can remove them only after the old transaction has
+    // Each occurrence leaves two versions of the head. The vacuum can remove them only after the transaction of `holder` has
     // ended, so the table has grown.
     expect([before < 4, held - before > (2 * rounds) / 100]).toEqual([true, true])
     await holder.query('COMMIT')

@@ -37,8 +37,8 @@ interface WholeAnswer extends ClaimAnswer {
 interface ShardAnswer extends WholeAnswer {
   readonly seen: readonly Omit<SeenPlace, 'shard'>[]
   /**
-   * Whether a claim of the found occurrences may wake queued occurrences of their jobs, which are then claimable. A claim wakes
-   * occurrences only of jobs with a start rate.
+   * Whether a claim of the found occurrences may wake queued occurrences of their jobs, and so make further occurrences
+   * claimable. A claim wakes occurrences only of jobs with a start rate.
    */
   readonly wakes: boolean
 }
@@ -55,7 +55,7 @@ const nowhere = Buffer.alloc(0)
  */
 const mostRounds = 10
 
-/** Claims due occurrences of all shards in their common order. */
+/** Claims due occurrences of all shards, in the order of waiting occurrences across the shards. */
 export class Claimer {
   readonly #ledger: Ledger
   #calls = 0
@@ -196,8 +196,9 @@ export class Claimer {
       // A call with limit 0 claims nothing. So such a call does not ask what an earlier claim without an answer has claimed.
       const asked = request.limit > 0 ? this.#unanswered.get(key) : undefined
       const number = asked ?? this.#calls++
-      // Number of found occurrences that count towards the limit. A continued peek does not know their jobs, so it
-      // cannot check whether all of them may start. The claim checks this later.
+      // Number of found occurrences that count towards the limit. When a peek continues in a further call, the script does not
+      // know the jobs of the occurrences that it found before. So it cannot check whether all of them may start. The claim
+      // checks this later.
       const counted = whole?.seen.filter(({ isBlocked }) => !isBlocked).length ?? 0
       const limit = Math.max(0, request.limit - taken - counted)
       // If the earlier call arrives at the server after this one, the script must claim nothing for the earlier call.
@@ -219,8 +220,8 @@ export class Claimer {
         const [outcome, ...parts] = reply as readonly [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]
         const kind = outcome.toString()
         if (kind === 'repeated') throw repeatedError()
-        // Until the script has answered `done`, and so has stored the number of the unanswered claim, further calls may repeat
-        // that number.
+        // The script stores the number of the unanswered claim when it answers `done`. Until then, further calls of this claim
+        // use the same number again.
         if (asked !== undefined && kind === 'done') this.#unanswered.delete(key)
         if (kind === 'swept') {
           cursor = parts[0].toString()

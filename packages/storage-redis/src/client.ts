@@ -24,7 +24,7 @@ interface ScriptRunner {
 
 /**
  * Returns the client as a runner of scripts whose answers are bytes. `callBuffer` cannot replace these methods: with
- * `enableAutoPipelining` ioredis drops the command's name, and the answer never comes.
+ * `enableAutoPipelining` ioredis does not send the command's name, and the answer never arrives.
  */
 export function scriptsOf(client: RedisClient): ScriptRunner {
   return client as unknown as ScriptRunner

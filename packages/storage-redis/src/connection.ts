@@ -46,8 +46,9 @@ export interface ScriptCall {
   readonly arguments: readonly ScriptArgument[]
   readonly extraKey?: ExtraKey
   /**
-   * A server that reads two calls together answers both only after both are done. So a call with `behind` waits until the
-   * server has begun the call `ahead` of the shard. Then the client processes one answer while the server runs the other call.
+   * A call with `behind` waits until the server has answered the call with `ahead` on the same shard. Without the wait, a
+   * server that reads both calls together would answer both only after both are done. With the wait, the client processes the
+   * first answer while the server runs the second call.
    */
   readonly order?: 'ahead' | 'behind'
 }
@@ -139,7 +140,7 @@ export class Connection {
     try {
       return await run()
     } catch (error) {
-      // While the namespace is being prepared, the preparing caller handles this error.
+      // Until the namespace is prepared, the caller that prepares it handles this error.
       if (!isSpreadOtherwise(error) || this.#shards === null) throw error
       // The new namespace may have another number of shards, if another process created it. Then the caller's
       // assignment of jobs to shards is wrong.
@@ -159,7 +160,7 @@ export class Connection {
     }
   }
 
-  /** Checks the server and its data. */
+  /** Checks the server and its data, and stores the number of shards in each shard. Returns the number of shards. */
   async #prepare(): Promise<number> {
     const shards = await this.#within(() => checkServer(this.client, this.#options, this.#place, this.#shards))
     await this.#within(() => this.#markShards(shards))
@@ -185,7 +186,8 @@ export class Connection {
     try {
       return await answer
     } finally {
-      // A server that has answered this call has begun the next call, so no call with order `behind` needs to wait any more.
+      // The server has answered this call, so it has also begun the next call on this shard. So no call with order `behind`
+      // needs to wait any more.
       this.#ahead.delete(shard)
     }
   }

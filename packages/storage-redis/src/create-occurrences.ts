@@ -35,7 +35,7 @@ const started: CreateAnswer = Object.freeze({
 })
 
 /**
- * The answer for an item that becomes pending without any side effect. For such an item, the script answers only the
+ * The answer for an item that becomes pending and changes no other occurrence. For such an item, the script answers only the
  * letter `w`.
  */
 const waiting: CreateAnswer = Object.freeze({ ...started, state: 'pending', token: 0 })
@@ -46,8 +46,8 @@ const running = { state: 'running', reason: null } as const
 const pending = { state: 'pending', reason: null } as const
 
 /**
- * The answer for an item that is not created yet. The item displaces more occurrences than one call allows, or an
- * earlier item of its job is not created yet.
+ * The answer for an item that is not created yet. One call cannot displace (cancel) all waiting occurrences that the item
+ * displaces, or an earlier item of its job is not created yet.
  */
 interface OpenAnswer {
   readonly outcome: 'open'
@@ -94,8 +94,8 @@ export async function createOccurrences(
 }
 
 /**
- * Repeats the call for items that are not created yet, until all items are created. Between the calls, other clients
- * get their turn. A caller may repeat the request after a failure.
+ * Repeats the call for items that are not created yet, until all items are created. Between the calls, the server can run
+ * commands of other clients. A caller may repeat the request after a failure.
  */
 async function createAll(ledger: Ledger, request: DueRequest): Promise<readonly CreateAnswer[]> {
   const { items } = request

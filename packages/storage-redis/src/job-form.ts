@@ -19,8 +19,8 @@ import { headLayout, timesLayout, versionLayout } from './layouts.ts'
 
 const { policyCodes, policyOf, readJobId } = codec1
 
-// The stored form of a job: its head by `headLayout`, its content as JSON, one text for each version, and the times of
-// its creation and its last change.
+// The functions of this file print and read the parts in which Redis stores a job. The head, the times and the numbers of a
+// version are binary fields (`headLayout`, `timesLayout`, `versionLayout`). The content and each definition are JSON.
 
 const { size: headSize, at: headAt } = headLayout
 
@@ -66,7 +66,8 @@ export function printHead(before: Buffer | null, head: LedgerHead): Buffer {
   if (before !== null) before.copy(fixed, 0, 0, headSize)
   else fixed.writeDoubleLE(always, headAt.taken)
   if (before !== null && head.version !== before.readUInt32LE(headAt.version)) fixed.writeUInt32LE(0, headAt.uses)
-  // After a realign, slots up to the earlier watermark may have records. So `taken` is then at least the earlier watermark.
+  // After a realign, slots up to the earlier watermark may have records. So `taken`, the latest slot with a record, is then at
+  // least the earlier watermark.
   const setBackFrom = before?.readDoubleLE(headAt.watermark) ?? always
   const taken = Math.max(fixed.readDoubleLE(headAt.taken), head.watermark < setBackFrom ? setBackFrom : always)
   fixed.writeDoubleLE(taken, headAt.taken)

@@ -19,7 +19,7 @@ const head = {
   pausedUntil: 'number',
   policy: 'byte',
   floor: 'number',
-  // The latest slot after the watermark that has a record.
+  // The latest slot that is later than the watermark and has a record.
   taken: 'number',
   deletedAt: 'number',
   // The version below which an update has still to cancel waiting slots; 0 if no update has slots to cancel.
@@ -100,7 +100,8 @@ const fields = {
   createItem: {
     kind: 'byte',
     isStartable: 'byte',
-    // 1 if an earlier call displaced only some occurrences for this item, and this call continues to displace.
+    // 1 if an earlier call displaced (canceled) only some waiting occurrences for this item, and this call continues to
+    // displace occurrences.
     goesOn: 'byte',
     scheduledAt: 'number',
     version: 'uint32',
@@ -133,7 +134,7 @@ const fields = {
     cancelsBelow: 'uint32',
     placeSize: 'uint32',
   },
-  /** These fields precede the texts, in the order of their sizes, and the changed records. */
+  /** These fields precede the texts and the changed records. The texts have the order of their size fields. */
   stepCommit: {
     job: 'id',
     now: 'number',
@@ -185,7 +186,8 @@ const fields = {
     more: 'byte',
     // 1 if the call reached its limits, so further due occurrences may exist.
     stopped: 'byte',
-    // 1 if a claim of the found occurrences may wake queued occurrences of their jobs, which are then claimable.
+    // 1 if a claim of the found occurrences may wake queued occurrences of their jobs, and so make further occurrences
+    // claimable.
     wakes: 'byte',
     nextDueAt: 'number',
   },

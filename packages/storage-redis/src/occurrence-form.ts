@@ -45,10 +45,7 @@ export function parseOwner(text: string): Owner | null {
   return lastOwner
 }
 
-/**
- * Prints a reason or a tag in its stored form. An empty text stands for `null`. An empty reason is valid too, and has
- * another stored form.
- */
+/** Prints a reason or a tag in its stored form. An empty text stands for `null`, so an empty reason has another stored form. */
 export function printOptional(text: string | null): string {
   return text === null ? '' : `=${text}`
 }

@@ -253,8 +253,8 @@ export function mergePages<Item, Place>(
 ): { readonly items: readonly Item[]; readonly next: Place | null } {
   const { placeOf, compare } = order
   const found = pages.flatMap(({ items }) => items).sort((left, right) => compare(placeOf(left), placeOf(right)))
-  // Items beyond the earliest position at which a shard stopped are left out, because that shard may have more items
-  // that precede them.
+  // `mergePages` leaves out items after the earliest position at which a shard stopped, because that shard may have further
+  // items that precede them.
   const [seenUpTo = null] = pages.flatMap(({ seenUpTo: place }) => (place === null ? [] : [place])).sort(compare)
   const sure = seenUpTo === null ? found : found.filter((item) => compare(placeOf(item), seenUpTo) <= 0)
   const items = sure.slice(0, limit)

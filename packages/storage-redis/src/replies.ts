@@ -25,7 +25,9 @@ export function readAddresses(bytes: Buffer, jobId: JobId): readonly OccurrenceA
   return addresses.sort(bySchedule)
 }
 
-/** Reads the running occurrences with a cancel request. `jobId` is `null` if each notice contains its job. */
+/**
+ * Reads cancel notices: the running occurrences with a cancel request. `jobId` is `null` if each notice contains its job's id.
+ */
 export function readNotices(bytes: Buffer, jobId: JobId | null): readonly CancelNotice[] {
   if (bytes.length === 0) return none
   const notices: CancelNotice[] = []

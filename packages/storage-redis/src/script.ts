@@ -24,7 +24,8 @@ const commands = /\bcall(?:With)?\('([A-Z]+)'/g
 
 /**
  * Removes unused functions, comments and unneeded checks of rights from a script. The server creates each function and checks
- * each right in each call. Without this removal, that took more than half of the time of a call with one item.
+ * each right in each call. Without this removal, these functions and checks took more than half of the time of a call with one
+ * item.
  */
 export function leanScript(source: string): string {
   let lean = source.replace(comments, '')
@@ -42,7 +43,10 @@ function isNamedElsewhere(source: string, text: string, name: string): boolean {
   return count(source) > count(text)
 }
 
-/** For each command of the writing scripts: the number of arguments after the key that the check of rights passes. */
+/**
+ * For each command that writing scripts call: the number of arguments after the key with which the check of rights tests the
+ * command.
+ */
 const argumentsOf: Readonly<Record<string, number>> = {
   ...{ DEL: 0, EXISTS: 0, GET: 0, HGETALL: 0, SMEMBERS: 0, ZCARD: 0 },
   ...{ HDEL: 1, HGET: 1, HMGET: 1, SADD: 1, SET: 1, SREM: 1, SSCAN: 1, ZRANK: 1, ZREM: 1, ZSCORE: 1 },
@@ -68,8 +72,8 @@ const neededRights = {
 }
 
 /**
- * The check at the beginning of writing scripts. An error in the middle of a script does not undo earlier writes. Without this
- * check, a user with missing or withdrawn rights would leave inconsistent counts and indexes.
+ * Lua that checks the rights of the user at the beginning of writing scripts. An error in the middle of a script does not undo
+ * earlier writes. Without this check, a user with missing or withdrawn rights would leave inconsistent counts and indexes.
  */
 export const checkRights: string = `
 -- The commands of this script, grouped by the number of their arguments after the key.

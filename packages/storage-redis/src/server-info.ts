@@ -49,7 +49,7 @@ export async function checkPersistence(
   else process.emitWarning(message, { type: 'JobistemerWarning', code: 'REDIS_NOT_PERSISTENT' })
 }
 
-/** Reads the persistence settings. Returns `null` if CONFIG is not allowed, as with managed services. */
+/** Reads the persistence settings. Returns `null` if the server rejects the command CONFIG, as managed services do. */
 async function readSettings(server: Redis): Promise<Readonly<Record<string, string>> | null> {
   try {
     const pairs = (await server.call('config', 'get', 'appendonly', 'save')) as readonly string[] | object

@@ -97,7 +97,9 @@ export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | '
   readonly #ledger: Ledger
   readonly #reads: Gathered<Question, Reading>
   readonly #commits: Gathered<Commit, boolean>
-  /** Commits that the server also accepts when memory is short. */
+  /**
+   * Collects the commits of steps that end or cancel occurrences. The server accepts these commits even when memory is short.
+   */
   readonly #ends: Gathered<Commit, boolean>
 
   constructor(ledger: Ledger) {

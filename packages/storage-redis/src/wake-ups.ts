@@ -57,7 +57,8 @@ export class WakeUps {
   #connect(): void {
     const subscriber = duplicate(this.#client)
     this.#subscriber = subscriber
-    // The client reconnects by itself, so the error is ignored. A lost message only delays nodes until their next poll.
+    // The client reconnects by itself, so this listener ignores the error. A lost message only delays nodes until their next
+    // poll.
     subscriber.on('error', () => {})
     subscriber.on('message', (_channel: string, message: string) => this.#hear(message))
     const listen = () => {

@@ -57,7 +57,7 @@ async function expectToRun(storage: Storage): Promise<void> {
 }
 
 it.each(clients)(
-  'a job runs if the Redis client of its storage has the option enableAutoPipelining: a client %s',
+  'a job runs if the Redis client of its storage has the option enableAutoPipelining: the client %s',
   async (_name, make) => {
     const client = await make()
     await expectToRun(open({ client }))

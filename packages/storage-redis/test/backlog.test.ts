@@ -7,7 +7,7 @@ import { useServers } from './servers.ts'
 
 const { start } = useServers()
 
-it('nodes run all waiting requests of one job, and another job gets its turn meanwhile', async () => {
+it('a node runs all requests of one job’s backlog, and runs a later request of another job before the backlog ends', async () => {
   const { url } = await start()
   const argument = { url, prefix: newPrefix() }
   await expect(backlogTrial(() => connect(argument), byEffort(1000))).resolves.toBeDefined()

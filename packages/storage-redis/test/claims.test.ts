@@ -117,7 +117,7 @@ describe('a Redis claim with the option `sweep`', () => {
 })
 
 describe.each([1, 2])('a Redis claim on %i shards', (shards) => {
-  it('takes up to its limit, and answers whether more occurrences wait', async () => {
+  it('takes occurrences up to its limit, and answers whether further occurrences wait', async () => {
     await withStorage(async (storage) => {
       const { id: job } = await addJob(storage, 'alpha', 'allow')
       await create(storage, triggers(job, 1, 2, 3))
@@ -131,7 +131,7 @@ describe.each([1, 2])('a Redis claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('gives each occurrence a new token, the owner and the start time, and changes no other member', async () => {
+  it('gives each occurrence a new token, the owner and the start time, and changes no other member of the occurrence', async () => {
     await withStorage(async (storage) => {
       const { id: job } = await addJob(storage, 'alpha', 'allow')
       await create(storage, triggers(job, 1))
@@ -143,7 +143,7 @@ describe.each([1, 2])('a Redis claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('makes an occurrence queued if another occurrence of its job runs or is claimed by the same call; only claimed occurrences count towards the limit', async () => {
+  it('makes an occurrence queued if another occurrence of its job runs or was claimed by the same call; only claimed occurrences use up the limit', async () => {
     await withStorage(async (storage) => {
       const alpha = await addJob(storage, 'alpha', 'allow')
       const { id: beta } = await addJob(storage, 'beta', 'allow')
@@ -168,7 +168,7 @@ describe.each([1, 2])('a Redis claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('skips occurrences whose handler its node lacks, however many wait before an occurrence that it can take', async () => {
+  it('passes over occurrences whose handler its node lacks, however many of them come before an occurrence that the node can take', async () => {
     await withStorage(async (storage) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       const { id: own } = await addJob(storage, 'own', 'allow')
@@ -240,7 +240,7 @@ describe.each([1, 2])('a Redis claim on %i shards', (shards) => {
   })
 })
 
-it('a Redis claim over shards takes its full limit although some occurrences are blocked', async () => {
+it('a Redis claim over several shards takes as many occurrences as its limit allows although some occurrences are blocked', async () => {
   await withStorage(async (storage) => {
     const jobs: JobRecord[] = []
     for (let index = 0; jobs.length < 2; index++) {
@@ -271,7 +271,7 @@ it('the Redis storage keeps the answer of a claim for a day, and stores nothing 
   })
 })
 
-it('a reap in Redis counts as a rescue only if it makes the occurrence pending again', async () => {
+it('a reap in Redis is a rescue only if it makes the occurrence pending again', async () => {
   await withStorage(async (storage) => {
     const { id: job } = await addJob(storage, 'alpha', 'allow')
     await create(storage, triggers(job, 1, 2))

@@ -26,7 +26,7 @@ function openClient(): Cluster {
   return client
 }
 
-it('a Redis Cluster stores the jobs on all masters, and a batch sends one call to each master', async () => {
+it('a Redis Cluster stores the jobs on all masters, and the storage sends one call to each master for a batch', async () => {
   const prefix = newPrefix()
   const storage = redisStorage({ client: openClient(), prefix, logger: quiet })
   const jobs: JobId[] = []
@@ -47,7 +47,7 @@ it('a Redis Cluster stores the jobs on all masters, and a batch sends one call t
   expect(await client.ping()).toBe('PONG')
 })
 
-it('data with one shard lie on one master, and a storage without the option shards reads them', async () => {
+it('data with one shard are stored on one master, and a storage without the option shards can read them', async () => {
   const prefix = newPrefix()
   const first = redisStorage({ client: openClient(), prefix, shards: 1, logger: quiet })
   const job = await addJob(first, 'alpha')
@@ -102,7 +102,7 @@ it('a call to a stopped master of a Redis Cluster fails within its time limit', 
   await node?.restart()
 })
 
-it('a claim takes occurrences of the other masters while one master is down, and the rest after its restart', async () => {
+it('while one master is down, a claim takes occurrences of the other masters, and a claim after its restart takes the rest', async () => {
   const config = { 'cluster-require-full-coverage': 'no', appendonly: 'yes', appendfsync: 'always' }
   const split = await startRedisCluster({ masters: 3, config })
   client = new Cluster(split.nodes.map(({ host, port }) => ({ host, port })))

@@ -96,7 +96,7 @@ describe.each(losses)('after Redis has lost its data by $name', ({ loseAll }) =>
     await assertLedger(storage, { atRest: true })
   })
 
-  it('the next call of an open storage creates the namespace again, with the same number of shards', async () => {
+  it('the next call of an open storage creates the namespace again, with the same number of shards as before', async () => {
     const server = await start()
     const storage = open({ url: server.url, shards: 4 })
     await addJob(storage, 'alpha')
@@ -114,7 +114,7 @@ describe('the number of shards of a Redis namespace that storages create again',
   const names = async (storage: Storage) =>
     (await storage.listJobs({ limit: 10, cursor: null })).items.map(({ name }) => name)
 
-  it('may differ from the old number; the next call of a storage that is already open then fails and can be repeated', async () => {
+  it('may differ from the old number; the next call of a storage that is already open then fails, and its repetition succeeds', async () => {
     const { url } = await start()
     const storage = open({ url })
     await addJob(storage, 'alpha')
@@ -128,7 +128,7 @@ describe('the number of shards of a Redis namespace that storages create again',
     expect(await names(other)).toContain('zeta')
   })
 
-  it('makes every call of a storage fail whose option shards has another number', async () => {
+  it('makes every call of a storage fail if the option shards of this storage has another number', async () => {
     const { url } = await start()
     const storage = open({ url, shards: 1 })
     await addJob(storage, 'alpha')
@@ -140,7 +140,7 @@ describe('the number of shards of a Redis namespace that storages create again',
     }
   })
 
-  it('stays the same while one shard remembers the old number', async () => {
+  it('stays the same as long as one shard remembers the old number', async () => {
     const { url } = await start()
     await addJob(open({ url, shards: 4 }), 'alpha')
     await admin(url).del('{jobistemer}:meta')

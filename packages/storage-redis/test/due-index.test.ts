@@ -31,7 +31,7 @@ async function countDue(upTo: number, after?: number): Promise<number> {
   return (await storage.listJobs({ due, limit: 1000, cursor: null })).items.length
 }
 
-it('a batch that starts ten slots only notes their next instants on a list, from which a search for due jobs fills its index', async () => {
+it('a batch that starts ten slots notes the jobs’ next instants on a list, and does not change the index of due jobs', async () => {
   const jobs = await addJobs(10)
   await startSlots(jobs, 1)
   expect(await noted()).toBe(1)
@@ -47,7 +47,7 @@ it('a batch that starts two slots updates the index of due jobs at once', async 
   expect(await countDue(slotAt(2), slotAt(1))).toBe(2)
 })
 
-it('a search for due jobs fills its index in several steps if many calls have noted next instants on the list', async () => {
+it('if many calls have noted next instants on the list, a search for due jobs updates its index in several steps', async () => {
   const jobs = await addJobs(160)
   for (let first = 0; first < jobs.length; first += 8) await startSlots(jobs.slice(first, first + 8), 1)
   expect(await noted()).toBe(20)
@@ -55,7 +55,7 @@ it('a search for due jobs fills its index in several steps if many calls have no
   expect(await noted()).toBe(0)
 })
 
-it('the list of next instants that are not in the index of due jobs yet stays short although no node searches for due jobs', async () => {
+it('the list of next instants that the index of due jobs still lacks stays short although no node searches for due jobs', async () => {
   const jobs = await addJobs(80)
   const count = 300
   // Each round has eight different jobs, because an entry that equals an existing entry would not make the list of

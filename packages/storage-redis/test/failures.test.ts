@@ -131,7 +131,7 @@ describe('a Redis server that drops its scripts', () => {
     await assertLedger(storage, { atRest: true })
   })
 
-  it('completes all storage calls that are in progress', async () => {
+  it('does not prevent storage calls in progress from being completed', async () => {
     const server = await start()
     const client = admin(server.url)
     const storage = open({ url: server.url })
@@ -242,7 +242,7 @@ describe('answers of Redis that are lost', () => {
     expect(answer[0]).toMatchObject({ outcome: 'exists', state: 'running', owner: owners })
   })
 
-  it('let a claim fail if the client has sent this claim twice', async () => {
+  it('let a claim reject if the client has sent this claim to Redis twice', async () => {
     const server = await start()
     const proxy = await through(server)
     const direct = open({ url: server.url })

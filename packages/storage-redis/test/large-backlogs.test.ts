@@ -77,7 +77,7 @@ async function claimAll(storage: Storage, at = now): Promise<readonly string[]> 
 }
 
 describe('superseded slots in Redis behind many kept triggers', () => {
-  it('cost each storage call a limited number of reads, and no reads once all of them are canceled', {
+  it('cost each storage call a limited number of reads, and no reads once all superseded slots are canceled', {
     timeout: 120_000,
   }, async () => {
     const { storage, callsOf, job } = await begin('queue')
@@ -101,7 +101,7 @@ describe('superseded slots in Redis behind many kept triggers', () => {
     expect(await callsOf('hget', () => storage.settle({ now, items: [finish] }))).toBeLessThan(bounded)
     expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: 20_500 - 1 + 3 + 50, running: 1 })
 
-    // The repeated change continues at the position that other calls have reached, and cancels the next slot.
+    // The repeated update continues at the search position that the calls above have stored, and cancels slot 3.
     const second = await save(storage, change, 1)
     expect([second.canceled.map(({ id }) => id), second.more]).toEqual([[slot(3).id], true])
     const sweep = () => storage.claim({ ...claim, limit: 0, sweep: true })
@@ -116,7 +116,7 @@ describe('superseded slots in Redis behind many kept triggers', () => {
     expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: 20_500 - 1 + 50, running: 1 })
   })
 
-  it('are canceled by claims with `sweep` alone, each of which continues where the previous one ended', {
+  it('are canceled by claims with `sweep` alone, and each claim continues where the previous claim ended', {
     timeout: 120_000,
   }, async () => {
     const { storage, job } = await begin('queue')
@@ -195,7 +195,7 @@ describe('thousands of waiting occurrences of one job in Redis', () => {
     expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: many - 1, running: 1 })
   })
 
-  it('are displaced in several steps, and later items of the same call wait for the last step', async () => {
+  it('are displaced in several steps, and later items of the same call wait until the last of these steps has ended', async () => {
     const { storage, callsOf, job } = await begin('queue')
     const ids = await fill(storage, job.id, many)
     const other = await addJob(storage, 'beta')
@@ -219,7 +219,7 @@ describe('thousands of waiting occurrences of one job in Redis', () => {
     expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: 0, running: 1 })
   })
 
-  it('are listed in pages, and a page reads about as much as it returns', {
+  it('are listed in pages, and a page reads only about as many records as it returns', {
     timeout: 120_000,
   }, async () => {
     const { storage, callsOf, job } = await begin('queue')

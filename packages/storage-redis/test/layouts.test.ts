@@ -12,7 +12,7 @@ describe('the layout of a stored record', () => {
     expect(layout.size).toBe(29)
   })
 
-  it('generates Lua that reads the named fields and the fields between them', () => {
+  it('generates Lua that reads the named fields, and with them the fields that lie between them', () => {
     expect(readFields(layout, 'text', allFields(layout))).toBe(
       "local first, second, third, last = read('<BI4dc16', text, 1)",
     )

@@ -25,11 +25,11 @@ describe('a Lua script that leanScript shortens', () => {
     expect(lean).not.toContain('--')
   })
 
-  it('drops functions that only unused functions call', () => {
+  it('omits functions that only unused functions call', () => {
     expect(leanScript(`#!lua${functions}return 1\n`)).not.toContain('function')
   })
 
-  it('checks the rights for exactly the commands that it uses, each once', () => {
+  it('checks the rights for exactly the commands that the script uses, each command once', () => {
     const text = `${checkRights}
 local function unused()
   call('DEL', KEYS[1])

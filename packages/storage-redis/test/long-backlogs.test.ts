@@ -91,7 +91,7 @@ async function counts(storage: Storage, ...jobs: readonly JobId[]) {
 
 const numbers = (from: number, count: number) => Array.from({ length: count }, (_, index) => from + index)
 
-it('a job without pending occurrences is removed from the list of jobs whose occurrences are in a set of their own', async () => {
+it('when a job has no pending occurrences left, it is removed from the list of jobs that have a set of their own', async () => {
   await withStorage(1, async ({ storage, prefix }) => {
     const names = numbers(0, 100).map((index) => `foreign-${index}`)
     for (const name of names) await wait(storage, (await addJob(storage, name, 'allow')).id, 16)
@@ -110,7 +110,7 @@ it('a job without pending occurrences is removed from the list of jobs whose occ
 })
 
 describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
-  it('is skipped once by a node without its handler, and other nodes claim it in order', async () => {
+  it('is passed over once by a node without its handler, and other nodes claim its occurrences in order', async () => {
     await withStorage(shards, async ({ storage, prefix, cost }) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       const { id: own } = await addJob(storage, 'own', 'allow')
@@ -140,7 +140,7 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
     })
   })
 
-  it('is skipped once by a node without its handler if its occurrences are delayed', async () => {
+  it('is passed over once by a node without its handler if the occurrences of the backlog are delayed', async () => {
     await withStorage(shards, async ({ storage, cost }) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       const { id: own } = await addJob(storage, 'own', 'allow')
@@ -159,7 +159,7 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
     })
   })
 
-  it('can be paused, canceled and removed if it is stored in a set of its own job', async () => {
+  it('can be paused, canceled and removed if it is stored in a set for its job alone', async () => {
     await withStorage(shards, async ({ storage, prefix }) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       await wait(storage, foreign, 40)
@@ -191,7 +191,7 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
     })
   })
 
-  it('is skipped in several scripts, with the same result, if it belongs to many jobs', async () => {
+  it('is passed over in several scripts, with the same result, if it consists of occurrences of many jobs', async () => {
     await withStorage(shards, async ({ storage, cost }) => {
       const { id: own } = await addJob(storage, 'own', 'allow')
       const names = Array.from({ length: 260 }, (_, index) => `foreign-${index}`)
@@ -211,7 +211,7 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
     })
   })
 
-  it('is queued in steps if a stricter policy does not let it start, and claims continue after each step', async () => {
+  it('becomes queued in several steps if a stricter overlap policy does not let it start, and claims continue after each step', async () => {
     await withStorage(shards, async ({ storage, cost }) => {
       const alpha = await addJob(storage, 'alpha', 'allow')
       const { id: beta } = await addJob(storage, 'beta', 'allow')
@@ -229,7 +229,7 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
     })
   })
 
-  it('is queued in steps if a start rate holds it back, and only the next occurrence to start stays pending', async () => {
+  it('becomes queued in several steps if a start rate holds it back, and only the next occurrence to start stays pending', async () => {
     await withStorage(shards, async ({ storage }) => {
       const alpha = await addJob(storage, 'alpha', 'allow')
       await wait(storage, alpha.id, 1700)
@@ -250,7 +250,7 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
   })
 })
 
-it('a claim that took occurrences still answers `more` if blocked occurrences remain to be queued', async () => {
+it('a claim that took occurrences still answers `more: true` if it has to make further blocked occurrences queued', async () => {
   await withStorage(1, async ({ storage }) => {
     const alpha = await addJob(storage, 'alpha', 'allow')
     await wait(storage, alpha.id, 1200)
@@ -261,7 +261,7 @@ it('a claim that took occurrences still answers `more` if blocked occurrences re
   })
 })
 
-it('a claim over shards answers `more` while occurrences remain to be canceled', async () => {
+it('a claim over shards answers `more: true` while occurrences are left that claims must cancel', async () => {
   await withStorage(2, async ({ storage }) => {
     const jobs: JobRecord[] = []
     for (let index = 0; jobs.length < 2; index++) {

@@ -219,7 +219,7 @@ describe.each(servers)('a storage call with items of many jobs on %s with %i sha
   })
 })
 
-it('jobs keep their handler keys, and claims leave out the given handler keys and job ids', async () => {
+it('jobs keep their handler keys, and a claim takes no occurrences of the handler keys and job ids that its request excludes', async () => {
   const [storage] = await openTwo('redis', 1)
   const [own, follower, other, named] = ['own', 'follower', 'other', 'named'].map((name) => jobId(name)) as [
     JobId,

@@ -27,7 +27,7 @@ describe('the first call of a Redis storage', () => {
     expect(await admin(server.url).hgetall('{jobistemer}:meta')).toEqual({ shards: '1', schema: '1' })
   })
 
-  it('fails within its time limit if no server listens', async () => {
+  it('rejects within its time limit if no server listens', async () => {
     const server = await start()
     await server.kill()
     const error = await refusal(look(open({ url: server.url })))
@@ -96,7 +96,7 @@ describe('the first call of a Redis storage', () => {
     expect(await client.keys('*')).toEqual(['{jobistemer}:meta'])
   })
 
-  it('logs a warning if the server stores nothing on disk, and only then', async () => {
+  it('logs a warning if, and only if, the server stores nothing on disk', async () => {
     const warnings: object[] = []
     const logger = { warn: (fields: object) => warnings.push(fields) }
     const openAnew = await loadAnew()

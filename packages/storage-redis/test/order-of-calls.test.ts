@@ -23,7 +23,7 @@ function deafClient(client: Redis, sent: Sent[]): Redis {
   const send = scripts.evalshaBuffer.bind(client)
   scripts.evalshaBuffer = async (...values) => {
     const answer = send(...values)
-    // If the server does not know the script, the caller sends the whole script, so this error is ignored.
+    // If the server does not know the script, the client of the storage sends the whole script. So this code ignores the error.
     answer.catch(() => {})
     const failure = await new Promise<Error | undefined>((hear) => {
       sent.push({ call: values[1] === 2 ? 'claim' : 'other', hear })
@@ -38,7 +38,7 @@ async function turns(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-/** Returns a storage with three running occurrences, and a settle item that ends each of them. */
+/** Returns a storage with three running occurrences and, for each of them, a settle item that ends the occurrence. */
 async function running(): Promise<{ storage: Storage; sent: Sent[]; ends: readonly SettleItem[] }> {
   const { url } = await servers.start()
   const prefix = newPrefix()

@@ -33,7 +33,7 @@ async function claim(limit: number, now: number): Promise<readonly OccurrenceRec
   return (await storage.claim({ now, owner, limit, exceptHandlerKeys: [], sweep: false })).claimed
 }
 
-it('claims over several shards take thousands of occurrences in order of priority, with any limit', async () => {
+it('claims over several shards take thousands of occurrences in the order of priority, whatever the limit of the claims is', async () => {
   const jobs: JobId[] = []
   for (const name of ['alpha', 'beta', 'gamma', 'delta', 'epsilon'])
     jobs.push((await addJob(storage, name, 'allow')).id)
@@ -55,7 +55,7 @@ it('claims over several shards take thousands of occurrences in order of priorit
   expect(claimed).toEqual(items.map(({ id }) => id))
 })
 
-it('occurrences that waited for their time, or for the end of a pause, are claimed in order of priority', async () => {
+it('occurrences that waited for their due time or for the end of a pause are claimed in the order of their priority', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   const paused = { at: slotAt(1), until: slotAt(20), reason: null, actor: null }
   await storage.saveJobs({ now: slotAt(1), changes: [{ kind: 'pause', id, paused }] })
@@ -87,7 +87,7 @@ it('the latest run of a job is found although 1,500 occurrences are queued and t
   expect(await latestOf(id)).toMatchObject({ scheduledAt: slotAt(1), state: 'completed' })
 })
 
-it('the latest run of a job is found if its priority made it start before older runs of a queue of 300', async () => {
+it('the latest run of a job is found if it started, because of its priority, before older runs of a queue of 300 runs', async () => {
   const id = await queueOf(300, (key) => (key === 290 ? 10 : 0))
   await storage.settle({ now: slotAt(9), items: [finishItem(id, 1)] })
   const [held] = (await claim(1, slotAt(9))) as [OccurrenceRecord]

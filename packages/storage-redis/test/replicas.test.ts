@@ -48,7 +48,7 @@ describe('the option minReplicas', () => {
     expect(await create(storage, job.id)).toMatchObject([{ outcome: 'exists', state: 'running' }])
   })
 
-  it('makes a call fail with STORAGE_BUSY if replicas are missing, and a repeated call finds the writes', async () => {
+  it('makes a call fail with STORAGE_BUSY if too few replicas answer, and a repetition of the call finds the writes', async () => {
     const server = await start()
     const storage = open({ url: server.url, minReplicas: 1, waitTimeout: 50 })
     const job = await addJob(open({ url: server.url }), 'alpha')
@@ -59,7 +59,7 @@ describe('the option minReplicas', () => {
     expect(await create(open({ url: server.url }), job.id)).toMatchObject([{ outcome: 'exists', owner: { ...owner } }])
   })
 
-  it('also makes a repeated call wait, although it writes nothing', async () => {
+  it('also makes a repeated call wait, although the repeated call writes nothing', async () => {
     const { primary, link } = await startPair()
     const job = await addJob(open({ url: primary.url, minReplicas: 1, waitTimeout: 4000 }), 'alpha')
     // The primary still counts the replica as connected, but receives no acknowledgements from the replica.

@@ -43,7 +43,7 @@ it.each(Object.keys(pauses))('many requests for %s are stored with few Redis com
   expect(commands).toBeLessThan(count / 2)
   // During a pause without an end, an occurrence takes no entry in an index by time.
   expect(await client.zcard(`{${prefix}:0}:future`)).toBe(paused?.until === undefined ? 0 : 2 * count)
-  // The requests wait until the end of the pause.
+  // Returns the answer of a claim that could take all requests. While the job is paused, this claim takes none of them.
   const claim = (at: number) => storage.claim({ now: at, owner, limit: 5 * count, exceptHandlerKeys: [], sweep: false })
   const isOpen = paused === null
   const early = await claim(now)

@@ -7,7 +7,7 @@ import { useServers } from './servers.ts'
 
 const { start, client: admin, open } = useServers()
 
-it('several schedulers run each slot once although their Redis server is restarted meanwhile', async () => {
+it('several schedulers run each slot once although their Redis server is restarted in between', async () => {
   const server = await start({ appendonly: 'yes', appendfsync: 'always' })
   const wanted = 60
   const runs = new Map<string, number>()

@@ -65,7 +65,7 @@ describe('the error for a refused Redis address shows no password', () => {
     expect(everythingOf(refused(options))).not.toContain('hunter2')
   })
 
-  it('but shows an address that contains no password', () => {
+  it('and shows the address if the address contains no password', () => {
     expect(refused({ url: 'localhost:6379' }).message).toContain('"localhost:6379"')
     expect(refused({ url: 'http://localhost' }).message).toContain('"http://localhost"')
   })

@@ -20,7 +20,7 @@ async function addJobs(storage: Storage, shards: readonly [number, number]): Pro
   return jobs as [JobId, JobId]
 }
 
-it('a claim over shards returns `more` if an older occurrence arrives after the claim has read the oldest of each shard', async () => {
+it('a claim over shards returns `more: true` if an older occurrence arrives after the claim has read each shard’s oldest occurrence', async () => {
   const server = await start()
   const client = connect(server.url)
   const storage = open({ client, shards: 2 })
@@ -53,8 +53,8 @@ it('if another node first takes an occurrence that a claim over shards has read,
     const id = `occ_${digit.repeat(8)}-0000-5000-8000-000000000000` as const
     return { ...slotItem(job, 1), kind: 'trigger', id, scheduledAt, dueAt: scheduledAt, runs: null } as const
   }
-  // Two triggers have the same instant, so their ids decide their order. The instants of the triggers of the second
-  // shard lie between those of the first.
+  // Two triggers have the same instant, so their ids decide their order. The instants of the triggers of the second shard are
+  // between those of the first shard.
   const items = [
     trigger(first, '1', slotAt(1)),
     trigger(first, '2', slotAt(1)),
@@ -123,7 +123,7 @@ describe('a claim over shards, one of which fails,', () => {
   const down = () => new Error('CLUSTERDOWN Hash slot not served')
   const broken = () => new Error('Connection is closed.')
 
-  it('takes occurrences from the other shards, and from the failed shard once that shard answers again', async () => {
+  it('takes occurrences of the remaining shards, and takes occurrences of the failed shard once this shard answers again', async () => {
     const { storage, first, second, wait, fate } = await startTwo()
     fate.before = down
     expect(await storage.claim(request)).toMatchObject({ claimed: [{ jobId: first }], more: false })
@@ -147,7 +147,7 @@ describe('a claim over shards, one of which fails,', () => {
     expect(first).toBeDefined()
   })
 
-  it('returns the occurrences of the other shards if the failed shard has claimed none', async () => {
+  it('returns the occurrences of the other shards if the failed call has claimed no occurrence on its shard', async () => {
     const { storage, first, second, fate } = await startTwo()
     // The first call to the second shard peeks, and the second call claims and fails.
     fate.before = (call) => (call === 2 ? down() : null)
@@ -203,7 +203,7 @@ describe('a claim over shards, one of which fails,', () => {
   })
 })
 
-it('a claim that reaches Redis after a later claim of its owner takes nothing', async () => {
+it('if two claims of an owner reach Redis in reverse order, the earlier claim takes nothing', async () => {
   const server = await start()
   const client = connect(server.url)
   const storage = open({ client, shards: 1 })

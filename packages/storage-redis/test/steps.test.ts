@@ -82,7 +82,7 @@ it('a cancel request keeps the progress that the owner stores before the request
   expect(occurrences[0]).toMatchObject({ sequence: 1, cancelRequest: { reason: 'unwanted' } })
 })
 
-it('a step in Redis rejects with STORAGE_BUSY if its job changes just before each of its 200 tries to commit', async () => {
+it('a step in Redis rejects with STORAGE_BUSY if another call changes its job before each of its 200 tries to commit', async () => {
   const world = await begin('allow', (own) => queue(own, Number.POSITIVE_INFINITY))
   await expect(cancel(world, 'force')).rejects.toMatchObject({ code: 'STORAGE_BUSY', field: 'job' })
   expect(world.commits()).toBe(200)

@@ -45,7 +45,7 @@ describe('wake-ups of a Redis storage', () => {
     expect(ears.heard).toEqual([])
   })
 
-  it('are not sent for a slot that starts when it is created, or for its end', async () => {
+  it('are not sent for a slot that starts when it is created, or for the end of this slot', async () => {
     const { url } = await start()
     const storage = open({ url })
     const job = await addJob(storage, 'alpha')
@@ -65,7 +65,7 @@ describe('wake-ups of a Redis storage', () => {
     expect(messages).toEqual(['jobs'])
   })
 
-  it('of all kinds follow a lost connection, because the storage cannot know which wake-ups it missed', async () => {
+  it('of all kinds are sent after a lost connection, because the storage cannot know which wake-ups it missed', async () => {
     const server = await start()
     const proxy = await through(server)
     const ears = new WakeUpListener(open({ url: `redis://${proxy.host}:${proxy.port}` }))
@@ -79,7 +79,7 @@ describe('wake-ups of a Redis storage', () => {
     expect(await ears.next('jobs')).toEqual(['jobs'])
   })
 
-  it('stop with the last listener, and start again with the next one', async () => {
+  it('stop when the last listener is removed, and start again when a listener is added', async () => {
     const { url } = await start()
     const storage = open({ url })
     const first = new WakeUpListener(storage)
@@ -112,7 +112,7 @@ describe('wake-ups of a Redis storage', () => {
     expect(await ears.next('due')).toEqual(['due'])
   })
 
-  it('keep their connection while Redis answers on it', async () => {
+  it('keep their connection open as long as Redis answers on it', async () => {
     const { url } = await start()
     const { clock, next } = handClock()
     const wakeUps = new WakeUps(admin(url), 'channel', 'me', clock)

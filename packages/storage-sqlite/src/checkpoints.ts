@@ -8,7 +8,7 @@ export const checkpointPages = 4000
 
 /**
  * Value of {@link checkpointPages} while many jobs are added. Job ids are random, so each job changes two scattered pages of
- * the indexes. The longer the log, the more of these pages repeat before SQLite copies them.
+ * the indexes. The longer the log, the more changes of the same page SQLite copies into the file at once.
  */
 const bulkPages = 32_000
 

@@ -15,10 +15,7 @@ const shortPausesMs = 100
 
 /** Callbacks at the beginning and the end of transactions. */
 export interface StepListener {
-  /**
-   * Called at the beginning of a step. `writes`: false for a step that only reads. An error of this callback ends the
-   * step.
-   */
+  /** Called at the beginning of a step. `writes`: false for a step that only reads. If the callback throws, the step fails. */
   onStart(writes: boolean): void
   onEnd(): void
   onRollback(): void

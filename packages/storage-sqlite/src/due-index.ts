@@ -7,8 +7,8 @@ import type { NamedTables } from './schema.ts'
 const waitingTransactions = 64
 
 /**
- * Number of transactions whose notes one step applies to the index. Eight transactions often note the same job more
- * than once, which saves writes, and their notes are applied quickly.
+ * Number of transactions whose notes one step applies to the index. Eight transactions often note the same job more than once,
+ * and the step then writes the job only once. A step of this size is short.
  */
 const atOnce = 8
 

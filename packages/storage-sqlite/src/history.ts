@@ -301,8 +301,7 @@ function prepareStatements(database: NamedTables) {
     append: database.prepare(`INSERT INTO {history} VALUES (NULL, ${Array(19).fill('?').join(', ')})`),
     indexed: database.pluck('SELECT row FROM {history_indexed}'),
     lastRow: database.pluck('SELECT max(row) FROM {history}'),
-    // Sorted input makes these statements cheap, because SQLite then writes each sorted sequence of the index from one end to
-    // the other.
+    // The statements sort their input, and are cheap because SQLite then adds each group of index entries in ascending order.
     indexTimes: database.prepare(
       `INSERT INTO {history_times} SELECT row >> ${blockShift}, job, scheduled_at, id, row, job_version FROM {history}
          WHERE row > ? AND row <= ? ORDER BY 1, 2, 3, 4`,

@@ -27,8 +27,8 @@ const { policyCodes, policyOf, readJobId } = codec1
 export type WaitingCounts = Pick<JobCounts, 'pending' | 'delayed' | 'queued'>
 
 /**
- * The data on which atomic steps on a job decide. Heads and definitions have separate tables, so that the rows of heads
- * are small.
+ * The data of a job that its steps read to decide on its occurrences. Heads and definitions have separate tables, so that the
+ * rows of heads are small.
  */
 export interface Head extends LedgerHead {
   readonly row: number
@@ -89,7 +89,7 @@ type BesideRow = readonly [
   definition: string,
 ]
 
-/** An array, because a list reads thousands of jobs, and objects would take twice as long. */
+/** The row of a job is an array. A list reads thousands of jobs, and reading their rows as objects would take twice as long. */
 type JobRow = readonly [...HeadRow, ...BesideRow]
 
 /** A position in the list of jobs by their next instants. */
@@ -204,7 +204,9 @@ export class JobTable {
     this.#statements.addToWaiting.run(pending, delayed, queued, row)
   }
 
-  /** Returns jobs with queued occurrences, and either no active occurrence or superseded occurrences to cancel. */
+  /**
+   * Returns jobs that have queued occurrences, and that have either no active occurrence or superseded occurrences to cancel.
+   */
   stranded(): readonly JobId[] {
     return (this.#statements.stranded.all() as number[]).map((row) => this.jobIdOf(row))
   }
@@ -235,8 +237,9 @@ export class JobTable {
   }
 
   /**
-   * Lists jobs in the order of their ids. If few jobs match, sorting the matches is faster than a walk past jobs of
-   * other owners, tombstones and unchanged jobs. If many jobs match, the walk fills a page sooner.
+   * Lists jobs in the order of their ids. If few jobs match, sorting the matches is faster than reading all jobs in order: that
+   * also reads jobs with another tag of the owner, tombstones and unchanged jobs. If many jobs match, reading in order fills a
+   * page sooner.
    */
   list({ limit, changedSince, owner, deleted = false }: JobQuery, after: JobId | null): readonly JobRecord[] {
     const { few, walk, lastRow } = this.#statements
@@ -256,8 +259,8 @@ export class JobTable {
   }
 
   /**
-   * Lists jobs whose next instant lies in the range, sorted by next instant and id. The caller must first apply all
-   * notes of `DueIndex` to the index.
+   * Lists jobs whose next instant is in the range, sorted by next instant and id. The caller must first apply all notes of
+   * `DueIndex` to the index.
    */
   listDue({ upTo, shards }: DueJobs, { at, id }: DuePlace, limit: number): readonly JobRecord[] {
     const wanted = shards === undefined ? null : Buffer.from(shards)
@@ -345,8 +348,8 @@ export class JobTable {
   }
 
   /**
-   * Removes replaced versions that no occurrence uses. The caller must call `indexTail` of {@link History} before,
-   * because only indexed rows of the history count as uses.
+   * Removes replaced versions that no occurrence uses. The caller must call `indexTail` of {@link History} before, because this
+   * method finds the uses of versions only in indexed rows of the history.
    */
   removeUnusedVersions(row: number): void {
     this.#statements.deleteUnusedVersions.run({ job: row })

@@ -111,7 +111,7 @@ export class LiveTables {
     return this.#statements.counts.get() as LiveCounts
   }
 
-  /** Number of occurrences in the delayed lane (see `lanes`) that are due, at most `limit`. */
+  /** Number of due occurrences whose lane (see `lanes`) is still `delayed`, at most `limit`. */
   countDelayedDue(now: number, limit: number): number {
     return this.#statements.countDelayedDue.get(now, limit) as number
   }
@@ -121,7 +121,10 @@ export class LiveTables {
     return this.#statements.promoteSome.run(now, limit).changes
   }
 
-  /** Moves delayed occurrences that have become claimable to the ready lane, from which claims read. */
+  /**
+   * Changes the lane (see `lanes`) of delayed occurrences that have become claimable to `ready`, so that claims find these
+   * occurrences.
+   */
   promote(now: number): void {
     this.#statements.promote.run(now)
   }
@@ -165,8 +168,7 @@ function prepareStatements(database: NamedTables) {
   const placeholders = Array(14).fill('?').join(', ')
   const waitingOf = (ofLanes: string) =>
     database.raw(`SELECT ${waiting} FROM {waiting} WHERE job = ? AND ${ofLanes} ORDER BY order_at, id LIMIT ?`)
-  // The statement reads the lanes of waiting occurrences (see `lanes`) one by one: each lane in its order, and only up to the
-  // limit.
+  // The statement reads the waiting occurrences of each lane (see `lanes`) separately, in order and only up to the limit.
   const superseded = (...ofLanes: readonly Lane[]) => {
     const slots = `kind IN (${kindCode('slot', false)}, ${kindCode('slot', true)})`
     const parts = ofLanes.map(

@@ -3,8 +3,8 @@ import type Database from 'better-sqlite3'
 import type { NamedTables } from './schema.ts'
 
 /**
- * Maximum number of cached names of each kind. Each job with code has its own handler key: 100,000 idle jobs would hold 10
- * MB.
+ * Maximum number of cached names of each kind. Each job with code has its own handler key. Without a limit, the handler keys of
+ * 100,000 idle jobs would occupy 10 MB.
  */
 const mostRemembered = 10_000
 

@@ -34,8 +34,8 @@ export function keyOf(id: OccurrenceId): OccurrenceKey {
 const lent = Buffer.allocUnsafe(16)
 
 /**
- * Like {@link keyOf}, but the result is valid only until the next call. The reuse of one buffer saves the 0.2 µs that a new
- * buffer costs. A statement copies the values that it binds, so the reuse is safe.
+ * Like {@link keyOf}, but the next call overwrites the result. The reuse of one buffer saves the 0.2 µs that a new buffer
+ * costs. A statement copies the values that it binds, so the reuse is safe.
  */
 export function lentKeyOf(id: OccurrenceId): OccurrenceKey {
   return written(lent, id)
@@ -90,7 +90,9 @@ export type OccurrenceRow = readonly [
    * this instant.
    */
   claimAt?: number,
-  /** The position in the order of waiting occurrences. Only in lists of waiting occurrences by `claimAt`. */
+  /**
+   * The position in the order of waiting occurrences. Set only in lists of waiting occurrences that are sorted by `claimAt`.
+   */
   orderAt?: number,
 ]
 
@@ -156,7 +158,7 @@ export function readOccurrence(row: OccurrenceRow, names: RowNames, withRuns = t
   }
 }
 
-/** Parses the details of an occurrence. Returns an empty object without a text, as most slots are stored. */
+/** Parses the details of an occurrence. Returns an empty object if the row stores no details, as for most slots. */
 function readDetails(text: string | null): OccurrenceDetails {
   return text === null ? {} : detailsOfStored(parseStored(text))
 }

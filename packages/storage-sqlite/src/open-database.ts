@@ -93,7 +93,7 @@ function inspectFile(file: string): void {
   try {
     readVersion(database, file, '')
   } catch (error) {
-    // The error is ignored if SQLite must first recover the writes of a dead process, because only a writing connection
+    // This code ignores the error if SQLite must first recover the writes of a dead process, because only a writing connection
     // can do that.
     if (!isReadonly(error)) throw error
   } finally {

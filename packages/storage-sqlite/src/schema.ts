@@ -31,8 +31,9 @@ export const blockShift = 14
 export const tailLimit = 2048
 
 /**
- * The lanes of waiting occurrences. The lane of an occurrence says whether, and from when, a claim may take it. The
- * lane is a part of the primary key, so each lane is a separate range.
+ * The lanes of waiting occurrences: values of the column `lane`, and not the lanes of a backfill. The lane of an occurrence
+ * says whether, and from when, a claim may take it. The lane is a part of the primary key, so the rows of each lane are
+ * adjacent.
  */
 export const lanes = {
   /** Pending, and a claim may take the occurrence. */

@@ -49,7 +49,7 @@ function forget({ jobs, live, history }: Tables, jobId: JobId, before: number): 
   else jobs.removeUnusedVersions(row)
 }
 
-/** Maximum number of due occurrences that a transaction moves to the ready lane. */
+/** Maximum number of due occurrences whose lane (see `lanes`) a transaction changes to `ready`. */
 const promotedAtOnce = 2000
 
 /**
@@ -75,7 +75,7 @@ class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
   readonly #connection: Connection
   readonly #queries: OccurrenceQueries
   readonly #nodes: NodeTable
-  /** Whether a claim has found more due occurrences in the delayed lane than one transaction may move. */
+  /** Whether a claim has found more due occurrences in the lane `delayed` (see `lanes`) than one transaction may change. */
   #isMuchDue = false
 
   constructor(options: ReadOptions) {
@@ -129,8 +129,9 @@ class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
   }
 
   /**
-   * Moves due occurrences to the ready lane in several transactions, so that other steps run between them. A claim must
-   * wait until all due occurrences are moved, because the claim needs the order of all due occurrences.
+   * Changes the lane (see `lanes`) of due occurrences to `ready` in several transactions, so that other steps run between them.
+   * A claim must wait until all due occurrences are in the lane `ready`, because the claim needs the order of all due
+   * occurrences.
    */
   async #promoteMost(now: number): Promise<void> {
     this.#isMuchDue = false

@@ -198,7 +198,10 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
     return this.#findAt(address)
   }
 
-  /** Finds a record of the job. Does not search if the instant is later than every record that the job may have. */
+  /**
+   * Finds a record of the job; `undefined` if the record does not exist. Does not search the tables if `scheduledAt` is later
+   * than the scheduled times of all records that the job may have.
+   */
   #findAt({ id, scheduledAt }: OccurrenceAddress): StoredOccurrence | undefined {
     const { row, watermark, excludedUntil, requestedUntil } = this.#head
     const last = Math.max(watermark, excludedUntil ?? watermark, requestedUntil ?? watermark)

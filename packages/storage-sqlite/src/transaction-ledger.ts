@@ -14,7 +14,7 @@ type Ledger = Required<SyncLedger<StoredOccurrence>>
 export class TableSteps {
   readonly tables: Tables
   readonly #quickSteps: QuickSteps
-  /** The instant of the step in progress. */
+  /** The instant `now` of the storage call whose step is in progress. */
   now = 0
 
   constructor(database: NamedTables) {

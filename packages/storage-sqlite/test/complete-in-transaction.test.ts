@@ -58,7 +58,7 @@ it('the rows of a handler and the end of its task are committed together', async
   expect(world.notes()).toEqual(['done'])
 })
 
-it('a task is completed if its handler throws after the commit of the completion', async () => {
+it('a task stays completed if its handler throws after the commit of the completion', async () => {
   const { app } = world
   let calls = 0
   const report = await run(async (context) => {
@@ -182,7 +182,7 @@ describe('a refused completion in a savepoint', () => {
     expect(world.notes()).toEqual([])
   })
 
-  it('blocks no other writer, and leaves nothing behind on the connection', async () => {
+  it('blocks no other writer, and leaves no trace on the connection', async () => {
     const { app } = world
     await run(async (context) => {
       app.exec('BEGIN IMMEDIATE')
@@ -302,7 +302,7 @@ it('`complete` rejects with TRANSACTION_NOT_SUPPORTED on a storage without trans
   expect(codes).toEqual(['TRANSACTION_NOT_SUPPORTED'])
 })
 
-it('a completion that is committed after its handler has ended counts, and the handler is not called again', async () => {
+it('a completion that is committed after the end of its handler takes effect, and the handler is not called again', async () => {
   const { app } = world
   let calls = 0
   const job = defineJob({
@@ -407,14 +407,15 @@ describe('an owner that dies between the commit of a completion and the end of t
   )
 })
 
-it('parallel tasks complete one after the other, and no completion undoes another', async () => {
+it('parallel tasks complete one after another, and no completion undoes the completion of another task', async () => {
   const { app } = world
   const order: string[] = []
   const task = (name: string) => ({
     name,
     run: async (context: TaskContext) => {
       context.progress(0.5, name)
-      // A connection has one transaction at a time, so each handler waits for its turn, as transaction tools do.
+      // A connection has one transaction at a time, so each handler waits until no other transaction is open, as transaction
+      // tools do.
       while (app.inTransaction) await turn()
       await inTransaction(app, async () => {
         note(app, name)

@@ -35,7 +35,7 @@ async function startSlot(index: number): Promise<string> {
 }
 
 describe('while another process has locked the SQLite file', () => {
-  it('a call waits without blocking the event loop, and continues once the lock is released', async () => {
+  it('a call waits for the lock without blocking the event loop, and continues once the lock is released', async () => {
     other.exec('BEGIN IMMEDIATE')
     let settled = false
     const call = startSlot(1).finally(() => {
@@ -61,14 +61,14 @@ describe('while another process has locked the SQLite file', () => {
     expect(occurrences.map((record) => record?.state)).toEqual(['completed', 'skipped'])
   })
 
-  it('calls that read do not wait', async () => {
+  it('calls that only read do not wait for the lock', async () => {
     other.exec('BEGIN IMMEDIATE')
     other.exec("UPDATE jobs SET name = 'changed'")
     expect((await storage.get({ jobs: [job.id] })).jobs[0]?.name).toBe('nightly')
     other.exec('ROLLBACK')
   })
 
-  it('a claim that finds nothing to claim does not wait', async () => {
+  it('a claim that finds no occurrence to claim does not wait for the lock', async () => {
     other.exec('BEGIN IMMEDIATE')
     const answer = await storage.claim({ now: start, owner, limit: 10, exceptHandlerKeys: [], sweep: true })
     expect(answer).toEqual({ claimed: [], cancelRequested: [], more: false, nextDueAt: null })
@@ -166,7 +166,7 @@ describe('a full disk under SQLite', () => {
     database.close()
   })
 
-  it('makes no later call reuse the number that the storage gave to an owner in a call that was rolled back', async () => {
+  it('does not let a later call reuse the fencing token that a call assigned before it was rolled back', async () => {
     const database = new Database(`${scratch.directory}/small.db`)
     const small = sqliteStorage({ database })
     const crowded = await addJob(small, 'crowded', 'allow')
@@ -202,7 +202,7 @@ describe('an unexpected error of SQLite', () => {
     })
   })
 
-  it('rolls back the whole call if it occurs in one item', async () => {
+  it('rolls back the whole call even if it occurs in only one item of the call', async () => {
     other.exec(`CREATE TRIGGER fault BEFORE INSERT ON running WHEN new.scheduled_at = ${slotAt(1) + 30 * minute}
       BEGIN SELECT RAISE(ABORT, 'a fault of the disk'); END`)
     const second = await addJob(storage, 'second')

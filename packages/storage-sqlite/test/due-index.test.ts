@@ -36,7 +36,7 @@ async function lookForDue(upTo: number): Promise<readonly (number | null)[]> {
   return items.map(({ nextAt }) => nextAt)
 }
 
-it('the start of a slot only notes the next instant of its job on a list, from which a search for due jobs fills its index', async () => {
+it('the start of a slot only notes the job’s next instant on a list, from which a later search for due jobs updates its index', async () => {
   const job = await addJob(storage, 'alpha', 'allow')
   await startSlots(job, 1, 20)
   expect(noted()).toBe(20)
@@ -45,7 +45,7 @@ it('the start of a slot only notes the next instant of its job on a list, from w
   expect(await lookForDue(slotAt(21))).toEqual([slotAt(21)])
 })
 
-it('the list of next instants that are not in the index of due jobs yet stays short although no node searches for due jobs', async () => {
+it('the list of next instants that the index of due jobs still lacks stays short although no node searches for due jobs', async () => {
   const job = await addJob(storage, 'alpha', 'allow')
   await startSlots(job, 1, 200)
   expect(noted()).toBeLessThanOrEqual(64)

@@ -83,7 +83,7 @@ describe.each(ways)('an SQLite file that was %s', (_how, replace) => {
   })
 })
 
-it('a storage keeps refusing a file that was moved away and back, because other processes may have lost writes', async () => {
+it('a storage keeps refusing a file that was moved away and back, because other processes may have lost writes meanwhile', async () => {
   const storage = open()
   const aside = `${scratch.file}.aside`
   renameSync(scratch.file, aside)

@@ -57,7 +57,7 @@ describe('an SQLite file that may be read and not written', () => {
 })
 
 describe('a new SQLite file', () => {
-  it('and its side files are readable and writable for their user alone', async () => {
+  it('and its side files can be read and written only by their user', async () => {
     const storage = sqliteStorage({ file: scratch.file })
     await addJob(storage, 'a')
     const files = ['', '-wal', '-shm'].map((ending) => `${scratch.file}${ending}`)
@@ -65,7 +65,7 @@ describe('a new SQLite file', () => {
     await storage.close()
   })
 
-  it('keeps its access rights if it existed before the first start', async () => {
+  it('keeps its access rights if a user created it before the first start of the storage', async () => {
     writeFileSync(scratch.file, '')
     chmodSync(scratch.file, 0o640)
     const storage = sqliteStorage({ file: scratch.file })

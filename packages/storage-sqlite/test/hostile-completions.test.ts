@@ -19,7 +19,7 @@ function makeDatabase(options: ConstructorParameters<typeof HostileSqlite>[1] = 
 
 const seeds = seedsByEffort(1)
 
-it('the storage keeps both a row and the end of its task, or neither, whatever fails between the statements', {
+it('whatever fails between the statements, the storage stores both a row and the end of its task, or neither of them', {
   timeout: 120_000 * seeds.length,
 }, async () => {
   for (const seed of seeds) {
@@ -35,7 +35,9 @@ it('the storage keeps both a row and the end of its task, or neither, whatever f
   }
 })
 
-it('the test detects a storage that does not compare the fencing token', { timeout: 120_000 }, async () => {
+it('this test of completions detects a storage that does not compare the fencing token', {
+  timeout: 120_000,
+}, async () => {
   const { violations } = await playCompletions({
     // User transactions stay open while the storage makes other calls. Each of these calls blocks the thread for the
     // busy timeout, so the timeout is short.

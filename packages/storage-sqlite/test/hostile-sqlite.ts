@@ -99,7 +99,7 @@ class UserTransaction implements HostileTransaction {
     this.transaction.exec('COMMIT')
   }
 
-  /** Throws if the transaction was rolled back, as the tools of users do. */
+  /** Throws if the transaction was rolled back. The transaction tools of users throw in this case too. */
   #assertWithin(): void {
     if (!this.#real.inTransaction) throw new Error('rolled back')
   }

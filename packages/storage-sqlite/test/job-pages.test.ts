@@ -5,8 +5,8 @@ import { sqliteStorage } from '../src/index.ts'
 import { addJob, finishItem, owner, slotAt, slotItem, triggerItem } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
-// The number of finished occurrences: more than one read of a filtered list returns. In the order of scheduled times,
-// live occurrences lie between and after the finished ones.
+// The number of finished occurrences. One read of a filtered list returns fewer. In the order of scheduled times, live
+// occurrences come between and after the finished ones.
 const finishedCount = 2_600
 const perCall = 200
 
@@ -96,7 +96,7 @@ function readsOf(table: string): number {
   return statements.filter((text) => text.startsWith('SELECT') && text.includes(`FROM ${table} WHERE job =`)).length
 }
 
-it('the test data contain occurrences of each state', () => {
+it('the test data of this file contain occurrences of each state', () => {
   const counts: Partial<Record<OccurrenceState, number>> = {}
   for (const { state } of whole) counts[state] = (counts[state] ?? 0) + 1
   expect(counts).toEqual({ completed: 2539, pending: 31, running: 33, queued: 27 })

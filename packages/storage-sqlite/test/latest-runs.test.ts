@@ -35,7 +35,7 @@ async function index(): Promise<void> {
   await storage.prune({ now: slotAt(1), jobId: null, before: slotAt(0), keep: 0, limit: 1 })
 }
 
-it('the latest run is found although hundreds of skipped slots followed it, with and without the index', async () => {
+it('the latest run is found although hundreds of skipped slots followed it, both before and after the history is indexed', async () => {
   const id = await skipping('job', 900)
   const expected = { id: slotItem(id, 1).id, state: 'completed' }
   expect((await storage.get({ latest: [id] })).latest).toMatchObject([expected])

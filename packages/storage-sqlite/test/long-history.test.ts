@@ -6,8 +6,8 @@ import { sqliteStorage } from '../src/index.ts'
 import { addJob, finishItem, minute, owner, slotAt, slotItem, start, succeeded } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
-// More rows than one block of the history holds. The occurrences finish in another order than that of their scheduled
-// times, and some rows are not indexed yet.
+// The number of occurrences of the job `dense`, which is greater than the number of rows in a block of the history. The
+// occurrences finish in another order than that of their scheduled times, and some rows are not indexed yet.
 const denseCount = 20_000
 const sparseEvery = 100
 const triggerCount = 4_000
@@ -118,7 +118,7 @@ function idsOf(items: readonly OccurrenceAddress[]): readonly OccurrenceId[] {
 }
 
 describe('an SQLite history of several indexed blocks and a tail of rows that are not indexed yet', () => {
-  it('has one row for each occurrence, and its indexes leave out the tail', () => {
+  it('has one row for each occurrence, and its indexes do not contain the rows of the tail', () => {
     const rows = database.prepare('SELECT count(*) FROM history').pluck().get()
     const indexed = database.prepare('SELECT count(*) FROM history_times').pluck().get()
     expect(rows).toBe(denseCount + triggerCount + denseCount / sparseEvery)
@@ -166,7 +166,7 @@ describe('an SQLite history of several indexed blocks and a tail of rows that ar
     expect(answers.map(({ outcome }) => outcome)).toEqual(Array(9).fill('exists'))
   })
 
-  it('answers `ok` to a repeated settle that ends an occurrence', async () => {
+  it('answers `ok` to the repetition of a settle that ended an occurrence', async () => {
     const items = [1, 15_000, denseCount].map((index) => finishItem(jobs.dense.id, index))
     const answers = await storage.settle({ now: slotAt(denseCount), items })
     expect(answers.map(({ outcome }) => outcome)).toEqual(['ok', 'ok', 'ok'])
@@ -212,7 +212,7 @@ describe('a prune of a long history in SQLite', () => {
     expect(answer?.outcome).toBe('pruned')
   })
 
-  it('empties the indexes if it removes all occurrences, and later history is listed', async () => {
+  it('empties the indexes if it removes all occurrences, and occurrences of later runs are listed', async () => {
     const now = slotAt(denseCount + 10)
     for (let more = true; more; ) {
       more = (await storage.prune({ now, jobId: jobs.dense.id, before: now, keep: 0, limit: 10_000 })).more

@@ -80,7 +80,7 @@ describe('a list of jobs that are not deleted', () => {
     return ids
   }
 
-  it('contains each job once in the order of ids, for few and many jobs of an owner and few and many tombstones', async () => {
+  it('contains each job once in the order of ids, whether few or many jobs belong to an owner or are deleted', async () => {
     const many = await addMany(names('many', 60), start, 'of-many')
     const few = await addMany(names('few', 5), start, 'of-few')
     const unowned = await addMany(names('unowned', 10), start)
@@ -140,7 +140,7 @@ it('a list of jobs refuses a cursor that is not an id', async () => {
   })
 })
 
-it('SQLite checkpoints its log less often while many jobs are added, and as usual afterwards', async () => {
+it('SQLite writes fewer checkpoints of its log while many jobs are added, and the usual number afterwards', async () => {
   await addMany(names('job', 15_000), start)
   const { size: log } = statSync(`${scratch.file}-wal`)
   const { size: before } = statSync(scratch.file)

@@ -24,7 +24,7 @@ afterEach(() => {
 
 const version = () => readVersion(database, scratch.file, '')
 
-it('a new SQLite file gets the current schema version, and its header stays unchanged', async () => {
+it('a new SQLite file gets the current schema version, while application_id and user_version in its header stay 0', async () => {
   const storage = sqliteStorage({ database })
   expect(version()).toBe(migrations.length)
   const header = ['application_id', 'user_version'].map((name) => database.pragma(name, { simple: true }))

@@ -10,8 +10,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type AppWorld, inTransaction, makeAppWorld } from './world.ts'
 
 /**
- * Adapter for one transaction tool: begins a transaction on its connection, inserts a name, and ends the transaction after
- * the body.
+ * A transaction library under test. `inTransaction` begins a transaction and calls `body` with its connection, and with a
+ * function that inserts a name into the table `notes`. Then it ends the transaction.
  */
 interface Tool {
   inTransaction<T>(body: (connection: unknown, note: (name: string) => unknown) => Promise<T>): Promise<T>

@@ -63,7 +63,7 @@ it('a rollback removes a trigger, and its key can be used again', async () => {
   expect(ran).toEqual([2])
 })
 
-it('a trigger with a used key returns the existing run, in the same transaction and after its commit', async () => {
+it('a trigger with a used key returns the existing run, both in the transaction of the first trigger and after its commit', async () => {
   const { app } = world
   const { scheduler } = await startScheduler()
   const [first, second] = await inTransaction(app, async () => [
@@ -76,7 +76,7 @@ it('a trigger with a used key returns the existing run, in the same transaction 
   expect(third).toMatchObject({ id: first.id, created: false })
 })
 
-it('a delayed trigger in a transaction starts at its time, and the overlap policy is applied when it is stored', async () => {
+it('a delayed trigger in a transaction starts at its time, and the overlap policy is applied when the trigger is stored', async () => {
   const { app } = world
   const { scheduler, clock, ran } = await startScheduler()
   await inTransaction(app, async () => {
@@ -111,7 +111,7 @@ it('a list of triggers is committed or rolled back with its transaction', async 
 it('a transaction cannot be committed if some triggers of a list could not be stored', async () => {
   const { app } = world
   const { scheduler } = await startScheduler()
-  // The triggers exceed the quota of the file between the first call and the last.
+  // These triggers need more pages than `max_page_count` permits. So the storage stores some of them before a call fails.
   const items = Array.from({ length: 5_000 }, (_, data) => ({ job: 'mail', data: `${data} ${'x'.repeat(2_000)}` }))
   const pages = app.pragma('page_count', { simple: true }) as number
   app.pragma(`max_page_count = ${pages + 1_000}`)
@@ -198,7 +198,7 @@ describe('a trigger refuses a transaction that is not an open transaction on the
     own.close()
   })
 
-  it('and refuses every transaction if the storage does not support transactions', async () => {
+  it('and every transaction if the storage does not support transactions', async () => {
     const jobs = [defineJob({ name: 'mail', tasks: [{ name: 'send', run: () => {} }] })]
     const scheduler = world.keep(
       createScheduler({ storage: wrapStorage(world.connect(), { within: undefined }), jobs }),
@@ -210,7 +210,7 @@ describe('a trigger refuses a transaction that is not an open transaction on the
   })
 })
 
-it('a trigger rejects with STORAGE_BUSY if another write followed the first read of its transaction', async () => {
+it('a trigger rejects with STORAGE_BUSY if another connection wrote after the first read of the trigger’s transaction', async () => {
   const { app } = world
   const { scheduler } = await startScheduler()
   app.exec('BEGIN')

@@ -91,7 +91,7 @@ describe('a step that finds the SQLite file locked', () => {
     other.exec('ROLLBACK')
   })
 
-  it('measures its time limit by the elapsed time, and not by the sum of its pauses', async () => {
+  it('measures its time limit by the elapsed time, and not by the sum of the pauses between its tries', async () => {
     clock.slowdown = 40
     other.exec('BEGIN IMMEDIATE')
     const [outcome, ms] = await write()
@@ -102,7 +102,7 @@ describe('a step that finds the SQLite file locked', () => {
     other.exec('ROLLBACK')
   })
 
-  it('pauses for random times that differ between processes, even with the same process id', async () => {
+  it('pauses for random times that differ from the times of other processes, even with the same process id', async () => {
     const otherClock = new WaitingClock()
     const another = connect(otherClock)
     other.exec('BEGIN IMMEDIATE')
@@ -114,7 +114,7 @@ describe('a step that finds the SQLite file locked', () => {
     expect(clock.delays).not.toEqual(otherClock.delays)
   })
 
-  it('has its own time limit, even while an earlier step waits', async () => {
+  it('has its own time limit, even while it waits for an earlier step', async () => {
     other.exec('BEGIN IMMEDIATE')
     const first = write()
     let late: ReturnType<typeof write> | undefined

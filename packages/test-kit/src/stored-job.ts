@@ -67,7 +67,7 @@ export function slotItem(job: JobId, index: number): CreateSlot {
 export function triggerItem(job: JobId, key: number, at: number = slotAt(1)): CreateRequested {
   return {
     kind: 'trigger',
-    // Any unique id is valid for a trigger.
+    // A trigger may have any unique id.
     id: occurrenceId(job, start - minute + key),
     jobId: job,
     scheduledAt: at,

@@ -3,6 +3,6 @@ import { expect, it } from 'vitest'
 import { byEffort } from '../../workspace/test-effort.ts'
 import { backlogTrial } from '../src/index.ts'
 
-it('a node runs a backlog of one job completely, and gives another job its turn', async () => {
+it('a node runs all requests of one job’s backlog, and runs a later request of another job before the backlog ends', async () => {
   await expect(backlogTrial(() => memoryStorage(), byEffort(1000))).resolves.toBeDefined()
 })

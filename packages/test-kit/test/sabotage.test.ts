@@ -59,7 +59,7 @@ describe('a storage that the test kit breaks', () => {
     storage = memoryStorage()
   })
 
-  it('with forgetWake wakes no queued occurrence, and no claim returns an occurrence that waits to be woken', async () => {
+  it('with forgetWake wakes no queued occurrence, and lets no claim return an occurrence that should have been woken', async () => {
     const broken = forgetWake(storage)
     await define(broken)
     expect(await create(broken, 1, 2)).toEqual(['running', 'queued'])
@@ -87,7 +87,8 @@ describe('a storage that the test kit breaks', () => {
     }
     const answers = (await Promise.all([trigger('a'), trigger('b')])).flat()
     expect(answers).toMatchObject([{ state: 'running' }, { state: 'running' }])
-    // If the broken storage gets one call after the other, it still applies the overlap policy.
+    // If the broken storage receives the next call only after the answer to the previous one, it still applies the overlap
+    // policy.
     expect(await create(broken, 1)).toEqual(['pending'])
   })
 })

@@ -13,7 +13,10 @@ export interface PgBouncerOptions {
   readonly to: Pick<PostgresServer, 'host' | 'port'>
   /** How long a client keeps its connection to the server. Default `transaction`. */
   readonly poolMode?: 'session' | 'transaction' | 'statement'
-  /** Lines of the section `pgbouncer` of the configuration file. They override the defaults: loopback only, no password. */
+  /**
+   * Lines of the section `pgbouncer` of the configuration file. They replace the default settings, by which the pooler listens
+   * only on the loopback interface and asks for no password.
+   */
   readonly config?: Readonly<Record<string, string>>
   /** Port of the pooler. Default: a free port. */
   readonly port?: number
@@ -76,7 +79,7 @@ async function startOnPort(options: PgBouncerOptions, port: number): Promise<PgB
 /** Resolves when the pooler answers, even if the server behind it does not. */
 async function ping(port: number): Promise<void> {
   const client = new Client({ host, port, user: 'postgres', database: 'pgbouncer', connectionTimeoutMillis: 5000 })
-  // The failing call reports the same error, so this event is ignored.
+  // The failing call reports the same error, so this listener ignores the event.
   client.on('error', () => {})
   try {
     await client.connect()

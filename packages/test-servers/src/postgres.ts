@@ -9,7 +9,10 @@ import { ServerProcess } from './server-process.ts'
 import { type ServerUser, serverUser } from './server-user.ts'
 
 export interface PostgresOptions {
-  /** Lines of the configuration file. They override the defaults: loopback only, no password, and PostgreSQL's own defaults. */
+  /**
+   * Lines of the configuration file. They replace PostgreSQL's defaults and the settings of this package, by which the server
+   * listens only on the loopback interface and asks for no password.
+   */
   readonly config?: Readonly<Record<string, string>>
   /** Whether the server skips flushes to disk. It is faster then, but data do not survive a power loss. Default false. */
   readonly quick?: boolean
@@ -61,7 +64,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 async function startOnPort(options: PostgresOptions, port: number): Promise<PostgresServer> {
   const { config = {}, quick = false, standbyOf } = options
   const user = serverUser()
-  // The folder of the socket is always new, because the path of a socket is limited to about 100 characters.
+  // The path of PostgreSQL's socket must not be longer than about 100 characters. So the socket gets a new temporary folder
+  // with a short path, because the path of `directory` may be long.
   const socketFolder = mkdtempSync(join(tmpdir(), 'jobistemer-postgres-'))
   const directory = options.directory ?? socketFolder
   mkdirSync(directory, { recursive: true })
@@ -131,7 +135,7 @@ function toLine([name, value]: readonly [string, string]): string {
 /** Resolves when the server has recovered its data and answers queries. */
 async function ping(url: string): Promise<void> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 5000 })
-  // The failing call reports the same error, so this event is ignored.
+  // The failing call reports the same error, so this listener ignores the event.
   client.on('error', () => {})
   try {
     await client.connect()

@@ -11,7 +11,10 @@ export type RedisProduct = 'redis' | 'valkey'
 export interface RedisOptions {
   /** The server to start: Redis or Valkey. Default `redis`. */
   readonly product?: RedisProduct
-  /** Lines of the configuration file. They override the defaults: loopback only, no password, no persistence. */
+  /**
+   * Lines of the configuration file. They replace the default settings: the server listens only on the loopback interface, asks
+   * for no password, and stores nothing on disk.
+   */
   readonly config?: Readonly<Record<string, string>>
   /** Port of the server. Default: a free port. */
   readonly port?: number
@@ -69,7 +72,7 @@ async function startOnPort(options: RedisOptions, port: number): Promise<RedisSe
  */
 async function assertAnswers(url: string, pid: number): Promise<void> {
   const client = new Redis(url, { lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 })
-  // The failing call reports the same error, so this event is ignored.
+  // The failing call reports the same error, so this listener ignores the event.
   client.on('error', () => {})
   try {
     await client.connect()

@@ -82,7 +82,7 @@ export class ServerProcess {
     }
   }
 
-  /** Ends the server gently, and kills it if it does not end in time. */
+  /** Ends the server gently, and kills it if it has not ended after `stopLimitMs`. */
   async stop(): Promise<void> {
     const child = this.#child
     if (child === null) return

@@ -9,7 +9,9 @@ export interface TcpProxy {
   heal(): void
   /** Ends all connections, and refuses new connections. */
   cut(): void
-  /** Drops the server's answers from now on. Requests still reach the server, and connections stay open. */
+  /**
+   * From now on, forwards no answers of the server to the clients. Requests still reach the server, and connections stay open.
+   */
   loseAnswers(): void
   /** Ends all connections once, after the server has received pending requests. New connections succeed. */
   breakConnections(): void

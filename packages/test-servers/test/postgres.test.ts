@@ -103,7 +103,7 @@ it('startPostgres rejects with PostgreSQL’s output if the server rejects its c
   await expect(startPostgres({ config: { work_mem: 'much' } })).rejects.toThrow(/work_mem/)
 })
 
-it('an environment variable can name the PostgreSQL server that all tests share', async () => {
+it('tests share one PostgreSQL server if an environment variable names this server', async () => {
   const server = await started()
   cleanUps.push(() => vi.unstubAllEnvs())
   vi.stubEnv('JOBISTEMER_TEST_POSTGRES_URL', server.url)
@@ -133,7 +133,7 @@ it('clients of PgBouncer share a connection in transaction mode, and have separa
   expect([await processes('transaction'), await processes('session')]).toEqual([1, 2])
 })
 
-it('a killed PgBouncer restarts, a stopped PgBouncer ends, and an invalid configuration is an error', async () => {
+it('a killed PgBouncer restarts, a stopped PgBouncer ends, and an invalid configuration makes the start reject', async () => {
   const server = await started()
   const pooler = await startPgBouncer({ to: server })
   cleanUps.push(() => pooler.stop())

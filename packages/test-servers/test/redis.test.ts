@@ -69,7 +69,7 @@ it('startRedis rejects with Redis’ output if the server rejects its configurat
   await expect(startRedis({ config: { appendfsync: 'now and then' } })).rejects.toThrow(/appendfsync/)
 })
 
-it('an environment variable can name the Redis server that all tests share', async () => {
+it('tests share one Redis server if an environment variable names this server', async () => {
   const server = await startRedis()
   cleanUps.push(
     () => server.stop(),

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import { expect, it, onTestFinished } from 'vitest'
 import { startRedis, startTcpProxy } from '../src/index.ts'
 
-it('the TCP proxy outlives its server, and forwards to the next server on the same port', async () => {
+it('the TCP proxy keeps running when its server ends, and forwards to the next server on the same port', async () => {
   const server = await startRedis()
   const proxy = await startTcpProxy(server)
   onTestFinished(async () => {

@@ -14,8 +14,8 @@ export interface OffsetChangeRules {
 
 const secondsPerDay = 86_400
 
-// Length of the calendar's cycle in s: after 400 years, dates and weekdays repeat, and from 2100 on zones change by
-// yearly rules. The kernel computes instants after the year 2600 from the instants that lie one or more cycles earlier.
+// Length of the calendar's cycle in s: after 400 years, dates and weekdays repeat, and from 2100 on zones change by yearly
+// rules. The kernel computes instants after the year 2600 from the instants one or more cycles earlier.
 const cycleSeconds = 146_097 * secondsPerDay
 const lastDirectSecond = Math.floor(Date.UTC(2600, 0, 1) / 1000)
 
@@ -47,7 +47,7 @@ export class CronKernel {
     this.#shiftGaps = rules.gap === 'shift'
     this.#firstOfFold = rules.fold === 'first'
     this.#lastOfFold = rules.fold === 'last'
-    // A margin of 2 days, which exceeds every offset and every gap.
+    // The margin of 2 days exceeds every offset and every gap of a time zone.
     this.#earliest = Math.max(firstSecond, times.first - 2 * secondsPerDay)
     this.#latest = Math.min(lastSecond, times.last + 2 * secondsPerDay)
     this.#isCyclic = this.#latest > lastDirectSecond
@@ -163,7 +163,10 @@ function isTooFar(seconds: number): boolean {
   return seconds > cycleSeconds
 }
 
-/** Returns how many seconds to subtract from an instant so that it lies before 2600: a multiple of the 400-year cycle. */
+/**
+ * Returns how many seconds to subtract from an instant so that the result is before the year 2600: a multiple of the 400-year
+ * cycle.
+ */
 function cyclesBeyond(second: number): number {
   return (Math.floor((second - lastDirectSecond) / cycleSeconds) + 1) * cycleSeconds
 }

@@ -150,7 +150,7 @@ function parsePlain(item: string, context: FieldContext): readonly number[] {
 }
 
 function readWithCronParser(name: FieldName, item: string): readonly number[] {
-  // Parses one field at a time, so that an error concerns this field.
+  // Parses one field at a time, so that the error message can name the field.
   const texts: Record<string, string> = {
     second: '0',
     minute: '0',

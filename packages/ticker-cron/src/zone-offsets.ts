@@ -1,7 +1,7 @@
 /**
- * A span of time in which the offset of a zone is constant. All times are in seconds: instants since the epoch, offsets
- * east of UTC. When more data of the zone are read, `start` may become earlier, `end` may become later, and spans
- * beside this span are added.
+ * A span of time in which the offset of a zone is constant. All times are in seconds: instants since the epoch, offsets east of
+ * UTC. When more data of the zone are read, `start` may become earlier, `end` may become later, and the zone adds neighboring
+ * spans.
  */
 export interface OffsetSpan {
   /**

@@ -16,7 +16,7 @@ function zoneWithChange(at: number, minutes: number): () => ZoneOffsets {
 }
 
 describe('a CronKernel that has not yet read its time zone’s offsets', () => {
-  it('returns the same instants as a kernel that has read all offsets, even at the end of the span that it has read', () => {
+  it('returns the same instants as a kernel that has read all offsets, even at the end of the span that was read', () => {
     const times = new LocalTimes({
       seconds: [0],
       minutes: [0, 10, 20, 30, 40, 50],
@@ -52,7 +52,7 @@ describe('a CronKernel that has not yet read its time zone’s offsets', () => {
     )
   })
 
-  it('computes instants far from its first read correctly, even near an offset change at the end of the span that it has read', () => {
+  it('computes instants far from the first read correctly, even near an offset change at the end of the span that was read', () => {
     const scene = fc.record({
       change: fc
         .oneof(
@@ -69,7 +69,7 @@ describe('a CronKernel that has not yet read its time zone’s offsets', () => {
     fc.assert(
       fc.property(scene, ({ change, minutes, gap, fold, away, days }) => {
         const zone = zoneWithChange(change, minutes)
-        // An expression with one time a week: the local time near the offset change.
+        // The expression matches one time in each week: the local time near the offset change.
         const local = new Date((change + away + 3600) * 1000)
         const times = new LocalTimes({
           seconds: [0],

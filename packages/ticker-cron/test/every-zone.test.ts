@@ -79,7 +79,7 @@ function instantFinder(changes: readonly OffsetChange[], firstOffset: number): (
 
 const zones = allZones().map((timezone) => ({ timezone, changes: offsetChanges(timezone, fromYear, toYear) }))
 
-/** Zones with equal local times in these years. The tests use only one zone of each group. */
+/** Groups of zones whose local times are equal in all tested years. The tests use only one zone of each group. */
 const twins = new Map<string, typeof zones>()
 for (const zone of zones) {
   const key = JSON.stringify([zone.changes, zone.changes.length > 0 || localOffset(zone.timezone)])
@@ -117,7 +117,7 @@ it('time zones whose clocks always show the same time have the same instants', (
 describe.each(distinct)(
   'a cron schedule around the offset changes of $timezone from 2000 to 2037',
   ({ timezone, changes }) => {
-    it('returns from `next` the instants that the rules define, and `previous` and `between` agree', () => {
+    it('returns, by each of `next`, `previous` and `between`, the instants that the rules define', () => {
       const problems: string[] = []
       for (const oneCase of cases) {
         const schedule = cron(oneCase.expression, {
@@ -180,7 +180,7 @@ describe.each(distinct)(
   },
 )
 
-/** Returns the constant offset of a zone without changes in these years. */
+/** Returns the offset of a zone whose offset does not change in the tested years. */
 function localOffset(timezone: string): number {
   const at = Date.UTC(fromYear, 0, 1)
   const text = new Date(at).toLocaleString('sv-SE', { timeZone: timezone })

@@ -16,7 +16,7 @@ function minutesOf(expression: string, jobName: string): number[] {
 const names = Array.from({ length: 3000 }, (_, index) => `job-${index}`)
 
 describe('H in a cron expression', () => {
-  it('stands for the same number in all versions, because users’ schedules depend on it', () => {
+  it('stands for the same number in all versions of the package, because the schedules of users depend on this number', () => {
     expect(bound('H H * * *', 'nightly-report').describe()).toBe('at 01:55, UTC')
     expect(bound('H H(0-5) H * *', 'backup').describe()).toBe('at 05:31 on day 25 of the month, UTC')
     expect(bound('H H H * * H', 'über-prüfung').describe()).toBe('at 09:53:14 on Tuesday, UTC')
@@ -45,7 +45,7 @@ describe('H in a cron expression', () => {
     expect(equal.length).toBeLessThan(200)
   })
 
-  it('stays in its range, and its steps fill the range', () => {
+  it('stays in its range of values, and its steps fill this range', () => {
     for (const name of names.slice(0, 300)) {
       const [only = -1, ...more] = minutesOf('H(10-19) 0 * * *', name)
       expect([only >= 10 && only <= 19, more]).toEqual([true, []])
@@ -71,7 +71,7 @@ describe('H in a cron expression', () => {
     expect('bind' in cron('0 0 * MAR THU', { timezone: 'UTC' })).toBe(false)
   })
 
-  it('has no value without a job: `next` throws, and `describe` does not', () => {
+  it('has no value if the schedule has no job: `next` then throws, and `describe` does not throw', () => {
     const schedule = cron('H * * * *')
     expect(() => schedule.next(0)).toThrow(/H.*bind\(\{ jobName/)
     expect(() => schedule.nextMs(0)).toThrow(expect.objectContaining({ code: 'INVALID_SCHEDULE' }))

@@ -23,7 +23,7 @@ describe('a cron schedule', () => {
     expect(() => daily.nextMs(Number.NaN)).toThrow(expect.objectContaining({ code: 'INVALID_INSTANT' }))
   })
 
-  it('never returns the given instant as its next or previous instant', () => {
+  it('never returns the given instant itself as the next or the previous instant', () => {
     const daily = cron('0 0 * * *')
     const midnight = at('2026-01-01T00:00:00Z')
     expect(daily.nextMs(midnight)).toBe(midnight + 86_400_000)
@@ -57,7 +57,7 @@ describe('a cron schedule', () => {
 
   it('continues after the last year in the tables of the time zone data', () => {
     const daily = cron('0 12 * * *', { timezone: 'America/New_York' })
-    // Daylight saving time in the years 3026 and 9026, by the present rules.
+    // New York has daylight saving time on 1 July 3026, and standard time on 1 January 9026, by the present rules.
     expect(daily.next('3026-07-01T00:00:00Z')?.toISOString()).toBe('3026-07-01T16:00:00.000Z')
     expect(daily.next('9026-01-01T00:00:00Z')?.toISOString()).toBe('9026-01-01T17:00:00.000Z')
     expect(daily.previous('9026-07-02T00:00:00Z')?.toISOString()).toBe('9026-07-01T16:00:00.000Z')
@@ -107,13 +107,13 @@ describe('the window of a cron schedule', () => {
     expect(day({ start: '2026-01-10T06:00:00.001Z', end: '2026-01-10T17:59:59.999Z' })).toEqual(['01-10T12'])
   })
 
-  it('does not cause a tick at its start unless the expression matches', () => {
+  it('causes no tick at its start if the expression does not match this instant', () => {
     const late = cron('0 0 1 1 *', { start: '2026-03-05T10:17:00Z' })
     expect(late.next(0)?.toISOString()).toBe('2027-01-01T00:00:00.000Z')
     expect(late.previous('2027-01-01T00:00:00Z')).toBeNull()
   })
 
-  it('also limits `previous`', () => {
+  it('is also the limit of `previous`', () => {
     const bounded = cron('0 * * * *', { start: '2026-01-10T06:00:00Z', end: '2026-01-10T08:30:00Z' })
     expect(bounded.previous('2030-01-01T00:00:00Z')?.toISOString()).toBe('2026-01-10T08:00:00.000Z')
     expect(bounded.previous('2026-01-10T06:00:00Z')).toBeNull()
@@ -174,7 +174,7 @@ describe('a serialised cron schedule', () => {
     }
   })
 
-  it('of another type or version is refused', () => {
+  it('is refused if its type or version is not the one of this package', () => {
     for (const stored of [
       { type: 'once', expression: '* * * * *' },
       { type: 'cron' },
@@ -219,7 +219,7 @@ describe('a cron schedule at an offset change of its time zone', () => {
     expect(autumn('30 * * * *')).toEqual(['05:30:00', '06:30:00', '07:30:00'])
   })
 
-  it('follows the option dst if it is set', () => {
+  it('treats clock gaps and repeated hours as the option `dst` says, if this option is set', () => {
     expect(spring('30 2 * * *', { gap: 'skip' })).toEqual([])
     expect(spring('30 */1 * * *', { gap: 'shift' })).toEqual(['06:30:00', '07:00:00', '07:30:00'])
     expect(autumn('30 1 * * *', { fold: 'last' })).toEqual(['06:30:00'])

@@ -6,7 +6,7 @@ import { localTimeAt } from './reference-zone.ts'
 const seconds = (text: string): number => Date.parse(text) / 1000
 
 describe('ZoneOffsets', () => {
-  it('returns the same offsets as Intl, in any order of calls', () => {
+  it('returns the same offsets as Intl, whatever the order of calls', () => {
     const scene = fc.record({
       timezone: fc.constantFrom(
         'America/New_York',

@@ -100,7 +100,7 @@ function parseRepetitions(text: string, interval: string): number | null {
 function parseAnchor(text: string, interval: string, timezone: string, calendar: ZonedCalendar): Anchor {
   try {
     const anchorMs = toZonedInstantMs(text, timezone, 'interval')
-    // Keeps the local time as written: on the first day the local time may lie in a gap, but on later days it exists.
+    // Keeps the local time as written: the clock may skip this local time on the first day, but not on later days.
     const anchorLocalMs = isLocalTime(text) ? toZonedInstantMs(text, 'UTC', 'interval') : calendar.localAt(anchorMs)
     return { anchorMs, anchorLocalMs, anchorText: text }
   } catch (error) {

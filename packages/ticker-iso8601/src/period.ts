@@ -12,10 +12,10 @@ export interface Period {
 
 const msPerDay = 86_400_000
 
-// Maximum period. Longer than the span of years 1 to 9999, in which all instants lie.
+// The maximum period. It is longer than the span from year 1 to year 9999, which contains all instants.
 const longest: Period = { months: 120_000, days: 3_660_000, milliseconds: 3_660_000 * msPerDay }
 
-// Matches seconds with more than three decimal digits, which luxon would drop.
+// Matches seconds with more than three decimal digits, which luxon would ignore.
 const finerSeconds = /[.,]\d{3}0*[1-9]\d*S$/
 
 /**

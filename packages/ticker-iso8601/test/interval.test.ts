@@ -24,7 +24,7 @@ function refusal(interval: string, options?: Iso8601Options): { code: ErrorCode;
 }
 
 describe('an ISO 8601 interval', () => {
-  it('fires first at its start, and in total as often as its count says', () => {
+  it('fires first at its start, and altogether as often as its count says', () => {
     expect(all('R3/2026-01-31T00:00:00/P1M')).toEqual([
       '2026-01-31T00:00:00Z',
       '2026-02-28T00:00:00Z',
@@ -146,7 +146,7 @@ describe('a serialised interval', () => {
     expect(revived.next('2026-02-10T00:00:00Z')).toEqual(schedule.next('2026-02-10T00:00:00Z'))
   })
 
-  it('of another type or version is refused', () => {
+  it('is refused if its type or version is not the one of this package', () => {
     for (const stored of [
       { type: 'cron', interval: 'PT6H' },
       { type: 'iso8601' },

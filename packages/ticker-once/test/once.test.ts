@@ -98,7 +98,7 @@ describe('a serialised schedule of one instant', () => {
     expect('bind' in revived).toBe('bind' in schedule)
   })
 
-  it('of another type or version is refused', () => {
+  it('is refused if its type or version is not the one of this package', () => {
     for (const stored of [
       { type: 'cron', at: '2026-06-01T09:00:00Z' },
       { type: 'once' },

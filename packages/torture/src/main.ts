@@ -24,7 +24,7 @@ async function main(): Promise<number> {
   return report.violations.length > 0 ? 1 : 0
 }
 
-// The exit handlers of `process.exit` end all node processes.
+// The handlers of the event `exit`, which `process.exit` emits, end all node processes.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 
 try {

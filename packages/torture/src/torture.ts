@@ -102,8 +102,8 @@ async function tortureStorage(
       losesWrites: options.loseWrites,
     }
     const forgetNodes = async (): Promise<void> => {
-      // A restarted Redis Cluster redirects calls until its servers agree on the hash slots again, so the removal is
-      // repeated for up to 20 s.
+      // A restarted Redis Cluster redirects calls until its servers agree on the hash slots again. So the driver repeats the
+      // removal of the node records for up to 20 s.
       const until = hostTime().mono + longestRepeatMs
       for (;;) {
         const storage = await open()

@@ -12,7 +12,7 @@ function behaviours(seed: string) {
   })
 }
 
-it('an attempt of the torture test behaves the same on every node if the seed is the same', () => {
+it('with the same seed, an attempt of the torture test behaves in the same way on every node', () => {
   expect(behaviours('a')).toEqual(behaviours('a'))
   expect(behaviours('a')).not.toEqual(behaviours('b'))
 })

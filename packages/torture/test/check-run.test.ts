@@ -104,7 +104,7 @@ describe('the torture test’s check of a correct run', () => {
     expect(checkRun(story.run())).toEqual([])
   })
 
-  it('accepts an owner that was replaced while its process was stopped, and that starts one more attempt when the process resumes', () => {
+  it('accepts a replaced owner whose process was stopped, and that starts one more attempt when the process resumes', () => {
     const story = new Story()
     rescue(story)
     story.plainSlot(6000, 'b.1')
@@ -240,7 +240,7 @@ describe('the torture test’s check of starts', () => {
     expect(rulesOf(story)).toContain('start-stale')
   })
 
-  it('accepts a start with an outdated token if the process recorded a stall', () => {
+  it('accepts a start with an outdated token if the process recorded that it stood still', () => {
     const story = new Story()
     rescue(story)
     const awake = story.history.filter((line) => line.event !== 'stopped' && line.event !== 'resumed')
@@ -290,7 +290,7 @@ describe('the torture test’s check of overlaps', () => {
     expect(rulesOf(story)).toEqual(['overlap'])
   })
 
-  it('reports an occurrence that starts while the ledger says that another one runs', () => {
+  it('reports an occurrence that starts while the ledger says that another occurrence of the job runs', () => {
     const story = new Story()
     const first = story.slot(1000)
     story.record(first, {
@@ -374,7 +374,7 @@ describe('the torture test’s check of overlaps', () => {
     expect(rulesOf(story)).toEqual(['overlap'])
   })
 
-  it('reports an owner that releases an occurrence while its handler runs', () => {
+  it('reports an owner that releases an occurrence while the handler of the occurrence runs', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.record(occurrence, {
@@ -514,7 +514,7 @@ describe('the torture test’s check of a storage that loses acknowledged writes
     expect(lossyRulesOf(story)).toEqual(['stale-write'])
   })
 
-  it('ignores an end that the storage has lost', () => {
+  it('accepts a ledger that lacks an end which the storage has lost', () => {
     const { story, occurrence } = givenTwice()
     story.driver(1400, { event: 'storage', fault: 'lose-writes', ended: false })
     story.driver(1600, { event: 'storage', fault: 'lose-writes', ended: true })
@@ -524,7 +524,7 @@ describe('the torture test’s check of a storage that loses acknowledged writes
 })
 
 describe('the torture test’s check of takeovers after the faults', () => {
-  it('reports a dead node’s run that is released only at its deadline', () => {
+  it('reports a dead node’s run that its peers release only at the deadline of the run', () => {
     const reapedAt = (at: number, reason: string) => {
       const story = new Story()
       const occurrence = story.slot(1000)
@@ -593,7 +593,7 @@ describe('the torture test’s comparison of the ledger with the witness file', 
     expect(rulesOf(story)).toEqual(['write-lost'])
   })
 
-  it('reports an accepted request that the ledger does not contain', () => {
+  it('reports a request that the storage accepted and the ledger does not contain', () => {
     const story = new Story()
     story.driver(1000, { event: 'accepted', occurrence: story.slot(1000) })
     expect(rulesOf(story)).toEqual(['write-lost'])
@@ -608,7 +608,7 @@ describe('the torture test’s check of clocks', () => {
     expect(rulesOf(story)).toEqual(['clock'])
   })
 
-  it('accepts an engine time that differs from the storage’s clock by the uncertainty of its readings', () => {
+  it('accepts an engine time that differs from the storage’s clock by no more than the uncertainty of the readings', () => {
     const story = new Story()
     story.clocks = { ...story.clocks, source: 'storage' }
     const occurrence = story.plainSlot(1000, 'a.1')
@@ -670,7 +670,7 @@ describe('the torture test’s check of clocks', () => {
     expect(rulesOf(story)).toEqual(['reaped-early'])
   })
 
-  it('accepts a reap while the first attempt starts if the clocks of the nodes differ', () => {
+  it('accepts a reap during the start of the first attempt if the clocks of the two nodes differ', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.record(occurrence, {
@@ -690,7 +690,7 @@ describe('the torture test’s check of clocks', () => {
 })
 
 describe('the torture test’s check of processes', () => {
-  it('reports a process that ends although the test did not end it', () => {
+  it('reports a process that ended although the torture test did not end it', () => {
     const story = new Story()
     story.driver(1000, { event: 'exited', life: 'a.1', code: 1, signal: null, expected: false })
     expect(rulesOf(story)).toEqual(['process'])

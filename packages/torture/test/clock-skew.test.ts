@@ -10,7 +10,7 @@ function skewOf({ seed, nodes, isShared }: { seed: string; nodes: number; isShar
   return new ClockSkew({ skewMs, isShared, nodes, random: new SeededRandom(seed) })
 }
 
-it('if the storage has a clock, each torture process has its own clock error or a right clock', () => {
+it('if the storage has a clock, each torture process has a clock error of its own or a correct clock', () => {
   const skew = skewOf({ seed: 'a', nodes: 4, isShared: true })
   const lives = Array.from({ length: 200 }, () => skew.ofLife(1))
   expect(lives.filter((offset) => offset === 0).length).toBeGreaterThan(20)
@@ -47,7 +47,7 @@ it('the same seed gives the torture test’s clocks the same errors', () => {
   expect(clocks('a')).not.toEqual(clocks('b'))
 })
 
-it('the torture test’s clocks are right without the option --clock-skew', () => {
+it('without the option --clock-skew, the clocks of the torture test are correct', () => {
   const skew = new ClockSkew({ skewMs: 0, isShared: false, nodes: 2, random: new SeededRandom('a') })
   expect([skew.ofLife(0), skew.ofLife(1), skew.aheadMs, skew.behindMs, skew.leader]).toEqual([0, 0, 0, 0, null])
 })

@@ -50,7 +50,7 @@ it('the completion test reports a storage that accepts completions of earlier ow
 
 const read = (...args: readonly string[]) => readCompletionOptions(args)
 
-it('the completion test makes 10,000 tries in two processes by default', () => {
+it('the completion test makes 10,000 tries of a completion in two processes by default', () => {
   expect(read()).toEqual({
     tries: 10_000,
     minutes: null,

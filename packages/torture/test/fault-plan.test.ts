@@ -23,7 +23,7 @@ it('fault plans with the same seed are equal, and fault plans with different see
   expect(plan({ ...one, seed: 'b' })).not.toEqual(plan(one))
 })
 
-it('a fault plan has the requested number of kills; a kill of all nodes counts as one kill of each node', () => {
+it('a fault plan has the requested number of kills; a kill of all nodes is one kill of each node', () => {
   fc.assert(
     fc.property(options, (one) => {
       const faults = plan(one)
@@ -45,7 +45,7 @@ it('the faults of a plan are ordered by time and lie within its duration', () =>
   )
 })
 
-it('each stop of a process beyond its timeouts ends before its fault plan ends', () => {
+it('each stop of a process that lasts beyond its timeouts ends before the end of its fault plan', () => {
   fc.assert(
     fc.property(options, (one) => {
       for (const fault of plan(one)) {
@@ -55,7 +55,7 @@ it('each stop of a process beyond its timeouts ends before its fault plan ends',
   )
 })
 
-it('a fault plan of 30 s with 100 kills stops a process beyond its timeouts, and kills all nodes at the same time', () => {
+it('a fault plan of 30 s with 100 kills also stops a process for longer than its timeouts, and kills all nodes at once', () => {
   const kinds = plan({ seed: 'a', kills: 100, nodes: 4, durationMs: 30_000, ...onFile })
   expect(kinds.some((fault) => fault.kind === 'stop' && fault.beyondTimeout)).toBe(true)
   expect(kinds.some((fault) => fault.kind === 'blackout')).toBe(true)
@@ -71,7 +71,7 @@ it('a fault plan contains faults of network and server only for a storage with a
   )
 })
 
-it('a fault plan sets clocks during the run only if the torture run has wrong clocks', () => {
+it('a fault plan changes clocks during a torture run only if nodes of this run have wrong clocks', () => {
   fc.assert(
     fc.property(options, (one) => {
       expect(plan(one).some((fault) => fault.kind === 'jump')).toBe(one.isSkewed)

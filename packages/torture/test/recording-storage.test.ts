@@ -182,7 +182,7 @@ it('the recording storage records readings of the storage’s clock, and adds no
   expect(recorded).toEqual([{ event: 'clock-read', time: 1234, resolutionMs: 1, sentAt: expect.any(Number) }])
 })
 
-it('a crash before a storage call prevents the call, and a crash after the call does not', async () => {
+it('a crash before a storage call prevents the call, while a crash after the call does not prevent it', async () => {
   for (const when of ['before', 'after'] as const) {
     const crashes: string[] = []
     const crash = (point: string): never => {

@@ -3,7 +3,7 @@ import { readTortureOptions } from '../src/torture-options.ts'
 
 const read = (...args: readonly string[]) => readTortureOptions(args, () => 'new')
 
-it('the torture test kills 100 times among four nodes on SQLite by default, with a new seed', () => {
+it('by default, the torture test kills nodes 100 times, has four nodes on SQLite, and uses a new seed', () => {
   expect(read()).toEqual({
     storage: 'sqlite',
     nodes: 4,
@@ -40,7 +40,7 @@ it('a torture run with one kill lasts at least 20 s', () => {
 })
 
 it.each(['redis', 'redis-cluster', 'dynamodb', 'postgres'])(
-  'a torture run on %s has wrong clocks and more time for each kill',
+  'a torture run on %s has wrong clocks by default, and more time for each kill than a run on SQLite',
   (storage) => {
     const options = read('--storage', storage)
     expect(options?.clockSkew).toBe(5)

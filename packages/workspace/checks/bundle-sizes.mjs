@@ -67,7 +67,7 @@ async function sizeOf(folder, file) {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    // Dependencies are left out, because they are not a package's own code.
+    // The bundle leaves out dependencies, because they are not a package's own code.
     packages: 'external',
   })
   return outputFiles.reduce((sum, { contents }) => sum + contents.length, 0)

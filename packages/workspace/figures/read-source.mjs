@@ -51,7 +51,7 @@ function readSource(file) {
 }
 
 /**
- * Returns the lines of code: lines that hold a token. Lua and SQL lie in template literals: there, a line that begins
+ * Returns the lines of code: lines that hold a token. Lua and SQL code is in template literals, in which a line that begins
  * with `--` is a comment.
  * @param {ts.SourceFile} tree
  */

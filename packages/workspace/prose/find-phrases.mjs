@@ -19,8 +19,8 @@ import { sourceProse } from './source-prose.mjs'
  */
 
 /**
- * Matches what separates the words of a phrase in a source whose code is not hidden yet. Separators are white space,
- * its escape sequences, and the marks of comments and quotations.
+ * Matches what separates the words of a phrase in the raw text of a source, before its code is hidden. Separators are white
+ * space, its escape sequences, and the marks of comments and quotations.
  */
 const rawSeparator = '(?:[\\s*/>]|\\\\[nrt])+'
 
@@ -40,7 +40,7 @@ export function findPhrases(files, phrases, accepted = []) {
   /** @type {Set<Accepted>} */
   const unused = new Set(accepted)
   const findings = files
-    // Parsing is slow, so only files that contain a candidate are parsed.
+    // Parsing is slow, so only files whose raw text may contain a phrase are parsed.
     .filter(({ text }) => candidate.test(text))
     .flatMap(({ path, text }) => {
       const prose = path.endsWith('.md') ? markdownProse(text) : sourceProse(path, text)

@@ -1,7 +1,10 @@
 /** The character that replaces hidden text. A phrase never matches across this character. */
 const hidden = '\0'
 
-/** Hides each character of a text, except white space. @param {string} text @returns {string} */
+/**
+ * Replaces each character of a text, except white space, by the character that stands for hidden text. @param {string} text
+ * @returns {string}
+ */
 export function hide(text) {
   return text.replace(/\S/g, hidden)
 }

@@ -59,7 +59,7 @@ async function verdaccioProgram() {
   const program = join(folder, 'node_modules', 'verdaccio', 'bin', 'verdaccio')
   if (existsSync(program)) return program
   mkdirSync(folder, { recursive: true })
-  // Overrides the node-fetch version that Verdaccio pins, because that version has a known vulnerability.
+  // Replaces the version of node-fetch that Verdaccio requires, because that version has a known vulnerability.
   const manifest = { private: true, dependencies: { verdaccio }, overrides: { 'node-fetch': '^2.7.0' } }
   writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest))
   await mustCapture('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: folder })

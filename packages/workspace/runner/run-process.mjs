@@ -102,7 +102,7 @@ function killGroup(pid) {
   try {
     process.kill(-pid, 'SIGKILL')
   } catch {
-    // The process group has already ended. The error of the kill is ignored.
+    // This code ignores the error of the kill, because the process group has already ended.
   }
 }
 

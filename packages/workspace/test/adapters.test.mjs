@@ -9,7 +9,7 @@ const adapters = workspacePackages()
   .map(({ path }) => path)
   .filter((path) => /\/storage-(?!conformance)/.test(path))
 
-it('no two storage adapters share 15 or more successive lines of code', () => {
+it('no two storage adapters have 15 or more successive lines of code in common', () => {
   expect(adapters.length).toBeGreaterThanOrEqual(5)
   const lines = adapters.map((path) => readSources(join(root, path, 'src')).map(({ codeLines }) => codeLines))
   expect(longestEqualRun(lines)).toBeLessThan(15)

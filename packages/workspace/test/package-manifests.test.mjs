@@ -59,7 +59,7 @@ describe.each(publishable)('the manifest of the published package $name', ({ nam
     expect(manifest.scripts).toMatchObject({ build: expect.any(String), prepack: 'pnpm run build' })
   })
 
-  it('accepts any 0.x version of its peers, because all packages share one version', () => {
+  it('accepts any 0.x version of its peer packages, because all packages of the workspace share one version', () => {
     for (const [peer, range] of Object.entries(manifest.peerDependencies ?? {})) {
       if (all.some((other) => other.name === peer)) expect(range, peer).toBe('workspace:0.x')
     }

@@ -34,7 +34,7 @@ it('runScript passes arguments unchanged to a package’s script, which finds th
   })
 })
 
-it('captureTool runs a program that the checks need, and returns its exit code', async () => {
+it('captureTool runs a program that the checks of the repository need, and returns its exit code', async () => {
   const { output, exitCode } = await captureTool('publint', 'publint', ['--version'])
   expect({ output: output.trim(), exitCode }).toEqual({ output: expect.stringMatching(/\d+\.\d+\.\d+$/), exitCode: 0 })
 })

@@ -72,7 +72,7 @@ describe('the prose that the linter reads from a source file', () => {
     expect(found('any.js', '// `flurb` and `a blue moon`, and ``flurb`` too\n')).toEqual([])
   })
 
-  it('keeps the positions of all texts in their files', async () => {
+  it('keeps for each text its position in its file', async () => {
     const files = (await proseFiles(['packages/workspace', 'packages/cli/src', 'packages/dashboard/src/page'])).filter(
       ({ path }) => !path.endsWith('.md'),
     )
@@ -127,7 +127,7 @@ describe('a forbidden phrase', () => {
     expect(findings.map(describeFinding)).toEqual(['a/b.md:2 "blue moon" (vague): write a number'])
   })
 
-  it('is accepted in listed sentences, and a listed sentence that no longer exists is reported', () => {
+  it('is accepted in sentences on a list, and a listed sentence that no longer exists is reported', () => {
     const files = [
       { path: 'a.md', text: 'Sing "blue\nmoon" today. Once in a blue moon.' },
       { path: 'b.md', text: 'Sing "blue moon" today.' },
@@ -167,7 +167,7 @@ describe('the table of forbidden phrases', () => {
     },
   )
 
-  it('contains every phrase of the agreed list', () => {
+  it('contains every phrase of the list that the maintainers agreed on', () => {
     const forbidden = table.filter(({ later }) => !later).flatMap(({ variants }) => variants)
     // Underscores replace the spaces of the phrases, because the linter reads this file too.
     const agreed =
@@ -181,7 +181,7 @@ describe('the table of forbidden phrases', () => {
     expect(table.filter(({ why }) => why === '')).toEqual([])
   })
 
-  it('has fewer than 20 accepted exceptions', () => {
+  it('has fewer than 20 exceptions that the linter accepts', () => {
     expect(readAccepted().length).toBeLessThan(20)
   })
 })
@@ -215,7 +215,7 @@ describe('the lengths of sentences', () => {
 })
 
 describe('the prose figures', () => {
-  it('are the lengths of the sentences, and the number of phrases that are only counted', () => {
+  it('are the lengths of the sentences, and the number of phrases that the linter counts and does not reject', () => {
     const files = [
       { path: 'README.md', text: 'One two three. A flurb in a blue moon.' },
       { path: 'a.ts', text: '// A flurb.' },
@@ -225,7 +225,7 @@ describe('the prose figures', () => {
     expect(findings.map(({ found, path }) => `${path} ${found}`)).toEqual(['README.md flurb', 'a.ts flurb'])
   })
 
-  it('include 0 phrases if the table has no phrase that is only counted', () => {
+  it('include 0 phrases if the table has no phrase that the linter only counts', () => {
     expect(countProseFigures([{ path: 'README.md', text: 'A flurb.' }], []).figures.at(-1)?.value).toBe(0)
   })
 })
@@ -265,7 +265,7 @@ describe('a random draw of texts', () => {
     ])
   })
 
-  it('is the same for the same seed, and differs for another seed', () => {
+  it('is the same for the same seed, and differs for different seeds', () => {
     const many = [{ path: 'README.md', text: Array.from({ length: 99 }, (_, n) => `Sentence ${n}.`).join('\n') }]
     const [one, again, other] = ['one', 'one', 'other'].map((seed) => drawTexts(many, seed))
     expect(one).toHaveLength(20)

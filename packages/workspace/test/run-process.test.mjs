@@ -40,7 +40,7 @@ it('capture kills a program and its child processes after the timeout', async ()
   expect(ended).toBe('was killed after 0.3 s')
 })
 
-it('a runner that receives a signal ends its running programs before it ends itself', async () => {
+it('a runner that receives a signal ends the programs that it has started before it ends itself', async () => {
   const server = createServer().listen(0, '127.0.0.1')
   onTestFinished(() => void server.close())
   await once(server, 'listening')

@@ -26,7 +26,7 @@ it('the runner prints only the sums if no step failed', async () => {
   expect(summary(outcomes)).toBe('1 passed, 0 failed')
 })
 
-it('the runner prints the number of skipped tests only if it is not 0', async () => {
+it('the runner prints the number of skipped tests only if at least one test was skipped', async () => {
   const { outcomes } = await run([
     { name: 'some', run: async () => ({ passed: 4, failed: 0, skipped: 2, details: '' }) },
   ])

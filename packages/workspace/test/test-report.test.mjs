@@ -83,7 +83,7 @@ it('judge reports that a run had no test, whatever its exit code', () => {
   })
 })
 
-it('judge counts an exit code that no failed test explains as one failure', () => {
+it('judge counts one failure if no failed test explains the exit code of a test run', () => {
   expect(judge({ passed: 5, failed: 0, skipped: 0 }, { exitCode: 7, ended: undefined })).toMatchObject({
     passed: 5,
     failed: 1,
@@ -112,7 +112,7 @@ it.each([
   expect(isVitest(script)).toBe(expected)
 })
 
-it('needsTests requires tests of published packages and examples, and of other packages only if they exist', () => {
+it('needsTests requires tests of published packages and of examples, and of other packages only if these have tests', () => {
   const untested = { scripts: {} }
   expect(needsTests({ publishable: true, path: 'packages/any', manifest: untested })).toBe(true)
   expect(needsTests({ publishable: false, path: 'examples/any', manifest: untested })).toBe(true)
@@ -122,7 +122,7 @@ it('needsTests requires tests of published packages and examples, and of other p
   )
 })
 
-it('longestFirst sorts the packages with long tests before the rest, and omits none', () => {
+it('longestFirst sorts the packages with long tests before the remaining packages, and omits none of the packages', () => {
   const packages = workspacePackages()
   const { long, short } = longestFirst(packages)
   expect(long[0]?.name).toBe('@jobistemer/scenarios')

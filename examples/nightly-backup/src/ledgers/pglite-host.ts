@@ -25,7 +25,7 @@ export async function hostPGlite(folder: string): Promise<PGliteHost> {
     sockets.add(socket)
     const serving = new Serving(database, turns, socket)
     onMessage<Statement>(socket, (statement) => serving.take(statement))
-    // The event `close` follows each error, and its listener cleans up.
+    // Does nothing, because the event `close` follows each error: the listener of `close` cleans up.
     socket.on('error', () => {})
     socket.on('close', () => {
       sockets.delete(socket)

@@ -31,7 +31,7 @@ const storage = await openStorage(address, prefix)
 const unsaid: SlotStart[] = []
 
 function say(start: SlotStart): void {
-  // Starts are sent as early as possible: a start that the killed node has not sent counts as missing.
+  // Each start is sent as early as possible, because the benchmark treats a start that the killed node has not sent as missing.
   if (unsaid.length === 0) setImmediate(() => process.send?.(unsaid.splice(0)))
   unsaid.push(start)
 }
@@ -52,7 +52,7 @@ const scheduler = createScheduler({
           name: 'work',
           run: ({ scheduledAt, attempt }) => {
             const slot = scheduledAt.getTime()
-            // Second attempts are ignored, because another benchmark measures takeovers.
+            // The benchmark ignores second attempts, because another benchmark measures takeovers.
             if (attempt === 1) say({ job: name, slot, node: nodeId, lateness: Date.now() - slot })
           },
         },

@@ -23,7 +23,7 @@ export interface FailoverOptions {
 export interface Failover {
   /** Number of jobs that were assigned to the killed node. */
   readonly orphans: number
-  /** Maximum lateness of a slot in ms: before the kill, and since the kill. */
+  /** Maximum lateness in ms of the slots before the kill (`before`) and of the slots since the kill (`since`). */
   readonly before: number
   readonly since: number
   /** Number of slots that no node started. */

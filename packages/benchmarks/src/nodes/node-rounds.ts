@@ -6,7 +6,10 @@ import { jobNames, type NodeOrder } from './node-order.ts'
 import { openStorage } from './open-storage.ts'
 import { type ServerCpu, type Spent, spentUntil } from './spent.ts'
 
-/** Start-up time of a node among many nodes, in ms, and the number of jobs that a starting node defines per millisecond. */
+/**
+ * `startMs`: start-up time of a node among many nodes, in ms. `jobsPerMs`: number of jobs that a starting node defines in each
+ * millisecond.
+ */
 const startMs = 300
 const jobsPerMs = 10
 
@@ -80,7 +83,8 @@ export async function keepTime(
   },
 ): Promise<Spent> {
   const { prefix, jobs, seconds, settleMs, warmUpSeconds } = options
-  // Until all nodes know each other, each node creates every slot. The start-up ends before the first slot is due.
+  // Until all nodes know each other, each node creates every slot. So the first slot is due only after this estimated start-up
+  // time.
   const startingMs = (startMs + jobs / jobsPerMs) * fleet.size
   const dueFrom = nextSecond(Date.now() + settleMs + startingMs)
   await fleet.begin({ address, prefix, jobs, dueFrom })

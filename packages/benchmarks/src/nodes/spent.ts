@@ -18,8 +18,8 @@ export interface Spent {
 }
 
 /**
- * Measures the cost of a fleet and its server: of the nodes from the start of `prepare`, of the server from its end,
- * and of both until `done` resolves.
+ * Measures the cost of a fleet and its server. The measurement of the nodes begins with `prepare`, and the measurement of the
+ * server when `prepare` has ended. Both measurements end when `done` resolves.
  */
 export async function spentUntil(
   fleet: Fleet,

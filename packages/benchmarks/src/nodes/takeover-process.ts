@@ -20,7 +20,7 @@ export interface Start {
   readonly job: string
   readonly node: string
   readonly attempt: number
-  /** Time of the call, in epoch milliseconds. */
+  /** Time at which the handler was called, in epoch milliseconds. */
   readonly at: number
 }
 

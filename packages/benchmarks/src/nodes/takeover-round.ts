@@ -80,8 +80,8 @@ export class TakeoverRound {
   }
 
   /**
-   * Kills the nodes. Returns a promise for each kill, which resolves to the ms until the next attempt of the killed
-   * task.
+   * Kills the nodes. Returns a promise for each kill. The promise resolves to the ms from the kill to the next attempt of the
+   * task that the killed node ran.
    */
   async #kill(): Promise<readonly Promise<number>[]> {
     const killed: Promise<number>[] = []

@@ -3,7 +3,7 @@ import { startPostgres } from '@jobistemer/test-servers'
 import { latenessRow, measureLateness } from '../lateness-round.ts'
 import type { Suite } from '../suite.ts'
 
-/** Measures how late jobs start on PostgreSQL when 1,000 are due at once. */
+/** Measures how late jobs start on PostgreSQL when 1,000 jobs are due at the same instant. */
 export const postgresLatenessSuite: Suite = {
   name: 'postgres-lateness',
   title: 'Lateness of 1,000 jobs on PostgreSQL that are due every second',

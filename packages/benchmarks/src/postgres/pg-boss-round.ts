@@ -4,7 +4,7 @@ export interface QueueLoad {
   readonly url: string
   /** A schema that only this round uses. */
   readonly schema: string
-  /** Number of jobs, and number of concurrent jobs. */
+  /** `count`: number of jobs. `width`: number of jobs that run at once. */
   readonly count: number
   readonly width: number
 }

@@ -70,7 +70,8 @@ export async function measureBullmqLateness(
     measuring = false
     return lateness
   } finally {
-    // Pauses the worker before closing it, because jobs in progress would report a lost connection.
+    // Pauses the worker before closing it. Otherwise the BullMQ jobs in progress would report that the worker's connection was
+    // closed.
     await worker.pause()
     await worker.close()
     await queue.obliterate({ force: true })

@@ -4,7 +4,7 @@ import { latenessRow, measureLateness } from '../lateness-round.ts'
 import type { Suite } from '../suite.ts'
 import { measureBullmqLateness } from './bullmq-rounds.ts'
 
-/** Measures how late jobs start when 1,000 are due at once, compared with BullMQ's job schedulers. */
+/** Measures how late jobs start when 1,000 jobs are due at the same instant, compared with BullMQ's job schedulers. */
 export const latenessSuite: Suite = {
   name: 'lateness',
   title: 'Lateness of 1,000 jobs that are due every second',

@@ -8,7 +8,7 @@ import { inFlight } from '../in-flight.ts'
 import { Meter, type Server, type UnitCost, unitCost } from './meter.ts'
 
 export interface RequestLoad {
-  /** Number of requests, and number of concurrent requests. */
+  /** `count`: number of requests. `width`: number of requests that are in progress at once. */
   readonly count: number
   readonly width: number
   readonly concurrency: number

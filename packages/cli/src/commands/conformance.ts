@@ -156,7 +156,7 @@ async function adapterOf(path: string, { io }: Context): Promise<Subject> {
   return { place: path, open, capabilities, skip: module.skip ?? [], ground: null }
 }
 
-/** Converts an error of an adapter module to a CliError. Errors of this program and of storages keep their code. */
+/** Throws the error of an adapter module as a CliError. Errors of this program and of storages keep their code. */
 function throwOf(path: string, cause: unknown): never {
   if (cause instanceof CliError || JobistemerError.isInstance(cause)) throw cause
   throw new CliError({

@@ -50,7 +50,8 @@ export const doctor: Command = {
     let examined = { jobs: 0, nodes: 0, isPartial: false }
     let code: number
     const inspecting = context.session.inspection()
-    // Ignores an error of the inspection, because opening the storage fails for the same reason.
+    // Ignores an error of the inspection, because the doctor reports the error of opening the storage, which has the same
+    // cause.
     const inspected = inspecting.catch(() => null)
     try {
       const [storage, client, clock, postgres] = await Promise.all([

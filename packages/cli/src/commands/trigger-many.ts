@@ -70,7 +70,7 @@ async function triggered(
     try {
       return { accepted, results: accepted.length === 0 ? [] : await send(accepted) }
     } catch (error) {
-      const index = error instanceof JobistemerError ? /^items\[(\d+)\]/.exec(error.field ?? '')?.[1] : undefined
+      const index = JobistemerError.isInstance(error) ? /^items\[(\d+)\]/.exec(error.field ?? '')?.[1] : undefined
       if (index === undefined) throw error
       failed.push(failureOf(accepted[Number(index)] as Line, error as JobistemerError))
       accepted = accepted.filter((_, other) => other !== Number(index))

@@ -6,8 +6,9 @@ import { CliError } from '../cli-error.ts'
 export type OpenWorld = () => StorageWorld | Promise<StorageWorld>
 
 /**
- * Wraps `open` so that conformance cases never change existing data. The wrapper checks that the test database is
- * empty: at the first connection, or else at its disposal. If the database was not empty, `dispose` does not remove it.
+ * Wraps `open` so that conformance cases never change existing data. The wrapper checks that the test database is empty when a
+ * case first connects. If a case never connects, the wrapper checks this in `dispose`. `dispose` does not remove a database
+ * that was not empty.
  */
 export function guardedWorlds(open: OpenWorld): OpenWorld {
   return async () => {

@@ -4,7 +4,7 @@
  */
 export type Severity = 'error' | 'warning' | 'info'
 
-/** A finding of a check of `doctor`. */
+/** One fact that a check of `doctor` reports, with the advice for the user. */
 export interface Finding {
   /** The stable code of the finding, in capital letters. */
   readonly code: string

@@ -114,8 +114,8 @@ async function offsetOf(storage: Storage, clock: Clock): Promise<number | null> 
   const before = clock.monotonic()
   const askedAt = clock.now()
   const answer = await storage.serverTime()
-  // The storage read its clock at an unknown instant between the call and the answer. The offset for the middle of this
-  // interval has half the maximum error of the offset for its start or end.
+  // The storage read its clock at an unknown instant between the call and the answer. So the offset refers to the middle of
+  // this interval, and its error is at most half the length of the interval.
   return Math.round(askedAt + (clock.monotonic() - before) / 2 - answer)
 }
 

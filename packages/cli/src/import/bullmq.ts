@@ -30,9 +30,11 @@ interface Scheduler {
   readonly every: number | null
   readonly tz: string | null
   readonly startMs: number | null
-  /** The end of the scheduler; `Infinity` if it has no end. */
+  /** The instant at which BullMQ's job scheduler ends; `Infinity` if it has no end. */
   readonly endMs: number
-  /** Number of jobs that the scheduler still creates, including the job at `nextMs`. `Infinity` without a limit. */
+  /**
+   * Number of jobs that BullMQ's job scheduler will still create, including the job at `nextMs`. `Infinity` without a limit.
+   */
   readonly left: number
   readonly data: unknown
   readonly options: JobOptions
@@ -129,7 +131,7 @@ async function queuesOf(redis: RedisReader, { prefix, queues }: BullmqOptions): 
   throw new CliError({ code: 'SOURCE_EMPTY', message, field, remedy })
 }
 
-/** Reads the schedulers and waiting jobs of one queue. */
+/** Reads the job schedulers and the waiting jobs of one BullMQ queue. */
 class QueueReader {
   readonly #redis: RedisReader
   readonly #queue: string
@@ -143,7 +145,10 @@ class QueueReader {
     this.#notes = notes
   }
 
-  /** Returns one job for the queue's requests, and one job for each scheduler of the queue. */
+  /**
+   * Returns one Jobistemer job for the requests of the BullMQ queue, and one for each of the queue's job schedulers, which are
+   * BullMQ's repetition rules.
+   */
   async jobs(context: ImportContext): Promise<readonly ImportedJob[]> {
     const origin = `queue ${this.#queue}`
     const settings = await this.#limits(origin)
@@ -158,7 +163,7 @@ class QueueReader {
     return [own, ...(await Promise.all(scheduled))]
   }
 
-  /** Returns the limits of the queue as settings of each of its jobs. */
+  /** Converts the limits of the BullMQ queue to settings, which every imported job of this queue gets. */
   async #limits(origin: string): Promise<JobSettingsInput> {
     const meta = await this.#redis.hgetall(`${this.#base}:meta`)
     const [most, limit, interval] = [Number(meta.concurrency ?? 0), Number(meta.max ?? 0), Number(meta.duration ?? 0)]
@@ -177,8 +182,8 @@ class QueueReader {
   }
 
   /**
-   * Yields a request for each waiting job of the queue, and for each scheduler slot before the cut-over that has no
-   * BullMQ job yet.
+   * Yields a request for each waiting job of the BullMQ queue. Also yields a request for each slot of a BullMQ job scheduler
+   * before the cut-over for which BullMQ has not created a job yet.
    */
   async *requests(context: CutOverContext): AsyncGenerator<ImportedRequest> {
     if ((await this.#redis.hexists(`${this.#base}:meta`, 'paused')) === 0) {
@@ -194,7 +199,7 @@ class QueueReader {
       const requests = page.map(([id, dueMs]) => this.#requestOf(id, dueMs, context.cutOver))
       for (const request of await Promise.all(requests)) if (request !== null) yield request
     }
-    // Discards the notes about the schedulers, because the method `jobs` has already reported these notes.
+    // Discards the notes about BullMQ's job schedulers, because the method `jobs` has already reported these notes.
     const schedulers = await this.#schedulers({ leftOut: () => undefined, differs: () => undefined })
     for (const scheduler of schedulers) yield* this.#unmadeSlots(scheduler, context)
   }
@@ -205,8 +210,8 @@ class QueueReader {
     for (const [id, nextMs] of pairs(await this.#redis.zrange(key, 0, -1, 'WITHSCORES'))) {
       const origin = `queue ${this.#queue}, scheduler ${id}`
       const hash = await this.#redis.hgetall(`${key}:${id}`)
-      // A job scheduler keeps its data in its own hash. A repeatable job of BullMQ 5 and earlier keeps its data only in
-      // the hash of its next job.
+      // A job scheduler of BullMQ keeps its data in its own hash. A repeatable job of BullMQ 5 and earlier keeps its data only
+      // in the hash of the next job that it has created.
       const source: JobHash = hash.ic === undefined ? await this.#nextOfLegacy(id, nextMs) : hash
       if (source.name === undefined) notes.differs(origin, 'BullMQ has no next job of it, so its data are unknown.')
       const options = jsonOf<JobOptions>(source.opts, `${key}:${id}`) ?? {}
@@ -278,11 +283,11 @@ class QueueReader {
     }
   }
 
-  /** Returns the ids of the waiting jobs, oldest first, each with its due instant if the job is delayed. */
+  /** Returns the ids of the waiting BullMQ jobs, oldest first, each with its due instant if the job is delayed. */
   async #pending(): Promise<ReadonlyMap<string, number | null>> {
     const pending = new Map<string, number | null>()
-    // Reads the sets and lists in the order in which workers move due jobs between them, so that no job is missed. Each
-    // call reads a whole set, because positions in the set change.
+    // Reads the sets and lists in the order in which workers move due jobs between them, so that the importer overlooks no job.
+    // Each call reads a whole set, because positions in the set change.
     for (const [id, score] of pairs(await this.#redis.zrange(`${this.#base}:delayed`, 0, -1, 'WITHSCORES'))) {
       pending.set(id, Math.floor(score / 0x1000))
     }
@@ -324,7 +329,7 @@ class QueueReader {
   }
 
   /**
-   * Yields the scheduler's slots between its next BullMQ job and the cut-over. BullMQ creates only one job ahead, so
+   * Yields the slots of a BullMQ job scheduler from its next BullMQ job to the cut-over. BullMQ creates only one job ahead, so
    * these slots have no job yet.
    */
   async *#unmadeSlots(scheduler: Scheduler, context: CutOverContext): AsyncGenerator<ImportedRequest> {
@@ -374,7 +379,7 @@ function isoOf(ms: number): string {
   return new Date(ms).toISOString()
 }
 
-/** Returns the last instant of a scheduler, or `Infinity` if the scheduler has neither an end nor a limit. */
+/** Returns the last instant of a BullMQ job scheduler, or `Infinity` if it has neither an end nor a limit. */
 async function endOf(scheduler: Scheduler, schedule: SerializedSchedule, cwd: string): Promise<number> {
   const { endMs, left, nextMs, every } = scheduler
   if (!Number.isFinite(left)) return endMs

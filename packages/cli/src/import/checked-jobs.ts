@@ -5,7 +5,7 @@ import { scheduleOf } from './schedule-of.ts'
 
 /** An imported job whose definition `plan` and `apply` accept. */
 export interface CheckedJob extends ImportedJob {
-  /** The schedule without the window that begins at the cut-over, for comparisons. `null` if the job runs on request only. */
+  /** The schedule for comparisons: it lacks the window that begins at the cut-over. `null` if the job runs on request only. */
   readonly checked: Schedule | null
 }
 
@@ -40,7 +40,7 @@ export async function checkJobs(
       names.add(job.name)
       checked.push({ ...job, schedule: started, checked: schedule })
     } catch (error) {
-      if (!(error instanceof JobistemerError)) throw error
+      if (!JobistemerError.isInstance(error)) throw error
       leaveOut(`Jobistemer refuses it: ${error.message}`)
     }
   }

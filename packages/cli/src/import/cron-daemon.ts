@@ -62,9 +62,10 @@ function readField(field: string, min: number, max: number, names: readonly stri
 }
 
 /**
- * Returns the instants after `afterMs` at which a cron daemon starts a line. The algorithm is from Vixie's cron: each
- * minute, the daemon compares the line with the local time. After a jump ahead, the daemon immediately runs lines with
- * skipped fixed times. After a jump back, the daemon does not repeat lines with fixed times.
+ * Returns the instants after `afterMs` at which a cron daemon runs the command of a crontab line. The algorithm is from Vixie's
+ * cron: each minute, the daemon compares the line with the local time. If the clock jumps ahead over a fixed time of the line,
+ * the daemon runs the command immediately after the jump. After a jump back, the daemon does not run the command again at a
+ * fixed time.
  */
 export function* cronInstants(line: CronLine, timezone: string, afterMs: number): Generator<number, void> {
   for (let start = afterMs; ; start += 366 * dayMs) {

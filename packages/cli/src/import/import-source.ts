@@ -22,8 +22,8 @@ export interface ImportedJob {
 export interface ImportNote {
   readonly origin: string
   /**
-   * `left_out`: the output lacks the job, setting or request that the note describes. `differs`: the output contains
-   * it, but Jobistemer treats it differently.
+   * `left_out`: the output lacks the job, setting or request that the note describes. `differs`: the output contains this job,
+   * setting or request, but Jobistemer treats it differently.
    */
   readonly kind: 'left_out' | 'differs'
   /** The text of the note, one or two sentences. */
@@ -81,8 +81,8 @@ export type ImportedRequest = Pick<TriggerItem, 'key' | 'data' | 'priority' | 'o
 }
 
 /**
- * A system from which `jobistemer import` reads jobs. No method changes the system. The path of a module with an
- * `ImportSource` as its default export is also a valid source.
+ * A system from which `jobistemer import` reads jobs. No method changes the system. The command also accepts the path of a
+ * module whose default export is an `ImportSource`.
  */
 export interface ImportSource {
   /** The name of the source for people, such as `BullMQ`. */

@@ -64,7 +64,7 @@ interface Boss {
   previewSchedule(cron: string, options: { readonly tz: string; readonly from: Date; readonly count: number }): Date[]
 }
 
-/** The queue in which pg-boss keeps scheduled occurrences until it converts them to jobs. */
+/** The pg-boss queue that holds one entry for each due instant of a schedule, until pg-boss converts the entry to a job. */
 const occurrenceQueue = '__pgboss__send-it'
 const pageSize = 1000
 /**
@@ -272,8 +272,8 @@ function* previewed(boss: Boss, cron: string, tz: string, afterMs: number): Gene
       list = boss.previewSchedule(cron, { tz, from, count })
       count = Math.min(2 * count, mostPreviewed)
     } catch {
-      // pg-boss throws if it finds fewer than `count` instants, or if the search takes 1 s. The expression itself is
-      // valid. So if a call for a single instant throws, the expression has no further instant.
+      // pg-boss throws if it finds fewer than `count` instants, or if the search takes 1 s. pg-boss accepted the expression
+      // when it stored the schedule. So if a call for a single instant throws, the expression has no further instant.
       if (count === 1) return
       count = 1
       continue
@@ -374,7 +374,7 @@ function requestOf(
   queues: readonly string[] | undefined,
   notes: ImportNotes,
 ): ImportedRequest | null {
-  // An occurrence that pg-boss has not yet converted to a job refers to its schedule, which holds the data.
+  // An entry that pg-boss has not yet converted to a job refers to its schedule, which holds the data.
   const occurrence =
     name === occurrenceQueue ? (data as Pick<ScheduleRow, 'name' | 'data'> & { readonly key?: string }) : null
   const queue = occurrence?.name ?? name

@@ -42,7 +42,7 @@ export async function printRuns({ out, times, now }: Context, runs: readonly Lis
   )
 }
 
-/** Returns the duration of a run as text. For a run in progress, it is the time since its start. */
+/** Returns the duration of a run as text. For a run in progress, returns the time since its start. */
 export function tookOf({ startedAt, finishedAt, state }: Occurrence, now: number): string {
   if (startedAt === null || (finishedAt === null && state !== 'running')) return ''
   return duration(Math.max(0, (finishedAt?.getTime() ?? now) - startedAt.getTime()))

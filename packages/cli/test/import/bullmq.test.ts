@@ -90,7 +90,7 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import from the libra
       cwd: process.cwd(),
     })
 
-  it('writes schedulers and queues as jobs that plan and apply accept, and writes nothing to Redis', async () => {
+  it('writes the job schedulers and queues of the library as jobs that plan and apply accept, and writes nothing to Redis', async () => {
     const before = await contentOf(admin)
     const folder = scratch.folder()
     const file = join(folder, 'jobs.json')
@@ -143,7 +143,7 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import from the libra
     expect(await contentOf(admin)).toBe(before)
   })
 
-  it('writes no requests until the queue is paused, and then writes each waiting job once', async () => {
+  it('writes no requests until the BullMQ queue is paused, and then writes one request for each waiting BullMQ job', async () => {
     const cutOver = new Date().toISOString()
     const folder = scratch.folder()
     const file = join(folder, 'waiting.ndjson')
@@ -183,7 +183,8 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import from the libra
       (later?.timestamp as number) + 3_600_000,
     )
 
-    // The importer may crash at any request. Each repeated import creates only the missing runs.
+    // A crash may interrupt `trigger-many` after any request. So this test first triggers two requests, and then all requests:
+    // the second call creates only the missing runs.
     const place = ['-s', 'sqlite:jobs.db', '--owner', 'moved']
     const storage = sqliteStorage({ file: join(folder, 'jobs.db') })
     await ask('--output', join(folder, 'jobs.json'))

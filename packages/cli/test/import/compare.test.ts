@@ -165,7 +165,7 @@ it(
   limitMs,
 )
 
-it('a comparison ends at once when the user interrupts it', async () => {
+it('a comparison by jobistemer import --compare ends at once when the user interrupts the command', async () => {
   const interruption = new AbortController()
   const schedule = cron('* * * * *')
   const job: CheckedJob = {

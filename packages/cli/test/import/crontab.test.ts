@@ -190,7 +190,7 @@ it.each([
   [['./source.mjs'], 'INVALID_SOURCE', 'SOURCE'],
   [['crontab', 'zone'], 'ok', ''],
 ])(
-  'jobistemer import %j ends with the code %s, and an error names the field and a remedy',
+  'jobistemer import %j exits with the code %s, and its error names the field and a remedy',
   async (argv, code, field) => {
     const folder = scratch.folder()
     writeFileSync(join(folder, 'tab'), '0 1 * * * a\n')
@@ -218,7 +218,7 @@ it('jobistemer import --output does not overwrite an existing file', async () =>
   expect(readFileSync(join(folder, 'jobs.ts'), 'utf8')).toBe(written)
 })
 
-it('trigger-many reports the line number of a request without a key, and exits with 1 for a missing job', async () => {
+it('trigger-many reports the line number of a request without a key, and exits with 1 if a requested job does not exist', async () => {
   const { place, folder } = await scratch.ledger()
   const ask = (file: string) => runCli(['trigger-many', file, '-s', place, '--json'], { cwd: folder, now })
   writeFileSync(join(folder, 'bad'), '{"job":"import","key":"x"}\n\n{"job":"import"}\n')

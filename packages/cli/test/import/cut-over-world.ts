@@ -17,7 +17,7 @@ export interface Run {
   readonly what: string
 }
 
-/** A source that runs jobs, and Jobistemer on an SQLite file, for a tested cut-over. */
+/** The environment in which a cut-over is tested: a source that runs jobs, and Jobistemer on an SQLite file. */
 export interface CutOverWorld {
   readonly folder: string
   /** The runs of the source and of Jobistemer, in order of time. */

@@ -24,8 +24,8 @@ import {
 } from './cut-over-world.ts'
 
 /**
- * Duration of each test in seconds, with the cut-over in the middle. `JOBISTEMER_CUT_OVER_SECONDS` overrides the
- * default.
+ * Duration of each test in seconds, with the cut-over in the middle. `JOBISTEMER_CUT_OVER_SECONDS` sets another duration than
+ * the default.
  */
 const seconds = Number(process.env.JOBISTEMER_CUT_OVER_SECONDS ?? (isThorough ? 45 : 8))
 const isFull = isThorough || seconds > 60

@@ -82,7 +82,7 @@ it('node-cron schedules are imported as jobs, except schedules that restrict bot
   })
 })
 
-it('croner schedules with Quartz weekdays, with a start and an end, or with a single date are imported as jobs', async () => {
+it('croner schedules with Quartz weekdays, with a start and an end, or for a single date are imported as jobs', async () => {
   const { jobs, notes, comparisons } = await imported(
     `export default fromCroner([
     { name: 'quartz', expression: '0 9 * * 2-6', options: { timezone: 'UTC', alternativeWeekdays: true, protect: true } },

@@ -23,8 +23,8 @@ import type {
 } from './settings.ts'
 
 /**
- * Merges levels of settings into the effective settings of a job: defaults → scheduler → job → trigger. A later level overrides
- * earlier levels.
+ * Merges levels of settings into the effective settings of a job: defaults → scheduler → job → trigger. If several levels set
+ * the same setting, the last of these levels decides.
  */
 export function resolveJobSettings(...levels: readonly JobOverrides[]): JobSettings {
   if (levels.every(isEmpty)) return defaultSettings
@@ -32,9 +32,9 @@ export function resolveJobSettings(...levels: readonly JobOverrides[]): JobSetti
 }
 
 /**
- * Merges levels of settings for a job, whose default overlap policy depends on its schedule. A job without a schedule
- * runs every request: its default is `allow`. If `maxConcurrency` or `startRate` is set, its default is `queue`,
- * because `allow` does not support these limits.
+ * Merges levels of settings for a job, whose default overlap policy depends on its schedule. A job without a schedule runs
+ * every request, so the job's default is `allow`. If `maxConcurrency` or `startRate` is set, the default is `queue`, because
+ * `allow` does not support these limits.
  */
 export function resolveScheduledSettings(
   { isOnRequest }: { readonly isOnRequest: boolean },
@@ -124,9 +124,12 @@ const taskSettings: Readonly<Record<keyof TaskSettingsInput, Setting>> = {
 }
 
 const jobSettings: Readonly<Record<keyof JobSettingsInput, Setting>> = {
-  ...taskSettings,
   taskExecutionMode: setting('taskExecutionMode', 'sequential', choice(['sequential', 'parallel'])),
+  failureStrategy: taskSettings.failureStrategy,
+  retryPolicy: taskSettings.retryPolicy,
   executionTimeout: setting('executionTimeoutMs', 3_600_000, duration({ min: 1 })),
+  taskTimeout: taskSettings.taskTimeout,
+  keepLogs: taskSettings.keepLogs,
   overlapPolicy: setting('overlapPolicy', 'skip', choice(['skip', 'queue', 'queue_one', 'allow', 'cancel_running'])),
   maxQueued: setting('maxQueued', 100_000, integer(1, 1_000_000)),
   maxConcurrency: setting('maxConcurrency', 1, integer(1, 1000)),

@@ -5,7 +5,7 @@ import { longestReadable, rememberedValues } from '../tuning.ts'
 // zone can be spelled in many ways.
 const knownTimezones = new Set<string>()
 
-/** Checks that a time zone is one that this runtime knows. @throws JobistemerError `INVALID_TIMEZONE` */
+/** Checks that this runtime knows a time zone. @throws JobistemerError `INVALID_TIMEZONE` */
 export function readTimezone(input: string, field: string): string {
   if (knownTimezones.has(input)) return input
   try {

@@ -70,8 +70,8 @@ export function readOptionalFunction<T>(value: T, field: string): T {
 }
 
 /**
- * Returns the value, or `otherwise` if the value is `undefined`. Returns `null` unchanged, so that the later check of its
- * type rejects it.
+ * Returns the value, or `otherwise` if the value is `undefined`. Returns `null` unchanged, so that the caller's type check
+ * rejects it.
  */
 export function orDefault<T>(value: T | undefined, otherwise: T): T {
   return value === undefined ? otherwise : value
@@ -140,8 +140,8 @@ export function readDescription(value: unknown, field: string): string {
 }
 
 /**
- * Returns false for a text with half a surrogate pair. UTF-8 has no form for such halves, so ids of different texts would be
- * equal.
+ * Returns false for a text with half of a surrogate pair. UTF-8 cannot represent such a half, so different texts could have
+ * equal ids.
  */
 export function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text)

@@ -1,7 +1,7 @@
 import type { DurationInput } from '../duration.ts'
 import type { OverlapPolicy, StartRate } from '../storage/job-record.ts'
 
-/** Whether the tasks of a job run one after another, in their order, or all at once. */
+/** Whether the tasks of a job run one after another, in their order, or at the same time. */
 export type TaskExecutionMode = 'sequential' | 'parallel'
 
 /**
@@ -55,14 +55,12 @@ export interface RetryPolicyInput {
 /** A retry policy that is defined in code, so that it can hold a function. */
 export interface RetryPolicyInCode extends RetryPolicyInput {
   /**
-   * The node calls this function after an attempt that failed or timed out, if a retry would follow. `false` ends the task at
-   * once. The function is synchronous. If `retryIf` throws or returns a promise, the node logs an error, emits `hook.failed`,
-   * and retries the task.
+   * Decides whether a retry follows an attempt that failed or timed out: `false` ends the task, although its policy has a retry
+   * left. If the function throws or returns a promise, the node logs an error, emits `hook.failed`, and retries the task.
    *
-   * The function is code, as `run` is: the storage does not keep the function, and an `update` of the policy leaves the
-   * function in force. `retryIf` is not accepted in `defaults`, `update` and `overrides`, and not in tasks that name a
-   * `handler`. `retryIf` gets the errors of isolated tasks with `name`, `message`, `code`, `stack` and `cause`, but without
-   * their class.
+   * The storage does not keep this function, and an `update` of the policy leaves it in force. `defaults`, `update`,
+   * `overrides` and tasks that name a `handler` cannot contain it. For an isolated task, the function gets the `name`,
+   * `message`, `code`, `stack` and `cause` of the error, but not the error's class.
    */
   retryIf?(error: unknown): boolean
 }
@@ -76,8 +74,8 @@ export type RecoveryStrategyInput =
   /** No missed slot runs; the node records all of them as missed. */
   | 'mark_as_missed'
   /**
-   * One run, at the last missed slot, covers all missed slots; `context.span` holds the first, the last and the number of the
-   * covered slots. Slots that were canceled ahead do not count.
+   * One run, at the last missed slot, covers all missed slots. `context.span` holds the first and the last of these slots, and
+   * their number without the slots that were canceled ahead.
    */
   | 'compressed'
   /** The last `maxOccurrences` slots that are not older than `maxAge` run. At least one bound is required. */
@@ -121,7 +119,7 @@ export interface TaskSettingsInput {
 
 /** Settings of a job. A scheduler takes the same settings as defaults for its jobs. */
 export interface JobSettingsInput extends TaskSettingsInput {
-  /** Whether the tasks of the job run one after another or all at once. Default `sequential`. */
+  /** Whether the tasks of the job run one after another or at the same time. Default `sequential`. */
   readonly taskExecutionMode?: TaskExecutionMode
   /** Maximum duration of an occurrence, from its claim. Default 1 h. */
   readonly executionTimeout?: DurationInput
@@ -142,14 +140,14 @@ export interface JobSettingsInput extends TaskSettingsInput {
    */
   readonly maxConcurrency?: number
   /**
-   * How often runs of the job may start, on all nodes together. Due runs above this rate wait in their order; no run is
-   * dropped. Applies under `skip`, `queue` and `queue_one`. Default `unlimited`.
+   * How often runs of the job may start, on all nodes together. Due runs above this rate wait in their order, and none is
+   * skipped because of the rate. Applies under `skip`, `queue` and `queue_one`. Default `unlimited`.
    */
   readonly startRate?: StartRateInput | 'unlimited'
   /**
    * Priority of the job's runs among the waiting runs of all jobs: an integer from -10 to 10. **A higher number runs earlier.**
-   * Each level counts as one hour of waiting, so a run of low priority does not starve. A run keeps the priority that it had at
-   * its creation. Default 0.
+   * A run with one level more starts before runs that are up to one hour older. So a run of low priority does not starve. A run
+   * keeps the priority that it had at its creation. Default 0.
    */
   readonly priority?: number
   /** Which missed slots of the job still run. Default `execute_last`. */
@@ -163,7 +161,7 @@ export interface JobSettingsInput extends TaskSettingsInput {
   readonly onInterrupted?: InterruptionStrategy
   /**
    * How many times nodes rescue an occurrence under `onInterrupted: 'retry'`. After that the occurrence fails. A hand-back by a
-   * shutdown does not count as a rescue. Default 3.
+   * shutdown is no rescue. Default 3.
    */
   readonly maxRescues?: number
   /**
@@ -178,10 +176,9 @@ export interface JobSettingsInput extends TaskSettingsInput {
    */
   readonly retention?: RetentionInput
   /**
-   * Time without a `completed` run after which the job is silent, whatever the reason. A living node then emits
-   * `job.silent`, logs an error, and raises the gauge `scheduler_jobs_silent`. The time counts from the last success,
-   * or from a later storing, change or resume of the job. Time during a pause does not count. At least 1 s. Default
-   * `never`.
+   * Time without a `completed` run after which the job is silent, whatever the reason. A living node then emits `job.silent`,
+   * logs an error, and raises the gauge `scheduler_jobs_silent`. The time begins with the last success, or with a later
+   * storing, change or resume of the job, and excludes pauses. At least 1 s. Default `never`.
    */
   readonly alertAfter?: DurationInput | 'never'
   /** IANA time zone of schedules that name no time zone. Default `UTC`. */
@@ -221,7 +218,10 @@ export interface KeepLogs {
   readonly lines: number
 }
 
-/** The effective settings of a task. */
+/**
+ * The effective settings of a task: the task's own settings, completed by those of its job and its scheduler, and by the
+ * defaults.
+ */
 export interface TaskSettings {
   /** What the failure of the task means for the other tasks of the occurrence. */
   readonly failureStrategy: FailureStrategy
@@ -244,9 +244,9 @@ export interface StartRateInput {
   readonly interval: DurationInput
 }
 
-/** The effective settings of a job. */
+/** The effective settings of a job: the job's own settings, completed by those of its scheduler and by the defaults. */
 export interface JobSettings extends TaskSettings {
-  /** Whether the tasks of the job run one after another or all at once. */
+  /** Whether the tasks of the job run one after another or at the same time. */
   readonly taskExecutionMode: TaskExecutionMode
   /** Maximum duration of an occurrence from its claim, in ms. */
   readonly executionTimeoutMs: number
@@ -279,10 +279,10 @@ export interface JobSettings extends TaskSettings {
 }
 
 /**
- * The task settings that a scheduler, a job, a task or a trigger overrides, checked and in milliseconds. The storage keeps
- * settings in this form.
+ * The task settings that a scheduler, a job, a task or a trigger sets itself, after the check and with durations in ms. The
+ * storage keeps settings in this form.
  */
 export type TaskOverrides = Partial<TaskSettings>
 
-/** The job settings that a scheduler, a job or a trigger overrides, in the same form as {@link TaskOverrides}. */
+/** The job settings that a scheduler, a job or a trigger sets itself, in the same form as {@link TaskOverrides}. */
 export type JobOverrides = Partial<JobSettings>

@@ -18,7 +18,7 @@ import { lookMs } from '../tuning.ts'
 interface CallTimes {
   /** How long the call begins new runs. */
   readonly beginsForMs: number
-  /** How long active runs may continue after the call has stopped beginning new runs. */
+  /** How long runs in progress may continue after the call has stopped beginning new runs. */
   readonly graceMs: number
   /** How long the call waits for aborted handlers to end. */
   readonly abortGraceMs: number
@@ -67,7 +67,7 @@ export interface DueCall {
   readonly report: Promise<RunDueReport>
   /** Ends the call of `runDue` before its budget is used up. Resolves when the call has ended. */
   abort(): Promise<void>
-  /** Ends the call of `runDue` at once with this error. */
+  /** Ends the call of `runDue` without further waits. Its report rejects with this error. */
   fail(error: unknown): void
 }
 
@@ -104,7 +104,10 @@ export function callDue(
     end('aborted', 0, 0)
   }
 
-  /** Resolves when `work` is done or the call of `runDue` ends. After the end of the call, errors of `work` are ignored. */
+  /**
+   * Resolves when `work` is done or the call of `runDue` ends. This function ignores errors of `work` after the end of the
+   * call.
+   */
   async function orEnding(work: Promise<void>): Promise<void> {
     await Promise.race([work, ending])
     if (ended !== null) work.catch(() => undefined)
@@ -137,7 +140,8 @@ export function callDue(
   async function untilIdle(): Promise<void> {
     while (ended === null) {
       await launcher.launched()
-      // Recovery may count missed slots for minutes. The call claims and runs other work meanwhile.
+      // The recovery may need minutes to count many missed slots. The call of `runDue` claims and runs other work during that
+      // time.
       if (recovery.isAtWork) await agenda.endsWithin(recovery.settled(), longestWaitMs)
       const hasTaken = await claimer.claimed()
       if (pool.size > 0) {

@@ -500,8 +500,8 @@ export class Engine implements CallingNode {
     const calls = Promise.all(Array.from(this.#calls, (node) => node.#call?.abort()))
     await this.#endStart()
     for (const loop of this.#loops) void loop.stop()
-    // The node of a `runDue` call without active runs does not announce that it leaves, because its last heartbeat follows at
-    // once.
+    // The node of a `runDue` call without active runs does not announce that it leaves, because its last heartbeat follows
+    // immediately.
     if (this.#callOf === null || this.pool.size > 0) this.#heartbeats.leave()
     this.pool.drain(graceMs)
     const quiet = Promise.all([this.claimer.stop(), this.launcher.stop(), this.operations.answered()])
@@ -522,7 +522,9 @@ export class Engine implements CallingNode {
     this.#cleanUp()
   }
 
-  /** Ends a start in progress after its current storage call, or after `farewellMs` without an answer. */
+  /**
+   * If a start is in progress, waits for the answer to its current storage call, at most `farewellMs`, and then ends the start.
+   */
   async #endStart(): Promise<void> {
     const settled = this.#startSettled
     if (settled === null) return

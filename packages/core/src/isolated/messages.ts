@@ -102,8 +102,8 @@ export interface ParentLink {
   /** Calls `hear` with each message of the node. */
   listen(hear: (message: ToChild) => void): void
   /**
-   * Called when the last attempt has ended and its end was reported. Handles that the handler left open do not keep the child
-   * alive then.
+   * Called when the last attempt has ended and its end was reported. After this call, handles that the handler left open do not
+   * keep the child alive.
    */
   leave(): void
 }

@@ -73,8 +73,8 @@ class StartedProcess {
     })
     forked.on('message', (message) => post({ kind: 'heard', child: this.#child, message }))
     forked.on('error', (error) => {
-      // If the child has no process id, it could not be started. Otherwise a message could not be sent, for which Node.js
-      // also emits `error`.
+      // Node.js emits `error` in two cases. The child could not be started: then it has no process id. Or a message could not
+      // be sent to the child.
       if (pid === undefined) this.#couldNotStart(error)
     })
     forked.on('exit', (exitCode, signal) => {

@@ -31,8 +31,9 @@ export interface JobOptions extends JobSettingsInput {
   /** Name of the job, unique on its storage; 1 to 255 characters. The job's id derives from the name. */
   readonly name: string
   /**
-   * When the job runs. The job supplies what the schedule leaves open: its time zone, and the number for `H` in a cron
-   * expression. Without a schedule, the job runs only on triggers and replays. An explicit `undefined` is rejected.
+   * When the job runs. If the schedule names no time zone, the job's time zone applies. The job's name gives the number for `H`
+   * in a cron expression. Without a schedule, the job runs only on triggers and replays. `defineJob` rejects an explicit
+   * `undefined`.
    */
   readonly schedule?: Schedule
   /** How failed tasks are retried. Default: no retry. A task's own policy replaces the job's policy completely. */
@@ -105,13 +106,13 @@ export interface Job<Input = unknown> {
    */
   readonly schedule: Schedule
   /**
-   * The schedule before it was bound, if neither it nor the job names a time zone; otherwise `null`. The scheduler binds it
-   * again, with the scheduler's default time zone. Until then, `schedule` applies in `UTC`.
+   * The schedule without job name and time zone, if neither the schedule nor the job names a time zone; otherwise `null`. The
+   * scheduler binds this schedule again, with the scheduler's default time zone. Until then, `schedule` applies in `UTC`.
    */
   readonly unbound: UnboundSchedule | null
   /** The settings in the job's own definition, after their check. Durations are in milliseconds. */
   readonly overrides: JobOverrides
-  /** The tasks of the job, in their order. */
+  /** The tasks of the job, in the order of its definition. */
   readonly tasks: readonly JobTask[]
   /** The schema that checks the data of triggers and replays; `null` without a schema. */
   readonly payload: StandardSchema<Input, unknown> | null
@@ -205,8 +206,8 @@ export function defineJob<
 }
 
 /**
- * Returns the error for an explicit `schedule: undefined`, which may come from a misspelt variable. Without the error, the
- * job would never run by itself.
+ * Returns the error for an explicit `schedule: undefined`. A misspelt variable may be `undefined`, and would otherwise define a
+ * job that never runs on a schedule.
  */
 function missingSchedule(jobName: string): JobistemerError {
   return new JobistemerError('INVALID_SCHEDULE', {

@@ -154,7 +154,7 @@ export function assertModulesExist(runs: Iterable<((context: never) => unknown) 
   }
 }
 
-/** Yields the checked options of all isolated handlers among `runs`; skips other functions and `undefined`. */
+/** Yields the checked options of all isolated handlers among `runs`. Leaves out other functions and `undefined`. */
 export function* isolatedWorksOf(runs: Iterable<((context: never) => unknown) | undefined>): Generator<IsolatedWork> {
   for (const run of runs) {
     const work = run === undefined ? null : isolatedWorkOf(run)

@@ -67,7 +67,7 @@ export function contentOf(
     readonly nextAt: number | null
     /** The fingerprint to store. Default: the fingerprint of the definition. */
     readonly fingerprint?: string
-    /** Build, update, reason and actor, which the storage keeps inside the definition. */
+    /** The origin of the definition, which the storage keeps inside the definition: build, update, reason and actor. */
     readonly origin: DefinitionOrigin
   },
 ): JobContent {

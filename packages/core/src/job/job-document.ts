@@ -75,7 +75,10 @@ export function toJobDocument(
 /** An unreadable definition: it has no tasks, so no node runs it. */
 const unreadable: JobDocument = Object.freeze({ defaults: {}, settings: {}, tasks: [], isUnreadable: true })
 
-/** Reads a stored definition in the form that {@link toJobDocument} returns. A damaged definition becomes one without tasks. */
+/**
+ * Reads a stored definition in the form that {@link toJobDocument} returns. For a damaged definition, returns a definition
+ * without tasks.
+ */
 export function readJobDocument(stored: JsonObject): JobDocument {
   return isDefinition(stored) ? (stored as unknown as JobDocument) : unreadable
 }
@@ -92,8 +95,8 @@ export function priorityOf({ definition }: { readonly definition: JsonObject }):
 }
 
 /**
- * Returns how many milliseconds earlier the due slots of a stored job count in the order of waiting occurrences, because of
- * the job's priority. Negative for a priority below 0.
+ * Returns by how many milliseconds the priority of a stored job moves its due slots forward in the order of waiting
+ * occurrences. Negative for a priority below 0.
  */
 export function forwardMsOf(head: { readonly definition: JsonObject }): number {
   return priorityOf(head) * priorityStepMs

@@ -9,7 +9,7 @@ export type PayloadSchema<Input = unknown> = StandardSchema<Input, unknown>
 
 /** Checks that a value is a schema. @throws JobistemerError `INVALID_ARGUMENT` */
 export function readPayloadSchema<Input>(schema: PayloadSchema<Input>, field: string): PayloadSchema<Input> {
-  // Some libraries make schemas that are functions.
+  // Accept functions too, because some libraries make schemas that are functions.
   const isHolder = (typeof schema === 'object' && schema !== null) || typeof schema === 'function'
   const standard = isHolder ? schema['~standard'] : undefined
   if (standard?.version === 1 && typeof standard.validate === 'function') return schema
@@ -30,7 +30,7 @@ interface PayloadPlace {
 
 /**
  * Checks data by the schema, and returns the schema's output as JSON; `undefined` without output. Returns a promise only if the
- * schema does.
+ * schema returns one.
  * @throws JobistemerError `INVALID_PAYLOAD`; `INVALID_ARGUMENT`, `DATA_TOO_LARGE` for an output that JSON cannot keep
  */
 export function parsePayload(

@@ -24,7 +24,7 @@ export interface CoveredSpan {
   readonly from: Date
   /** The last missed slot. */
   readonly to: Date
-  /** Number of slots from `from` to `to`, both included. Slots that were canceled ahead do not count. */
+  /** Number of slots from `from` to `to`, both included. The number leaves out slots that were canceled ahead. */
   readonly count: number
 }
 
@@ -97,7 +97,7 @@ export interface OccurrenceContext<Input = JsonValue | undefined> {
   now(): Date
   /**
    * Asks the storage for the job's latest finished run whose instant lies before the instant of this run. Resolves with `null`
-   * if there is none.
+   * if the job has no such run.
    */
   previousRun(): Promise<PreviousRun | null>
 }
@@ -110,7 +110,7 @@ export interface TaskContext<Data = unknown, Input = JsonValue | undefined> exte
   readonly taskRunId: TaskRunId
   /** The id of this attempt. */
   readonly attemptId: AttemptId
-  /** Number of this attempt, from 1. An attempt that was handed back before its handler was called counts too. */
+  /** Number of this attempt, from 1. The number includes attempts that were handed back before their handler was called. */
   readonly attempt: number
   /** The task's own `data`, after a JSON round trip. */
   readonly data: Data
@@ -134,15 +134,15 @@ export interface TaskContext<Data = unknown, Input = JsonValue | undefined> exte
   /**
    * Ends the task in the handler's own transaction. The handler's writes and the end of the task commit or roll back together,
    * under this owner's fencing token. Call `complete` last, then commit, then return. `result` is the result of the task; the
-   * return value of the handler is ignored.
+   * engine ignores the return value of the handler.
    *
    * After the handler has ended, the stored record decides. If the record holds the completion, the task has completed, even if
    * the handler threw. Otherwise the attempt has failed (`TRANSACTION_NOT_COMMITTED`), and the retry policy applies. After a
    * rollback the handler may call `complete` again in another transaction. A call that rejects makes its transaction impossible
    * to commit, even if the handler ignores the error.
    * @throws JobistemerError `INVALID_TRANSACTION`, `TRANSACTION_NOT_SUPPORTED`; `OCCURRENCE_LOST` when another node has the
-   *   occurrence; the reason of `signal` if it has fired (`ABORTED`, `TASK_TIMEOUT` …); `ALREADY_COMPLETED`; `ATTEMPT_OVER`
-   *   after the handler has ended; `RESULT_NOT_SERIALISABLE`, `RESULT_TOO_LARGE`; the errors of the storage
+   * occurrence; the reason of `signal` if it has fired (`ABORTED`, `TASK_TIMEOUT` …); `ALREADY_COMPLETED`; `ATTEMPT_OVER` after
+   * the handler has ended; `RESULT_NOT_SERIALISABLE`, `RESULT_TOO_LARGE`; the errors of the storage
    */
   complete(transaction: unknown, result?: unknown): Promise<void>
   /**
@@ -153,16 +153,12 @@ export interface TaskContext<Data = unknown, Input = JsonValue | undefined> exte
 }
 
 /**
- * The context that the handler of an isolated task gets in its thread or process. The child sends log lines and progress to
- * the node; `sleep` and `previousRun` ask the node. Lines are cut after 1,000 characters. If the handler logs more than 500
- * lines per second, the child drops some lines.
+ * The context that the handler of an isolated task gets in its thread or process. The child sends log lines and progress to the
+ * node; `sleep` and `previousRun` ask the node. Lines are cut after 1,000 characters. If the handler logs more than 500 lines
+ * per second, the child leaves out some lines.
  *
- * @example
- *  // render.js
- * export default async function render({ data, signal, progress }: IsolatedTaskContext<{ page: string }>) {
- *   progress(0.5, 'layout')
- *   return { bytes: 4711 }
- * }
+ * @example // render.js export default async function render({ data, signal, progress }: IsolatedTaskContext<{ page: string }>)
+ * { progress(0.5, 'layout') return { bytes: 4711 } }
  */
 export type IsolatedTaskContext<Data = unknown, Input = JsonValue | undefined> = Omit<
   TaskContext<Data, Input>,
@@ -172,7 +168,7 @@ export type IsolatedTaskContext<Data = unknown, Input = JsonValue | undefined> =
 /** What `context.result` takes: the name of a task, with the type of the task's result. */
 export interface TaskReference<Result> {
   readonly name: string
-  /** Only the type of `run` counts here; `context.result` does not call it. */
+  /** `context.result` uses only the type of `run`, and does not call `run`. */
   run?(context: never): Result | Promise<Result>
 }
 
@@ -217,8 +213,8 @@ export interface IsolationOptions {
   readonly env?: Readonly<Record<string, string>>
   /**
    * How long the handler may take to stop after its signal has fired. Then the node kills the child of the handler. Default 5
-   * s. The node waits at most 5 s after the execution timeout and after the loss of the occurrence, because another node may
-   * then run it. The same applies after the node is isolated under `whileIsolated: 'abort'`.
+   * s. In three cases the node waits at most 5 s, because another node may then run the occurrence: after the execution
+   * timeout, after the loss of the occurrence, and after the node is isolated under `whileIsolated: 'abort'`.
    */
   readonly killAfter?: DurationInput
 }
@@ -233,8 +229,8 @@ export interface TaskDefinition<Data = unknown, Result = unknown, Input = JsonVa
   /** Name of the task, unique in its job; 1 to 255 characters. */
   readonly name: string
   /**
-   * Plain data for the handler. The data are part of the definition. Values that JSON would change (a `Date`, a `Map`, `NaN`)
-   * are rejected. Members that are `undefined` are left out.
+   * Plain data for the handler, as a part of the definition. The definition of the task rejects values that JSON would change
+   * (a `Date`, a `Map`, `NaN`), and leaves out members that are `undefined`.
    */
   readonly data?: Data
   /** How the node retries the task. Default: no retry. */
@@ -257,7 +253,7 @@ export interface RunnableTask<Data = unknown, Result = unknown> extends TaskDefi
   run(context: TaskContext<Jsonify<Data>>): Result | Promise<Result>
 }
 
-/** A function that runs tasks which name it as their `handler`. */
+/** A handler function. Tasks name the function in their member `handler`. */
 export type TaskHandler = (context: TaskContext<JsonValue | undefined>) => unknown
 
 /**

@@ -7,7 +7,7 @@ import { catchRejection } from '../rejection.ts'
 
 /** Tells {@link recordMetrics} about removals of jobs that no event reports. */
 export interface RecordedMetrics {
-  /** The node calls `removed` when it finds that a job was removed which this node did not hold. */
+  /** The node calls `removed` when it learns of the removal of a job that it did not hold. */
   removed(jobName: string): void
 }
 
@@ -78,8 +78,8 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
   })
   events.on('recovery.decided', ({ jobName: job, strategy, missed, toRun }) => {
     if (toRun > 0) count('scheduler_recovery_runs_total', { job, strategy }, toRun)
-    // Under `compressed`, one run covers all missed slots, so no slot counts as `missed`. Under other strategies, each missed
-    // slot without a run counts as `missed`.
+    // Under `compressed`, one run covers all missed slots, so this metric counts no slot as `missed`. Under other strategies,
+    // it counts each missed slot without a run as `missed`.
     const notRun = strategy === 'compressed' ? 0 : missed - toRun
     if (notRun > 0) count('scheduler_job_occurrences_total', { job, status: 'missed' }, notRun)
   })

@@ -88,7 +88,7 @@ export function readScheduleWindow(options: ScheduleOptions, timezone: string): 
 }
 
 /**
- * True for a string with neither `Z` nor an offset behind its time of day: its instant depends on a time zone. Strings of more
+ * True for a string with neither `Z` nor an offset after its time of day: its instant depends on a time zone. Strings of more
  * than 100 characters are no instants, nor are strings with a time zone in brackets and no offset.
  */
 export function isLocalTime(input: InstantInput): input is string {
@@ -118,7 +118,7 @@ export function registerScheduleType(type: ScheduleType): void {
   registered().set(type.name, type)
 }
 
-/** Returns the registered schedule type of this name, or `undefined`. */
+/** Returns the registered schedule type of this name; `undefined`: no type of this name is registered. */
 export function registeredScheduleType(name: string): ScheduleType | undefined {
   return registered().get(name)
 }

@@ -34,13 +34,13 @@ export abstract class WindowedSchedule implements Schedule {
   abstract toJSON(): SerializedSchedule
 
   /**
-   * Returns the first instant strictly after `afterMs`, in epoch milliseconds, whether or not it lies in the window. `null` if
-   * none follows.
+   * Returns the first instant strictly after `afterMs`, in epoch milliseconds. The instant may be outside the window: the base
+   * class leaves such instants out. `null`: no instant follows.
    */
   protected abstract nextAfter(afterMs: number): number | null
   /**
-   * Returns the last instant strictly before `beforeMs`, in epoch milliseconds, whether or not it lies in the window. `null` if
-   * none precedes.
+   * Returns the last instant strictly before `beforeMs`, in epoch milliseconds. The instant may be outside the window: the base
+   * class leaves such instants out. `null`: no instant precedes.
    */
   protected abstract previousBefore(beforeMs: number): number | null
 
@@ -69,8 +69,8 @@ export abstract class WindowedSchedule implements Schedule {
   }
 
   between(from: InstantInput, to: InstantInput): IterableIterator<Date> {
-    // Checks the instants before the generator begins. So a call of `between` with an invalid instant throws, and not the first
-    // step of the iteration.
+    // Check the instants here, before the generator begins. Otherwise an invalid instant would throw only at the first step of
+    // the iteration, and not in the call of `between`.
     return this.#walk(toInstantMs(from, 'from'), toInstantMs(to, 'to'))
   }
 

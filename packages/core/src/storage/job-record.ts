@@ -10,8 +10,8 @@ export interface OverlapRule {
   /** What happens to an occurrence that is due while earlier occurrences of the job are active. */
   readonly policy: OverlapPolicy
   /**
-   * Maximum number of queued occurrences under `queue`. If the queue is full, a slot is skipped with the reason `queue_full`,
-   * and a request is rejected.
+   * Maximum number of queued occurrences under `queue`. If the queue is full, the storage skips a slot with the reason
+   * `queue_full`, and rejects a request.
    */
   readonly maxQueued: number
   /**
@@ -33,7 +33,7 @@ export interface StartRate {
   /** Maximum number of starts in an interval; 1 to 100. */
   readonly limit: number
   /**
-   * Length of the interval, in milliseconds; at least 1. Two starts exactly `intervalMs` apart do not lie in one interval.
+   * Length of the interval, in milliseconds; at least 1. Two starts exactly `intervalMs` apart belong to different intervals.
    */
   readonly intervalMs: number
 }
@@ -52,14 +52,17 @@ export interface ScheduleSegment {
 export interface PauseRecord {
   /** Start of the pause, in epoch milliseconds. */
   readonly at: number
-  /** End of the pause, epoch milliseconds, exclusive. The end causes no write. Absent: the pause lasts until it is lifted. */
+  /**
+   * End of the pause, epoch milliseconds, exclusive. When the pause ends, no node writes a record. Absent: the pause lasts
+   * until a caller resumes the job.
+   */
   readonly until?: number
   readonly reason: string | null
   /** The actor that the caller named for the pause; `null` if the caller named none. */
   readonly actor: string | null
   /**
    * Set if a caller resumed the job with an actor or a reason. The record then only describes the end of the previous pause. It
-   * pauses nothing, because its `until` lies before all slots.
+   * pauses no slot, because its `until` is earlier than every slot.
    */
   readonly lifted?: {
     /** When the caller resumed the job, in epoch milliseconds. */
@@ -120,8 +123,8 @@ export interface JobRecord {
    */
   readonly nextAt: number | null
   /**
-   * Slots up to this instant were pruned and can never be created again; `null` before the first prune. The floor may lie after
-   * the watermark, and always lies before the next slot.
+   * Slots up to this instant were pruned and can never be created again; `null` before the first prune. The floor may be after
+   * the watermark, and is always before the next slot.
    */
   readonly pruneFloor: number | null
   /**
@@ -140,7 +143,10 @@ export interface JobRecord {
    */
   readonly starts?: readonly number[]
   readonly createdAt: number
-  /** When the definition, the pause or the deletion of the job last changed. An advance of the watermark does not count. */
+  /**
+   * When the definition, the pause or the deletion of the job last changed. An advance of the watermark does not change this
+   * instant.
+   */
   readonly changedAt: number
   /**
    * When the job was deleted; `null` if the job was not deleted. A deleted job is kept as a tombstone until its history is

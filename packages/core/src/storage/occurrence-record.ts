@@ -58,7 +58,7 @@ export function isFinal(state: OccurrenceState): state is FinalState {
 }
 
 /**
- * Addresses an occurrence. An adapter may find the occurrence by its id alone, or by those members that suit the layout of
+ * The address of an occurrence. An adapter may find the occurrence by its id alone, or by those members that suit the layout of
  * its data.
  */
 export interface OccurrenceAddress {
@@ -126,7 +126,7 @@ export interface OccurrenceDetails {
   readonly data?: JsonValue
   /** Set if the job's payload schema has already checked the data. */
   readonly isParsed?: true
-  /** Settings of this trigger, which override those of the job and the tasks. */
+  /** Settings of this trigger, which replace the settings of the job and the tasks for this run. */
   readonly overrides?: JsonObject
   /** The original that this occurrence replays. */
   readonly replayOf?: OccurrenceId
@@ -183,7 +183,7 @@ export type OccurrenceKind =
 
 /** The states of an attempt. All states but `waiting` and `running` are final. */
 export type AttemptState =
-  /** The attempt is a retry that is stored before it starts at `startedAt`, which may lie ahead. */
+  /** The attempt is a retry that starts at `startedAt`. The owner stores this attempt in advance. */
   | 'waiting'
   | 'running'
   | 'succeeded'
@@ -241,7 +241,7 @@ export interface LogLineRecord {
 export interface LogsRecord {
   /** The last lines of the attempt, in order. */
   readonly lines: readonly LogLineRecord[]
-  /** Number of earlier lines that were dropped. */
+  /** Number of earlier lines that the node left out, because of the size limits. */
   readonly dropped: number
 }
 
@@ -276,9 +276,9 @@ export type TaskRunState = 'running' | 'retrying' | 'completed' | 'failed' | 'ca
 
 /** Counts of attempts that the storage no longer keeps. */
 export interface OmittedAttempts {
-  /** Number of dropped attempts. */
+  /** Number of attempts that the storage no longer keeps. */
   readonly attempts: number
-  /** Number of dropped attempts that failed or timed out. */
+  /** Number of these attempts that failed or timed out. */
   readonly failures: number
 }
 
@@ -292,7 +292,10 @@ export interface TaskRunRecord {
    * than twenty attempts, the first five and the last fifteen are kept.
    */
   readonly attempts: readonly AttemptRecord[]
-  /** Counts of the attempts that were dropped between the first five and the last fifteen; absent if all attempts are kept. */
+  /**
+   * Counts of the attempts between the first five and the last fifteen, which the storage no longer keeps; absent if all
+   * attempts are kept.
+   */
   readonly omitted?: OmittedAttempts
   /** The result of the handler; absent without a result. */
   readonly result?: JsonValue
@@ -309,12 +312,16 @@ export interface CancelRequest {
   readonly actor: string | null
 }
 
-/** The record of an occurrence: its state, its history and its lock. All instants are epoch milliseconds. */
+/**
+ * The record of an occurrence: its state and its history, and the owner and token that protect the record from other writers.
+ * All instants are epoch milliseconds.
+ */
 export interface OccurrenceRecord extends OccurrenceAddress {
   readonly kind: OccurrenceKind
   readonly state: OccurrenceState
   /**
-   * Fencing token: 0 before the first claim, incremented by each claim. The token is valid only while the state is `running`.
+   * Fencing token: 0 before the first claim, incremented by each claim. The storage accepts the token only while the state is
+   * `running`.
    */
   readonly token: number
   /** Sequence number of the last `settle` that the storage accepted from the owner under this token; 0 after a claim. */

@@ -159,7 +159,7 @@ export function letGo(record: OccurrenceRecord, now: number): OccurrenceRecord {
   return { ...record, dueAt: Math.min(record.dueAt, now), reason: null }
 }
 
-/** Returns the record after an end that changes no task runs: any live state → a final state. */
+/** Returns the record of an occurrence that ends while its task runs stay as they are: any live state → a final state. */
 export function ended(
   record: OccurrenceRecord,
   state: FinalState,

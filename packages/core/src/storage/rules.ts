@@ -91,8 +91,8 @@ export function replacedJob(
 }
 
 /**
- * Returns whether a `replace` may take effect. Its next instant must lie after the prune floor: a `prune` may have raised the
- * floor since the sender read the head. `setBackTo` must lie before the watermark and before the next instant.
+ * Returns whether a `replace` may take effect. Its next instant must be after the prune floor: a `prune` may have raised the
+ * floor since the sender read the head. `setBackTo` must be before the watermark and before the next instant.
  */
 export function mayReplace(
   head: Pick<JobRecord, 'watermark' | 'pruneFloor'>,
@@ -164,14 +164,14 @@ function pickContent(content: JobContent): JobContent {
 
 // -------------------------------------------------------------------------------------------------------------- create
 
-/** The members of a job's head that the rules compare with a create item. */
+/** The members of a job's head that the rules compare with an item of `createOccurrences`. */
 export type HeadState = Pick<JobRecord, 'version' | 'watermark' | 'nextAt' | 'pruneFloor' | 'deletedAt'>
 
 /** The answers for an item that creates nothing. */
 export type CreateRefusal = Exclude<CreateAnswer, { readonly outcome: 'created' | 'exists' }>
 
 /**
- * Decides whether a create item is rejected, by the checks of the protocol in their order.
+ * Decides whether an item of `createOccurrences` is rejected, by the checks of the protocol in their order.
  *
  * @param head the job's head, tombstones included; `null` for a job without a head.
  * @param recordExists whether a record with the item's id is stored.
@@ -224,7 +224,7 @@ export function passesSlot(item: CreateItem, head: HeadState): item is CreateSlo
 
 /**
  * Returns whether an occurrence blocks its key for another request, see `CreateRequested.key`. An occurrence that a node has
- * started once does not count as waiting, even if the node handed it back.
+ * started once no longer blocks a key with the scope `waiting`, even if the node handed the occurrence back.
  */
 export function blocksKey(
   { state, token }: Pick<OccurrenceRecord, 'state' | 'token'>,
@@ -310,7 +310,7 @@ export interface OverlapSituation {
   readonly overlap: OverlapRule
   /** Whether the job is paused now, so that no occurrence of the job starts. */
   readonly paused: boolean
-  /** Whether the slot's instant lies in the pause, so that the slot is skipped. */
+  /** Whether the slot's instant is within the pause, so that the slot is skipped. */
   readonly slotPaused: boolean
   /**
    * True if the item has `runs` and is due, and the start rate of the job allows a start now. Under a start rate, false while
@@ -326,7 +326,7 @@ export interface OverlapSituation {
   /** Number of queued occurrences of the job. */
   readonly queued: number
   /**
-   * True if the job has superseded slots that this step could not cancel. These slots count as canceled, so the counts of
+   * True if the job has superseded slots that this step could not cancel. These slots will be canceled, so the numbers of
    * waiting occurrences are too high.
    */
   readonly superseded: boolean
@@ -369,9 +369,9 @@ const decisions = {
 
 /**
  * Returns whether an occurrence is delayed. A trigger or a replay with a later `dueAt` is delayed until that instant, and then
- * until a claim reaches it. A delayed occurrence is pending, but does not count as active. Under every overlap policy, it
- * blocks no other occurrence and is not displaced. Once it is due, a claim starts it, or makes it queued behind an active
- * occurrence; then the usual rules apply. So the set of active occurrences depends on no clock.
+ * until a claim reaches it. A delayed occurrence is pending, but not active. Under every overlap policy, a delayed occurrence
+ * blocks no other occurrence, and no other occurrence displaces it. Once it is due, a claim starts it, or makes it queued
+ * behind an active occurrence; then the usual rules apply. So the set of active occurrences depends on no clock.
  */
 export function isDelayed({ state, reason }: Pick<OccurrenceRecord, 'state' | 'reason'>): boolean {
   return state === 'pending' && reason === 'delayed'
@@ -415,8 +415,8 @@ export function nextStartAt({ overlap: { startRate }, starts = [] }: StartHead):
 
 /**
  * Returns the recorded starts of a job with a start rate after one more start. Even if the clocks of the starting nodes differ,
- * each recorded start lies at least one interval after the start that is `limit` starts earlier. So at most `limit` starts lie
- * within an interval.
+ * each recorded start lies at least one interval after the start that is `limit` starts earlier. So no interval contains more
+ * than `limit` starts.
  */
 export function startsAfter({ overlap: { startRate }, starts = [] }: StartHead, now: number): readonly number[] {
   return [...starts, now].slice(-(startRate?.limit ?? 1))
@@ -498,8 +498,8 @@ export function decideRecoveredRun(overlap: OverlapRule, active: number): 'pendi
 
 /**
  * Returns whether an entry of a recovery is one run in place of several missed slots. If a record with the id of such an entry
- * exists, the recovery is rejected as `off_schedule`. The deciding node has not seen that record, and the record of one slot
- * must not replace the run.
+ * exists, the storage rejects the recovery as `off_schedule`. The deciding node has not seen that record, and the record of one
+ * slot must not replace the run.
  */
 export function standsForSeveral(entry: RecoveryEntry): boolean {
   return entry.kind === 'run' && (entry.details.span?.count ?? 1) > 1
@@ -576,8 +576,8 @@ export function isNewsOf(stored: Pick<NodeRecord, 'counter'> | null, own: Pick<N
 }
 
 /**
- * Returns whether a heartbeat wakes the other nodes: the first heartbeat of an incarnation does, and each heartbeat of a
- * leaving node.
+ * Returns whether a storage has to send a wake-up `nodes` after a heartbeat. True for the first heartbeat of an incarnation,
+ * and for each heartbeat of a leaving node.
  */
 export function isNodesNews({ own }: Pick<HeartbeatRequest, 'own'>): boolean {
   return own !== null && (own.counter === 1 || own.leaving)

@@ -17,9 +17,9 @@ import type {
  *
  * - Calls take and answer lists: answers stand in the order of the items. Each item is atomic by itself, and its failure
  *   affects no other item. The items of one call take effect in their order.
- * - Expected contention is an answer, never an exception. An exception means that the storage failed; the call may have taken
- *   effect in whole, in part or not at all. The engine can repeat every call; the repetition answers as the first call would
- *   have.
+ * - If two calls compete for a record, the answer says which call took effect; the storage throws no exception. An exception
+ *   means that the storage failed; the call may have taken effect in whole, in part or not at all. The engine can repeat every
+ *   call; the repetition answers as the first call would have.
  * - Adapters read no clock: `now` is an argument. All instants are epoch milliseconds.
  * - Core has checked all arguments.
  */
@@ -33,8 +33,8 @@ export interface Storage {
   saveJobs(request: SaveJobsRequest): Promise<readonly SaveJobAnswer[]>
 
   /**
-   * Creates occurrences that do not exist, and applies the overlap rule of their jobs. Starts an item with `runs` in the same
-   * atomic step if the rules allow it. That step also advances the job's watermark and next instant.
+   * Creates occurrences that do not exist, and applies the overlap rule of their jobs. If an item has `runs` and the rules
+   * allow a start, the same atomic step starts the occurrence. That step also advances the job's watermark and next instant.
    */
   createOccurrences(request: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]>
 
@@ -79,8 +79,8 @@ export interface Storage {
   serverTime?(): Promise<number>
 
   /**
-   * Calls the listener after another connection has changed data. Writes of this connection cause no call. A lost call delays
-   * work until the next poll, and has no other effect.
+   * Calls the listener after another connection has changed data. Writes of this connection cause no call. If a call does not
+   * arrive, work waits until the next poll. No other harm follows.
    */
   subscribe?(listener: (wakeUp: WakeUp) => void): () => void
 
@@ -89,8 +89,8 @@ export interface Storage {
 }
 
 /**
- * A storage inside a transaction of the caller. Its writes become visible with the commit, and vanish without a commit. The
- * storage neither begins nor ends the transaction. A call that rejects leaves the transaction unchanged, or makes its commit
+ * A storage inside a transaction of the caller. Its writes become visible with the commit; a rollback undoes them. The storage
+ * neither begins nor ends the transaction. A call that rejects leaves the transaction unchanged, or makes its commit
  * impossible.
  *
  * The locks of its steps last until the transaction ends.
@@ -251,7 +251,7 @@ export interface CreateOccurrencesRequest {
   readonly items: readonly CreateItem[]
 }
 
-/** Fields of each create item. */
+/** Fields of each item of `createOccurrences`. */
 export interface CreateItemBase extends OccurrenceAddress {
   /** The version of the job that the node knows. The storage rejects the item if the stored version is newer. */
   readonly jobVersion: number
@@ -293,11 +293,10 @@ export interface CreateRequested extends CreateItemBase {
    */
   readonly skippedId?: OccurrenceId
   /**
-   * A reusable key: at most one occurrence of the job holds it. If the key's last occurrence still blocks the key by its
-   * scope, see `blocksKey`, the answer is `exists` with that occurrence. Otherwise the item creates a record under its own
-   * id, which is new for each request, with `details.keyId`. In the same atomic step the storage lets the key name that
-   * record, unless the record is `skipped`. A record under `key.id` itself, which a request without a scope created, blocks
-   * too.
+   * A reusable key: at most one occurrence of the job holds it. If the key's last occurrence still blocks the key by its scope,
+   * see `blocksKey`, the answer is `exists` with that occurrence. Otherwise the item creates a record under its own id, which
+   * is new for each request, with `details.keyId`. In the same atomic step the storage lets the key name that record, unless
+   * the record is `skipped`. A record under `key.id` itself, which a request without a scope created, also blocks the key.
    */
   readonly key?: ReusableKey
 }
@@ -367,8 +366,8 @@ export type RecoveryEntry =
 export type CreateItem = CreateSlot | CreateRequested | CreateExclusion | CreateRecovery
 
 /**
- * The answer to a create item. The rules check an item in this order: `exists`, `absent`, `pruned`, `stale_version`,
- * `off_schedule`, `queue_full`, `created`.
+ * The answer to an item of `createOccurrences`. The rules check an item in this order: `exists`, `absent`, `pruned`,
+ * `stale_version`, `off_schedule`, `queue_full`, `created`.
  */
 export type CreateAnswer =
   | {
@@ -406,13 +405,13 @@ export type CreateAnswer =
     }
   /** The job does not exist, or was deleted. */
   | { readonly outcome: 'absent' }
-  /** The item's instant does not lie after the prune floor. */
+  /** The item's instant is at or before the prune floor. */
   | { readonly outcome: 'pruned'; readonly pruneFloor: number }
   | { readonly outcome: 'stale_version'; readonly version: number }
   /**
-   * For a slot: the job's next instant is not the item's instant. For a slot to cancel ahead (`exclusion`): the slot does not
-   * lie after the watermark. For a recovery: the job's watermark is not the expected one, or a record has the id of a run in
-   * place of several slots.
+   * For a slot: the job's next instant is not the item's instant. For a slot to cancel ahead (`exclusion`): the slot is not
+   * after the watermark. For a recovery: the job's watermark is not the expected one, or a record has the id of a run in place
+   * of several slots.
    */
   | { readonly outcome: 'off_schedule'; readonly watermark: number; readonly nextAt: number | null }
   /**
@@ -536,7 +535,9 @@ export type SettleAnswer =
        */
       readonly repeated?: true
     }
-  /** The token of the item is no longer valid. `absent`: the record does not exist. */
+  /**
+   * The item does not match the record: its token, its owner or its sequence is outdated. `absent`: the record does not exist.
+   */
   | { readonly outcome: 'lost'; readonly state: OccurrenceState | 'absent'; readonly token: number }
 
 // ------------------------------------------------------------------------------------------------------------- cancel
@@ -636,15 +637,15 @@ export interface LiveCounts {
 
 /** The answer of `get`: for each requested id a record or `null`, in the order of the request. */
 export interface GetAnswer {
-  /** The heads of the jobs that `jobs` of the request names. */
+  /** The heads of the jobs that are listed in `jobs` of the request. */
   readonly jobs: readonly (JobRecord | null)[]
-  /** The versions that `versions` of the request names. */
+  /** The versions that are listed in `versions` of the request. */
   readonly versions: readonly (JobVersionRecord | null)[]
-  /** The occurrences that `occurrences` of the request names. */
+  /** The occurrences that are listed in `occurrences` of the request. */
   readonly occurrences: readonly (OccurrenceRecord | null)[]
-  /** The counts that `counts` of the request names; zeros for a job that does not exist. */
+  /** The counts for the entries of `counts` of the request; zeros for a job that does not exist. */
   readonly counts: readonly LiveCounts[]
-  /** The latest finished runs that `latest` of the request names, without task runs. */
+  /** The latest finished run of each job in `latest` of the request, without task runs. */
   readonly latest: readonly (OccurrenceRecord | null)[]
 }
 
@@ -665,15 +666,15 @@ export interface PageRequest {
 
 /** Which jobs `listJobs` reads. */
 export interface JobQuery extends PageRequest {
-  /** Only jobs with `changedAt` at or after this instant. Default: all jobs. */
+  /** Reads only jobs with `changedAt` at or after this instant. Default: all jobs. */
   readonly changedSince?: number
-  /** Only jobs with this owner tag. Default: all jobs. */
+  /** Reads only jobs with this owner tag. Default: all jobs. */
   readonly owner?: string
   /** Whether to include tombstones. Default false. */
   readonly deleted?: boolean
   /**
    * Only jobs whose next instant is due, in the order of their next instants, ties by id. `due` cannot be combined with the
-   * other filters. A job whose slots lie less than 10 s apart may appear up to 10 s too early in that order. Only with the
+   * other filters. A job with less than 10 s between its slots may appear up to 10 s too early in that order. Only with the
    * capability `findsDueJobs`.
    */
   readonly due?: DueJobs
@@ -681,11 +682,13 @@ export interface JobQuery extends PageRequest {
 
 /** Which due jobs to list. Paused jobs are included, because a node must record their slots as skipped. */
 export interface DueJobs {
-  /** Only jobs whose next instant lies after this instant, in epoch milliseconds. Default: no limit. */
+  /** Reads only jobs whose next instant is after this instant, in epoch milliseconds. Default: no limit. */
   readonly after?: number
-  /** Only jobs whose next instant lies at or before this instant, in epoch milliseconds. */
+  /** Reads only jobs whose next instant is at or before this instant, in epoch milliseconds. */
   readonly upTo: number
-  /** Only jobs of these shards, see `shardOf`, in ascending order without repetition. Default: all shards. */
+  /**
+   * Reads only jobs of these shards, see `shardOf`. The list is in ascending order, without repetition. Default: all shards.
+   */
   readonly shards?: readonly number[]
 }
 
@@ -719,7 +722,7 @@ export type OccurrenceQuery =
    */
   | (PageRequest & {
       readonly kind: 'failed'
-      /** Only failures of this job. Default: failures of all jobs. */
+      /** Reads only failures of this job. Default: failures of all jobs. */
       readonly jobId?: JobId
       readonly from?: number
       readonly to?: number
@@ -768,8 +771,8 @@ export interface HeartbeatRequest {
   /** The profile of the calling node, to store beside its record `own`. Absent: the storage keeps the profile that it has. */
   readonly profile?: NodeProfile
   /**
-   * Node records to remove with their profiles, if their counters still have the given value. A node whose counter has grown
-   * since is alive. The removal precedes the write of `own`.
+   * Node records to remove with their profiles, if their counters still have the given value. If a counter has grown since the
+   * sender read it, the node is alive and its record stays. The removal precedes the write of `own`.
    */
   readonly remove: readonly NodeAtCounter[]
   /** Incarnations whose profiles to read. */

@@ -1,7 +1,7 @@
 /** Number of earlier fingerprints that a head keeps, so that nodes of older builds find their definitions. */
 export const maxLineage = 32
 
-/** Waiting time that counts as one level of priority, in milliseconds: 1 h. */
+/** Scheduled time, in milliseconds, by which one level of priority moves a waiting occurrence forward: 1 h. */
 export const priorityStepMs = 3_600_000
 
 /**

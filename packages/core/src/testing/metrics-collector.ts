@@ -24,7 +24,7 @@ export interface MetricsCollector extends Metrics {
    * @throws JobistemerError `INVALID_ARGUMENT` if no gauge has this name, `UNKNOWN_OPTION` if the gauge lacks a given label
    */
   lastSet<Name extends keyof EventGaugeLabels>(name: Name, labels?: Partial<EventGaugeLabels[Name]>): number | null
-  /** Reads the gauges of the scheduler that uses the collector. Rejects with `SCHEDULER_STATE` if no scheduler does. */
+  /** Reads the gauges of the scheduler that uses the collector. Rejects with `SCHEDULER_STATE` if no scheduler uses it. */
   readGauges(): Promise<GaugeValues>
 }
 

@@ -27,7 +27,7 @@ export interface RunTaskOptions {
   readonly data?: unknown
   /** Results of tasks that do not run, by the tasks' names, for `context.result`. Default: none. */
   readonly results?: Readonly<Record<string, unknown>>
-  /** Settings of this run, which override those of the job and its tasks. */
+  /** Settings of this run, which replace the settings of the job and of its tasks. */
   readonly overrides?: RunOverrides
   /** Handlers of tasks that name a `handler`. Default: none. */
   readonly handlers?: Readonly<Record<string, TaskHandler>>

@@ -17,7 +17,10 @@ export interface VirtualClock extends Clock {
    * @throws JobistemerError `INVALID_DURATION`
    */
   advance(duration: DurationInput): Promise<void>
-  /** Moves time forward to an instant. @throws JobistemerError `INVALID_INSTANT` when it lies in the past. */
+  /**
+   * Moves time forward to an instant.
+   * @throws JobistemerError `INVALID_INSTANT` if the instant is past.
+   */
   advanceTo(instant: InstantInput): Promise<void>
   /**
    * Sets the wall clock forward or back, but not the monotonic clock, as NTP or an operator does.
@@ -40,8 +43,8 @@ export interface VirtualClockOptions {
   readonly seed?: number
   /**
    * How long, in real time, a handler or a hook may wait for real events before virtual time continues without it. Each event
-   * from outside the process, such as the end of a file read, restarts this wait, up to fifty times its length in all. With 0,
-   * virtual time continues at once. Default 100 ms.
+   * from outside the process, such as the end of a file read, restarts this wait. All waits together last at most fifty times
+   * the patience. With 0, virtual time continues at once. Default 100 ms.
    */
   readonly patience?: DurationInput
 }
@@ -140,7 +143,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     return sleepOn(clock, milliseconds, signal).finally(endWait)
   }
 
-  /** Counts a move of the clock. If a handler makes the move, the handler counts as waiting meanwhile. */
+  /** Counts a move of the clock. If a handler makes the move, the clock treats the handler as waiting until the move ends. */
   async function moving(move: () => Promise<void>): Promise<void> {
     const endWait = work.beginWait()
     moves++
@@ -238,7 +241,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     track(promise) {
       changed()
       pending.add(promise)
-      // A storage call of a handler counts as activity.
+      // Begin and end of a storage call show that the calling handler is active.
       const endWait = work.beginWait()
       const done = () => {
         changed()

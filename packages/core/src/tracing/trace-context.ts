@@ -14,7 +14,7 @@ const tracestateForm = /^[\x20-\x7e]+$/
 
 /**
  * Reads a trace context from the storage or from tracing, which may hold any value. Returns `null` for an invalid context.
- * Drops a `tracestate` that is too long or not printable ASCII.
+ * Leaves out a `tracestate` that is too long or not printable ASCII.
  */
 export function readTraceContext(value: unknown): TraceContext | null {
   if (typeof value !== 'object' || value === null) return null
@@ -26,7 +26,7 @@ export function readTraceContext(value: unknown): TraceContext | null {
   return isKept ? { traceparent, tracestate } : { traceparent }
 }
 
-/** Returns the trace context of the last traced attempt, or `null`. */
+/** Returns the trace context of the last traced attempt; `null`: no attempt was traced. */
 export function latestTraceOf(runs: readonly TaskRunRecord[]): TraceContext | null {
   let latest: AttemptRecord | null = null
   for (const { attempts } of runs) {

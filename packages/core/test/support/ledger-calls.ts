@@ -27,7 +27,7 @@ export function content(name: string, policy: OverlapPolicy): JobContent {
   }
 }
 
-/** Creates jobs with these names, whose slots lie at 100, 200, 300 … */
+/** Creates jobs with these names. The slots of each job are at 100, 200, 300 … */
 export async function createJobs(storage: Storage, names: readonly string[], policy: OverlapPolicy): Promise<JobId[]> {
   const changes = names.map((name) => ({ kind: 'create', id: jobId(name), content: content(name, policy) }) as const)
   await storage.saveJobs({ now: 0, changes })

@@ -58,7 +58,10 @@ export function windowOf({ left, top, width, height }: Viewport, size: GridSize)
   }
 }
 
-/** Returns the scroll position that shows a cell. Rows are counted from 1 below the head, columns from the newest. */
+/**
+ * Returns the scroll position that shows a cell. Row 1 is the first row below the duration bars; columns are counted from the
+ * newest.
+ */
 export function scrolledTo(
   row: number,
   column: number,

@@ -5,7 +5,7 @@ import { read, RequestError } from './request.ts'
 
 /** Data that the page reads from the server, and reads again after changes. */
 export interface Resource<T> {
-  /** The data of the last successful read; `null` before the first. They stay while the page reads again. */
+  /** The data of the last successful read; `null` before the first read. These data stay visible while the page reads again. */
   readonly data: T | null
   /** The error of the last read; `null` after success. */
   readonly error: RequestError | null

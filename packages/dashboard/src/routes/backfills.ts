@@ -5,7 +5,7 @@ import type { Act, Call, Read } from '../route.ts'
 import { visibleJobOf } from './lists.ts'
 import type { BackfillLine, BackfillsView, BackfillView } from '../wire.ts'
 
-/** Maximum number of live runs that a request searches for running backfills. */
+/** Maximum number of live runs among which one HTTP request searches for running backfills. */
 const mostLooked = 10_000
 const pageSize = 1000
 /** Maximum number of backfills in an answer. The progress of each backfill takes separate client calls. */

@@ -11,14 +11,14 @@ import type { BulkAnswer, BulkItem, BulkPlan } from '../wire.ts'
 import { jobFilterNames, jobsFilterOf, visibleJobOf } from './lists.ts'
 
 /**
- * Number of items on which one request of a bulk action acts. The page sends the next request with the cursor, shows the
- * progress, and lets the user stop.
+ * Number of items on which one HTTP request of a bulk action acts. The page sends the next HTTP request with the cursor, and
+ * lets the user stop the bulk action in between.
  */
 const perPart = 100
 const atOnce = 8
 const mostCounted = 10_000
 const mostNamed = 20
-/** Maximum number of runs that the dialog lists with a checkbox to exclude them. */
+/** Maximum number of matching runs that the dialog of a bulk action lists. A checkbox beside each run excludes the run. */
 const mostChosen = 100
 
 interface Target<T> {

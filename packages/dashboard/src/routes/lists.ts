@@ -28,8 +28,8 @@ export function jobsFilterOf(input: Input): JobsFilter {
 }
 
 /**
- * Checks that the viewer may see the job that a request filters by, before the request reads the storage. Returns the job's
- * name; `undefined` without such a filter.
+ * Checks, before the storage is read, that the viewer may see the job by which a request filters. Returns the job's name;
+ * `undefined` without such a filter.
  * @throws Problem 403 if the viewer may not see the job
  */
 export async function visibleJobOf({ access }: Call, job: string | undefined): Promise<string | undefined> {
@@ -37,7 +37,7 @@ export async function visibleJobOf({ access }: Call, job: string | undefined): P
   return job
 }
 
-/** Converts the runs that the viewer may see to lines of a list. */
+/** Returns a page of runs, as lines of a list. Leaves out the runs that the viewer may not see. */
 async function linesOf(
   { access, redaction }: Call,
   page: PageAt,
@@ -68,8 +68,8 @@ const overview: Read = {
       client.nodes(options),
     ])
     return {
-      // Computes the counts last, because a request may ask `authorize` about a limited number of jobs. The lists come
-      // first, so `authorize` is asked about the jobs in the lists before all other jobs.
+      // Computes the counts last. One request may call `authorize` for a limited number of jobs, and the jobs in the lists are
+      // more important than those in the counts.
       counts: await surveys.counts(access, options),
       failures: failures.items,
       running: running.items,

@@ -72,7 +72,7 @@ const history: Read = {
   },
 }
 
-/** Maximum number of runs in one answer with data for the grid. The page reads older runs with the cursor. */
+/** Maximum number of runs in one answer for the grid of a job. The page reads older runs with the cursor. */
 const mostColumns = 500
 
 const grid: Read = {
@@ -113,7 +113,7 @@ const versions: Read = {
   about: 'job',
   takes: [],
   async answer({ client, options, redaction, job: name }): Promise<readonly VersionView[]> {
-    // Reads one more version, to compare the oldest shown version with its predecessor.
+    // Reads one version more than the page shows, to compare the oldest shown version with its predecessor.
     const found = await client.versions(name, { limit: mostVersions + 1, ...options })
     const isHidden = (await redaction.of(name)).has('payloads')
     return found.slice(0, mostVersions).map((one, index) => {

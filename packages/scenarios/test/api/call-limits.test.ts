@@ -30,7 +30,7 @@ interface Node {
 /** Starts a scheduler with one job, which has run one slot. */
 async function start(callTimeout?: number): Promise<Node> {
   const clock = virtualClock(startMs)
-  // The test removes `track`, with which the clock would wait for storage calls that are never answered.
+  // Without its method `track`, the virtual clock does not wait for storage calls, which in this test are never answered.
   const { track: _, ...untracked } = clock
   const database = memoryDatabase()
   const intercepted = new InterceptedStorage(memoryStorage({ database }))
@@ -101,7 +101,7 @@ const calls: readonly [name: string, call: (node: Node, options?: CallOptions) =
 
 describe('while the storage does not answer,', () => {
   it.each(calls)(
-    "the call %s rejects after its own timeout, or without one after the scheduler's `callTimeout`",
+    'the call %s rejects after its own timeout, or after the `callTimeout` of the scheduler if the call has no timeout',
     async (_name, call) => {
       const node = await start()
       const laterJob = defineJob({ name: 'once', schedule: everySeconds(3600), tasks: [{ name: 'w', run: () => 1 }] })
@@ -192,7 +192,7 @@ describe('a call that exceeds its timeout because the storage fails', () => {
     expect(refused.error?.message).toMatch(/last with "away x{20,300}\.\.\. The call may still take effect/)
   })
 
-  it('rejects without an earlier storage error as cause if the repeated storage call has succeeded since', async () => {
+  it('rejects without the earlier storage error as cause if a repetition of the storage call has succeeded in between', async () => {
     const { scheduler, intercepted, clock } = await start()
     let failures = 0
     intercepted.intercept = (call) => {
@@ -285,7 +285,7 @@ describe('a trigger whose caller has stopped waiting', () => {
   })
 })
 
-it('the timeout of a call with several steps restarts whenever the storage answers', async () => {
+it('the timeout of a call with several steps starts again whenever the storage answers a step', async () => {
   const node = await start()
   const answer = async (call: Call) => {
     await node.clock.sleep({ seconds: 4 })

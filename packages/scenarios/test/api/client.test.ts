@@ -29,7 +29,7 @@ async function scene(world: World) {
 const settle = async (world: World) => world.clock.advance({ seconds: 5 })
 
 describe.each(everyStorage)('on the storage $name, a client', (place) => {
-  it('triggers a job without having its code, passes data, and is not listed as a node', async () => {
+  it('triggers a job without the job’s code, passes data to the job, and is not listed as a node', async () => {
     const world = createWorld(place)
     const { ran, node, client } = await scene(world)
     const { id, state, created } = await client.trigger('report', { data: { day: 1 } })
@@ -46,7 +46,7 @@ describe.each(everyStorage)('on the storage $name, a client', (place) => {
     ).toMatchObject([{ created: true }, { created: false }])
   })
 
-  it('changes jobs on all nodes, and keeps the default settings of the nodes', async () => {
+  it('changes jobs for all nodes, and does not change the default settings of the nodes', async () => {
     const world = createWorld(place)
     const { ran, client } = await scene(world)
     await client.pause('report', { reason: 'migration', actor: 'anna' })
@@ -101,7 +101,7 @@ describe.each(everyStorage)('on the storage $name, a client', (place) => {
     await expect(client.job('lost')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
   })
 
-  it('reads next runs and occurrences, cancels a slot and a run, replays a run, and prunes', async () => {
+  it('reads next runs and occurrences, cancels a slot and a run, replays a run, and prunes history', async () => {
     const world = createWorld(place)
     const { ran, client } = await scene(world)
     expect((await client.nextRuns('report', 2)).map(secondsOf)).toEqual([60, 120])
@@ -126,7 +126,7 @@ describe.each(everyStorage)('on the storage $name, a client', (place) => {
     expect(await client.prune({ olderThan: { seconds: 30 } })).toBe(4)
   })
 
-  it('makes no storage call outside of the calls of its user', async () => {
+  it('makes storage calls only during the calls of its user', async () => {
     const world = createWorld(place)
     await scene(world)
     const calls: string[] = []
@@ -176,7 +176,7 @@ describe.each(everyStorage)('on the storage $name, a client', (place) => {
     await client.close()
   })
 
-  it('rejects invalid calls, and every call after `close`', async () => {
+  it('rejects invalid calls, and rejects every call after `close`', async () => {
     const world = createWorld(place)
     const { client } = await scene(world)
     const codeOf = (call: (one: Client) => Promise<unknown>) => call(client).then(String, (error) => error.code)

@@ -88,8 +88,8 @@ const modules = {
 const packages = new URL('../../../', import.meta.url)
 
 /**
- * Each document, the entry points whose exports it shows, and the minimum number of results that its examples state in
- * comments and the test compares.
+ * For each document: its file, the entry points whose exports it shows, and the minimum number of compared results. The test
+ * compares the results that the document's examples state in comments.
  */
 const documents: readonly { readonly file: string; readonly shows: readonly string[]; readonly compared: number }[] = [
   { file: 'cli/README.md', shows: ['@jobistemer/cli'], compared: 5 },
@@ -145,7 +145,7 @@ describe.each(documents)('the document $file', ({ file, shows, compared }) => {
   const entryPoints = entryPointsOf(String(file.split('/', 1)[0])).filter(({ specifier }) => shows.includes(specifier))
   const exported = entryPoints.flatMap(({ exports }) => exports)
 
-  it('has only examples that produce the stated results', async () => {
+  it('contains only examples that produce the results that it states', async () => {
     const run = await runReadmeExamples(new URL(file, packages), modules)
     expect(run.wrong).toEqual([])
     expect(run.compared).toBeGreaterThanOrEqual(compared)

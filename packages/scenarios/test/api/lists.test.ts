@@ -36,7 +36,7 @@ async function all<T>(list: AsyncIterable<T>): Promise<T[]> {
 const named = (items: readonly ListedOccurrence[]) =>
   items.map(({ job, scheduledAt }) => `${job} ${secondsOf(scheduledAt)}`)
 
-it('a client lists 2,100 jobs by name in pages of 100, and reads the storage only 5 times', async () => {
+it('a client lists 2,100 jobs by name in pages of 100 jobs, and reads the storage only 5 times', async () => {
   const world = createWorld(memory)
   const intercepted = new InterceptedStorage(world.connect())
   const client = createClient({ storage: intercepted.storage, clock: world.clock, logger: silentLogger })
@@ -104,7 +104,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(await client.prune({ olderThan: 0, job: 'none at all', dryRun: true })).toBe(0)
   })
 
-  it('`failures` lists the failures of all jobs newest first, with their job names', async () => {
+  it('`failures` lists the failures of all jobs, newest first, with the names of the jobs', async () => {
     const { world, client } = await scene(place)
     await world.clock.advance({ seconds: 1 })
     const first = await client.failures({ limit: 2 })
@@ -167,7 +167,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(intercepted.count('listOccurrences')).toBe(2)
   })
 
-  it('a list rejects a cursor that is forged, truncated, or from another list or filter', async () => {
+  it('a list rejects a cursor that is forged, truncated, of another list, or of the same list with another filter', async () => {
     const { client } = await scene(place)
     const { cursor } = await client.occurrences({ job: 'good', limit: 1 })
     if (cursor === null) throw new Error('There is no second page.')

@@ -167,7 +167,7 @@ describe('a payload schema', () => {
     expect(ran).toEqual([undefined])
   })
 
-  it('that throws causes INVALID_PAYLOAD, with the thrown error as cause', async () => {
+  it('that throws makes a call reject with INVALID_PAYLOAD, with the thrown error as cause', async () => {
     const broken = {
       '~standard': {
         version: 1,
@@ -184,7 +184,7 @@ describe('a payload schema', () => {
     })
   })
 
-  it('that never settles makes a trigger reject by its timeout, callTimeout or signal, and nothing is stored', async () => {
+  it('that never settles makes a trigger reject by the trigger’s timeout, callTimeout or signal, and no trigger is stored', async () => {
     const world = createWorld()
     const payload = schemaOf(() => new Promise(() => undefined))
     const job = defineJob({ name: 'stuck', payload, tasks: [{ name: 'work', run: () => 1 }] })
@@ -259,7 +259,7 @@ describe('a payload schema', () => {
     ['a path that is a text', { issues: [{ message: 'wrong', path: 'day' }] }],
     ['a path with null', { issues: [{ message: 'wrong', path: [null] }] }],
     ['an empty list of issues', { issues: [] }],
-  ])('that returns %s causes INVALID_PAYLOAD', async (_, result) => {
+  ])('that returns %s makes a call reject with INVALID_PAYLOAD', async (_, result) => {
     const world = createWorld()
     const tasks = [{ name: 'work', run: () => 1 }]
     const jobs = [

@@ -145,7 +145,7 @@ describe('under a virtual clock, a handler', () => {
     await scheduler.shutdown()
   })
 
-  it('that awaits further real work again and again stops the clock for longer than the option `patience` of the clock', async () => {
+  it('that starts further real work again and again stops the clock for longer than the option `patience` of the clock', async () => {
     const patience = 100
     for (;;) {
       const clock = virtualClock(startMs, { patience })
@@ -230,7 +230,7 @@ describe('under a virtual clock, a handler', () => {
 })
 
 describe('a shutdown under a virtual clock', () => {
-  it('advances the clock itself until its grace periods are over', async () => {
+  it('advances the virtual clock itself until the grace periods of the shutdown are over', async () => {
     const clock = virtualClock(startMs, { patience: 20 })
     const { scheduler } = await scene(clock, () => new Promise(() => undefined))
     await clock.advance({ seconds: 20 })

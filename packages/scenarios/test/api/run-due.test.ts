@@ -58,7 +58,7 @@ describe.each(everyStorage)('on the storage $name, a call of `runDue`', (place) 
     expect((await client.nodes()).map(({ state }) => state)).toEqual(['ended'])
   })
 
-  it('runs queued slots, and slots that become due during the call, until its budget ends', async () => {
+  it('runs queued slots, and slots that become due during the call, until the time budget of the call ends', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const scheduler = callable(world, ran, 4, { overlapPolicy: 'queue', schedule: everySeconds(5) })
@@ -108,7 +108,7 @@ describe.each(everyStorage)('on the storage $name, a call of `runDue`', (place) 
     expect(tookMs).toBeLessThan(10_000)
   })
 
-  it('returns within its budget although a handler ignores its signal, and the next call takes over the run', async () => {
+  it('returns within its budget although a handler ignores its signal, and the next call takes over the handler’s run', async () => {
     const world = createWorld(place)
     const course: string[] = []
     const run: Run = async ({ attempt, signal }) => {
@@ -139,7 +139,7 @@ describe.each(everyStorage)('on the storage $name, a call of `runDue`', (place) 
     expect(items.at(-1)?.tasks[0]?.attempts.map(({ state }) => state)).toEqual(['lost', 'succeeded'])
   })
 
-  it('takes over the run of a killed call 5 s after the budget of that call has ended', async () => {
+  it('takes over the run of a killed call 5 s after the time budget of the killed call has ended', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     await call(world, callable(world, ran), 60.5)
@@ -158,7 +158,7 @@ describe.each(everyStorage)('on the storage $name, a call of `runDue`', (place) 
     expect(await client.nodes()).toHaveLength(1)
   })
 
-  it("ends although the storage rejects each release of a dead call's run", async () => {
+  it('ends although the storage rejects each release of a run that belongs to a dead call', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     await call(world, callable(world, ran), 60.5)
@@ -182,7 +182,7 @@ describe.each(everyStorage)('on the storage $name, a call of `runDue`', (place) 
     expect(reaps).toBeLessThan(5)
   })
 
-  it('runs concurrently with two other calls, and the due slot runs once', async () => {
+  it('runs at the same time as two other calls, and the due slot runs once', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const scheduler = callable(world, ran, 5)
@@ -258,7 +258,7 @@ describe('a call of `runDue`', () => {
     expect(secondsOf(endedAt)).toBeLessThan(8)
   })
 
-  it('delays no slot of a living node, because no jobs are assigned to the call', async () => {
+  it('delays no slot of a living node, because nodes assign no jobs to the process of the call', async () => {
     const world = createWorld(memory)
     const ran: string[] = []
     const run: Run = async ({ scheduledAt }) => {

@@ -56,7 +56,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       ],
       ['that of the task, over the scheduler', { taskTimeout: 'PT40S' }, {}, { taskTimeout: 'PT50S' }, 50],
     ])(
-      'comes from the most specific level that sets it: the value is %s',
+      'is the value at the most specific level that sets this setting: the value is %s',
       async (_, defaults, settings, task, expected) => {
         expect(await stoppedAfter(defaults, settings, task)).toBe(expected)
       },
@@ -105,7 +105,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       ])
     })
 
-    it("is the value in the scheduler's defaults also for the recovery of missed slots", async () => {
+    it("is the value in the scheduler's defaults, also for the recovery of missed slots", async () => {
       const world = createWorld(place)
       const job = defineJob({ name: 'job', schedule: everySeconds(60, +at(300)), tasks })
       const defaults = { recoveryStrategy: 'execute_all', misfireThreshold: { seconds: 5 } } as const
@@ -120,7 +120,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       ])
     })
 
-    it("is the value in the scheduler's defaults also for the rescue of a dead node's runs", async () => {
+    it("is the value in the scheduler's defaults, also for the rescue of a dead node's runs", async () => {
       const world = createWorld(place)
       const defaults = { onInterrupted: 'retry', maxRescues: 1 } as const
       const job = endless(world)
@@ -180,7 +180,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       },
     )
 
-    it('is the time zone of the scheduler also for jobs that `add` or `apply` stores at run time', async () => {
+    it('is the time zone of the scheduler, also for jobs that `add` or `apply` stores while the scheduler runs', async () => {
       const world = createWorld(place)
       const scheduler = await world.start({ defaults: berlin })
       await scheduler.add(defineJob({ name: 'added', schedule: cron('0 2 * * *'), tasks }))
@@ -211,7 +211,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       })
     })
 
-    it("is the same after a restart, so that the job's definition is unchanged", async () => {
+    it('is the same after a restart, so that the restart does not change the definition of the job', async () => {
       const world = createWorld(place)
       const job = defineJob({ name: 'job', schedule: cron('0 2 * * *'), tasks })
       await world.shutdown(await world.start({ jobs: [job], defaults: berlin }))
@@ -236,7 +236,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       })
     })
 
-    it('a queue with `maxQueued: 1000` holds a thousand occurrences, and later slots are skipped', async () => {
+    it('a queue with `maxQueued: 1000` holds a thousand occurrences, and the slots after these are skipped', async () => {
       const world = createWorld(place)
       const run = ({ scheduledAt, signal }: TaskContext) =>
         secondsOf(scheduledAt) === 1 ? world.clock.sleep({ minutes: 30 }, signal) : undefined

@@ -92,7 +92,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   describe('a node that claims its own run again after a node with a wrong clock has reaped the run', () => {
-    it('aborts the handler of the earlier attempt at once, and waits for its end before the new attempt settles', async () => {
+    it('aborts the handler of its earlier attempt at once, and settles the new attempt only after this handler has ended', async () => {
       const world = createWorld(place)
       const log: string[] = []
       const run = async ({ attempt, signal }: TaskContext) => {
@@ -127,7 +127,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   describe('a schedule with a fixed local time', () => {
-    it('fires once, right after the gap, although two of its times lie in the same gap of the local time', async () => {
+    it('fires once, right after the clock gap, although two of its times lie in this gap', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(cron('0,30 2 * * *', { timezone: 'Europe/Berlin' }))
       await world.clock.jumpTo('2026-03-28T12:00:00Z')
@@ -184,13 +184,13 @@ describe.each(everywhere)('on the storage $name', (place) => {
       return ran
     }
 
-    it('from the 31st fires on the last day of shorter months, and on the 31st of longer months', async () => {
+    it('that starts on the 31st fires on the last day of shorter months, and on the 31st of longer months', async () => {
       const days = ['2026-01-31', '2026-02-28', '2026-03-31', '2026-04-30', '2026-05-31']
       const instants = days.map((day) => `${day}T00:00`)
       expect(await ranAt('R/2026-01-31T00:00/P1M', 'UTC', instants)).toEqual(instants)
     })
 
-    it('from the 30th fires on 29 February in a leap year', async () => {
+    it('that starts on the 30th of a month fires on 29 February in a leap year', async () => {
       const instants = ['2028-01-30T06:00', '2028-02-29T06:00', '2028-03-30T06:00']
       expect(await ranAt('R/2028-01-30T06:00/P1M', 'UTC', instants)).toEqual(instants)
     })
@@ -201,7 +201,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(await ranAt('R/2026-01-31T00:30/P1M', 'Europe/Berlin', instants)).toEqual(instants)
     })
 
-    it('fires later by the length of the gap if its local time lies in a gap', async () => {
+    it('fires later by the length of the gap if its local time lies in a clock gap', async () => {
       const instants = ['2026-01-29T01:30', '2026-02-28T01:30', '2026-03-29T01:30', '2026-04-29T00:30']
       expect(await ranAt('R/2026-01-29T02:30/P1M', 'Europe/Berlin', instants)).toEqual(instants)
     })
@@ -219,7 +219,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
 
   describe('a queued run that the storage has failed to wake', () => {
     it.each([1, 5])(
-      'is searched for by each node at its start and once a minute, even if the node polls every %i s',
+      'is found by a search that each node makes at its start and once a minute, even if the node polls only every %i s',
       async (seconds) => {
         const world = createWorld(place)
         const { job } = noting(everySeconds(100_000))

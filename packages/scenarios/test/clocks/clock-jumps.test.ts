@@ -42,7 +42,7 @@ describe('on a storage with its own clock', () => {
       expect((await node.scheduler.occurrences({ job: 'long' })).items.map(({ state }) => state)).toEqual(['completed'])
     })
 
-    it('a node that reads the wrong time for 12 s starts no run meanwhile, and runs due slots afterwards', async () => {
+    it('a node that reads the wrong time for 12 s starts no run during these 12 s, and runs due slots afterwards', async () => {
       const world = new ClockWorld({ hasClock: true })
       const { job, ran, at } = world.recording()
       const long = world.long()

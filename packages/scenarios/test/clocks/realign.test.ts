@@ -39,7 +39,7 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
     expect(ran).toEqual([])
   })
 
-  it('runs each of its remaining slots once after realign, but no slot that it ran while it was ahead', async () => {
+  it('runs each of its remaining slots once after realign, but no slot that already ran while the job was ahead', async () => {
     const { world, job, ran, ranAhead } = await aheadByAnHour()
     expect(ranAhead).toEqual([minute, ...minutes(60, 63)])
     const metrics = metricsCollector()
@@ -133,7 +133,7 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
     ['execute_last', [59]],
     [{ type: 'bounded_window', maxOccurrences: 2 }, [57, 58]],
   ] as const)(
-    'recovers only missed slots that did not run while it was ahead, if its node stops after realign (strategy %j)',
+    'recovers only missed slots that did not run while the job was ahead, if its node stops after realign (strategy %j)',
     async (strategy, expected) => {
       const { world, job, ran } = await aheadByAnHour({ recoveryStrategy: strategy })
       const { scheduler } = await world.started('only', { jobs: [job] })
@@ -167,7 +167,7 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
     expect(ran).toContain((waiting[0]?.scheduledAt.getTime() as number) - start)
   })
 
-  it("cannot be realigned while the node's time is in doubt", async () => {
+  it('cannot be realigned by a node whose time is in doubt', async () => {
     const { world, job } = await aheadByAnHour()
     const node = await world.started('only', { jobs: [job] })
     node.clock.offsetMs = -hour

@@ -85,7 +85,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await world.clock.advance({ seconds: 3 })
     expect(await inForce()).toBe('v2')
     await start('a', 'v1')
-    // These 90 s are longer than `deadAfter`, and the new node is still starting. Its definition must stay in force.
+    // These 90 s are longer than `deadAfter`, and the new node is still starting. The definition of the new node must stay in
+    // force.
     await world.clock.advance({ seconds: 90 })
     expect(await inForce()).toBe('v2')
     isHeld = false
@@ -237,7 +238,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   describe('the release of a build', () => {
-    it('that is higher puts the definition of its build into force, and nodes of the lower release follow this definition', async () => {
+    it('that is higher puts the definition of this build into force, and nodes of the lower release follow this definition', async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
       const { logger, loud } = collectingLogger()
@@ -267,7 +268,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(await inForce()).toBe('v2')
     })
 
-    it('that is equal, or that only one of two builds sets, does not decide which definition is in force', async () => {
+    it('has no effect on the definition in force if it equals the release of the other build, or if only one build has a release', async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
       for (const [first, second] of [
@@ -357,7 +358,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('a node that has replaced its own definition does not keep the replaced definition in force', async () => {
+  it('a node that has itself replaced its definition does not keep the replaced definition in force', async () => {
     const world = createWorld(place)
     const { inForce } = fleetOf(world)
     const node = await world.start({ nodeId: 'a', ...life })

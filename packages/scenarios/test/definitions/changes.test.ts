@@ -66,8 +66,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await hear(10)
     await node.remove('slow')
     expect(await hear()).toEqual([{ kind: 'jobs', jobs: ['slow'] }])
-    // Each poll also reads a part of what the previous poll has read, and `changes` still yields no change twice. The
-    // only change in these 25 s is the slot of `quick`.
+    // Successive polls overlap: each poll reads some records that the previous poll has read. But `changes` yields no change
+    // twice. The only change in these 25 s is the slot of `quick`.
     expect(await hear(25)).toEqual([runs])
   })
 
@@ -108,7 +108,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(states).toContainEqual(['dying', 'dead'])
   })
 
-  it('iterations of `changes` share one poll each second, or at most four polls each second after wake-ups, and cause no poll without a reader', async () => {
+  it('iterations of `changes` share one poll each second, or four polls each second after wake-ups, and without a reader nothing is polled', async () => {
     const world = createWorld(place)
     const { node, client, intercepted, hear } = await scene(world)
     const others = [follow(world, client), follow(world, client, { interval: { seconds: 5 } })]
@@ -199,7 +199,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect([away, rest]).toMatchObject([{ kind: 'away', error: { code: 'STORAGE_TIMEOUT' } }, []])
   })
 
-  it('an iteration of `changes` ends by its signal, by return(), by the close of its client, and by a closed storage', async () => {
+  it('an iteration of `changes` ends by its signal, by return(), by closing its client, and when the storage is closed', async () => {
     const world = createWorld(place)
     await world.start({ jobs: [slow] })
     const target = world.connect()
@@ -258,8 +258,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
 })
 
 /**
- * Collects the changes of 15 s while storage calls are pending. The test removes `track`, so that the virtual clock does
- * not wait for these calls.
+ * Collects the changes of 15 s while storage calls are pending. Without its method `track`, the virtual clock does not wait for
+ * these calls.
  */
 async function hearUntracked(world: World, hear: (seconds: number) => Promise<Change[]>): Promise<Change[]> {
   const track = world.clock.track

@@ -123,7 +123,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await scheduler.add([])
   })
 
-  it('an invalid job that is added concurrently with a valid job fails alone', async () => {
+  it('if a valid and an invalid job are added concurrently, only the call with the invalid job rejects', async () => {
     const world = createWorld(place)
     const { scheduler } = await start(world)
     const over = jobThatIsOver()

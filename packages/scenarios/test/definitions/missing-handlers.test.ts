@@ -58,7 +58,7 @@ class Rare extends WindowedSchedule {
 }
 
 describe.each(everywhere)('on the storage $name', (place) => {
-  it('a node runs a job that another node has just added, without a warning about handlers', async () => {
+  it('a node runs a job that another node has just added, and logs no warning about missing handlers', async () => {
     const world = createWorld(place)
     const { greeted, handlers } = greeter(world)
     const { lines, logger } = warnings()
@@ -132,7 +132,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect((await node.occurrences({ job: 'rare' })).items.map(({ state }) => state)).toEqual(['completed'])
   })
 
-  it('a node loads a job of another node only if it has all handlers of the job', async () => {
+  it('a node loads a job that another node has added only if it has all handlers of the job', async () => {
     const world = createWorld(place)
     const { handlers } = greeter(world)
     const node = await world.start({
@@ -194,7 +194,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     })
   })
 
-  it('a node warns once of a job whose handler the node lacks, and runs the job after an update to a handler of the node', async () => {
+  it('a node warns once of a job whose handler it lacks, and runs the job after an update that names a handler of the node', async () => {
     const world = createWorld(place)
     const { greeted, handlers } = greeter(world)
     const { lines, logger } = warnings()

@@ -37,7 +37,7 @@ describe.each(everywhere)('on the storage $name, applying an outdated plan', (pl
     expect((await scheduler.plan([], { owner })).removed).toEqual([])
   })
 
-  it('changes nothing if a job that the plan changes or removes was updated after the plan was made', async () => {
+  it('changes nothing if a job that the plan changes or removes was updated between the plan and `apply`', async () => {
     const world = createWorld(place)
     const scheduler = await world.start()
     await scheduler.apply(await scheduler.plan([define('kept', 10), define('gone', 10)], { owner }))

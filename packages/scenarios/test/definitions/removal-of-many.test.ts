@@ -26,7 +26,7 @@ async function crowd(world: World, scheduler: Scheduler): Promise<void> {
 }
 
 describe.each(everyStorage)('on the storage $name', (place) => {
-  it('a job with 600 waiting runs is removed in three storage calls, and the event loop turns between these calls', async () => {
+  it('a job with 600 waiting runs is removed in three storage calls, and other work of the event loop runs between these calls', async () => {
     const world = createWorld(place)
     const called: string[] = []
     const intercepted = new InterceptedStorage(world.connect())
@@ -58,7 +58,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(left).toHaveLength(waiting)
   })
 
-  it('a job that another node adds while the job is removed stays, and none of its old waiting runs starts', async () => {
+  it('if another node adds a job again while the job is removed, the job stays, and none of its old waiting runs starts', async () => {
     const world = createWorld(place)
     const called: string[] = []
     const intercepted = new InterceptedStorage(world.connect())

@@ -66,7 +66,7 @@ async function listeningNode(world: World, said: Said, options: Partial<Schedule
 }
 
 describe.each(everywhere)('on the storage $name', (place) => {
-  it('`job.silent` is emitted after each alertAfter without a completed run, and `job.heard` after the next completed run', async () => {
+  it('`job.silent` is emitted again after each alertAfter without a completed run, and `job.heard` after the next completed run', async () => {
     const world = createWorld(place)
     const said = new Said(world)
     const job = jobOf(() => world.clock.now() > +at(5.5 * minute) && world.clock.now() < +at(31.5 * minute))
@@ -173,7 +173,7 @@ it('a silent job that is updated, paused or removed is no longer silent, and no 
 })
 
 describe('among the nodes of a cluster', () => {
-  it('one node emits `job.silent` for a job, and after the death of this node another node emits it without gap or duplicate', async () => {
+  it('one node emits `job.silent` for a job; after the death of this node another node continues, without a missing or a second event', async () => {
     const world = createWorld()
     const said = new Said(world)
     const jobs = [jobOf(() => true)]
@@ -265,7 +265,7 @@ it('a silent job is logged as an error and counted in a gauge, and clients read 
   await client.close()
 })
 
-it('alertAfter costs a node one poll for changes each minute, and one search for runs each time that the alertAfter of the job has passed', async () => {
+it('for alertAfter, a node makes one poll for changes each minute, and one search for runs after each alertAfter of the job', async () => {
   const world = createWorld(memory)
   const counted = new InterceptedStorage(world.connect())
   const jobs = Array.from({ length: 20 }, (_, index) =>

@@ -72,7 +72,7 @@ async function countOf(scheduler: Scheduler, fate: string): Promise<number> {
 }
 
 describe.each(everyStorage)('on the storage $name', (place) => {
-  it('an update cancels 2,600 queued runs of a job in 11 storage calls, and the event loop turns between these calls', async () => {
+  it('an update cancels 2,600 queued runs of a job in 11 storage calls, and other work of the event loop runs between these calls', async () => {
     const world = createWorld(place)
     const { job, started, end } = crowded()
     const intercepted = new InterceptedStorage(world.connect())
@@ -101,7 +101,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     ])
     end()
     await world.clock.advance({ minutes: 10 })
-    // The update keeps the trigger. Its run starts first, and then the first slot of the new schedule runs.
+    // The update keeps the trigger, whose run starts first. Then the first slot of the new schedule runs.
     expect(started).toEqual([1, waiting + 2, 3000])
     expect(await countOf(scheduler, 'canceled updated')).toBe(waiting)
   })
@@ -131,7 +131,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(await countOf(other, 'canceled updated')).toBe(waiting)
   })
 
-  it('an update that cancels queued runs in several calls completes although another update comes in between', async () => {
+  it('an update that cancels queued runs in several calls completes although another update follows before the last of these calls', async () => {
     const world = createWorld(place)
     const { job, started, end } = crowded()
     const intercepted = new InterceptedStorage(world.connect())

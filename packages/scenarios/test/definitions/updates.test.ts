@@ -125,7 +125,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(ran).toEqual([20, 40])
     })
 
-    it('is canceled by `waiting: cancel`, while a queued trigger still runs', async () => {
+    it('is canceled by an update with `waiting: cancel`, while a queued trigger still runs', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { takes: 50, overlapPolicy: 'queue' })
       const scheduler = await world.start({ jobs: [job] })
@@ -139,7 +139,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   describe('a paused job', () => {
-    it('stays paused when it is updated, and resumes under the new definition', async () => {
+    it('stays paused when it is updated, and runs by the new definition after its resume', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world)
       const scheduler = await world.start({ jobs: [job] })
@@ -186,7 +186,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(ran).toEqual(expected)
     })
 
-    it('to replay a run follows the overlap policy', async () => {
+    it('is subject to the overlap policy if it is a request for a replay', async () => {
       const world = createWorld(place)
       const { job } = ticking(world, { takes: 10 })
       const scheduler = await world.start({ jobs: [job] })

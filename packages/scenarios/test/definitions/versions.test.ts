@@ -11,7 +11,7 @@ interface Call {
   readonly version: number
 }
 
-/** Makes builds of one job, which record their calls. */
+/** `build` defines the job as the build of the given name does. `calls` lists the handler calls of all builds. */
 function builds(world: World) {
   const calls: Call[] = []
   const build = (name: string, every: number, settings: JobSettingsInput & { takes?: number } = {}): Job => {
@@ -20,8 +20,8 @@ function builds(world: World) {
       calls.push({ slot: secondsOf(scheduledAt), build: name, version: job.version })
       if (takes > 0) await world.clock.sleep({ seconds: takes })
     }
-    // The data of a task are part of the definition, and the code of the task is not. The data differ, so each build
-    // has another definition.
+    // A definition contains the data of its tasks, but not their code. The data differ between the builds, so each build has
+    // another definition.
     const tasks = [{ name: 'work', data: { build: name }, run }]
     return defineJob({ name: 'job', schedule: everySeconds(every), ...jobSettings, tasks })
   }
@@ -213,7 +213,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await fates(second, 'job')).toEqual(['10 failed_stale owner_restarted', '20 completed', '30 completed'])
   })
 
-  it('an unfinished occurrence continues without tasks whose code was removed', async () => {
+  it('an unfinished occurrence continues, and omits tasks whose code was removed', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const build = (names: string[]): Job =>
@@ -261,7 +261,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(nodes).toEqual(['new', 'new'])
   })
 
-  it('a node that receives the code of a job claims a pending run of that job', async () => {
+  it('a node to which the code of a job is added claims a pending run of this job', async () => {
     const world = createWorld(place)
     const ran: number[] = []
     const job = defineJob({

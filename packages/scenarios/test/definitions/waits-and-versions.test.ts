@@ -32,7 +32,7 @@ async function scene(world: World) {
 }
 
 describe.each(everywhere)('on the storage $name', (place) => {
-  it('`waitFor` resolves with the complete ended occurrence on its node and on a client', async () => {
+  it('`waitFor` resolves with the complete ended occurrence, both on the node that ran it and on a client', async () => {
     const world = createWorld(place)
     const { node, client } = await scene(world)
     const { id } = await node.trigger('slow', { data: 5 })
@@ -75,12 +75,12 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await expect(client.waitFor('occ_none' as never)).rejects.toMatchObject({ code: 'OCCURRENCE_NOT_FOUND' })
   })
 
-  it('`waitFor` of a client that is still connecting respects its timeout and its signal', async () => {
+  it('`waitFor` of a client that is still connecting to its storage ends by its timeout and by its signal', async () => {
     const world = createWorld(place)
     const { id } = await (await scene(world)).client.trigger('slow')
     const { clock } = world
-    // The client cannot know that this clock is virtual, so the client compares this clock with the storage's clock. To do
-    // so, the client reads the storage's clock three times, and each read takes 3 s.
+    // The client does not treat this clock as virtual, so it compares this clock with the storage's clock. For the comparison,
+    // it reads the storage's clock three times, and each read takes 3 s.
     const own: Clock = {
       now: () => clock.now(),
       monotonic: () => clock.monotonic(),

@@ -58,7 +58,7 @@ function connectionWith(world: World, maxBatch: number): InterceptedStorage {
 }
 
 describe.each(everywhere)('on the storage $name', (place) => {
-  it('a node with free permits claims five pending runs in successive calls, if one call returns at most two', async () => {
+  it('a node with free permits claims five pending runs in successive calls, if each call returns at most two runs', async () => {
     const world = createWorld(place)
     const names = ['a', 'b', 'c', 'd', 'e']
     const { jobs, called } = asked(world, names)
@@ -93,7 +93,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect((await Promise.all(tokens)).sort()).toEqual([0, 0, 1])
   })
 
-  it('a node that repeats a claim whose answer was lost releases the runs of that claim, unless their handlers were called', async () => {
+  it('a node repeats a claim whose answer was lost, and releases the runs of the lost claim unless their handlers were called', async () => {
     const world = createWorld(place)
     const { jobs, called } = asked(world, ['a', 'b'])
     const first = await world.start({ jobs, nodeId: 'first' })

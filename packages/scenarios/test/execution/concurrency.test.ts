@@ -62,7 +62,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await fates(scheduler, 'paused')).toEqual(['9 skipped paused'])
   })
 
-  it('the slot of a paused job is skipped at its instant even if its node has no free permit', async () => {
+  it('the slot of a paused job is skipped at its instant even if the node has no free permit', async () => {
     const world = createWorld(place)
     const long = load(world, ['long'], { second: 9, seconds: 60 })
     const paused = load(world, ['paused'], { second: 10, seconds: 5 })

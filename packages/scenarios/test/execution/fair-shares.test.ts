@@ -13,7 +13,7 @@ async function turns() {
 describe('a continuous stream of requests', () => {
   it.each([2, 50])('leaves permits for due slots on a node with %i permits', async (maxConcurrentJobs) => {
     const virtual = virtualClock(at(0))
-    // The test removes `track`, so that the virtual clock advances while storage calls are pending.
+    // Without its method `track`, the virtual clock also advances while storage calls are pending.
     const { track: _, ...clock } = virtual
     const called: number[] = []
     const busy = defineJob({

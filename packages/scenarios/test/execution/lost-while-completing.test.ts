@@ -112,7 +112,7 @@ it('a run that is canceled by force while its handler calls `complete` ends once
   expect(heard).toEqual(['lost', 'finished canceled', 'stopped, 0 abandoned'])
 })
 
-it('if a node claims its own run again, the run continues although the `complete` of the earlier handler is rejected', async () => {
+it('if a node claims its own run again, the run continues although `complete` of the earlier attempt’s handler is rejected', async () => {
   const told: string[] = []
   const again = gate()
   const over = gate()

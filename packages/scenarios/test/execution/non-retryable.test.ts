@@ -104,7 +104,7 @@ describe('a task whose handler throws', () => {
 describe('retryIf', () => {
   const denies = { ...retryPolicy, retryIf: (error: Error) => error.message !== 'denied' }
 
-  it('decides by the error whether a task is retried', async () => {
+  it('decides, by the error, whether a failed task is retried', async () => {
     const denied = await runThrowing(createWorld(), new Error('denied'), { retryPolicy: denies })
     expect([denied.calls, denied.task?.reason]).toEqual([1, 'not_retryable'])
     const busy = await runThrowing(createWorld(), new Error('busy'), { retryPolicy: denies })
@@ -138,7 +138,7 @@ describe('retryIf', () => {
     expect(asked).toEqual(['TASK_TIMEOUT'])
   })
 
-  it("of a task's retry policy replaces the retryIf of its job's policy", async () => {
+  it('in the retry policy of a task replaces the retryIf of the job’s retry policy', async () => {
     const world = createWorld()
     const calls: string[] = []
     const run = ({ task }: { task: { name: string } }) => {
@@ -204,7 +204,7 @@ describe('retryIf', () => {
     expect(calls).toBe(2)
   })
 
-  it('is rejected in definitions and calls that accept only data', async () => {
+  it('is rejected in definitions and calls that accept only JSON data', async () => {
     const world = createWorld()
     const job = defineJob({ name: 'job', tasks: [{ name: 'work', run: () => 1 }] })
     const scheduler = await world.start({ jobs: [job] })

@@ -6,7 +6,7 @@ import { at, createWorld, listen, onlyOccurrence, secondsOf } from '../support/w
 
 const schedule = once(at(10))
 
-it('the late result of an abandoned attempt does not end the retry that is running', async () => {
+it('the late result of an abandoned attempt does not end the next attempt, which is running', async () => {
   const world = createWorld()
   const run = async ({ attempt }: TaskContext) => {
     // The node aborts the first attempt at 20 s and abandons it at 25 s. Its handler ends at 30 s, during the second attempt.
@@ -154,7 +154,7 @@ describe('an update of a job', () => {
   const byFifteen = everySeconds(15, +at(120))
   const byTwenty = everySeconds(20, +at(120))
 
-  it('creates a version if a windowed schedule becomes permanent, or if only the window differs', async () => {
+  it('creates a version if it makes a windowed schedule permanent, or if it changes only the window', async () => {
     const world = createWorld()
     const ran: number[] = []
     const run = ({ scheduledAt }: TaskContext) => void ran.push(secondsOf(scheduledAt))
@@ -171,7 +171,7 @@ describe('an update of a job', () => {
     expect(ran).toEqual([15, 30, 45, 60, 75, 90, 105, 120])
   })
 
-  it('to the schedule that a newer build declares leaves nothing to change when that build starts', async () => {
+  it('to the schedule of a newer build has the effect that the start of this build changes nothing', async () => {
     const world = createWorld()
     const tasks = [{ name: 'work', run: () => undefined }]
     const scheduler = await world.start({ jobs: [defineJob({ name: 'tick', schedule: byTwenty, tasks })] })
@@ -182,7 +182,7 @@ describe('an update of a job', () => {
     expect(heard.map(({ event }) => event.change)).toEqual(['unchanged'])
   })
 
-  it('that changes only the owner of the job is a change in a plan', async () => {
+  it('is a change in a plan even if it changes only the owner of the job', async () => {
     const world = createWorld()
     const job = defineJob({ name: 'tick', schedule, tasks: [{ name: 'work', run: () => undefined }] })
     const scheduler = await world.start()

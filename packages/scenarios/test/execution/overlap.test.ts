@@ -65,7 +65,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect((await fates(scheduler, 'slow')).slice(3)).toEqual(['40 skipped queue_full', '50 skipped queue_full'])
   })
 
-  it('under the overlap policy queue_one, a new slot cancels the queued slot and is queued instead of that slot', async () => {
+  it('under the overlap policy queue_one, a new slot cancels the queued slot and takes the only position in the queue', async () => {
     const world = createWorld(place)
     const { job, runs } = slow(world, { until: 40, seconds: 35, overlapPolicy: 'queue_one' })
     const scheduler = await world.start({ jobs: [job] })
@@ -133,7 +133,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   it.each(['skip', 'queue', 'queue_one', 'cancel_running'] as const)(
-    'under the overlap policy %s, the runs of a job never overlap on three nodes',
+    'under the overlap policy %s, the runs of a job on three nodes never overlap',
     async (overlapPolicy) => {
       const world = createWorld(place)
       const { job, most } = slow(world, { until: 200, seconds: 13, overlapPolicy })
@@ -156,7 +156,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await running()).toEqual([false, false])
   })
 
-  it('with a maxConcurrency of 3, four nodes together run three slots at once, and the next slots start in their order', async () => {
+  it('with a maxConcurrency of 3, four nodes together run three slots at once, and later slots start in their order', async () => {
     const world = createWorld(place)
     const { job, runs, most } = slow(world, { until: 60, seconds: 35, overlapPolicy: 'queue', maxConcurrency: 3 })
     const nodes = []

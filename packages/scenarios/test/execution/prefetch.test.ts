@@ -122,7 +122,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(called).toHaveLength(9)
   })
 
-  it('a node does not prefetch slots under `onInterrupted: fail`, so its crash fails only the run that had begun', async () => {
+  it('a node prefetches no slots under `onInterrupted: fail`, so its crash fails only the run whose handler was called', async () => {
     const world = createWorld(place)
     const { jobs, called } = load(world, {
       count: 10,
@@ -282,7 +282,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   it.each(['before its effect', 'after its effect'] as const)(
-    'a settle that fails before or after its effect (%s) only delays the release of prefetched slots',
+    'a settle that fails before or after its effect (%s) delays the release of prefetched slots, and has no further effect',
     async (when) => {
       const world = createWorld(place)
       const { jobs, called, mostAtOnce } = load(world, { count: 3, blocker: () => world.clock.sleep(1000) })

@@ -106,7 +106,7 @@ describe.each(everywhere)('on the storage $name, with priorities', (place) => {
     expect(names().slice(5)).toEqual(['-3 1'])
   })
 
-  it('a slot of low priority that finds no permit is stored as pending within 30 ms, and is not missed', async () => {
+  it('a slot of low priority that finds no permit is stored as pending within 30 ms, and does not become a missed slot', async () => {
     const world = createWorld(place)
     const { job } = working(world)
     const low = job('low', 1, { slotsUntil: 10, misfireThreshold: 60, recoveryStrategy: 'mark_as_missed' })
@@ -183,7 +183,7 @@ describe.each(everywhere)('on the storage $name, with priorities', (place) => {
     await world.clock.advance({ seconds: 1 })
     await node.trigger('plain')
     await world.clock.advance(1)
-    // Each 45 s a request comes in whose run takes 90 s, so the number of pending runs grows.
+    // Every 45 s the test requests a run that takes 90 s, so the number of pending runs grows.
     for (let seconds = 0; seconds < 2 * 3600; seconds += 45) {
       await node.trigger('urgent')
       await world.clock.advance({ seconds: 45 })

@@ -125,7 +125,7 @@ it('a progress report after the end of its attempt has no effect', async () => {
   expect(await progressOf(scheduler)).toMatchObject({ fraction: 0.2 })
 })
 
-it('listeners receive `attempt.progressed` about once a second', async () => {
+it('listeners receive the event `attempt.progressed` about once a second while a handler reports progress', async () => {
   const world = createWorld()
   const { scheduler } = await startWith(world, saying(world, 1000, 5))
   const told = listen(scheduler, 'attempt.progressed')
@@ -151,7 +151,7 @@ it.each([
   expect(tasks[0]?.error).toMatchObject({ code: 'INVALID_ARGUMENT', message: expect.stringContaining(field) })
 })
 
-it('a progress message is cut to 200 characters, and not within a surrogate pair', async () => {
+it('a progress message is cut to 200 characters, and never inside a surrogate pair', async () => {
   const world = createWorld()
   const run: Handler = ({ progress }) => progress(1, `${'x'.repeat(199)}😀`)
   const { scheduler } = await startWith(world, run)

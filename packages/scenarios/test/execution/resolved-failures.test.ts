@@ -104,7 +104,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(await secondsOfFailures(scheduler)).toEqual([30])
   })
 
-  it('`failures` fills its pages although most failures are resolved, and lists each failure once', async () => {
+  it('`failures` fills its pages although most failures are resolved, and lists each unresolved failure once', async () => {
     const world = createWorld(place)
     const { scheduler } = await threeFailures(world, { until: 60 })
     for (const second of [10, 20, 40, 50]) await scheduler.replay(await failureAt(scheduler, second))

@@ -90,7 +90,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(new Set(intervals).size).toBeGreaterThan(1)
   })
 
-  it('a task with a retryInterval of 0 is retried without a pause', async () => {
+  it('a task with a retryInterval of 0 is retried at once', async () => {
     const world = createWorld(place)
     const { job, calledAt } = failing(world, 2, { maxRetries: 2, retryInterval: 0 })
     const scheduler = await world.start({ jobs: [job] })

@@ -99,7 +99,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(states.sort()).toEqual(['completed', 'pending', 'pending'])
     })
 
-    it('releases a run whose retry is due after the grace period, and another node retries it in time', async () => {
+    it('releases a run whose retry is due only after the grace period, and another node retries the run in time', async () => {
       const world = createWorld(place)
       const calledAt: number[] = []
       const run = ({ attempt }: TaskContext) => {
@@ -156,7 +156,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       ])
     })
 
-    it('a handler may still complete its run after a shutdown has aborted its signal, and a run that had not begun is released', async () => {
+    it('a handler may still complete its run after a shutdown has aborted its signal, while a run that had not begun is released', async () => {
       const world = createWorld(place)
       const called: string[] = []
       const jobs = ['a', 'b'].map((name) =>
@@ -185,7 +185,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(fatesOfAll).toEqual(['completed', 'completed'])
     })
 
-    it('a shutdown waits for a parallel task whose sibling was interrupted, and the occurrence fails', async () => {
+    it('a shutdown waits for a parallel task although another task of the run was interrupted, and the occurrence fails', async () => {
       const world = createWorld(place)
       const job = defineJob({
         name: 'both',
@@ -330,7 +330,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(tasks[0]?.attempts.map(({ number }) => number)).toEqual([1, 2, 3])
   })
 
-  it('a node that has shut down keeps the run of a handler that ignores its signal until the node counts as dead', async () => {
+  it('a node that has shut down stays the owner of a run whose handler ignores its signal, until the node counts as dead', async () => {
     const world = createWorld(place)
     const startedAt: number[] = []
     const run = () => {
@@ -521,7 +521,7 @@ describe('a scheduler', () => {
 
 describe('if a storage call of a node is in progress when the node shuts down', () => {
   it.each(['createOccurrences', 'claim'] as const)(
-    'the node releases the runs that the call to %s yields, without calling their handlers',
+    'the node releases the runs that the call to %s returns, and calls none of their handlers',
     async (operation) => {
       const world = createWorld(memory)
       const called: string[] = []
@@ -634,13 +634,13 @@ describe.each(everywhere)('on the storage $name, a shutdown during the start', (
   const job = () => defineJob({ name: 'work', schedule: everySeconds(10), tasks: [{ name: 'work', run: () => 1 }] })
 
   /**
-   * Shuts a scheduler down during the n-th storage call of its start. Returns how the start ended, and whether start or
-   * shutdown settled first.
+   * Shuts a scheduler down during the n-th storage call of its start. Returns how the start ended, and which promise resolved
+   * or rejected first: that of the start or that of the shutdown.
    */
   async function shutDownAt(call: number, answers: 'answers' | 'never answers') {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())
-    // The test removes `track`, so that the virtual clock advances although a storage call is never answered.
+    // Without its method `track`, the virtual clock advances although a storage call is never answered.
     const { track: _, ...clock } = world.clock
     const scheduler = createScheduler({ jobs: [job()], storage: intercepted.storage, clock, logger: silentLogger })
     const order: string[] = []
@@ -686,7 +686,7 @@ describe('the duration of a shutdown', () => {
   async function secondsOfShutdown(away: 'fails' | 'hangs', options: ShutdownOptions, run: TaskRun) {
     const world = createWorld(memory)
     const intercepted = new InterceptedStorage(world.connect())
-    // The test removes `track`, so that the virtual clock advances although storage calls are never answered.
+    // Without its method `track`, the virtual clock advances although storage calls are never answered.
     const { track: _, ...clock } = world.clock
     const job = defineJob({ name: 'long', schedule, tasks: [{ name: 'work', run: (context) => run(world, context) }] })
     const scheduler = createScheduler({ jobs: [job], storage: intercepted.storage, clock, logger: silentLogger })

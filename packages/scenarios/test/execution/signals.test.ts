@@ -76,7 +76,7 @@ describe('a node that handles signals', () => {
     expect(await leftIn(file)).toMatchObject({ state: 'pending', reason: 'shutdown' })
   })
 
-  it('leaves the exit to the program if the program also listens to the signal', async () => {
+  it('lets the program end the process if the program also listens to the signal', async () => {
     const own = { hasOwnHandler: true, holds: true } as const
     const child = await runningNode({ handleSignals: true, onAbort: 'stop', gracePeriod: 0, ...own })
     child.kill('SIGTERM')

@@ -27,7 +27,7 @@ function rated(world: World, options: { until: number } & JobSettingsInput) {
 const quickDeaths = { deadAfter: { seconds: 30 } }
 
 describe.each(everywhere)('on the storage $name, under a start rate', (place) => {
-  it('at most `limit` runs start in any interval on all nodes together, in the order of their slots', async () => {
+  it('at most `limit` runs start in any interval on all nodes together, and they start in the order of their slots', async () => {
     const world = createWorld(place)
     const { job, runs } = rated(world, { until: 60, startRate: { limit: 2, interval: { seconds: 45 } } })
     const nodes: Scheduler[] = []
@@ -132,7 +132,7 @@ describe.each(everywhere)('on the storage $name, under a start rate', (place) =>
     expect(runs).toEqual(['10 at 41', '20 at 41', '30 at 141'])
   })
 
-  it('a changed rate applies to pending runs, and `unlimited` lets all of them start', async () => {
+  it('a changed rate also applies to pending runs, and with the rate `unlimited` all of them start', async () => {
     const world = createWorld(place)
     const { job, runs } = rated(world, { until: 60, startRate: { limit: 1, interval: { hours: 1 } } })
     const node = await world.start({ jobs: [job] })

@@ -220,7 +220,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(others.map((one) => one.state)).toEqual(['skipped', 'skipped', 'skipped', 'skipped', 'failed'])
     })
 
-    it('counts from the start of each run, for queued and for overlapping runs', async () => {
+    it('counts from the start of each run, both for queued runs and for runs that overlap', async () => {
       const { clock, start } = createWorld(place)
       const scheduler = await start({ jobs: [slow(clock, 'queue', 300)] })
       await clock.advance({ minutes: 6 })

@@ -31,7 +31,7 @@ async function startOn(
 }
 
 describe.each(everywhere)('on the storage $name', (place) => {
-  it('ten due slots on two permits start in groups of two without being stored as pending, if their handlers are quick', async () => {
+  it('ten due slots with quick handlers start on two permits, two at a time, and none of them is stored as pending', async () => {
     const world = createWorld(place)
     const { intercepted, states } = await startOn(world, due(world, 10, 20), 2)
     await world.clock.advance({ seconds: 9 })

@@ -316,7 +316,7 @@ const tokens = (first: number, last: number) =>
   Array.from({ length: last - first + 1 }, (_, index) => `${first + index} token 1`)
 
 describe.each(everywhere)('on the storage $name, the queue of a job', (place) => {
-  it('costs one settle for each run, once the answer to the first end has shown that further runs are queued', async () => {
+  it('costs one settle for each run, once the node has learned from the first answer that further runs are queued', async () => {
     const world = createWorld(place)
     const counted = new InterceptedStorage(world.connect())
     const { node, calls, release } = await queue(world, 20, counted.storage)
@@ -344,7 +344,7 @@ describe.each(everywhere)('on the storage $name, the queue of a job', (place) =>
     },
   )
 
-  it('leaves the permit of an ended run to a pending run of another job that is older than the queued run', async () => {
+  it('leaves the permit of an ended run to a pending run of another job, if this pending run is older than the queued run', async () => {
     const world = createWorld(place)
     const calls: string[] = []
     const run = async ({ input }: TaskContext) => {

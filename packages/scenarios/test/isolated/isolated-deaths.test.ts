@@ -201,7 +201,7 @@ describe.each(isolations)('in an isolated task that runs in a %s', (isolation) =
   )
 
   shared?.(
-    'a node that loses a run while a killed child has not ended starts no further attempt of the run',
+    'a node that loses a run starts no further attempt of the run, even if a child that it killed has not ended yet',
     async () => {
       const clock = virtualClock(0)
       // The node never learns that the killed child has ended.

@@ -71,7 +71,7 @@ describe('the definition of an isolated task', () => {
     expect((await client.job('job')).tasks).toMatchObject([{ name: 'work' }])
   })
 
-  it('stays isolated after a client without the module has updated another part of the job', async () => {
+  it('stays isolated after a client without the module has updated another member of the job', async () => {
     const storage = memoryStorage()
     const job = defineJob({
       name: 'job',
@@ -98,7 +98,7 @@ describe('the definition of an isolated task', () => {
     expect(await isolationsOf(client)).toEqual([null, 'thread'])
   })
 
-  it('stays isolated after a node that runs the task in its own process has updated another part of the job', async () => {
+  it('stays isolated after a node that runs the task in its own process has updated another member of the job', async () => {
     const storage = memoryStorage()
     const client = createClient({ storage, logger: silentLogger })
     onTestFinished(() => client.close())
@@ -126,7 +126,7 @@ describe('the definition of an isolated task', () => {
     expect(await storedBy(one, other)).toEqual([1, 1])
   })
 
-  it('is a new version if the isolation of the task changes', async () => {
+  it('makes a new version if an update changes the isolation of the task', async () => {
     expect(await storedBy({ module }, { module, isolation: 'process' }, { run: () => 1 })).toEqual([1, 2, 3])
   })
 

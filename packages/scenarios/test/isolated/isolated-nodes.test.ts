@@ -39,7 +39,7 @@ function longJob(world: World, name: string, settings: JobSettingsInput = {}) {
 }
 
 describe.each(everywhere)('on the storage $name', (place) => {
-  it('a node that is cut off from the storage aborts runs with `whileIsolated: abort` before a peer takes them over', async () => {
+  it('a node that is cut off from the storage aborts runs with `whileIsolated: abort` before a peer takes these runs over', async () => {
     const world = createWorld(place)
     const { job, did } = longJob(world, 'careful', { whileIsolated: 'abort' })
     const { job: beside, did: didBeside } = longJob(world, 'beside')
@@ -72,7 +72,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     }
   })
 
-  it('an aborted run of a cut-off node is released and runs again after the reconnection, if no peer exists', async () => {
+  it('an aborted run of a cut-off node is released after the reconnection, and runs again on this node if the node has no peer', async () => {
     const world = createWorld(place)
     const { job, did } = longJob(world, 'careful')
     const node = nodeOf(world, 'cut off')

@@ -80,7 +80,7 @@ describe.each(isolations)('a pool of children, each a %s,', (isolation) => {
     expect(resultOf(occurrence)).toBe('imported')
   })
 
-  shared?.('shares a child only between tasks with the same module, environment and limits', async () => {
+  shared?.('shares its children only between tasks with the same module, environment and limits', async () => {
     const { run } = await isolatedScene({
       job: task(isolation, 'place'),
       other: { ...task(isolation, 'place'), env: { OTHER: '1' } },
@@ -116,7 +116,7 @@ describe.each(isolations)('a pool of children, each a %s,', (isolation) => {
   })
 })
 
-it('a shutdown ends the idle processes of a pool', async () => {
+it('a shutdown ends the idle child processes of a pool', async () => {
   const { run, scheduler } = await isolatedScene({ job: task('process', 'place') })
   const { place } = placeOf(await run('job'))
   await scheduler.shutdown()

@@ -31,7 +31,7 @@ describe('the starter process of a node', () => {
     expect([stateOf(pid), stateOf(starter)]).toEqual([null, null])
   })
 
-  it('exists from the start of a node with process tasks until its shutdown, and only on such a node', async () => {
+  it('exists from the start of a node with process tasks until the shutdown of this node, and on no other node', async () => {
     const { scheduler } = await isolatedScene({ job: task('place') })
     expect(startersOf(process.pid)).toBe(1)
     await isolatedScene({ job: { ...task('place'), isolation: 'thread' } })
@@ -40,7 +40,7 @@ describe('the starter process of a node', () => {
     expect(startersOf(process.pid)).toBe(0)
   })
 
-  it('takes its child processes with it when it dies, so their attempts fail, and later attempts use a new starter', async () => {
+  it('dies together with its child processes, so their attempts fail, and later attempts use a new starter', async () => {
     const { begin, run, scheduler } = await isolatedScene({
       loops: task('starts'),
       stopped: task('stopsItself'),
@@ -92,7 +92,7 @@ describe('the starter process of a node', () => {
     expect(stateOf(pid)).not.toBeNull()
   })
 
-  it('is replaced for new child processes when the node process has dropped privileges', async () => {
+  it('is followed by a second starter for new child processes if the node process has dropped privileges', async () => {
     const { begin } = await isolatedScene({ before: task('starts'), after: task('starts') })
     const before = parentOf(pidOf((await begin('before')).said))
     const { getgroups } = process

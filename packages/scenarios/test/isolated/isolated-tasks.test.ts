@@ -118,7 +118,7 @@ describe.each(isolations)('the handler of an isolated task that runs in a %s', (
     expect(lastAttempt(await run('job'))?.error).toMatchObject({ name: 'JobistemerError', code })
   })
 
-  it('has the environment of its node, or the environment of its own task', async () => {
+  it('has the environment of its node, or the environment that its own task sets', async () => {
     process.env.OF_THE_NODE = 'yes'
     const { run } = await isolatedScene({
       same: task(isolation, 'env'),
@@ -131,7 +131,7 @@ describe.each(isolations)('the handler of an isolated task that runs in a %s', (
     delete process.env.OF_THE_NODE
   })
 
-  shared?.('may be the export of a CommonJS module', async () => {
+  shared?.('may be exported by a CommonJS module', async () => {
     const { run } = await isolatedScene({ job: { name: 'work', module: modules['common.cjs'], isolation } })
     expect(resultOf(await run('job'))).toBe('from CommonJS')
   })
@@ -185,10 +185,11 @@ describe.each(isolations)('the handler of an isolated task that runs in a %s', (
     expect(Math.max(...heard.map(({ message }) => message.length))).toBeLessThanOrEqual(1000)
   })
 
-  it('that leaves a handle open ends its attempt', async () => {
+  it('that leaves a handle open, for example a timer, does not prevent the end of its attempt', async () => {
     const { run, scheduler } = await isolatedScene({ job: task(isolation, 'leavesOpen') }, { maxChildren: 1 })
     expect(resultOf(await run('job'))).toBe('left something open')
-    // The second attempt can start only after the child of the first attempt has ended, because of maxChildren.
+    // Because of `maxChildren`, the node starts the child of the second attempt only after the child of the first attempt has
+    // ended.
     expect(resultOf(await run('job'))).toBe('left something open')
     await scheduler.shutdown()
   })
@@ -207,7 +208,7 @@ describe.each(isolations)('a child that runs as a %s', (isolation) => {
     { kind: 'threw', error: null },
     { kind: 'progress', fraction: 'half' },
     { kind: 'log', level: 'loud' },
-  ])('fails only its own attempt if its handler forges an unreadable message: $kind', async (message) => {
+  ])('makes only its own attempt fail if its handler forges an unreadable message: $kind', async (message) => {
     const tasks = {
       forges: task(isolation, 'sendsForged', { message }),
       returns: task(isolation, 'returns', { value: 7 }),

@@ -98,7 +98,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(counted.writeCount).toBe(0)
   })
 
-  it('a node checks once in each definition interval, by a read of some heads, whether the storage still has its jobs', async () => {
+  it('a node checks once in each definition interval whether the storage still has its jobs, and reads only some heads for this', async () => {
     const jobs = Array.from({ length: 50 }, (_, index) =>
       defineJob({ name: `idle ${index}`, schedule: everySeconds(86_400), tasks: [{ name: 'work', run: () => 1 }] }),
     )
@@ -112,7 +112,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     const looked = reads.map(({ request }) => (request as { jobs: string[] }).jobs)
     // Nine heads are read every 10 s, so the reads of a minute cover all 50 heads.
     expect(looked.map(({ length }) => length)).toEqual(Array.from({ length: 10 }, () => 9))
-    // The reads take the heads in turn: five reads take 45 different heads, and six reads take all 50.
+    // The reads go through the heads one after the other: five reads cover 45 different heads, and six reads cover all 50.
     expect(new Set(looked.slice(0, 5).flat()).size).toBe(45)
     expect(new Set(looked.slice(0, 6).flat()).size).toBe(50)
   })
@@ -157,7 +157,7 @@ describe('the occurrences of a thousand jobs that come due at one instant', () =
     )
 
   it.each([1000, 300, 7])(
-    'are created and ended in the minimum number of calls for batches of %i',
+    'are created and ended in the smallest possible number of calls for batches of %i',
     async (maxBatch) => {
       const world = createWorld(memory)
       const storage = withMaxBatch(world.connect(), maxBatch)
@@ -209,10 +209,10 @@ describe('the occurrences of a thousand jobs that come due at one instant', () =
     expect(counted.count('settle')).toBe(8)
   })
 
-  it('are ended in at most three calls if their handlers end while the first call is in progress', async () => {
+  it('are ended in at most three calls if their handlers end while the first of these calls is in progress', async () => {
     const world = createWorld(memory)
     const counted = new InterceptedStorage(world.connect())
-    // The handlers end one after another while the test holds the first settle.
+    // The handlers end one after another while the test holds back the node's first call of `settle`.
     let release: () => void = () => undefined
     const held = new Promise<void>((resolve) => {
       release = resolve

@@ -172,7 +172,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
         expect(new Set(starts(first, second)).size).toBe(starts(first, second).length)
       })
 
-      it('does not call the handler of a slot that it created just before the freeze, because the deadline of this run has passed', async () => {
+      it('does not call the handler of a slot that it created just before the freeze, because the run’s deadline passed in the freeze', async () => {
         const world = createWorld(place)
         const intercepted = new InterceptedStorage(world.connect())
         const first = await startNode(world, 'first', {}, intercepted.storage)

@@ -8,7 +8,7 @@ import { createWorld } from '../support/world.ts'
 it('a node that scans 3,000 jobs for old history and for silent jobs is idle for most of the time', async () => {
   const world = createWorld(memory)
   const takesMs = 5
-  // The test removes `track`, so that the virtual clock advances while storage calls are pending.
+  // Without its method `track`, the virtual clock also advances while storage calls are pending.
   const { track: _, ...clock } = world.clock
   const lookedAt = new Map<number, number[]>()
   const storage = wrapStorage(world.connect(), {

@@ -68,7 +68,7 @@ describe('a scheduler that is alone on a memory storage and a virtual clock', ()
     await observer.close()
   })
 
-  it('takes new work despite failing heartbeats until a second scheduler has lived for 80 % of deadAfter', async () => {
+  it('takes new work although its heartbeats fail, until a second scheduler has lived for 80 % of deadAfter', async () => {
     const { clock, begin } = scene()
     const { counted, scheduler } = await begin()
     const isolated: number[] = []
@@ -115,7 +115,7 @@ describe('a scheduler that is alone on a memory storage and a virtual clock', ()
     expect((silent[0] ?? 0) - definedAt).toBeLessThanOrEqual(601_000)
   })
 
-  it('calls the storage at its usual intervals once a second scheduler has started', async () => {
+  it('calls the storage at its usual intervals again once a second scheduler has started', async () => {
     const { clock, begin } = scene()
     const { counted } = await begin()
     await clock.advance({ days: 1 })

@@ -86,7 +86,7 @@ async function twoNodes(
 
 it('a node that sends heartbeats again before its runs are reaped keeps its runs', async () => {
   const world = createWorld()
-  // The test removes `track`, so that the virtual clock advances while the storage holds back an answer.
+  // Without its method `track`, the virtual clock also advances while the storage holds back an answer.
   const { track: _, ...clock } = world.clock
   const begin = async (nodeId: string, names: readonly string[]) => {
     const intercepted = new InterceptedStorage(world.connect())
@@ -182,9 +182,10 @@ it("a dead node's run is taken over within 75 s if heartbeats are 10 s apart", a
     await world.clock.advance({ seconds: 90 })
     took.push(Number.parseInt(called[1] as string, 10) - 40)
   }
-  // A node counts as dead after five missed heartbeats at the earliest, because a few heartbeats may fail.
+  // Peers declare a node dead after five missed heartbeats at the earliest, because a few heartbeats may fail.
   expect(Math.min(...took)).toBeGreaterThanOrEqual(50)
-  // In this test all reads are exactly one heartbeat apart. In production the takeover may take one heartbeat more.
+  // In this test the reads come exactly one heartbeat interval apart. In production the takeover may take one heartbeat
+  // interval longer.
   expect(Math.max(...took)).toBeLessThanOrEqual(75 - 10)
 })
 
@@ -210,7 +211,7 @@ it.each<[heartbeats: number, deadAfter: { readonly seconds: number }, capabiliti
 )
 
 describe.each(everywhere)('on the storage $name', (place) => {
-  it('a run that a delayed claim gives to a node that has shut down is taken over by a peer', async () => {
+  it('if a delayed claim gives a run to a node that has shut down, a peer takes the run over', async () => {
     const world = createWorld(place)
     const { job, called } = longJob(world)
     const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
@@ -301,7 +302,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(namesIn(lines, 'node declared dead; taking over its runs')).toEqual([])
   })
 
-  it("a dead node's run is taken over once a storage that fails repeatedly has answered for 60 s in total", async () => {
+  it("a dead node's run is taken over once a storage that fails again and again has answered for 60 s in total", async () => {
     const world = createWorld(place)
     const { job, called } = longJob(world)
     const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
@@ -335,7 +336,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(called).toHaveLength(1)
   })
 
-  it('the record of a dead node states its death only after its runs have been taken over', async () => {
+  it('the record of a dead node states the node’s death only after the node’s runs have been taken over', async () => {
     const world = createWorld(place)
     const { job } = longJob(world)
     const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
@@ -407,7 +408,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(called).toHaveLength(1)
   })
 
-  it('a node with long heartbeat intervals declares no peer dead if the storage fails between the reads of that node', async () => {
+  it('a node with long heartbeat intervals declares no peer dead if the storage fails between two reads of the node records', async () => {
     const world = createWorld(place)
     let isAway = false
     const storage = () =>
@@ -462,7 +463,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect((await onlyOccurrence(second, 'long')).tasks[0]?.result).toBe('token 2')
   })
 
-  it("the record of an earlier incarnation is removed when its node restarts and has released the incarnation's runs", async () => {
+  it('the record of an earlier incarnation is removed after its node has restarted and has released the runs of this incarnation', async () => {
     const world = createWorld(place)
     const { first, heard } = await twoNodes(world)
     const storage = world.connect()
@@ -587,7 +588,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await client.close()
   })
 
-  it('a node warns once of other nodes with other time zone data', async () => {
+  it('a node warns once if other nodes have other time zone data', async () => {
     const world = createWorld(place)
     const storage = world.connect()
     const { logger, loud } = collectingLogger()
@@ -622,7 +623,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(second.incarnation).not.toBe(first.incarnation)
   })
 
-  it('a node that shuts down with an unfinished run counts as dead, and a peer takes the run over', async () => {
+  it('a node that shuts down with an unfinished run counts as dead for its peers, and a peer takes the run over', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const run = async ({ fencingToken }: { readonly fencingToken: number }) => {
@@ -803,7 +804,7 @@ describe('on the real clock', () => {
 })
 
 it('a partitioned node whose claim is answered late calls no handler of a job with whileIsolated abort', async () => {
-  // The test removes `track`, with which the virtual clock would wait for the pending claim.
+  // Without its method `track`, the virtual clock does not wait for the pending claim.
   const { track: _, ...clock } = virtualClock(at(0))
   const place = memoryStorage()
   const ran: string[] = []

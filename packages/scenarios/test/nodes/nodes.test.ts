@@ -91,7 +91,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect([ran, others].map((list) => list.length)).toEqual([5, 5])
   })
 
-  it('a node whose clock is 30 s slow creates no slot that another node has already created', async () => {
+  it('a node whose clock is 30 s slow creates no slot that another node has created before', async () => {
     const world = createWorld(place)
     const { ran, define } = shared(world, ['a'], 100)
     await world.start({ jobs: define() })

@@ -26,7 +26,7 @@ async function overload(
 ) {
   const world = createWorld(memory)
   const machine = new BusyMachine(world.clock, costs)
-  // The test removes `track`, so that the virtual clock advances while storage calls are pending.
+  // Without its method `track`, the virtual clock also advances while storage calls are pending.
   const { track: _, ...clock } = world.clock
   let ran = 0
   const schedule = everySeconds(1, +at(300))
@@ -84,9 +84,10 @@ it.each([4, 8])('%i overloaded nodes cause fewer than 1.3 requests for each run 
   expect(asked).toBeLessThan(1.3)
 })
 
-it('seven nodes that start while another node is overloaded do not each request all overdue slots', async () => {
+it('seven nodes that start while another node is overloaded cause fewer than two requests for each run slot', async () => {
   const { perSecond, asked } = await overload(8, { late: true })
-  // Until the nodes know each other, each of them considers itself assigned to all slots, so some requests are in vain.
+  // Until the nodes know each other, each of them considers itself assigned to all slots. So some attempts to create a slot
+  // find that another node has created the slot.
   expect(perSecond).toBeGreaterThan(60)
   expect(asked).toBeLessThan(2)
 })
@@ -95,13 +96,13 @@ it.each([
   [1, 1000],
   [8, 2000],
 ])(
-  '%i nodes with more due slots than permits keep slots in memory if no other node has permits for them',
+  '%i nodes with more due slots than permits keep these slots in memory if no other node has permits for them',
   async (nodes, jobs) => {
     const costs = { serverCall: 0.6, serverItem: 0.05, nodeCall: 1.2, nodeItem: 0.1 }
     const { perSecond, claims } = await overload(nodes, { jobs, costs, prefetch: 30, seconds: 15 })
     expect(perSecond).toBeCloseTo(jobs, -1)
-    // A node polls each 5 s, which causes few claims. If a node had to claim slots that it had stored for other nodes, it
-    // stores no further slots for other nodes.
+    // Each node polls only every 5 s, which causes few claims. A node that had to claim its own pending slots stops storing
+    // slots for other nodes, so it causes no further claims.
     expect(claims).toBeLessThan(0.002)
   },
 )

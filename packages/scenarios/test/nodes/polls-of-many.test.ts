@@ -52,7 +52,7 @@ describe('four idle nodes', () => {
     { hasWakeUps: true, claims: 12, looks: 6 },
     { hasWakeUps: false, claims: 60, looks: 20 },
   ])(
-    'each poll for work and for changed definitions at these rates per minute: %o',
+    'poll for work and for changed definitions at these rates for each node and minute: %o',
     async ({ hasWakeUps, claims, looks }) => {
       const world = createWorld(shared({ hasWakeUps }))
       const { nodes } = await startNodes(world, ['a', 'b', 'c', 'd'])

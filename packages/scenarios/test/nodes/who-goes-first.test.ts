@@ -37,7 +37,8 @@ function secondly(world: World) {
       defineJob({
         name,
         schedule: everySeconds(1, +at(120)),
-        // After a takeover, a late slot may still run when the next slot is due.
+        // After a takeover, a run may still be active when the next slot of its job is due. With `allow`, this next slot starts
+        // too.
         overlapPolicy: 'allow',
         tasks: [
           {
@@ -75,7 +76,7 @@ function counting(world: World, counts: Map<string, number>, nodeId: string): Pa
 it('a scan for overdue slots whose answer arrives after a slot was launched causes no second request for that slot', async () => {
   const world = createWorld(memory)
   const asked: string[] = []
-  // The test removes `track`, so that the virtual clock advances while storage calls are pending.
+  // Without its method `track`, the virtual clock also advances while storage calls are pending.
   const { track: _, ...clock } = world.clock
   const startLate = async (nodeId: string) => {
     const storage = wrapStorage(world.connect(), {
@@ -118,7 +119,7 @@ it('a node does not read a slot whose creation is answered `exists` if the node 
   let completed = 0
   let answers = 0
   const until = (seconds: number) => world.clock.sleep({ seconds })
-  // The test removes `track`, so that the virtual clock advances while storage calls are pending.
+  // Without its method `track`, the virtual clock also advances while storage calls are pending.
   const { track: _, ...clock } = world.clock
   const start = async (nodeId: string, maxConcurrentJobs: number, isLate: () => boolean) => {
     const storage = wrapStorage(world.connect(), {
@@ -189,7 +190,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     const { ran, define } = secondly(world)
     const counts = new Map<string, number>()
     let isLate = false
-    // The test removes `track`, so that the virtual clock advances while storage calls are pending.
+    // Without its method `track`, the virtual clock also advances while storage calls are pending.
     const { track: _, ...clock } = world.clock
     for (let index = 0; index < nodes; index++) {
       const nodeId = `node ${index}`
@@ -229,7 +230,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     for (const nodeId of ['a', 'b', 'c', 'd']) {
       await world.start({ ...counting(world, counts, nodeId), jobs: define(nodeId) })
     }
-    // Until the nodes know each other, each of them requests all slots. So the test counts only later requests.
+    // Until the nodes know each other, each of them tries to create all slots. So the test counts only later calls.
     await world.clock.advanceTo(at(20.5))
     counts.clear()
     ran.splice(0)
@@ -240,7 +241,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     expect(Math.max(...ran.map(({ lateBy }) => lateBy))).toBe(0)
   })
 
-  it('nodes that receive the same new code share the slots, even if the first heartbeat with that code failed', async () => {
+  it('nodes that receive the same new code share the slots between them, even if the first heartbeat with this code failed', async () => {
     const world = createWorld(place)
     const { define } = secondly(world)
     const counts = new Map<string, number>()
@@ -295,7 +296,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     // On a storage without an index of due jobs, each node has to track the slots that it passes over. So the nodes
     // compute instants of the schedules more often than on other storages.
     expect(looked.count).toBeLessThan(place === withoutDueJobs ? 8 * slots : 1.1 * slots)
-    // Each node also returns the next runs of jobs that are assigned to other nodes.
+    // `nextRuns` of each node also returns the next runs of jobs that are assigned to other nodes.
     for (const node of nodes) {
       for (const name of names) expect((await node.nextRuns(name, 2)).map(secondsOf)).toEqual([61, 62])
     }
@@ -320,7 +321,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     const late = ran.filter(({ lateBy }) => lateBy > 0)
     expect(new Set(late.map(({ job }) => job))).toEqual(orphans)
     expect(Math.max(...late.map(({ lateBy }) => lateBy))).toBeLessThanOrEqual(2000)
-    // The peers declare the node dead before second 60. After this no slot is late.
+    // The peers declare the node dead before second 60. From second 60 on, no slot is late.
     expect(late.every(({ slot }) => slot < 60)).toBe(true)
   })
 
@@ -375,7 +376,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     },
   )
 
-  it('a node with the code of a job takes over the overdue slots of the job, however many nodes lack the code', async () => {
+  it('a node with the code of a job takes over the overdue slots of the job, whatever the number of nodes without this code', async () => {
     for (const fleet of ['p', 'q', 'r']) {
       const world = createWorld(place)
       const { ran, define } = secondly(world)
@@ -423,7 +424,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     expectLittleLate(ran)
   })
 
-  it('a new node receives its share of the jobs, and all other jobs keep their nodes', async () => {
+  it('a new node receives its share of the jobs, and the remaining jobs stay with their nodes', async () => {
     const world = createWorld(place)
     const { ran, define } = secondly(world)
     for (const nodeId of ['a', 'b']) await world.start({ nodeId, jobs: define(nodeId), ...life })
@@ -472,7 +473,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     expect(new Set(ran.map(({ node, lateBy }) => `${node} ${lateBy}`))).toEqual(new Set(['new 0']))
   })
 
-  it('a node that was frozen for 10 s continues after the slots that its peer launched, without a recovery', async () => {
+  it('a node that was frozen for 10 s continues after the slots that its peer has launched, and recovers no slot', async () => {
     const world = createWorld(place)
     const { define } = secondly(world)
     const first = await world.start({ nodeId: 'a', jobs: define('a'), ...life })

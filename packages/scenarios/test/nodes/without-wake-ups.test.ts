@@ -72,7 +72,7 @@ describe('without wake-ups from the storage', () => {
     expect(heard).toEqual(['10 begins', '20 stops', '20 begins', '80 ends'])
   })
 
-  it('an owner receives a cancellation in the answer to its next settle', async () => {
+  it('an owner learns of a cancellation by the answer to its next settle', async () => {
     const world = createWorld()
     const heard: string[] = []
     const task = (name: string) => ({
@@ -167,7 +167,8 @@ describe('without wake-ups from the storage', () => {
   it('a node loads successive changes of a definition at its definition interval', async () => {
     const world = createWorld()
     const run = () => {}
-    // The job has no due slot in this test: a node that creates a slot would also learn of the change.
+    // No slot of the job is due in this test. A node that creates a slot would learn of the change by the answer to the
+    // creation.
     const job = defineJob({ name: 'work', schedule: everySeconds(3000), tasks: [{ name: 'work', run }] })
     const learned: number[] = []
     const first = await startDeaf(world, { jobs: [job], ...tuned({ definitionInterval: { minutes: 1 } }) })

@@ -129,7 +129,7 @@ it('handlers, hooks and storage calls of `runDue` do not inherit the async conte
   expect(seen.filter((line) => !line.endsWith(': undefined'))).toEqual([])
 })
 
-it('storage calls of `changes` do not inherit the async context of the code that iterates', async () => {
+it('storage calls of `changes` do not inherit the async context of the code that iterates over `changes`', async () => {
   const seen: string[] = []
   const storage = wrapStorage(memoryStorage(), {
     around({ method, proceed }) {

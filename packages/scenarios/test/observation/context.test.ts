@@ -6,8 +6,8 @@ import { everywhere } from '../support/places.ts'
 import { at, createWorld, onlyOccurrence, type World } from '../support/world.ts'
 
 /**
- * Defines a job with a slot every ten seconds up to `until`, in seconds after the start of the world. Returns the job, the
- * contexts that its task has received so far, and a function that starts a scheduler with the job.
+ * Defines a job with a slot every ten seconds up to `until`, in seconds after the start of the virtual clock. Returns the job,
+ * the contexts that its task has received, and a function that starts a scheduler with the job.
  */
 function watched(world: World, options: { until: number; run?: (context: TaskContext) => unknown }) {
   const contexts: TaskContext[] = []
@@ -77,7 +77,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(seen).toEqual(['orders', 1, at(10), false, {}, 'function'])
   })
 
-  it('the context of a delayed run has its lateness', async () => {
+  it('the context of a delayed run contains the lateness of the run', async () => {
     const world = createWorld(place)
     const { contexts, start } = watched(world, { until: 20, run: () => world.clock.sleep({ seconds: 14 }) })
     await start()

@@ -98,7 +98,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ])
   })
 
-  it('`occurrence.canceled` is emitted for each displaced occurrence', async () => {
+  it('`occurrence.canceled` is emitted for each occurrence that another occurrence displaces', async () => {
     const { clock, start } = createWorld(place)
     const tasks = [{ name: 'work', run: () => clock.sleep({ seconds: 35 }) }]
     const schedule = everySeconds(10, +at(40))

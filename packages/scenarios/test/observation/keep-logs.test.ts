@@ -20,8 +20,8 @@ const jobOf = (run: Handler, settings: object = { keepLogs: true }) =>
   defineJob({ name: 'job', schedule, ...settings, tasks: [{ name: 'work', run }] })
 
 /**
- * Returns the state of each attempt of the job's only run, its kept lines such as `'info copied'`, and the number of dropped
- * lines.
+ * Returns each attempt of the job's only run: its state, its kept log lines such as `'info copied'`, and the number of log
+ * lines that were not kept.
  */
 async function logsOf(scheduler: Scheduler) {
   const { tasks } = await onlyOccurrence(scheduler, 'job')
@@ -57,7 +57,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(lines).toContainEqual(expect.objectContaining({ message: 'copied', rows: 3n, task: 'work', attempt: 1 }))
   })
 
-  it('the last lines of a running attempt are stored within a second, with about one storage call each second', async () => {
+  it('the last lines of a running attempt are stored within a second, by about one storage call each second', async () => {
     const world = createWorld(place)
     const counted = new InterceptedStorage(world.connect())
     const run: Handler = async ({ logger }) => {
@@ -107,7 +107,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ])
   })
 
-  it('the attempt of a dead owner keeps its lines up to a second before the death', async () => {
+  it('the attempt of a dead owner keeps the lines that its handler logged until a second before the death', async () => {
     const world = createWorld(place)
     const run: Handler = async ({ logger, progress, attempt, sleep }) => {
       for (let line = 1; line <= 5; line++) {
@@ -152,7 +152,7 @@ it.each([
   },
 )
 
-it('a trigger can keep the logs of a job without keepLogs, and an update of keepLogs creates a new version', async () => {
+it('a trigger with the override keepLogs keeps the logs of its run, and an update of keepLogs creates a new version', async () => {
   const world = createWorld()
   const scheduler = await world.start({ jobs: [jobOf(({ logger }) => logger.info({}, 'seen'), {})] })
   const { id } = await scheduler.trigger('job', { overrides: { keepLogs: true } })
@@ -162,7 +162,7 @@ it('a trigger can keep the logs of a job without keepLogs, and an update of keep
   expect((await scheduler.update('job', { keepLogs: true })).version).toBe(2)
 })
 
-it('lines and progress that a process reported a second before SIGKILL are stored', async () => {
+it('lines and progress that a process reported a second before it was ended by SIGKILL are stored', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-killed-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const file = join(folder, 'jobs.db')
@@ -223,7 +223,7 @@ describe('a run whose kept logs are too large for the storage', () => {
     )
   })
 
-  it('fails if its result alone is too large', async () => {
+  it('fails if its result is too large even without the logs', async () => {
     const world = createWorld()
     const run: Handler = ({ logger }) => {
       logger.info({}, 'a line')

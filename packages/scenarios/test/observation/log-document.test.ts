@@ -63,7 +63,7 @@ describe('docs/log.md', () => {
     },
   )
 
-  it('contains only lines that core logs in one of the situations of this test', () => {
+  it('contains only lines that core logs in at least one of the situations of this test', () => {
     expect(rows.map(print).filter((line) => !logged.has(line))).toEqual([])
   })
 

@@ -144,7 +144,7 @@ describe('the log of a scheduler has one line', () => {
     )
   })
 
-  it('for missed slots, but no line for a paused job', async () => {
+  it('for missed slots, but none for the slots of a paused job', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const first = await world.start({ jobs: [slow(world, 0)] })
@@ -193,7 +193,7 @@ describe('the log of a scheduler has one line', () => {
     ])
   })
 
-  it('for a reap on the reaping node, and one line for the loss on the former owner', async () => {
+  it('for a reap on the node that reaps the run, and one line for the loss of the run on its former owner', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const job = () =>
@@ -266,7 +266,8 @@ describe('the log of a scheduler has one line', () => {
       return proceed()
     }
     await world.clock.advanceTo(at(100))
-    // A new error code has another remedy, so it is logged without waiting for the next minute.
+    // While a storage error lasts, the node logs it once a minute. But the node logs a new error code at once, because the new
+    // code requires another remedy.
     code = 'STORAGE_FULL'
     await world.clock.advanceTo(at(200))
     const said = loud().map(({ message, err }) => `${(err as { code: string }).code}: ${message.split(':')[0]}`)
@@ -322,7 +323,7 @@ describe('the log of a scheduler has one line', () => {
     expect(said).toEqual(['the storage fails', ...Array(5).fill('the storage is still unavailable')])
   })
 
-  it('for a handler that a node lacks, although a later claim finds a run of the job', async () => {
+  it('for a handler that a node lacks, and no second line when a later claim finds a run of the job', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const job = () =>

@@ -30,7 +30,7 @@ async function churn(place: (typeof everywhere)[number]) {
 }
 
 describe.each(everywhere)('on the storage $name', (place) => {
-  it('a node removes the metric series of removed jobs that it did not hold at their removal', async () => {
+  it('a node removes the metric series of removed jobs, even if it did not hold these jobs at their removal', async () => {
     const { world, metrics, client, remove, countOf } = await churn(place)
     await remove()
     await world.clock.advance({ minutes: 2 })
@@ -49,8 +49,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
       return operation === 'listJobs' ? { ...(answer as object), items: [] } : answer
     }
     await remove()
-    // At regular intervals, the node checks whether some of the jobs still exist. If most of these jobs are missing, the
-    // node checks further jobs immediately, so one minute suffices.
+    // At intervals, the node checks whether some of its jobs still exist. If most of these jobs are missing, the node checks
+    // further jobs immediately. So the node finds all missing jobs within one minute.
     await world.clock.advance({ seconds: 70 })
     expect(metrics.counter('scheduler_job_occurrences_total')).toBe(0)
     await client.close()

@@ -122,7 +122,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     const counted: unknown[] = []
     const metrics: Metrics = {
       ...metricsCollector(),
-      // The collector drops the series of a removed job, so the test records the calls itself.
+      // The collector removes the series of a removed job, so the test records the calls itself.
       increment: (name, labels) => void (name === 'scheduler_job_occurrences_total' && counted.push(labels)),
     }
     const jobs = ['updated', 'deleted'].map((name) =>

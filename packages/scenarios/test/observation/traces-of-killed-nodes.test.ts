@@ -18,7 +18,7 @@ interface ToldSpan {
   readonly attributes: Readonly<Record<string, unknown>>
 }
 
-it('a run of a killed node has a trace for each owner, linked to the request and to the earlier trace', async () => {
+it('a run of a killed node has one trace for each owner, with links to the request and to the earlier trace', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-traces-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const file = join(folder, 'jobs.db')

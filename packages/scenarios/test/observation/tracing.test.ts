@@ -14,7 +14,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { everywhere, type PlaceKind } from '../support/places.ts'
 import { createWorld } from '../support/world.ts'
 
-/** Makes a tracing that numbers its contexts and records its calls. */
+/** Makes an object for the option `tracing`. It numbers the trace contexts that it creates, and records its calls. */
 function recordingTracing() {
   const told: string[] = []
   const requests: TracedRequest[] = []

@@ -87,7 +87,7 @@ describe.each(everyStorage)('on the storage $name, a backfill', (place: PlaceKin
     expect(steps.slice(0, 8)).toEqual(Array.from({ length: 4 }, () => ['created', 'ended']).flat())
   })
 
-  it('of a client lists its slots in a dry run, and then runs each slot once, even if it is requested again', async () => {
+  it('of a client lists its slots in a dry run, and then runs each slot once, even if the client requests it twice', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const node = await world.start({ jobs: [minutely(ran)] })
@@ -168,7 +168,7 @@ describe.each(everyStorage)('on the storage $name, a backfill', (place: PlaceKin
     expect(new Set(backfilled(ran)).size).toBe(5)
   })
 
-  it('that is stopped starts no further run, and continues when it is requested again', async () => {
+  it('starts no further run after it was stopped, and continues when it is requested again', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const node = await world.start({ jobs: [minutely(ran, { overlapPolicy: 'allow' }, lasting(3))] })
@@ -195,7 +195,7 @@ describe.each(everyStorage)('on the storage $name, a backfill', (place: PlaceKin
   })
 })
 
-it('a continued backfill keeps the options of its first request, unless the new request sets them', async () => {
+it('a continued backfill keeps the options of its first request, except options that the new request sets', async () => {
   const world = createWorld()
   const ran: string[] = []
   const node = await world.start({ maxConcurrentJobs: 1 })
@@ -271,7 +271,7 @@ it('a backfill omits due slots that no node has created yet, because the schedul
   expect(await clientOf(world).backfill('job', asked)).toMatchObject({ slots: 4, passed: 2, open: 1, live: 1 })
 })
 
-it('after a shutdown has released a run of a backfill, no next run of the backfill starts', async () => {
+it('after a shutdown has released a run of a backfill, no next run of the backfill starts while the released run is pending', async () => {
   const world = createWorld()
   const node = await world.start({ jobs: [minutely([], {}, lasting(60))] })
   await node.backfill('job', { ...past, key: 'k' })
@@ -382,7 +382,7 @@ it('a backfill continues after a canceled run, a run canceled by force and a sta
   expect(dry.next.map(secondsOf)).toEqual([-180])
 })
 
-it('a backfill run that a queued slot displaces is created again', async () => {
+it('if a queued slot displaces a run of a backfill, the backfill creates the run again', async () => {
   const world = createWorld()
   const ran: string[] = []
   let seconds = 90
@@ -398,7 +398,7 @@ it('a backfill run that a queued slot displaces is created again', async () => {
   expect(await node.backfill('job', { from: at(-120), to: at(0), key: 'k' })).toMatchObject({ completed: 2, live: 0 })
 })
 
-it('under the overlap policy cancel_running, a backfill run that a slot displaces is not repeated, and the next run follows', async () => {
+it('under cancel_running, the backfill does not repeat a run that a slot has displaced, and continues with its next run', async () => {
   const world = createWorld()
   const ran: string[] = []
   const node = await world.start({ jobs: [minutely(ran, { overlapPolicy: 'cancel_running' }, lasting(40))] })
@@ -410,7 +410,7 @@ it('under the overlap policy cancel_running, a backfill run that a slot displace
   expect(await node.backfill('job', { from: at(-120), to: at(0), key: 'k' })).toMatchObject({ open: 0 })
 })
 
-it('only a backfill of all slots runs pruned slots, and its runs are pruned by their own age, not by the age of their slots', async () => {
+it('only a backfill of all slots runs pruned slots; its runs are pruned by their own age, not by the age of their slots', async () => {
   const world = createWorld()
   const ran: string[] = []
   const node = await world.start({ jobs: [minutely(ran)] })

@@ -40,7 +40,7 @@ describe.each(everywhere)('on the storage $name, a delayed trigger', (place) => 
     }
   })
 
-  it('is queued if the job runs at the requested time', async () => {
+  it('is queued if a run of the job is active at the requested time', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const node = await world.start({ jobs: [minutely(ran, 'skip', 20)] })

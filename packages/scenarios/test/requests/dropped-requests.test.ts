@@ -51,7 +51,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(sent).toHaveLength(1)
   })
 
-  it('an update that adds a schedule sets the overlap policy to skip, and an update that removes the schedule restores allow', async () => {
+  it('an update that adds a schedule sets the overlap policy to skip, and an update that removes the schedule sets it to allow', async () => {
     const world = createWorld(place)
     const { job } = mail(world)
     const node = await world.start({ jobs: [job] })
@@ -63,7 +63,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await policy()).toBe('allow')
   })
 
-  it('a skipped trigger returns the reason, and the engine logs one warning a minute with the number of skips', async () => {
+  it('a skipped trigger returns the reason of the skip, and the engine logs one warning a minute with the number of skips', async () => {
     const world = createWorld(place)
     const { job } = mail(world, { overlapPolicy: 'skip' })
     const { lines, logger } = collectingLogger()
@@ -135,7 +135,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 })
 
-it('maxQueued defaults to 100,000, or to the limit of the storage if that limit is lower', async () => {
+it('maxQueued defaults to 100,000, or to the limit of the storage for maxQueued if this limit is lower', async () => {
   const world = createWorld()
   const { job } = mail(world, { overlapPolicy: 'queue' })
   const large = await world.start({ jobs: [job] })

@@ -85,7 +85,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(ran).toEqual([10, 20])
     })
 
-    it('emits `job.paused` and `job.resumed` once, although both calls are repeated', async () => {
+    it('emits `job.paused` and `job.resumed` once, although the caller repeats both calls', async () => {
       const world = createWorld(place)
       const { job } = ticking(world)
       const scheduler = await world.start({ jobs: [job] })
@@ -132,7 +132,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     })
 
     it.each(['another task', 'another attempt'])(
-      'is stopped by the node that runs it, before that node starts %s',
+      'is stopped by the node that runs the occurrence, before that node starts %s',
       async (what) => {
         const world = createWorld(place)
         const called: string[] = []
@@ -264,7 +264,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       },
     )
 
-    it('while it is pending for a retry has no open task', async () => {
+    it('while it waits for a retry has only tasks that have ended', async () => {
       const world = createWorld(place)
       const fail = () => {
         throw new Error('no')
@@ -333,7 +333,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(ran).toEqual([10, 20, 40, 50])
     })
 
-    it('must be a future slot of the job', async () => {
+    it('must be a slot of the job; a slot that has already run stays completed', async () => {
       const world = createWorld(place)
       const { job } = ticking(world)
       const scheduler = await world.start({ jobs: [job] })
@@ -420,7 +420,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(called[0]).toBe('first')
     })
 
-    it('with a key that was used before creates no second run', async () => {
+    it('with a key that an earlier replay has used creates no second run', async () => {
       const world = createWorld(place)
       const { job, called, repair } = failing(world)
       const scheduler = await world.start({ jobs: [job] })
@@ -560,7 +560,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   describe('for definitions at run time,', () => {
-    it('`add` adds a job to a node, and `remove` removes the job from all nodes', async () => {
+    it('`add` adds a job on a node, and `remove` removes the job from all nodes', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world)
       const first = await world.start({ jobs: [] })

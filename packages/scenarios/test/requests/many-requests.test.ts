@@ -76,7 +76,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(ran.map((data) => data.trim()).sort()).toEqual(all(30).sort())
   })
 
-  it('concurrent triggers take at most half of the permits when they are created, and the remaining triggers run later', async () => {
+  it('concurrent triggers get at most half of the permits when they are created, and the remaining triggers run later', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world, 5)
     const { intercepted, scheduler } = await start(world, [job], { maxConcurrentJobs: 10 })
@@ -209,7 +209,7 @@ describe.each(everywhere)('on the storage $name, `triggerMany`', (place) => {
     expect(ran.sort()).toEqual(['a', 'c'])
   })
 
-  it('returns the items that were stored before the storage stopped answering, and sends no further items', async () => {
+  it('returns the items that were stored before the storage stopped answering, and sends none of the remaining items', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world)
     const target = world.connect()
@@ -234,7 +234,7 @@ describe.each(everywhere)('on the storage $name, `triggerMany`', (place) => {
     expect(ran).toEqual(['0', '1'])
   })
 
-  it('with one invalid item is rejected as a whole, and stores nothing', async () => {
+  it('with one invalid item rejects, and stores none of the items', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world)
     const { intercepted, scheduler } = await start(world, [job])

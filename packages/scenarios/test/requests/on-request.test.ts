@@ -16,7 +16,7 @@ const report = (run: (context: TaskContext) => unknown) =>
   })
 
 describe.each(everywhere)('on the storage $name, a job without a schedule', (place) => {
-  it('runs only on request, even at the request of a client without its code', async () => {
+  it('runs only on request, even if a client without the code of the job requests the run', async () => {
     const world = createWorld(place)
     const ran: unknown[] = []
     const job = report(({ scheduledAt, input }) => ran.push([secondsOf(scheduledAt), input]))
@@ -64,7 +64,7 @@ describe.each(everywhere)('on the storage $name, a job without a schedule', (pla
     expect(ran.at(-1)).toBe(830)
   })
 
-  it('can be planned, applied and added, and retention keeps the job and removes old history', async () => {
+  it('can be planned, applied and added, and retention keeps the job but removes its old history', async () => {
     const world = createWorld(place)
     const retention = { olderThan: { hours: 2 }, keep: 3 }
     const tasks = [{ name: 'work', handler: 'note' }]
@@ -121,7 +121,7 @@ describe('the tags and the description of a job', () => {
   })
 })
 
-it('`diffSchedules` compares the slots of a schedule with the slots of no schedule', () => {
+it('`diffSchedules` lists all slots as added or removed if one of the two schedules is null', () => {
   expect(diffSchedules(null, everySeconds(60), at(0), at(100)).added).toEqual([at(0), at(60)])
   expect(diffSchedules(everySeconds(60), null, at(0), at(100)).removed).toEqual([at(0), at(60)])
 })

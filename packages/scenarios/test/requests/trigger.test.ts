@@ -57,7 +57,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ])
   })
 
-  it('triggers with the same key on two nodes return the same run', async () => {
+  it('triggers with the same key on two nodes create one run, and both calls return it', async () => {
     const world = createWorld(place)
     const { job, called } = asked(world)
     const first = await world.start({ jobs: [job] })
@@ -74,7 +74,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect((await first.occurrences({ job: 'asked' })).items.map(({ requestKey }) => requestKey)).toEqual(['order-7'])
   })
 
-  it('a trigger with a used key returns the active run of that key', async () => {
+  it('a trigger with the key of an active run returns this run', async () => {
     const world = createWorld(place)
     const { job, called } = asked(world, { seconds: 5 })
     const scheduler = await world.start({ jobs: [job] })
@@ -85,7 +85,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(called).toHaveLength(3)
   })
 
-  it('a trigger with the key of an ended run costs one additional read', async () => {
+  it('a trigger with the key of an ended run costs one additional read of the storage', async () => {
     const world = createWorld(place)
     const { job } = asked(world)
     const intercepted = new InterceptedStorage(world.connect())
@@ -97,7 +97,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(intercepted.calls.map(({ operation }) => operation)).toEqual(['createOccurrences', 'get'])
   })
 
-  it('a skipped trigger does not use up its key, and each skip has a record with its reason', async () => {
+  it('a skipped trigger does not use up its key, and each skipped trigger has a record with the reason', async () => {
     const world = createWorld(place)
     const { job, called } = asked(world, { seconds: 5 })
     const scheduler = await world.start({ jobs: [job] })
@@ -147,7 +147,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(called).toHaveLength(9)
   })
 
-  it('each task of a triggered run receives the data of the trigger and the kind of the run', async () => {
+  it('each task of a triggered run receives the data of the trigger, and learns that the run belongs to a trigger', async () => {
     const world = createWorld(place)
     const { job, contexts } = asked(world)
     const scheduler = await world.start({ jobs: [job] })

@@ -106,7 +106,7 @@ it('a node that repeats a claim does not release a slot whose creation is in pro
     tasks: [{ name: 'work', run: ({ attempt, fencingToken }) => called.push(`${attempt} under ${fencingToken}`) }],
   })
   const intercepted = new InterceptedStorage(world.connect())
-  // The test removes `track`, with which the virtual clock would wait for the storage call that the test holds back.
+  // Without its method `track`, the virtual clock does not wait for the storage call that the test holds back.
   const { track: _, ...clock } = world.clock
   const { storage } = intercepted
   const scheduler = createScheduler({ jobs: [job], storage, clock, logger: silentLogger, pollInterval: { seconds: 1 } })
@@ -129,7 +129,7 @@ it('a node that repeats a claim does not release a slot whose creation is in pro
   expect(await fates(scheduler, 'job')).toEqual(['10 completed'])
 })
 
-it('a permit that was reserved for a slot is used for a pending run if the slot is skipped', async () => {
+it('if a slot is skipped, the permit that was reserved for the slot is used for a pending run', async () => {
   const world = createWorld(memory)
   const called: string[] = []
   const slow = defineJob({
@@ -183,7 +183,7 @@ it('a node with 10 permits sends 150 due slots in three calls, so that storage a
   expect(sizes).toEqual([55, 55, 40])
 })
 
-it('a node sends a full batch of slots before it assembles the next batch', async () => {
+it('a node sends a full batch of slots before it prepares the next batch', async () => {
   const world = createWorld(memory)
   const jobs = Array.from({ length: 150 }, (_, index) =>
     defineJob({ name: `job ${index}`, schedule: everySeconds(10), tasks: [{ name: 'work', run: () => undefined }] }),
@@ -193,7 +193,8 @@ it('a node sends a full batch of slots before it assembles the next batch', asyn
   const storage = Object.assign(intercepted.storage, { capabilities: { ...target.capabilities, maxBatch: 50 } })
   await world.start({ jobs, storage, maxConcurrentJobs: 150 })
   await world.clock.advanceTo(at(9))
-  // A socket sends its data at the end of a turn of the event loop, so the node has to send each batch in a turn of its own.
+  // A socket sends its data at the end of a turn of the event loop. So the node has to send each batch in a separate turn of
+  // the event loop.
   let turn = 0
   let ticking = setImmediate(function tick() {
     turn++

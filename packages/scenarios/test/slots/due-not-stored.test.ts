@@ -95,7 +95,7 @@ async function callsWithin(world: World, counted: InterceptedStorage, seconds: n
 }
 
 describe.each(everywhere)('on the storage $name', (place) => {
-  it('a node with a limit of 5 jobs also loads due jobs, holds fewer than 60 of 200 jobs, and runs each slot once and in time', async () => {
+  it('a node that may hold 5 jobs also loads due jobs, holds fewer than 60 of 200 jobs, and runs each slot once in time', async () => {
     const world = createWorld(place)
     const jobs = crowd(200)
     const { ran, late, optionsOf } = noting(world)
@@ -124,11 +124,11 @@ describe.each(everywhere)('on the storage $name', (place) => {
     )
     const counted = new InterceptedStorage(world.connect())
     await world.start({ ...noting(world).optionsOf('only'), storage: counted.storage })
-    // The first call lists a page, which shows that there are more jobs than the node may hold. The second call queries
-    // the due jobs.
+    // The first call lists a page of jobs, and thereby shows that the storage has more jobs than the node may hold. The second
+    // call queries the due jobs.
     expect(counted.count('listJobs')).toBe(2)
     const listings = await callsWithin(world, counted, 60, 'listJobs')
-    // Once an hour, one node also lists all jobs for retention. These calls do not count here.
+    // Leaves out the calls of retention: once an hour, one node lists all jobs for retention.
     const looks = listings.filter(
       ({ request }) => 'due' in (request as object) || 'changedSince' in (request as object),
     )
@@ -176,7 +176,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(late).toEqual([])
   })
 
-  it('a call that names a job makes the node load the job if the node does not hold it', async () => {
+  it('a call that names a job makes the node load the job, if the node did not hold the job before', async () => {
     const world = createWorld(place)
     const { ran, optionsOf } = noting(world)
     const jobs = Array.from({ length: 40 }, (_, index) => dataJob(`job ${index}`, 86_400))
@@ -279,7 +279,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
 })
 
 describe('a node that loads due jobs', () => {
-  it('continues after the last loaded job if more jobs are due than the node may hold', async () => {
+  it('continues after the last loaded job if the node may hold fewer jobs than are due', async () => {
     const world = createWorld(memory)
     const { ran, optionsOf } = noting(world)
     const jobs = Array.from({ length: 2200 }, (_, index) => dataJob(`job ${index}`, 3600))

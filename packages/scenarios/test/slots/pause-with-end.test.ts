@@ -60,7 +60,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await expect(client.resume('tick', { reason: '' })).rejects.toMatchObject({ code: 'INVALID_NAME' })
   })
 
-  it('a slot at the very end of a pause runs in time', async () => {
+  it('a slot at the instant at which a pause ends runs in time', async () => {
     const world = createWorld(place)
     const { began, run } = noting(world)
     const job = defineJob({ name: 'tick', schedule: everySeconds(120), tasks: [{ name: 'work', run }] })
@@ -84,7 +84,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect([...began].sort()).toEqual(['first at 600', 'second at 600'])
   })
 
-  it('a job with named handlers that no node holds in memory, and its pending run, resume at the end of the pause', async () => {
+  it('a job with named handlers that no node holds in memory resumes at the end of its pause, and so does its pending run', async () => {
     const world = createWorld(place)
     const { began, run } = noting(world)
     const options = { ...tuned({ heldJobs: 0 }), handlers: { note: run }, scheduleTypes: [everyType], pollInterval }

@@ -31,7 +31,7 @@ function recording(world: World, settings: JobSettingsInput & { every?: number; 
   }
   const schedule = everySeconds(every, Number.isFinite(until) ? +at(until) : until)
   const tasks = [{ name: 'work', run }]
-  // Under the policy queue, the recovered runs do not cause later slots to be skipped.
+  // Under the overlap policy `queue`, slots that come due while the recovered runs last are queued and not skipped.
   const job = defineJob({ name: 'recording', schedule, overlapPolicy: 'queue', ...jobSettings, tasks })
   return { job, runs, slots: () => runs.map(({ slot }) => slot) }
 }
@@ -91,7 +91,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect((await fates(scheduler, 'recording'))[1]).toBe('120-300 (4) missed mark_as_missed')
     })
 
-    it('the record of a single missed slot has the id of that slot', async () => {
+    it('the record of a single missed slot has the id that a run of that slot would have', async () => {
       const world = createWorld(place)
       const { job } = recording(world, { recoveryStrategy: 'mark_as_missed' })
       const scheduler = await outage(world, job, 185)
@@ -292,7 +292,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     })
 
     it.each(['execute_last', 'compressed'] as const)(
-      'cost one additional read for the recovery of 50 jobs under %s',
+      'cost only one additional read when 50 jobs are recovered under %s',
       async (recoveryStrategy) => {
         const world = createWorld(place)
         const schedule = everySeconds(60, +at(300))
@@ -363,7 +363,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(slots()).toEqual([60, 120])
   })
 
-  it('recovered runs wait while a run of their job is active', async () => {
+  it('recovered runs wait while another run of their job is active', async () => {
     const world = createWorld(place)
     const { job, runs } = recording(world, { recoveryStrategy: 'execute_all', takes: 30 })
     await outage(world, job, 370)
@@ -438,7 +438,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(all.slice(2).every((fate) => fate.endsWith('completed'))).toBe(true)
   })
 
-  it('no slot runs twice after the wall clock was set back', async () => {
+  it('no slot runs twice after the wall clock of a node was set back', async () => {
     const world = createWorld(place)
     const { job, slots } = recording(world, {})
     await world.start({ jobs: [job] })

@@ -24,7 +24,7 @@ function chain(world: World, settings: JobSettingsInput = {}) {
 }
 
 describe.each(everyStorage)('on the storage $name', (place) => {
-  it('a node that died during a run under `onInterrupted: fail` and restarts fails this run during its start', async () => {
+  it('a node that died during a run under `onInterrupted: fail` ends this run as failed when it starts again', async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'fail' })
     const first = await world.start({ jobs: [job], nodeId: 'node' })
@@ -107,7 +107,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(await onlyOccurrence(last, 'chain')).toMatchObject({ state: 'failed_stale' })
   })
 
-  it('a restarted node reaps all runs of its earlier incarnation, even if these runs do not fit into one storage call', async () => {
+  it('a restarted node reaps all runs of its earlier incarnation, even if one storage call cannot contain them all', async () => {
     const world = createWorld(place)
     const run = ({ signal }: TaskContext) => world.clock.sleep({ hours: 1 }, signal)
     const job = defineJob({
@@ -177,7 +177,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(await fates(last, 'chain')).toEqual(['10 completed'])
   })
 
-  it('a run is rescued maxRescues times, and then fails', async () => {
+  it('a run is rescued at most maxRescues times, and fails at the next interruption', async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'retry', maxRescues: 2 })
     for (let life = 0; life < 5; life++) {
@@ -293,7 +293,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(await onlyOccurrence(old, 'chain')).toMatchObject({ state: 'completed', node: 'second' })
   })
 
-  it("a slot that was queued behind a dead node's run starts when that run is reaped", async () => {
+  it("a queued slot that waits for the end of a dead node's run starts when this run is reaped", async () => {
     const world = createWorld(place)
     const started: number[] = []
     const job = defineJob({
@@ -356,7 +356,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect([state, fencingToken, tasks[0]?.result]).toEqual(['completed', 2, 2])
   })
 
-  it('a rescued occurrence that ends before its tasks restart leaves no task open', async () => {
+  it('if a rescued occurrence ends before its tasks start again, all of its tasks have ended', async () => {
     const world = createWorld(place)
     let starts = 0
     const job = defineJob({
@@ -492,7 +492,7 @@ describe('a storage call of a dead node that takes effect after the restart of t
     expect(counted.count('listOccurrences')).toBe(0)
   })
 
-  it('is not expected by a node that has no earlier incarnation, so this node makes no scans for such a call', async () => {
+  it('is not expected by a node without an earlier incarnation, so this node does not scan for runs of such a call', async () => {
     const world = createWorld(memory)
     const counted = new InterceptedStorage(world.connect())
     await world.start({ nodeId: 'node', storage: counted.storage, ...tuned({ reapInterval: { hours: 1 } }) })

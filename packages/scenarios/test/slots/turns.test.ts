@@ -46,7 +46,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ['under queue with as many places as the node has permits', { overlapPolicy: 'queue', maxConcurrency: 50 }],
     ['with runs of 20 ms', { takesMs: 20 }],
   ] as const)(
-    'a job with a slot each second starts its slots within 1.5 s beside 3,000 pending triggers of another job (%s)',
+    'a job with a slot each second starts its slots within 1.5 s although 3,000 triggers of another job are pending (%s)',
     async (_, settings) => {
       const world = createWorld(place)
       const seconds = 'takesMs' in settings ? 2 : 30
@@ -68,7 +68,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     },
   )
 
-  it('a trigger of another process starts within 2 s beside 3,000 older triggers of another job', async () => {
+  it('a trigger of another process starts within 2 s although 3,000 older triggers of another job are pending', async () => {
     const world = createWorld(place)
     const hog = bulk(world, 'hog')
     const late = bulk(world, 'late')
@@ -87,7 +87,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     for (const [index, start] of late.starts.entries()) expect(start - 5 * (index + 1)).toBeLessThanOrEqual(2)
   })
 
-  it('a second job with 3,000 pending triggers gets about half of the starts', async () => {
+  it('a second job with 3,000 pending triggers gets about half of the starts of a node', async () => {
     const world = createWorld(place)
     const [first, second] = [bulk(world, 'first'), bulk(world, 'second')]
     const node = await world.start({ jobs: [first.job, second.job] })
@@ -99,7 +99,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(share).toBeLessThan(0.7)
   })
 
-  it('on a node with one permit, another job has its turn after ten runs of one job', async () => {
+  it('on a node with one permit, a run of another job starts after ten successive runs of one job', async () => {
     const world = createWorld(place)
     const hog = bulk(world, 'hog', { takesMs: 100 })
     const beside = ticking(world, 20)

@@ -78,7 +78,7 @@ it('a node launches slots of other jobs while it counts the missed slots of one 
   expect(created.map(({ request }) => isRecovery(request))).toEqual([false, false, false, false, false, true])
 })
 
-it('`runDue` runs other jobs during a recovery, and ends when the recovered slots have run', async () => {
+it('`runDue` runs other jobs during a recovery, and returns when the recovered slots have run', async () => {
   const ran: string[] = []
   const jobs = lateAndOther(ran)
   const world = await afterOutage(jobs)
@@ -115,7 +115,8 @@ it('the missed slots of 30 jobs are stored in calls of at most 3,000 runs, in wh
     expect(firstOf(name)).toBeLessThan(3)
   }
 
-  // The node decides once for each job before it decides a second time for any job. In the end, all slots are decided.
+  // The node decides about some missed slots of every job before it decides about further missed slots of any job. In the end,
+  // the node has decided about all missed slots.
   const decided = heard
     .map(({ event }) => ({ name: event.jobName, toRun: event.toRun }))
     .filter(({ name }) => names.includes(name))
@@ -156,7 +157,7 @@ describe("while a job with many missed slots waits until the node has stored oth
     expect(decided.toSorted()).toEqual([...ofOthers, 'fourth: mark_as_missed 0'].toSorted())
   })
 
-  it('a shutdown ends the wait, and the next node decides about the slots', async () => {
+  it('a shutdown ends the wait, and the next node that starts decides about the slots', async () => {
     const { world, jobs, heard } = await during((node) => node.shutdown({ gracePeriod: 0 }))
     expect(heard.length).toBeLessThan(4)
     const next = world.scheduler({ jobs })
@@ -190,7 +191,7 @@ it('if a pause ends while a node counts missed slots, the slots are recovered as
   expect(ran).toEqual(['late 2000'])
 })
 
-it('a shutdown stops the counting of missed slots, and the next node decides about these slots', async () => {
+it('a shutdown stops the count of missed slots, and the next node that starts decides about these slots', async () => {
   const schedule = everySeconds(0.001, +at(2000))
   const jobs = lateAndOther([], schedule)
   const world = await afterOutage(jobs)
@@ -210,7 +211,7 @@ it('a shutdown stops the counting of missed slots, and the next node decides abo
   expect(await fates(next, 'late')).toEqual(['0.001-1999.999 (1999999) missed execute_last', '2000 completed'])
 })
 
-it('a node repeats a failing read of missed slots', async () => {
+it('a node repeats a read of missed slots that fails', async () => {
   const ran: string[] = []
   const jobs = [noting(ran, 'late', 10, { recoveryStrategy: 'compressed' })]
   const world = await afterOutage(jobs)
@@ -266,12 +267,12 @@ describe('while a node decides about the missed slots of a job,', () => {
     expect(await fates(node, 'late')).toEqual(['10-2090 (209) missed mark_as_missed', '2100 completed'])
   })
 
-  it('a removal of the job leaves no slot to decide', async () => {
+  it('a removal of the job has the effect that no slot is left to decide about', async () => {
     const { ran, recoveries, told } = await during((self) => self.remove('late'))
     expect([ran, recoveries, told]).toEqual([[], 0, []])
   })
 
-  it('removing and adding the job again leaves no missed slot, and its later slots run', async () => {
+  it('after the job was removed and added again, no slot is missed, and later slots of the job run', async () => {
     const again: string[] = []
     const { node, world, ran, recoveries, told } = await during(async (self) => {
       await self.remove('late')

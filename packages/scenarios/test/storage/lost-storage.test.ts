@@ -91,7 +91,7 @@ function onRequest(name: string): Job {
 describe('requests that a storage acknowledged and lost', () => {
   const lost = 'the storage has lost acknowledged requests: repeat these requests if you still need their runs'
 
-  it('are logged with their jobs and their number when the storage has also lost a slot', async () => {
+  it('are logged with their jobs and their number, if the storage has lost a slot too', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const mails = Array.from({ length: 3 }, (_, index) => ({ job: 'mail', key: `mail ${index}` }))
     const requested = ['mail', 'pay'].map(onRequest)
@@ -188,7 +188,7 @@ describe('a storage that loses all its data', () => {
     expect(await fates(scheduler, 'tick')).toEqual(['20 completed', '30 completed', '40 completed'])
   })
 
-  it('receives all jobs again as soon as the launch of a slot detects the loss', async () => {
+  it('receives all jobs again as soon as a node that launches a slot detects the loss', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const { job, ran } = noting(world)
     const rare = noting(world, 'rare', { schedule: everySeconds(60) })
@@ -205,7 +205,7 @@ describe('a storage that loses all its data', () => {
     expect(loud()).toHaveLength(1)
   })
 
-  it('receives a job again when a trigger detects the loss, and the trigger runs', async () => {
+  it('receives a job again when a node that triggers the job detects the loss, and the trigger runs', async () => {
     const { world, losing, start } = lossyWorld()
     const { job, ran } = noting(world, 'asked', { schedule: everySeconds(3600) })
     const scheduler = await start({ jobs: [job], ...tuned({ definitionInterval: { hours: 1 } }) })
@@ -215,7 +215,7 @@ describe('a storage that loses all its data', () => {
     expect(ran).toEqual([0])
   })
 
-  it('receives from the nodes the jobs with code again, but no jobs that are data and name registered handlers', async () => {
+  it('receives the jobs with code from the nodes again, but not the jobs that are data and name registered handlers', async () => {
     const { world, losing, start, lines } = lossyWorld()
     const greeted: string[] = []
     const greeter = (node: string) => ({ greet: ({ data }: { data: unknown }) => void greeted.push(`${node} ${data}`) })
@@ -265,7 +265,7 @@ describe('a storage that loses all its data', () => {
     expect(first && (await fates(first, 'tick'))).toEqual(['20 completed', '30 completed', '40 completed'])
   })
 
-  it('receives the newer of two definitions again, or the older definition if no node has the newer definition', async () => {
+  it('receives the newer of two definitions of a job from the nodes, or the older one if no node has the newer one', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const older = noting(world)
     const newer = noting(world, 'tick', { schedule: everySeconds(15) })

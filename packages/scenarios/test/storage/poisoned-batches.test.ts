@@ -38,7 +38,7 @@ function errors(): { readonly lines: string[]; readonly logger: Logger } {
 }
 
 describe('an item that the storage always rejects', () => {
-  it("because of a task's result fails its run, and other runs complete", async () => {
+  it('fails its run if it contains a task’s result that the storage rejects, and other runs complete', async () => {
     const world = createWorld()
     const { storage } = choking(world, (text) => text.includes('poison'))
     const names = Array.from({ length: 20 }, (_, index) => `job-${index}`)
@@ -136,7 +136,7 @@ describe('an item that the storage always rejects', () => {
     expect((await fates(scheduler, 'endless')).at(-1)).toBe('300 completed')
   })
 
-  it('is distinguished from an outage of the storage, in which no run fails', async () => {
+  it('is distinct from an outage of the storage: in an outage, no run fails', async () => {
     const world = createWorld()
     let isAway = false
     const { storage } = choking(world, () => isAway)
@@ -176,7 +176,7 @@ describe('an item that the storage always rejects', () => {
   })
 })
 
-it('a maxQueued above the limit of the storage is rejected', async () => {
+it('a job whose maxQueued is above the limit of the storage is rejected', async () => {
   const world = createWorld()
   const target = world.connect()
   const storage = Object.assign(wrapStorage(target, { around: (call) => call.proceed() }), {

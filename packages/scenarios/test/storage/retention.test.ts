@@ -26,7 +26,7 @@ function every(seconds: number, retention?: RetentionInput) {
 }
 
 describe.each(everywhere)('in long lives of nodes on the storage $name', (place) => {
-  it("a job's history stays within its retention over three node lives of 12 h, and no slot runs again", async () => {
+  it('a job’s history stays within its retention while three nodes run one after another for 12 h each, and no slot runs again', async () => {
     const world = createWorld(place)
     const started: number[] = []
     const run = ({ scheduledAt }: { scheduledAt: Date }) => {
@@ -81,7 +81,7 @@ describe.each(everywhere)('in long lives of nodes on the storage $name', (place)
 
 // These tests depend on how the storage prunes and pages, so they run on each storage.
 describe.each(everyStorage)('on the storage $name', (place) => {
-  it('a job that is data is removed with its history after its last slot, and a job with code stays', async () => {
+  it('a job that is data is removed together with its history after its last slot, while a job with code stays', async () => {
     const world = createWorld(place)
     const tasks = [{ name: 'work', handler: 'note' }]
     const retention = { olderThan: { hours: 2 }, keep: 3 }
@@ -164,7 +164,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect((await world.connect().listJobs({ limit: 10, cursor: null })).items).toEqual([])
   })
 
-  it('one of three nodes prunes history for all nodes, and another node continues after the shutdown of that node', async () => {
+  it('one of three nodes prunes history for all nodes, and another node continues to prune after the shutdown of the first node', async () => {
     const world = createWorld(place)
     const prunes = new Map<string, number>()
     const start = (nodeId: string) => {

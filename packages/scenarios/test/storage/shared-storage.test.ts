@@ -96,7 +96,7 @@ describe.each(everyStorage)('on the storage $name, if engines share one storage 
     expect(heard).toEqual(['0 begins', '20 stops'])
   })
 
-  it('a node learns of definitions, pauses and resumptions of a client without a poll', async () => {
+  it('a node learns without a poll of definitions, pauses and resumptions by a client', async () => {
     const world = createWorld(place)
     const storage = world.connect()
     const { run, heard } = working(world)
@@ -136,7 +136,7 @@ describe.each(everyStorage)('on the storage $name, if engines share one storage 
     expect(begun).toEqual(['20 on a', '25 on b'])
   })
 
-  it('`changes` of a client yields changes by a node before its next poll', async () => {
+  it('`changes` of a client yields the changes of a node before the next poll of the client', async () => {
     const world = createWorld(place)
     const storage = world.connect()
     const { job } = working(world)

@@ -261,7 +261,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     ])
   })
 
-  it('slots that a storage failure delayed by minutes are recovered by the strategy of their job', async () => {
+  it('after a storage failure has delayed slots by minutes, the recovery strategy of their job decides about them', async () => {
     const world = createWorld(place)
     const called: number[] = []
     const job = defineJob({

@@ -78,8 +78,8 @@ function namedIn(
   const found = declarations.find((declaration) => declaration.name === name)
   if (found === undefined) throw new Error(`${file} exports ${name}, which is nowhere declared`)
   if (!isType) return found
-  // A user cannot call the constructor of a class that is exported only as a type, so types that only the constructor
-  // mentions do not count.
+  // A user cannot call the constructor of a class that is exported only as a type. So the check ignores types that only this
+  // constructor mentions.
   const { mentions, constructorMentions } = found
   return { ...found, kind: 'type', mentions: mentions.filter((mentioned) => !constructorMentions.includes(mentioned)) }
 }
@@ -131,7 +131,7 @@ function parseModule(lines: readonly string[], mentions: ReadonlyMap<string, Men
       declarations.set(String(name), {
         name: String(name),
         kind: keyword === 'interface' || keyword === 'type' ? 'type' : 'value',
-        // If one overload of a function has a comment, the function counts as documented.
+        // If one overload of a function has a comment, this check regards the function as documented.
         isDocumented: isDocumented || earlier?.isDocumented === true,
         members,
         parents: parentsIn(line),

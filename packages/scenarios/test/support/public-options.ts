@@ -95,8 +95,8 @@ const isolationSettings = {
 } as const satisfies Record<string, OptionKind>
 
 /**
- * By option: the members that make a nested member under test valid. For example, `retryPolicy.jitter` requires
- * `maxRetries`.
+ * By option: the members that the option's object needs besides the tested member. For example, `retryPolicy.jitter` is valid
+ * only together with `maxRetries`.
  */
 const around = {
   retryPolicy: { maxRetries: 1 },

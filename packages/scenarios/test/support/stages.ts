@@ -47,7 +47,10 @@ export class Cast {
     this.settings = settings
   }
 
-  /** Returns options of a scheduler that is not observed. Its ordinary jobs come before and after the given jobs. */
+  /**
+   * Returns options of a scheduler that is not observed. In its list of jobs, one ordinary job precedes the given jobs, and the
+   * other ordinary job follows them.
+   */
   options({ jobs = [], ...others }: Partial<SchedulerOptions> = {}): Partial<SchedulerOptions> {
     return { ...others, jobs: [this.#neighbour('a'), ...jobs, this.#neighbour('z')] }
   }

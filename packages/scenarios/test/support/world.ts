@@ -78,8 +78,8 @@ export function createWorld(kind: PlaceKind = memory): World {
         // The names of the nodes decide which node is assigned to a slot. Scenarios must be deterministic, so nodes
         // have fixed names.
         nodeId: `node ${processes.size + 1}`,
-        // The default `deadAfter` of a storage for one process. With this value, scenarios behave equally on all
-        // storages, and long scenarios are fast.
+        // This is the default `deadAfter` for a storage that only one process can open. With this value, scenarios behave
+        // equally on all storages, and long scenarios are fast.
         deadAfter: { minutes: 6 },
         ...options,
         clock: process.clock,

@@ -27,7 +27,10 @@ interface Life {
   readonly deadAfterMs: number
 }
 
-/** Milliseconds after the stated end of a `runDue` call at which nodes treat the call as over, whatever its counter. */
+/**
+ * Milliseconds after the stated end of a `runDue` call. From then on, nodes treat the call as over, even if its heartbeat
+ * counter still grows.
+ */
 const callMarginMs = 5000
 
 /** The definitions of one job, by fingerprint, and the definition in force. */

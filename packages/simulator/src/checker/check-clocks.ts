@@ -59,8 +59,8 @@ export class ClockModel {
         this.#up(event)
         return
       case 'job.saved':
-        // A deleted job that is created again keeps its watermark. So only the creation of version 1 counts as a decision
-        // about the slots up to the watermark.
+        // A deleted job that is created again keeps its watermark. So the checker regards only the creation of version 1 as a
+        // decision about the slots up to the watermark.
         if (event.change === 'create' && event.head.version === 1)
           this.#decided(event, event.head.id, event.head.watermark)
         return

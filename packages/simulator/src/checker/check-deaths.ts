@@ -36,8 +36,8 @@ const longestWayMs = 8000
 const harmless: readonly string[] = ['away', 'doubled', 'lost wake-up']
 
 /**
- * Checks that no node declares a peer dead whose process runs and whose heartbeats no fault has delayed. An outage of the
- * storage for all nodes is no excuse.
+ * Checks that no node declares a peer dead whose process runs and whose heartbeats no fault has delayed. Such a declaration is
+ * a violation even during an outage of the storage for all nodes.
  */
 export class DeathModel {
   readonly violations: Violation[] = []
@@ -96,8 +96,8 @@ export class DeathModel {
   #heard(life: Life, { incarnation, mono, callEndsAt }: EventOf<'heartbeat'>): void {
     life.isCall = callEndsAt !== null
     this.#byIncarnation.set(incarnation, life)
-    // A peer has rightly declared this node dead. The peer may have read the node records just before this heartbeat, so
-    // the heartbeats of this node count as hidden up to this one.
+    // A peer has rightly declared this node dead. The peer may have read the node records just before this heartbeat. So the
+    // checker regards all heartbeats of this node up to this one as hidden.
     if (life.isTakenAway) life.hinderedUntil = Math.max(life.hinderedUntil, mono)
     life.isTakenAway = false
     if (!life.isUnheard || life.hindrances.size > 0) return

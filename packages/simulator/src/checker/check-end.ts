@@ -41,7 +41,7 @@ export function checkConvergence(
     const watermark = model.jobs.get(job.id)?.watermark ?? job.watermark
     const next = nextSlot(job.timeline, Math.max(watermark, job.pruneFloor ?? watermark))
     if (next !== null && next < stored.now - slackMs) note(job.id, null, `slot ${text(next)} was never decided about`)
-    // The job is ahead, which is allowed: the storage's clock was ahead for long enough to decide future slots, and no
+    // The checker accepts that this job is ahead: the storage's clock was ahead for long enough to decide future slots, and no
     // user realigned the job.
     if (watermark > stored.now) continue
     const since = stored.now - 80_000
@@ -52,8 +52,8 @@ export function checkConvergence(
     const fires = events.some(
       (event, index) =>
         index > calmStart &&
-        // Between two calls of `runDue` a job may miss slots, and its recovery strategy may skip all of them. So a
-        // recovery also counts as activity.
+        // Between two calls of `runDue` a job may miss slots, and its recovery strategy may skip all of them. So the checker
+        // accepts a recovery as a sign that the job still runs.
         (event.kind === 'handler.started' || (areCallsAlone && event.kind === 'recovered')) &&
         event.jobId === job.id,
     )
@@ -81,8 +81,8 @@ function stuckReason(
     }
     case 'queued':
       if (active.length === 0) return 'it is queued, but no active occurrence can wake it'
-      // In a job with a start rate, each start wakes one queued occurrence, so a queue behind free concurrency slots is
-      // allowed.
+      // In a job with a start rate, each start wakes only one queued occurrence. So the checker reports a queued occurrence
+      // beside free places only 75 s after the start rate allows the next start (`startsAt`).
       return active.length < places && now - Math.max(record.createdAt, startsAt) > 75_000
         ? `it is queued, but only ${active.length} of ${places} possible occurrences of its job are active`
         : null

@@ -113,10 +113,7 @@ export class InterruptionModel {
   }
 }
 
-/**
- * Returns whether the node received the occurrence during an earlier use of its id. The storage rejects that node's
- * next call.
- */
+/** Returns whether the node received an earlier occurrence with the same id. The storage rejects that node's next call. */
 function isOfEarlierLife(occurrence: OccurrenceModel, token: number, life: string): boolean {
   return occurrence.life !== life && occurrence.earlierOwners.has(`${token} ${life}`)
 }

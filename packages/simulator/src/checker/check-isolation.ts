@@ -10,7 +10,7 @@ const isolatedAfter = 0.8
 interface Life {
   readonly deadAfterMs: number
   heardAt: number | null
-  /** Occurrences that this node has requested from the storage. The node may repeat the request until the storage answers. */
+  /** Occurrences that this node has asked the storage to give to it. The node may repeat its call until the storage answers. */
   readonly asked: Set<OccurrenceId>
 }
 

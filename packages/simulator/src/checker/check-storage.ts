@@ -122,7 +122,7 @@ export class StorageModel {
       this.#note('watermark back', jobId, null, `${text(watermark)} after ${text(job.watermark)}`)
       return
     }
-    // A slot that already has its record needs no creation, so only slots without a record are holes.
+    // The watermark has moved past these slots. A slot without a record now breaks the rule `hole`.
     for (const slot of slotsBetween(job.head.timeline, decidedUpTo(job), watermark)) {
       if (!this.isDecidedAhead(job, slot)) {
         this.#note('hole', jobId, null, `the watermark is ${text(watermark)}, and nothing decided about ${text(slot)}`)
@@ -205,8 +205,8 @@ export class StorageModel {
   #created({ item, state, token, now, life, displaced, mono }: EventOf<'created'>): void {
     const { jobId, scheduledAt, jobVersion } = item
     const id = item.kind === 'exclusion' ? item.id : createdId(item, state)
-    // The storage skipped the request, and the answer got lost. The storage also skipped the repeated request, whose
-    // record already exists.
+    // The storage skipped the request, and its answer did not arrive. The storage skipped the repeated request too, and this
+    // record already exists, so the repetition changes nothing.
     if (id !== item.id && this.occurrences.has(id)) return
     const job = this.jobs.get(jobId)
     if (job === undefined) {

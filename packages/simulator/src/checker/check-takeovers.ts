@@ -47,7 +47,7 @@ export class TakeoverModel {
   readonly #quiet: Quiet
   readonly #lives = new Map<string, Life>()
   readonly #noted = new Set<OccurrenceId>()
-  /** Tracks the time since the last fault as {@link #quiet} does, but does not count outages. */
+  /** Tracks the time since the last fault as {@link #quiet} does, but does not regard outages as faults. */
   readonly #quietButOutages = new Quiet({ ignoresOutages: true })
   #isFollowing = true
   #lookedAt = 0
@@ -123,7 +123,7 @@ export class TakeoverModel {
   }
 
   /**
-   * Returns whether the takeover is late although only outages happened: an observer had more than `limitMs` of
+   * Returns whether the takeover is too late although the only faults were outages. An observer then had more than `limitMs` of
    * connected time since the owner's end.
    */
   #isLateThroughOutages(observers: readonly (readonly [string, Life])[], owner: Life, limitMs: number): boolean {

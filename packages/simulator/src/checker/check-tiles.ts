@@ -14,8 +14,8 @@ export interface TileProblem {
 }
 
 /**
- * Checks the entries of a recovery. Yields a problem for each slot that is not in exactly one entry. Also yields a
- * problem for each recovery run in place of several missed slots whose count includes slots with a record.
+ * Checks the entries of a recovery. Yields a problem for each slot that is not in exactly one entry. Also yields a problem for
+ * each recovery run in place of several missed slots, if its count includes a slot that has a record.
  */
 export function* tileProblems(entries: readonly RecoveryEntry[], slots: readonly TiledSlot[]): Iterable<TileProblem> {
   const tiles = entries.map((entry) => ({ entry, span: spanOf(entry), least: 0, most: 0 }))

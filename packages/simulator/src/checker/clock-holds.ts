@@ -1,6 +1,6 @@
-// Limits of the engine's clock check, in ms. A reading that differs from the confirmed time by more than `jumpMs` is in
-// doubt. Readings agree if the times that they imply for one instant differ by at most `agreeMs`. The engine adopts a new
-// time after readings have agreed for `confirmMs`.
+// Limits of the engine's clock check, in ms. If a reading differs from the confirmed time by more than `jumpMs`, the time is in
+// doubt. Two readings agree if the times that they imply for one instant differ by at most `agreeMs`. The engine adopts a new
+// time after its readings have agreed for `confirmMs`.
 const jumpMs = 5000
 const agreeMs = 1000
 const confirmMs = 15_000
@@ -16,7 +16,7 @@ const longestPauseMs = 5000
 interface Hold {
   readonly offsetMs: number
   readonly since: number
-  /** Monotonic time at which the clock stopped showing the offset; infinite while it shows the offset. */
+  /** Monotonic time at which the clock stopped showing this offset; infinite while the clock still shows the offset. */
   until: number
   /** Total time, in ms, for which the clock had been hidden from the node before the offset ended. */
   hiddenMs: number
@@ -34,7 +34,7 @@ export class ClockHolds {
     this.#uncertaintyMs = uncertaintyMs
   }
 
-  /** From now on the node cannot see the clock, until the next call of `show`. */
+  /** Marks the clock as hidden from the node until the next call of `show`. */
   hide(mono: number): void {
     this.#look(mono)
     const shown = this.#holds.at(-1)
@@ -48,7 +48,7 @@ export class ClockHolds {
     this.hide(mono)
     if (hiddenMs > 0) this.#hiddenMs += hiddenMs + longestPauseMs
     const gapMs = readEveryMs + 2 * this.#uncertaintyMs
-    // Time in which the clock is hidden does not count: readings before and after such a time can still agree.
+    // Leaves out the time for which the clock was hidden from the node: readings before and after such a time can still agree.
     const seenSince = (hold: Hold): number => mono - hold.until - (this.#hiddenMs - hold.hiddenMs)
     const earlier = this.#holds.find(
       (hold) => seenSince(hold) <= gapMs && Math.abs(hold.offsetMs - offsetMs) <= agreeMs + 2 * this.#uncertaintyMs,

@@ -1,7 +1,7 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 import type { JobRecord } from '@jobistemer/core/storage'
 
-/** What the head of a job must contain according to the history. */
+/** The state of a job that follows from the history. The head in the storage must equal this state. */
 export interface JobModel {
   head: JobRecord
   watermark: number
@@ -21,11 +21,14 @@ export interface JobModel {
   overlaps: boolean
   /** The highest number of concurrency slots that the job ever had. */
   mostPlaces: number
-  /** The latest starts of the job's occurrences, in order, up to the number that the start rate counts. */
+  /**
+   * The latest starts of the job's occurrences, oldest first. The list has at most as many starts as the start rate permits in
+   * its interval.
+   */
   starts: readonly number[]
   /** Number of times that the job was created again after its tombstone had been removed with its history. */
   readonly epoch: number
-  /** The limit of the latest prunes: a prune was requested for all history before this instant. */
+  /** The instant up to which prunes were requested: a prune may have removed any final occurrence before this instant. */
   prunedBefore: number
   /**
    * The highest `cancelsBelow` that the head has had; 0 if the head has had none. Waiting slots of lower versions are
@@ -47,7 +50,7 @@ export interface OccurrenceModel {
   readonly failsInterrupted: boolean
   /** The last token that the storage gave out for this occurrence. */
   token: number
-  /** Whether the occurrence is running, so its last token is valid. */
+  /** Whether the occurrence is running. The storage accepts the last token only while the occurrence runs. */
   running: boolean
   /**
    * The node incarnation that received the last token, `null` before the first token. `deadline` is the wall time from
@@ -58,8 +61,8 @@ export interface OccurrenceModel {
   /** Monotonic time at which the storage gave out the token. */
   grantedAt: number
   /**
-   * The monotonic time of the grant plus the execution timeout. From then on any node may reap the occurrence, whatever
-   * its wall clock shows.
+   * The monotonic time at which the storage gave out the token, plus the execution timeout. From then on any node may reap the
+   * occurrence, whatever its wall clock shows.
    */
   monotonicDeadline: number
   /** Sequence number of the owner's last settle under the token. */
@@ -73,7 +76,7 @@ export interface OccurrenceModel {
    * removed, the new occurrence has the same id.
    */
   readonly generation: number
-  /** Owners during earlier uses of the occurrence's id, as `token life`. */
+  /** Owners of earlier occurrences with the same id, each as `token life`. */
   readonly earlierOwners: ReadonlySet<string>
   /**
    * Token of the claim that stands for the occurrence's first attempts, which were not stored before the claim; 0 without

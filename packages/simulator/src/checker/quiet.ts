@@ -1,6 +1,9 @@
 import type { HistoryEvent } from '../history/history.ts'
 
-/** Maximum delay of a slow or late storage call in ms. The delay applies once to the request and once to the answer. */
+/**
+ * Maximum delay of a slow or late storage call in ms. Such a call can be delayed twice: on the way of its request, and on the
+ * way of its answer.
+ */
 const longestWayMs = 8000
 
 /** Tracks the time since the last fault of a simulated cluster, and since the last start or stop of a node. */

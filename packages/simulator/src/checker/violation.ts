@@ -65,7 +65,7 @@ export type Rule =
   | 'false death'
   /** No node took over the runs of a dead node in time. */
   | 'takeover'
-  /** A node requested work although the storage had not accepted its heartbeats for 80 % of `deadAfter`. */
+  /** A node asked the storage for work although the storage had not accepted its heartbeats for 80 % of `deadAfter`. */
   | 'isolated'
   /** A slot was launched late although no fault had happened since it was due. */
   | 'late slot'

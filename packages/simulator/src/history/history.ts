@@ -36,7 +36,7 @@ export type StorageEvent =
       readonly head: JobRecord
       /** Occurrences that were canceled by the change of the job. */
       readonly canceled: readonly OccurrenceId[]
-      /** Whether a starting node made the change, so the change comes from the node's build and not from a user. */
+      /** Whether a starting node made the change. The change then comes from the build of this node, and not from a user. */
       readonly starting: boolean
       /** The new watermark if the change realigned the job; otherwise `null`. */
       readonly setBackTo: number | null
@@ -155,7 +155,7 @@ export type NodeEvent =
   | { readonly kind: 'node.connected' }
   /** The node declared a peer dead after the peer's counter had stood still for `silentForMs`. */
   | { readonly kind: 'peer.lost'; readonly incarnation: string; readonly silentForMs: number }
-  /** The node requests work: a claim of pending occurrences, or a create that starts occurrences at once. */
+  /** The node asks the storage for work: by a claim of pending occurrences, or by a create that starts occurrences at once. */
   | { readonly kind: 'work.asked'; readonly operation: 'claim' | 'create'; readonly ids: readonly OccurrenceId[] }
   /** The storage is unavailable to all nodes until `storage.back`. */
   | { readonly kind: 'storage.away'; readonly hangs: boolean }
@@ -227,7 +227,8 @@ export class History {
 
   add(life: string | null, event: Told, outcome: Outcome = 'ok'): void {
     if (event.kind === 'head') {
-      // Storage calls read heads often, and most heads are unchanged. The history records only changed heads.
+      // The history records a head only if it has changed, because storage calls read heads often, and most heads are
+      // unchanged.
       const course = `${event.watermark} ${event.nextAt} ${event.pruneFloor}`
       if (this.#heads.get(event.jobId) === course) return
       this.#heads.set(event.jobId, course)

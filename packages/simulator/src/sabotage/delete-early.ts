@@ -3,7 +3,7 @@ import { wrapStorage } from '@jobistemer/core/testing'
 
 const tooMuchMs = 30_000
 
-/** Sabotage: a prune removes more history than requested, and reports no raised prune floor. */
+/** Sabotage: a prune removes more history than requested, and does not report that it has raised the prune floor. */
 export function deleteEarly(storage: Storage): Storage {
   return wrapStorage(storage, {
     async prune(request) {

@@ -2,8 +2,8 @@ import type { HeartbeatRequest, NodeRecord, Storage } from '@jobistemer/core/sto
 import { wrapStorage } from '@jobistemer/core/testing'
 
 /**
- * Sabotage: an observer declares a node dead if the time of the node's last heartbeat, by the node's own clock, is too
- * old by the observer's wall clock.
+ * Sabotage: an observer compares the time of a node's last heartbeat, by that node's clock, with the observer's own wall clock.
+ * If the heartbeat seems too old, the observer declares the node dead.
  */
 export function judgeByWallClock(connection: Storage): Storage {
   let looks = 0

@@ -2,8 +2,8 @@ import type { ReapItem, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
 /**
- * Sabotage: a reap compares neither token, owner nor sequence, so even an old reap takes a running occurrence. Each
- * reap is repeated with the next reap.
+ * Sabotage: the storage reaps a running occurrence even if the token, owner and sequence of the reap are outdated. Each call
+ * also repeats the reaps of the previous call.
  */
 export function reapBlindly(storage: Storage): Storage {
   let before: readonly ReapItem[] = []

@@ -16,7 +16,7 @@ export interface HandlerWorld {
   readonly history: History
 }
 
-/** Builds the definition of a job as one code build defines it. */
+/** Builds the definition of a job in one of its code builds. */
 export function defineSimulatedJob(job: SimulatedJob, definition: SimulatedDefinition, world: HandlerWorld): Job {
   const { intervalMs, phaseMs, endMs, settings } = definition
   return defineJob({

@@ -102,7 +102,8 @@ function drawTask(
     name,
     longestMs,
     failing: random.pick([0, 0, 0.2, 0.7]),
-    // A task that ignores its abort signal continues beside the next run. Only jobs that allow overlap have such tasks.
+    // A task that ignores its abort signal may still run when the next run of its job starts. Only jobs that allow overlap have
+    // such tasks.
     stopsInMs: job.overlaps && random.chance(0.2) ? null : random.pick([0, 0, 500, 3000]),
     settings: drawTaskSettings(random),
   }

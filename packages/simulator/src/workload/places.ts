@@ -3,8 +3,8 @@ import { SeededRandom } from '@jobistemer/test-kit'
 import type { SimulatedJob } from './simulated-job.ts'
 
 /**
- * Returns a priority, mostly 0. One level of priority counts as much as an hour of waiting, and a simulation lasts less
- * than an hour. So an occurrence with higher priority always precedes.
+ * Returns a priority, mostly 0. One level of priority counts as much as an hour of waiting, and a simulation lasts less than an
+ * hour. So an occurrence with a higher priority always precedes one with a lower priority.
  */
 export function drawPriority(random: SeededRandom): number {
   return random.pick([0, 0, 0, 1, 1, -1, 5])

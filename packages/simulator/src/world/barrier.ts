@@ -6,5 +6,5 @@ export interface Barrier {
   readonly lifted: Promise<void> | null
 }
 
-/** Which storage calls of a node the network drops. */
+/** Which storage calls of a node fail or hang during a partition. */
 export type CutCalls = 'all' | 'heartbeats' | 'others'

@@ -2,7 +2,10 @@ import { SeededRandom } from '@jobistemer/test-kit'
 import { NodeLife } from './node-life.ts'
 import type { World } from './world.ts'
 
-/** Budgets of `runDue` calls, in ms. Some budgets end before the work is done, and some outlast the start of the next call. */
+/**
+ * Budgets of `runDue` calls, in ms. Some budgets end before the due work is done. Some calls last until after the next call has
+ * started.
+ */
 const budgetsMs: readonly number[] = [1000, 3000, 10_000, 30_000]
 
 /** Calls `runDue` at intervals, as a serverless platform does. Each call has its own process, which a fault may kill. */

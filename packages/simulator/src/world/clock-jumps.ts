@@ -31,8 +31,8 @@ function jump(world: World, fleet: Fleet, random: SeededRandom): number {
     world.setStorageClock(lastingMs)
     return 0
   }
-  // Only clocks of running nodes jump. A starting node can compare its clock only with the storage's clock, and some
-  // storages have no clock.
+  // Only clocks of running nodes jump. A starting node detects a wrong clock only by the storage's clock, and some storages
+  // have no clock.
   const { usable } = fleet
   const life = usable[Math.floor(place * usable.length)]
   if (life === undefined) return 0

@@ -37,7 +37,7 @@ const callFaults: readonly CallFault[] = [
 export interface FaultProfile {
   /** The probability of each fault, for each call. */
   readonly calls: Readonly<Record<CallFault, number>>
-  /** Maximum delay of a slow call, in ms: of its request, and again of its answer. */
+  /** Maximum delay of a slow call, in ms. The delay applies twice: to the request, and to the answer. */
   readonly slowestMs: number
   /** Maximum time for which a process freezes, in ms. */
   readonly longestFreezeMs: number
@@ -51,7 +51,10 @@ export interface FaultProfile {
   readonly longestPartitionMs: number
 }
 
-/** Draws a fault profile. Each seed has only some kinds of faults, because fewer kinds explore longer sequences of each. */
+/**
+ * Draws a fault profile. Each seed has only some kinds of faults, so that its simulation contains longer sequences of the same
+ * kinds.
+ */
 export function drawFaultProfile(random: SeededRandom): FaultProfile {
   const harshness = random.pick([0.2, 1, 1, 3])
   const has = (share: number): boolean => random.chance(share)

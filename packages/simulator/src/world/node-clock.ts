@@ -121,7 +121,7 @@ export class NodeClock implements Clock {
     this.#frozen = false
     const held = this.#held
     this.#held = []
-    // Timers and answers reach a thawed process at the same time, in any order.
+    // The timers and answers of a thawed process run at one instant, in any order.
     for (const callback of this.#random.chance(0.5) ? held : this.#random.shuffled(held)) this.whenAwake(callback)
   }
 

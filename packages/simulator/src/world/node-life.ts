@@ -77,7 +77,7 @@ export class NodeLife implements ConnectionOwner {
     const { random } = world
     this.timing = world.timingOf(this.name)
     this.maxBatch = random.pick([1, 4, 1000])
-    // In every third seed, calls with small batches overlap, as on a storage with a low `worthwhileBatch`.
+    // In every third seed, the node sends small batches concurrently, as on a storage with a low `worthwhileBatch`.
     this.worthwhileBatch = Math.min(world.seed % 3 === 0 ? 2 : this.maxBatch, this.maxBatch)
     this.scheduler = createScheduler({
       logger: silentLogger,
@@ -103,7 +103,7 @@ export class NodeLife implements ConnectionOwner {
     this.scheduler.on('hook.failed', ({ hook, error }) => this.#fail(`hook: ${hook}`, error))
   }
 
-  /** Monotonic time at which a fault last kept this node from the storage. */
+  /** Monotonic time at which a fault last prevented this node from reaching the storage. */
   get disturbedAt(): number {
     return this.#cut === null && this.#world.awayBarrier === null ? this.#disturbedAt : this.#world.clock.monotonic()
   }
@@ -346,7 +346,8 @@ export class NodeLife implements ConnectionOwner {
       )
       this.crash('calling the storage without end')
     }
-    // After a shutdown, calls of users that are in progress may still reach the storage. Calls of the scheduler may not.
+    // After a shutdown, calls of users that are in progress may still reach the storage. A call of the scheduler is a
+    // violation.
     if (this.state === 'down' && schedulerOperations.includes(operation)) {
       this.#world.history.add(this.name, { kind: 'late call', operation })
     }

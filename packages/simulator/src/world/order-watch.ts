@@ -13,7 +13,7 @@ import type { History } from '../history/history.ts'
 
 const reads: readonly string[] = ['get', 'listJobs', 'listOccurrences', 'heartbeat', 'prune', 'serverTime']
 
-/** The waiting occurrences at one moment, and the heads of their jobs. */
+/** The waiting occurrences before a storage call or after it, and the heads of their jobs. */
 interface Waiting {
   readonly pending: ReadonlyMap<OccurrenceId, OccurrenceRecord>
   readonly queued: ReadonlyMap<OccurrenceId, OccurrenceRecord>

@@ -27,7 +27,7 @@ const startMs = Date.UTC(2026, 0, 1)
 /** Sizes of temporary clock errors, in ms. Each error ends before the engine would follow the wrong clock. */
 export const jumpsMs: readonly number[] = [10_000, 3_600_000, 30 * 86_400_000]
 
-/** Maximum duration of a temporary clock error, in ms. */
+/** Maximum duration of a temporary clock error, in ms: too short for the engine to adopt the wrong time. */
 export const longestWrongMs = 12_000
 
 /** The state that all nodes of one seed share: time, data, random numbers and the history. */
@@ -186,7 +186,7 @@ export class World {
     return this.#away?.barrier ?? null
   }
 
-  /** Wraps a node's connection with the sabotage, if the sabotage changes connections. */
+  /** Returns a node's connection, wrapped with the sabotage if the sabotage changes connections. */
   behind(connection: Storage): Storage {
     return this.#sabotage?.connection?.(connection) ?? connection
   }
@@ -200,7 +200,8 @@ export class World {
       : broken
     const recorded = recordingStorage(timed, this.history, life)
     if (!this.hasPlaces) return recorded
-    // The order watch wraps the recorder and not the reverse, because the recorder must see each answer without delay.
+    // The order watch wraps the recorder. If the recorder wrapped the order watch, it would receive each answer late, because
+    // the order watch first awaits its own reads.
     return watchOrder(recorded, memoryStorage({ database: this.#database }), this.history, life.name)
   }
 

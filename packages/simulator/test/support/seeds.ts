@@ -10,7 +10,10 @@ export interface SeedRange {
 
 const groupSize = 10
 
-/** Splits a range into groups, so that the test reports a violation before the whole range has run. */
+/**
+ * Splits a range of seeds into groups. So the test reports a violation after the group that contains it, and not after the
+ * whole range.
+ */
 export function groupsOf({ from, to }: SeedRange): readonly SeedRange[] {
   const groups: SeedRange[] = []
   for (let start = from; start <= to; start += groupSize) {

@@ -134,7 +134,8 @@ export const connectionCases: readonly StorageCase[] = caseGroup('connections', 
     await second.finish(held)
     const third = await TestNode.connect(world, 'node-c')
     assert.equal(await third.stateOf(held), 'completed')
-    // The already open connection and the new one must share the data. A copy for each connection is an error.
+    // The connection that is already open and the new connection must share the data. This case fails if each connection has
+    // its own copy.
     const written = await second.addSlot(job, 2, 'pending')
     assert.equal(await third.stateOf(written), 'pending')
     const answers = await Promise.all([second, third].map((node) => node.create(slotItem(job, 3))))
@@ -226,7 +227,7 @@ export const batchCases: readonly StorageCase[] = caseGroup('batch', {
     const items = Array.from({ length: size }, (_, index) => {
       const job = jobs[(index * 5) % jobs.length]
       assert.ok(job !== undefined)
-      // Every seventh item is off the schedule, and every eleventh has an outdated job version.
+      // Every seventh item has an instant that is not the job's next slot, and every eleventh item has an outdated job version.
       if (index % 11 === 3) return requestItem(job, `key-${index}`, slotAt(1) + index, { version: 9 })
       if (index % 7 === 2) return slotItem(job, 5_000 + index)
       return requestItem(job, `key-${index}`, slotAt(1) + index)
@@ -422,9 +423,9 @@ export const subscribeCases: readonly StorageCase[] = caseGroup(
           isItsOwn = false
           break
         }
-        // Checks whether the wake-up `due` also arrives when no occurrence was created. A storage that cannot tell what
-        // changed always sends every kind of wake-up. Late wake-ups may follow the first heartbeat, but they arrive
-        // before the wake-up `nodes` of the second heartbeat.
+        // The creating connection has heard `due`. This part finds out whether it also hears `due` without a creation. A
+        // storage that cannot tell what has changed sends wake-ups of every kind after each call, which is correct. Late
+        // wake-ups arrive before the wake-up `nodes` of the second heartbeat.
         watcher.heard.length = 0
         await hearOfAnotherLife()
         await hearOfAnotherLife()

@@ -25,7 +25,7 @@ async function findDue(
   })
 }
 
-/** Returns the names and next instants of the due jobs, in the order of the storage. */
+/** Returns the names and next instants of the due jobs, in the order in which the storage lists the jobs. */
 async function placesOf(node: TestNode, due?: DueJobs, limit?: number): Promise<readonly string[]> {
   return (await findDue(node, due, limit)).map(placeOf)
 }
@@ -35,8 +35,8 @@ function placeOf({ name, nextAt }: Pick<JobRecord, 'name' | 'nextAt'>): string {
 }
 
 /**
- * Asserts that exactly the given jobs are due. Each job comes with the number of its next slot, at whose instant the
- * storage must find the job. Detects an index that was not updated with the job's head.
+ * Asserts that exactly the given jobs are due. Each job comes with the number of its next slot: the storage must list the job
+ * under this slot. So an index of due jobs that was not updated with the head fails the test.
  */
 async function expectDue(
   node: TestNode,
@@ -241,7 +241,7 @@ export const dueJobsCases: readonly StorageCase[] = caseGroup(
       const size = Math.min(jobs.length, node.storage.capabilities.maxBatch)
       for (let first = 0; first < jobs.length; first += size) {
         const items = jobs.slice(first, first + size).map((job, index) => {
-          // The schedule of every fifth job ends, and every third job's slot stays pending.
+          // The schedule of every fifth job has no further slot. The slot of every third job stays pending.
           const nextAt = index % 5 === 4 ? null : slotAt(2 + (index % 3))
           return slotItem(job, 1, { run: index % 3 !== 0, nextAt })
         })

@@ -5,7 +5,7 @@ import { expectCreated, expectOutcome } from '../stage/expect.ts'
 import { second, slotAt, start } from '../stage/instants.ts'
 import { TestNode } from '../stage/test-node.ts'
 
-/** The end of the pause: slots 1 and 2 lie inside the pause, and slot 3 is its end. */
+/** The end of the pause. Slots 1 and 2 are inside the pause, and slot 3 is its end. */
 const until = slotAt(3)
 
 export const pauseWithEndCases: readonly StorageCase[] = caseGroup('pause with an end', {

@@ -194,8 +194,8 @@ export const priorityCases: readonly StorageCase[] = [
       const other = await node.createJob({ name: 'beta', policy: 'allow' })
       const behind = await trigger(node, other, slotAt(70), 9)
       assert.deepEqual(await claimedIds(node, slotAt(71)), [ids[0], behind.id])
-      // When the delayed occurrence becomes due, it is queued behind the running one, before all other queued
-      // occurrences.
+      // When the delayed occurrence becomes due, the storage queues it behind the running occurrence. Because of its priority,
+      // it starts before all other queued occurrences.
       const delayed = requestItem(job, 'delayed', slotAt(72), { dueAt: slotAt(72), details: { priority: 10 } })
       expectCreated(await node.create(delayed, slotAt(71)), 'pending')
       assert.deepEqual(await claimedIds(node, slotAt(73)), [])

@@ -317,7 +317,7 @@ export const listOccurrencesCases: readonly StorageCase[] = caseGroup('listOccur
     await readPages(async (cursor) => {
       const page = await node.storage.listOccurrences({ kind: 'live', state: 'pending', runs: false, limit: 2, cursor })
       seen.push(...ids(page.items))
-      // Between two pages, five delayed occurrences become due: more than the two of a page.
+      // Between two pages of two occurrences each, five delayed occurrences become due.
       now += 5000
       const first = await node.addTrigger(urgent, String(now), slotAt(0), 'pending')
       assert.deepEqual(ids((await node.claim(now, { limit: 1 })).claimed), [first.id])

@@ -206,7 +206,7 @@ export const startRateCases: readonly StorageCase[] = caseGroup('start rate', {
       await node.claim(slotAt(3), { sweep })
       return await Promise.all(slots.map((slot) => node.stateOf(slot)))
     }
-    // The start rate blocks pending occurrences. The first claim may move any number of them back to `queued`, and the
+    // The start rate blocks pending occurrences. The first claim may move any number of these occurrences back to `queued`. The
     // second claim must move none.
     const states = await statesAfter(false)
     assert.equal(states[0], 'running')

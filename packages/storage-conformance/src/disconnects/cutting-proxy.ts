@@ -2,7 +2,10 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import type { ServerAddress } from '../storage-world.ts'
 
-/** When the proxy breaks the connection: before the server receives a message, or after the server has answered it. */
+/**
+ * When the proxy breaks the connection. `request`: before the server receives the message. `answer`: after the server has
+ * answered the message.
+ */
 export type CutSide = 'request' | 'answer'
 
 /** A proxy in front of a database server. It breaks one connection at a chosen message. */

@@ -13,7 +13,10 @@ import { caseGroup, type StorageCase } from '../storage-case.ts'
 import type { CaseWorld } from '../storage-world.ts'
 import { startCuttingProxy } from './cutting-proxy.ts'
 
-/** One tested call: `send` makes the call, whose connection breaks. After the answer, `check` checks the stored data. */
+/**
+ * One tested call. `send` makes the call on a connection that the proxy breaks. After the answer to the call, `check` checks
+ * the stored data.
+ */
 interface Trial<Answer> {
   send(node: TestNode): Promise<Answer>
   /**
@@ -39,7 +42,8 @@ async function breakEverywhere<Answer>(
 ): Promise<void> {
   const { server } = world
   assert.ok(server !== undefined, 'the world has no `server`')
-  // Both connections belong to the node `node-a`, so either connection may end what the other has started.
+  // Both connections belong to the node `node-a`. So either connection may end an occurrence that the other connection has
+  // started.
   const direct = await TestNode.connect(world, 'node-a')
   const proxy = await startCuttingProxy(server)
   try {

@@ -14,7 +14,7 @@ export function checkHeads(
   }
   const { watermark, nextAt, pruneFloor } = job
   expect(nextAt === null || nextAt > watermark, 'watermark', `next ${text(nextAt)} is not after ${text(watermark)}`)
-  // The prune floor may lie between the watermark and the next slot, because no slots lie in that interval.
+  // The prune floor may be between the watermark and the next slot, because that interval contains no slots.
   expect(
     pruneFloor === null || nextAt === null || pruneFloor < nextAt,
     'watermark',
@@ -53,8 +53,8 @@ export function checkStarts(job: JobRecord, history: readonly OccurrenceRecord[]
   if (starts !== undefined && (starts.length === 0 || starts.length > limit)) {
     violations.push(violation(`${starts.length} starts are kept, and ${limit} looked at`))
   }
-  // Checks only jobs that were never updated, because earlier versions may have had another rate. A record contains
-  // only its last start.
+  // Checks only jobs that were never updated: an earlier version of a job may have had another start rate. Later starts of one
+  // occurrence replace its earlier start in the record, so the check may miss starts.
   if (version > 1) return violations
   const started = history.filter((record) => record.startedAt !== null)
   const inOrder = started.toSorted((first, second) => (first.startedAt as number) - (second.startedAt as number))

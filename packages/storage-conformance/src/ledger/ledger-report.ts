@@ -18,7 +18,7 @@ export type LedgerRule =
    * replaced.
    */
   | 'start rate'
-  /** With `oneClock`: in a job with one concurrency slot, queued occurrences started in their order. */
+  /** Checked only with `oneClock`: in a job with one concurrency slot, queued occurrences have started in their order. */
   | 'order'
   /** Each queued occurrence waits for an active occurrence of its job. */
   | 'stranded'
@@ -41,7 +41,7 @@ export type LedgerRule =
   | 'failures'
   /** For each job, the storage returns the run that ended last as the job's latest run. */
   | 'latest'
-  /** With `atRest`: no occurrence is pending, queued or running. */
+  /** Checked only with `atRest`: no occurrence is pending, queued or running. */
   | 'unfinished'
 
 /** A violation of a rule by stored records. */
@@ -74,8 +74,8 @@ export interface LedgerExpectations {
    */
   readonly setBack?: (job: JobRecord) => boolean
   /**
-   * `true`: all calls were sequential, by clocks that never ran back. Only then do the instants of records show which
-   * occurrence waited at which time. Default `false`.
+   * `true`: all calls were sequential, and no clock ran back. Only then do the instants in the records show which occurrences
+   * waited at an instant. Default `false`.
    */
   readonly oneClock?: boolean
   /** `true`: all work has ended, so that each live occurrence is a violation. Default `false`. */

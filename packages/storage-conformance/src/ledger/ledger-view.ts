@@ -25,8 +25,8 @@ export interface LedgerView {
 }
 
 /**
- * Reads all records of a storage. No caller may write meanwhile, because parts of the result would otherwise come from
- * different moments.
+ * Reads all records of a storage. No caller may write during the reads, because the records would then come from different
+ * moments.
  */
 export async function viewLedger(storage: Storage): Promise<LedgerView> {
   const jobs = await readJobs(storage)

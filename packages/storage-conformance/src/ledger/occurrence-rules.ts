@@ -41,8 +41,8 @@ export function checkRecord(job: JobRecord, record: OccurrenceRecord): readonly 
   expect(record.jobVersion >= 1 && record.jobVersion <= job.version, 'version', `version ${record.jobVersion}`)
 
   expect(isFinal(state) === (finishedAt !== null), 'state', `finishedAt is ${text(finishedAt)}`)
-  // The end is not compared with createdAt: each node stores the time of its own clock. A node with a slow clock, or one that
-  // was suspended before its write, stores an end before the creation that another node stored.
+  // The check does not compare the end with `createdAt`, because each node stores times of its own clock. If the clock of the
+  // ending node is slow, the stored end is before the stored creation.
   const deadline = state === 'running' && startedAt !== null ? startedAt + record.executionTimeoutMs : null
   expect(deadlineAt === deadline, 'state', `deadlineAt is ${text(deadlineAt)}, expected ${text(deadline)}`)
   expect(state !== 'skipped' || record.reason !== null, 'state', 'no reason is given')
@@ -77,7 +77,8 @@ function* attemptProblems(runs: readonly TaskRunRecord[], state: OccurrenceState
     for (const [index, attempt] of attempts.entries()) {
       const unfinished = attempt.state === 'running' || attempt.state === 'waiting'
       number++
-      // The storage may leave out attempts between the first and the last ones. The numbers of these attempts are one gap.
+      // The storage may leave out attempts between the first and the last attempts. `gap` is the number of attempts that it has
+      // left out.
       if (attempt.number === number + gap) {
         number += gap
         gap = 0
@@ -126,7 +127,8 @@ export function checkOverlap(
 }
 
 /**
- * Returns whether a pending occurrence is active. A delayed occurrence does not keep other occurrences from starting.
+ * Returns whether a pending occurrence is active. A delayed occurrence is not active: it does not keep other occurrences from
+ * starting.
  */
 function isActivePending(record: OccurrenceRecord): boolean {
   return record.state === 'pending' && !isDelayed(record)

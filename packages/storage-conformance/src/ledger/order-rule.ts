@@ -2,8 +2,8 @@ import { compareOrder, type JobRecord, type OccurrenceRecord, placesOf } from '@
 import type { LedgerViolation } from './ledger-report.ts'
 
 /**
- * Checks that queued occurrences started in their order. Only a job with one concurrency slot and one version shows
- * this order: while one occurrence ran, all later ones were queued, and its end woke the first of them.
+ * Checks that queued occurrences started in their order. Checks only jobs with one concurrency slot and one version: there, all
+ * later occurrences are queued while one runs, and its end wakes the first of them.
  */
 export function checkOrder(job: JobRecord, history: readonly OccurrenceRecord[]): readonly LedgerViolation[] {
   const { overlap, version } = job
@@ -26,8 +26,8 @@ export function checkOrder(job: JobRecord, history: readonly OccurrenceRecord[])
 }
 
 /**
- * Returns whether a record can show the order. A delayed record cannot, because its queueing time is unknown. Neither can a
- * record that was started more than once.
+ * Returns whether the records of this occurrence show when it was queued. This is not so for a delayed occurrence, or for one
+ * that was started more than once.
  */
 function isPlain({ state, token, dueAt, createdAt }: OccurrenceRecord): boolean {
   return token <= 1 && dueAt <= createdAt && state !== 'skipped' && state !== 'missed'

@@ -28,8 +28,8 @@ function compareClaims(request: ClaimRequest, actual: ClaimAnswer, expected: Cla
 }
 
 /**
- * Asserts that `nextDueAt` is the next instant at which the claiming node can claim an occurrence. An earlier instant
- * is also correct if only other nodes can claim the occurrence that is due then.
+ * Asserts that `nextDueAt` is the next instant at which the claiming node can claim an occurrence. The storage may also return
+ * an earlier instant, at which only other nodes can claim an occurrence.
  */
 function assertNextDue(request: ClaimRequest, nextDueAt: number | null, after: ModelState): void {
   const pending = after.occurrences.filter(({ state }) => state === 'pending')

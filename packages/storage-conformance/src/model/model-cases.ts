@@ -62,8 +62,8 @@ async function checkModel(world: CaseWorld, seed: number, numRuns: number): Prom
 }
 
 /**
- * Makes the calls of one history on a new test database and on a new memory storage, and compares the answers and the
- * stored records.
+ * Makes the calls of one random history twice: on a new test database, and on a new memory storage. Compares the answers and
+ * the stored records.
  */
 async function play(world: CaseWorld, moves: readonly Move[]): Promise<void> {
   const connections = [await world.connect(), await world.connect()] as const

@@ -142,8 +142,8 @@ export interface SettleMove {
   readonly tokenOffset: number
   readonly sequenceOffset: number
   /**
-   * The node that takes the next queued occurrence when this move ends an occurrence, if the storage supports that; `null`:
-   * no node takes one.
+   * The node that takes the next queued occurrence if this move ends an occurrence and the storage supports `takeNext`. `null`:
+   * no node takes the next occurrence.
    */
   readonly taker: Index | null
 }
@@ -177,7 +177,10 @@ const life = fc.nat({ max: modelSize.lives - 1 })
 /** Heartbeat counters. Few values, so that equal counters occur. */
 const counter = fc.nat({ max: 6 })
 
-/** Returns an offset that is mostly 0. Other offsets make the storage reject a call. */
+/**
+ * Returns an offset that is mostly 0. With another offset, a value in the call differs from the stored value, so the storage
+ * rejects the call.
+ */
 function offset(...others: readonly number[]): fc.Arbitrary<number> {
   return fc.oneof({ weight: 8, arbitrary: fc.constant(0) }, { weight: 2, arbitrary: fc.constantFrom(...others) })
 }

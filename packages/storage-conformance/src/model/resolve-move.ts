@@ -36,7 +36,10 @@ export type ModelCall =
   | { readonly method: 'listJobs'; readonly request: JobQuery }
   | { readonly method: 'listOccurrences'; readonly request: OccurrenceQuery }
 
-/** The stored state from which a move determines its call. */
+/**
+ * The stored state at a random step (`Move`) of the model test. {@link resolveMove} chooses the arguments of the step's storage
+ * call from this state.
+ */
 export interface ModelState {
   readonly now: number
   readonly jobs: ReadonlyMap<JobId, JobRecord>
@@ -89,9 +92,9 @@ export function resolveMove(move: Move, state: ModelState): ModelCall | null {
         request: {
           now,
           owner: ownerAt(move.node),
-          // A claim moves pending occurrences back to `queued` if their job has no free concurrency slot or has reached
-          // its start rate. Adapters differ in how many they move after the claim has reached its limit. A high limit
-          // avoids this difference.
+          // A claim moves pending occurrences back to `queued` if their job has no free concurrency slot or has reached its
+          // start rate. After the claim has reached its limit, adapters move different numbers of them. So this claim gets a
+          // high limit.
           limit: hasBlockedPending(state) ? 1_000 : move.limit,
           exceptHandlerKeys: move.except === null ? [] : [jobName(move.except)],
           sweep: move.sweep,
@@ -340,9 +343,8 @@ function addressOf({ id, jobId, scheduledAt }: OccurrenceRecord): OccurrenceAddr
 }
 
 /**
- * Returns whether a job has more active occurrences than concurrency slots, or a start rate that may keep pending
- * occurrences from starting. Only a lowered `maxConcurrency`, or occurrences that were created with a delay, cause more
- * active occurrences than slots.
+ * Returns whether a claim may find pending occurrences that must not start. The reason is a start rate, or more active
+ * occurrences than concurrency slots. The latter follows from a lowered `maxConcurrency`, or from delayed occurrences.
  */
 function hasBlockedPending({ jobs, occurrences }: ModelState): boolean {
   return [...jobs.values()].some((job) => {

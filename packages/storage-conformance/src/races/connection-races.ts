@@ -371,8 +371,8 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         for (let round = 1; round <= rounds(6, effort); round++) {
           for (const change of ['pause', 'delete'] as const) {
             const job = await first.createJob({ name: `${change}-${round}`, policy: 'allow' })
-            // First, every connection reads the living job, so that a connection that later uses a cached head fails
-            // the test.
+            // First, every connection reads the job while it is alive. A connection that later decides by a cached head then
+            // fails the test.
             await atOnce(nodes, (node, index) => node.create(requestItem(job, `early-${index}`, slotAt(1))))
             let stopped = false
             await atOnce(nodes, async (node, index) => {
@@ -513,7 +513,7 @@ async function nextTurn(): Promise<void> {
   await new Promise<void>((resolve) => systemClock.setTimer(0, resolve))
 }
 
-/** Yields to other microtasks `count` times. */
+/** Waits for `count` microtasks, so that other calls in progress continue. */
 async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await Promise.resolve()
 }

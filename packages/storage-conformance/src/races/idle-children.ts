@@ -27,7 +27,7 @@ export const idleChildren = {
     return idle.child
   },
 
-  /** Lets a child wait for the next race, for at most 5 s. A waiting child does not keep this process alive. */
+  /** Keeps a child for the next race, for at most 5 s. While a kept child waits, it does not keep this process alive. */
   put(child: ChildProcess): void {
     // Takes the child out of the list before killing it. Node.js reports the child's exit some time after the kill, and
     // until that report no race may take the child.

@@ -109,7 +109,7 @@ export function processRaces(effort: Effort): readonly StorageCase[] {
   )
 }
 
-/** Asserts that between the start line and the end line of an occurrence there are no lines of other occurrences. */
+/** Asserts that the witness file has no lines of other occurrences between the start line and the end line of an occurrence. */
 function assertOneAtATime(witness: string, expected: number): void {
   const lines = witness.trimEnd().split('\n')
   assert.equal(lines.length, expected * 2, `${expected} occurrences started and ended in ${lines.length} lines`)

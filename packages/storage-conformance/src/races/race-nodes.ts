@@ -29,10 +29,7 @@ export function countOutcomes(answers: readonly { readonly outcome: string }[], 
   return answers.filter((answer) => answer.outcome === outcome).length
 }
 
-/**
- * Asserts that exactly `expected` of the `asked` connections received an answer. `told` describes the answer in the
- * failure message.
- */
+/** Asserts that exactly `expected` of the `asked` connections received the answer that `told` describes. */
 export function expectTold(actual: number, asked: number, expected: number, told: string): void {
   const right = expected === 1 ? 'exactly one must be' : `${expected} must be`
   assert.equal(actual, expected, `${actual} of ${asked} connections were told that ${told}; ${right}`)

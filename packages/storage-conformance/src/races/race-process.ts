@@ -4,8 +4,8 @@ import type { CaseWorld } from '../storage-world.ts'
 import { idleChildren } from './idle-children.ts'
 import type { FromChild, RaceAssignment, ToChild } from './race-messages.ts'
 
-// The JavaScript module that a child process runs. If this file runs as TypeScript, the module is the one in `dist`:
-// Node does not run the TypeScript source of the child.
+// The JavaScript module that a child process runs. If this file runs as TypeScript, the child runs the module in `dist`,
+// because Node does not run TypeScript sources.
 const childModule = new URL(
   import.meta.url.endsWith('.ts') ? '../../dist/races/race-child.js' : './race-child.js',
   import.meta.url,
@@ -68,8 +68,8 @@ export class RaceProcess {
         child.off('exit', end)
       }
     })
-    // A caller may await only one of the two promises. These handlers prevent an unhandled rejection of the promise
-    // that no caller awaits.
+    // A caller may await only one of the two promises. These handlers prevent an unhandled rejection of the promise that the
+    // caller does not await.
     this.#result.catch(fail)
     this.#ready.catch(() => {})
     this.#send({ kind: 'assignment', assignment })

@@ -248,7 +248,8 @@ function* checkOverlaps(
 ): Iterable<HistoryViolation> {
   for (const [jobId, granted] of groupBy(grants, (grant) => grant.jobId)) {
     if (policyOf(jobId) === 'allow') continue
-    // An occurrence certainly runs from the answer that gave its token until the beginning of the call that ended the token.
+    // A run certainly lasts from the answer that gave its token until the beginning of the call that ended the token. Other
+    // times are uncertain.
     const sure = granted
       .map(({ id, token, end }) => {
         const accepted = (acceptances.get(id) ?? []).filter(
@@ -257,7 +258,7 @@ function* checkOverlaps(
         const died = (deaths.get(id) ?? []).filter((death) => death.token === null || death.token === token)
         return { id, from: end, to: Math.min(...[...accepted, ...died].map(({ begin }) => begin)) }
       })
-      // Omits an occurrence if the call that ended its token may have begun before the answer that gave the token.
+      // Leaves out a run if the call that ended its token may have begun before the answer that gave the token.
       .filter(({ from, to }) => from < to)
       .sort((left, right) => left.from - right.from)
     let latest = sure[0]
@@ -300,8 +301,8 @@ function* checkHeadChanges({ creations, grants, heads }: Facts): Iterable<Histor
     const pauses = (heads.get(grant.jobId) ?? []).filter(({ paused }) => paused !== null)
     const before = pauses.filter((change) => change.end < grant.begin)
     const meanwhile = pauses.some((change) => change.end >= grant.begin && change.begin <= grant.end)
-    // Only one caller pauses a job at a time. So the last pause or resume before the start shows whether the job was
-    // paused.
+    // Only one caller at a time pauses or resumes a job. So the last pause or resume before the start shows whether the job was
+    // paused at the start.
     if (before.at(-1)?.paused === true && !meanwhile) {
       yield { rule: 'pause', message: `${grant.id} started while its job was paused` }
     }

@@ -14,7 +14,7 @@ export interface FaultRates {
   readonly doubled: number
   /** The storage executes the call, but its answer is lost. */
   readonly lostAnswer: number
-  /** The call is lost before the storage receives it. */
+  /** The network loses the call before the storage receives it. */
   readonly lostCall: number
 }
 
@@ -25,7 +25,10 @@ export interface FaultSwitch {
 
 export const noFaults: FaultRates = { doubled: 0, lostAnswer: 0, lostCall: 0 }
 
-/** Returns a connection over an unreliable network: writing calls are doubled or lost. */
+/**
+ * Returns a connection over an unreliable network. The network executes some writing calls twice, and loses some calls or
+ * answers.
+ */
 export function faultyStorage(storage: Storage, random: SeededRandom, faults: FaultSwitch): Storage {
   return wrapStorage(storage, {
     async around(call) {

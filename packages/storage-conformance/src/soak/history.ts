@@ -47,8 +47,8 @@ export function isWriting(method: string): boolean {
 }
 
 /**
- * One answered storage call. `begin` and `end` are values of a counter, and the call took effect between them. A call
- * preceded another one only if its `end` is less than the other's `begin`.
+ * One answered storage call. `begin` and `end` are values of a counter; the call took effect between them. A call certainly
+ * precedes another call only if its `end` is less than the other's `begin`.
  */
 export type HistoryEvent = {
   readonly [M in WritingMethod]: {

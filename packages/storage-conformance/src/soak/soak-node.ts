@@ -42,8 +42,8 @@ interface Work extends OccurrenceAddress {
 const misfireSlots = 4
 
 /**
- * A small model of the engine's node: it creates slots, claims, works, reaps, recovers, and repeats every call whose answer was
- * lost. It knows its occurrences only from answers.
+ * A small model of the engine's node: it creates slots, claims, ends, reaps and recovers occurrences, and repeats every call
+ * whose answer was lost. It knows its occurrences only from answers.
  */
 export class SoakNode {
   readonly #storage: Storage
@@ -140,7 +140,7 @@ export class SoakNode {
     }
   }
 
-  /** Reports progress of, or ends, one occurrence that this node runs. */
+  /** Chooses one occurrence that this node runs, and either reports its progress or ends it. */
   async #workOn(): Promise<void> {
     const work = this.#random.pickAny([...this.#work.values()])
     if (work === undefined) return await this.claim(1)
@@ -273,14 +273,18 @@ export class SoakNode {
   }
 }
 
-/** Returns whether the node runs the created occurrence, possibly by an earlier call whose answer was lost. */
+/**
+ * Returns whether the node owns the created occurrence. The answer `exists` also means this, if an earlier call of the node
+ * created the occurrence and its answer was lost.
+ */
 function isOwn(answer: CreateAnswer, owner: Owner): boolean {
   if (answer.outcome === 'created') return answer.state === 'running'
   return answer.outcome === 'exists' && answer.state === 'running' && answer.owner?.incarnation === owner.incarnation
 }
 
 function recovery(job: JobRecord, next: number, last: number): CreateItem {
-  // One entry for each slot: if the first slot of a range was canceled ahead, the storage would ignore the whole range.
+  // The recovery has a separate entry for each slot. If one entry covered a range whose first slot was canceled ahead, the
+  // storage would not store the range.
   const missed = Array.from({ length: last - next }, (_, index) => missedEntry(job, next + index, next + index))
   const entries = [...missed, runEntry(job, last)]
   return recoveryItem(job, last, { expectedWatermark: job.watermark, entries })

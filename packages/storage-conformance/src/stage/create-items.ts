@@ -126,7 +126,7 @@ export interface RecoveryOptions {
   readonly version?: number
 }
 
-/** Returns the item of a recovery that decides all missed slots up to slot `last`. */
+/** Returns the item of a recovery that decides about all missed slots up to slot `last`. */
 export function recoveryItem(job: JobHandle, last: number, options: RecoveryOptions): CreateRecovery {
   return {
     kind: 'recovery',

@@ -5,8 +5,8 @@ import type { Storage, WakeUp } from '@jobistemer/core/storage'
 type Kind = WakeUp['kind']
 
 /**
- * Default timeout in ms. Shorter than the timeout of a case, so that the case fails with the name of the missing
- * wake-up.
+ * Default timeout in ms. It is shorter than the timeout of a case, so that the case can fail with an error that names the
+ * missing wake-up.
  */
 const defaultLimitMs = 20_000
 

@@ -32,7 +32,7 @@ export function wakingWorld(fault: WakeUpFault = {}): StorageWorld {
   const listeners = new Map<Listener, object>()
   let told = Promise.resolve()
 
-  /** Sends wake-ups in order. Other calls run between two wake-ups. */
+  /** Sends wake-ups in their order, each in a later turn of the event loop, so that other calls run between two wake-ups. */
   function tellLater(listener: Listener, kind: Kind): void {
     told = told.then(async () => {
       await letOthersGo()

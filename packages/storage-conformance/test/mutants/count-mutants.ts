@@ -59,7 +59,7 @@ export const countMutants: readonly Mutant[] = mutants({
   'counts what an owner hands back as a rescue': {
     rejectedBy: [
       'rescues: are not raised when an owner hands an occurrence back',
-      // This case compares the whole record, which contains the number of rescues.
+      // This case detects the fault too, because it compares the whole record, which contains the number of rescues.
       'settle: a released occurrence is pending for any node, not before the given instant',
     ],
     alone: true,

@@ -2,7 +2,7 @@ import type { JobRecord } from '@jobistemer/core/storage'
 import { IndexedLedger } from './ledger/indexed-ledger.ts'
 import { type Mutant, mutantsOf } from './mutant.ts'
 
-/** A ledger with this fault: while a step runs, it does not update the index of next instants. */
+/** A ledger with this fault: steps that run inside `forgetting` do not update the index of next instants. */
 class Forgetful extends IndexedLedger {
   forgets = false
 

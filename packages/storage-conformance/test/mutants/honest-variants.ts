@@ -8,7 +8,7 @@ import { transactionalWorld } from './within-mutants.ts'
 /** A correct storage that behaves in a permitted but unusual way. Every case must pass on it. */
 export interface HonestVariant {
   readonly name: string
-  /** The beginning of the names of the cases that this variant concerns. */
+  /** The cases that run on this variant: those whose names begin with this text. */
   readonly passes: string
   readonly capabilities: DeclaredCapabilities
   readonly open: () => StorageWorld

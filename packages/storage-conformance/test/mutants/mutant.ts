@@ -60,8 +60,8 @@ export function ledgerWorld<L extends Ledger>(
 type StepName<L> = { [Name in keyof L]: L[Name] extends (...request: never[]) => unknown ? Name : never }[keyof L]
 
 /**
- * Steps that replace those of a ledger. Each receives the intact steps as its first argument. Intact steps work on the same
- * data, and call replaced steps.
+ * Steps that replace those of a ledger. Each receives the intact steps as its first argument. If an intact step calls another
+ * step that is replaced, it calls the replacement.
  */
 export type BrokenSteps<L extends Ledger> = {
   readonly [Name in StepName<L>]?: L[Name] extends (...request: infer Request) => infer Answer

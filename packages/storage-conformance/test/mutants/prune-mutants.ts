@@ -2,7 +2,7 @@ import type { JobRecord, PruneAnswer, PruneRequest } from '@jobistemer/core/stor
 import { isFinal } from '@jobistemer/core/storage'
 import { type Ledger, letOthersGo, type Mutant, mutants } from './mutant.ts'
 
-/** Mutants with faults in which records `prune` removes, and in its answer. */
+/** Mutants whose `prune` removes wrong records, or gives a wrong answer. */
 export const pruneMutants: readonly Mutant[] = mutants({
   'removes all history up to the floor': {
     rejectedBy: ['prune: what may stay stays, although the floor is above it'],

@@ -42,7 +42,8 @@ export const startRateMutants: readonly Mutant[] = mutants({
       const [first, ...others] = job.starts ?? []
       const { limit, intervalMs } = job.overlap.startRate ?? { limit: 1, intervalMs: 1 }
       if (first === undefined || ledger.now >= first + intervalMs) return [ledger.now]
-      // Faulty: the new start gets the instant of the first one, so the head still contains `limit` starts.
+      // Faulty: stores the instant of the first start instead of the instant of the new start. The head still contains `limit`
+      // starts.
       return [first, ...others, first].slice(-limit)
     },
   },

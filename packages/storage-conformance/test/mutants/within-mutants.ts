@@ -12,11 +12,11 @@ interface Fault {
   readonly committed?: (calls: readonly Call[]) => readonly Call[]
   /** Returns the calls whose writes remain after a rollback. Default: none. */
   readonly leftByRollback?: (calls: readonly Call[]) => readonly Call[]
-  /** Returns the calls that take effect when the caller commits after `forbidCommit`. Default: none. */
+  /** Returns the calls that take effect although the caller commits after `forbidCommit`. Default: none. */
   readonly leftByForbidden?: (calls: readonly Call[]) => readonly Call[]
   /** `true`: a commit after `forbidCommit` resolves, although it must reject. */
   readonly commitsForbidden?: boolean
-  /** The behavior of `within` on a closed storage: it rejects every call, or accepts every call. */
+  /** What a closed storage does with the steps of `within`: it rejects every step, or accepts every step. */
   readonly whenClosed?: 'rejects all' | 'takes all'
   /** Returns whether a call writes immediately instead of with the commit. */
   readonly atOnce?: (call: Call) => boolean
@@ -39,7 +39,7 @@ class Transaction {
   hasEnded = false
 }
 
-/** Data with transactions: keeps a log of all calls, from which it can make a copy of the data. */
+/** Data with transactions. Keeps a log of all calls, and makes a copy of the data by executing the logged calls again. */
 class TransactionalData {
   readonly #fault: Fault
   readonly ledger: Ledger
@@ -228,7 +228,7 @@ const faults: Readonly<Record<string, Fault & Pick<Mutant, 'rejectedBy' | 'alone
   },
   'answers that an owner is late, and believes it with the commit': {
     rejectedBy: ['an owner that was replaced is refused, and nothing of it is written'],
-    // Other cases also detect this fault, because it affects settles outside of transactions too.
+    // Cases without transactions also detect this fault, because it affects settles outside of transactions too.
     alone: false,
     committed: all,
     machine: () =>

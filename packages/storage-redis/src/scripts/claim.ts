@@ -10,8 +10,8 @@ const { stateCodes } = codec1
 const promotedAtOnce = 2000
 
 /**
- * Maximum number of occurrences that a call cancels for deleted and replaced jobs. Also the maximum number of
- * occurrences that a call makes queued or held back because they may not start.
+ * Maximum number of occurrences that a call cancels for deleted and replaced jobs. Also the maximum number of due occurrences
+ * that may not start, and that a call therefore makes queued or held back.
  */
 const movedAtOnce = 500
 
@@ -45,7 +45,7 @@ const placeOf = (kind: 'ready' | 'future') =>
   writeFields(layouts.place, { kind: `${placeKinds[kind]}`, order: 'order', id: 'sub(member, 1, 16)', job: 'job' })
 
 /**
- * The fields at the front of a record, which a claim changes. A claim also changes the start instant, which lies behind the
+ * The fields at the front of a record, which a claim changes. A claim also changes the start instant, which is stored after the
  * front fields.
  */
 const front = fieldsBetween(recordLayout, ['state', 'reasonSize'])
@@ -92,8 +92,8 @@ local missing = missingRight(channel)
 if missing then return missing end
 
 -- If the connection broke before the answer, the client sends the command again. No client knows what the first command
--- claimed, so the caller must receive \`repeated\`. An abandoned connection may also deliver a command late.
--- Before that, the owner has asked for the effect of that command, so the late command must claim nothing.
+-- claimed, so the caller must receive \`repeated\`. An abandoned connection may also deliver a command late. Before this late
+-- delivery, the owner has asked for the effect of the command, so the late command must claim nothing.
 if tonumber(call('GET', claimedKey) or -1) >= number then return { 'repeated' } end
 
 if moveOn(now) then
@@ -252,8 +252,8 @@ local function storeAside(common, ofJob)
   aside, asideGone = {}, {}
 end
 
--- Finds the next instant at which an occurrence for this node becomes due. Passes over occurrences without a handler on
--- this node, which only the common set contains.
+-- Finds the next instant at which an occurrence for this node becomes due. Passes over occurrences without a handler on this
+-- node. Only the common set contains such occurrences.
 local function findDue(source, most)
   while place == '' do
     local from = most > 1 and futureFrom or 0
@@ -336,7 +336,7 @@ local mergePage = #sources > 1 and function(size)
     if part.at <= #part.found then
       part.order = tonumber(part.found[part.at + 1])
     elseif #part.found == most * 2 then
-      -- The next member of this set has not been read, so the merge stops.
+      -- The script has not read the next member of this set yet, so the merge stops.
       break
     else
       table.remove(parts, first)
@@ -486,8 +486,8 @@ local function passOver(source, member, order, cost)
   return true
 end
 
--- Claims the occurrences of a page that this node may claim. Stops when the call reaches its limits, or when an
--- occurrence was woken that precedes the next ones.
+-- Claims the occurrences of a page that this node may claim. Stops when the call reaches its limits, or when it has woken an
+-- occurrence that precedes the remaining occurrences of the page.
 local function takeFrom(page, sourceAt)
   local texts, ids, jobOf, bucketAt = readPage(page)
   for index = 1, #page, stride do

@@ -6,10 +6,13 @@ import { batch, prelude } from './prelude.ts'
 
 const { kindCodes, policyCodes, recoveredBit } = codec1
 
-/** Maximum number of waiting occurrences that a call displaces. */
+/** Maximum number of waiting occurrences that a call displaces (cancels to make room for a new occurrence). */
 const displacedAtOnce = 500
 
-/** To displace occurrences of a job that has superseded ones, a call reads at most this many waiting occurrences. */
+/**
+ * Maximum number of waiting occurrences that a call reads to displace (cancel) occurrences of a job with superseded
+ * occurrences.
+ */
 const displacedInPassing = 1000
 
 const notice = writeFields(layouts.notice, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
@@ -130,8 +133,8 @@ local function displace(h, job, isPassing)
     end)
     return cancelEach(now, h, ids, records, '=displaced'), false
   end
-  -- Cancels queued occurrences first. While other occurrences are active, queued occurrences that remain keep new ones
-  -- from overtaking.
+  -- Cancels queued occurrences before pending ones. Queued occurrences that are left keep new occurrences from overtaking them
+  -- while other occurrences are active.
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, ${displacedAtOnce} - 1)) do
     ids[#ids + 1], records[#ids + 1] = id, recordOf(id)
   end
@@ -149,18 +152,21 @@ end
 -- Code for a request that is not created because the queue of its job is full.
 local refused = -1
 
--- Jobs that must displace more occurrences than one call allows. Further calls create the items of these jobs.
+-- Jobs for which this call would have to displace (cancel) more occurrences than one call may. Further calls create the items
+-- of these jobs.
 local crowded, hasCrowded = {}, false
 
--- Decides the state and reason of a new slot, trigger or replay, and whether it displaces waiting occurrences and
--- cancels running ones. With superseded occurrences (\`isPassing\`), the counts of waiting ones are too high. An item
--- that continues to displace (\`goesOn\`) skips the check for a free concurrency slot.
+-- Decides the state and reason of a new slot, trigger or replay, and whether it displaces waiting occurrences and cancels
+-- running ones. While superseded occurrences are left (\`isPassing\`), the counts of waiting occurrences include them. So the
+-- item becomes queued where these counts would skip or refuse it. An item that continues to displace (\`goesOn\`) skips the
+-- check for a free concurrency slot.
 local function decide(h, kind, scheduledAt, isStartable, isForLater, isPassing, goesOn)
   if scheduledAt < h.pausedUntil and kind == ${itemKinds.slot} then return skipped, '=paused' end
   if isForLater then return pending, delayed end
   local free = isStartable and now >= h.pausedUntil and running or pending
   local active = activeCount(h)
-  -- While other occurrences are queued, a free concurrency slot belongs to the first queued occurrence.
+  -- Under the policy \`allow\`, each occurrence may start. Under other policies a free concurrency slot belongs to the first
+  -- queued occurrence, so a new occurrence starts only if none is queued.
   if h.policy == allow then return free, '' end
   if not goesOn and (active == 0 or (active < h.maxConcurrency and h.queued == 0)) then return free, '' end
   if h.policy == ${policyCodes.skip} then

@@ -22,7 +22,7 @@ export const lookedAtOnce = 2000
  */
 const movedAtOnce = 500
 
-/** Ids that a scan of occurrences reads per command. */
+/** Number of ids that a scan of occurrences reads with one command. */
 const idsAtOnce = 100
 
 /** Lua for the id and the time of an occurrence in an answer. */
@@ -54,20 +54,20 @@ const catchUpAtOnce = 8
 /**
  * The common beginning of every script.
  *
- * Keys. `KEYS[1]` is the hash of the job heads of one shard, `{prefix:0}:heads`. The script computes all other keys
- * from it, because the needed keys are only known while it runs. All keys have the same hash tag, so they belong to the
- * same slot of a Redis Cluster. Redis allows this for keys of the same slot, and BullMQ has relied on it for years.
+ * `KEYS[1]` is the hash of the job heads of one shard, `{prefix:0}:heads`. The script computes all other keys from it, because
+ * the needed keys are only known while it runs. All keys have the same hash tag, so they belong to the same slot of a Redis
+ * Cluster. Redis allows scripts to compute keys of the same slot.
  *
- * Numbers. Instants and counts travel as packed doubles and never as text: Lua prints numbers beyond 10^14 in a form
- * that loses digits, and parsing text would dominate the run time.
+ * Instants and counts travel as packed doubles and never as text: Lua prints numbers beyond 10^14 in a form that loses digits,
+ * and parsing text would dominate the run time.
  *
- * Texts. Definitions, details, task runs, reasons and similar texts are JSON that no script parses.
+ * Definitions, details, task runs, reasons and similar texts are JSON that no script parses.
  *
- * Spread. The last argument is the number of shards that the caller assumes. If the server has lost its data, the
- * stored number is missing or differs, and the call fails without effect. The storage then checks the namespace again. A
- * version with another form of the data stores another text here, so that older storages stop.
+ * The last argument is the number of shards that the caller assumes. If the server has lost its data, the stored number is
+ * missing or differs, and the call fails without effect. The storage then checks the namespace again. A package version with
+ * another form of the data stores another text in place of this number, so that storages of older versions stop.
  *
- * Layouts. `layouts.ts` defines the layouts of heads, records, requests and answers.
+ * `layouts.ts` defines the layouts of heads, records, requests and answers.
  */
 export const prelude: string = `
 local call, read, write, sub = redis.call, struct.unpack, struct.pack, string.sub
@@ -182,7 +182,8 @@ local function countStart(now, h)
   if h.startLimit > 0 then keepStarts(h, math.min(h.startCount, h.startLimit - 1), write('<d', now)) end
 end
 
--- Returns whether a new or taken occurrence may start. Under a start rate, pending occurrences have precedence.
+-- Returns whether the start rate of the job lets one more occurrence start now. Under a start rate, no occurrence starts while
+-- others are pending, except delayed ones.
 local function mayStart(now, h)
   return h.startLimit == 0 or (h.pending == h.delayed and nextStartAt(h) <= now)
 end
@@ -301,8 +302,8 @@ end
 
 -- ------------------------------------------------------------------------------------------------------------- ends
 
--- Failed occurrences enter two sets that are sorted by the time of the end: the set of the shard, in one command per
--- script, and the set of the job.
+-- Failed occurrences of this script call. Each enters two sets that are sorted by the time of the end: the set of the job, and
+-- the set of the shard. One command adds all of them to the set of the shard.
 local failed = {}
 
 local function noteFailure(now, id, job)
@@ -419,13 +420,13 @@ local function isSuperseded(h, r)
   return r.version < h.cancelsBelow and r.token == 0 and r.kind % ${recoveredBit} == ${kindCodes.slot}
 end
 
--- Returns the number of occurrences that count against the job's concurrency limit.
+-- Returns the number of occurrences that hold a concurrency slot of the job.
 local function activeCount(h)
   return h.pending - h.delayed + h.running
 end
 
 -- Returns the id and record of the job's next queued occurrence if a concurrency slot is free and the occurrence is not
--- superseded. Deleted jobs wake nothing.
+-- superseded. Otherwise, and for a deleted job, returns nil.
 local function firstToWake(h, job)
   if h.queued == 0 or activeCount(h) >= h.maxConcurrency or h.deletedAt ~= never then return nil end
   local id = call('ZRANGE', queueOf .. job, 0, 0)[1]
@@ -461,8 +462,8 @@ local function activeOf(h, job, limit)
   return ids
 end
 
--- Returns the rank of the first member of a sorted set that follows a score and an id. The member with this id may have
--- been removed, or its score may have changed.
+-- Returns the rank (position from 0 on) of the first member of a sorted set that follows a score and an id. The member with
+-- this id may have been removed, or its score may have changed.
 local function rankBehind(key, score, id)
   local present = call('ZSCORE', key, id)
   local isElsewhere = not present or tonumber(present) ~= score
@@ -529,9 +530,9 @@ local function wakeAll(now, h, job)
   if h.queued > 0 and wakeMany(now, h, job) then call('HSET', movesKey, 'w' .. job, '') end
 end
 
--- Moves the job's pending occurrences that follow a position to the index for their present due time and the job's
--- present pause. With \`letsGo\`, also frees occurrences that an earlier start rate held back. Returns the position to
--- continue from; nil at the end.
+-- Moves the job's pending occurrences that follow a position to the index (ready or future) that fits their due times and the
+-- job's pause. With \`letsGo\`, also frees occurrences that an earlier start rate held back. Returns the position to continue
+-- from; nil at the end.
 local function offerMany(now, h, job, letsGo, place)
   return forEachLive(h, job, ${movedAtOnce}, 1, place, function(id, r)
     if r.state ~= pending then return false end
@@ -649,9 +650,9 @@ local function firstQueued(h, job, count, cancelsBelow)
   return ids
 end
 
--- Finds up to \`count\` occurrences that are superseded below a version, pending ones first, and stores the position
--- before which no occurrence is superseded. Reads about \`most\` occurrences. Returns the position from which the
--- search continues; '' if it has ended.
+-- Finds up to \`count\` superseded occurrences of versions below \`cancelsBelow\`, pending ones first. Stores the position
+-- before which no occurrence is superseded. Reads about \`most\` occurrences. Returns the position from which the search
+-- continues; '' if it has ended.
 local function findSuperseded(h, job, cancelsBelow, count, most, from, take)
   -- Until the update is stored, new superseded occurrences may appear before the position, so this search does not
   -- store the position.
@@ -676,8 +677,9 @@ local function findSuperseded(h, job, cancelsBelow, count, most, from, take)
   return place and found < count and (areKept and 'k' or 'f') .. printPlace(h, place) or '', found
 end
 
--- Cancels up to \`limit\` superseded occurrences, pending ones first. Stores in the head when no superseded occurrence
--- is left. Reads about \`most\` occurrences; the next search continues after these. Returns the ids and times.
+-- Cancels up to \`limit\` superseded occurrences, pending ones first. When no superseded occurrence is left, sets
+-- \`cancelsBelow\` of the head to 0. Reads about \`most\` occurrences; the next search continues after these. Returns the ids
+-- and times.
 local function cancelSuperseded(now, h, job, limit, most)
   if h.cancelsBelow == 0 then return '' end
   local ids, records = {}, {}
@@ -696,12 +698,12 @@ local function cancelSuperseded(now, h, job, limit, most)
   return gone
 end
 
--- Number of superseded occurrences that this script has canceled besides its own work, and the jobs that it has
--- searched for superseded occurrences.
+-- Number of superseded occurrences that this script has canceled in passing, and the jobs in which it has searched for
+-- superseded occurrences.
 local canceledCount, searched = 0, {}
 
--- Cancels a few superseded occurrences of a job: some from the search position on, then those at the front of the
--- queue. Occurrences behind the front can then be woken.
+-- Cancels a few superseded occurrences of a job: some from the search position on, then those at the front of the queue. Then
+-- the script can wake the remaining queued occurrences.
 local function passSuperseded(now, h, job)
   if h.cancelsBelow == 0 then return end
   local most = math.min(${canceledInPassing}, ${canceledInPassingByScript} - canceledCount)

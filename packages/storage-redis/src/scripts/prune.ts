@@ -23,8 +23,8 @@ local only, after = ARGV[2], ARGV[3]
 local missing = missingRight(nil)
 if missing then return missing end
 
--- Returns the last slot of a record, and the record's version. A record of several missed slots (a span) contains its
--- last slot before the details.
+-- Returns the last slot that a record stands for, and the number of the record's job version. A record of several missed slots
+-- (a span) contains its last slot before the details.
 local function lastSlotOf(text)
   ${readFields(recordLayout, 'text', slotFields)}
   if kind < ${spanBit} then return scheduledAt, version end

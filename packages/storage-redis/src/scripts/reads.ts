@@ -12,8 +12,8 @@ const manyQueued = 100
 const mostLooked = 1000
 
 /**
- * Number of history entries that the search reads at once. Usually one of the last entries is of an occurrence that has
- * run.
+ * Number of history entries that the search reads at once. Usually one of the last ten entries belongs to an occurrence that
+ * has run.
  */
 const atOnce = 10
 
@@ -49,7 +49,8 @@ for at = 1, #ARGV[4], 16 do
   counts[#counts + 1] = h and ${countsOfJob} or ''
 end
 
--- Returns the latest ended run among \`most\` entries of the history, starting at a rank. The last entry has rank 0.
+-- Returns the latest ended run among \`most\` entries of the history, starting at position \`rank\`. Positions count backwards:
+-- the last entry has position 0.
 local function latestFrom(job, rank, most)
   local last = rank + most
   while rank < last do
@@ -137,9 +138,9 @@ const mostEntries = 4000
 const place = writeFields(layouts.duePlace, { nextAt: 'nextAt', job: 'job' })
 
 /**
- * Reads the due jobs of one shard, ordered by next instant and then by id. Answers the position up to which it has
- * read; an empty text at the end. Before it reads, it applies the noted moves to the index. It answers `again` if too
- * many moves are left for one call.
+ * Reads the due jobs of one shard, ordered by next instant and then by id. Answers the position up to which it has read; an
+ * empty text at the end. Before it reads, it applies the noted changes of next instants to the index. It answers `again` if one
+ * call cannot apply all of them.
  *
  * Reading begins after the instant `ARGV[2]`, or within that instant after the job `ARGV[3]`. `ARGV[5]`, if given, has
  * a 1 for each wanted first byte of a job id. Instants are passed as texts, because a range that excludes its bound
@@ -156,7 +157,7 @@ if call('ZCARD', movedKey) > 0 then
   if catchUp() then return 'again' end
 end
 
--- Returns the rank of the first job to read.
+-- Returns the rank in the sorted set from which this call reads jobs.
 local function firstRank()
   if lastJob == '' then return call('ZCOUNT', nextKey, '-inf', after) end
   local low = call('ZCOUNT', nextKey, '-inf', '(' .. after)
@@ -196,7 +197,7 @@ ${readFields(layouts.paging, 'ARGV[1]', allFields(layouts.paging))}
 local cursorAt, cursorId = ARGV[2], ARGV[3]
 local found, position = {}, ''
 
--- Returns the rank at which a walk through a set begins, counted in the direction of the walk.
+-- Returns the rank (position in the sorted set) at which the walk begins, counted in the direction of the walk.
 local function firstRank(key)
   if cursorAt ~= '' then
     -- Compares the score too. A run that was handed back and started again has another deadline, so its score in this
@@ -253,7 +254,7 @@ local function walkHistory(job, states)
 end
 `
 
-/** Reads a page of the history of one job, with all states or some. */
+/** Reads a page of the history of one job: the occurrences in the given states, or in all states. */
 export const listHistoryScript: Script = script(`#!lua flags=no-writes
 ${prelude}${paging}
 ${historyOf}
@@ -262,8 +263,8 @@ return { walkHistory(job, states), found }
 
 /**
  * Reads the live occurrences of one job in the given states, unsorted, without a walk through the history. If the job has many
- * live occurrences, reads a page of the history instead. The page lies between the earliest and the latest time that a live
- * occurrence may have.
+ * live occurrences, reads a page of the history instead. This page contains the entries between the earliest and the latest
+ * time that a live occurrence may have.
  */
 export const listLiveOfJobScript: Script = script(`#!lua flags=no-writes
 ${prelude}${paging}

@@ -8,8 +8,8 @@ import { lookedAtOnce, prelude } from './prelude.ts'
 const { kindCodes, recoveredBit } = codec1
 
 /**
- * Reads what steps of core's ledger need from one job each: the head, the whole job if requested, the named
- * occurrences, and the first live occurrences. Writes only the position of the search for superseded occurrences.
+ * For each step of core's ledger, reads the data that the step needs from its job: the head, the whole job if requested, the
+ * named occurrences, and the first live occurrences. Writes only the position of the search for superseded occurrences.
  *
  * The answer for each step is the array `StepParts`, in which an empty text stands for a missing value.
  */

@@ -59,8 +59,8 @@ export interface CompletionOutcome extends CompletionTally {
 /** Number of the attempt from which no faults are injected, so that each occurrence ends. */
 const calmFrom = 8
 /**
- * Upper limit for the random number of statements before a fault. Exceeds the statements of a try, so that some faults
- * hit no statement.
+ * Upper limit for the random number of statements before a fault. This limit exceeds the number of statements of a try, so that
+ * some faults hit no statement.
  */
 const statements = 14
 const looksEvery = 250
@@ -245,8 +245,9 @@ export class CompletionPlayers {
   }
 
   /**
-   * Ends the test after many empty claims. Live occurrences are then a violation. If no occurrence is live, an earlier
-   * process stored the last ends before a fault ended that process.
+   * Ends the test after many empty claims. Occurrences that are still live are a violation, because no node claims them.
+   * Without live occurrences there is no violation. A process had stored the last ends, and a fault killed the process before
+   * the test heard of these ends.
    */
   async #lookForIdle(): Promise<void> {
     const live = await this.#live()
@@ -255,7 +256,6 @@ export class CompletionPlayers {
     this.#over()
   }
 
-  /** Returns the states of all live occurrences. */
   async #live(): Promise<readonly LiveState[]> {
     const states: LiveState[] = []
     for (const state of liveStates) {

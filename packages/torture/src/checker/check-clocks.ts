@@ -14,7 +14,10 @@ const stallMs = 1000
 export interface ClockErrors {
   readonly aheadMs: number
   readonly behindMs: number
-  /** The error that the slowest reading of the storage's clock permits, in ms. */
+  /**
+   * The tolerance for these errors, in ms. The longer the slowest reading of the storage's clock took, the greater the
+   * tolerance.
+   */
   readonly toleranceMs: number
 }
 

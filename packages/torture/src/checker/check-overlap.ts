@@ -146,7 +146,7 @@ function outOfOrder(firsts: readonly WitnessStart[]): readonly Violation[] {
   const violations: Violation[] = []
   let latest: WitnessStart | null = null
   for (const first of firsts) {
-    // Only slots have an order; triggers and replays run at any time.
+    // Only slots must start in the order of their instants; triggers and replays run at any time.
     if (first.kind !== 'slot') continue
     if (latest !== null && first.scheduledAt < latest.scheduledAt) {
       const message = `slot ${time(first.scheduledAt)} started after slot ${time(latest.scheduledAt)}`

@@ -28,7 +28,10 @@ export function checkRun(run: RecordedRun): readonly Violation[] {
   ]
 }
 
-/** Checks a run whose storage loses acknowledged writes. Only a few rules hold then. */
+/**
+ * Checks a run whose storage loses acknowledged writes. For such a run, the checks apply only the rules about ends, processes
+ * and takeovers.
+ */
 export function checkLossyRun(run: RecordedRun): readonly Violation[] {
   const view = new RunView(run)
   return [...checkEnds(view), ...checkProcesses(view), ...checkTakeovers(view)]

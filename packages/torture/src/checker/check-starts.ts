@@ -6,7 +6,10 @@ import { groupBy } from './group-by.ts'
 import { attemptKey, type RunView } from './run-view.ts'
 import type { Rule, Violation } from './violation.ts'
 
-/** Checks that each start of a handler was allowed. */
+/**
+ * Checks each start of a handler: the occurrence must be known and due, the owner's token must be valid, and the node must not
+ * have been shut down. Also checks that no attempt started twice.
+ */
 export function checkStarts(view: RunView): readonly Violation[] {
   const violations: Violation[] = []
   const asked = new Set<string>(view.lines('asked').map((line) => line.key))
@@ -38,7 +41,7 @@ function earliness(view: RunView, start: WitnessStart): string | null {
   const { scheduledAt, wall, takenAt } = start
   const what = `of ${time(scheduledAt)}, ${name(start)}`
   if (wall + view.clocks.aheadMs < scheduledAt) return `${what}, started ${ms(scheduledAt - wall)} early`
-  // An early start is allowed if the clock of the owner, or of an earlier owner, showed the occurrence as due.
+  // The check accepts an early start if the clock of the owner, or of an earlier owner, showed the occurrence as due.
   const knownAt = Math.max(takenAt, view.record(start.occurrence)?.createdAt ?? Number.POSITIVE_INFINITY)
   if (knownAt >= scheduledAt) return null
   return `${what}, started ${ms(scheduledAt - knownAt)} early by the clocks of its nodes`

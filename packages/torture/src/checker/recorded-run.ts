@@ -5,7 +5,10 @@ import type { UserRow } from '../rows/user-rows.ts'
 import type { WitnessLine } from '../record/witness.ts'
 import type { RunClocks } from './run-clocks.ts'
 
-/** The record of a run: handler lines, driver and storage lines, and the final storage contents, written independently. */
+/**
+ * The record of a run: handler lines, driver and storage lines, and the final storage contents. These parts are written
+ * independently of each other.
+ */
 export interface RecordedRun {
   readonly jobs: readonly CheckedJob[]
   readonly clocks: RunClocks

@@ -125,7 +125,7 @@ export class RunView {
     const attempt = run?.attempts.find(({ number }) => number === start.attempt)
     const lostAt = attempt?.state === 'lost' ? attempt.endedAt : null
     const at = lostAt === null ? Number.NEGATIVE_INFINITY : start.mono - (start.wall - lostAt) - this.clocks.aheadMs
-    // A loss before this start does not count: an earlier owner then lost the attempt.
+    // If the ledger states a loss before this start, an earlier owner lost the attempt. So this code ignores that loss.
     return Math.min(
       at < start.mono ? Number.POSITIVE_INFINITY : at,
       this.#lifeEnds.get(life) ?? Number.POSITIVE_INFINITY,

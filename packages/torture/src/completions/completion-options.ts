@@ -11,7 +11,7 @@ export interface CompletionOptions {
   readonly players: number
   /** Number of occurrences in each play, a run of `playCompletions`. */
   readonly occurrences: number
-  /** One handler call in this number kills its process, if the call reaches the chosen statement; 0: no call does. */
+  /** Of this many handler calls, one kills its process if it reaches the chosen statement; 0: no call does. */
   readonly killEvery: number
   /** Seed of the first play, a run of `playCompletions`. Each further play uses the next number as its seed. */
   readonly seed: number

@@ -1,7 +1,7 @@
 import type { SeededRandom } from '@jobistemer/test-kit'
 
-// Maximum distance of every second node's clock from the clock that is most ahead, in ms. If engines follow their own
-// clocks, nodes further behind do no work.
+// Maximum distance of every second node's clock from the clock that is most ahead, in ms. If engines take the time from their
+// own clocks, nodes whose clocks are further behind do no work.
 const closeMs = 2000
 
 // Share of processes with a right clock, if all engines follow the storage's clock.
@@ -23,7 +23,7 @@ export class ClockSkew {
 
   constructor(options: {
     readonly skewMs: number
-    /** Whether engines follow the storage's clock. */
+    /** Whether engines take the time from the storage's clock. */
     readonly isShared: boolean
     readonly nodes: number
     readonly random: SeededRandom

@@ -13,8 +13,8 @@ const namelessEvery = 3
 
 const longestRestartMs = 400
 
-// Maximum number of processes that end by themselves. If more processes end by themselves, they have a common error,
-// and the run fails.
+// Maximum number of processes that end by themselves. If more processes end by themselves, the cause is probably an error
+// common to all of them, so the run fails.
 const mostFailures = 20
 const crashingLives = 0.2
 
@@ -31,7 +31,10 @@ export interface FleetOptions {
   readonly record: (event: DriverEvent) => void
 }
 
-/** Maximum time, in ms, for which the driver waits for the start of a process while SIGSTOP suspends its namesake. */
+/**
+ * Maximum time, in ms, for which the driver waits for the start of a successor. Meanwhile the stopped process with the same
+ * node name may hold a lock.
+ */
 const longestWaitMs = 10_000
 
 /** The nodes of a run. The fleet restarts each process that ends. */
@@ -154,7 +157,7 @@ export class Fleet {
     await process.command({ do: 'set-clock', offsetMs: back })
   }
 
-  /** Ends all planned crashes and resumes all stopped processes. Resolves when every node has started. */
+  /** Disables all crash points, and resumes all stopped processes. Resolves when every node has started. */
   async calmDown(): Promise<void> {
     this.#calm = true
     for (const process of this.#processes()) process.resume()

@@ -20,8 +20,8 @@ export interface RequestFigures {
 const againAfterMs = 20
 
 /**
- * Priorities of triggers, used in turn. No priority is below 0, because a trigger with a negative priority would wait
- * an hour behind the slots of a busy job.
+ * Priorities of triggers, used one after the other. No priority is below 0, because a trigger with a negative priority would
+ * wait an hour longer than the slots of a busy job.
  */
 const priorities: readonly number[] = [0, 5, 1]
 

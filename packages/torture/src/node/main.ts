@@ -149,7 +149,7 @@ process.on('message', ({ number, command }: ToNode) => {
   )
 })
 
-/** Releases the handles of this module that keep the process alive. The process must then end by itself. */
+/** Closes everything in this module that keeps the process alive. The process must then end by itself. */
 function leave(): void {
   process.off('disconnect', abandoned)
   process.disconnect()

@@ -96,7 +96,7 @@ export type DriverEvent =
       /** Whether the driver requested the end of the process, or the process announced it. */
       readonly expected: boolean
     }
-  /** The driver is about to send a request to a node. Requests with the same key count as one request. */
+  /** The driver is about to send a request to a node. The checks count requests with the same key as one request. */
   | { readonly event: 'asked'; readonly request: 'trigger' | 'replay'; readonly key: string }
   /** A node answered that the storage has created the occurrence. */
   | { readonly event: 'accepted'; readonly occurrence: OccurrenceId }

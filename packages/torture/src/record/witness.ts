@@ -21,7 +21,7 @@ export interface WitnessStart extends WitnessBase {
   readonly event: 'start'
   readonly kind: OccurrenceKind
   readonly scheduledAt: number
-  /** When the owner received the occurrence, by its engine's clock, in epoch milliseconds. */
+  /** The time at which the owner received the occurrence, by its engine's clock, in epoch milliseconds. */
   readonly takenAt: number
   /** The latest stall of the process before this event, if any. */
   readonly stall: Stall | null

@@ -17,7 +17,7 @@ export function takeoversOf(view: RunView): Takeovers {
   const times: number[] = []
   for (const { occurrence, token, reason, mono } of view.lines('reaped')) {
     const endedAt = view.endOfLife(owners.get(`${occurrence} ${token}`) ?? '')
-    // A takeover before the end of the process is ignored: peers had declared the stopped process dead before the
+    // The figure leaves out takeovers before the end of the process: peers had declared the stopped process dead before the
     // driver killed it.
     if (reason === 'node_lost' && endedAt !== null && endedAt <= mono) times.push(mono - endedAt)
   }

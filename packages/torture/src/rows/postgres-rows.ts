@@ -16,7 +16,7 @@ export class PostgresRows implements UserRows {
 
   constructor(url: string) {
     this.#pool = new pg.Pool({ connectionString: url, max: 6, connectionTimeoutMillis: connectLimitMs })
-    // Faults of the run break idle connections on purpose, so this error is ignored.
+    // Faults of the run break idle connections on purpose, so this listener ignores the error.
     this.#pool.on('error', () => {})
   }
 
@@ -27,7 +27,7 @@ export class PostgresRows implements UserRows {
       failure = new Error('aborted')
       client.release(failure)
     }
-    // The next statement reports the broken connection, so this error is ignored.
+    // The next statement reports the broken connection, so this listener ignores the error.
     const broken = () => undefined
     client.on('error', broken)
     signal.addEventListener('abort', fail, { once: true })

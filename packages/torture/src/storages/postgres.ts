@@ -2,7 +2,7 @@ import type { PostgresServer } from '@jobistemer/test-servers'
 import { type ProxiedProcess, ProxiedServer } from './proxied-server.ts'
 import type { StorageKind } from './storage-kind.ts'
 
-// The limit covers the pools of many nodes, and broken connections that the server has not noticed yet.
+// The limit of 300 connections covers the pools of many nodes, and broken connections that the server has not noticed yet.
 const config = { max_connections: '300' }
 
 /** A private PostgreSQL behind a proxy, with its default durability. */

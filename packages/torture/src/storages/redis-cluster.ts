@@ -38,7 +38,7 @@ export const redisCluster: StorageKind = {
     const { Cluster } = await import('ioredis')
     const { redisStorage } = await import('@jobistemer/storage-redis')
     const client = new Cluster(location.split(' '))
-    // Failing calls report the connection error, so this event is ignored.
+    // Failing calls report the connection error, so this listener ignores the event.
     client.on('error', () => {})
     const storage = redisStorage({ client, prefix: 'torture' })
     return wrapStorage(storage, {

@@ -2,7 +2,7 @@
 export interface StorageServer {
   /** Breaks all connections once; new connections succeed. */
   breakConnections(): void | Promise<void>
-  /** Drops the server's answers from now on. Requests still reach the server. */
+  /** From now on, no answer of the server reaches a client. Requests still reach the server. */
   loseAnswers(): void
   /** Breaks all connections, and refuses new connections from now on. */
   cut(): void

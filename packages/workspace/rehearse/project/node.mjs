@@ -72,7 +72,7 @@ async function look() {
   for (const job of ticks) {
     const runs = []
     for await (const one of client.occurrences({ job, order: 'ascending' })) runs.push(one)
-    // At its shutdown, the last node handed back the runs that it had not begun. These runs count as waiting.
+    // At its shutdown, the last node handed back the runs that it had not begun. This program counts these runs as waiting.
     const ended = runs.findLastIndex(({ state }) => state !== 'pending' && state !== 'queued') + 1
     slots.completed += ended
     slots.waiting += runs.length - ended

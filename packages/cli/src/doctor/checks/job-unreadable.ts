@@ -3,7 +3,9 @@ import { shellWord } from '../../shell-word.ts'
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
-/** Reports jobs whose stored row is damaged. Nodes that do not have the code of such a job cannot run it. */
+/**
+ * Reports jobs whose stored row is damaged. A node can run a job with a damaged row only if the node has the code of the job.
+ */
 export async function jobUnreadable({ unreadable }: Survey): Promise<readonly Finding[]> {
   return unreadable.map((job) => {
     // Some storages keep the job's name inside the definition. If this definition is damaged, the survey uses the id as

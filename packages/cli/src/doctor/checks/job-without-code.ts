@@ -5,7 +5,8 @@ import type { Survey } from '../survey.ts'
 
 /** Reports jobs that no living node can run, because no living node has their code. */
 export async function jobWithoutCode({ living, jobs, pending }: Survey): Promise<readonly Finding[]> {
-  // Skips the check if a profile is unknown. A node with very much code does not list its handlers in its profile.
+  // Skips the check if the storage has no profile of a living node, because the handlers of that node are then unknown. A node
+  // with very much code stores no profile.
   if (living.length === 0 || living.some(({ capabilities }) => capabilities === null)) return []
   const waiting = new Set(pending.map(({ jobId }) => jobId))
   return jobs.flatMap((job) => {

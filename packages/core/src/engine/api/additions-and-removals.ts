@@ -79,8 +79,8 @@ export class Additions extends ApiPart {
     for (;;) {
       const again = await this.#store(open, asked)
       if (again.length === 0) return
-      // Retries a job if another node stored a change between the read and the write. Also retries a job that replaces
-      // a deleted job, because each call cancels only a limited number of the runs of the deleted job.
+      // The next round stores two kinds of jobs again: jobs that changed between the read and the write, and jobs that replace
+      // a deleted job. For the latter, each storage call cancels only a limited number of the deleted job's runs.
       await nextTurn()
       open = await this.#look(again, asked)
     }
@@ -174,8 +174,8 @@ export class Additions extends ApiPart {
   }
 
   /**
-   * Returns the change that stores a job; `null` if no change is necessary or the stored definition has precedence. No
-   * build defines a data job, so a call of `add` counts as an explicit request to store it.
+   * Returns the change that stores a job; `null` if no change is necessary or the stored definition has precedence. No build
+   * defines a data job, so a call of `add` always replaces a stored definition that differs.
    */
   #changeFor(job: Job, record: JobRecord | null, now: number): DefinitionChange | null {
     return this.registry.registrations.changeFor(job, record, now, { isAsked: isData(job) })

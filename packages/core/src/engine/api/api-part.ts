@@ -45,7 +45,10 @@ export class JobLookup {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #reads: CallerBatcher<JobId, JobRecord | null>
-  /** Only on a client: the job that was made from each record. Thousands of callers can share the answer of one read. */
+  /**
+   * On a client, the `RegisteredJob` that was made from each head. Thousands of callers can share the answer of one read. Empty
+   * on a node.
+   */
   readonly #made = new WeakMap<JobRecord, RegisteredJob>()
 
   constructor(engine: EngineContext, registry: JobRegistry) {
@@ -128,7 +131,8 @@ export class JobLookup {
   #take(record: JobRecord): RegisteredJob | null {
     const held = this.#made.get(record) ?? this.#registry.get(record.id)
     if (held !== undefined) return held
-    // The callers of `JobLookup` do not need the handlers of a job, so data jobs without handlers count too.
+    // The callers of `JobLookup` do not need the handlers of a job. So this call also accepts data jobs whose handlers this
+    // process does not have.
     const job = this.#registry.jobOfStored(record, { isAnyData: true })
     if (job === null) return null
     const adopted = this.#registry.adopt(job, record)
@@ -169,7 +173,7 @@ export async function upcomingSlots(
     const records = eachItem((cursor) =>
       storage.once((calls) => calls.listOccurrences({ ...query, states: ['canceled'], limit: recordsPerCall, cursor })),
     )
-    // Skips delayed requests, whose records also lie in the future span.
+    // Skips records of delayed requests, because a request at a future instant cancels no slot.
     for await (const { id, kind, scheduledAt } of records) {
       if (kind === 'slot' && id === occurrenceId(jobId, scheduledAt)) canceled.add(scheduledAt)
     }

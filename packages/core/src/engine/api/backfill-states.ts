@@ -34,8 +34,8 @@ function isStopped({ reason }: Pick<OccurrenceRecord, 'reason'>): boolean {
 }
 
 /**
- * Reasons of runs that were canceled because of a newer run or a change of the job, not by a cancel of the run itself. A
- * backfill may run the slot of such a run again.
+ * Reasons of waiting runs that were canceled because of a newer run or a change of the job, and not because of a request to
+ * cancel the run. A backfill may run the slot of such a run again.
  */
 const reasonsInPassing: readonly (string | null)[] = ['displaced', 'deleted', 'updated']
 
@@ -72,8 +72,8 @@ export interface AskedBackfill {
 type History = Pick<JobRecord, 'id' | 'createdAt' | 'watermark' | 'pruneFloor'>
 
 /**
- * Returns the states of slots, in the given order. Reads the job's history from the first slot to the last slot, so the
- * slots should lie close together.
+ * Returns the states of slots, in the given order. Reads the job's history from the first slot to the last slot. So a call with
+ * distant slots reads much history between them.
  */
 export async function standingsOf(
   storage: StorageCalls,
@@ -171,8 +171,8 @@ async function ownRecordsOf(
 ): Promise<ReadonlyMap<number, OccurrenceRecord>> {
   const [first, last] = [Math.min(...slots), Math.max(...slots)]
   const found = new Map<number, OccurrenceRecord>()
-  // The query does not find a record of several missed slots that begins before the first given slot. Slots without a
-  // record count as missed too, so the query need not find that record.
+  // The query finds no record of several missed slots that begins before the first given slot. This record is not needed,
+  // because the caller also treats a slot without a record as missed.
   const spans: OccurrenceRecord[] = []
   const query = { kind: 'job', jobId: head.id, from: first, to: last + 1, order: 'ascending', runs: false } as const
   const records = eachItem((cursor) =>
@@ -199,7 +199,7 @@ type Span = Pick<BackfillRecord, 'from' | 'to' | 'order'>
 
 /**
  * Returns the schedule that determines the slots of a past span: the schedule in force at `now`. The storage does not keep
- * earlier schedules. Segments of later updates, and of past or future windows, do not count. If no segment covers `now`,
+ * earlier schedules. Ignores segments that belong to later updates, and to past or future windows. If no segment covers `now`,
  * returns the nearest schedule.
  */
 export function presentSchedule(timeline: JobRecord['timeline'], now: number): SerializedSchedule | undefined {

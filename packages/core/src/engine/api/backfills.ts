@@ -60,14 +60,12 @@ export interface BackfillOptions
   readonly to: InstantInput
   /**
    * Which slots of the span to run:
-   *
    * - `missed`: slots that never ran, because no node lived, a rule skipped them, or the job did not exist yet.
-   * - `failed`: slots whose last run failed.
+   * - `failed`: slots whose last run failed. The last run may belong to an earlier backfill.
    * - `missed_and_failed`: both.
    * - `all`: all slots, including completed, canceled and pruned ones.
    *
-   * The last run of a slot counts, including runs of earlier backfills. A slot whose run waits or runs is not run again.
-   * Default `missed`.
+   * A slot whose run waits or runs is not run again. Default `missed`.
    */
   readonly which?: 'all' | 'missed' | 'failed' | 'missed_and_failed'
   /** The order in which the backfill runs its slots. Default `oldest_first`. */
@@ -121,7 +119,7 @@ export interface StopBackfillOptions extends CallOptions {
   readonly actor?: string
 }
 
-/** The result of stopping a backfill. */
+/** How many waiting runs `stopBackfill` has canceled, and how many runs of the backfill go on. */
 export interface StopBackfillResult {
   /** Number of waiting runs that this call of `stopBackfill` canceled. */
   readonly canceled: number
@@ -215,7 +213,8 @@ export class Backfills extends ApiPart implements Relay {
       const backfill = { slot: 0, from, to, which, order, lanes }
       const begun = latestRunOf(standings)
       const wanted = begun === null ? request : goingOn(begun.details, request, !withoutData)
-      // The job may have lost a task that the earlier call named. The check is necessary only if this call begins a run.
+      // An update may have removed a task that an earlier call of `backfill` named. The check is necessary only if this call
+      // begins a run.
       if (begun !== null && firsts.length > 0) planOfRequest(this.registry, job, wanted)
       // Each further run of the backfill copies these details, with their priority.
       const details = prioritized(wanted, { priority: priorityOf(head) })
@@ -335,7 +334,7 @@ export class Backfills extends ApiPart implements Relay {
         const now = this.engine.now()
         const dueAt = dueAtOf(head, now, tookMs) + delayMs + start
         // If this node's clock is behind, the prune floor may lie after the due time. The storage accepts only records after
-        // the prune floor.
+        // the prune floor, so the scheduled times of the new runs begin after the prune floor.
         const firstAt = Math.max(dueAt, (head.pruneFloor ?? Number.NEGATIVE_INFINITY) + 1 + start)
         items = some.map(({ slot, rounds }, index) => ({
           kind: 'trigger',
@@ -417,7 +416,7 @@ export class Backfills extends ApiPart implements Relay {
         const next = await this.#nextInLane(this.#storage, head, details, isAgain)
         if (next?.standing !== 'open') return
         const [answer] = await this.#create(this.#storage, head, [next], { details, tookMs })
-        // Searches for the next slot again if another node has created the run already, or if the job has a new version.
+        // Repeats the search for the next slot if another node has created the run already, or if the job has a new version.
         if (answer?.outcome !== 'exists' && answer?.outcome !== 'stale_version') return
       }
     } catch (error) {
@@ -426,7 +425,8 @@ export class Backfills extends ApiPart implements Relay {
   }
 
   #failed(error: unknown): void {
-    // When the engine stops, the run does not end. The node that takes over the run continues the backfill.
+    // A stopped engine does not end the run, so this error is no failure. The node that takes over the run continues the
+    // backfill.
     if (!(error instanceof EngineStopped)) this.engine.fail('backfill', error)
   }
 
@@ -562,8 +562,9 @@ function otherBackfill(key: string): JobistemerError {
 }
 
 /**
- * Returns the due time of a backfill run: `now` under the overlap policy `allow`, otherwise at least 1 ms after `now`.
- * The storage accepts a future request even while another run of the job is active.
+ * Returns the due time of a backfill run: `now` under the overlap policy `allow`, otherwise at least 1 ms after `now`. The
+ * storage accepts a request with a future due time even while another run of the job is active. The overlap policy could skip a
+ * request that is due now.
  */
 function dueAtOf({ overlap, nextAt }: JobRecord, now: number, tookMs: number): number {
   if (overlap.policy === 'allow') return now

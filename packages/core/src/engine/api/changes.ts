@@ -235,7 +235,7 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
   /** The kinds of unread changes. The value is the names of the affected jobs, or the error. */
   readonly #unread = new Map<Change['kind'], unknown>()
 
-  /** The reader calls `waits` when it begins to wait for a change, and `left` when it has ended. */
+  /** The reader calls `waits` when its consumer begins to wait for a change, and `left` when the iteration has ended. */
   constructor(intervalMs: number, waits: () => void, left: () => void) {
     this.intervalMs = intervalMs
     this.#waits = waits
@@ -259,8 +259,8 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
       unread.clear()
       unread.set(this.#told === 'nothing' ? 'start' : 'back', null)
     } else if (!unread.has('start') && !unread.has('back')) {
-      // Drops an outage that the consumer has not read. The outage hid no change, because each scan compares with the last
-      // successful scan.
+      // Discards an unread change `away`, because the storage answers again. The outage hid no other change, because each scan
+      // compares with the last successful scan.
       unread.delete('away')
       this.#addJobs('jobs', jobs)
       if (runs) unread.set('runs', null)
@@ -286,7 +286,7 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
     this.#deliver()
   }
 
-  /** Ends the iteration. Drops unread changes, unless `isDrained` is true. */
+  /** Ends the iteration. Discards unread changes, unless `isDrained` is true. */
   end({ isDrained = false }: { readonly isDrained?: boolean } = {}): void {
     if (this.#isOver) return
     this.#isOver = true
@@ -415,7 +415,10 @@ interface Mark {
   readonly at: number
 }
 
-/** Remembers the changes that scans have found. Scans overlap, so the next scan may find a change again. */
+/**
+ * Remembers the changes that scans have found. Each scan also covers the last part of the previous scan's time span, so it may
+ * find a change a second time.
+ */
 class Remembered {
   readonly #marks = new Map<string, Mark>()
 
@@ -481,8 +484,8 @@ async function firstPages<T>(read: (cursor: string | null) => Promise<Page<T>>):
 }
 
 /**
- * Returns the counts of live occurrences, and the ids of a limited number of running occurrences. If one run ends while
- * another begins, the counts stay equal, and only these ids show the change.
+ * Returns the counts of live occurrences, and the ids of a limited number of running occurrences. If one run ends while another
+ * begins, the counts do not change, and only these ids show the change.
  */
 async function readLive(storage: StorageCalls): Promise<readonly unknown[]> {
   const { counts } = await storage.once((calls) => calls.get({ counts: ['all'] }))

@@ -56,8 +56,8 @@ export interface JobUpdate extends JobSettingsInput {
    */
   readonly schedule?: Schedule | null
   /**
-   * Time zone of the given schedule, if that schedule names none. Default: the job's time zone. Allowed only with
-   * `schedule`, because a stored schedule already has its time zone.
+   * Time zone of the given schedule, if that schedule names none. Default: the job's time zone. The update rejects `timezone`
+   * without `schedule`, because a stored schedule already has its time zone.
    */
   readonly timezone?: string
   /**
@@ -81,12 +81,13 @@ export interface UpdateOptions extends InterventionOptions {
   readonly waiting?: 'keep' | 'cancel'
   /**
    * Whether to set the job's watermark back to the present, if a wrong clock moved the watermark ahead (event `job.ahead`).
+   * Default false.
    *
    * - Slots that ran ahead of their time, or that have their own `missed` record, do not run again.
-   * - Slots that were covered only by a range of missed slots, or by a later run, run at their time.
+   * - Slots that have no record of their own, because one record or one recovery run covers several slots, run at their time.
    * - Slots up to the prune floor never run.
    *
-   * The update rejects with `CLOCK_UNCONFIRMED` while a clock jump is not confirmed. Default false.
+   * The update rejects with `CLOCK_UNCONFIRMED` while a clock jump is not confirmed.
    */
   readonly realign?: boolean
 }
@@ -188,7 +189,7 @@ export class Definitions extends ApiPart {
     const realigns = readBoolean(orDefault(options.realign, false), 'realign')
     if (realigns) this.#assertConfirmed()
     const hasChange = Object.keys(change).length > 0
-    // Repeats the read and the write if the job has moved on to its next slot after the read.
+    // If another node has decided a slot of the job between the read and the write, repeats both.
     for (;;) {
       const record = await livingHead(storage, job.job.id)
       if (record === null) throw jobGone(job)

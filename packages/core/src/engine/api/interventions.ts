@@ -49,7 +49,7 @@ export interface CancelResult {
 export interface PauseOptions extends InterventionOptions {
   /** End of the pause, a future instant. A slot exactly at the end runs. */
   readonly until?: InstantInput
-  /** Duration of the pause, at least 1 ms. Not allowed together with `until`. */
+  /** Duration of the pause, at least 1 ms. The call rejects `for` together with `until`. */
   readonly for?: DurationInput
 }
 

@@ -225,8 +225,8 @@ export class JobCatalog {
    */
   #sorted: SortedJobs | null = null
   /**
-   * True once a read has found more than 10,000 jobs in the storage. Later lists are then not sorted, so that no call reads
-   * 10,000 jobs in vain.
+   * True once a read has found more than 10,000 jobs in the storage. Later lists are then not sorted. Otherwise each list would
+   * read 10,000 jobs before it finds that it cannot sort them.
    */
   #isCrowded = false
 
@@ -391,8 +391,8 @@ interface Extras {
 }
 
 /**
- * The latest run of a job that has ended. Occurrences that were skipped, missed, or canceled before their start do not
- * count.
+ * The latest run of a job that has ended. Occurrences that were skipped, missed, or canceled before their start are no such
+ * runs.
  */
 export type LastRun = Pick<
   Occurrence,
@@ -424,7 +424,7 @@ function readOutcomes(wanted: FinalState | readonly FinalState[]): readonly Fina
 interface JobWithExtras {
   readonly record: JobRecord
   readonly extras: Pick<JobInfo, 'lastRun' | 'counts'>
-  /** True if the job's next slot was canceled ahead, and no node has yet moved the job on to the slot after it. */
+  /** True if the job's next slot was canceled ahead, and no node has yet set the job's next instant to a later slot. */
   readonly isNextCanceled: boolean
 }
 

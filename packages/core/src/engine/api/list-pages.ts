@@ -69,7 +69,7 @@ export async function filledPage<T, Chosen extends { readonly record: T }>({
     const last = chosen[room - 1]
     if (last !== undefined && page.items.at(-1) !== last.record) {
       // The next page must begin after the last item that fits into this page. The storage gives a cursor only for the end of a
-      // read, so read again, up to that item.
+      // read. So this code repeats the read, but only up to that item.
       page = await read(page.items.indexOf(last.record) + 1, cursor)
       chosen = await choose(page.items)
     }

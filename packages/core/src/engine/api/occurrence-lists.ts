@@ -155,8 +155,8 @@ export function readLiveFilter(filter: LiveFilter): CheckedFilter {
 }
 
 /**
- * Adds limit and cursor to a query. A cursor stays valid if the caller changes `limit` or `tasks`, so its digest excludes
- * both options.
+ * Adds limit and cursor to a query. A caller may change `limit` and `tasks` from page to page, so the digest in the cursor
+ * includes neither option.
  */
 function withPage(
   { tasks, limit, cursor }: Pick<OccurrenceFilter, 'tasks' | 'limit' | 'cursor'>,
@@ -176,7 +176,7 @@ function jobIdOf(name: string): JobId {
   return jobId(readJobName(name, 'filter.job'))
 }
 
-/** Omits absent bounds, because the storage protocol does not allow members with the value `undefined`. */
+/** Omits absent bounds, because the storage protocol forbids members with the value `undefined`. */
 function boundsOf({ from, to }: { readonly from?: InstantInput; readonly to?: InstantInput }) {
   return {
     ...(from !== undefined && { from: toInstantMs(from, 'filter.from') }),
@@ -199,16 +199,16 @@ interface Trail {
 }
 
 /**
- * Returns the id of the occurrence that a replay runs again, even through replays of replays. Returns an occurrence's own
- * id if it is no replay.
+ * Returns the id of the occurrence that a replay runs again. For a replay of a replay, goes back to the first original. Returns
+ * an occurrence's own id if it is no replay.
  */
 export function rootOf({ id, kind, details }: Pick<OccurrenceRecord, 'id' | 'kind' | 'details'>): OccurrenceId {
   return kind === 'replay' ? (details.root ?? details.replayOf ?? id) : id
 }
 
 /**
- * Returns the runs that resolve failures, by the ids of the failures. Replays and runs of backfills that completed later
- * resolve a failure. Reads records by id, so the cost does not grow with the history.
+ * Returns the runs that resolve failures, by the ids of the failures. A failure is resolved if a replay of it, or a backfill
+ * run of its slot, was completed after it. Reads records by id, so the cost does not grow with the history.
  */
 async function resolutionsOf(
   storage: StorageCalls,

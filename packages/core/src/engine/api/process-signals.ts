@@ -4,11 +4,11 @@ import { systemClock } from '../../system-clock.ts'
 export type ShutdownSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
 
 /**
- * Starts the shutdown on the first signal. The second signal ends the process at once, as it would without a handler.
+ * Calls `shutdown` on the first signal. A second signal during the shutdown ends the process at once, as it would without these
+ * handlers. Returns a function that removes the handlers.
  *
- * With `endsProcess`, the first signal also ends the process after the shutdown, because an open connection would keep the
- * process alive. If the program handles the signal itself, the process does not end. Returns a function that removes the
- * handlers.
+ * With `endsProcess`, this function also ends the process some time after the shutdown, because an open connection would keep
+ * the process alive. It does not end a process that has other handlers of the first signal.
  */
 export function onShutdownSignals(
   signals: readonly ShutdownSignal[],

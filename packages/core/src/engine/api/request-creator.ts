@@ -358,7 +358,10 @@ export class RequestIds {
   readonly #chance: number
   #own: OccurrenceId | null = null
   #ofKey: OccurrenceId | null = null
-  /** The number of a replay among the replays of its original. If another replay has the number, `RequestCreator` raises it. */
+  /**
+   * The number of a replay among the replays of its original. If another replay has this number, `RequestCreator` changes it to
+   * the first free number.
+   */
   number = 1
 
   constructor(engine: Pick<EngineContext, 'owner' | 'random'>, request: Request) {
@@ -383,8 +386,8 @@ export class RequestIds {
   }
 
   /**
-   * The id of the record if the request is skipped. A skipped trigger does not block its key, so this id differs from the
-   * key's id. `null` for a replay, a request without a key and a reusable key: the skipped record then has the usual id.
+   * The id of the record if the request is skipped. A skipped trigger does not block its key, so this id differs from the key's
+   * id. `null`: the skipped record has the id {@link id}, because the request is a replay, has no key, or has a reusable key.
    */
   get skippedId(): OccurrenceId | null {
     const { kind, base, details } = this.#request
@@ -392,8 +395,8 @@ export class RequestIds {
   }
 
   /**
-   * A text that no other request on any node has, even with the same key. Ids of records, and their member `requestId`,
-   * derive from it.
+   * A text that is unique to this request: no other request on any node has it, not even a request with the same key. The ids
+   * of the request's records, and their member `requestId`, derive from this text.
    */
   get unique(): string {
     return `${this.#incarnation}:${uniqueSuffix(this.#chance)}`
@@ -427,7 +430,10 @@ export class RequestIds {
 export interface Sending {
   readonly job: RegisteredJob
   readonly request: Request
-  /** The scheduled time of the record must lie after this instant, in epoch milliseconds. */
+  /**
+   * The scheduled time of the record must lie after this instant, in epoch milliseconds, because the storage rejects records up
+   * to the prune floor.
+   */
   readonly after: number
   readonly ids: RequestIds
   readonly asked: CallerContext

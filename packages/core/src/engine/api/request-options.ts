@@ -14,7 +14,7 @@ import type { CallerContext, CallOptions } from '../storage-access/caller-contex
 import { parsePayload } from '../../job/payload.ts'
 import { runUserCodeOn } from '../runtime/own-context.ts'
 
-/** Settings of a job that a request can override for one run. */
+/** Settings of a job for which a request can give other values, which apply to its run only. */
 export type RunOverrides = Pick<
   JobSettingsInput,
   'failureStrategy' | 'retryPolicy' | 'taskTimeout' | 'keepLogs' | 'taskExecutionMode' | 'executionTimeout'
@@ -26,35 +26,34 @@ export type KeyScope = 'waiting' | 'live' | 'forever'
 /** Options of a request to run a job outside its schedule. */
 export interface RequestOptions {
   /**
-   * Names the request. While `keyScope` lasts, a second request with the same key, from any node, returns the same
-   * occurrence and creates no run. A skipped request does not block its key. Default: no key, so each call is a new request.
+   * Names the request. While a run blocks the key, see `keyScope`, a second request with this key creates no run and returns
+   * the first run, on any node. A skipped request does not block its key. Default: no key, so each call is a new request.
    */
   readonly key?: string
   /**
    * How long a run blocks its key for further requests:
-   *
    * - `waiting`: until the run starts for the first time.
    * - `live`: until the run has ended.
    * - `forever`: while the storage keeps the run's record.
    *
-   * A request with a blocked key creates no run: its result is the run that blocks the key. Allowed only with `key`. Default
-   * `forever`.
+   * A request with a blocked key creates no run: its result is the run that blocks the key. The call rejects `keyScope` without
+   * `key`. Default `forever`.
    */
   readonly keyScope?: KeyScope
   /** Data that the tasks receive as `context.input`, stored as JSON. A replay without `data` uses the original's data. */
   readonly data?: unknown
   /**
-   * Earliest start of the run. Until then, the run waits in the storage as `pending` with the reason `delayed`, and blocks
-   * no other run of its job. A past instant counts as now. Default: now.
+   * Earliest start of the run. Until then, the run waits in the storage as `pending` with the reason `delayed`, and blocks no
+   * other run of its job. With a past instant, the run may start at once. Default: now.
    */
   readonly at?: InstantInput
-  /** Earliest start of the run, as a duration from now. Not allowed together with `at`. */
+  /** Earliest start of the run, as a duration from now. The call rejects `delay` together with `at`. */
   readonly delay?: DurationInput
   /** Priority of this run, -10 to 10. Runs with a higher priority start first. Default: the job's priority. */
   readonly priority?: number
   /** Names of the tasks to run. Default: all tasks of the job. */
   readonly tasks?: readonly string[]
-  /** Settings for this run only. They override the settings of the job and of its tasks. */
+  /** Settings for this run only. They have precedence over the settings of the job and of its tasks. */
   readonly overrides?: RunOverrides
   /** Why the caller requests the run, 1 to 255 characters. The occurrence stores the reason. */
   readonly reason?: string
@@ -103,7 +102,7 @@ export interface ReplayOptions extends Omit<RequestOptions, 'keyScope'>, CallOpt
 /** Why a request was skipped. `overlap`: another run of the job was active, under the overlap policy `skip`. */
 export type SkipReason = 'overlap'
 
-/** The result of a request to run a job. */
+/** The answer to a request to run a job: the occurrence, its state, and whether this request created it. */
 export interface TriggerResult {
   /** Id of the occurrence. If the request was skipped, id of the record of the skip. */
   readonly id: OccurrenceId
@@ -114,8 +113,8 @@ export interface TriggerResult {
   /** The reason for the occurrence's state, such as `overlap`, `delayed` or the reason of a cancel; `null` without a reason. */
   readonly reason: OccurrenceReason | null
   /**
-   * Whether this request created the occurrence. False if an earlier request has used the key: the result is then that of
-   * the earlier request.
+   * Whether this request created the occurrence. False if the run of an earlier request blocks the key: the result then
+   * describes that run.
    */
   readonly created: boolean
 }

@@ -270,8 +270,8 @@ function withSchema({ name, payload }: Job, given: string | Job): Pick<Job, 'nam
  */
 function workOf({ scheduledAt, details }: OccurrenceRecord): Pick<OccurrenceDetails, 'slot' | 'span'> {
   const { span } = details
-  // A recovery run in place of several missed slots has the last of them as its scheduled time. A record of several
-  // missed slots that do not run has the first.
+  // The scheduled time of a recovery run in place of several missed slots is the last of these slots. The scheduled time of a
+  // record of several missed slots that do not run is their first slot.
   const slot = slotOf(details) ?? span?.to ?? scheduledAt
   return span === undefined ? { slot } : { slot, span }
 }

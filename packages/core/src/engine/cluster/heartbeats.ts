@@ -18,13 +18,16 @@ export interface HeartbeatOptions {
   readonly deadAfterMs: number
   /**
    * Whether this node may rest: send only one heartbeat per day while no other node exists. True only under a virtual clock,
-   * with a storage in this process whose wake-ups are never lost. A lost wake-up would leave the node at rest after another
-   * node has started.
+   * with a storage in this process that delivers every wake-up. Without the wake-up of a new node, this node would go on
+   * resting.
    */
   readonly restsAlone: boolean
   /** What the node record states about this node, for people and for other nodes. */
   readonly about: JsonObject
-  /** When this node ends: the maximum wait for a heartbeat in progress, and again for the last heartbeat, in ms. */
+  /**
+   * Maximum wait in ms for a heartbeat in progress when this node ends. The wait for the last heartbeat, which follows, has the
+   * same maximum.
+   */
   readonly farewellMs: number
   /** Only for a call of `runDue`: returns how much of the call's budget is left, in ms. */
   readonly callLeftMs?: () => number
@@ -37,11 +40,9 @@ export interface HeartbeatOptions {
 }
 
 /**
- * Sends the heartbeats of this node and observes the other nodes.
- *
- * A heartbeat stores this node's record with a larger counter, and its answer contains the records of all nodes. A look is
- * a read of all node records: each heartbeat is a look, and `look` reads the records without a heartbeat. `Peers` derives
- * from the looks which nodes live.
+ * Sends the heartbeats of this node and observes the other nodes. A heartbeat stores this node's record with a larger counter,
+ * and its answer contains the records of all nodes. A look is a read of all node records: each heartbeat is a look, and `look`
+ * reads the records but sends no heartbeat. `Peers` derives from the looks which nodes live.
  */
 export class Heartbeats {
   /**
@@ -69,8 +70,8 @@ export class Heartbeats {
   /** Node records that the next heartbeat removes, by incarnation. */
   readonly #remove = new Map<string, NodeAtCounter>()
   /**
-   * Jobs whose handlers have blocked the event loop of this node for at least 80 % of `deadAfter`. Peers may have declared
-   * this node dead meanwhile.
+   * Jobs whose handlers have blocked the event loop of this node for at least 80 % of `deadAfter`. Peers may have declared this
+   * node dead during such a block.
    */
   readonly #blockedBy = new Set<JobId>()
   /** The code of this node in the heartbeat that was prepared last. */
@@ -150,8 +151,8 @@ export class Heartbeats {
   }
 
   /**
-   * Returns whether an incarnation lives and has noted that this job blocked its event loop. The caller passes an
-   * incarnation that peers declared dead wrongly.
+   * Returns whether an incarnation has noted that this job blocked its event loop. Returns false for a peer that is dead, or of
+   * which this node has seen no heartbeat.
    */
   wasBlockedBy(incarnation: string, job: JobId): boolean {
     if (incarnation === this.#engine.owner.incarnation) return this.#blockedBy.has(job)
@@ -165,7 +166,7 @@ export class Heartbeats {
     return this.#code.digest
   }
 
-  /** Called when this node has received or lost code or definitions. The next heartbeat then carries the new profile. */
+  /** Called when the code or the definitions of this node have changed. The next heartbeat then carries the new profile. */
   codeChanged(): void {
     this.#isCodeStale = true
   }
@@ -179,7 +180,7 @@ export class Heartbeats {
   }
 
   /**
-   * Reads all node records without a heartbeat, and the profiles of the given incarnations. Repeats until the storage
+   * Reads all node records, and the profiles of the given incarnations. Sends no heartbeat. Repeats the read until the storage
    * answers.
    */
   async look(profilesOf: readonly string[] = []): Promise<HeartbeatAnswer> {
@@ -243,7 +244,7 @@ export class Heartbeats {
 
   /**
    * Stops the heartbeats of this node. `isEmpty`: the node leaves no runs behind, and a last heartbeat marks its record as
-   * ended. Otherwise peers declare the node dead after its `deadAfter` and release its runs.
+   * ended. Otherwise peers declare the node dead after its `deadAfter` and take over its runs.
    */
   async end({ isEmpty }: { readonly isEmpty: boolean }): Promise<void> {
     const { agenda } = this.#engine
@@ -253,8 +254,8 @@ export class Heartbeats {
     await agenda.endsWithin(this.#loop.stop(), farewellMs)
     if (!isHeard || !isEmpty) return
     this.#phase = 'ended'
-    // If the storage is unavailable, the node record is not marked as ended. Peers then declare this node dead and find
-    // no runs to release.
+    // If the storage is unavailable, the node record is not marked as ended. Peers then declare this node dead and find no runs
+    // to take over.
     const said = this.#say().catch(() => undefined)
     await agenda.endsWithin(said, farewellMs)
   }

@@ -10,7 +10,7 @@ import { deathOf, hasEnded, type NodeDeath, timeZoneVersion, type Peers } from '
 import { isDead } from './peer-states.ts'
 import { ownProcessMark } from './node-name.ts'
 
-/** A node of the cluster, by its stored record and the observations of the reading process. */
+/** A node of the cluster, as its stored record and the observations of the reading process describe the node. */
 export interface NodeInfo {
   /** The name of the node. */
   readonly node: string
@@ -46,7 +46,7 @@ export interface NodeInfo {
 }
 
 /**
- * Returns what this node's record states about the node, for people and for other nodes. Other nodes use `deadAfterMs`,
+ * Returns the member `about` of this node's record, for people and for other nodes. Other nodes use its `deadAfterMs`,
  * `process` and the version of the time zone data.
  */
 export function aboutOf({

@@ -40,9 +40,9 @@ export function ownProcessMark(): ProcessMark | null {
 }
 
 /**
- * Returns whether an incarnation lives, by the process mark in its node record; `null` if this process cannot know. An
- * incarnation in another process on this machine counts as alive while that process lives. In this process, only
- * incarnations of this thread are known.
+ * Returns whether an incarnation lives, by the process mark in its node record. An incarnation in another process on this
+ * machine lives if that process lives. `null`: this process cannot know, for example because the incarnation is on another
+ * machine or in another thread.
  */
 export function lives(incarnation: string, mark: unknown): boolean | null {
   if (livingHere.has(incarnation)) return true
@@ -110,8 +110,8 @@ export class NodeName {
     // node with the same name is made.
     if (clock !== systemClock) return earlier
     const doubtful = earlier.filter((record) => {
-      // A node that is leaving does not keep a new node from taking its name. At its start, the new node releases the
-      // runs that the leaving node still has.
+      // A node that is leaving does not keep a new node from taking its name. At its start, the new node reaps the runs that
+      // the leaving node still has.
       if (record.leaving) return false
       const isAlive = lives(record.incarnation, record.about.process)
       if (isAlive === true) throw inUse(record)

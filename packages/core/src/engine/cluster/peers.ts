@@ -48,20 +48,20 @@ type PeersContext = Pick<EngineContext, 'clock' | 'events' | 'logger' | 'owner'>
 
 /**
  * The other nodes, each as a state machine (`peer-states.ts`) whose events come from looks. A node is dead when its counter has
- * stood still for its `deadAfter`, measured by the monotonic clock of this node. Clocks of other nodes do not count.
+ * stood still for its `deadAfter`, measured only by the monotonic clock of this node.
  *
  * A failed heartbeat and a stall of this node restart the observation of all nodes that are not dead yet. So an outage of the
- * storage alone kills no node. To bound the delay that repeated outages cause, a node is also dead after 1.5 × `deadAfter` of
- * connected silence. Each answered look adds the time since the previous look to the connected silence, but at most one
- * heartbeat interval.
+ * storage alone makes no node dead. Repeated outages must not delay a death for ever, so a node is also dead after 1.5 ×
+ * `deadAfter` of connected silence. Each answered look adds the time since the previous look to the connected silence, but at
+ * most one heartbeat interval.
  */
 export class Peers {
   readonly #engine: PeersContext
   readonly #silence: Silence
   readonly #peers = new Map<string, Peer>()
   /**
-   * Incarnations that this node forgot because their records disappeared without a shutdown. If such a record reappears,
-   * this node had declared a living node dead.
+   * Incarnations that this node forgot because their records disappeared, although the records did not state a shutdown. If
+   * such a record reappears, this node had declared a living node dead.
    */
   readonly #buried = new Set<string>()
   /** Versions of other nodes' time zone data of which this node has logged a warning. */
@@ -82,8 +82,8 @@ export class Peers {
   }
 
   /**
-   * Whether this node knows no other incarnation, dead or alive. An incarnation that is known only by a death record does
-   * not count.
+   * Whether this node knows no other incarnation, dead or alive. Incarnations that are known only by a death record are left
+   * out.
    */
   get isEmpty(): boolean {
     return this.#peers.size === 0
@@ -108,9 +108,9 @@ export class Peers {
   }
 
   /**
-   * Returns the living nodes that are not leaving. A node whose record disappeared counts as alive until it is declared
-   * dead, so that its definitions stay in force. Such a node does not count if a later life of the node has a record. A
-   * `settled` peer counts as alive, because it was never silent for its `deadAfter`.
+   * Returns the living nodes that are not leaving. Includes a `settled` peer, because it was never silent for its `deadAfter`.
+   * Includes a node whose record disappeared until the node is declared dead, so that its definitions stay in force. Leaves out
+   * such a node if a later life of the node has a record.
    */
   living(): readonly NodeRecord[] {
     return this.#records(({ state, record }) => {
@@ -119,7 +119,7 @@ export class Peers {
     })
   }
 
-  /** Returns the dead nodes whose runs may not be released yet. */
+  /** Returns the dead nodes whose runs may not have been reaped yet. */
   dead(): readonly NodeRecord[] {
     return this.#records(({ state }) => isDead(state))
   }
@@ -145,7 +145,7 @@ export class Peers {
   }
 
   /**
-   * Returns whether node records may have been lost since the last call of this method. This is so after the start, a failed
+   * Returns whether node records may have vanished since the last call of this method. This is so after the start, a failed
    * heartbeat, a stall, and the disappearance of a record. The caller then searches for owners that have no record.
    */
   takeGap(): boolean {
@@ -160,7 +160,8 @@ export class Peers {
    */
   expect({ node, incarnation }: Owner): void {
     if (incarnation === this.#engine.owner.incarnation || this.#peers.has(incarnation)) return
-    // The `deadAfter` of the owner is unknown. The longest known value protects a living node whose record is lost.
+    // The `deadAfter` of the owner is unknown. The longest known value is used, because the owner may be a living node whose
+    // record has vanished.
     const known = [...this.#peers.values()].map(({ record }) => deadAfterOf(record) ?? 0)
     const about = { deadAfterMs: Math.max(this.#silence.deadAfterMs, ...known) }
     const record = { node, incarnation, counter: unrecordedCounter, startedAt: 0, leaving: false, about }
@@ -193,7 +194,7 @@ export class Peers {
     { isQuiet = false }: { readonly isQuiet?: boolean } = {},
   ): boolean {
     this.#isQuiet = isQuiet
-    // A newer answer has already arrived. This older answer may lack nodes that have started since, so it is ignored.
+    // A newer answer has already arrived. This older answer may lack nodes that have started since, so this node ignores it.
     if (askedAt < this.#askedAt) return false
     this.#askedAt = askedAt
     const answeredAt = this.#engine.clock.monotonic()
@@ -214,7 +215,7 @@ export class Peers {
         if (peer === undefined) continue
         missing.delete(incarnation)
         // This node may have found a run of the peer after another node stated the death. Then the peer stays known as dead
-        // until that run is released.
+        // until that run is reaped.
         const before = peer.state
         this.#move(peer, peer.record.counter === unrecordedCounter ? 'silent' : 'stated')
         hasChanged ||= peer.state !== before
@@ -351,7 +352,7 @@ function namesOf({ node, incarnation }: NodeRecord) {
   return { node, incarnation }
 }
 
-// The members of a node record's `about` that the engine itself writes and reads.
+// The functions below write and read the members of a node record's `about` that the engine itself uses.
 
 /** The code of a node, as the node announces it to other nodes. */
 export interface NodeCode {
@@ -362,8 +363,8 @@ export interface NodeCode {
 }
 
 /**
- * The death of a node, as its record states it. Nodes remove the record after a day. Nodes remove the record earlier if the
- * dead node starts again under its name, or if more than 20 deaths are stored.
+ * The death of a node, as its record states it. Nodes remove the record after a day. They remove it earlier if the dead node
+ * starts again under its name, or if more than 20 deaths are stored.
  */
 export interface NodeDeath {
   /**
@@ -399,7 +400,10 @@ interface StoredDeath {
   readonly takenOverBy: string | null
 }
 
-/** Returns the death that a node record states. Returns `null` if the record states no death, or in an unreadable form. */
+/**
+ * Returns the death that a node record states. Returns `null` if the record states no death, or if this node cannot read the
+ * stated death.
+ */
 export function deathOf({ about: { dead } }: Pick<NodeRecord, 'about'>): NodeDeath | null {
   const { since, takenOverBy } = Object(dead) as Partial<StoredDeath>
   if (typeof since !== 'number') return null

@@ -21,15 +21,17 @@ interface JobWithId {
 }
 
 /**
- * Ranks the living nodes of this node's code group for each shard of jobs, by rendezvous hashing (Thaler and Ravishankar
- * 1998). A code group consists of the nodes with the same code and definitions. The node with rank 0 in its group launches
- * the slots of the shard. If a node starts or ends, only the shards of that node move.
+ * Ranks the living nodes of this node's code group for each shard of jobs, by rendezvous hashing (Thaler and Ravishankar 1998).
+ * A code group consists of the nodes with the same code and definitions. The node with rank 0 in its group launches the slots
+ * of the shard. If a node starts or ends, only the shards in which that node has rank 0 get another first node.
  *
- * If several groups can run a job, the node with rank 0 of each group requests the job's slots. Ranks only save storage
- * calls: the storage decides which node creates a slot.
+ * If several groups can run a job, the node with rank 0 of each group requests the job's slots. Ranks only save storage calls:
+ * the storage decides which node creates a slot.
  */
 export class ShardAssignment {
-  /** Sent when the ranks were computed anew, because nodes have started or ended or the code of nodes has changed. */
+  /**
+   * Sent when this node has computed the ranks again, because nodes have started or ended, or the code of nodes has changed.
+   */
   readonly changed: Signal = new Signal()
   readonly #heartbeats: Heartbeats
   readonly #own: Scores
@@ -37,14 +39,14 @@ export class ShardAssignment {
   /** The scores of the other nodes in the code group of this node. */
   #group: readonly Scores[] = []
   /**
-   * Ranks of this node: one for each shard, and a last one, among all living nodes, for work that a single node does
-   * for all jobs.
+   * Ranks of this node: one for each shard among the nodes of its code group, and a last one among all living nodes. The last
+   * one is for work that a single node does for all jobs.
    */
   #ranks = new Uint16Array(shardCount + 1)
 
   /**
-   * `isCall`: the node lives for one call of `runDue`. Such a node has rank 0 for every shard, and peers do not count it in
-   * their ranks.
+   * `isCall`: the node lives for one call of `runDue`. Such a node has rank 0 for every shard, and peers leave it out of their
+   * ranks.
    */
   constructor({ node, heartbeats, isCall = false }: { node: string; heartbeats: Heartbeats; isCall?: boolean }) {
     this.#isCall = isCall
@@ -54,8 +56,8 @@ export class ShardAssignment {
   }
 
   /**
-   * Whether no other node counts in this node's ranks. Either no other node of the code group lives, or this node is a call
-   * of `runDue`.
+   * Whether the ranks of this node take no other node into account. Either no other node of the code group lives, or this node
+   * is a call of `runDue`.
    */
   get isAlone(): boolean {
     return this.#group.length === 0
@@ -86,8 +88,8 @@ export class ShardAssignment {
   }
 
   /**
-   * Returns the number of nodes that scan for overdue slots of a job before this node. The node with rank 0 for the job does
-   * not count.
+   * Returns the number of nodes that scan for overdue slots of a job before this node, without the node with rank 0 for the
+   * job.
    */
   watchRankOf({ job }: JobWithId): number {
     const shard = shardOf(job.id)
@@ -116,7 +118,7 @@ export class ShardAssignment {
   }
 }
 
-/** Returns a node's scores by shard. Among all nodes, the node with the highest score has rank 0. */
+/** Returns a node's scores by shard. In each shard, the node with the highest score has rank 0. */
 function scoresOf(node: string): Scores {
   const seed = fnv1a(node)
   return Uint32Array.from({ length: shardCount + 1 }, (_, shard) => mix(seed ^ Math.imul(shard + 1, 0x9e3779b1)))

@@ -1,4 +1,4 @@
-/** Fraction of `deadAfter` after which a node without an accepted heartbeat takes no new work. */
+/** If the storage has accepted no heartbeat of a node for this fraction of `deadAfter`, the node takes no new work. */
 export const partitionedAfter = 0.8
 
 /**

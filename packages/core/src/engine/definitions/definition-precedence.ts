@@ -39,7 +39,7 @@ export class PeerDefinitions {
     await this.#known.learn(this.#others(), (profilesOf) => this.#heartbeats.look(profilesOf))
   }
 
-  /** Returns whether a living peer has this definition. A peer with an unknown profile counts as having the definition. */
+  /** Returns whether a living peer has this definition. Also returns true if the profile of a living peer is unknown. */
   have(id: JobId, fingerprint: string): boolean {
     return this.#others().some((record) => this.#known.of(record)?.hasDefinition(id, fingerprint) !== false)
   }
@@ -70,8 +70,8 @@ export function reasonToFollow(own: OwnDefinition, record: JobRecord, others: Ot
   const { release, updates } = readJobDocument(record.definition)
   const lead = own.release === undefined || release === undefined ? 0 : own.release - release
   if (lead < 0) return 'lower_release'
-  // A definition that is not in the stored lineage counts as the definition of a newer build. It has precedence over the
-  // definitions of all living nodes.
+  // If the stored lineage lacks a definition, this node assumes that the definition comes from a newer build. Then it has
+  // precedence over the definitions of all living nodes.
   if (!own.hasFollowed && !record.lineage.includes(own.fingerprint)) return null
   if (own.fingerprint === updates) return 'updated'
   if (lead > 0) return null
@@ -168,8 +168,8 @@ export class OverriddenDefinitions {
     const isSame = known?.record.createdAt === record.createdAt
     const isKnown = isSame && known.record.version === record.version
     // A storage that has lost its jobs has also lost the records and profiles of nodes. So this node waits `deadAfter`, in
-    // which living peers store their records again by their next heartbeats. A peer without a stored profile counts as having
-    // each definition.
+    // which living peers store their records again by their next heartbeats. Until a peer stores its profile, this node assumes
+    // that the peer has each definition.
     const isLost = known !== undefined && !isSame
     const lostAt = isLost ? this.#engine.clock.monotonic() : Number.NEGATIVE_INFINITY
     const until = Math.max(known?.until ?? 0, lostAt + this.#deadAfterMs)

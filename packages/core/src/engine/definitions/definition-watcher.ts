@@ -54,7 +54,8 @@ export class DefinitionWatcher {
     this.#woken = false
     try {
       await this.#look()
-      // A storage that has lost its data lists no changes, so the registry also checks for lost heads.
+      // A storage that has lost its data reports no changed jobs. So the registry also checks whether the storage still has the
+      // heads of held jobs.
       if (this.#engine.clock.monotonic() < this.#headsDueAt) return
       this.#headsDueAt = this.#engine.clock.monotonic() + this.#intervalMs
       await this.#registry.reviewSome(this.#intervalMs)
@@ -107,7 +108,8 @@ export class DefinitionWatcher {
       }
       return
     }
-    // If `createdAt` differs, the job was lost or deleted, and then created again. The version numbers then cannot be compared.
+    // If `createdAt` differs, the job had vanished or was deleted, and was then created again. The version numbers then cannot
+    // be compared.
     if (record.createdAt !== job.createdAt) {
       this.#registry.reload(job)
       return

@@ -30,8 +30,8 @@ export class JobCache {
   }
 
   /**
-   * Whether this node may hold a further due job. Beyond its limit, a node holds due jobs up to four times the limit, or
-   * the jobs of two reads if these are more.
+   * Whether this node may hold one more due job. Due jobs may exceed the limit of held jobs: by four times the limit, or by the
+   * jobs of two reads if these are more.
    */
   get hasRoom(): boolean {
     return this.#jobs.size < this.#most + Math.max(2 * recordsPerCall, 4 * this.#most)

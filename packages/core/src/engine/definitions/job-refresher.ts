@@ -17,8 +17,8 @@ export function headsInLook(size: number, intervalMs: number): number {
 const pauseReason = 'paused before the storage lost the job'
 
 /**
- * What this node does with a job whose head the storage has lost: it stores the job again, waits until another node stores the
- * job, or forgets the job.
+ * What this node does with a vanished job: it stores the job again, waits until another node stores the job, or forgets the
+ * job.
  */
 export type VanishedJobEnd = 'stored_again' | 'awaited' | 'forgotten'
 
@@ -149,8 +149,7 @@ export class JobRefresher {
   }
 
   /**
-   * Handles jobs without a head. A storage that has lost one head may have lost all heads, so a new loss causes a check of
-   * all jobs.
+   * Handles jobs without a head. If one job has vanished, all jobs may have vanished, so a new case causes a check of all jobs.
    */
   async #mend(found: readonly RegisteredJob[], storage: StorageCalls): Promise<ReadonlySet<RegisteredJob>> {
     let gone = new Set(found)
@@ -165,7 +164,7 @@ export class JobRefresher {
     return gone
   }
 
-  /** Stores, awaits or forgets the jobs that the storage has lost. Returns the jobs that the storage has again. */
+  /** Stores, awaits or forgets vanished jobs. Returns the jobs that the storage has again. */
   async #storeAgain(gone: readonly RegisteredJob[], storage: StorageCalls): Promise<readonly RegisteredJob[]> {
     const now = this.#engine.now()
     // While the time is in doubt, this node stores no jobs. The next review finds the same jobs missing.
@@ -185,7 +184,10 @@ export class JobRefresher {
     return [...stored.keys()]
   }
 
-  /** Returns what this node does with a lost job. `null`: nothing, or nothing yet. */
+  /**
+   * Returns what this node does with a vanished job: stores it again, waits until another node stores it, or forgets it.
+   * `null`: this node does nothing now, because it no longer holds the job or is already waiting.
+   */
   #endOf(job: RegisteredJob): VanishedJobEnd | null {
     // This node no longer holds the job, because the job was removed or this node has already handled its loss.
     if (!this.#registry.holds(job)) {
@@ -240,7 +242,10 @@ export class JobRefresher {
     }
   }
 
-  /** Pauses jobs that this node has stored again. The storage has lost their pauses too, so the paused jobs would run. */
+  /**
+   * Pauses jobs that this node has stored again. The storage has lost the pauses with the jobs, so without this call the paused
+   * jobs would run.
+   */
   async #pauseAgain(jobs: ReadonlyMap<RegisteredJob, number>, now: number, storage: StorageCalls): Promise<void> {
     if (jobs.size === 0) return
     const changes = Array.from(jobs, ([job, until]): JobChange => {

@@ -40,7 +40,10 @@ export class JobRegistry implements HeldJobs {
   readonly registrations: Registrations
   /** The held jobs that this node may evict. */
   readonly cache: JobCache
-  /** Jobs whose stored definition overrides the definition of this node. */
+  /**
+   * Jobs whose stored definition this node follows, because the stored definition has precedence over the node's own
+   * definition.
+   */
   readonly overridden: OverriddenDefinitions
   /** Evicted jobs whose removal this node still reports. `null`: this node does not report removals of evicted jobs. */
   readonly evicted: EvictedJobs | null
@@ -210,7 +213,10 @@ export class JobRegistry implements HeldJobs {
     return true
   }
 
-  /** Records that an update still has to cancel waiting runs, because the updating node may die before it cancels them. */
+  /**
+   * Remembers that an update has not canceled all of its waiting runs yet. The updating node may die before it cancels these
+   * runs. So {@link takeUnfinished} later makes the claimer of this node cancel them.
+   */
   noteUnfinished(): void {
     this.#unfinishedSince ??= this.#engine.clock.monotonic()
   }
@@ -295,8 +301,8 @@ export class JobRegistry implements HeldJobs {
     let registered = this.#jobs.get(job.id)
     const isNew = registered?.version !== record.version || registered.createdAt !== record.createdAt
     const isOld = !isNew && registered !== undefined && this.isOldLook(registered, record)
-    // After an update with the policy `windowed`, the stored fingerprint differs from the job's fingerprint. This node
-    // has stored that definition itself, so the job does not count as followed.
+    // After an update with the policy `windowed`, the stored fingerprint differs from the job's fingerprint. This node has
+    // stored that definition itself, so it does not follow another definition.
     const isOwnUpdate = change === 'updated' && registered?.job !== job
     if (registered === undefined) {
       registered = new RegisteredJob(job, record, series, this.#dormant.has(job.id) ? 'jobs' : origin)
@@ -321,7 +327,8 @@ export class JobRegistry implements HeldJobs {
       else this.sayUnreadable(record)
     }
     this.#engine.agenda.setForward(registered, forwardMsOf(record))
-    // A new version may come from `realign`, which sets the watermark back, so older watermarks no longer count.
+    // A new version may come from `realign`, which sets the watermark back. So this node forgets the watermark of earlier
+    // answers.
     if (isNew) registered.decidedUpTo = null
     registered.isOverdue = false
     if (!isOld) this.moveOn(registered, record.watermark, record.nextAt)
@@ -483,7 +490,9 @@ export class JobRegistry implements HeldJobs {
     if (!this.#engine.isTimeInDoubt) this.#lookWhetherAhead(job, nextAt, now)
   }
 
-  /** Schedules an overdue slot as {@link moveOn} does. This node launches the slot even if another node has a better rank. */
+  /**
+   * Schedules an overdue slot as {@link moveOn} does. This node launches the slot even if the job is assigned to another node.
+   */
   takeOn(job: RegisteredJob, watermark: number, nextAt: number | null): void {
     job.isOverdue = true
     this.moveOn(job, watermark, nextAt)
@@ -496,7 +505,8 @@ export class JobRegistry implements HeldJobs {
 
   /** Applies a head that this node has read, unless this node already has a newer state of the job. */
   catchUp(job: RegisteredJob, record: JobRecord): void {
-    // If `createdAt` differs, the job was lost or deleted, and then created again. The version numbers then cannot be compared.
+    // If `createdAt` differs, the job had vanished or was deleted, and was then created again. The version numbers then cannot
+    // be compared.
     if (record.createdAt !== job.createdAt) this.reload(job)
     else if (record.version > job.version) this.adopt(job.job, record)
     else if (record.version === job.version) this.#catchUpWithin(job, record)
@@ -510,7 +520,7 @@ export class JobRegistry implements HeldJobs {
     if (watermark > job.watermark || isOverdue) this.moveOn(job, watermark, nextAt)
   }
 
-  /** Evicts jobs that this node need not hold and that have no slot up to the instant. */
+  /** Evicts jobs that this node need not hold and that have no slot up to `upTo`. */
   dropUnneeded(upTo: number): void {
     for (const job of this.cache.unneeded(upTo)) {
       const { id, name } = job.job
@@ -528,8 +538,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Passes over a job's next slot, because a node with a better rank launches this slot. Schedules the following slot on
-   * this node.
+   * Passes over a job's next slot, because the job is assigned to another node, which launches this slot. Schedules the
+   * following slot on this node.
    */
   pass(job: RegisteredJob): void {
     const slot = job.at
@@ -544,8 +554,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Removes a job from the agenda until {@link takeUp}, because a node with a better rank launches the job's slots. In a large
-   * fleet, most jobs belong to other nodes, and {@link pass} would cost some work for each slot of these jobs.
+   * Removes a job from the agenda until {@link takeUp}, because the job is assigned to another node, which launches its slots.
+   * In a large fleet, most jobs are assigned to other nodes, and {@link pass} would cost some work for each slot of these jobs.
    */
   leave(job: RegisteredJob): void {
     this.#engine.agenda.setSlot(job, null)
@@ -554,8 +564,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Schedules the coming slots of jobs that other nodes have launched so far, and for which this node now has the best rank.
-   * Called after a change of the living nodes.
+   * Schedules the next slots of jobs that are now assigned to this node, and that were assigned to other nodes before. Called
+   * after a change of the living nodes.
    */
   takeUp(isOwn: (job: RegisteredJob) => boolean): void {
     const now = this.#engine.now()
@@ -575,7 +585,7 @@ export class JobRegistry implements HeldJobs {
     }
   }
 
-  /** Reports jobs whose coming slots are already decided. Called after the time has moved back. */
+  /** Reports jobs whose next slots are already decided. Called after this node's time was set back. */
   lookForAhead(): void {
     const now = this.#engine.now()
     for (const job of this.#jobs.values()) this.#lookWhetherAhead(job, job.heapIndex < 0 ? null : job.at, now)
@@ -634,7 +644,7 @@ export class JobRegistry implements HeldJobs {
     this.#engine.events.emit('job.removed', { jobId, jobName })
   }
 
-  /** Schedules a read of a job's head, because another node has changed the head or the storage has lost it. */
+  /** Schedules a read of a job's head, because another node has changed the head or the job has vanished. */
   reload(job: RegisteredJob): void {
     this.#refresher.ask(job)
   }

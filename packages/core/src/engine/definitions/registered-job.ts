@@ -49,8 +49,8 @@ export class RegisteredJob implements SlotEntry {
   origin: JobOrigin
   version: number
   /**
-   * Instant at which the job's head was created, in epoch milliseconds. A job that was lost or deleted and created again has
-   * another value.
+   * Instant at which the job's head was created, in epoch milliseconds. If a job vanished or was deleted, and is created again,
+   * its head has another value.
    */
   createdAt: number
   /** Whether the definition in force differs from this node's own definition. */
@@ -59,7 +59,10 @@ export class RegisteredJob implements SlotEntry {
   series: SlotSeries
   /** The plan of the version in force. `undefined`: not computed yet. `null`: this node lacks code for a task. */
   plan: JobPlan | null | undefined = undefined
-  /** Whether this node found the next slot overdue in the storage. If so, this node launches the slot whatever its rank. */
+  /**
+   * Whether this node found the next slot overdue in the storage. If so, this node launches the slot even if the job is
+   * assigned to another node.
+   */
   isOverdue = false
   /**
    * Highest watermark in the storage's answers to this node; `null` before the first answer. A head whose next slot lies at or
@@ -69,8 +72,8 @@ export class RegisteredJob implements SlotEntry {
   /** Whether a step is creating or recovering a slot of the job. `and due again`: another slot has come due meanwhile. */
   inFlight: 'no' | 'yes' | 'and due again' = 'no'
   /**
-   * Whether a node with a better rank launches the job's slots. If so, the job is not on the agenda until the living nodes
-   * change.
+   * Whether the job is assigned to another node, which launches the job's slots. If so, the job is not on the agenda until the
+   * living nodes change.
    */
   isLeft = false
 

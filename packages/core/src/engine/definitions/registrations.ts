@@ -87,7 +87,7 @@ export class Registrations {
         const record = records[index] ?? null
         if (isReturn && this.#hasBecomeAnother(job, record)) continue
         const change = decided[index] ?? null
-        // Only for a new job, a schedule without future slots is a mistake. The schedule of a stored job may have ended.
+        // Only a new job is checked for a schedule without future slots. The schedule of a stored job may have ended.
         const isNew = change?.kind === 'create' && !isReturn
         const error = isNew ? errorOfWhatIsOver(job, now, change.content.nextAt) : null
         // At the start of a node, a job whose schedule has ended must not keep the other jobs from starting.
@@ -130,8 +130,8 @@ export class Registrations {
   }
 
   /**
-   * Returns true if the stored job is no longer the job that this node holds, because it was deleted, lost, evicted or
-   * created again. If the job was created again, this node adopts the new head.
+   * Returns true if the stored job is not the job that this node holds: the job was deleted, evicted or created again, or has
+   * vanished. If the job was created again, this node adopts the new head.
    */
   #hasBecomeAnother({ id }: Job, record: JobRecord | null): boolean {
     const registered = this.#registry.get(id)
@@ -180,7 +180,7 @@ export class Registrations {
     const { defaults, mostQueued } = this.#engine
     if (record === null || record.deletedAt !== null) {
       const timeline = [{ after: null, until: null, schedule: job.schedule.toJSON() }]
-      // The new watermark lies at or after all decided slots of the deleted job, so a recreated job recovers none of them.
+      // The new watermark is not before any decided slot of the deleted job, so a recreated job recovers none of these slots.
       const after = Math.max(now, record === null ? 0 : decidedUpTo(record))
       const content = contentOf(job, {
         defaults,

@@ -14,9 +14,9 @@ const packages: ReadonlyMap<string, string> = new Map(
 )
 
 /**
- * Imports the package of a ticker. Looks for the package from this module first, then from the program's main file, then from
- * the working directory. With isolated dependencies, this module cannot find a package of the program, but the other two places
- * can. Resolves to `null`, or to the error if no import succeeded.
+ * Imports the package of a ticker. Looks for the package first from this module, then from the program's main file, then from
+ * the working directory. If the package manager isolates dependencies, this module cannot see the program's packages, but the
+ * main file or the working directory can. Resolves to `null`, or to the error if no import succeeded.
  */
 async function importTicker(specifier: string): Promise<unknown> {
   try {

@@ -49,13 +49,15 @@ export function searchedFrom({ alertAfterMs, executionTimeoutMs }: SilenceRule, 
 /** The bounds of a search for a job's last success. */
 export interface SuccessSearch {
   readonly jobId: JobId
-  /** Earliest scheduled time of the runs that count, in epoch milliseconds. Default: all runs count. */
+  /**
+   * Earliest scheduled time of the runs that the search examines, in epoch milliseconds. Default: the search examines all runs.
+   */
   readonly from?: number
   /** Maximum number of storage calls of the search. Default: unlimited. */
   readonly mostCalls?: number
 }
 
-/** The result of a search for a job's last success. */
+/** When a job last succeeded, and whether the search for this success was conclusive. */
 export interface LastSuccess {
   /** End of the job's last `completed` run, in epoch milliseconds; `null`: the search found no such run. */
   readonly at: number | null

@@ -1,6 +1,6 @@
 /**
- * How far back a node searches for late effects of a fault, in ms. These are changes by a node whose clock is wrong, and
- * requests that a failover to a replica that was behind has lost.
+ * How far back a node searches for changes and requests that appear late, in ms. A node with a wrong clock stores changes with
+ * an earlier time. A failover to a replica that was behind loses requests.
  */
 export const farClockMarginMs = 600_000
 
@@ -11,7 +11,7 @@ export const farClockMarginMs = 600_000
 export const looksPerFarLook = 100
 
 /**
- * Maximum number of jobs per call that saves or removes jobs, and of occurrences that such a call cancels. Such a call
+ * Maximum number of jobs that a storage call saves or removes, and of occurrences that the call cancels. A call of this size
  * takes the storage some milliseconds.
  */
 export const changesAtOnce = 250

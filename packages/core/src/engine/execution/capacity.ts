@@ -10,15 +10,15 @@ import type { Clock } from '../../clock.ts'
 
 /** An occurrence that needs a permit to run. */
 export interface PermitHolder {
-  /** The rank among waiting occurrences: the holder with the lowest value gets the next permit. */
+  /** The position in the order of waiting occurrences: the holder with the lowest value gets the next permit. */
   readonly orderAt: number
   /** Whether the holder has a permit. Only {@link Capacity} sets this. */
   permit: 'none' | 'awaited' | 'held'
   /** Called when the holder gets its permit. */
   start(): void
   /**
-   * Called when the holder has waited for a permit longer than {@link longestWaitMs}. The holder then releases its
-   * occurrence.
+   * Called when the holder has waited for a permit longer than {@link longestWaitMs}. The holder then hands its occurrence
+   * back.
    */
   handBack(): void
 }
@@ -64,9 +64,12 @@ export class Capacity implements Alarm {
   hasBacklog = false
   /** The last occurrence of the latest claim that left more work in the storage; `null`: unknown. */
   #lastTaken: Ordered | null = null
-  /** Milliseconds until the launcher again tries to launch the slots that it holds back; 0: it holds back no slot. */
+  /**
+   * Milliseconds until the launcher tries again to launch the due slots that wait in its memory for a permit; 0: no such slot
+   * waits.
+   */
   heldForMs = 0
-  /** Monotonic instant at which a run last gave its permit back. Runs that this node had lost do not count. */
+  /** Monotonic instant at which a run last gave its permit back. Runs that this node had lost do not change this value. */
   #leftAt = Number.NEGATIVE_INFINITY
   /**
    * How many due slots this node may still store as pending while a backlog exists. Each run that the node claims from the
@@ -74,8 +77,8 @@ export class Capacity implements Alarm {
    */
   #mayJoin = 0
   /**
-   * How many occurrences this node has stored as pending since it last had no backlog. `#claimed`: how many it has claimed
-   * since then, including occurrences of peers.
+   * `#stored`: number of occurrences that this node has stored as pending since it last had no backlog. `#claimed`: number of
+   * occurrences that this node has claimed since then, including occurrences that peers stored.
    */
   #stored = 0
   #claimed = 0
@@ -108,8 +111,8 @@ export class Capacity implements Alarm {
   }
 
   /**
-   * Permits that are neither held nor reserved. Negative while slots in creation reserve permits for the prefetch, and until
-   * the caller unreserves the permits of occurrences that have started.
+   * Permits that are neither held nor reserved. Negative in two cases: slots in creation reserve permits for the prefetch, or
+   * occurrences have started and the caller has not unreserved their permits yet.
    */
   get #free(): number {
     return this.#limit - this.#held - this.#reserved
@@ -117,9 +120,9 @@ export class Capacity implements Alarm {
 
   /** Returns how many due slots of a job with these settings may start now: the free permits plus the prefetch. */
   roomForSlot({ executionTimeoutMs, onInterrupted, startRate }: JobSettings): number {
-    // A crash also interrupts prefetched occurrences, so a job whose `onInterrupted` fails them gets no prefetch. A job with a
-    // start rate gets none either, because releasing a prefetched occurrence uses up a start. The wait for a permit counts
-    // towards the execution timeout.
+    // A job has no prefetch in three cases. A crash would also interrupt prefetched occurrences, and `onInterrupted` would fail
+    // them. With a start rate, a prefetched occurrence that is handed back would use up a start. With a short execution
+    // timeout, the wait for a permit would take too much of this timeout.
     const canWait = executionTimeoutMs >= 10 * longestWaitMs && onInterrupted === 'retry' && startRate === null
     const ahead = canWait ? Math.min(this.#prefetch, this.#latency.soonStarted) : 0
     return Math.max(0, this.#free + ahead - this.#waiting.length)
@@ -157,9 +160,9 @@ export class Capacity implements Alarm {
    * Returns how many of the `waiting` requests the caller may send to the storage now. `waitedMs`: the wait of the oldest
    * request.
    *
-   * If a burst will probably find permits within {@link longestWaitMs}, the result is how many requests may start now.
-   * The signal {@link requestRoom} later asks the caller to call again. Otherwise the caller sends all requests, and
-   * requests without a permit become pending in the storage.
+   * If there are many requests, and all will probably get a permit within {@link longestWaitMs}, returns the number of requests
+   * that get a permit now. The caller keeps the other requests, and the signal {@link requestRoom} asks it to call again.
+   * Otherwise returns `waiting`: the storage stores requests without a permit as pending.
    */
   admitRequests(waiting: number, waitedMs: number): number {
     const room = Math.max(0, this.#roomForRequests)
@@ -172,8 +175,8 @@ export class Capacity implements Alarm {
   #findRoomSoon(waiting: number, waitedMs: number): boolean {
     // On a virtual clock, time does not pass while a caller waits, so requests do not wait for permits.
     if (this.#engine.clock.isAuthoritative === true || this.#stopped) return false
-    // After the node has sent a part of a held burst, it still holds the other requests, even if they are fewer than a
-    // burst. A request that is stored as pending would become a backlog, and no later request could start at once.
+    // If this node has already sent a part of many waiting requests, it keeps the other requests in memory, even if these are
+    // few. A request that is stored as pending would become a backlog, and no later request could start immediately.
     const isBurst = waiting >= worthACall || this.#holdsRequests
     return isBurst && waitedMs < longestWaitMs && this.#latency.waitMs(waiting) < longestWaitMs
   }
@@ -266,7 +269,7 @@ export class Capacity implements Alarm {
     if (this.#waiting.length === 0) this.#engine.agenda.cancelAlarm(this)
   }
 
-  /** Releases occurrences that have waited for a permit longer than {@link longestWaitMs}, so that peers may claim them. */
+  /** Hands back occurrences that have waited for a permit longer than {@link longestWaitMs}, so that peers may claim them. */
   ring(): void {
     const now = this.#engine.clock.monotonic()
     for (const { holder, since } of this.#waiting.toSorted((one, other) => one.since - other.since)) {
@@ -280,7 +283,10 @@ export class Capacity implements Alarm {
     }
   }
 
-  /** Stops the starts of waiting occurrences. The pool no longer calls {@link enter}, which would still start a holder. */
+  /**
+   * Gives no more permits to waiting occurrences. From now on, the pool must not call {@link enter}, because `enter` would
+   * still start a holder.
+   */
   stop(): void {
     this.#stopped = true
   }
@@ -288,16 +294,16 @@ export class Capacity implements Alarm {
   // ------------------------------------------------------------------------------------------------------------- hold
 
   /**
-   * Returns whether the launcher holds a due slot back, and sets {@link heldForMs}. If the slot is not held back, the
-   * launcher creates its occurrence, which starts if a permit is free and otherwise becomes pending. `taken`: how many
+   * Returns whether a due slot waits for a permit in the memory of the launcher, and sets {@link heldForMs}. If not, the
+   * launcher creates the slot's occurrence, which starts if a permit is free and otherwise becomes pending. `taken`: how many
    * slots of the same launch precede this slot. `slot` and `now` are epoch ms.
    *
-   * - Without a backlog, a slot without a permit is held for {@link longestWaitMs}. Then the slot is stored as pending if
-   *   it is among the first `limit` slots without a permit, and peers probably have free permits. Any other slot is held
-   *   until half of its misfire threshold has passed, as long as handlers are quick.
-   * - With a backlog, which has precedence because it is older, the slot is held while handlers are quick. After half of
-   *   its misfire threshold, the slot is stored as pending, as far as {@link joinShare} allows.
-   * - A slot that is more urgent than the backlog is not held, because the next claim takes it from the storage.
+   * - Without a backlog, a slot without a permit waits for {@link longestWaitMs}. Then the launcher stores the slot as pending
+   *   if it is among the first `limit` slots without a permit, and peers probably have free permits. Any other slot waits until
+   *   half of its misfire threshold has passed, as long as handlers are quick.
+   * - With a backlog, which has precedence because it is older, the slot waits while handlers are quick. After half of its
+   *   misfire threshold, the launcher stores the slot as pending, as far as {@link joinShare} allows.
+   * - A slot that is more urgent than the backlog does not wait, because the next claim takes its occurrence from the storage.
    */
   holds(slot: number, settings: JobSettings, taken: number, now: number): boolean {
     const patienceMs = settings.misfireThresholdMs / 2

@@ -68,9 +68,9 @@ export class Completions {
   }
 
   /**
-   * Records that a transaction was committed after {@link close}. The execution settles nothing until it has read from
-   * the record which completion is stored. Meanwhile the task of the last completion counts as open, whichever completion
-   * is stored.
+   * Records that a transaction was committed after {@link close}. The execution settles nothing until it has read from the
+   * record which completion is stored. Meanwhile `isOpen` is true for the task of the last completion, whichever completion is
+   * stored.
    */
   reopen(): void {
     this.#open = this.#said.at(-1)?.task ?? null

@@ -39,8 +39,8 @@ export class ExecutionPool implements ExecutionOwner {
   readonly #executions = new RenewedMap<OccurrenceId, Execution>()
   /**
    * Occurrences that this node has left to the reaper because the storage rejected their end. In the storage this node still
-   * owns them until their deadline. Without this set, the claimer would take them for claims whose answer was lost. An id
-   * leaves the set only when this node runs the occurrence again.
+   * owns them until their deadline. Without this set, the claimer would think that it had claimed them and that the answer was
+   * lost. An id leaves the set only when this node runs the occurrence again.
    */
   readonly left: Set<OccurrenceId> = new Set()
   /**
@@ -55,8 +55,8 @@ export class ExecutionPool implements ExecutionOwner {
   #calledBack: { isToldToStop: boolean } | null = null
   #whenEmpty: (() => void)[] = []
   /**
-   * Monotonic instant until which a new execution may wait for retries. An execution that only waits for later retries is
-   * released. `null`: no limit.
+   * Monotonic instant until which a new execution may wait for retries. An execution that only waits for later retries hands
+   * its occurrence back. `null`: no limit.
    */
   waitsUntil: number | null = null
   /** Creates the next run of a backfill when a run ends; `null`: this node continues no backfills. */
@@ -80,7 +80,7 @@ export class ExecutionPool implements ExecutionOwner {
 
   /**
    * Number of executions that do not wait for a permit. Includes executions that have freed their permit and settle their end
-   * or release, even if they are released before they began.
+   * or their hand-back, even if they began no task.
    */
   get begun(): number {
     return this.#executions.size - this.capacity.waitingCount
@@ -114,7 +114,7 @@ export class ExecutionPool implements ExecutionOwner {
   }): void {
     const { id } = options.occurrence
     this.left.delete(id)
-    // A peer has released the occurrence, and this node has claimed it again before it noticed the loss of the earlier
+    // A peer has handed the occurrence back, and this node has claimed it again before it noticed the loss of the earlier
     // execution.
     this.#executions.get(id)?.lose()
     const execution = new Execution(this, options, this.waitsUntil)
@@ -149,7 +149,7 @@ export class ExecutionPool implements ExecutionOwner {
 
   closing(execution: Execution): void {
     this.capacity.leave(execution, execution.workingMs)
-    // The claimer claims from the backlog before the execution settles its end, so that claim and settle overlap.
+    // Tells the claimer that a permit is free before the execution settles its end, so that the claim and the settle overlap.
     this.capacity.offerRoom()
   }
 
@@ -197,8 +197,8 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   /**
-   * Starts no further execution, and releases executions that have not begun, also executions added later. Executions that have
-   * begun may continue for `graceMs`.
+   * Starts no further execution. Hands back the occurrences of executions that have not begun, also of executions that are
+   * added later. Executions that have begun may continue for `graceMs`.
    */
   drain(graceMs: number): void {
     this.shutdownAsked()
@@ -229,8 +229,8 @@ export class ExecutionPool implements ExecutionOwner {
   ): Promise<void> {
     const { agenda, storage } = this.engine
     const ended = quiet.then(() => this.emptied())
-    // While the storage does not answer, the node can neither end nor release runs. The shutdown with its three waits for the
-    // storage must then fit into the grace period, minus a margin. After the grace period, container platforms kill the
+    // While the storage does not answer, the node can neither end runs nor hand them back. The shutdown with its three waits
+    // for the storage must then fit into the grace period, minus a margin. After the grace period, container platforms kill the
     // process.
     const killMs = this.children.size === 0 ? 0 : killedGraceMs
     const stoppedByMs = graceMs - 3 * lookMs - killMs - 3 * farewellMs
@@ -244,7 +244,7 @@ export class ExecutionPool implements ExecutionOwner {
     this.abort()
     if (await agenda.endsWithin(ended, isAway ? awayAbortMs : abortGraceMs)) return
     if (this.children.size === 0) return
-    // After a child process or thread is killed, the node can release its occurrence.
+    // After a child process or thread is killed, the node can hand its occurrence back.
     this.children.kill()
     await agenda.endsWithin(ended, killedGraceMs)
   }

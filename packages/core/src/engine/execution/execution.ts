@@ -57,10 +57,10 @@ export interface ExecutionOwner {
   readonly left: Set<OccurrenceId>
   /**
    * Called when no task of the execution has an attempt and no task may start. The execution still has to settle its end or its
-   * release, which needs no permit.
+   * hand-back, which needs no permit.
    */
   closing(execution: Execution): void
-  /** Called when the execution has ended on this node: finished, released or lost. */
+  /** Called when the execution has ended on this node: its occurrence was finished, handed back or lost. */
   closed(execution: Execution): void
   /** Adds a promise that a shutdown waits for: the start of a taken occurrence, or the report of a forced cancel. */
   reporting(starting: Promise<void>): void
@@ -73,7 +73,8 @@ export interface ExecutionOwner {
 
 const notHalted = null
 
-// All executions share this empty list, because a node may end tens of thousands of executions per second.
+// All executions share this empty list, so that none allocates a list: a node may end tens of thousands of executions per
+// second.
 const noRuns: readonly TaskRunRecord[] = Object.freeze([])
 const progressed: SettleChange = Object.freeze({ kind: 'progress' })
 
@@ -101,7 +102,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   #worksSince: number | null = null
   readonly #isFresh: boolean
   /**
-   * If the execution only waits for retries beyond this monotonic instant, it releases the occurrence. A shutdown sets this
+   * If the execution only waits for retries beyond this monotonic instant, it hands the occurrence back. A shutdown sets this
    * member to the end of its grace period, and a call of `runDue` to the end of its budget. `null`: no limit.
    */
   #drainsUntil: number | null
@@ -134,7 +135,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   #isRefused = false
   misfit: JobistemerError | null = null
   halt: Halt | null = notHalted
-  /** The end or release in the last settle item; `null`: the last item has none. */
+  /** The end or hand-back in the last settle item; `null`: the last item has none. */
   #finalChange: SettleChange | null = null
   #finalRuns: readonly TaskRunRecord[] = noRuns
 
@@ -178,8 +179,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
 
   /**
    * Milliseconds since the first handler could be called; 0 if no handler could. Excludes the storage calls before the first
-   * handler, so that an overloaded node does not take their slow answers for slow handlers. Includes retry intervals and the
-   * storage calls between attempts, because the occurrence holds its permit meanwhile.
+   * handler, because slow answers of the storage do not make the handlers slow. Includes retry intervals and the storage calls
+   * between attempts, because the occurrence holds its permit during this time.
    */
   get workingMs(): number {
     const now = this.engine.clock.monotonic()
@@ -205,7 +206,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     const now = this.engine.now()
     if (this.engine.isTimeInDoubt) {
       // While the time is in doubt, the node cannot tell whether the execution timeout has passed, because the machine may have
-      // slept. So the node releases the occurrence.
+      // slept. So the node hands the occurrence back.
       this.#stop({ kind: 'release', reason: 'clock_unconfirmed' }, 'clock_unconfirmed')
       return
     }
@@ -249,7 +250,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Stores the trace context without waiting for the acknowledgement. If a handler ends at once, the same settle carries the
+   * Stores the trace context without waiting for the acknowledgement. If a handler ends very soon, the same settle carries the
    * handler's end. If this node dies before the storage has the context, the next owner cannot continue the trace.
    */
   #keepTrace({ context }: RunTrace): void {
@@ -260,9 +261,9 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Checks whether the run must fail before its handlers: its stored row is damaged, or its data do not match the job's schema.
-   * A client without the job's code has no schema, so this node may be the first to check the data. `null`: the check is
-   * already done.
+   * Checks, before a handler is called, whether the run must fail: its stored row is damaged, or its data do not match the
+   * job's schema. A client without the job's code has no schema, so this node may be the first to check the data. `null`: the
+   * check is already done.
    */
   #checkInput(): Promise<void> | null {
     const { name, payload } = this.job.job
@@ -312,7 +313,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Called when the node shuts down, with the end of its grace period. Releases the occurrence if it has not begun, or if it
+   * Called when the node shuts down, with the end of its grace period. Hands the occurrence back if it has not begun, or if it
    * only waits for retries after `untilMonotonic`.
    */
   drain(untilMonotonic: number): void {
@@ -330,9 +331,11 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Aborts the attempts. After all running handlers have ended, releases the occurrence, or settles its end if all tasks have
-   * ended by themselves. The execution waits for its handlers without a limit. The shutdown of the node does not: after the
-   * option `abortGracePeriod` it abandons the execution, and a peer later reaps the occurrence.
+   * Aborts the attempts. After all running handlers have ended, hands the occurrence back, or settles its end if all tasks have
+   * ended by themselves.
+   *
+   * The execution waits for its handlers without a limit. The shutdown of the node does not: after the option
+   * `abortGracePeriod` it abandons the execution, and a peer later reaps the occurrence.
    */
   shutDown(): void {
     this.#stop({ kind: 'release', reason: 'shutdown' }, 'shutdown')
@@ -341,7 +344,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   /**
    * Called when this node is partitioned: the storage has accepted no heartbeat for 80 % of `deadAfter`, so peers may take over
    * its runs soon. If the job has `whileIsolated: 'abort'`, aborts the attempts, because the job must not run twice at the same
-   * time. Releases the occurrence after its handlers have ended. Not related to isolated tasks.
+   * time. Hands the occurrence back after its handlers have ended. Not related to isolated tasks.
    */
   isolate(): void {
     if (this.plan.settings.whileIsolated !== 'abort') return
@@ -350,7 +353,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     if (this.#phase === 'open') for (const task of this.#tasks) task.hurry()
   }
 
-  /** Releases a prefetched occurrence that has waited too long for a permit. Its handlers were not called. */
+  /** Hands back a prefetched occurrence that has waited too long for a permit. Its handlers were not called. */
   handBack(): void {
     this.#stop({ kind: 'release', reason: 'no_capacity' }, 'no_capacity')
   }
@@ -361,8 +364,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
    */
   ring(): void {
     this.#stop({ kind: 'finish', state: 'failed', reason: 'execution_timeout' }, 'execution_timeout')
-    // The timeout also shortens the wait for handlers that were aborted before, because a peer's reaper will release the
-    // occurrence soon.
+    // The timeout also shortens the wait for handlers that were aborted before, because a peer will reap the occurrence soon.
     if (this.#phase === 'open') for (const task of this.#tasks) task.hurry()
   }
 
@@ -425,7 +427,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
       if (answer.woken !== null || change.kind === 'release') this.#owner.capacity.workAppeared()
       return
     }
-    // Handle the cancel request before the acknowledgement, because the acknowledgement would call the handlers of the
+    // Handles the cancel request before the acknowledgement, because the acknowledgement would call the handlers of the
     // occurrence.
     if (answer.cancelRequested !== null) this.cancel(answer.cancelRequested)
     this.#accepted(item)
@@ -443,7 +445,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     }
   }
 
-  // ----------------------------------------------------------------- handlers complete tasks in their own transactions
+  // The methods below let a handler complete its task in the handler's own transaction.
 
   async complete(
     task: TaskProgress,
@@ -537,9 +539,9 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Called when the storage rejected a settle item, so that the execution sends less data. The execution first drops the kept
-   * logs. If the storage also rejects the item without logs, the occurrence fails with the reason `storage_refused`. If the
-   * storage also rejects this failure, the reaper has to release the occurrence.
+   * Called when the storage rejected a settle item, so that the execution sends less data. First the execution discards the
+   * kept logs. If the storage also rejects the item without logs, the occurrence fails with the reason `storage_refused`. If
+   * the storage also rejects this failure, this node leaves the occurrence to the reaper.
    */
   refused(error: unknown): void {
     this.#endTaking(null)
@@ -582,7 +584,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
 
   /**
    * Starts the tasks that may start now. If no task has an attempt afterwards, frees the permit and settles the end or the
-   * release. A halt ends the execution early: a task without an attempt then starts none, even if the task has not ended.
+   * hand-back. A halt ends the execution early: a task without an attempt then starts none, even if the task has not ended.
    */
   advance(): void {
     if (this.#phase !== 'open') return
@@ -600,14 +602,14 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
       if (!parallel) break
     }
     if (open) {
-      // If tasks run in sequence, the announcement of the next task stores the end of the last task. Parallel tasks may run for
-      // hours, so this node reports the ended tasks within 1 s.
+      // If tasks run in sequence, the storage call that announces the next task also stores the end of the last task. Parallel
+      // tasks may run for hours, so this node reports the ended tasks within 1 s.
       if (parallel && this.#tasks.some((task) => task.ended)) this.noted()
       this.#handBackIfWaiting()
       return
     }
     this.#on('tasks_ended')
-    // The execution frees its permit before it settles its end, so that the next run starts meanwhile.
+    // The execution frees its permit before it settles its end, so that another run can start during the storage call.
     this.#owner.closing(this)
     const handingOn = this.occurrence.details.backfill === undefined ? null : this.#handOn()
     if (handingOn === null) this.say()
@@ -621,8 +623,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Creates the next run of a backfill. Afterwards the execution settles its own end. `null`: the occurrence is released, or no
-   * relay exists.
+   * Creates the next run of a backfill. Afterwards the execution settles its own end. `null`: the occurrence is handed back, or
+   * no relay exists.
    */
   #handOn(): Promise<void> | null {
     const change = finalChange(this.halt, this.#tasks, this.#failedFast, this.engine.now())
@@ -634,14 +636,14 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Called when a handler was interrupted and the job's `onInterrupted` forbids another call of the handler. The
-   * occurrence then fails instead of being released.
+   * Called when a handler was interrupted and the job's `onInterrupted` forbids another call of the handler. The occurrence
+   * then fails and is not handed back.
    */
   interrupted(): void {
     if (this.halt?.kind !== 'release') return
     this.halt = { kind: 'finish', state: 'failed', reason: this.halt.reason }
-    // While the node releases the occurrence, it waits for running handlers without a limit. If the occurrence ends,
-    // the engine gives up on running handlers after `abortGraceMs` or `killAfter`.
+    // If the node hands the occurrence back, it waits for running handlers without a limit. If the occurrence ends, the engine
+    // gives up on running handlers after `abortGraceMs` or `killAfter`.
     for (const task of this.#tasks) task.abort(giveUpReason(this.halt))
   }
 
@@ -654,8 +656,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Whether the execution timeout has passed. After a blocked event loop, the alarm of a task may ring before the timeout's
-   * alarm.
+   * Whether the execution timeout has passed. The timeout's alarm does not suffice: after a blocked event loop, the alarm of a
+   * task may ring before it.
    */
   get isOverdue(): boolean {
     return this.heapIndex >= 0 && this.engine.clock.monotonic() >= this.at
@@ -740,7 +742,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Aborts the attempts and closes the execution. Results of handlers no longer count. Called when another owner has the
+   * Aborts the attempts and closes the execution, which ignores later results of handlers. Called when another owner has the
    * occurrence, or when this node has claimed it again. Also called after a forced cancel, and when the occurrence is left to
    * the reaper. `isCanceled`: a forced cancel ended the occurrence, so it has no other owner.
    */

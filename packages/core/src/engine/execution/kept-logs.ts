@@ -11,14 +11,14 @@ export class KeptLogs {
   /** Whether further log lines are kept. False after the storage has rejected an item with log lines. */
   isKeeping = true
 
-  /** Called when a log has got a line. Drops old lines while all lines together are too long. */
+  /** Called when a line was added to a log. Removes old lines while all lines together are too long. */
   grew(log: AttemptLog): void {
     this.#logs.add(log)
     for (let victim = this.#victim(); victim !== null; victim = this.#victim()) victim.dropOldest()
   }
 
   /**
-   * Drops all log lines and keeps no further lines, because the storage rejected them. Returns whether there were any lines.
+   * Removes all log lines and keeps no further lines, because the storage rejected them. Returns whether there were any lines.
    */
   refuse(): boolean {
     const hadAny = [...this.#logs].some(({ bytes }) => bytes > 0)
@@ -28,8 +28,8 @@ export class KeptLogs {
   }
 
   /**
-   * Returns the log that loses its oldest line: the superseded log with the earliest first line, otherwise the largest log.
-   * `null`: the lines are not too long.
+   * Returns the log whose oldest line is to be removed: the superseded log with the earliest first line, otherwise the largest
+   * log. `null`: the lines are not too long.
    */
   #victim(): AttemptLog | null {
     let bytes = 0
@@ -48,7 +48,7 @@ export class KeptLogs {
 /** The last log lines of one attempt, as its handler wrote them. */
 export class AttemptLog {
   /**
-   * Whether a later attempt of the task exists, or an earlier owner has stored this log. Superseded logs lose their lines
+   * Whether a later attempt of the task exists, or an earlier owner has stored this log. Lines of superseded logs are removed
    * first.
    */
   isSuperseded = false
@@ -103,7 +103,10 @@ export class TaskNotes {
     this.#mostLines = mostLines
   }
 
-  /** Returns the latest progress of the current attempt, and only once; `null`: no new progress. */
+  /**
+   * Returns the latest progress of the current attempt, unless an earlier call has returned this progress; `null`: no new
+   * progress.
+   */
   get newProgress(): ProgressRecord | null {
     if (!this.#isProgressNew) return null
     this.#isProgressNew = false
@@ -122,7 +125,7 @@ export class TaskNotes {
     log.add(line)
   }
 
-  /** Adds the log lines that earlier owners have stored. They count against the limit of the occurrence. */
+  /** Adds the log lines that earlier owners have stored. The limit of the occurrence includes these lines. */
   takeOver(attempts: readonly AttemptRecord[]): void {
     for (const { number, logs } of attempts) {
       if (logs === undefined) continue
@@ -141,8 +144,8 @@ export class TaskNotes {
   }
 
   /**
-   * Called when a further attempt begins. `kept`: the attempts that stay in the record; the logs of all other attempts are
-   * dropped.
+   * Called when a further attempt begins. `kept`: the attempts that stay in the record; this method removes the logs of all
+   * other attempts.
    */
   supersede(kept: readonly AttemptRecord[]): void {
     for (const [number, log] of this.#logs) {

@@ -52,25 +52,24 @@ export const attemptTransitions = {
 
 /**
  * Events:
- * - `tasks_ended`: no task has an attempt, and no task may start. Either all tasks have ended, or the execution ends
- *   early.
- * - `acknowledge`: the storage has accepted the end or the release of the occurrence.
+ * - `tasks_ended`: no task has an attempt, and no task may start. Either all tasks have ended, or the execution ends early.
+ * - `acknowledge`: the storage has accepted the end or the hand-back of the occurrence.
  * - `lose`: the occurrence has another owner, was canceled by force, or is left to the reaper.
  */
 export const executionTransitions = {
-  /** The occurrence has not ended on this node: its attempts may begin, and their results count. */
+  /** The occurrence has not ended on this node: its attempts may begin, and the execution uses their results. */
   open: { tasks_ended: 'closing', lose: 'closed' },
-  /** No task has an attempt any more. The execution settles its end or its release. */
+  /** No task has an attempt any more. The execution settles its end or its hand-back. */
   closing: { acknowledge: 'closed', lose: 'closed' },
   closed: {},
 } as const
 
 /**
- * A halt ends an open execution before its tasks have ended. The halt `finish` is final. The halt `release` can be
- * replaced by `finish` or by a later `release`.
+ * A halt ends an open execution before its tasks have ended. The halt `finish` is final. The halt `release`, which hands the
+ * occurrence back, can be replaced by `finish` or by a later `release`.
  *
- * `Execution` sets a halt without this table in two cases: a release becomes a failure (`interrupted`), and the storage
- * has rejected the end (`refused`).
+ * `Execution` sets a halt without this table in two cases: a hand-back becomes a failure (`interrupted`), and the storage has
+ * rejected the end (`refused`).
  */
 export const haltTransitions = {
   none: { release: 'release', finish: 'finish' },
@@ -93,13 +92,13 @@ export type Halt =
   | { readonly kind: 'finish'; readonly state: FinalState; readonly reason: string }
   | { readonly kind: 'release'; readonly reason: string }
 
-// The change for a completed occurrence. All executions share this object: a node may end tens of thousands of executions per
-// second.
+// The change for a completed occurrence. All executions share this object, so that none allocates an object: a node may end
+// tens of thousands of executions per second.
 const completed: SettleChange = Object.freeze({ kind: 'finish', state: 'completed', reason: null })
 
 /**
- * Returns the last change of an occurrence on this node. `halt`: why the execution ends before its tasks, if it does. A
- * halt `finish` has precedence over the states of the tasks. A halt `release` counts only if a task has not ended.
+ * Returns the last change of an occurrence on this node. `halt`: why the execution ends before its tasks, if it does. A halt
+ * `finish` has precedence over the states of the tasks. A halt `release` has no effect if all tasks have ended.
  */
 export function finalChange(
   halt: Halt | null,
@@ -111,8 +110,8 @@ export function finalChange(
     return { kind: 'release', dueAt: resumableAt(tasks, now), reason: halt.reason }
   }
   if (halt?.kind === 'finish') return halt
-  // A canceled task shows that the failure strategy `fail_fast` ended the occurrence. If a late commit has completed
-  // the task that failed, no task has the state `failed`.
+  // If `fail_fast` ended the occurrence, a task is canceled. Without this check, an occurrence could seem completed: a late
+  // commit may have completed the task that failed.
   const isCanceled = tasks.some((task) => task.state === 'canceled')
   if (failedFast || isCanceled) return { kind: 'finish', state: 'failed', reason: 'fail_fast' }
   const failed = tasks.some((task) => task.state === 'failed')
@@ -120,8 +119,8 @@ export function finalChange(
 }
 
 /**
- * Returns from when another owner may continue, in epoch ms: the earliest retry of a `retrying` task, or now if no task
- * retries.
+ * Returns the instant in epoch ms from which another owner may continue: the earliest retry of a `retrying` task, or now if no
+ * task retries.
  */
 function resumableAt(tasks: readonly EndingTask[], now: number): number {
   const begun = tasks.filter((task) => task.state === 'retrying')
@@ -130,8 +129,8 @@ function resumableAt(tasks: readonly EndingTask[], now: number): number {
 }
 
 /**
- * Returns the abort reason of a task that has not ended when the execution ends early. If `onInterrupted: 'fail'` has
- * turned a release into a failure, the reason stays `shutdown` or `isolated`.
+ * Returns the abort reason of a task that has not ended when the execution ends early. If `onInterrupted: 'fail'` has turned a
+ * hand-back into a failure, the reason stays `shutdown` or `isolated`.
  */
 export function giveUpReason(halt: Halt): AbortReason {
   if (halt.kind === 'release' || halt.reason === 'shutdown') return 'shutdown'

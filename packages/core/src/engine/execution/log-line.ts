@@ -85,7 +85,10 @@ class LineCopy {
     return copy
   }
 
-  /** Copies a member, which counts as at least one character, so that a list of many empty texts reaches the limit. */
+  /**
+   * Copies a member. Even an empty text uses up one character of the limit, so that a list of many empty texts reaches the
+   * limit.
+   */
   #member(value: unknown, depth: number): JsonValue {
     const before = this.#left
     const copy = this.#of(value, depth)

@@ -7,7 +7,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 /** Runs an occurrence that the end of another run has taken. The claimer implements this interface. */
 export interface TakenRunner {
   /**
-   * Runs a taken occurrence. Resolves when it runs or was released, and also after an error, which the runner reports. Never
+   * Runs a taken occurrence. Resolves when it runs or was handed back, and also after an error, which the runner reports. Never
    * rejects. `askedAt`: monotonic instant at which the end was sent.
    */
   runNext(record: OccurrenceRecord, askedAt: number): Promise<void>
@@ -57,8 +57,8 @@ export class NextOccurrenceTaker {
   }
 
   /**
-   * Returns whether a settle is in progress that may take the next occurrence of this job for this node, or the taken occurrence
-   * does not run yet.
+   * Returns true while a settle is in progress that may take the next occurrence of this job for this node. Also true until the
+   * taken occurrence runs.
    */
   isAwaited(jobId: JobId): boolean {
     return this.#requested.has(jobId)
@@ -78,9 +78,9 @@ export class NextOccurrenceTaker {
   }
 
   /**
-   * Called when the storage has answered the end of a run for which {@link mayTake} returned true; `answer` is `null` if
-   * the storage rejected the end. Runs the taken occurrence. Returns a promise that resolves when the occurrence runs,
-   * was released, or could not be started; `null` if the end took no occurrence.
+   * Called when the storage has answered the end of a run for which {@link mayTake} returned true. `answer`: `null` if the
+   * storage rejected the end. Runs the taken occurrence. Returns a promise that resolves when the occurrence runs, was handed
+   * back, or could not be started; `null` if the end took no occurrence.
    */
   answered(jobId: JobId, answer: SettleAnswer | null): Promise<void> | null {
     const askedAt = this.#requested.get(jobId) ?? this.#engine.clock.monotonic()
@@ -111,8 +111,8 @@ export type EndedRun = Pick<OccurrenceRecord, 'id' | 'jobId' | 'startedAt' | 'de
  */
 export interface Relay {
   /**
-   * Creates the backfill's next run after `ended`. Called before the end is settled, so that a crash between both steps loses
-   * no run.
+   * Creates the backfill's next run after `ended`. Called before the end is settled, so that a crash between both steps does
+   * not end the lane of the backfill.
    */
   handOn(ended: EndedRun): Promise<void>
   /** Called when newer occurrences have displaced these waiting runs. The backfill creates runs for their slots again. */

@@ -33,7 +33,8 @@ export function resumesAt(settings: TaskSettings, kept: KeptAttempts, now: numbe
   const longest = retryDelay(settings, failures, () => 0)
   // If the last attempt was stopped during its retry interval, its `startedAt` is the end of that interval.
   let dueAt = last.startedAt > last.endedAt ? last.startedAt : null
-  // With jitter, only the earlier owner knew the interval, so this owner uses the shortest possible interval.
+  // With jitter the interval was random, and only the earlier owner knew it. So this owner uses the shortest interval that the
+  // jitter allows.
   if (isFailure(last)) dueAt = last.endedAt + (retryDelay(settings, failures, () => 1) ?? 0)
   if (dueAt === null || longest === null || dueAt <= now) return null
   return Math.min(dueAt, now + longest)
@@ -63,14 +64,17 @@ export function withAttempt({ attempts, omitted }: KeptAttempts, attempt: Attemp
   }
 }
 
-/** Returns how many attempts count against `maxRetries`. Attempts that were lost or released do not count. */
+/**
+ * Returns the number of attempts that failed or timed out, which `maxRetries` limits. Leaves out attempts that were lost or
+ * released.
+ */
 export function failuresOf({ attempts, omitted }: KeptAttempts): number {
   let failures = omitted?.failures ?? 0
   for (const attempt of attempts) if (isFailure(attempt)) failures++
   return failures
 }
 
-/** Returns whether the attempt counts against `maxRetries`. */
+/** Returns whether the attempt is a failure that `maxRetries` limits. */
 function isFailure({ state }: AttemptRecord): boolean {
   return state === 'failed' || state === 'timed_out'
 }

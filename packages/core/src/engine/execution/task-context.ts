@@ -115,7 +115,7 @@ export class RunningOccurrenceContext implements OccurrenceContext {
     return trace === null ? logger : tracedLogger(logger, trace)
   }
 
-  /** Returns the trace whose fields each log line of this context carries. */
+  /** Returns the trace whose fields each log line of this context carries; `null`: tracing is off. */
   protected logTrace(): Pick<RunTrace, 'logFields'> | null {
     return this.#source.trace
   }
@@ -149,17 +149,14 @@ export class RunningOccurrenceContext implements OccurrenceContext {
   }
 }
 
-/**
- * The task of a handler's context, with the methods that the context calls. {@link TaskProgress} implements this
- * interface.
- */
+/** The methods of a task that the context of its handler calls. {@link TaskProgress} implements this interface. */
 export interface AttemptSource {
   readonly plan: TaskPlan
-  /** Called when the handler of this attempt reports its progress. */
+  /** The context calls this method when the handler of the attempt with this number reports its progress. */
   progress(attempt: number, fraction: number, message: string | null): void
-  /** Called when the handler of this attempt logs a line that `keepLogs` stores. */
+  /** The context calls this method when the handler of the attempt with this number logs a line. `keepLogs` stores the line. */
   log(attempt: number, level: LogLevel, fields: unknown, message: unknown): void
-  /** Completes the task in the handler's own transaction, for the handler of this attempt. */
+  /** Completes the task in a transaction that the handler of this attempt has begun. */
   complete(attempt: number, transaction: unknown, result: unknown): Promise<void>
 }
 
@@ -244,7 +241,7 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
   }
 
   get sleep(): (duration: DurationInput) => Promise<void> {
-    // The function is async, so that an invalid duration rejects instead of throwing.
+    // The function is async: for an invalid duration it returns a rejected promise, and does not throw.
     return async (duration) =>
       sleepInHandler(this.#source.engine.clock, toDurationMs(duration, 'duration'), this.signal)
   }

@@ -37,33 +37,45 @@ const soonBegunElsewhere: readonly AbortReason[] = ['execution_timeout', 'isolat
 
 const none: readonly AttemptRecord[] = Object.freeze([])
 
-/** The occurrence of a task, as the task sees it. {@link Execution} implements this interface. */
+/** The members of an execution that its tasks read and call. {@link Execution} implements this interface. */
 export interface TaskOwner extends TaskContextSource {
   /** The threads and processes for isolated tasks. */
   readonly children: Children
   readonly keptLogs: KeptLogs
-  /** Whether the occurrence has not ended on this node: attempts may begin, and their results count. */
+  /**
+   * Whether the occurrence has not ended on this node. Only then does the node begin attempts of its tasks, and use their
+   * results.
+   */
   readonly isOpen: boolean
   readonly plan: JobPlan
   /** Why the execution stops early; a `release` hands the occurrence to another node. `null`: the execution does not stop. */
   readonly halt: Halt | null
-  /** Called when a handler was interrupted under `onInterrupted: 'fail'`. The occurrence fails. */
+  /**
+   * The task calls this method when its handler was interrupted under `onInterrupted: 'fail'`. The execution then ends the
+   * occurrence as failed.
+   */
   interrupted(): void
   /** Returns whether this node may start a further attempt of the task. */
   mayRetry(plan: TaskPlan): boolean
   /** The error of unreadable or invalid run data, for which no handler is called; `null`: the data are valid. */
   readonly misfit: JobistemerError | null
-  /** Called when an attempt has failed with {@link misfit}. The occurrence fails with the reason `invalid_payload`. */
+  /**
+   * The task calls this method when an attempt has failed with {@link misfit}. The execution then ends the occurrence as
+   * failed, with the reason `invalid_payload`.
+   */
   failMisfit(): void
-  /** Whether the execution timeout has passed and its alarm has not rung yet. */
+  /** Whether the execution timeout has passed, but the alarm for this timeout has not rung yet. */
   readonly isOverdue: boolean
   /** Requests a settle. */
   say(): void
-  /** Called when a handler has reported progress or a log line. A settle within 1 s carries the report. */
+  /**
+   * The task calls this method when a handler has reported progress or a log line. The execution then stores the report with a
+   * settle within 1 s.
+   */
   noted(): void
-  /** Called when a task has failed whose failure strategy ends the occurrence. */
+  /** The task calls this method when it has failed and its failure strategy ends the occurrence. */
   failFast(): void
-  /** Called when a task has no attempt any more, so that other tasks may start or the occurrence may end. */
+  /** The task calls this method when it has no attempt any more. Then other tasks may start, or the occurrence may end. */
   advance(): void
   /** Completes the task in the transaction of the attempt's handler. */
   complete(
@@ -77,8 +89,8 @@ export interface TaskOwner extends TaskContextSource {
    */
   isCompleting(task: TaskProgress): boolean
   /**
-   * Reads the record after the handler has ended. Returns the stored completion; `null`: none is stored. The caller calls
-   * {@link decided} after it has applied the answer.
+   * Reads the stored record of the occurrence after the handler has ended. Returns the stored completion; `null`: none is
+   * stored. The caller calls {@link decided} after it has applied the answer.
    */
   decide(): Promise<Completion | null>
   decided(): void
@@ -93,15 +105,15 @@ export class TaskProgress implements Alarm {
   /** The stored state of the task; `null` until its first attempt. */
   state: TaskRunState | null = null
   /**
-   * The step of the current attempt on this node. `none` does not imply {@link ended}: the node may release the task
-   * unfinished.
+   * The step of the current attempt on this node; `none`: the task has no current attempt. With `none`, the task need not have
+   * {@link ended}: this node may release the task unfinished.
    */
   #step: StateOf<typeof attemptTransitions> = 'none'
   #attempts: readonly AttemptRecord[] = none
   #omitted: OmittedAttempts | undefined = undefined
   result: JsonValue | undefined = undefined
   #reason: string | undefined = undefined
-  /** Start of the next retry that this node has not announced, in epoch ms; `null`: at once. */
+  /** Start of the next retry in epoch ms, until this node announces the retry to the storage; `null`: at once. */
   retryDueAt: number | null = null
   /** The first reason for which the engine aborted the last attempt. Later reasons do not replace the first one. */
   #abortReason: AbortReason | undefined = undefined
@@ -272,7 +284,7 @@ export class TaskProgress implements Alarm {
   #call(context: RunningTaskContext): unknown {
     if (this.plan.isolated !== null) {
       const { engine, children } = this.#owner
-      // The timeout of an isolated attempt starts when the attempt gets its child.
+      // Cancel the present alarm: the timeout of an isolated attempt starts only when the attempt gets its child.
       engine.agenda.cancelAlarm(this)
       const options = { work: this.plan.isolated, context, onBegin: () => this.#startTimeout() }
       this.#isolated = new IsolatedAttempt(engine, children, options)
@@ -292,14 +304,14 @@ export class TaskProgress implements Alarm {
 
   // ---------------------------------------------------------------------------- handlers report progress and log lines
 
-  /** Records the progress that the handler of this attempt reported. Ignored after the attempt has ended. */
+  /** Records the progress that the handler of this attempt reported. Does nothing after the attempt has ended. */
   progress(number: number, fraction: number, message: string | null): void {
     if (!this.#isUnderWay(number)) return
     this.#takeNotes().progressed({ fraction, message, at: this.#owner.engine.now() })
     this.#owner.noted()
   }
 
-  /** Keeps a log line that the handler of this attempt wrote. Ignored after the attempt has ended. */
+  /** Keeps a log line that the handler of this attempt wrote. Does nothing after the attempt has ended. */
   log(number: number, level: LogLevel, fields: unknown, message: unknown): void {
     if (!this.#isUnderWay(number) || !this.#owner.keptLogs.isKeeping) return
     this.#takeNotes().logged(number, toLogLine(this.#owner.engine.now(), level, fields, message))
@@ -346,7 +358,7 @@ export class TaskProgress implements Alarm {
     }
   }
 
-  /** Adopts a completion whose transaction was committed after the engine had evaluated the handler's end. */
+  /** Takes over a completion that the handler's transaction stored, although the handler then failed or was aborted. */
   adopt({ run }: Completion): void {
     this.#owner.engine.agenda.cancelAlarm(this)
     this.#on('abort')
@@ -389,7 +401,8 @@ export class TaskProgress implements Alarm {
       this.#tellToStop('timeout')
       this.#owner.engine.agenda.setAlarm(this, this.#stopsWithinMs('timeout'))
     } else if (this.#step === 'stopping' && !this.#killIsolated()) {
-      // A peer may claim a released occurrence at once. So a node that shuts down never gives up on a handler that still runs.
+      // A peer may claim a released occurrence at once. So if this node releases the occurrence, it waits for the end of the
+      // handler, and never gives up on it.
       const reason = this.#abortReason
       if (this.#owner.halt?.kind === 'release' || reason === undefined) return
       this.#attemptEnded(this.#lastAttempt?.number ?? 0, false, abortErrorOf(this.plan, reason))
@@ -405,8 +418,8 @@ export class TaskProgress implements Alarm {
     if (this.#step === 'none' || this.#step === 'deciding') return
     const { agenda } = this.#owner.engine
     if (this.#step === 'stopping') {
-      // While the node releases the occurrence, the task waits for its handler without an alarm. Now the occurrence
-      // ends instead, and the wait needs the alarm.
+      // The task has waited for its aborted handler without an alarm, because the node released the occurrence. Now the node
+      // ends the occurrence, so the wait needs an alarm.
       if (this.heapIndex < 0) agenda.setAlarm(this, this.#stopsWithinMs(reason))
       return
     }
@@ -426,9 +439,9 @@ export class TaskProgress implements Alarm {
   }
 
   /**
-   * Called when the storage rejected a step of the run, for example because a result is too large. The storage does not say which
-   * task caused this, so the execution calls this method of each task. Drops the errors of all attempts. If the last attempt has
-   * a result or an error, replaces it with the error `STORAGE_REFUSED`.
+   * Replaces the result or error of the last attempt by the error `STORAGE_REFUSED`, and removes the errors of earlier
+   * attempts. Called when the storage rejected a step of the run, for example because a result is too large. The storage does
+   * not say which task caused the rejection, so the execution calls this method of each task.
    */
   refuse(error: unknown): void {
     this.#attempts = this.#attempts.map((attempt) =>
@@ -456,11 +469,12 @@ export class TaskProgress implements Alarm {
     this.#reason = reason
   }
 
-  /** Called when this node has lost the occurrence. The result of the handler no longer counts. */
+  /** Called when this node has lost the occurrence. The node then ignores the result of the handler. */
   lose(): void {
     const { agenda } = this.#owner.engine
     const isBusy = this.#step === 'running' || this.#step === 'stopping'
-    // If the handler was not called yet, the alarm would call it, even while the child of an earlier attempt still ends.
+    // Cancel the alarm for the start of a handler that was not called yet. Otherwise the alarm would call the handler, even
+    // while the child of an earlier attempt still ends.
     if (!isBusy || this.#isolated?.isOver !== false) agenda.cancelAlarm(this)
     // For a running isolated attempt, the alarm kills a child that does not stop.
     else if (this.#step === 'running') agenda.setAlarm(this, this.#stopsWithinMs('lost'))
@@ -469,9 +483,8 @@ export class TaskProgress implements Alarm {
   }
 
   /**
-   * Shortens the wait for an aborted handler to {@link abortGraceMs}. Afterwards the engine kills the child of an
-   * isolated task, and gives up on another handler. If the node releases the occurrence, the engine never gives up on a
-   * handler in this process.
+   * Shortens the wait for an aborted handler to {@link abortGraceMs}. When the wait ends, the engine kills the child of an
+   * isolated task. On a handler in this process, the engine gives up, unless the node releases the occurrence.
    */
   hurry(): void {
     if (this.#step !== 'stopping') return
@@ -501,7 +514,7 @@ export class TaskProgress implements Alarm {
   }
 
   #attemptEnded(number: number, succeeded: boolean, value: unknown): void {
-    // The engine has given up on this handler or has lost the occurrence, so the end of the handler no longer counts.
+    // If the engine has given up on this handler or has lost the occurrence, it ignores the end of the handler.
     if (!this.#isUnderWay(number)) return
     this.#owner.engine.agenda.cancelAlarm(this)
     if (!this.#owner.isCompleting(this)) {

@@ -1,9 +1,10 @@
 /**
- * Maximum wait for a permit of this node, in ms: of a prefetched occurrence, of a due slot, and of a burst of requests. A
- * handler that takes at most this time counts as quick. An occurrence that starts in the step that creates it costs the storage
- * half as much as an occurrence that is stored first. After this time, the node leaves the work to peers, which may have a
- * permit. The horizon also pauses for this time while the node holds as many jobs as it may. `runDue` pauses for this time
- * while it finds no work that it can start.
+ * Maximum time in ms for which a prefetched occurrence, a due slot or a burst of requests waits for a permit of this node.
+ * After this time, the node leaves the work to peers, which may have a free permit. A wait is worthwhile, because the start of
+ * an occurrence in the step that creates it saves a storage call.
+ *
+ * Three further uses: a handler that takes at most this time is quick. While the node holds as many jobs as it may, the horizon
+ * pauses for this time. While `runDue` finds no work that it can start, it pauses for this time.
  */
 export const longestWaitMs = 100
 /**
@@ -12,8 +13,8 @@ export const longestWaitMs = 100
  */
 export const joinShare = 0.5
 /**
- * Pause after a look of `FairTurns`, as a multiple of the look's duration. During a look, the storage may read all waiting work
- * of the busy jobs.
+ * Pause after `FairTurns` has read the waiting work, as a multiple of the duration of the read. During this read, the storage
+ * may read all waiting work of the busy jobs.
  */
 export const pauseFactor = 20
 /** Number of runs that make up the turn of a job. While the backlog is shorter, a claim takes the oldest work of all jobs. */
@@ -23,11 +24,14 @@ export const runsPerTurn = 10
 export const killedGraceMs = 2000
 
 /**
- * Milliseconds for which the engine waits for a handler after its signal fires. Then it gives up on the handler, unless
- * the node releases the occurrence. Not the option `abortGracePeriod`, which limits a shutdown. The reaper waits twice
- * as long after the execution timeout, so a killed child has ended, and its end is stored, before the reap.
+ * Milliseconds for which the engine waits for a handler after the handler's signal fires. Then the engine gives up on the
+ * handler, unless the node releases the occurrence. The option `abortGracePeriod` is different: it limits a shutdown.
  *
- * Also the time after which a silent starter process counts as stuck, if the node has requested the kill of a child.
+ * After the execution timeout, the reaper waits twice this time. In this time the owner can kill the child of an isolated task and
+ * store the end of the run.
+ *
+ * Third use: the node has requested the kill of a child, and the starter process stays silent. After this time, the node treats
+ * the starter as stuck.
  */
 export const abortGraceMs = 5000
 

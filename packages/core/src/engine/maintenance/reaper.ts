@@ -9,13 +9,13 @@ import { firstRetryMs } from '../storage-access/tuning.ts'
 import { passMs } from './tuning.ts'
 
 /**
- * Finds the runs of owners that are dead, have ended or are too late, in three loops. `RunRelease` releases these runs.
- *
- * - The search for runs beyond their deadline, once per `reapInterval` (`#sweeps`). It also searches for owners without a
- *   node record, at most once per {@link passMs} unless node records are known to be missing.
- * - The takeover of runs of nodes that are dead or have ended, after each heartbeat while such nodes exist. It also takes
- *   over runs of calls of `runDue` that are over. Only in `sweepOnce`, such a call starts a takeover by itself.
- * - The search for runs of earlier lives of this node, after the start.
+ * Finds the runs of owners that are dead, have ended or have exceeded the run's deadline. `RunRelease` then reaps these runs.
+ * Three loops find them:
+ * - `#sweeps` searches for runs beyond their deadline, once per `reapInterval`. It also searches for owners without a node
+ *   record, at most once per {@link passMs} unless node records are known to be missing.
+ * - `#takeovers` runs after each heartbeat while a node is dead or has ended, and takes over the runs of that node. It also
+ *   takes over runs of calls of `runDue` that are over. A call of `runDue` starts a takeover only in `sweepOnce`.
+ * - `#looksAgain` searches for runs of earlier lives of this node, after the start.
  */
 export class Reaper {
   readonly #engine: EngineContext
@@ -33,14 +33,14 @@ export class Reaper {
   /** The last storage calls of an earlier life may take effect late. So these looks repeat as failed calls do. */
   #lookAgainInMs = firstRetryMs
   readonly #steps = new ClockSteps()
-  /**
-   * Whether the last takeover has found runs. If so, a further takeover shows whether the storage has released all these
-   * runs.
-   */
+  /** Whether the last takeover has found runs. If so, a further takeover shows whether all these runs have been reaped. */
   #hasFoundRuns = false
-  /** Whether the last takeover has released runs. */
+  /** Whether the last takeover has reaped runs. */
   #hasReleasedRuns = false
-  /** Dead nodes whose runs this node has released, with the instant of each death, until this node states the death. */
+  /**
+   * Dead nodes whose runs this node has reaped, until this node has stored the death record of each. `since`: instant of the
+   * death.
+   */
   readonly #deaths = new Map<string, { readonly record: NodeRecord; readonly since: number }>()
   /** Monotonic instant of the last search for owners without a node record. */
   #ownersSearchedAt = Number.NEGATIVE_INFINITY
@@ -67,8 +67,8 @@ export class Reaper {
   }
 
   /**
-   * Plans the next search for runs beyond their deadline, one interval from now. Called at the start of the node, and when the
-   * node ends a rest.
+   * Plans the next search for runs beyond their deadline, one interval from now. Called at the start of the node. Also called
+   * when a node that was the only one notices another node.
    */
   start(): void {
     this.#steps.look(this.#engine)
@@ -76,7 +76,7 @@ export class Reaper {
   }
 
   /**
-   * For a call of `runDue`: searches once for runs beyond their deadline, and repeats the takeover until it releases no
+   * For a call of `runDue`: searches once for runs beyond their deadline, and repeats the takeover until a takeover reaps no
    * run. Resolves when the search and the takeovers have ended.
    */
   async sweepOnce(): Promise<void> {
@@ -92,7 +92,7 @@ export class Reaper {
     const { deadAfterMs } = this.#options
     this.#earlierRecords = records
     for (const { incarnation } of records) this.#earlierLives.add(incarnation)
-    // The second search shows whether the storage has released the runs that the first search found.
+    // The second search shows whether all runs that the first search found have been reaped.
     if ((await this.#reapOwn({ isStart: true })) > 0) await this.#reapOwn({ isStart: true })
     if (this.#earlierLives.size === 0) return
     this.#looksAgainUntil = this.#engine.clock.monotonic() + deadAfterMs
@@ -103,7 +103,8 @@ export class Reaper {
     const isStalled = this.#engine.clock.monotonic() - this.#dueAt > clockMarginMs
     this.#steps.look(this.#engine)
     try {
-      // After a stall of this machine, an owner on this machine has one more interval to settle its runs.
+      // After a stall of this machine, this search is left out: owners on this machine can settle their runs before the next
+      // search.
       if (!isStalled && !this.#engine.isTimeInDoubt) await this.#reapOverdue()
       // In a call of `runDue`, no alarm starts this search. Such a call is too short to observe that an owner is silent.
       if (byAlarm) await this.#findOwners()
@@ -130,9 +131,9 @@ export class Reaper {
   }
 
   /**
-   * Releases the runs of this node's earlier lives. If no run is left, the next heartbeat removes the records of these lives.
-   * Returns the number of runs found. At the start of this node, each other owner with its name is an earlier life. Later, an
-   * unknown owner may be a second node with the same name.
+   * Reaps the runs of this node's earlier lives. Returns the number of runs found. If no run is left, the next heartbeat
+   * removes the node records of these lives. At the start of this node, all other owners with this node's name are earlier
+   * lives. Later, an unknown owner with this name may be a second node.
    */
   async #reapOwn({ isStart }: { readonly isStart: boolean }): Promise<number> {
     const { node, incarnation: own } = this.#engine.owner
@@ -149,7 +150,7 @@ export class Reaper {
   }
 
   async #reapOverdue(): Promise<void> {
-    // The owner of the run has twice the time for which it waits for an aborted handler.
+    // After the deadline, the owner has twice `abortGraceMs` to stop the handler and to store the end of the run.
     const deadlineBefore = this.#engine.now() - 2 * abortGraceMs
     await this.#runs.release({ deadlineBefore }, 'execution_timeout', (record) => {
       // If the clock was set forward since the start of a run, the run's deadline moves by the same amount.
@@ -161,7 +162,7 @@ export class Reaper {
 
   /**
    * Searches for owners without a node record, because the storage may have lost records. Reads the owners of all running
-   * occurrences. An owner without a record counts as silent from now on, and as dead after `deadAfter`.
+   * occurrences. This node treats an owner without a record as silent from now on, and as dead after `deadAfter`.
    */
   async #findOwners(): Promise<void> {
     const { peers } = this.#options.heartbeats
@@ -174,8 +175,8 @@ export class Reaper {
   }
 
   /**
-   * Releases the runs of nodes that are gone. If no run of a node is left, this node states the node's death in its record, or,
-   * for an ended node, removes the record.
+   * Reaps the runs of nodes that are dead or have ended. If a dead node has no run left, stores the death record of that node.
+   * If an ended node has no run left, removes its node record.
    */
   async #takeOver(): Promise<void> {
     const { peers } = this.#options.heartbeats
@@ -185,8 +186,8 @@ export class Reaper {
     for (const record of gone()) {
       this.#engine.now()
       if (this.#engine.isHeldBack || this.#sweeps.isStopped) return
-      // Each node is checked again before its runs are released: it may have sent heartbeats again while this node
-      // released the runs of another node.
+      // Each node is checked again before its runs are reaped. While this node reaped the runs of one dead node, another dead
+      // node may have sent heartbeats again.
       if (gone().has(record)) await this.#takeOverFrom(record, () => gone().has(record))
     }
     if (!this.#hasFoundRuns) await this.#stateDeaths()
@@ -195,7 +196,7 @@ export class Reaper {
   async #takeOverFrom(record: NodeRecord, isGone: () => boolean): Promise<void> {
     const { heartbeats } = this.#options
     const { node, incarnation } = record
-    // If this node knows the dead node only as an owner of runs, there is no record in which to state the death.
+    // A dead node that this node knows only as an owner of runs has no node record, so its death cannot be stored.
     const isDeath = heartbeats.peers.dead().includes(record) && Number.isFinite(record.counter)
     const since = heartbeats.deadSince(record)
     const { found, reaped, isComplete } = await this.#runs.release(
@@ -208,7 +209,7 @@ export class Reaper {
       this.#engine.logger.warn({ node, incarnation, runs: reaped }, 'took over the runs of a dead node')
     }
     if (isDeath && reaped > 0) this.#deaths.set(incarnation, { record, since })
-    // The storage may have rejected some releases. `Heartbeats.changed` starts another takeover after the next heartbeat.
+    // The storage may have rejected items of `reap`. `Heartbeats.changed` starts another takeover after the next heartbeat.
     if (found > 0) this.#hasFoundRuns = true
     else if (!isComplete || !isGone()) return
     else if (!isDeath) heartbeats.forget(record)
@@ -216,8 +217,8 @@ export class Reaper {
   }
 
   /**
-   * States in the records of dead nodes that this node took over their runs. The statement replaces the statement of a peer
-   * that found no runs any more, and therefore named no successor.
+   * Stores in the death records of dead nodes that this node took over their runs. A peer that found no runs any more may have
+   * stored a death record without a successor; this call replaces that record.
    */
   async #stateDeaths(): Promise<void> {
     const { heartbeats } = this.#options

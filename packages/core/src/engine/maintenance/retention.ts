@@ -105,8 +105,8 @@ export class Retainer {
   }
 
   /**
-   * Takes from the present page the next job that the pass has to visit. Leaves out jobs that were created within the
-   * age of their retention, because these jobs have no history to remove. `undefined`: no job is left.
+   * Takes from the present page of jobs the next job that the pass has to visit; `undefined`: no job is left. Leaves out jobs
+   * that were created within the age of their retention, because these jobs have no history to remove.
    */
   #nextHead(now: number): JobRecord | undefined {
     for (let head = this.#heads.pop(); head !== undefined; head = this.#heads.pop()) {

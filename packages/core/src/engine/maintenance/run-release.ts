@@ -19,7 +19,10 @@ import {
 import type { Heartbeats } from '../cluster/heartbeats.ts'
 import { lives } from '../cluster/node-name.ts'
 
-/** A filter for a search of running occurrences. */
+/**
+ * Which running occurrences a search reads. `node`: only those of nodes with this name. `deadlineBefore`: only those whose
+ * deadline is at or before this instant, in epoch ms. Default: all.
+ */
 interface RunningFilter {
   readonly node?: string
   readonly deadlineBefore?: number
@@ -66,16 +69,16 @@ export class RunRelease {
   }
 
   /**
-   * Ends a search after the page of running occurrences that it reads. A release in progress then returns the counts of
-   * the pages that it has read.
+   * Ends a search after the page of running occurrences that it reads. A call of {@link release} in progress then returns the
+   * counts of the pages that it has read.
    */
   stop(): void {
     this.#isStopped = true
   }
 
   /**
-   * Releases the running occurrences that `isWanted` accepts. `found`: number of accepted occurrences. `reaped`: how many of
-   * them this node took from their owners. `reaped` is smaller if an owner settled first or the storage rejected an item.
+   * Reaps the running occurrences that `isWanted` accepts. `found`: number of accepted occurrences. `reaped`: how many of them
+   * this node took from their owners. `reaped` is smaller if an owner settled first or the storage rejected an item.
    * `isComplete`: this node has read all pages.
    */
   async release(

@@ -76,7 +76,7 @@ export class StaleJobAlert {
     this.#heartbeats = options.heartbeats
     // Peers notice a dead watching node after `deadAfter`, and the next watching node starts up to a minute later.
     this.#handOverMs = options.deadAfterMs + 2 * upkeepMs
-    // The factor of 2 allows for heartbeats that a node sends early after wake-ups.
+    // A node also sends heartbeats early, after wake-ups. The factor of 2 is for these heartbeats.
     this.#beatsOfOld = (2 * this.#handOverMs) / options.heartbeatMs
     this.#loop = new BackgroundLoop(engine, { name: 'stale-job alert', round: () => this.#step() })
   }
@@ -224,7 +224,7 @@ export class StaleJobAlert {
 
   async #lookForSuccess(job: WatchedJob, now: number): Promise<void> {
     const { id: jobId, rule, checkedAt } = job
-    // The search starts after the successes that an earlier check has covered.
+    // The search for the last success leaves out the time that an earlier check has covered.
     const seen = checkedAt === null ? Number.NEGATIVE_INFINITY : checkedAt - rule.executionTimeoutMs - upkeepMs
     const from = Math.max(searchedFrom(rule, now), seen)
     const { at } = await lastSuccess({ jobId, from }, (query) =>

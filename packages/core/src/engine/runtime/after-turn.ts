@@ -27,7 +27,7 @@ export class AfterTurn {
 }
 
 /**
- * Resolves in a later turn of the event loop, after timers, signals and sockets. An in-process storage may answer within the
+ * Resolves in the next turn of the event loop, after timers, signals and sockets. An in-process storage may answer within the
  * current turn, and would otherwise block timers, signals and sockets.
  */
 export function nextTurn(): Promise<void> {

@@ -66,7 +66,10 @@ export class Agenda<Slot extends SlotEntry> {
     if (this.#slots.peek() === slot) this.#arm()
   }
 
-  /** Sets how many milliseconds earlier a slot counts in the order of due slots. The slot need not be on the agenda. */
+  /**
+   * Sets by how many milliseconds the agenda moves a slot forward in the order of due slots. The slot need not be on the
+   * agenda.
+   */
   setForward(slot: Slot, forwardMs: number): void {
     if (slot.forwardMs === forwardMs) return
     const isThere = slot.heapIndex >= 0
@@ -75,7 +78,10 @@ export class Agenda<Slot extends SlotEntry> {
     if (isThere) this.#slots.update(slot, slot.at)
   }
 
-  /** Returns the first due slot by instant minus `forwardMs`, the order of waiting work. */
+  /**
+   * Returns the first due slot in the order of waiting work, which is by instant minus `forwardMs`. `undefined`: no slot is
+   * due.
+   */
   peekDueSlot(now: number): Slot | undefined {
     return this.#slots.peekDue(now)
   }
@@ -140,8 +146,8 @@ export class Agenda<Slot extends SlotEntry> {
     }
     delay = Math.max(0, delay)
     const at = monotonic + delay
-    // A timer that fires too early is harmless, and most alarms are canceled before they ring. So the agenda keeps an earlier
-    // timer.
+    // A timer for an earlier instant stays set: a timer that fires too early is harmless, and most alarms are canceled before
+    // they ring.
     if (this.#timerAt <= at) return
     this.#timer?.cancel()
     this.#timerAt = at
@@ -171,7 +177,7 @@ export class Agenda<Slot extends SlotEntry> {
 /** A slot on the agenda. */
 export interface SlotEntry extends HeapEntry {
   /**
-   * Milliseconds by which this slot counts as earlier in the order of due slots, because of its priority. {@link
+   * Milliseconds by which the agenda moves this slot forward in the order of due slots, because of its priority. {@link
    * Agenda.setForward} sets it.
    */
   forwardMs: number
@@ -183,8 +189,8 @@ interface Level<Slot> {
 }
 
 /**
- * Slots in two orders: all slots by instant, and due slots by instant minus `forwardMs`. Each `forwardMs` in use has one heap,
- * whose first slot is the first in both orders. Without priorities there is a single heap.
+ * Slots in two orders: all slots by instant, and due slots by instant minus `forwardMs`. Each `forwardMs` in use has one heap
+ * of slots, in which both orders agree. Without priorities there is a single heap.
  */
 class SlotLevels<Slot extends SlotEntry> {
   readonly #levels: Level<Slot>[] = []
@@ -212,7 +218,10 @@ class SlotLevels<Slot extends SlotEntry> {
     return first
   }
 
-  /** Adds a slot at its instant, or moves it to a new instant. */
+  /**
+   * Adds an entry that is due at `at`, in epoch ms. If the agenda already contains the entry, changes the instant at which the
+   * entry is due.
+   */
   update(slot: Slot, at: number): void {
     this.#levelOf(slot).heap.update(slot, at)
   }

@@ -56,7 +56,10 @@ export class IndexedHeap<T extends HeapEntry> {
     this.#siftDown(entry.heapIndex)
   }
 
-  /** Moves each entry with a later instant to `at`. The heap stays in order, because no entry passes another. */
+  /**
+   * Lowers each `at` that is later than the given `at` to the given one. The heap stays in order, because no entry overtakes
+   * another.
+   */
   limit(at: number): void {
     for (const entry of this.#entries) entry.at = Math.min(entry.at, at)
   }

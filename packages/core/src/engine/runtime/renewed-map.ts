@@ -47,7 +47,7 @@ export class RenewedMap<K, V> {
     return this.#map.values()
   }
 
-  /** Returns the entry that was added first. */
+  /** Returns the entry that was added first; `undefined`: the map is empty. */
   first(): readonly [key: K, value: V] | undefined {
     for (const entry of this.#map) return entry
     return undefined

@@ -1,6 +1,6 @@
 /**
- * Returns a suffix that is unique to one start of a process, or to one request. `chance`: a random number in `[0, 1)`. Not for
- * values that several nodes must derive equally.
+ * Returns a suffix that is unique to one start of a process, or to one request. `chance`: a random number in `[0, 1)`. Several
+ * nodes that need an equal value must not derive it from this suffix.
  */
 export function uniqueSuffix(chance: number): string {
   return Math.floor(chance * 2 ** 48)

@@ -9,21 +9,25 @@ import { afterThisTurn } from '../../system-clock.ts'
  *
  * When the budget of a turn is used up, calls and counting tasks wait for the next turn. In that turn, all waiting calls of the
  * engine continue first. If no call of the engine waits, one call of a user continues. Then the counting tasks continue one
- * after the other, until the budget is used up again. While a call of a user waits, further calls of users wait behind it.
+ * after the other, until the budget is used up again. While a call of a user waits, further calls of users wait too, in the
+ * order of their arrival.
  */
 export class YieldBudget {
   readonly #clock: Pick<Clock, 'monotonic' | 'track' | 'isAuthoritative'>
-  /** Storage calls of the engine that wait for a later turn. */
+  /** Storage calls of the engine that wait for a later turn of the event loop. */
   readonly #own: (() => void)[] = []
-  /** Storage calls of users that wait for a later turn. */
+  /** Storage calls of users that wait for a later turn of the event loop. */
   readonly #asked: (() => void)[] = []
-  /** Tasks that count slots and wait for a later turn. */
+  /** Tasks that count slots and wait for a later turn of the event loop. */
   readonly #counting: (() => void)[] = []
   /**
-   * Monotonic instant at which the engine began to work in the current turn; `null`: the engine has not worked in this turn.
+   * Monotonic instant at which the engine began to work in the current turn of the event loop; `null`: the engine has not
+   * worked in this turn.
    */
   #beganAt: number | null = null
-  /** Monotonic instant at which the last step ended. */
+  /**
+   * Monotonic instant of the last reading of the clock by this object. The duration of the next step counts from this instant.
+   */
   #readAt = 0
   #steps = 0
   /** Duration of the last step, in ms. Only valid directly after {@link stepped} has returned a promise. */
@@ -34,8 +38,8 @@ export class YieldBudget {
   }
 
   /**
-   * Requests permission for a storage call. `null`: the call may leave now. Otherwise the promise resolves in the turn
-   * in which the call may leave. `isAsked`: a user waits for the call.
+   * Returns `null` if a storage call may leave now. Otherwise returns a promise that resolves in the turn of the event loop in
+   * which the call may leave. `isAsked`: a user waits for the call.
    */
   pass(isAsked: boolean): Promise<void> | null {
     // A virtual clock stands still while the engine works, so the work uses no budget.
@@ -46,7 +50,7 @@ export class YieldBudget {
     return new Promise((resolve) => (isAsked ? this.#asked : this.#own).push(resolve))
   }
 
-  /** Called before the first step of a counting task. The duration of that step counts from this call. */
+  /** Called before the first step of a counting task. The duration of that step is measured from this call. */
   begin(): void {
     if (this.#beganAt === null) this.#begin()
     else this.#readAt = this.#clock.monotonic()
@@ -91,7 +95,10 @@ export class YieldBudget {
     this.#count()
   }
 
-  /** Resumes one counting task. When that task waits again or has ended, resumes the next task within the same turn. */
+  /**
+   * Resumes one counting task. When that task waits again or has ended, resumes the next counting task within the same turn of
+   * the event loop.
+   */
   readonly #count = (): void => {
     const goOn = this.#counting.shift()
     if (goOn === undefined) return
@@ -105,7 +112,7 @@ export class YieldBudget {
   }
 
   readonly #countInTurn = (): void => {
-    // The turn has ended, so the waiting tasks continue in the next turn, which is already scheduled.
+    // The turn of the event loop has ended, so the waiting tasks continue in the next turn, which is already scheduled.
     if (this.#beganAt === null) return
     this.#readAt = this.#clock.monotonic()
     if (!this.#isUsedUp(this.#beganAt, this.#readAt)) this.#count()

@@ -39,7 +39,7 @@ export class Claimer implements TakenRunner {
   #taken = 0
   /** Due time of the next waiting occurrence in epoch ms, from the answer to the last claim; `null`: no occurrence waits. */
   nextDueAt: number | null = null
-  /** Whether the node may own occurrences that it does not know of, because the answer to a claim or an end was lost. */
+  /** Whether the node may own occurrences that it does not know of: the answer to a claim or a settle did not arrive. */
   mayOwnMore = false
 
   constructor(engine: EngineContext, parts: ClaimerParts) {
@@ -62,7 +62,7 @@ export class Claimer implements TakenRunner {
     this.#loop.ring()
   }
 
-  /** Claims all pending work that this node has permits for. Resolves with whether the node has claimed any occurrence. */
+  /** Claims all pending work that this node has permits for. Resolves with true if the node has claimed an occurrence. */
   async claimed(): Promise<boolean> {
     const before = this.#taken
     await this.#loop.underWay
@@ -95,8 +95,8 @@ export class Claimer implements TakenRunner {
   }
 
   #claimIfRoom(): void {
-    // A claim in progress reserves all permits, and may have read the storage before the new work was stored. So a further
-    // claim follows.
+    // A claim in progress reserves all permits. It may have read the storage before the work that causes this call was stored.
+    // So a further claim follows.
     if (this.#loop.underWay !== null || this.#parts.capacity.roomToClaim() > 0) this.#loop.run()
   }
 
@@ -173,7 +173,9 @@ export class Claimer implements TakenRunner {
     return answer
   }
 
-  /** Releases occurrences that a claim or an end has taken for this node without its knowledge, because the answer was lost. */
+  /**
+   * Releases occurrences that a claim or a settle took for this node without its knowledge: the node never received the answer.
+   */
   async #handBackUnanswered(answered: readonly OccurrenceRecord[]): Promise<void> {
     const { owner, storage, maxBatch } = this.#engine
     const known = new Set(answered.map(({ id }) => id))
@@ -220,8 +222,8 @@ export class Claimer implements TakenRunner {
   }
 
   /**
-   * Runs an occurrence whose job or plan must be loaded first, or releases the occurrence if this node cannot run it.
-   * `askedAt`: monotonic instant of the claim, or of the end that took the occurrence.
+   * Runs an occurrence whose job or plan must be loaded first. If this node cannot run the occurrence, releases it. `askedAt`:
+   * monotonic instant of the claim or settle that took the occurrence.
    */
   async #run(record: OccurrenceRecord, askedAt: number): Promise<void> {
     const job = this.#parts.registry.get(record.jobId)
@@ -262,10 +264,11 @@ export class Claimer implements TakenRunner {
     // If this node dies before it has stored the first attempts, a reaper derives them from the version of the occurrence. If
     // this node uses another version, it stores the attempts before it calls handlers.
     const isOwnVersion = plan.version === record.jobVersion
-    // After a late answer, the claimer confirms ownership before it calls handlers: a peer may have reaped the run.
+    // If the answer to the claim was late, the claimer confirms ownership before it calls handlers: a peer may have reaped the
+    // run.
     const isTrusted = this.#engine.clock.monotonic() - askedAt <= lookMs
-    // If the record has a cancel request, the node settles before it calls handlers. The answer to that settle carries
-    // the request, which a user made to an earlier owner.
+    // A user may have requested the cancel while an earlier owner had the occurrence. With such a request, the node settles
+    // before it calls handlers, and the answer to that settle carries the request.
     const begins = isOwnVersion && isTrusted && beginsByClaim(record) && record.cancelRequest === null
     const isParallel = plan.settings.taskExecutionMode === 'parallel'
     this.#parts.pool.run({

@@ -14,8 +14,8 @@ interface Rest {
 }
 
 /**
- * Loads the jobs that come due next, and drops jobs that are not due soon. Works only if the storage has more jobs than this
- * node may hold (decision 13).
+ * Loads the jobs that come due next, and removes jobs that are not due soon from the node's memory. Works only if the storage
+ * has more jobs than this node may hold (decision 13).
  */
 export class Horizon {
   readonly #engine: EngineContext
@@ -87,8 +87,8 @@ export class Horizon {
   }
 
   /**
-   * Returns the milliseconds until the next search for due jobs. Searches begin half a second before whole seconds,
-   * because most slots lie on whole seconds.
+   * Returns the milliseconds until the next search for due jobs. Searches begin half a second before whole seconds, because
+   * most slots are at whole seconds.
    */
   #untilNextLook(): number {
     return lookMs - ((this.#engine.now() + lookMs / 2) % lookMs)

@@ -37,9 +37,9 @@ export interface RecordedAhead {
 /** Slots that no node created in time, with the strategy for them. */
 export interface MissedSlots {
   readonly series: SlotSeries
-  /** The first missed slot. This slot counts as missed even if the series does not contain its instant. */
+  /** The first missed slot. The decision covers this slot even if the series does not contain its instant. */
   readonly first: number
-  /** The last instant at which a slot may count as missed, in epoch ms. */
+  /** The last instant at which a slot can be missed, in epoch ms. Later slots are no part of this decision. */
   readonly until: number
   readonly now: number
   readonly strategy: RecoveryStrategy
@@ -47,18 +47,18 @@ export interface MissedSlots {
   readonly limit: number
   readonly recorded: RecordedAhead
   /**
-   * The method `stepped` is called after each slot, so that counting yields to the event loop. If its promise rejects,
-   * the decision ends with this error.
+   * After each slot, the decision calls `stepped`, so that counting yields to the event loop. If the promise of `stepped`
+   * rejects, the decision rejects with the same error.
    */
   readonly turns: Pick<YieldBudget, 'stepped'>
 }
 
 /**
- * Applies the recovery strategy to missed slots. If more than `limit` slots are to run, the decision covers the first
- * `limit` runs, and the caller calls again for the other slots.
+ * Applies the recovery strategy to missed slots. If more than `limit` slots are to run, the decision covers the first `limit`
+ * runs, and the caller calls again for the other slots.
  *
- * A slot that already has a record keeps this record. That slot does not count among the latest slots that a strategy
- * runs, and a run under the strategy `compressed` does not cover it.
+ * A slot that already has a record keeps this record. A strategy for the latest slots does not choose that slot, and a run
+ * under the strategy `compressed` does not cover that slot.
  */
 export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryDecision> {
   const { series, first, until, strategy, limit, turns } = options
@@ -265,8 +265,8 @@ export class RecordedSlots {
   }
 
   /**
-   * Returns the slots in `[from, to]` that have a record. The cost of this read grows with the number of records. Slots
-   * that no recovery has decided yet have few records.
+   * Returns the slots in `[from, to]` that have a record. The cost of this read grows with the number of records. That number
+   * is small here: the caller asks only for slots that no recovery has decided yet.
    */
   async #between(jobId: JobId, from: number, to: number): Promise<ReadonlySet<number>> {
     const { storage, maxBatch: limit } = this.#engine
@@ -275,7 +275,7 @@ export class RecordedSlots {
     const read = (cursor: string | null) =>
       storage.repeated('listOccurrences', (calls) => calls.listOccurrences({ ...part, cursor }))
     for await (const { id, kind, scheduledAt } of eachItem(read)) {
-      // A record of a range of missed slots is skipped, because it does not belong to a single slot.
+      // Leave out a record of a range of missed slots, because such a record does not belong to a single slot.
       if (kind === 'slot' && id === occurrenceId(jobId, scheduledAt)) found.add(scheduledAt)
     }
     return found

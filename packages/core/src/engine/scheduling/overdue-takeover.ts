@@ -30,7 +30,7 @@ interface Scan {
 
 /**
  * Returns which node launched a slot that this node has tried to create. If the slot exists only because it was canceled ahead,
- * no node launched it. But if the watermark lies after such a slot, another node has launched a later slot, and counts as the
+ * no node launched it. But if the watermark is after such a slot, another node has launched a later slot, and counts as the
  * launcher of this slot.
  */
 export function launcherOf(answer: CreateAnswer, slot: number): Launcher {
@@ -271,9 +271,9 @@ export class OverdueTakeover {
   }
 
   #newScan(): Scan {
-    // Each node that scans before this node has one `standby` interval for an overdue slot. The node with rank 0 for a
-    // job does not count. So at least `watchRank - 1` nodes scan before this node for any job. The scan leaves out
-    // slots for which these nodes still have time. `#takeOnInTurn` then counts these nodes exactly for each job.
+    // Each node that scans before this node has one `standby` interval for an overdue slot. The node with rank 0 for a job gets
+    // no such interval. So at least `watchRank - 1` nodes scan before this node for any job. The scan leaves out slots for
+    // which these nodes still have time. `#takeOnInTurn` then counts these nodes exactly for each job.
     const fewestTurns = Math.min(Math.max(0, this.#parts.assignment.watchRank - 1), activeWatchers)
     const upTo = this.#engine.now() - (fewestTurns + 1) * this.#parts.standbyMs
     const isFull = this.#scans++ % (upkeepMs / lookMs) === 0
@@ -358,11 +358,11 @@ export class OverdueTakeover {
       if (adopted !== null) this.#parts.registry.takeOn(adopted, record.watermark, record.nextAt)
       return
     }
-    // This node is creating or recovering a slot of the job. The answer will carry the same state as this record, or a
-    // newer one, so the record is ignored.
+    // This node is creating or recovering a slot of the job. The answer will carry the same state as this record, or a newer
+    // one, so this node does not use the record.
     if (job.inFlight !== 'no') return
     if (record.version === job.version && record.createdAt === job.createdAt) {
-      // An answer that arrived during the read is newer than this record, so the record is ignored.
+      // An answer that arrived during the read is newer than this record, so this node does not use the record.
       if (this.#parts.registry.isOldLook(job, record)) return
       this.#parts.registry.takeOn(job, record.watermark, record.nextAt)
     } else this.#parts.registry.reload(job)

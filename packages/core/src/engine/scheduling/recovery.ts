@@ -28,7 +28,7 @@ export interface LateSlot
   readonly job: RegisteredJob
   readonly plan: JobPlan
   readonly slot: number
-  /** Slots up to this instant count as missed, even if they are less late than the job's misfire threshold. */
+  /** The recovery treats slots up to this instant as missed, even if they are less late than the job's misfire threshold. */
   readonly missedUntil: number
 }
 
@@ -71,7 +71,10 @@ export class Recovery {
   readonly #atWork = new Set<LateSlot>()
   readonly #recorded: RecordedSlots
   readonly #small: Batcher<Decided, RecoveryItem, CreateAnswer>
-  /** Stores decisions of more than {@link fewSlots} runs, so that small decisions do not wait behind many large ones. */
+  /**
+   * Stores decisions of more than {@link fewSlots} runs. A separate batcher stores smaller decisions, so that these need not
+   * wait for many large ones.
+   */
   readonly #large: Batcher<Decided, RecoveryItem, CreateAnswer>
   readonly #beginning = new AfterTurn(() => this.#begin())
   #isStopped = false
@@ -144,7 +147,8 @@ export class Recovery {
     if (this.#isStopped) this.#waiting.length = 0
     const count = Math.min(this.#waiting.length, this.#engine.maxBatch - this.#atWork.size)
     // At most `maxBatch` decisions, small and large together, are in progress. Decisions that begin together share one read,
-    // and mostly one write. So decisions begin only if all waiting jobs, or enough of them, can begin together.
+    // and mostly one write. So decisions begin only if the decisions of all waiting jobs, or of at least `#enough` jobs, can
+    // begin together.
     if (count <= 0 || (count < this.#waiting.length && count < this.#enough)) return
     const group = this.#waiting.splice(0, count)
     for (const late of group) this.#atWork.add(late)
@@ -177,8 +181,8 @@ export class Recovery {
         turns,
       })
       const item = this.#itemFor(late, decision)
-      // Reports this last step to `turns`. Otherwise `turns` would not notice that the schedule was slow while the item
-      // was made.
+      // The making of the item also took time. Without this step, `turns` would not notice that the schedule was slow
+      // meanwhile.
       await turns.stepped()
       const batcher = decision.toRun > fewSlots ? this.#large : this.#small
       batcher.add({ late, decision, item })
@@ -220,8 +224,7 @@ export class Recovery {
   /** Returns whether a decision may still be stored. The job may have changed during the counting, which may take minutes. */
   #stillHolds({ late, decision }: Decided, now: number): boolean {
     const { agenda, isHeldBack } = this.#engine
-    // The decision is also void if the clock was set back during the counting, so that the last slot now lies in the
-    // future.
+    // The decision is also void if the clock was set back during the counting, so that its last slot is again in the future.
     const holds = this.#isAsFound(late) && decision.lastSlot <= now
     if (holds && !isHeldBack) return true
     this.#parts.overdue.answered(late.job, late.slot, 'no node')
@@ -231,7 +234,10 @@ export class Recovery {
     return false
   }
 
-  /** Begins a yield budget for counting slots of this job. If the schedule blocks the event loop, the warning names the job. */
+  /**
+   * Returns the `stepped` with which the counting of this job's slots yields to the event loop. If the schedule blocks the
+   * event loop, the warning names the job.
+   */
   #turnsOf(late: LateSlot): Pick<YieldBudget, 'stepped'> {
     const { yieldBudget } = this.#engine.storage
     const { name } = late.job.job

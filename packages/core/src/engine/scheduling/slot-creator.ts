@@ -84,13 +84,15 @@ export class SlotCreator {
     this.#parts.capacity.reserve(reserved)
     await this.#creates.sendNow(sent, now)
     this.#parts.capacity.unreserve(reserved)
-    // While the call reserved permits, the claimer may have found none for pending work. The permits that the call did not use
-    // are free now.
+    // While the call reserved permits, the claimer may have found no free permit for pending work. The permits that the call
+    // did not use are free now.
     if (reserved > 0) this.#parts.capacity.offerRoom()
     for (const { starting } of sent) if (starting !== null) await starting
   }
 
-  /** Runs an existing occurrence if this node created it in an earlier attempt of the call whose answer was lost. */
+  /**
+   * Runs an existing occurrence if an earlier attempt of this node's call created it, and the answer to that attempt was lost.
+   */
   async #startOwn(
     { job, plan, now }: DueSlot,
     item: CreateSlot,
@@ -98,7 +100,8 @@ export class SlotCreator {
   ): Promise<void> {
     // Most existing occurrences need no read: another node owns the occurrence, or the occurrence is no longer running.
     if (state !== 'running' || owner?.incarnation !== this.#engine.owner.incarnation) return
-    // The pool is checked before and after the read, because the occurrence may end and leave the pool during the read.
+    // The pool of running occurrences is read before and after the storage call, because the occurrence may end and leave the
+    // pool during the call.
     if (this.#parts.pool.get(item.id) !== undefined || (await findUnacknowledgedStart(this.#engine, item.id)) === null)
       return
     if (this.#parts.pool.get(item.id) === undefined) this.#start(job, plan, item, token, now)
@@ -143,8 +146,8 @@ export class SlotCreator {
         // With `isOverdue`, this node also launches the next slot of a peer's job if that slot is overdue. If this node itself
         // launches late, the peer may be slow too and not dead, so the next slot stays with the peer.
         if (this.#parts.overdue.isBehind) job.isOverdue = false
-        // The answer shows that the job is paused, but not until when. So the pause counts as endless until the next read
-        // of the job's head.
+        // The answer shows that the job is paused, but not until when. So this node assumes a pause without an end, until it
+        // reads the job's head again.
         if (answer.reason !== 'paused') {
           if (item.scheduledAt < job.pausedUntil) job.pausedUntil = Number.NEGATIVE_INFINITY
         } else if (item.scheduledAt >= job.pausedUntil) job.pausedUntil = Number.POSITIVE_INFINITY
@@ -165,7 +168,7 @@ export class SlotCreator {
         else if (answer.state === 'pending') this.#parts.capacity.workStored(handlerKeyOf(job.job))
         return
       case 'exists':
-        // A slot that was canceled ahead stays the job's next slot until a node sends a create item with the current version.
+        // A slot that was canceled ahead stays the job's next slot until a node with the current version tries to create it.
         // This node has an older version, so without the reload it would retry the same slot forever.
         if (answer.nextAt === item.scheduledAt) this.#parts.registry.reload(job)
         else this.#parts.registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
@@ -239,8 +242,8 @@ export function notifyDisplaced(
 }
 
 /**
- * Reads an occurrence that this incarnation has created and started, if the answer to the create was lost. Such a record has
- * token 1, sequence 0 and task runs, and this node still has to run it. Returns `null` for every other record. A claimed
+ * Reads an occurrence that this incarnation has created and started, if the answer to that storage call was lost. Such a record
+ * has token 1, sequence 0 and task runs, and this node still has to run it. Returns `null` for every other record. A claimed
  * occurrence has no task runs at first, and the claimer receives that occurrence with the answer to its claim.
  */
 export async function findUnacknowledgedStart(

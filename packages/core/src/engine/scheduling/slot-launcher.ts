@@ -170,8 +170,8 @@ export class SlotLauncher {
   }
 
   /**
-   * Returns the next job whose due slot the launcher does not hold back. `starting`: how many slots of this launch precede
-   * the slot of that job.
+   * Returns the next job whose due slot the launcher does not hold back; `undefined`: no such job is left. `starting`: how many
+   * slots of this launch precede the slot of that job.
    */
   #nextDue(starting: number, now: number): RegisteredJob | undefined {
     for (;;) {
@@ -197,7 +197,7 @@ export class SlotLauncher {
    */
   #passes(job: RegisteredJob): boolean {
     const rank = job.isOverdue ? 0 : this.#parts.assignment.rankOf(job)
-    // A job without a plan does not count as left to peers: `#takeDue` takes it off the agenda.
+    // A slot of a job without a plan is not left to peers here: `#takeDue` takes the job off the agenda.
     if (rank === 0 || job.plan === null) return false
     if (this.#parts.findsDueJobs) {
       this.#parts.overdue.left(job.at)

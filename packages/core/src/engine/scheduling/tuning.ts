@@ -4,11 +4,11 @@
  */
 export const recoveryStep = 1000
 /**
- * Maximum number of slots of a run under the strategy `compressed` for which the node reads the slots' records by id; one
- * call serves several jobs. For more slots, the node lists the records of the job.
+ * Maximum number of slots that a run under the strategy `compressed` may cover if the node reads the records of these slots by
+ * id. One such call serves several jobs. For more slots, the node lists the records of the job.
  *
- * Also the maximum number of runs of a small recovery decision, which the storage stores in some milliseconds. Also a
- * sample size: the 20 oldest overdue slots show whether a slow peer has died.
+ * Also the maximum number of runs of a small recovery decision, which the storage stores in some milliseconds. Also a sample
+ * size: the 20 oldest overdue slots show whether a slow peer has died.
  */
 export const fewSlots = 20
 

@@ -22,7 +22,7 @@ const outages: readonly ErrorCode[] = [
 
 /**
  * The calls of a batcher, and the callbacks for their answers. The batcher awaits only `send`. An entry is a value that the
- * owner adds. An item is the value that `make` creates from an entry for one storage call.
+ * user of the batcher adds. An item is the value that `make` creates from an entry for one storage call.
  */
 export interface BatchKind<Entry, Item, Answer> {
   readonly operation: string
@@ -38,7 +38,10 @@ export interface BatchKind<Entry, Item, Answer> {
    */
   readonly maxSize?: number
   sizeOf?(item: Item): number
-  /** Returns how many of the waiting entries may leave now. When more may leave, the owner calls `flush`. Default: all. */
+  /**
+   * Returns how many of the waiting entries may leave now. When more may leave, the user of the batcher calls `flush`. Default:
+   * all.
+   */
   admit?(waiting: number, oldest: Entry): number
   /**
    * Returns the caller that waits for the answer. If the caller has given up, the entry is not sent. Default: no caller waits,
@@ -76,7 +79,8 @@ export interface BatchKind<Entry, Item, Answer> {
    */
   failed?(error: unknown): void
   /**
-   * Called when the call has ended with its retries. Entries without an answer may still be retried alone.
+   * Called once for each batch, after the last storage call for the whole batch. `entries`: all entries of the batch. The
+   * batcher may go on to retry entries without an answer one by one.
    */
   callEnded?(entries: readonly Entry[]): void
 }
@@ -89,9 +93,11 @@ interface Batch<Entry, Item> {
   readonly items: readonly Item[]
   /** The time at which the batcher prepared the call, in epoch ms. */
   readonly now: number
-  /** Number of accepted calls of the engine, {@link RetryingStorage.accepted}, before the first attempt. */
+  /** The value of {@link RetryingStorage.accepted} before the first attempt of this call. */
   readonly acceptedBefore: number
-  /** Indexes of the entries that have no answer and are not retried alone; `null`: all entries. */
+  /**
+   * Indexes, in the entries of this batch, of the entries that have no answer and are not retried alone; `null`: all entries.
+   */
   open: Set<number> | null
   attempts: number
   /** Number of storage calls. An attempt that halves the list makes several calls. */
@@ -122,8 +128,8 @@ export class Batcher<Entry, Item, Answer> {
   #waiting: Entry[] = []
   #calls = 0
   /**
-   * Number of calls with waiting callers that have failed and are being retried. `#calls` does not count these calls, so an
-   * item that the storage rejects does not delay other callers. While {@link callsAtOnce} or more calls are being retried, no
+   * Number of calls with waiting callers that have failed and are being retried. `#calls` leaves these calls out, so an item
+   * that the storage rejects does not delay other callers. While {@link callsAtOnce} or more calls are being retried, no
    * further call leaves.
    */
   #retried = 0
@@ -154,9 +160,9 @@ export class Batcher<Entry, Item, Answer> {
   }
 
   /**
-   * Sends these entries now, in one call, without regard to `hasRoom`. Entries beyond `maxSize` go back to the head of the
-   * waiting entries; with `isSerial` they would never leave, so no kind has both. Resolves when the call has ended with its
-   * retries. An entry may still be retried alone. Never rejects.
+   * Sends these entries now, in one call, without regard to `hasRoom`. Resolves when the call has ended with its retries; an
+   * entry may still be retried alone. Never rejects. Entries beyond `maxSize` wait again, before all other waiting entries.
+   * With `isSerial` they would never leave, so no kind has both `maxSize` and `isSerial`.
    */
   async sendNow(group: readonly Entry[], now: number = this.#engine.now()): Promise<void> {
     const kind = this.#kind
@@ -196,8 +202,8 @@ export class Batcher<Entry, Item, Answer> {
     if (batch.isRetried) this.#retried--
     else this.#calls--
     kind.callEnded?.(entries)
-    // `flush` sends the waiting entries after this turn. The answers may have freed permits, and due slots get these permits
-    // before waiting requests do.
+    // `flush` sends the waiting entries after this turn of the event loop. The answers may have freed permits, and due slots
+    // get these permits before waiting requests do.
     this.flush()
   }
 
@@ -244,8 +250,8 @@ export class Batcher<Entry, Item, Answer> {
   }
 
   /**
-   * Makes one attempt for all entries without an answer. Throws if entries are left for the next attempt. Returns
-   * {@link movedOn} if no entry got an answer: this attempt does not count as an answer of the storage, so it ends no outage.
+   * Makes one attempt for all entries without an answer. Throws if entries are left for the next attempt. Returns {@link
+   * movedOn} if no entry got an answer: the storage has given no answer then, so the attempt ends no outage.
    */
   async #attempt(batch: Batch<Entry, Item>, storage: Storage): Promise<typeof movedOn | null> {
     batch.attempts++
@@ -267,8 +273,8 @@ export class Batcher<Entry, Item, Answer> {
       if (reason !== null) this.#abort(batch, index, reason)
     }
     if (open.size === 0) return movedOn
-    // If the storage has accepted another call, the failure probably comes from an item. Without such a sign, one attempt in 4
-    // assumes so too.
+    // If the storage has accepted another call, the failure probably comes from an item. If the storage has accepted none, one
+    // attempt in 4 nevertheless searches for such an item.
     const isLate = batch.attempts >= enoughFailures
     const hasSign = this.#engine.storage.accepted > batch.acceptedBefore || batch.attempts % (enoughFailures + 1) === 0
     let hasAnswers = false
@@ -303,7 +309,7 @@ export class Batcher<Entry, Item, Answer> {
     return hasAnswers ? null : movedOn
   }
 
-  /** Retries one entry in the background until it has an answer or counts as rejected. */
+  /** Retries one entry in the background until the entry has an answer, or the batcher rejects it. */
   #retryAlone(batch: Batch<Entry, Item>, index: number, lastError: unknown): void {
     const { operation, callerOf } = this.#kind
     const { storage } = this.#engine

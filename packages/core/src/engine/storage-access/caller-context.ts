@@ -19,10 +19,10 @@ export interface CallOptions {
   readonly signal?: AbortSignal
 }
 
-/** The options that every method takes in addition to its own. */
+/** Names of the options of {@link CallOptions}, which each method accepts besides the options that only this method has. */
 export const callOptionNames = ['timeout', 'signal'] as const
 
-/** The part that a caller waits for: the storage, or the payload schema of a job. */
+/** What a caller waits for: an answer of the storage, or of the payload schema of a job. */
 type Answering = 'storage' | 'schema'
 
 /**
@@ -123,7 +123,9 @@ export class CallerContext implements Asked, StorageCalls {
 
 /** A wait of a caller for one answer. */
 export interface Wait {
-  /** Ends the wait, because the answer has arrived. Errors of earlier calls no longer count as the cause of a timeout. */
+  /**
+   * Ends the wait, because the answer has arrived. A later timeout no longer names an error of an earlier call as its cause.
+   */
   end(): void
 }
 

@@ -21,13 +21,15 @@ export interface EngineContext {
   /** Creates the traces of runs; `null`: tracing is off. */
   readonly tracing: Tracing | null
   readonly owner: Owner
-  /** The job settings that the scheduler overrides for all of its jobs. */
+  /** The scheduler's option `defaults`: settings for all jobs of this node. A job's own settings have precedence. */
   readonly defaults: JobOverrides
   /** Maximum number of queued occurrences per job that the storage supports. */
   readonly mostQueued: number
   /** Maximum number of items per storage call. */
   readonly maxBatch: number
-  /** If this many ends of runs wait to be settled, a further `settle` call leaves while another call is in progress. */
+  /**
+   * If the ends of this many runs wait for a `settle` call, such a call leaves while another call of `settle` is in progress.
+   */
   readonly worthwhileBatch: number
   /** Returns a random number in `[0, 1)`. The clock may supply the number, which makes simulations reproducible. */
   random(): number

@@ -24,8 +24,8 @@ export function isStorageGone(error: unknown): boolean {
 
 /**
  * A call with a list of items returns this symbol if the storage has answered none of its items. The call must then not be
- * retried: each item is retried alone by another call, was rejected, or has a caller that gave up. The symbol does not count as
- * an answer of the storage, so it ends no outage.
+ * retried: each item is retried alone by another call, was rejected, or has a caller that gave up. The symbol is no answer of
+ * the storage, so it ends no outage.
  */
 export const movedOn: unique symbol = Symbol('moved on')
 
@@ -62,7 +62,10 @@ export interface StorageCalls {
 export class RetryingStorage implements StorageCalls {
   readonly #storage: Storage
   readonly #shared: SharedStorage
-  /** The storage that also notifies the other engines of this process. Created when a second engine has joined. */
+  /**
+   * The storage whose calls also notify the other engines of this process; `null`: this engine has not made it yet, because no
+   * second engine has joined.
+   */
   #telling: Storage | null = null
   readonly #clock: Clock
   readonly #agenda: Agenda<SlotEntry>
@@ -97,7 +100,7 @@ export class RetryingStorage implements StorageCalls {
 
   /**
    * Calls the storage once, without retries, also after {@link stop}. Rejects with the storage's error. `isAsked`: a user waits
-   * for the call. Calls of the engine do not wait behind calls of users.
+   * for the call. Calls of the engine do not wait for calls of users.
    */
   once<T>(call: (storage: Storage) => Promise<T>, { isAsked = true }: { readonly isAsked?: boolean } = {}): Promise<T> {
     const turn = this.yieldBudget.pass(isAsked)
@@ -106,7 +109,7 @@ export class RetryingStorage implements StorageCalls {
 
   /**
    * Yields to the event loop, for an API call that works between its storage calls. `null`: the work continues now. Otherwise
-   * the promise resolves in the turn in which the work may continue.
+   * the promise resolves in the turn of the event loop in which the work may continue.
    */
   turn(): Promise<void> | null {
     return this.yieldBudget.pass(true)

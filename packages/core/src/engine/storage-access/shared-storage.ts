@@ -23,7 +23,7 @@ const sharedStorages = new WeakMap<Storage, SharedStorage>()
 export class SharedStorage {
   readonly #storage: Storage
   readonly #listeners = new Map<Listener, object>()
-  /** Number of engines that have ever joined. An engine that has ended still counts. */
+  /** Number of engines that have ever joined, including engines that have ended. */
   #engines = 0
   /** Due time of the next waiting occurrence, from the last claim that took an occurrence; `null`: none waits. */
   #nextDueAt: number | null = null
@@ -77,7 +77,8 @@ export class SharedStorage {
       capabilities: storage.capabilities,
       saveJobs: (request) =>
         told(storage.saveJobs(request), ['jobs', 'due'], (answers) => newsOfSave(request.changes, answers)),
-      // Cancels and reaps are rare, and nearly all of them change runs, so their answers are not examined.
+      // Calls of `cancel` and `reap` are rare, and nearly all of them change runs. So the answers of these calls are not
+      // examined.
       cancel: (request) => told(storage.cancel(request), ['due', 'cancel']),
       reap: (request) => told(storage.reap(request), ['due']),
       createOccurrences: (request) =>
@@ -97,8 +98,8 @@ export class SharedStorage {
 
   /**
    * Returns which kinds of wake-ups a claim causes for the other engines. A claim notifies them if it leaves claimable
-   * occurrences (`more`), or if `nextDueAt` differs from the last claim's. A later `nextDueAt` is also news, because
-   * the other engines set their timers by it.
+   * occurrences (`more`), or if `nextDueAt` differs from the last claim's. A later `nextDueAt` also causes wake-ups, because
+   * the other engines set their timers by `nextDueAt`.
    *
    * A claim that takes nothing notifies no engine; otherwise two engines would notify each other forever. An unchanged
    * `nextDueAt` notifies no engine either; otherwise every claim would wake all engines.

@@ -1,11 +1,11 @@
 /**
- * Maximum number of concurrent calls of one batcher. A failed call for which callers wait does not count among these calls. If
- * this many such failed calls are being retried, the batcher sends no further call.
+ * Maximum number of concurrent calls of one batcher. This number leaves out failed calls for which callers wait. If this many
+ * such failed calls are being retried, the batcher sends no further call.
  */
 export const callsAtOnce = 4
 /**
- * Number of waiting items from which a batcher sends a further call while another call is in progress. This many requests also
- * count as a burst.
+ * Number of waiting items from which a batcher sends a further call while another call is in progress. Also the number of
+ * waiting requests that make a burst.
  */
 export const worthACall = 50
 
@@ -17,12 +17,12 @@ export const firstRetryMs = 100
 
 /**
  * Number of the attempt from which a failed list is halved, about 300 ms after the first attempt. If the storage has accepted
- * no call since the first attempt, it is probably unavailable. Only one attempt in 4 then sends halves, because halves multiply
- * the failing calls. A call of one item has no halves: from this attempt on, the item is retried alone.
+ * no call since the first attempt, it is probably unavailable. Then only one attempt in 4 sends halves, because halves multiply
+ * the failing calls. From this attempt on, a call of one item is retried alone.
  *
- * Also the number of failures after which an item that is retried alone is rejected, 3 s to 7 s after the first attempt. The
- * default timeout of callers is 10 s, so a caller receives the rejection and not a timeout. A failure counts only if the
- * storage answers a probe right afterwards.
+ * Also the number of failures after which an item that is retried alone is rejected, 3 s to 7 s after the first attempt. A
+ * failure counts only if the storage answers a probe right afterwards. The default timeout of callers is 10 s, so a caller
+ * receives the rejection and not a timeout.
  */
 export const enoughFailures = 3
 

@@ -82,7 +82,7 @@ export class JumpCheck {
 
   /**
    * Adds a reading. Returns whether all readings have agreed for at least `forMs`. The storage may read its clock at any
-   * instant between request and answer. So `forMs` counts from the answer of the first reading to the request of the last
+   * instant between request and answer. So `forMs` is measured from the answer of the first reading to the request of the last
    * reading.
    */
   holds(reading: TimeReading, forMs: number): boolean {

@@ -7,13 +7,13 @@ import { clockMarginMs, lookMs, maxClockSkewMs, upkeepMs } from '../../tuning.ts
 import { confirmMs } from './tuning.ts'
 
 /**
- * The time by which the engine schedules. If the storage has a clock, the engine reads it once a minute and extrapolates
- * by the monotonic clock. A wrong or changed wall clock of the node then has no effect. Without a storage clock, and with
- * an authoritative clock, the engine uses the node's wall clock.
+ * The time by which the engine schedules. If the storage has a clock, the engine reads it once a minute and extrapolates by the
+ * monotonic clock. A wrong or changed wall clock of the node then has no effect. If the storage has no clock, or if the node's
+ * clock is authoritative, the engine uses the node's wall clock.
  *
  * After a jump, the time is in doubt. The time is confirmed when the readings have agreed with each other and with the
- * monotonic clock for at least {@link confirmMs} (decision 8). Meanwhile `now` continues from the last confirmed time, and
- * no work may begin.
+ * monotonic clock for at least {@link confirmMs} (decision 8). Meanwhile `now` continues from the last confirmed time, and no
+ * work may begin.
  */
 export class EngineTime {
   /** Sent when the time is confirmed after it was in doubt. The confirmed time may have jumped. */

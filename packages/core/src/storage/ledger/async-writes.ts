@@ -73,7 +73,7 @@ export class AsyncWrites extends LedgerWrites {
     const placed = items.map((item, index) => ({ item, index }))
     const isOneStep = unit === 'call' && quick === undefined
     const most = isOneStep ? items.length : quick === undefined ? itemsPerStep : 1
-    // Groups may run concurrently; the steps of a group run in sequence.
+    // Steps of different groups of items may run concurrently. The steps of one group run in sequence.
     const groups = [...groupBy(placed, ({ item }) => (isOneStep ? null : kind.jobOf(item))).values()]
     await sideBySide(groups, concurrency, async (group) => {
       for (let start = 0; start < group.length; start += most) {
@@ -169,8 +169,8 @@ async function quickly<Item extends { readonly jobId: JobId }, Answer>(
 }
 
 /**
- * Removes `takeNext` from an item. A commit is repeated if the outcome of its first try is unknown; the repetition could not
- * tell which occurrence the first try took.
+ * Returns the item without `takeNext`. If the outcome of a commit is unknown, the commit is repeated. The repetition could not
+ * tell which occurrence the first try took for the owner.
  */
 function withoutTaking({ takeNext, ...item }: SettleItem): SettleItem {
   return item

@@ -12,7 +12,7 @@ import { cancelSuperseded, noteStart, replaceRecord, type StepContext, wakeFirst
  * occurrence can start.
  */
 export interface ClaimTally {
-  /** Number of occurrences of deleted and replaced jobs that the claims canceled. */
+  /** Number of occurrences of deleted and replaced jobs that the steps of this call canceled. */
   left: number
   /** Whether a claim has woken an occurrence, which may precede occurrences that were already read. */
   woke: boolean
@@ -36,8 +36,8 @@ export function newTally(): ClaimTally {
  * - The occurrence is superseded: the claim cancels superseded slots of the job in their order, up to a limit.
  * - The places of the job are taken: the occurrence is queued again.
  * - A woken occurrence precedes the occurrence: the occurrence stays pending.
- * - The start rate allows no start yet: the occurrence is held back. If this claim has held back another occurrence of the
- *   job, the occurrence is queued again behind it.
+ * - The start rate allows no start yet: the occurrence is held back. If this claim has held back another occurrence of the job,
+ *   the given occurrence is queued again, after the other one.
  */
 export function claimStep(
   context: StepContext,
@@ -81,8 +81,8 @@ export function claimStep(
 
 /**
  * Holds an occurrence back because of the start rate. The first occurrence of the job that this claim holds back stays pending
- * until `until`. The claim queues further occurrences again, behind the first one. If the step is repeated, it holds back the
- * same occurrence.
+ * until `until`. The claim queues further occurrences of the job again, after the first one. If the step is repeated, it holds
+ * back the same occurrence.
  */
 function holdBack(
   context: StepContext,
@@ -114,7 +114,7 @@ function wakeBehind(context: StepContext, job: JobLedger, started: OccurrenceRec
   tally.woke = true
 }
 
-/** Returns whether an occurrence that this step has woken precedes the given occurrence, and may start too. */
+/** Returns whether an occurrence that this step has woken precedes the given occurrence and may also start now. */
 function isOvertaking({ wokenBehind }: StepContext, { head }: JobLedger, { record }: LedgerEntry): boolean {
   return wokenBehind?.get(head.id)?.some((woken) => compareOrder(woken, record) < 0) === true
 }

@@ -74,7 +74,10 @@ export function createStep(
   }
 }
 
-/** Returns the occurrence that blocks the key of a request, if any. */
+/**
+ * Returns the occurrence that blocks the key of a request; `undefined`: the request has no key, or no occurrence blocks the
+ * key.
+ */
 function blockingKey(job: JobLedger, item: CreateRequested): OccurrenceRecord | undefined {
   const { key } = item
   if (key === undefined) return undefined

@@ -60,7 +60,10 @@ export interface JobCounts extends LiveCounts {
 /** A mutable {@link JobCounts} that steps update. */
 export type RunningCounts = { -readonly [Name in keyof JobCounts]: JobCounts[Name] }
 
-/** Adds a record to the counts of its job (`by` 1), or removes it (`by` -1). */
+/**
+ * Counts a record of a job: with `by` 1 adds the record to the counts, with `by` -1 removes it. Records in a final state have
+ * no counts.
+ */
 export function countRecord(counts: RunningCounts, record: OccurrenceRecord, by: 1 | -1): void {
   if (isFinal(record.state)) return
   counts[record.state as LiveState] += by

@@ -131,8 +131,8 @@ export class LedgerStorage implements Storage {
 }
 
 /**
- * Removes what a ledger may return without a request for it: the task runs of the latest occurrences, and counts of delayed
- * occurrences.
+ * Returns the answer without the task runs of the latest occurrences and without the counts of delayed occurrences. A ledger
+ * may return both although the request does not name them.
  */
 function bare({ counts, latest, ...answer }: GetAnswer): GetAnswer {
   return {

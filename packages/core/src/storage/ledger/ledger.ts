@@ -41,8 +41,8 @@ export interface HistoryRemover {
  * The part of a storage that an adapter supplies; `storageFromLedger` makes a complete `Storage` of a ledger.
  *
  * - `sync`: the data can be read and written within one synchronous transaction (memory, an embedded database).
- * - `async`: reads and writes are asynchronous (a server, a key-value store). Core states the needs of a step, decides on the
- *   records read, and states the writes.
+ * - `async`: reads and writes are asynchronous (a server, a key-value store). Core states which records a step needs, decides
+ *   with these records, and states the writes.
  */
 export type Ledger = SyncLedger | AsyncLedger
 
@@ -167,7 +167,7 @@ export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends Led
 
   // Only steps call the members below.
 
-  /** Returns the job with this id, also a tombstone; `undefined` without one. */
+  /** Returns the job with this id, or its tombstone; `undefined`: the storage has neither. */
   job(id: JobId): JobLedger<Entry> | undefined
   /**
    * An optional fast path that creates the occurrence of an item without a step. Returns `null`, without a change, if only
@@ -218,11 +218,11 @@ export interface AsyncLedger extends LedgerBase {
   within?(transaction: unknown): AsyncLedgerWithin
 
   /**
-   * Runs one step: reads the named records, asks the step for its further needs, lets the step decide, and writes the result
-   * in one atomic commit. If another commit may have changed the records read, `run` repeats the step.
+   * Runs one step: reads the named records, asks the step for its further needs, lets the step decide, and writes the result in
+   * one atomic commit. If another commit may have changed these records, `run` repeats the step.
    *
-   * An adapter whose storage has locks must first lock the heads, in the order of `LedgerStep.jobs`. A separate statement
-   * must then read the occurrences, so that it sees all commits before the lock.
+   * An adapter whose storage has locks must first lock the heads, in the order of `LedgerStep.jobs`. A separate statement must
+   * then read the occurrences, so that this statement sees all commits that precede the lock.
    *
    * @throws StepTooLarge, with nothing written, when a divisible step is too large for one commit
    */
@@ -236,10 +236,10 @@ export interface AsyncLedger extends LedgerBase {
   quickSettle?(item: SettleItem, now: number): Promise<SettleAnswer | null>
 
   /**
-   * Optional fast paths that core tries for a whole call before it runs the steps. They carry out slots that start and ends
-   * that wake no occurrence, without a read, if the steps would certainly have the same outcome. Each item belongs to a
-   * different job. The answers have the order of the items. An answer is `null`, without a change, if only the step can
-   * decide about the item.
+   * Optional fast paths that core tries for a whole call before it runs the steps. They need no read. They start slots, and end
+   * occurrences whose end wakes no other occurrence, if the steps would certainly have the same outcome. Each item belongs to a
+   * different job. The answers have the order of the items. An answer is `null`, without a change, if only the step can decide
+   * about the item.
    */
   quickCreates?(
     items: readonly CreateItem[],
@@ -305,7 +305,7 @@ export interface LedgerStep {
   outlived(occurrences: ReadonlySet<OccurrenceId>): void
 }
 
-/** Thrown for a divisible step that is too large for one commit. */
+/** A ledger throws this error if a divisible step is too large for one commit. */
 export class StepTooLarge extends Error {
   override readonly name = 'StepTooLarge'
 

@@ -48,8 +48,8 @@ export function pageOfOccurrences(
 }
 
 /**
- * Returns the position by which a list sorts an occurrence: its end in a list of failures, `orderAt` in a list of waiting
- * occurrences, otherwise its scheduled time.
+ * Returns the position by which a list sorts an occurrence. In a list of failures: the instant at which the occurrence ended.
+ * In a list of waiting occurrences: `orderAt`. In other lists: its scheduled time.
  */
 function placeOf(record: OccurrenceRecord, query: OccurrenceQuery): Place {
   const { id, scheduledAt, finishedAt } = record

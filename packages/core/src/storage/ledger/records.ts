@@ -26,7 +26,7 @@ export class Records {
   readonly live: Map<OccurrenceId, OccurrenceRecord> = new Map()
   /** The failures by id, so that a query finds them without a scan of the history. */
   readonly failed: Map<OccurrenceId, OccurrenceRecord> = new Map()
-  /** The node records. Node records are lost when the process ends, and are never written to a file. */
+  /** The node records. These records exist only in memory: no adapter writes them to a file. */
   readonly nodes: NodeList = new NodeList()
 
   /** Makes a change. */

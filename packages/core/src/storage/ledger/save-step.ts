@@ -26,7 +26,7 @@ import {
 
 /** Gives {@link saveStep} the job of a change, and stores a new job. */
 export interface JobShelf {
-  /** The job, also a tombstone; `undefined` without one. */
+  /** The job, or its tombstone; `undefined`: the storage has neither. */
   readonly job: JobLedger | undefined
   create(job: JobRecord, version: JobVersionRecord): void
 }

@@ -116,9 +116,9 @@ function hasStartRate({ head }: JobLedger): boolean {
 }
 
 /**
- * Returns whether a step other than a claim may start an occurrence of the job: a new occurrence, or one that `takeNext` takes.
- * Always true without a start rate. Under a start rate, pending occurrences start first, so the result is false while one
- * waits.
+ * Returns whether a step other than a claim may start an occurrence of the job: a new occurrence, or the occurrence that `takeNext`
+ * takes. Always true without a start rate. Under a start rate, pending occurrences start first: false while an occurrence is
+ * pending, except a delayed one.
  */
 export function mayStart({ now }: StepContext, job: JobLedger): boolean {
   if (!hasStartRate(job)) return true
@@ -155,7 +155,7 @@ export function letGoHeld(context: StepContext, job: JobLedger): void {
 
 /**
  * Repairs a job with queued occurrences. If no occurrence is active, wakes the next queued occurrence. Cancels some superseded
- * slots, or some waiting occurrences of a deleted job. Returns whether more must be canceled.
+ * slots, or some waiting occurrences of a deleted job. Returns whether a later step must cancel further occurrences of the job.
  */
 export function tend(context: StepContext, job: JobLedger): boolean {
   if (job.head.deletedAt !== null) {

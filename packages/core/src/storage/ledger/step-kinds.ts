@@ -120,8 +120,9 @@ function isForeseen(items: readonly CreateItem[], stored: StoredJob): boolean {
     const created = items.reduce((sum, item) => sum + (item.kind === 'recovery' ? item.entries.length : 1), 0)
     return arePlacesFor(stored, created)
   }
-  // Here the job has queued occurrences. Under `queue` and `skip`, the answers then depend only on whether any occurrence is
-  // active. The counts may be too high, but a job with queued occurrences usually has an active occurrence.
+  // At this line the job has queued occurrences. Under `queue` and `skip`, the answers then depend only on whether any
+  // occurrence is active. The counts may be above 0 without an active occurrence. This is rare: a job with queued occurrences
+  // usually has an active one.
   const isBehind = (policy === 'queue' || policy === 'skip') && items.every(({ kind }) => kind !== 'recovery')
   return isBehind && startRate === undefined && counts.pending + counts.running > 0
 }

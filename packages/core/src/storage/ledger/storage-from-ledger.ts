@@ -17,6 +17,7 @@ export function storageFromLedger(ledger: Ledger): Storage {
 export function writesFromLedger(
   ledger: AsyncWriter,
 ): Pick<Storage, 'saveJobs' | 'createOccurrences' | 'settle' | 'cancel' | 'reap'> {
-  // `AsyncWrites` shares methods with synchronous ledgers, but each of its own methods returns a promise.
+  // The type of `AsyncWrites` allows methods that return a value at once, as a synchronous ledger does. But each method of
+  // `AsyncWrites` returns a promise, so the cast is safe.
   return new AsyncWrites(ledger) as Pick<Storage, keyof AsyncWrites & keyof Storage>
 }

@@ -61,7 +61,8 @@ export class Segment extends Component<SegmentProps, { readonly isDrawn: boolean
   }
 
   override render({ name, row, columns, newer, count, active, longestMs, zone }: SegmentProps) {
-    // Draws the segment with the focused cell immediately, even if this frame has created enough elements.
+    // Draws the segment with the focused cell immediately, even if this frame has already created its maximum number of
+    // elements.
     if (!this.state.isDrawn && active === -1) return null
     return columns.map((column, index) => {
       const place = newer + index

@@ -89,7 +89,7 @@ export class JobSteps extends Tables {
     return changesStartRate(before, after)
   }
 
-  /** Recomputes the start of pending occurrences that the previous start rate held back. */
+  /** For each pending occurrence that the previous start rate held back, computes again from which instant it may start. */
   letGoHeld(jobId: JobId) {
     for (const record of this.liveOf(jobId, 'pending')) {
       if (record.reason === startRateReason) this.put(this.inTime(letGo(record, this.now)))
@@ -100,7 +100,7 @@ export class JobSteps extends Tables {
     return this.jobs.get(jobId)?.overlap.startRate !== undefined
   }
 
-  /** Returns the earliest start of the next occurrence that the start rate allows. */
+  /** Returns the earliest instant at which the start rate allows a further start. */
   nextStartAt(jobId: JobId): number {
     return nextStartAt(this.jobs.get(jobId) as JobRecord)
   }
@@ -127,7 +127,7 @@ export class JobSteps extends Tables {
   }
 
   /**
-   * Returns the occurrence. If it is pending and its start rate does not allow a start yet, its start is set to the
+   * Returns the occurrence. If it is pending and the start rate does not allow a start yet, returns it as held back until the
    * next allowed instant.
    */
   inTime(record: OccurrenceRecord): OccurrenceRecord {
@@ -246,7 +246,7 @@ export class JobSteps extends Tables {
     return this.liveOf(jobId, 'queued')[0]
   }
 
-  /** A second occurrence that the last step has woken besides the first. */
+  /** The second occurrence that the last step has woken, if the step has woken two; otherwise `null`. */
   wokenToo: OccurrenceAddress | null = null
 
   /** Wakes the next queued occurrences while the job has free concurrency slots. */

@@ -177,7 +177,7 @@ export class OccurrenceSteps extends JobSteps {
     if (this.isUnaware(item)) return { outcome: 'off_schedule', watermark: head.watermark, nextAt: head.nextAt }
     this.passSuperseded(head)
     for (const entry of item.entries) {
-      // A future slot that was canceled before keeps its record.
+      // A future slot that was canceled before this recovery keeps its record.
       if (this.occurrences.has(entry.id)) continue
       const state = decideRecoveredRun(head.overlap, this.activeCount(head.id))
       this.put(this.inTime(recoveredOccurrence(item, entry, state, now)))
@@ -275,10 +275,11 @@ export class OccurrenceSteps extends JobSteps {
   /** Sweeps a job: wakes its next occurrence, or cancels occurrences that a delete or a `replace` has left. */
   tend(jobId: JobId, now: number) {
     if (!this.isDeleted(jobId)) {
-      // Cancels superseded occurrences only if the job has queued occurrences. Claims cancel superseded pending occurrences.
+      // Cancels superseded occurrences only if the job has queued occurrences. Superseded pending occurrences are canceled by
+      // claims.
       const hadSuperseded = (this.jobs.get(jobId) as JobRecord).cancelsBelow !== null
       if (this.nextQueued(jobId) !== undefined) this.cancelSuperseded(jobId)
-      // If an occurrence is active, its end wakes the next occurrence.
+      // If an occurrence is active, this step wakes no other occurrence, because the end of the active one does.
       if (hadSuperseded || this.activeCount(jobId) === 0) this.wakeFirst(jobId)
     } else if (this.activeCount(jobId) === 0) this.cancelLeft(jobId, now)
   }
@@ -294,8 +295,8 @@ export class OccurrenceSteps extends JobSteps {
   }
 
   /**
-   * Returns whether the occurrence must not start yet, because all concurrency slots of its job are taken. Only running
-   * occurrences take a concurrency slot; for a delayed occurrence, other pending occurrences count too.
+   * Returns whether the occurrence must not start yet, because all concurrency slots of its job are taken. Running occurrences
+   * take concurrency slots. If the occurrence is delayed, other pending occurrences of the job also take concurrency slots.
    */
   isBlocked(record: OccurrenceRecord) {
     const { jobId } = record

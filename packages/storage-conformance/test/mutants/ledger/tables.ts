@@ -76,8 +76,8 @@ export class Tables {
   }
 
   /**
-   * Updates the counts after a state change of an occurrence. `null` means that the occurrence did not or does not
-   * exist.
+   * Updates the counts after a state change of an occurrence. `before` is `null` for a new occurrence, and `after` is `null`
+   * for a removed one.
    */
   count(jobId: JobId, before: OccurrenceState | null, after: OccurrenceState | null): void {
     for (const id of [jobId, 'all'] as const) {

@@ -94,7 +94,7 @@ export class IsolatedAttempt implements ChildSeeker {
     if (this.isOver || !isFromProgram(message)) return
     try {
       if (message.kind === 'crashed') this.#crash = revivedError(message.error)
-      // Only messages of the current attempt count: a pooled child may still send messages of its previous attempt.
+      // Ignores messages of other attempts, because a pooled child may still send messages of its previous attempt.
       else if (message.run === this.#number) this.#heard(message)
     } catch (error) {
       // An invalid message shows that the child is faulty. The attempt fails, and the node continues.

@@ -190,8 +190,8 @@ export class Starter {
     const present = identity()
     if (this.#present !== null) {
       if (!this.#present.process.hasEnded && this.#present.identity === present) return this.#present.process
-      // After the node has dropped privileges, its new children must not have them. So the old starter process gets no more
-      // work.
+      // The node has given up privileges, which its new children must not have either. So the old starter process, which still
+      // has them, gets no more work.
       this.#present.process.letEnd()
       this.#present = null
     }
