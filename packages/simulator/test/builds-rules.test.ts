@@ -29,6 +29,16 @@ class Script {
       .add(life, { kind: 'node.up' })
   }
 
+  beat(life: string): this {
+    const counts = { counter: 2, callEndsAt: null, leaving: false, ended: false }
+    return this.add(life, { kind: 'heartbeat', incarnation: life, ...counts })
+  }
+
+  /** Records that the storage has lost all node records. */
+  lost(): this {
+    return this.add(null, { kind: 'storage.forgot-nodes' })
+  }
+
   saved(life: string, fingerprint: string, options: { updates?: string; setBackTo?: number } = {}): this {
     const { updates, setBackTo = null } = options
     const definition = updates === undefined ? {} : { updates }
@@ -77,17 +87,20 @@ it('the simulator reports no `flip back` if the newer node is a runDue call that
 })
 
 it('the simulator expects a node to know a newer node only if it has read the newer node’s record before the loss of that record', () => {
-  const beat = {
-    kind: 'heartbeat',
-    incarnation: 'old',
-    counter: 2,
-    callEndsAt: null,
-    leaving: false,
-    ended: false,
-  } as const
-  const lost = () => deployed().add('old', beat).add(null, { kind: 'storage.forgot-nodes' })
+  const lost = () => deployed().beat('old').lost()
   expect(lost().up('later', 0).saved('later', 'v1').end()).toEqual([])
   expect(lost().saved('old', 'v1').end()).toContain('flip back')
+})
+
+// Seed 1398 found this case: a frozen node lost its record, an older build's node started, and the storage lost the node
+// records once more. The heartbeat between the two losses had read no record of the frozen node.
+it('the simulator does not expect a node to know a newer node whose record was missing at each of the node’s heartbeats', () => {
+  const between = () => deployed().beat('old').lost().up('later', 0)
+  expect(between().lost().saved('later', 'v1').end()).toEqual([])
+  expect(between().beat('new').lost().saved('later', 'v1').end()).toEqual([])
+  expect(between().lost().saved('old', 'v1').end()).toContain('flip back')
+  expect(between().beat('new').beat('later').lost().saved('later', 'v1').end()).toContain('flip back')
+  expect(between().beat('new').saved('later', 'v1').end()).toContain('flip back')
 })
 
 it('the simulator reports no `flip back` for an update by a user and for a realign', () => {

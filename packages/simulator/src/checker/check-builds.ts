@@ -15,13 +15,11 @@ interface Life {
    * Nodes that start before the new record exists do not see this node.
    */
   isForgotten: boolean
-  /** Index in the history of this node incarnation's last heartbeat. */
-  beatAt: number
   /**
-   * Index in the history of the last heartbeat that this node incarnation sent before the storage lost the node records; -1 if
-   * the node incarnation had sent no heartbeat.
+   * The node incarnations that have read a record of this node incarnation since it was up. Each heartbeat reads all records
+   * that the storage has.
    */
-  beatBeforeLossAt: number
+  readonly readers: Set<Life>
   /** The time of a `runDue` call's last heartbeat, in milliseconds of the simulation; `null` for other nodes. */
   calledAt: number | null
   readonly deadAfterMs: number
@@ -68,16 +66,12 @@ export class BuildModel {
         upAt: index,
         incarnation: null,
         isForgotten: false,
-        beatAt: -1,
-        beatBeforeLossAt: -1,
+        readers: new Set(),
         calledAt: null,
         deadAfterMs,
       })
     } else if (event.kind === 'storage.forgot-nodes') {
-      for (const life of this.#lives.values()) {
-        life.isForgotten = true
-        life.beatBeforeLossAt = life.beatAt
-      }
+      for (const life of this.#lives.values()) life.isForgotten = true
     } else this.#followLife(event)
   }
 
@@ -87,7 +81,7 @@ export class BuildModel {
     if (event.kind === 'heartbeat') {
       life.incarnation = event.incarnation
       life.isForgotten = false
-      life.beatAt = this.#index
+      for (const other of this.#lives.values()) if (other.state === 'up' && !other.isForgotten) other.readers.add(life)
       if (event.callEndsAt !== null) life.calledAt = event.mono
       // This heartbeat with `leaving` is the last heartbeat of a `runDue` call before its end.
       if (event.leaving && life.state === 'up') life.state = 'stopping'
@@ -122,9 +116,9 @@ export class BuildModel {
    */
   #goneBack(id: JobId, job: JobBuilds, saver: Life | undefined, now: number): void {
     for (const [name, life] of this.#lives) {
-      const { state, upAt, incarnation, build, isForgotten } = life
+      const { state, upAt, incarnation, build, isForgotten, readers } = life
       // If a node read the record of another node before the storage lost this record, it still considers the other node alive.
-      const isUnknown = isForgotten && (saver === undefined || saver.beatBeforeLossAt < upAt)
+      const isUnknown = isForgotten && (saver === undefined || !readers.has(saver))
       const isSilentCall = life.calledAt !== null && now - life.calledAt > Math.min(life.deadAfterMs, callMarginMs)
       if (life === saver || state !== 'up' || isUnknown || isSilentCall) continue
       if (upAt > job.savedAt || this.#lost.has(incarnation)) continue
