@@ -1,5 +1,6 @@
 import { type JobId, systemClock } from '@jobistemer/core'
 import {
+  afterThisTurn,
   type DueJobs,
   type HistoryRemoval,
   type HistoryRemover,
@@ -244,6 +245,8 @@ class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
 
   readonly forget: HistoryRemover['forget'] = async (jobId, before) => {
     await this.#connection.write(() => forget(this.tables, jobId, before))
+    // A prune of all jobs runs this code once for each job. The pause lets the process run other code between two jobs.
+    await new Promise<void>((resolve) => afterThisTurn(resolve))
   }
 
   readonly heartbeat: Ledger['heartbeat'] = (request) => {

@@ -24,7 +24,7 @@ export * from './occurrence-record.ts'
 export * from './occurrence-transitions.ts'
 export * from './rules.ts'
 export { maskAddress, maskSecrets } from '../secrets.ts'
-export { random } from '../system-clock.ts'
+export { afterThisTurn, random } from '../system-clock.ts'
 export * from './storage.ts'
 export { maxLineage, priorityStepMs, wokenAtOnce } from './tuning.ts'
 export {

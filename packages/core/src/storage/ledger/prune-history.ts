@@ -1,6 +1,5 @@
 import { recordsPerCall } from '../../tuning.ts'
 import type { JobId } from '../../ids.ts'
-import { afterThisTurn } from '../../system-clock.ts'
 import type { JobRecord } from '../job-record.ts'
 import { finalStates, type OccurrenceRecord } from '../occurrence-record.ts'
 import { isPrunable, lastSlotOf } from '../rules.ts'
@@ -26,9 +25,6 @@ export async function pruneHistory(
       const answer = await pruneJob(ledger, history, { ...request, jobId: id, limit: limit - removed })
       removed += answer.removed
       if (answer.more) return { removed, more: true }
-      // Without this wait, a storage in the node's process could answer all reads within one turn of the event loop, and
-      // block all other code.
-      await new Promise<void>((resolve) => afterThisTurn(resolve))
     }
     cursor = page.cursor
   } while (cursor !== null)
