@@ -44,6 +44,8 @@ export async function measureHistory(
       ['none', formatRate(median(rates.empty)), '1.00'],
       [`${finished.toLocaleString('en-US')} finished`, formatRate(median(rates.full)), ratio.toFixed(2)],
     ],
-    notes: [`Medians of ${rounds} alternating rounds of ${seconds} × ${jobCount.toLocaleString('en-US')} occurrences.`],
+    notes: [
+      `Medians of ${rounds} rounds, each of ${seconds} × ${jobCount.toLocaleString('en-US')} occurrences with each history.`,
+    ],
   }
 }

@@ -72,7 +72,7 @@ describe('the start rate of a job', () => {
     expect(count).toBe(30)
   })
 
-  it('is a changed start rate if `limit` or `interval` differs, or if an update adds or removes it', () => {
+  it('differs between two definitions if `limit` or `interval` differs, or if only one definition has a start rate', () => {
     expect(changesStartRate(rated(2, 60), rated(2, 60))).toBe(false)
     expect(changesStartRate(plain, plain)).toBe(false)
     for (const other of [rated(3, 60), rated(2, 61), plain]) {

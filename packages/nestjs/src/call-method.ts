@@ -7,7 +7,7 @@ export interface ProviderWrapper {
   readonly metatype: unknown
   readonly instance: unknown
   readonly isAlias?: boolean
-  /** The Nest module to which the provider belongs. */
+  /** The Nest module to which this Nest provider belongs. */
   readonly host?: {
     readonly name: string
     getProviderByKey(token: unknown): { readonly instance: unknown }
@@ -34,8 +34,8 @@ async function callScoped(
   method: string | symbol,
   context: TaskContext,
 ): Promise<unknown> {
-  // Resolves the instance in the provider's own module, because another module may have another provider with the same
-  // token.
+  // Resolves the instance in the Nest module of this Nest provider, because another module may have another provider with the
+  // same token.
   const moduleRef = host?.getProviderByKey(ModuleRef).instance as ModuleRef
   const contextId = ContextIdFactory.create()
   moduleRef.registerRequestByContextId(context, contextId)

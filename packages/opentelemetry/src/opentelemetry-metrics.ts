@@ -17,11 +17,11 @@ import {
 import { metricNames, own, schemaUrl, scopeName } from './conventions.ts'
 import { readOptions } from './read-options.ts'
 
-/** The options of `openTelemetryMetrics`: the provider of the meter. */
+/** The options of `openTelemetryMetrics`: the meter provider of OpenTelemetry. */
 export interface OpenTelemetryMetricsOptions {
   /**
-   * The provider of the meter. Default: the global provider, which must be registered before `openTelemetryMetrics` is
-   * called.
+   * The meter provider of OpenTelemetry. Default: the global meter provider, which must be registered before
+   * `openTelemetryMetrics` is called.
    */
   readonly meterProvider?: MeterProvider
 }

@@ -6,9 +6,9 @@ import { readOptions } from './read-options.ts'
 import { SpanOfRequest } from './request-trace.ts'
 import { SpansOfRun } from './run-trace.ts'
 
-/** The options of `openTelemetryTracing`: the provider of the tracer. */
+/** The options of `openTelemetryTracing`: the tracer provider of OpenTelemetry. */
 export interface OpenTelemetryTracingOptions {
-  /** The provider of the tracer. Default: the global provider, which may also be registered later. */
+  /** The tracer provider of OpenTelemetry. Default: the global tracer provider, which may also be registered later. */
   readonly tracerProvider?: TracerProvider
 }
 

@@ -3,8 +3,8 @@ import { expect, it } from 'vitest'
 import { HistoryChecker } from '../src/checker/history-checker.ts'
 import { History } from '../src/history/history.ts'
 
-// Tests of the clock rule. Each test writes a history in which node `a.1` claims, scans or decides by a time ahead of the
-// true time.
+// Tests of the clock rule. Each test writes a history in which node `a.1` claims, scans, or decides about missed slots, by a
+// time ahead of the true time.
 
 const startMs = Date.UTC(2026, 0, 1)
 const id = jobId('job')

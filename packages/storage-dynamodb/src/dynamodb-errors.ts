@@ -23,7 +23,10 @@ function reasonsOf(error: unknown): readonly string[] {
 
 const contentions = ['ConditionalCheckFailed', 'TransactionConflict']
 
-/** Returns whether a condition failed or another transaction interfered. The step must then read and decide again. */
+/**
+ * Returns whether a condition failed or another transaction interfered. The step must then read the data again, and decide
+ * again what changes.
+ */
 export function isContention(error: unknown): boolean {
   const name = nameOf(error)
   if (name === 'ConditionalCheckFailedException' || name === 'TransactionConflictException') return true

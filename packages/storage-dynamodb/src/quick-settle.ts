@@ -17,7 +17,7 @@ export async function quickSettle(table: Table, item: SettleItem, now: number): 
   return accepted(outcome.before)
 }
 
-/** Returns the answer if the stored record rejects the write; `null` if core's rules must decide. */
+/** Returns the answer if the stored record rejects the write; `null` if core's rules must decide the answer. */
 function refused(found: Item | null, item: SettleItem): SettleAnswer | null {
   if (found === null) return null
   const { record } = readOccurrence(found)

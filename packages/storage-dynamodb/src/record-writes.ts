@@ -101,7 +101,7 @@ export interface Writes {
 
 /**
  * Builds the writes of these records, and of an address for each new record. Returns `null` if this call had to mark a record
- * before its first parts are written. The mark has changed the record, so the step must decide again.
+ * before its first parts are written. The mark has changed the record, so the step must decide again what changes.
  */
 export async function writesOf(table: Table, writes: readonly RecordWrite[]): Promise<Writes | null> {
   const levels = new Set(writes.flatMap(({ record }) => (record.state === 'pending' ? levelOf(record) : [])))

@@ -37,9 +37,9 @@ import { groupsOf, transactionLimit } from './requests.ts'
 import { contended, loadOccurrences, nameByKeys, type Table, untilDecided } from './table.ts'
 
 /**
- * Reads what a step needs, lets the step decide, and commits. If another node has written the data meanwhile, repeats the read,
- * the decision and the commit. Steps of this storage on one job run one after the other. If these steps ran concurrently, all
- * but one step would fail, and DynamoDB would charge for each step.
+ * Reads what a step needs, lets the step decide what changes, and commits these changes. If another node has written the data
+ * meanwhile, repeats the read, the decision and the commit. Steps of this storage on one job run one after the other. If these
+ * steps ran concurrently, all but one step would fail, and DynamoDB would charge for each step.
  */
 export async function runStep(table: Table, step: LedgerStep): Promise<void> {
   const id = step.jobs[0] as JobId

@@ -31,7 +31,7 @@ export const itemsPerStep = 20
 
 /**
  * Result of a step whose write failed, because another step wrote the same data after this step had read them. The step must
- * decide again.
+ * read the data again, and decide again what changes.
  */
 export const contended: unique symbol = Symbol('contended')
 

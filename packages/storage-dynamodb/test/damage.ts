@@ -3,7 +3,10 @@ import type { DamagedText } from '@jobistemer/storage-conformance'
 import { Keys } from '../src/keys.ts'
 import { names } from '../src/occurrence-item.ts'
 
-/** Overwrites a stored text directly in the table. Damage of the definition destroys the whole content of the version. */
+/**
+ * Overwrites a stored text directly in the table. A version has only one stored text, so damage of its definition makes the
+ * whole version unreadable.
+ */
 export async function damage(
   client: DynamoDBClient,
   place: { readonly tableName: string; readonly prefix: string },

@@ -118,7 +118,7 @@ describe('wake-ups of the memory storage', () => {
     expect(told).toEqual(['told'])
   })
 
-  it('reach a listener that may call the storage at once', async () => {
+  it('reach their listener after the write, so that a claim inside the listener takes the due occurrence', async () => {
     const { first, second } = pair()
     const job = await first.addJob('alpha')
     const claimed = new Promise<string[]>((resolve) => {

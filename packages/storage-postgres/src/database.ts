@@ -67,8 +67,9 @@ export class Database implements Session {
   }
 
   /**
-   * Checks whether the driver sends bytes unchanged, as `pg` does. Other drivers convert bytes to text, or fail. Some send
-   * data that the server cannot read, which breaks the connection. So a single client is not probed.
+   * Checks whether the driver sends bytes unchanged, as `pg` does. Other drivers convert bytes to text, or fail. Some send data
+   * that the server cannot read, which breaks the connection. A pool then opens another connection, but a storage with one
+   * client has no other connection. So the storage does not check a client that the user gave instead of a pool.
    */
   async probe(): Promise<void> {
     if (!this.#source.replacesConnections) return

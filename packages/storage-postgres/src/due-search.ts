@@ -6,8 +6,8 @@ import { printPlace, readPlace } from './places.ts'
 import { numberOf, numberOrNull, type Session, storeText, textArray } from './sql.ts'
 
 /**
- * Maximum number of claimable occurrences that a claim scans in the lane `delayed`, a group of pending occurrences (see
- * `lanes`). If a claim finds this number, it moves up to 10,000 claimable occurrences from `delayed` to the lane `ready`.
+ * Maximum number of claimable occurrences that a claim counts among the rows with the code `lanes.delayed`. If a claim finds
+ * this number, it changes the code of up to 10,000 claimable occurrences to `lanes.ready`.
  */
 const mostDelayed = 500
 
@@ -67,8 +67,8 @@ export class DueSearch {
   }
 
   /**
-   * Returns SQL for the earliest instant after `$1` at which a pending occurrence of the given lane (see `lanes`) becomes
-   * claimable.
+   * Returns SQL for the earliest instant after `$1` at which a pending occurrence becomes claimable. Reads only the rows of the
+   * group `lane`, one of the codes in `lanes`.
    */
   #nextOf(lane: number): string {
     return `SELECT l.claim_at FROM ${this.#schema}.live l JOIN ${this.#schema}.heads h ON h.id = l.job
@@ -77,8 +77,8 @@ export class DueSearch {
   }
 
   /**
-   * Changes the lane (see `lanes`) of delayed occurrences that have become claimable to `ready`. Leaves out rows that a step
-   * has locked, because that step writes these rows itself.
+   * Changes the code of delayed occurrences that have become claimable to `lanes.ready`. Leaves out rows that a step has
+   * locked, because that step writes these rows itself.
    */
   async #makeReady(now: number): Promise<void> {
     await this.#session.query(

@@ -18,8 +18,8 @@ import { numberOf, numberOrNull, readText, readTextOrNull, type Row, storeTextOr
 import type { WrittenColumn } from './step-functions.ts'
 
 /**
- * The lane of a live occurrence: its state, and for a pending one also what the occurrence waits for. These lanes are codes in
- * the column `state`, and not the lanes of a backfill.
+ * The groups of live occurrences, as codes in the column `state`. A code stands for the state of an occurrence, and for a
+ * pending one also for what the occurrence waits for. These groups are not the lanes of a backfill.
  */
 export const lanes = {
   /** Pending, and a claim may take the occurrence. */
@@ -141,8 +141,9 @@ export function writeOccurrence(
 }
 
 /**
- * Returns the lane (see `lanes`) of a pending occurrence. `ready`: claimable since its creation. `delayed`: claimable at a
- * later instant, by which this lane is sorted. `parked`: not claimable until the job's pause without an end is resumed.
+ * Returns the code of the group (see `lanes`) to which a pending occurrence belongs. `ready`: claimable since its creation.
+ * `delayed`: claimable at a later instant, by which these rows are sorted. `parked`: not claimable until the job's pause
+ * without an end is resumed.
  */
 function laneOf({ createdAt }: OccurrenceRecord, claimAt: number): number {
   if (!Number.isFinite(claimAt)) return lanes.parked

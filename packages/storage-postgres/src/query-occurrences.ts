@@ -178,9 +178,9 @@ async function listFailed(session: Session, schema: string, query: Query<'failed
 // ----------------------------------------------------------------------------------------------------------------- live
 
 /**
- * Lists live occurrences in the order of their jobs and starts. The lane (see `lanes`) of a waiting occurrence changes when the
- * occurrence becomes claimable. So the query merges all lanes of the state. Thus a later page omits no occurrence that is still
- * live.
+ * Lists live occurrences in the order of their jobs and starts. The code in the column `state` of a pending occurrence changes
+ * when the occurrence becomes claimable. So the query merges the rows of all codes of the state (see `stateCodes`). Thus a
+ * later page omits no occurrence that is still live.
  */
 async function listLive(session: Session, schema: string, query: Query<'live'>): Promise<Page<OccurrenceRecord>> {
   const { state, node, deadlineBefore, cursor, limit, runs } = query

@@ -50,7 +50,7 @@ async function importPg(): Promise<{ readonly Pool: new (options: object) => Own
 
 type Use<T> = (connection: PostgresConnection) => Promise<T>
 
-/** The origin of connections: a pool or a single client. */
+/** The origin of connections: a pool, or one client that the user gave instead of a pool. */
 export interface Source {
   /** Describes where the data are, for messages. Contains no secrets. */
   readonly place: string

@@ -174,7 +174,7 @@ it('a storage closes its own pool, but not a pool of the user', async () => {
     .toEqual([{ count: 0 }])
 })
 
-it('a storage with a single client runs one step after the other', async () => {
+it('a storage that has one client instead of a pool runs one step after the other', async () => {
   const client = new pg.Client({ connectionString: inject('postgres').url })
   await client.connect()
   const storage = open({ client, schema: newSchema() })

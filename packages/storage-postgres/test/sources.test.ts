@@ -24,7 +24,7 @@ it('a connection returns to its pool only if no statement can still run on it', 
   expect(released).toEqual([...failures.slice(0, -2), undefined, undefined])
 })
 
-it('a single client sends no statement of the next step before the last answer of the current transaction', async () => {
+it('a source with one client instead of a pool sends no statement of the next step before the last answer of the current transaction', async () => {
   const sent: string[] = []
   /** For each of these statements, the driver of this test reports that it has given up waiting for the answer. */
   const silent = ['UPDATE', 'ROLLBACK', 'ROLLBACK']

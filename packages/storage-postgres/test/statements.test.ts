@@ -78,7 +78,7 @@ it('statements on a pool of the user have no name, and send ids as bytes', async
   expect(sent.every(isBytes)).toBe(true)
 })
 
-it('statements on a single client send no ids as bytes', async () => {
+it('on a storage that has one client instead of a pool, statements send each id as a text', async () => {
   const client = new pg.Client(inject('postgres').url)
   await client.connect()
   const query = vi.spyOn(client, 'query')

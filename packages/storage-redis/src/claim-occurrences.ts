@@ -16,7 +16,7 @@ import { claimScript } from './scripts/claim.ts'
 
 const { readOccurrenceId } = codec1
 
-/** A position in the order in which claims take due occurrences. */
+/** The order and the key of an occurrence. Claims take due occurrences by `order`, and those of equal `order` by `key`. */
 interface Place {
   readonly order: number
   readonly key: string

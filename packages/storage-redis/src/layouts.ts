@@ -123,7 +123,10 @@ const fields = {
     // Size of the expected owner of the settled occurrence; 0 if the token alone decides whether the call is accepted.
     speakerSize: 'uint32',
   },
-  /** These fields precede the ids of the occurrences that a step names, and the position from which a search continues. */
+  /**
+   * These fields precede the ids of the occurrences that a step names, and the text with which the search for superseded
+   * occurrences continues.
+   */
   stepRead: {
     job: 'id',
     isWhole: 'byte',
@@ -167,7 +170,7 @@ const fields = {
   prune: { before: 'number', keep: 'number', limit: 'uint32' },
   paging: { limit: 'uint32', from: 'number', to: 'number', isDescending: 'byte', withRuns: 'byte' },
   listJobs: { limit: 'uint32', since: 'number', withDeleted: 'byte' },
-  /** The position up to which a call has read due jobs. */
+  /** The next instant and the id of the last due job that a call has read. */
   duePlace: { nextAt: 'number', job: 'id' },
   /** State and token of an occurrence, as in most answers. */
   state: { state: 'byte', token: 'uint32' },
@@ -180,7 +183,7 @@ const fields = {
    * reader does not know the job. The text of the cancel request follows.
    */
   notice: { scheduledAt: 'number', token: 'uint32', cancelSize: 'uint32' },
-  /** Position up to which a claim has passed over occurrences. Kind `future`: the claim has read all ready occurrences. */
+  /** The last occurrence that a claim has passed over. Kind `future`: the claim has read all ready occurrences. */
   place: { kind: 'byte', order: 'number', id: 'id', job: 'id' },
   claimed: {
     more: 'byte',

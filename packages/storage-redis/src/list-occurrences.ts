@@ -20,7 +20,7 @@ const { readOccurrenceId, stateCodes } = codec1
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 
-/** A position in a sorted set: the score, and the member in hexadecimal. */
+/** The last member of a sorted set that a page has read: its score, and the member in hexadecimal. */
 interface Cursor {
   readonly score: string
   readonly member: string
@@ -137,7 +137,7 @@ function compareCursors(left: Cursor, right: Cursor): number {
 
 type Paging = Pick<Query<'failed'>, 'limit' | 'runs'> & Partial<Pick<Query<'failed'>, 'from' | 'to' | 'order'>>
 
-/** Prints the limit, range and order of a listing, and the position after which the listing begins. */
+/** Prints the limit, range and order of a listing, and the member of the sorted set after which the listing begins. */
 function printPaging(
   { limit, from = always, to = never, order, runs }: Paging,
   place: Cursor | null,

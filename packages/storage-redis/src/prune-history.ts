@@ -27,7 +27,7 @@ export async function pruneHistory({ connection }: Ledger, request: PruneRequest
       removed += count
       if (more === 1) {
         if (removed >= limit) return { removed, more: true }
-        // The shard has more history to remove, so the next call continues at the same position.
+        // The shard has more history to remove, so the next call starts with the same `position` again.
         continue
       }
       if (next.length === 0) break

@@ -165,7 +165,7 @@ async function readPage(
   return { items, seenUpTo: position.length === 0 ? null : readJobId(position, 0) }
 }
 
-/** A position in the order of jobs by next instant. */
+/** The next instant and the id of a job, by which due jobs are sorted. */
 interface Place {
   readonly nextAt: number
   readonly id: JobId
@@ -237,15 +237,17 @@ function readCursor(cursor: string): Place {
 }
 
 /**
- * The items of a shard, in their order. `seenUpTo`: the position up to which the shard has searched, or `null` if it
- * has searched to its end.
+ * The items of a shard, in their order. `seenUpTo`: says up to which item the shard has searched; `null` if it has searched to
+ * its end.
  */
 interface ShardPage<Item, Place> {
   readonly items: readonly Item[]
   readonly seenUpTo: Place | null
 }
 
-/** Merges the pages of all shards into one page, and returns the position at which the next page begins. */
+/**
+ * Merges the pages of all shards into one page. `next` says after which item the next page begins; `null` if no items are left.
+ */
 export function mergePages<Item, Place>(
   pages: readonly ShardPage<Item, Place>[],
   limit: number,
@@ -253,8 +255,8 @@ export function mergePages<Item, Place>(
 ): { readonly items: readonly Item[]; readonly next: Place | null } {
   const { placeOf, compare } = order
   const found = pages.flatMap(({ items }) => items).sort((left, right) => compare(placeOf(left), placeOf(right)))
-  // `mergePages` leaves out items after the earliest position at which a shard stopped, because that shard may have further
-  // items that precede them.
+  // `mergePages` leaves out items after the least `seenUpTo` of all shards, because the shard that stopped there may have
+  // further items that precede them.
   const [seenUpTo = null] = pages.flatMap(({ seenUpTo: place }) => (place === null ? [] : [place])).sort(compare)
   const sure = seenUpTo === null ? found : found.filter((item) => compare(placeOf(item), seenUpTo) <= 0)
   const items = sure.slice(0, limit)

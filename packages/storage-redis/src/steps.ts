@@ -34,7 +34,7 @@ const noLimit = 0xffff_ffff
 interface Question {
   readonly step: LedgerStep
   readonly needs: LiveNeeds | null
-  /** Position from which the search for superseded occurrences continues; empty at first. */
+  /** A text with which the search for superseded occurrences continues; empty at the beginning of the search. */
   readonly place: Buffer
 }
 
@@ -52,7 +52,7 @@ interface Reading {
   readonly stored: StoredHead | null
   readonly named: readonly StoredEntry[]
   readonly live: readonly StoredEntry[]
-  /** Position from which the search for superseded occurrences continues; empty when the search has ended. */
+  /** A text with which the search for superseded occurrences continues; empty when the search has ended. */
   readonly place: Buffer
 }
 

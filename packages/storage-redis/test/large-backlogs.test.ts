@@ -101,7 +101,8 @@ describe('superseded slots in Redis behind many kept triggers', () => {
     expect(await callsOf('hget', () => storage.settle({ now, items: [finish] }))).toBeLessThan(bounded)
     expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: 20_500 - 1 + 3 + 50, running: 1 })
 
-    // The repeated update continues at the search position that the calls above have stored, and cancels slot 3.
+    // The calls above have stored how far their search for superseded slots came. The repeated update continues this search,
+    // and cancels slot 3.
     const second = await save(storage, change, 1)
     expect([second.canceled.map(({ id }) => id), second.more]).toEqual([[slot(3).id], true])
     const sweep = () => storage.claim({ ...claim, limit: 0, sweep: true })

@@ -23,7 +23,8 @@ function deafClient(client: Redis, sent: Sent[]): Redis {
   const send = scripts.evalshaBuffer.bind(client)
   scripts.evalshaBuffer = async (...values) => {
     const answer = send(...values)
-    // If the server does not know the script, the client of the storage sends the whole script. So this code ignores the error.
+    // The server rejects a script that it does not know yet, and the storage then sends the whole script. While the rejection
+    // waits for `hear`, this handler keeps Node.js from reporting it as unhandled.
     answer.catch(() => {})
     const failure = await new Promise<Error | undefined>((hear) => {
       sent.push({ call: values[1] === 2 ? 'claim' : 'other', hear })

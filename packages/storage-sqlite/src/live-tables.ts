@@ -122,7 +122,7 @@ export class LiveTables {
   }
 
   /**
-   * Changes the lane (see `lanes`) of delayed occurrences that have become claimable to `ready`, so that claims find these
+   * Changes the column `lane` of delayed occurrences that have become claimable to `lanes.ready`, so that claims find these
    * occurrences.
    */
   promote(now: number): void {
@@ -168,7 +168,8 @@ function prepareStatements(database: NamedTables) {
   const placeholders = Array(14).fill('?').join(', ')
   const waitingOf = (ofLanes: string) =>
     database.raw(`SELECT ${waiting} FROM {waiting} WHERE job = ? AND ${ofLanes} ORDER BY order_at, id LIMIT ?`)
-  // The statement reads the waiting occurrences of each lane (see `lanes`) separately, in order and only up to the limit.
+  // The statement reads the waiting occurrences of each value of the column `lane` separately, in order and only up to the
+  // limit.
   const superseded = (...ofLanes: readonly Lane[]) => {
     const slots = `kind IN (${kindCode('slot', false)}, ${kindCode('slot', true)})`
     const parts = ofLanes.map(

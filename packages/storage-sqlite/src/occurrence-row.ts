@@ -344,9 +344,9 @@ function prepareStatements(database: NamedTables) {
     queued: ofJob('waiting', `lane = ${lanes.queued}`, comparison, direction),
     waiting: ofJob('waiting', 'TRUE', comparison, direction),
   })
-  // The column `lane` of a waiting occurrence changes when the occurrence becomes claimable. The statement reads all
-  // given lanes in one common order. So an occurrence that changes its lane between two calls of `listOccurrences` is
-  // not missed.
+  // The column `lane` of a waiting occurrence changes when the occurrence becomes claimable. The statement reads the rows of
+  // all given values of this column in one common order. So an occurrence whose `lane` changes between two calls of
+  // `listOccurrences` is not missed.
   const waitingIn = (...of: readonly Lane[]) => {
     const order = 'ORDER BY claim_at, job, order_at, id LIMIT $limit'
     const parts = of.map(

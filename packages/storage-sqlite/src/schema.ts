@@ -31,9 +31,9 @@ export const blockShift = 14
 export const tailLimit = 2048
 
 /**
- * The lanes of waiting occurrences: values of the column `lane`, and not the lanes of a backfill. The lane of an occurrence
- * says whether, and from when, a claim may take it. The lane is a part of the primary key, so the rows of each lane are
- * adjacent.
+ * The groups of waiting occurrences, as values of the column `lane`. The group of an occurrence says whether, and from when, a
+ * claim may take it. The column is a part of the primary key, so the rows of each group are adjacent. These groups are not the
+ * lanes of a backfill.
  */
 export const lanes = {
   /** Pending, and a claim may take the occurrence. */

@@ -130,8 +130,8 @@ class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
   }
 
   /**
-   * Changes the lane (see `lanes`) of due occurrences to `ready` in several transactions, so that other steps run between them.
-   * A claim must wait until all due occurrences are in the lane `ready`, because the claim needs the order of all due
+   * Changes the column `lane` of due occurrences to `lanes.ready` in several transactions, so that other steps run between
+   * them. A claim must wait until all due occurrences have this value, because the claim needs the order of all due
    * occurrences.
    */
   async #promoteMost(now: number): Promise<void> {

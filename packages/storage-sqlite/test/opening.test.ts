@@ -55,35 +55,35 @@ function makeDatabase(file: string, ...statements: readonly string[]): void {
 }
 
 describe('a file that is not a Jobistemer database', () => {
-  it('is refused if it is not an SQLite database', () => {
+  it('is refused, for example if it is a text file', () => {
     writeFileSync(scratch.file, 'Dear diary,\n'.repeat(100))
     expectUntouched('STORAGE_FOREIGN')
   })
 
-  it('is refused if it is shorter than any SQLite database', () => {
+  it('is refused, for example if it is shorter than any SQLite database', () => {
     writeFileSync(scratch.file, 'x')
     expectUntouched('STORAGE_FOREIGN')
   })
 
-  it('is refused if it begins like an SQLite database and ends too early', () => {
+  it('is refused even if it begins like an SQLite database and ends too early', () => {
     writeFileSync(scratch.file, 'SQLite format 3\0')
     expectUntouched('STORAGE_FOREIGN')
     writeFileSync(scratch.file, `SQLite format 3\0${'\0'.repeat(600)}`)
     expectUntouched('STORAGE_FOREIGN')
   })
 
-  it('is refused if it contains tables of another application', () => {
+  it('is refused, for example if it contains tables of another application', () => {
     makeDatabase(scratch.file, 'CREATE TABLE customers (name TEXT)', "INSERT INTO customers VALUES ('Ada')")
     expectUntouched('STORAGE_FOREIGN')
   })
 
-  it('is refused in write-ahead mode, and no side files are created', () => {
+  it('is refused even in write-ahead mode, and no side files are created', () => {
     makeDatabase(scratch.file, 'PRAGMA journal_mode = WAL', 'CREATE TABLE customers (name TEXT)')
     expectUntouched('STORAGE_FOREIGN')
     expect(readdirSync(scratch.directory)).toEqual(['jobs.db'])
   })
 
-  it('is refused if its tables are still only in the write-ahead log', () => {
+  it('is refused even if its tables are still only in the write-ahead log', () => {
     const crashed = join(scratch.directory, 'crashed')
     mkdirSync(crashed)
     const database = new Database(join(crashed, 'jobs.db'))
@@ -97,7 +97,7 @@ describe('a file that is not a Jobistemer database', () => {
     expect(readFileSync(`${scratch.file}-wal`)).toEqual(logBefore)
   })
 
-  it('is refused if its writer died in the middle of a transaction', () => {
+  it('is refused even if its writer died in the middle of a transaction', () => {
     const crashed = join(scratch.directory, 'crashed')
     mkdirSync(crashed)
     const database = new Database(join(crashed, 'jobs.db'))
@@ -131,12 +131,12 @@ describe('an SQLite file of a newer schema', () => {
 })
 
 describe('a path that an SQLite storage cannot use', () => {
-  it('is refused if it is a directory', () => {
+  it('is refused, for example if it is the path of a directory', () => {
     mkdirSync(scratch.file)
     expectUntouched('STORAGE_UNREADABLE')
   })
 
-  it('is refused if its directory does not exist, and the directory is not created', () => {
+  it('is refused, for example if its directory does not exist; the directory is not created', () => {
     const file = join(scratch.directory, 'missing', 'jobs.db')
     const error = refusal({ file })
     expect(error.code).toBe('STORAGE_UNREADABLE')

@@ -11,7 +11,7 @@ export interface ParsedInterval {
   readonly repetitions: number | null
   /** The instant from which periods are counted, in epoch milliseconds: the start, or for `R/duration/end` the end. */
   readonly anchorMs: number
-  /** The text of the anchor instant, unchanged, for descriptions. */
+  /** The text from which `anchorMs` was parsed, unchanged. Descriptions of the schedule contain this text. */
   readonly anchorText: string
   /** `true` for `R/duration/end`, which counts back from the end. */
   readonly isBackward: boolean

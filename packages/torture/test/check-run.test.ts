@@ -194,7 +194,7 @@ describe('the torture test’s check of starts', () => {
     expect(rulesOf(story)).toContain('start-unknown')
   })
 
-  it('reports a trigger that starts without a request', () => {
+  it('reports the start of a run of the kind `trigger` that no process has requested', () => {
     const story = new Story()
     const occurrence = story.slot(1234)
     const details = { requestKey: 'mine' }

@@ -59,7 +59,10 @@ async function storedOnceBack(open: () => Promise<Storage>): Promise<number> {
   }
 }
 
-/** The choices of servers to kill, by storage. `npm test` tests the storages that its torture runs use. */
+/**
+ * For each storage, the arguments of `kill`: each number from 0 to 1 chooses one server process of the storage. `npm test`
+ * kills only servers of Redis and PostgreSQL, because its torture runs use only these servers.
+ */
 const killed: readonly [string, number[]][] = [
   ['redis', [0]],
   ['postgres', [0]],

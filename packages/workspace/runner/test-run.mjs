@@ -9,8 +9,9 @@ import { needsServers, testServers } from './test-servers.mjs'
 /** @import { Step } from './outcome.mjs' */
 
 /**
- * Installs, builds, finds or installs servers, and runs every check and the tests of every package and example. With
- * names, runs only the tests of the packages whose name contains one of them.
+ * Installs the dependencies, builds the packages, and finds or installs the servers that the tests need. Then runs every check
+ * and the tests of every package and example. If `names` is not empty, runs no checks, and tests only the packages whose name
+ * contains one of the names.
  * @param {readonly string[]} names
  * @param {readonly Step[]} [more] steps that run at the end
  * @returns {Promise<number>} the exit code

@@ -24,7 +24,7 @@ import type {
 
 /**
  * Merges levels of settings into the effective settings of a job: defaults → scheduler → job → trigger. If several levels set
- * the same setting, the last of these levels decides.
+ * the same setting, the value of the last of these levels applies.
  */
 export function resolveJobSettings(...levels: readonly JobOverrides[]): JobSettings {
   if (levels.every(isEmpty)) return defaultSettings

@@ -528,7 +528,8 @@ export class Engine implements CallingNode {
   async #endStart(): Promise<void> {
     const settled = this.#startSettled
     if (settled === null) return
-    // Before its first heartbeat is stored, the node has no runs, so it abandons its storage calls.
+    // A node whose first heartbeat is not stored yet has no runs. So the shutdown ends the retries of its storage calls: a call
+    // that waits for its next try rejects at once.
     if (!this.#heartbeats.isKnown) this.storage.stop()
     if (!(await this.#passed(this.agenda.endsWithin(settled, this.#farewellMs)))) this.#giveUpStart()
     await settled

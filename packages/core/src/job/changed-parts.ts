@@ -12,13 +12,13 @@ export interface ChangedPart {
   /** The name of the task, if a task differs. */
   readonly task?: string
   /**
-   * The value in the earlier definition; `null` if the earlier definition has no such part. If both definitions have the task,
-   * `before` holds only the members that differ.
+   * The value of this part in the earlier definition; `null` if the earlier definition does not have this part. If this part is
+   * a task that both definitions have, `before` holds only the members of the task that differ.
    */
   readonly before: JsonValue
   /**
-   * The value in the later definition; `null` if the later definition has no such part. If both definitions have the task,
-   * `after` holds only the members that differ.
+   * The value of this part in the later definition; `null` if the later definition does not have this part. If this part is a
+   * task that both definitions have, `after` holds only the members of the task that differ.
    */
   readonly after: JsonValue
 }

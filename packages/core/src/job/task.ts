@@ -136,10 +136,10 @@ export interface TaskContext<Data = unknown, Input = JsonValue | undefined> exte
    * under this owner's fencing token. Call `complete` last, then commit, then return. `result` is the result of the task; the
    * engine ignores the return value of the handler.
    *
-   * After the handler has ended, the stored record decides. If the record holds the completion, the task has completed, even if
-   * the handler threw. Otherwise the attempt has failed (`TRANSACTION_NOT_COMMITTED`), and the retry policy applies. After a
-   * rollback the handler may call `complete` again in another transaction. A call that rejects makes its transaction impossible
-   * to commit, even if the handler ignores the error.
+   * After the handler has ended, the stored record shows whether the task has completed. If the record holds the completion,
+   * the task has completed, even if the handler threw. Otherwise the attempt has failed (`TRANSACTION_NOT_COMMITTED`), and the
+   * retry policy applies. After a rollback the handler may call `complete` again in another transaction. A call that rejects
+   * makes its transaction impossible to commit, even if the handler ignores the error.
    * @throws JobistemerError `INVALID_TRANSACTION`, `TRANSACTION_NOT_SUPPORTED`; `OCCURRENCE_LOST` when another node has the
    * occurrence; the reason of `signal` if it has fired (`ABORTED`, `TASK_TIMEOUT` …); `ALREADY_COMPLETED`; `ATTEMPT_OVER` after
    * the handler has ended; `RESULT_NOT_SERIALISABLE`, `RESULT_TOO_LARGE`; the errors of the storage

@@ -151,7 +151,10 @@ export interface OccurrenceDetails {
   readonly requestReason?: string
   /** The actor that the caller named for the trigger or replay. */
   readonly requestActor?: string
-  /** Which slots the occurrence covers. Only for a `missed` record, a compressed run, and a replay of a compressed run. */
+  /**
+   * The slots that the occurrence covers. Only for a `missed` record, a run of the recovery strategy `compressed`, and a replay
+   * of that run.
+   */
   readonly span?: SlotSpan
   /** The backfill to which the run belongs. */
   readonly backfill?: BackfillRecord

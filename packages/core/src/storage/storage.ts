@@ -483,7 +483,7 @@ export interface SettleItem extends OccurrenceAddress {
   readonly token: number
   /**
    * The owner that sends the item. If the record belongs to another incarnation, the item is `lost`: a storage that has lost
-   * acknowledged writes gives the same token a second time. Without an owner, the token alone decides.
+   * acknowledged writes gives the same token a second time. Without an owner, the storage compares only the token.
    */
   readonly owner?: Owner | null
   /**

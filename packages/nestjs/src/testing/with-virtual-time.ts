@@ -5,7 +5,7 @@ import { optionsToken } from '../tokens.ts'
 
 /** The members of `TestingModuleBuilder` of `@nestjs/testing` that this package uses. */
 export interface OverridableBuilder<Builder> {
-  /** Selects, by its token, the provider to replace. */
+  /** Selects, by its token, the Nest provider to replace. */
   overrideProvider(token: unknown): { useValue(value: unknown): Builder }
 }
 

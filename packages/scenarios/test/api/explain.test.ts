@@ -96,7 +96,7 @@ describe.each(everywhere)('on the storage $name, `explain`', (place) => {
     ])
   })
 
-  it('returns the verdict `covered` for a slot of a compressed run, even if 30 records lie between both or the run was canceled', async () => {
+  it('returns the verdict `covered` for a missed slot that a recovery run covers, even if 30 records are between both, or the run was canceled', async () => {
     const world = createWorld(place)
     const job = ticking({ until: 600, recoveryStrategy: 'compressed', overlapPolicy: 'queue' })
     const first = await world.start({ jobs: [job] })
@@ -149,7 +149,7 @@ describe.each(everywhere)('on the storage $name, `explain`', (place) => {
     ])
   })
 
-  it('returns the verdict `covered` for the slots of a compressed run even if a trigger was stored before the run', async () => {
+  it('returns the verdict `covered` for each slot that a recovery run covers, even if a trigger was stored before the run', async () => {
     const world = createWorld(place)
     const settings = {
       recoveryStrategy: 'compressed',

@@ -71,7 +71,7 @@ describe('the definition of an isolated task', () => {
     expect((await client.job('job')).tasks).toMatchObject([{ name: 'work' }])
   })
 
-  it('stays isolated after a client without the module has updated another member of the job', async () => {
+  it('stays isolated after a client has updated the description of the job, or the data of the task, without a `module`', async () => {
     const storage = memoryStorage()
     const job = defineJob({
       name: 'job',
@@ -98,7 +98,7 @@ describe('the definition of an isolated task', () => {
     expect(await isolationsOf(client)).toEqual([null, 'thread'])
   })
 
-  it('stays isolated after a node that runs the task in its own process has updated another member of the job', async () => {
+  it('stays isolated after a node that runs the task in its own process has updated the description of the job', async () => {
     const storage = memoryStorage()
     const client = createClient({ storage, logger: silentLogger })
     onTestFinished(() => client.close())

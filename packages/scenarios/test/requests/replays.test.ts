@@ -108,7 +108,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(seen).toMatchObject([{ scheduledAt: at(10), requestedAt: at(200) }])
   })
 
-  it('a replay of a compressed run for five missed slots covers the same five slots', async () => {
+  it('a replay of a recovery run that covers five missed slots covers the same five slots', async () => {
     const world = createWorld(place)
     const { job, seen, repair } = failing(world, { until: 50, recoveryStrategy: 'compressed' })
     const first = await world.start({ jobs: [job] })

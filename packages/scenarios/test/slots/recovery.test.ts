@@ -192,7 +192,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       [120, [180, 300]],
       [180, [120, 300]],
       [300, [120, 240]],
-    ])('is not part of a compressed run, if the canceled slot is at second %d', async (excluded, [from, to]) => {
+    ])('is not covered by the recovery run, if the canceled slot is at second %d', async (excluded, [from, to]) => {
       const { scheduler, runs, explained } = await outageOver(createWorld(place), excluded, 'compressed')
       expect(runs.map(({ slot, span }) => [slot, span])).toEqual([
         [60, null],
@@ -245,7 +245,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       },
     )
 
-    it('are not part of a compressed run, even if they are canceled while a node decides about the run', async () => {
+    it('are not covered by the recovery run, even if they are canceled while a node decides about the run', async () => {
       const world = createWorld(place)
       const { job, runs } = recording(world, { recoveryStrategy: 'compressed' })
       await world.shutdown(await world.start({ jobs: [job] }))
@@ -278,7 +278,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(runs).toMatchObject([{ slot: 180, recovered: true, span: [60, 180, 3] }, { slot: 300 }])
     })
 
-    it('are not part of a compressed run, even if the run has more slots than the node reads one by one by id', async () => {
+    it('are not covered by the recovery run, even if it covers more slots than the node reads one by one by id', async () => {
       const world = createWorld(place)
       const { job, runs } = recording(world, { recoveryStrategy: 'compressed', every: 1, until: 300 })
       const first = await world.start({ jobs: [job] })

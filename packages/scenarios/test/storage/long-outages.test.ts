@@ -168,7 +168,8 @@ describe("while a job with many missed slots waits until the node has stored oth
     const toRun = jobs.map(({ name }) =>
       decided.reduce((sum, event) => (event.jobName === name ? sum + event.toRun : sum), 0),
     )
-    // When the next node decides, each job has 1,363 missed slots: four more than at the start of the first node.
+    // When the second node decides which missed slots still run, each job has 1,363 missed slots. When the first node started,
+    // each job had four fewer.
     expect(toRun).toEqual([1363, 1363, 1363, 1363])
   })
 })

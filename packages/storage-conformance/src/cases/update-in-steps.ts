@@ -29,7 +29,10 @@ async function crowdedJob(
   return { job: await node.head(job.id), held, slots }
 }
 
-/** Returns a `replace` of the job's current head, for repeated calls of {@link TestNode.saveSome}. */
+/**
+ * Returns a change that replaces the definition of a job, if the job still has the version and the watermark of `job`. {@link
+ * TestNode.saveSome} cancels only some waiting occurrences, so a test passes the same change to several calls.
+ */
 function update(job: JobRecord, options: JobOptions = {}, waiting: 'keep' | 'cancel' = 'cancel'): Replace {
   const { id, name, version, watermark, nextAt, overlap } = job
   const content = jobContent({ name, policy: overlap.policy, nextAt, fingerprint: `print-${version + 1}`, ...options })

@@ -371,8 +371,8 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         for (let round = 1; round <= rounds(6, effort); round++) {
           for (const change of ['pause', 'delete'] as const) {
             const job = await first.createJob({ name: `${change}-${round}`, policy: 'allow' })
-            // First, every connection reads the job while it is alive. A connection that later decides by a cached head then
-            // fails the test.
+            // First, every connection reads the job while it is alive. A connection that later decides by a cached head what it
+            // creates then fails the test.
             await atOnce(nodes, (node, index) => node.create(requestItem(job, `early-${index}`, slotAt(1))))
             let stopped = false
             await atOnce(nodes, async (node, index) => {

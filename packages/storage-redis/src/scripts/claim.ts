@@ -40,7 +40,7 @@ const pageSize = 100
 
 const notice = writeFields(layouts.notice, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
 
-/** Returns Lua that builds the position of an occurrence that the claim has passed over. */
+/** Returns Lua that describes the last occurrence that the claim has passed over, so that the next call continues after it. */
 const placeOf = (kind: 'ready' | 'future') =>
   writeFields(layouts.place, { kind: `${placeKinds[kind]}`, order: 'order', id: 'sub(member, 1, 16)', job: 'job' })
 
@@ -71,8 +71,8 @@ const conditions = fieldsBetween(headLayout, ['running', 'maxConcurrency'], {
  * - `swept`: in a claim with `sweep`, the call has checked about 200 jobs, and has repaired jobs where necessary. It has
  *   claimed nothing. The answer has the cursor for the remaining jobs.
  * - `again`: the call has only moved waiting occurrences between the sets of the shard. It has claimed nothing.
- * - `done`: the answer has the claimed occurrences or, in the mode `peek`, the candidates. If the call has passed over
- *   many occurrences, the answer also has the position from which the next call must continue.
+ * - `done`: the answer has the claimed occurrences or, in the mode `peek`, the candidates. If the call has passed over many
+ *   occurrences, the answer also says after which of them the next call must continue.
  * - `repeated`: an earlier delivery of the same command may have claimed occurrences. This call has claimed nothing.
  *
  * Occurrences without a handler on this node would slow down each claim of this node. So the script moves these
@@ -302,8 +302,8 @@ local function answer()
   return { 'done', ${writeFields(layouts.claimed, { more: 'more and 1 or 0', stopped: 'stopped and 1 or 0', wakes: 'wakes and 1 or 0', nextDueAt: 'nextDueAt' })}, readNotices(), table.concat(seen), table.concat(taken), place }
 end
 
--- Whether this call compares occurrences by their order: in a peek, with a last position, with handler keys to leave
--- out, or with several sets.
+-- Whether this call compares occurrences by their order: in a peek, if the caller gives a last occurrence (lastAt), with
+-- handler keys to leave out, or with several sets.
 local needsOrder = isPeek == 1 or lastAt ~= never or hasExceptions or #sources > 1
 local stride = needsOrder and 2 or 1
 
@@ -542,7 +542,8 @@ local function takeFrom(page, sourceAt)
         local startsAt = not isBlocked and h.startLimit > 0 and nextStartAt(h, seenOf) or always
         local isHeld = startsAt > now
         if h.startLimit > 0 and h.queued > 0 then wakes = true end
-        -- Occurrences up to the last position that the caller gives do not count towards the limit if they are blocked.
+        -- If the caller gives a last occurrence (lastAt, lastId), blocked occurrences up to this occurrence do not count
+        -- towards the limit.
         local isLast = order > lastAt or (order == lastAt and isBefore(lastId, id))
           or (count == limit and not ((isBlocked or isHeld) and lastAt ~= never))
         if isPeek == 1 then

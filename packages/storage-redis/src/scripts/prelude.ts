@@ -86,8 +86,8 @@ local runningKey, cancelsKey = shard .. 'running', shard .. 'cancels'
 local nextKey, movedKey = shard .. 'next', shard .. 'moved'
 local history, liveOf, queueOf = shard .. 'h:', shard .. 'l:', shard .. 'q:'
 local failedKey, failedOf, keysOf = shard .. 'failed', shard .. 'f:', shard .. 'k:'
--- The key that stores unfinished moves of waiting occurrences, and the key that stores the positions of unfinished
--- searches for superseded ones.
+-- The key that stores unfinished moves of waiting occurrences. The key that stores, for each job, up to which occurrence an
+-- unfinished search for superseded occurrences has come.
 local movesKey, searchesKey = shard .. 'moves', shard .. 'searches'
 
 local never, always = ${never}, ${always}
@@ -478,9 +478,9 @@ local function rankBehind(key, score, id)
   return tonumber(present) < score and rank + 1 or rank
 end
 
--- Calls a step with each active occurrence of the job in order; if \`lastPart\` is 2, then also with each queued
--- occurrence. Stops when the step returns true. Reads about \`most\` occurrences after the position \`place\`: its part
--- (1: active, 2: queued), a score and an id. Returns nil if no occurrence is left, otherwise the position of the last
+-- Calls a step with each active occurrence of the job in order; if \`lastPart\` is 2, then also with each queued occurrence.
+-- Stops when the step returns true. Reads about \`most\` occurrences after the occurrence \`place\`, given by its part (1:
+-- active, 2: queued), its score and its id. Returns nil if no occurrence is left, otherwise the part, score and id of the last
 -- occurrence that was read.
 local function forEachLive(h, job, most, lastPart, place, step)
   local part, score, id = 1, nil, nil
@@ -530,9 +530,9 @@ local function wakeAll(now, h, job)
   if h.queued > 0 and wakeMany(now, h, job) then call('HSET', movesKey, 'w' .. job, '') end
 end
 
--- Moves the job's pending occurrences that follow a position to the index (ready or future) that fits their due times and the
--- job's pause. With \`letsGo\`, also frees occurrences that an earlier start rate held back. Returns the position to continue
--- from; nil at the end.
+-- Moves the job's pending occurrences after the occurrence \`place\` to the index (ready or future) that fits their due times
+-- and the job's pause. With \`letsGo\`, also frees occurrences that an earlier start rate held back. Returns the last
+-- occurrence that it has read, after which the next call continues; nil if no occurrence is left.
 local function offerMany(now, h, job, letsGo, place)
   return forEachLive(h, job, ${movedAtOnce}, 1, place, function(id, r)
     if r.state ~= pending then return false end
@@ -547,8 +547,8 @@ local function offerMany(now, h, job, letsGo, place)
   end)
 end
 
--- Returns the stored text of the position from which the next claims continue to offer pending occurrences. With
--- \`letsGo\`, these claims also free occurrences that an earlier start rate holds back.
+-- Returns the text that tells the next claims after which occurrence they continue offerMany. With \`letsGo\`, these claims
+-- also free occurrences that an earlier start rate holds back.
 local function printOffer(letsGo, place)
   return write('<Bd', letsGo and 1 or 0, place.score or always) .. (place.id or '')
 end
@@ -621,9 +621,9 @@ local function cancelWaiting(now, h, job, reason, limit)
   return cancelEach(now, h, ids, records, reason)
 end
 
--- Parses the position from which the search for superseded occurrences continues. No superseded occurrence can appear
--- before this position: new records have a kept version, records that have run are kept, and superseded records only
--- end.
+-- Parses a text of printPlace: the occurrence up to which the search for superseded occurrences has come. Returns nil without
+-- such a text, or if the text belongs to another update. No superseded occurrence can appear before that occurrence. A new
+-- record has a version that the update keeps, the update keeps records that have run, and superseded records only end.
 local function parsePlace(h, text)
   if not text or text == '' then return nil end
   local cancelsBelow, part, score, at = read('<I4Bd', text)
@@ -650,16 +650,16 @@ local function firstQueued(h, job, count, cancelsBelow)
   return ids
 end
 
--- Finds up to \`count\` superseded occurrences of versions below \`cancelsBelow\`, pending ones first. Stores the position
--- before which no occurrence is superseded. Reads about \`most\` occurrences. Returns the position from which the search
--- continues; '' if it has ended.
+-- Finds up to \`count\` superseded occurrences of versions below \`cancelsBelow\`, pending ones first. Stores up to which
+-- occurrence none is superseded. Reads about \`most\` occurrences. Returns a text with which the next call continues the
+-- search; '' if the search has ended.
 local function findSuperseded(h, job, cancelsBelow, count, most, from, take)
-  -- Until the update is stored, new superseded occurrences may appear before the position, so this search does not
-  -- store the position.
+  -- If the update is not stored yet, steps may still create occurrences of the old version in the range that this search has
+  -- read. So the search then does not store how far it has come.
   local keepsPlace = h.cancelsBelow == cancelsBelow
   h.cancelsBelow = cancelsBelow
   local goesOn, found, kept = from ~= '', 0, nil
-  -- Whether the search has found no superseded occurrence before the position. A position from the caller begins with
+  -- Whether the search has found no superseded occurrence so far. The text with which a caller continues a search begins with
   -- this flag.
   local areKept = not goesOn or sub(from, 1, 1) == 'k'
   local place = parsePlace(h, goesOn and sub(from, 2) or keepsPlace and call('HGET', searchesKey, job))
@@ -702,8 +702,8 @@ end
 -- superseded occurrences.
 local canceledCount, searched = 0, {}
 
--- Cancels a few superseded occurrences of a job: some from the search position on, then those at the front of the queue. Then
--- the script can wake the remaining queued occurrences.
+-- Cancels a few superseded occurrences of a job: first some after the occurrence up to which the search has come, then those at
+-- the front of the queue. Then the script can wake the remaining queued occurrences.
 local function passSuperseded(now, h, job)
   if h.cancelsBelow == 0 then return end
   local most = math.min(${canceledInPassing}, ${canceledInPassingByScript} - canceledCount)

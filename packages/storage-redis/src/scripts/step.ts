@@ -9,7 +9,8 @@ const { kindCodes, recoveredBit } = codec1
 
 /**
  * For each step of core's ledger, reads the data that the step needs from its job: the head, the whole job if requested, the
- * named occurrences, and the first live occurrences. Writes only the position of the search for superseded occurrences.
+ * named occurrences, and the first live occurrences. Writes only up to which occurrence the search for superseded occurrences
+ * has come.
  *
  * The answer for each step is the array `StepParts`, in which an empty text stands for a missing value.
  */

@@ -145,7 +145,10 @@ export class Fleet {
     return lived
   }
 
-  /** Sets the clock of a process. If the clock cannot keep the new time, sets the clock back after `forMs`. */
+  /**
+   * Sets the clock of a process to another clock error. If engines do not take the time from the storage's clock, sets the
+   * clock back to its usual error after `forMs`.
+   */
   async jump(process: NodeProcess, forMs: number): Promise<void> {
     const { clocks } = this.#options
     const place = this.#places.find((candidate) => candidate.process === process)

@@ -251,7 +251,8 @@ export class ExecutionPool implements ExecutionOwner {
 
   /** Resolves when there are no executions and all hooks have ended. */
   async emptied(): Promise<void> {
-    // The last execution closes before its hook is called, so the loop checks again after each wait.
+    // The pool removes an execution before it calls the hook of that execution. So after each wait, the loop checks again
+    // whether a hook is still running.
     while (this.#executions.size > 0 || this.#hooks > 0) {
       await new Promise<void>((resolve) => {
         this.#whenEmpty.push(resolve)

@@ -121,8 +121,8 @@ export class Retainer {
   async #removeOf(visited: JobRecord, now: number): Promise<void> {
     let head: JobRecord | null = visited
     if (isOver(visited, now)) {
-      // Reads the job again: since the node read the page of jobs, a user may have rescheduled the job, so that its
-      // history is kept.
+      // Reads the job again, because a user may have rescheduled the job since the node read the page of jobs. For a
+      // rescheduled job, `prune` must keep the latest occurrences.
       head = (await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [visited.id] }))).jobs[0] ?? null
     }
     const retention = head === null ? null : retentionOf(head)

@@ -146,9 +146,8 @@ export class Recovery {
   #begin(): void {
     if (this.#isStopped) this.#waiting.length = 0
     const count = Math.min(this.#waiting.length, this.#engine.maxBatch - this.#atWork.size)
-    // At most `maxBatch` decisions, small and large together, are in progress. Decisions that begin together share one read,
-    // and mostly one write. So decisions begin only if the decisions of all waiting jobs, or of at least `#enough` jobs, can
-    // begin together.
+    // At most `maxBatch` decisions are in progress at the same time. Decisions that begin together share one read, and mostly
+    // one write. So this method begins no decision until all waiting jobs, or at least `#enough` of them, fit into this limit.
     if (count <= 0 || (count < this.#waiting.length && count < this.#enough)) return
     const group = this.#waiting.splice(0, count)
     for (const late of group) this.#atWork.add(late)

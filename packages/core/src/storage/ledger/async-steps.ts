@@ -19,8 +19,8 @@ import {
 } from './step-kinds.ts'
 
 /**
- * Runs steps on an asynchronous ledger: the ledger reads what a step needs, the step decides, and the ledger writes the
- * decision.
+ * Runs steps on an asynchronous ledger: the ledger reads what a step needs, the step decides what changes, and the ledger
+ * writes these changes.
  */
 export class AsyncSteps extends AsyncWrites implements LedgerSteps {
   readonly #ledger: AsyncLedger

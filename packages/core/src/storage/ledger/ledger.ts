@@ -42,7 +42,7 @@ export interface HistoryRemover {
  *
  * - `sync`: the data can be read and written within one synchronous transaction (memory, an embedded database).
  * - `async`: reads and writes are asynchronous (a server, a key-value store). Core states which records a step needs, decides
- *   with these records, and states the writes.
+ *   from these records what changes, and states the writes.
  */
 export type Ledger = SyncLedger | AsyncLedger
 
@@ -170,13 +170,13 @@ export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends Led
   /** Returns the job with this id, or its tombstone; `undefined`: the storage has neither. */
   job(id: JobId): JobLedger<Entry> | undefined
   /**
-   * An optional fast path that creates the occurrence of an item without a step. Returns `null`, without a change, if only
-   * the step can decide; core then runs the step.
+   * An optional fast path that creates the occurrence of an item without a step. Returns `null`, without a change, if only the
+   * step can decide the outcome; core then runs the step.
    */
   quickCreate?(item: CreateItem, owner: Owner): CreateAnswer | null
   /**
-   * An optional fast path that settles an occurrence without a step. The fast path ends an occurrence only if that end wakes
-   * no other occurrence. Returns `null`, without a change, if only the step can decide; core then runs the step.
+   * An optional fast path that settles an occurrence without a step. The fast path ends an occurrence only if that end wakes no
+   * other occurrence. Returns `null`, without a change, if only the step can decide the outcome; core then runs the step.
    */
   quickSettle?(item: SettleItem): SettleAnswer | null
   /** Stores a new job. */
@@ -218,8 +218,8 @@ export interface AsyncLedger extends LedgerBase {
   within?(transaction: unknown): AsyncLedgerWithin
 
   /**
-   * Runs one step: reads the named records, asks the step for its further needs, lets the step decide, and writes the result in
-   * one atomic commit. If another commit may have changed these records, `run` repeats the step.
+   * Runs one step: reads the named records, asks the step for its further needs, lets the step decide what changes, and writes
+   * these changes in one atomic commit. If another commit may have changed these records, `run` repeats the step.
    *
    * An adapter whose storage has locks must first lock the heads, in the order of `LedgerStep.jobs`. A separate statement must
    * then read the occurrences, so that this statement sees all commits that precede the lock.
@@ -231,7 +231,7 @@ export interface AsyncLedger extends LedgerBase {
   /**
    * An optional fast path that core tries before it runs the step of a `settle` item. The fast path settles one occurrence
    * without a read, if the step would certainly have the same outcome. Returns `null`, without a change, if only the step can
-   * decide.
+   * decide the outcome.
    */
   quickSettle?(item: SettleItem, now: number): Promise<SettleAnswer | null>
 
@@ -295,7 +295,8 @@ export interface LedgerStep {
   /** Returns the live occurrences that the step needs. If the ledger repeats the step, it calls `needs` again. */
   needs(found: StepHeads): readonly LiveNeed[]
   /**
-   * Decides, and returns the writes, without jobs that do not change. If the ledger repeats the step, it calls `decide` again.
+   * Decides what changes, and returns the writes, without jobs that do not change. If the ledger repeats the step, it calls
+   * `decide` again.
    */
   decide(found: StepState): readonly JobWrite[]
   /**
