@@ -87,9 +87,8 @@ function rowOf(name: string, costs: Costs): readonly string[] {
 const warmUpFactor = 10
 
 /**
- * Measures the levels of {@link engineSuite} alternately, so that a machine that becomes slower affects all levels
- * equally. A long warm-up round comes first, because real schedulers run for weeks, with compiled code and a stable
- * heap size.
+ * Measures each level of {@link engineSuite} once in every round, so that a machine that becomes slower affects all levels
+ * equally. A long warm-up round comes first, because real schedulers run for weeks, with compiled code and a stable heap size.
  */
 async function alternate(
   rounds: number,

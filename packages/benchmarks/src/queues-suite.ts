@@ -45,7 +45,7 @@ export const queuesSuite: Suite = {
       columns: ['', ...operations, 'removal'],
       rows,
       notes: [
-        `Medians of ${rounds} rounds of ${calls} calls each, both queues alternately; the ratio is paired by round.`,
+        `Medians of ${rounds} rounds. Each round measures ${calls} calls on each queue; the ratio is paired by round.`,
         'Each call has one item: a queued trigger; the end of the running occurrence, which wakes the next one; the',
         'claim of the woken one; `get` with the counts of all jobs and of this one; the gauges of a scheduler, as a scrape reads them.',
         'Removal: the longest step of removing the job, 250 waiting occurrences at a time.',

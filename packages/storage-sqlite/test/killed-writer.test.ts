@@ -53,8 +53,8 @@ it('no acknowledged write is lost if the writing process is killed at twenty ran
       const ids = jobs.map((job) => slotItem(job, index).id)
       const { occurrences } = await survivor.get({ occurrences: ids })
       const states = occurrences.map((record) => record?.state)
-      // If the child has reported only `created`, it may nevertheless have completed some of these occurrences just before the
-      // kill.
+      // If the child has reported only `created`, it may nevertheless have completed some of the created occurrences just
+      // before the kill.
       if (step === 'finished') expect(states).toEqual(Array(jobCount).fill('completed'))
       else expect(states.every((state) => state === 'running' || state === 'completed')).toBe(true)
     }

@@ -96,7 +96,7 @@ export const postgresSuite: Suite = {
       ],
       rows,
       notes: [
-        `Medians of ${rounds} rounds after a warm-up round; ratios are paired by round. All on one durable server, alternately.`,
+        `Medians of ${rounds} rounds after a warm-up round; ratios are paired by round. Each round runs all on one durable server.`,
         `whole engine: ${dueAtOnce} jobs (or the width) due at each instant of a clock that moves on when all is done. storage calls:`,
         'the same without an engine, two calls for the width, sent in overlapping parts of 500. Both create, start and end each occurrence.',
         'bare: the least SQL that writes the same rows, two statements for the width. pg-boss: fetch and complete of',

@@ -32,7 +32,7 @@ export const backlogSuite: Suite = {
       columns: ['', 'jobistemer', 'BullMQ', 'ratio', 'calls', 'node', 'server', "BullMQ's node", 'its server'],
       rows,
       notes: [
-        `Medians of ${rounds} rounds after a warm-up round; ratios are paired by round. Both on one server, alternately.`,
+        `Medians of ${rounds} rounds after a warm-up round; ratios are paired by round. Each round runs both on one server.`,
         'calls: calls of the storage for each occurrence. node, server: microseconds of processor time for each.',
         '100 handlers at a time; a queue of one job runs one after another, next to a BullMQ worker of concurrency 1.',
         `short and long: ${scale(10_000).toLocaleString('en-US')} and ${scale(100_000).toLocaleString('en-US')} wait, and the first ${scale(10_000).toLocaleString('en-US')} are measured.`,

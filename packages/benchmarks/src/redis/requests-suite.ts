@@ -60,7 +60,7 @@ export const requestsSuite: Suite = {
         latency('from call to handler, p99', 0.99),
       ],
       notes: [
-        `Medians of ${rounds} rounds after a warm-up round; ratios are paired by round. Both on one server, alternately.`,
+        `Medians of ${rounds} rounds after a warm-up round; ratios are paired by round. Each round runs both on one server.`,
         `${load.count.toLocaleString('en-US')} requests, ${width.toLocaleString('en-US')} of them under way at any time, one job of one task, ${concurrency} handlers at a time in the same process.`,
         'node, server: microseconds of processor time for each request.',
         'accepted: nothing runs, because the job is paused, and BullMQ has no worker. From call to handler: one at a time.',

@@ -47,7 +47,7 @@ export const redisSuite: Suite = {
       columns: ['', 'jobistemer', 'BullMQ', 'ratio'],
       rows,
       notes: [
-        `Medians of ${rounds} rounds after a warm-up round; ratios are paired by round. Both on one server, alternately.`,
+        `Medians of ${rounds} rounds after a warm-up round; ratios are paired by round. Each round runs both on one server.`,
         `jobistemer: ${dueAtOnce} jobs (or the concurrency) due at each instant of a clock that moves on when all is done;`,
         'includes creation and end of each occurrence. BullMQ: a filled queue; only processing counts.',
         'With the default `prefetch` the node creates up to 100 due slots ahead. It never runs more handlers than the concurrency.',

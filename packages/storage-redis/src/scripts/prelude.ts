@@ -86,7 +86,7 @@ local runningKey, cancelsKey = shard .. 'running', shard .. 'cancels'
 local nextKey, movedKey = shard .. 'next', shard .. 'moved'
 local history, liveOf, queueOf = shard .. 'h:', shard .. 'l:', shard .. 'q:'
 local failedKey, failedOf, keysOf = shard .. 'failed', shard .. 'f:', shard .. 'k:'
--- The key that stores unfinished moves of waiting occurrences. The key that stores, for each job, up to which occurrence an
+-- \`movesKey\` stores unfinished moves of waiting occurrences. \`searchesKey\` stores, for each job, up to which occurrence an
 -- unfinished search for superseded occurrences has come.
 local movesKey, searchesKey = shard .. 'moves', shard .. 'searches'
 

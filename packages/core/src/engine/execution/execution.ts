@@ -334,8 +334,9 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
    * Aborts the attempts. After all running handlers have ended, hands the occurrence back, or settles its end if all tasks have
    * ended by themselves.
    *
-   * The execution waits for its handlers without a limit. The shutdown of the node waits for the execution at most for the
-   * option `abortGracePeriod`. If the execution lasts longer, the node stops without it, and a peer later reaps the occurrence.
+   * The execution waits for its handlers without a limit. The shutdown of the node waits for the execution at most as long as
+   * the option `abortGracePeriod` says. If the execution lasts longer, the node stops without it, and a peer later reaps the
+   * occurrence.
    */
   shutDown(): void {
     this.#stop({ kind: 'release', reason: 'shutdown' }, 'shutdown')
