@@ -52,7 +52,7 @@ describe('storage calls that follow one another', () => {
   })
 })
 
-it('storage calls of users that wait for a turn of the event loop continue one by one, after the calls of the engine', async () => {
+it('when storage calls wait for a later turn of the event loop, those of the engine continue before those of users', async () => {
   const clock = workClock()
   const turns = new YieldBudget(clock)
   const order: string[] = []

@@ -43,7 +43,8 @@ async function runFaulty(fault: SqlFault, { run }: Pick<StorageCase, 'run'>): Pr
   try {
     await withWorld(() => sqlWorld(adapterWith(fault), { pool: own, url: server.url }), run)
   } finally {
-    // Does not wait: the fault may have ended the pool, or may never release its connections.
+    // Does not wait until the connection pool has ended. `end` rejects if the fault has already ended the pool, and stays
+    // pending if the fault never gives a connection back.
     void own.end().catch(() => undefined)
   }
 }

@@ -36,8 +36,9 @@ beforeEach(() => {
 })
 
 /**
- * Returns a client that rejects the next `times` transactions that check the head of a job. These are the transactions that
- * carry out a plan.
+ * Returns a DynamoDB client that rejects the next `times` transactions with a condition check, as after a conflict. In this
+ * file, each of these transactions makes some writes of a stored plan. A plan lists the writes of a step that needs several
+ * transactions.
  */
 function refusing(times: number): Pick<DynamoDBClient, 'send'> & { readonly refused: number } {
   let refused = 0

@@ -24,13 +24,13 @@ const ownSums = 1_000_000_000
 
 /** Codes of `p_ops`: the changes that a step makes to occurrences. */
 export const ops = {
-  /** A new, live occurrence. */
+  /** Code of the creation of a live occurrence. */
   create: 0,
-  /** A change of a live occurrence that stays live. */
+  /** Code of a change of a live occurrence that stays live. */
   change: 1,
-  /** The end of a live occurrence. */
+  /** Code of a change that gives a live occurrence a final state. */
   end: 2,
-  /** The creation of an occurrence that is already in a final state. */
+  /** Code of the creation of an occurrence that is already in a final state. */
   record: 3,
 } as const
 

@@ -17,7 +17,8 @@ export class Worlds {
   }
 
   /**
-   * Returns a test database in a schema. `processes` tells the child processes of a case how to connect to this schema.
+   * Returns a test database that consists of one PostgreSQL schema. `processes` gets the name of the schema, and returns how
+   * child processes of a test case connect to it.
    */
   open(
     connect: (schema: string) => ReturnType<StorageWorld['connect']>,

@@ -54,8 +54,8 @@ const argumentsOf: Readonly<Record<string, number>> = {
 }
 
 /**
- * The placeholder in a script for the list of its commands, and the function that prints that list. `PUBLISH` is
- * checked by its channel.
+ * In the source of a script, `place` is the placeholder for a list of the Redis commands that the script calls. `of` returns
+ * this list as Lua code, without `PUBLISH`: the Lua function `missingRight` checks the right to publish separately.
  */
 const neededRights = {
   place: '{ --[[ needed ]] }',

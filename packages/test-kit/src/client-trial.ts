@@ -10,7 +10,7 @@ export interface TrialPlace {
   readonly module: URL
   /** The argument of the module's `connect`, sent as JSON. */
   readonly argument: unknown
-  /** Opens a storage with the same data in this process. */
+  /** Opens a storage in this process, on the same data as the storage in the other process. */
   connect(): Storage
 }
 

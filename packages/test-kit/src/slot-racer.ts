@@ -24,8 +24,8 @@ for (let round = 1; round <= rounds; round++) {
   for (const [index, answer] of answers.entries()) {
     const isFine = answer.outcome === 'exists' || (answer.outcome === 'created' && answer.state === 'running')
     if (!isFine) {
-      const problem = `the storage must create and start the slot ${items[index]?.id}, or answer that it exists`
-      throw new Error(`round ${round}: ${problem}. It answered ${JSON.stringify(answer)}.`)
+      const answered = `for slot ${items[index]?.id} the storage answered ${JSON.stringify(answer)}`
+      throw new Error(`round ${round}: ${answered}, but it must create and start the slot, or answer that the slot exists`)
     }
   }
   started.push(...mine.map(({ id }) => id))

@@ -92,7 +92,7 @@ describe('a cron schedule', () => {
   })
 })
 
-describe('the window of a cron schedule', () => {
+describe('the window from `start` to `end` of a cron schedule', () => {
   const day = (options: CronOptions) =>
     [...cron('0 */6 * * *', options).between('2026-01-01', '2026-02-01')].map((instant) =>
       instant.toISOString().slice(5, 13),
@@ -113,7 +113,7 @@ describe('the window of a cron schedule', () => {
     expect(late.previous('2027-01-01T00:00:00Z')).toBeNull()
   })
 
-  it('is also the limit of `previous`', () => {
+  it('limits `previous` too, so that `previous` returns no instant outside the window', () => {
     const bounded = cron('0 * * * *', { start: '2026-01-10T06:00:00Z', end: '2026-01-10T08:30:00Z' })
     expect(bounded.previous('2030-01-01T00:00:00Z')?.toISOString()).toBe('2026-01-10T08:00:00.000Z')
     expect(bounded.previous('2026-01-10T06:00:00Z')).toBeNull()

@@ -64,7 +64,7 @@ describe('a source file in the project’s figures', () => {
     expect(readSources(folderOf({ 'one.ts': content.join('\n') }))[0]?.numericConstants).toEqual(names)
   })
 
-  it('has a list of each interface’s members, and finds words only in its code', () => {
+  it('has `membersOf`, which lists an interface’s members, and `knows`, which finds a word in code but not in comments', () => {
     const [source] = readSources(
       folderOf({
         'one.ts': 'interface Options {\n  /** A priority. */\n  readonly limit: number\n  stop(): void\n}\n',

@@ -17,7 +17,7 @@ function reportFile(content) {
 
 const fine = { exitCode: 0, ended: undefined }
 
-it('readTestReport reads the plain counts of any test runner', () => {
+it('readTestReport accepts a report with only the numbers of passed and failed tests, and then counts 0 skipped tests', () => {
   expect(readTestReport(reportFile({ passed: 3, failed: 1 }))).toEqual({ passed: 3, failed: 1, skipped: 0 })
 })
 

@@ -77,7 +77,7 @@ it('the execution timeout aborts a run also during the grace period of a shutdow
   expect(occurrence).toMatchObject({ state: 'failed', reason: 'execution_timeout', finishedAt: at(45) })
 })
 
-it('the next owner retries an attempt that timed out before a shutdown and ended in its grace period', async () => {
+it('the next owner retries a task whose attempt timed out before a shutdown and ended during the shutdown', async () => {
   const world = createWorld()
   const run = ({ attempt }: TaskContext) => world.clock.sleep({ seconds: attempt === 1 ? 8 : 1 })
   const retryPolicy = { maxRetries: 1, retryInterval: 1000 }

@@ -285,8 +285,8 @@ export class JobRegistry implements HeldJobs {
     const isOwnAgain = own !== undefined && fingerprintOfJob(own, this.#engine.defaults) === record.fingerprint
     if (isOwnAgain) this.#ownOfUpdated.delete(record.id)
     const job = isOwnAgain ? own : known
-    // An update by another node may still have to cancel waiting runs. After its own updates, this node cancels these runs
-    // itself.
+    // An update has still to cancel waiting runs of the job. If another node made the update, that node may die first. So this
+    // node remembers to cancel these runs later. If this node made the update, its call of `update` cancels them.
     if (record.cancelsBelow !== null && change !== 'updated') this.noteUnfinished()
     let series: SlotSeries
     try {

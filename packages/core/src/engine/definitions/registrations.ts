@@ -23,7 +23,7 @@ export type DefinitionChange = JobChange & { readonly content: JobContent }
 /** The storage to register definitions in, and the reason for the registration. */
 interface Registration {
   readonly storage: StorageCalls
-  /** Whether the definitions are those of the option `jobs`. Default false. */
+  /** Whether the node is starting and registers the definitions in its option `jobs`. Default false. */
   readonly isStart?: boolean
   /**
    * Whether a call such as `add` or `apply` requested the definitions. If so, these definitions come into force even if

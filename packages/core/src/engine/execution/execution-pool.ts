@@ -62,7 +62,7 @@ export class ExecutionPool implements ExecutionOwner {
   /** Creates the next run of a backfill when a run ends; `null`: this node continues no backfills. */
   relay: Relay | null = null
   #isDraining = false
-  /** Whether the node is partitioned. */
+  /** Whether this node is isolated: the storage has not accepted its heartbeats for 80 % of `deadAfter`. */
   #isIsolated = false
 
   constructor(engine: EngineContext, capacity: Capacity, children: Children) {
@@ -302,7 +302,10 @@ class DelayedReports implements Alarm {
   at: number = 0
   heapIndex: number = -1
   readonly #engine: EngineContext
-  /** The executions with a delayed report and the monotonic instant at which each was added, oldest first. */
+  /**
+   * Executions that have something to report to the storage, each with the monotonic instant at which it was added to this map.
+   * The first entry is the oldest entry.
+   */
   readonly #since = new RenewedMap<Execution, number>()
 
   constructor(engine: EngineContext) {
