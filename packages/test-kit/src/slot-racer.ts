@@ -25,7 +25,9 @@ for (let round = 1; round <= rounds; round++) {
     const isFine = answer.outcome === 'exists' || (answer.outcome === 'created' && answer.state === 'running')
     if (!isFine) {
       const answered = `for slot ${items[index]?.id} the storage answered ${JSON.stringify(answer)}`
-      throw new Error(`round ${round}: ${answered}, but it must create and start the slot, or answer that the slot exists`)
+      throw new Error(
+        `round ${round}: ${answered}, but it must create and start the slot, or answer that the slot exists`,
+      )
     }
   }
   started.push(...mine.map(({ id }) => id))
