@@ -26,7 +26,8 @@ it('a backfill of 1,000 slots completes each slot once, although its node is kil
     child.kill('SIGKILL')
     await child.ended
   }
-  await node({}, 400)
+  // The killed nodes may have run more than 300 slots each, so the test does not count the runs of the last node.
+  await node({}, 1)
   const storage = sqliteStorage({ file })
   const client = createClient({ storage })
   // A handler writes its line before its end is stored, so a run may still be live after the last line.
