@@ -6,8 +6,7 @@ const { scale, seeds } = kitEffort(0.25)
 
 export default mergeConfig(
   sharedSettings as ViteUserConfig,
-  // This example calls the conformance kit as a user would. So the settings of this test run reach the kit through the
-  // kit's environment variables.
+  // Passes the settings of this test run to the conformance kit by environment variables, as a user would.
   defineConfig({
     test: {
       env: {

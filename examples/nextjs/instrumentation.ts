@@ -1,4 +1,4 @@
-/** Next.js calls `register` once when a server starts, and neither during a build nor for a request. */
+/** Next.js calls `register` once, when a server starts. */
 export async function register(): Promise<void> {
   // `register` starts no scheduler in the edge runtime, which has no long-lived processes.
   if (process.env.NEXT_RUNTIME !== 'nodejs') return

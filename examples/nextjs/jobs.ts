@@ -40,8 +40,7 @@ export async function startJobs(): Promise<Scheduler> {
 }
 
 async function start(before: Promise<Running> | undefined): Promise<Running> {
-  // If the earlier scheduler failed to start, the caller of that start has received the error, and there is no
-  // scheduler to shut down.
+  // Ignores the error of a failed start, which the caller of that start has received.
   const earlier = await before?.catch(() => undefined)
   // Runs of the earlier scheduler are handed back and start again with the new code.
   await earlier?.end({ gracePeriod: 0 })

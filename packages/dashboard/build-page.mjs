@@ -34,8 +34,7 @@ writeFileSync(
   new URL('files.d.ts', folder),
   'export declare const pageFiles: readonly { readonly kind: string; readonly name: string; readonly packed: string }[]\n',
 )
-// Writes the licence of Preact into a file whose name does not resemble `LICENSE`. If another file had a name like a licence,
-// pnpm would leave out this package's own licence.
+// If Preact's licence had a file name like `LICENSE`, pnpm would leave out this package's own licence.
 const license = readFileSync(new URL('./node_modules/preact/LICENSE', import.meta.url), 'utf8')
 writeFileSync(new URL('third-party.txt', folder), `The page contains Preact, https://preactjs.com:\n\n${license}`)
 

@@ -8,8 +8,7 @@ import { readPlan } from './src/plan.mjs'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /**
- * Resolves imports of a package's sources to its built code, because only built code is mutated. Packages already import one
- * another's built code.
+ * Resolves imports of a package's sources to its built code, because only built code is mutated.
  * @param {string} specifier @param {string | undefined} importer
  */
 function builtModule(specifier, importer) {
@@ -22,7 +21,7 @@ function builtModule(specifier, importer) {
 
 const { include, limitMs, record } = readPlan()
 
-/** Runs test files in the order of the plan, fastest first. */
+/** Runs test files in the order of the list `include`, which has the fastest files first. */
 class AsPlanned extends BaseSequencer {
   /** @override @param {Parameters<BaseSequencer['sort']>[0]} files */
   async sort(files) {

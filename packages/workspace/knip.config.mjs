@@ -62,7 +62,7 @@ export default {
         },
       ]),
     ),
-    // Each source of these examples is a program that its tests start by a computed name.
+    // Tests start these examples by a computed name, so each source is an entry.
     'examples/tour': { entry: ['src/*.ts'] },
     'examples/web-servers': { entry: ['src/*-server.ts'] },
     // Next.js finds its files by their names.

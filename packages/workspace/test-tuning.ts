@@ -3,7 +3,7 @@ const unitMs = { hours: 3_600_000, minutes: 60_000, seconds: 1000 }
 /** A duration as milliseconds, or as an object of units. */
 type Length = number | { readonly [Unit in keyof typeof unitMs]?: number }
 
-/** Internal settings that a scheduler derives. Users cannot set them, because no option exists for them. */
+/** Internal settings of a scheduler, for which no option exists. */
 export interface Tuning {
   /** Interval between the heartbeats of a node. */
   readonly heartbeat?: Length

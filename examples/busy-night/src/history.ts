@@ -4,10 +4,7 @@ import { virtualClock } from '@jobistemer/core/testing'
 import { jobs } from './jobs.ts'
 
 const hours = 6
-/**
- * Length of the simulated outage before the demo's start, in minutes. No node runs during the outage, so all slots of
- * the outage are missed slots.
- */
+/** Length of the simulated outage before the demo, in minutes. No node runs during the outage. */
 const gapMinutes = 20
 
 /** Runs a node through the past hours on a virtual clock, which advances as soon as all work is done. */
@@ -27,7 +24,7 @@ export async function makeHistory(storage: Storage, now: number): Promise<void> 
   await scheduler.shutdown({ gracePeriod: 0 })
 }
 
-/** Calls the operations of a user through a client: pauses a job, starts a backfill, and triggers some runs. */
+/** Pauses a job, starts a backfill, and triggers some runs, as a user would. */
 export async function makeRequests(storage: Storage, now: number): Promise<void> {
   const client = createClient({ storage, logger: silentLogger })
   const actor = 'anna'

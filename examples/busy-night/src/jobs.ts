@@ -7,17 +7,14 @@ class DiskError extends Error {
   readonly code = 'ENOSPC'
 }
 
-/**
- * Returns the duration of the work for a slot, in ms. The duration depends only on the slot, so that each attempt takes
- * equally long.
- */
+/** Returns the duration of the work for a slot, in ms. All attempts for a slot take equally long. */
 function lengthOf({ scheduledAt }: TaskContext, mostMs: number): number {
   const minute = Math.floor(scheduledAt.getTime() / 60_000)
   return ((minute * 7919) % 1000) * (mostMs / 1000)
 }
 
 /**
- * Simulates the work of a slot: sleeps for the slot's duration in `steps` equal parts, and reports the progress after
+ * Simulates the work of a slot. Sleeps for the duration of this work in `steps` equal parts, and reports the progress after
  * each part.
  */
 async function work(context: TaskContext, mostMs: number, steps = 10): Promise<void> {
@@ -49,8 +46,7 @@ export function jobs(): readonly Job[] {
             await work(context, 1500, 4)
             const tens = Math.floor(scheduledAt.getTime() / 600_000) % 5
             logger.warn({ freeBytes: 1024 * tens }, 'the disk is nearly full')
-            // This task simulates a full disk: at every attempt for one slot in five, and only at the first attempt for
-            // another slot in five.
+            // For one slot in five, every attempt fails. For another slot in five, only the first attempt fails.
             if (tens === 0 || (tens === 2 && attempt === 1)) {
               throw new DiskError('the disk is full', { cause: new Error('write failed: no space left on device') })
             }

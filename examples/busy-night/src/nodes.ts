@@ -42,7 +42,7 @@ export class Nodes {
 
   #kill(): void {
     this.#processes.get('worker-b')?.kill('SIGKILL')
-    // The demo may stop before the node has started, so that the start fails. This call ignores the error of such a start.
+    // If the demo stops before the node has started, the start fails. Ignores this error.
     this.#later(awayMs, () => void this.#start('worker-b').catch(() => undefined))
     this.#later(killEveryMs, () => this.#kill())
   }

@@ -6,7 +6,7 @@ import { programPath } from '@jobistemer/test-servers'
 import { chromium, type Page } from 'playwright-core'
 import { startDemo } from './demo.ts'
 
-// Creates the pictures in the dashboard's README from the running demo.
+// This program takes the pictures for the dashboard's README from the running demo.
 const folder = process.argv[2] ?? fileURLToPath(new URL('../../../packages/dashboard/docs/', import.meta.url))
 
 interface Picture {

@@ -2,7 +2,7 @@ import { createScheduler } from '@jobistemer/core'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { jobs } from './jobs.ts'
 
-// A node in a separate process, which ends when its parent ends.
+// This program runs one node of the demo until the parent process ends.
 const [file = '', nodeId = ''] = process.argv.slice(2)
 const storage = sqliteStorage({ file, synchronous: 'normal' })
 const scheduler = createScheduler({

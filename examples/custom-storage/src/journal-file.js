@@ -13,7 +13,7 @@ const present = {
 /** Maximum number of lines of a file. A longer file is compacted to one line at its next opening. */
 const compactAfterLines = 1_000
 
-/** An open journal, and the records that result from its lines. */
+/** An open journal file, with the records that its lines describe. */
 export class JournalFile {
   connections = 0
   records = new Records()

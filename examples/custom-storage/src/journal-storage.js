@@ -2,10 +2,7 @@ import { resolve } from 'node:path'
 import { RecordLedger, storageFromLedger } from '@jobistemer/core/storage'
 import { JournalFile } from './journal-file.js'
 
-/**
- * Open files by path. A process opens each file once, whatever the number of its connections.
- * @type {Map<string, JournalFile>}
- */
+/** Open files by path. A process opens each file once, for all its connections. @type {Map<string, JournalFile>} */
 const openFiles = new Map()
 
 /**

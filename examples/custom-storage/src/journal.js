@@ -11,10 +11,7 @@ import {
 import { dirname } from 'node:path'
 import { JobistemerError } from '@jobistemer/core'
 
-/**
- * An append-only file of JSON lines. An entry whose `append` has returned survives a power loss, if the disk flushes
- * reliably.
- */
+/** An append-only file of JSON lines. Before `append` returns, it has flushed its entry to the disk. */
 export class Journal {
   /** @param {string} file */
   constructor(file) {
@@ -27,11 +24,7 @@ export class Journal {
     }
   }
 
-  /**
-   * Reads all entries, oldest first. Cuts off an incomplete last line: a process died while it wrote the line, and did
-   * not acknowledge the entry.
-   * @returns {any[]}
-   */
+  /** Reads all entries, oldest first. Cuts off an incomplete last line, which was never acknowledged. @returns {any[]} */
   read() {
     const bytes = readFileSync(this.file)
     this.length = bytes.lastIndexOf(0x0a) + 1

@@ -15,7 +15,7 @@ storageConformance({
     const options = { file: join(folder, 'jobs.journal') }
     return {
       connect: async () => journalStorage(options),
-      // The kit kills a child process and checks that all its acknowledged writes are stored.
+      // The conformance kit kills a child process, and checks that all its acknowledged writes are stored.
       processes: {
         module: import.meta.resolve('custom-storage-example'),
         exportName: 'journalStorage',

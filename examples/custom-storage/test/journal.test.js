@@ -45,7 +45,7 @@ async function writeUntilKilled(file, lines) {
 }
 
 describe('the journal file of the example storage', () => {
-  it('contains every acknowledged call of a process that was killed', async () => {
+  it('contains every write that the storage acknowledged before its process was killed', async () => {
     await withFile(async (file) => {
       const acknowledged = await writeUntilKilled(file, 300)
       assert.ok(acknowledged.length >= 300)

@@ -6,9 +6,8 @@ import { spec } from 'node:test/reporters'
 // Runs every test file of this folder with the test runner of Node.js. If `JOBISTEMER_TEST_REPORT` names a file, writes
 // the counts there for the command that tests all packages.
 
-// With each unit of test effort, the conformance kit runs a further quarter of its default rounds. One to three random seeds
-// follow from the effort. The environment variables `JOBISTEMER_CONFORMANCE_SCALE` and `JOBISTEMER_CONFORMANCE_SEED` have
-// precedence over the effort.
+// Derives the rounds and the seeds of the conformance kit from the test effort. The environment variables
+// `JOBISTEMER_CONFORMANCE_SCALE` and `JOBISTEMER_CONFORMANCE_SEED` have precedence over the test effort.
 const effort = Number(process.env.JOBISTEMER_TEST_EFFORT ?? 1)
 process.env.JOBISTEMER_CONFORMANCE_SCALE ??= String(effort / 4)
 process.env.JOBISTEMER_CONFORMANCE_SEED ??= [1, 2, 3].slice(0, Math.max(1, effort)).join(',')
@@ -35,10 +34,7 @@ events.on('end', () => {
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1
 })
 
-/**
- * Returns whether the report counts an event as a test. The report counts no suites, and a whole file only if the file fails
- * outside of its tests. @param {any} event
- */
+/** Returns whether an event is a test: a test case, or a file that fails outside of its tests. @param {any} event */
 function isTest({ name, details, nesting }) {
   if (nesting === 0 && files.includes(name)) return details.error !== undefined
   return details.type !== 'suite'

@@ -32,16 +32,14 @@ export const occurrenceKey = (jobId, id) => `job/${jobId}/occurrence/${id}`
 export const timeKey = ({ jobId, scheduledAt, id }) => `job/${jobId}/time/${sortable(scheduledAt)}/${id}`
 
 /**
- * Key of a live occurrence in its job's index by state. Within a state, waiting occurrences sort by priority and time,
- * and running occurrences by scheduled time.
+ * Key of a live occurrence in its job's index by state.
  * @param {LiveState} state
  * @param {OccurrenceRecord} record
  */
 export const liveKey = (state, record) => `job/${record.jobId}/${state}/${placeOf(state, record)}`
 
 /**
- * Key of a live occurrence in the index of all jobs by state. Within a state, waiting occurrences sort by priority and
- * time, and running occurrences by scheduled time.
+ * Key of a live occurrence in the index of all jobs by state.
  * @param {LiveState} state
  * @param {OccurrenceRecord} record
  */
@@ -69,16 +67,13 @@ export const failedOfJobKey = (record) => `job/${record.jobId}/${failedKey(recor
 export const reusableKey = (jobId, keyId) => `job/${jobId}/key/${keyId}`
 
 /**
- * Key under which the address of an occurrence is stored. The address contains the job of the occurrence. @param
- * {OccurrenceId} id
+ * Key of the address of an occurrence. The address contains the job of the occurrence.
+ * @param {OccurrenceId} id
  */
 export const addressKey = (id) => `address/${id}`
 
 /** Range of all keys with a prefix. @param {string} prefix */
 export const below = (prefix) => ({ gte: prefix, lt: `${prefix}\uffff` })
 
-/**
- * Returns a text for an instant of a `Date`. Texts of earlier instants sort before texts of later ones.
- * @param {number} instant
- */
+/** Returns an instant as a text. The texts sort like their instants. @param {number} instant */
 export const sortable = (instant) => String(instant + 8_640_000_000_000_000).padStart(17, '0')

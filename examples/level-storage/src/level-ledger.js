@@ -12,14 +12,14 @@ import { batchOf, del, indexesOf, put } from './writes.js'
  */
 
 /**
- * Returns the counts of live occurrences. A count that is missing in `counts` becomes 0.
+ * Returns the counts of live occurrences by state. A missing count becomes 0.
  * @param {Partial<LiveCounts>} [counts]
  * @returns {LiveCounts}
  */
 const countsOf = ({ pending = 0, queued = 0, running = 0 } = {}) => ({ pending, queued, running })
 const synced = { sync: true }
 
-/** A connection to the database, as a ledger. @implements {AsyncLedger} */
+/** A ledger on one connection to a Level database. @implements {AsyncLedger} */
 export class LevelLedger {
   kind = /** @type {const} */ ('async')
   unit = /** @type {const} */ ('call')
@@ -122,7 +122,7 @@ export class LevelLedger {
 
   stranded() {
     return this.database.alone(async () => {
-      // The keys from `pending` to `running` include the keys of the state `queued`, which sorts between both states.
+      // This range includes the keys of `queued`, which sort between `pending` and `running`.
       const waiting = await this.recordsAt({ gte: 'state/pending/', lt: 'state/running/' })
       return waiting.map(({ jobId }) => jobId)
     })

@@ -4,16 +4,13 @@ import { NodeList } from '@jobistemer/core/storage'
 import { ClassicLevel } from 'classic-level'
 import { bringToPresentForm } from './forms.js'
 
-/**
- * Open databases by folder. A process opens each folder once, whatever the number of its connections.
- * @type {Map<string, Database>}
- */
+/** Open databases by folder. A process opens each folder once, for all its connections. @type {Map<string, Database>} */
 const databases = new Map()
 
 /** An open database folder, which all connections of this process share. */
 export class Database {
   connections = 0
-  /** The node records are only in memory: all nodes of the database end with this process. */
+  /** The node records are only in memory, because all nodes of the database run in this process. */
   nodes = new NodeList()
   /** @type {Promise<unknown>} */
   #line = Promise.resolve()
@@ -23,8 +20,7 @@ export class Database {
     /** @type {ClassicLevel<string, any>} */
     this.level = new ClassicLevel(folder, { keyEncoding: 'utf8', valueEncoding: 'json' })
     this.opening = this.open(migrations)
-    // If the database cannot be opened, removes the database from the map, so that the next call tries again. Callers
-    // that wait for `opening` receive the error.
+    // After a failed opening, the next call opens the database again.
     this.opening.catch(() => databases.delete(folder))
   }
 
@@ -45,7 +41,7 @@ export class Database {
   }
 
   /**
-   * Runs units of work one after the other, so that no other write intervenes between the reads and writes of one unit.
+   * Runs units of work one after the other, so that their reads and writes do not mix.
    * @template T
    * @param {() => Promise<T>} work
    * @returns {Promise<T>}
@@ -53,19 +49,17 @@ export class Database {
   async alone(work) {
     await this.opening
     const result = this.#line.then(work)
-    // The caller of `alone` receives the error of its work. `#line` ignores this error, so that the next unit of work starts
-    // after a failure too.
+    // The next unit of work starts even after a failure. The caller of `alone` receives the error.
     this.#line = result.catch(() => undefined)
     return await result
   }
 
   async release() {
     this.connections -= 1
-    // If the database failed to open, the callers that waited for `opening` have already received the error. So this method
-    // ignores the error and goes on to close the database.
+    // Ignores a failed opening: the callers that waited for `opening` have received the error.
     await this.opening.catch(() => undefined)
     await this.#line
-    // Checks the number of connections only after all waits, because a connection may have been opened during a wait.
+    // Another caller may have opened a connection during the waits above.
     if (this.connections > 0) return
     databases.delete(this.level.location)
     await this.level.close()

@@ -7,7 +7,7 @@ import * as keys from './keys.js'
  */
 
 /**
- * Returns the database writes for the changes of several ledger steps, to be applied as one batch.
+ * Returns one batch of database writes for the changes of several ledger steps.
  * @param {readonly JobWrite[]} writes
  * @param {LiveCounts} totals
  * @returns {Write[]}

@@ -15,7 +15,7 @@ storageConformance({
     const options = { folder: join(folder, 'jobs') }
     return {
       connect: async () => levelStorage(options),
-      // The kit kills a child process and checks that all its acknowledged writes are stored.
+      // The conformance kit kills a child process, and checks that all its acknowledged writes are stored.
       processes: {
         module: new URL('../src/level-storage.js', import.meta.url),
         exportName: 'levelStorage',

@@ -99,7 +99,7 @@ describe('the example storage on LevelDB', () => {
     expect(await countLines()).toBeLessThan(300)
   })
 
-  it('reports a folder that it cannot open with an error that names the folder', async () => {
+  it('throws an error that names the folder if it cannot open the folder', async () => {
     const file = fileURLToPath(import.meta.url)
     const storage = levelStorage({ folder: file })
     await expect(storage.get({})).rejects.toSatisfy(

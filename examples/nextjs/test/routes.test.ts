@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { OccurrenceId, Scheduler } from '@jobistemer/core'
 import { expect, it, onTestFinished, vi } from 'vitest'
-// Each test loads new copies of these modules. These imports load them once before the first test, so that the time of no test
-// includes the first, slow load.
+// Loads the modules before the first test, so that no test's time includes the slow first load.
 import '../app/api/reports/route.ts'
 import '../instrumentation.ts'
 import '../jobs.ts'
@@ -12,10 +11,7 @@ import '../scheduler.ts'
 
 const shared = globalThis as { jobs?: Promise<{ end(): Promise<void> }> | undefined }
 
-/**
- * Creates a folder for a server's database. The test removes the folder when the test ends. Returns the path of the
- * database.
- */
+/** Returns the path of a database in a new folder. The folder is removed when the test ends. */
 function newServer(mode: 'production' | 'development' = 'production'): string {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-next-'))
   const file = join(folder, 'jobs.db')
@@ -31,7 +27,7 @@ function newServer(mode: 'production' | 'development' = 'production'): string {
   return file
 }
 
-/** Loads new copies of the modules. Next.js does the same for each bundle, and in development after each edit. */
+/** Loads new copies of the modules, as Next.js does for each bundle. */
 async function bundle() {
   vi.resetModules()
   const [{ register }, { jobs }, { POST }] = await Promise.all([

@@ -20,7 +20,7 @@ function next(folder: string, args: readonly string[], env: Readonly<Record<stri
   })
 }
 
-it('a production build of the Next.js example starts its jobs once, triggers them, and loses no run when it ends', async () => {
+it('a production build of the Next.js example runs its jobs, and loses no run when the server ends', async () => {
   // The test builds a copy of the app. The copy lies inside the example, so that it finds all dependencies. The copy
   // lies outside of `node_modules`, because Next.js compiles nothing there.
   mkdirSync(join(own, 'dist'), { recursive: true })

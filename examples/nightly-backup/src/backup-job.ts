@@ -7,16 +7,12 @@ import { type Witness, witnessed } from './witness.ts'
 export const jobName = 'nightly-backup'
 export const taskNames = ['backup', 'compress', 'verify', 'rotate'] as const
 
-/**
- * Misfire threshold, in ms. A slot that no node creates within this time is missed, and the recovery strategy decides
- * about it.
- */
+/** Misfire threshold in ms: a slot that no node creates within this time is missed. */
 export const misfireThresholdMs = 1000
 
 /**
- * Returns the execution timeout for a backup of this size. The timeout is much longer than the backup takes, because
- * the node aborts a run that exceeds the timeout. The timeout is short enough that another node takes over the run of a
- * dead node within 30 s. A real job would use `{ minutes: 30 }`.
+ * Returns the execution timeout for a backup of this size, in ms. The timeout is much longer than the backup takes, and short
+ * enough that another node takes over the run of a dead node within 30 s. A real job would use `{ minutes: 30 }`.
  */
 export function executionTimeoutMs(bytes: number): number {
   return 4000 + Math.ceil(bytes / 2000)
@@ -56,14 +52,13 @@ export function backupJob(options: BackupJobOptions): Job {
     ],
     // A slot that is due while an earlier backup runs is queued.
     overlapPolicy: 'queue',
-    // If the owner dies and starts again, it takes over its earlier run at once. Another node takes the run over after
-    // `deadAfter` (18 s), or after the execution timeout if the owner has not settled the run.
+    // If the node of a run dies, the restarted node or another node tries the run again.
     onInterrupted: 'retry',
     executionTimeout: options.executionTimeoutMs,
     // The recovery runs all slots that were missed while no node lived.
     recoveryStrategy: 'execute_all',
     misfireThreshold: misfireThresholdMs,
-    // The hook runs after every end of a run, also after a failure, so that a failed backup leaves no temporary files.
+    // The hook runs after every end of a run, so that a failed backup leaves no temporary files.
     onComplete: ({ scheduledAt }) => rm(workFolder(work, scheduledAt), { recursive: true, force: true }),
   })
 }

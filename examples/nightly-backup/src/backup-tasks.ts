@@ -42,7 +42,7 @@ const pagesPerTurn = 500
 // - File names derive from the slot and not from the clock, so that a second attempt replaces the files of the first.
 // - A task never removes files that its repetition would need.
 
-/** Returns the four tasks of the job, in order. */
+/** Returns the four tasks of the backup job, in order. */
 export function backupTasks(options: BackupTaskOptions) {
   const { database, backups, work, keep, onProgress } = options
 
@@ -56,7 +56,7 @@ export function backupTasks(options: BackupTaskOptions) {
       await rm(file, { force: true })
       const source = new Database(database, { readonly: true, fileMustExist: true })
       try {
-        // One read transaction contains the copy and the read of the contents, so both show the same state of the database.
+        // Reads the contents and makes the copy in one read transaction, so that both show the same state of the database.
         source.exec('BEGIN')
         const contents = await readContents(source, context.signal)
         await source.backup(file, {
@@ -139,8 +139,8 @@ export function workFolder(work: string, scheduledAt: Date): string {
 }
 
 /**
- * Returns the name of a slot's backup, for its file and its folder. Names always contain the milliseconds, so that they
- * sort by slot. Names contain no colons, because some file systems reject colons.
+ * Returns the name of a slot's backup. The name contains the milliseconds of the slot, so that names sort by slot. The name
+ * contains no colons, because some file systems reject colons.
  */
 function backupName(scheduledAt: Date): string {
   return `backup-${scheduledAt.toISOString().replaceAll(':', '-')}`

@@ -14,7 +14,10 @@ import { takeover } from './takeover.ts'
 import { readWitness } from './witness.ts'
 import type { WorkerSettings } from './worker-messages.ts'
 
-/** Minimum time in ms between the message that tells a node to stop in the middle of a slot's run, and the slot. */
+/**
+ * Minimum time between the message to a node and the slot, in ms. The message tells the node to stop in the middle of the
+ * slot's run.
+ */
 const tellMarginMs = 300
 /** The demo fails if the ledger does not change for the execution timeout plus this time, in ms. */
 const longestSilenceMs = 6 * 60_000
@@ -48,8 +51,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
     jobName,
     longestSilenceMs: longestSilenceMs + settings.executionTimeoutMs,
     onLook: (before, now) => {
-      // Reads the handlers' file after the ledger, so that the file contains every attempt whose end the ledger
-      // contains.
+      // The handlers' file is read after the ledger, so it contains every attempt that the ledger shows as ended.
       const known = nodeOf()
       if (screen.live)
         screen.show(picture({ screen, slots, occurrences: now.occurrences, nodes, supervisor, nodeOf: known }))
@@ -59,7 +61,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
   const stopped = new Promise<never>((_, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true })
   })
-  // The demo may be aborted while no caller waits in `expect`. The next caller of `expect` receives the rejection.
+  // Avoids an unhandled rejection if the demo is aborted while no caller waits in `expect`.
   stopped.catch(() => undefined)
   const expect = <T>(promise: Promise<T>): Promise<T> =>
     Promise.race([promise, supervisor.crashed, watch.failed, stopped])
@@ -98,8 +100,8 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
 /** Kills a node in the middle of a task, and waits until another process continues the run. */
 async function interrupt(stage: Stage, nodes: readonly string[]): Promise<Kill | null> {
   const { screen, supervisor, watch, slots, expect } = stage
-  // With two nodes the kill comes at the second slot at the earliest, with one node at the third: a takeover by the
-  // other node takes longer than a restart.
+  // The kill comes at the second slot at the earliest with two nodes, and at the third slot with one node. With two nodes, the
+  // other node takes the run over, which takes longer than a restart.
   const earliest = slots[nodes.length === 1 ? 2 : 1]?.getTime() ?? Number.POSITIVE_INFINITY
   const slot = slots.find((one) => one.getTime() >= Math.max(earliest, Date.now() + tellMarginMs))
   if (slot === undefined) throw new Error('The nodes took too long to start. Try a longer --seconds.')

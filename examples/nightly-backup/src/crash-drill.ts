@@ -1,11 +1,7 @@
 import { once } from 'node:events'
 import type { CompressProgress } from './backup-tasks.ts'
 
-/**
- * Makes the kill in the demo hit the middle of a task on every machine. Without this function, a compression may end
- * before the kill signal arrives. Half-way through the first attempt at the given slot, the handler reports its
- * position and waits.
- */
+/** Stops the handler half-way through the first attempt at the given slot, so that the demo can kill its node there. */
 export function crashDrill(options: {
   /** Returns the slot in whose first attempt the handler waits, in epoch milliseconds; `null` while the slot is not known. */
   readonly slotMs: () => number | null
@@ -16,7 +12,7 @@ export function crashDrill(options: {
     const asked = context.scheduledAt.getTime() === options.slotMs() && context.attempt === 1
     if (!asked || doneBytes < totalBytes / 2) return
     options.onStandingStill(progress)
-    // The user may stop the demo before the demo kills the node. The handler then reacts to its abort signal.
+    // If the user stops the demo before the kill, the handler's signal is aborted.
     if (!context.signal.aborted) await once(context.signal, 'abort')
     context.signal.throwIfAborted()
   }

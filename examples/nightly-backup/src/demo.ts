@@ -27,8 +27,8 @@ export interface DemoRun {
 }
 
 /**
- * Runs the job on the demo's nodes, kills one of them in the middle of a task, waits until the run has continued, and
- * checks the result. Returns whether every check passed. Never leaves a running process.
+ * Runs the job, kills a node in the middle of a task, and checks the result. Returns whether every check passed. No process
+ * of the demo outlives the call.
  */
 export async function runDemo({ options, folder, screen, signal }: DemoRun): Promise<boolean> {
   const { database: given, ledger: kind, seconds } = options

@@ -34,10 +34,7 @@ export function reportLines(
   return { lines, good: results.every(({ problems }) => problems.length === 0) }
 }
 
-/**
- * Returns the ledger as a table with all durations if the table fits the width of the screen. Otherwise returns one line for
- * each attempt.
- */
+/** Returns the ledger as a table if the table fits the screen; otherwise, as one line for each attempt. */
 function ledgerLines(options: Omit<TableOptions, 'now'>): readonly string[] {
   const { lines, complete } = tableOf({ ...options, now: new Date() })
   if (complete) return lines.map(({ text }) => text)

@@ -113,10 +113,7 @@ function endProblems({ occurrences, witness }: CheckInput): string[] {
   )
 }
 
-/**
- * Reports attempts that ran at the same time. The witness lines are in the order of time, so two attempts overlap if one starts
- * between the start and the end of the other.
- */
+/** Reports attempts that overlap: one starts between the start and the end of the other. */
 function overlapProblems({ occurrences, witness }: CheckInput): string[] {
   const lost = new Set(
     occurrences.flatMap(({ id, tasks }) =>
@@ -132,7 +129,7 @@ function overlapProblems({ occurrences, witness }: CheckInput): string[] {
   let running: WitnessLine | null = null
   for (const line of witness) {
     const what = `${printSlot(new Date(line.scheduledAt))} ${line.task} attempt ${line.attempt}`
-    // The kill ended this attempt before the attempt's handler could append the line of its end.
+    // The kill ended this attempt before its handler could append the line of its end.
     if (running !== null && lost.has(keyOf(running)) && running.process !== line.process) running = null
     if (line.event === 'start') {
       if (running !== null) problems.push(`${what} started while ${keyOf(running)} was running`)
@@ -148,7 +145,10 @@ function overlapProblems({ occurrences, witness }: CheckInput): string[] {
   return problems
 }
 
-/** Checks that the ledger's owner of each occurrence is the node that wrote the occurrence's last line. */
+/**
+ * Checks for each occurrence that its owner in the ledger is the node that wrote the last line of the occurrence to the witness
+ * file.
+ */
 function nodeProblems({ occurrences, witness }: CheckInput): string[] {
   return occurrences.flatMap(({ id, scheduledAt, node }) => {
     const last = witness.findLast(({ occurrence }) => occurrence === id)

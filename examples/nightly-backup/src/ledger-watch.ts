@@ -41,7 +41,7 @@ export class LedgerWatch {
     this.failed = new Promise((_, reject) => {
       this.#reportFailure = reject
     })
-    // A read may fail while no caller waits for `failed`. The next caller that waits receives the rejection.
+    // Avoids an unhandled rejection if a read fails while no caller waits for `failed`.
     this.failed.catch(() => undefined)
     this.#lookAgainAndAgain()
   }
@@ -55,8 +55,7 @@ export class LedgerWatch {
   /** Reads the ledger now. Reads never overlap, so no read returns an older state than the previous read. */
   look(): Promise<readonly Occurrence[]> {
     const look = this.#looking.then(() => this.#look())
-    // The caller of `look` receives the error of a failed read. `#looking` ignores this error, so that the next read starts
-    // after a failure too.
+    // The next read starts even after a failed read. The caller of `look` receives the error.
     this.#looking = look.catch(() => undefined)
     return look
   }

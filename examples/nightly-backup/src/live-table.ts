@@ -17,7 +17,7 @@ export interface TableOptions {
   readonly occurrences: readonly Occurrence[]
   readonly nodeOf: NodeOf
   readonly now: Date
-  /** Maximum width of a line. */
+  /** Maximum width of a table line, in columns of the terminal. */
   readonly columns: number
   readonly paint: Paint
 }
@@ -37,7 +37,7 @@ interface Layout {
   readonly letters: number
 }
 
-// Layouts of the table, from the most detailed to the narrowest. The table has the first layout that fits its maximum width.
+// Layouts of the table, from the most detailed to the narrowest. The first layout that fits is used.
 const layouts: readonly Layout[] = [
   { durations: true, took: true, notes: true, letters: Number.POSITIVE_INFINITY },
   { durations: true, took: true, notes: false, letters: Number.POSITIVE_INFINITY },

@@ -65,18 +65,12 @@ async function main(args: readonly string[]): Promise<number> {
   return exitCode
 }
 
-/**
- * Returns whether the error reports an unusable value of a command-line option. Some values prove unusable only after the
- * command line was read, when the demo first uses them.
- */
+/** Returns whether the error reports an unusable value of a command-line option. */
 function isRefusal(error: unknown): boolean {
   return JobistemerError.isInstance(error, 'INVALID_ARGUMENT') && error.field?.startsWith('--') === true
 }
 
-/**
- * The first signal shuts the demo down, and a later signal ends it at once. In both cases the nodes and the server of
- * the demo end too.
- */
+/** The first signal shuts the demo down; a later signal ends it at once. In both cases the nodes and the server end too. */
 function interruptOnSignals(controller: AbortController): void {
   let firstAt = Number.POSITIVE_INFINITY
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

@@ -17,7 +17,7 @@ const widthWithoutTerminal = 120
  * terminal, the screen prints only the lines, without escape codes.
  */
 export class Screen {
-  /** Whether the screen shows pictures. */
+  /** Whether the screen draws a live picture below the printed lines. */
   readonly live: boolean
   readonly paint: Paint
   readonly #output: Output
@@ -40,7 +40,7 @@ export class Screen {
     this.#output.write(this.#erasure() + text + textOf(this.#picture))
   }
 
-  /** Replaces the picture. Does nothing if the screen shows no pictures. */
+  /** Replaces the live picture. Does nothing if `live` is false. */
   show(picture: readonly PictureLine[]): void {
     const visible = picture.slice(-this.#pictureRows)
     if (!this.live || textOf(visible) === textOf(this.#picture)) return
@@ -63,7 +63,7 @@ export class Screen {
 
   #erasure(): string {
     if (this.#picture.length === 0) return ''
-    // A terminal that has become narrower breaks the lines that are now too long, so one line may occupy several rows.
+    // A terminal that has become narrower breaks long lines, so one line may occupy several rows.
     const rows = this.#picture.map(({ width }) => Math.max(1, Math.ceil(width / this.columns)))
     return `\x1b[${rows.reduce((sum, count) => sum + count)}A\x1b[0J`
   }

@@ -16,7 +16,7 @@ export interface Stage {
   readonly expect: <T>(promise: Promise<T>) => Promise<T>
 }
 
-/** The position of a handler at which its node is killed. */
+/** Reports that a handler has stopped, so that the demo can kill the handler's node. */
 export type Interruption = Extract<WorkerMessage, { readonly kind: 'standing-still' }>
 
 /** The killed node, and the node that continued its run: the restarted node or the other node. */

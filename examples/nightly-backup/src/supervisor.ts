@@ -19,7 +19,7 @@ export class Supervisor {
     this.crashed = new Promise((_, reject) => {
       this.#reportCrash = reject
     })
-    // A worker may crash while no caller waits for `crashed`. The next caller that waits receives the rejection.
+    // Avoids an unhandled rejection if a worker crashes while no caller waits for `crashed`.
     this.crashed.catch(() => undefined)
   }
 
@@ -62,7 +62,8 @@ export class Supervisor {
   /** Sends an instruction to the node's current worker. */
   tell(node: string, instruction: Instruction): void {
     const worker = this.#workers.get(node)
-    // If the worker has just died, sending fails. The death is reported as a crash.
+    // If the worker has just died, sending fails. This call ignores the error, because the death of the worker is reported as a
+    // crash.
     if (worker?.connected === true) worker.send(instruction, () => undefined)
   }
 
@@ -87,7 +88,7 @@ export class Supervisor {
   async #end(node: string, tell: (worker: ChildProcess) => void): Promise<void> {
     const worker = this.#workers.get(node)
     if (worker === undefined) return
-    // The end of a process in this map is reported as a crash. This end is expected, so the worker is removed first.
+    // Removes the worker first, so that its expected end is not reported as a crash.
     this.#workers.delete(node)
     // Waits for `exit`, because Node.js does not always emit `close` after this process has disconnected the channel.
     const ended = once(worker, 'exit')

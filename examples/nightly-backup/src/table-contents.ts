@@ -13,7 +13,7 @@ export interface TableRows {
   readonly rows: number
 }
 
-// The computation yields to the event loop after this number of rows, so that the worker can do other work.
+// Number of rows after which the computation yields to the event loop.
 const rowsPerTurn = 2000
 
 /**

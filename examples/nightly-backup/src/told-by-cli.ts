@@ -3,10 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { Occurrence } from '@jobistemer/core'
 import { jobName } from './backup-job.ts'
 
-/**
- * Returns the output of the command line tool for the ledger, and for the slot whose node was killed. Returns no lines
- * if no run was interrupted.
- */
+/** Returns the output of the CLI for the ledger and for the interrupted run. Returns no lines if no run was interrupted. */
 export async function toldByCli(folder: string, occurrences: readonly Occurrence[]): Promise<readonly string[]> {
   const interrupted = occurrences.find(({ tasks }) =>
     tasks.some(({ attempts }) => attempts.some(({ state }) => state === 'lost')),

@@ -28,10 +28,7 @@ export function checkUserDatabase(file: string): void {
   }
 }
 
-/**
- * Checks the first bytes of a file. SQLite would accept an empty file as an empty database, and would report another kind of
- * file only at the first query.
- */
+/** Checks the first bytes of a file, because SQLite would accept an empty file as a database. */
 function checkSignature(file: string): void {
   const start = Buffer.alloc(signature.length)
   let length: number

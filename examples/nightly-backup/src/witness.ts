@@ -9,7 +9,7 @@ export interface WitnessLine {
   readonly task: string
   readonly attempt: number
   readonly fencingToken: number
-  /** The name of the node. */
+  /** The name of the node whose handler wrote the line. */
   readonly node: string
   readonly process: number
   readonly at: string

@@ -6,8 +6,7 @@ import { demoFolder } from './demo-folder.ts'
 import { loadLedger } from './ledgers/ledger-kinds.ts'
 import type { Instruction, WorkerMessage, WorkerSettings } from './worker-messages.ts'
 
-// A process that runs the job. This file contains everything that a program needs to run jobs. The other files of the
-// demo only observe the process.
+// This process runs the job. The other files of the demo only observe it.
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as WorkerSettings
 const { node } = settings
@@ -42,8 +41,7 @@ const scheduler = createScheduler({
   jobs: [job],
   // Concurrent nodes need different names. A restarted node with the same name takes over its earlier runs at once.
   nodeId: node,
-  // After this time without a heartbeat, peers take over the runs of a dead node. A node scans for runs past their
-  // deadline about twice within this time.
+  // If a node sends no heartbeat for this time, other nodes take over its runs.
   deadAfter: { seconds: 18 },
 })
 
@@ -56,6 +54,6 @@ await scheduler.start()
 
 // The channel disconnects when the supervisor ends this process, or when the supervisor dies.
 if (process.connected) await once(process, 'disconnect')
-// The user has pressed Ctrl-C and waits. So the node aborts its runs at once, and hands its runs back.
+// The user has pressed Ctrl-C and waits, so the node hands its runs back at once.
 await scheduler.shutdown({ gracePeriod: 0 })
 await storage.close()

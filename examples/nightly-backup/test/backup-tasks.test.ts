@@ -101,8 +101,7 @@ function overwrite(file: string, position: number, bytes: Buffer): void {
 }
 
 /**
- * Turns SQLite's safety checks off, and runs a statement. Returns the row of the index `notes_by_text` in `sqlite_schema`, as
- * the row was before the statement.
+ * Runs a statement with SQLite's safety checks off. Returns the earlier row of the index `notes_by_text` in `sqlite_schema`.
  */
 function changeRows(file: string, statement: string, parameters: readonly unknown[] = []): readonly unknown[] {
   const database = new Database(file)
@@ -117,7 +116,7 @@ function changeRows(file: string, statement: string, parameters: readonly unknow
   }
 }
 
-it('the backup job makes a backup that restores to the rows of the source, and leaves no other file in the backup folder', async () => {
+it('the backup job makes a backup that contains all rows of the source, and leaves no other file in the backup folder', async () => {
   const world = backupWorld()
   const report = await run(await runningScheduler(demoJob(world)))
   expect(report.outcome).toBe('completed')
@@ -196,7 +195,7 @@ it('the backup job retries the compression after a failure', async () => {
   expect(attempts?.map(({ state }) => state)).toEqual(['failed', 'succeeded'])
 })
 
-it('the backup job writes each start and each end of a task to the witness file', async () => {
+it('the backup job writes a line to the witness file when a task begins and when it ends', async () => {
   const world = backupWorld()
   await run(await runningScheduler(demoJob(world)))
   const lines = readWitness(world.witness).map(({ task, event, attempt }) => `${task} ${attempt} ${event}`)
@@ -226,11 +225,10 @@ it('the check task of the backup job detects a damaged page of the copy', async 
   expect(message).toMatch(/integrity check|malformed/)
 })
 
-it('the check task of the backup job detects an index that differs from its rows', async () => {
+it('the check task of the backup job detects an index that does not match the rows of its table', async () => {
   const message = await verdictOnSabotage('backup', (_, file) => {
     changeRows(file, "UPDATE notes SET text = 'another' WHERE id = 1")
-    // Hides the index from SQLite while the row changes. Afterwards the index is visible again, but it still contains the
-    // earlier text of the row.
+    // Hides the index from SQLite while the row changes, so that the index keeps the earlier text.
     const index = changeRows(file, "DELETE FROM sqlite_schema WHERE name = 'notes_by_text'")
     changeRows(file, "UPDATE notes SET text = 'note 1 – ü' WHERE id = 1")
     changeRows(file, 'INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)', index)

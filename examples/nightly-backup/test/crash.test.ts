@@ -27,7 +27,7 @@ const interrupted = [
   ['rotate', 'succeeded'],
 ]
 
-/** By kind of ledger: the function that makes the ledger of an ended demo available again, from the data in its folder. */
+/** Functions that make the ledger of an ended demo available again, by kind of ledger. */
 const revivals: Readonly<Record<LedgerKind, (folder: string) => Promise<LedgerLocation>>> = {
   sqlite: async (folder) => ({ address: folder, name: 'ledger.db' }),
   redis: async (folder) => {
@@ -63,13 +63,10 @@ interface RunningDemo {
 
 const demos = new Map<string, RunningDemo>()
 const top = mkdtempSync(join(tmpdir(), 'nightly-backup-test-'))
-// PostgreSQL does not run as root. The other user that runs PostgreSQL must have access to the folder.
+// PostgreSQL does not run as root, so another user runs PostgreSQL and needs access to the folder.
 chmodSync(top, 0o711)
 
-/**
- * Starts a demo. With `repository` the demo backs up the database that it builds from this repository. With `small` the
- * demo backs up a database of 5,000 rows.
- */
+/** Starts a demo that backs up a database of 5,000 rows, or a database built from this repository. */
 function start(name: string, size: 'repository' | 'small', ...options: readonly string[]): void {
   const folder = join(top, name)
   const small = join(top, `${name}.db`)
@@ -79,8 +76,7 @@ function start(name: string, size: 'repository' | 'small', ...options: readonly 
   demos.set(name, { folder, database: size === 'small' ? small : join(folder, 'source.db'), demo })
 }
 
-// The demos run at the same time because they mostly wait for a deadline. `npm run test:extra` uses the database that
-// the demo builds from this repository, which takes most of the processor time of this file.
+// The demos run at the same time, because they mostly wait for a deadline.
 beforeAll(() => {
   for (const kind of kinds) start(kind, kind === 'sqlite' && isThorough ? 'repository' : 'small', '--storage', kind)
   start('one node', 'small', '--nodes', '1')
@@ -91,13 +87,16 @@ afterAll(async () => {
   rmSync(top, { recursive: true, force: true })
 })
 
-/** Returns, for each task of an occurrence in order, the states of its attempts in order. */
+/**
+ * Returns a list for each task of an occurrence, in order. The list has the name of the task, and then the states of the task's
+ * attempts.
+ */
 function attemptsOf(occurrence: Occurrence | undefined): readonly (readonly string[])[] | undefined {
   return occurrence?.tasks.map(({ name, attempts }) => [name, ...attempts.map(({ state }) => state)])
 }
 
 it.each(kinds)(
-  'the demo with the ledger on %s kills a node in the middle of a task, and the other node continues the run',
+  'the demo with the ledger on %s kills a node during a task, and the other node continues the run',
   async (kind) => {
     const { folder, database, demo } = demos.get(kind) as RunningDemo
     const exitCode = await demo.ended
@@ -116,7 +115,7 @@ it.each(kinds)(
     const storage = (await loadLedger(kind)).open(await revivals[kind](folder))
     onTestFinished(() => storage.close())
     const occurrences = (await createScheduler({ storage }).occurrences({ job: jobName })).items
-    // Nodes that start late on a slow machine have fewer slots, so the expected number comes from the demo's output.
+    // A node that starts late has fewer slots, so the expected number comes from the demo's output.
     const [, slots] = /All (\d+) slots are settled/.exec(demo.output()) ?? []
     expect(occurrences).toHaveLength(Number(slots))
     expect(occurrences.length).toBeGreaterThan(3)
@@ -147,7 +146,7 @@ it.each(kinds)(
   longestRunMs,
 )
 
-it('the demo with one node kills and restarts this node, and the node continues its run and recovers missed slots', async () => {
+it('the only node of the demo continues its run and recovers missed slots after a kill and a restart', async () => {
   const { folder, demo } = demos.get('one node') as RunningDemo
   expect(await demo.ended, demo.output()).toBe(0)
   expect(demo.output()).toContain('compress  attempt 1 lost')

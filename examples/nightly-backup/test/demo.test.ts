@@ -34,7 +34,7 @@ it('SIGINT ends the demo and its nodes at once', async () => {
   expect(alive()).toEqual([false, false])
 })
 
-it('after Ctrl-C, the demo stops its server only when its nodes have stored that their runs ended', async () => {
+it('after Ctrl-C, the demo stops its server only after its nodes have handed back their runs', async () => {
   const { folder, options } = smallWorld()
   // A large table makes the compression take long enough for an interruption.
   const database = new Database(options[1] as string)

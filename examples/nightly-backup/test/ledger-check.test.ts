@@ -16,7 +16,7 @@ const taskNames = ['copy', 'compress', 'verify']
 const job = jobId('backup')
 const firstSlotMs = Date.UTC(2026, 0, 1)
 
-/** The input of the checks for one run of the demo. A test can change the slots, occurrences, witness lines and kill. */
+/** The input of the checks for one run of the demo. A test can change each part. */
 interface Run extends CheckInput {
   readonly slots: Date[]
   readonly occurrences: Occurrence[]
@@ -28,10 +28,7 @@ function slotAt(index: number): Date {
   return new Date(firstSlotMs + index * 3000)
 }
 
-/**
- * Returns a run of the demo with three slots, in which the checks find no problem. Node A was killed during the second slot's
- * `compress`, and B continued.
- */
+/** Returns a run without problems: node A was killed during the second slot's `compress`, and node B continued. */
 function goodRun(): Run {
   const run: Run = { slots: [], occurrences: [], witness: [], taskNames, kill: { node: 'A', successor: 'B' } }
   for (let index = 0; index < 3; index++) {

@@ -20,7 +20,7 @@ it('the demo’s command line accepts every option, with paths relative to the c
   expect(readCommandLine(args, '/here')).toEqual({ kind: 'run', options })
 })
 
-it('the demo’s command line accepts the URL of the user’s server if the option --storage names the kind of that server', () => {
+it('the demo’s command line accepts the URL of a Redis server together with the option --storage redis', () => {
   const args = ['--storage', 'redis', '--redis-url', 'rediss://:secret@there:6380/1']
   const options = { ledger: 'redis', server: 'rediss://:secret@there:6380/1' }
   expect(readCommandLine(args, '/here')).toMatchObject({ kind: 'run', options })

@@ -7,7 +7,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { PGliteClient } from '../src/ledgers/pglite-client.ts'
 import { hostPGlite } from '../src/ledgers/pglite-host.ts'
 
-it('the PGlite host serves other clients after the connection of a killed node was reset', async () => {
+it('the PGlite host accepts a new connection after the previous connection was reset', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'pglite-host-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   const host = await hostPGlite(join(folder, 'data'))

@@ -40,7 +40,7 @@ class Terminal {
   }
 
   #up(count: number): void {
-    // The screen's escape codes cannot move the cursor to lines that have scrolled out at the top.
+    // A terminal cannot move the cursor to lines that have scrolled out.
     expect(count).toBeLessThan(this.rows)
     this.#row -= count
     expect(this.#row).toBeGreaterThanOrEqual(0)
@@ -80,7 +80,7 @@ it('the screen shows the last lines of a picture that has more lines than the te
   expect(terminal.lines).toEqual(['3', '4', '6', ''])
 })
 
-it('the screen erases the lines that a terminal has wrapped after the terminal became narrower', () => {
+it('the screen erases a picture completely, even if the terminal became narrower and wrapped the lines of the picture', () => {
   const terminal = new Terminal(40)
   const screen = new Screen(terminal, {})
   screen.say('first')

@@ -43,7 +43,7 @@ const files = [
   ['two-lines.txt', 8, 2, 'text'],
 ]
 
-it('the demo’s source database is built from the files of the folder alone if the folder has no git history', async () => {
+it('the demo’s source database is built only from the folder’s files if the folder has no git history', async () => {
   const built = await build(sourceTree())
   expect(built.summary).toEqual({ files: 3, commits: null })
   expect(built.files).toEqual(files)

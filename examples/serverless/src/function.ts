@@ -12,8 +12,7 @@ export interface FunctionContext {
 export type ScheduledFunction = (event: unknown, context: FunctionContext) => Promise<RunDueReport>
 
 /**
- * Maximum budget of a call, in ms. The budget ends 12 s before the next call. A call takes over the runs of a killed
- * call only after the end of the killed call's budget.
+ * Maximum budget of a call, in ms. The budget ends before the next call, which can then take over the runs of a killed call.
  */
 const longestMs = 48_000
 
@@ -21,8 +20,7 @@ const longestMs = 48_000
 const spareMs = 2000
 
 /**
- * Returns the function that a timer calls. Call `functionOf` once per process: if the platform reuses the process, the
- * client's connections stay open. Nothing else survives between calls.
+ * Returns the function that a timer calls. Call `functionOf` once per process, so that calls share the client's connections.
  */
 export function functionOf(options: {
   readonly client: DynamoDBClient

@@ -35,7 +35,7 @@ it('overlapping calls of runDue in separate processes run each slot once, and th
       if (done.filter((line) => line.startsWith('report')).length === 1) throw new Error('the printer is out of paper')
     },
   }
-  // Each of the two functions has a separate scheduler, as if each ran in a separate process.
+  // Each function has its own scheduler, as if it ran in its own process.
   const processes: readonly ScheduledFunction[] = [1, 2].map(() => functionOf({ client, tableName, work, clock }))
   const reports: RunDueReport[] = []
   for (let minute = 0; minute < 10; minute++) {
@@ -52,7 +52,7 @@ it('overlapping calls of runDue in separate processes run each slot once, and th
     'letters 04:32:30',
     'letters 04:33:30',
     'letters 04:34:30',
-    // The retry comes 5 min after the failure.
+    // The first attempt of the report failed, and its retry runs 5 min later.
     'report of 2026-01-01',
     'letters 04:35:30',
     'letters 04:36:30',

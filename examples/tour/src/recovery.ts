@@ -1,5 +1,4 @@
-// This example shows how slots are recovered that were missed while no node was up, from 01:30 to 06:15. It has one job for
-// each recovery strategy.
+// This example has one job for each recovery strategy. From 01:30 to 06:15 no node is up, and slots are missed.
 import { createScheduler, defineJob, type RecoveryStrategyInput } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'

@@ -1,5 +1,4 @@
-// This example has one handler for all tenants, and a job with its own schedule for each tenant. A web process that runs no
-// jobs adds and removes these jobs at run time. The jobs are only data.
+// One handler serves all tenants. A web process that runs no jobs adds and removes a job for each tenant.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,7 +18,7 @@ const worker = createScheduler({
   clock,
   nodeId: 'worker',
   logger: silentLogger,
-  // In this example one second of real time contains hours of virtual time. So the node polls rarely.
+  // One second of real time contains hours of virtual time, so the node polls rarely.
   pollInterval: { seconds: 30 },
   handlers: {
     bill(context) {

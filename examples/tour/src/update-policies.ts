@@ -1,4 +1,4 @@
-// A schedule changes from every hour to every half hour at 00:10. Shows for each update policy the slots that run until 04:00.
+// At 00:10, a schedule changes from every hour to every half hour. Shows which slots run under each update policy.
 import { createScheduler, defineJob, diffSchedules, type UpdatePolicy } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'

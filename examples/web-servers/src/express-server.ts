@@ -42,7 +42,7 @@ async function end(): Promise<void> {
   // closing.
   await client.close()
   server.closeIdleConnections()
-  // A request that never ends, or an idle connection that stays open, must not delay the hand-back of runs.
+  // After 5 s, closes the connections that are still open, so that they do not delay the hand-back of runs.
   const patience = setTimeout(() => server.closeAllConnections(), 5000)
   await closed
   clearTimeout(patience)

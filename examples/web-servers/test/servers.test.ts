@@ -39,7 +39,7 @@ function ask(origin: string, pages: number): Promise<Response> {
   return fetch(`${origin}/reports`, { method: 'POST', headers, body: JSON.stringify({ pages }) })
 }
 
-/** Opens the event stream of a dashboard page, and discards its data. The stream ends when the server ends the response. */
+/** Opens the event stream of a dashboard page, and discards its data. */
 async function openPage(origin: string): Promise<IncomingMessage> {
   const asking = request(`${origin}/admin/jobs/api/changes`, { headers: { authorization: `Bearer ${token}` } }).end()
   const [response] = (await once(asking, 'response')) as [IncomingMessage]
@@ -75,7 +75,7 @@ describe.each(['express-server', 'hono-server'])('the web server of the example 
     expect([await status({}), await status({ authorization: `Bearer ${token}` })]).toEqual([401, 200])
   })
 
-  it('shuts down without losing a request, although a page is open and a request does not end', async () => {
+  it('shuts down without losing an accepted request, although a page is open and another request never ends', async () => {
     const { origin, process: server, file } = await start(name)
     const page = await openPage(origin)
     expect(page.statusCode).toBe(200)

@@ -4,16 +4,12 @@ import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { measureEngine } from './engine-round.ts'
 import { median } from './suite.ts'
 
-// `allocation.ts` starts this module in a separate process, with the arguments `memory|sqlite FILE`. Prints the bytes
-// that engine and storage allocate for each one-task occurrence.
+// Prints the bytes that engine and storage allocate for each one-task occurrence. `allocation.ts` starts this process.
 
-/** Number of warm-up rounds. V8 first has to optimize the code, and optimized code allocates less. */
+/** Number of warm-up rounds. In these rounds V8 optimizes the code, which then allocates less. */
 const warmUpRounds = 8
 const measuredRounds = 5
-/**
- * Virtual seconds of a round. A round's allocations fit into V8's young generation, so V8 collects no garbage during a
- * round.
- */
+/** Virtual seconds of a round: so few that V8 collects no garbage during a round. */
 const seconds = 5
 
 const [kind = '', file = ''] = process.argv.slice(2)

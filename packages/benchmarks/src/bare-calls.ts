@@ -69,7 +69,7 @@ function chunksOf<Item>(items: readonly Item[], size: number): readonly (readonl
   return Array.from({ length: count }, (_, index) => items.slice(index * size, (index + 1) * size))
 }
 
-/** In an empty storage, runs the slots of 1,000 jobs, or of `count` jobs, for `seconds` seconds. */
+/** Runs the slots of `count` jobs for `seconds` seconds, in an empty storage. Default: 1,000 jobs. */
 export async function runBareCalls(storage: Storage, seconds: number, count: number = jobCount): Promise<Cost> {
   const calls = new BareCalls(storage, count)
   await calls.addJobs()

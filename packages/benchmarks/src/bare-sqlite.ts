@@ -12,15 +12,13 @@ const rowsPerIndexing = 2048
 const checkpointPages = 4000
 
 /**
- * Runs the bare better-sqlite3 statements that write the rows of one-task occurrences. The statements, transactions, tables and
- * settings are those of the SQLite storage.
+ * Runs the bare better-sqlite3 statements that write the rows of one-task occurrences. The statements, transactions, tables
+ * and settings are those of the SQLite storage.
  *
- * One transaction sets the watermark and the next instant of each head, and inserts the running rows. Another transaction
- * copies these rows to the history and deletes them. At intervals, it extends the indexes of the history. Ids and texts are
- * created before the measured time. There are no jobs, tasks, timers, answers or checks.
+ * One transaction updates the heads and inserts the running rows. Another transaction moves these rows to the history.
  */
 export async function runBareStatements(file: string, seconds: number): Promise<Cost> {
-  // The storage creates its tables when it opens. So this code opens and closes a storage first.
+  // Opens and closes a storage, because the storage creates its tables when it opens.
   await sqliteStorage({ file }).close()
   const database = new Database(file)
   try {

@@ -13,10 +13,7 @@ interface Candidate {
   start(): Promise<{ readonly open: (name: string) => Storage; readonly stop: () => Promise<void> }>
 }
 
-/**
- * The measured storages: SQLite on a file, a private Redis with `appendonly yes`, and a private PostgreSQL with its
- * defaults.
- */
+/** The measured storages: SQLite on a file, Redis with `appendonly yes`, and PostgreSQL with its defaults. */
 export const candidates: readonly Candidate[] = [
   {
     name: 'SQLite',

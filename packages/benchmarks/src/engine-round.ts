@@ -7,7 +7,7 @@ import { type Cost, costOf } from './cost.ts'
 /** Number of jobs that are due at each instant. */
 export const jobCount = 1000
 
-/** Duration of the warm-up before the measurement, in virtual seconds. The warm-up compiles the code and fills the caches. */
+/** Duration of the warm-up before the measurement, in virtual seconds. */
 export const warmUpSeconds = 5
 
 /** Start of the virtual clock, in epoch milliseconds. */
@@ -31,15 +31,15 @@ export interface EngineRoundOptions {
 export type Measure<Measured> = (occurrences: number, work: () => Promise<void>) => Promise<Measured>
 
 /**
- * Runs the whole engine: `count` jobs with one task are due every second of a virtual clock. The clock advances when
- * all work is done, so the measurement contains no waiting. A second call on the same storage needs a `startAt` after
- * the end of the first call by the virtual clock.
+ * Measures the whole engine: `count` one-task jobs are due every second of a virtual clock. The clock advances when all work is
+ * done, so the measurement contains no waiting. A second call on the same storage needs a `startAt` after the virtual time at
+ * which the first call ended.
  */
 export function runEngine(storage: Storage, seconds: number, options: EngineRoundOptions = {}): Promise<Cost> {
   return measureEngine(storage, seconds, options, costOf)
 }
 
-/** Like {@link runEngine}, but measures with `measure`. */
+/** Runs the engine like {@link runEngine}, and measures the run with `measure`. */
 export async function measureEngine<Measured>(
   storage: Storage,
   seconds: number,
@@ -62,11 +62,9 @@ export async function measureEngine<Measured>(
       ],
     }),
   )
-  // The handlers of this benchmark do no real work, so the virtual clock need not wait for them. Patience 0 turns this wait
-  // off: its cost would otherwise be part of the measured cost of the engine.
+  // Handlers do no real work, so the clock need not wait for them: patience 0 saves the cost of this wait.
   const clock = virtualClock(startAt, { patience: 0 })
-  // A virtual second takes a fraction of a real second. With default intervals, the node would do its periodic work all
-  // the time.
+  // A virtual second takes a fraction of a real second, so default intervals would keep the node busy with periodic work.
   const rarely = { hours: 1 }
   const scheduler = createScheduler({
     storage,

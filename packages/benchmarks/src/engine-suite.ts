@@ -10,10 +10,7 @@ import type { Cost } from './cost.ts'
 import { jobCount, runEngine } from './engine-round.ts'
 import { type BenchmarkOptions, formatRate, median, type Suite, type Table } from './suite.ts'
 
-/**
- * Measures the cost of a one-task occurrence at each level: the database's statements, the storage's calls, and the
- * whole engine.
- */
+/** Measures the cost of a one-task occurrence at each level: SQL statements, storage calls, and the whole engine. */
 export const engineSuite: Suite = {
   name: 'engine',
   title: 'Microseconds of user CPU time per one-task occurrence',

@@ -3,9 +3,8 @@ import { firstInstant, jobCount, runEngine, warmUpSeconds } from './engine-round
 import { type BenchmarkOptions, formatRate, median, type Table } from './suite.ts'
 
 /**
- * Measures whether finished history slows the engine down. `open` creates a storage with the given name. `rest` lets
- * the storage do the maintenance that follows the writes of the history, such as a checkpoint. After `rest`, a warm-up
- * round runs.
+ * Measures whether finished history slows the engine down. `open` creates a storage with the given name. `rest` waits for the
+ * storage's maintenance after the history is written, such as a checkpoint.
  */
 export async function measureHistory(
   open: (name: string) => Storage,

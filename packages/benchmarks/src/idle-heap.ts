@@ -4,12 +4,12 @@ import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { cron } from '@jobistemer/ticker-cron'
 import { Cron } from 'croner'
 
-// Runs in a separate process with --expose-gc: `idle-heap.js jobistemer|croner COUNT FILE`. Prints the heap bytes per job.
+// Prints the heap bytes per job: `idle-heap.js jobistemer|croner COUNT FILE`. The process needs --expose-gc.
 
 const [library = '', countText = '1000', file = ''] = process.argv.slice(2)
 const count = Number(countText)
 
-// Returns the cron expression of a job. The jobs are spread over the minutes of the day, as in a service with many tenants.
+// Returns a job's cron expression. The jobs are spread over the minutes of the day.
 const expressionOf = (index: number) => `${index % 60} ${Math.floor(index / 60) % 24} * * *`
 
 async function registerJobistemer(): Promise<() => Promise<void>> {

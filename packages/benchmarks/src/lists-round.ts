@@ -41,7 +41,7 @@ export class ListsRound {
     }
   }
 
-  /** Runs each job `rounds` times, through the storage's calls. */
+  /** Stores `rounds` ended runs of each job, by direct calls of the storage. */
   async fill(rounds: number): Promise<void> {
     const { maxBatch } = this.#storage.capabilities
     for (let round = 0; round < rounds; round++) {

@@ -4,10 +4,7 @@ import type { Suite } from './suite.ts'
 
 const print = ({ median, max }: CallTimes) => `${median.toFixed(1)} / ${max.toFixed(1)}`
 
-/**
- * Measures whether `jobs`, `failures` and `counts` of a client, which the CLI and the dashboard call, become slower
- * with a longer history.
- */
+/** Measures whether a longer history makes a client's `jobs`, `failures` and `counts` slower. */
 export const listsSuite: Suite = {
   name: 'lists',
   title: 'Milliseconds per call of lists for people, with a short history and with a long one',

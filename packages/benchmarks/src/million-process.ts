@@ -37,7 +37,7 @@ export interface Watched {
   readonly startMs: number
   /** CPU time as a percentage of one core, during the measurement. */
   readonly cpuPercent: number
-  /** Heap of the node after garbage collection, in MB, without the heap of the process before the node's start. */
+  /** Heap that the node has added to the process, in MB, after garbage collection. */
   readonly heapMegabytes: number
   /** Time from each slot to the first line of its handler, in milliseconds. */
   readonly lateness: readonly number[]
@@ -51,7 +51,7 @@ const phases = 60 * order.everyMinutes
 const heapBefore = heapUsed()
 const beganAt = performance.now()
 const storage = openStorage(order.url)
-// The clock is set ahead by the time that is left until the first slots, so that the benchmark need not wait for them.
+// Sets the clock ahead to the first slots, so that the benchmark need not wait for them.
 const clock: Clock = { ...systemClock, isAuthoritative: true, now: () => Date.now() + order.aheadMs }
 const lateness: number[] = []
 let isWatching = false

@@ -10,7 +10,7 @@ import { formatRate, isWanted, type Suite } from './suite.ts'
 
 const program = fileURLToPath(new URL('./million-process.js', import.meta.url))
 
-/** Target number of due jobs per second. The period of the jobs is chosen so that the real number is close to this target. */
+/** Approximate number of due jobs per second. The period of the jobs follows from this number. */
 const dueEachSecond = 1000
 const periods = [1, 2, 3, 4, 5, 6, 10, 12, 15]
 

@@ -14,7 +14,7 @@ const owner = { node: 'bench', incarnation: 'bench-1' }
 const batch = 250
 const hour = 3_600_000
 
-/** One job with a queue of constant length: for each occurrence that is added to the queue, an occurrence of the job ends. */
+/** One job with a queue of constant length: each time an occurrence joins the queue, another one ends. */
 export class QueueRound {
   readonly #storage: Storage
   readonly #length: number
@@ -25,7 +25,7 @@ export class QueueRound {
   constructor(storage: Storage, length: number) {
     this.#storage = storage
     this.#length = length
-    // This scheduler is never started: it only provides the gauges.
+    // This scheduler never starts: the benchmark only reads its gauges.
     createScheduler({ storage, jobs: [], metrics: this.#metrics })
   }
 
@@ -55,7 +55,7 @@ export class QueueRound {
       await time('claim', () => this.#claim())
       await time('counts', () => this.#look(expected))
     }
-    // The gauges take long to count a long queue, so this benchmark reads them at most 20 times.
+    // The gauges count a long queue slowly, so this benchmark reads them at most 20 times.
     for (let call = 0; call < Math.min(calls, 20); call++) await time('gauges', () => this.#scrape(expected))
     return Object.fromEntries(operations.map((operation) => [operation, median(times[operation])])) as Timings
   }
@@ -84,7 +84,7 @@ export class QueueRound {
   async #finish(): Promise<void> {
     const { id, jobId, scheduledAt } = trigger(this.#finished)
     const change = { kind: 'finish', state: 'completed', reason: null } as const
-    // Every occurrence has token 1: the first one started at its creation, and all later ones by a claim.
+    // Every occurrence has token 1, because each has been started only once.
     const item = { id, jobId, scheduledAt, token: 1, sequence: 1, runs: [], change }
     const [answer] = await this.#storage.settle({ now: firstInstant, items: [item] })
     if (answer?.outcome !== 'ok') throw new Error('The storage did not accept the end of the run.')
@@ -114,7 +114,7 @@ export class QueueRound {
   }
 }
 
-/** Returns a trigger that is 1 ms later than the previous trigger, so that the first trigger is the oldest. */
+/** Returns a trigger that is 1 ms later than the previous trigger. */
 function trigger(number: number): CreateRequested {
   const scheduledAt = firstInstant - hour + number
   const runs = number === 0 ? [] : null

@@ -8,11 +8,10 @@ const zones = ['UTC', 'America/New_York']
 
 const startMs = Date.UTC(2025, 0, 1)
 const endMs = Date.UTC(2065, 0, 1)
-// Number of instants after which a measurement starts again at its first instant. Real schedulers do not step through
-// 40 years of minutes.
+// Number of instants after which a measurement starts again at its first instant.
 const mostInstants = 5000
 
-/** Computes the next instant of a schedule in the way that its library recommends. */
+/** Computes next instants with one cron library, in the way that this library recommends. */
 interface Contender {
   /** Makes the next call of `nextMs` return the first instant after `afterMs`. */
   reset(afterMs: number): void
@@ -106,7 +105,7 @@ function instantsPerSecond(contender: Contender, milliseconds: number): number {
   let elapsed = 0
   contender.reset(startMs)
   while (elapsed < milliseconds) {
-    // The clock is read only after 20 steps, so that the reading does not affect the measurement.
+    // Reads the clock only after 20 steps, so that the reading does not affect the measurement.
     for (let step = 0; step < 20; step++) {
       const at = contender.nextMs()
       sinceReset++

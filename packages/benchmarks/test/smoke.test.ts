@@ -11,9 +11,9 @@ const run = (...options: string[]) => spawnSync(process.execPath, [program, ...o
 
 interface Run {
   readonly suites: readonly string[]
-  /** Whether only `npm run test:extra` runs these suites, because they start and kill many processes. */
+  /** True if only `npm run test:extra` runs these suites, because they start and kill many processes. */
   readonly isExtra?: boolean
-  /** The first words of the table rows that must have a figure. */
+  /** The first words of the table rows that must contain a number other than 0. */
   readonly rows: readonly string[]
 }
 
@@ -134,7 +134,7 @@ test.concurrent.each(tried)(
   },
 )
 
-test('the tests of this file run, taken together, every benchmark suite of the command', () => {
+test('the tests of this file together run every benchmark suite of the command', () => {
   const { stderr } = run('nonsense')
   const names = [...(stderr.split('bench ')[1] ?? '').matchAll(/\[([a-z][a-z-]*)\]/g)].map(([, name]) => name)
   expect(runs.flatMap(({ suites }) => suites).sort()).toEqual(names.sort())

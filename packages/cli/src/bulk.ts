@@ -4,16 +4,13 @@ import { exitCodes } from './exit-codes.ts'
 import { text } from './output/rendered.ts'
 import { progressOf } from './progress.ts'
 
-/** The item, and the result of the command's action on it. */
+/** One item of a bulk command, with the result of the action on this item. */
 export interface BulkOutcome<T, R> {
   readonly item: T
   readonly result: R
 }
 
-/**
- * Number of items whose calls run concurrently. The storage batches concurrent calls. After Ctrl-C, the command waits
- * for at most 8 calls.
- */
+/** Number of calls that run concurrently. After Ctrl-C, the command waits for these calls. */
 const atOnce = 8
 
 /**

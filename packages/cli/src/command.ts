@@ -35,8 +35,7 @@ export interface CommandOption {
   readonly default?: unknown
   readonly choices?: readonly string[]
   /**
-   * Converts the text of the option to its value. For a repeated option, `earlier` is the value of the texts before
-   * this one.
+   * Converts the text of the option to its value. For a repeated option, `earlier` is the value so far.
    * @throws CliError that names the option
    */
   readonly parse?: (text: string, earlier: unknown) => unknown

@@ -25,8 +25,8 @@ async function completed({ name, summary, load }: ListedCommand): Promise<Comple
 }
 
 /**
- * Shell command that prints all job names, within 2 s and without error messages. `--no-config`: a configuration file
- * is a program, and pressing TAB must not run programs of the working folder.
+ * Shell command that prints all job names, within 2 s and without error messages. `--no-config`: pressing TAB must not run a
+ * configuration file, which is a program.
  */
 const jobNames = 'jobistemer jobs --names --no-config --timeout 2s 2>/dev/null'
 
@@ -109,8 +109,7 @@ function fishScript(commands: readonly CompletedCommand[]): string {
     return [
       `complete -c jobistemer -n __fish_use_subcommand -f -a ${name} -d ${fishQuoted(summary)}`,
       ...options.map((option) => `${inside} -l ${option.name.slice(2)} -d ${fishQuoted(option.description)}`),
-      // Completes job names that begin with `-` only after the word `--`, because the program reads no options after
-      // this word.
+      // Completes job names that begin with `-` only after `--`, where the program reads no options.
       ...(takesJob
         ? [
             `${inside} -n 'not contains -- -- (commandline -opc)' -f -a "(${jobNames} | string match -v -- '-*')"`,

@@ -19,7 +19,7 @@ export interface CliConfig {
   readonly timezone?: string
 }
 
-/** Returns the configuration unchanged. The type of the parameter lets editors and the compiler check the configuration. */
+/** Returns the configuration unchanged. The parameter type lets editors check the configuration. */
 export function defineConfig(config: CliConfig): CliConfig {
   return config
 }

@@ -45,7 +45,7 @@ export function processIo(): Io {
     env: process.env,
     cwd: process.cwd(),
     onInterrupt(listener) {
-      // `once`: after the first Ctrl-C no listener is left, so a second Ctrl-C ends the process immediately.
+      // A second Ctrl-C finds no listener and ends the process at once.
       process.once('SIGINT', listener)
       return () => process.off('SIGINT', listener)
     },

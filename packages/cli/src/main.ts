@@ -19,8 +19,7 @@ import { Session } from './session.ts'
  */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   const interruption = new AbortController()
-  // Turns off the warning about more than 10 listeners: each storage call in progress adds one, and `trigger-many`
-  // makes more than 10 calls concurrently.
+  // Turns off the warning about more than 10 listeners: each concurrent storage call adds one.
   setMaxListeners(0, interruption.signal)
   const stopListening = io.onInterrupt(() => interruption.abort())
   let code: number = exitCodes.fine
@@ -69,10 +68,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   return code
 }
 
-/**
- * Moves a relative instant such as `-2h` behind `--`, so that commander does not read it as an option. In
- * `explain NAME -2h`, the relative instant is always the last argument.
- */
+/** Moves a relative instant such as `-2h` behind `--`, so that commander does not read it as an option. */
 function withDistances(argv: readonly string[], program: Commander): readonly string[] {
   const global = valuesIn(argv, program.options)
   const name = argv.find((word, index) => !word.startsWith('-') && !global.has(index))

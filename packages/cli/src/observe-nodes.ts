@@ -14,8 +14,8 @@ export interface ObservedNode {
 const lookEveryMs = 250
 
 /**
- * Watches heartbeats until each node has sent one, for at most `forMs`. A node record alone does not show a living node: the
- * record of a dead node remains until another node has taken over its runs.
+ * Watches heartbeats until each node has sent one, for at most `forMs`. A node record alone does not prove that the node lives:
+ * the record of a dead node remains until another node has taken over its runs.
  */
 export async function observeNodes(
   storage: Storage,
@@ -31,8 +31,7 @@ export async function observeNodes(
     await wait(clock, Math.min(lookEveryMs, endAt - clock.monotonic()), signal)
     nodes = await look()
   }
-  // Reports a node without a new heartbeat as not alive only if the observation lasted two heartbeat intervals. A node sends a
-  // heartbeat every 5 s, on DynamoDB every 10 s.
+  // Nodes send a heartbeat every 5 s, on DynamoDB every 10 s. Only two intervals without a heartbeat show a dead node.
   const isLongEnough = forMs >= 2 * (storage.capabilities.heartbeatMs ?? 5000)
   return nodes.map((record) => ({ record, isAlive: hasMoved(record) ? true : isLongEnough ? false : null }))
 }

@@ -24,10 +24,7 @@ export interface Work {
 
 /** Work with at most 8 items shows no progress, because it is too short. */
 const few = 8
-/**
- * Minimum time between two progress lines, in ms. A line also requires that a tenth of the work was done after the
- * previous line.
- */
+/** Minimum time between two progress lines, in ms. */
 const lineEveryMs = 5000
 const barWidth = 20
 const clearLine = '\r\u001b[K'

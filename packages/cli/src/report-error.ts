@@ -54,8 +54,7 @@ function exitCodeOf(code: string): number {
   if (conflictCodes.test(code)) return exitCodes.conflict
   if (code === 'WAIT_TIMEOUT') return exitCodes.waitTimeout
   if (usageCodes.test(code)) return exitCodes.usage
-  // Errors of database drivers have their own codes. This program treats codes that begin with `SQLITE_` like the error codes
-  // of storages.
+  // Database drivers have their own error codes. `SQLITE_…` counts as an error of the storage.
   return /^(STORAGE_|SQLITE_)/.test(code) ? exitCodes.storage : exitCodes.internal
 }
 

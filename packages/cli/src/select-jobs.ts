@@ -47,7 +47,7 @@ export async function selectJobs(
     })
   }
   if (!isMatching) {
-    // Checks all names before the command changes a job. If one of the jobs does not exist, the command changes no job.
+    // Checks all names first, so that the command changes no job if one job does not exist.
     const found: JobInfo[] = []
     for (const name of named) found.push(await jobOf(context, name))
     const unwanted = found.filter((job) => !isWanted(job)).map(({ name }) => name)

@@ -138,10 +138,7 @@ export class Session {
     return this.#configured
   }
 
-  /**
-   * Reads the storage's clock once, to get the error of an unavailable storage. A client would retry until its timeout,
-   * and its timeout error would not tell the reason.
-   */
+  /** Reads the storage's clock once, to get the error of an unavailable storage. A client would only report its timeout. */
   async #answers(storage: Storage): Promise<Storage> {
     const reading = storage.serverTime?.bind(storage)
     if (reading === undefined) return storage
@@ -158,10 +155,7 @@ export class Session {
     return storage
   }
 
-  /**
-   * Returns a clock that shows the storage's time, and that the client uses in place of any other clock (`isAuthoritative`). A
-   * client that used a wrong clock of its machine would wait until the clock jump is confirmed.
-   */
+  /** Returns the storage's time as a clock for the client, so that a wrong clock of this machine has no effect. */
   async #clockOfClient(): Promise<Clock> {
     const clock = await this.clock()
     if (clock.isAuthoritative === true) return clock

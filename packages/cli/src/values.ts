@@ -3,7 +3,7 @@ import { instantInZone } from './zoned-instant.ts'
 
 type Reader<T> = (text: string, earlier?: unknown) => T
 
-/** Reads a text that is not empty. */
+/** Returns a reader that accepts any text but an empty one. */
 export function readText(field: string): Reader<string> {
   return (text) => {
     if (text.trim() !== '') return text
@@ -11,7 +11,7 @@ export function readText(field: string): Reader<string> {
   }
 }
 
-/** Reads a whole number from `min` to `max`. */
+/** Returns a reader that parses a whole number from `min` to `max`, without a sign. */
 export function readCount(field: string, min: number, max: number): Reader<number> {
   return (text) => {
     const value = Number(text)
@@ -20,7 +20,7 @@ export function readCount(field: string, min: number, max: number): Reader<numbe
   }
 }
 
-/** Reads a whole number from `min` to `max`. Accepts negative numbers. */
+/** Returns a reader that parses a whole number from `min` to `max`, with an optional sign. */
 export function readLevel(field: string, min: number, max: number): Reader<number> {
   return (text) => {
     const value = Number(text)
@@ -29,7 +29,7 @@ export function readLevel(field: string, min: number, max: number): Reader<numbe
   }
 }
 
-/** Reads a list of values: `a,b`, or the option several times. */
+/** Returns a reader that parses a list: `a,b`, or one value per repetition of the option. */
 export function readList<T extends string>(field: string, known?: readonly T[]): Reader<readonly T[]> {
   return (text, earlier) => {
     const values = text.split(',').map((value) => value.trim())
@@ -52,7 +52,7 @@ const units: Readonly<Record<string, number>> = {
 
 const isoDuration = /^P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/
 
-/** Reads a duration in ms from texts such as `90d`, `1h30m`, `500ms` or `PT5M`. */
+/** Returns a reader that parses durations such as `90d`, `1h30m`, `500ms` or `PT5M` to milliseconds. */
 export function readDuration(field: string, min = 0): Reader<number> {
   return (text) => {
     const milliseconds = durationOf(text)

@@ -58,7 +58,7 @@ describe('trigger', () => {
     )
   })
 
-  it('trigger reports a key that was already used, and exits with 1 if the overlap policy skips the run', async () => {
+  it('trigger creates no second run for the same key, and exits with 1 if the overlap policy skips the request', async () => {
     const { ask, json } = await ledger()
     const keyed = ['trigger', 'nightly-report', '--key', 'once']
     const first = await json(...keyed)
@@ -84,7 +84,7 @@ describe('trigger', () => {
     expect((await ask([...keyed.slice(0, -1), 'daily'])).err).toContain('waiting, live, forever')
   })
 
-  it('trigger refuses data that are not JSON, a data file that does not exist, and the name of a job that does not exist', async () => {
+  it('trigger refuses data that are not JSON, a missing data file, and the name of a missing job', async () => {
     const { ask } = await ledger()
     for (const data of ['{', 'text', '@none.json']) {
       expect(await ask(['trigger', 'import', '--data', data])).toMatchObject({
@@ -275,7 +275,7 @@ describe('pause and resume', () => {
     }
   })
 
-  it('pause and resume accept the options --owner and --tag, and skip jobs that are already paused or resumed', async () => {
+  it('pause and resume select jobs by --owner or --tag, and skip jobs that are already paused or resumed', async () => {
     const { ask, json } = await ledger()
     expect(await ask(['pause', 'import', '--reason', 'disk'])).toMatchObject({ code: 0 })
     expect(await json('pause', '--owner', 'imports', '--reason', 'other', '--yes')).toMatchObject({ jobs: [] })
@@ -387,7 +387,7 @@ jobistemer backfill nightly-report --stop k --storage ${place} stops it.\n`,
     expect(await ask(['backfills', 'nightly-reprot'])).toMatchObject({ code: 4 })
   })
 
-  it('backfill shows its progress on a terminal, and prints the progress once if Ctrl-C stops the display', async () => {
+  it('backfill shows its progress on a terminal until Ctrl-C stops the display', async () => {
     const { ask } = await ledger()
     const argv = ['backfill', 'nightly-report', ...span, '--key', 'k']
     let interrupt = () => {}

@@ -49,7 +49,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
     expect(missing).toMatchObject({ code: 2, err: expect.stringContaining('CONFIG_MISSING') })
   })
 
-  it('names the storage only if neither the option --storage nor the variable JOBISTEMER_STORAGE names a storage', async () => {
+  it('names the storage only if neither --storage nor the variable JOBISTEMER_STORAGE names a storage', async () => {
     const { folder, place } = await scratch.ledger()
     writeFileSync(join(folder, 'jobistemer.config.json'), '{ "storage": "sqlite:configured.db" }')
     const trusted = await trusting(folder)
@@ -59,7 +59,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
     expect(await ask(['-s', place], { JOBISTEMER_STORAGE: 'sqlite:env.db' })).toMatchObject({ code: 0 })
   })
 
-  it('is reported with the line number of its error if it has an error, and is not read with the option --no-config', async () => {
+  it('that has an error is reported with the line number of the error, and is not read with the option --no-config', async () => {
     const { folder, place } = await scratch.ledger()
     const file = join(folder, 'jobistemer.config.ts')
     writeFileSync(
@@ -97,7 +97,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
     expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining(problem) })
   })
 
-  it('may register schedule types, so that the output of commands describes schedules of these types', async () => {
+  it('may register schedule types, so that commands can describe schedules of these types', async () => {
     const { folder } = await scratch.ledger()
     writeFileSync(
       join(folder, 'jobistemer.config.mjs'),
@@ -184,7 +184,7 @@ describe('a --storage option', () => {
     [['-s', '"postgres+ssl://joe:a#secret@host/db"'], 'postgres+ssl://***'],
     [['-s', 'mysql://host/db?user=joe&password=secret'], 'mysql://host/db?***'],
     [['-s', 'postgres2:joe:secret@host'], 'postgres2:***@host'],
-  ])('%j is refused, and the error says which values are accepted', async (argv, problem) => {
+  ])('%j is refused, and the error states the problem without the password', async (argv, problem) => {
     const { code, err } = await runCli(['jobs', ...argv], { cwd: scratch.folder() })
     expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining(problem) })
     expect(err).not.toContain('secret')

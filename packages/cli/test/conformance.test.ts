@@ -83,8 +83,7 @@ it('conformance prints the failed cases of a faulty adapter, and exits with 1', 
   const { ask } = adapter(broken)
   const { code, out } = await ask(['--depth', 'cases', '--grep', 'settle: an'])
   expect(code).toBe(1)
-  // Omits the lines that show the values which differ, because the format of these lines depends on the version of
-  // Node.js.
+  // Omits the lines with the differing values, because their format depends on the version of Node.js.
   const lines = out.split('\n').filter((line) => /^\S| Expected values/.test(line))
   expect(lines.map((line) => line.replace(/\d+ ms/, '0 ms'))).toEqual([
     'failed   settle: an owner whose token was given again after a loss of acknowledged writes is lost and changes nothing  0 ms',
@@ -106,7 +105,7 @@ it('conformance --bail stops at the first failed case, and lists the remaining c
   expect(notRun).toBeGreaterThan(5)
 })
 
-it('conformance prints the reason for each case in the module’s list `skip`, and fails if the list has an unknown case', async () => {
+it('conformance skips each case in the module’s list `skip`, prints its reason, and fails if the list has an unknown case', async () => {
   const left = 'connections: closing twice is allowed'
   const list = [
     { test: left, reason: 'not yet (soon)' },
@@ -206,7 +205,7 @@ it.each([
   expect(await adapter(content).ask(argv)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(problem) })
 })
 
-it('conformance refuses a configuration file that opens its storage itself, a missing folder, and a missing module', async () => {
+it('conformance refuses a missing folder, a missing module, and a configuration file that opens its own storage', async () => {
   const { folder } = await scratch.ledger()
   writeFileSync(
     join(folder, 'jobistemer.config.mjs'),

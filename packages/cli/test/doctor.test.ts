@@ -135,8 +135,7 @@ describe('jobistemer doctor', () => {
   it('reports NODE_SILENT if a node sent no heartbeat during the observation and another node did', async () => {
     const { place, storage, clock } = patient()
     const scheduler = await node(storage, clock, { jobs: [idle], nodeId: 'alive' })
-    // Virtual time passes while the doctor starts. This long `deadAfter` keeps the record of the silent node until the
-    // doctor has read it.
+    // The long `deadAfter` keeps the silent node's record while virtual time passes.
     const about = { deadAfterMs: 86_400_000 }
     const dead = { node: 'dead', incarnation: 'dead-1', counter: 7, startedAt: 0, leaving: false, about }
     await storage.heartbeat({ now: 0, own: dead, remove: [], profilesOf: [] })
@@ -246,7 +245,7 @@ describe('jobistemer doctor', () => {
     expect((await examine()).findings).toMatchObject([{ code: 'NO_NODE_LIVES' }, { code: 'JOB_LATE', job: 'idle' }])
   })
 
-  it('reports JOB_AHEAD if the watermark of a job lies in the future, until realign has set the job back', async () => {
+  it('reports JOB_AHEAD while the watermark of a job lies in the future', async () => {
     const { storage, place, examine } = patient()
     const wrong = virtualClock('2026-02-01T05:59:50Z')
     const scheduler = await node(storage, wrong, { jobs: [idle] })
@@ -315,7 +314,7 @@ describe('jobistemer doctor', () => {
     await scheduler.shutdown()
   })
 
-  it('reads further pages after short and empty pages, and so finds JOB_FAILING and RETENTION_BEHIND', async () => {
+  it('finds JOB_FAILING and RETENTION_BEHIND although pages of the history are short or empty', async () => {
     const { storage: own, clock } = patient()
     const failing = defineJob({
       name: 'failing',
@@ -401,7 +400,7 @@ export default { storage: () => sqliteStorage({ file: ':memory:' }) }`,
     await client.close()
   })
 
-  it('reports JOB_PAUSED as info for a pause, and as a warning after a week', async () => {
+  it('reports JOB_PAUSED as info, and as a warning after a pause of a week', async () => {
     const { storage, clock, examine } = patient()
     const scheduler = await node(storage, clock, { jobs: [idle] })
     await scheduler.pause('idle', { actor: 'ann', reason: 'disk' })

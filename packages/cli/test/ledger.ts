@@ -8,7 +8,7 @@ import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { cron } from '@jobistemer/ticker-cron'
 import { afterAll, afterEach } from 'vitest'
 
-/** A job name with terminal sequences that set the window title, ring the bell, and colour the following text. */
+/** A job name with control sequences that set the window title, ring the bell and color the following text. */
 export const evilName = 'evil\u001b]0;owned\u0007\u009b31m'
 
 /** Returns a job whose upload fails on the first night, and succeeds at its second attempt on the second night. */
@@ -75,7 +75,7 @@ async function addEvil(client: Client): Promise<void> {
   await client.pause(evilName, { reason: 'it is \u001b[31mevil', actor: 'ann' })
 }
 
-/** Runs a node around the slot of one night only. Hours of heartbeats would take too long, even in virtual time. */
+/** Runs a node around the slot of one night, because hours of heartbeats take too long. */
 async function night(storage: Storage, report: Job, day: string): Promise<void> {
   const clock = virtualClock(`${day}T00:59:58Z`)
   const scheduler = createScheduler({

@@ -57,7 +57,7 @@ describe('jobs', () => {
 })
 
 describe('job', () => {
-  it('job shows the schedule, the settings, the tasks and the numbers of waiting and running runs of the job', async () => {
+  it('job shows the schedule, the settings, the tasks, and the numbers of waiting and running runs', async () => {
     expect((await ask('job', 'import')).out).toMatchInlineSnapshot(`
       "job       import
       id        job_a8652a1b-29a3-56eb-a0b3-e082465ae16d
@@ -179,7 +179,7 @@ describe('history', () => {
 })
 
 describe('run', () => {
-  it('run shows the reason of the state, tasks, attempts, results, and errors with causes and stacks', async () => {
+  it('run shows the state and its reason, the tasks, the attempts, the results, and the errors with causes and stacks', async () => {
     expect((await ask('run', await failedRun())).out).toMatchInlineSnapshot(`
       "run        occ_69751cf7-0b2c-55c2-8fa4-766ed45ba1e4
       job        nightly-report, version 1

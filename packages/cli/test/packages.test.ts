@@ -32,8 +32,7 @@ it.each([
   'jobistemer -s %s exits with PACKAGE_MISSING if the adapter is missing, and says npm install %s',
   async (place, packages) => {
     const folder = project()
-    // Clears NODE_PATH, because the folders that it names may contain the storage package. The test needs this package to be
-    // missing.
+    // Clears NODE_PATH, whose folders may contain the storage package. The test needs this package to be missing.
     const line = `cd '${folder}' && node node_modules/@jobistemer/cli/dist/bin.js jobs -s '${place}'`
     const { code, out, err } = await startShell(line, { env: { NODE_PATH: '' } }).ended
     expect({ code, out }).toEqual({ code: 2, out: '' })

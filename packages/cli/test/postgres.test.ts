@@ -56,7 +56,7 @@ it('conformance on PostgreSQL uses its own schemas, and removes them', async () 
   expect(rows).toEqual([])
 })
 
-it('a missing PostgreSQL schema is an error and is not created; the SQL from the command `sql` creates it', async () => {
+it('a missing PostgreSQL schema is an error until the SQL from the command `sql` has created the schema', async () => {
   const missing = await ask(['jobs', '--prefix', 'other'])
   expect(missing).toMatchObject({ code: 3, err: expect.stringContaining('no tables of Jobistemer') })
   const { rows } = await admin.query("SELECT FROM pg_namespace WHERE nspname = 'other'")
@@ -69,7 +69,7 @@ it('a missing PostgreSQL schema is an error and is not created; the SQL from the
   expect({ schema, from, sql }).toEqual({ schema: 'other', from: 1, sql: expect.not.stringContaining('CREATE TABLE') })
 })
 
-it('the command sql refuses a call without --from and without a storage, and a storage other than PostgreSQL', async () => {
+it('the command sql requires either --from or a PostgreSQL storage', async () => {
   expect(await runCli(['sql'], { cwd })).toMatchObject({ code: 2, err: expect.stringContaining('--from 0') })
   const { code, err } = await runCli(['sql', '-s', 'sqlite:jobs.db'], { cwd })
   expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining('Only PostgreSQL has SQL to apply') })
@@ -122,7 +122,7 @@ const well = {
   hearsNotifications: true,
 }
 
-it('doctor reports transactions, replication slots and standbys that have prevented the vacuum of dead rows for a long time', async () => {
+it('doctor reports transactions, replication slots and standbys that have prevented the vacuum for a long time', async () => {
   const vacuumHolders = [
     { kind: 'transaction', name: '7 report', forMs: 3_600_000 },
     { kind: 'transaction', name: '8 jobistemer', forMs: 20 },

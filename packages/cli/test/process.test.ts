@@ -11,7 +11,7 @@ const scratch = useScratch()
 const sequence = '\u001b['
 
 describe('the CLI as a process', () => {
-  it('prints no colours into a pipe, unless FORCE_COLOR is set', async () => {
+  it('prints no colors into a pipe unless FORCE_COLOR is set', async () => {
     const { place } = await scratch.ledger()
     const plain = await startCli(['jobs', '-s', place]).ended
     expect(plain).toMatchObject({ code: 0, err: '' })
@@ -31,14 +31,17 @@ describe('the CLI as a process', () => {
     expect(out).toMatch(/^SCHEDULED .*\n$/)
   })
 
-  it.runIf(process.platform === 'linux')('reports an output that cannot be written, and exits with 74', async () => {
-    const { place } = await scratch.ledger()
-    expect(await startShell(`jobistemer jobs --json -s '${place}' > /dev/full`).ended).toEqual({
-      code: 74,
-      out: '',
-      err: expect.stringMatching(/^The output could not be written: .*ENOSPC/),
-    })
-  })
+  it.runIf(process.platform === 'linux')(
+    'reports an error and exits with 74 if it cannot write its output',
+    async () => {
+      const { place } = await scratch.ledger()
+      expect(await startShell(`jobistemer jobs --json -s '${place}' > /dev/full`).ended).toEqual({
+        code: 74,
+        out: '',
+        err: expect.stringMatching(/^The output could not be written: .*ENOSPC/),
+      })
+    },
+  )
 
   it('loads the storage package of the project folder in which it is started', async () => {
     const { folder, place } = await scratch.ledger()
@@ -61,7 +64,7 @@ describe('the CLI as a process', () => {
 // These tests run only on Linux, because the command `script` takes other options on other systems. The CLI's code is
 // the same on all systems.
 describe.runIf(process.platform === 'linux')('the CLI on a terminal', () => {
-  it('prints colours unless NO_COLOR is set, and escapes control sequences in stored names', async () => {
+  it('prints colors unless NO_COLOR is set, and escapes control sequences in stored names', async () => {
     const { place } = await scratch.ledger()
     const colored = await startShell(`jobistemer jobs -s '${place}'`, { terminal: true }).ended
     expect(colored.out).toContain(`${sequence}33mpaused${sequence}39m`)
@@ -124,7 +127,7 @@ const everyCommand: Readonly<Record<string, string>> = {
   ui: '--port none',
 }
 
-/** Creates a filled storage with definitions, and lists every CLI command with all of its required arguments. */
+/** Creates a filled storage with definitions, and lists every CLI command with its required arguments. */
 async function everythingAsked() {
   const { folder, storage } = await scratch.ledger()
   writeFileSync(

@@ -9,7 +9,7 @@ import { type RunOptions, runCli } from './run-cli.ts'
 
 const scratch = useScratch()
 
-/** Creates twenty jobs of one owner, each with one ended run. */
+/** Creates twenty jobs with the same owner tag, each with one ended run. */
 async function twenty() {
   const { place, folder, storage } = scratch.empty()
   const clock = virtualClock('2026-01-01T00:00:00Z')

@@ -78,7 +78,7 @@ describe('the option --priority', () => {
 })
 
 describe('jobistemer trigger --wait', () => {
-  /** Starts a node with three jobs, and returns a function that runs the CLI while virtual time passes. */
+  /** Starts a node with three jobs. Returns a function that runs the CLI while virtual time passes. */
   async function world(at?: readonly string[]) {
     const { place, storage } = scratch.empty()
     const clock = virtualClock('2026-01-01T00:00:00Z')

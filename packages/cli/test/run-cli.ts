@@ -30,7 +30,7 @@ export interface RunOptions {
 /** Counts calls to make ids unique. Random ids of requests at one fixed instant could otherwise be equal. */
 let calls = 0
 
-/** Runs the CLI in this process. Compares each JSON document of the CLI with the published schema of the command. */
+/** Runs the CLI in this process, and checks its JSON documents against the published schemas. */
 export async function runCli(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
   const { cwd = '/', env = {}, now = '2026-01-02T12:30:00Z', terminal, input, interruptible, onWrite } = options
   let out = ''

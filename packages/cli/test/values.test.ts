@@ -63,7 +63,7 @@ describe('a duration in the CLI', () => {
 })
 
 describe('text from the storage', () => {
-  it('is printed with escaped control characters, and with escaped characters that hide or reverse text', () => {
+  it('is printed with escapes in place of control characters and of characters that hide or reverse text', () => {
     expect(visible('a\u001b[31m\u0007\r\n\u009b1m\u202e\u200b\u{e0041}\ud800é漢')).toBe(
       'a\\x1b[31m\\x07\\r\\n\\x9b1m\\u{202e}\\u{200b}\\u{e0041}\\u{d800}é漢',
     )
@@ -72,7 +72,7 @@ describe('text from the storage', () => {
 })
 
 describe('a table of the CLI', () => {
-  it('is aligned by the width of its characters, and long columns are cut to the terminal’s width', async () => {
+  it('is aligned by the width of its characters, and its long columns are cut to the terminal’s width', async () => {
     const columns = [
       { title: 'NAME', shrinks: true },
       { title: 'N', align: 'right' as const },

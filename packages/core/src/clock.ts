@@ -4,12 +4,9 @@ export interface Timer {
   cancel(): void
 }
 
-/**
- * The clock of the engine. {@link systemClock} is the real clock; `virtualClock` of `@jobistemer/core/testing` is for
- * tests.
- */
+/** The clock of the engine: {@link systemClock}, or in tests `virtualClock` of `@jobistemer/core/testing`. */
 export interface Clock {
-  /** True if the engine uses this clock and not the clock of the storage, as with a virtual clock. Default false. */
+  /** True if the engine uses this clock in place of the storage's clock. Default false. */
   readonly isAuthoritative?: boolean
   /** Wall time in epoch milliseconds. May jump. */
   now(): number
@@ -21,10 +18,7 @@ export interface Clock {
    * timer does not keep the process alive.
    */
   setTimer(delayMs: number, callback: () => void, options?: { readonly unref?: boolean }): Timer
-  /**
-   * The engine calls `track` with the promise of each storage call, and of work that takes several turns of the event
-   * loop. A virtual clock waits for the promise before its time advances. The real clock lacks this method.
-   */
+  /** Makes a virtual clock wait: its time does not advance before the promise settles. The real clock lacks this method. */
   track?(promise: Promise<unknown>): void
   /**
    * Calls a handler or a hook, and returns the result of `call`: a native promise or a value. The time of a virtual
@@ -32,19 +26,18 @@ export interface Clock {
    */
   perform?<T>(call: () => T): T
   /**
-   * The engine calls `passUntil` before it waits for something that only time may end, such as running work at a
-   * shutdown. If no test advances the virtual clock, the clock then advances by itself until the promise settles. The
-   * real clock lacks this method.
+   * The engine calls `passUntil` before it waits for something that may need time to pass. A virtual clock then advances by
+   * itself until the promise settles, unless a test advances it. The real clock lacks this method.
    */
   passUntil?(promise: Promise<unknown>): void
   /**
-   * Implements `context.sleep`: resolves after `delayMs`. If the signal fires first, the promise rejects with the signal's
-   * reason. Default: timers of `setTimer`.
+   * Implements `context.sleep`: resolves after `delayMs`, or rejects with the signal's reason if the signal fires first.
+   * Default: timers of `setTimer`.
    */
   wait?(delayMs: number, signal: AbortSignal): Promise<void>
   /**
-   * A number in `[0, 1)`, for the jitter of retries and the ids of incarnations. A virtual clock returns the same
-   * numbers for the same seed. Default: a random number.
+   * A number in `[0, 1)`, for jitter and ids. A virtual clock returns the same numbers for the same seed. Default: a random
+   * number.
    */
   random?(): number
 }

@@ -59,8 +59,8 @@ async function connectToWait(engine: Engine, callTimeoutMs: number, options: Wai
 }
 
 /**
- * Wraps the operations so that each call first connects the client. The timeout and the signal of the call also limit the wait
- * for the connection. The last argument of a call may hold both.
+ * Wraps the operations so that each call first connects the client. The call's timeout and signal also limit the wait for the
+ * connection.
  */
 function connected(operations: JobOperations, connect: (last: CallOptions) => Promise<void>): JobOperations {
   const members = Object.entries(operations).map(([name, member]): [string, Operation] => {
@@ -89,13 +89,10 @@ export interface ClientOptions
 }
 
 /**
- * Offers all operations of a scheduler to a process that runs no jobs and has no code of jobs. A client is no node: peers do
- * not see it, and the runs that it triggers run on nodes that have the job's code.
+ * Offers all operations of a scheduler to a process that runs no jobs and has no code of jobs. A client is no node: nodes run
+ * the jobs that it triggers. The first call connects.
  *
- * Each call looks up the job by name in the storage. The first call connects.
- *
- * Between calls a client does not keep the process alive. Open connections of the storage, such as those of Redis and
- * PostgreSQL, keep the process alive until the program closes the storage.
+ * Between calls a client does not keep the process alive, but open connections of its storage do.
  */
 export interface Client extends JobOperations, AsyncDisposable {
   /** Waits for the client's requests in progress. Further calls of the client reject with `SCHEDULER_STATE`. */

@@ -29,7 +29,7 @@ class ErrorRecorder {
         ...this.#inner(thrown, depth),
       }
     } catch {
-      // If a member of the error is a getter that throws, or if a proxy rejects an access, the record names only the class.
+      // A getter or a proxy of the error may throw. Then the record names only the class.
       return { name: 'Error', message: classOf(thrown) }
     }
   }
@@ -77,7 +77,7 @@ function describe(thrown: unknown): string {
     }
     return text
   } catch {
-    // The thrown object may be cyclic or may have no usable `toString`. Then the text is only the name of its class.
+    // For a cyclic object, or one without a usable `toString`, the text is only the name of its class.
     return classOf(thrown)
   }
 }
@@ -134,9 +134,7 @@ export function withoutOwnFrames(stack: string): string {
   return last !== -1 && lines.slice(last + 1).some(isOwn) ? lines.slice(0, last + 1).join('\n') : stack
 }
 
-/**
- * Returns the location of the engine's files in stacks. Returns an empty list in bundles, whose modules have no separate files.
- */
+/** Returns the location of the engine's files in stacks; an empty list in bundles, whose modules have no separate files. */
 export function placesOf(moduleUrl: string): readonly string[] {
   if (!moduleUrl.startsWith('file://')) return []
   try {

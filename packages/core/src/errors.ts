@@ -89,10 +89,7 @@ export interface JobistemerErrorOptions {
   readonly cause?: unknown
 }
 
-/**
- * The error class of Jobistemer. Programs check `code`, not the message. If two nodes write the same record at the same time,
- * no error is thrown: the storage returns which write it accepted.
- */
+/** The error class of Jobistemer. Programs check `code`, not the message. */
 export class JobistemerError extends Error {
   override readonly name = 'JobistemerError'
   /** The stable error code, for programs. */

@@ -205,7 +205,7 @@ export interface SchedulerEvents {
     readonly decidedUpTo: Date
     readonly nextAt: Date | null
   }
-  /** This node has seen heartbeats of another node, which has started, or which this node had declared dead wrongly. */
+  /** Another node has started, or sends heartbeats again after this node had declared it dead. */
   'node.joined': NodeEvent
   /** Another node has begun its shutdown. */
   'node.left': NodeEvent
@@ -275,8 +275,8 @@ export function readEventName<Name extends SchedulerEventName>(name: Name): Name
 }
 
 /**
- * A listener of an event. If a listener throws or rejects, the scheduler emits `hook.failed` and continues. For each event,
- * the scheduler logs the first failure of a listener.
+ * A listener of an event. If a listener throws or rejects, the scheduler emits `hook.failed` and continues. For each event
+ * name, the scheduler logs only the first failure of a listener.
  */
 export type SchedulerListener<Name extends SchedulerEventName> = (event: SchedulerEvents[Name]) => void
 

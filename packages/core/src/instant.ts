@@ -6,10 +6,11 @@ import { invalidValue } from './errors.ts'
 export type { InstantInput } from './schedule/schedule.ts'
 
 /**
- * Returns the epoch milliseconds of an instant in any accepted form. A string is ISO 8601 with a complete date. Without
- * an offset it is UTC. A time zone in brackets may follow an offset or a `Z`, as in
- * `2026-06-01T09:00+09:00[Asia/Tokyo]`; the zone must then have that offset.
+ * Returns the epoch milliseconds of an instant in any accepted form. A string is ISO 8601 with a complete date. Without an
+ * offset it is UTC.
  *
+ * A time zone in brackets may follow an offset or a `Z`, as in `2026-06-01T09:00+09:00[Asia/Tokyo]`. The zone must then have
+ * that offset.
  * @throws JobistemerError `INVALID_INSTANT`
  */
 export function toInstantMs(input: InstantInput, field = 'instant'): number {
@@ -46,7 +47,7 @@ function readInstant(input: InstantInput): number {
     if (input instanceof Date) return input.getTime()
     if (typeof input === 'object' && input !== null && typeof input.toMillis === 'function') return input.toMillis()
   } catch {
-    // The value only resembles a date: its `getTime` or `toMillis` throws. So the code below rejects it as invalid.
+    // The value's `getTime` or `toMillis` throws, so the code below rejects the value.
   }
   return Number.NaN
 }
@@ -114,8 +115,7 @@ export function toInstantText(input: InstantInput): string {
   return lastText
 }
 
-// Cache of the last printed instant: hundreds of jobs may be due at one instant, and the id of each occurrence derives from its
-// text.
+// Cache of the last printed instant, because hundreds of jobs may be due at one instant.
 let lastMs = Number.NaN
 let lastText = ''
 

@@ -78,7 +78,7 @@ export interface FailuresFilter extends Pick<OccurrenceFilter, 'tasks' | 'limit'
 export interface LiveFilter extends Pick<OccurrenceFilter, 'tasks' | 'limit' | 'cursor'> {
   /** State of the occurrences to read. Default `running`. */
   readonly state?: LiveState
-  /** Reads only occurrences that this node owns, in any incarnation. Default: all nodes. */
+  /** Name of a node. Reads only occurrences of this node, in all its incarnations. Default: all nodes. */
   readonly node?: string
 }
 
@@ -86,7 +86,7 @@ export interface LiveFilter extends Pick<OccurrenceFilter, 'tasks' | 'limit' | '
 export interface PruneOptions extends CallOptions {
   /** Name of the job whose history to prune. Default: all jobs. */
   readonly job?: string
-  /** Age limit: removes final occurrences whose `scheduledAt` lies further in the past than this duration. */
+  /** Age limit: removes final occurrences whose `scheduledAt` is longer ago than this duration. */
   readonly olderThan: DurationInput
   /** Number of latest occurrences of each job to keep in any case. Default 0. */
   readonly keep?: number
@@ -100,32 +100,38 @@ export interface PruneOptions extends CallOptions {
 /** Operations on stored jobs and their occurrences, which schedulers and clients offer. */
 export interface JobOperations {
   /**
-   * Runs a job now, outside its schedule, under the job's overlap policy. Resolves when the occurrence is stored, not when the
-   * occurrence has ended. With `transaction`, the storage writes the occurrence in that transaction. The occurrence is visible
-   * after the commit, and then waits for a claim even if this node has a free permit. `skipped` of the result says whether the
-   * overlap policy `skip` kept the request from running.
+   * Runs a job now, outside its schedule, under the job's overlap policy. Resolves when the occurrence is stored, not when it
+   * has ended.
+   *
+   * With `transaction`, the storage writes the occurrence in that transaction. After the commit, the occurrence waits for a
+   * claim, even if this node has a free permit.
+   *
+   * `skipped` of the result says whether the overlap policy `skip` kept the request from running.
    * @throws JobistemerError `QUEUE_FULL` when `maxQueued` occurrences of the job are queued, or the storage has no room for a
-   * further live occurrence of the job; nothing is stored; `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, and
-   * `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION` or `UNKNOWN_OPTION` for a bad option; `INVALID_PAYLOAD` for data
-   * that do not fit the job's payload schema, if this process has the schema; `WAIT_TIMEOUT` when that schema does not answer
-   * within the timeout; `INVALID_TRANSACTION`, `TRANSACTION_NOT_SUPPORTED`
+   *   further live occurrence of the job; nothing is stored; `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, and
+   *   `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION` or `UNKNOWN_OPTION` for a bad option; `INVALID_PAYLOAD` for data
+   *   that do not fit the job's payload schema, if this process has the schema; `WAIT_TIMEOUT` when that schema does not answer
+   *   within the timeout; `INVALID_TRANSACTION`, `TRANSACTION_NOT_SUPPORTED`
    */
   trigger(name: string, options?: TriggerOptions): Promise<TriggerResult>
   /**
-   * Triggers a job that `defineJob` has made. The job's payload schema types `data` and checks it, even if this process does
-   * not run the job. Otherwise the call works as with the job's name.
+   * Triggers a job that `defineJob` has made. The job's payload schema defines the type of `data`, and checks `data` even if
+   * this process does not run the job. In all other respects, the call works as with the job's name.
    */
   trigger<Input>(job: Job<Input>, ...options: TriggerArguments<Input>): Promise<TriggerResult>
   /**
-   * Triggers up to 10,000 runs in few calls to the storage. Each item works as in {@link trigger}.
+   * Triggers up to 10,000 runs in few calls to the storage. Each item is a separate request, as in {@link trigger}: the items
+   * are not atomic.
    *
-   * Each item is a separate request: the items are not atomic. A list with an invalid item is rejected before anything is sent.
-   * Otherwise the call resolves with one result for each item, in order. The `error` of a result is `QUEUE_FULL` if the queue
-   * of the job is full, `STORAGE_REFUSED` if the storage rejects the item, `JOB_NOT_FOUND` if the job was deleted meanwhile.
-   * The `error` is `STORAGE_TIMEOUT` or `ABORTED` if the storage did not answer before the timeout or the signal. An item with
-   * a `key` can be sent again.
+   * A list with an invalid item is rejected before anything is sent. Otherwise the call resolves with one result for each item,
+   * in order. The `error` of a result is one of these:
+   * - `QUEUE_FULL`: the queue of the job is full.
+   * - `STORAGE_REFUSED`: the storage rejects the item.
+   * - `JOB_NOT_FOUND`: the job was deleted meanwhile.
+   * - `STORAGE_TIMEOUT` or `ABORTED`: the storage did not answer before the timeout or the signal. An item with a `key` can be
+   *   sent again.
    *
-   * With `transaction`, all items commit or roll back together. The call then rejects if the storage fails; if some items were
+   * With `transaction`, all items commit or roll back together. The call then rejects if the storage fails. If some items were
    * already written, the transaction can only be rolled back.
    * @throws JobistemerError those of {@link trigger}, which name the field as `items[3].key`
    */
@@ -137,19 +143,17 @@ export interface JobOperations {
    */
   replay(occurrenceId: OccurrenceId, options?: ReplayOptions): Promise<TriggerResult>
   /**
-   * Runs slots of a past span, by the schedule that is in force now. Each slot gets a separate run outside the
-   * schedule, whose `context.scheduledAt` is the slot. At most 10,000 slots. `dryRun` writes nothing.
+   * Runs slots of a past span, at most 10,000, by the schedule that is in force now. Each slot gets a separate run outside the
+   * schedule, whose `context.scheduledAt` is the slot. Resolves when the first runs are stored. `dryRun` writes nothing.
    *
-   * Resolves when the first runs are stored. The node that ends a run of the backfill creates the next run, so that a
-   * backfill outlives its caller and every node. A second call with the same key reports the progress. If the backfill was
-   * stopped or its waiting runs were removed, that call resumes it.
+   * The node that ends a run of the backfill creates the next run. A second call with the same key reports the progress. If the
+   * backfill was stopped or its waiting runs were removed, that call resumes it.
    *
-   * Under every overlap policy except `allow`, a run of a backfill waits for the active occurrences of the job and is
-   * never skipped. A run that could overlap the next slot runs after that slot.
-   * @throws JobistemerError `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, `INVALID_PAYLOAD`;
-   * `UNKNOWN_SCHEDULE_TYPE` when this process cannot revive the job's schedule; `INVALID_ARGUMENT` for a job without a
-   * schedule, an end that lies ahead, too many slots, or a key that another backfill has; `INVALID_INSTANT`,
-   * `INVALID_NAME`, `UNKNOWN_OPTION`
+   * Except under the overlap policy `allow`, a run of a backfill waits for the active occurrences of the job, and is never
+   * skipped. A run that could overlap the next slot runs after that slot.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, `INVALID_PAYLOAD`; `UNKNOWN_SCHEDULE_TYPE`
+   *   when this process cannot revive the job's schedule; `INVALID_ARGUMENT` for a job without a schedule, an end that lies
+   *   ahead, too many slots, or a key that another backfill has; `INVALID_INSTANT`, `INVALID_NAME`, `UNKNOWN_OPTION`
    */
   backfill(name: string, options: BackfillOptions): Promise<BackfillResult>
   /**
@@ -172,13 +176,12 @@ export interface JobOperations {
   cancelSlot(name: string, at: InstantInput, options?: InterventionOptions): Promise<CancelResult>
   /**
    * Pauses a job on all nodes, until `resume` or until the end that `until` or `for` sets. During the pause no run of the job
-   * starts, and the nodes record its slots as skipped. Active runs continue. The pause skips the slots whose instants are
-   * within the pause.
+   * starts, and the nodes record its slots as skipped. Active runs continue.
    *
-   * Of several pauses the longest wins: a pause without an end replaces a pause with an end, and a later end replaces an
-   * earlier end. A pause that would not end later changes nothing. For a shorter pause, resume the job first.
+   * Of several pauses the longest wins: a pause that would not end later changes nothing. For a shorter pause, resume the job
+   * first.
    * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`, `UNKNOWN_OPTION`; `INVALID_INSTANT`, `INVALID_DURATION`;
-   * `INVALID_ARGUMENT` if `until` is not in the future, or is given together with `for`
+   *   `INVALID_ARGUMENT` if `until` is not in the future, or is given together with `for`
    */
   pause(name: string, options?: PauseOptions): Promise<void>
   /**
@@ -193,9 +196,9 @@ export interface JobOperations {
    */
   resumeAll(filter: JobSelection, options?: InterventionOptions): Promise<readonly string[]>
   /**
-   * Lifts the pause of a job on all nodes at once, even a pause with an end. The slots that the pause skipped do not
-   * run. A job that is not paused does not change. With a reason or an actor, `resumed` of the job says who lifted the
-   * pause, and why, until the next pause.
+   * Lifts the pause of a job on all nodes at once, even a pause with an end. The slots that the pause skipped do not run. A job
+   * that is not paused does not change. If the call gives a reason or an actor, `resumed` of the job shows them until the next
+   * pause.
    * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`, `UNKNOWN_OPTION`
    */
   resume(name: string, options?: InterventionOptions): Promise<void>
@@ -207,11 +210,11 @@ export interface JobOperations {
    */
   update(name: string, change: JobUpdate, options?: UpdateOptions): Promise<UpdateResult>
   /**
-   * Stores up to 10,000 jobs at run time. A job that is data alone (`handler`, not `run`) runs on every node with its handlers.
-   * A job that exists gets a new version.
+   * Stores up to 10,000 jobs at run time, in few calls to the storage. A job that is data alone (`handler`, not `run`) runs on
+   * every node with its handlers. A job that exists gets a new version.
    *
-   * A list takes few calls to the storage. If one job of the list is invalid, the call stores no job. Storing a job is atomic;
-   * storing a list is not. If the storage fails in the middle, some jobs are stored, and the caller can repeat the call.
+   * If one job of the list is invalid, the call stores no job. If the storage fails in the middle, some jobs are stored, and
+   * the caller can repeat the call.
    * @throws JobistemerError `INVALID_ARGUMENT`; `SCHEDULE_NEVER_FIRES` for a new job whose schedule has no future instant;
    *   `DUPLICATE_JOB` for a repeated name; `DATA_TOO_LARGE`; `STORAGE_REFUSED` for a job that the storage cannot keep
    */
@@ -267,8 +270,7 @@ export interface JobOperations {
   occurrences(filter: OccurrenceFilter, options?: CallOptions): Listing<ListedOccurrence>
   /**
    * Reads the failures of all jobs or of one, newest first: occurrences that are `failed`, `failed_stale` (no node ended them)
-   * or `completed_with_errors`. The list leaves out resolved failures, unless `includeResolved` is set. The cost does not grow
-   * with the history, because the storage finds the resolving run by the failure's id.
+   * or `completed_with_errors`. The list leaves out resolved failures, unless `includeResolved` is set.
    * @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_INSTANT`, `UNKNOWN_OPTION`
    */
   failures(filter?: FailuresFilter, options?: CallOptions): Listing<Failure>

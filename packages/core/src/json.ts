@@ -9,8 +9,8 @@ export type JsonValue = string | number | boolean | null | readonly JsonValue[] 
 export type JsonObject = { readonly [key: string]: JsonValue }
 
 /**
- * The type of a value after its JSON round trip. The type is `never` for values that JSON would change, because the engine
- * rejects such values. Members that are `undefined` are left out.
+ * The type of a value after its JSON round trip; `never` for values that JSON would change. Members that are `undefined` are
+ * left out.
  */
 export type Jsonify<T> = unknown extends T
   ? T

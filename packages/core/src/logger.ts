@@ -10,7 +10,7 @@ import { systemClock } from './system-clock.ts'
 export interface Logger {
   /** Logs a step that matters only for debugging. */
   debug(fields: object, message: string): void
-  /** Logs a start, a stop or a change. */
+  /** Logs normal operation: a start, a stop or a change. */
   info(fields: object, message: string): void
   /** Logs a problem that the engine handles itself, such as a failed attempt with a retry left. */
   warn(fields: object, message: string): void
@@ -53,8 +53,8 @@ function write(level: string, given: unknown, message: unknown): void {
 }
 
 /**
- * Returns whether a line of a stack names a file. The logger does not mask passwords in such lines, because paths of packages
- * contain `@`.
+ * Returns whether a line of a stack names a file. Passwords in such lines are not masked, because paths of packages contain
+ * `@`.
  */
 function isFrame(line: string): boolean {
   return line.startsWith('    at ')
@@ -96,10 +96,7 @@ function print(value: unknown): string {
   }
 }
 
-/**
- * Normalizes the arguments of a log call. Many callers pass the text first or alone. pino accepts an error in place of the
- * fields.
- */
+/** Normalizes the arguments of a log call: the text may come first or alone, and an error may replace the fields. */
 export function lineOf(given: unknown, message: unknown): { readonly fields: unknown; readonly message: unknown } {
   const isTextFirst = typeof given === 'string' && typeof message !== 'string'
   const fields = isTextFirst ? message : given
@@ -115,7 +112,7 @@ function withFields(fields: object, others: unknown): object {
   return orElse(() => ({ ...fields, ...others }), null) ?? { ...fields, ...readableFields(others) }
 }
 
-/** Returns those members of the fields that can be read: getters can throw, and a proxy can reject every access. */
+/** Returns the readable members of the fields: getters can throw, and a proxy can reject every access. */
 function readableFields(fields: object): object {
   const read = (name: string) => [name, orElse(() => (fields as Record<string, unknown>)[name], unreadable)] as const
   return orElse<object>(() => Object.fromEntries(Object.keys(fields).map(read)), { fields: unreadable })

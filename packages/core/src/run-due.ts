@@ -5,8 +5,8 @@ import { dayMs } from './tuning.ts'
 /** Options of `runDue`: how long a call may take. */
 export interface RunDueOptions {
   /**
-   * Maximum duration of the call. The call starts runs in about the first two thirds of the budget. Runs may continue nearly to
-   * its end; then the call aborts them and hands them back. At least 1 s, at most 1 d. Default 50 s.
+   * Maximum duration of the `runDue` call. At least 1 s, at most 1 d. Default 50 s. The call starts runs in about the first two
+   * thirds of the budget. Near the end, the call aborts its runs and hands them back.
    */
   readonly budget?: DurationInput
   /** A signal that ends the call at once: the call aborts its runs and hands them back. Default: none. */
@@ -30,7 +30,7 @@ export interface RunDueReport {
   readonly finished: number
   /** Number of runs that ended as failed or completed with errors during the call. */
   readonly failed: number
-  /** Number of runs that the call handed back to the storage unfinished. Another call or node continues these runs. */
+  /** Number of runs that the `runDue` call handed back unfinished. Another call or node continues these runs. */
   readonly handedBack: number
   /**
    * Number of runs whose handlers did not stop in time. A call that begins at least 5 s after the end of this call's budget

@@ -36,14 +36,13 @@ export interface SchedulerOptions {
   /** The jobs that this node defines and runs. The node also runs stored jobs that are data. Default: none. */
   readonly jobs?: readonly Job[]
   /**
-   * This node's name, unique among living nodes. If a restarted node has the same name, it takes over the runs of its earlier
+   * This node's name, unique among living nodes. A restarted node with the same name takes over the runs of its earlier
    * incarnation at once. Default: a name of the host, the process id and a random part.
    */
   readonly nodeId?: string
   /**
-   * Maximum number of threads and processes of isolated tasks on this node, including pooled ones. Further attempts wait for
-   * a child; the `taskTimeout` of an attempt begins when the attempt gets a child. Default: twice the number of processors,
-   * at least 4.
+   * Maximum number of threads and processes of isolated tasks on this node, including pooled ones. Further attempts wait for a
+   * child before their `taskTimeout` begins. Default: twice the number of processors, at least 4.
    */
   readonly maxChildren?: number
   /**
@@ -60,8 +59,8 @@ export interface SchedulerOptions {
   /** Settings for all jobs of this node. A setting of a job, or of a task, replaces the setting here. */
   readonly defaults?: JobSettingsInput
   /**
-   * Where the scheduler writes its log. Default: warnings and errors go to stderr; `silentLogger` discards them. `console` and
-   * pino loggers fit. The scheduler ignores errors of the logger.
+   * Where the scheduler writes its log; `console` and pino loggers fit. Default: warnings and errors go to stderr.
+   * `silentLogger` discards them. The scheduler ignores errors of the logger.
    */
   readonly logger?: Logger
   /** Receives the metrics of this scheduler. Default: none. */
@@ -77,10 +76,11 @@ export interface SchedulerOptions {
    */
   readonly pollInterval?: DurationInput
   /**
-   * A peer declares this node dead after `deadAfter` without a heartbeat, by the peer's clock, and takes over this node's runs.
-   * The node sends six heartbeats in this time, five on DynamoDB, and at least one a minute. At every third heartbeat, and at
-   * least every 15 s, this node looks for runs of any node whose deadline has passed. At least 120 ms. Default 30 s; 50 s on
-   * DynamoDB; 6 min if the storage belongs to this process alone.
+   * A peer declares this node dead after `deadAfter` without a heartbeat, and takes over this node's runs. At least 120 ms.
+   * Default 30 s; 50 s on DynamoDB; 6 min if the storage belongs to this process alone.
+   *
+   * The node sends six heartbeats within `deadAfter`, five on DynamoDB, and at least one a minute. At every third heartbeat,
+   * and at least every 15 s, it searches for runs whose deadline has passed.
    */
   readonly deadAfter?: DurationInput
   /**
@@ -89,10 +89,12 @@ export interface SchedulerOptions {
    */
   readonly callTimeout?: DurationInput
   /**
-   * Signals of the process on which the scheduler shuts down, and then lets the process end. If the process is still alive 1 s
-   * later, the scheduler ends the process by the signal, unless the program handles that signal too. A second signal ends the
-   * process at once. If the scheduler shuts down because its storage is closed or was replaced, it sets the exit code 1. An
-   * exit code that the program has set stays. `true`: SIGTERM and SIGINT. Default: none.
+   * Signals of the process on which the scheduler shuts down, and then lets the process end. `true`: SIGTERM and SIGINT.
+   * Default: none. A second signal ends the process at once.
+   *
+   * If the process is still alive 1 s after the shutdown, the scheduler ends it by the signal, unless the program handles that
+   * signal too. If the scheduler shuts down because its storage is closed or was replaced, it sets the exit code 1, unless the
+   * program has set one.
    */
   readonly handleSignals?: boolean | readonly ShutdownSignal[]
   /**
@@ -125,10 +127,7 @@ export interface SchedulerOptions {
 
 type Unchanged = 'storage' | 'jobs' | 'nodeId' | 'maxConcurrentJobs' | 'maxChildren' | 'prefetch' | 'scheduleTypes'
 
-/**
- * The options of a scheduler after their check, with defaults and with durations in milliseconds, and values that derive from
- * them.
- */
+/** The checked options of a scheduler, with defaults, with durations in milliseconds, and with derived values. */
 export interface CheckedSchedulerOptions extends Required<Pick<SchedulerOptions, Unchanged | 'logger' | 'clock'>> {
   readonly defaults: JobOverrides
   readonly metrics: Metrics | null

@@ -19,7 +19,7 @@ const wholeAddress = new RegExp(
 const suspicious = /[@?#]|:(?!\/\/|\d{1,5}(?!\w))/
 // Lengths in the patterns below are bounded, so that matching does not take quadratic time for a long text.
 /**
- * The quantifier is greedy because a password may contain any character, also `@`. Addresses of files have no password, and
+ * The match is greedy, because a password may contain `@`. The pattern excludes addresses with the scheme `file:`, because
  * paths of packages contain `@`.
  */
 const userOfAddress = /(?<![a-z\d+.-])(?!file:)([a-z][a-z\d+.-]{0,30}:\/\/)[^\n]{0,1000}@/gi
@@ -46,7 +46,7 @@ export function maskAddress(address: string): string {
   return `${head}${user === undefined ? '' : '***@'}${rest}${query === undefined ? '' : '?***'}`
 }
 
-/** Replaces the passwords in a text: those in addresses, and values after names such as `password`. */
+/** Replaces passwords in a text: passwords in addresses, and values after names such as `password`. */
 export function maskSecrets(text: string): string {
   const [, before = '', address] = wholeAddress.exec(text) ?? []
   if (address !== undefined && suspicious.test(address.slice(address.indexOf('://') + 3))) {
@@ -66,7 +66,7 @@ export function maskSecrets(text: string): string {
  * @param name of the option or member that holds it.
  */
 export function maskValue(value: unknown, name = ''): unknown {
-  // A database client has thousands of members, so the search ends after 1000 members.
+  // Searches at most 1000 members for passwords, because a database client has thousands of members.
   return masked(value, name, 0, { members: 1000 })
 }
 

@@ -31,10 +31,7 @@ export function sleepOn(
   })
 }
 
-/**
- * Sleeps as {@link sleepOn}, for `context.sleep`. The timer of the sleep does not keep the process alive. While the engine
- * runs, the timer of its agenda keeps the process alive. After the engine's end, no caller waits for the handler.
- */
+/** Sleeps as {@link sleepOn}, for `context.sleep`. The timer of the sleep does not keep the process alive. */
 export function sleepInHandler(clock: Clock, milliseconds: number, signal: AbortSignal): Promise<void> {
   const unreferenced: Pick<Clock, 'monotonic' | 'setTimer'> = {
     monotonic: () => clock.monotonic(),

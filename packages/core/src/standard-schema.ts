@@ -1,6 +1,6 @@
 /**
- * A schema of any library: zod, valibot, arktype and others make schemas of this form. The interface is copied from Standard
- * Schema, version 1 (https://standardschema.dev). That specification recommends the copy, so that no package is needed.
+ * A schema of any library that implements Standard Schema, such as zod. The interface is copied from its version 1
+ * (https://standardschema.dev), as the specification recommends.
  */
 export interface StandardSchema<Input = unknown, Output = Input> {
   readonly '~standard': {

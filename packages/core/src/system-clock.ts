@@ -32,17 +32,14 @@ export function machineMonotonic(): number {
   return Number(process.hrtime.bigint() / 1000n) / 1000
 }
 
-/**
- * Calls `callback` after the present turn of the event loop. So a caller can collect items during the turn, and then handle all
- * of them at once.
- */
+/** Calls `callback` after the present turn of the event loop, so that a caller can collect the items of one turn. */
 export function afterThisTurn(callback: () => void): void {
   setImmediate(callback)
 }
 
 /**
- * Returns the number of events from outside the process so far, such as the end of a file read. Timers are no such events.
- * Always 0 in Node 21 and in Node 22 before 22.8: these versions do not report the number.
+ * Returns the number of events from outside the process so far, such as the end of a file read, but not timers. Always 0 in
+ * Node 21 and in Node 22 before 22.8, which do not report the number.
  */
 export function eventsHeard(): number {
   const { uvMetricsInfo } = performance.nodeTiming as { readonly uvMetricsInfo?: { readonly events: number } }
@@ -55,7 +52,7 @@ export function cpuMs(): number {
   return (user + system) / 1000
 }
 
-/** Returns a random number in `[0, 1)`. It serves only for jitter: the coordination of nodes never uses random numbers. */
+/** Returns a random number in `[0, 1)`, for jitter only: the coordination of nodes never uses random numbers. */
 export function random(): number {
   return Math.random()
 }

@@ -60,8 +60,8 @@ export interface Ticker extends AsyncIterable<Tick> {
   /** True if the ticker is started and not stopped, and its schedule still has an instant to come. */
   readonly isEnabled: boolean
   /**
-   * Returns the next instant of the ticker; if the ticker is paused or not running, the first instant of the schedule after
-   * now. `null` if the schedule has none.
+   * Returns the next instant of the ticker. While the ticker is paused or not running, returns the first instant of the
+   * schedule after now. `null` if the schedule has none.
    * @throws JobistemerError `INVALID_SCHEDULE` when the schedule fails
    */
   nextRun(): Date | null
@@ -244,14 +244,14 @@ class LiveTicker implements Ticker {
     if (this.#awaited !== null && this.#awaited > this.#time.now) this.#awaited = this.#notTickedAfter(lastLook)
   }
 
-  /** Determines the awaited instant after a resume, as soon as the time is certain. */
+  /** Determines the awaited instant after a resume, unless the time is in doubt. */
   #findAwaited(): void {
     if (this.#resumedAt === null || this.#time.isInDoubt) return
     this.#awaited = this.#notTickedAfter(this.#time.at(this.#resumedAt))
     this.#resumedAt = null
   }
 
-  /** Returns the first instant after `after` that has neither ticked nor been skipped. */
+  /** Returns the first instant after `after` that the ticker has neither emitted nor skipped. */
   #notTickedAfter(after: number): number | null {
     let at = this.#series.nextMs(after)
     for (let span = this.#spanOf(at); span !== undefined; span = this.#spanOf(at)) at = this.#series.nextMs(span.last)
@@ -315,10 +315,7 @@ class LiveTicker implements Ticker {
   }
 }
 
-/**
- * The wall clock of a ticker. After a clock jump, the time is in doubt until the new time has held for 15 s, because the new
- * reading may be wrong.
- */
+/** The wall clock of a ticker. After a clock jump, the time is in doubt until the new time has held for 15 s. */
 class FollowedClock {
   readonly #clock: Clock
   readonly #check = new JumpCheck()
@@ -374,17 +371,11 @@ export interface Tick {
   readonly firedAt: Date
   /** How late the ticker noticed the instant: `firedAt - scheduledAt`, in milliseconds. */
   readonly lateMs: number
-  /**
-   * True if this instant, or an earlier one that the tick covers, was noticed later than the ticker's `lateAfter`. Causes: the
-   * process stalled, the machine slept or its clock jumped.
-   */
+  /** True if this instant, or an earlier one that the tick covers, was noticed later than the ticker's `lateAfter`. */
   readonly isLate: boolean
   /** Number of earlier instants that were due at the same time as this one, and therefore get no tick. Counted up to 10,000. */
   readonly skipped: number
-  /**
-   * Number of ticks that the ticker removed before this reader read them, just before this tick: the reader had more than
-   * `maxUnread` unread ticks.
-   */
+  /** Number of unread ticks that the ticker removed just before this tick, because this reader had more than `maxUnread`. */
   readonly dropped: number
 }
 

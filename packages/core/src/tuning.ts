@@ -2,29 +2,24 @@
 export const dayMs = 86_400_000
 
 /**
- * Period of upkeep, in ms: measurements, checks, summaries in the log, and retries that no caller awaits. At this period,
- * upkeep costs an idle node nearly nothing. Also the maximum delay of a timer. The timer's callback reads the clock again, so a
- * clock jump or a sleep of the machine is noticed within this time.
+ * Period of upkeep, in ms: measurements, checks, summaries in the log, and retries that no caller awaits. Also the maximum
+ * delay of a timer, so that a node notices a clock jump within this time.
  */
 export const upkeepMs = 60_000
 
 /**
- * Period of attentive background work, in ms: checks for jobs that become due, for waiting slots and jobs, for a blocked event
- * loop, and of a clock in doubt; repeats of a failed heartbeat; delayed reports to the storage. Also the maximum wait of a
- * shutdown for each answer of the storage. The period is far below `deadAfter`, after which peers declare a silent node dead.
+ * Period of attentive background work, in ms, such as checks for due jobs and repeats of a failed heartbeat. Also the maximum
+ * wait of a shutdown for each answer of the storage. The period is far below `deadAfter`, after which peers declare a silent
+ * node dead.
  */
 export const lookMs = 1000
 
-/**
- * Difference of two clocks, in ms, up to which the node regards both clocks as right. NTP keeps clocks within some ms. A larger
- * difference is reported, or shows that a clock was set or that the machine slept.
- */
+/** Difference of two clocks, in ms, up to which the node regards both clocks as right. NTP keeps clocks within some ms. */
 export const maxClockSkewMs = 1000
 
 /**
- * Difference of two clocks, in ms, up to which a node neither delays nor repeats work. A clock whose time moves by more has
- * jumped, and its time is in doubt. Scans overlap by this margin. A node whose timer fires later than by this margin was
- * blocked or stopped.
+ * Difference of two clocks, in ms, up to which a node neither delays nor repeats work. A larger difference shows that a clock
+ * has jumped, or that a node was blocked.
  */
 export const clockMarginMs = 5000
 
@@ -37,16 +32,10 @@ export const recordsPerCall = 500
  */
 export const fewestPerRead = 100
 
-/**
- * Size of a sample: the number of heads that a periodic check reads, and of next slots and running occurrences that a scan
- * for changes compares.
- */
+/** Maximum number of records that a periodic check or a scan for changes reads as a sample. */
 export const sampleSize = 20
 
-/**
- * Maximum entries of a cache, such as the cache of ids by name. A full cache is emptied, so that names of users do not fill
- * memory.
- */
+/** Maximum number of entries of a cache, such as the cache of ids by name. A full cache is emptied. */
 export const rememberedValues = 1000
 
 /** Maximum number of items in one call of a program, such as `triggerMany`. */
@@ -60,7 +49,7 @@ export const mostListed = 10
  */
 export const longestReadable = 100
 
-/** Maximum depth of nested causes and nested members of an error that are read. */
+/** Maximum depth to which nested causes and members of an error are read. */
 export const deepestCause = 5
 
 /** Maximum length of a stored error message, in characters. A failing job repeats its error with each run. */

@@ -72,7 +72,7 @@ describe('the agenda of a node', () => {
     expect(log).toEqual([['slot of -5000', 0]])
   })
 
-  it('reports a slot whose instant was set twice only at the second instant, and does not report a slot whose instant was set to null', async () => {
+  it('reports a slot only at the instant that was set last, and never if that instant is null', async () => {
     const { clock, agenda, log, slot } = world()
     agenda.start()
     agenda.slotsLaunched()
@@ -162,7 +162,7 @@ describe('the agenda of a node', () => {
     ])
   })
 
-  it('rings an alarm that was set twice only at the second time, and never a cancelled alarm', async () => {
+  it('rings an alarm only at the second time if it was set twice, and rings no canceled alarm', async () => {
     const { clock, agenda, log, alarm } = world()
     agenda.start()
     const moved = alarm('moved')

@@ -36,8 +36,7 @@ describe.each(['call', 'job'] as const)('in an asynchronous ledger that runs one
     const [answer] = await storage.createOccurrences({ now: 100, owner, items: [slot(job, 100)] })
     expect(answer).toMatchObject({ outcome: 'exists', state: 'pending', watermark: 100, nextAt: 200 })
     expect([ledger.steps.length, ledger.decisions]).toEqual([1, 2])
-    // The ledger repeated the step. Only the first decision of the step would have sent the wake-up `due`, and that decision
-    // was not committed.
+    // The first decision of the repeated step was not committed, so its wake-up must not be sent.
     expect(ledger.told).toEqual([])
   })
 
@@ -284,7 +283,7 @@ describe('a claim that reads several pages', () => {
     expect(occurrences[0]?.state).toBe('queued')
   })
 
-  it('with the option `sweep` wakes the first queued occurrence of each job that has no active occurrence, and no other', async () => {
+  it('with the option `sweep` wakes the first queued occurrence of each job without an active occurrence', async () => {
     const data = new AsyncData()
     const { storage } = open({ unit: 'job', data })
     const [stranded, busy] = await createJobs(storage, ['stranded', 'busy'], 'queue')
@@ -300,7 +299,7 @@ describe('a claim that reads several pages', () => {
     expect(counts.map(({ queued: left }) => left)).toEqual([1, 1])
   })
 
-  it('reports running occurrences that have a cancel request, including occurrences that the same claim takes', async () => {
+  it('reports running occurrences that have a cancel request, even if the same claim takes them', async () => {
     const data = new AsyncData()
     const { ledger, storage } = open({ unit: 'job', data })
     const [job] = await createJobs(storage, ['alpha'], 'allow')

@@ -24,7 +24,7 @@ beforeEach(() => {
   rounds = []
 })
 
-it('a background loop runs one round at a time, and one more after any number of wake calls during a round', async () => {
+it('a background loop runs one further round after any number of wake calls during a round', async () => {
   const work = loop()
   work.run()
   work.run()
@@ -38,7 +38,7 @@ it('a background loop runs one round at a time, and one more after any number of
   expect([rounds.length, work.underWay]).toEqual([2, null])
 })
 
-it('a background loop that is woken during a round calls its option `again` after the round, and does not start the next round itself', async () => {
+it('a background loop that is woken during a round calls its option `again` instead of starting the next round', async () => {
   let asked = 0
   const work = loop({ again: () => asked++ })
   work.run()

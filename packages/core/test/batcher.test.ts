@@ -93,7 +93,7 @@ describe('a batched request', () => {
     expect(await Promise.all(answers)).toEqual(['first done', 'second done', 'third done'])
   })
 
-  it('is sent in a full batch if enough requests wait, while fewer than four calls are in progress', async () => {
+  it('is sent as soon as a batch is full and fewer than four calls are in progress', async () => {
     const { ask, calls, storageOf, answerAll } = world({ maxBatch: 10 })
     storageOf.holds = true
     const answers = names(65).map((name) => ask(name))
@@ -154,7 +154,7 @@ describe('a batched request', () => {
     storageOf.fails = (items) => items.includes('bad')
     void ask('bad').catch(() => undefined)
     await turns()
-    // The clock stands still, so no retry of `bad` happens. The answer to `good` arrives nevertheless.
+    // The clock stands still, so the batcher does not retry `bad`.
     expect(await ask('good')).toBe('good done')
     await clock.advance(20_000)
   })

@@ -51,7 +51,7 @@ it('the report of a blocked event loop names only the job whose handler blocked 
   expect(told).toEqual([{ blockedMs: 25_000, jobs: ['guilty'] }])
 })
 
-it('the report of a blocked event loop without a known cause names at most ten jobs that ran then', async () => {
+it('if the cause of a blocked event loop is unknown, its report names at most ten jobs that ran then', async () => {
   running = ['before']
   await clock.advance({ seconds: 3 })
   running = Array.from({ length: 20 }, (_, index) => `after ${index}`)

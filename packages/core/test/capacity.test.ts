@@ -150,7 +150,7 @@ describe('the permits of a node', () => {
 })
 
 describe('a burst of requests', () => {
-  /** Makes a capacity that takes the virtual clock for a real clock. */
+  /** Makes a capacity that treats the virtual clock as a real clock. */
   function realCapacity(limit: number): Capacity {
     const { isAuthoritative: _, ...rest } = clock
     const agenda = new Agenda({ clock: rest, wallNow: () => clock.now(), onSlotsDue: () => undefined })
@@ -164,7 +164,7 @@ describe('a burst of requests', () => {
     const capacity = realCapacity(10)
     expect(capacity.admitRequests(60, 0)).toBe(5)
     for (let request = 0; request < 5; request++) capacity.reserveRequest()
-    // The burst is partly sent. Its remaining requests still wait for permits, although they are fewer than a burst.
+    // The remaining requests of the burst still wait for permits.
     expect(capacity.admitRequests(7, 1)).toBe(0)
     capacity.unreserveRequest()
     expect(log).toEqual(['request room'])
@@ -174,7 +174,7 @@ describe('a burst of requests', () => {
     expect(capacity.admitRequests(7, 100)).toBe(7)
   })
 
-  it('waits until the storage has no backlog, so that it does not join the backlog', () => {
+  it('waits until the storage has no backlog', () => {
     const capacity = realCapacity(10)
     capacity.workAppeared()
     expect(capacity.admitRequests(60, 0)).toBe(0)
@@ -268,7 +268,7 @@ describe('due slots that found no permit within 100 ms', () => {
     expect(capacity.heldForMs).toBe(100)
   })
 
-  it('stay on this node after this node had to claim half of the slots that it stored for other nodes', () => {
+  it('stay on this node if it had to claim half of the slots that it stored for other nodes', () => {
     const capacity = busy(1)
     const store = (count: number, claimed: number) => {
       for (let slot = 0; slot < count; slot++) capacity.workStored('a handler')
@@ -383,7 +383,7 @@ describe('due slots of higher priority than the backlog in the storage', () => {
     expect([-5, -4, -3].map((priority) => isHeld(low, priority))).toEqual([true, false, false])
   })
 
-  it('wait on the node while the priority of the backlog is unknown, and after the backlog has ended', () => {
+  it('wait on the node while the priority of the backlog is unknown', () => {
     const capacity = workingOff({ scheduledAt: now, details: {} })
     expect(isHeld(capacity, 5)).toBe(false)
     // A claim without a free permit takes no occurrence, so the node keeps the priority that it knows of the backlog.

@@ -51,7 +51,7 @@ describe('a duration option', () => {
     ['an array', [5]],
     ['a boolean', true],
     ['a bigint', 5n],
-  ])('is refused if it is no valid duration, for example if it is %s', (_, input) => {
+  ])('is refused if it is %s, which is no valid duration', (_, input) => {
     expect(refusalOf(() => toDurationMs(input as DurationInput, 'tasks[1].taskTimeout'))).toEqual({
       code: 'INVALID_DURATION',
       field: 'tasks[1].taskTimeout',

@@ -97,7 +97,7 @@ describe('the engine time, read from the clock of the storage', () => {
     expect(time.now()).toBe(now())
   })
 
-  it('ignores wrong readings that arrive only after the storage’s clock has been corrected', async () => {
+  it('ignores wrong readings that arrive after a correction of the storage’s clock', async () => {
     const { truth, server, time, now } = world()
     const wrongMs = 10_000
     server.answer = (value) => value + (truth.now() < start + wrongMs ? 30 * 24 * 60 * minute : 0)
@@ -137,8 +137,8 @@ describe('the engine time, read from the clock of the storage', () => {
     const starting = time.start()
     await truth.advance(20 * minute)
     await starting
-    // The storage read its clock 300 ms after the request. The engine assumes half of the 800 ms that the call took, so
-    // the engine's time is 100 ms behind the storage's clock.
+    // The storage read its clock 300 ms after the request. The call took 800 ms, and the engine assumes that the storage read
+    // its clock after half of this time. So the engine's time is 100 ms behind the storage's clock.
     expect(time.now()).toBe(truth.now() + 3 * minute - 100)
   })
 
@@ -146,7 +146,7 @@ describe('the engine time, read from the clock of the storage', () => {
     for (const quickest of [0, 1, 2]) {
       const { truth, server, time } = world()
       server.offsetMs = 4000
-      // The clock value of a slow call is uncertain: its age is at most the duration of the call.
+      // The longer a call takes, the less certain its clock value is.
       server.serve = async (read) => {
         const isQuick = (server.reads + 2) % 3 === quickest
         const value = read()

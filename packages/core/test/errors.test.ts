@@ -94,7 +94,7 @@ describe('a refused value in a message', () => {
     expect(printValue(cyclic)).toBe('[object Object]')
   })
 
-  it('is printed as the name of its class if it has the prototype of Date but is not a Date', () => {
+  it('is printed as `[object Object]` if it has the prototype of Date but is not a Date', () => {
     expect(printValue(Object.create(Date.prototype))).toBe('[object Object]')
   })
 

@@ -26,7 +26,7 @@ function world(call: () => Promise<never>) {
   return { clock, engine, told, ending: () => ending }
 }
 
-it('a failed start of the engine makes storage calls that wait for a retry reject', async () => {
+it('each storage call that waits for a retry rejects if the start of the engine fails', async () => {
   const { clock, engine, told, ending } = world(() => Promise.reject(new Error('down')))
   await clock.settle()
   await expect(engine.start()).rejects.toMatchObject({ code: 'STORAGE_FOREIGN' })

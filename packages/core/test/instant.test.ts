@@ -54,7 +54,7 @@ describe('an instant option', () => {
     }
   })
 
-  it('means the first millisecond of a date in UTC if it is a date alone', () => {
+  it('that is only a date means the first millisecond of this date in UTC', () => {
     expect(toInstantMs('2026-01-31')).toBe(Date.UTC(2026, 0, 31))
   })
 

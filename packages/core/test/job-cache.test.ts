@@ -57,7 +57,7 @@ describe('loose jobs in the JobCache', () => {
     expect(dropped(cache, 10)).toEqual(['far', 'over', 'lacks its handler', 'run by other nodes'])
   })
 
-  it('do not include jobs with code or hooks, or jobs in the option `jobs`, which are never evicted', () => {
+  it('do not include jobs with code or hooks, or jobs in the option `jobs`', () => {
     const coded = (changes: object) => dataJob('', { job: { ...dataJob('').job, ...changes } as RegisteredJob['job'] })
     const { cache } = looseOf(0, [
       coded({ tasks: [{ handler: 'work' }, { handler: undefined }] }),

@@ -34,7 +34,7 @@ function planOf(defaults: JobOverrides = {}): JobPlan {
 const stored = (defaults: JobOverrides) => readJobDocument(JSON.parse(JSON.stringify(toJobDocument(job, defaults))))
 
 describe('the plan by which a node runs a job', () => {
-  it('merges the settings of the defaults, the scheduler, the job and each task; the later of two levels wins', () => {
+  it('takes each setting from the first of the task, the job, the scheduler and the defaults that has the setting', () => {
     const plan = planOf({ taskTimeoutMs: 5, executionTimeoutMs: 6 })
     expect(plan.version).toBe(3)
     expect(plan.settings).toEqual({ ...defaultSettings, taskTimeoutMs: 5, executionTimeoutMs: 10 })
@@ -65,7 +65,7 @@ describe('the plan by which a node runs a job', () => {
     expect(planFromJob(job, {}, 1, new Map())).toBeNull()
   })
 
-  it('contains, for a trigger of chosen tasks, the settings of the trigger and only these tasks', () => {
+  it('contains, for a trigger of chosen tasks, only these tasks and the settings of the trigger', () => {
     const plan = planOf()
     const overridden = overridePlan(plan, { taskTimeoutMs: 1, executionTimeoutMs: 2 }, ['clean-up'])
     expect(overridden.settings).toEqual({ ...plan.settings, taskTimeoutMs: 1, executionTimeoutMs: 2 })

@@ -127,7 +127,7 @@ describe('toJsonValue rejects, with the path, a value that JSON would drop or ch
     expect(refusalOf(() => toJsonValue([1, undefined], 'data'))).toMatchObject({ field: 'data[1]', value: undefined })
   })
 
-  it('if the value has a getter that throws, and the cause of the rejection is the thrown error', () => {
+  it('if the value has a getter that throws; the cause of the rejection is the thrown error', () => {
     const reason = new Error('no')
     const value = {
       get rows(): number {

@@ -36,7 +36,7 @@ describe('the stored attempts of a task', () => {
     }
   })
 
-  it('let `failuresOf` count all attempts that failed or timed out, also attempts that are no longer stored', () => {
+  it('let `failuresOf` count every attempt that failed or timed out, even if it is no longer stored', () => {
     const states: readonly AttemptState[] = ['failed', 'timed_out', 'lost', 'aborted', 'succeeded']
     const stateOf = (number: number) => states[number % states.length] as AttemptState
     for (const count of [5, 20, 21, 100, 1003]) {

@@ -7,7 +7,7 @@ const messagesOf = (log: AttemptLog) => log.toRecord()?.lines.map(({ message }) 
 const bytesOf = (...logs: readonly AttemptLog[]) => Buffer.byteLength(JSON.stringify(logs.map((log) => log.toRecord())))
 
 describe('the kept log lines of an attempt', () => {
-  it('are the last lines of the attempt, together with the number of earlier lines that were discarded', () => {
+  it('are the last lines of the attempt, with the number of discarded earlier lines', () => {
     const log = new AttemptLog(new KeptLogs(), 3)
     for (const text of ['a', 'b', 'c', 'd', 'e']) log.add(line(text))
     expect(log.toRecord()).toEqual({ lines: ['c', 'd', 'e'].map(line), dropped: 2 })
@@ -57,7 +57,7 @@ describe('the kept logs of one occurrence', () => {
     expect(messagesOf(quiet)).toEqual(['started'])
   })
 
-  it('are discarded if the storage rejects them, and then only the number of discarded lines is stored', () => {
+  it('are replaced by the number of discarded lines if the storage rejects them', () => {
     const kept = new KeptLogs()
     const log = new AttemptLog(kept, 100)
     expect(kept.refuse()).toBe(false)

@@ -57,7 +57,7 @@ describe('the transition table of an attempt', () => {
 describe('the transition table of an execution', () => {
   const edges = edgesOf(executionTransitions)
 
-  it('reaches the phase `closed` from every phase, and contains no transition from the phase `closed` to another phase', () => {
+  it('reaches the phase `closed` from every phase, and never leaves it', () => {
     for (const phase of Object.keys(executionTransitions)) expect(reachable(edges, phase)).toContain('closed')
     expect([...reachable(edges, 'closed')]).toEqual(['closed'])
     expect([...reachable(edges, 'closing')].sort()).toEqual(['closed', 'closing'])
@@ -69,7 +69,7 @@ describe('the transition table of an execution', () => {
     ])
   })
 
-  it('keeps a requested finish: no later release and no later halt replaces the finish', () => {
+  it('keeps a requested finish, whatever release or halt is requested later', () => {
     expect([...reachable(edgesOf(haltTransitions), 'finish')]).toEqual(['finish'])
     expect([...reachable(edgesOf(haltTransitions), 'release')].sort()).toEqual(['finish', 'release'])
   })

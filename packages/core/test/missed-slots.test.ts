@@ -27,7 +27,7 @@ function decide(strategy: RecoveryStrategy, count: number, limit = 1000): Promis
   return decideMissedSlots({ series: schedule, first: minute, until, now, strategy, limit, recorded: none, turns })
 }
 
-/** Makes the object that tells which slots have a record. `slots`: the slots that were canceled ahead. */
+/** Makes a lookup in which the given slots have a record, because they were canceled ahead. */
 function recordedAhead(slots: ReadonlySet<number> = new Set()): RecordedAhead {
   const those = (isAsked: (slot: number) => boolean) => new Set([...slots].filter(isAsked))
   return {
@@ -70,7 +70,7 @@ describe('after five missed slots, the recovery strategy', () => {
     expect(decision).toEqual({ entries: [missed(1, 5)], lastSlot: 5 * minute, count: 5, toRun: 0 })
   })
 
-  it('compressed creates one run at the last slot, which covers the span of all five slots', async () => {
+  it('compressed creates one run at the last slot for the span of all five slots', async () => {
     const decision = await decide({ type: 'compressed' }, 5)
     const span = { from: minute, to: 5 * minute, count: 5 }
     expect(decision).toEqual({
@@ -166,7 +166,7 @@ describe('after five missed slots, some of them canceled ahead, the recovery str
     },
   )
 
-  it('compressed also leaves canceled slots out of a span of thousands of slots', async () => {
+  it('compressed leaves canceled slots out, even from a span of thousands of slots', async () => {
     const canceled = recordedAhead(new Set([3000 * minute, 5000 * minute]))
     const until = 5000 * minute
     const options = {
@@ -253,7 +253,7 @@ it('counting a million missed slots yields to other work of the event loop', asy
   expect(passed).toBeGreaterThanOrEqual(10)
 })
 
-/** Makes a series with a slot each millisecond. Each call takes `stepMs` by a clock that only the series moves. */
+/** Makes a series with a slot each millisecond. Each call of the series moves its clock by `stepMs`. */
 function slowSeries(stepMs: number) {
   let now = 0
   const took = <T>(answer: T): T => {

@@ -8,7 +8,7 @@ const deadAfterMs = 30_000
 const own = { fingerprint: 'own', release: undefined, hasFollowed: true }
 const job = { origin: 'jobs' } as RegisteredJob
 
-/** Creates the object that keeps a node's overridden definitions. The node has no peers, and the test sets its clock. */
+/** Creates the object that keeps the overridden definitions of a node without peers. */
 function followedBy() {
   const clock = { monotonic: () => followed.at }
   const engine = { clock, events: { emit: () => {} }, logger: { warn: () => {} } }

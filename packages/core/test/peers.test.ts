@@ -158,7 +158,7 @@ describe('a peer, observed by its node records,', () => {
     expect(told).toEqual(['node.lost a', 'node.joined a'])
   })
 
-  it('is reported as joined if its record was removed after its runs were settled, and the record then reappears', async () => {
+  it('is reported as joined if its record was removed after its runs were settled and then reappears', async () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 6; count++) await look(5, record('a', 5))
     expect(peers.settle('a-1')).toBe(true)
@@ -278,8 +278,7 @@ describe('the measurement of a peer’s silence', () => {
 
   it('may restart repeatedly, but silence of 1.5 times the dead time, counted while reads succeed, makes the peer dead', async () => {
     await look(0, record('a', 5))
-    // An outage of 8 s follows each 10 s of silence. Of the gap between two answered reads, a node counts at most one heartbeat
-    // interval as silence.
+    // Each outage of 8 s counts as at most one heartbeat interval of silence.
     for (let outages = 0; outages < 2; outages++) {
       await silent(10)
       peers.beginAnew()

@@ -134,7 +134,7 @@ describe('pruneHistory', () => {
     ])
   })
 
-  it('returns `more: true` if it removed as many occurrences as the limit allows and a further job has history', async () => {
+  it('returns `more: true` if it has reached its limit and a further job has history', async () => {
     const { records, prune } = world()
     for (const name of ['alpha', 'beta']) addJob(records, name, [100])
     expect(await prune({ limit: 1 })).toEqual({ removed: 1, more: true })

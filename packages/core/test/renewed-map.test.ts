@@ -41,8 +41,7 @@ describe('a RenewedMap', () => {
   })
 
   it('does not keep deleted entries alive after V8 has moved a table of the map to the old generation', () => {
-    // A plain `Map` keeps deleted entries alive: each internal table of the map takes the next table with it into V8's
-    // old generation.
+    // For comparison: a plain `Map` keeps deleted entries alive in V8's old generation.
     const plain = oldBytesAfterChurn(new Map())
     const renewed = oldBytesAfterChurn(new RenewedMap())
     expect(plain).toBeGreaterThan(10 * megabyte)
@@ -55,7 +54,9 @@ const megabyte = 2 ** 20
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as (options?: { readonly type: 'minor' }) => void
 
-/** Returns by how much V8's old generation grows at most while 40 MB pass through a map that holds 100 entries at a time. */
+/**
+ * Returns the maximum growth of V8's old generation while 40 MB pass through a map that holds 100 entries at a time.
+ */
 function oldBytesAfterChurn(map: { set(key: number, value: unknown): unknown; delete(key: number): boolean }): number {
   let next = 0
   const add = () =>

@@ -43,7 +43,7 @@ describe('a failed task', () => {
     expect(delayAfter({ states: ['timed_out', 'failed'] })).toBe(2000)
   })
 
-  it('uses up no retry by an attempt that was lost with a node or aborted by a shutdown', () => {
+  it('keeps its retries after an attempt that was lost with a node or aborted by a shutdown', () => {
     expect(delayAfter({ states: ['lost', 'aborted', 'lost', 'lost', 'lost', 'failed'] })).toBe(1000)
   })
 
@@ -117,7 +117,7 @@ describe('a task that waited for a retry when its run lost its owner', () => {
     expect(resumed(null, 700, 0.5)).toBeNull()
   })
 
-  it('never waits longer than its retry interval, even if the clock of the earlier owner was wrong', () => {
+  it('never waits longer than its retry interval, even if the previous owner’s clock was wrong', () => {
     expect(resumed({ state: 'lost', startedAt: 50_000_000, endedAt: 400 })).toBe(500 + interval)
     expect(resumed(null, -50_000_000)).toBe(-50_000_000 + interval)
   })

@@ -61,7 +61,7 @@ describe('the settings of a job or task', () => {
     })
   })
 
-  it('mean 100 kept log lines if they contain `keepLogs: true`, and no kept log lines if they contain `keepLogs: false`', () => {
+  it('keep 100 log lines with `keepLogs: true`, and none with `keepLogs: false`', () => {
     expect(readTask({ keepLogs: true })).toEqual({ keepLogs: { lines: 100 } })
     expect(readTask({ keepLogs: {} })).toEqual({ keepLogs: { lines: 100 } })
     expect(readTask({ keepLogs: false })).toEqual({ keepLogs: null })

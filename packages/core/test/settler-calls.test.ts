@@ -57,7 +57,7 @@ function turn(): Promise<void> {
 }
 
 describe('the settler', () => {
-  it('sends a partial batch while a call is in progress only once the batch has a minimum size', async () => {
+  it('sends a partial batch of the minimum size while fewer than four calls are in progress', async () => {
     const { calls, engine } = slowStorage(1)
     const settler = createSettler(engine)
     for (const name of [1, 2, 3, 4, 5, 6]) {

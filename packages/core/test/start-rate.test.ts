@@ -60,7 +60,7 @@ describe('the start rate of a job', () => {
     )
   })
 
-  it('allows exactly `limit` starts in each interval if one node asks for starts again and again', () => {
+  it('allows exactly `limit` starts in each interval if one node requests starts repeatedly', () => {
     const job = rated(3, 100)
     let starts: readonly number[] = []
     let count = 0

@@ -131,7 +131,7 @@ describe('the overlap rule of the storage', () => {
     }
   })
 
-  it('skips and rejects no new occurrence while superseded slots of the job wait and no occurrence of the job is running', () => {
+  it('neither skips nor rejects a new occurrence while superseded slots of its job wait and no occurrence runs', () => {
     const left = { superseded: true, pending: 1, queued: 5 }
     expect(decideOverlap(situation('skip', left)).state).toBe('queued')
     expect(decideOverlap(situation('skip', { ...left, pending: 0 })).state).toBe('running')
@@ -275,7 +275,7 @@ describe('the head of a job', () => {
     for (const change of kept) expect(isSuperseded({ cancelsBelow: 2 }, { ...waits, ...change })).toBe(false)
   })
 
-  it('becomes a tombstone; a new job of that name continues its versions, watermark, prune floor and lineage', () => {
+  it('becomes a tombstone from which a new job of the same name takes versions, watermark, prune floor and lineage', () => {
     const dead = { ...deletedJob({ ...head, watermark: 500, nextAt: 600 }, 300), pruneFloor: 50 }
     expect(dead).toMatchObject({ deletedAt: 300, changedAt: 300, nextAt: null, watermark: 500 })
     const again = createdJob(job, { ...content, fingerprint: 'print-2' }, dead, 400)

@@ -81,7 +81,7 @@ describe('the compiler infers types', () => {
 })
 
 describe('the type of stored data and results', () => {
-  it('is the type of their JSON form, and is the type `never` for values that JSON does not have', () => {
+  it('is the type of their JSON form, or `never` for values that JSON does not have', () => {
     interface Row {
       readonly id: number
       readonly note?: string

@@ -29,7 +29,7 @@ describe('an instant in the options of a schedule', () => {
     expect(isLocalTime(input)).toBe(isLocal)
   })
 
-  it('is read in the time zone of the schedule if it is a local time, and in its own time zone otherwise', () => {
+  it('is read in its own time zone, or in the time zone of the schedule if it has none', () => {
     const iso = (input: Parameters<typeof toZonedInstantMs>[0]) =>
       new Date(toZonedInstantMs(input, 'America/New_York', 'start')).toISOString()
     expect(iso('2026-01-31T02:00:00')).toBe('2026-01-31T07:00:00.000Z')

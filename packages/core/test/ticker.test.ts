@@ -437,7 +437,7 @@ describe('ticks of a live ticker', () => {
     expect([live.isEnabled, calls]).toEqual([false, 2])
   })
 
-  it('end with an error if `previous` of the schedule returns an instant that is not earlier than its argument', async () => {
+  it('end with an error if the schedule’s `previous` returns an instant that is not earlier than its argument', async () => {
     class Faulty extends Every {
       override previousMs(beforeMs: number): number {
         return beforeMs

@@ -30,7 +30,7 @@ describe('a virtual clock', () => {
     expect(clock.monotonic()).toBe(86_400_000)
   })
 
-  it('calls timers in order at their instants, and callbacks read that instant', async () => {
+  it('calls timers in the order of their instants, each at its instant', async () => {
     const { clock, log, note } = world()
     clock.setTimer(300, note('late'))
     clock.setTimer(100, note('early'))

@@ -52,7 +52,7 @@ describe('storage calls that follow one another', () => {
   })
 })
 
-it('when storage calls wait for a later turn of the event loop, those of the engine continue before those of users', async () => {
+it('if storage calls wait for a later turn of the event loop, calls of the engine continue before calls of users', async () => {
   const clock = workClock()
   const turns = new YieldBudget(clock)
   const order: string[] = []

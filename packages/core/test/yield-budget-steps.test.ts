@@ -52,10 +52,7 @@ describe('steps of a long computation', () => {
 })
 
 describe('several concurrent long computations', () => {
-  /**
-   * Runs several computations at once, each with `steps` steps of `stepMs`. Returns which computations took steps in each turn
-   * of the event loop.
-   */
+  /** Runs several computations at once. Returns which computations took steps in each turn of the event loop. */
   async function together(counting: readonly { name: string; steps: number; stepMs: number }[]) {
     const clock = workClock()
     const turns = new YieldBudget(clock)

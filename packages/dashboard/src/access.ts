@@ -93,7 +93,7 @@ export class Access {
     const key = JSON.stringify([action, job])
     const known = this.#answers.get(key)
     if (known !== undefined) return known
-    // The limit of questions does not include the question `open`.
+    // The stored answer for `open` does not count toward `mostQuestions`.
     if (this.#answers.size === mostQuestions + 1) {
       this.#isSpent = true
       return no

@@ -1,9 +1,6 @@
 import type { Client, Clock, Timer } from '@jobistemer/core'
 
-/**
- * Minimum time between two events of a stream, in ms. An event reports all changes since the previous event, which limits the
- * page's reads.
- */
+/** Minimum time between two events of a stream, in ms. Limits how often the page reads. */
 const gapMs = 1000
 /** Interval of comments in an idle stream, in ms. Without these comments, proxies would close the connection. */
 const aliveMs = 15_000
@@ -56,8 +53,7 @@ export function changeStream(client: Client, clock: Clock, gone: AbortSignal): R
         after(longestMs, close)
         after(aliveMs, sayAlive)
         send('retry: 2000\n\n')
-        // If the iteration over the changes fails or ends, for example because the client was closed, the stream ends
-        // and the page reconnects.
+        // If the iteration over the changes ends or fails, end the stream, so that the page reconnects.
         void follow(
           client,
           signal,

@@ -3,7 +3,7 @@ import type { Dashboard } from './dashboard.ts'
 
 /**
  * Returns `dashboard` unchanged.
- * @throws JobistemerError `INVALID_ARGUMENT` if the value is not a function. Every dashboard is a function.
+ * @throws JobistemerError `INVALID_ARGUMENT` if the value is not a function
  */
 export function checkDashboard(dashboard: Dashboard): Dashboard {
   if (typeof dashboard === 'function') return dashboard

@@ -10,10 +10,9 @@ const tagLength = 16
 const blockLength = 128
 
 /**
- * Encrypts cursors: a storage's cursor contains the name of the last read job, which the viewer may not be allowed to see.
+ * Encrypts cursors, because a storage's cursor contains the name of a job that the viewer may not be allowed to see.
  *
- * The key comes from `secret`, else from `token`. Without both options, the key is random. With a random key, cursors are valid
- * only as long as the process lives.
+ * The key comes from `secret`, else from `token`. Without both options, cursors are valid only as long as the process lives.
  */
 export class Cursors {
   readonly #key: Buffer

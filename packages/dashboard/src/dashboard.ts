@@ -26,9 +26,7 @@ import type { Session } from './wire.ts'
 export type Dashboard = (request: Request) => Promise<Response>
 
 /**
- * Creates the dashboard: a function that answers a web `Request` with a `Response`. The dashboard answers all paths
- * below `basePath`. The other entry points of this package convert the function for frameworks with other request
- * types.
+ * Creates the dashboard: a function that answers a web `Request` with a `Response`, for all paths below `basePath`.
  *
  * @example
  * const dashboard = createDashboard({
@@ -59,7 +57,7 @@ const actions: readonly DashboardAction[] = ['trigger', 'replay', 'cancel', 'pau
  * reports these members to the audit.
  */
 type Attempt = { -readonly [Name in 'job' | 'run' | 'actor' | 'reason']: AuditEntry[Name] } & {
-  /** The action; `null` if the request is not an action, or if the code of its route reports the action to the audit. */
+  /** The action; `null` if the request is not an action, or if its route reports the action to the audit. */
   action: DashboardAction | null
 }
 
@@ -198,7 +196,7 @@ class DashboardServer {
 
   async #perform(route: Route, call: Call, attempt: Attempt): Promise<unknown> {
     if (route.method === 'GET' || route.isBulk === true) return route.answer(call)
-    // From here on all rights are granted, so that a later error is not reported as a refusal.
+    // All rights are granted, so a later error is no refusal.
     attempt.action = null
     if (route.isDry?.(call.input) === true) return route.answer(call)
     const entry = { ...attempt, action: route.action, run: call.run?.id ?? null }
@@ -226,8 +224,7 @@ class DashboardServer {
   }
 
   /**
-   * Reads the run of a request. A missing run, and a run of a job that the viewer may not see, cause the same question to
-   * `authorize` and the same error. So the answer does not reveal whether the run exists.
+   * Reads the run of a request. The answer must not reveal whether a run exists that the viewer may not see.
    * @throws Problem 404
    */
   async #findRun(id: string, access: Access, options: Call['options'], attempt: Attempt): Promise<Call['run']> {

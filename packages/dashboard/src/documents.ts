@@ -2,7 +2,7 @@ import type { Assets } from './assets.ts'
 import type { Problem } from './problem.ts'
 import type { Settings } from './read-options.ts'
 
-/** The paths of the page. Each path shows one view. */
+/** The paths of the dashboard's page. Each path shows one view. */
 export const pagePaths: readonly string[] = [
   '/',
   '/jobs',

@@ -48,7 +48,7 @@ export function fastifyPlugin(dashboard: Dashboard): FastifyPlugin {
     // The dashboard reads request bodies itself, so the inherited parsers are removed.
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
-    // A closing server waits for open connections. This signal first ends the event streams of open pages.
+    // Ends the event streams of open pages first, because a closing server waits for open connections.
     const ending = new AbortController()
     scope.addHook('preClose', (done) => {
       ending.abort()

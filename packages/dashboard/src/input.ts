@@ -100,7 +100,7 @@ export class Input {
     throw wrong(name, value, 'is not a list of texts')
   }
 
-  /** Returns the members of these names that the request contains, as options for core. */
+  /** Returns the named members that the request contains, as options for core. */
   pick(names: readonly string[]): Record<string, unknown> {
     return Object.fromEntries(names.filter((name) => this.has(name)).map((name) => [name, this.value(name)]))
   }

@@ -21,8 +21,7 @@ export function nodeListener(dashboard: Dashboard): NodeListener {
   return (request, response) => {
     const answer = async (asked: Request): Promise<Response> => {
       keepIncoming(asked, request)
-      // Reads the URL now: srvx computes it on first access, and Express changes `request.url` after this turn of the
-      // event loop.
+      // Reads the URL now: srvx computes it on first access, and Express changes `request.url` later.
       void asked.url
       const answered = await dashboard(asked)
       // Closes the connection after an event stream, because a closing server waits for idle connections.

@@ -28,8 +28,8 @@ export interface Asked {
 }
 
 /**
- * Decides whether a request may do what it asks for. `{ actor }` allows the request and names the user: core keeps the name
- * with each action. If the function throws or rejects, the dashboard refuses the request.
+ * Decides whether to allow a request. `{ actor }` allows the request and names the user: core keeps the name with each action.
+ * If the function throws or rejects, the dashboard refuses the request.
  *
  * The first question of each request is `open`. For each request, the dashboard asks each question once, and at most 1,000
  * questions about jobs.
@@ -88,8 +88,7 @@ export interface DashboardOptions {
   readonly authorize?: Authorize
   /**
    * A secret of at least 16 characters. A user presents it by a link with `?token=…`, on the sign-in page, or as
-   * `Authorization: Bearer …`. The link and the sign-in page set a cookie. `authorize` decides what the user may do. Without
-   * `authorize`, the dashboard allows everything to a user with the secret.
+   * `Authorization: Bearer …`. Without `authorize`, the dashboard allows everything to a user with the secret.
    */
   readonly token?: string
   /** `true`: refuses every action, whatever `authorize` returns. Default: false. */

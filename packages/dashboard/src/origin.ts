@@ -36,8 +36,8 @@ export function refuseForms(request: Request): void {
 }
 
 /**
- * Returns whether an origin has this host. Ignores the scheme, because a proxy may end TLS. The `Host` header is
- * reliable, because pages cannot choose it. The host in the request's URL is not reliable: Next.js sets another host.
+ * Returns whether an origin has this host. Ignores the scheme, because a proxy may end TLS. Pass the `Host` header: Next.js
+ * sets another host in the request's URL.
  */
 function isOfHost(origin: string, host: string): boolean {
   return URL.canParse(origin) && new URL(origin).host === host.toLowerCase()

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { Problem } from './problem.ts'
 
-/** Maximum size of a request body in bytes: core's limit for a payload, and room for the other members of the body. */
+/** Maximum size of a request body in bytes: twice core's limit for a payload. */
 const mostBytes = 256 * 1024
 
 /**

@@ -58,7 +58,7 @@ export interface Act extends RouteBase {
   readonly method: 'POST'
   /** Performs the action. The returned value is sent as JSON. */
   answer(call: Call): Promise<unknown>
-  /** Returns whether the request is a dry run. After a dry run, the dashboard does not call the option `audit`. */
+  /** Returns whether the request is a dry run, which the dashboard does not report to `audit`. */
   isDry?(input: Input): boolean
   /** `true`: the route itself checks the right for each job, and reports each action to the audit. */
   readonly isBulk?: true

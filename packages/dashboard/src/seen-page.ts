@@ -39,8 +39,8 @@ export async function seenPage<T>(
     }
     const room = limit - found.length
     if (places.length > room) {
-      // This read found more visible items than the page has room for, but its cursor points after its last item. So the loop
-      // repeats the read with fewer items. The new cursor then points after the last item of the page.
+      // This read found more visible items than the page has room for. Repeat it with fewer items, so that its cursor points
+      // after the last item of the page.
       size = (places[room - 1] as number) + 1
       continue
     }

@@ -24,7 +24,7 @@ const keptCursor = /^kept-([\w-]+)$/
  */
 const lateCursor = /^(\d{1,16})-([\w-]+)$/
 
-/** The members of `Access` that the survey uses. */
+/** The members of `Access` that the survey of all jobs uses. */
 type Viewer = Pick<Access, 'may' | 'isSpent' | 'seesAll'>
 
 interface Look {
@@ -129,9 +129,8 @@ export class Surveys {
   }
 
   /**
-   * Returns a page of the surveyed jobs that match a filter by last outcome, and by the filter's other members. Without the
-   * survey, the storage would have to read the last run of each job. Returns `null` if the survey does not contain all jobs, or
-   * if the cursor belongs to another list.
+   * Returns a page of the surveyed jobs that match a filter by last outcome. Returns `null` if the survey does not contain all
+   * jobs, or if the cursor belongs to another list.
    */
   async jobs(
     { text, owner, tag, paused, lastOutcome = [] }: JobsFilter,
@@ -165,7 +164,7 @@ export class Surveys {
     }
   }
 
-  /** Discards the survey after an action. The next answer then shows the effect of this action. */
+  /** Discards the survey after an action, so that the next answer shows the action's effect. */
   forget(): void {
     this.#look.forget()
     this.#counts.forget()

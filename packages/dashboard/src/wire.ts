@@ -35,7 +35,7 @@ export interface Page<T> {
 export interface Session {
   readonly readOnly: boolean
   readonly now: string
-  /** One sentence for each state of a run that explains the state. */
+  /** The explanation of each state of a run, in one sentence, by the name of the state. */
   readonly states: Readonly<Record<string, string>>
 }
 
@@ -88,7 +88,7 @@ export interface RunLine {
  */
 export type GridTask = readonly [name: number, state: TaskReport['state'], attempts: number, durationMs: number | null]
 
-/** A run in the grid of a job: one column. */
+/** One column of a job's grid: a run with its tasks. */
 export interface GridRun {
   readonly id: string
   readonly state: Occurrence['state']
@@ -103,7 +103,7 @@ export interface GridRun {
 export interface GridPage {
   /** The distinct names of the tasks in these runs. Tasks refer to them by index. */
   readonly names: readonly string[]
-  /** The runs of the grid, newest first. */
+  /** The runs that the grid shows as columns, newest first. */
   readonly runs: readonly GridRun[]
   readonly cursor: string | null
 }
@@ -159,7 +159,7 @@ export interface JobView extends JobLine {
   readonly hidden: readonly HiddenKind[]
 }
 
-/** A task in the timeline of a run, with the times of its attempts. */
+/** A task of a run, with the times of its attempts. */
 export interface TaskLine {
   readonly name: string
   readonly state: TaskReport['state'] | 'waiting'
@@ -229,26 +229,23 @@ export interface CountsView extends LiveCounts {
   readonly isPart: boolean
 }
 
-/** The data of the overview, except for the survey of all jobs. */
+/** The data of the overview page, without the survey of all jobs. */
 export interface Overview {
   readonly counts: CountsView
   readonly failures: readonly RunLine[]
   readonly running: readonly RunLine[]
   readonly waiting: readonly RunLine[]
-  /**
-   * For each list of the overview: `true` if the request read only some of the storage's items for this list. The list may then
-   * be empty although the storage has items for it.
-   */
+  /** For each list of the overview: `true` if the request read only some of the storage's items for this list. */
   readonly isPart: { readonly failures: boolean; readonly running: boolean; readonly waiting: boolean }
   readonly nodes: readonly Wire<NodeInfo>[]
 }
 
 /**
- * The result of a read of all jobs for the overview: which jobs are late, failing or without code, how many are paused,
- * and the next runs. The server may read only a part of the jobs, see `isPart`.
+ * The survey of the jobs for the overview: which jobs are late, failing or without code, and which run next. It may cover only
+ * a part of the jobs, see `isPart`.
  */
 export interface SurveyView {
-  /** The instant of the survey, as ISO text. */
+  /** The instant at which the dashboard surveyed the jobs, as ISO text. */
   readonly at: string
   /** Number of surveyed jobs that the viewer may see. The other counts also include only these jobs. */
   readonly jobs: number
@@ -274,7 +271,7 @@ export interface SurveyView {
 
 /** A page of jobs that are late. */
 export interface LateView extends Page<JobLine> {
-  /** The instant of the survey, as ISO text. */
+  /** The instant at which the dashboard surveyed the jobs, as ISO text. */
   readonly at: string
   /** Number of jobs that are late and that the viewer may see. */
   readonly count: number
@@ -310,7 +307,7 @@ export interface BackfillLine {
 /** A list of backfills, with running backfills first. */
 export interface BackfillsView {
   readonly items: readonly BackfillLine[]
-  /** `true` if there may be more backfills than the request has read. */
+  /** `true` if there may be more backfills than the dashboard has read. */
   readonly isPart: boolean
   /**
    * Number of the job's latest ended runs in which the request searched for backfills. `null` if the request searched all
@@ -319,7 +316,7 @@ export interface BackfillsView {
   readonly readRuns: number | null
 }
 
-/** A version of a job, with its changes to the previous version. */
+/** A version of a job, with its differences from the previous version. */
 export interface VersionView {
   readonly version: number
   readonly createdAt: string
@@ -354,14 +351,14 @@ export interface BulkItem {
 export interface BulkPlan {
   readonly count: number
   readonly first: readonly BulkItem[]
-  /** `true` if there are more matching items than were counted. */
+  /** `true` if more items match than the dry run has counted. */
   readonly isPart: boolean
 }
 
 /** The progress of a backfill, or the plan that its dry run returns. */
 export type BackfillView = Wire<BackfillResult>
 
-/** The body of an error answer. */
+/** The JSON body of an HTTP answer that reports an error. */
 export interface ProblemView {
   readonly error: { readonly code: string; readonly message: string; readonly field: string | null }
 }

@@ -170,7 +170,7 @@ describe.each(Object.entries(storages))('the dashboard on the storage %s, used b
     await page.locator('.callout').getByText(/\w/).first().waitFor()
   })
 
-  it('backfills a past day: the dashboard shows the plan, starts the backfill, and shows the progress', async () => {
+  it('shows the plan of a backfill of a past day, starts the backfill, and shows its progress', async () => {
     await open(page, origin, '/job?job=hourly')
     await opens(page, 'Backfill')
     await tabTo(page, 'Which slots')
@@ -225,7 +225,7 @@ describe.each(Object.entries(storages))('the dashboard on the storage %s, used b
     await world.client.cancel(again?.id as OccurrenceId)
   })
 
-  it('cancels a run in a dialog, and reports in the dialog if another user has canceled the run before', async () => {
+  it('cancels a run in a dialog, which reports if another user has already canceled the run', async () => {
     const { id } = await world.client.trigger('blocked')
     const waiting = await world.client.trigger('blocked')
     await open(page, origin, `/run?run=${waiting.id}`)

@@ -28,7 +28,7 @@ beforeAll(async () => {
 })
 afterAll(() => browser?.close())
 
-/** Wraps a storage, so that a test can make it unavailable and available again. */
+/** Wraps a storage, which a test can then make unavailable and available again. */
 function breakable(inner: Storage) {
   const state = { isAway: false }
   const storage = wrapStorage(inner, {
@@ -242,8 +242,7 @@ describe('a dashboard with many jobs', () => {
         }),
       ),
     )
-    // The user has `seesAll`. Without `seesAll`, a request would see at most 1,000 jobs, because it calls `authorize` for at
-    // most 1,000 jobs.
+    // Without `seesAll`, the dashboard would call `authorize` for at most 1,000 jobs of a request.
     const dashboard = createDashboard({ client, basePath, authorize: () => ({ actor: 'anna', seesAll: true }) })
     // The names of 12 jobs with four runs each. The fourth run of each job failed.
     const hasFailed = Array.from({ length: 12 }, (_, index) => `job-${index * 10}`)
@@ -289,8 +288,7 @@ describe('a dashboard with many jobs', () => {
     const plan = await jsonOf(
       post(dashboard, '/api/bulk-jobs', { action: 'pause', filter: { tag: 'many' }, dryRun: true }),
     )
-    // `seesAll` grants only the right `view`. For the right of the bulk action, a request calls `authorize` for at most
-    // 1,000 jobs, so the plan counts at most 1,000 jobs.
+    // `seesAll` does not grant the right of the bulk action, so the dashboard calls `authorize` for at most 1,000 jobs.
     expect(plan).toMatchObject({ count: Math.min(count, 1000), isPart: count > 1000 })
     await client.close()
     await storage.close()

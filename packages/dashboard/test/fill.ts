@@ -12,13 +12,13 @@ interface Filled {
   readonly runs: number
   /** The instant of the newest run in epoch milliseconds. Runs are one minute apart. */
   readonly last: number
-  /** `true`: every run fails. Default: one run in seven. */
+  /** `true`: every run fails. Default `false`: one run in seven fails. */
   readonly allFail?: boolean
 }
 
 /**
- * Creates a history of a job with storage calls, which is faster than running a node. One run in seven fails, or every
- * run with `allFail`.
+ * Creates a history of a job with storage calls, which is faster than a node. One run in seven fails, or every run with
+ * `allFail`.
  */
 export async function fillHistory(
   storage: Storage,

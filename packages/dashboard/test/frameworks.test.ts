@@ -102,7 +102,7 @@ const frameworks: Readonly<Record<string, () => Promise<Running>>> = {
     await server.ready()
     return { origin: String(server.url).replace(/\/$/, ''), close: () => server.close(true) }
   },
-  // Calls the handlers without Next.js. extra/next.test.ts builds a whole Next.js app.
+  // Calls the route handlers without Next.js. extra/next.test.ts builds a whole Next.js app.
   'the handlers of Next.js': async () => {
     const handlers: Readonly<Record<string, ((request: Request) => Promise<Response>) | undefined>> = {
       ...nextHandlers(world.dashboard()),
@@ -167,10 +167,7 @@ describe('the option authorize', () => {
 })
 
 describe('a server that is closed while a page of the dashboard is open', () => {
-  /**
-   * Opens the event stream of a page on a separate keep-alive connection. `ended` of the answer resolves when this event stream
-   * has ended.
-   */
+  /** Opens the event stream of a page on a separate keep-alive connection. `ended` resolves when the stream has ended. */
   async function openPage(origin: string): Promise<{ readonly ended: Promise<unknown> }> {
     const agent = new Agent({ keepAlive: true })
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -195,7 +192,7 @@ describe('a server that is closed while a page of the dashboard is open', () => 
   it.each([
     ['node:http', (dashboard: Dashboard) => createServer(nodeListener(dashboard))],
     ['Express', (dashboard: Dashboard) => createServer(express().use(basePath, expressMiddleware(dashboard)))],
-  ] as const)('is closed in the framework %s once the client of the dashboard is closed', async (_, make) => {
+  ] as const)('finishes closing in the framework %s once the client of the dashboard is closed', async (_, make) => {
     const client = createClient({ storage: world.storage, logger: silentLogger })
     const server = make(world.dashboard({ client }))
     server.keepAliveTimeout = 3_600_000

@@ -34,8 +34,8 @@ afterAll(async () => {
 const elements = (page: Page): Promise<number> =>
   page.evaluate('document.querySelectorAll("*").length') as Promise<number>
 /**
- * Maximum number of elements in the page. A page of 50 runs has about 900, and a grid has at most two elements for each
- * visible cell.
+ * Maximum number of elements in the page. A page of 50 runs has about 900 elements, and a grid has at most two elements for
+ * each visible cell.
  */
 const mostElements = 5000
 

@@ -80,7 +80,7 @@ describe('the rights of a user', () => {
     expect(await accessibilityFindings(page)).toEqual([])
   })
 
-  it('are granted by the first visit of the link that contains the token, if the dashboard has a token', async () => {
+  it('are granted by a visit of the link that contains the dashboard’s token', async () => {
     const { page } = browser
     const token = 'a-token-of-24-characters'
     const origin = await world.serve(world.dashboard({ authorize: undefined as never, token }))
@@ -92,8 +92,8 @@ describe('the rights of a user', () => {
   })
 })
 
-describe('data that the option hide lists', () => {
-  it('are marked as hidden on the page, and the server does not send them to the page', async () => {
+describe('data that the option `hide` names', () => {
+  it('are marked as hidden on the page, and are not sent to the page', async () => {
     const { page } = browser
     const origin = await world.serve(world.dashboard({ hide: ['payloads', 'results', 'logs', 'errors'] }))
     await open(page, origin, `/run?run=${runs.failed}`)

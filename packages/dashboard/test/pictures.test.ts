@@ -26,7 +26,7 @@ afterAll(async () => {
 interface View {
   readonly name: string
   readonly path: () => string
-  /** A CSS selector that matches once the view is complete. */
+  /** A CSS selector that matches an element once the view is complete. */
   readonly whole: string
   /** The number of elements that the selector `whole` must match. */
   readonly count?: number
@@ -139,7 +139,7 @@ const allLooks = [
 /** The sizes and colour schemes to draw. `npm test` draws each size and each scheme only once. */
 const looks = allLooks.filter(({ isWhole }) => isWhole || isThorough)
 
-/** Takes a screenshot of the visible part after two frames, without animations. */
+/** Waits for two animation frames, and takes a screenshot of the visible part of the page. */
 async function pictureOf(page: Page): Promise<Buffer> {
   await page.evaluate('new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))')
   return page.screenshot({ animations: 'disabled', caret: 'hide' })
@@ -186,7 +186,7 @@ describe.each([
 })
 
 describe('the comparison of pictures', () => {
-  it('ignores differences that come from the reduced colours of a reference picture, and detects a changed word, color or position', async () => {
+  it('ignores the reduced colors of a reference picture, and detects a changed word, color or position', async () => {
     const { page } = browser
     await page.setViewportSize({ width: 1280, height: 880 })
     await page.emulateMedia({ colorScheme: 'light' })

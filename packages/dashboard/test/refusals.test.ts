@@ -75,8 +75,7 @@ describe('the table of the dashboard’s routes', () => {
   it.each(routes.map((route) => [route.path, route] as const))(
     'contains the route %s, which the dashboard answers if authorize allows the request',
     async (path, route) => {
-      // A user with all rights can read and make dry runs. So if a test below expects a refusal, only a missing right can
-      // be its cause.
+      // A user with all rights can read and make dry runs, so a missing right must cause each refusal below.
       const isDry = route.method === 'POST' && (path === '/api/backfill' || path.startsWith('/api/bulk'))
       const isDone = route.method === 'GET' || isDry || path === '/api/resume' || path === '/api/stop-backfill'
       if (!isDone) return expect(route.method).toBe('POST')
@@ -181,7 +180,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
     })
 
     it('gives the same answer for a run of a hidden job as for a run that does not exist', async () => {
-      // This user may act on the job `hourly` and on everything without a job. The run belongs to another job.
+      // This user may act on the job `hourly`, but the run belongs to another job.
       const dashboard = world.dashboard({ authorize: (_, { job }) => job === null || job === 'hourly' })
       const absent = await send(dashboard, route, {}, { run: `occ_${'0'.repeat(8)}-0000-5000-8000-${'0'.repeat(12)}` })
       const other = await send(dashboard, route)

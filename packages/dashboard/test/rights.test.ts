@@ -46,7 +46,7 @@ function dashboardOf(options: Partial<DashboardOptions> = {}) {
   return createDashboard({ client, basePath, logger: { error: () => undefined }, ...options })
 }
 
-/** Allows the user to open the dashboard, and everything with the job `mine`. */
+/** Allows only actions that concern the job `mine` or no job. */
 const onlyMine: DashboardOptions['authorize'] = (_, { job }) => job === null || job === 'mine'
 /** Allows the user to open the dashboard, and nothing else. */
 const onlyOpen: DashboardOptions['authorize'] = (_, { action }) => action === 'open'
@@ -117,7 +117,7 @@ describe('a user without the right to view a job', () => {
     expect(await answers('secret-0007')).toEqual(await answers('absent-0007'))
   })
 
-  it('gets counts of bulk actions that include only jobs and runs for which the user has the right to act', async () => {
+  it('gets counts of bulk actions that include only jobs and runs on which the user may act', async () => {
     const dashboard = dashboardOf({ authorize: onlyMine as never })
     const plan = { action: 'pause', filter: {}, dryRun: true }
     expect(await jsonOf<BulkPlan>(post(dashboard, '/api/bulk-jobs', plan))).toMatchObject({
@@ -159,7 +159,7 @@ describe('a cursor of the dashboard', () => {
     for (const text of ['', 'ä🚚', 'x'.repeat(1000)]) expect(cursors.open(cursors.seal(text))).toBe(text)
   })
 
-  it('is accepted by another process with the same secret or token, and by the same process after a restart', async () => {
+  it('is accepted by another process with the same secret or token', async () => {
     for (const shared of [{ secret: 'a-secret-of-25-characters', authorize: () => true }, { token }]) {
       const headers = { authorization: `Bearer ${token}` }
       const first = await jsonOf<Page<JobLine>>(ask(dashboardOf(shared), '/api/jobs?limit=2', { headers }))
@@ -221,7 +221,7 @@ describe('the option authorize', () => {
     expect(await questions(String(items[0]?.id))).toEqual(await questions(absent))
   })
 
-  it('is called at most 1,000 times for one request, in addition to the call with the action `open`', async () => {
+  it('is called at most 1,000 times for one request, besides the call with the action `open`', async () => {
     const bodies: Readonly<Record<string, object>> = {
       '/api/bulk-jobs': { action: 'pause', filter: {}, dryRun: true },
       '/api/bulk-runs': { action: 'replay', filter: {}, key: 'k', dryRun: true },
@@ -270,7 +270,7 @@ describe('the option authorize', () => {
     expect(found.toSorted()).toEqual(['mine', ...hidden.filter((name) => name >= 'secret-1150')])
   })
 
-  it('may return an actor of any length, which is cut after 255 characters between surrogate pairs', async () => {
+  it('may return an actor of any length, which the dashboard cuts to at most 255 characters without splitting a surrogate pair', async () => {
     const entries: AuditEntry[] = []
     const dashboard = dashboardOf({
       authorize: () => ({ actor: `${'x'.repeat(254)}🚚` }),

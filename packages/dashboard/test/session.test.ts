@@ -55,7 +55,7 @@ describe('the token of a dashboard', () => {
     }
   })
 
-  it('removes the oldest cookies of other dashboards with the same path, so that the number of cookies is limited', async () => {
+  it('lets the dashboard remove the oldest cookies of other dashboards with the same path, so that their number is limited', async () => {
     const dashboard = world.dashboard({ authorize: undefined as never, token })
     const [name = ''] = ((await ask(dashboard, `/?token=${token}`)).headers.get('set-cookie') ?? '').split('=', 1)
     const others = Array.from({ length: 13 }, (_, index) => `${name.slice(0, -8)}${String(index).padStart(8, '0')}`)
@@ -116,7 +116,7 @@ describe('the rights of a user', () => {
     expect((await ask(dashboard, `/api/task?run=${failed.id}&task=fail`)).status).toBe(404)
   })
 
-  it('decide which buttons the page shows, and a bulk action leaves out jobs for which the user lacks the right', async () => {
+  it('decide which buttons the page shows, and which jobs a bulk action includes', async () => {
     const dashboard = world.dashboard({
       authorize: (_, { action, job }) =>
         action === 'open' || action === 'view' || (action === 'pause' && job === 'hourly'),
@@ -149,7 +149,7 @@ describe('the rights of a user', () => {
 })
 
 describe('a bulk action in the dashboard', () => {
-  it('does not count skipped requests and runs that had already ended as done', async () => {
+  it('does not count a skipped request, or a run that had already ended, as done', async () => {
     const dashboard = world.dashboard()
     const run = (key: string) =>
       jsonOf<BulkAnswer>(post(dashboard, '/api/bulk-jobs', { action: 'trigger', filter: { text: 'rebuild' }, key }))
@@ -232,7 +232,7 @@ describe('the option audit', () => {
   })
 })
 
-describe('data that the option hide lists', () => {
+describe('data that the option `hide` names', () => {
   const secret = 'xxxxxxxx'
 
   it('appear in no answer of the dashboard’s server', async () => {

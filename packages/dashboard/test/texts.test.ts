@@ -132,14 +132,14 @@ describe('the page of a job', () => {
 })
 
 describe('an error in the dashboard', () => {
-  it('is printed once: its stack does not repeat its name and its message', async () => {
+  it('is printed with a stack that does not repeat its name and its message', async () => {
     const { page } = browser
     await open(page, origin, `/run?run=${failed}`)
     await page.locator('.stack').first().waitFor()
     for (const stack of await page.locator('.stack').allTextContents()) expect(stack).toMatch(/^ +at /)
   })
 
-  it('is shown once: while the banner reports an unavailable storage, the lists on the page do not also show this error', async () => {
+  it('about an unavailable storage is shown in the banner, and not also in the lists of the page', async () => {
     const page = await browser.context.newPage()
     await page.clock.install()
     const state = { isAway: false }

@@ -67,10 +67,7 @@ const views: readonly (readonly [string, () => string, string])[] = [
   ['search for a run', () => `/search?q=${runs.failed}`, 'nightly-report'],
 ]
 
-/**
- * `npm test` checks all accessibility rules only at a width of 390 pixels. The tests that draw the reference pictures check the
- * rules at each width.
- */
+/** `npm test` checks all accessibility rules only at a width of 390 pixels. */
 const looks = [
   { width: 1280, colorScheme: 'light', isWhole: isThorough },
   { width: 390, colorScheme: 'dark', isWhole: true },

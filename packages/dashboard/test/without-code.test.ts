@@ -24,7 +24,7 @@ afterAll(async () => {
 })
 
 describe('a job without code', () => {
-  it('that is also late has only one line in the overview, and the line states both problems', async () => {
+  it('that is also late has only one line in the overview, which states both problems', async () => {
     const clock = { ...systemClock, now: () => systemClock.now() + 10 * 60_000 }
     const origin = await world.serve(world.dashboard({ clock }))
     const { page } = browser

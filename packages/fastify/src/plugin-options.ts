@@ -32,10 +32,7 @@ export interface SharedPluginOptions {
 export interface JobistemerPluginOptions extends SchedulerOptions, SharedPluginOptions {
   /** `true`: jobs run in this process. `false`: the plugin does not start the scheduler, for example in tests. Default true. */
   readonly start?: boolean
-  /**
-   * Fills a registry with `@jobistemer/metrics-prometheus`, and serves the metrics. The option `metrics` still receives
-   * all calls. Default: no route.
-   */
+  /** Serves metrics of `@jobistemer/metrics-prometheus`. The option `metrics` still receives all calls. Default: no route. */
   readonly metricsRoute?: MetricsRoute
 }
 

@@ -45,8 +45,7 @@ async function register(app: FastifyInstance, options: JobistemerPluginOptions &
   const { start = true, closeStorage = true, dashboard, metricsRoute, ...others } = options
   const { prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers, ...given } = others
   const routes = routeOptionsOf(options)
-  // Adds no metrics if the option `metrics` is not a metrics object, because the scheduler then rejects this option
-  // with an error.
+  // The scheduler rejects an option `metrics` that is not a metrics object, so add nothing to it.
   const isServed = metricsRoute !== undefined && (given.metrics === undefined || areMetrics(given.metrics))
   const own = isServed ? await metricsOf(metricsRoute) : undefined
   const metrics = own !== undefined && given.metrics !== undefined ? bothMetrics(given.metrics, own) : own
@@ -130,8 +129,8 @@ function joined(prefix: string, path: string): string {
 }
 
 /**
- * Returns Fastify's logger as an option, or no option if Fastify's logging is off, which is Fastify's default. A
- * disabled logger would hide all failures.
+ * Returns Fastify's logger as an option. Returns no option if Fastify's logging is off, because a disabled logger would hide
+ * all failures.
  */
 function loggerOf({ log }: FastifyInstance): { readonly logger?: Logger } {
   const isOff = log.level === undefined && log.error === log.debug
@@ -199,8 +198,7 @@ export const jobistemerPlugin: FastifyPluginAsync<JobistemerPluginOptions> = fas
 })
 
 /**
- * Adds a client to a Fastify server as `app.jobs`, for a server that runs no jobs. Other processes run the jobs that
- * the client triggers. Creates no scheduler and no node.
+ * Adds a client to a Fastify server as `app.jobs`, for a server that runs no jobs.
  *
  * @example
  * await app.register(jobistemerClientPlugin, { storage: redisStorage({ url }) })

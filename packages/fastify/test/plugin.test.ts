@@ -135,7 +135,7 @@ describe('an unknown option of the Fastify plugin', () => {
 })
 
 describe('app.close() of a Fastify server', () => {
-  it('answers pending requests, lets running tasks end, and only then closes the plugins that were registered before Jobistemer', async () => {
+  it('answers pending requests, lets running tasks end, and then closes the plugins registered before Jobistemer', async () => {
     const course: string[] = []
     const request = gate()
     const task = gate()
@@ -380,7 +380,7 @@ describe('the optional routes of the Fastify plugin', () => {
     expect(urls).toEqual(['/'])
   })
 
-  it('serve the metrics of Jobistemer and of the option metrics, even if the metrics of the option throw', async () => {
+  it('serve the metrics of Jobistemer, and also pass them to the object in the option `metrics`, even if this object throws', async () => {
     const metrics = metricsCollector()
     const app = await serverWith({
       jobs: [echo],

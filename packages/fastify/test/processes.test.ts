@@ -37,7 +37,7 @@ function lives(pid: number): boolean {
   }
 }
 
-it('a Fastify server with only a client leaves jobs to a worker, and still answers a pending request after SIGTERM', async () => {
+it('a Fastify server with only a client runs no jobs, and answers a pending request after SIGTERM', async () => {
   const { file, client } = sharedDatabase()
   const worker = startServer(new URL('./fixtures/worker.mjs', import.meta.url), file)
   expect(await once(worker, 'message')).toEqual(['working', undefined])

@@ -6,9 +6,8 @@ import { gauges, oldGaugeNames } from './definitions.ts'
 export type ReadGauges = () => Promise<GaugeValues>
 
 /**
- * Registers the gauges. prom-client collects each gauge separately; all gauges share one read per scrape. A gauge with an
- * unknown value is omitted, because 0 would be false. Errors are caught, because one error would fail the scrape of the whole
- * application.
+ * Registers the gauges, which share one read per scrape. A gauge with an unknown value is omitted, because 0 would be false. A
+ * failed read must not fail the scrape of the whole application.
  *
  * @returns a function that removes the gauges from the registry
  */

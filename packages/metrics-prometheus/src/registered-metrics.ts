@@ -8,10 +8,7 @@ export const registeredNames: readonly string[] = [counters, histograms, eventGa
   Object.keys(metrics),
 )
 
-/**
- * The metrics in a registry. They outlive a scheduler: the next scrape still shows its counts, and the next scheduler
- * of the process continues them.
- */
+/** The metrics in a registry. They outlive a scheduler, so that the next scheduler of the process continues its counts. */
 export class RegisteredMetrics {
   readonly counterOf: ReadonlyMap<string, Counter>
   readonly histogramOf: ReadonlyMap<string, Histogram>
@@ -52,7 +49,7 @@ export class RegisteredMetrics {
     return this.#shape === shapeOf(options) && [...this.#all.keys()].every((name) => this.has(name))
   }
 
-  /** Returns whether the registry's metric of this name belongs to these metrics. */
+  /** Returns whether the registry's metric of this name is one of the metrics of this object. */
   has(name: string): boolean {
     const metric = this.#all.get(name)
     return metric !== undefined && this.#registry.getSingleMetric(name) === metric

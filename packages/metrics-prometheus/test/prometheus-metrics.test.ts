@@ -39,8 +39,8 @@ test('a Prometheus scrape can be parsed, and every metric changes when jobs run'
     defineJob({
       name: 'report',
       schedule: cron('* * * * *'),
-      // The higher priority makes `report` start before `flaky`, which waits. The order must not vary, because the parser
-      // returns the buckets of only one job in each histogram.
+      // Makes `report` start first. The order must not vary, because the parser returns the buckets of only one job per
+      // histogram.
       priority: 1,
       tasks: [{ name: 'write', run: (context) => clock.sleep({ seconds: 5 }, context.signal) }],
     }),
@@ -120,7 +120,7 @@ describe('if the storage does not answer, a Prometheus scrape shows the metrics 
     const own = new Counter({ name: 'orders_total', help: 'Of the application.', registers: [registry] })
     own.inc(7)
     const clock = virtualClock('2026-01-01T00:00:00Z')
-    // Without `track`, the virtual clock does not wait for storage calls. In this test, storage calls never answer.
+    // Without `track`, the virtual clock does not wait for storage calls, which this test never answers.
     const { track: _track, ...untracked } = clock
     const storage = memoryStorage()
     const metrics = prometheusMetrics({ registry, totalGauges: true })
@@ -200,7 +200,7 @@ describe('after the end of a scheduler with Prometheus metrics', () => {
     expect(text).toMatch(/^scheduler_nodes 1$/m)
   })
 
-  test('the next scheduler may use the same registry, even if the start of another scheduler has failed before', async () => {
+  test('the next scheduler may use the same registry, even if another scheduler failed to start before', async () => {
     const registry = new Registry()
     const storage = memoryStorage()
     vi.spyOn(storage, 'heartbeat').mockRejectedValue(new JobistemerError('STORAGE_FOREIGN', { message: 'No.' }))
@@ -232,7 +232,7 @@ describe('after the end of a scheduler with Prometheus metrics', () => {
     expect(registry.getMetricsAsArray()).toEqual([own])
   })
 
-  test('a second scheduler may use its metrics object, which it may not use while the first scheduler lives', async () => {
+  test('the metrics of a living scheduler stay if the ended scheduler was refused the use of the same metrics object', async () => {
     const registry = new Registry()
     const metrics = prometheusMetrics({ registry })
     const refused: unknown[] = []
@@ -286,7 +286,7 @@ test('the histograms of prometheusMetrics use the buckets of its options', async
   ])
 })
 
-test('with histogramsByJob: false, histograms do not have the label job, and counters still have it', async () => {
+test('with histogramsByJob: false, counters have the label job, and histograms do not', async () => {
   const registry = new Registry()
   const jobs = ['a', 'b'].map((name) => defineJob({ name, tasks: [{ name: 'work', run: () => 1 }] }))
   const metrics = prometheusMetrics({ registry, histogramsByJob: false })

@@ -17,13 +17,12 @@ const firstRunMs = 3_600_000
  */
 const longestMs = 900_000
 const mostTimesAsLong = 10
-/** Minimum timeout of one test, in ms. More than ten times the duration of fast tests, because the machine may become busy. */
+/** Minimum timeout of one test, in ms. Long, because the machine may become busy. */
 const leastPerTestMs = 20_000
 const startingMs = 60_000
 
 /**
- * The verdict of the tests on a mutant: a test fails, all tests pass, or the tests exceed their timeout. An endless loop mostly
- * causes the timeout, but a busy machine can cause it too.
+ * The verdict of the tests on a mutant: a test fails, all tests pass, or the tests exceed their timeout.
  * @typedef {'noticed' | 'survived' | 'timed out'} Verdict
  */
 

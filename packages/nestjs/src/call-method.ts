@@ -34,8 +34,7 @@ async function callScoped(
   method: string | symbol,
   context: TaskContext,
 ): Promise<unknown> {
-  // Resolves the instance in the Nest module of this Nest provider, because another module may have another provider with the
-  // same token.
+  // Resolves the instance in this provider's Nest module, because another module may use the same token.
   const moduleRef = host?.getProviderByKey(ModuleRef).instance as ModuleRef
   const contextId = ContextIdFactory.create()
   moduleRef.registerRequestByContextId(context, contextId)

@@ -112,8 +112,7 @@ function mark<Key extends typeof tasksKey | typeof handlersKey>(
 /** Returns the decorator metadata of a class and its base classes. Returns `null` if the class has no decorators. */
 export function marksOf(type: unknown): Marks | null {
   if (typeof type !== 'function' || typeof type.prototype !== 'object' || type.prototype === null) return null
-  // A subclass of a job class inherits its tasks, but not its schedule and other options. The subclass needs its own
-  // `@Job`.
+  // A subclass inherits the tasks of a job class, but not its `@Job`.
   const job = Object.hasOwn(type, jobKey) ? ((type as MarkedClass)[jobKey] ?? null) : null
   const tasks: MarkedTask[] = []
   const handlers: MarkedHandler[] = []

@@ -40,8 +40,7 @@ export class JobistemerHealth {
       const nodes = await this.#jobs.nodes({ timeout })
       const living = nodes.filter(({ state }) => state === 'working').length
       if (node === null) return { status: 'up', nodes: living }
-      // Compares incarnations: a restarted process can have the same node name and, in a container, the same process
-      // id.
+      // Compare incarnations: a restarted process can have the same node name and process id.
       const own = nodes.find(({ incarnation }) => incarnation === this.#own?.incarnation)
       const state = own?.state ?? 'unknown'
       return { status: state === 'working' ? 'up' : 'down', node, state, running: own?.running ?? 0, nodes: living }

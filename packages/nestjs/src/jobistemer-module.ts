@@ -93,8 +93,7 @@ const lifecycle: Provider = {
 }
 
 /**
- * Rejects a second `JobistemerModule`. Two modules would each run all jobs of the application on a separate storage, and a
- * provider could receive either scheduler.
+ * Rejects a second `JobistemerModule`, which would run all jobs of the application a second time.
  * @throws JobistemerError `INVALID_ARGUMENT`
  */
 function refuseSecond(modules: ModulesContainer): void {
@@ -114,8 +113,8 @@ function refuseSecond(modules: ModulesContainer): void {
 }
 
 /**
- * Makes Nest close this module first: Nest closes modules in ascending order of their `distance`. Running tasks need
- * resources that other modules close, such as a database connection.
+ * Makes Nest close this module first, because running tasks need resources of other modules. Nest closes modules in ascending
+ * order of their `distance`.
  */
 function endFirst(modules: ModulesContainer): void {
   for (const module of modules.values()) if (module.metatype === JobistemerModule) module.distance = -1

@@ -39,8 +39,8 @@ const taken: Readonly<Record<Exclude<keyof JobOperations, 'waitFor' | 'changes'>
 }
 
 /**
- * Performs the job operations until the server is closed. Nest closes its server only after the scheduler has shut down.
- * During that shutdown, a client stores the runs that requests and running tasks trigger, and other processes run them.
+ * Performs the job operations until the server is closed. While the scheduler shuts down, a client stores the triggered runs,
+ * and other processes run them.
  */
 export class JobsUntilTheEnd {
   readonly jobs: JobOperations

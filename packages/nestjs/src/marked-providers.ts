@@ -47,9 +47,8 @@ interface MarkedType {
 }
 
 /**
- * Returns the decorated class of a provider. For a factory or value provider, this class is the class of its value, or its
- * token.
- * Returns `null` if none of these classes has decorators.
+ * Returns the decorated class of a provider: its own class, the class of its value, or its token. Returns `null` if none of
+ * these classes has decorators.
  */
 function markedTypeOf({ metatype, token, instance }: ProviderWrapper): MarkedType | null {
   const candidates = [metatype, (instance as object | null | undefined)?.constructor, token]

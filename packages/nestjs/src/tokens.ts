@@ -23,12 +23,10 @@ export function InjectScheduler(): PropertyDecorator & ParameterDecorator {
 }
 
 /**
- * Injects the `JobOperations` of the application's scheduler, or of its client if the application has no scheduler. The
- * same service therefore works in a process that runs jobs and in a process that only requests runs.
+ * Injects the `JobOperations` of the application's scheduler, or of its client if the application has no scheduler.
  *
- * While the scheduler shuts down, Nest still answers requests. The storage keeps the runs that these requests trigger,
- * and other processes execute them. During the shutdown, `waitFor`, `changes` and all methods of the scheduler throw
- * `SCHEDULER_STATE`.
+ * While the scheduler shuts down, other processes execute the runs that requests trigger. Meanwhile `waitFor`, `changes` and
+ * all methods of the scheduler throw `SCHEDULER_STATE`.
  *
  * @example
  * constructor(@InjectJobs() private readonly jobs: JobOperations) {}

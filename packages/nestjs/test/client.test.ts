@@ -94,7 +94,7 @@ describe('a NestJS application that has a client and no scheduler', () => {
   })
 })
 
-it('a NestJS server with only a client leaves jobs to a worker, and still answers a pending request after SIGTERM', async () => {
+it('a NestJS server with only a client runs no jobs, and answers a pending request after SIGTERM', async () => {
   const { file, client } = sharedDatabase()
   const worker = startServer(new URL('./fixtures/working-server.mjs', import.meta.url), file)
   expect(await once(worker, 'message')).toEqual(['working', undefined])

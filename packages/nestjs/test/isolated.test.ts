@@ -39,7 +39,7 @@ describe.each(['thread', 'process'] as const)(
       expect(tasks.map((task) => task.isolation)).toEqual([null, isolation, null])
     })
 
-    it('runs a handler, which is declared as a property with a module, for jobs that are data', async () => {
+    it('runs a handler that a property with a module declares, for jobs that are data', async () => {
       class Handlers {
         @Handler('render', { module, isolation })
         readonly render!: unknown
@@ -52,7 +52,7 @@ describe.each(['thread', 'process'] as const)(
   },
 )
 
-describe('a NestJS application with two contradictory declarations of the code of a task', () => {
+describe('a NestJS application with contradictory declarations of a task’s code', () => {
   const options: IsolationOptions = { module }
 
   it('refuses a task that is a method and has a module', async () => {

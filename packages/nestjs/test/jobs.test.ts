@@ -35,7 +35,7 @@ async function run(scheduler: Scheduler, name: string, data?: unknown) {
 }
 
 describe('a class with @Job', () => {
-  it('is a job with the methods marked @Task as its tasks, and may use injected providers', async () => {
+  it('is a job whose tasks are the methods with @Task, and may use injected providers', async () => {
     const app = await startApp({ providers: [Report, Mailer] })
     const scheduler = app.get<Scheduler>(schedulerToken)
     const occurrence = await run(scheduler, 'report')
@@ -182,7 +182,7 @@ describe('a class with @Job', () => {
       'INVALID_DURATION',
     ],
   ])(
-    'is refused when the application is created if its declaration is invalid: a @Job %s',
+    'with an invalid declaration is refused when the application is created: a @Job %s',
     async (_, providers, code) => {
       await expect(createApp({ providers: [...providers(), Mailer] as never[] })).rejects.toMatchObject({ code })
     },

@@ -1,5 +1,5 @@
-// Names from one version of the OpenTelemetry semantic conventions. They are copied, so that an upgrade of a dependency does
-// not change them. The conventions for messaging are still in development.
+// Names from one version of the OpenTelemetry semantic conventions, copied so that an upgrade of a dependency does not change
+// them.
 
 /** The schema URL that tells backends the version of the semantic conventions. */
 export const schemaUrl: string = 'https://opentelemetry.io/schemas/1.45.0'

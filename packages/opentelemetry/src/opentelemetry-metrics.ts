@@ -232,7 +232,7 @@ function observeGauges(meter: Meter, read: ReadGauges): () => void {
     const values: Partial<GaugeValues> = await read()
     for (const [name, gauge] of gaugeOf) {
       const value = values[name]
-      // Does not observe an unknown value, because 0 would be false.
+      // Skips an unknown value, because an observed 0 would be wrong.
       if (value !== undefined) result.observe(gauge, value)
     }
   }

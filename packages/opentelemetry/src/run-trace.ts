@@ -20,10 +20,7 @@ export class SpansOfRun implements RunTrace {
   readonly #span: Span
   readonly #inside: Context
   readonly #attempts = new Set<SpanOfAttempt>()
-  /**
-   * The error type of the first attempt that failed and was not retried; `null` if no attempt has failed without a retry.
-   * The end reason of a failed run names only the rule that failed the run.
-   */
+  /** The error type of the first attempt that failed without a retry; `null` if there is none. */
   #errorType: string | null = null
   #isEnded = false
 
@@ -64,8 +61,8 @@ export class SpansOfRun implements RunTrace {
   }
 
   attempt({ task, number }: { readonly task: string; readonly number: number }): AttemptTrace {
-    // If the run is not sampled, its attempts need no spans. Handlers still receive the run's context, which says "not
-    // sampled".
+    // The attempts of an unsampled run need no spans. Handlers still receive the run's context, so that their own spans are not
+    // sampled either.
     if (!this.#span.isRecording()) {
       return { within: (call) => this.within(call), logFields: () => this.logFields(), ended: () => undefined }
     }

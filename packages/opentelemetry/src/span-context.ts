@@ -28,8 +28,8 @@ function parseSpanContext({ traceparent, tracestate }: TraceContext): SpanContex
 }
 
 /**
- * Returns a span link for each trace context in `origins` that is not `null`. The link's attribute `jobistemer.link` is the key
- * of the context in `origins`, which names the relation.
+ * Returns a span link for each trace context in `origins` that is not `null`. The key in `origins` becomes the link's attribute
+ * `jobistemer.link`.
  */
 export function linksTo(origins: Readonly<Record<string, TraceContext | null>>): Link[] {
   const links: Link[] = []

@@ -179,7 +179,7 @@ test.each([
   expect(root?.attributes['jobistemer.reason']).toBe(reason)
 })
 
-test('storage calls and other work of the engine run without an active span, neither the span of `start` nor the span of a request', async () => {
+test('storage calls and other work of the engine run in no span, even if `start` and requests are called in a span', async () => {
   const { spans, storage, ...options } = world()
   const active: string[] = []
   const look = (where: string) => {

@@ -39,9 +39,7 @@ export async function simulate(options: {
   readonly seed: number
   /** Name of the sabotage that breaks the storage. Default: none. */
   readonly sabotage?: string | null
-  /**
-   * Whether the simulation has only two kinds of faults: outages of the storage for all nodes, and wrong clocks. Default false.
-   */
+  /** Whether the only faults are outages of the storage for all nodes, and wrong clocks. Default false. */
   readonly onlyOutages?: boolean
   /** Whether to include calls of `runDue`, beside running nodes or in place of them. Default false. */
   readonly calls?: boolean
@@ -81,7 +79,7 @@ export async function simulate(options: {
   }
 }
 
-/** Runs the fault phase: user operations, starts and stops of nodes, and faults, partly at the same time. */
+/** Runs the fault phase: user operations, starts and stops of nodes, and faults. */
 async function trouble(world: World, fleet: Fleet): Promise<void> {
   const { random, clock, spanMs } = world
   const busy = random.pick([1000, 4000, 10_000])

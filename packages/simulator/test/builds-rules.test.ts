@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { BuildModel } from '../src/checker/check-builds.ts'
 import { History } from '../src/history/history.ts'
 
-// Tests of the rules about builds. Each test writes a history in which two builds define one job.
+// Each test writes a history in which two builds define one job.
 
 type Told = Parameters<History['add']>[1]
 
@@ -92,8 +92,7 @@ it('the simulator expects a node to know a newer node only if it has read the ne
   expect(lost().saved('old', 'v1').end()).toContain('flip back')
 })
 
-// Seed 1398 found this case: a frozen node lost its record, an older build's node started, and the storage lost the node
-// records once more. The heartbeat between the two losses had read no record of the frozen node.
+// Seed 1398 found this case: the storage lost the node records twice while one node was frozen.
 it('the simulator does not expect a node to know a newer node whose record was missing at each of the node’s heartbeats', () => {
   const between = () => deployed().beat('old').lost().up('later', 0)
   expect(between().lost().saved('later', 'v1').end()).toEqual([])

@@ -6,7 +6,7 @@ import type { Rule } from '../src/checker/violation.ts'
 import { History, type HistoryEvent } from '../src/history/history.ts'
 import { every } from '../src/workload/every.ts'
 
-// Tests of the history checker: one handwritten history without a violation, and one history that breaks each rule.
+// These tests check one history without a violation and, for each rule, one history that breaks this rule.
 
 const startMs = Date.UTC(2026, 0, 1)
 const id = jobId('job')
@@ -227,7 +227,7 @@ function rulesBrokenBy({ events }: Script): Rule[] {
   return [...new Set(checker.violations.map(({ rule }) => rule))]
 }
 
-it('the history checker accepts a repeated update that cancels only the superseded slots that the first update has left', () => {
+it('the history checker accepts a repeated update that cancels only the superseded slots that the first update has not canceled', () => {
   const step = head({ version: 2, cancelsBelow: 2 })
   const history = script()
     .saved('replace', step)
@@ -487,7 +487,7 @@ it.each(broken)('the history checker reports a violation of the rule `%s`: %s', 
   expect(rulesBrokenBy(make())).toContain(rule)
 })
 
-it('the history checker accepts a recovery that covers slots which were canceled while its node was frozen after a read', () => {
+it('the history checker accepts that a recovery covers slots that were canceled while the recovering node was frozen', () => {
   const exclusion = { kind: 'exclusion', id: slotId(20), jobId: id, scheduledAt: at(20), jobVersion: 1, reason: 'user' }
   const canceled = { state: 'canceled', reason: 'user', token: 0, now: at(10), displaced: [] } as const
   const { entries, ...whole } = recovery({ until: 40, slots: [40] })

@@ -54,7 +54,7 @@ class Script {
   }
 }
 
-it('the simulator reports a false death if a peer declares a node dead that only a storage outage kept silent', () => {
+it('the simulator reports a false death if a peer declares a node dead because of a storage outage', () => {
   const away = new Script().at(1, null, { kind: 'storage.away', hangs: false })
   away.at(2, 'a.1', { kind: 'fault', fault: 'away', operation: 'heartbeat' }).at(9, null, { kind: 'storage.back' })
   expect(away.lost(9.5).rulesOf(new DeathModel())).toEqual(['false death'])
@@ -137,7 +137,7 @@ it('the simulator reports a late launch of a slot unless a fault happened after 
   expect(late(slot(10, 'b.1', script().at(12, null, { kind: 'storage.away', hangs: false }), 30))).toBe(0)
 })
 
-it('the simulator reports a dead node’s runs if the node that declared the death does not take them over in time', () => {
+it('the simulator reports a dead node’s runs that no living node takes over in time', () => {
   const died = (end: Told = { kind: 'node.crashed', where: 'here' }) => {
     const script = new Script()
     const head = {
@@ -188,6 +188,6 @@ it('the simulator reports a dead node’s runs if the node that declared the dea
   }
   expect(throughOutages(3)).toEqual([])
   expect(throughOutages(9)).toEqual(['takeover'])
-  // The late effect of a call may have given an occurrence to a node that had shut down. Then the checker reports no violation.
+  // A late call may have given an occurrence to a node that had shut down, which is no violation.
   expect(rulesOf(died({ kind: 'node.down' }).at(8, 'b.1', reaped).heard(60, 'b.1', 2))).toEqual([])
 })

@@ -11,7 +11,7 @@ it('`claim` and `createOccurrences` cancel the superseded slots that a rejected 
   await assertPlacesHold({ from: 5509, to: 5509 })
 })
 
-it('the next scan for overdue slots finds a dead node’s slots that nodes forgot at a reload of the slots’ job', async () => {
+it('a scan for overdue slots finds slots of a dead node that its peers forgot when they reloaded the job', async () => {
   await assertPlacesHold({ from: 20315, to: 20315 })
 })
 

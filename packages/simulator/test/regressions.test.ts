@@ -155,7 +155,7 @@ it('a node that has not loaded a job’s newest version never runs occurrences o
       { name: 'more', run },
     ],
   })
-  // The node has no wake-ups, so it learns of changed definitions only by its scan each second.
+  // Without wake-ups, the node learns of changed definitions only by its scan each second.
   const behind = await start('a', [older], holding(memoryStorage({ database }), 'claim').storage)
   const updater = await start('b', [newer])
   await updater.pause('sync')
@@ -331,7 +331,7 @@ it('two requests with one key on one node cause one run, however late their answ
   expect(starts).toEqual([1])
 })
 
-it('a request for a job that is deleted and defined again while the request is in progress completes', async () => {
+it('a request completes although its job is deleted and defined again while the request is in progress', async () => {
   const { start, clock, database } = stage()
   const renewed = job('renewed', {})
   const { storage, hold, letGo } = holding(memoryStorage({ database }), 'createOccurrences')
@@ -371,7 +371,7 @@ it('if a storage outage interrupts the start of a node, the peers of this node d
         if (isAway) throw new Error('the storage is away')
         const answer = await call.proceed()
         if (!begins || isTold || call.method !== 'heartbeat' || call.request.own === null) return answer
-        // The storage has stored the node's first heartbeat, but the node has received no answer to this heartbeat.
+        // The storage has stored the node's first heartbeat, but the node has received no answer.
         isTold = true
         isAway = true
         throw new Error('the answer was lost')

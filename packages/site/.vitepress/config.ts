@@ -18,7 +18,7 @@ export default defineConfig({
   title,
   description,
   lang: 'en',
-  // The base path of the site. The service that hosts the site sets SITE_BASE to its folder.
+  // The base path of the site. The hosting service sets SITE_BASE.
   base: (process.env.SITE_BASE ?? '/') as `/${string}`,
   cleanUrls: true,
   head: [['link', { rel: 'icon', href: icon }]],

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-/** The folder of all packages. The sources of pages are relative to it. */
+/** The folder `packages`. The path `source` of each page is relative to this folder. */
 export const packagesFolder: string = fileURLToPath(new URL('../../', import.meta.url))
 
 /** A Markdown document of the repository that is a page of the site. */
@@ -34,9 +34,7 @@ export function readPages(): readonly SitePage[] {
     .sort((a, b) => a.order - b.order || a.title.localeCompare(b.title))
 }
 
-/**
- * Returns the documents of a package that the site shows: README and `docs`, if the package publishes them by `files`.
- */
+/** Returns a package's documents for the site: README and `docs`, if the package publishes them. */
 function documentsOf(name: string): readonly string[] {
   const { private: isPrivate, files = [] } = JSON.parse(readFileSync(`${packagesFolder}${name}/package.json`, 'utf8'))
   if (isPrivate && name !== 'site') return []
@@ -73,7 +71,7 @@ function readTitle(source: string): Pick<SitePage, 'title' | 'order'> {
   }
 }
 
-/** Returns the sidebar of each section in the form of VitePress. The pages of each package form a group. */
+/** Returns the sidebar of each section for VitePress, with a group for each package. */
 export function sidebarOf(pages: readonly SitePage[]) {
   return Object.fromEntries(
     sections.map(([folder, name]) => {

@@ -63,10 +63,7 @@ it('llms.txt lists the Markdown of each page, and its relative links lead to exi
   expect(wrong).toEqual([])
 })
 
-/**
- * `npm test` opens three pages only: the home page, a page with a diagram, and a page with tables. `npm run test:extra` opens
- * all pages.
- */
+/** `npm test` opens three pages only; `npm run test:extra` opens all pages. */
 const opened = isThorough ? pages : ['/', pageWithDiagram(), '/reference/core/log']
 
 describe.each(opened)('the page %s of the site', (path) => {

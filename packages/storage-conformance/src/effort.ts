@@ -1,4 +1,4 @@
-/** The resolved effort of the race, model and soak cases. */
+/** The effort of the race, model and soak cases, with environment variables and defaults applied. */
 export interface Effort {
   /** Multiplies the number of rounds of each race, model and soak case. */
   readonly scale: number
@@ -20,7 +20,7 @@ export interface EffortOptions {
   readonly seeds?: readonly number[]
 }
 
-/** Returns the effort that the environment variables, the options, or the defaults give, in this precedence. */
+/** Returns the effort. Environment variables have precedence over options, and options over the defaults. */
 export function resolveEffort(options: EffortOptions = {}, environment: NodeJS.ProcessEnv = process.env): Effort {
   const scale = environment.JOBISTEMER_CONFORMANCE_SCALE
   const seeds = environment.JOBISTEMER_CONFORMANCE_SEED

@@ -1,7 +1,4 @@
-/**
- * A random number generator: equal seeds give equal sequences of numbers. The kit, the simulator and the torture test
- * share it.
- */
+/** A random number generator: equal seeds give equal sequences of numbers. */
 export class SeededRandom {
   #state: number
 
@@ -48,7 +45,7 @@ export class SeededRandom {
     return items[Math.floor(this.next() * items.length)]
   }
 
-  /** Returns a random name, in proportion to the weights. */
+  /** Returns a random name. The probability of a name is proportional to its weight. */
   weighted<Name extends string>(weights: Readonly<Record<Name, number>>): Name {
     const entries = Object.entries(weights) as [Name, number][]
     let left = this.next() * entries.reduce((sum, [, weight]) => sum + weight, 0)

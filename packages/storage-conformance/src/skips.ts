@@ -4,7 +4,7 @@ import type { StorageCase } from './storage-case.ts'
 export interface SkippedCase {
   /** The full name of the case. */
   readonly test: string
-  /** Why the adapter may fail the case. Required, for later readers. */
+  /** The reason for which the adapter may fail the case. Required. */
   readonly reason: string
 }
 
@@ -15,7 +15,7 @@ export interface SkipPlan {
   readonly problems: readonly string[]
 }
 
-/** Checks the list of skipped cases. A missing reason, a name without a case, and a repeated name are problems. */
+/** Checks the list of skipped cases for missing reasons, unknown names and repeated names. */
 export function planSkips(cases: readonly StorageCase[], skips: readonly SkippedCase[]): SkipPlan {
   const names = new Set(cases.map(({ name }) => name))
   const reasons = new Map<string, string>()

@@ -3,9 +3,7 @@ import type { StorageCapabilities } from '@jobistemer/core/storage'
 import type { CaseWorld } from './storage-world.ts'
 import { withinLimit } from './time-limit.ts'
 
-/**
- * The depth of a case. Cases of each depth take longer than cases of the previous depth, and find faults that those cases miss.
- */
+/** The depth of a case. Deeper cases take longer, and find further faults. */
 export type CaseDepth =
   /** Cases that test one behavior of one method, on one or two connections. */
   | 'cases'
@@ -42,9 +40,9 @@ export interface DeclaredCapabilities {
   readonly subscribe?: boolean
   /** Whether the storage has the method `within`. Default `false`. */
   readonly within?: boolean
-  /** Whether the storage uses a server over TCP, and `open` returns test databases with `server`. Default `false`. */
+  /** Whether the storage uses a server over TCP. The test databases of `open` then have `server`. Default `false`. */
   readonly server?: boolean
-  /** Whether the storage keeps rows as text, and `open` returns test databases with `damage`. Default `false`. */
+  /** Whether the storage keeps rows as text. The test databases of `open` then have `damage`. Default `false`. */
   readonly damage?: boolean
 }
 
@@ -61,13 +59,13 @@ export type CaseNeed =
   | 'server'
   | 'damage'
 
-/** One test case as data. The binding for a test runner decides how to run it. */
+/** One test case as data, independent of the test runner. */
 export interface StorageCase {
   /** The unique name of the case: `group: sentence`. */
   readonly name: string
   /** The depth at which the case runs. */
   readonly depth: CaseDepth
-  /** The required capabilities. The kit omits the case for a storage without all of them. */
+  /** The required capabilities. The kit omits the case if the storage lacks one. */
   readonly needs: readonly CaseNeed[]
   /** Timeout of the case in ms, long enough for a slow storage. `run` enforces the timeout. */
   readonly timeoutMs: number

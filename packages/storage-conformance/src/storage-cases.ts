@@ -47,10 +47,7 @@ import { killRaces, processRaces, soleKillRaces } from './races/process-races.ts
 import { soakCases } from './soak/soak-cases.ts'
 import { type DeclaredCapabilities, meetsNeeds, type StorageCase } from './storage-case.ts'
 
-/**
- * Returns the cases for a storage with these capabilities, in the order of `caseDepths`. For a storage without optional
- * methods, the caller can pass the `capabilities` of the storage object.
- */
+/** Returns the cases for a storage with these capabilities, in the order of `caseDepths`. */
 export function storageCases(declared: DeclaredCapabilities, options: EffortOptions = {}): readonly StorageCase[] {
   const effort = resolveEffort(options)
   const all = [

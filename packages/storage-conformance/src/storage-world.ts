@@ -13,20 +13,17 @@ export interface StorageWorld {
   /** How child processes connect. Required if the storage declares `multiProcess: true` or a `durability`. */
   readonly processes?: ProcessEntry
   /**
-   * Begins a user's transaction on this test database, on a separate connection. Required if the storage has `within`.
-   * The kit ends the transaction.
+   * Begins a user's transaction on a separate connection. Required if the storage has `within`. The kit ends the
+   * transaction.
    */
   beginTransaction?(): Promise<WorldTransaction>
   /** The server of the storage. Required if the test file declares `server`. */
   readonly server?: ServerEntry
-  /**
-   * Overwrites a stored text with damaged text, as a failed disk or a wrong statement may. Required if the test file
-   * declares `damage`.
-   */
+  /** Overwrites a stored text with damaged text. Required if the test file declares `damage`. */
   damage?(damaged: DamagedText): Promise<void>
 }
 
-/** The address of a database server, and a function that connects to it through a proxy of the kit. */
+/** The address of a database server, and a function that connects to the server through the kit's proxy. */
 export interface ServerEntry {
   /** The host name or IP address of the server. */
   readonly host: string
@@ -47,7 +44,8 @@ export interface ServerAddress {
 /** A stored text to overwrite, and the new text. */
 export type DamagedText =
   /**
-   * The definition of one version of a job. If the storage stores further data in the same text, overwrite them too.
+   * The definition of one version of a job. `text` replaces the whole stored text, also further data that the storage keeps
+   * in it.
    */
   | { readonly part: 'definition'; readonly job: JobId; readonly version: number; readonly text: string }
   /** The details of an occurrence, wherever the storage keeps them. */
@@ -63,7 +61,7 @@ export interface WorldTransaction {
   rollback(): Promise<void>
 }
 
-/** The module that a child process of the kit imports, and its function that connects to the same test database. */
+/** The module that a child process of the kit imports to connect to the same test database. */
 export interface ProcessEntry {
   /** A module that plain Node can import: JavaScript, not TypeScript. */
   readonly module: URL | string
@@ -72,7 +70,7 @@ export interface ProcessEntry {
    * `'connect'`.
    */
   readonly exportName?: string
-  /** The argument of the function, passed as JSON: for example a file name, a URL or a prefix. */
+  /** The function's argument, passed as JSON: for example a file name, a URL or a prefix. */
   readonly argument: JsonValue
 }
 
@@ -130,8 +128,7 @@ export async function withWorld(
     failure = { error }
   }
   const closed = await Promise.allSettled([...worlds].map((world) => world.close()))
-  // If both the case and the cleanup fail, throws the error of the case, because the error of the cleanup may be only its
-  // consequence.
+  // If the case and the cleanup fail, throws the error of the case, which may have caused the other error.
   if (failure !== null) throw failure.error
   for (const result of closed) if (result.status === 'rejected') throw result.reason
 }

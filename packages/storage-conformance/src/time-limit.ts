@@ -1,9 +1,6 @@
 import { type Clock, systemClock } from '@jobistemer/core'
 
-/**
- * Awaits `work`. If `work` exceeds the limit, rejects with an error that names the hanging call, because no test runner names
- * it. The work continues, because a caller cannot stop it.
- */
+/** Awaits `work`. After the limit, rejects with an error that names the hanging call. `work` itself continues. */
 export async function withinLimit<T>(
   name: string,
   limitMs: number,

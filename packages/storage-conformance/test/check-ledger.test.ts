@@ -44,7 +44,7 @@ interface Corruption {
   readonly due?: (jobs: readonly JobRecord[]) => readonly JobRecord[]
 }
 
-/** Returns a storage that reads the same records, but with a corruption. */
+/** Returns a storage that gives the same records, changed by a corruption. */
 function corrupted(storage: Storage, corruption: Corruption): Storage {
   const { occurrence = (record) => record, job = (head) => head, counts = (said) => said } = corruption
   const { due = (jobs) => jobs } = corruption
@@ -268,7 +268,7 @@ describe('checkLedger of the conformance kit', () => {
       expect(violations[0]?.message).toMatch(`before ${at('queue', 3)}, which waited and comes first`)
     })
 
-    it('accepts starts in order, and a start after a later occurrence if the occurrence was created late, delayed, or started again', async () => {
+    it('accepts starts in order, and accepts that an occurrence starts out of order if it was created late, delayed or started again', async () => {
       const sound = await inOrder()
       const more: Corruption[] = [
         {},
@@ -283,7 +283,7 @@ describe('checkLedger of the conformance kit', () => {
       }
     })
 
-    it('ignores jobs that were replaced, or that have several concurrency slots, a start rate, or no queue', async () => {
+    it('ignores replaced jobs, and jobs with several concurrency slots, a start rate or no queue', async () => {
       const storage = corrupted(await inOrder(), third({ priority: 1 }))
       const startRate = { limit: 1, intervalMs: 1 }
       for (const members of [

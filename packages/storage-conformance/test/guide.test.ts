@@ -16,12 +16,15 @@ import { runReadmeExamples } from '../../workspace/readme-examples.ts'
 import * as fileStorageModule from './guide/file-storage.js'
 
 const guideFile = new URL('../docs/write-your-own-adapter.md', import.meta.url)
-/** The storage of the guide's example, as a module, because a child process imports it. */
+/** The storage of the guide's example, as a module for child processes. */
 const fileStorage = new URL('./guide/file-storage.js', import.meta.url)
 const guide = await readFile(guideFile, 'utf8')
 const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8')
 
-/** Returns the names of the functions that a text mentions in backticks with a call, outside of code blocks. */
+/**
+ * Returns the names of the functions that a text mentions in backticks with an opening parenthesis after the name. Ignores
+ * code blocks.
+ */
 function namedFunctions(text: string): readonly string[] {
   const prose = text.replaceAll(/^```.*?^```$/gms, '')
   const spans = [...prose.matchAll(/`([^`\n]+)`/g)].map(([, span]) => String(span))
@@ -35,7 +38,7 @@ type Member =
   | keyof RecordLedgerOptions
   | keyof StorageCapabilities
 
-/** All options that an adapter's author can supply. The compiler rejects the list if one is missing. */
+/** All options that an adapter's author can supply. The compiler rejects a missing option. */
 const members: Readonly<Record<Member, true>> = {
   kind: true,
   opener: true,
@@ -108,7 +111,7 @@ describe('the guide for adapters', () => {
   })
 })
 
-// The guide's example calls the kit, so running the example registers the cases of the kit in this file.
+// Running the guide's example registers the cases of the kit in this file.
 await runReadmeExamples(
   guideFile,
   {

@@ -80,7 +80,7 @@ function caseNamed(name: string, cases: readonly StorageCase[] = everything): St
   return found
 }
 
-/** Runs `work`. In each turn of the event loop, fires the timers that wait, until `work` ends. */
+/** Runs `work`, and fires waiting timers in each turn of the event loop until `work` ends. */
 async function withoutWaiting<T>(
   work: () => Promise<T>,
   { stepMs = 1_000, passes = (_: number): void => {} } = {},
@@ -144,7 +144,7 @@ describe('the cases of the conformance kit for one fault, and no other cases, re
     const fewRounds = storageCases(mutant.capabilities, kitEffort(0.1))
     const rejecting: string[] = []
     for (const { name } of shallow) {
-      // Cases that the mutant does not list must pass. To save time, they run with fewer rounds than the cases in `rejectedBy`.
+      // Cases outside of `rejectedBy` must pass. They run with fewer rounds to save time.
       const storageCase = caseNamed(name, mutant.rejectedBy.includes(name) ? shallow : fewRounds)
       await withWorld(mutant.open, (world) => storageCase.run(world)).catch(() => rejecting.push(storageCase.name))
     }

@@ -23,8 +23,8 @@ async function readManifest(folder: string): Promise<Manifest> {
 }
 
 /**
- * Returns the command line of pnpm: the pnpm that runs this test or, without it, npx with the pnpm version that the
- * repository requires.
+ * Returns the command line of pnpm. If pnpm runs this test, the command is the same pnpm. Otherwise the command is npx, which
+ * runs the pnpm version that the repository requires.
  */
 async function pnpmCommand(): Promise<readonly [string, ...string[]]> {
   const program = process.env.npm_execpath ?? ''
@@ -50,7 +50,7 @@ async function packAll(folder: string): Promise<Readonly<Record<string, string>>
   return tarballs
 }
 
-/** Installs a project outside of the workspace: the example adapter, with the packed packages as dependencies. */
+/** Installs the example adapter outside of the workspace, with the packed packages as dependencies. */
 async function installExample(folder: string, tarballs: Readonly<Record<string, string>>): Promise<void> {
   const example = join(root, 'examples', 'custom-storage')
   for (const part of ['src', 'test']) await cp(join(example, part), join(folder, part), { recursive: true })

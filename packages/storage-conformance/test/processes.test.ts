@@ -10,7 +10,7 @@ storageConformance({
   it: furtherKind(it, /^(races of processes|killed)/),
   name: 'memory, served to several processes',
   ...kitEffort(0.25),
-  // The data live as long as the process that serves them, and no case outlives that process.
+  // The data live as long as the process that serves them.
   capabilities: { multiProcess: true, durability: 'process' },
   open: async () => await servedWorld(memoryStorage()),
 })

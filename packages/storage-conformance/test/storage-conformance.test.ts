@@ -89,7 +89,7 @@ describe('storageConformance', () => {
     await expect(failing[0]?.[1]()).rejects.toThrow(problem)
   })
 
-  it('registers a failing test for an entry of `skip` whose case the given depth omits', () => {
+  it('registers a failing test for an entry of `skip` if the option `depth` omits its case', () => {
     const skip = [{ test: 'model: random calls are answered as by the memory storage (seed 1)', reason: 'x' }]
     expect([...register({ skip, depth: 'cases' }).tests.keys()].some((name) => name.includes('matches no case'))).toBe(
       true,

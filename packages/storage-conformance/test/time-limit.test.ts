@@ -12,7 +12,7 @@ function cappedClock(): ReturnType<typeof virtualClock> {
 }
 
 describe('the time limit of a case of the conformance kit', () => {
-  it('is enforced by the case itself; its error names the case and the limit', async () => {
+  it('is enforced by the case, whose error names the case and the limit', async () => {
     const clock = cappedClock()
     const hanging = caseGroup('claim', { hangs: () => new Promise<void>(() => {}) }, { timeoutMs: 90_000, clock })
     const outcome = hanging[0]?.run(world).then(

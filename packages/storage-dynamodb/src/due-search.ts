@@ -129,9 +129,8 @@ export async function findCancelRequested(table: Table, owner: Owner): Promise<r
 }
 
 /**
- * Returns jobs with queued occurrences, and jobs with an unfinished plan. The queued occurrences may be superseded, or wait
- * without an active occurrence after damage of the table. A plan is unfinished if its node has died. The next step on each job
- * cancels or wakes the occurrences, and carries out the plan.
+ * Returns jobs with queued occurrences, and jobs with an unfinished plan: the remaining writes of a large step. The
+ * next step on each job completes the plan, and wakes or cancels occurrences.
  */
 export async function findStranded(table: Table): Promise<readonly JobId[]> {
   const jobs = new Set<JobId>()

@@ -31,13 +31,10 @@ class DynamoDBLedger implements AsyncLedger {
     durability: 'power',
     serverTimeResolutionMs: 1000,
     maxQueued: 100_000,
-    // DynamoDB charges a write request unit for each heartbeat, so the interval is longer than for other storages.
+    // DynamoDB charges for each heartbeat, so the interval is longer than for other storages.
     heartbeatMs: 10_000,
   }
-  /**
-   * Replaces core's removal of history: this prune reads a job's history only once. It removes occurrences together
-   * with the items that belong to them.
-   */
+  /** Unlike core's removal of history, this prune reads a job's history only once. */
   readonly history: AsyncLedger['history'] = {
     prune: async (request) => await prune(await this.#opened(), request),
   }
@@ -79,7 +76,7 @@ class DynamoDBLedger implements AsyncLedger {
     this.#table.requests.close()
   }
 
-  /** Returns the table, which the first call has checked. */
+  /** Returns the table. The first call opens and checks the table. */
   async #opened(): Promise<Table> {
     this.#table.requests.assertOpen()
     this.#opening ??= openTable(this.#table)

@@ -54,10 +54,7 @@ async function countOfJob(table: Table, id: JobId): Promise<LiveCounts> {
   return { pending, queued, running }
 }
 
-/**
- * Counts live occurrences in the index, although the index lags behind the table. An exact sum would be one item that all steps
- * have to write, so the steps would reject one another.
- */
+/** Counts live occurrences in the index, which lags behind the table. An exact sum would make all steps write the same item. */
 async function countAll(table: Table, of: JobId | null = null): Promise<LiveCounts> {
   const [pending, prioritized, queued, running, canceling] = await Promise.all([
     countIn(table, partitionsOf('pending'), of),

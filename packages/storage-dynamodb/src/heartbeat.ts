@@ -59,16 +59,12 @@ async function putNode(
           ])
     const nodes = await listNodes(table)
     const stored = nodes.find(({ incarnation }) => incarnation === own.incarnation)
-    // The node's own record is newer than the stored record, but DynamoDB rejected the write, because another transaction wrote
-    // the item at the same time. So the node repeats the step.
+    // If the node's newer record was not written, another transaction interfered, so the node repeats the step.
     return written || !isNewsOf(stored ?? null, own) ? nodes : contended
   })
 }
 
-/**
- * Removes a node record and its profile in one transaction. If the node has sent another heartbeat meanwhile, its counter
- * differs, so the transaction fails and the node keeps its record.
- */
+/** Removes a node record and its profile, unless the node has sent another heartbeat meanwhile. */
 async function removeNode(table: Table, { incarnation, counter }: NodeAtCounter): Promise<void> {
   const { requests, keys } = table
   const key = keys.node(incarnation)

@@ -23,7 +23,7 @@ import { jobOfKey, keyItem, keyOf, type Keys, uuidOf } from './keys.ts'
 
 /**
  * The stored head of a job: the data on which its steps decide, and the lists of its live occurrences. The version item
- * holds the rest of the job's record. A version never changes, so most steps pay only for this small head.
+ * holds the rest of the job's record. Most steps need not read the version item.
  */
 export interface StoredHead extends Omit<JobRecord, keyof VersionContent> {
   /** Grows by one with each write of the head. Every write of a step on the job is conditional on this revision. */
@@ -35,17 +35,11 @@ export interface StoredHead extends Omit<JobRecord, keyof VersionContent> {
   readonly active: readonly OccurrenceAddress[]
   /** The pages: items that list the active occurrences for which `active` has no room. A page never changes. */
   readonly pages: ActivePages
-  /**
-   * The first queued occurrences in the order of waking: every queued occurrence that the head does not list comes after them.
-   * Empty only if no occurrence is queued.
-   */
+  /** The first queued occurrences in the order of waking. Empty only if no occurrence is queued. */
   readonly queued: readonly Waiting[]
   /** Number of queued occurrences that the head does not list. Each has a separate item, see `Keys.queued`. */
   readonly queuedBeyond: number
-  /**
-   * Whether a queued occurrence that the head does not list may have a priority. The order of waking then differs from the
-   * order of scheduled times.
-   */
+  /** Whether a queued occurrence that the head does not list may have a priority. */
   readonly hasPriorities: boolean
   /** If `active` has at least this length, a step checks which of the listed occurrences have ended. */
   readonly lookAt: number
@@ -115,7 +109,10 @@ export function headItem(keys: Keys, head: StoredHead): Item {
 
 const defaultMaxQueued = 100_000
 
-/** The minimum of {@link StoredHead.lookAt}: a step checks no shorter list of active occurrences for ended ones. */
+/**
+ * The minimum of {@link StoredHead.lookAt}. A step checks a shorter list of active occurrences for ended ones only if the
+ * step's decision needs this list.
+ */
 export const firstLookAt = 12
 
 export function readHead(item: Item): StoredHead {
@@ -265,10 +262,7 @@ export function waitingOf({ id, jobId, scheduledAt, details: { priority } }: Wai
   return { id, jobId, scheduledAt, details: priority === undefined ? ordinary : { priority } }
 }
 
-/**
- * Returns the priorities of the entries as one byte per entry; `null` if no entry has a priority. The head stores these bytes
- * in a separate attribute.
- */
+/** Returns the priorities as one byte per entry; `null` if no entry has a priority. */
 function printPriorities(entries: readonly Waiting[]): Uint8Array | null {
   if (entries.every(({ details }) => details.priority === undefined)) return null
   return new Uint8Array(Int8Array.from(entries, ({ details }) => details.priority ?? 0).buffer)

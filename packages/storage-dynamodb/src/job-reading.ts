@@ -24,22 +24,19 @@ import type { FoundItems } from './requests.ts'
 import { addressIn, itemsPerStep, loadOccurrences, namedIn, occurrenceIn, readItems, type Table } from './table.ts'
 import { queryQueue, readPages } from './live-lists.ts'
 
-/**
- * Maximum number of pages of active occurrences that a step removes after it has checked them for ended ones. The live
- * entries of a removed page return to the head's list.
- */
+/** Maximum number of pages that a step removes. A page is an item that lists active occurrences beyond the head's list. */
 const pagesRemoved = 4
-/** Maximum number of pages of active occurrences that a check for ended occurrences reads in one request. */
+/** Maximum number of pages in one read request. A page lists active occurrences beyond the head's list. */
 const mostPagesAtOnce = 32
 
 const activeStates: ReadonlySet<OccurrenceState | undefined> = new Set(['pending', 'running'])
 
 /**
- * The result of a check of one list of active occurrences for ended ones. The list is in the job's head, or in a page: a
- * separate item for active occurrences that the head does not list.
+ * The result of the check of one list of active occurrences: which of them have not ended. The list is in the job's head, or
+ * in a page: a separate item for active occurrences that the head does not list.
  */
 interface LookedList {
-  /** The occurrences of the list that are still pending or running. */
+  /** The listed occurrences that are still pending or running. */
   readonly live: readonly OccurrenceAddress[]
   /** Length of the list, including occurrences that have ended. */
   readonly size: number
@@ -69,9 +66,9 @@ export class JobReading {
    * have removed the address of such an occurrence, but not its record.
    */
   readonly #absent: Set<OccurrenceId> = new Set()
-  /** The list of the head and the pages that were checked for ended occurrences; `null` before the check. */
+  /** The lists of active occurrences after the check for ended ones; `null` before this check. */
   #looked: readonly LookedList[] | null = null
-  /** The queued occurrences that were read although the head does not list them, in the order of waking. */
+  /** Queued occurrences that were read although the head does not list them, in the order of waking. */
   readonly #beyond: Waiting[] = []
   #isBeyondRead = false
 
@@ -110,8 +107,8 @@ export class JobReading {
   }
 
   /**
-   * Whether the check of the lists of active occurrences may stop: more than half of a checked page is live, or {@link
-   * pagesRemoved} pages were checked.
+   * Whether the check for ended occurrences may stop: more than half of the entries of a checked page are live, or {@link
+   * pagesRemoved} pages were checked. A page is an item for active occurrences that the head does not list.
    */
   get hasTidied(): boolean {
     const [, ...pages] = this.#looked ?? []
@@ -119,8 +116,8 @@ export class JobReading {
   }
 
   /**
-   * Active occurrences of the head's list and of the pages that were read. Before the check of the lists: the head's
-   * list, in which some occurrences may have ended.
+   * The active occurrences of the head's list, and of further lists that were read. Some of them may have ended if the check
+   * for ended occurrences has not run.
    */
   get #active(): readonly OccurrenceAddress[] {
     return this.#looked?.flatMap(({ live }) => live) ?? this.head?.active ?? []
@@ -143,8 +140,9 @@ export class JobReading {
   }
 
   /**
-   * Returns the lists of active occurrences as they are after their check. `listed` has the live entries of the head and of the
-   * checked pages, whose items the step removes. `pages` are the pages that were not checked.
+   * Returns the lists of active occurrences after the check for ended ones. `listed`: the live occurrences of the head's list,
+   * and of the checked pages that the step removes. `pages`: the other pages. A page is an item for active occurrences that
+   * the head does not list.
    */
   leftOfLists(): Pick<LiveLists, 'pages'> & { readonly listed: readonly OccurrenceAddress[] } {
     const { active, pages } = this.head ?? noLists
@@ -181,15 +179,12 @@ export class JobReading {
     await this.#readQueued(queued, ({ state }) => state === 'queued')
   }
 
-  /**
-   * Returns true if the pages that were not read cannot change the decision of the step. The counts treat each entry of these
-   * pages as a running occurrence.
-   */
+  /** Returns whether the step's decision is certain, although some lists of active occurrences were not read. */
   #isDecided({ pending, running, superseded }: LiveNeeds): boolean {
     if (this.head === null || running > 0 || superseded !== null) return false
     const found = this.counts
     if (pending > 0) return found.pending > pending
-    // A step that changes the job may change its overlap policy, so such a step reads all pages.
+    // The step may change the overlap policy of the job, so it must read all active occurrences.
     if (this.#job !== null) return false
     return this.#active.length - found.delayed >= placesOf(this.head.overlap) + itemsPerStep
   }
@@ -225,8 +220,8 @@ export class JobReading {
   }
 
   /**
-   * Reads which active occurrences have ended, first of the head's list, then of the pages from the oldest on. Stops when
-   * `isEnough` returns true.
+   * Reads which active occurrences have ended, until `isEnough` returns true. The head's list comes first. The items with
+   * further active occurrences follow, from the oldest item on.
    */
   async lookAtActive(isEnough: () => boolean = () => false): Promise<void> {
     const { active, pages } = this.head ?? noLists
@@ -252,8 +247,7 @@ export class JobReading {
       size: list.length,
     }))
     this.#looked = [...(this.#looked ?? []), ...looked]
-    // A decision takes the first queued occurrence that was read, so queued occurrences must be read in their own order. This
-    // method reads in the order of the active occurrences. So it marks each queued occurrence that it finds as not read.
+    // Forgets queued occurrences that were read out of order, because decisions take the first queued occurrence.
     for (const { id } of unknown) if (this.records.get(id)?.record.state === 'queued') this.#known.delete(id)
   }
 
@@ -272,7 +266,7 @@ export class JobReading {
   async #follow(missing: readonly NamedOccurrence[]): Promise<void> {
     if (missing.length === 0) return
     const { keys } = this.#table
-    // If the decision depends on the number of active occurrences, the same request reads their records too.
+    // If the decision depends on the number of active occurrences, the request below also reads their records.
     const active = this.#isFullFor(missing.length) ? (this.head?.active ?? []) : []
     const found = await readItems(this.#table, [
       ...missing.map(({ id }) => keys.address(id)),

@@ -18,8 +18,7 @@ export function keyOf(item: Item): Key {
   return { pk: textOf(item, 'pk'), sk: textOf(item, 'sk') }
 }
 
-// All keys of a namespace begin with its prefix and a colon. No prefix contains a colon. So the keys of one namespace never
-// begin like the keys of another namespace.
+// Keys begin with the namespace's prefix and a colon. No prefix contains a colon, so namespaces never mix.
 
 /**
  * Number of index partitions for the occurrences of each group. The numbers must never change, because the partition of each
@@ -107,7 +106,10 @@ export class Keys {
     return { pk, sk: `${sk}/${String(part).padStart(3, '0')}` }
   }
 
-  /** Returns the common prefix of the keys of all parts whose names begin with `writing`. */
+  /**
+   * Returns the common prefix of the keys of all parts whose names begin with `writing`. A part is an item with a piece of a
+   * large attribute.
+   */
   parts(id: OccurrenceId, writing: string): Key {
     return { pk: `${this.#prefix}occurrence/${uuidOf(id)}`, sk: `part/${writing}` }
   }
@@ -129,12 +131,12 @@ export class Keys {
     return { pk: `${this.#prefix}profile/${printIncarnation(incarnation)}`, sk: 'profile' }
   }
 
-  /** Returns a key that no item has. Reads of this key serve only to get the time of the answer. */
+  /** Returns a key that no item has. Reads of this key serve only to get DynamoDB's time. */
   clock(): Key {
     return { pk: `${this.#prefix}clock`, sk: 'clock' }
   }
 
-  /** Returns the partition of all occurrences of a job. They are sorted by scheduled time and id. */
+  /** Returns the partition of all occurrences of a job, sorted by scheduled time and id. */
   history(job: JobId): string {
     return `${this.#prefix}history/${uuidOf(job)}`
   }
@@ -158,27 +160,24 @@ export class Keys {
   }
 
   /**
-   * Returns the index partition of live occurrences of a group and shard. Only pending occurrences have priority levels
-   * other than 0.
+   * Returns the key of an index partition of live occurrences. `shard`: the number of the partition in its group. Only pending
+   * occurrences have separate partitions for each priority `level`.
    */
   livePartition(group: LiveGroup, shard: number, level = 0): string {
     return level === 0 ? `${this.#prefix}${group}/${shard}` : `${this.#prefix}${group}.${level}/${shard}`
   }
 
-  /**
-   * Returns the key of a marker. The marker exists if the namespace has, or had, pending occurrences of this priority
-   * level.
-   */
+  /** Returns the key of a marker, which shows that the namespace has used this priority level. */
   priorityLevel(level: number): Key {
     return { pk: `${this.#prefix}priority/${level}`, sk: 'level' }
   }
 
-  /** Returns the index partition of failed occurrences with this number. */
+  /** Returns the partition `shard` of the index of failed occurrences. */
   failedPartition(shard: number): string {
     return `${this.#prefix}failed/${shard}`
   }
 
-  /** The index partition of jobs that have an unfinished plan: remaining writes of a large step. */
+  /** The index partition of jobs with remaining writes of a large step. */
   get planPartition(): string {
     return `${this.#prefix}plan/0`
   }
@@ -188,15 +187,12 @@ export class Keys {
   }
 }
 
-/** Returns the index partition of an occurrence. The last digits of the id spread occurrences over the partitions. */
+/** Returns the index partition of an occurrence, by the last digits of its id. */
 export function shardOf(id: OccurrenceId, group: LiveGroup): number {
   return Number.parseInt(id.slice(-4), 16) % shardCounts[group]
 }
 
-/**
- * Returns the index partition for the failures of a job. All failures of a job share a partition, so that a query for one job
- * reads no other partition.
- */
+/** Returns the index partition for all failures of a job, so that a query for the job reads one partition. */
 export function failedShardOf(job: JobId): number {
   return Number.parseInt(job.slice(-4), 16) % failedShardCount
 }
@@ -216,12 +212,12 @@ export function addressOfKey({ pk, sk }: Key): OccurrenceAddress {
   }
 }
 
-/** Returns the priority level of the marker with this key. */
+/** Returns the priority level that the key of a marker item contains. */
 export function levelOfKey({ pk }: Key): number {
   return Number(pk.slice(pk.lastIndexOf('/') + 1))
 }
 
-/** Returns the priority level of a partition of the index. */
+/** Returns the priority level of an index partition. */
 export function levelOfPartition(partition: string): number {
   return Number(/\.(-?\d+)\/\d+$/.exec(partition)?.[1] ?? 0)
 }

@@ -3,10 +3,7 @@ import type { StoredHead } from './job-item.ts'
 
 const bytesKept = 4_000_000
 
-/**
- * Caches the latest job versions that this process has read. A version never changes, so a later read of the job pays
- * only for the head. Idle nodes read heads in each poll.
- */
+/** Caches the latest job versions that this process has read, so that later reads pay only for the head. */
 export class KnownVersions {
   readonly #items: Map<string, Item> = new Map()
   #bytes = 0

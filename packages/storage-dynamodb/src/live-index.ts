@@ -15,8 +15,8 @@ import type { QueryInput, Requests } from './requests.ts'
 import { liveIndex } from './table-definition.ts'
 import type { Table } from './table.ts'
 
-// DynamoDB updates the index of live occurrences after the table, usually within a second. So the index may miss the
-// latest writes, and its entries are only hints: a reader reads each named record from the table.
+// The index of live occurrences lags behind the table, usually by less than a second. Its entries are only hints:
+// readers read the record of each entry from the table.
 
 /** One index partition of live occurrences. */
 export interface LivePartition {
@@ -66,7 +66,7 @@ export function partitionsOf(group: LiveGroup, level = 0): readonly LivePartitio
   return Array.from({ length: shardCounts[group] }, (_, shard) => ({ group, shard, level }))
 }
 
-/** Yields all index entries of one group, in no particular order. */
+/** Yields all entries of one group of index partitions, in no particular order. */
 export async function* queryGroup(
   table: Table,
   group: Exclude<LiveGroup, 'pending'>,
@@ -74,12 +74,11 @@ export async function* queryGroup(
   for (const partition of partitionsOf(group)) yield* table.requests.queryAll(liveQuery(table, partition))
 }
 
-// Pending occurrences with a priority are in separate index partitions, two for each priority level. Within a partition, the
-// order of due instants is the order of starts. Markers name the levels that a namespace has used. They sort first in the first
-// partition without a priority, so a claim reads them without an additional request. A namespace without priorities costs no
-// further reads or writes.
+// Pending occurrences with a priority are in separate index partitions, two for each priority level, because each partition
+// is sorted by due instants. A marker is an item for one priority level that the namespace has used. Markers sort first in
+// the first partition without a priority, so a claim reads the markers without a further request.
 
-/** The sort instant of markers: before the first instant that a `Date` can represent. */
+/** The sort instant of priority markers, before the first instant that a `Date` can represent. */
 const markerOrder = -9e15
 
 /**
@@ -93,7 +92,7 @@ export function isMarker(item: Item): boolean {
   return numberOf(item, names.liveOrder) === markerOrder
 }
 
-/** Returns the priority levels that the markers among these items name. */
+/** Returns the priority levels of the marker items among these items. */
 export function levelsAmong(items: readonly Item[]): readonly number[] {
   return items.filter(isMarker).map((item) => levelOfKey(keyOf(item)))
 }
@@ -106,7 +105,7 @@ interface Place {
 /** The priority levels that this process knows to be in use. */
 export class PriorityLevels {
   readonly #known: Set<number> = new Set()
-  /** Priority levels that have a stored marker. */
+  /** Priority levels whose marker item is stored. */
   readonly #marked: Set<number> = new Set()
 
   /** The known priority levels other than 0, highest first. */
@@ -115,8 +114,9 @@ export class PriorityLevels {
   }
 
   /**
-   * Remembers the priority levels that the markers of a page name. The page must begin with all markers. If the table was
-   * emptied, its markers are missing. The next occurrence of a level then writes the marker of this level again.
+   * Remembers the priority levels for which this page of index entries contains a marker. The page must begin with all
+   * markers. If a level has no marker, because the table was emptied, the next occurrence of this level stores the marker
+   * again.
    */
   saw(page: readonly Item[]): void {
     this.#marked.clear()
@@ -126,10 +126,7 @@ export class PriorityLevels {
     }
   }
 
-  /**
-   * Stores the marker of a level. Before the caller stores a pending occurrence of the level, it must wait until `mark` has
-   * resolved.
-   */
+  /** Stores the marker of a priority level. The caller must await `mark` before it stores an occurrence of the level. */
   async mark({ requests, keys }: Place, level: number): Promise<void> {
     this.#known.add(level)
     if (this.#marked.has(level)) return

@@ -25,13 +25,15 @@ import { moveInQueue, type QueueMove, type QueueMoves, remove } from './record-w
 import { groupsOf, partitionQuery } from './requests.ts'
 import { loadHead, type Table } from './table.ts'
 
-// The head lists live occurrences of its job, and each step pays for the size of the head. So the head lists only a limited
-// number of active and queued occurrences. Further active occurrences are stored in pages, which most steps need not read. Each
-// further queued occurrence has a separate item; these items sort in the order of waking.
+// Each step pays for the size of the head, so the head lists a limited number of live occurrences. Further active
+// occurrences are in separate items, which most steps need not read. Each further queued occurrence has its own item.
 
-/** Number of entries in a page of active occurrences: just below 4 KB, the size of a DynamoDB read request unit. */
+/**
+ * Number of entries in a page: an item for active occurrences that the head does not list. A full page is just below 4 KB, the
+ * size of a DynamoDB read request unit.
+ */
 const pageSize = 180
-/** Maximum number of pages that a step adds. The limit keeps a transaction below its 100 items. */
+/** Maximum number of pages of active occurrences that a step adds. The limit keeps the step's transaction below 100 items. */
 const mostNewPages = 10
 /**
  * Maximum number of active occurrences in the head of a job whose overlap policy limits their number: 176 KB of an item's 400
@@ -49,14 +51,11 @@ type Changes = ReadonlyMap<OccurrenceId, OccurrenceWrite>
 interface ListsAfter {
   readonly lists: LiveLists
   readonly moves: QueueMoves
-  /** The writes of pages, and of queue items for records that the step does not write. */
+  /** The writes of pages (items with active occurrences), and of the queue items of records that the step does not write. */
   readonly writes: readonly TransactWriteItem[]
 }
 
-/**
- * Returns the lists of live occurrences that a head has after a step with these changes. `head` is the new head, whose
- * lists are not updated yet.
- */
+/** Returns the lists of live occurrences that a head has after a step. `head`: the new head with its old lists. */
 export async function listsAfter(
   table: Table,
   job: JobReading,
@@ -102,7 +101,7 @@ async function activeAfter(table: Table, job: JobReading, head: StoredHead, chan
 
 /** Returns the maximum number of active occurrences that the head of this job lists. */
 function roomFor({ overlap: { policy, maxConcurrency = 1 } }: StoredHead): number {
-  // Under `allow`, no step counts active occurrences. So the head lists at most as many active occurrences as one page.
+  // Under `allow`, no step counts active occurrences, so the head lists at most `pageSize` of them.
   return policy === 'allow' ? pageSize : Math.min(mostListed, Math.max(pageSize, 2 * maxConcurrency))
 }
 
@@ -187,19 +186,13 @@ export interface WholeLists {
   readonly head: StoredHead
   readonly active: readonly OccurrenceAddress[]
   readonly queued: readonly OccurrenceAddress[]
-  /**
-   * The last occurrence, in the order of the page, up to which `queued` is complete; `null` if `queued` contains all
-   * queued occurrences.
-   */
+  /** The last occurrence up to which `queued` is complete; `null` if `queued` contains all queued occurrences. */
   readonly cutAt: OccurrenceAddress | null
 }
 
-/**
- * Which of the queued occurrences that the head does not list a page needs. If a queued occurrence may have a priority, the
- * reader reads all of them instead.
- */
+/** The range of queued occurrences, outside of the head's list, that a query needs. */
 export interface QueuePage {
-  /** A sort key of the job's history: the page continues after this key. */
+  /** A sort key of the job's history. The page begins after this key. */
   readonly after: string | null
   readonly limit: number
   readonly order: 'ascending' | 'descending'

@@ -22,13 +22,10 @@ export interface StoredOccurrence {
   readonly revision: number
   /**
    * Whether the end of this running occurrence must also write the job's head, because the job has queued occurrences
-   * or is deleted. Without the mark, the end writes only this item.
+   * or is deleted.
    */
   readonly marked: boolean
-  /**
-   * The attributes that refer to parts: separate items that hold the details or task runs if these are too large for
-   * this item. Usually `null`.
-   */
+  /** The attributes that refer to separate items with large details or task runs. Usually `null`. */
   readonly bulk: Item | null
 }
 
@@ -128,10 +125,7 @@ export function failedPlace(keys: Keys, { id, jobId }: OccurrenceAddress, finish
   }
 }
 
-/**
- * Returns the group and the sort order of an occurrence in the index of live occurrences, or `null` if it is final. The
- * order is `dueAt` for pending, core's order for queued, and the deadline for running occurrences.
- */
+/** Returns the group and the sort order of an occurrence in the index of live occurrences; `null` if it is final. */
 function livePlace(record: OccurrenceRecord): { readonly group: LiveGroup; readonly order: number } | null {
   switch (record.state) {
     case 'pending':

@@ -28,7 +28,7 @@ export async function openTable({ requests, keys }: Table): Promise<void> {
   const [present] = await Promise.all([requests.get(keys.form), askIndexes(requests)])
   let mark = present
   if (mark === null) {
-    // Several nodes may open a new namespace at once. The first node stores its layout version, and the other nodes read it.
+    // If several nodes open a new namespace at once, the first node stores the layout version.
     await requests.put({
       Item: { ...keyItem(keys.form), n: number(formVersion) },
       ...hasRevision(0),
@@ -69,7 +69,7 @@ export interface CreateTableOptions {
   readonly client: Pick<DynamoDBClient, 'send'>
   /** Name of the table to create. */
   readonly tableName: string
-  /** Maximum time until the table is usable. All requests and their retries count towards this time. Default 2 minutes. */
+  /** Maximum time until the table is usable, including all requests and retries. Default 2 minutes. */
   readonly timeout?: DurationInput
 }
 
@@ -119,8 +119,7 @@ async function create(requests: Requests): Promise<void> {
   try {
     await requests.send('CreateTable', new CreateTableCommand(tableDefinition({ tableName })))
   } catch (error) {
-    // Another process has created the table, or an earlier request of this call has created it and its answer was lost. In both
-    // cases the table exists now.
+    // Another process, or an earlier request of this call, has created the table.
     const cause = causeOf(error)
     if (cause?.name === 'ResourceInUseException') return
     throw isDenied(cause) ? noRightsError(tableName, cause) : error

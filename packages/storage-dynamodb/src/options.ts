@@ -9,11 +9,11 @@ export interface DynamoDBStorageOptions {
   /** Name or ARN of the table that {@link createTable} or the CloudFormation template has created. */
   readonly tableName: string
   /**
-   * All keys of this storage begin with this prefix. Storages with different prefixes share a table and never see each
-   * other's data. 1 to 64 letters, digits, `.`, `-` and `_`. Default `jobistemer`.
+   * Prefix of all keys of this storage. Storages with different prefixes share a table, but no data. 1 to 64 letters,
+   * digits, `.`, `-` and `_`. Default `jobistemer`.
    */
   readonly prefix?: string
-  /** Time limit of one request. A slower request counts as failed and is sent again. Default 10 s. */
+  /** Time limit of one request, after which the storage sends it again. Default 10 s. */
   readonly requestTimeout?: DurationInput
   /**
    * How long the storage retries a request while DynamoDB throttles the request or is unreachable, as the sum of the

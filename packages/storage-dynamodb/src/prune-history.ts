@@ -43,7 +43,7 @@ async function* jobsOf({ requests, keys }: Table, only: JobId | null): AsyncGene
  */
 interface Victim extends OccurrenceRecord {
   readonly bulk: Item | null
-  /** The occurrence's `keyId`. The details also contain the `keyId`, but separate items may hold the details. */
+  /** The `keyId` of the occurrence, known without reading the details. */
   readonly keyId: OccurrenceId | null
 }
 
@@ -63,8 +63,7 @@ async function pruneJob(
   const more = victims.length > limit
   if (more) victims.pop()
   if (victims.length > 0) {
-    // The prune floor rises before the removal. Otherwise another node could create a removed slot again between the two
-    // writes.
+    // If the prune floor rose only after the removal, another node could create a removed slot again.
     if (!(await raiseFloor(table, head, victims))) return contended
     await removeAll(table, victims)
   }
@@ -91,7 +90,7 @@ async function victimsOf(
 }
 
 /**
- * Returns the oldest of the `count` newest final occurrences, or `null` if the job has at most `count` final
+ * Returns the oldest of the `count` newest final occurrences, or `null` if the job has fewer than `count` final
  * occurrences.
  */
 async function oldestOfLatest(table: Table, job: JobId, count: number): Promise<Victim | null> {
@@ -102,7 +101,7 @@ async function oldestOfLatest(table: Table, job: JobId, count: number): Promise<
   return null
 }
 
-/** Yields the occurrences of a job. Leaves out their large attributes that separate items hold. */
+/** Yields the occurrences of a job, without attributes that separate items hold. */
 async function* history(
   { requests, keys }: Table,
   job: JobId,
@@ -129,8 +128,7 @@ async function removeAll(table: Table, victims: readonly Victim[]): Promise<void
   const { requests, keys } = table
   const slots = victims.filter(({ kind }) => kind === 'slot')
   const requested = victims.filter(({ kind }) => kind !== 'slot')
-  // A new request may have the key, and so the id, of a removed record. The address of the new request's record must
-  // not be removed.
+  // If a new request has reused the id of a removed record, the address of the new record must stay.
   for (const some of groupsOf(requested, concurrency)) {
     const removals = some.map(({ id, scheduledAt }) => {
       const isSame = { ConditionExpression: 't = :t', ExpressionAttributeValues: { ':t': number(scheduledAt) } }
@@ -142,8 +140,7 @@ async function removeAll(table: Table, victims: readonly Victim[]): Promise<void
   for (const some of groupsOf(keyed, concurrency)) {
     await Promise.all(some.map(({ keyId, id }) => freeKey(table, keyId, id)))
   }
-  // Records are removed last. If the node dies before it has removed a record, the record stays in the history without an
-  // address. The next prune then removes the record.
+  // Records are removed after their addresses, so that after a crash the next prune still finds the records.
   await requests.deleteAll(slots.map(({ id }) => keys.address(id)))
   for (const victim of victims)
     if (victim.bulk !== null) await requests.deleteAll(await partsOf(table, victim, victim.bulk))
@@ -171,8 +168,7 @@ async function forget(table: Table, head: StoredHead, before: number): Promise<v
   for await (const item of requests.queryAll(query)) versions.set(numberOf(item, 'n'), keyOf(item))
   if (deletedAt !== null && deletedAt < before && (await removeTombstone(table, id, before, versions))) return
   versions.delete(inForce)
-  // Reads the history from the oldest record on. Usually the oldest records use the old versions, so the read ends early.
-  // An unused version costs a read of the whole history.
+  // Reads the oldest records first, because they usually use the old versions, and the read can end early.
   if (versions.size === 0) return
   const records = { ...partitionQuery(keys.history(id)), ProjectionExpression: names.jobVersion }
   for await (const item of requests.queryAll(records)) {
@@ -194,7 +190,7 @@ async function removeTombstone(
   if (head === null || head.deletedAt === null || head.deletedAt >= before || head.planParts > 0) return false
   const { items } = await requests.query({ ...partitionQuery(keys.history(id)), Limit: 1 })
   if (items.length > 0) return false
-  // The head is removed last. Once the head is removed, another step may create the job again, as version 1.
+  // Removes the head last: without a head, another step may create the job again, as version 1.
   const old = [...versions].flatMap(([version, key]) => (version === head.version ? [] : key))
   await requests.deleteAll([...old, ...keys.activePages(id, head.pages)])
   return await requests.transact([

@@ -44,7 +44,7 @@ async function reload(table: Table, before: StoredHead): Promise<LoadedJob | nul
   return (await loadJobs(table, [before.id]))[0] ?? null
 }
 
-/** Maximum number of registry entries that a page reads. */
+/** Maximum number of entries in the registry of jobs that a call reads for one page. */
 const lookLimit = 1000
 
 export async function listJobs(table: Table, query: JobQuery): Promise<Page<JobRecord>> {

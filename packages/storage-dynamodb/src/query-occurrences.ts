@@ -29,7 +29,7 @@ import { concurrency, loadOccurrences, type Table, wholeItem } from './table.ts'
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 
-/** Maximum number of occurrences that a page reads before it returns a cursor. */
+/** Maximum number of occurrences that a call reads before it returns a page with a cursor. */
 const lookLimit = 5000
 
 /**
@@ -38,7 +38,7 @@ const lookLimit = 5000
  */
 const firstLook = 20
 
-/** Maximum number of records of a job's live occurrences that a page reads in one request. */
+/** Maximum number of records of live occurrences in one request. */
 const mostAtOnce = 100
 
 export async function listOccurrences(table: Table, query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
@@ -82,7 +82,7 @@ async function listHistory(table: Table, query: Query<'job'>): Promise<Page<Occu
       const whole = await wholeItem(table, item, query)
       if (whole === null) continue
       const { record } = readOccurrence(whole)
-      // A record that was changed during the read was read again, so its state may no longer match.
+      // A record that changed during the read was read again, so its state may no longer match.
       if (wanted === null || wanted.has(record.state)) items.push(record)
     }
     start = page.last
@@ -142,8 +142,7 @@ function livePlaces(
 ): readonly OccurrenceAddress[] {
   const { order } = query
   const after = query.cursor === null ? null : readPlace(query.cursor)
-  // Usually the list `queued` contains exactly the queued occurrences. While the plan of a large step is unfinished, both lists
-  // may contain occurrences in any live state.
+  // While the writes of a large step are unfinished, the lists `active` and `queued` may contain occurrences in any live state.
   const isMixed = planParts > 0
   const places = [
     ...(isMixed || states.has('pending') || states.has('running') ? active : []),
@@ -173,8 +172,7 @@ async function listLive(table: Table, query: Query<'live'>): Promise<Page<Occurr
   let place: LivePlace = query.cursor === null ? { partition: 0, start: null } : readLivePlace(query.cursor)
   let partitions = partitionsIn(query.state, place)
   const items: OccurrenceRecord[] = []
-  // If a partition has no matching occurrence, the same call reads the next partition. The loop stops once a query has found
-  // items.
+  // If a partition has no matching occurrence, the same call reads the next partition.
   while (place.partition < partitions.length && items.length === 0) {
     const partition = partitions[place.partition] as LivePartition
     const { deadlineBefore } = query
@@ -185,7 +183,7 @@ async function listLive(table: Table, query: Query<'live'>): Promise<Page<Occurr
     })
     const hints = page.items.filter((item) => !isMarker(item)).map(hintOf)
     for (const stored of await loadOccurrences(table, hints, query)) {
-      // An index entry is only a hint: the state of its occurrence may have changed since the entry was written.
+      // The state of the occurrence may have changed since the index entry was written.
       if (stored !== null && matches(stored.record, query, partition.group)) items.push(stored.record)
     }
     const levels = [...(place.levels ?? []), ...levelsAmong(page.items)]
@@ -200,8 +198,8 @@ async function listLive(table: Table, query: Query<'live'>): Promise<Page<Occurr
 }
 
 /**
- * Returns the partitions to read for a state. The first partition of pending occurrences begins with markers, so their
- * levels are known before the partitions of these levels are read.
+ * Returns the partitions to read for a state. The first partition of pending occurrences begins with markers, which contain
+ * the used priority levels. So these levels are known before their partitions are read.
  */
 function partitionsIn(state: Query<'live'>['state'], { levels = [] }: LivePlace): readonly LivePartition[] {
   const groups: readonly LiveGroup[] = state === 'running' ? ['running', 'canceling'] : [state]
@@ -262,10 +260,7 @@ interface FailedHint {
   readonly order: string
 }
 
-/**
- * Returns a page of failures, merged from the partitions of the index of failures. All failures of one job are in one
- * partition.
- */
+/** Returns a page of failures, merged from the index partitions. All failures of one job are in one partition. */
 async function listFailed(table: Table, query: FailedQuery): Promise<Page<OccurrenceRecord>> {
   const { limit, jobId, cursor } = query
   if (cursor !== null && !/^-?\d{16}\/[0-9a-f-]{36}$/.test(cursor)) throw cursorError(cursor)
@@ -338,7 +333,7 @@ function limitOfShard(limit: number): number {
  */
 const passedOver = 1000
 
-/** Returns the latest finished run of each job. One query per job reads its history from the end. */
+/** Returns the latest finished run of each job. Reads the history of each job from the end. */
 export async function latestRuns(table: Table, jobs: readonly JobId[]): Promise<readonly (OccurrenceRecord | null)[]> {
   const found: (OccurrenceRecord | null)[] = []
   for (const some of groupsOf(jobs, concurrency)) {
@@ -374,7 +369,7 @@ async function latestRun(table: Table, job: JobId): Promise<OccurrenceRecord | n
   return null
 }
 
-/** A range of instants, and the order in which a query returns it. */
+/** A range of instants, and the order in which a query returns the occurrences in the range. */
 interface InstantRange {
   /** Epoch milliseconds, inclusive. */
   readonly from?: number
@@ -399,8 +394,7 @@ function boundsOf({ from, to, order }: InstantRange, place: string | null): KeyB
   let lower = from === undefined ? '-' : `${sortableInstant(from)}/`
   let upper = to === undefined ? '~' : `${sortableInstant(to)}/`
   if (place === null) return { lower, upper }
-  // The bound comes directly after (ascending) or directly before (descending) every key that begins with `place`, in the order
-  // of sort keys.
+  // The bound comes directly after (ascending) or before (descending) every key that begins with `place`.
   if (order === 'ascending') lower = max(lower, `${place}~`)
   else upper = upper < place ? upper : before(place)
   return { lower, upper }

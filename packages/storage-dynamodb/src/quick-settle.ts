@@ -6,9 +6,9 @@ import { keyItem, shardOf } from './keys.ts'
 import { failedPlace, names, ownerValue, readOccurrence } from './occurrence-item.ts'
 
 /**
- * Settles an occurrence by one write, without reading it first. Most settles succeed in this way, because most ends wake no
- * other occurrence. Returns `null` if the end or hand-back affects other occurrences of the job, if the record is not at the
- * item's address, or if the task runs need separate items. The caller then settles the occurrence by a step of core's rules.
+ * Settles an occurrence by one write, without reading it first. Returns `null` if the settle affects other occurrences,
+ * if the record is not at the item's address, or if the task runs need separate items. Then a step of core's rules
+ * settles it.
  */
 export async function quickSettle(table: Table, item: SettleItem, now: number): Promise<SettleAnswer | null> {
   if (isBulky(runsOf(item), names.runs)) return null

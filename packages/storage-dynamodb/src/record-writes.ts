@@ -12,7 +12,7 @@ import { transactionBytes, transactionLimit } from './requests.ts'
 /** The write of one occurrence record, as a part of a step. */
 export interface RecordWrite {
   readonly record: OccurrenceRecord
-  /** The stored record before the write; `null` for a new record, and in a plan. */
+  /** The stored record before the write; `null` for a new record, and in the stored plan of a large step. */
   readonly before: StoredOccurrence | null
   readonly marked: boolean
   /** The stored revision on which the write is conditional; 0 for a new record. */
@@ -50,7 +50,7 @@ export function recordWrite(
   }
 }
 
-/** Writes a head on the condition that the stored head has the given revision; 0 for a new head. */
+/** Writes a head if the stored head has the given revision; 0 for a new head. */
 export function putHead({ requests, keys }: Table, head: StoredHead, revision: number): TransactWriteItem {
   return { Put: { TableName: requests.tableName, Item: headItem(keys, head), ...hasRevision(revision) } }
 }
@@ -75,8 +75,7 @@ export function checkStartable({ requests, keys }: Table, head: StoredHead): Tra
     conditions.push(`${pausedUntil} = :pausedUntil`)
     values[':pausedUntil'] = number(head.paused.until ?? 0)
   }
-  // The condition requires that the head still has the same `cancelsBelow`: an update changes this member while it is canceling
-  // superseded occurrences.
+  // Requires the same `cancelsBelow`, which an update changes while it cancels superseded occurrences.
   if (head.cancelsBelow === null) conditions.push(`attribute_not_exists(${cancelsBelow})`)
   else {
     conditions.push(`${cancelsBelow} = :cancelsBelow`)
@@ -100,8 +99,9 @@ export interface Writes {
 }
 
 /**
- * Builds the writes of these records, and of an address for each new record. Returns `null` if this call had to mark a record
- * before its first parts are written. The mark has changed the record, so the step must decide again what changes.
+ * Builds the writes of these records, and of an address for each new record. Returns `null` if this call has marked a record
+ * that is about to get its first separate items for large attributes. The mark changes the record, so the step must decide
+ * again what changes.
  */
 export async function writesOf(table: Table, writes: readonly RecordWrite[]): Promise<Writes | null> {
   const levels = new Set(writes.flatMap(({ record }) => (record.state === 'pending' ? levelOf(record) : [])))
@@ -119,7 +119,10 @@ export async function writesOf(table: Table, writes: readonly RecordWrite[]): Pr
   }
 }
 
-/** Writes all items or none, then removes the parts that the write has made obsolete. */
+/**
+ * Writes all items or none. After the write, removes the separate items for large attributes to which no record refers any
+ * more.
+ */
 export async function commit(
   table: Table,
   { items, outdated }: Writes,

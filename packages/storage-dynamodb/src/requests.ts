@@ -65,10 +65,7 @@ export type UpdateOutcome =
 /** Maximum number of items in one transaction. */
 export const transactionLimit = 100
 
-/**
- * Maximum size of one transaction in bytes. The value is below DynamoDB's limit of 4 MB, because the storage only
- * estimates sizes.
- */
+/** Maximum size of one transaction in bytes, below DynamoDB's limit of 4 MB because sizes are estimates. */
 export const transactionBytes = 3_500_000
 
 const readLimit = 100
@@ -78,7 +75,7 @@ const readLimit = 100
  */
 const groupsAtOnce = 8
 const deleteLimit = 25
-/** Minimum time limit of one request in ms. It applies if all requests together have a time limit that is almost used up. */
+/** Minimum time limit of one request in ms, even if the time limit of all requests is almost used up. */
 const leastRequestMs = 1000
 
 /** Sends requests to the table. Repeats requests while DynamoDB is overloaded or unreachable, and throws errors with codes. */
@@ -199,13 +196,12 @@ export class Requests {
 
   /** Writes all items or none. Returns false if a condition failed or another transaction interfered. */
   async transact(writes: readonly TransactWriteItem[]): Promise<boolean> {
-    // With this token, DynamoDB answers a repeated request as it answered the first one, and executes it only once. DynamoDB
-    // keeps tokens for 10 minutes.
+    // With this token, DynamoDB executes a repeated request only once. DynamoDB keeps tokens for 10 minutes.
     const input = { TransactItems: [...writes], ClientRequestToken: randomUUID() }
     return await this.#conditional('TransactWriteItems', new TransactWriteItemsCommand(input))
   }
 
-  /** Updates one item. The condition is required, because an update without one would create a missing item. */
+  /** Updates one item. The condition is required, because otherwise the update would create a missing item. */
   async update(input: Omit<UpdateItemCommandInput, 'TableName'>): Promise<UpdateOutcome> {
     const request: UpdateItemCommandInput = {
       TableName: this.#tableName,
@@ -335,8 +331,8 @@ const firstPauseMs = 25
 const longestPauseMs = 2000
 
 /**
- * Pauses between the tries of one request. Each pause is twice as long as the previous one, with jitter, until the sum
- * reaches the limit.
+ * Pauses between the tries of one request. Each pause is twice as long as the previous one, up to 2 s and with jitter, until
+ * the sum of the pauses reaches the limit.
  */
 export class Pauses {
   readonly #limitMs: number

@@ -37,9 +37,8 @@ import { groupsOf, transactionLimit } from './requests.ts'
 import { contended, loadOccurrences, nameByKeys, type Table, untilDecided } from './table.ts'
 
 /**
- * Reads what a step needs, lets the step decide what changes, and commits these changes. If another node has written the data
- * meanwhile, repeats the read, the decision and the commit. Steps of this storage on one job run one after the other. If these
- * steps ran concurrently, all but one step would fail, and DynamoDB would charge for each step.
+ * Reads what a step needs, lets the step decide, and commits its changes. Repeats this after a conflict with another
+ * node. Steps of this storage on one job run one after the other, because DynamoDB charges for conflicting steps too.
  */
 export async function runStep(table: Table, step: LedgerStep): Promise<void> {
   const id = step.jobs[0] as JobId
@@ -143,10 +142,7 @@ async function commitWithHead(table: Table, job: JobReading, write: JobWrite, st
   return true
 }
 
-/**
- * Builds the writes of the step's changes. If the job has queued occurrences or is deleted, also marks its running
- * occurrences, so that their ends write the head.
- */
+/** Builds the writes of the step's changes. Marks running occurrences whose end must also write the head. */
 function recordsOf(
   job: JobReading,
   { occurrences }: JobWrite,
@@ -196,13 +192,12 @@ function jobWrites(table: Table, { before, after: { job }, versions }: JobWrite)
 // When the plan is stored, the step has taken effect. If its node dies, the next step that reads the head carries the plan
 // out first.
 
-// Maximum size of one part of a plan, well below the 400 KB of an item. A plan contains the full data of new records, which
-// may be more than one item holds.
+// Maximum size of one item with remaining writes of a large step, in bytes: below the 400 KB of an item.
 const bytesPerPart = 300_000
 
 /**
- * A record that a plan has still to write. For a record that is already stored, the plan contains no details and no
- * task runs.
+ * A record that a large step has still to write. If an older state of the record is already stored, `record` has no details
+ * and no task runs.
  */
 interface PlannedWrite extends RecordWrite {
   /**
@@ -214,7 +209,7 @@ interface PlannedWrite extends RecordWrite {
 
 type Bulk = Partial<Pick<OccurrenceRecord, 'details' | 'runs'>>
 
-/** Returns the plan items that store these writes. */
+/** Returns requests that store these writes as a plan, which is carried out afterwards. */
 function planWrites({ keys, requests }: Table, job: JobId, records: readonly RecordWrite[]): TransactWriteItem[] {
   const bytes = gzipSync(JSON.stringify(records.map(withoutBulk)))
   return Array.from({ length: Math.ceil(bytes.length / bytesPerPart) }, (_, part) => {
@@ -224,7 +219,7 @@ function planWrites({ keys, requests }: Table, job: JobId, records: readonly Rec
   })
 }
 
-/** Returns the writes of a large step that a job's stored plan contains; `null` if a node has carried out this plan. */
+/** Returns the remaining writes of a job's large step; `null` if a node has carried them out. */
 async function readPlan({ keys, requests }: Table, head: StoredHead): Promise<readonly PlannedWrite[] | null> {
   const places = Array.from({ length: head.planParts }, (_, part) => keys.plan(head.id, part))
   const found = await requests.getAll(places)
@@ -233,10 +228,7 @@ async function readPlan({ keys, requests }: Table, head: StoredHead): Promise<re
   return JSON.parse(gunzipSync(Buffer.concat(parts)).toString()) as readonly PlannedWrite[]
 }
 
-/**
- * Leaves out unchanged details and task runs from the plan. The node that carries out the plan takes these values from the
- * stored record.
- */
+/** Leaves out unchanged details and task runs, which the stored record has. */
 function withoutBulk(write: RecordWrite): PlannedWrite {
   const { record, before, revision } = write
   if (revision === 0) return write
@@ -294,10 +286,7 @@ async function takeAway(table: Table, stored: StoredHead, survivors: readonly Oc
 // A new queued record takes three items of a transaction, and the check of the head takes one.
 const recordsPerTransaction = Math.floor((transactionLimit - 1) / 3)
 
-/**
- * Writes the records `wanted` of a large step's plan. Returns true when they are written, and false if another node has
- * carried out the plan.
- */
+/** Writes the records `wanted` of a large step's plan. Returns false if another node has carried out the plan. */
 async function writeSome(
   table: Table,
   head: StoredHead,
@@ -347,9 +336,8 @@ function leftOf(
   const { details, runs, state } = record
   if (revision === write.revision) return { ...write, record: { ...wanted, details, runs, ...changed }, before: there }
   if (write.revision === 0 || isFinal(state)) return null
-  // The stored revision differs from the planned one. Either a node has already made this write of the plan. Or another node
-  // wrote the record, but not the head, before the plan was stored: it claimed an overlapping occurrence, or changed or
-  // released a running one.
+  // The stored revision differs from the planned one. A node has made this write, or has changed the record before the
+  // plan was stored.
   const isClaimed = state === 'running' && record.token !== wanted.token
   const concerns = head.deletedAt !== null || head.queued.length > 0
   const said = withSaid(record, write)
@@ -370,7 +358,7 @@ function leftOf(
   }
 }
 
-/** Adds the task runs of the large step, unless the owner has stored newer task runs after the step was planned. */
+/** Adds the task runs of the large step, unless the owner has stored newer ones. */
 function withSaid(record: OccurrenceRecord, { record: { token, sequence }, changed }: PlannedWrite): OccurrenceRecord {
   if (changed?.runs === undefined || token !== record.token || sequence < record.sequence) return record
   return withRuns(record, changed.runs, sequence)

@@ -2,10 +2,10 @@ import type { CreateTableCommandInput } from '@aws-sdk/client-dynamodb'
 import { readOptionNames } from '@jobistemer/core/storage'
 import { readPlainName, readTableArn, readTableName } from './options.ts'
 
-/** The index of live occurrences. It is sparse: only live occurrences have its key attributes. */
+/** The sparse index of live occurrences: only live occurrences have its key attributes. */
 export const liveIndex = 'live'
 
-/** The index of failures. It is sparse: only failed occurrences have its key attributes, so only they add to the costs. */
+/** The sparse index of failures: only failed occurrences have its key attributes and add to its costs. */
 export const failedIndex = 'failed'
 
 /**

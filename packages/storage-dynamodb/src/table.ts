@@ -23,7 +23,7 @@ export interface Table {
   readonly stepsUnderWay: Map<JobId, Promise<void>>
 }
 
-/** Maximum number of concurrent requests of one call. A client's HTTP agent has 50 sockets by default. */
+/** Maximum number of concurrent requests of one call. A client has 50 sockets by default. */
 export const concurrency = 24
 
 /** Maximum number of items of one step. The transaction of a larger step would conflict with those of other nodes too often. */
@@ -57,7 +57,7 @@ export async function loadHead({ requests, keys }: Table, job: JobId): Promise<S
   return item === null ? null : readHead(item)
 }
 
-/** Whether the caller wants the task runs of occurrences. If not, the separate items that hold large task runs are not read. */
+/** Whether to read the task runs of occurrences, which may be in separate items. */
 interface WithRuns {
   readonly runs: boolean
 }
@@ -194,11 +194,9 @@ function stillNames(id: OccurrenceId) {
   return { ConditionExpression: 'i = :i', ExpressionAttributeValues: { ':i': text(uuidOf(id)) } }
 }
 
-// The functions below store a large attribute of an occurrence in separate items, its parts, because DynamoDB limits an item to
-// 400 KB. The results of many tasks can be larger, even compressed. A write stores the parts before the record that refers to
-// them. If the write of the record then fails, no record refers to these parts. So a write marks the record before it stores
-// the record's first parts. A prune of a marked record removes all of its parts. Only the parts of a record whose creation was
-// interrupted are never removed.
+// These functions store a large attribute of an occurrence in separate items, its parts, because DynamoDB limits an
+// item to 400 KB. A write stores the parts before the record that refers to them. If the write fails, no record refers
+// to the parts. So the write marks the record first, and a prune removes all parts of a marked record.
 
 interface Place {
   readonly requests: Requests
@@ -213,13 +211,13 @@ interface Place {
 const attributeLimit = 170_000
 const partLimit = 300_000
 
-/** Returns whether an attribute is too large for its item and must be moved to separate items, its parts. */
+/** Returns whether an attribute is too large for its item, so that separate items must hold it. */
 export function isBulky(item: Item, name: string): boolean {
   const value = item[name]
   return value !== undefined && sizeOf({ [name]: value }) > attributeLimit
 }
 
-/** Writes the parts of a large attribute. Returns the item with a reference to the parts instead of the attribute. */
+/** Writes a large attribute into separate items. Returns the item with a reference in place of the attribute. */
 export async function moveOut({ requests, keys }: Place, item: Item, name: string): Promise<Item> {
   const { [name]: value, ...rest } = item
   const isText = value?.B === undefined
@@ -323,7 +321,7 @@ function partKeys(keys: Keys, id: OccurrenceId, writing: string, count: number):
   return Array.from({ length: count }, (_, part) => keys.part(id, writing, part))
 }
 
-/** Returns the name of the attribute that refers to the separate items with the parts of the large attribute `name`. */
+/** Returns the name of the attribute that refers to the separate items of the large attribute `name`. */
 export function referenceTo(name: string): string {
   return `${name}p`
 }

@@ -35,8 +35,7 @@ describe('nodes on DynamoDB break no invariant of the storage', () => {
     const faulty: ReturnType<typeof faultyClient>[] = []
     let connections = 0
     const clientFor = (seed: number): Pick<DynamoDBClient, 'send'> => {
-      // The client of the first connection has no faults, because a soak test checks the table through this connection at the
-      // end.
+      // At the end, a soak test checks the table through the first connection, so its client has no faults.
       if (seed === 1) return client
       const inner = faultyClient(client, rates, seed)
       faulty.push(inner)
@@ -87,7 +86,7 @@ describe('a DynamoDB server that is killed and restarted', () => {
     durable = null
   })
 
-  it('has lost no acknowledged write, and calls that were made while the server did not run succeed', {
+  it('has lost no acknowledged write, and calls that were made during its downtime succeed', {
     timeout: 120_000,
   }, async () => {
     durable = await startDynamoDB({ data: 'disk' })
@@ -108,7 +107,7 @@ describe('a DynamoDB server that is killed and restarted', () => {
       for (let index = 1; index <= last; index++) {
         const item = slotItem(id, index)
         const [created] = await storage.createOccurrences({ now: slotAt(index), owner, items: [item] })
-        // After a lost answer, the record exists and the caller of the repeated create is its owner.
+        // If an answer was lost, the repeated create finds the record that it has created before.
         expect(['created', 'exists']).toContain(created?.outcome)
         expect(created).toMatchObject({ state: 'running', token: 1 })
         const [settled] = await storage.settle({ now: slotAt(index) + 20, items: [finishItem(id, index)] })

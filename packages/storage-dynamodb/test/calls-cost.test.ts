@@ -8,10 +8,7 @@ import { Minutely } from './minutely.ts'
 
 const minuteMs = 60_000
 
-/**
- * Measures the cost of some `runDue` calls, one per minute. Earlier calls, which are not measured, bring the node and
- * the job into their usual state.
- */
+/** Measures the cost of `runDue` calls, one per minute, after unmeasured calls that prepare the node and the job. */
 async function measureCalls(minutesBetweenSlots: number, calls: number): Promise<{ usage: Usage; finished: number }> {
   const meter = meteredClient(inject('dynamodb'))
   await createTable({ client: meter.client, tableName: 'calls' })

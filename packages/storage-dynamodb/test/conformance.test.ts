@@ -20,13 +20,11 @@ storageConformance({
   it,
   name: 'dynamodb',
   capabilities: { multiProcess: true, durability: 'power', serverTime: true, damage: true },
-  // DynamoDB Local handles some hundred requests per second, and uses a whole core for them. So the kit runs here with fewer
-  // rounds, but with its usual number of connections and processes. With fewer of them, requests would overlap less often.
-  // bad-days.test.ts runs a soak with another seed.
+  // DynamoDB Local handles only some hundred requests per second, so the kit runs with fewer rounds. The number of
+  // connections stays, so that requests overlap.
   ...kitEffort(0.05),
   open() {
-    // All test storages share a table under different prefixes, so every case also shows that namespaces do not see each
-    // other.
+    // All test storages share a table under different prefixes, which tests the separation of namespaces.
     const prefix = `world-${++worlds}`
     const { endpoint } = inject('dynamodb')
     return {

@@ -36,9 +36,9 @@ beforeEach(() => {
 })
 
 /**
- * Returns a DynamoDB client that rejects the next `times` transactions with a condition check, as after a conflict. In this
- * file, each of these transactions makes some writes of a stored plan. A plan lists the writes of a step that needs several
- * transactions.
+ * Returns a DynamoDB client that rejects the next `times` transactions that contain a condition check, as DynamoDB does after a
+ * conflict. In this file, each of these transactions makes some writes of a stored plan. A plan lists the writes of a step that
+ * needs several transactions.
  */
 function refusing(times: number): Pick<DynamoDBClient, 'send'> & { readonly refused: number } {
   let refused = 0
@@ -61,7 +61,7 @@ function refusing(times: number): Pick<DynamoDBClient, 'send'> & { readonly refu
   }
 }
 
-/** Deletes a job with more waiting occurrences than one transaction can cancel, so that the step needs a plan. */
+/** Deletes a job with more waiting occurrences than one transaction can cancel. */
 async function deleteWithBacklog(name: string, times: number) {
   const contender = refusing(times)
   const [plain, contending] = [client, contender].map((one) =>
@@ -84,11 +84,11 @@ it('a large step on DynamoDB pauses after a conflict before it tries again', asy
   expect(await waiting()).toEqual({ pending: 0, queued: 0, running: 0 })
 })
 
-it('a large step that conflicts at every try rejects, and the next step carries out the plan of the large step', async () => {
+it('a large step that conflicts at every try rejects, and the next step completes it', async () => {
   const { deleted, again, waiting } = await deleteWithBacklog('gives-up', Number.POSITIVE_INFINITY)
   await expect(deleted()).rejects.toMatchObject({ code: 'STORAGE_BUSY' })
   expect(paused.count).toBeGreaterThan(100)
-  // The call of the deletion has failed, but the deletion has taken effect. So a repeated call finds no job.
+  // The failed call has deleted the job, so the repeated call finds no job.
   expect(await again()).toMatchObject([{ outcome: 'absent' }])
   expect(await waiting()).toEqual({ pending: 0, queued: 0, running: 0 })
 })

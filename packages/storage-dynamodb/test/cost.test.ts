@@ -69,7 +69,7 @@ async function beat(own: NodeRecord, request: Partial<HeartbeatRequest> = {}): P
   await storage.heartbeat({ now: slotAt(0), own, remove: [], profilesOf: [], ...request })
 }
 
-/** Adds a job, runs one occurrence of it and ends this run, which is the usual state of a job. Returns the job's id. */
+/** Adds a job, and runs one occurrence of it to the end. Returns the job's id. */
 async function usedJob(name: string, policy: OverlapPolicy = 'skip'): Promise<JobId> {
   const { id } = await addJob(storage, name, policy)
   await create(slotItem(id, 1))
@@ -93,7 +93,7 @@ async function busyJob(running: number, maxConcurrency: number): Promise<JobId> 
   return id
 }
 
-/** The steps that the rows of the cost table in the package's guide describe, by the title of the row. */
+/** The steps of the cost table in the package's guide, by the title of their row. */
 const steps: Readonly<Record<string, () => Promise<Usage>>> = {
   'create and start': async () => {
     const id = await usedJob('nightly-report')
@@ -245,7 +245,7 @@ describe('DynamoDB charges as many request units as the guide’s cost sheet sta
     expect(usage).toEqual(statedCost(step))
   })
 
-  it('and the write request units that this test counts equal the units that the server reports for plain writes', async () => {
+  it('and this test counts as many units for plain writes as the server reports', async () => {
     await usedJob('nightly-report')
     expect(meter.plainWrites.reported).toBeGreaterThan(0)
     expect(meter.plainWrites.counted).toBe(meter.plainWrites.reported)

@@ -3,10 +3,7 @@ import type { DamagedText } from '@jobistemer/storage-conformance'
 import { Keys } from '../src/keys.ts'
 import { names } from '../src/occurrence-item.ts'
 
-/**
- * Overwrites a stored text directly in the table. A version has only one stored text, so damage of its definition makes the
- * whole version unreadable.
- */
+/** Overwrites a stored text in the table. A damaged definition makes the whole version unreadable. */
 export async function damage(
   client: DynamoDBClient,
   place: { readonly tableName: string; readonly prefix: string },

@@ -45,8 +45,8 @@ beforeEach(() => {
 type Send = (command: object, options: object) => Promise<unknown>
 
 /**
- * Returns the storage of another node. This storage calls `happens` directly before one of its requests. `moment` selects the
- * request: by its number, or by a pattern of its text.
+ * Returns the storage of another node, which calls `happens` before one of its requests. `moment`: the number of the
+ * request, or a pattern of its text.
  */
 function interrupted(
   moment: number | string | RegExp,
@@ -124,7 +124,7 @@ describe('a DynamoDB step of more than 100 records', () => {
     const change = { kind: 'replace', id, content, expectedVersion: 1, expectedWatermark: slotAt(120) } as const
     const [answer] = await node.saveJobs({ now: slotAt(121), changes: [{ ...change, waiting: 'cancel' }] })
     expect([node.met, running.length, answer?.outcome]).toEqual([true, 5, 'saved'])
-    // The update does not cancel running occurrences, and the answer to the update does not name running occurrences.
+    // The update does not cancel running occurrences, so its answer does not name them.
     expect(answer?.outcome === 'saved' && answer.canceled.length).toBe(115)
     for (const { id: one } of running) expect((await recordOf(one))?.state).toBe('running')
     const items = [{ ...slotItem(id, 121), jobVersion: 2 }]
@@ -180,7 +180,7 @@ function resultsOf(tasks: number) {
 }
 
 describe('large records in DynamoDB', () => {
-  it('are stored although one item has no space for both the results of the tasks and the data of the occurrence', async () => {
+  it('are stored even if the results and the data of an occurrence do not fit into one item', async () => {
     const { id } = await addJob(storage, 'alpha')
     const details = { results: resultsOf(3) }
     const item = { ...slotItem(id, 1), details }
@@ -190,7 +190,7 @@ describe('large records in DynamoDB', () => {
     expect(await recordOf(item.id)).toMatchObject({ state: 'completed', details, runs: finish.runs })
   })
 
-  it('do not reduce a claim: one call claims twenty large occurrences of a job with the policy allow', async () => {
+  it('do not reduce a claim: one call claims twenty large occurrences', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     const details = { results: resultsOf(2) }
     const items = Array.from({ length: 20 }, (_, key) => ({ ...triggerItem(id, key), details, runs: runsWith(2) }))
@@ -243,8 +243,7 @@ describe('a claim on DynamoDB', () => {
       const foreign = await addJob(storage, 'foreign', 'allow')
       const free = await addJob(storage, 'free', 'allow')
       for (const { id } of [paused, foreign]) await addTriggers(id, 130)
-      // These four triggers come after all other occurrences in the order of waiting occurrences. The index of pending
-      // occurrences has two partitions, and each contains some of these triggers.
+      // These triggers come last in the order of waiting occurrences, in both partitions of the index.
       const last = Array.from({ length: 4 }, (_, key) => triggerItem(free.id, key, slotAt(2)))
       await storage.createOccurrences({ now: slotAt(2), owner, items: last })
       const pause = { at: slotAt(2), reason: null, actor: null }
@@ -309,15 +308,13 @@ it('a claim of overlapping occurrences starts none that a concurrent update canc
     if (command instanceof TransactWriteItemsCommand && !met) {
       met = true
       const changes = [{ ...change, waiting: 'cancel' }] as const
-      // Because of `cancelLimit: 1`, the update cancels only the occurrence of the first slot. The other occurrences are left
-      // to cancel.
+      // With `cancelLimit: 1`, the update cancels only the occurrence of the first slot.
       const [answer] = await storage.saveJobs({ now: slotAt(6), cancelLimit: 1, changes })
       expect(answer).toMatchObject({ outcome: 'saved', more: true, job: { cancelsBelow: 2 } })
     }
     const answer = (await (client.send as Send)(command, options)) as QueryCommandOutput
     if (!(command instanceof QueryCommand) || command.input.IndexName === undefined) return answer
-    // The answer leaves out the first occurrence, as an index that lags behind the table does. So the claim takes the other
-    // occurrences.
+    // Leaves out the first occurrence, as an index that lags behind the table does.
     return { ...answer, Items: answer.Items?.filter(({ lo }) => lo?.N !== String(slotAt(1))) }
   }
   const node = dynamodbStorage({ client: { send: send as unknown as DynamoDBClient['send'] }, tableName, prefix })
@@ -345,7 +342,7 @@ describe('a prune on DynamoDB', () => {
     expect(lister.met).toBe(true)
   })
 
-  it('may die in the middle of a large record without blocking later reads', { timeout: 30_000 }, async () => {
+  it('that dies after it has removed a part of a large record blocks no later read', { timeout: 30_000 }, async () => {
     const { job, id } = await addLarge()
     const dying = interrupted(/^BatchWriteItemCommand .*"part\//, async () => {
       const { BatchWriteItemCommand, QueryCommand } = await import('@aws-sdk/client-dynamodb')
@@ -395,7 +392,7 @@ describe('a prune on DynamoDB', () => {
     await storage.createOccurrences({ now: slotAt(1), owner, items: [trigger(early)] })
     await storage.settle({ now: slotAt(1), items: [finish(early)] })
     const old = { now: slotAt(9), jobId: job, before: slotAt(0), keep: 0, limit: 9 }
-    // The interrupted prune has removed the item with the occurrence's address, but not yet the occurrence's record.
+    // The interrupted prune has removed the occurrence's address, but not its record.
     const dying = interrupted('BatchWriteItemCommand .*history/', async () => {
       throw new Error('the process is dead')
     })

@@ -12,9 +12,8 @@ type Client = Pick<DynamoDBClient, 'send'>
 type Item = Record<string, AttributeValue>
 
 /**
- * Returns a client that answers queries of an index from a copy. The client renews this copy every `queriesPerLook` queries. So
- * the answers lack later writes, and contain occurrences that have ended since. The index of DynamoDB Local never lags by
- * itself.
+ * Returns a client that answers queries of an index from a copy, which it renews every `queriesPerLook` queries. The
+ * index of DynamoDB Local never lags.
  */
 export function laggingIndex(client: Client, queriesPerLook: number): Client {
   let seen: readonly Item[] = []

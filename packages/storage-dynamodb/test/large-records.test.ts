@@ -102,7 +102,7 @@ async function leftAfterPrune(id: string): Promise<number> {
   return await itemsOf(id)
 }
 
-it('an ended occurrence that queued occurrences follow keeps the further DynamoDB items of its record until it is pruned', async () => {
+it('all DynamoDB items of a large record are kept until its prune, even if the end of its occurrence wakes another occurrence', async () => {
   const { id } = await addJob(storage, 'queued-behind', 'queue')
   const item = slotItem(id, 1)
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
@@ -158,7 +158,7 @@ it.each([1, 2, 3])(
   },
 )
 
-it('a settle by an earlier owner leaves no further DynamoDB items of a large record, whether or not the record exists', async () => {
+it('a settle by an earlier owner leaves no unused DynamoDB items, whether or not its occurrence still exists', async () => {
   const { id } = await addJob(storage, 'late')
   const item = slotItem(id, 1)
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
@@ -170,7 +170,7 @@ it('a settle by an earlier owner leaves no further DynamoDB items of a large rec
   expect(await itemsOf(item.id)).toBe(0)
 })
 
-it('DynamoDB items that an owner wrote just before its death, and that its record does not name, are removed with the record', async () => {
+it('unused DynamoDB items that an owner wrote just before its death are removed with the record of the occurrence', async () => {
   const { id } = await addJob(storage, 'dead')
   const item = slotItem(id, 1)
   let hasParts = false
@@ -207,7 +207,7 @@ it('task runs that a reap makes too large for one DynamoDB item are read back un
   expect(await leftAfterPrune(item.id)).toBe(0)
 })
 
-it('a node that dies while it reaps a run leaves no unused DynamoDB item of a record that is split into several items', async () => {
+it('a node that dies during a reap leaves no unused DynamoDB items of a large record', async () => {
   const { id } = await addJob(storage, 'reaped-twice')
   const item = slotItem(id, 1)
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
@@ -256,7 +256,7 @@ it('a step does not write the unchanged further DynamoDB items of a large record
   expect(parts).toBe(0)
 })
 
-it('a request whose key is used again while its record is pruned keeps the further DynamoDB items of the new record', async () => {
+it('a prune of an old run removes no DynamoDB item of a concurrent new run with the same key', async () => {
   const { id } = await addJob(storage, 'large')
   const prefix = `test-${tests - 1}`
   const data = randomBytes(200_000).toString('base64')
@@ -273,8 +273,7 @@ it('a request whose key is used again while its record is pruned keeps the furth
   const again = trigger(slotAt(3))
   const send = async (command: object, options: object): Promise<unknown> => {
     const answer = await (client.send as (command: object, options: object) => Promise<unknown>)(command, options)
-    // The interrupted prune has removed the item with the occurrence's address, but not yet the items of the occurrence's
-    // record.
+    // The interrupted prune has removed the occurrence's address, but not its record.
     if (command instanceof DeleteItemCommand) {
       const made = await storage.createOccurrences({ now: slotAt(3), owner, items: [again] })
       expect(made).toMatchObject([{ outcome: 'created' }])
@@ -414,22 +413,19 @@ describe('the list of active occurrences in the head of a job', () => {
     await storage.settle({ now: slotAt(3), items })
   }
 
-  it.each(['has ended', 'was pruned'])(
-    'omits a run that %s, as soon as the list has been checked again',
-    async (what) => {
-      const { id } = await addJob(storage, what, 'allow')
-      const [ended] = await addTriggers(id, 0, 1)
-      await endSome(1)
-      const entry = { ...(ended as OccurrenceAddress), ...(what === 'was pruned' && { scheduledAt: slotAt(0) }) }
-      await fillList(id, entry, 100)
-      await addTriggers(id, 1, 1)
-      expect(await storedLists(id)).toEqual({ listed: 1, pages: 0, onPages: 0, lookAt: 12 })
-      await fillList(id, entry, 100)
-      const recovery = { now: slotAt(200), owner, items: [recoveryOf(id, 200)] }
-      expect(await storage.createOccurrences(recovery)).toMatchObject([{ outcome: 'created' }])
-      expect(await storedLists(id)).toEqual({ listed: 0, pages: 2, onPages: 200, lookAt: 180 })
-    },
-  )
+  it.each(['has ended', 'was pruned'])('omits a run that %s, after the next check of the list', async (what) => {
+    const { id } = await addJob(storage, what, 'allow')
+    const [ended] = await addTriggers(id, 0, 1)
+    await endSome(1)
+    const entry = { ...(ended as OccurrenceAddress), ...(what === 'was pruned' && { scheduledAt: slotAt(0) }) }
+    await fillList(id, entry, 100)
+    await addTriggers(id, 1, 1)
+    expect(await storedLists(id)).toEqual({ listed: 1, pages: 0, onPages: 0, lookAt: 12 })
+    await fillList(id, entry, 100)
+    const recovery = { now: slotAt(200), owner, items: [recoveryOf(id, 200)] }
+    expect(await storage.createOccurrences(recovery)).toMatchObject([{ outcome: 'created' }])
+    expect(await storedLists(id)).toEqual({ listed: 0, pages: 2, onPages: 200, lookAt: 180 })
+  })
 
   it('uses pages for hundreds of live runs, and drops the pages after the runs have ended', async () => {
     const { id } = await addJob(storage, 'many', 'allow')
@@ -513,9 +509,8 @@ it('if an update lets hundreds of queued occurrences overlap, all of these occur
 })
 
 /**
- * Adds a job whose slot 1 runs, with 12 slots and 150 triggers queued behind it. An update then permits overlap, and has begun
- * to cancel the slots. The next step on the job cancels the remaining slots and wakes all triggers. One transaction cannot
- * contain such a large step, so the step stores a plan: the list of its remaining writes.
+ * Adds a job whose slot 1 runs, with 12 slots and 150 triggers queued behind it. An update has permitted overlap and
+ * begun to cancel slots. The next step cancels the rest and wakes all triggers, in several transactions.
  */
 async function addCutOff(name: string): Promise<JobId> {
   const { id } = await addJob(storage, name, 'queue')
@@ -564,7 +559,7 @@ function latePlans(first: () => Promise<unknown>): Pick<DynamoDBClient, 'send'> 
   }
 }
 
-describe('the task runs of an occurrence whose end wakes hundreds of others', () => {
+describe('the task runs of an occurrence whose end wakes hundreds of other occurrences', () => {
   it('are stored as the owner sent them with the end', async () => {
     const id = await addCutOff('finish')
     const late = latePlans(async () => {})
@@ -577,7 +572,7 @@ describe('the task runs of an occurrence whose end wakes hundreds of others', ()
     await assertLedger(storage)
   })
 
-  it('are stored as the owner sent them with the end, although an earlier settle arrives during this step', async () => {
+  it('are stored as the owner sent them with the end, although an earlier settle arrives while this end is stored', async () => {
     const plain = storage
     const id = await addCutOff('overtaken')
     const last = { ...finishItem(id, 1), sequence: 2 }
@@ -597,7 +592,7 @@ describe('the task runs of an occurrence whose end wakes hundreds of others', ()
     await assertLedger(plain)
   })
 
-  it('are stored as the owner sent them last, if this settle arrives before a reap has stored its plan', async () => {
+  it('are stored as the owner sent them in its last settle, if this settle arrives before a reap has stored its plan', async () => {
     const plain = storage
     const id = await addCutOff('alive')
     const { id: occurrence, jobId, scheduledAt, runs } = finishItem(id, 1)
@@ -621,7 +616,7 @@ describe('the task runs of an occurrence whose end wakes hundreds of others', ()
     expect((await recordOf(last.id))?.runs).toEqual(last.runs)
   })
 
-  it('are stored as a reap sent them with the end', async () => {
+  it('equal the task runs in the reap that ends the occurrence', async () => {
     const id = await addCutOff('reap')
     const { id: occurrence, jobId, scheduledAt, runs } = finishItem(id, 1)
     const reap = {
@@ -681,7 +676,7 @@ it.each([2, 5, 9])('a large step whose node dies at transaction %i is completed 
   const request = { now: slotAt(200), owner, items: [recoveryOf(id, 200)] }
   await expect(dying.createOccurrences(request)).rejects.toThrow('the process is dead')
   expect((await historyOf(id)).length).toBe(Math.min(200, (count - 2) * 33))
-  // A claim with `sweep` finds the unfinished plan and completes it, although no call names the job.
+  // A claim with `sweep` completes the unfinished step, although no call names the job.
   const { claimed } = await storage.claim({ now: slotAt(200), owner, limit: 10, exceptHandlerKeys: [], sweep: true })
   expect(claimed.map(({ scheduledAt }) => scheduledAt)).toEqual([slotAt(1)])
   const states = (await historyOf(id)).map(({ state }) => state)

@@ -128,7 +128,7 @@ it('a list of failed occurrences contains each failure of a long history, with a
   }
 })
 
-it('a list reads no large task runs of other occurrences, and none if the query excludes task runs', async () => {
+it('a list reads only the large task runs that it returns', async () => {
   const { id } = await addJob(storage, 'large')
   const result = () => randomBytes(150_000).toString('base64')
   const large = () => [...firstAttempt(start), ...firstAttempt(start)].map((one) => ({ ...one, result: result() }))
@@ -138,7 +138,7 @@ it('a list reads no large task runs of other occurrences, and none if the query 
     const { items } = await measured.listOccurrences({ ...ofJob(id, 5, ['failed']), runs: true })
     expect(items.map(({ runs }) => runs.length)).toEqual([2])
   })
-  // The requests are one query of the history, and one read of the parts of the failed run.
+  // The storage sends one query of the history, and one read of the separate items with large values of the failed run.
   expect(failed.readRequests).toBe(2)
   const withoutRuns = await meter.measure(async () => {
     const { items } = await measured.listOccurrences(ofJob(id, 5))
@@ -183,7 +183,7 @@ it('a claim skips the pending occurrences of a paused job in few requests, and t
     expect(claimed.map(({ jobId: its }) => its)).toEqual([ready.id])
     expect(more).toBe(false)
   })
-  // The requests read four pages of each of the two partitions of pending occurrences, and the heads and records of both jobs.
+  // The requests read four pages of both partitions of pending occurrences, and the heads and records of both jobs.
   expect(usage.readRequests).toBeLessThan(16)
 })
 
@@ -203,7 +203,6 @@ it('a claim reports the cancel requests of running occurrences without reading t
     const request = { now: slotAt(3), owner, limit: 10, exceptHandlerKeys: [], sweep: false }
     expect((await measured.claim(request)).cancelRequested).toMatchObject([{ id: its, reason: 'enough' }])
   })
-  // The requests read two partitions of pending occurrences, the partition of cancel requests, and the record of the running
-  // occurrence.
+  // The requests read both partitions of pending occurrences, the cancel requests, and the running occurrence.
   expect(usage.readRequests).toBe(4)
 })

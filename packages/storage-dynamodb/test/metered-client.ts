@@ -33,7 +33,7 @@ export interface Usage {
 
 export interface Meter {
   readonly client: DynamoDBClient
-  /** The request units of writes outside of transactions: as DynamoDB Local reported them, and as this client counted them. */
+  /** The request units of writes outside of transactions, as reported by DynamoDB Local and as counted by this client. */
   readonly plainWrites: { reported: number; counted: number }
   measure(calls: () => Promise<unknown>): Promise<Usage>
 }
@@ -85,8 +85,7 @@ export function meteredClient(server: { readonly endpoint: string }): Meter {
           }
         } else if (command !== 'CreateTable' && command !== 'DescribeTable') {
           usage.readRequests++
-          // Concurrent requests add their units to `usage.reads`. So this code reads `usage.reads` only after the `await`, and
-          // loses no addition.
+          // Concurrent requests add their units too, so the sum must be read after the `await`.
           const units = await readUnits(command, args.input, result.output, read)
           usage.reads += units
         }

@@ -134,7 +134,7 @@ describe('the item that marks a priority as used in DynamoDB', () => {
   })
 })
 
-it('counts and lists of DynamoDB contain waiting occurrences with a priority, but not the items that name the used priorities', async () => {
+it('counts and lists of DynamoDB contain waiting occurrences with a priority, but no items that mark a priority as used', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   const items = [trigger(id, 1, slotAt(1), 4), trigger(id, 2, slotAt(1), -4), trigger(id, 3, slotAt(1))]
   await create(items, slotAt(2))

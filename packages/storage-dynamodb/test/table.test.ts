@@ -269,7 +269,7 @@ it('the minimal IAM policy lists exactly the actions that a storage uses', async
   const [statement] = iamPolicy({ tableArn }).Statement
   expect(statement?.Resource).toEqual([tableArn, `${tableArn}/index/live`, `${tableArn}/index/failed`])
   expect([...used].sort()).toEqual(statement?.Action)
-  // The storage has removed all items except one: the item that names the layout (form) of the data.
+  // Only one item is left. This item contains the layout version of the data.
   expect((await client.send(new ScanCommand({ TableName: 'policy' }))).Count).toBe(1)
 })
 

@@ -16,10 +16,7 @@ import { dynamodbStorage } from '../src/index.ts'
 import { useTable } from './use-table.ts'
 
 const tableName = 'waiting'
-/**
- * Number of waiting requests. With `npm run test:extra` it is 100,000, the number that the guide of this package promises to
- * support.
- */
+/** Number of waiting requests. `npm run test:extra` uses 100,000, the number that the package's guide promises. */
 const count = isThorough ? 100_000 : 600
 const timeoutMs = isThorough ? 7_200_000 : 120_000
 
@@ -32,7 +29,7 @@ useTable(tableName, (made) => {
 })
 
 beforeEach(() => {
-  // DynamoDB Local sorts its whole index for each query, which takes longer than the default `requestTimeout`.
+  // DynamoDB Local sorts its whole index for each query, which can exceed the default `requestTimeout`.
   storage = dynamodbStorage({ client, tableName, prefix: `test-${++tests}`, requestTimeout: { minutes: 2 } })
 })
 
@@ -47,10 +44,7 @@ async function addLetters(policy: OverlapPolicy, maxConcurrency = 1): Promise<vo
   ])
 }
 
-/**
- * Returns requests that are created in another order than that of their scheduled times, as with clock differences
- * between nodes. Every tenth request has a priority.
- */
+/** Returns requests in another order than that of their scheduled times. Every tenth request has a priority. */
 function requests(): readonly CreateRequested[] {
   return Array.from({ length: count }, (_, index) => {
     const item = triggerItem(id, index, at + (index ^ 5))

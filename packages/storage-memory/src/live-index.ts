@@ -16,10 +16,7 @@ export class LiveIndex {
   readonly #ready: SortedList<OccurrenceEntry> = new SortedList(byOrder)
   readonly #future: SortedList<OccurrenceEntry> = new SortedList(byClaimable)
   #horizon = Number.NEGATIVE_INFINITY
-  /**
-   * No occurrence in `#ready` becomes claimable later than this instant. So a claim whose clock is behind checks `#ready` only
-   * if its instant is earlier.
-   */
+  /** From this instant on, all occurrences in `#ready` are claimable. A claim at an earlier instant must check each of them. */
   #latestReady = Number.NEGATIVE_INFINITY
 
   /** Adds an occurrence to the lists of its state. Does nothing for a final state. */
@@ -62,15 +59,12 @@ export class LiveIndex {
     }
   }
 
-  /**
-   * Removes a job's pending occurrences from the lists that claims read. The caller then changes the pause in the job's head,
-   * and calls `unpark`.
-   */
+  /** Removes a job's pending occurrences from the lists for claims. The caller then changes the pause, and calls `unpark`. */
   park(job: MemoryJob): void {
     for (const entry of job.occurrences?.live.pending.ascending() ?? []) this.#withdraw(entry)
   }
 
-  /** When a job is no longer paused, moves its pending occurrences back to the lists that claims read. */
+  /** Adds a job's pending occurrences to the lists for claims again, after `park` and a change of the job's pause. */
   unpark(job: MemoryJob): void {
     for (const entry of job.occurrences?.live.pending.ascending() ?? []) this.#offer(entry)
   }
@@ -82,15 +76,15 @@ export class LiveIndex {
   }
 
   /**
-   * Returns the pending occurrences that a claim may take after `now`, soonest first. Occurrences of jobs with an
-   * endless pause come last.
+   * Returns the pending occurrences that a claim may take only after `now`, soonest first. Occurrences of endlessly
+   * paused jobs come last.
    */
   futureAfter(now: number): SortedList<OccurrenceEntry> {
     this.#moveHorizon(now)
     return this.#future
   }
 
-  /** Returns the live occurrences of all jobs in a state, in no order. */
+  /** Returns the live occurrences that are in the given state, of all jobs, in no order. */
   inState(state: LiveState): readonly OccurrenceEntry[] {
     if (state === 'running') return [...this.#running]
     if (state === 'pending') return [...this.#ready.ascending(), ...this.#future.ascending()]

@@ -116,7 +116,7 @@ export class MemoryJob implements JobLedger<OccurrenceEntry> {
 
   /** Adds the version that a new head puts in force. */
   addVersion(record: JobVersionRecord): void {
-    // `concat` creates an array of the exact length. A spread reserves space for more items: 130 bytes for each job.
+    // `concat` creates an array of the exact length. A spread would cost 130 bytes more for each job.
     this.versions = this.versions.concat({ record, references: 0 })
   }
 
@@ -135,7 +135,7 @@ function byId(left: MemoryJob, right: MemoryJob): number {
 export class Database {
   readonly jobs: Map<JobId, MemoryJob> = new Map()
   readonly jobsById: SortedList<MemoryJob> = new SortedList(byId)
-  /** All jobs, including tombstones, by the instant of their last change. */
+  /** The jobs that have a next instant and are not deleted, in the order of these instants. */
   readonly dueJobs: DueJobs = new DueJobs()
   readonly nodes: NodeList = new NodeList()
   readonly occurrences: Map<OccurrenceId, OccurrenceEntry> = new Map()

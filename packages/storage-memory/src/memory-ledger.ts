@@ -32,7 +32,7 @@ import type { SortedList } from './sorted-list.ts'
 
 type Ledger = SyncLedger<OccurrenceEntry>
 
-/** One connection to a database. Each step is one synchronous function, so each step is atomic. */
+/** One connection to a database. Each step is synchronous, and thus atomic. */
 export class MemoryLedger implements Ledger, HistoryRemover {
   readonly kind = 'sync'
   readonly opener = 'memoryStorage()'
@@ -154,10 +154,7 @@ export class MemoryLedger implements Ledger, HistoryRemover {
 
 const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 
-/**
- * Maximum number of entries that a call of `listJobs` or `listOccurrences` reads. The call then returns a cursor, even without
- * a result.
- */
+/** Maximum number of entries that a call of `listJobs` or `listOccurrences` reads before it returns a cursor. */
 const scanLimit = 10_000
 
 function get(database: Database, request: GetRequest): GetAnswer {
@@ -266,8 +263,7 @@ function pageOfList(
   const wanted = states === undefined ? null : new Set(states)
   return page(rising ? list.ascending(key) : list.descending(key), limit, {
     stops: (entry) => (rising ? atOf(entry) >= to : atOf(entry) < from),
-    // A descending walk begins before the cursor's entry. An ascending walk begins at the cursor's entry and must skip
-    // that entry.
+    // An ascending walk begins at the cursor's entry, which it must skip.
     accepts: (entry) =>
       atOf(entry) >= from &&
       atOf(entry) < to &&
@@ -283,7 +279,7 @@ function recordOf({ record }: OccurrenceEntry): OccurrenceRecord {
 }
 
 interface PageRules<Entry, Item> {
-  /** Returns whether the entry is beyond the end of the queried range, so that the scan ends. */
+  /** Returns whether the scan ends, because the entry is beyond the queried range. */
   readonly stops: (entry: Entry) => boolean
   readonly accepts: (entry: Entry) => boolean
   readonly print: (entry: Entry) => Item

@@ -9,10 +9,7 @@ export interface OccurrenceEntry {
   readonly job: MemoryJob
   readonly id: OccurrenceId
   readonly scheduledAt: number
-  /**
-   * Number of the entry in the order of creation. A comparison of these numbers is a cheap way to order entries that
-   * are otherwise equal.
-   */
+  /** Number of the entry in the order of creation, for a cheap comparison of otherwise equal entries. */
   readonly ordinal: number
 }
 
@@ -25,10 +22,7 @@ export function byOrder(left: OccurrenceEntry, right: OccurrenceEntry): number {
   return orderOf(left) - orderOf(right) || compareText(left.id, right.id)
 }
 
-/**
- * Returns the same number as `orderAt` of the record. Most records have no priority, so the scheduled time in the entry
- * is enough.
- */
+/** Returns `orderAt` of the record. Without a priority, the scheduled time in the entry is enough. */
 function orderOf({ scheduledAt, record }: OccurrenceEntry): number {
   const { priority } = record.details
   return priority === undefined ? scheduledAt : scheduledAt - priority * priorityStepMs

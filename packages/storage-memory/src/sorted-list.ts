@@ -4,9 +4,8 @@ const blockSize = 512
 export type Compare<T> = (left: T, right: T) => number
 
 /**
- * A list that stays sorted: a row of short sorted blocks. Adding and deleting cost a binary search and a move within
- * one block, however long the list is. Adding at the end costs one comparison. An item in the list must not change its
- * position in the order.
+ * A list that stays sorted: a row of short sorted blocks. A change costs a binary search and a move within one block.
+ * An item in the list must not change its position in the order.
  */
 export class SortedList<T> {
   readonly #compare: Compare<T>
@@ -65,8 +64,7 @@ export class SortedList<T> {
     if (position === block.length - 1) block.pop()
     else if (position === 0) block.shift()
     else block.splice(position, 1)
-    // The list keeps its last block, because the list of a job without overlapping runs often changes between no item and one
-    // item.
+    // Keeps the last block, because many lists often change between no item and one item.
     if (block.length === 0 && blocks.length > 1) blocks.splice(index, 1)
     this.#size--
     return true

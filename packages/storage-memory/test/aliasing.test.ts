@@ -76,7 +76,7 @@ describe('an answer of the memory storage', () => {
     return { node, item }
   }
 
-  it('may be changed without changing the stored record: occurrences', async () => {
+  it('that contains occurrences may be changed without changing the stored record', async () => {
     const { node, item } = await started()
     const before = await node.record(item)
     const list = { kind: 'job', jobId: item.jobId, order: 'ascending', runs: true, limit: 9, cursor: null } as const
@@ -88,7 +88,7 @@ describe('an answer of the memory storage', () => {
     expect(await node.record(item)).toEqual(before)
   })
 
-  it('may be changed without changing the stored record: claimed occurrences', async () => {
+  it('that contains claimed occurrences may be changed without changing the stored record', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     const item = slotItem(job, 1, { details: { data: [1] } })
@@ -99,7 +99,7 @@ describe('an answer of the memory storage', () => {
     expect(await node.record(item)).toEqual(before)
   })
 
-  it('may be changed without changing the stored record: heads and versions', async () => {
+  it('that contains heads and versions may be changed without changing the stored records', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     const paused = { at: start, reason: 'r', actor: 'a' }

@@ -75,7 +75,7 @@ describe('wake-ups of the memory storage', () => {
     expect(told.splice(0)).toEqual([])
   })
 
-  it('report released work, and work that waited for the resume of its job', async () => {
+  it('report released work, and work whose job was resumed', async () => {
     const { first, told } = pair()
     const job = await first.addJob('alpha')
     const held = slotItem(job, 1, { runs: firstAttempt(slotAt(1)) })

@@ -92,7 +92,7 @@ class Driver {
         await node.storage.prune({
           now,
           jobId: step.flag ? null : jobId(step.job),
-          // Even on the clock that is most behind, `before` is in the past, because callers never prune current slots.
+          // Callers never prune current slots, so `before` is in the past even on the slowest clock.
           before: slotAt(this.minutes - 1 - (step.pick % 4)),
           keep: step.pick % 3,
           limit: 1 + (step.pick % 5),

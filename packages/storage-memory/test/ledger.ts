@@ -55,7 +55,7 @@ export function checkLedger({ heads, records, live }: Ledger): void {
   }
 }
 
-/** Asserts the rules that must hold between two ledgers, before and after one call. */
+/** Asserts the rules that must hold between the ledgers before and after one call. */
 export function checkStep(before: Ledger, after: Ledger): void {
   for (const [id, head] of after.heads) {
     const earlier = before.heads.get(id)
@@ -90,7 +90,7 @@ export function expectedClaim({ heads, records }: Ledger, request: ClaimRequest)
     .sort(bySchedule)
   const due = claimable.filter(({ dueAt }) => dueAt <= request.now)
   const running = new Set([...records.values()].filter(({ state }) => state === 'running').map(({ jobId }) => jobId))
-  // A delayed occurrence keeps no other occurrence from starting, but active occurrences of its job keep it from starting.
+  // A delayed occurrence keeps no other occurrence from starting.
   const active = [...records.values()].filter((record) => record.state === 'pending' && !isDelayed(record))
   const claimed: string[] = []
   const queued: string[] = []

@@ -110,7 +110,7 @@ describe('a list of live occurrences in the memory storage', () => {
     expect(keys((await pages(node, { ...base, limit: 1 })).flat()).sort()).toEqual([1, 2, 3, 4, 5])
   })
 
-  it('contains each of many occurrences with one deadline once, while listed occurrences end', async () => {
+  it('contains each occurrence once while listed occurrences end, even if all have one deadline', async () => {
     const node = new Node()
     const job = await node.addJob('alpha', 'allow')
     const items = Array.from({ length: 50 }, (_, index) =>

@@ -19,10 +19,7 @@ import { JobAppeared } from './job-row.ts'
 import type { Source } from './source.ts'
 import type { Ear } from './wake-ups.ts'
 
-/**
- * Maximum number of tries of a transaction that conflicts with others. All tries together take about 2 s, because the
- * pauses grow.
- */
+/** Maximum number of tries of a conflicting transaction. All tries take about 2 s. */
 const mostTries = 12
 
 /** Runs statements and transactions, each within a time limit. Translates errors of the driver into errors of the storage. */
@@ -30,10 +27,7 @@ export class Database implements Session {
   readonly place: string
   /** How long the server waits for a lock, as a parameter of `limitLocks`. */
   readonly lockLimit: string
-  /**
-   * Whether the driver sends a byte array unchanged, as binary data, if it is a parameter of a statement. False until
-   * {@link probe} has found this out.
-   */
+  /** Whether the driver sends byte arrays unchanged, as binary parameters. False until {@link probe} has run. */
   takesBytes = false
   readonly #source: Source
   readonly #limitMs: number
@@ -67,9 +61,8 @@ export class Database implements Session {
   }
 
   /**
-   * Checks whether the driver sends bytes unchanged, as `pg` does. Other drivers convert bytes to text, or fail. Some send data
-   * that the server cannot read, which breaks the connection. A pool then opens another connection, but a storage with one
-   * client has no other connection. So the storage does not check a client that the user gave instead of a pool.
+   * Checks whether the driver sends bytes unchanged, as `pg` does. With other drivers, this check may break the
+   * connection. Only a pool then opens another connection, so the storage does not check a single client.
    */
   async probe(): Promise<void> {
     if (!this.#source.replacesConnections) return
@@ -78,7 +71,7 @@ export class Database implements Session {
       const [row] = await this.query('SELECT ($1::uuid[])[1]::text AS first', [binaryUuids([id])])
       this.takesBytes = row?.first === uuidOf(id)
     } catch {
-      // If the server cannot be reached, the next call reports this error.
+      // If the probe failed because the server is unreachable, the next call reports the error.
       this.takesBytes = false
     }
   }
@@ -121,7 +114,7 @@ export class Database implements Session {
     })
   }
 
-  /** Runs a transaction of several statements at READ COMMITTED. Repeats the transaction after a conflict. */
+  /** Runs a transaction at READ COMMITTED, and repeats it after a conflict. */
   async transaction<T>(body: (session: Session) => Promise<T>, limitMs: number = this.#limitMs): Promise<T> {
     for (let tries = 1; ; tries++) {
       try {

@@ -11,10 +11,7 @@ import { numberOf, numberOrNull, type Session, storeText, textArray } from './sq
  */
 const mostDelayed = 500
 
-/**
- * Reads due occurrences for claims. The results may be outdated, because the reads take no locks. So the claim checks each
- * occurrence again.
- */
+/** Reads due occurrences for claims, without locks. The claim checks each occurrence again. */
 export class DueSearch {
   readonly #session: Session
   readonly #schema: string
@@ -24,10 +21,7 @@ export class DueSearch {
     this.#schema = schema
   }
 
-  /**
-   * Returns, from one snapshot, occurrences that seem claimable, and the next instant at which another occurrence becomes
-   * claimable.
-   */
+  /** Returns claimable occurrences, and the next instant at which another becomes claimable, from one snapshot. */
   async due(
     { now, exceptHandlerKeys }: DueQuery,
     { limit, cursor }: { readonly limit: number; readonly cursor: string | null },
@@ -66,10 +60,7 @@ export class DueSearch {
     return { occurrences, cursor: null, nextDueAt: numberOrNull(rows[0]?.next_at) }
   }
 
-  /**
-   * Returns SQL for the earliest instant after `$1` at which a pending occurrence becomes claimable. Reads only the rows of the
-   * group `lane`, one of the codes in `lanes`.
-   */
+  /** Returns SQL for the next instant after `$1` at which a pending occurrence of the group `lane` becomes claimable. */
   #nextOf(lane: number): string {
     return `SELECT l.claim_at FROM ${this.#schema}.live l JOIN ${this.#schema}.heads h ON h.id = l.job
       WHERE l.state = ${lane} AND l.claim_at > $1::text::bigint AND h.handler_key <> ALL ($2::text::text[])

@@ -33,10 +33,7 @@ const neverIdle = `SELECT set_config('idle_session_timeout', '0', false) FROM pg
 
 const connectLimitMs = 10_000
 
-/**
- * Returns the function that opens a listening connection for a pool. This connection does not belong to the pool.
- * `null` if it cannot be made.
- */
+/** Returns the function that opens a listening connection outside of the pool; `null` if it cannot be made. */
 export function earOfPool(pool: PostgresPool): OpenEar | null {
   const { Client, options } = pool as Partial<PoolOfClients>
   if (typeof Client !== 'function' || typeof options !== 'object') return null
@@ -51,8 +48,7 @@ export function earOfPool(pool: PostgresPool): OpenEar | null {
       await inTime(client.connect())
       await listen()
     } catch (error) {
-      // `close` rejects if the connection never opened or is broken. This code ignores that error, because the caller receives
-      // the error of the failed start.
+      // The caller receives the error of the failed start, so an error of `close` is ignored.
       close().catch(() => {})
       throw error
     }
@@ -67,10 +63,7 @@ export function earOfPool(pool: PostgresPool): OpenEar | null {
   }
 }
 
-/**
- * Returns the function that makes a client listen, by the method `listen` of PGlite. `null` for other clients, which
- * cannot listen.
- */
+/** Returns the function that listens with a PGlite client; `null` for other clients, which cannot listen. */
 export function earOfClient(client: PostgresClient): OpenEar | null {
   if (typeof (client as Partial<InProcess>).listen !== 'function') return null
   return async (channel, onText) => {

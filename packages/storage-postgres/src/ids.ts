@@ -38,9 +38,7 @@ const arrayHead = 5 * 4
 const uuidType = 2950
 
 /**
- * Encodes ids as an array of UUIDs in binary form, which the server reads faster than text. The format is the input of
- * `array_recv` and `uuid_recv`.
- *
+ * Encodes ids as a binary array of UUIDs, the input of `array_recv` and `uuid_recv`.
  * @throws JobistemerError `STORAGE_REFUSED`, as {@link uuidOf}
  */
 export function binaryUuids(ids: readonly (JobId | OccurrenceId)[]): Uint8Array {

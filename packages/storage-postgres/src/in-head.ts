@@ -5,11 +5,11 @@ import { lanes } from './occurrence-row.ts'
  * starting slot may be stored in the head.
  */
 export const inHead = {
-  /** The occurrence has ended, or the head has never held one. */
+  /** The head holds no occurrence: its last one has ended, or it never held one. */
   ended: 0,
   /** The occurrence was moved to the table `live`. */
   moved: 1,
-  /** The occurrence was moved to the table `live`, and no further occurrence of the job may be stored in the head. */
+  /** The occurrence was moved to the table `live`. The head may store no further occurrence. */
   never: 2,
   /** The occurrence is running, and its record is in the head. */
   runs: 3,
@@ -38,7 +38,7 @@ export function mayStandInHead(scheduledAt: number, nextAt: number | null, texts
   return length <= mostText && texts.reduce((sum, text) => sum + Buffer.byteLength(text ?? ''), 0) <= mostText
 }
 
-/** Returns the SQL condition that the next slot follows within `nearMs`. */
+/** Returns an SQL condition: the next instant is less than `nearMs` after the scheduled time. */
 export function near(row: string): string {
   return `${row}.next_at < ${row}.scheduled_at + ${nearMs}`
 }

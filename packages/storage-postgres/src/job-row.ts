@@ -122,14 +122,12 @@ export function readVersion(row: Row): JobVersionRecord {
   }
 }
 
-/**
- * Thrown if a job did not exist at the step's read, and another connection has created the job before the step's write.
- */
+/** Thrown if another connection created the job between the step's read and its write. */
 export class JobAppeared extends Error {}
 
 type Column<Item> = readonly [name: string, type: string, read: (item: Item) => string | number | null]
 
-/** Stores jobs with their heads and versions, but not their counts: the following write of the same step stores the counts. */
+/** Stores jobs with their heads and versions. The next write of the step stores the counts. */
 export async function saveJobs(session: Session, schema: string, writes: readonly JobWrite[]): Promise<void> {
   const created = writes.filter(({ before }) => before === null)
   const changed = writes.filter(({ before, after }) => before !== null && after.job !== before.job)
@@ -166,7 +164,7 @@ async function updateJobs(session: Session, schema: string, writes: readonly Job
   await update('jobs', rowsOf(jobColumns, writes.map(jobOf)))
 }
 
-/** Changes the instants at which pending occurrences become claimable, after a pause has begun, changed or ended. */
+/** Changes the instants at which pending occurrences become claimable, after a change of a pause. */
 async function movePending(session: Session, schema: string, writes: readonly JobWrite[]): Promise<void> {
   const moved = writes.filter(({ before, after }) => {
     return pausedUntil(before?.head.paused ?? null) !== pausedUntil(after.head.paused)

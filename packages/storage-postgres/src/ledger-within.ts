@@ -25,7 +25,10 @@ const completeTypes = ['uuid', 'uuid', 'integer', 'integer', 'integer', 'text', 
   .map((type, index) => `$${index + 1}::text::${type}`)
   .join(', ')
 
-/** How long a completion waits until a connection of the storage has moved its occurrence out of the head, in ms. */
+/**
+ * Time limit, in ms, for the move of an occurrence out of its head. The move precedes the completion of the occurrence in a
+ * user's transaction.
+ */
 const moveLimitMs = 1000
 
 /** The parts of the storage that a ledger within a user's transaction needs. */
@@ -35,9 +38,9 @@ export interface StepsOf {
 }
 
 /**
- * The ledger inside a user's transaction. Each step runs in a savepoint, so a failed step has written nothing. Steps run
- * one after the other, even if their callers do not wait, because locks do not separate steps of the same transaction.
- * Locks last until the transaction ends: a completion locks its occurrence, every other step locks the heads of its jobs.
+ * The ledger inside a user's transaction. Each step runs in a savepoint, so a failed step writes nothing. Locks do not
+ * separate steps of one transaction, so steps run one after the other. A completion locks its occurrence until the
+ * transaction ends; every other step locks the heads of its jobs.
  */
 export class LedgerWithin implements AsyncLedgerWithin {
   readonly #session: TransactionSession
@@ -66,9 +69,8 @@ export class LedgerWithin implements AsyncLedgerWithin {
   }
 
   /**
-   * Completes a task in the user's transaction. Changes and locks only the occurrence, so other steps on the job continue. If
-   * another step read the occurrence before this completion, that step compares the occurrence's sequence again when it writes.
-   * Returns `null` if core's rules must settle the item.
+   * Completes a task in the user's transaction. Locks only the occurrence, so other steps on the job continue. Returns
+   * `null` if core's rules must settle the item.
    */
   async quickSettle({ id, jobId, scheduledAt, change, ...item }: SettleItem): Promise<SettleAnswer | null> {
     const [occurrence, job] = [uuidOrNull(id), uuidOrNull(jobId)]
@@ -85,13 +87,12 @@ export class LedgerWithin implements AsyncLedgerWithin {
   }
 
   /**
-   * Moves the occurrence out of its job's head, which the transaction would otherwise lock. The move uses another
-   * connection, outside of the transaction. The move gives up after `moveLimitMs`, because it may wait for a lock or
-   * connection that this transaction holds. A move happens once per job: later occurrences are not stored in the head.
+   * Moves the occurrence out of its job's head over another connection, so that the transaction does not lock the head.
+   * Gives up after `moveLimitMs`, because this transaction may hold the lock or connection that the move needs.
    */
   async #moveOut(database: StepsOf['database'], occurrence: string, job: string): Promise<boolean> {
     const text = `SELECT ${this.#schema}.move_step($1::text::uuid, $2::text::uuid) AS is_written`
-    // If the move fails, a step by core's rules completes the occurrence. That step locks the head.
+    // If the move fails, a step completes the occurrence and locks the head.
     const moved = database.query(text, [occurrence, job]).then(isWritten, () => false)
     return await within(moveLimitMs, moved, () => false)
   }
@@ -107,8 +108,7 @@ export class LedgerWithin implements AsyncLedgerWithin {
         try {
           answer = await body(await this.#inSameTransaction(), steps, database)
         } catch (error) {
-          // The caller receives the error of the failed step, so this code ignores an error of the rollback. If the connection
-          // has ended, the server has rolled back.
+          // Ignores an error of the rollback: the caller receives the error of the failed step.
           await this.#session.query('ROLLBACK TO SAVEPOINT jobistemer').catch(() => {})
           throw error
         }
@@ -139,7 +139,7 @@ export class LedgerWithin implements AsyncLedgerWithin {
     }
   }
 
-  /** Sends a notification. When the transaction commits, all listening storages receive it, including this storage. */
+  /** Sends a notification, which all listening storages receive after the commit. */
   async notify(kinds: ReadonlySet<WakeUp['kind']>): Promise<void> {
     if (this.#channel === null) return
     const text = ['transaction', ...kinds].join(' ')
@@ -149,14 +149,12 @@ export class LedgerWithin implements AsyncLedgerWithin {
   }
 
   /**
-   * Inserts a foreign key that refers to no row, so the commit fails. PostgreSQL checks the foreign key at the commit, even if
-   * the user checks constraints immediately. An error inside the transaction would turn its COMMIT into a silent ROLLBACK. Each
-   * call inserts a separate row, and the table has no primary key, so transactions do not wait for each other.
+   * Inserts a foreign key that refers to no row, so the commit fails. An error inside the transaction would turn its
+   * COMMIT into a silent ROLLBACK. The table has no primary key, so transactions do not wait for each other.
    */
   async forbidCommit(): Promise<void> {
     await this.#session.inTurn(async () => {
-      // Ignores an error of this statement: perhaps only its answer was lost, and the transaction is intact. If the
-      // transaction is broken, the next statement fails too.
+      // Ignores an error of this statement. If the transaction is broken, the next statement fails too.
       await this.#session.query(`SET CONSTRAINTS ${this.#schema}.${refusal} DEFERRED`).catch(() => {})
       await this.#session.query(`INSERT INTO ${this.#schema}.no_commit VALUES (1)`)
     })

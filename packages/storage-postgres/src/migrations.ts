@@ -49,8 +49,8 @@ export function statementsOf(
 }
 
 /**
- * Splits a migration step into statements. Each statement begins at the start of a line; the lines inside of a statement
- * are indented, or end a function.
+ * Splits a migration step into statements, which begin at the start of a line. All their other lines are indented, or
+ * end a function.
  */
 function splitStatements(text: string): string[] {
   return text

@@ -18,15 +18,15 @@ import { numberOf, numberOrNull, readText, readTextOrNull, type Row, storeTextOr
 import type { WrittenColumn } from './step-functions.ts'
 
 /**
- * The groups of live occurrences, as codes in the column `state`. A code stands for the state of an occurrence, and for a
- * pending one also for what the occurrence waits for. These groups are not the lanes of a backfill.
+ * The groups of live occurrences, as codes in the column `state`. A code gives the state, and for a pending occurrence
+ * also the reason of its wait. These lanes are not the lanes of a backfill.
  */
 export const lanes = {
-  /** Pending, and a claim may take the occurrence. */
+  /** The occurrence is pending, and a claim may take the occurrence. */
   ready: 0,
-  /** Pending. Becomes claimable at a known instant: when the occurrence is due, or when its job's pause ends. */
+  /** Pending. Becomes claimable at a known instant: its due time, or the end of its job's pause. */
   delayed: 1,
-  /** Pending, while the job is paused without an end. */
+  /** The occurrence is pending, and its job is paused without an end. */
   parked: 2,
   queued: 3,
   running: 4,
@@ -35,7 +35,7 @@ export const lanes = {
 /** Difference between the code of a state other than pending and the code of that state in the codec. */
 const shift = lanes.parked
 
-/** The codes of each state. The data of users contain these codes, so a code never changes. */
+/** The codes of each state. Stored data contain them, so a code never changes. */
 export const stateCodes: Readonly<Record<OccurrenceState, readonly number[]>> = Object.fromEntries([
   ['pending', [lanes.ready, lanes.delayed, lanes.parked]],
   ...(['queued', 'running', ...finalStates] as const).map((state) => [state, [codec1.stateCodes[state] + shift]]),
@@ -48,17 +48,14 @@ function stateOf(code: number): OccurrenceState {
   return codec1.stateOf(Math.max(0, code - shift))
 }
 
-/** Returns the code of a state that is not pending. Such a state has exactly one code. */
+/** Returns the only code of a state that is not pending. */
 export function stateCode(state: OccurrenceState): number {
   return stateCodes[state][0] as number
 }
 
 const { parseRuns, printDetails, printRuns } = codec1
 
-/**
- * SQL for the scheduled time in a row of `live`. A waiting row stores its position in the order of waiting occurrences,
- * a running row its scheduled time.
- */
+/** SQL for the scheduled time in a row of `live`, whose column `order_at` includes the priority. */
 export const liveScheduledAt: string = `(order_at + coalesce(priority, 0) * ${priorityStepMs})`
 
 const columnsWith = (
@@ -141,9 +138,8 @@ export function writeOccurrence(
 }
 
 /**
- * Returns the code of the group (see `lanes`) to which a pending occurrence belongs. `ready`: claimable since its creation.
- * `delayed`: claimable at a later instant, by which these rows are sorted. `parked`: not claimable until the job's pause
- * without an end is resumed.
+ * Returns the group of a pending occurrence. `ready`: claimable since its creation. `delayed`: claimable at a later
+ * instant. `parked`: not claimable during a pause without an end.
  */
 function laneOf({ createdAt }: OccurrenceRecord, claimAt: number): number {
   if (!Number.isFinite(claimAt)) return lanes.parked

@@ -5,7 +5,7 @@ import { statementsOf } from './migrations.ts'
 import { formTable, migrations } from './schema.ts'
 import { isTrue, numberOf, quoteName, type Session } from './sql.ts'
 
-/** The properties of a schema by which the storage decides whether it may use the schema. */
+/** The properties of a schema that decide whether the storage may use it. */
 interface Findings {
   readonly encoding: string
   readonly hasSchema: boolean
@@ -19,7 +19,7 @@ export interface OpenSchema {
   /** The name of the schema as the user writes it, without quotes. */
   readonly name: string
   readonly migrate: boolean
-  /** The migration steps. Default: the steps of this version. */
+  /** The migration steps. Default: the steps of this package version. */
   readonly steps?: readonly ((schema: string) => string)[]
 }
 

@@ -11,8 +11,8 @@ export interface PostgresResult {
 /** One connection, with the interface of `pg` and PGlite. */
 export interface PostgresConnection {
   /**
-   * Runs one statement with its values for `$1` and so on. Values are texts and `null`. If the driver sends bytes
-   * unchanged, which the storage tests at its opening, some values are bytes in the binary form of their type.
+   * Runs one statement with its values for `$1` and so on: texts and `null`. If the driver sends bytes unchanged, some
+   * values are bytes in the binary form of their type.
    */
   query(text: string, values?: unknown[]): Promise<PostgresResult>
 }
@@ -24,31 +24,27 @@ export interface PostgresPool {
 }
 
 /**
- * A single connection: a connected `Client` of `pg`, a PGlite, or a compatible object. Other code may use the
- * connection too only if the connection has the method `transaction`: otherwise statements of other code would become
- * part of the storage's transactions.
+ * A single connection: a connected `Client` of `pg`, a PGlite, or a compatible object. Without the method
+ * `transaction`, no other code may use the connection.
  */
 export interface PostgresClient extends PostgresConnection {
   /** Runs statements as one transaction, without statements of other callers between them, as PGlite does. */
   transaction?<T>(body: (transaction: PostgresConnection) => Promise<T>): Promise<T | undefined>
 }
 
-/** Options of {@link postgresStorage}. Exactly one of `pool`, `client` and `url` says how to connect. */
+/** Options of {@link postgresStorage}. Exactly one of `pool`, `client` and `url` is required. */
 export interface PostgresStorageOptions {
   /** A `Pool` of `pg`. `close()` of the storage does not close the pool. */
   readonly pool?: PostgresPool
   /** A single connection. `close()` of the storage does not close the connection. */
   readonly client?: PostgresClient
-  /** `postgres://` or `postgresql://`: the storage creates a pool of its own with the package `pg`. */
+  /** `postgres://` or `postgresql://`: the storage creates its own pool with the package `pg`. */
   readonly url?: string | URL
-  /**
-   * The schema that holds all tables: 1 to 63 bytes. Storages in different schemas never see each other's data. Default
-   * `jobistemer`.
-   */
+  /** The schema of all tables, 1 to 63 bytes. Storages in different schemas share no data. Default `jobistemer`. */
   readonly schema?: string
   /**
-   * Whether the storage creates the schema at its first use, and migrates its tables to the layout of this package
-   * version. `false`: the administrator applies what `postgresMigrations()` prints. Default `true`.
+   * Whether the storage creates the schema and migrates its tables at its first use. `false`: the administrator applies
+   * what `postgresMigrations()` prints. Default `true`.
    */
   readonly migrate?: boolean
   /** Whether nodes wake each other with LISTEN and NOTIFY. `false`: the nodes only poll. Default `true`. */
@@ -58,7 +54,7 @@ export interface PostgresStorageOptions {
    * server stops waiting for a lock after nine tenths of this time. Default 10 s.
    */
   readonly commandTimeout?: DurationInput
-  /** Receives a warning if wake-ups do not arrive. Default: the storage emits a Node.js process warning. */
+  /** Receives a warning if wake-ups do not arrive. Default: a Node.js process warning. */
   readonly logger?: Pick<Logger, 'warn'>
 }
 
@@ -74,7 +70,7 @@ export interface ReadOptions {
 
 const optionNames = ['pool', 'client', 'url', 'schema', 'migrate', 'wakeUps', 'commandTimeout', 'logger']
 
-/** Maximum length of a schema name in bytes. PostgreSQL truncates longer names, so two longer names could become equal. */
+/** Maximum length of a schema name in bytes. PostgreSQL truncates longer names. */
 const longestName = 63
 
 /**
@@ -84,7 +80,7 @@ const longestName = 63
  */
 export function readOptions(options: PostgresStorageOptions): ReadOptions {
   const about = { opener: 'postgresStorage', known: optionNames, example: '{ pool }' }
-  // The value of an unknown option may be an address with a password, so messages show the value masked.
+  // An unknown option may contain an address with a password, so messages mask its value.
   readOptionNames(options, about, (value) => {
     return typeof value === 'object' || typeof value === 'string' ? `[${typeof value}]` : value
   })
@@ -187,7 +183,7 @@ function readFlag(value: unknown, field: string): boolean {
   throw invalidOption(field, value, `${field} is neither true nor false`, 'Give one of the two.')
 }
 
-/** Removes the secrets from a URL, or from another value that the user gave as the URL. */
+/** Removes the secrets from a URL, or from another value given as the URL. */
 function maskUrl(url: unknown): unknown {
   if (typeof url === 'string' || url instanceof URL) return maskAddress(String(url))
   return typeof url === 'object' && url !== null ? `[${typeof url}]` : url

@@ -6,7 +6,7 @@ interface Linked {
   readonly code?: unknown
   readonly message?: unknown
   readonly cause?: unknown
-  /** Metadata of a Prisma error. Before Prisma 7 the metadata contain the SQLSTATE, since then the error of the driver. */
+  /** Metadata of a Prisma error: the SQLSTATE before Prisma 7, since then the driver's error. */
   readonly meta?: Linked & { readonly driverAdapterError?: unknown }
   /** The SQLSTATE in the cause of an error of a Prisma driver. */
   readonly originalCode?: unknown
@@ -15,7 +15,7 @@ interface Linked {
 /** Maximum number of causes to follow, because causes may form a circle. */
 const mostLinks = 8
 
-/** Returns the error and its causes. Database tools wrap the driver's error in errors of their own. */
+/** Returns the error and its causes, because database tools wrap the driver's error. */
 function chainOf(error: unknown): readonly Linked[] {
   const chain: Linked[] = []
   let next = error
@@ -42,7 +42,7 @@ function codeOf(error: unknown): string {
   return found ?? (codes.includes(prismaConflict) ? '40001' : '')
 }
 
-/** Returns whether the error has an SQLSTATE from the server. In this case the outcome of the statement is known. */
+/** Returns whether the error has an SQLSTATE from the server, so that the statement's outcome is known. */
 export function hasState(error: unknown): boolean {
   const code = codeOf(error)
   return /^[0-9A-Z]{5}$/.test(code) && code !== 'EPIPE'
@@ -71,16 +71,13 @@ export function isHeld(error: unknown): boolean {
   return codeOf(error) === '55P03'
 }
 
-/**
- * Returns whether the pooler sent the statement to a connection that does not know its name, or that has the name from
- * another client.
- */
+/** Returns whether the pooler chose a connection on which the statement's name is unknown or already used. */
 export function isNameUnknown(error: unknown): boolean {
   // SQLSTATEs of invalid_sql_statement_name and duplicate_prepared_statement.
   return ['26000', '42P05'].includes(codeOf(error))
 }
 
-/** Returns whether a statement failed because it needs an open transaction and no transaction was open. */
+/** Returns whether a statement failed because no transaction was open. */
 export function isNoTransaction(error: unknown): boolean {
   // SQLSTATE 25P01 means no_active_sql_transaction. Some tools state this code only in the error's message.
   return codeOf(error) === '25P01' || chainOf(error).some((one) => messageOf(one).includes('25P01'))
@@ -188,7 +185,7 @@ const otherFailure: FailureMeaning = {
   remedy: 'The cause says what happened. Nothing of the call was stored.',
 }
 
-/** The meaning of an error without an answer of the server: the outcome of the call is unknown. */
+/** The meaning of an error without an answer of the server: the outcome is unknown. */
 const withoutAnswer: FailureMeaning = {
   ...otherFailure,
   remedy: 'The cause says what happened. The call may have taken effect, and can be repeated.',
@@ -203,8 +200,7 @@ function meaningOf(error: unknown, code: string): FailureMeaning {
 }
 
 /**
- * Translates a failure into the error that callers receive, with the failure as its cause.
- *
+ * Translates a failure into the error for callers, with the failure as its cause.
  * @param place the address of the data, without secrets
  */
 export function storageError(error: unknown, place: string): JobistemerError {

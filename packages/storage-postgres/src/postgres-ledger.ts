@@ -18,8 +18,8 @@ import { sessionOf } from './transaction-session.ts'
 import { channelOf, WakeUps } from './wake-ups.ts'
 
 /**
- * Maximum number of items per call. A batch twice as large hardly reduces the cost per item. If the node sends a thousand due
- * items in two calls, the server processes both calls at the same time.
+ * Maximum number of items per call. Larger batches hardly reduce the cost per item, and the server processes two calls
+ * at once.
  */
 const maxBatch = 500
 
@@ -31,9 +31,7 @@ const worthwhileBatch = 100
 
 type Ledger = Required<AsyncLedger>
 
-/**
- * Implements core's ledger on a schema. Each call is one transaction, or one conditional statement with the same effect.
- */
+/** Implements core's ledger on a schema. Each call is one transaction or one conditional statement. */
 class PostgresLedger implements AsyncLedger, HistoryRemover {
   readonly kind = 'async'
   readonly unit = 'call'
@@ -48,7 +46,7 @@ class PostgresLedger implements AsyncLedger, HistoryRemover {
   readonly #schema: string
   readonly #wakeUps: WakeUps
   #connecting: Promise<Opened> | null = null
-  /** The check of the schema: in progress or passed. `null` before the first call and after a failure. */
+  /** The check of the schema, in progress or passed; `null` before the first call and after a failure. */
   #checking: Promise<void> | null = null
 
   constructor(options: ReadOptions) {
@@ -58,8 +56,8 @@ class PostgresLedger implements AsyncLedger, HistoryRemover {
       ...(hasConnections && { worthwhileBatch }),
       ...keepingOf(options),
       findsDueJobs: true,
-      // The storage never repeats a commit whose outcome is unknown. So the step that ends an occurrence may also take
-      // the next one.
+      // The storage never repeats a commit with an unknown outcome, so the step that ends an occurrence may take the
+      // next one.
       takesNext: true,
     }
     this.#options = options
@@ -141,7 +139,7 @@ class PostgresLedger implements AsyncLedger, HistoryRemover {
     try {
       await checking
     } catch (error) {
-      // The cause of the failed opening may be gone, so the next call opens the schema again.
+      // The next call opens the schema again, because the cause of the failure may be gone.
       if (this.#checking === checking) this.#checking = null
       throw error
     }

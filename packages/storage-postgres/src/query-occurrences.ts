@@ -16,10 +16,7 @@ import { numberOf, type Row, type Session, type SqlValue, storeText } from './sq
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 
-/**
- * Maximum number of a job's occurrences that a call scans for one page. After this number, the call returns a cursor, with or
- * without items.
- */
+/** Maximum number of occurrences that a call scans for one page. Then the call returns a cursor, with or without items. */
 const scanLimit = 10_000
 
 /** Returns a page of occurrences that match a query. */
@@ -60,8 +57,8 @@ async function listOfJob(session: Session, schema: string, query: Query<'job'>):
   const codes = (states ?? (Object.keys(stateCodes) as OccurrenceState[])).flatMap((state) => stateCodes[state])
   const live = codes.filter((code) => code <= lanes.running)
   const order = `ORDER BY scheduled_at ${range.direction}, id ${range.direction}`
-  // For occurrences without a priority, an index has the order of their scheduled times. The query itself sorts occurrences
-  // with a priority.
+  // An index sorts occurrences without a priority by scheduled time. The query itself sorts occurrences with a
+  // priority.
   const plain = `${ofJob} AND priority IS NULL ${range.conditions.replaceAll('scheduled_at', 'order_at')}`
   const inOrder = order.replace('scheduled_at', 'order_at')
   const sources = live.map((code) => {
@@ -89,8 +86,7 @@ async function listOfJob(session: Session, schema: string, query: Query<'job'>):
   if (!wantsSome) {
     return recordsOf(await session.query(`${withOwners(schema, page)} ${order}`, values.list), query, place)
   }
-  // The page may end before the job's history does. The same statement finds the last scanned row, because retention
-  // could remove this row before a second statement.
+  // The same statement finds the last scanned row, because retention could remove it before a second statement.
   const end = `SELECT id AS end_id, scheduled_at AS end_at FROM ${schema}.history
     WHERE ${isOfJob} AND (SELECT count(*) FROM page) <= ${limit} ${order} OFFSET ${scanLimit - 1} LIMIT 1`
   const found = await session.query(
@@ -103,7 +99,7 @@ async function listOfJob(session: Session, schema: string, query: Query<'job'>):
   if (first === undefined || first.end_id === null) return recordsOf(rows, query, place)
   const lookedTo = { at: numberOf(first.end_at), uuid: String(first.end_id) }
   return {
-    // Live occurrences that follow the last scanned row in the order of the query belong to the next page.
+    // Live occurrences after the last scanned row belong to the next page.
     items: rows.map((row) => readOccurrence(row, runs)).filter((record) => isBefore(record, lookedTo, query.order)),
     cursor: printPlace(lookedTo.at, `occ_${lookedTo.uuid}`),
   }
@@ -178,9 +174,9 @@ async function listFailed(session: Session, schema: string, query: Query<'failed
 // ----------------------------------------------------------------------------------------------------------------- live
 
 /**
- * Lists live occurrences in the order of their jobs and starts. The code in the column `state` of a pending occurrence changes
- * when the occurrence becomes claimable. So the query merges the rows of all codes of the state (see `stateCodes`). Thus a
- * later page omits no occurrence that is still live.
+ * Lists live occurrences in the order of their jobs and starts. The code of a pending occurrence changes when it
+ * becomes claimable. So the query merges all codes of the state (see `stateCodes`), and no page omits an occurrence
+ * that is still live.
  */
 async function listLive(session: Session, schema: string, query: Query<'live'>): Promise<Page<OccurrenceRecord>> {
   const { state, node, deadlineBefore, cursor, limit, runs } = query

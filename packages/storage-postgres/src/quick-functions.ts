@@ -4,9 +4,8 @@ import { inHead, isShort, near } from './in-head.ts'
 import { lanes } from './occurrence-row.ts'
 
 /**
- * How long a call that ends occurrences waits for the lock of a job, or of an occurrence that a user's transaction holds, in
- * ms. This is longer than a flush of the disk takes. After this time, the call releases the locks of all of its jobs, and a
- * step by core's rules waits instead.
+ * How long a call that ends occurrences waits for a lock, in ms: longer than a flush of the disk. Then the call
+ * releases all its locks, and a step by core's rules waits instead.
  */
 const heldMs = 200
 
@@ -22,7 +21,7 @@ export const startColumns = [
   ['runs', 'json'],
 ] as const
 
-/** The columns of the items that end occurrences, with their types: parameters of {@link endFunction}. */
+/** The parameters of {@link endFunction}, with their types: the columns of items that end occurrences. */
 export const endColumns = [
   ['job', 'uuid'],
   ['id', 'uuid'],
@@ -56,10 +55,10 @@ const sharedNames: readonly string[] = [
  */
 export const separator = '\u001f'
 
-/** Stands for a missing text between separators. */
+/** The text that stands for a missing value. */
 export const absent = '\u001e'
 
-/** Returns the SQL type of the parameter that carries the values of a column of this type. */
+/** Returns the SQL type of the parameter for a column of this type. */
 export function parameterType(type: string): string {
   return type === 'json' ? 'text' : `${type}[]`
 }
@@ -75,7 +74,7 @@ export interface FunctionText {
   readonly sumRows: number
 }
 
-/** SQL condition that is true if the record of the starting occurrence is stored in the head of its job, and not in `live`. */
+/** SQL condition: the record of the starting occurrence is stored in the head of its job, not in `live`. */
 const staysInHead = `(w.is_near AND h.run_state < ${inHead.never})`
 
 const headRun = [
@@ -142,25 +141,19 @@ const historyNames = `id, job, scheduled_at, state, kind, token, sequence, rescu
         due_at, created_at, started_at, timeout, reason, details, runs, finished_at`
 
 /**
- * Returns SQL that creates `start_step` and `end_step`. These functions write the ordinary cases of `write_step`
- * without reading first: a slot that starts, and an end that wakes no occurrence.
+ * Returns SQL that creates `start_step` and `end_step`. These functions write two ordinary cases of `write_step`
+ * without reading first: a slot that starts, and an end that wakes no occurrence. The functions return the positions of
+ * all other items, about which core's rules decide. See docs/decisions/0001-layout.md.
  *
- * The conditions in the functions repeat the rules of core. An item that does not meet them stays unchanged. The functions
- * return the positions of these items in the call, and core's rules decide about them. A call names each job at most once, in
- * the order of the ids, which is also the order in which steps lock heads.
+ * A call names each job at most once, in the order in which steps lock heads. PostgreSQL evaluates the conditions on a
+ * row after it has locked the row. `start_step` checks only the head: no slot later than `top` has a record. `end_step`
+ * checks the head, and then the occurrence. If the occurrence is unexpected or locked, core's rules decide the whole
+ * call. No condition compares states and instants with `=`, because the planner would then search by them.
  *
- * PostgreSQL evaluates the conditions on a row with the values that the row has after PostgreSQL has locked it. So `start_step`
- * checks only the head: no slot later than `top` of the head has a record. `end_step` checks the head, and then the occurrence.
- * If the occurrence differs from the expected state, or another transaction holds it, core's rules decide the whole call. The
- * conditions do not compare states and instants with `=`, because the planner would then search occurrences by their state, and
- * heads by their instant. See docs/decisions/0001-layout.md.
- *
- * If each start may be stored in its head (`p_in_heads`), the first statement of `start_step` writes the heads, without
- * a condition for each column. The second statement writes the remaining starts, which may need separate rows. The
- * first statement has locked heads, including heads that changed while it waited. So the second statement skips locked
- * heads, because two calls could wait for each other. Core's rules decide about the skipped heads. A call of
- * `start_step` that inserts a new owner does nothing else and returns NULL, because other steps lock heads first and
- * then insert owners.
+ * If each start may be stored in its head (`p_in_heads`), the first statement of `start_step` writes the heads. The
+ * second statement writes the remaining starts. It skips locked heads, because two calls could otherwise wait for each
+ * other. A call that inserts a new owner does nothing else and returns NULL, because other steps lock heads before they
+ * insert owners.
  */
 export function quickFunctions({ schema, settings, quote, sumRows }: FunctionText): string {
   return `
@@ -230,7 +223,7 @@ DECLARE
 BEGIN
   ${readShared(endColumns)}
   IF p_incarnation IS NOT NULL THEN
-    -- No row has the owner -1: an unknown owner ends nothing.
+    -- No row has the owner -1, so a call with an unknown owner ends no occurrence.
     SELECT coalesce(min(o.row), -1) INTO v_owner FROM ${schema}.owners o WHERE o.node = p_node AND o.incarnation = p_incarnation;
   END IF;
   WITH freed AS (

@@ -23,22 +23,15 @@ const { printDetails, printRuns } = codec1
 
 const none: readonly never[] = Object.freeze([])
 
-/**
- * An item that may end its occurrence by `end_step`. Only the database can decide whether the end is ordinary, that is,
- * wakes no occurrence.
- */
+/** An item that may end its occurrence by `end_step`, if the end wakes no occurrence. */
 type EndItem = SettleItem & { readonly change: { readonly kind: 'finish' } }
 
-/**
- * Number of calls that leave all items to core's rules, after a call in which the database function wrote less than
- * half of the items.
- */
+/** Number of calls that skip the database function after it wrote less than half of its items. */
 const pause = 8
 
 /**
- * Writes ordinary cases (a slot that starts, an end that wakes no occurrence) with one call of a database function that
- * does not read first. The answer is `null` for items that core's rules must decide. For these items the database
- * function changes nothing.
+ * Writes starts of slots, and ends that wake no occurrence, by one call of a database function. The answer is `null`
+ * for items that core's rules must decide; they stay unchanged.
  */
 export class QuickSteps {
   readonly #database: Database
@@ -173,10 +166,10 @@ export class QuickSteps {
   }
 }
 
-/** Maximum number of tries of a call. The first try may only insert the row of the calling node into the table of owners. */
+/** Maximum number of tries of a call. If the calling node is a new owner, the first try only stores this owner. */
 const mostTries = 2
 
-/** Decides whether a call of a quick function (`start_step` or `end_step`) is likely to save work. */
+/** Decides whether a call of `start_step` or `end_step` is likely to save work. */
 class Usefulness {
   #skips = 0
 

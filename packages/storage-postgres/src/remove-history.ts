@@ -4,7 +4,7 @@ import type { Database } from './database.ts'
 import { uuidOf, uuidOrNull } from './ids.ts'
 import { anyOf, eachOf, locksAreLimited, numberOf, numberOrNull, oneOf, plainArray } from './sql.ts'
 
-/** Removes finished occurrences and raises the prune floor of the job in the same transaction. */
+/** Removes finished occurrences, and raises the job's prune floor in the same transaction. */
 export async function removeHistory(
   database: Database,
   schema: string,
@@ -80,8 +80,7 @@ const pageSizes = { first: 100, next: 10_000 }
  * usually short.
  */
 async function forgetVersions(database: Database, schema: string, job: string): Promise<void> {
-  // The first statement excludes the versions of live occurrences, because a live occurrence may move to the history during the
-  // scan. Replaced versions get no new occurrences.
+  // A live occurrence may move to the history during the scan, so its version is excluded first.
   const rows = await database.query(
     `SELECT v.version FROM ${schema}.versions v WHERE v.job = $1::text::uuid
        AND v.version < (SELECT version FROM ${schema}.heads WHERE id = v.job)

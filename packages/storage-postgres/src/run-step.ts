@@ -95,7 +95,7 @@ class StepReading {
     return found
   }
 
-  /** Reads the first occurrences of each live state of each job, up to the number that the step needs. */
+  /** Reads the first occurrences of each job and live state, up to the number that the step needs. */
   async #first(needs: readonly LiveNeed[]): Promise<readonly OccurrenceRecord[]> {
     const wanted = needs.flatMap((need) => {
       return liveStates.flatMap((state) => {
@@ -123,7 +123,7 @@ class StepReading {
     return rows.map((row) => readOccurrence(row))
   }
 
-  /** Reads waiting occurrences of each job until it has found the needed number of superseded ones, or has read all. */
+  /** Reads waiting occurrences of each job until it has found enough superseded ones, or has read all. */
   async #superseded(needs: readonly LiveNeed[]): Promise<readonly OccurrenceRecord[]> {
     const found: OccurrenceRecord[] = []
     for (const { jobId, superseded } of needs) {
@@ -184,7 +184,7 @@ function inOrder(entries: LedgerEntry[], state: LiveState): LedgerEntry[] {
   return once.sort((left, right) => compare(left.record, right.record))
 }
 
-/** Maximum number of tries of a step without locks. Then the step locks its heads. */
+/** Maximum number of tries of a step without locks. Further tries lock the heads. */
 const freeTries = 2
 
 /**
@@ -216,8 +216,7 @@ export class StepRunner {
         return
       } catch (error) {
         if (!isHeld(error)) throw error
-        // `freed` counts consecutive waits for a lock that ended while no transaction held an occurrence of the step. Either
-        // the holder of the lock has ended meanwhile, or the server's own lock timeout ended the wait for another lock.
+        // `freed` counts consecutive waits for a lock that ended while no transaction held an occurrence of the step.
         freed = (await this.#awaitHeld(step)) ? 0 : freed + 1
         if (freed === mostFreed) throw error
       }
@@ -225,8 +224,8 @@ export class StepRunner {
   }
 
   /**
-   * Runs the step, and does not wait for occurrences that other transactions hold. @throws if another transaction holds an
-   * occurrence that the step changes. The step has then released all locks.
+   * Runs the step without waiting for occurrences that other transactions hold.
+   * @throws if another transaction holds an occurrence that the step changes. The step has then released all locks.
    */
   async #runPast(step: LedgerStep): Promise<void> {
     if (!step.wholeJobs) {

@@ -44,8 +44,8 @@ const shortLived = 'autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cos
 const failures = `state IN (${finalStates.filter(isFailure).map(stateCode).join(', ')})`
 
 /**
- * The migration steps from an empty database to the present schema. Each step gets the quoted name of the schema. A
- * released step never changes. docs/decisions/0001-layout.md says why the tables look as they do.
+ * The migration steps from an empty database to the present schema. Each step gets the quoted schema name. A released
+ * step never changes. See docs/decisions/0001-layout.md.
  */
 export const migrations: readonly ((schema: string) => string)[] = [
   (schema) => `

@@ -21,7 +21,10 @@ interface OwnPool extends PostgresPool {
 
 /**
  * Opens a pool with the package `pg`. A connection attempt without an answer ends after `limitMs`, because closing the pool
- * would wait for it. @throws JobistemerError `STORAGE_UNREADABLE` if the package is missing */
+ * would wait for it.
+ *
+ * @throws JobistemerError `STORAGE_UNREADABLE` if the package is missing
+ */
 async function openPool(url: string, limitMs: number): Promise<OwnPool> {
   const pg = await importPg()
   return new pg.Pool({
@@ -50,7 +53,7 @@ async function importPg(): Promise<{ readonly Pool: new (options: object) => Own
 
 type Use<T> = (connection: PostgresConnection) => Promise<T>
 
-/** The origin of connections: a pool, or one client that the user gave instead of a pool. */
+/** The origin of connections: a pool, or a single client. */
 export interface Source {
   /** Describes where the data are, for messages. Contains no secrets. */
   readonly place: string
@@ -83,24 +86,18 @@ async function inTransaction<T>(connection: PostgresConnection, body: Use<T>): P
   }
 }
 
-/**
- * Returns whether a statement may still run in the server: its caller has given up, or the error comes from the driver,
- * not from the server.
- */
+/** Returns whether a statement may still run in the server after this error. */
 function mayStillRun(error: unknown): boolean {
   if (isBroken(error)) return true
   if (JobistemerError.isInstance(error, 'STORAGE_BUSY') || JobistemerError.isInstance(error, 'STORAGE_UNREACHABLE')) {
     return true
   }
-  // The driver rejected a parameter value, or could not read an answer. In both cases no statement is still running.
+  // The driver rejected a parameter or could not read an answer, so no statement is still running.
   if (error instanceof TypeError || error instanceof SyntaxError) return false
   return !hasState(error) && !JobistemerError.isInstance(error) && !(error instanceof JobAppeared)
 }
 
-/**
- * Events of a `pg` client and of a pool. Both emit `error` after an idle connection broke. A pool also emits `connect`
- * after it has opened a connection.
- */
+/** Events of a `pg` client and pool. `error`: an idle connection broke. `connect`: a pool has opened a connection. */
 interface Emitter {
   on?(event: 'error' | 'connect', listener: (news: Emitter) => void): unknown
   off?(event: 'error', listener: (news: Emitter) => void): unknown
@@ -144,15 +141,14 @@ export class PoolSource implements Source {
 
   async use<T>(body: Use<T>, expired: Promise<never>): Promise<T> {
     const connection = await this.#connect(expired)
-    // A reserved connection has no `error` listener. If the connection broke between two statements, its `error` event
-    // would end the process.
+    // Without a listener, the `error` event of a connection that breaks between two statements would end the process.
     const emitter: Emitter = connection as Emitter
     emitter.on?.('error', ignore)
     let broken: Error | undefined
     try {
       return await Promise.race([body(connection), expired])
     } catch (error) {
-      // A statement that still runs on this connection must not mix with the statements of the next caller.
+      // A statement that still runs must not mix with the next caller's statements.
       if (mayStillRun(error)) broken = error as Error
       throw error
     } finally {
@@ -201,7 +197,7 @@ export class ClientSource implements Source {
 
   async use<T>(body: Use<T>, expired: Promise<never>): Promise<T> {
     const answer = this.#last.then(async () => {
-      // The next statement could become part of the unfinished transaction. So a rollback comes first.
+      // A rollback keeps the next statement out of an unfinished transaction.
       if (this.#mayBeOpen) await this.#client.query('ROLLBACK')
       this.#mayBeOpen = false
       return await body(this.#client)
@@ -213,7 +209,7 @@ export class ClientSource implements Source {
   async transaction<T>(body: Use<T>, expired: Promise<never>): Promise<T> {
     const client = this.#client
     if (client.transaction === undefined) return await this.use(async () => await this.#inTransaction(body), expired)
-    // The client's own method keeps other statements out of the transaction.
+    // The client's method `transaction` keeps other statements out of the transaction.
     return await this.use(async () => (await client.transaction?.(body)) as T, expired)
   }
 

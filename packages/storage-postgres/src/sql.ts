@@ -1,15 +1,9 @@
-/**
- * A row, with values by the names of its columns. Depending on the driver, numbers are JavaScript numbers, bigints or
- * texts.
- */
+/** A row, with values by column name. Depending on the driver, numbers are JavaScript numbers, bigints or texts. */
 export type Row = Readonly<Record<string, unknown>>
 
 /** Runs statements on one connection, or on a pool that may choose another connection for each statement. */
 export interface Session {
-  /**
-   * Values are texts and `null`, which all drivers send alike. Bytes are permitted only if `takesBytes` of the database is
-   * true.
-   */
+  /** Values are texts and `null`, and bytes only if `takesBytes` of the database is true. */
   query(text: string, values?: readonly SqlValue[]): Promise<readonly Row[]>
 }
 
@@ -71,9 +65,8 @@ export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
-// A text of PostgreSQL cannot contain NUL, and UTF-8 cannot encode a lone surrogate. `storeText` escapes both, so that each
-// stored text reads back unchanged, and different texts stay different. JSON texts need no escaping here, because JSON has
-// escapes of its own.
+// A PostgreSQL text cannot contain NUL or a lone surrogate. `storeText` escapes both, so that different texts stay
+// different. JSON texts have their own escapes.
 
 const escapeMark = '\u0001'
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that are escaped
@@ -81,7 +74,7 @@ const escaped = /[\0\u0001]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbf
 // biome-ignore lint/suspicious/noControlCharactersInRegex: this is the character that escapes
 const mark = /\u0001([0-9a-f]{4})/g
 
-/** Escapes a text for storing. Equal texts have equal stored forms, different texts have different ones. */
+/** Escapes a text for storing. Different texts have different stored forms. */
 export function storeText(text: string): string {
   return text.replace(escaped, (unit) => `${escapeMark}${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
@@ -105,9 +98,8 @@ export function readTextOrNull(stored: unknown): string | null {
 }
 
 /**
- * Returns SQL for the right side of `=`, for a condition that finds each row of a table by a value of another table. With a
- * plain equality, the planner may exchange the two tables: after a vacuum of an empty table, the planner assumes that this
- * table is the smaller one. Then PostgreSQL scans the other table for each row.
+ * Returns SQL for the right side of `=`, to find each row of a table by a value of another table. With a plain
+ * equality, the planner may exchange the tables, and scan one of them for each row.
  */
 export function oneOf(value: string): string {
   return `ANY (ARRAY[${value}])`
@@ -115,9 +107,8 @@ export function oneOf(value: string): string {
 
 /**
  * Returns SQL that runs `lookUp` for each UUID of an array that is passed as text. `lookUp` finds at most one row for
- * `n.id`. PostgreSQL reads the array once and uses the index for each UUID, whatever size the planner assumes for the
- * table. With a plain `= ANY`, PostgreSQL reads the whole table if the table seems small, and reads the array again for
- * each row. The LIMIT keeps the planner from reversing the look-up.
+ * `n.id`. Unlike a plain `= ANY`, the SQL always uses the index and reads the array once. The LIMIT keeps the planner
+ * from reversing the look-up.
  */
 export function eachOf(parameter: string, lookUp: string): string {
   return `SELECT f.* FROM unnest(${parameter}::text::uuid[]) n (id) CROSS JOIN LATERAL (${lookUp} LIMIT 1) f`
@@ -143,10 +134,9 @@ export function lockLimitOf(limitMs: number): number {
 }
 
 /**
- * Returns an SQL expression that limits how long the transaction waits for each further lock. The expression keeps a
- * shorter limit of the user, and is never NULL. Without the limit, a statement would keep waiting in the server after
- * its caller has given up. The pool replaces such a connection, so each further call would add another waiting
- * connection.
+ * Returns an SQL expression that limits how long the transaction waits for each further lock. It keeps a shorter limit
+ * of the user, and is never NULL. Without the limit, abandoned statements would keep waiting in the server, each on its
+ * own connection.
  */
 export function limitLocks(limit: string): string {
   return `CASE WHEN current_setting('lock_timeout') = '0' OR current_setting('lock_timeout')::interval > ${limit}::interval

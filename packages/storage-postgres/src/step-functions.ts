@@ -3,22 +3,18 @@ import { headRunColumns, inHead, insertMoved } from './in-head.ts'
 import { historyColumns, lanes, liveColumns } from './occurrence-row.ts'
 import { quickFunctions } from './quick-functions.ts'
 
-/**
- * Number of rows over which the counts of all live occurrences are spread, so that transactions do not wait for each other's
- * row.
- */
+/** Number of rows that share the counts of all live occurrences, so that transactions rarely wait for a row. */
 export const sumRows = 64
 
 /**
- * How long a step that has locked jobs waits for an occurrence, in ms. A step locks the job before it changes an
- * occurrence. Only a completion in a user's transaction does not lock the job, and that transaction may stay open. If a
- * step meets such a transaction, the step releases the locks of its jobs and waits without locks.
+ * How long a step that has locked jobs waits for an occurrence, in ms. A user's transaction may hold the occurrence for
+ * long. So the step then releases its locks, and waits without them.
  */
 const heldMs = 20
 
 /**
- * Number of rows for the sums that users' transactions write. A user's transaction may stay open, so each such
- * transaction writes a separate row. A later step adds that row to the shared sums.
+ * Number of rows for the sums of users' transactions. Each such transaction writes its own row, which a later step adds
+ * to the shared sums.
  */
 const ownSums = 1_000_000_000
 
@@ -38,7 +34,7 @@ export const ops = {
 export const writtenColumns = [
   ['id', 'uuid'],
   ['job', 'uuid'],
-  // For a waiting occurrence its position in the order of waiting occurrences, otherwise its scheduled time.
+  // The scheduled time; for a waiting occurrence, its position in the order of waiting occurrences.
   ['order_at', 'bigint'],
   ['priority', 'smallint'],
   ['state', 'smallint'],
@@ -60,11 +56,11 @@ export const writtenColumns = [
   // The sequence that the step has read. A completion in a user's transaction may change the sequence without changing the
   // head of the job.
   ['was', 'integer'],
-  // The reusable key that names the occurrence from now on; only for a new occurrence.
+  // The reusable key that names a new occurrence from now on.
   ['key_id', 'uuid'],
 ] as const
 
-/** The name of a column in {@link writtenColumns}, except the columns that identify the occurrence. */
+/** The name of a column in {@link writtenColumns}, except `id`, `job`, `was` and `key_id`. */
 export type WrittenColumn = Exclude<(typeof writtenColumns)[number][0], 'id' | 'job' | 'was' | 'key_id'>
 
 /** The parameters of `write_step` before the columns of the occurrences, with their types. */
@@ -96,9 +92,8 @@ export const otherParameters = [
   ['all_running', 'integer'],
 ] as const
 
-// PostgreSQL plans these functions once per connection, perhaps while all tables are empty. So the settings exclude plans that
-// are good only for empty tables. Parameters are arrays, so that a call writes a whole batch. PostgreSQL's estimated costs of
-// these functions are far too high. So PostgreSQL would compile each plan (`jit`), which takes longer than the execution.
+// PostgreSQL may plan these functions while all tables are empty. So the settings exclude plans that are good only for
+// empty tables. They also exclude `jit`, whose compilation takes longer than the execution.
 const settings = `SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
   SET enable_memoize = off SET plan_cache_mode = force_generic_plan SET jit = off`
 
@@ -289,17 +284,14 @@ END ${quote};
 ${quickFunctions({ schema, settings, quote, sumRows })}`
 }
 
-/**
- * Returns PL/pgSQL that makes the step fail if another step has changed or ended one of its occurrences since the read. A
- * failed step is repeated.
- */
+/** Returns PL/pgSQL that makes the step fail if one of its occurrences has changed or ended since the read. */
 function refuseUnless(op: 'change' | 'end'): string {
   return `IF v_count < cardinality(array_positions(p_ops, ${ops[op]}::smallint)) THEN
       RAISE EXCEPTION 'an occurrence has changed since it was read' USING ERRCODE = 'serialization_failure';
     END IF;`
 }
 
-/** Returns a dollar quote for a function body that does not occur in the name of the schema. */
+/** Returns a dollar quote that does not occur in the name of the schema. */
 function dollarQuote(schema: string): string {
   let quote = '$step$'
   for (let number = 1; schema.includes(quote); number++) quote = `$step${number}$`

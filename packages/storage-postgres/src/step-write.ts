@@ -28,14 +28,11 @@ export interface WriteMode {
    * for which {@link isHeld} returns true.
    */
   readonly waits: boolean
-  /** How long a step that has not locked its jobs waits for locks of jobs; `null` if the step has locked its jobs. */
+  /** Time limit for locks of jobs; `null` if the step has locked its jobs. */
   readonly lockLimit: string | null
 }
 
-/**
- * Writes the occurrences of existing jobs, and the members of heads that steps change. Returns whether the write took
- * place.
- */
+/** Writes the occurrences and heads that a step changes. Returns whether the write took place. */
 export async function writeStep(
   session: Session,
   call: string,
@@ -87,7 +84,7 @@ function valuesOf(writes: readonly JobWrite[], { guards, waits, lockLimit }: Wri
   ]
 }
 
-/** Returns the columns of an occurrence that a step writes. Adds an unknown owner to `owners`. */
+/** Returns the columns of a written occurrence. Adds an unknown owner to `owners`. */
 function rowOf({ before, after }: OccurrenceWrite, head: LedgerHead, owners: Owner[]) {
   const isOver = isFinal(after.state)
   const keyId = before === null ? namingKey(after) : undefined

@@ -25,7 +25,7 @@ interface Shapes {
 
 /** A session inside a user's transaction. */
 export interface TransactionSession extends Session {
-  /** Runs the body after all earlier bodies on the same connection have ended. */
+  /** Runs `body` after all earlier calls of `inTurn` on the same connection have ended. */
   inTurn<T>(body: () => Promise<T>): Promise<T>
 }
 
@@ -45,10 +45,7 @@ export function sessionOf(transaction: unknown): TransactionSession {
   throw storageFailure('INVALID_TRANSACTION', about, message, remedy)
 }
 
-/**
- * The last call of `inTurn` on each connection. A caller that does not await its calls may queue several calls on one
- * connection.
- */
+/** The last call of `inTurn` on each connection, after which the next call runs. */
 const turns = new WeakMap<object, Promise<unknown>>()
 
 function withTurns(connection: object, session: Session): TransactionSession {
@@ -127,7 +124,7 @@ function ofPrisma(transaction: Shapes): Session {
   }
 }
 
-/** Returns a session on the connection of a Knex transaction, which `acquireConnection` returns at each call. */
+/** Returns a session on the connection of a Knex transaction. */
 function ofKnex(transaction: Shapes): Session {
   return {
     async query(text, values) {

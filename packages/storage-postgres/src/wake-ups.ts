@@ -24,9 +24,7 @@ const checkEveryMs = 60_000
 
 /** A connection that receives notifications. */
 export interface Ear {
-  /**
-   * Exempts the session from the idle timeout. Called when a test notification has shown that no pooler shares the session.
-   */
+  /** Exempts the session from the idle timeout, after a test has shown that no pooler shares it. */
   stay(): Promise<void>
   close(): Promise<void>
 }
@@ -61,8 +59,7 @@ export class WakeUps {
 
   /** Sends a notification. While a notification is being sent, collects further kinds for the next notification. */
   notify(news: ReadonlySet<WakeUp['kind']>): void {
-    // A lost notification only delays other nodes until their next poll, so this code ignores the error of a failed
-    // notification.
+    // Without the notification, other nodes only wait for their next poll, so an error is ignored.
     if (this.#untold === null) this.#telling = this.#tell(news).catch(() => {})
     else for (const kind of news) this.#untold.add(kind)
   }
@@ -74,8 +71,8 @@ export class WakeUps {
       while (next.size > 0) {
         const untold = new Set<WakeUp['kind']>()
         this.#untold = untold
-        // NOTIFY runs as a separate statement after the commit. In a transaction that writes, NOTIFY would make all
-        // commits of the database wait for each other.
+        // NOTIFY runs after the commit. Inside a transaction, it would make all commits of the database wait for each
+        // other.
         const text = [this.#sender, ...next].join(' ')
         await (await this.#database()).query('SELECT pg_notify($1::text, $2::text)', [this.#channel, text])
         next = untold
@@ -142,7 +139,7 @@ interface HearingEvents {
   onDeaf(): void
 }
 
-/** Keeps one listening connection from the first subscription to the last, and replaces a broken connection. */
+/** Keeps one listening connection while there are subscriptions, and replaces a broken one. */
 class Hearing {
   readonly #database: () => Promise<Database>
   readonly #channel: string
@@ -150,7 +147,7 @@ class Hearing {
   readonly #trial: string = `trial-${randomUUID()}`
   readonly #ended: Promise<void>
   #isStopped = false
-  /** Ends the pause in which the listening loop waits before its next check or attempt to connect. */
+  /** Ends the pause before the listening loop's next check or attempt to connect. */
   #wake: () => void = () => {}
 
   constructor(database: () => Promise<Database>, channel: string, events: HearingEvents) {

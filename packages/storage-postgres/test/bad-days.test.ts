@@ -12,15 +12,13 @@ const { connection, open, pool, proxy, query, schema: newSchema } = useSchemas()
 const create = (storage: Storage, job: `job_${string}`, index = 1) =>
   storage.createOccurrences({ now: slotAt(index), owner, items: [slotItem(job, index)] })
 
-/**
- * Wraps a pool so that statements fail: each error of `failures` applies to the next statement that matches its pattern.
- */
+/** Wraps a pool so that each error of `failures` replaces the next statement that matches its pattern. */
 function failing(real: pg.Pool, failures: { readonly on: RegExp; readonly code: string }[]): PostgresPool {
   const query = async (connection: PostgresConnection, text: string, values?: unknown[]) => {
     const place = failures.findIndex(({ on }) => on.test(text))
     if (place < 0) return await connection.query(text, values)
     const code = failures.splice(place, 1)[0]?.code
-    // The server itself raises the error, so that the transaction is aborted as in a real failure.
+    // The server raises the error, so that the transaction is aborted as in a real failure.
     return await connection.query(`DO $$ BEGIN RAISE EXCEPTION 'injected' USING ERRCODE = '${code}'; END $$`)
   }
   return {
@@ -70,10 +68,10 @@ describe('an error of the PostgreSQL server', () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha', 'queue')
     for (const [index, on] of [/start_step/, /write_step/].entries()) {
-      // The first slot uses `start_step`. The storage creates the second slot by `write_step`, because this slot waits for a
+      // `start_step` creates the first slot. `write_step` creates the second slot, because the second slot waits for a
       // claim.
       const items = [{ ...slotItem(id, index + 1), ...(index === 1 && { runs: null }) }]
-      // After a lock error, the storage tries the step up to five times, because the other transaction may release the lock.
+      // After a lock error, the storage tries the step up to five times.
       const times = code === '55P03' && index === 1 ? 5 : 1
       const failures = Array.from({ length: times }, () => ({ on, code }))
       const storage = open({ pool: failing(pool(), failures), schema })
@@ -117,7 +115,7 @@ describe('the time limits of a PostgreSQL call', () => {
     await holder.query('ROLLBACK')
   })
 
-  it('leave no statement in the server that waits for a lock after its call has ended', {
+  it('leave no statement of an ended call in the server, even if that statement waits for a lock', {
     timeout: 60_000,
   }, async () => {
     const schema = newSchema()
@@ -126,7 +124,7 @@ describe('the time limits of a PostgreSQL call', () => {
       ['alpha', 'beta'].map(async (name) => (await addJob(patient, name, 'allow')).id),
     )
     if (id === undefined || far === undefined) throw new Error('no jobs')
-    // The job's next slot is far away, so the storage stores this slot in a row of `live` and not in the head of the job.
+    // The job's next slot is far away, so the storage stores this slot in a row of `live`.
     const alone = { ...slotItem(far, 1), nextAt: slotAt(200) }
     await patient.createOccurrences({ now: slotAt(1), owner, items: [alone] })
     await create(patient, id)
@@ -265,7 +263,7 @@ describe('a PostgreSQL server', () => {
     return { started, through }
   }
 
-  it('has lost no acknowledged write after a crash and a restart, and still lists each node with its last heartbeat', async () => {
+  it('has lost no acknowledged write after a crash, and still lists each node with its last heartbeat', async () => {
     const { started, through } = await start()
     const storage = open({ pool: through })
     const jobs = await Promise.all(
@@ -294,7 +292,7 @@ describe('a PostgreSQL server', () => {
     const writers = jobs.map(async ({ id }) => {
       for (let index = 1; index <= last; index++) {
         const [created] = await again(() => create(storage, id, index))
-        // After a lost answer, the record exists and the caller of the repeated create is its owner.
+        // If an answer was lost, the repeated create finds the record that it has created before.
         expect(created).toMatchObject({ outcome: expect.stringMatching(/created|exists/), state: 'running', token: 1 })
         const [settled] = await again(() => storage.settle({ now: slotAt(index) + 20, items: [finishItem(id, index)] }))
         expect(settled?.outcome).toBe('ok')

@@ -8,15 +8,14 @@ import { postgresStorage } from '../src/index.ts'
 import { stepFunctions } from '../src/step-functions.ts'
 import { useSchemas } from './schemas.ts'
 
-// Each test removes one guard of the SQL functions, and checks that the storage then damages its data. With the guard, the data
-// stay intact.
+// Each test removes one guard of the SQL functions, and checks that the storage then damages its data.
 
 const { connection, open, pool, query, schema: newSchema } = useSchemas()
 
 const other = { node: 'node-b', incarnation: 'node-b-1' } as const
 
 interface Guard {
-  /** The text of the guard in the SQL functions, and the text with which the test replaces the guard. */
+  /** The guard's text in the SQL functions, and its replacement in the test. */
   readonly guard: readonly [text: string, without: string]
   /**
    * How often the functions contain the guard's text, and which of these copies the test replaces. Default: the text exists
@@ -67,10 +66,7 @@ async function replaceOwner({ storage, id }: Place): Promise<void> {
   await storage.claim({ now: slotAt(2), owner: other, limit: 1, exceptHandlerKeys: [], sweep: false })
 }
 
-/**
- * While `step` waits for a lock of another connection, between its read and its write, changes the job on that other
- * connection.
- */
+/** Changes the job on another connection while `step` waits for a lock between its read and its write. */
 async function whileItWaits(
   place: Place,
   step: () => Promise<unknown>,
@@ -228,7 +224,7 @@ const guards: Readonly<Record<string, Guard>> = {
       await begunInLive(place)
       const { schema, storage, id } = place
       const item = { ...finishItem(id, 1), sequence: 0, runs: [], action: 'retry', reason: 'test' } as const
-      // A completion does not lock the head. So a completion can commit while the occurrence is being reaped.
+      // A completion does not lock the head, so it can commit while the occurrence is being reaped.
       await whileItWaits(
         place,
         () => storage.reap({ now: slotAt(2), items: [item] }),
@@ -261,7 +257,7 @@ it.each(Object.entries(guards))('the checks detect this fault in an SQL function
   expect(await guard.isBroken(place)).toBe(true)
 })
 
-it('a claim of a faulty storage that locks no head and skips locked rows also claims occurrences that were canceled meanwhile', async () => {
+it('a faulty claim that locks no head and skips locked rows claims occurrences that were canceled meanwhile', async () => {
   const claimedAndCanceled = async (claimOf: (place: Place) => () => Promise<readonly string[]>) => {
     let both = 0
     const place = await makePlace('allow')

@@ -62,7 +62,7 @@ async function runningPages(more: object, after: string | null = null): Promise<
   return found
 }
 
-it('the PostgreSQL storage starts and ends slots without first reading rows, however far apart the instants of the slots are', async () => {
+it('the PostgreSQL storage starts and ends slots without first reading rows, even if the slots are far apart', async () => {
   const jobs = await Promise.all(['near', 'far', 'long'].map(async (name) => (await addJob(storage, name)).id))
   const [near, far, long] = jobs as [JobId, JobId, JobId]
   sent.length = 0
@@ -97,7 +97,7 @@ describe('slots that start in one call', () => {
     sent.length = 0
   })
 
-  it('are stored in the table `live` if the head of their job already contains a slot or may contain none', async () => {
+  it('are stored in the table `live` if the head of their job cannot store them', async () => {
     await begin(ids.map((id) => slotItem(id, 2)))
     expect(sent).toEqual([expect.stringContaining('start_step')])
     expect(await inLive()).toEqual(
@@ -246,7 +246,7 @@ it('a read of the running occurrences that are stored in heads does not scan the
   await expect.poll(async () => (await read()) - before).toBeLessThan(20_000)
 })
 
-it('a completion in a transaction moves its occurrence from the head of the job to `live`, and later slots go to `live` too', async () => {
+it('a completion in a transaction moves its occurrence from the head of the job to the table `live`, and later slots are stored there too', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   await begin([slotItem(id, 1)])
   expect(await inLive()).toEqual([])

@@ -60,7 +60,7 @@ it('the time that a call waits for a connection does not count as waiting for a 
     await vi.advanceTimersByTimeAsync(9600)
     return await failure
   }
-  // This wait for a lock is shorter than the storage's lock limit, so the storage passes the server's error on.
+  // This wait is shorter than the storage's lock limit, so the server's error reaches the caller.
   expect(await call()).toBe(refused)
   heldMs = 9100
   expect(await call()).toMatchObject({ code: 'STORAGE_BUSY', cause: refused })

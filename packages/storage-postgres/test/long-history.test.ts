@@ -28,7 +28,7 @@ beforeEach(() => {
   storage = open({ pool: mine, schema, wakeUps: false })
 })
 
-/** The server publishes the statistics of a connection at the latest when the connection ends. */
+/** The server publishes a connection's statistics at the latest when the connection ends. */
 async function activity(): Promise<Record<string, Activity>> {
   await storage.close()
   const pid = (await mine.query('SELECT pg_backend_pid() AS pid')).rows[0].pid
@@ -98,7 +98,7 @@ it('no call of a node reads the whole history, all waiting occurrences or all jo
   await fill(id)
   for (let index = 2; index <= 6; index++) await round(index)
   const { heads, history, live } = await activity()
-  // The first round ran on nearly empty tables, and may have read the tables by sequential scans.
+  // The first round may have read the nearly empty tables by sequential scans.
   expect(history?.seq_tup_read).toBeLessThan(50)
   expect(live?.seq_tup_read).toBeLessThan(50)
   expect(heads?.seq_tup_read).toBeLessThan(50)
@@ -119,7 +119,7 @@ it('the end and the progress of an occurrence change no index of the tables `hea
   expect(history?.n_tup_upd).toBe(0)
 })
 
-it('slots that PostgreSQL keeps in the heads of their jobs create rows only in the history, so no rows are deleted later', async () => {
+it('slots that PostgreSQL stores in the heads of their jobs create rows only in the history', async () => {
   const jobs = await Promise.all(Array.from({ length: 10 }, async (_, index) => await addJob(storage, `job-${index}`)))
   for (let second = 0; second < 8; second++) {
     const now = slotAt(1) + second * 1000
@@ -133,14 +133,13 @@ it('slots that PostgreSQL keeps in the heads of their jobs create rows only in t
   const { heads, live, history } = await activity()
   expect(live?.n_tup_ins).toBe(0)
   expect(history?.n_tup_ins).toBe(80)
-  // Two updates of each head change an index: the update at the creation of the job, and the first start, which adds
-  // the head to the index of quick jobs.
+  // Two updates of each head change an index: at the creation of the job, and at its first start.
   expect(heads).toMatchObject({ n_tup_upd: 170, n_tup_hot_upd: 150 })
 })
 
 it('a call finds jobs and occurrences by an index even if the tables were nearly empty at the last vacuum', async () => {
   await addJob(storage, 'first')
-  // The vacuum lets the planner assume from now on that `heads` and `live` have fewer rows than any batch has items.
+  // After the vacuum, the planner assumes that `heads` and `live` have few rows.
   await query(`VACUUM ANALYZE ${schema}.heads`)
   const ids = await Promise.all(
     Array.from({ length: 100 }, async (_, index) => (await addJob(storage, `job-${index}`)).id),
@@ -182,7 +181,7 @@ it('reads and removals by id use an index even if the tables were nearly empty a
     await mine.query(`DELETE FROM ${schema}.${table} WHERE ctid <> (SELECT max(ctid) FROM ${schema}.${table})`)
     await query(`VACUUM ANALYZE ${schema}.${table}`)
   }
-  // From now on the planner assumes that both tables have few rows in many pages.
+  // The planner now assumes that both tables have few rows in many pages.
   await fill(id)
   const idsOf = async (table: string) => {
     const { rows } = await mine.query(`SELECT id FROM ${schema}.${table} LIMIT 500`)

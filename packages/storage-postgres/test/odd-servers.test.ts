@@ -38,7 +38,7 @@ it('if the server terminates a connection right after login, the call fails and 
   const ready = Buffer.concat([message('R', Buffer.alloc(4)), message('Z', 'I')])
   const fatal = message('E', 'SFATAL\0', 'VFATAL\0', 'C57P01\0', 'Mterminating connection\0', '\0')
   const url = await oddServer((socket) => {
-    // Both messages are sent in one write, so that the client reads both messages before it emits an event.
+    // One write sends both messages, so that the client reads both before it emits an event.
     socket.once('data', () => socket.end(Buffer.concat([ready, fatal])))
   })
   await expect(ask(url)).rejects.toMatchObject({ code: 'STORAGE_UNREACHABLE' })

@@ -73,7 +73,7 @@ it('job versions without occurrences are removed, even while the job’s head is
   for (const text of sent) expect(text).not.toMatch(/FOR UPDATE|heads h/)
 })
 
-it('a job version is kept while the job has a live occurrence of this version, wherever the history contains the occurrence', async () => {
+it('a job version is kept while the job has a live occurrence of this version', async () => {
   const storage = open({ pool: pool(), schema, wakeUps: false })
   await storage.createOccurrences({ now: slotAt(1), owner, items: [{ ...slotItem(id, 1), runs: null }] })
   await addVersions(1, 2)

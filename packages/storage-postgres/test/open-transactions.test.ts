@@ -245,10 +245,7 @@ describe('a commit that the storage has forbidden with `forbidCommit`', () => {
     await storage.get({ jobs: [] })
   })
 
-  /**
-   * Runs the statements `first`, begins a transaction, and makes its commit fail by `forbidCommit`. Returns the
-   * connection.
-   */
+  /** Runs the statements `first`, begins a transaction, and calls `forbidCommit` in it. Returns the connection. */
   async function forbidden(...first: readonly string[]): Promise<pg.PoolClient> {
     const client = await connection()
     for (const statement of first) await client.query(statement)
@@ -283,7 +280,7 @@ describe('a commit that the storage has forbidden with `forbidCommit`', () => {
     await expect(client.query('COMMIT')).rejects.toMatchObject({ code: '23503' })
   })
 
-  it('fails with immediate constraints too, and after two calls of `forbidCommit`', async () => {
+  it('fails even with immediate constraints and after two calls of `forbidCommit`', async () => {
     const client = await connection()
     await client.query('BEGIN')
     await client.query('SET CONSTRAINTS ALL IMMEDIATE')

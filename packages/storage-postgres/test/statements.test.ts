@@ -119,7 +119,7 @@ for (const [title, change] of Object.entries(drivers)) {
       },
     }
     const storage = open({ pool: odd, schema: schema(), wakeUps: false })
-    // Opens the storage first, because the statements of the opening may fail on this server.
+    // Opens the storage before the recording, because statements of the opening may fail on this server.
     await storage.get({ jobs: [] })
     const sent = listen()
     await runSlots(storage, 1)

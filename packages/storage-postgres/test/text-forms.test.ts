@@ -59,7 +59,7 @@ describe('an id stored in PostgreSQL', () => {
     expect(row).toEqual({ same: true, count: 50 })
   })
 
-  it('is not encoded as bytes if it does not consist of a prefix and a UUID', () => {
+  it('cannot be encoded as bytes if it does not consist of a prefix and a UUID', () => {
     const id = occurrenceId(jobId('nightly'), 0)
     for (let place = 0; place <= id.length; place++) {
       for (const wrong of ['g', 'A', '_', 'ä', '-', '€']) {

@@ -99,7 +99,7 @@ describe('wake-ups of a PostgreSQL storage', () => {
     const listening = await query('SELECT FROM pg_stat_activity WHERE query = $1', [`LISTEN "${channelOf(schema)}"`])
     expect(listening).toHaveLength(1)
     await addJob(open({ pool: pool(), schema }), 'alpha')
-    // The listening connection still exists, because a new connection would raise wake-ups of all kinds.
+    // Wake-ups of only one kind arrive, so the listening connection still exists: a new connection would raise all kinds.
     expect(await ears.next('jobs')).toEqual(['jobs'])
   })
 

@@ -6,7 +6,7 @@ import { damageStatements } from './damage.ts'
 
 type Query = (text: string) => Promise<{ readonly rows: readonly object[] }>
 
-/** Schemas that test cases reuse one after the other, because the creation of a schema takes longer than most cases. */
+/** Keeps schemas for later test cases, because creating a schema takes longer than most cases. */
 export class Worlds {
   readonly #query: Query
   readonly #free: string[] = []

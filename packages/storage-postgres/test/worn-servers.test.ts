@@ -73,8 +73,7 @@ it('a call fails if the server’s disk is full, stores nothing, and succeeds on
   const filler = `INSERT INTO jobistemer.history SELECT gen_random_uuid(), gen_random_uuid(), scheduled_at, state, kind, token,
     sequence, rescues, job_version, owner, due_at, created_at, started_at, timeout, finished_at, repeat('x', 2000)
     FROM jobistemer.history h LIMIT 20000`
-  // Limits the size of each file of the server's processes. The processes treat this limit like a full disk, and the
-  // test needs no privileges to set the limit.
+  // Maximum size of each file of the server, in bytes. The server treats the limit like a full disk.
   const limit = 17 * 2 ** 20 + 4096
   const setLimit = (bytes: number | 'unlimited') => {
     // Runs `prlimit` as the user of the server, because root starts the server as another user.
@@ -99,7 +98,7 @@ it('a call fails if the server’s disk is full, stores nothing, and succeeds on
   }
   await filling.end()
   expect(full).toMatchObject({ code: '53100' })
-  // This pool connects after the limit was set, so its connections have the limit.
+  // This pool connects after the file size limit was set, so the limit applies to its connections.
   const limited = new pg.Pool({ connectionString: server.url, max: 1 })
   limited.on('error', () => {})
   const storage = open({ pool: limited, wakeUps: false })

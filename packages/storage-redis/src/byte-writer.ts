@@ -24,7 +24,7 @@ export class ByteWriter {
     return this.#length
   }
 
-  /** Reserves `size` bytes for the fields of a layout, which the caller sets one by one. Returns the offset of these bytes. */
+  /** Reserves `size` bytes, which the caller sets field by field. Returns their offset. */
   skip(size: number): number {
     this.#reserve(size)
     const start = this.#length

@@ -12,7 +12,7 @@ const shardsOfCluster = 16
  */
 export const formVersion = 1
 
-/** Returns the key of the hash with the stored properties of a prefix, which all storages with the prefix share. */
+/** Returns the key of the hash that stores the number of shards and the form version of a prefix. */
 function namespaceKey(prefix: string): string {
   return `{${prefix}}:meta`
 }

@@ -50,8 +50,7 @@ const lastPlace: Place = { order: never, key: 'f'.repeat(32) }
 const nowhere = Buffer.alloc(0)
 
 /**
- * Maximum rounds of one claim. After a round that only moved or canceled occurrences that may not start, the claim
- * makes another round.
+ * Maximum number of rounds of one claim. If a round reached its limits and claimed nothing, the claim makes another round.
  */
 const mostRounds = 10
 
@@ -122,9 +121,9 @@ export class Claimer {
     return {
       claimed: [...answers.values()].flatMap(({ claimed }) => claimed).sort(compareOrder),
       cancelRequested: latest.flatMap(({ cancelRequested }) => cancelRequested).sort(bySchedule),
-      // After the peek at a shard, further occurrences of this shard may have become due.
+      // Further occurrences may have become due since the peeks.
       more: more || !isWhole || [...answers.values()].some((answer) => answer.more),
-      // A peek that reached its limits has not seen all due occurrences.
+      // A call that reached its limits has not seen all due occurrences of its shard.
       stopped: all.some(({ stopped }) => stopped),
       isLeftover: all.some(({ isLeftover }) => isLeftover),
       nextDueAt: upcoming.length === 0 ? null : Math.min(...upcoming),
@@ -166,15 +165,15 @@ export class Claimer {
       const place = share === 0 ? last : lastPlace
       return [shard, await this.#askShard(ofShard, { shard, shards }, 'take', place)] as const
     })
-    // After a failed call, the next claim learns whether that call has claimed occurrences, and the cause of the failure.
+    // Ignores errors here: the owner's next claim asks the server for the effect of a failed call.
     const settled = await Promise.allSettled(takes)
     const answers = new Map(settled.flatMap((take) => (take.status === 'fulfilled' ? [take.value] : [])))
     return { answers, isWhole: answers.size === wanted.size }
   }
 
   /**
-   * Calls a shard until it has handled the whole request. If a call fails, returns what earlier calls claimed; the
-   * owner's next claim learns whether the failed call has claimed more.
+   * Calls a shard until it has handled the whole request. If a call fails, returns the occurrences that earlier calls claimed;
+   * rejects if they claimed none. The owner's next claim learns whether the failed call has claimed occurrences.
    */
   async #askShard(request: ClaimRequest, spot: Spot, mode: 'peek' | 'take', last: Place): Promise<ShardAnswer> {
     const { connection, channel, sender } = this.#ledger
@@ -201,7 +200,7 @@ export class Claimer {
       // checks this later.
       const counted = whole?.seen.filter(({ isBlocked }) => !isBlocked).length ?? 0
       const limit = Math.max(0, request.limit - taken - counted)
-      // If the earlier call arrives at the server after this one, the script must claim nothing for the earlier call.
+      // Makes the unanswered earlier call claim nothing if it reaches the server after this call.
       const fences = asked !== undefined
       const isPeek = mode === 'peek'
       const values = printFields(layouts.claim, { now, number, limit, sweep, isPeek, fences, lastAt: last.order })

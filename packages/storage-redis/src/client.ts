@@ -1,7 +1,7 @@
 import type { Cluster } from 'ioredis'
 import type { RedisClient } from './options.ts'
 
-/** Time without traffic on a connection after which the operating system probes whether the peer is still there, in ms. */
+/** Time without traffic after which the operating system probes the peer of a connection, in ms. */
 export const keepAliveMs = 30_000
 
 export function isCluster(client: RedisClient): client is Cluster {
@@ -23,8 +23,8 @@ interface ScriptRunner {
 }
 
 /**
- * Returns the client as a runner of scripts whose answers are bytes. `callBuffer` cannot replace these methods: with
- * `enableAutoPipelining` ioredis does not send the command's name, and the answer never arrives.
+ * Returns the client as a runner of scripts whose answers are bytes. The method `callBuffer` of the client is not suitable for
+ * scripts: with `enableAutoPipelining`, ioredis does not send the command's name, and the answer never arrives.
  */
 export function scriptsOf(client: RedisClient): ScriptRunner {
   return client as unknown as ScriptRunner

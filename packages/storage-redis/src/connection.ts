@@ -59,7 +59,7 @@ export class Connection {
   readonly #options: ReadOptions
   readonly #isOwn: boolean
   readonly #place: string
-  /** Number of calls in progress, and the callback for the moment when no call is left. */
+  /** Number of calls in progress. `#whenIdle` is called when it becomes 0. */
   #underWay = 0
   #whenIdle: () => void = () => {}
   /**
@@ -80,8 +80,7 @@ export class Connection {
     this.client = 'url' in source ? openClient(source.url, options.commandTimeoutMs) : source.client
     this.#place = placeOf(this.client)
     if (this.#isOwn) {
-      // Without a listener ioredis prints each failed attempt to connect. The errors of calls name the last connection
-      // error as their cause.
+      // Without a listener, ioredis would print each failed attempt to connect.
       this.client.on('error', (error: Error) => {
         this.#lastError = withoutArguments(error)
       })
@@ -179,7 +178,7 @@ export class Connection {
     if (ahead !== undefined) await ahead
     const answer = this.#send(call)
     if (order === 'ahead') {
-      // The caller that sends this call handles its failure. Calls with order `behind` only wait for its answer.
+      // The caller handles a failure of this call. Calls with order `behind` only wait for its end.
       const answered = answer.catch(() => {})
       this.#ahead.set(shard, answered)
     }
@@ -279,15 +278,13 @@ function openClient(url: string, commandTimeoutMs: number): Redis {
   const client = new Redis(url, {
     lazyConnect: true,
     keepAlive: keepAliveMs,
-    // A host or a firewall may disappear silently. The operating system would retransmit for 15 minutes, while a new
-    // connection would work at once.
+    // Without this limit, the operating system would retransmit to a silently lost host for 15 minutes.
     socketTimeout: Math.min(commandTimeoutMs + graceMs, longestTimeoutMs),
     // A call fails as soon as its connection breaks. ioredis must not repeat the call, because the caller has to check
     // first whether it took effect.
     maxRetriesPerRequest: 0,
     retryStrategy: (attempt) => Math.min(attempt * 50, 1000),
-    // After a failover the former primary may be a replica, and its host name may resolve to another server. So the
-    // client connects again after an error `READONLY`.
+    // `READONLY` means that a failover has made the server a replica. A new connection may reach the new primary.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   })
   // ioredis 5 does not clear the socket timer of a broken connection, and the timer then ends the next connection.

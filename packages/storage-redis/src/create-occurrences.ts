@@ -46,8 +46,8 @@ const running = { state: 'running', reason: null } as const
 const pending = { state: 'pending', reason: null } as const
 
 /**
- * The answer for an item that is not created yet. One call cannot displace (cancel) all waiting occurrences that the item
- * displaces, or an earlier item of its job is not created yet.
+ * The answer for an item that is not created yet. Either one call cannot cancel all waiting occurrences that the item
+ * displaces, or an earlier item of the same job is not created yet.
  */
 interface OpenAnswer {
   readonly outcome: 'open'

@@ -66,8 +66,8 @@ export function printHead(before: Buffer | null, head: LedgerHead): Buffer {
   if (before !== null) before.copy(fixed, 0, 0, headSize)
   else fixed.writeDoubleLE(always, headAt.taken)
   if (before !== null && head.version !== before.readUInt32LE(headAt.version)) fixed.writeUInt32LE(0, headAt.uses)
-  // After a realign, slots up to the earlier watermark may have records. So `taken`, the latest slot with a record, is then at
-  // least the earlier watermark.
+  // After a realign, slots up to the earlier watermark may have records. So `taken`, the latest slot with a record, is at least
+  // that watermark.
   const setBackFrom = before?.readDoubleLE(headAt.watermark) ?? always
   const taken = Math.max(fixed.readDoubleLE(headAt.taken), head.watermark < setBackFrom ? setBackFrom : always)
   fixed.writeDoubleLE(taken, headAt.taken)

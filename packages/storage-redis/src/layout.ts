@@ -1,10 +1,10 @@
-// A missing instant is stored as a number beyond all instants, so that scripts need no special case in comparisons. The
-// last instant of JavaScript is 8.64e15; 9e15 is still exact as a double.
+// Missing instants are stored as 9e15, so that comparisons in scripts need no special case. JavaScript's last instant is
+// 8.64e15.
 
 /** Stored in place of `null` for an event that does not happen: no next slot, or no end. */
 export const never = 9e15
 
-/** Stored in place of `null` for a missing lower limit. */
+/** The number that stands for a missing lower limit of instants. */
 export const always = -9e15
 
 export function orNever(instant: number | null): number {
@@ -19,8 +19,7 @@ export function readInstant(bytes: Buffer, offset: number): number | null {
   return instantOf(bytes.readDoubleLE(offset))
 }
 
-// Layouts describe binary numbers and ids once for both languages: TypeScript code takes the offsets of fields from a
-// layout, and scripts take the formats of `struct`.
+// Layouts describe binary fields once for both languages: TypeScript uses the offsets, and scripts use the formats of `struct`.
 
 type FieldType = 'byte' | 'uint16' | 'uint32' | 'number' | 'id'
 
@@ -132,10 +131,10 @@ function formOf<Name extends string>(layout: Layout<Name>, names: readonly Name[
 }
 
 /**
- * Returns Lua that reads fields, each into the local that `parts` names.
+ * Returns Lua code that reads each field into the local variable that `parts` names.
  *
  * @param place the Lua expression of the layout's position in the text. Default: the beginning of the text.
- * @param next the local that receives the position after the last field.
+ * @param next the local variable that receives the position after the last field.
  */
 export function readFields<Name extends string>(
   layout: Layout<Name>,

@@ -64,7 +64,7 @@ const record = {
   job: 'id',
   scheduledAt: 'number',
   dueAt: 'number',
-  // Rescues and priority, see `rescueStep`. The details contain the priority too, but no script parses them.
+  // Rescues and priority in one number, see `rescueStep`.
   standing: 'uint16',
   createdAt: 'number',
   startedAt: 'number',
@@ -72,8 +72,8 @@ const record = {
 } as const
 
 /**
- * The record of an occurrence. Five texts follow: owner, details, cancel request, reason, and task runs. The fields up
- * to the size of the reason change most often, so they come first.
+ * The record of an occurrence. The fields that change most often come first. Five texts follow: owner, details, cancel request,
+ * reason, and task runs.
  */
 export const recordLayout: Layout<keyof typeof record> = defineLayout(record)
 
@@ -89,7 +89,10 @@ export const versionLayout: Layout<'createdAt' | 'fingerprintSize'> = defineLayo
 /** The counter of a node record. The rest of the record follows as JSON. */
 export const nodeLayout: Layout<'counter'> = defineLayout({ counter: 'number' })
 
-/** This bit is added to the code of an occurrence's kind if the details begin with the last slot of a span, as a number. */
+/**
+ * Added to the code of an occurrence's kind if the record stands for several missed slots. The details then begin with the last
+ * of these slots, as a number.
+ */
 export const spanBit = 8
 
 // Layouts of the items in requests to the scripts, and of the scripts' answers. Neither requests nor answers are
@@ -100,8 +103,7 @@ const fields = {
   createItem: {
     kind: 'byte',
     isStartable: 'byte',
-    // 1 if an earlier call displaced (canceled) only some waiting occurrences for this item, and this call continues to
-    // displace occurrences.
+    // 1 if an earlier call canceled only some of the occurrences that this item displaces.
     goesOn: 'byte',
     scheduledAt: 'number',
     version: 'uint32',
@@ -141,7 +143,7 @@ const fields = {
   stepCommit: {
     job: 'id',
     now: 'number',
-    // 1 if the commit does not require an unchanged head.
+    // 1 if the step does not require an unchanged head.
     isFree: 'byte',
     beforeSize: 'uint32',
     afterSize: 'uint32',
@@ -153,7 +155,7 @@ const fields = {
     versionSize: 'uint32',
     recordCount: 'uint32',
   },
-  /** These fields precede two texts: an occurrence's record as the step read it, and the record as the step changes it. */
+  /** Two texts follow: an occurrence's record as the step read it, and the changed record. */
   recordChange: { id: 'id', beforeSize: 'uint32', afterSize: 'uint32' },
   claim: {
     now: 'number',
@@ -194,12 +196,9 @@ const fields = {
     wakes: 'byte',
     nextDueAt: 'number',
   },
-  /** A due occurrence that a peek has found. */
+  /** A due occurrence that a claim in the mode `peek` has found. */
   seen: { order: 'number', id: 'id', isBlocked: 'byte' },
-  /**
-   * These fields precede a claimed record. All claimed records come as one text, because each text of an answer costs
-   * the client an object.
-   */
+  /** These fields precede a claimed record. All records form one text, because the client creates an object for each text. */
   taken: { id: 'id', recordSize: 'uint32' },
   counts: { pending: 'number', queued: 'number', running: 'number' },
 } as const

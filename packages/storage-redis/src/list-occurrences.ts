@@ -106,7 +106,7 @@ async function listLive({ connection }: Ledger, query: Query<'live'>): Promise<P
   }
 }
 
-/** Lists failed occurrences: of one job from its shard, or of all jobs merged from concurrent calls to all shards. */
+/** Lists failed occurrences of one job, or of all jobs by concurrent calls to all shards. */
 async function listFailed({ connection }: Ledger, query: Query<'failed'>): Promise<Page<OccurrenceRecord>> {
   const { jobId, limit, order } = query
   const shards = await connection.shards()
@@ -156,10 +156,7 @@ function readPage(reply: unknown, cursorPrefix: string): Page<OccurrenceRecord> 
   return { items, cursor: cursorPrefix + cursor }
 }
 
-/**
- * Returns the records in a list that alternates between members of a sorted set and their records. A member begins with
- * the id.
- */
+/** Reads a list in which members of a sorted set alternate with their records. A member begins with the id. */
 function readRecords(found: readonly Buffer[]): OccurrenceRecord[] {
   const records: OccurrenceRecord[] = []
   for (let index = 0; index < found.length; index += 2) {

@@ -20,10 +20,7 @@ const { isRecovered, kindCode, kindOf, parseRuns, printDetails, printRuns, readJ
 
 const { size: recordSize, at } = recordLayout
 
-/**
- * Prints an owner in its stored form. Equal owners have equal texts, and all texts of a node begin with the text of
- * {@link printNode}.
- */
+/** Returns the stored text of an owner, which begins with the text of {@link printNode}. Equal owners have equal texts. */
 export function printOwner({ node, incarnation }: Owner): string {
   return JSON.stringify([node, incarnation])
 }

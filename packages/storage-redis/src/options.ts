@@ -29,8 +29,8 @@ export interface RedisStorageOptions {
   /** Maximum time of a call. Afterwards the call fails with `STORAGE_BUSY`. Default 5 s. */
   readonly commandTimeout?: DurationInput
   /**
-   * Number of replicas that must acknowledge the writes of a call. Otherwise the call fails with `STORAGE_BUSY`, but
-   * its writes stay. Default 0.
+   * Number of replicas that must acknowledge the writes of a call. If fewer replicas acknowledge the writes, the call fails
+   * with `STORAGE_BUSY`, but its writes stay. Default 0.
    */
   readonly minReplicas?: number
   /** How long a call waits for {@link RedisStorageOptions.minReplicas}. Must be shorter than `commandTimeout`. Default 1 s. */
@@ -62,8 +62,8 @@ export function readOptions(options: RedisStorageOptions): ReadOptions {
     return typeof value === 'object' || typeof value === 'string' ? `[${typeof value}]` : value
   })
   const { prefix = 'jobistemer', shards, minReplicas = 0, commandTimeout = 5000, waitTimeout = 1000, logger } = options
-  // A colon ends the prefix: the access rule of the prefix `a` would match the keys of `a:b`. In a Redis Cluster, braces
-  // enclose the part of a key that determines its slot. The remaining characters have a meaning in access rules.
+  // A colon ends the prefix, and braces enclose the hash tag of a key. The other excluded characters have a meaning in access
+  // rules.
   if (typeof prefix !== 'string' || !/^[^:{}*?[\]\\\s\p{Cc}\p{Cs}]+$/u.test(prefix) || prefix.length > longestPrefix) {
     const remedy = `Give 1 to ${longestPrefix} characters without spaces, colons and {}[]*?\\.`
     throw invalidOption('prefix', prefix, 'prefix is not the beginning of a key', remedy)
@@ -104,7 +104,8 @@ function readUrl(url: string | URL): string {
   if (protocol !== 'redis:' && protocol !== 'rediss:') {
     throw invalidOption('url', maskUrl(url), 'url does not begin with redis:// or rediss://', 'Write one that does.')
   }
-  // A password that contains `#`, `?` or `/` ends the URL's host early, so parts of the real host appear here.
+  // A password that contains `#`, `?` or `/` ends the URL's host early. Parts of the real host are then in the path, the query
+  // or the fragment of the URL.
   if (!/^(\/\d*)?$/.test(pathname) || search.includes('@') || hash !== '') {
     const problem = 'url has something else than the number of a database behind its host'
     throw invalidOption('url', maskUrl(url), problem, `Write one such as redis://localhost:6379/0. ${encode}`)

@@ -34,10 +34,7 @@ type GetReply = readonly [
 
 const nothing: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 
-/**
- * Groups the items of a read request by the shard that answers them. Collects the answers in the order of the items;
- * `null` for a missing record.
- */
+/** Groups the items of a read request by shard. Collects the answers in the order of the items; `null` for a missing record. */
 class Questions<Item, Answer extends { readonly length: number }, Found> {
   readonly found: (Found | null)[]
   readonly #items: readonly Item[]
@@ -236,10 +233,7 @@ function readCursor(cursor: string): Place {
   return { nextAt: Number(match[1]), id: match[2] as JobId }
 }
 
-/**
- * The items of a shard, in their order. `seenUpTo`: says up to which item the shard has searched; `null` if it has searched to
- * its end.
- */
+/** A page of one shard. `seenUpTo`: the item up to which the shard was searched; `null` if it was searched to its end. */
 interface ShardPage<Item, Place> {
   readonly items: readonly Item[]
   readonly seenUpTo: Place | null

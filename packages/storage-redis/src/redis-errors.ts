@@ -154,10 +154,7 @@ export function isRepeated(error: unknown): boolean {
   return JobistemerError.isInstance(error) && error.field === 'claim' && error.value === 'repeated'
 }
 
-/**
- * Returns whether the error may pass without an operator, because the server or a shard may recover. Claims from other
- * shards need not wait for this recovery.
- */
+/** Returns whether the error may pass without an operator, because the server or a shard may recover. */
 export function mayPass(error: unknown): boolean {
   if (!JobistemerError.isInstance(error) || isRepeated(error)) return false
   return ['STORAGE_BUSY', 'STORAGE_UNREACHABLE', 'STORAGE_FULL'].includes(error.code)

@@ -16,10 +16,7 @@ const functions = /^local function (\w+)\([^\n]*\n[\s\S]*?^end\n/gm
 
 const comments = /^ *--[^\n]*\n/gm
 
-/**
- * Matches the calls of server commands in a script. The check of the user's rights at the script's beginning must cover these
- * commands.
- */
+/** Matches a script's calls of server commands. The script must first check the user's right to each of them. */
 const commands = /\bcall(?:With)?\('([A-Z]+)'/g
 
 /**
@@ -44,8 +41,7 @@ function isNamedElsewhere(source: string, text: string, name: string): boolean {
 }
 
 /**
- * For each command that writing scripts call: the number of arguments after the key with which the check of rights tests the
- * command.
+ * For each command that writing scripts call: how many arguments after the key the check of rights gives to `acl_check_cmd`.
  */
 const argumentsOf: Readonly<Record<string, number>> = {
   ...{ DEL: 0, EXISTS: 0, GET: 0, HGETALL: 0, SMEMBERS: 0, ZCARD: 0 },
@@ -54,8 +50,8 @@ const argumentsOf: Readonly<Record<string, number>> = {
 }
 
 /**
- * In the source of a script, `place` is the placeholder for a list of the Redis commands that the script calls. `of` returns
- * this list as Lua code, without `PUBLISH`: the Lua function `missingRight` checks the right to publish separately.
+ * `place`: a placeholder in a script for the list of its Redis commands. `of` returns this list as Lua, without `PUBLISH`,
+ * which `missingRight` checks separately.
  */
 const neededRights = {
   place: '{ --[[ needed ]] }',
@@ -72,8 +68,7 @@ const neededRights = {
 }
 
 /**
- * Lua that checks the rights of the user at the beginning of writing scripts. An error in the middle of a script does not undo
- * earlier writes. Without this check, a user with missing or withdrawn rights would leave inconsistent counts and indexes.
+ * Lua that checks the user's rights at the beginning of writing scripts, because a later error would not undo earlier writes.
  */
 export const checkRights: string = `
 -- The commands of this script, grouped by the number of their arguments after the key.

@@ -29,10 +29,7 @@ export function checkServerInfo(info: string, place: string): void {
 
 const warned = new Set<string>()
 
-/**
- * Warns once per process and server that the server stores nothing on disk. Logs no warning if the server hides its
- * settings.
- */
+/** Warns once per process and server if the server stores nothing on disk. Does not warn if the server hides its settings. */
 export async function checkPersistence(
   server: Redis,
   logger: Pick<Logger, 'warn'> | null,
@@ -49,7 +46,7 @@ export async function checkPersistence(
   else process.emitWarning(message, { type: 'JobistemerWarning', code: 'REDIS_NOT_PERSISTENT' })
 }
 
-/** Reads the persistence settings. Returns `null` if the server rejects the command CONFIG, as managed services do. */
+/** Reads the persistence settings. Returns `null` if the server rejects `CONFIG`, as managed services do. */
 async function readSettings(server: Redis): Promise<Readonly<Record<string, string>> | null> {
   try {
     const pairs = (await server.call('config', 'get', 'appendonly', 'save')) as readonly string[] | object

@@ -25,7 +25,7 @@ import { layouts, timesLayout } from './layouts.ts'
 import type { Script } from './script.ts'
 import { commitScript, commitEndsScript, readStepsScript } from './scripts/step.ts'
 
-/** Maximum number of attempts of a step. Each failed attempt means that another step of the job was committed. */
+/** Maximum number of attempts of a step. An attempt fails if another step of the job was committed meanwhile. */
 const mostAttempts = 200
 
 /** Stands for no limit: this number exceeds the number of occurrences that a job can have. */
@@ -63,7 +63,7 @@ interface Commit {
 
 const nothing = Buffer.alloc(0)
 
-/** Collects items until the microtask queue is empty, and sends all collected items in one call. */
+/** Collects items until the microtask queue is empty, and sends them in one call. */
 class Gathered<Item, Answer> {
   readonly #send: (items: readonly Item[]) => Promise<readonly Answer[]>
   #items: Item[] = []
@@ -90,8 +90,8 @@ class Gathered<Item, Answer> {
 type Writes = ReturnType<typeof writesFromLedger>
 
 /**
- * Implements the storage calls that run rarely. Core's steps decide on the data that a script reads, and a second
- * script commits if these data are unchanged. Concurrent steps share their calls.
+ * Implements the storage calls that run rarely. A script reads the data of a step, core decides on the changes, and a second
+ * script commits the changes if the data are unchanged. Concurrent steps share their calls.
  */
 export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | 'cancel' | 'reap'> {
   readonly #ledger: Ledger
@@ -185,8 +185,7 @@ export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | '
 }
 
 function isNothing({ pending, queued, superseded }: LiveNeeds): boolean {
-  // The counts in the head are exact, and no step needs running occurrences. So a step that needs no pending, queued or
-  // superseded occurrences reads nothing.
+  // The head has the exact counts, so a step that needs no waiting occurrences reads none.
   return pending === 0 && queued === 0 && superseded === null
 }
 
@@ -283,7 +282,7 @@ function writeCommit(writer: ByteWriter, { now, write }: Commit): void {
   for (const change of occurrences) writeChange(writer, change)
 }
 
-/** Returns whether an occurrence is running before and after the change, so that its job's head does not change. */
+/** Returns whether an occurrence is running before and after the change. Such a change leaves the job's head as it is. */
 function goesOn({ before, after }: OccurrenceWrite): boolean {
   return before?.record.state === 'running' && after.state === 'running'
 }

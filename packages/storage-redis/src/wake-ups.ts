@@ -57,8 +57,7 @@ export class WakeUps {
   #connect(): void {
     const subscriber = duplicate(this.#client)
     this.#subscriber = subscriber
-    // The client reconnects by itself, so this listener ignores the error. A lost message only delays nodes until their next
-    // poll.
+    // The client reconnects, so this listener ignores the error. A lost message only delays nodes until their next poll.
     subscriber.on('error', () => {})
     subscriber.on('message', (_channel: string, message: string) => this.#hear(message))
     const listen = () => {
@@ -67,7 +66,7 @@ export class WakeUps {
         () => {
           if (this.#subscriber === subscriber) for (const kind of kinds) this.#raise(kind)
         },
-        // If the connection breaks, nothing is to do: the client reconnects, and then emits `ready` again.
+        // Does nothing after a broken connection, because the client reconnects and emits `ready` again.
         () => {},
       )
     }

@@ -83,7 +83,7 @@ describe('the Redis access rights that the guide lists', () => {
     await expect(admin(url).get('somebody')).rejects.toThrow('NOPERM')
   })
 
-  it('allow, for one prefix, no access to keys of a longer prefix that begins with the first prefix', async () => {
+  it('allow no access to keys of a longer prefix that begins with the allowed prefix', async () => {
     const rule = ruleOfGuide().map((part) => part.replaceAll('jobistemer', 'a'))
     const url = await startForUser(rule)
     await addJob(open({ url, prefix: 'a' }), 'alpha')

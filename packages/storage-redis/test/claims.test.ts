@@ -97,10 +97,7 @@ describe('a Redis claim with the option `sweep`', () => {
     })
   })
 
-  /**
-   * Simulates a crash between the end of a run and the wake of the next occurrence: the end is stored, and the next
-   * occurrence is still queued.
-   */
+  /** Simulates a crash after the end of a run was stored, and before the next occurrence woke. */
   async function strand(prefix: string, job: JobId, { id, scheduledAt }: CreateItem): Promise<void> {
     const shard = `{${prefix}:0}:`
     const head = Buffer.from((await client.hgetBuffer(`${shard}heads`, bytesOfId(job))) as Buffer)
@@ -204,8 +201,8 @@ describe.each([1, 2])('a Redis claim on %i shards', (shards) => {
     await withStorage(async (storage) => {
       const { id: job } = await addJob(storage, 'alpha', 'allow')
       await create(storage, [trigger(job, 1, slotAt(5)), trigger(job, 2, slotAt(4)), trigger(job, 3, slotAt(6))])
-      // A node whose clock already shows the instant of slot 6 learns that the occurrences are due, and claims none of
-      // them.
+      // The clock of this node shows the instant of slot 6. With limit 0, the node learns that occurrences are due, and claims
+      // none of them.
       expect((await claim(storage, { now: slotAt(6), limit: 0 })).more).toBe(true)
       const behind = await claim(storage, { now: slotAt(3) })
       expect([behind.keys, behind.more, behind.nextDueAt]).toEqual([[], false, slotAt(4)])

@@ -4,10 +4,7 @@ import { bytesOfId } from '../src/ids.ts'
 import { recordLayout, versionLayout } from '../src/layouts.ts'
 import type { StorageArgument } from './fixtures/connect.mjs'
 
-/**
- * Overwrites a stored text directly in Redis. Works only with a single server, because it searches all keys on that
- * server.
- */
+/** Overwrites a stored text directly in Redis. Supports only a single server. */
 export async function damage({ url, prefix }: StorageArgument, damaged: DamagedText): Promise<void> {
   const client = new Redis(String(url))
   try {

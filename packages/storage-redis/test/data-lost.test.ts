@@ -86,8 +86,7 @@ describe.each(losses)('after Redis has lost its data by $name', ({ loseAll }) =>
     })
     expect(await meta(server.url)).toEqual({ shards: '1', schema: '1' })
     for (const scheduler of schedulers) expect(await scheduler.trigger('rare')).toMatchObject({ created: true })
-    // The pause prevents new runs. Without the pause, the last scheduler would hand runs back at its shutdown, and no
-    // node would run them.
+    // Without the pause, the last scheduler would hand runs back at its shutdown, and no node would run them.
     await schedulers[0]?.pause('tick')
     const storage = open({ url: server.url })
     const none = { pending: 0, queued: 0, running: 0 }
@@ -114,7 +113,7 @@ describe('the number of shards of a Redis namespace that storages create again',
   const names = async (storage: Storage) =>
     (await storage.listJobs({ limit: 10, cursor: null })).items.map(({ name }) => name)
 
-  it('may differ from the old number; the next call of a storage that is already open then fails, and its repetition succeeds', async () => {
+  it('may differ from the old number: one call of an open storage then fails, and the repeated call succeeds', async () => {
     const { url } = await start()
     const storage = open({ url })
     await addJob(storage, 'alpha')
@@ -128,7 +127,7 @@ describe('the number of shards of a Redis namespace that storages create again',
     expect(await names(other)).toContain('zeta')
   })
 
-  it('makes every call of a storage fail if the option shards of this storage has another number', async () => {
+  it('makes every call of a storage fail if its option `shards` has another number', async () => {
     const { url } = await start()
     const storage = open({ url, shards: 1 })
     await addJob(storage, 'alpha')

@@ -47,7 +47,7 @@ it('a batch that starts two slots updates the index of due jobs at once', async 
   expect(await countDue(slotAt(2), slotAt(1))).toBe(2)
 })
 
-it('if many calls have noted next instants on the list, a search for due jobs updates its index in several steps', async () => {
+it('a search for due jobs updates its index in several steps if the index lacks many next instants', async () => {
   const jobs = await addJobs(160)
   for (let first = 0; first < jobs.length; first += 8) await startSlots(jobs.slice(first, first + 8), 1)
   expect(await noted()).toBe(20)

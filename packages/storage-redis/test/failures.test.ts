@@ -83,7 +83,7 @@ describe('a Redis server that is killed and restarted', () => {
     let wasKilled = false
     for (let round = 1; round <= 60; round++) {
       const items = jobs.map(({ id }) => slotItem(id, round))
-      // Restarts the server twice during the writes. Calls in progress may or may not take effect.
+      // Restarts the server twice during the writes, so that calls may fail with or without effect.
       const restart = round % 25 === 0 ? server.kill().then(() => server.restart()) : null
       const created = await repeat(other, () => storage.createOccurrences({ now: slotAt(round), owner, items }))
       for (const answer of created.answer) {
@@ -131,7 +131,7 @@ describe('a Redis server that drops its scripts', () => {
     await assertLedger(storage, { atRest: true })
   })
 
-  it('does not prevent storage calls in progress from being completed', async () => {
+  it('does not interrupt storage calls that are in progress', async () => {
     const server = await start()
     const client = admin(server.url)
     const storage = open({ url: server.url })
@@ -200,7 +200,7 @@ describe('a Redis server that does not answer', () => {
     const { storage, job } = await hasty(server)
     process.kill(server.pid, 'SIGSTOP')
     const call = refusal(storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }))
-    // Waits until the call is in progress, because `close` would reject a call that has not been sent.
+    // Waits until the call is in progress, because `close` would reject an unsent call.
     await new Promise((resolve) => setImmediate(resolve))
     await storage.close()
     process.kill(server.pid, 'SIGCONT')
@@ -242,7 +242,7 @@ describe('answers of Redis that are lost', () => {
     expect(answer[0]).toMatchObject({ outcome: 'exists', state: 'running', owner: owners })
   })
 
-  it('let a claim reject if the client has sent this claim to Redis twice', async () => {
+  it('make a claim reject if the client has sent it to Redis twice', async () => {
     const server = await start()
     const proxy = await through(server)
     const direct = open({ url: server.url })
@@ -266,7 +266,7 @@ describe('answers of Redis that are lost', () => {
 })
 
 describe('a Redis primary that becomes a replica', () => {
-  it('lets calls fail with STORAGE_BUSY until the client has reached the new primary', async () => {
+  it('makes calls fail with STORAGE_BUSY until the client has reached the new primary', async () => {
     const server = await start()
     const storage = open({ url: server.url })
     const job = await addJob(storage, 'alpha')

@@ -117,7 +117,7 @@ describe('superseded slots in Redis behind many kept triggers', () => {
     expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: 20_500 - 1 + 50, running: 1 })
   })
 
-  it('are canceled by claims with `sweep` alone, and each claim continues where the previous claim ended', {
+  it('are canceled by claims with `sweep`, each of which continues where the previous claim ended', {
     timeout: 120_000,
   }, async () => {
     const { storage, job } = await begin('queue')

@@ -12,7 +12,7 @@ describe('the layout of a stored record', () => {
     expect(layout.size).toBe(29)
   })
 
-  it('generates Lua that reads the named fields, and with them the fields that lie between them', () => {
+  it('generates Lua that reads the named fields and the fields between them', () => {
     expect(readFields(layout, 'text', allFields(layout))).toBe(
       "local first, second, third, last = read('<BI4dc16', text, 1)",
     )
@@ -38,7 +38,7 @@ describe('the layout of a stored record', () => {
   })
 })
 
-// If an offset or a code changes, stored data would be read wrongly: raise `formVersion`, and add a migration.
+// A change of an offset or code must raise `formVersion` and add a migration, because old data would be read wrongly.
 it('the offsets and codes of stored Redis records are fixed for each version', () => {
   expect({
     version: formVersion,

@@ -38,7 +38,7 @@ function trigger(job: JobId, key: number, dueAt: number = slotAt(1)): CreateItem
 }
 
 describe.each([1, 3])('the stored counts of live occurrences on %i shards', (shards) => {
-  it('equal the numbers of listed occurrences after every step, and after every repeated step', async () => {
+  it('equal the numbers of listed occurrences after every step and after its repetition', async () => {
     const storage = redisStorage({ url: server.url, prefix: newPrefix(), shards, logger: quiet })
     const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
     const jobs = policies.map((policy) => jobId(policy))

@@ -91,7 +91,7 @@ async function counts(storage: Storage, ...jobs: readonly JobId[]) {
 
 const numbers = (from: number, count: number) => Array.from({ length: count }, (_, index) => from + index)
 
-it('when a job has no pending occurrences left, it is removed from the list of jobs that have a set of their own', async () => {
+it('a job without pending occurrences is removed from the list of jobs that have a set of their own', async () => {
   await withStorage(1, async ({ storage, prefix }) => {
     const names = numbers(0, 100).map((index) => `foreign-${index}`)
     for (const name of names) await wait(storage, (await addJob(storage, name, 'allow')).id, 16)
@@ -191,7 +191,7 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
     })
   })
 
-  it('is passed over in several scripts, with the same result, if it consists of occurrences of many jobs', async () => {
+  it('is passed over in several scripts if it consists of occurrences of many jobs', async () => {
     await withStorage(shards, async ({ storage, cost }) => {
       const { id: own } = await addJob(storage, 'own', 'allow')
       const names = Array.from({ length: 260 }, (_, index) => `foreign-${index}`)
@@ -211,7 +211,7 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
     })
   })
 
-  it('becomes queued in several steps if a stricter overlap policy does not let it start, and claims continue after each step', async () => {
+  it('becomes queued in several steps if a stricter overlap policy blocks it, and claims continue after each step', async () => {
     await withStorage(shards, async ({ storage, cost }) => {
       const alpha = await addJob(storage, 'alpha', 'allow')
       const { id: beta } = await addJob(storage, 'beta', 'allow')
@@ -250,7 +250,7 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
   })
 })
 
-it('a claim that took occurrences still answers `more: true` if it has to make further blocked occurrences queued', async () => {
+it('a claim that took occurrences answers `more: true` if further blocked occurrences must become queued', async () => {
   await withStorage(1, async ({ storage }) => {
     const alpha = await addJob(storage, 'alpha', 'allow')
     await wait(storage, alpha.id, 1200)
@@ -261,7 +261,7 @@ it('a claim that took occurrences still answers `more: true` if it has to make f
   })
 })
 
-it('a claim over shards answers `more: true` while occurrences are left that claims must cancel', async () => {
+it('a claim over shards answers `more: true` while claims must still cancel occurrences', async () => {
   await withStorage(2, async ({ storage }) => {
     const jobs: JobRecord[] = []
     for (let index = 0; jobs.length < 2; index++) {

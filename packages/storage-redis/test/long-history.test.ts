@@ -44,7 +44,7 @@ async function readAll(jobId: `job_${string}`, order: 'ascending' | 'descending'
 }
 
 describe('a Redis call with more items than one script processes', () => {
-  it('creates 5,000 items in order; the occurrences are claimed oldest first, listed in pages and pruned in several steps', async () => {
+  it('creates 5,000 occurrences, which are listed and claimed in order and pruned in several steps', async () => {
     const job = await addJob(storage, 'alpha', 'allow')
     // Groups of ten triggers share one instant.
     const items = Array.from({ length: 5000 }, (_, number) =>

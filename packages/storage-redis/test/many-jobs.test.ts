@@ -16,8 +16,7 @@ import { redisStorage } from '../src/index.ts'
 import { finishItem, owner, slotAt, slotItem, start } from '@jobistemer/test-kit'
 import { newPrefix, quiet } from './prefixes.ts'
 
-// Tests of batches of many jobs. If a batch has one item for each job, the scripts write the items together. If a job
-// has several items, the scripts write the batch item by item.
+// A batch with one item for each job is written together; a batch with several items of a job is written item by item.
 
 const closing: (() => Promise<void>)[] = []
 
@@ -38,7 +37,7 @@ async function openTwo(product: RedisProduct, shards: number): Promise<readonly 
 
 const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'cancel_running', 'allow']
 
-/** The situations of a job before the tested call. Each situation has the item that the tested call then creates. */
+/** The situations of a job before the tested call, each with the item that this call creates. */
 const situations = {
   fresh: (job) => slotItem(job, 1),
   waiting: (job) => ({ ...slotItem(job, 1), runs: null }),
@@ -95,7 +94,7 @@ function recovery(job: JobId): CreateItem {
   }
 }
 
-/** The cases of one batch, which exceeds one script call and combines every situation with every policy. */
+/** Every situation with every policy, in one batch that is too large for one script call. */
 const cases: readonly Case[] = Array.from({ length: 14 }).flatMap((_, round) =>
   policies.flatMap((policy) =>
     Object.keys(situations).map((situation, at) => {
@@ -219,7 +218,7 @@ describe.each(servers)('a storage call with items of many jobs on %s with %i sha
   })
 })
 
-it('jobs keep their handler keys, and a claim takes no occurrences of the handler keys and job ids that its request excludes', async () => {
+it('a claim takes no occurrences of the handler keys and job ids that it excludes', async () => {
   const [storage] = await openTwo('redis', 1)
   const [own, follower, other, named] = ['own', 'follower', 'other', 'named'].map((name) => jobId(name)) as [
     JobId,
@@ -243,7 +242,8 @@ it('jobs keep their handler keys, and a claim takes no occurrences of the handle
     const answer = await storage.claim({ now: slotAt(1), owner, limit: 10, exceptHandlerKeys, sweep: false })
     return answer.claimed.map((record) => record.jobId)
   }
-  // A claim leaves out handler keys. A key that equals a job's id leaves out no job that has another handler key.
+  // A claim leaves out jobs by their handler keys, not by their ids. So a key that equals a job's id does not leave out this
+  // job if the job has another handler key.
   expect(await claimBut(own, 'handlers:a', follower)).toEqual([other])
   expect(await claimBut(own, other)).toEqual([named])
   expect((await claimBut(named)).sort()).toEqual([own, follower].sort())

@@ -13,7 +13,10 @@ const { start, client: admin, open, onClose } = useServers()
 
 const look = (storage: Storage) => storage.get({ jobs: [jobId('alpha')] })
 
-/** Loads a new copy of the package, because the loaded copy may have warned about an earlier test's server on the same port. */
+/**
+ * Loads a new copy of the package, because the copy that is already loaded may have warned about an earlier test's server on
+ * the same port.
+ */
 async function loadAnew(): Promise<typeof redisStorage> {
   vi.resetModules()
   return (await import('../src/index.ts')).redisStorage
@@ -159,7 +162,7 @@ describe('an ioredis client that the caller gives to the storage', () => {
     expect((await refusal(look(storage))).code).toBe('STORAGE_CLOSED')
   })
 
-  it('may have a commandTimeout of 10 minutes, which applies although a timer fires early', async () => {
+  it('works with a storage whose commandTimeout is 10 minutes, even if the timer fires early', async () => {
     const storage = open({ client: admin((await start()).url), commandTimeout: { minutes: 10 } })
     await look(storage)
     const setTimer = vi.spyOn(systemClock, 'setTimer')

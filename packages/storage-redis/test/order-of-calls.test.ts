@@ -23,8 +23,7 @@ function deafClient(client: Redis, sent: Sent[]): Redis {
   const send = scripts.evalshaBuffer.bind(client)
   scripts.evalshaBuffer = async (...values) => {
     const answer = send(...values)
-    // The server rejects a script that it does not know yet, and the storage then sends the whole script. While the rejection
-    // waits for `hear`, this handler keeps Node.js from reporting it as unhandled.
+    // While a rejection waits for `hear`, this handler keeps Node.js from reporting it as unhandled.
     answer.catch(() => {})
     const failure = await new Promise<Error | undefined>((hear) => {
       sent.push({ call: values[1] === 2 ? 'claim' : 'other', hear })
@@ -39,7 +38,7 @@ async function turns(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-/** Returns a storage with three running occurrences and, for each of them, a settle item that ends the occurrence. */
+/** Returns a storage with three running occurrences, and settle items that end them. */
 async function running(): Promise<{ storage: Storage; sent: Sent[]; ends: readonly SettleItem[] }> {
   const { url } = await servers.start()
   const prefix = newPrefix()

@@ -87,7 +87,7 @@ it('the latest run of a job is found although 1,500 occurrences are queued and t
   expect(await latestOf(id)).toMatchObject({ scheduledAt: slotAt(1), state: 'completed' })
 })
 
-it('the latest run of a job is found if it started, because of its priority, before older runs of a queue of 300 runs', async () => {
+it('the latest run of a job is found if its priority made it start before older queued runs', async () => {
   const id = await queueOf(300, (key) => (key === 290 ? 10 : 0))
   await storage.settle({ now: slotAt(9), items: [finishItem(id, 1)] })
   const [held] = (await claim(1, slotAt(9))) as [OccurrenceRecord]

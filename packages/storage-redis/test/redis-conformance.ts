@@ -12,9 +12,9 @@ export interface ConformanceServer {
 }
 
 /**
- * Registers the conformance kit for a server that all cases share, each with its own prefix. A server of another
- * product runs the same scripts, so the kit runs only some cases on that server. `canDamage`: whether one connection
- * reaches all keys, so that the kit can damage stored texts.
+ * Registers the conformance kit for one server, on which each case has its own prefix. `isFurther`: a server of another
+ * product, for which the kit runs only some cases. `canDamage`: whether one connection reaches all keys, so that the kit can
+ * damage stored texts.
  */
 export function redisConformance(
   name: string,

@@ -43,7 +43,8 @@ describe('the option minReplicas', () => {
     expect(await client.hexists('{jobistemer:0}:heads', Buffer.from(job.id.slice(4).replaceAll('-', ''), 'hex'))).toBe(
       1,
     )
-    // The primary no longer knows the script, so the client sends the whole script. This call must wait for the replica too.
+    // After this flush, the primary does not know the script, so the next call sends the whole script. That call must wait for
+    // the replica too.
     await admin(primary.url).script('FLUSH')
     expect(await create(storage, job.id)).toMatchObject([{ outcome: 'exists', state: 'running' }])
   })
@@ -62,7 +63,7 @@ describe('the option minReplicas', () => {
   it('also makes a repeated call wait, although the repeated call writes nothing', async () => {
     const { primary, link } = await startPair()
     const job = await addJob(open({ url: primary.url, minReplicas: 1, waitTimeout: 4000 }), 'alpha')
-    // The primary still counts the replica as connected, but receives no acknowledgements from the replica.
+    // The primary counts the replica as connected, but receives no acknowledgements from it.
     link.loseAnswers()
     for (let attempt = 0; attempt < 2; attempt++) {
       const storage = open({ url: primary.url, minReplicas: 1, waitTimeout: 100 })

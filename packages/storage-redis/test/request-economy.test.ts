@@ -41,7 +41,7 @@ it.each(Object.keys(pauses))('many requests for %s are stored with few Redis com
   const commands = (await commandsOf(client)) - before
   expect(new Set(answers.map(({ outcome }) => outcome))).toEqual(new Set(['created']))
   expect(commands).toBeLessThan(count / 2)
-  // During a pause without an end, an occurrence takes no entry in an index by time.
+  // An occurrence of a job that is paused without an end is in no index by time.
   expect(await client.zcard(`{${prefix}:0}:future`)).toBe(paused?.until === undefined ? 0 : 2 * count)
   // Returns the answer of a claim that could take all requests. While the job is paused, this claim takes none of them.
   const claim = (at: number) => storage.claim({ now: at, owner, limit: 5 * count, exceptHandlerKeys: [], sweep: false })

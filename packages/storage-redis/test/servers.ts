@@ -5,7 +5,7 @@ import { afterEach } from 'vitest'
 import { type RedisStorageOptions, redisStorage } from '../src/index.ts'
 import { quiet } from './prefixes.ts'
 
-/** Servers and storages that a test opens. They are closed after the test, the last opened first. */
+/** Opens servers and storages, and closes them after the test, the last opened first. */
 export interface Servers {
   start(config?: Readonly<Record<string, string>>): Promise<RedisServer>
   proxy(server: RedisServer): Promise<TcpProxy>

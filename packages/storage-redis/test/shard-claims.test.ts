@@ -43,7 +43,7 @@ it('a claim over shards returns `more: true` if an older occurrence arrives afte
   expect((await storage.claim(request)).claimed).toMatchObject([{ jobId: first, scheduledAt: slotAt(2) }])
 })
 
-it('if another node first takes an occurrence that a claim over shards has read, the claim takes no later occurrence in its place', async () => {
+it('a claim over shards takes no later occurrence in place of an occurrence that another node took first', async () => {
   const server = await start()
   const client = connect(server.url)
   const storage = open({ client, shards: 2 })
@@ -64,7 +64,7 @@ it('if another node first takes an occurrence that a claim over shards has read,
   ]
   await other.createOccurrences({ now: slotAt(6), owner, items })
   const request = { now: slotAt(6), owner, limit: 1, exceptHandlerKeys: [], sweep: false }
-  // This call makes the server cache the script, so that the following claim calls no script a second time.
+  // Makes the server cache the script. If a server does not know a script, the client has to send the call a second time.
   await other.claim({ ...request, limit: 0 })
   // Of the script calls of the claim, calls 1 and 2 peek at one shard each. Before call 3, which claims, another node
   // claims the oldest occurrence.
@@ -81,10 +81,7 @@ it('if another node first takes an occurrence that a claim over shards has read,
 })
 
 describe('a claim over shards, one of which fails,', () => {
-  /**
-   * Creates two jobs on two shards, each with a waiting occurrence. The test can inject faults into calls to the second
-   * shard.
-   */
+  /** Creates a waiting occurrence on each of two shards. The test can make calls to the second shard fail. */
   async function startTwo() {
     const server = await start()
     const client = connect(server.url)
@@ -97,7 +94,7 @@ describe('a claim over shards, one of which fails,', () => {
     }
     await wait(first, 1)
     await wait(second, 1)
-    // This call makes the server cache the script, so that the following claims call no script a second time.
+    // Makes the server cache the script. If a server does not know a script, the client has to send the call a second time.
     await other.claim({ ...request, limit: 0 })
     const fate = {
       calls: 0,
@@ -123,7 +120,7 @@ describe('a claim over shards, one of which fails,', () => {
   const down = () => new Error('CLUSTERDOWN Hash slot not served')
   const broken = () => new Error('Connection is closed.')
 
-  it('takes occurrences of the remaining shards, and takes occurrences of the failed shard once this shard answers again', async () => {
+  it('takes occurrences of the remaining shards, and of the failed shard once it answers again', async () => {
     const { storage, first, second, wait, fate } = await startTwo()
     fate.before = down
     expect(await storage.claim(request)).toMatchObject({ claimed: [{ jobId: first }], more: false })
@@ -157,7 +154,7 @@ describe('a claim over shards, one of which fails,', () => {
       .toMatchObject([{ jobId: second }])
   })
 
-  it('makes the next claim of its owner reject with STORAGE_BUSY, so that the owner reads which occurrences it has claimed', async () => {
+  it('makes the next claim of its owner reject with STORAGE_BUSY, so that the owner reads its claimed occurrences', async () => {
     const { storage, other, first, second, wait, fate } = await startTwo()
     fate.after = (call) => (call === 2 ? broken() : null)
     expect(await storage.claim(request)).toMatchObject({ claimed: [{ jobId: first }], more: true })
@@ -169,13 +166,13 @@ describe('a claim over shards, one of which fails,', () => {
       runs: false,
     })
     expect(running.items).toHaveLength(2)
-    // A claim with the limit 0 does not ask the server whether the unanswered claim took effect.
+    // A claim with limit 0 does not ask for the effect of the unanswered claim.
     await storage.claim({ ...request, limit: 0 })
     await wait(first, 2)
     let error: { readonly code: string; readonly value: unknown } | null = null
     const claimed: unknown[] = []
-    // Repeats the claim until the second shard answers again. Then one claim takes no occurrence, and rejects, because
-    // an earlier claim on that shard may have taken some.
+    // Repeats the claim until the second shard answers again. Then one claim takes no occurrence and rejects, because an
+    // earlier claim may have taken occurrences of the second shard.
     for (let tries = 0; error === null && tries < 200; tries++) {
       try {
         claimed.push(...(await storage.claim(request)).claimed)
@@ -189,7 +186,7 @@ describe('a claim over shards, one of which fails,', () => {
     expect(claimed).toHaveLength(2)
   })
 
-  it('makes only the next claim of the same owner reject, even if another owner claims through this storage', async () => {
+  it('lets claims of other owners succeed, and makes the next claim of the same owner reject', async () => {
     const { storage, second, wait, fate } = await startTwo()
     const sibling = { ...owner, incarnation: `${owner.incarnation}-2` }
     fate.after = (call) => (call === 2 ? broken() : null)
@@ -228,8 +225,7 @@ it('if two claims of an owner reach Redis in reverse order, the earlier claim ta
   const running = { kind: 'live', state: 'running', limit: 10, cursor: null, runs: false } as const
   expect((await other.listOccurrences(running)).items).toEqual([])
   expect((await storage.claim(request)).claimed).toMatchObject([{ jobId: id }])
-  // Sends the delayed claim a second time. The delayed claim is older than the latest claim, which the server has
-  // already answered.
+  // Delivers the delayed claim a second time, although the server has answered a later claim.
   for (const send of late) await send()
   expect((await other.listOccurrences(running)).items).toHaveLength(1)
 })

@@ -126,7 +126,7 @@ describe('wake-ups of a Redis storage', () => {
       next()
       const calls = new RegExp(`cmdstat_subscribe:calls=${asked},`)
       while (!calls.test(await other.info('commandstats')));
-      // The listening connection receives this message after the answer to its check.
+      // The listening connection receives the answer to its SUBSCRIBE before this message.
       await other.publish('channel', 'due another')
       expect(await ears.next('due')).toEqual(['due'])
     }

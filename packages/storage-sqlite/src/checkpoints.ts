@@ -13,12 +13,12 @@ export const checkpointPages = 4000
 const bulkPages = 32_000
 
 /**
- * Size to which SQLite truncates the log after a long reader or many new jobs have made it grow, in bytes. The value is
- * twice the usual size, so that SQLite never truncates an ordinary log. A page of the log has 4,096 bytes and a header.
+ * Size to which SQLite truncates the log after it has grown, in bytes. The value is twice the usual size, so that SQLite never
+ * truncates an ordinary log. A page of the log has 4,096 bytes and a header.
  */
 export const keptLogBytes: number = 2 * checkpointPages * (4096 + 24)
 
-/** Number of new jobs from which a step counts as a part of a bulk insert. */
+/** If a step adds at least this many jobs, the step counts as a part of a bulk insert. */
 const bulkJobs = 100
 
 /** Determines after how many pages SQLite copies the write-ahead log into the file. */

@@ -111,8 +111,7 @@ export class Connection {
     for (;;) {
       const answer = attempt()
       if (answer !== busy) return answer
-      // As long as other steps of this process can write, the file is not locked. So `waitedMs` counts only the time for which
-      // the file has been locked. A step that was queued for the whole limit fails at its first try.
+      // Counts only the time for which the file has been locked, and not the time in this process's queue.
       const waitedMs = this.#clock.monotonic() - Math.max(since, this.#blockedSince ?? since)
       if (waitedMs >= this.#limitMs) throw busyError(this.#file, this.#limitMs, undefined)
       const wantedMs = waitedMs < shortPausesMs ? 1 : 1 + Math.floor(random() * 5)

@@ -66,10 +66,7 @@ class Failures {
     this.#add.run(row)
   }
 
-  /**
-   * Removes a row from the index of failures, because the row was removed from the history. Does nothing if the row is
-   * no failure.
-   */
+  /** Removes a deleted history row from the index of failures. Does nothing if the row was no failure. */
   remove(row: number): void {
     this.#remove.run(row)
   }
@@ -81,8 +78,7 @@ class Failures {
   list(query: FailedQuery, job: number | null, after: FailurePlace | null): readonly number[] {
     const { order, limit } = query
     const rising = order === 'ascending'
-    // `after`, the last failure of the previous page, also bounds the range, so that SQLite does not read earlier pages
-    // again.
+    // The last failure of the previous page bounds the range, so that SQLite does not read earlier pages.
     const from = Math.max(query.from ?? -9e15, rising && after !== null ? after.endedAt : -9e15)
     const to = Math.min(query.to ?? 9e15, !rising && after !== null ? after.endedAt + 1 : 9e15)
     const { endedAt: at, key } = after ?? { endedAt: rising ? -9e15 : 9e15, key: '' }
@@ -130,7 +126,7 @@ export interface HistoryRange {
 export class History {
   readonly failures: Failures
   readonly #statements: ReturnType<typeof prepareStatements>
-  /** The last indexed row that this connection knows. Other connections may have indexed more. */
+  /** The last indexed row that this connection knows. Other connections may have indexed later rows. */
   #indexed = 0
 
   constructor(database: NamedTables) {
@@ -179,14 +175,13 @@ export class History {
   }
 
   #extendIndexes(lastRow: number): void {
-    // If the row number is less than `#indexed`, another process has removed the last rows, and SQLite gives their
-    // numbers to new rows.
+    // If the row number is less than `#indexed`, another process has removed the last rows, and SQLite reuses their numbers.
     if (lastRow >= this.#indexed && lastRow - this.#indexed < tailLimit) return
     this.#indexed = this.#statements.indexed.get() as number
     if (lastRow - this.#indexed >= tailLimit) this.indexTail()
   }
 
-  /** Adds all rows of the tail (the rows that are not indexed yet) to the indexes. */
+  /** Adds all rows that are not indexed yet to the indexes. */
   indexTail(): void {
     const first = this.#statements.indexed.get() as number
     const last = (this.#statements.lastRow.get() as number | null) ?? 0
@@ -219,13 +214,12 @@ export class History {
     return this.#statements.read.get(row) as OccurrenceRow | undefined
   }
 
-  /** Returns the history entries of a job in the range, ordered by `scheduledAt` and id, up to the limit. */
+  /** Returns a job's history entries in the range, ordered by `scheduledAt` and key, up to the limit. */
   walk(range: HistoryRange): readonly HistoryEntry[] {
     const { job, after, order, limit } = range
     const rising = order === 'ascending'
     const sign = rising ? 1 : -1
-    // `after`, the last entry of the previous page, also bounds the range, so that SQLite does not read earlier pages
-    // again.
+    // The last entry of the previous page bounds the range, so that SQLite does not read earlier pages.
     const from = rising && after !== null ? Math.max(range.from, after.scheduledAt) : range.from
     const to = !rising && after !== null ? Math.min(range.to, after.scheduledAt + 1) : range.to
     const place = after ?? { scheduledAt: rising ? -9e15 : 9e15, key: '' }
@@ -248,12 +242,12 @@ export class History {
     return entries
   }
 
-  /** Whether the job has finished occurrences. */
+  /** Whether the history has occurrences of the job. */
   has(job: number): boolean {
     return this.#statements.hasInTail.get(job) !== undefined || this.#statements.has.get(job) !== undefined
   }
 
-  /** Removes entries of a job. Returns the number of the entries that existed. Must be called within a write step. */
+  /** Removes entries of a job, and returns how many existed. Must be called within a write step. */
   remove(job: number, occurrences: readonly Pick<OccurrenceRecord, 'id' | 'scheduledAt'>[]): number {
     this.indexTail()
     const blocks: number[] = []
@@ -272,13 +266,13 @@ export class History {
     return blocks.length
   }
 
-  /** Updates the blocks and the indexed row number after rows were removed. */
+  /** Removes empty blocks, and sets `#indexed` to the last remaining row. */
   #afterRemoval(blocks: Iterable<number>): void {
     for (const block of blocks) {
       const isEmpty = this.#statements.firstOfBlock.get(block) === undefined
       if (isEmpty) this.#statements.removeBlock.run(block)
     }
-    // SQLite numbers new rows from the last remaining row on. So no number above that row may count as indexed.
+    // SQLite reuses row numbers after the last remaining row, so none of these numbers may count as indexed.
     this.#indexed = (this.#statements.lastRow.get() as number | null) ?? 0
     this.#statements.setIndexed.run(this.#indexed)
   }
@@ -301,7 +295,7 @@ function prepareStatements(database: NamedTables) {
     append: database.prepare(`INSERT INTO {history} VALUES (NULL, ${Array(19).fill('?').join(', ')})`),
     indexed: database.pluck('SELECT row FROM {history_indexed}'),
     lastRow: database.pluck('SELECT max(row) FROM {history}'),
-    // The statements sort their input, and are cheap because SQLite then adds each group of index entries in ascending order.
+    // The statements sort their rows, because SQLite adds index entries in ascending order at low cost.
     indexTimes: database.prepare(
       `INSERT INTO {history_times} SELECT row >> ${blockShift}, job, scheduled_at, id, row, job_version FROM {history}
          WHERE row > ? AND row <= ? ORDER BY 1, 2, 3, 4`,

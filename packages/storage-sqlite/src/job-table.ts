@@ -74,7 +74,7 @@ type HeadRow = readonly [
   starts: string | null,
 ]
 
-/** The columns of a job beside its head, in the order of `besideColumns`. */
+/** The column values of a job that are not part of its head, in the order of `besideColumns`. */
 type BesideRow = readonly [
   key: Buffer,
   name: string,
@@ -89,17 +89,17 @@ type BesideRow = readonly [
   definition: string,
 ]
 
-/** The row of a job is an array. A list reads thousands of jobs, and reading their rows as objects would take twice as long. */
+/** A job's row is an array, because reading thousands of rows as objects would take twice as long. */
 type JobRow = readonly [...HeadRow, ...BesideRow]
 
 /** A position in the list of jobs by their next instants. */
 export interface DuePlace {
   readonly at: number
-  /** `null`: the position after all jobs of this instant. */
+  /** `null` means the position after all jobs with this instant. */
   readonly id: JobId | null
 }
 
-/** Maximum number of job ids whose rows this process caches. Above this number, the process clears the cache. */
+/** Maximum number of jobs whose row numbers this process caches. It clears the cache above this number. */
 const rememberedJobs = 200_000
 
 /** The tables of jobs: definitions, versions and heads. */
@@ -237,9 +237,8 @@ export class JobTable {
   }
 
   /**
-   * Lists jobs in the order of their ids. If few jobs match, sorting the matches is faster than reading all jobs in order: that
-   * also reads jobs with another tag of the owner, tombstones and unchanged jobs. If many jobs match, reading in order fills a
-   * page sooner.
+   * Lists jobs in the order of their ids. If few jobs match, sorts the matches; otherwise reads all jobs in order until the
+   * page is full.
    */
   list({ limit, changedSince, owner, deleted = false }: JobQuery, after: JobId | null): readonly JobRecord[] {
     const { few, walk, lastRow } = this.#statements
@@ -471,8 +470,7 @@ function prepareStatements(database: NamedTables) {
     deleteJob: database.prepare('DELETE FROM {jobs} WHERE row = ?'),
     deleteHead: database.prepare('DELETE FROM {heads} WHERE row = ?'),
     deleteVersions: database.prepare('DELETE FROM {versions} WHERE job = ?'),
-    // Usually the oldest version is in use, and one of the oldest history entries shows it. Then the statement reads no
-    // further entries.
+    // Usually one of the oldest history entries shows that the oldest version is in use, and the statement reads no further.
     deleteUnusedVersions: database.prepare(
       `DELETE FROM {versions} WHERE job = $job AND version < (SELECT version FROM {heads} WHERE row = $job)
          AND NOT EXISTS (${ofHistory} AND t.job_version = (SELECT min(version) FROM {versions} WHERE job = $job))

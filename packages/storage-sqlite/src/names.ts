@@ -27,7 +27,7 @@ export class Names {
     this.#handlers.forget()
   }
 
-  /** Returns the row number of an owner in the table `owners`; `undefined` if the table does not contain the owner. */
+  /** Returns the row number of an owner in the table `owners`; `undefined` if the table lacks the owner. */
   findOwner(owner: Owner): number | undefined {
     // All items of a batch have the same owner object, so one cached number usually suffices.
     if (owner === this.#lastOwner) return this.#lastOwnerRow

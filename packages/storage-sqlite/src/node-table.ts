@@ -18,7 +18,7 @@ interface NodeRow {
   readonly about: string
 }
 
-/** Stores node records, with the profiles that nodes give once. */
+/** Stores node records and the profiles of nodes. */
 export class NodeTable {
   readonly #statements: ReturnType<typeof prepareStatements>
 

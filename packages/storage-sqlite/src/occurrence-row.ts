@@ -34,8 +34,8 @@ export function keyOf(id: OccurrenceId): OccurrenceKey {
 const lent = Buffer.allocUnsafe(16)
 
 /**
- * Like {@link keyOf}, but the next call overwrites the result. The reuse of one buffer saves the 0.2 µs that a new buffer
- * costs. A statement copies the values that it binds, so the reuse is safe.
+ * Like {@link keyOf}, but the next call overwrites the result. One shared buffer saves 0.2 µs per call, and is safe because a
+ * statement copies its values.
  */
 export function lentKeyOf(id: OccurrenceId): OccurrenceKey {
   return written(lent, id)
@@ -99,7 +99,7 @@ export type OccurrenceRow = readonly [
 const tail = 'timeout, reason, cancel, details'
 const liveColumns = `kind, token, sequence, rescues, owner, job_version, due_at, created_at, started_at, NULL, ${tail}`
 const waitingState = `CASE lane WHEN ${lanes.queued} THEN ${stateCodes.queued} ELSE ${stateCodes.pending} END`
-/** SQL for the scheduled time in a row of `waiting`, computed from the row's position in the order of waiting occurrences. */
+/** SQL that computes the scheduled time of a waiting occurrence from its order and priority. */
 const waitingScheduledAt: string = `(order_at + priority * ${priorityStepMs})`
 
 // The history stores each instant as a difference from an earlier instant of the same occurrence. A difference takes

@@ -9,8 +9,8 @@ import { migrations, withTableNames } from './schema.ts'
 import { busyError, isBusy, isReadonly, readonlyError, storageError } from './sqlite-errors.ts'
 
 /**
- * Detects that the path of an open database leads to another file, or to none. SQLite would continue with the opened file,
- * which other processes cannot find any more. One check takes 1 to 2 µs.
+ * Detects that the path of an open database leads to another file, or to none. SQLite would continue with a file that other
+ * processes cannot find.
  */
 export class FileWatch {
   readonly #file: string
@@ -53,8 +53,8 @@ export function mainFileOf(database: Database.Database): string {
 }
 
 /**
- * Returns the path to watch for an open connection. This is the path with which the connection was opened, or the
- * file's own path if that path was relative to an earlier current directory.
+ * Returns the path to watch for an open connection: the path that it was opened with, if this still leads to the file; else the
+ * file's own path.
  */
 function pathOf(database: Database.Database): string {
   const given = resolve(database.name)
@@ -93,8 +93,7 @@ function inspectFile(file: string): void {
   try {
     readVersion(database, file, '')
   } catch (error) {
-    // This code ignores the error if SQLite must first recover the writes of a dead process, because only a writing connection
-    // can do that.
+    // Ignores the error if the writes of a dead process must be recovered, because only a writing connection can do that.
     if (!isReadonly(error)) throw error
   } finally {
     database.close()
@@ -163,8 +162,7 @@ export function openDatabase(options: ReadOptions): OpenedDatabase {
 function openFile(file: string, prefix: string): Database.Database {
   if (file !== ':memory:') {
     if (!existsSync(dirname(file))) throw unreadable(file, new Error(`there is no directory ${dirname(file)}`))
-    // With a table prefix, the file is the user's database. It is not inspected before it is opened, because opening it
-    // may recover the writes of a dead process.
+    // With a table prefix, the file belongs to the user's application, so it needs no inspection before the opening.
     if (prefix === '') inspectFile(file)
     makeFile(file)
   }
@@ -172,15 +170,11 @@ function openFile(file: string, prefix: string): Database.Database {
 }
 
 /**
- * The mode of a new file: only its user may read and write. SQLite's default is world-readable. Side files get the mode of
- * the file.
+ * Mode of a new file: only its user may read and write it. SQLite's default is world-readable. Side files get the same mode.
  */
 const fileMode = 0o600
 
-/**
- * Creates the file if it does not exist. Never opens an existing file, because closing the file again would release
- * SQLite's locks on it.
- */
+/** Creates the file if it does not exist. Never opens an existing file, because closing it would release SQLite's locks. */
 function makeFile(file: string): void {
   try {
     closeSync(openSync(file, 'ax', fileMode))
@@ -250,10 +244,7 @@ export function migrate(
 
 const blockingWaitMs = 20
 
-/**
- * Retries while other connections hold the file. The retries block the thread, which is acceptable only during opening, before
- * anything else runs.
- */
+/** Retries while other connections lock the file. The retries block the thread, so only the opening may call this. */
 function retryBlocking<T>(step: () => T, limitMs: number, file: string): T {
   const sleeper = new Int32Array(new SharedArrayBuffer(4))
   for (let waitedMs = 0; ; waitedMs += blockingWaitMs) {

@@ -26,13 +26,13 @@ export interface SqliteDatabase {
 /** Options of {@link sqliteStorage}: `file` or `database`, and limits. */
 export interface SqliteStorageOptions {
   /**
-   * The database file, as a path or a `file:` URL. If it does not exist, the storage creates it in an existing directory,
-   * readable only for this user (mode 0600). `:memory:` keeps all data in the process, for trials.
+   * The database file, as a path or a `file:` URL. If the file does not exist, the storage creates it with mode 0600, so that
+   * only this user can read and write it. The directory must exist. `:memory:` keeps all data in the process, for trials.
    */
   readonly file?: string | URL
   /**
-   * An open database of better-sqlite3 instead of a file. The storage switches it to write-ahead mode; `close()` of the
-   * storage does not close it. No other user of the database may leave a transaction open across an `await`.
+   * An open database of better-sqlite3 instead of a file. The storage switches it to write-ahead mode, and never closes it. No
+   * other user of the database may leave a transaction open across an `await`.
    */
   readonly database?: SqliteDatabase
   /**
@@ -47,9 +47,7 @@ export interface SqliteStorageOptions {
    * none, and a separate file.
    */
   readonly tablePrefix?: string
-  /**
-   * How long a call waits while other connections hold the file. After that, the call fails with `STORAGE_BUSY`. Default 30 s.
-   */
+  /** How long a call waits while other connections lock the file, before it fails with `STORAGE_BUSY`. Default 30 s. */
   readonly busyTimeout?: DurationInput
 }
 
@@ -58,7 +56,7 @@ export interface ReadOptions {
   readonly source: { readonly file: string } | { readonly database: SqliteDatabase }
   readonly synchronous: 'full' | 'normal'
   readonly busyTimeoutMs: number
-  /** The prefix of table names; empty for a separate file. */
+  /** The prefix of table names; empty if the option `tablePrefix` is absent. */
   readonly tablePrefix: string
 }
 

@@ -39,8 +39,7 @@ export class QuickSteps {
             pending = delayed AND cancels_below IS NULL AND NOT EXISTS (SELECT 1 FROM {running} WHERE job = {heads}.row)))`)
     this.#start = database.prepare(`
       INSERT INTO {running} VALUES (?, ?, ?, ${kindCode('slot', false)}, 1, 0, 0, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, ?)`)
-    // SQL condition: the token is the current one, the owner is the given one, the sequence is new, and no cancel request
-    // exists.
+    // SQL condition: token and owner are the given ones, the sequence is new, and there is no cancel request.
     const holding = `job = ? AND scheduled_at = ? AND id = ? AND token = ? AND owner = coalesce(?, owner)
       AND sequence < ? AND cancel IS NULL`
     this.#progress = database.prepare(`UPDATE {running} SET sequence = ?, runs = ? WHERE ${holding}`)

@@ -20,7 +20,7 @@ export class ReusableKeys {
     return this.#find.get(keyOf(keyId), job) as [number, OccurrenceKey] | undefined
   }
 
-  /** Stores the new occurrence as the last one of its reusable key, if it has a key. */
+  /** If the new occurrence has a reusable key, stores it as the key's last occurrence. */
   name(job: number, record: OccurrenceRecord): void {
     const keyId = namingKey(record)
     if (keyId !== undefined) this.#name.run(keyOf(keyId), job, record.scheduledAt, keyOf(record.id))

@@ -1,9 +1,6 @@
 import type Database from 'better-sqlite3'
 
-/**
- * Prepares statements whose SQL has the names of tables and indexes in braces, such as `{jobs}`. Replaces each name in
- * braces by the name in the file.
- */
+/** Prepares statements. Replaces names of tables and indexes in braces, such as `{jobs}`, by their names in the file. */
 export interface NamedTables {
   /** Prepares a statement that returns rows as objects. */
   prepare(sql: string): Database.Statement
@@ -13,7 +10,7 @@ export interface NamedTables {
   pluck(sql: string): Database.Statement
 }
 
-/** Returns the SQL with the names of tables and indexes in the file. */
+/** Returns the SQL text with the prefix before each name in braces. */
 export function withTableNames(sql: string, prefix: string): string {
   return sql.replaceAll(/\{(\w+)\}/g, (_, name: string) => prefix + name)
 }
@@ -36,11 +33,11 @@ export const tailLimit = 2048
  * lanes of a backfill.
  */
 export const lanes = {
-  /** Pending, and a claim may take the occurrence. */
+  /** The occurrence is pending, and a claim may take the occurrence. */
   ready: 0,
-  /** Pending. Becomes claimable at a known instant: when the occurrence is due, or when its job's pause ends. */
+  /** Pending. Becomes claimable at a known instant: when it is due and its job's pause has ended. */
   delayed: 1,
-  /** Pending, while the job is paused without an end. */
+  /** The occurrence is pending, and its job is paused without an end. */
   parked: 2,
   queued: 3,
 } as const

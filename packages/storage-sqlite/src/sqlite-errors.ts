@@ -8,19 +8,19 @@ function sqliteCode(error: unknown): string | undefined {
   return typeof code === 'string' && code.startsWith('SQLITE_') ? code : undefined
 }
 
-/** Whether another connection holds the file, so that a retry may help. */
+/** Whether the error says that another connection locks the file, so that a retry may help. */
 export function isBusy(error: unknown): boolean {
   const code = sqliteCode(error)
   // SQLITE_PROTOCOL: SQLite gave up on the locks of the write-ahead log after many tries.
   return code !== undefined && /^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(code)
 }
 
-/** Whether the file may be read but not written. */
+/** Whether the error says that the file is read-only. */
 export function isReadonly(error: unknown): boolean {
   return sqliteCode(error)?.startsWith('SQLITE_READONLY') === true
 }
 
-/** Whether the native part of better-sqlite3 is missing, or was built for another version of Node.js. */
+/** Returns whether the native part of better-sqlite3 is missing or was built for another version of Node.js. */
 function isNotBuilt(error: unknown): error is Error {
   if (!(error instanceof Error)) return false
   const { code } = error as { readonly code?: unknown }

@@ -130,9 +130,8 @@ class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
   }
 
   /**
-   * Changes the column `lane` of due occurrences to `lanes.ready` in several transactions, so that other steps run between
-   * them. A claim must wait until all due occurrences have this value, because the claim needs the order of all due
-   * occurrences.
+   * Sets the column `lane` of all due occurrences to `lanes.ready`, because a claim needs the order of all of them. Uses
+   * several transactions, so that other steps run between them.
    */
   async #promoteMost(now: number): Promise<void> {
     this.#isMuchDue = false
@@ -245,7 +244,7 @@ class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
 
   readonly forget: HistoryRemover['forget'] = async (jobId, before) => {
     await this.#connection.write(() => forget(this.tables, jobId, before))
-    // A prune of all jobs runs this code once for each job. The pause lets the process run other code between two jobs.
+    // A prune of all jobs runs this code for each job. The pause lets other code run between two jobs.
     await new Promise<void>((resolve) => afterThisTurn(resolve))
   }
 

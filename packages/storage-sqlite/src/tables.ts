@@ -24,7 +24,7 @@ import { keyOf, type OccurrenceKey, type OccurrenceRow, readOccurrence, type Row
 import { ReusableKeys } from './reusable-keys.ts'
 import { type Lane, lanes, type NamedTables } from './schema.ts'
 
-/** A stored occurrence with its position in the tables. */
+/** A stored occurrence, with the number of its job and its key in the tables. */
 export interface StoredOccurrence {
   readonly record: OccurrenceRecord
   readonly job: number
@@ -70,7 +70,7 @@ export class Tables implements RowNames {
     this.due.endStep()
   }
 
-  /** Whether any job has queued occurrences. Usually no job has, so that a finish need not read the job. */
+  /** Whether any job has queued occurrences. If no job has any, a step that ends a run need not read the job. */
   get anyQueued(): boolean {
     this.#anyQueued ??= this.jobs.anyQueued()
     return this.#anyQueued

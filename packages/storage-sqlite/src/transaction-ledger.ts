@@ -106,19 +106,18 @@ export class TransactionLedger extends TableSteps implements SyncLedgerWithin<St
       database.exec('RELEASE jobistemer')
       return answer
     } catch (error) {
-      // After some failures, such as a full disk, SQLite itself has already ended the whole transaction, and a rollback
-      // to the savepoint would fail.
+      // After a failure such as a full disk, SQLite has already ended the transaction, and a rollback to the savepoint would
+      // fail.
       if (isBegun && database.inTransaction) database.exec('ROLLBACK TO jobistemer; RELEASE jobistemer')
       throw isBusy(error) ? lockedOut(this.#file, error) : storageError(error, this.#file)
     }
   }
 
   /**
-   * Rolls the transaction back, and begins a transaction that cannot be committed, so that later writes have no effect
-   * either.
+   * Rolls the transaction back, and begins a transaction that cannot be committed because it violates a foreign key. So later
+   * writes have no effect. If the user has turned foreign keys off, no transaction is open after this call.
    *
-   * In the original transaction, a rollback to the user's savepoint would undo the violated foreign key. If the user
-   * has turned foreign keys off, no transaction is open after this call.
+   * A violation in the original transaction is not enough: a rollback to the user's savepoint would undo it.
    */
   forbidCommit(): void {
     const database = this.#database

@@ -289,7 +289,7 @@ it('an invalid call of `complete` rejects, and the error names the mistake', asy
     )
   })
   expect(codes).toEqual(['INVALID_TRANSACTION', 'INVALID_TRANSACTION', 'RESULT_NOT_SERIALISABLE', 'RESULT_TOO_LARGE'])
-  // No completion took effect. So the return of the handler, without an error, completes the task.
+  // No completion took effect, so the handler's return without an error completes the task.
   expect(attemptsOf(report)).toEqual(['succeeded'])
 })
 
@@ -349,7 +349,7 @@ it('a completion that is committed after the end of its handler takes effect, an
 
 describe('an owner that dies between the commit of a completion and the end of the occurrence', () => {
   it.each(['retry', 'fail'] as const)(
-    'is followed by an owner that does not call the handler again, with onInterrupted: %s',
+    'is followed by an owner that does not call the handler again under onInterrupted %s',
     async (onInterrupted) => {
       const { app } = world
       const calls: string[] = []
@@ -372,7 +372,7 @@ describe('an owner that dies between the commit of a completion and the end of t
           ],
         })
       let isDead = false
-      // After the completion in the transaction, no call reaches this storage any more, as if its node had died.
+      // After the completion in the transaction, no call reaches the storage, as if its node had died.
       const dying = wrapStorage(world.connect(), {
         around: async (call) => (isDead ? await new Promise(() => {}) : await call.proceed()),
         aroundWithin: async (call) => {

@@ -36,7 +36,7 @@ async function lookForDue(upTo: number): Promise<readonly (number | null)[]> {
   return items.map(({ nextAt }) => nextAt)
 }
 
-it('the start of a slot only notes the job’s next instant on a list, from which a later search for due jobs updates its index', async () => {
+it('the start of a slot notes the job’s next instant on a list, from which a search for due jobs updates its index', async () => {
   const job = await addJob(storage, 'alpha', 'allow')
   await startSlots(job, 1, 20)
   expect(noted()).toBe(20)

@@ -25,7 +25,7 @@ const faults: Readonly<Record<string, Fault>> = {
 
 export const faultNames: readonly string[] = Object.keys(faults)
 
-/** A connection of better-sqlite3 with a fault in one statement: the n-th statement after {@link breakAfter}. */
+/** A connection of better-sqlite3 with a fault in the n-th statement after {@link breakAfter}. */
 export class FaultyConnection {
   readonly database: Database.Database
   readonly #real: Database.Database

@@ -19,8 +19,7 @@ beforeEach(() => {
 afterEach(() => scratch.remove())
 
 /**
- * Returns the locks of this process on the database file, as the kernel lists them for each open file. `/proc/locks` is not
- * suitable: while other processes lock files, it may list one lock twice.
+ * Returns the locks of this process on the database file. `/proc/locks` may list a lock twice, so this function reads `fdinfo`.
  */
 function locks(): readonly string[] {
   const { ino } = statSync(scratch.file)
@@ -30,8 +29,7 @@ function locks(): readonly string[] {
 }
 
 function locksOf(descriptor: string): readonly string[] {
-  // The list also contains the descriptor that listed the folder. This descriptor is already closed, so it has no file
-  // in `fdinfo`.
+  // The descriptor that listed the folder is already closed, so it has no file in `fdinfo`.
   if (!existsSync(`/proc/self/fdinfo/${descriptor}`)) return []
   return readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8')
     .split('\n')

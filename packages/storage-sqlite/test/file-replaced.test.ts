@@ -30,7 +30,7 @@ function removeFiles(): void {
   for (const ending of ['', '-wal', '-shm']) rmSync(`${scratch.file}${ending}`, { force: true })
 }
 
-/** The ways in which the database file disappears while a storage has opened the file. */
+/** How the database file disappears while a storage has opened it. */
 const ways: readonly [how: string, replace: () => void][] = [
   ['deleted', removeFiles],
   [

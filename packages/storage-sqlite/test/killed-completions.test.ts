@@ -6,7 +6,7 @@ import { type AppWorld, makeAppWorld } from './world.ts'
 /** The points in the handler at which a node kills itself. */
 const points = ['called', 'begun', 'moved', 'completed', 'committed'] as const
 
-/** Rounds of kills. A longer test run sets more rounds by the environment variable. */
+/** Number of rounds in which the test kills nodes. The environment variable can raise this number. */
 const rounds = Number(process.env.JOBISTEMER_COMPLETION_KILLS ?? 1)
 
 let world: AppWorld

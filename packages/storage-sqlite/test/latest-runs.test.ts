@@ -17,7 +17,10 @@ afterEach(async () => {
   scratch.remove()
 })
 
-/** Adds a job whose first slot has run. Its second slot is still running, so that the following slots were skipped. */
+/**
+ * Adds a job. The run of its first slot has ended. The run of its second slot continues, so that the following slots were
+ * skipped.
+ */
 async function skipping(name: string, skipped: number) {
   const { id } = await addJob(storage, name, 'skip')
   await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(id, 1)] })
@@ -48,7 +51,7 @@ it('the search for the latest run stops after thousands of skipped slots, and fi
   await index()
   expect((await storage.get({ latest: [id] })).latest).toEqual([null])
   await storage.settle({ now: slotAt(4000), items: [finishItem(id, 2)] })
-  // The run is not indexed yet, and is older than the skipped slots, so the search does not find the run.
+  // The run is older than the skipped slots and not indexed, so the search does not find it.
   expect((await storage.get({ latest: [id] })).latest).toEqual([null])
   await storage.createOccurrences({ now: slotAt(4000), owner, items: [slotItem(id, 3003)] })
   await storage.settle({ now: slotAt(4000), items: [finishItem(id, 3003)] })

@@ -5,7 +5,7 @@ import { sqliteStorage } from '../src/index.ts'
 import { addJob, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { makeScratch } from './scratch.ts'
 
-it('a claim with the option `sweep` wakes a queued occurrence if the job, as in a damaged file, has no active occurrence', async () => {
+it('a claim with the option `sweep` wakes a queued occurrence if its job has no active occurrence, as in a damaged file', async () => {
   const scratch = makeScratch()
   const storage = sqliteStorage({ file: scratch.file })
   try {

@@ -36,7 +36,7 @@ const tools: Readonly<Record<string, (file: string) => Promise<Tool>>> = {
       close: () => kysely.destroy(),
     }
   },
-  // Drizzle's own transactions are synchronous and cannot await, so the test begins the transaction by itself.
+  // Drizzle's own transactions are synchronous, so the test begins the transaction without Drizzle.
   Drizzle: async (file) => {
     const database = drizzle(file)
     return {

@@ -9,7 +9,7 @@ import { makeScratch, type Scratch } from './scratch.ts'
 
 const limitMs = 1000
 
-/** A clock on which time passes only while a timer is set: `slowdown` times the delay of the timer. */
+/** A clock that does not advance by itself. Each timer advances it by `slowdown` times the delay of the timer. */
 class WaitingClock implements Clock {
   slowdown = 1
   onTimer: () => void = () => {}
@@ -97,12 +97,12 @@ describe('a step that finds the SQLite file locked', () => {
     const [outcome, ms] = await write()
     expect(outcome).toBe('STORAGE_BUSY')
     expect(ms).toBeGreaterThanOrEqual(limitMs)
-    // The last pause before the limit may be the longest possible pause, 5 ms.
+    // The storage may exceed its limit by its longest pause between two tries, 5 ms.
     expect(ms).toBeLessThanOrEqual(limitMs + 5 * clock.slowdown)
     other.exec('ROLLBACK')
   })
 
-  it('pauses for random times that differ from the times of other processes, even with the same process id', async () => {
+  it('pauses for random times that differ between processes, even with the same process id', async () => {
     const otherClock = new WaitingClock()
     const another = connect(otherClock)
     other.exec('BEGIN IMMEDIATE')

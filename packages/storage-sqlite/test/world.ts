@@ -3,7 +3,7 @@ import Database from 'better-sqlite3'
 import { sqliteStorage } from '../src/index.ts'
 import { makeScratch } from './scratch.ts'
 
-/** A file of an application, with a table of the application and the tables of Jobistemer. */
+/** A SQLite file that contains a table of an application and the tables of Jobistemer. */
 export interface AppWorld {
   readonly file: string
   /** The application's connection. */

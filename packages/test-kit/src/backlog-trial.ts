@@ -14,8 +14,8 @@ export interface BacklogTimes {
 }
 
 /**
- * Stores `count` requests for one job without a schedule while no node lives. Then a node runs all of them. A single request of
- * another job, stored last, must run before most of them.
+ * Stores `count` requests for one job, and then one request for another job, while no node lives. Then a node runs all
+ * requests. The request for the other job must not run last.
  * @throws AssertionError
  */
 export async function backlogTrial(connect: () => Storage, count: number): Promise<BacklogTimes> {

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-/** A child process of a test. It queues the child's messages in order. */
+/** A child process of a test. This class queues the messages of the child in order. */
 export class Child {
   readonly process: ChildProcess
   readonly #messages: unknown[] = []

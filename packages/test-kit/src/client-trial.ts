@@ -18,7 +18,7 @@ const yearly = cron('0 0 1 1 *')
 const finals: readonly OccurrenceState[] = ['completed', 'completed_with_errors', 'failed', 'canceled', 'failed_stale']
 
 /**
- * Tests each operation of a client on jobs whose code only another process has. This process has only core and a storage.
+ * Tests each operation of a client. Only another process has the code of the jobs.
  * @throws AssertionError
  */
 export async function clientTrial({ module, argument, connect }: TrialPlace): Promise<void> {

@@ -32,7 +32,7 @@ export async function raceForSlots(options: {
   for (let index = 0; index < jobCount; index++) jobs.push((await addJob(storage, `job-${index}`)).id)
   const nodes = Array.from({ length: 8 }, (_, index) => `node-${index}`)
   const racers = nodes.map((node, index) => {
-    // Half of the processes use the opposite order. A storage that locks jobs in the order of the items would deadlock.
+    // Half of the processes use the reverse order. A storage that locks jobs in the order of the items would deadlock.
     const order = index % 2 === 0 ? jobs : jobs.toReversed()
     const setting: RacerSetting = { module: module.href, argument, node, jobs: order, rounds }
     return new Child(new URL('./slot-racer.js', import.meta.url), setting)

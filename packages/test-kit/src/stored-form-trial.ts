@@ -36,7 +36,10 @@ interface StoredForm {
 }
 
 const suffix = '.json.gz'
-/** The version whose fixtures the trials write before they read them; from an environment variable. */
+/**
+ * The version whose fixtures the trials write before they read them. An environment variable sets it. If it is `undefined`,
+ * the trials only read fixtures.
+ */
 const written = process.env.JOBISTEMER_WRITE_STORED_FORM
 
 /** Returns the versions whose stored data are in a folder of fixtures. */
@@ -65,7 +68,7 @@ export async function storedFormTrial(folder: URL, version: string, open: () => 
 const filledFrom = '2026-01-01T00:00:00Z'
 const filledTo = '2026-01-01T06:45:00Z'
 const timing = { deadAfter: { minutes: 30 }, pollInterval: { minutes: 10 } } as const
-// The trial lasts several hours. With the usual intervals of a minute, background work would cause most of its requests.
+// The trial covers several hours. At the usual intervals, background work would send most of its requests.
 const rarely = Object.fromEntries(
   ['heartbeat', 'reapInterval', 'definitionInterval'].map((name) => [Symbol.for(`jobistemer.${name}`), 10 * 60_000]),
 )

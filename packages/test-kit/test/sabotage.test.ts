@@ -59,7 +59,7 @@ describe('a storage that the test kit breaks', () => {
     storage = memoryStorage()
   })
 
-  it('with forgetWake wakes no queued occurrence, and lets no claim return an occurrence that should have been woken', async () => {
+  it('with forgetWake never wakes a queued occurrence, so no claim returns it', async () => {
     const broken = forgetWake(storage)
     await define(broken)
     expect(await create(broken, 1, 2)).toEqual(['running', 'queued'])

@@ -9,10 +9,7 @@ import { programPath } from './programs.ts'
 export interface TestBrowser {
   readonly context: BrowserContext
   readonly page: Page
-  /**
-   * Returns the errors, the violations of the content security policy and the requests to foreign hosts since the last
-   * call.
-   */
+  /** Returns the errors, violations of the content security policy, and requests to foreign hosts since the last call. */
   complaints(): readonly string[]
   close(): Promise<void>
 }

@@ -11,12 +11,12 @@ export interface DynamoDBOptions {
   readonly data?: 'disk' | 'memory'
   /** Port of the server. Default: a free port. */
   readonly port?: number
-  /** Folder of the server's data, which the server keeps when it stops. Default: a new folder, which is removed at the stop. */
-  readonly directory?: string
   /**
-   * Whether the server has its own process group, so that Ctrl-C does not end the server, and the process that started
-   * it can stop it later. Default false.
+   * The folder of the server's data. The data stay there when the server stops. Default: a new folder, which is removed when
+   * the server stops.
    */
+  readonly directory?: string
+  /** Whether the server has its own process group, so that Ctrl-C does not end it. Default false. */
   readonly ownGroup?: boolean
 }
 
@@ -46,7 +46,7 @@ async function startOnPort(options: DynamoDBOptions, port: number): Promise<Dyna
   }
   const home = dynamoDBLocalFolder()
   const endpoint = `http://${host}:${port}`
-  // Starts Java itself, because the package's `spawn()` neither limits the heap nor reports when the server answers.
+  // Starts Java directly, because the package's `spawn()` neither limits the heap nor reports when the server answers.
   const server = new ServerProcess({
     program,
     args: [

@@ -14,7 +14,7 @@ export interface PgBouncerOptions {
   /** How long a client keeps its connection to the server. Default `transaction`. */
   readonly poolMode?: 'session' | 'transaction' | 'statement'
   /**
-   * Lines of the section `pgbouncer` of the configuration file. They replace the default settings, by which the pooler listens
+   * Lines of the section `pgbouncer` of the configuration file, which override the defaults. By default, the pooler listens
    * only on the loopback interface and asks for no password.
    */
   readonly config?: Readonly<Record<string, string>>
@@ -22,10 +22,7 @@ export interface PgBouncerOptions {
   readonly port?: number
 }
 
-/**
- * A private PgBouncer. It gives access to every database of the server behind it. For every user name of a client, it
- * connects to the server as user `postgres`.
- */
+/** A private PgBouncer. It connects its clients to the databases of the server behind it, always as the user `postgres`. */
 export interface PgBouncerServer extends ServerControls {
   readonly url: string
   readonly host: string

@@ -10,8 +10,8 @@ import { type ServerUser, serverUser } from './server-user.ts'
 
 export interface PostgresOptions {
   /**
-   * Lines of the configuration file. They replace PostgreSQL's defaults and the settings of this package, by which the server
-   * listens only on the loopback interface and asks for no password.
+   * Lines of the configuration file, which override the defaults. By default, the server listens only on the loopback interface
+   * and asks for no password.
    */
   readonly config?: Readonly<Record<string, string>>
   /** Whether the server skips flushes to disk. It is faster then, but data do not survive a power loss. Default false. */
@@ -19,9 +19,9 @@ export interface PostgresOptions {
   /** Port of the server. Default: a free port. */
   readonly port?: number
   /**
-   * Folder of the server's data, which the server keeps when it stops. Default: a new folder, which is removed at the
-   * stop. PostgreSQL does not run as root. If root starts it, the folder is given to another user, who must have access
-   * to it.
+   * The folder of the server's data. The data stay there when the server stops. Default: a new folder, which is removed when
+   * the server stops. PostgreSQL does not run as root. If root starts the server, the folder is given to another user, who
+   * must have access to it.
    */
   readonly directory?: string
   /**
@@ -29,10 +29,7 @@ export interface PostgresOptions {
    * primary as a standby until the standby is promoted. Default: the new server is a primary.
    */
   readonly standbyOf?: string
-  /**
-   * Whether the server has its own process group, so that Ctrl-C does not end the server, and the process that started
-   * it can stop it later. Default false.
-   */
+  /** Whether the server has its own process group, so that Ctrl-C does not end it. Default false. */
   readonly ownGroup?: boolean
 }
 

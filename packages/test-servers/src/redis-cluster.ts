@@ -13,9 +13,7 @@ export interface RedisCluster {
 const slots = 16_384
 const formLimitMs = 60_000
 
-/**
- * Starts a Redis Cluster of masters without replicas. Resolves when the masters serve all hash slots of the cluster.
- */
+/** Starts a Redis Cluster of masters without replicas. Resolves when the masters serve all hash slots. */
 export async function startRedisCluster(
   options: {
     readonly masters?: number

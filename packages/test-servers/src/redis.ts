@@ -12,18 +12,18 @@ export interface RedisOptions {
   /** The server to start: Redis or Valkey. Default `redis`. */
   readonly product?: RedisProduct
   /**
-   * Lines of the configuration file. They replace the default settings: the server listens only on the loopback interface, asks
-   * for no password, and stores nothing on disk.
+   * Lines of the configuration file, which override the defaults. By default, the server listens only on the loopback
+   * interface, asks for no password, and stores nothing on disk.
    */
   readonly config?: Readonly<Record<string, string>>
   /** Port of the server. Default: a free port. */
   readonly port?: number
-  /** Folder of the server's data, which the server keeps when it stops. Default: a new folder, which is removed at the stop. */
-  readonly directory?: string
   /**
-   * Whether the server has its own process group, so that Ctrl-C does not end the server, and the process that started
-   * it can stop it later. Default false.
+   * The folder of the server's data. The data stay there when the server stops. Default: a new folder, which is removed when
+   * the server stops.
    */
+  readonly directory?: string
+  /** Whether the server has its own process group, so that Ctrl-C does not end it. Default false. */
   readonly ownGroup?: boolean
 }
 

@@ -17,7 +17,7 @@ export interface ServerCommand {
   readonly program: string
   readonly args: readonly string[]
   readonly directory: string
-  /** Whether the server has its own process group, so that a Ctrl-C in the terminal does not reach it. Default false. */
+  /** Whether the server has its own process group, so that Ctrl-C does not reach it. Default false. */
   readonly ownGroup?: boolean | undefined
   /** The user who runs the server. Default: the user of this process. */
   readonly user?: { readonly uid: number; readonly gid: number } | undefined

@@ -9,9 +9,7 @@ export interface TcpProxy {
   heal(): void
   /** Ends all connections, and refuses new connections. */
   cut(): void
-  /**
-   * From now on, forwards no answers of the server to the clients. Requests still reach the server, and connections stay open.
-   */
+  /** From now on, drops the server's answers. Requests still reach the server, and connections stay open. */
   loseAnswers(): void
   /** Ends all connections once, after the server has received pending requests. New connections succeed. */
   breakConnections(): void
@@ -30,8 +28,7 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
   const breakConnections = () => {
     for (const [client, server] of pairs) {
       client.destroy()
-      // Ends the connection to the server and does not destroy it, so that pending requests still reach the server. The
-      // server's answers get lost.
+      // Ends the connection instead of destroying it, so that pending requests still reach the server.
       server.end()
     }
     pairs.clear()

@@ -123,8 +123,8 @@ it('startRedis rejects if another server answers on the same port', async () => 
     () => rmSync(folder, { recursive: true }),
     () => vi.unstubAllEnvs(),
   )
-  // The fake server reports the taken port only after 0.5 s. The probe reaches the server that has the port before this
-  // report.
+  // The fake server reports the taken port only after 0.5 s. Before this report, the probe has reached the other
+  // server, which has the port.
   writeFileSync(join(folder, 'redis-server'), '#!/bin/sh\nsleep 0.5\necho "Address already in use"\nexit 1\n', {
     mode: 0o755,
   })

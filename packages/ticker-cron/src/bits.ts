@@ -24,7 +24,7 @@ export class SixtySet {
     this.#high = high
   }
 
-  /** Returns the least member that is at least `from`, or 60. */
+  /** Returns the least number of the set that is at least `from`; 60 if there is none. */
   atOrAbove(from: number): number {
     if (from < 30) {
       const rest = this.#low >>> from
@@ -35,7 +35,7 @@ export class SixtySet {
     return rest === 0 ? 60 : from + lowestBit(rest)
   }
 
-  /** Returns the greatest member that is at most `from`, or -1. */
+  /** Returns the greatest number of the set that is at most `from`; -1 if there is none. */
   atOrBelow(from: number): number {
     if (from >= 30) {
       const rest = this.#high & ((2 << (from - 30)) - 1)

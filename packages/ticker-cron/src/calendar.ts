@@ -3,7 +3,8 @@
 export const firstYear = 1
 export const lastYear = 9999
 
-// Days from 0000-03-01 to 1970-01-01. With years that begin in March, an era of 400 years ends with the leap day.
+// The number of days from 0000-03-01 to 1970-01-01. This module counts years from March, so that the leap day is the last day
+// of a year.
 const daysBeforeEpoch = 719_468
 const daysPerEra = 146_097
 

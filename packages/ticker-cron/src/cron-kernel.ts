@@ -14,8 +14,8 @@ export interface OffsetChangeRules {
 
 const secondsPerDay = 86_400
 
-// Length of the calendar's cycle in s: after 400 years, dates and weekdays repeat, and from 2100 on zones change by yearly
-// rules. The kernel computes instants after the year 2600 from the instants one or more cycles earlier.
+// Length of the calendar's cycle, in seconds: dates and weekdays repeat after 400 years. Instants after the year 2600 are
+// computed from instants one or more cycles earlier, because zones then change by yearly rules.
 const cycleSeconds = 146_097 * secondsPerDay
 const lastDirectSecond = Math.floor(Date.UTC(2600, 0, 1) / 1000)
 
@@ -23,9 +23,8 @@ const firstSecond = -62_135_596_800
 const lastSecond = Math.floor(Date.UTC(lastYear, 11, 31, 23, 59, 59) / 1000)
 
 /**
- * The instants of a cron expression in a time zone: maps every local time of the expression to instants by the rules
- * for offset changes. A search visits one span of equal offset after the other, because the offset of a span maps its
- * local times by plain arithmetic.
+ * Maps the local times of a cron expression to instants in a time zone, by the rules for offset changes. A search visits one
+ * span of equal offset after the other, because local times map to instants by plain arithmetic there.
  *
  * The instants are in the years 1 to 9999 UTC.
  */

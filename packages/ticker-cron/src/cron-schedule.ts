@@ -141,8 +141,8 @@ registerScheduleType(cronType)
 const schedules = new WeakCache<CronSchedule>()
 
 /**
- * Returns the schedule of a source. Equal sources share one object, except with a job name, because an `H` makes most
- * schedules different.
+ * Returns the schedule of a source. Calls with equal sources share one object if the sources have no job name. With a job
+ * name, each call makes a new object, because an `H` makes the schedules of most jobs different.
  */
 export function cronScheduleOf(source: CronSource): CronSchedule | UnboundCronSchedule {
   if (source.jobName !== undefined) return makeSchedule(source)
@@ -159,7 +159,7 @@ function makeSchedule(source: CronSource): CronSchedule | UnboundCronSchedule {
   return schedule
 }
 
-// An instant in a year that follows the present rules of all time zones.
+// An instant of a year in which all time zones follow their present rules.
 const someFutureMs = Date.UTC(2030, 0, 1)
 
 function refuseWhatNeverFires(schedule: CronSchedule, { fields }: ParsedExpression): void {
@@ -170,8 +170,8 @@ function refuseWhatNeverFires(schedule: CronSchedule, { fields }: ParsedExpressi
   if (Number.isFinite(endMs) ? schedule.previousMs(endMs + 1) === null : startsTooLate(schedule, startMs)) {
     throw neverFires(schedule, 'none of its times lies between its start and its end', 'Widen start and end.')
   }
-  // Checks whether, in every year, the clock skips the times of the expression when the zone's offset changes. Only an
-  // expression with few days a year is checked, because the clock skips no times on most days.
+  // Checks whether the clock skips all times of the expression in every year. Only expressions with few days a year can have
+  // such times.
   const { months, days, years } = fields
   const isSparse = months.length < 12 && (days.dayOfMonth !== null || days.dayOfWeek !== null) && years === null
   if (isSparse && endMs === Number.POSITIVE_INFINITY && schedule.nextMs(someFutureMs) === null) {

@@ -3,7 +3,7 @@ import { readTimezone, type SerializedSchedule, toZonedInstantText } from '@jobi
 import { type CronDstOptions, type CronOptions, readCronOptions } from './cron-options.ts'
 import { normalizeExpression } from './expression.ts'
 
-/** The data from which a cron schedule is made: its stored form without the type. */
+/** The data of a cron schedule: its stored form without the type. */
 export interface CronSource {
   /** The cron expression with single spaces between fields. */
   readonly expression: string

@@ -32,8 +32,8 @@ const firstWeekdays = [0, 1, 2, 3, 4, 5, 6] as const
 const everyDay: readonly number[] = lengths.flatMap((length) => firstWeekdays.map(() => 2 ** length - 1))
 
 /**
- * Computes the days of a rule for every kind of month: 4 lengths × 7 weekdays of the first day. {@link monthMask} looks
- * up one of them.
+ * Computes the days of a rule for each of the 28 kinds of month. A month has one of 4 lengths, and begins on one of 7
+ * weekdays. {@link monthMask} looks up the days of one kind.
  */
 export function compileDayRule(rule: DayRule): readonly number[] {
   const { dayOfMonth, dayOfWeek } = rule

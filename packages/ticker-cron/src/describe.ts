@@ -28,8 +28,8 @@ export function describeFields(fields: CronFields): string {
   if (months.length === 12) parts.push(describeDays(days, ' of the month'))
   else {
     const names = listOf(rangesOf(months, (month) => monthNames[month - 1] as string))
-    // Without weekdays the month belongs to the day: 'on day 29 of February'. With weekdays the month follows: 'on day
-    // 1 of the month or on Monday, in May'.
+    // Without weekdays, the month follows the day directly: 'on day 29 of February'. With weekdays, the month comes last: 'on
+    // day 1 of the month or on Monday, in May'.
     if (days.dayOfWeek === null) parts.push(describeDays(days, ` of ${names}`))
     else parts.push(`${describeDays(days, ' of the month')}${days.dayOfMonth === null ? '' : ','}`)
     if (days.dayOfWeek !== null || days.dayOfMonth === null) parts.push(`in ${names}`)
@@ -125,7 +125,7 @@ function describeDaysOfWeek(rule: DayOfWeekRule): string {
   return listOf(parts)
 }
 
-/** Returns values in words. Writes three or more successive values as a range. */
+/** Describes numbers in words. Three or more successive numbers become a range. */
 function rangesOf(values: readonly number[], name: (value: number) => string): string[] {
   const parts: string[] = []
   for (let index = 0; index < values.length; ) {

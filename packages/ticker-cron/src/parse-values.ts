@@ -12,12 +12,11 @@ export interface FieldContext {
   readonly jobName: string | null
 }
 
-// Matches a value, a name or a range of them, with an optional step. Stricter than cron-parser, which reads JANFEB as
-// 12.
+// Matches a value, a name or a range, with an optional step. Stricter than cron-parser, which reads JANFEB as 12.
 const plainItem = /^(?:[*?]|(?:\d{1,4}|[a-z]{3})(?:-(?:\d{1,4}|[a-z]{3}))?)(?:\/\d{1,4})?$/i
 const hashedItem = /^H(?:\((\d{1,4})-(\d{1,4})\))?(?:\/(\d{1,4}))?$/
 
-/** Returns whether a field of an expression contains an `H`, so that its times depend on the job's name. */
+/** Returns whether a field contains an `H`, so that the schedule depends on the job's name. */
 export function hasHash(texts: Readonly<Record<FieldName, string>>): boolean {
   return Object.values(texts).some((text) => text.split(',').some((item) => hashedItem.test(item)))
 }
@@ -82,7 +81,7 @@ function parseItem(item: string, place: number, context: FieldContext): readonly
   return context.field.name === 'year' ? parseYears(item, context) : parsePlain(item, context)
 }
 
-/** Rejects a step that exceeds the field: `*\/90` in minutes would only match minute 0, which is surprising. */
+/** Rejects a step that exceeds the field: `*\/90` in minutes would surprisingly mean minute 0. */
 function assertStep(item: string, context: FieldContext): void {
   const [, every] = item.split('/')
   if (every === undefined) return
@@ -171,7 +170,8 @@ function readWithCronParser(name: FieldName, item: string): readonly number[] {
 }
 
 /**
- * Converts a weekday step: cron-parser counts to 7, so `1/2` would match Monday, Wednesday, Friday and, as 7, Sunday.
+ * Adds the end 6 (Saturday) to a weekday step that has no end. Otherwise cron-parser counts to 7, so `1/2` would match Sunday
+ * (7) as well as Monday, Wednesday and Friday.
  */
 function weekdayItem(item: string): string {
   const [range = '', every] = item.split('/')

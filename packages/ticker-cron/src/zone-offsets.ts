@@ -1,7 +1,6 @@
 /**
  * A span of time in which the offset of a zone is constant. All times are in seconds: instants since the epoch, offsets east of
- * UTC. When more data of the zone are read, `start` may become earlier, `end` may become later, and the zone adds neighboring
- * spans.
+ * UTC. The span may grow at both ends when more data of the zone are read.
  */
 export interface OffsetSpan {
   /**
@@ -72,7 +71,7 @@ export class ZoneOffsets {
     return this.#spans[low] as OffsetSpan
   }
 
-  /** Reads about one more year at the later end of the known spans. */
+  /** Reads the offsets of about one more year, after the latest known span. */
   extendForward(): void {
     const to = this.#to + chunkSeconds
     const read = this.#read(this.#to, to)
@@ -90,7 +89,7 @@ export class ZoneOffsets {
     this.#settle()
   }
 
-  /** Reads about one more year at the earlier end of the known spans. */
+  /** Reads the offsets of about one more year, before the earliest known span. */
   extendBackward(): void {
     const from = this.#from - chunkSeconds
     const read = this.#read(from, this.#from)
@@ -187,7 +186,7 @@ export function zoneOffsets(timezone: string): ZoneOffsets {
   const canonical = format.resolvedOptions().timeZone
   zone = zones.get(canonical) ?? new ZoneOffsets(canonical === 'UTC' ? 0 : offsetReader(format))
   zones.set(canonical, zone)
-  // Limits the cache: there are a few hundred canonical names, but other spellings are unlimited.
+  // Limits the cache. There are a few hundred canonical names, but upper and lower case allow very many other spellings.
   if (zones.size < 2000) zones.set(timezone, zone)
   return zone
 }

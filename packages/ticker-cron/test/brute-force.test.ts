@@ -63,7 +63,7 @@ describe('a random cron expression in a random time zone', () => {
     )
   })
 
-  it('has the same instants in years before the first and after the last rule of the time zone', () => {
+  it('has the same instants as a search with Intl, even before the first and after the last rule of the time zone', () => {
     const farAway = fc.oneof(
       fc.integer({ min: Date.UTC(1000, 0, 1) / 1000, max: Date.UTC(1850, 0, 1) / 1000 }),
       fc.integer({ min: Date.UTC(2500, 0, 1) / 1000, max: Date.UTC(9990, 0, 1) / 1000 }),

@@ -3,7 +3,7 @@ import { localTimeAt } from './reference-zone.ts'
 
 const day = 86_400
 
-/** The rules for local times that the clock skips or shows twice: they determine the instants to which these times map. */
+/** The rules that determine the instants of local times that the clock skips or shows twice. */
 export interface Rules {
   readonly gap: 'shift' | 'skip'
   readonly fold: 'first' | 'last' | 'both'

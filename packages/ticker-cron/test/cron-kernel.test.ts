@@ -16,7 +16,7 @@ function zoneWithChange(at: number, minutes: number): () => ZoneOffsets {
 }
 
 describe('a CronKernel that has not yet read its time zone’s offsets', () => {
-  it('returns the same instants as a kernel that has read all offsets, even at the end of the span that was read', () => {
+  it('returns the same instants as a kernel that has read all offsets, even if the offset changes at the end of the span of one read', () => {
     const times = new LocalTimes({
       seconds: [0],
       minutes: [0, 10, 20, 30, 40, 50],
@@ -52,7 +52,7 @@ describe('a CronKernel that has not yet read its time zone’s offsets', () => {
     )
   })
 
-  it('computes instants far from the first read correctly, even near an offset change at the end of the span that was read', () => {
+  it('computes instants far from its first read correctly, even if the offset changes at the end of the span of one read', () => {
     const scene = fc.record({
       change: fc
         .oneof(

@@ -155,7 +155,7 @@ describe('a cron schedule without a time zone', () => {
   })
 })
 
-describe('a serialised cron schedule', () => {
+describe('a serialized cron schedule', () => {
   it.each<[string, CronOptions]>([
     ['0 2 * * *', {}],
     ['*/5 9-17 * * MON-FRI', { timezone: 'Europe/Berlin' }],
@@ -207,7 +207,7 @@ describe('a cron schedule at an offset change of its time zone', () => {
       '2025-11-02T08:00:00Z',
     )
 
-  it('fires once after a gap for fixed times in the gap, also with seconds', () => {
+  it('fires once after a gap for all fixed times in the gap, including times with seconds', () => {
     expect(spring('0,20,40 2 * * *')).toEqual(['07:00:00'])
     expect(spring('*/10 30 2 * * *')).toEqual(['07:00:00'])
     expect(spring('0 2-3 * * *')).toEqual(['07:00:00'])
@@ -219,7 +219,7 @@ describe('a cron schedule at an offset change of its time zone', () => {
     expect(autumn('30 * * * *')).toEqual(['05:30:00', '06:30:00', '07:30:00'])
   })
 
-  it('treats clock gaps and repeated hours as the option `dst` says, if this option is set', () => {
+  it('treats clock gaps and repeated hours as the option `dst` says', () => {
     expect(spring('30 2 * * *', { gap: 'skip' })).toEqual([])
     expect(spring('30 */1 * * *', { gap: 'shift' })).toEqual(['06:30:00', '07:00:00', '07:30:00'])
     expect(autumn('30 1 * * *', { fold: 'last' })).toEqual(['06:30:00'])

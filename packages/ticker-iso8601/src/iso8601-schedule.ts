@@ -14,7 +14,7 @@ import { describePeriod } from './period.ts'
 import type { PeriodSeries } from './period-series.ts'
 import { readInterval } from './read-interval.ts'
 
-/** The data from which an interval schedule is made: its stored form without the type. */
+/** The data of an interval schedule: its stored form without the type. */
 export interface Iso8601Source {
   readonly interval: string
   readonly timezone?: string

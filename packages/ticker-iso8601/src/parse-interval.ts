@@ -9,7 +9,7 @@ export interface ParsedInterval {
   readonly period: Period
   /** The number of repetitions; `null` without an end. */
   readonly repetitions: number | null
-  /** The instant from which periods are counted, in epoch milliseconds: the start, or for `R/duration/end` the end. */
+  /** The instant from which periods are counted, in epoch milliseconds. It is the end for `R/PERIOD/END`, else the start. */
   readonly anchorMs: number
   /** The text from which `anchorMs` was parsed, unchanged. Descriptions of the schedule contain this text. */
   readonly anchorText: string
@@ -27,7 +27,7 @@ const mostRepetitions = 1_000_000_000_000
  * @throws JobistemerError `INVALID_SCHEDULE`, `SCHEDULE_NEVER_FIRES` for 0 repetitions
  */
 export function parseInterval(interval: string, timezone: string, start: string | undefined): ParsedInterval {
-  // Splits at slashes, except inside brackets, because the name of a time zone contains a slash.
+  // Splits at slashes outside of brackets, because the name of a time zone in brackets contains a slash.
   const parts = interval.split(/\/(?![^[]*\])/)
   const isRepeating = /^R/.test(parts[0] as string)
   const repetitions = isRepeating ? parseRepetitions(parts.shift() as string, interval) : null

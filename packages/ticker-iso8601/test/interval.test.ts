@@ -39,7 +39,7 @@ describe('an ISO 8601 interval', () => {
     }
   })
 
-  it('reads a start without an offset in its time zone, and uses the offset of a start that has one', () => {
+  it('reads a start without an offset in its time zone, and otherwise uses the offset of the start', () => {
     expect(all('R1/2026-01-31T09:00:00/P1D', { timezone: 'Asia/Tokyo' })).toEqual(['2026-01-31T00:00:00Z'])
     expect(all('R1/2026-01-31T09:00:00Z/P1D', { timezone: 'Asia/Tokyo' })).toEqual(['2026-01-31T09:00:00Z'])
     expect(all('R1/20260131T090000+0100/P1D', { timezone: 'Asia/Tokyo' })).toEqual(['2026-01-31T08:00:00Z'])
@@ -131,7 +131,7 @@ describe('an ISO 8601 interval', () => {
   })
 })
 
-describe('a serialised interval', () => {
+describe('a serialized interval', () => {
   it.each<[string, Iso8601Options]>([
     ['R5/2026-01-31T00:00:00/P1M', { timezone: 'Europe/Berlin' }],
     ['PT6H', { start: '2026-01-01T01:00:00', end: Date.UTC(2026, 5, 1), timezone: 'Asia/Tokyo' }],

@@ -121,7 +121,7 @@ describe('the instants of an ISO 8601 interval', () => {
     ])
   })
 
-  it('contain an instant once if a skipped day makes two steps fall on it, and the number of repetitions includes both steps', () => {
+  it('contain an instant once if a skipped day makes two steps fall on it, and both steps count as repetitions', () => {
     const daily = iso8601('R4/2011-12-29T02:00:00/P1D', { timezone: 'Pacific/Apia' })
     expect([...daily.between(0, Date.UTC(2020, 0, 1))].map((at) => at.toISOString())).toEqual([
       '2011-12-29T12:00:00.000Z',

@@ -25,7 +25,7 @@ export interface OnceOptions {
 
 const defaultTimezone = 'UTC'
 
-/** The data from which a one-instant schedule is made: its stored form without the type. */
+/** The data of a one-instant schedule: its stored form without the type. */
 interface OnceSource {
   /** An instant in UTC, or a local time, as text. */
   readonly at: string
@@ -70,10 +70,7 @@ export class OnceSchedule extends WindowedSchedule {
   }
 }
 
-/**
- * A schedule of a single local time that receives its time zone from its job. Before it is bound to a job, its time
- * zone is `UTC`.
- */
+/** A schedule of one local time, in the time zone of its job. Before it is bound to a job, its time zone is `UTC`. */
 export class UnboundOnceSchedule extends OnceSchedule implements UnboundSchedule {
   /** @throws JobistemerError `INVALID_TIMEZONE` */
   bind({ timezone = defaultTimezone }: ScheduleContext): OnceSchedule {
@@ -102,8 +99,8 @@ export function once(at: InstantInput, options: OnceOptions = {}): OnceSchedule 
 }
 
 /**
- * Rebuilds stored schedules of this type. A process that has imported this module knows the type. A scheduler imports the
- * module if a stored job needs it.
+ * The type of one-instant schedules. Rebuilds stored schedules. Importing this module registers the type; a scheduler imports
+ * the module if a stored job needs it.
  */
 export const onceType: ScheduleType = {
   name: 'once',

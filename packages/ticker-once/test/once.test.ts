@@ -81,7 +81,7 @@ describe('a schedule of one instant', () => {
   })
 })
 
-describe('a serialised schedule of one instant', () => {
+describe('a serialized schedule of one instant', () => {
   it.each<[string | number, OnceOptions]>([
     ['2026-06-01T09:00:00Z', {}],
     ['2026-06-01T09:00:00Z', { timezone: 'Asia/Tokyo' }],
@@ -158,7 +158,7 @@ describe('a text of 500 KB that is passed to `once`', () => {
   })
 })
 
-describe('a local time at which the offset of its time zone was very different from the present offset', () => {
+describe('a local time whose offset was very different from the present offset', () => {
   it.each([
     ['2011-09-24T02:59', '2011-09-24T13:59:00.000Z'],
     ['2011-09-24T03:30', '2011-09-24T14:30:00.000Z'],

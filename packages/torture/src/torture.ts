@@ -40,7 +40,7 @@ const shutdownLimitMs = 20_000
 // retry comes within 5 s.
 const longestRepeatMs = 20_000
 
-// Pause before the driver repeats its own call, in ms.
+// Pause before the driver repeats the removal of the node records, in ms.
 const repeatPauseMs = 200
 
 /** Runs nodes on a storage, injects faults, lets the nodes recover, and checks the result. */

@@ -65,7 +65,7 @@ describe('the torture test’s check of the rows that handlers write', () => {
     expect(told({ ...moved, state: 'failed' }, [])).toEqual([])
   })
 
-  it('reports a missing row, a double row, a row of another attempt, and a row of a task that did not complete', () => {
+  it('reports a missing row, a second row, and a row of another attempt or of a task that did not complete', () => {
     expect(told(moved, [])).toHaveLength(1)
     expect(told(moved, [1, 1])).toHaveLength(1)
     expect(told(moved, [2])).toHaveLength(1)
@@ -104,7 +104,7 @@ describe('the torture test’s check of a correct run', () => {
     expect(checkRun(story.run())).toEqual([])
   })
 
-  it('accepts a replaced owner whose process was stopped, and that starts one more attempt when the process resumes', () => {
+  it('accepts a replaced owner whose stopped process starts one more attempt when it resumes', () => {
     const story = new Story()
     rescue(story)
     story.plainSlot(6000, 'b.1')
@@ -231,7 +231,7 @@ describe('the torture test’s check of starts', () => {
     expect(rulesOf(story)).toContain('start-stale')
   })
 
-  it('reports a start with an outdated token if its process was stopped only after it had been replaced', () => {
+  it('reports a start with an outdated token if its owner had been replaced before its process was stopped', () => {
     const story = new Story()
     rescue(story)
     for (const line of story.history) {
@@ -323,7 +323,7 @@ describe('the torture test’s check of overlaps', () => {
     expect(tell(false)).toBe(true)
   })
 
-  it('takes the time of a reap from the ledger if the history has no line of the reap', () => {
+  it('takes the time of a reap from the ledger if the history does not contain the reap', () => {
     const tell = (lostAt: number) => {
       const story = new Story()
       const [first, second] = [story.slot(1000, rated), story.slot(2000, rated)]
@@ -514,7 +514,7 @@ describe('the torture test’s check of a storage that loses acknowledged writes
     expect(lossyRulesOf(story)).toEqual(['stale-write'])
   })
 
-  it('accepts a ledger that lacks an end which the storage has lost', () => {
+  it('accepts that the end of an occurrence is missing in the ledger if the storage has lost this end', () => {
     const { story, occurrence } = givenTwice()
     story.driver(1400, { event: 'storage', fault: 'lose-writes', ended: false })
     story.driver(1600, { event: 'storage', fault: 'lose-writes', ended: true })

@@ -45,7 +45,7 @@ it('the faults of a plan are ordered by time and lie within its duration', () =>
   )
 })
 
-it('each stop of a process that lasts beyond its timeouts ends before the end of its fault plan', () => {
+it('a process that is stopped beyond its timeouts resumes before the fault plan ends', () => {
   fc.assert(
     fc.property(options, (one) => {
       for (const fault of plan(one)) {

@@ -106,7 +106,7 @@ it.concurrent('PostgreSQL accepts new connections after the client or the server
   await createJobs(storage)
   for (const end of ['server', 'network']) {
     await server.breakConnections()
-    // The idle connections of the pool are broken, so the first call may fail. The next call succeeds.
+    // The idle connections of the pool are broken, so the first call may fail.
     await stored(storage).catch(() => {})
     expect(await stored(storage), end).toBe(names.length)
   }

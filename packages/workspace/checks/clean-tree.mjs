@@ -2,8 +2,7 @@ import { check } from '../runner/outcome.mjs'
 import { capture } from '../runner/run-process.mjs'
 
 /**
- * Returns the step that compares the present status of the git tree with the status `before`: builds, checks and tests
- * must leave no files behind.
+ * Returns the step that compares the git status with the status `before`: builds, checks and tests must leave no files.
  * @param {string} before
  */
 export function cleanTree(before) {

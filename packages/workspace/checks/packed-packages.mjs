@@ -28,14 +28,13 @@ export function packedPackages() {
 }
 
 /**
- * Packs all packages with one process of pnpm, because a process for each package would take half a second longer.
+ * Packs all packages with one process of pnpm. Several processes would take longer.
  * @param {readonly import('../runner/packages.mjs').WorkspacePackage[]} packages
  */
 async function pack(packages) {
   const temporary = mkdtempSync(join(tmpdir(), 'jobistemer-pack-'))
   try {
-    // Install scripts are off, because the packages are already built. A second build would rewrite `dist` while other
-    // tests import it.
+    // Install scripts are off, because a second build would rewrite `dist` while other tests import it.
     const env = { npm_config_ignore_scripts: 'true' }
     const filters = packages.map(({ name }) => `--filter=${name}`)
     const args = ['--recursive', ...filters, 'pack', '--pack-destination', temporary]
@@ -92,7 +91,7 @@ export async function typeProblems(tarball) {
 }
 
 /**
- * Returns the missing and the superfluous files of a tarball as a problem; undefined without a problem.
+ * Returns a text that names the missing and the superfluous files of a tarball; undefined if there are none.
  * @param {readonly string[]} paths the paths in a tarball
  * @returns {string | undefined}
  */

@@ -2,7 +2,7 @@ import { check, complaint } from '../runner/outcome.mjs'
 import { workspacePackages } from '../runner/packages.mjs'
 import { captureScript, compilerEnvironment } from '../runner/pnpm.mjs'
 
-/** Returns a check for each package with a `typecheck` script, which covers its sources and its tests. */
+/** Returns a check of sources and tests for each package with a `typecheck` script. */
 export function typechecks() {
   return workspacePackages()
     .filter(({ manifest }) => manifest.scripts?.typecheck !== undefined)

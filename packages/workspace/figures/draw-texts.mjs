@@ -40,7 +40,7 @@ export function drawTexts(files, seed) {
   )
 }
 
-/** Formats a text as a reader sees it. @param {Text} text @returns {string} */
+/** Formats a text for a reader, with its kind, its place and the next line. @param {Text} text @returns {string} */
 export function describeText({ kind, path, line, text, beneath }) {
   return `${kind} ${path}:${line}\n  ${text}${beneath === '' ? '' : `\n  | ${beneath}`}`
 }

@@ -78,9 +78,11 @@ function lines(sources) {
 }
 
 /**
- * Returns the roots and all files that they import, directly or indirectly. Follows only imports of files for which
- * `counts` returns true.
- * @param {readonly string[]} roots @param {readonly Source[]} sources @param {(file: string) => boolean} counts
+ * Returns the roots and all files that they import, directly or indirectly. Follows only imports of files that `counts`
+ * accepts.
+ * @param {readonly string[]} roots
+ * @param {readonly Source[]} sources
+ * @param {(file: string) => boolean} counts
  */
 function reachedFrom(roots, sources, counts) {
   const byFile = new Map(sources.map((source) => [source.file, source]))

@@ -19,8 +19,8 @@ import { sourceProse } from './source-prose.mjs'
  */
 
 /**
- * Matches what separates the words of a phrase in the raw text of a source, before its code is hidden. Separators are white
- * space, its escape sequences, and the marks of comments and quotations.
+ * Matches the separator between words in a raw source: white space, its escape sequences, and the marks of comments and
+ * quotations.
  */
 const rawSeparator = '(?:[\\s*/>]|\\\\[nrt])+'
 

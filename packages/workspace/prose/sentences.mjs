@@ -18,8 +18,8 @@ export function sentenceLengths(document) {
 /**
  * Returns the sentences of a Markdown document with their original text.
  * @param {string} document
- * @returns {{ start: number, text: string }[]} with their position; without headings, and items without a punctuation
- * mark
+ * @returns {{ start: number, text: string }[]} each sentence with its position in the document. Headings and list items
+ * without a final punctuation mark are left out.
  */
 export function sentencesOf(document) {
   const parts = withoutCodeBlocks(document).split(/(\n[ \t>]*(?=\n)|^[ \t>]*(?:#+|[-*+]|\d+\.)[ \t]+|\|)/m)

@@ -31,7 +31,7 @@ export function literalsOf(tree) {
   const found = []
   /** @param {Node} node */
   const visit = (node) => {
-    // For syntax that the parser does not know, it creates empty nodes.
+    // The parser creates empty nodes for syntax that it does not know.
     if (node.end === node.pos) return
     const start = ts.isJsxText(node) ? node.pos : node.getStart(tree)
     const text = tree.text.slice(start, node.end)

@@ -28,7 +28,7 @@ export function readPhrases() {
   })
 }
 
-/** @returns {Accepted[]} the places of `lint/accepted-phrases.tsv` */
+/** @returns {Accepted[]} the rows of `lint/accepted-phrases.tsv` */
 export function readAccepted() {
   return readTable('accepted-phrases.tsv').map(([file = '', text = '', why = '']) => {
     if (why === '') throw new Error(`accepted-phrases.tsv: the row of ${file} gives no reason`)

@@ -38,8 +38,7 @@ export async function addPackages(manager, packages, { cwd, node, registry, cach
       ...node.env,
       PATH: [dirname(node.program), ...programs, process.env.PATH].join(delimiter),
       npm_config_registry: registry,
-      // The caches are new, because a cache of this machine may contain packages of an earlier rehearsal of a release, with
-      // the same versions.
+      // The caches are new, because this machine's cache may have packages of an earlier rehearsal with the same versions.
       npm_config_cache: join(cache, 'npm'),
       npm_config_store_dir: join(cache, 'pnpm'),
       npm_config_cache_dir: join(cache, 'pnpm-metadata'),

@@ -7,7 +7,7 @@ import { complaint } from '../runner/outcome.mjs'
 import { mustCapture } from './registry.mjs'
 
 /**
- * Packs all published packages, and publishes them once for each version. Only temporary copies get these versions.
+ * Packs all published packages, and publishes them once for each version. The versions are written only into temporary copies.
  * @param {string} folder
  * @param {string} registry
  * @param {readonly string[]} versions

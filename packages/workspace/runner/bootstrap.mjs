@@ -10,8 +10,8 @@ const installStamp = join(cacheFolder, 'installed')
 const modulesStamp = join(cacheFolder, 'node-modules-version')
 
 /**
- * Installs the dependencies exactly as the lockfile states them. Does nothing if the last install used the same
- * lockfile and manifests. Uses only modules of Node.js, because this code runs first in a fresh clone.
+ * Installs the dependencies of the lockfile. Does nothing if lockfile and manifests have not changed since the last install.
+ * Uses only modules of Node.js, because this code runs first in a fresh clone.
  */
 export async function install() {
   const wanted = installFingerprint()

@@ -93,8 +93,8 @@ export async function capturePnpm(args, { env, ...options } = {}) {
 export const compilerEnvironment = { GOGC: 'off' }
 
 /**
- * Runs a script of a package's manifest as pnpm would, and returns its output without colors. Starting pnpm would take longer
- * than many scripts.
+ * Runs a script of a package's manifest without pnpm, whose start takes longer than many scripts. Returns its output without
+ * colors.
  * @param {{ folder: string, manifest: Record<string, any> }} workspacePackage
  * @param {string} script its name
  * @param {readonly string[]} [args] added to it

@@ -65,7 +65,7 @@ export function summary(outcomes) {
 }
 
 /**
- * Prints the closing lines.
+ * Prints the summary of all steps.
  * @param {readonly Outcome[]} outcomes
  * @returns {number} the exit code
  */

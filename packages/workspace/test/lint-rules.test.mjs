@@ -67,7 +67,7 @@ describe('the lint rules for time and randomness', () => {
     expect(await lint({ 'packages/any/src/some-file.ts': importing })).toEqual(['noRestrictedImports'])
   })
 
-  it('allow each forbidden source of time or randomness in the system clock, in tests, benchmarks and examples', async () => {
+  it('allow every source of time or randomness in the system clock, in tests, benchmarks and examples', async () => {
     const everything = moduleWith(clockSources.map(([statement]) => `{ ${statement} }`).join('\n'))
     const places = [
       'packages/core/src/system-clock.ts',

@@ -14,7 +14,7 @@ it('the workspace has packages to publish', () => {
 })
 
 describe.each(all)('the manifest of the package $name', ({ manifest }) => {
-  it('declares an ES module package under the MIT licence, for the repository’s Node.js versions', () => {
+  it('declares an ES module package under the MIT license, for the repository’s Node.js versions', () => {
     expect(manifest).toMatchObject({ type: 'module', license: 'MIT', engines })
   })
 

@@ -10,7 +10,7 @@ import { percentile, sentenceLengths } from '../prose/sentences.mjs'
 import { sourceProse } from '../prose/source-prose.mjs'
 import { readAccepted, readPhrases } from '../prose/tables.mjs'
 
-/** The phrases are invented words, so that this file breaks no rule of the real list. */
+/** The phrases are invented, so that this file contains no real forbidden phrase. */
 const phrases = [
   { variants: ['blue moon', 'blue moons'], later: false, why: 'vague', instead: 'a number' },
   { variants: ['flurb'], later: true, why: 'not English', instead: 'n-th' },
@@ -127,7 +127,7 @@ describe('a forbidden phrase', () => {
     expect(findings.map(describeFinding)).toEqual(['a/b.md:2 "blue moon" (vague): write a number'])
   })
 
-  it('is accepted in sentences on a list, and a listed sentence that no longer exists is reported', () => {
+  it('is accepted in listed sentences, and a listed sentence that does not exist is reported', () => {
     const files = [
       { path: 'a.md', text: 'Sing "blue\nmoon" today. Once in a blue moon.' },
       { path: 'b.md', text: 'Sing "blue moon" today.' },
@@ -167,7 +167,7 @@ describe('the table of forbidden phrases', () => {
     },
   )
 
-  it('contains every phrase of the list that the maintainers agreed on', () => {
+  it('contains the phrases that the maintainers agreed on', () => {
     const forbidden = table.filter(({ later }) => !later).flatMap(({ variants }) => variants)
     // Underscores replace the spaces of the phrases, because the linter reads this file too.
     const agreed =
@@ -181,7 +181,7 @@ describe('the table of forbidden phrases', () => {
     expect(table.filter(({ why }) => why === '')).toEqual([])
   })
 
-  it('has fewer than 20 exceptions that the linter accepts', () => {
+  it('has fewer than 20 accepted exceptions', () => {
     expect(readAccepted().length).toBeLessThan(20)
   })
 })
@@ -215,7 +215,7 @@ describe('the lengths of sentences', () => {
 })
 
 describe('the prose figures', () => {
-  it('are the lengths of the sentences, and the number of phrases that the linter counts and does not reject', () => {
+  it('are the lengths of the sentences, and the number of phrases that the linter only counts', () => {
     const files = [
       { path: 'README.md', text: 'One two three. A flurb in a blue moon.' },
       { path: 'a.ts', text: '// A flurb.' },

@@ -25,12 +25,12 @@ it('the test effort gives the conformance kit at most three seeds, and multiplie
   expect(seeds).toEqual([1, 2, 3].slice(0, Math.max(1, Math.round(testEffort))))
 })
 
-it('`npm test` uses the second argument in place of the base, and with a raised test effort the second argument is ignored', () => {
+it('`byEffort` and `kitEffort` use their second argument in `npm test`, and their first argument with a raised test effort', () => {
   expect(byEffort(15, 8)).toBe(isThorough ? Math.round(15 * testEffort) : 8)
   expect(kitEffort(0.25, 0.1).scale).toBe(isThorough ? 0.25 * testEffort : 0.1)
 })
 
-it('furtherKind registers only the cases that depend on the connection, and registers all cases with a raised test effort', () => {
+it('with a raised test effort, `furtherKind` registers all cases, and otherwise only the cases that depend on the connection', () => {
   /** @type {string[]} */
   const registered = []
   const always = ['soak: one', 'texts: two', 'within a transaction: three', 'killed processes: four']

@@ -18,8 +18,7 @@ export const dynamodb: Ledger = {
       const description = `at ${withoutPassword(server)}, table ${name}`
       return { location: { address: server, name }, description, stop: async () => {} }
     }
-    // This import is dynamic, because only the demo's own process starts a server. Workers open the ledger on the
-    // running server and do not need the module.
+    // Only the demo's own process starts a server, so workers do not load this module.
     const { startDynamoDB } = await import('@jobistemer/test-servers')
     const directory = join(folder, 'dynamodb')
     const own = await startDynamoDB({ directory, ownGroup: true })

@@ -38,7 +38,7 @@ export class PGliteClient implements PostgresClient {
       if ('rows' in answer) waiting?.resolve(answer)
       else waiting?.reject(Object.assign(new Error(answer.error.message), { code: answer.error.code }))
     })
-    // Does nothing, because the event `close` follows each error: the listener of `close` rejects the waiting statements.
+    // Without a listener, an error would end the process. The listener of `close` cleans up after errors too.
     socket.on('error', () => {})
     socket.on('close', () => {
       this.#socket = null

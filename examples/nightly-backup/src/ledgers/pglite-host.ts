@@ -11,11 +11,10 @@ export interface PGliteHost {
 }
 
 /**
- * Opens the PGlite database of a folder, and accepts statements for it on a port. No other process may have the folder
- * open.
+ * Opens the PGlite database of a folder, and accepts statements for it on a port. No other process may have the folder open.
  *
- * PGlite has one session, so a connection that begins a transaction holds the session until the transaction ends. If a
- * node is killed within a transaction, the host rolls the transaction back, as a server would.
+ * PGlite has one session, which each transaction holds until its end. If the connection closes first, the host rolls the
+ * transaction back.
  */
 export async function hostPGlite(folder: string): Promise<PGliteHost> {
   const database = await PGlite.create(folder)
@@ -25,7 +24,7 @@ export async function hostPGlite(folder: string): Promise<PGliteHost> {
     sockets.add(socket)
     const serving = new Serving(database, turns, socket)
     onMessage<Statement>(socket, (statement) => serving.take(statement))
-    // Does nothing, because the event `close` follows each error: the listener of `close` cleans up.
+    // Without a listener, an error would end the process. The listener of `close` cleans up after errors too.
     socket.on('error', () => {})
     socket.on('close', () => {
       sockets.delete(socket)
@@ -60,7 +59,7 @@ class Turns {
   }
 }
 
-/** Executes the statements of one connection. */
+/** Executes the statements that a node sends over its connection to the PGlite database. */
 class Serving {
   readonly #database: PGlite
   readonly #turns: Turns

@@ -9,8 +9,7 @@ import { PGliteClient } from './pglite-client.ts'
  */
 export const pglite: Ledger = {
   async prepare({ folder }) {
-    // This import is dynamic, because only the demo's own process runs PGlite. Workers open the ledger through a socket
-    // and do not need the module.
+    // Only the demo's own process runs PGlite, so workers do not load this module.
     const { hostPGlite } = await import('./pglite-host.ts')
     const directory = join(folder, 'pglite')
     const host = await hostPGlite(directory)

@@ -14,11 +14,10 @@ export const postgres: Ledger = {
       await checkServer('--postgres-url', server, postgres.open(location))
       return { location, description: `at ${withoutPassword(server)}, schema ${name}`, stop: async () => {} }
     }
-    // This import is dynamic, because only the demo's own process starts a server. Workers open the ledger on the
-    // running server and do not need the module.
+    // Only the demo's own process starts a server, so workers do not load this module.
     const { startPostgres } = await import('@jobistemer/test-servers')
     const directory = join(folder, 'postgres')
-    // PostgreSQL refuses to run as root. Another user then runs PostgreSQL and must have access to the folder.
+    // PostgreSQL refuses to run as root, so another user runs PostgreSQL and needs access to the folder.
     if (process.getuid?.() === 0) chmodSync(folder, 0o711)
     const own = await startPostgres({ directory, ownGroup: true })
     return {

@@ -17,8 +17,7 @@ export const redis: Ledger = {
         stop: async () => {},
       }
     }
-    // This import is dynamic, because only the demo's own process starts a server. Workers open the ledger on the
-    // running server and do not need the module.
+    // Only the demo's own process starts a server, so workers do not load this module.
     const { startRedis } = await import('@jobistemer/test-servers')
     const directory = join(folder, 'redis')
     const own = await startRedis({ directory, config: { appendonly: 'yes' }, ownGroup: true })

@@ -13,7 +13,7 @@ export const isolationSuite: Suite = {
   async run({ smoke, occurrences }) {
     const count = smoke ? 3 : (occurrences ?? 300)
     const rows: string[][] = []
-    // Measures the gaps of the event loop that the busy machine causes in an idle process.
+    // Measures the gaps that the busy machine causes in the event loop of an idle process.
     const gapOfNothing = await largestGap(async () => {
       await sleep(smoke ? 10 : 5000)
     })
@@ -24,8 +24,7 @@ export const isolationSuite: Suite = {
     } finally {
       await redis.stop()
     }
-    // Size of additional heap in the node, in MB. Starting a process copies the page tables of its parent, so a large
-    // node is slower.
+    // Additional heap of the node, in MB. A large parent process starts children more slowly.
     const ballastMb = smoke ? 8 : 2048
     for (const { name, start } of grownCandidates()) {
       rows.push([`${name}, ${ballastMb} MB in the node`, ...(await measure(start, Math.min(count, 300), ballastMb))])
@@ -62,7 +61,7 @@ async function measure(start: () => Promise<Runner>, count: number, ballastMb = 
   const runner = await start()
   const ballast = Array.from({ length: ballastMb }, () => Buffer.alloc(1024 * 1024, 1))
   const times: number[] = []
-  // The warm-up starts the children that the node keeps, and loads the code that is loaded only once.
+  // The warm-up starts the pool's children and loads their code.
   for (let index = 0; index < Math.ceil(count / 10); index++) await runner.attempt()
   await runner.forget?.()
   const before = usedKb()
@@ -75,7 +74,7 @@ async function measure(start: () => Promise<Runner>, count: number, ballastMb = 
   })
   await runner.forget?.()
   const grown = usedKb() - before
-  // The additional heap of the node is in use until this line, which frees it before the heap is measured.
+  // Frees the additional heap of the node before the heap is measured.
   ballast.length = 0
   usedKb()
   await runner.stop()

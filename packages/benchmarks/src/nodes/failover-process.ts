@@ -15,7 +15,7 @@ export interface FailoverOrder {
   readonly deadAfter: number | null
 }
 
-/** Reports that a node has started a slot. */
+/** Reports that a node has started the run of a slot. */
 export interface SlotStart {
   readonly job: string
   readonly slot: number
@@ -24,7 +24,7 @@ export interface SlotStart {
 }
 
 const { address, prefix, nodeId, jobs, deadAfter } = JSON.parse(process.argv[2] ?? '') as FailoverOrder
-// The node exits when the benchmark process has ended, because the storage ends with the benchmark process.
+// The storage ends with the benchmark process, so the node exits too.
 process.on('disconnect', () => process.exit())
 const schedule = cron('* * * * * *')
 const storage = await openStorage(address, prefix)

@@ -16,7 +16,7 @@ export interface FailoverOptions {
   readonly deadAfter: number | null
   /** Time in ms after the start of the nodes until all nodes know each other. */
   readonly settleMs: number
-  /** Time of observation after the kill, in ms. This time is longer than the time until peers declare the node dead. */
+  /** Time of observation after the kill, in ms: longer than the time until other nodes declare the node dead. */
   readonly watchMs: number
 }
 
@@ -50,7 +50,7 @@ export async function killFirst(options: FailoverOptions): Promise<Failover> {
     children.get(node)?.kill('SIGKILL')
     await wait(watchMs)
     const end = Date.now()
-    // Waits for late starts of the slots that were due before `end`.
+    // Gives nodes up to 5 s to start late slots that were due before `end`.
     await wait(Math.min(5000, watchMs))
     const seen = starts.filter(({ slot }) => slot >= begin && slot <= end)
     const slots = Math.floor(end / 1000) - begin / 1000 + 1

@@ -6,7 +6,7 @@ import { loadNote } from '../load-note.ts'
 import { isWanted, median, type Suite } from '../suite.ts'
 import { type Failover, killFirst } from './failover-round.ts'
 
-/** Measures the lateness of slots after the kill of the node to which their jobs are assigned. */
+/** Measures how late slots start after the kill of the node to which their jobs are assigned. */
 export const failoverSuite: Suite = {
   name: 'failover',
   title: 'Lateness of slots when the node that they are assigned to is killed',

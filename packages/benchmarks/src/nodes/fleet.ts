@@ -21,7 +21,7 @@ export class Fleet {
     return this.#nodes.length
   }
 
-  /** Makes all nodes stop their present jobs, and run the jobs of `order`. Resolves when all nodes have begun. */
+  /** Makes all nodes run the jobs of `order` instead of their present jobs. Resolves when all nodes have begun. */
   async begin(order: NodeOrder): Promise<void> {
     await this.#ask(order)
   }

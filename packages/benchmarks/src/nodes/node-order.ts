@@ -16,10 +16,7 @@ export interface NodeReport {
   readonly lateness: readonly number[]
   /** Number of storage calls, by method. */
   readonly calls: Readonly<Record<string, number>>
-  /**
-   * Number of slots that the node tried to create. This number exceeds the number of runs if several nodes create the
-   * same slots.
-   */
+  /** Number of slots that the node tried to create, including slots that another node created first. */
   readonly asked: number
   /** CPU time of the node's process since its start, in ms. */
   readonly cpuMs: number

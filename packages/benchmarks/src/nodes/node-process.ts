@@ -5,8 +5,8 @@ import { cron } from '@jobistemer/ticker-cron'
 import { jobNames, type NodeOrder, type NodeReport, type NodeRequest } from './node-order.ts'
 import { openStorage } from './open-storage.ts'
 
-// A node of a fleet. One process runs the jobs of several `NodeOrder` messages in sequence, so that its code is already
-// compiled when a measurement begins.
+// This process is a node of a fleet. The process runs the jobs of several `NodeOrder` messages in sequence, so that its code is
+// already compiled when a measurement begins.
 
 const quiet = () => {}
 // The benchmark stops the nodes on purpose, so the log would only report expected gaps.
@@ -54,10 +54,7 @@ async function begin(order: NodeOrder): Promise<void> {
   present = { scheduler, storage }
 }
 
-/**
- * Returns the kind of a storage call. The arguments of `listJobs` reveal its caller: the scan for definitions, the
- * overdue takeover, the horizon, or the retention.
- */
+/** Returns the kind of a storage call. The arguments of `listJobs` reveal which part of the node calls it. */
 function kindOf(call: StorageCall): string {
   if (call.method !== 'listJobs') return call.method
   const { due, changedSince } = call.request

@@ -6,14 +6,11 @@ import { jobNames, type NodeOrder } from './node-order.ts'
 import { openStorage } from './open-storage.ts'
 import { type ServerCpu, type Spent, spentUntil } from './spent.ts'
 
-/**
- * `startMs`: start-up time of a node among many nodes, in ms. `jobsPerMs`: number of jobs that a starting node defines in each
- * millisecond.
- */
+/** `startMs`: start-up time of a node, in ms. `jobsPerMs`: number of jobs that a starting node defines in each ms. */
 const startMs = 300
 const jobsPerMs = 10
 
-/** The storage's address and the measurement of its server's CPU time. */
+/** The address of a storage, and the function that reads its server's CPU time. */
 export interface Site {
   readonly address: string
   readonly serverCpu: ServerCpu
@@ -69,7 +66,7 @@ export async function workOff(
   return { spent, ms: spent.lastRunAt - startedAt }
 }
 
-/** Runs jobs that are due every second, each of which is assigned to one node. */
+/** Runs jobs that are due every second, and measures the cost of the fleet. */
 export async function keepTime(
   fleet: Fleet,
   { address, serverCpu }: Site,
@@ -88,12 +85,12 @@ export async function keepTime(
   const startingMs = (startMs + jobs / jobsPerMs) * fleet.size
   const dueFrom = nextSecond(Date.now() + settleMs + startingMs)
   await fleet.begin({ address, prefix, jobs, dueFrom })
-  // The measurement begins 0.5 s before slots are due, after the first slots and the warm-up.
+  // The measurement begins 0.5 s before slots are due, after the warm-up.
   await wait(Math.max(dueFrom, nextSecond(Date.now() + settleMs)) + 1500 + warmUpSeconds * 1000 - Date.now())
   return await rest(fleet, { serverCpu, seconds })
 }
 
-/** Measures the cost of a fleet for `seconds`, while the nodes continue with the jobs of their last `NodeOrder`. */
+/** Measures the cost of a fleet for `seconds` seconds, while its nodes run their present jobs. */
 export async function rest(
   fleet: Fleet,
   { serverCpu, seconds }: { readonly serverCpu: ServerCpu; readonly seconds: number },

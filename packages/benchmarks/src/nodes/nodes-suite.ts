@@ -37,8 +37,7 @@ export const nodesSuite: Suite = {
     const measure = async (name: string, fleetSizes: readonly number[], site: Site, load: Load) => {
       if (isWanted(storages, name)) await compare(name, fleetSizes, site, load, { rows, notes, loads })
     }
-    // Redis does not rewrite its log during the benchmark: a rewrite needs a processor, and its cost would depend on
-    // earlier fleets.
+    // Redis does not rewrite its log during the benchmark, because a rewrite costs much CPU time.
     const redis = await startRedis({ config: { appendonly: 'yes', 'auto-aof-rewrite-percentage': '0' } })
     const client = new Redis(redis.url)
     const folder = mkdtempSync(join(tmpdir(), 'jobistemer-nodes-'))
@@ -93,7 +92,7 @@ export const nodesSuite: Suite = {
   },
 }
 
-/** Measures the figures of one storage for each size of the fleet, and adds the figures as rows to the printed table. */
+/** Measures the figures of one storage for each size of the fleet, and adds a row for each figure to the printed table. */
 async function compare(
   name: string,
   fleetSizes: readonly number[],
@@ -126,8 +125,7 @@ async function compare(
   for (const size of fleetSizes) {
     const fleet = await Fleet.start(size)
     try {
-      // Each node must compile its own code, so the warm-up grows with the fleet. A shorter warm-up would make many
-      // nodes seem slow.
+      // The warm-up grows with the fleet, because each node must compile its own code.
       if (isWanted(wanted, 'backlog')) {
         const backlog = await workOff(fleet, site, { occurrences: load.backlog, warmUp: (load.backlog >> 2) * size })
         add(size, 'backlog', backlog.spent, backlog.ms)
@@ -152,7 +150,7 @@ async function compare(
   }
 }
 
-/** Formats the costs per occurrence, each with its ratio to the cost of a fleet of one node. */
+/** Formats the costs per occurrence, each with its ratio to the cost of a single node. */
 function costs(spent: Spent, ofOne: Spent): string[] {
   const cost = (of: (spent: Spent) => number | null, digits: number) => {
     const [total, base] = [of(spent), of(ofOne)]

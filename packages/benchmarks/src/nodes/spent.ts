@@ -1,7 +1,7 @@
 import type { Fleet } from './fleet.ts'
 import type { NodeReport } from './node-order.ts'
 
-/** Returns the CPU time of the storage's server so far, in ms; `null` for a storage inside the nodes. */
+/** Returns the CPU time of the storage's server so far, in ms; `null` for a storage without a server. */
 export type ServerCpu = (() => Promise<number>) | null
 
 /** The storage calls, CPU time and lateness of a fleet and its server during one measurement. */
@@ -56,7 +56,7 @@ export function callsOf({ calls }: Spent): number {
   return [...calls.values()].reduce((sum, count) => sum + count, 0)
 }
 
-/** Formats the numbers of storage calls by method, most frequent first, each divided by `unit`. */
+/** Formats the numbers of storage calls by method, each divided by `unit`. The most frequent method comes first. */
 export function printCalls({ calls }: Spent, unit: number): string {
   return [...calls]
     .filter(([, count]) => count > 0)

@@ -19,7 +19,7 @@ export async function startNode(
     throw new Error(`A node ended with ${code ?? signal} before it was ready.`)
   })
   await Promise.race([ready, ended])
-  // After `ready`, the node may end at any time. So this call ignores the rejection of `ended`.
+  // Avoids an unhandled rejection: a node may end at any time after `ready`.
   ended.catch(() => {})
   return child
 }

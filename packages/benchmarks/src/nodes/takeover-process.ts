@@ -33,7 +33,7 @@ export interface Begin {
 
 const order = JSON.parse(process.argv[2] ?? '') as TakeoverOrder
 const { address, nodeId, deadAfter } = order
-// The node exits when the benchmark process has ended, because the storage ends with the benchmark process.
+// The storage ends with the benchmark process, so the node exits too.
 process.on('disconnect', () => process.exit())
 process.send?.({ node: nodeId, beginsAt: Date.now() } satisfies Begin)
 const storage = await openStorage(address)
@@ -54,8 +54,7 @@ const scheduler = createScheduler({
           taskTimeout: { minutes: 10 },
           run: async ({ attempt, sleep }) => {
             process.send?.({ job: name, node: nodeId, attempt, at: Date.now() } satisfies Start)
-            // Only the first attempt runs for long. The second attempt ends at once, so that it does not hold a permit
-            // of its node.
+            // The second attempt ends at once, so that it does not hold a permit of its node.
             if (attempt === 1) await sleep({ minutes: 8 })
           },
         },
@@ -73,6 +72,7 @@ process.on('message', async (message: { readonly trigger: string } | 'end') => {
   await storage.close()
   process.disconnect()
 })
-// The node's first claim reserves all permits. A run that is triggered during this claim would wait for another node.
+// Waits 500 ms, because the node's first claim reserves all permits. A run that is triggered during this claim would wait for
+// another node.
 await wait(500)
 process.send?.('ready')

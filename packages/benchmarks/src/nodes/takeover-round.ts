@@ -31,16 +31,13 @@ interface Victim {
   readonly job: string
 }
 
-/** Ends nodes in the middle of a task. A node that the benchmark does not end takes over the runs of the ended nodes. */
+/** Ends nodes in the middle of a task. A surviving node takes over their runs. */
 export class TakeoverRound {
   readonly #address: string
   readonly #count: number
   readonly #deadAfter: number | null
   readonly #ways: readonly string[] | undefined
-  /**
-   * The jobs. Their number is greater than the number of nodes that the benchmark ends, because some runs may begin on
-   * another node.
-   */
+  /** The jobs. There are more jobs than ended nodes, because some runs may begin on another node. */
   readonly #jobs: readonly string[]
   readonly #starts: Start[] = []
   /** By node name: the time at which its last process began to work. */
@@ -61,7 +58,7 @@ export class TakeoverRound {
     try {
       await this.#start('survivor')
       const killed = this.#isWanted('kill -9') ? await this.#kill() : []
-      // Shutdowns and restarts are measured while the takeovers from the killed nodes are still pending.
+      // Measures shutdowns and restarts while the takeovers from the killed nodes are pending.
       const shutdown = this.#isWanted('shutdown') ? await this.#shutDown() : []
       const restarted = this.#isWanted('same name') ? await this.#restart() : []
       return {

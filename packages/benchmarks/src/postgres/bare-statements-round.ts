@@ -8,10 +8,9 @@ const running = '[["work",1,[1,0,null]]]'
 const ended = '[["work",2,[1,0,0]]]'
 
 /**
- * Runs the minimum of SQL that writes the rows of one-task occurrences. One statement updates the heads of the jobs and
- * stores the running occurrences in them. A second statement removes the occurrences from the heads and inserts them
- * into the history. Each of the two is a prepared statement, with one round trip and one commit for `width`
- * occurrences. Ids are created before the measured time.
+ * Runs the minimum of SQL that writes the rows of one-task occurrences: one prepared statement stores the running occurrences
+ * in the heads, and another moves them to the history. Each statement takes one round trip and one commit for `width`
+ * occurrences.
  */
 export async function runBareStatements(load: QueueLoad): Promise<{ readonly perSecond: number }> {
   const { url, schema, count, width } = load
@@ -49,10 +48,7 @@ export async function runBareStatements(load: QueueLoad): Promise<{ readonly per
   }
 }
 
-/**
- * Returns SQL that creates the two tables that the statements write: with the storage's columns, and with the indexes
- * that a search for these rows requires.
- */
+/** Returns the SQL that creates the tables of the bare statements, with the indexes that a search for the rows requires. */
 function tables(schema: string): string {
   return `
     CREATE SCHEMA ${schema};

@@ -13,7 +13,7 @@ const looks = 5
  */
 const occurrencesPerLook = 250_000
 
-/** Measures how tables and indexes grow under PostgreSQL's autovacuum while rows come and go. */
+/** Measures how PostgreSQL tables and indexes grow under autovacuum while occurrences are created and ended. */
 export const postgresBloatSuite: Suite = {
   name: 'postgres-bloat',
   title: 'Tables and indexes of PostgreSQL after many occurrences',

@@ -7,8 +7,8 @@ const longestWaitMs = 10_000
 const silent = new Logger(() => () => {})
 
 /**
- * Measures the jobs per second that a Graphile Worker runs and completes from a filled queue. With a width above 1, the
- * worker fetches and completes jobs in batches, as its guide recommends. The worker deletes completed jobs.
+ * Measures the jobs per second that Graphile Worker completes from a filled queue. With a width above 1, the worker fetches
+ * and completes jobs in batches, as its guide recommends.
  */
 export async function runGraphileWorker(load: QueueLoad): Promise<{ readonly perSecond: number }> {
   const { url, schema, count, width } = load
@@ -37,8 +37,7 @@ export async function runGraphileWorker(load: QueueLoad): Promise<{ readonly per
   })
   await allCompleted
   await utils.withPgClient(async (client) => {
-    // Graphile Worker emits the event of the last job before PostgreSQL has answered the statement that removes the
-    // job. So the loop waits until the queue is empty.
+    // Waits until the queue is empty, because Graphile Worker emits the event of the last job before the job is removed.
     for (const limit = performance.now() + longestWaitMs; ; ) {
       const { rows } = await client.query(`SELECT count(*)::int AS left FROM "${schema}".jobs`)
       if (rows[0]?.left === 0) return

@@ -15,8 +15,8 @@ export const postgresHistorySuite: Suite = {
         const client = new pg.Client(server.url)
         await client.connect()
         await client.query('VACUUM ANALYZE')
-        // Runs a pending checkpoint before the measurement. After a checkpoint, the first change of each page writes
-        // the whole page to the write-ahead log.
+        // Runs a pending checkpoint before the measurement, because a checkpoint makes the writes after it more expensive: the
+        // first change of each page then writes the whole page to the write-ahead log.
         await client.query('CHECKPOINT')
         await client.end()
       }

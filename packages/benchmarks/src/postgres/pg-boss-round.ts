@@ -2,7 +2,7 @@ import { PgBoss } from 'pg-boss'
 
 export interface QueueLoad {
   readonly url: string
-  /** A schema that only this round uses. */
+  /** Name of a PostgreSQL schema that only this round uses. */
   readonly schema: string
   /** `count`: number of jobs. `width`: number of jobs that run at once. */
   readonly count: number

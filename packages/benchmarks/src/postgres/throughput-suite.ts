@@ -12,10 +12,7 @@ import { type QueueLoad, runPgBoss } from './pg-boss-round.ts'
 /** Number of jobs that are due at each instant, unless `width` is higher. Then `width` jobs are due. */
 const dueAtOnce = 500
 
-/**
- * Widths (numbers of concurrent jobs) and job counts to measure. Some loads take long, because fetching a job becomes
- * slower with the number of waiting and ended jobs.
- */
+/** Widths (numbers of concurrent jobs) and job counts to measure. `isLong`: this load takes long. */
 const loads: readonly { readonly width: number; readonly count: number; readonly isLong?: true }[] = [
   { width: 1, count: 600 },
   { width: 10, count: 4000 },
@@ -125,7 +122,7 @@ async function alternate(
   return rates
 }
 
-/** Drops a candidate's schema. Otherwise the vacuum of its tables would run during the next measurement. */
+/** Drops a candidate's schema, so that no vacuum of its tables runs during the next measurement. */
 async function dropSchema(url: string, schema: string): Promise<void> {
   const client = new pg.Client(url)
   await client.connect()

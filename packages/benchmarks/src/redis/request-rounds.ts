@@ -58,7 +58,7 @@ async function latenciesOf(asked: Asked, { alone }: RequestLoad): Promise<readon
     await began
     latencies.push(performance.now() - askedAt)
     await asking
-    // Waits 3 ms, so that the node has finished its work for this run before the next request.
+    // Lets the node finish its work for this run before the next request.
     await sleep(3)
   }
   return latencies

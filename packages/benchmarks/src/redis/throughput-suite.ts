@@ -15,7 +15,7 @@ const loads: readonly { readonly concurrency: number; readonly prefetch?: number
   { concurrency: 1000 },
 ]
 
-/** Measures one-task occurrences through the whole engine on Redis, compared with jobs through BullMQ on the same server. */
+/** Measures one-task occurrences per second on Redis, compared with jobs of BullMQ on the same server. */
 export const redisSuite: Suite = {
   name: 'redis',
   title: 'One-task occurrences per second on Redis, and jobs per second of BullMQ',
@@ -70,7 +70,7 @@ async function alternate(
 ): Promise<{ readonly ours: readonly number[]; readonly theirs: readonly number[] }> {
   const { concurrency, prefetch, jobs, rounds, countsFirst } = options
   const count = Math.max(concurrency, dueAtOnce)
-  // Silences BullMQ's warning that the server has no persistence, which is intended here.
+  // Silences BullMQ's warning, because the server intentionally has no persistence.
   const logger = { warn() {} }
   const ours: number[] = []
   const theirs: number[] = []

@@ -81,8 +81,8 @@ export const backfill: Command = {
     const ask = (more: object = {}) => client.backfill(name, { ...asked, ...more, ...context.call })
     const begun = await withNearNames(context, name, ask)
     const { key } = begun
-    // Without `--dry-run` and with `--wait`, the command calls the client's `backfill` again and again until the
-    // backfill ends. Each call also continues a stalled backfill.
+    // With `--wait`, the command repeats the call of `backfill` until the backfill ends. Each call also continues a stalled
+    // backfill.
     const goesOn = options.dryRun === undefined && options.wait
     const commands = { same: commandOf(name, { ...asked, key }, options), stop: stopOf(name, key, options) }
     const result = goesOn ? await watchBackfill(context, { name, begun, commands, look: () => ask({ key }) }) : begun
@@ -118,8 +118,8 @@ function refuseBesideStop(options: Options): void {
 }
 
 /**
- * Returns the command line that continues a backfill: its span as absolute instants, without `--data`, because its runs
- * already have the data.
+ * Returns the command line that continues a backfill. The command line has no `--data`, because the runs already have the
+ * data.
  */
 function commandOf(
   name: string,

@@ -142,13 +142,13 @@ async function storageOf({ session }: Context): Promise<Subject> {
     const open = guardedWorlds(ground.open)
     return { place: session.place, open, capabilities: await capabilitiesOf(open), skip: [], ground }
   } catch (error) {
-    // Ignores an error of the cleanup, because this function throws the error that made the cleanup necessary.
+    // Ignores an error of the cleanup, so that the caller receives the first error.
     await ground.remove().catch(() => undefined)
     throw error
   }
 }
 
-/** Loads the module at `path` and returns the storage adapter that it opens. */
+/** Loads the module at `path` and returns the storage adapter that the module opens. */
 async function adapterOf(path: string, { io }: Context): Promise<Subject> {
   const module = await readAdapterModule(path, io.cwd)
   const open = guardedWorlds(module.open)

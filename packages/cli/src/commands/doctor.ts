@@ -50,8 +50,7 @@ export const doctor: Command = {
     let examined = { jobs: 0, nodes: 0, isPartial: false }
     let code: number
     const inspecting = context.session.inspection()
-    // Ignores an error of the inspection, because the doctor reports the error of opening the storage, which has the same
-    // cause.
+    // Ignores an error of the inspection: opening the storage fails for the same cause, and the doctor reports that error.
     const inspected = inspecting.catch(() => null)
     try {
       const [storage, client, clock, postgres] = await Promise.all([
@@ -88,7 +87,7 @@ export const doctor: Command = {
   },
 }
 
-/** A node migrates the database schema when it starts. This program never migrates the schema. */
+/** The remedy for an old schema. Only a node migrates the schema, when it starts. */
 const migration = 'Start a node of this version, which makes the schema; or apply what jobistemer sql prints.'
 
 /**

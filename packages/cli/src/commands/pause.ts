@@ -71,7 +71,7 @@ export const pause: Command = {
   },
 }
 
-/** Returns the instant at which the pause ends, the same for all jobs. Returns `null` for a pause without an end. */
+/** Returns the instant at which the pause ends, the same for all jobs; `null` for a pause without an end. */
 function endOf(context: Context, { until, for: length }: Options): Date | null {
   const now = context.now()
   if (until === undefined) return length === undefined ? null : new Date(now + length)
@@ -137,7 +137,7 @@ async function changeThem(
   { owner, tag, match }: Options,
   { verb, doing, one, all }: Change,
 ): Promise<readonly string[]> {
-  // One call of core changes all jobs with a tag or an owner. Core cannot select jobs by a part of their name.
+  // One call changes all jobs with a tag or an owner. Core cannot select jobs by a part of their name.
   if (areMatched && match === undefined) {
     const filter = { ...(owner !== undefined && { owner }), ...(tag !== undefined && { tag }) }
     return whileCalling(context, { verb: doing, count: names.length, noun: 'job' }, () => all(filter))

@@ -39,10 +39,7 @@ interface Answer extends UpdateResult {
   readonly name: string
 }
 
-/**
- * Realigns all jobs of the storage. Omits jobs that are deleted meanwhile, and warns about schedules that this program
- * cannot load.
- */
+/** Realigns all jobs of the storage. Warns about schedules that this program cannot load. */
 async function ofAllJobs(
   client: Client,
   { call, err }: Context,

@@ -24,7 +24,7 @@ export const remove: Command = {
   async run(context: Context, given, { yes, dryRun }: Options) {
     const names = [...new Set(given.flat() as readonly string[])]
     let waiting = 0
-    // Checks all names before it removes a job. If one of the jobs does not exist, the command removes no job.
+    // Checks all names first, so that the command removes no job if one job does not exist.
     for (const name of names) {
       const { counts } = await jobOf(context, name)
       waiting += counts.pending + counts.queued

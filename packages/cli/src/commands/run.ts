@@ -104,8 +104,8 @@ function printAttempt(context: Context, attempt: AttemptReport): void {
 
 function printErrorRecord({ out }: Context, error: ErrorRecord, indentation: string): void {
   const head = `${error.name}: ${error.message}${error.code === undefined ? '' : ` (${error.code})`}`
-  // The stack of most errors begins with the error's name and message. In this case the program prints the stack
-  // without a separate line for the name and message.
+  // Most stacks begin with the name and message of the error. For such a stack, the program prints no separate line with the
+  // name and message.
   const stack = error.stack ?? ''
   const hasHead = stack.startsWith(`${error.name}: ${error.message}`) || stack.startsWith(error.message)
   out.block(hasHead ? (error.code === undefined ? stack : `${stack}\ncode: ${error.code}`) : head, indentation)

@@ -58,8 +58,7 @@ export const triggerMany: Command = {
 }
 
 /**
- * Sends requests. If one request is invalid, the client rejects the whole list. This function then sends the list
- * without the invalid request.
+ * Sends requests. The client rejects a list with an invalid request, so this function resends the list without that request.
  */
 async function triggered(
   requests: readonly Line[],

@@ -74,7 +74,7 @@ function worldsAt(
     }
     return {
       connect: () => openStorage(location, { ...options, prefix, isNew: true }),
-      // Does nothing here, because `Ground.remove` removes the test data of all conformance cases at the end.
+      // Does nothing, because `Ground.remove` removes all test data at the end.
       dispose: async () => undefined,
       processes: { module: connectModule, argument: argument as unknown as JsonValue },
       ...(beginTransaction !== undefined && { beginTransaction }),
@@ -175,7 +175,7 @@ async function groundInSchemas(
           'SELECT quote_ident(nspname) AS name FROM pg_namespace WHERE starts_with(nspname::text, $1)',
           [`${schema}_`],
         )
-        // Drops schemas one after the other: many concurrent drops need more locks than a server has.
+        // Drops one schema after the other, because many concurrent `DROP` statements need more locks than a server has.
         for (const { name } of rows) await client.query(`DROP SCHEMA ${name} CASCADE`)
       } finally {
         await client.end()

@@ -6,9 +6,8 @@ import { CliError } from '../cli-error.ts'
 export type OpenWorld = () => StorageWorld | Promise<StorageWorld>
 
 /**
- * Wraps `open` so that conformance cases never change existing data. The wrapper checks that the test database is empty when a
- * case first connects. If a case never connects, the wrapper checks this in `dispose`. `dispose` does not remove a database
- * that was not empty.
+ * Wraps `open` so that conformance cases never change existing data. The wrapper throws if a new test database is not empty,
+ * and never removes a database that was not empty.
  */
 export function guardedWorlds(open: OpenWorld): OpenWorld {
   return async () => {
@@ -39,8 +38,7 @@ export function guardedWorlds(open: OpenWorld): OpenWorld {
         try {
           await checking
         } catch (error) {
-          // Throws the error only if the conformance case has not called `connect`. Otherwise `connect` has already
-          // thrown this error to the conformance case.
+          // A case that has called `connect` has already received this error.
           if (isUnused) throw error
           return
         }

@@ -14,7 +14,7 @@ export type Kit = Pick<typeof import('@jobistemer/storage-conformance'), 'storag
 /** The outcome of one conformance case, with its duration. */
 export interface CaseResult {
   readonly name: string
-  /** The depth of the conformance case. `null`: the entry is no case, but reports errors in the list of skipped cases. */
+  /** The depth of the conformance case; `null` for an entry that reports errors in the list of skipped cases. */
   readonly depth: CaseDepth | null
   readonly outcome: 'passed' | 'failed' | 'skipped'
   readonly durationMs: number

@@ -5,7 +5,7 @@ import type { Survey } from './survey.ts'
 /** Number of concurrent storage calls of a check. */
 const atOnce = 16
 
-/** Calls `ask` for each job, with 16 concurrent calls, and returns the findings in the order of the jobs. */
+/** Calls `ask` for each job, 16 jobs at a time. Returns the findings in the order of the jobs. */
 export async function forEachJob(
   { jobs, signal }: Pick<Survey, 'jobs' | 'signal'>,
   ask: (job: JobRecord) => Promise<Finding | null>,

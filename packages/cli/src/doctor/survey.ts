@@ -8,8 +8,8 @@ export interface Survey {
   readonly storage: Storage
   readonly client: Client
   /**
-   * The time of the survey in epoch milliseconds, by the storage's clock; by this machine's clock if the storage has
-   * none.
+   * The time of the survey in epoch milliseconds: the time of the storage's clock, or of this machine's clock if the storage
+   * has no clock.
    */
   readonly now: number
   /** How far this machine's clock is ahead of the storage's clock, in ms; `null` if the storage has no clock. */

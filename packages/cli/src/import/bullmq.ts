@@ -65,7 +65,7 @@ const leftStates = [
 const nthWeekday =
   'BullMQ 5 (cron-parser 4) applies a weekday with # to the day of month, too. Jobistemer runs on days that match either.'
 
-/** Creates the import source `bullmq`: it reads the queues of BullMQ 5 and 6 from Redis. */
+/** Creates the import source `bullmq`, which reads the queues of BullMQ 5 and 6 from Redis. */
 export function bullmq(options: BullmqOptions): ImportSource {
   const { url, cwd, prefix } = options
   let opened: Promise<RedisReader> | undefined
@@ -163,7 +163,7 @@ class QueueReader {
     return [own, ...(await Promise.all(scheduled))]
   }
 
-  /** Converts the limits of the BullMQ queue to settings, which every imported job of this queue gets. */
+  /** Converts the limits of the BullMQ queue to the settings of its imported jobs. */
   async #limits(origin: string): Promise<JobSettingsInput> {
     const meta = await this.#redis.hgetall(`${this.#base}:meta`)
     const [most, limit, interval] = [Number(meta.concurrency ?? 0), Number(meta.max ?? 0), Number(meta.duration ?? 0)]
@@ -183,7 +183,7 @@ class QueueReader {
 
   /**
    * Yields a request for each waiting job of the BullMQ queue. Also yields a request for each slot of a BullMQ job scheduler
-   * before the cut-over for which BullMQ has not created a job yet.
+   * that lies before the cut-over, if BullMQ has not created a job for the slot yet.
    */
   async *requests(context: CutOverContext): AsyncGenerator<ImportedRequest> {
     if ((await this.#redis.hexists(`${this.#base}:meta`, 'paused')) === 0) {
@@ -199,7 +199,7 @@ class QueueReader {
       const requests = page.map(([id, dueMs]) => this.#requestOf(id, dueMs, context.cutOver))
       for (const request of await Promise.all(requests)) if (request !== null) yield request
     }
-    // Discards the notes about BullMQ's job schedulers, because the method `jobs` has already reported these notes.
+    // Discards the notes, because the method `jobs` has already reported them.
     const schedulers = await this.#schedulers({ leftOut: () => undefined, differs: () => undefined })
     for (const scheduler of schedulers) yield* this.#unmadeSlots(scheduler, context)
   }
@@ -242,10 +242,7 @@ class QueueReader {
     return schedulers
   }
 
-  /**
-   * Returns the hash of a repeatable job's next job. The id of the next job depends on the version of BullMQ that
-   * created it.
-   */
+  /** Returns the hash of a repeatable job's next job, whose id depends on the version of BullMQ. */
   async #nextOfLegacy(id: string, nextMs: number): Promise<JobHash> {
     const own = await this.#redis.hgetall(`${this.#base}:repeat:${id}:${nextMs}`)
     if (own.name !== undefined) return own
@@ -286,8 +283,7 @@ class QueueReader {
   /** Returns the ids of the waiting BullMQ jobs, oldest first, each with its due instant if the job is delayed. */
   async #pending(): Promise<ReadonlyMap<string, number | null>> {
     const pending = new Map<string, number | null>()
-    // Reads the sets and lists in the order in which workers move due jobs between them, so that the importer overlooks no job.
-    // Each call reads a whole set, because positions in the set change.
+    // Reads sets and lists in the order in which workers move jobs between them, so that no job is overlooked.
     for (const [id, score] of pairs(await this.#redis.zrange(`${this.#base}:delayed`, 0, -1, 'WITHSCORES'))) {
       pending.set(id, Math.floor(score / 0x1000))
     }
@@ -407,9 +403,7 @@ function retryOf({ attempts = 1, backoff = {} }: JobOptions, note: (text: string
   }
 }
 
-/**
- * Converts a BullMQ priority. In BullMQ, jobs without a priority run first, then those with priority 1, 2 and so on.
- */
+/** Converts a BullMQ priority. BullMQ runs jobs without a priority first, then priority 1, 2 and so on. */
 function priorityOf(priority = 0): { readonly priority?: number } {
   return priority === 0 ? {} : { priority: -Math.min(10, priority) }
 }

@@ -52,7 +52,7 @@ function bound(schedule: Schedule, jobName: string): Schedule {
   return 'bind' in schedule ? (schedule as UnboundSchedule).bind({ jobName }) : schedule
 }
 
-/** Returns the schedule with a window that starts at the cut-over. A window does not change the instants inside it. */
+/** Returns the schedule with a window that starts at the cut-over. */
 function startedAt(schedule: SerializedSchedule, cutOver: number): SerializedSchedule {
   const { start } = schedule
   const startMs = typeof start === 'string' ? Date.parse(start) : Number.NEGATIVE_INFINITY

@@ -31,13 +31,10 @@ export type ComparableSource = ImportSource & Required<Pick<ImportSource, 'insta
 const yearMs = 366 * dayMs
 /** Maximum number of compared instants of one job. Covers every minute of a year. */
 const mostInstants = 530_000
-/** Number of compared instants after which the comparison yields to the event loop, so that Ctrl-C can interrupt it. */
+/** Number of instants after which the comparison yields to the event loop, so that Ctrl-C works. */
 const turn = 1000
 
-/**
- * Computes the instants of a job in the next year twice, with the source's library and with Jobistemer, and compares the
- * two results.
- */
+/** Compares the job's instants of the next year: those of the source's library with those of Jobistemer. */
 export async function compareJob(
   source: ComparableSource,
   job: CheckedJob,

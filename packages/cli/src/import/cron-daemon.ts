@@ -42,7 +42,7 @@ export function readCronLine(expression: string): CronLine | null {
   }
 }
 
-/** Returns the values of a crontab field. `names` are the words for its values, the first word for `min`. */
+/** Returns the values of a crontab field. `names` are words for the values, in order: the first word stands for `min`. */
 function readField(field: string, min: number, max: number, names: readonly string[] = []): ReadonlySet<number> | null {
   const numberOf = (text: string): number => {
     const index = names.indexOf(text.toLowerCase().slice(0, 3))

@@ -39,7 +39,7 @@ interface CronLineOf {
   readonly timezone: string
 }
 
-/** Creates the import source `crontab`: it reads one crontab as cronie, Debian and BSD do. */
+/** Creates the import source `crontab`, which reads one crontab as cronie, Debian and BSD do. */
 export function crontab({ text, isSystem }: CrontabOptions): ImportSource {
   return {
     name: 'cron',

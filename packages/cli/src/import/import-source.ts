@@ -18,7 +18,7 @@ export interface ImportedJob {
   readonly original?: unknown
 }
 
-/** A line of the import report about something that is not imported or that works differently. */
+/** A line of the import report about a job, setting or request that is not imported, or works differently. */
 export interface ImportNote {
   readonly origin: string
   /**
@@ -32,9 +32,9 @@ export interface ImportNote {
 
 /** Collects the notes of an import for its report. */
 export interface ImportNotes {
-  /** Adds a note of the kind `left_out`. */
+  /** Notes that the output lacks a job, setting or request of the source (`left_out`). */
   leftOut(origin: string, text: string): void
-  /** Adds a note of the kind `differs`. */
+  /** Notes that Jobistemer treats a job, setting or request differently than the source (`differs`). */
   differs(origin: string, text: string): void
 }
 
@@ -76,7 +76,7 @@ export interface ImportRules {
 /** A request to run a job, as one line of the file that `trigger-many` reads. */
 export type ImportedRequest = Pick<TriggerItem, 'key' | 'data' | 'priority' | 'overrides'> & {
   readonly job: string
-  /** The instant from which the run may start, in ISO 8601. */
+  /** The earliest start of the run, in ISO 8601. */
   readonly at?: string
 }
 
@@ -91,18 +91,16 @@ export interface ImportSource {
   readonly differences?: readonly string[]
   /** Reads the jobs of the source. */
   read(context: ImportContext, notes: ImportNotes): Promise<readonly ImportedJob[]>
-  /** Sentences that explain differences between the instants. Required with `instantsAfter`. */
+  /** Sentences that explain why the source and Jobistemer have different instants. Required with `instantsAfter`. */
   readonly rules?: ImportRules
-  /** Returns the instants of a job after `afterMs`, in order. The library of the source computes them. */
+  /** Returns the instants of a job after `afterMs`, in order, as the source's library computes them. */
   instantsAfter?(job: ImportedJob, afterMs: number, context: ImportContext): Promise<Iterator<number>>
   /**
-   * Returns a sentence that explains a difference. `null`: one of `rules` explains the difference, or no rule does.
-   * `change` is the offset change around the instant; `null` without such a change.
+   * Returns a sentence that explains a difference, or `null` to leave the explanation to `rules`. `change`: the offset change
+   * around the instant, or `null`.
    */
   explain?(job: ImportedJob, difference: Difference, change: OffsetChange | null): string | null
-  /**
-   * Returns the shell commands that stop the source at the cut-over, with comments about what else the user must do.
-   */
+  /** Returns the shell commands that stop the source at the cut-over. Comments tell what else the user must do. */
   stop?(jobs: readonly ImportedJob[], context: CutOverContext): readonly string[]
   /** Yields the requests that wait in the source. */
   requests?(context: CutOverContext, notes: ImportNotes): AsyncIterable<ImportedRequest>

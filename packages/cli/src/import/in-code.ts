@@ -10,7 +10,7 @@ export interface ScheduleEntry {
   readonly name?: string
   /** The cron expression or pattern of the schedule. */
   readonly expression: string
-  /** The options argument of the call. Default: none. */
+  /** The options that the code passes to `cron.schedule` or `new Cron`. Default: none. */
   readonly options?: Readonly<Record<string, unknown>>
   /** The name of the job's handler in Jobistemer. Default: the name of the job. */
   readonly handler?: string
@@ -133,8 +133,7 @@ function restricts(field: string): boolean {
 }
 
 function* nodeCronInstants(task: ReturnType<NodeCronPackage['createTask']>, afterMs: number): Generator<number, void> {
-  // node-cron always computes from the present time, which advances between two calls. `last` prevents repeated
-  // instants.
+  // node-cron computes from the present time, which advances between calls. `last` prevents repeated instants.
   let last = afterMs
   for (let count = 64; ; count *= 4) {
     const runs = task.getNextRuns(count)

@@ -52,10 +52,7 @@ function scheduleText({ type, expression, interval, at, ...options }: NonNullabl
   return `${type}(${literal(expression ?? interval ?? at)}${rest})`
 }
 
-/**
- * Returns a value as TypeScript source. Member names that are not identifiers, and texts with quotes, are written as
- * JSON.
- */
+/** Returns a value as TypeScript source. */
 function literal(value: unknown): string {
   if (typeof value === 'string')
     return /^[\x20-\x7e]*$/.test(value) && !/['\\]/.test(value) ? `'${value}'` : JSON.stringify(value)

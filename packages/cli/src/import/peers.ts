@@ -74,7 +74,7 @@ function unreachable(url: string, cause: unknown): CliError {
   })
 }
 
-/** Returns the error `SOURCE_BUSY`: the source is still active, and its requests can be imported only after it has stopped. */
+/** Returns the error `SOURCE_BUSY`: requests can be imported only after the source has stopped. */
 export function sourceBusy(message: string, remedy: string): CliError {
   return new CliError({ code: 'SOURCE_BUSY', message, field: '--requests', remedy, exitCode: exitCodes.conflict })
 }

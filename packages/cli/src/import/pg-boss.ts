@@ -73,7 +73,7 @@ const pageSize = 1000
  */
 const mostPreviewed = 256
 
-/** Creates the import source `pg-boss`: it reads the schedules, queues and jobs of pg-boss 12. */
+/** Creates the import source `pg-boss`, which reads the schedules, queues and jobs of pg-boss 12. */
 export function pgBoss(options: PgBossOptions): ImportSource {
   const { url, cwd } = options
   let opened: Promise<PgReader> | undefined
@@ -153,7 +153,7 @@ async function readAll(
     const settings = settingsOfQueue(queue, (text) => notes.differs(origin, text))
     const rows = schedules.filter(({ name }) => name === queue.name)
     const jobs = rows.flatMap((row) => jobsOf(row, queue, settings, timezone, notes))
-    // If a queue has a schedule without a key, the imported job of that schedule also runs the requests of the queue.
+    // The imported job of a schedule without a key also runs the requests of its queue.
     const isThere = jobs.some(({ name }) => name === queue.name)
     return isThere ? jobs : [{ name: queue.name, origin, schedule: null, handler: queue.name, settings }, ...jobs]
   })
@@ -272,8 +272,7 @@ function* previewed(boss: Boss, cron: string, tz: string, afterMs: number): Gene
       list = boss.previewSchedule(cron, { tz, from, count })
       count = Math.min(2 * count, mostPreviewed)
     } catch {
-      // pg-boss throws if it finds fewer than `count` instants, or if the search takes 1 s. pg-boss accepted the expression
-      // when it stored the schedule. So if a call for a single instant throws, the expression has no further instant.
+      // pg-boss throws if it finds fewer than `count` instants. If a call for one instant throws, no further instant exists.
       if (count === 1) return
       count = 1
       continue
@@ -295,7 +294,7 @@ function stopCommands(
   const rows = jobs.flatMap(({ original }) => (original === undefined ? [] : [original as ScheduleRow]))
   const seconds = rows.map(({ cron }) => (cron.trim().split(/\s+/).length > 5 ? Number.parseInt(cron.trim(), 10) : 0))
   const minute = Math.floor((cutOver - 1) / minuteMs) * minuteMs
-  // The last slot before the cut-over. A scheduling pass of pg-boss at this instant or later creates the job of the slot.
+  // The last slot before the cut-over. pg-boss creates the slot's job at this instant or later.
   const lastSlot = Math.max(...[0, ...seconds].map((second) => minute + second * 1000).filter((at) => at < cutOver))
   return [
     '# Start this command before the cut-over. 10 s before it, the command removes the schedules from pg-boss.',

@@ -48,7 +48,7 @@ export class Printer {
   }
 }
 
-/** Returns JSON text without terminal control sequences. Also escapes all characters that {@link visible} escapes. */
+/** Returns JSON text in which all terminal control sequences are escaped. */
 function jsonText(document: object): string {
   return JSON.stringify(document, null, 2).replace(/[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`

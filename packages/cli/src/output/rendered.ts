@@ -1,7 +1,4 @@
-/**
- * Text that is safe to write to a terminal. The program writes only `Rendered` text. {@link visible} makes text from storages,
- * files and the command line safe.
- */
+/** Text that is safe to write to a terminal. The program writes no other text. {@link visible} makes other text safe. */
 export class Rendered {
   readonly text: string
 
@@ -10,14 +7,10 @@ export class Rendered {
   }
 }
 
-/**
- * A value that {@link text} and {@link joined} accept. Strings are made safe for a terminal; `Rendered` text is already
- * safe.
- */
+/** A value that {@link text} and {@link joined} accept, and make safe for a terminal. */
 export type Part = string | number | Rendered
 
-// Characters that a terminal obeys or hides: control characters, bidirectional controls, zero-width characters, tags, line and
-// paragraph separators, and unpaired surrogates.
+// Characters that a terminal obeys or hides, such as control characters and unpaired surrogates.
 const unsafe =
   /[\p{Cc}\p{Cs}\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu
 

@@ -38,7 +38,7 @@ export async function tableLines(
   return shown.map((row) => lineOf(row, columns, widths, stringWidth))
 }
 
-/** Loads the character tables only for text outside of ASCII, because loading them takes longer than most commands. */
+/** Loads the character tables only for text outside of ASCII, because they load slowly. */
 async function widthFor(rows: readonly (readonly Cell[])[]): Promise<WidthOf> {
   const isPlain = rows.every((row) => row.every(({ text }) => /^[\x20-\x7e]*$/.test(text)))
   return isPlain ? (text) => text.length : (await import('string-width')).default

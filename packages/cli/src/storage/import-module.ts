@@ -36,7 +36,7 @@ function textOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message.replace(/\.$/, '')}` : String(error)
 }
 
-/** Returns the file and line of an error: the first line of its stack that names the file. */
+/** Returns the file and line of an error, from the first line of its stack that names the file. */
 function placeOf(error: unknown, file: string): string {
   const stack = error instanceof Error ? (error.stack ?? '') : ''
   for (const line of stack.split('\n')) {

@@ -17,8 +17,8 @@ export interface LoadedConfig {
 }
 
 /**
- * Loads the configuration of a file, or of the working folder. Without a configuration file, the result is empty. The user must
- * trust the working folder; naming a file with `--config` trusts that file.
+ * Loads the configuration of a file, or of the working folder if the user trusts it. Without a configuration file, the result
+ * is empty.
  * @param asked the file of `--config`; `false`: load no configuration.
  * @throws CliError
  */

@@ -109,7 +109,7 @@ export async function openStorage(location: Location, options: OpenOptions): Pro
 async function openSqlite(path: string, { cwd, folder, prefix, timeoutMs, isNew }: OpenOptions): Promise<Storage> {
   if (prefix !== undefined) throw noPrefix()
   const file = resolve(folder, path)
-  // The storage would create a missing file. A mistyped file name would then look like a storage without jobs.
+  // The storage would create a missing file, so a mistyped name would look like an empty storage.
   if (isNew !== true && !existsSync(file)) {
     throw new CliError({
       code: 'STORAGE_MISSING',
@@ -136,7 +136,8 @@ async function openRedis(url: string, { cwd, prefix, timeoutMs, logger }: OpenOp
 
 async function openPostgres(url: string, options: OpenOptions): Promise<Storage> {
   const { postgresStorage } = await postgresPackage(options)
-  // Without `isNew`, turns `migrate` off. Otherwise a mistyped database name would get a new schema without jobs.
+  // Turns `migrate` off unless `isNew` is set. If `migrate` were on, a mistyped database name would get a new schema without
+  // jobs.
   return postgresStorage({ ...placeOf(url, options), ...(options.isNew !== true && { migrate: false }) })
 }
 

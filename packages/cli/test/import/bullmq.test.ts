@@ -143,7 +143,7 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import from the libra
     expect(await contentOf(admin)).toBe(before)
   })
 
-  it('writes no requests until the BullMQ queue is paused, and then writes one request for each waiting BullMQ job', async () => {
+  it('writes one request for each waiting BullMQ job, but only after the BullMQ queue is paused', async () => {
     const cutOver = new Date().toISOString()
     const folder = scratch.folder()
     const file = join(folder, 'waiting.ndjson')
@@ -224,11 +224,11 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import from the libra
     await queue.resume()
   })
 
-  it('writes to its file a request for each BullMQ slot before the cut-over, and none for later slots, which the imported jobs run', async () => {
+  it('writes a request for each BullMQ slot before the cut-over, and none for later slots', async () => {
     await queue.pause()
     const next = await nextOf(queue)
     const file = join(scratch.folder(), 'waiting.ndjson')
-    // The clock of the program shows a time after the cut-over.
+    // The command runs 1 s after the cut-over.
     const cutOver = next + 5 * periodMs
     const now = { ...systemClock, now: () => cutOver + 1000 }
     const { err } = await runCli(

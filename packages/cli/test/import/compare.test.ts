@@ -31,7 +31,7 @@ const zones = [
   'Africa/Casablanca',
 ]
 
-/** The cron syntax that only some sources accept. */
+/** Which optional cron syntax an import source accepts. */
 interface Syntax {
   readonly seconds?: boolean
   readonly nth?: boolean
@@ -94,7 +94,7 @@ async function expectExplained(argv: readonly string[], cwd: string): Promise<vo
 }
 
 it(
-  'jobistemer import --compare states a reason for each instant at which the job differs from cron',
+  'jobistemer import --compare states a reason for each instant at which the imported job differs from cron',
   async () => {
     const folder = scratch.folder()
     const lines = expressions({}).map(({ expression, timezone }, n) => `CRON_TZ=${timezone}\n${expression} job ${n}`)
@@ -108,7 +108,7 @@ it.each([
   ['node-cron', 'fromNodeCron', { seconds: true, nth: false, last: true }],
   ['croner', 'fromCroner', { seconds: true, nth: true, last: true }],
 ] as const)(
-  'jobistemer import --compare states a reason for each instant at which the job differs from %s',
+  'jobistemer import --compare states a reason for each instant at which the imported job differs from %s',
   async (_, adapter, syntax) => {
     const entries = expressions(syntax).map(({ expression, timezone }, n) => {
       return { name: `job ${n}`, expression, options: { timezone } }
@@ -125,7 +125,7 @@ it.each([
   ['bullmq', bullmq6.Queue],
   ['bullmq-5', bullmq5.Queue as unknown as typeof bullmq6.Queue],
 ] as const)(
-  'jobistemer import --compare states a reason for each instant at which the job differs from %s',
+  'jobistemer import --compare states a reason for each instant at which the imported job differs from %s',
   async (name, Queue) => {
     // The command loads the BullMQ that is installed in the user's project.
     const project = scratch.folder()
@@ -149,7 +149,7 @@ it.each([
 )
 
 it(
-  'jobistemer import --compare states a reason for each instant at which the job differs from pg-boss',
+  'jobistemer import --compare states a reason for each instant at which the imported job differs from pg-boss',
   async () => {
     const server = await startPostgres({ quick: true })
     const boss = new PgBoss({ connectionString: server.url, schedule: false, supervise: false })
@@ -165,7 +165,7 @@ it(
   limitMs,
 )
 
-it('a comparison by jobistemer import --compare ends at once when the user interrupts the command', async () => {
+it('jobistemer import --compare ends at once when the user interrupts it', async () => {
   const interruption = new AbortController()
   const schedule = cron('* * * * *')
   const job: CheckedJob = {

@@ -146,8 +146,7 @@ it('the TypeScript file that import crontab writes can be planned, applied and r
   )
   expect(out).toContain('The jobs start at 2026-01-02 13:00:00Z. Apply them before, and stop cron at it.')
   expect(out).toContain('crontab -e')
-  // A user's project has the imported packages installed. The folder of this test has no packages, so the test replaces
-  // the package names by paths.
+  // This folder has no packages installed, so the test replaces package names by paths.
   const source = readFileSync(join(folder, 'jobs.ts'), 'utf8')
   expect(source).toContain("schedule: cron('0 14 * * *', { timezone: 'UTC', start: '2026-01-02T13:00:00.000Z' }),")
   const resolved = source.replace(/from '(@jobistemer\/[a-z-]+)'/g, (_, name) => `from '${import.meta.resolve(name)}'`)

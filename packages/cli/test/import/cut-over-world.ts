@@ -8,16 +8,13 @@ import { expect } from 'vitest'
 import { runCli } from '../run-cli.ts'
 import { type Started, startCli, startShell } from '../spawn-cli.ts'
 
-/**
- * One run of a slot or of a queued job, in the source or in Jobistemer. `what` is `job@slot` or the key of a queued
- * job.
- */
+/** A run in the source or in Jobistemer. `what` is `job@slot`, or the key of a queued job. */
 export interface Run {
   readonly by: 'source' | 'jobistemer'
   readonly what: string
 }
 
-/** The environment in which a cut-over is tested: a source that runs jobs, and Jobistemer on an SQLite file. */
+/** The environment of a cut-over test: a source that runs jobs, and Jobistemer on a SQLite file. */
 export interface CutOverWorld {
   readonly folder: string
   /** The runs of the source and of Jobistemer, in order of time. */
@@ -33,7 +30,7 @@ export interface CutOverWorld {
 export interface CutOverFigures {
   readonly slotsOfSource: number
   readonly slotsOfJobistemer: number
-  /** Number of slots that the source skipped, because its own worker was late. */
+  /** Number of slots that the source skipped because the source's worker was late. */
   readonly leftOutBySource: number
   readonly jobsOfSource: number
   readonly jobsOfJobistemer: number
@@ -44,8 +41,7 @@ export interface CutOverFigures {
 /** Starts a Jobistemer node without code-defined jobs. Its handlers record each run. */
 export async function startNode(folder: string, runs: Run[], handlers: readonly string[]): Promise<Scheduler> {
   const storage = sqliteStorage({ file: join(folder, 'jobs.db') })
-  // Names a run of a queued job by the number in its data, and a run of a slot by its job and instant. `namedRuns`
-  // later names the runs that were requested for slots.
+  // The name of a run is the number in its data, or the job and the instant of its slot.
   const record = async ({ job, input, scheduledAt, occurrence }: RecordedContext): Promise<void> => {
     const n = input?.data?.n ?? input?.n
     const slot = occurrence.kind === 'slot' ? `${job.name}@${+scheduledAt}` : occurrence.id
@@ -123,8 +119,8 @@ export async function prepare(
 }
 
 /**
- * Imports the waiting requests to a file and triggers them. With `crashes`, kills the importer while it writes the file and
- * `trigger-many` while it triggers, and then repeats both commands.
+ * Imports the waiting requests to a file and triggers them. With `crashes`, kills the importer while it writes the file, kills
+ * `trigger-many` while it triggers requests, and then repeats both commands.
  */
 export async function handOver(
   world: CutOverWorld,
@@ -160,7 +156,7 @@ export async function handOver(
   return { created, existed }
 }
 
-/** Resolves when no run of the client's storage waits. */
+/** Resolves when the client's storage has no waiting run. */
 export async function drained(client: Client): Promise<void> {
   for (;;) {
     const { items } = await client.jobs({ limit: 100, include: ['counts'] })

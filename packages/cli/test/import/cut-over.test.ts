@@ -23,10 +23,7 @@ import {
   startNode,
 } from './cut-over-world.ts'
 
-/**
- * Duration of each test in seconds, with the cut-over in the middle. `JOBISTEMER_CUT_OVER_SECONDS` sets another duration than
- * the default.
- */
+/** Duration of each test in seconds, with the cut-over in the middle. */
 const seconds = Number(process.env.JOBISTEMER_CUT_OVER_SECONDS ?? (isThorough ? 45 : 8))
 const isFull = isThorough || seconds > 60
 /** Number of waiting jobs and of delayed jobs at the cut-over. */
@@ -56,7 +53,7 @@ function report(name: string, figures: object): void {
   if (isFull) console.info(`${name}, ${seconds} s:`, JSON.stringify(figures))
 }
 
-/** Makes a project folder in which a library is installed, with the dependencies of the library. */
+/** Makes a project folder in which a library and its dependencies are installed. */
 function projectWith(library: string): string {
   const installed = fileURLToPath(new URL(`../../node_modules/${library}`, import.meta.url))
   const project = scratch.folder()
@@ -72,7 +69,7 @@ const bullmqCases = [
 ] as const
 
 it.each(isFull ? bullmqCases : bullmqCases.slice(0, 1))(
-  'the cut-over from %s under load loses no run and runs none twice; the importer crashes during the cut-over: %j',
+  'the cut-over from %s under load loses no run and runs none twice (importer crashes: %j)',
   async (library, crashes) => {
     const { Queue, Worker } = libraries[library]
     const server = await startRedis()

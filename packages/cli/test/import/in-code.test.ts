@@ -46,7 +46,7 @@ it('the pattern of a node-cron task and of a croner job is imported as a cron ex
   }
 })
 
-it('node-cron schedules are imported as jobs, except schedules that restrict both the day of the month and the weekday', async () => {
+it('a node-cron schedule is imported unless it restricts both the day of the month and the weekday', async () => {
   const { jobs, notes } = await imported(`export default fromNodeCron([
     { name: 'backup', expression: '0 2 * * *', options: { timezone: 'Asia/Tokyo', noOverlap: true } },
     { expression: '*/5 * * * * *', options: { name: 'poll', maxRandomDelay: 5 }, handler: 'poller' },

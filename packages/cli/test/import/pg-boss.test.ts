@@ -77,8 +77,7 @@ it('jobistemer import pg-boss writes schedules and queues as jobs, and writes no
   expect(out).toContain('left out  queue mails, schedule rule: Jobistemer has no recurrence rules.')
   expect(out).toContain('queue exact: 1 jobs run now')
   expect(out).toContain('Its dead letter queue graveyard is not carried over')
-  // The imported jobs have the time zones and keys of the schedules. So the output does not list `tz` and `key` among the
-  // options that the importer leaves out.
+  // The imported jobs have the schedules' time zones and keys, so `tz` and `key` are not left out.
   expect(out).not.toContain('These options are not carried over')
   expect(out).toContain('The job has the expression 0 0 3 * * * instead of */10 0 3 * * *')
   const { jobs } = JSON.parse(readFileSync(join(folder, 'jobs.json'), 'utf8'))
@@ -104,7 +103,7 @@ it('jobistemer import pg-boss writes schedules and queues as jobs, and writes no
   expect(await contentOf('boss')).toBe(before)
 })
 
-it('jobistemer import pg-boss refuses to write requests while a pg-boss job is active, and later writes each waiting pg-boss job once', async () => {
+it('jobistemer import pg-boss writes no requests while a pg-boss job is active, and later writes one request for each waiting job', async () => {
   const folder = scratch.folder()
   const file = join(folder, 'waiting.ndjson')
   const handOver = ['--cut-over', new Date().toISOString(), '--requests', file]

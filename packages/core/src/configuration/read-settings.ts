@@ -22,10 +22,7 @@ import type {
   JobOverrides,
 } from './settings.ts'
 
-/**
- * Merges levels of settings into the effective settings of a job: defaults → scheduler → job → trigger. If several levels set
- * the same setting, the value of the last of these levels applies.
- */
+/** Merges levels of settings into the settings of a job: defaults → scheduler → job → trigger. A later level has precedence. */
 export function resolveJobSettings(...levels: readonly JobOverrides[]): JobSettings {
   if (levels.every(isEmpty)) return defaultSettings
   return intern(Object.assign({}, defaultSettings, ...levels))
@@ -108,10 +105,7 @@ function integer(min: number, max: number) {
   return (value: number, field: string): number => readInteger(value, field, min, max)
 }
 
-/**
- * Returns a function that checks a value. For the text `word`, which means "no value", that function returns `null`; for any
- * other value, it returns the result of `read`.
- */
+/** Returns a function that checks a value with `read`, but returns `null` for the text `word`, which means "no value". */
 function unless<T, Checked>(word: string, read: (value: T, field: string) => Checked) {
   return (value: T, field: string): Checked | null => (value === word ? null : read(value, field))
 }

@@ -1,8 +1,7 @@
 import { invalidValue } from '../errors.ts'
 import { longestReadable, rememberedValues } from '../tuning.ts'
 
-// Cache of known zones: `Intl` takes 0.1 ms per check, and thousands of jobs share a few zones. The cache is bounded, because a
-// zone can be spelled in many ways.
+// Cache of known zones, because `Intl` takes 0.1 ms per check. The cache is bounded, because a zone has many spellings.
 const knownTimezones = new Set<string>()
 
 /** Checks that this runtime knows a time zone. @throws JobistemerError `INVALID_TIMEZONE` */
@@ -15,8 +14,7 @@ export function readTimezone(input: string, field: string): string {
       return input
     }
   } catch {
-    // `Intl` answers an unknown zone with a RangeError that names no field. The code below throws an error that names the
-    // field.
+    // `Intl` throws a RangeError for an unknown zone. The error below also names the field.
   }
   throw invalidValue(
     field,

@@ -147,7 +147,7 @@ export function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text)
 }
 
-/** Checks that a value is a plain object, whose members can have any names: not a list, a `Map` or an instance of a class. */
+/** Checks that a value is a plain object, not a list, a `Map` or an instance of a class. */
 export function readRecord<T>(value: Readonly<Record<string, T>>, field: string): Readonly<Record<string, T>> {
   if (isPlainObject(value)) return value
   throw invalidValue(field, 'is not a plain object', value, 'Give an object literal, with a name for each member.')
@@ -191,10 +191,7 @@ export function readObject<T extends object>(value: T, field: string, known: rea
   return value
 }
 
-/**
- * Returns `Did you mean taskTimeout? ` if a known name is similar: it differs from the given name in at most a third of the
- * letters of the longer name. Otherwise returns an empty text.
- */
+/** Returns `Did you mean taskTimeout? ` for the most similar known name, or an empty text if no name is similar. */
 function suggestionFor(name: string, known: readonly string[]): string {
   const closest = known
     .map((candidate) => ({ candidate, distance: distanceOf(name.toLowerCase(), candidate.toLowerCase()) }))

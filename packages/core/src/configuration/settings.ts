@@ -33,8 +33,8 @@ export type IsolationStrategy =
    */
   | 'continue'
   /**
-   * The node aborts the run, so that the run is never active on two nodes at once. `onInterrupted` decides whether the aborted
-   * run is tried again or fails.
+   * The node aborts the run, so that the run is never active on two nodes. `onInterrupted` decides whether the run is tried
+   * again.
    */
   | 'abort'
 
@@ -74,8 +74,8 @@ export type RecoveryStrategyInput =
   /** No missed slot runs; the node records all of them as missed. */
   | 'mark_as_missed'
   /**
-   * One run, at the last missed slot, covers all missed slots. `context.span` holds the first and the last of these slots, and
-   * their number without the slots that were canceled ahead.
+   * One run, at the last missed slot, covers all missed slots. `context.span` has the first and the last of these slots, and
+   * the number of the slots that were not canceled ahead.
    */
   | 'compressed'
   /** The last `maxOccurrences` slots that are not older than `maxAge` run. At least one bound is required. */
@@ -83,7 +83,7 @@ export type RecoveryStrategyInput =
 
 /** How long the storage keeps the history of a job. */
 export type RetentionInput =
-  /** Only `prune` removes history. */
+  /** Nodes never remove the history; only a call of `prune` removes it. */
   | 'forever'
   | {
       /** The nodes remove final occurrences whose `scheduledAt` is older than this duration. Default 30 d. */
@@ -94,10 +94,10 @@ export type RetentionInput =
 
 /** Whether the storage keeps, with each attempt, the lines that its handler logs through `context.logger`. */
 export type KeepLogsInput =
-  /** `true` keeps the last 100 lines, `false` none. */
+  /** `true` keeps the last 100 log lines of each attempt; `false` keeps none. */
   | boolean
   | {
-      /** Number of last lines to keep, 1 to 1,000. Default 100. */
+      /** Number of last log lines of each attempt to keep, 1 to 1,000. Default 100. */
       readonly lines?: number
     }
 
@@ -124,8 +124,8 @@ export interface JobSettingsInput extends TaskSettingsInput {
   /** Maximum duration of an occurrence, from its claim. Default 1 h. */
   readonly executionTimeout?: DurationInput
   /**
-   * What happens to a run that is due while another run of the job is active. Default `skip` for a job with a schedule. A job
-   * without a schedule runs every request: default `allow`, or `queue` if `maxConcurrency` or `startRate` is set.
+   * What happens to a run that is due while another run of the job is active. Default `skip`. Default for a job without a
+   * schedule: `allow`, or `queue` if `maxConcurrency` or `startRate` is set.
    */
   readonly overlapPolicy?: OverlapPolicy
   /**
@@ -134,9 +134,8 @@ export interface JobSettingsInput extends TaskSettingsInput {
    */
   readonly maxQueued?: number
   /**
-   * How many runs of the job may be active at once, on all nodes together; 1 to 1,000. The overlap policy `skip`, `queue` or
-   * `queue_one` decides what happens to further due runs. Default 1; under `allow` the number is unlimited. A run that waits
-   * for a retry is active: with `maxConcurrency` 1, queued runs wait until the retried run ends.
+   * Maximum number of active runs of the job, on all nodes together; 1 to 1,000. Default 1; under `allow` the number is
+   * unlimited. A run that waits for a retry is active.
    */
   readonly maxConcurrency?: number
   /**
@@ -160,8 +159,8 @@ export interface JobSettingsInput extends TaskSettingsInput {
   /** What happens to an interrupted occurrence of the job. Default `retry`. */
   readonly onInterrupted?: InterruptionStrategy
   /**
-   * How many times nodes rescue an occurrence under `onInterrupted: 'retry'`. After that the occurrence fails. A hand-back by a
-   * shutdown is no rescue. Default 3.
+   * How many times nodes rescue an occurrence under `onInterrupted: 'retry'`, before it fails. A hand-back is no rescue.
+   * Default 3.
    */
   readonly maxRescues?: number
   /**
@@ -214,14 +213,11 @@ export interface Retention {
 
 /** How much of a handler's log the storage keeps. */
 export interface KeepLogs {
-  /** Number of last lines of an attempt to keep. */
+  /** Number of last log lines of each attempt to keep. */
   readonly lines: number
 }
 
-/**
- * The effective settings of a task: the task's own settings, completed by those of its job and its scheduler, and by the
- * defaults.
- */
+/** The effective settings of a task: its own settings, completed by those of its job and scheduler and by the defaults. */
 export interface TaskSettings {
   /** What the failure of the task means for the other tasks of the occurrence. */
   readonly failureStrategy: FailureStrategy
@@ -236,11 +232,11 @@ export interface TaskSettings {
 /** Maximum number of starts in any interval of a given length: `{ limit: 10, interval: { minutes: 1 } }`. */
 export interface StartRateInput {
   /**
-   * Maximum number of starts in an interval; 1 to 100. For a higher rate, divide both members: 100 in 6 seconds instead of
-   * 1,000 in a minute.
+   * Maximum number of starts in an interval; 1 to 100. A higher rate needs a shorter interval: for 1,000 starts per minute,
+   * set 100 starts in 6 s.
    */
   readonly limit: number
-  /** Length of the interval; 1 ms to 366 days. */
+  /** Length of the start rate's interval; 1 ms to 366 days. */
   readonly interval: DurationInput
 }
 
@@ -252,7 +248,7 @@ export interface JobSettings extends TaskSettings {
   readonly executionTimeoutMs: number
   /** What happens to an occurrence that is due while an earlier occurrence of its job is active. */
   readonly overlapPolicy: OverlapPolicy
-  /** Maximum number of queued occurrences of the job under `queue`. */
+  /** Maximum number of queued occurrences of the job under the overlap policy `queue`. */
   readonly maxQueued: number
   /** Maximum number of active runs of the job, on all nodes together. */
   readonly maxConcurrency: number
@@ -279,8 +275,8 @@ export interface JobSettings extends TaskSettings {
 }
 
 /**
- * The task settings that a scheduler, a job, a task or a trigger sets itself, after the check and with durations in ms. The
- * storage keeps settings in this form.
+ * The task settings that a scheduler, a job, a task or a trigger sets, in the form that the storage keeps: durations are in
+ * ms.
  */
 export type TaskOverrides = Partial<TaskSettings>
 

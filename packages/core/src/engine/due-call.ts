@@ -14,9 +14,9 @@ import type { Retainer } from './maintenance/retention.ts'
 import type { NodeParts } from './execution/execution-pool.ts'
 import { lookMs } from '../tuning.ts'
 
-/** The durations of the consecutive phases of a `runDue` call, in ms. Their sum is below the budget of the call. */
+/** The durations of the phases of a `runDue` call, in ms. Their sum is below the budget of the call. */
 interface CallTimes {
-  /** How long the call begins new runs. */
+  /** Length of the phase in which the call begins new runs, in ms. */
   readonly beginsForMs: number
   /** How long runs in progress may continue after the call has stopped beginning new runs. */
   readonly graceMs: number
@@ -47,7 +47,7 @@ export interface CallOf {
   readonly events: EventHub
 }
 
-/** The node that lives for one call of `runDue`, with the parts of the engine that the call uses. */
+/** The node that lives for one call of `runDue`. */
 export interface CallingNode extends EngineContext, NodeParts {
   readonly launcher: SlotLauncher
   readonly claimer: Claimer
@@ -67,13 +67,13 @@ export interface DueCall {
   readonly report: Promise<RunDueReport>
   /** Ends the call of `runDue` before its budget is used up. Resolves when the call has ended. */
   abort(): Promise<void>
-  /** Ends the call of `runDue` without further waits. Its report rejects with this error. */
+  /** Ends the call of `runDue` without further waits. {@link report} then rejects with this error. */
   fail(error: unknown): void
 }
 
 /**
- * Runs due work on a node that lives until it has no due work, and at most for its budget. The call takes over runs that
- * earlier calls have left behind, runs due work, and shuts the node down (decision 15).
+ * First takes over runs that earlier calls have left behind. Then runs due work until none is left or the budget is used up,
+ * and shuts the node down (decision 15).
  */
 export function callDue(
   node: CallingNode,
@@ -104,10 +104,7 @@ export function callDue(
     end('aborted', 0, 0)
   }
 
-  /**
-   * Resolves when `work` is done or the call of `runDue` ends. This function ignores errors of `work` after the end of the
-   * call.
-   */
+  /** Resolves when `work` is done or the call of `runDue` ends. Ignores later errors of `work`. */
   async function orEnding(work: Promise<void>): Promise<void> {
     await Promise.race([work, ending])
     if (ended !== null) work.catch(() => undefined)
@@ -140,8 +137,7 @@ export function callDue(
   async function untilIdle(): Promise<void> {
     while (ended === null) {
       await launcher.launched()
-      // The recovery may need minutes to count many missed slots. The call of `runDue` claims and runs other work during that
-      // time.
+      // The recovery may need minutes. Meanwhile the `runDue` call claims and runs other work.
       if (recovery.isAtWork) await agenda.endsWithin(recovery.settled(), longestWaitMs)
       const hasTaken = await claimer.claimed()
       if (pool.size > 0) {

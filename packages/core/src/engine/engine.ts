@@ -50,10 +50,7 @@ import { dayMs, longestName, lookMs } from '../tuning.ts'
 
 const shutDownMeanwhile = () => stateError('start', 'stopped', 'It was shut down meanwhile.')
 
-/**
- * The engine of one scheduler, one client or one call of `runDue`: creates all parts, such as the registry and the
- * claimer, and starts and stops them.
- */
+/** Creates, starts and stops all parts of one scheduler, one client or one call of `runDue`. */
 export class Engine implements CallingNode {
   /** The operations that a scheduler or client offers to its users. */
   readonly operations: Operations
@@ -108,8 +105,8 @@ export class Engine implements CallingNode {
   readonly #cleanUps: (() => void)[] = []
 
   /**
-   * Creates an engine outside of any trace, because its background work runs in the async context of its creation.
-   * `isClient`: the engine runs no jobs and only calls the storage.
+   * Creates an engine outside of any trace. The background work of the engine runs in the async context of its creation, and
+   * would otherwise belong to a trace of the caller. `isClient`: the engine runs no jobs.
    */
   static make(options: CheckedSchedulerOptions, kind: { readonly isClient?: boolean } = {}): Engine {
     return outsideTraces(options.tracing, () => new Engine(options, kind))
@@ -331,7 +328,7 @@ export class Engine implements CallingNode {
     }
     this.logger.error({ where, err: error }, 'unexpected error in the engine')
     if (!isGone) return
-    // Without the storage, the engine cannot work any more: it ends the client or the call of `runDue`.
+    // Without the storage, a client or a call of `runDue` cannot continue, so it ends.
     if (this.#call === null) void this.disconnect()
     else this.#call.fail(error)
   }
@@ -348,7 +345,7 @@ export class Engine implements CallingNode {
     const runs = [...this.#options.handlers.values(), ...worksOf(this.#options.jobs)]
     assertModulesExist(runs)
     this.#phase = 'starting'
-    // A node of a `runDue` call prepares no children, because such a call often has no isolated task to run.
+    // A call of `runDue` often has no isolated task to run, so it prepares no children.
     if (this.#callOf === null) this.#children.expect(isolatedWorksOf(runs))
     this.agenda.start()
     const givenUp = new Promise<never>((_, reject) => {
@@ -422,7 +419,7 @@ export class Engine implements CallingNode {
       return this.#connecting
     }
     await asked.within(connected).finally(stopListening)
-    // Thousands of calls may have waited for the same connection, so they continue in several turns of the event loop.
+    // Thousands of callers may have waited for this connection, so they continue in several turns of the event loop.
     const turn = this.storage.turn()
     if (turn !== null) await turn
   }
@@ -522,14 +519,11 @@ export class Engine implements CallingNode {
     this.#cleanUp()
   }
 
-  /**
-   * If a start is in progress, waits for the answer to its current storage call, at most `farewellMs`, and then ends the start.
-   */
+  /** Ends a start that is in progress. Waits at most `farewellMs` for the start's current storage call. */
   async #endStart(): Promise<void> {
     const settled = this.#startSettled
     if (settled === null) return
-    // A node whose first heartbeat is not stored yet has no runs. So the shutdown ends the retries of its storage calls: a call
-    // that waits for its next try rejects at once.
+    // A node without a stored heartbeat has no runs, so the shutdown ends the retries of its storage calls.
     if (!this.#heartbeats.isKnown) this.storage.stop()
     if (!(await this.#passed(this.agenda.endsWithin(settled, this.#farewellMs)))) this.#giveUpStart()
     await settled

@@ -55,14 +55,10 @@ export type ToChild =
 /** A request of a handler in a child to its node. */
 export type AskedOfNode = { readonly name: 'sleep'; readonly duration: JsonValue } | { readonly name: 'previousRun' }
 
-/**
- * Marks messages of the child's own program, because a handler can send any message through the same channel. A node of an
- * earlier version ignores the mark. Such a node can start this child if the package's files were replaced while the node was
- * running.
- */
+/** Marks messages of the child's own program, because a handler can send any message through the same channel. */
 const program = '@jobistemer/core'
 
-/** A message of a child with the mark of the child's program. */
+/** A message of a child, marked as sent by the child's program and not by the handler. */
 export type SentFromChild = FromChild & { readonly by: typeof program }
 
 export function fromProgram(message: FromChild): SentFromChild {

@@ -51,7 +51,7 @@ class StartedProcess {
   }
 
   post(message: ToChild): void {
-    // Ignore errors of `send`: the child's exit follows the end of the channel, and tells more than the error.
+    // Ignores errors of `send`, because the child's exit tells more than the error.
     if (this.#forked?.connected) this.#forked.send(message, () => undefined)
   }
 
@@ -66,7 +66,7 @@ class StartedProcess {
     // Ignore errors of the watched pipe and of stderr: only the end of these pipes matters.
     for (const stream of [forked.stdio[watchedDescriptor], stderr]) stream?.on('error', () => undefined)
     stderr?.setEncoding('utf8').on('data', (text: string) => {
-      // Stop reading until the node has taken this output. Meanwhile further output fills the pipe, and then blocks the
+      // Stop reading until the node has taken this output. Meanwhile the child may fill the pipe, and a full pipe blocks the
       // child.
       stderr.pause()
       post({ kind: 'wrote', child: this.#child, text }, () => stderr.resume())

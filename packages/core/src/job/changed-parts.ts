@@ -79,8 +79,8 @@ function membersOf({ name: _, settings, ...rest }: TaskDocument): Members {
 }
 
 /**
- * Returns a list with the change of the order of tasks; an empty list if the order is the same. Compares only common tasks: a
- * task that is missing in one definition does not change the order of the other tasks.
+ * Returns a list with the change of the order of tasks; an empty list if the order is the same. Compares only the tasks that
+ * both definitions have.
  */
 function changedOrder(before: readonly TaskDocument[], after: readonly TaskDocument[]): readonly ChangedPart[] {
   const common = (some: readonly TaskDocument[], others: readonly TaskDocument[]): string[] => {

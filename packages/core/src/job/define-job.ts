@@ -31,8 +31,8 @@ export interface JobOptions extends JobSettingsInput {
   /** Name of the job, unique on its storage; 1 to 255 characters. The job's id derives from the name. */
   readonly name: string
   /**
-   * When the job runs. If the schedule names no time zone, the job's time zone applies. The job's name gives the number for `H`
-   * in a cron expression. Without a schedule, the job runs only on triggers and replays. `defineJob` rejects an explicit
+   * When the job runs. Without a schedule, the job runs only on triggers and replays. If the schedule names no time zone, the
+   * job's time zone applies. The job's name gives the number for `H` in a cron expression. `defineJob` rejects an explicit
    * `undefined`.
    */
   readonly schedule?: Schedule
@@ -73,10 +73,7 @@ export interface JobTask {
    * handler inside the node, and throws if called.
    */
   readonly run: ((context: never) => unknown) | undefined
-  /**
-   * The node asks this function whether to retry an error. `undefined`: it retries each error. The storage does not keep this
-   * function.
-   */
+  /** Returns whether to retry an error. `undefined`: each error is retried. The storage does not keep this function. */
   readonly retryIf: RetryPolicyInCode['retryIf']
   /** The name of the registered handler; `undefined` if the task has `run`. */
   readonly handler: string | undefined
@@ -107,7 +104,7 @@ export interface Job<Input = unknown> {
   readonly schedule: Schedule
   /**
    * The schedule without job name and time zone, if neither the schedule nor the job names a time zone; otherwise `null`. The
-   * scheduler binds this schedule again, with the scheduler's default time zone. Until then, `schedule` applies in `UTC`.
+   * scheduler later binds this schedule with the scheduler's default time zone. Until then, `schedule` applies in `UTC`.
    */
   readonly unbound: UnboundSchedule | null
   /** The settings in the job's own definition, after their check. Durations are in milliseconds. */
@@ -359,10 +356,7 @@ function readWork(
 const workRemedy =
   'Give either run, the function that does the work, or handler, the name of a registered one, or module, the URL of its file.'
 
-/**
- * Rejects a task that has more than one of `run`, `handler` and `module`. Also rejects a task that has isolation settings but
- * no `module`.
- */
+/** Rejects a task that has more than one of `run`, `handler` and `module`, or isolation settings without a `module`. */
 function refuseSecondWork(task: AnyTask, path: string): void {
   const works = (['run', 'handler', 'module'] as const).filter((name) => task[name] !== undefined)
   const [first, second] = works

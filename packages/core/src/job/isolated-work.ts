@@ -69,8 +69,8 @@ export function standInFor(work: IsolatedWork): TaskHandler {
 }
 
 /**
- * Checks the options of an isolated task, and returns them with all defaults filled in. In messages, `path` precedes the names
- * of fields, such as `tasks[0].`.
+ * Checks the options of an isolated task, and returns them with all defaults filled in. `path` is the text that messages put
+ * before the name of a field, for example `tasks[0].`.
  */
 export function readIsolatedWork(options: IsolationOptions, path: string): IsolatedWork {
   const isolation = readChoice<Isolation>(

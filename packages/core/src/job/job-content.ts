@@ -44,10 +44,7 @@ function refuseTooMany({ name }: Job, { overlapPolicy, maxQueued }: JobSettings,
  */
 const fingerprints = new WeakMap<JobOverrides, WeakMap<Job, string>>()
 
-/**
- * Returns the digest of a definition with its defaults. Equal definitions on different nodes have equal fingerprints, whatever
- * the order of their members.
- */
+/** Returns the digest of a definition with its defaults. Equal definitions on different nodes have equal digests. */
 export function fingerprintOfJob(job: Job, defaults: JobOverrides): string {
   const known = fingerprints.get(defaults) ?? new WeakMap<Job, string>()
   fingerprints.set(defaults, known)
@@ -67,7 +64,7 @@ export function contentOf(
     readonly nextAt: number | null
     /** The fingerprint to store. Default: the fingerprint of the definition. */
     readonly fingerprint?: string
-    /** The origin of the definition, which the storage keeps inside the definition: build, update, reason and actor. */
+    /** The origin of the definition: build, update, reason and actor. */
     readonly origin: DefinitionOrigin
   },
 ): JobContent {

@@ -32,17 +32,14 @@ export interface JobDocument {
   /** The reason and the actor of the `update` that made this version. Not part of the fingerprint. */
   readonly reason?: string
   readonly actor?: string
-  /**
-   * True if the stored definition is damaged, see `unreadablePartOf`. Core sets this member when it reads the definition, and
-   * never stores it.
-   */
+  /** True if the stored definition is damaged, see `unreadablePartOf`. This member is never stored. */
   readonly isUnreadable?: boolean
 }
 
 export interface TaskDocument {
   readonly name: string
   readonly settings: TaskOverrides
-  /** Name of the handler, if the task has no function of its own. */
+  /** Name of the registered handler; absent for a task with `run` or `module`. */
   readonly handler?: string
   readonly data?: JsonValue
   /**
@@ -75,10 +72,7 @@ export function toJobDocument(
 /** An unreadable definition: it has no tasks, so no node runs it. */
 const unreadable: JobDocument = Object.freeze({ defaults: {}, settings: {}, tasks: [], isUnreadable: true })
 
-/**
- * Reads a stored definition in the form that {@link toJobDocument} returns. For a damaged definition, returns a definition
- * without tasks.
- */
+/** Reads a stored definition. For a damaged definition, returns a definition without tasks. */
 export function readJobDocument(stored: JsonObject): JobDocument {
   return isDefinition(stored) ? (stored as unknown as JobDocument) : unreadable
 }

@@ -56,8 +56,8 @@ function isJob(value: Partial<Job> | null | undefined): boolean {
 }
 
 /**
- * Checks that an argument is the name of a job. The most frequent mistake is to pass a job object; the error then tells the
- * caller to pass the job's name.
+ * Checks that an argument is the name of a job. If the argument is a job object, the error tells the caller to pass the job's
+ * name.
  */
 export function readJobName(name: unknown, field = 'name'): string {
   const isJob = typeof name === 'object' && name !== null && 'name' in name && typeof name.name === 'string'

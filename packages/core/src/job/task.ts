@@ -24,7 +24,7 @@ export interface CoveredSpan {
   readonly from: Date
   /** The last missed slot. */
   readonly to: Date
-  /** Number of slots from `from` to `to`, both included. The number leaves out slots that were canceled ahead. */
+  /** Number of slots from `from` to `to`, both included, without slots that were canceled ahead. */
   readonly count: number
 }
 
@@ -38,10 +38,7 @@ export interface BackfillReference {
   readonly from: Date
   /** The end of the span of the backfill, exclusive. */
   readonly to: Date
-  /**
-   * Which slots the backfill runs. A call of `backfill` with the same `key`, `from`, `to`, `which` and `order` reports the
-   * progress.
-   */
+  /** Which slots the backfill runs. */
   readonly which: BackfillRecord['which']
   /** The order of the backfill's runs. */
   readonly order: BackfillRecord['order']
@@ -64,7 +61,7 @@ export interface OccurrenceContext<Input = JsonValue | undefined> {
   readonly startedAt: Date
   /**
    * `startedAt - scheduledAt`, in milliseconds. For a replay and a run of a backfill: the delay since the run's own planned
-   * start. So a replay after eight hours is not eight hours late.
+   * start.
    */
   readonly latenessMs: number
   /** True if the recovery of missed slots created the run. */
@@ -106,7 +103,7 @@ export interface OccurrenceContext<Input = JsonValue | undefined> {
 export interface TaskContext<Data = unknown, Input = JsonValue | undefined> extends OccurrenceContext<Input> {
   /** The task that the handler works for. */
   readonly task: { readonly id: TaskId; readonly name: string }
-  /** The id of the task run: the task inside this occurrence. All attempts of the task have the same id. */
+  /** The id of the task run. All attempts of the task in this occurrence have the same id. */
   readonly taskRunId: TaskRunId
   /** The id of this attempt. */
   readonly attemptId: AttemptId
@@ -153,12 +150,15 @@ export interface TaskContext<Data = unknown, Input = JsonValue | undefined> exte
 }
 
 /**
- * The context that the handler of an isolated task gets in its thread or process. The child sends log lines and progress to the
- * node; `sleep` and `previousRun` ask the node. Lines are cut after 1,000 characters. If the handler logs more than 500 lines
- * per second, the child leaves out some lines.
+ * The context that the handler of an isolated task gets in its thread or process. The child cuts log lines after 1,000
+ * characters. If the handler logs more than 500 lines per second, the child leaves out some lines.
  *
- * @example // render.js export default async function render({ data, signal, progress }: IsolatedTaskContext<{ page: string }>)
- * { progress(0.5, 'layout') return { bytes: 4711 } }
+ * @example
+ * // render.js
+ * export default async function render({ data, signal, progress }: IsolatedTaskContext<{ page: string }>) {
+ *   progress(0.5, 'layout')
+ *   return { bytes: 4711 }
+ * }
  */
 export type IsolatedTaskContext<Data = unknown, Input = JsonValue | undefined> = Omit<
   TaskContext<Data, Input>,
@@ -220,8 +220,8 @@ export interface IsolationOptions {
 }
 
 /**
- * One task of a job. Its handler is one of: the function `run`; the handler that nodes have registered as `handler`; the
- * default export of `module`, which runs in a separate thread or process.
+ * One task of a job. Its handler is the function `run`, a registered `handler`, or the default export of `module`, which runs
+ * in a separate thread or process.
  */
 export interface TaskDefinition<Data = unknown, Result = unknown, Input = JsonValue | undefined>
   extends TaskSettingsInput,
@@ -229,8 +229,8 @@ export interface TaskDefinition<Data = unknown, Result = unknown, Input = JsonVa
   /** Name of the task, unique in its job; 1 to 255 characters. */
   readonly name: string
   /**
-   * Plain data for the handler, as a part of the definition. The definition of the task rejects values that JSON would change
-   * (a `Date`, a `Map`, `NaN`), and leaves out members that are `undefined`.
+   * Plain data for the handler, as a part of the definition. Values that JSON would change (a `Date`, a `Map`, `NaN`) are
+   * rejected. Members that are `undefined` are left out.
    */
   readonly data?: Data
   /** How the node retries the task. Default: no retry. */
@@ -241,8 +241,8 @@ export interface TaskDefinition<Data = unknown, Result = unknown, Input = JsonVa
    */
   run?(context: TaskContext<Jsonify<Data>, Input>): Result | Promise<Result>
   /**
-   * Name of a handler in `createScheduler({ handlers })`. If all tasks name handlers, the job is data alone: any node with
-   * these handlers can run the job.
+   * Name of a handler in `createScheduler({ handlers })`. If all tasks name handlers, any node with these handlers can run the
+   * job.
    */
   readonly handler?: string
 }

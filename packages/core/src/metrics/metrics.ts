@@ -1,8 +1,8 @@
 /** Labels of each counter, by the counter's name. */
 export interface CounterLabels {
   /**
-   * Ended attempts, by state. When a run ends, its node counts the `succeeded` attempts of the run. A `lost` attempt is counted
-   * by the node that takes over its run.
+   * Ended attempts, by state. A node counts the `succeeded` attempts of a run when the run ends. The node that takes over a run
+   * counts its `lost` attempt.
    */
   readonly scheduler_task_attempts_total: { readonly job: string; readonly task: string; readonly status: string }
   /** Occurrences that reached a final state on this node, by that state. */
@@ -69,7 +69,7 @@ export interface GaugeValues {
 
 /**
  * Receives the metrics of a scheduler. If a method throws, the scheduler emits `hook.failed` and continues. The scheduler logs
- * the first failure of each method.
+ * only the first failure of each method.
  */
 export interface Metrics {
   /** Adds `by` to a counter. */
@@ -78,7 +78,7 @@ export interface Metrics {
   observe<Name extends keyof HistogramLabels>(name: Name, labels: HistogramLabels[Name], value: number): void
   /** Sets a gauge. */
   set<Name extends keyof EventGaugeLabels>(name: Name, labels: EventGaugeLabels[Name], value: number): void
-  /** A scheduler calls `removeJob` after a job was removed. The collector then removes all series of the job. */
+  /** Called after a job was removed. The collector then removes all series of the job. */
   removeJob(job: string): void
   /**
    * Each scheduler calls `gauges` once, with a function that reads the scheduler's gauges at any time. The function never
@@ -87,8 +87,8 @@ export interface Metrics {
   gauges(read: () => Promise<GaugeValues>): void
   /**
    * A scheduler calls `end` at its end, after its last count, with the function that it passed to `gauges`. The collector must
-   * then forget that function, and keep the counts: another scheduler may follow. Without `read`, the program that made the
-   * metrics declares that no scheduler uses them, for example because `createScheduler` has thrown. A collector without state
+   * then forget that function, and keep the counts, because another scheduler may follow. A program calls `end` without `read`
+   * to state that no scheduler uses the metrics, for example because `createScheduler` has thrown. A collector without state
    * need not implement `end`.
    */
   end?(read?: () => Promise<GaugeValues>): void

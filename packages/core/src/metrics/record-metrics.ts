@@ -5,7 +5,7 @@ import { rememberedValues } from '../tuning.ts'
 import type { Logger } from '../logger.ts'
 import { catchRejection } from '../rejection.ts'
 
-/** Tells {@link recordMetrics} about removals of jobs that no event reports. */
+/** Tells {@link recordMetrics} that a job was removed, if no event reports the removal. */
 export interface RecordedMetrics {
   /** The node calls `removed` when it learns of the removal of a job that it did not hold. */
   removed(jobName: string): void

@@ -26,10 +26,7 @@ class NoSchedule extends WindowedSchedule {
 
 const noScheduleType: ScheduleType = { name: 'none', revive: () => noSchedule }
 
-/**
- * The only instance of `NoSchedule`. A timeline holds this object as an ordinary segment, so that a timeline has no gaps and
- * all rules for segments apply.
- */
+/** The only instance of `NoSchedule`. A timeline holds this object as an ordinary segment, so that the timeline has no gaps. */
 export const noSchedule: NoSchedule = new NoSchedule()
 
 /** Returns whether a stored schedule is the schedule of a job without slots. */

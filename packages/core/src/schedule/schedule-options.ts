@@ -88,8 +88,8 @@ export function readScheduleWindow(options: ScheduleOptions, timezone: string): 
 }
 
 /**
- * True for a string with neither `Z` nor an offset after its time of day: its instant depends on a time zone. Strings of more
- * than 100 characters are no instants, nor are strings with a time zone in brackets and no offset.
+ * True for a string with neither `Z` nor an offset after its time of day: its instant depends on a time zone. False for strings
+ * that are no instants: a string of more than 100 characters, and a string with a time zone in brackets and no offset.
  */
 export function isLocalTime(input: InstantInput): input is string {
   if (typeof input !== 'string' || input.length > longestReadable) return false
@@ -97,7 +97,8 @@ export function isLocalTime(input: InstantInput): input is string {
 }
 
 /**
- * The registry of schedule types is global, so that several copies of this package in one process share the registered types.
+ * The key under which `globalThis` holds the registry of schedule types. The key is global, so that several copies of this
+ * package in one process share the registered types.
  */
 const key: unique symbol = Symbol.for('jobistemer.schedule-types')
 

@@ -13,9 +13,9 @@ export type SerializedSchedule = JsonObject & { readonly type: string }
 
 /** The window in which a schedule is active, in epoch milliseconds. Both ends belong to the window. */
 export interface ScheduleWindow {
-  /** First millisecond of the window; `-Infinity` when the schedule has no start. */
+  /** First millisecond in which the schedule can have an instant; `-Infinity` if the schedule has no start. */
   readonly startMs: number
-  /** Last millisecond of the window; `Infinity` when the schedule has no end. */
+  /** Last millisecond in which the schedule can have an instant; `Infinity` if the schedule has no end. */
   readonly endMs: number
 }
 
@@ -28,10 +28,7 @@ export interface ScheduleWindow {
 export interface Schedule {
   /** The type that revives this schedule from its serialized form on another node. */
   readonly type: ScheduleType
-  /**
-   * The window of the schedule: no instant lies outside. A live ticker's `isActive` uses the window. Absent: the schedule is
-   * always active.
-   */
+  /** The window of the schedule: no instant lies outside. Absent: the schedule is always active. */
   readonly window?: ScheduleWindow
   /** Returns the first instant strictly after `after`, or `null` if the schedule has none. */
   next(after: InstantInput): Date | null
@@ -44,8 +41,7 @@ export interface Schedule {
   /** Returns the schedule as plain data. `type.revive(schedule.toJSON())` is equal to the schedule. */
   toJSON(): SerializedSchedule
   /**
-   * Returns the same instant as {@link next}, in epoch milliseconds and without the allocation of a `Date`. The engine calls
-   * this method. `null` if the schedule has no later instant.
+   * Returns the instant of {@link next} in epoch milliseconds, without the allocation of a `Date`; `null`: no later instant.
    */
   nextMs(afterMs: number): number | null
   /** Returns the same instant as {@link previous}, in epoch milliseconds. */
@@ -63,7 +59,7 @@ export interface ScheduleType {
   revive(serialized: SerializedSchedule): Schedule
 }
 
-/** What a schedule may derive from its job: `H` in a cron expression spreads the instants of jobs by the job's name. */
+/** What a schedule may derive from its job. `H` in a cron expression spreads the instants of jobs by their names. */
 export interface ScheduleContext {
   /** The name of the job, 1 to 255 characters. */
   readonly jobName: string

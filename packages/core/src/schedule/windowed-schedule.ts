@@ -22,7 +22,7 @@ export const openWindow: ScheduleWindow = Object.freeze({
  * }
  */
 export abstract class WindowedSchedule implements Schedule {
-  /** The window to which the instants of the schedule are confined. */
+  /** The span in which all instants of the schedule lie. */
   readonly window: ScheduleWindow
 
   constructor(window: ScheduleWindow = openWindow) {

@@ -2,10 +2,7 @@ import { type ErrorCode, JobistemerError, printValue } from '../errors.ts'
 
 // This module makes the errors that several adapters report in the same words.
 
-/**
- * Returns an error of a storage. `field` is the name of an option; `value` is the value of that option, or the location of the
- * data.
- */
+/** Returns an error of a storage. `field` names an option, and `value` is its value or the location of the data. */
 export function storageFailure(
   code: ErrorCode,
   [field, value]: readonly [field: string, value: unknown],
@@ -31,8 +28,7 @@ export function readOptionNames(
   { opener, known, example }: { readonly opener: string; readonly known: readonly string[]; readonly example: string },
   show: (value: unknown) => unknown = (value) => value,
 ): void {
-  // A list, a `Map` or a `Date` has no unknown members. Without this check, such a value would pass as an object without
-  // options.
+  // A `Map` or a `Date` has no unknown members, so the checks below would accept it.
   if (Object.prototype.toString.call(options) !== '[object Object]') {
     const remedy = `Write ${opener}(${example}).`
     throw invalidOption('options', show(options), `${opener} needs an object of options`, remedy)

@@ -13,8 +13,8 @@ import type {
 import { rememberedValues } from '../tuning.ts'
 import { parseStored, runsOfStored } from './unreadable.ts'
 
-// Version 1 of the stored form that adapters share. Databases of users hold this form: only append names to the lists below.
-// Any other form needs another codec, which each adapter adopts with a migration.
+// Version 1 of the stored form that adapters share. Databases of users hold indexes into the lists below, so only append
+// names to the lists. Any other change of the form needs another codec, which each adapter adopts with a migration.
 
 const states: readonly OccurrenceState[] = [
   'pending',
@@ -41,11 +41,11 @@ const attemptStates: readonly AttemptState[] = [
   'waiting',
 ]
 
-/** The code of each state in the stored form. */
+/** The number that stands for each occurrence state in stored records. */
 export const stateCodes: Readonly<Record<OccurrenceState, number>> = codesOf(states)
-/** The code of each overlap policy in the stored form. */
+/** The number that stands for each overlap policy in stored records. */
 export const policyCodes: Readonly<Record<OverlapPolicy, number>> = codesOf(policies)
-/** The code of each kind in the stored form, without {@link recoveredBit}. */
+/** The number that stands for each kind of occurrence in stored records, without {@link recoveredBit}. */
 export const kindCodes: Readonly<Record<OccurrenceKind, number>> = codesOf(kinds)
 /** Added to the code of the kind if the recovery of missed slots created the occurrence. */
 export const recoveredBit = 4
@@ -64,12 +64,12 @@ export function policyOf(code: number): OverlapPolicy {
   return policies[code] as OverlapPolicy
 }
 
-/** Encodes a kind, with {@link recoveredBit} if recovery created the occurrence. */
+/** Encodes the kind of an occurrence, with {@link recoveredBit} if recovery created the occurrence. */
 export function kindCode(kind: OccurrenceKind, recovered: boolean): number {
   return recovered ? kindCodes[kind] + recoveredBit : kindCodes[kind]
 }
 
-/** Decodes the kind from a code of {@link kindCode}. */
+/** Decodes the kind of an occurrence from a code of {@link kindCode}. */
 export function kindOf(code: number): OccurrenceKind {
   return kinds[code % recoveredBit] as OccurrenceKind
 }
@@ -197,7 +197,7 @@ function printRun(run: TaskRunRecord, scheduledAt: number): string | null {
   return `[${printName(run.task)},${state},[${attempts}]${tail}]`
 }
 
-// Cache of quoted task names, because a job's tasks have the same few names in all runs. The limit bounds the memory of a
+// Caches quoted task names, because the tasks of a job have the same names in all runs. The limit bounds the memory of a
 // process with many names.
 const printedNames = new Map<string, string>()
 

@@ -6,7 +6,7 @@ export {
   readOptionNames,
   storageFailure,
 } from './adapter-errors.ts'
-/** The codec for version 1 of the stored form, which adapters share. */
+/** Encodes and decodes stored records in format version 1, for adapters. */
 export * as codec1 from './codec-1.ts'
 export * from './job-record.ts'
 export type { AsyncWriter } from './ledger/async-writes.ts'

@@ -30,7 +30,7 @@ export interface OverlapRule {
  * is a start, also after a hand-back or a rescue.
  */
 export interface StartRate {
-  /** Maximum number of starts in an interval; 1 to 100. */
+  /** Maximum number of starts of the job in any interval of `intervalMs`; 1 to 100. */
   readonly limit: number
   /**
    * Length of the interval, in milliseconds; at least 1. Two starts exactly `intervalMs` apart belong to different intervals.
@@ -52,10 +52,7 @@ export interface ScheduleSegment {
 export interface PauseRecord {
   /** Start of the pause, in epoch milliseconds. */
   readonly at: number
-  /**
-   * End of the pause, epoch milliseconds, exclusive. When the pause ends, no node writes a record. Absent: the pause lasts
-   * until a caller resumes the job.
-   */
+  /** End of the pause, epoch milliseconds, exclusive. Absent if the pause lasts until a caller resumes the job. */
   readonly until?: number
   readonly reason: string | null
   /** The actor that the caller named for the pause; `null` if the caller named none. */
@@ -128,8 +125,8 @@ export interface JobRecord {
    */
   readonly pruneFloor: number | null
   /**
-   * The last pause of the job, even if it has ended, see `isPausedAt`. `null` if the job was never paused, or if a caller
-   * resumed the job without an actor and a reason.
+   * The last pause of the job, even if it has ended. `null` if the job was never paused, or if a caller resumed the job without
+   * an actor and a reason.
    */
   readonly paused: PauseRecord | null
   /**

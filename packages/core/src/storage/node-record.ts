@@ -2,20 +2,14 @@ import type { JobId } from '../ids.ts'
 import type { JsonObject } from '../json.ts'
 import type { Owner } from './occurrence-record.ts'
 
-/**
- * The record that a node writes about one incarnation. Storages key these records by incarnation, so that two lives of a node
- * have separate records.
- */
+/** The record that a node writes. Storages key these records by incarnation, so two lives of a node have separate records. */
 export interface NodeRecord extends Owner {
   /**
-   * A counter that grows with each heartbeat; below 1 while the node starts. A peer that sees no growth for `deadAfter`, by its
-   * own clock, declares the node dead.
+   * A counter that grows with each heartbeat; below 1 while the node starts. A peer that sees no growth for `deadAfter`
+   * declares the node dead.
    */
   readonly counter: number
-  /**
-   * When the node started, in epoch milliseconds by the node's own time. For display only; nodes do not compare the instants of
-   * different nodes.
-   */
+  /** When the node started, in epoch milliseconds by the node's own time. For display only. */
   readonly startedAt: number
   /** True while the node shuts down and takes no new work. */
   readonly leaving: boolean

@@ -58,8 +58,7 @@ export function isFinal(state: OccurrenceState): state is FinalState {
 }
 
 /**
- * The address of an occurrence. An adapter may find the occurrence by its id alone, or by those members that suit the layout of
- * its data.
+ * The address of an occurrence. An adapter may find the occurrence by its id alone, or by several members of the address.
  */
 export interface OccurrenceAddress {
   readonly id: OccurrenceId
@@ -99,15 +98,15 @@ export interface BackfillRecord {
   /** The order of the backfill's runs. */
   readonly order: 'oldest_first' | 'newest_first'
   /**
-   * Number of concurrent runs of the backfill. The end of each run creates the run of the slot that is `lanes` slots
-   * later. At least 1.
+   * Number of concurrent runs of the backfill, at least 1. The end of each run creates the run of the slot that is `lanes`
+   * slots later.
    */
   readonly lanes: number
 }
 
 /** The position in a trace, in the format of the W3C recommendation Trace Context. */
 export interface TraceContext {
-  /** Version, trace, span and flags: 55 characters. */
+  /** Value of the W3C header `traceparent`: version, trace id, span id and flags; 55 characters. */
   readonly traceparent: string
   /** Vendor-specific data of the trace; at most 512 characters. */
   readonly tracestate?: string
@@ -136,10 +135,7 @@ export interface OccurrenceDetails {
   readonly root?: OccurrenceId
   /** For a replay: an id that is unique to its request, to distinguish a repeated call from another request. */
   readonly requestId?: string
-  /**
-   * Set for a replay that leaves out a task which the original has not completed. The success of such a replay does not resolve
-   * the failure.
-   */
+  /** Set for a replay that leaves out an uncompleted task of the original. Such a replay does not resolve the failure. */
   readonly isPartial?: true
   /** For a replay: the results of the original's tasks that do not run again. */
   readonly results?: JsonObject
@@ -169,7 +165,7 @@ export interface OccurrenceDetails {
 
 /**
  * Returns the instant that a run of a backfill or a replay works for. Returns `null` for other occurrences, which work for
- * their `scheduledAt`. This instant does not affect the order of waiting occurrences.
+ * their `scheduledAt`.
  */
 export function slotOf({ backfill, slot }: OccurrenceDetails): number | null {
   return backfill?.slot ?? slot ?? null
@@ -192,7 +188,7 @@ export type AttemptState =
   | 'succeeded'
   | 'failed'
   | 'timed_out'
-  /** The node aborted the attempt, see its reason. */
+  /** The node aborted the attempt, for the reason in the member `reason`. */
   | 'aborted'
   /** The owner of the attempt died or lost the occurrence. Whether the handler ended is unknown. */
   | 'lost'
@@ -204,8 +200,7 @@ export interface ErrorRecord {
   /** The `code` of the thrown error, if it is a string. */
   readonly code?: string
   /**
-   * The stack, shortened. Of the attempts of a task, only the first attempt and the last three attempts have a `stack`, a
-   * `cause` and `errors`.
+   * The stack, shortened. Only the first attempt and the last three attempts of a task have a `stack`, a `cause` and `errors`.
    */
   readonly stack?: string
   /** The record of the error's `cause`. */
@@ -240,7 +235,7 @@ export interface LogLineRecord {
   readonly cut?: true
 }
 
-/** The kept log of an attempt, with `keepLogs`. */
+/** The last log lines of an attempt, stored because of the setting `keepLogs`. */
 export interface LogsRecord {
   /** The last lines of the attempt, in order. */
   readonly lines: readonly LogLineRecord[]
@@ -268,7 +263,10 @@ export interface AttemptRecord {
   readonly progress?: ProgressRecord
   /** The kept log of the attempt; absent without kept lines. */
   readonly logs?: LogsRecord
-  /** The `traceparent` of the run that the attempt belongs to, which the next owner reads; absent if the run is not traced. */
+  /**
+   * The `traceparent` of the run that the attempt belongs to; absent if the run is not traced. The next owner continues that
+   * trace.
+   */
   readonly traceparent?: string
   /** For a lost attempt whose node was declared dead: the incarnation of that node. */
   readonly lostBy?: string
@@ -281,7 +279,7 @@ export type TaskRunState = 'running' | 'retrying' | 'completed' | 'failed' | 'ca
 export interface OmittedAttempts {
   /** Number of attempts that the storage no longer keeps. */
   readonly attempts: number
-  /** Number of these attempts that failed or timed out. */
+  /** Number of failed and timed-out attempts that the storage no longer keeps. */
   readonly failures: number
 }
 
@@ -302,7 +300,7 @@ export interface TaskRunRecord {
   readonly omitted?: OmittedAttempts
   /** The result of the handler; absent without a result. */
   readonly result?: JsonValue
-  /** Why the task ended in its state, if its error does not tell. */
+  /** Why the task ended in its state, if the task's error does not say why. */
   readonly reason?: string
 }
 
@@ -316,8 +314,7 @@ export interface CancelRequest {
 }
 
 /**
- * The record of an occurrence: its state and its history, and the owner and token that protect the record from other writers.
- * All instants are epoch milliseconds.
+ * The record of an occurrence: its state, its history, its owner and its fencing token. All instants are epoch milliseconds.
  */
 export interface OccurrenceRecord extends OccurrenceAddress {
   readonly kind: OccurrenceKind

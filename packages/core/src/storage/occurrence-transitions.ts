@@ -185,8 +185,8 @@ export function finished(
 }
 
 /**
- * Returns the record after a `cancel` of a waiting occurrence, or of a running one by force: a live state → canceled. The
- * record keeps the request with its actor.
+ * Returns the record after a `cancel` of a waiting occurrence, or of a running one by force. The record keeps the request with
+ * its actor.
  */
 export function canceledBy(record: OccurrenceRecord, request: CancelRequest, now: number): OccurrenceRecord {
   return { ...ended(record, 'canceled', request.reason, now), cancelRequest: record.cancelRequest ?? request }
@@ -214,8 +214,8 @@ export function handedBack(
 }
 
 /**
- * Returns the record after a `reap` with `retry`: running → pending. Works as {@link handedBack}, and increments `rescues`
- * unless the job was deleted.
+ * Returns the record after a `reap` with `retry`: the running occurrence becomes pending, and `rescues` grows by 1. If the job
+ * was deleted, the occurrence becomes canceled instead.
  */
 export function rescued(
   record: OccurrenceRecord,

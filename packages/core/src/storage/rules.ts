@@ -48,10 +48,7 @@ export function createdJob(id: JobId, content: JobContent, tombstone: JobRecord 
   return content.overlap.startRate === undefined ? job : withStarts(job, tombstone?.starts)
 }
 
-/**
- * Returns the instant up to which a job's slots are decided. A prune between the last and the next slot raises the prune floor
- * above the watermark. No slot up to the floor can be created again.
- */
+/** Returns the instant up to which a job's slots are decided: the watermark, or the prune floor if it is later. */
 export function decidedUpTo({ watermark, pruneFloor }: Pick<JobRecord, 'watermark' | 'pruneFloor'>): number {
   return pruneFloor === null ? watermark : Math.max(watermark, pruneFloor)
 }
@@ -109,7 +106,7 @@ export function deletedJob(head: JobRecord, now: number): JobRecord {
   return { ...head, nextAt: null, cancelsBelow: null, changedAt: now, deletedAt: now }
 }
 
-/** Returns whether the stored head is already the result of this `replace`: then the answer to an earlier call was lost. */
+/** Returns whether the stored head is already the result of this `replace`, because an earlier answer was lost. */
 export function isRepeatedReplace(
   head: Pick<JobRecord, 'version' | 'fingerprint'>,
   change: { readonly content: Pick<JobContent, 'fingerprint'>; readonly expectedVersion: number },
@@ -167,7 +164,7 @@ function pickContent(content: JobContent): JobContent {
 /** The members of a job's head that the rules compare with an item of `createOccurrences`. */
 export type HeadState = Pick<JobRecord, 'version' | 'watermark' | 'nextAt' | 'pruneFloor' | 'deletedAt'>
 
-/** The answers for an item that creates nothing. */
+/** The answers of `createOccurrences` that reject an item. */
 export type CreateRefusal = Exclude<CreateAnswer, { readonly outcome: 'created' | 'exists' }>
 
 /**
@@ -182,8 +179,8 @@ export function judgeCreate(
   recordExists: boolean,
 ): 'exists' | 'create' | CreateRefusal {
   if (recordExists) {
-    // The last slot of a recovery may have a record because it was canceled ahead. If the watermark is still the expected
-    // one, the recovery has not taken effect yet, in spite of this record.
+    // The last slot of a recovery may have a record because it was canceled ahead. Only a moved watermark shows that the
+    // recovery has taken effect.
     const undecided = item.kind === 'recovery' && head !== null && head.watermark === item.expectedWatermark
     if (!undecided) return 'exists'
   }
@@ -223,8 +220,8 @@ export function passesSlot(item: CreateItem, head: HeadState): item is CreateSlo
 }
 
 /**
- * Returns whether an occurrence blocks its key for another request, see `CreateRequested.key`. An occurrence that a node has
- * started once no longer blocks a key with the scope `waiting`, even if the node handed the occurrence back.
+ * Returns whether an occurrence blocks its key for another request. Under the scope `waiting`, an occurrence that a node has
+ * started once blocks no key.
  */
 export function blocksKey(
   { state, token }: Pick<OccurrenceRecord, 'state' | 'token'>,
@@ -284,8 +281,8 @@ export function changesPause({ paused }: Pick<JobRecord, 'paused'>, next: PauseE
 export type Ordered = Pick<OccurrenceRecord, 'scheduledAt' | 'details'>
 
 /**
- * Returns the sort key of a waiting occurrence (pending or queued): the scheduled time minus 1 h for each level of priority.
- * The least key runs first. Later occurrences of higher priority delay an occurrence only for a limited time.
+ * Returns the sort key of a waiting occurrence: the scheduled time minus 1 h for each level of priority. The least key runs
+ * first.
  */
 export function orderAt({ scheduledAt, details: { priority } }: Ordered): number {
   return priority === undefined ? scheduledAt : scheduledAt - priority * priorityStepMs
@@ -347,10 +344,7 @@ export interface CreateDecision {
   /** The state of the new occurrence. */
   readonly state: 'running' | 'pending' | 'queued' | 'skipped'
   readonly reason: 'overlap' | 'queue_full' | 'paused' | 'delayed' | null
-  /**
-   * All waiting occurrences of the job, pending and queued, become `canceled` with the reason `displaced`. Delayed occurrences
-   * stay, see `isDelayed`.
-   */
+  /** All waiting occurrences of the job become `canceled` with the reason `displaced`, except delayed ones. */
   readonly displacesWaiting: boolean
   /** True if each running occurrence of the job without a cancel request gets a cancel request with the reason `displaced`. */
   readonly cancelsRunning: boolean
@@ -368,10 +362,8 @@ const decisions = {
 } as const satisfies Record<string, OverlapDecision>
 
 /**
- * Returns whether an occurrence is delayed. A trigger or a replay with a later `dueAt` is delayed until that instant, and then
- * until a claim reaches it. A delayed occurrence is pending, but not active. Under every overlap policy, a delayed occurrence
- * blocks no other occurrence, and no other occurrence displaces it. Once it is due, a claim starts it, or makes it queued
- * behind an active occurrence; then the usual rules apply. So the set of active occurrences depends on no clock.
+ * Returns whether an occurrence is delayed: a trigger or a replay that waits for its `dueAt`, and then for a claim. A delayed
+ * occurrence is pending, but not active: it blocks no other occurrence, and no other occurrence displaces it.
  */
 export function isDelayed({ state, reason }: Pick<OccurrenceRecord, 'state' | 'reason'>): boolean {
   return state === 'pending' && reason === 'delayed'
@@ -414,9 +406,8 @@ export function nextStartAt({ overlap: { startRate }, starts = [] }: StartHead):
 }
 
 /**
- * Returns the recorded starts of a job with a start rate after one more start. Even if the clocks of the starting nodes differ,
- * each recorded start lies at least one interval after the start that is `limit` starts earlier. So no interval contains more
- * than `limit` starts.
+ * Returns the recorded starts of a job with a start rate after one more start. Even if the nodes' clocks differ, no interval
+ * contains more than `limit` recorded starts.
  */
 export function startsAfter({ overlap: { startRate }, starts = [] }: StartHead, now: number): readonly number[] {
   return [...starts, now].slice(-(startRate?.limit ?? 1))
@@ -467,7 +458,7 @@ export function decideOverlap(situation: OverlapSituation): OverlapDecision {
     case 'allow':
       return free
     case 'skip':
-      // Some of the pending occurrences may be superseded and never run, so the slot is queued instead of skipped.
+      // Some pending occurrences may be superseded and never run, so queue the slot instead of skipping it.
       return superseded && running === 0 ? decisions.queue : decisions.skip
     case 'queue':
       if (queued < overlap.maxQueued || superseded) return decisions.queue
@@ -497,9 +488,8 @@ export function decideRecoveredRun(overlap: OverlapRule, active: number): 'pendi
 }
 
 /**
- * Returns whether an entry of a recovery is one run in place of several missed slots. If a record with the id of such an entry
- * exists, the storage rejects the recovery as `off_schedule`. The deciding node has not seen that record, and the record of one
- * slot must not replace the run.
+ * Returns whether an entry of a recovery is one run in place of several missed slots. An existing record of one slot must not
+ * replace such a run.
  */
 export function standsForSeveral(entry: RecoveryEntry): boolean {
   return entry.kind === 'run' && (entry.details.span?.count ?? 1) > 1
@@ -519,7 +509,8 @@ export function isHeldBy(
 }
 
 /**
- * Judges an item of `settle`: `apply` it, answer `ok` again without a change (`repeated`), or answer `lost`.
+ * Judges an item of `settle`. `apply`: the storage applies the item. `repeated`: the storage answers `ok` again, and changes
+ * nothing. `lost`: the storage answers `lost`.
  *
  * If the stored sequence equals the item's under the same token, the storage accepted this item before, because an
  * owner uses each sequence once. The present state of the occurrence decides whether the answer is still `ok`.

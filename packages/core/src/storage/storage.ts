@@ -33,8 +33,9 @@ export interface Storage {
   saveJobs(request: SaveJobsRequest): Promise<readonly SaveJobAnswer[]>
 
   /**
-   * Creates occurrences that do not exist, and applies the overlap rule of their jobs. If an item has `runs` and the rules
-   * allow a start, the same atomic step starts the occurrence. That step also advances the job's watermark and next instant.
+   * Creates occurrences that do not exist, and applies the overlap rule of their jobs. In the same atomic step, the storage
+   * advances the job's watermark and next instant. If an item has `runs` and the rules allow a start, this step also starts the
+   * occurrence.
    */
   createOccurrences(request: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]>
 
@@ -68,8 +69,8 @@ export interface Storage {
   heartbeat(request: HeartbeatRequest): Promise<HeartbeatAnswer>
 
   /**
-   * Returns a storage that writes in a transaction of the caller. The caller has begun the transaction, and ends it. Absent if
-   * the storage cannot write in a transaction of the caller.
+   * Returns a storage that writes in a transaction of the caller. The caller begins and ends the transaction. Absent if the
+   * storage lacks this feature.
    * @throws JobistemerError `INVALID_TRANSACTION` for a value that is no transaction, or a transaction on other data; the
    * message names the accepted values
    */
@@ -80,7 +81,7 @@ export interface Storage {
 
   /**
    * Calls the listener after another connection has changed data. Writes of this connection cause no call. If a call does not
-   * arrive, work waits until the next poll. No other harm follows.
+   * arrive, work waits until the next poll.
    */
   subscribe?(listener: (wakeUp: WakeUp) => void): () => void
 
@@ -89,9 +90,8 @@ export interface Storage {
 }
 
 /**
- * A storage inside a transaction of the caller. Its writes become visible with the commit; a rollback undoes them. The storage
- * neither begins nor ends the transaction. A call that rejects leaves the transaction unchanged, or makes its commit
- * impossible.
+ * A storage inside a transaction of the caller. The storage neither begins nor ends the transaction. A call that rejects leaves
+ * the transaction unchanged, or makes its commit impossible.
  *
  * The locks of its steps last until the transaction ends.
  */
@@ -109,9 +109,8 @@ export interface StorageCapabilities {
   /** Maximum number of items that the engine sends in one call. At least 1. */
   readonly maxBatch: number
   /**
-   * If items of this many runs wait, the engine sends a further call of `settle` while another call is in progress. Set this
-   * number below `maxBatch` if the storage processes several calls at once, and a call costs little compared with its items.
-   * Default `maxBatch`.
+   * Number of waiting runs at which the engine sends a further `settle` while another call is in progress. Default `maxBatch`.
+   * Set a lower number if the storage processes several calls at once.
    */
   readonly worthwhileBatch?: number
   /** True when several processes can use the same data at once. */
@@ -153,8 +152,7 @@ export interface SaveJobsRequest {
   /** The changes, which take effect in this order. Each change is atomic. */
   readonly changes: readonly JobChange[]
   /**
-   * Maximum number of waiting occurrences that each `delete`, `replace` and `create` cancels, so that a call does not take
-   * long. At least 1. Default: unlimited.
+   * Maximum number of waiting occurrences that each `delete`, `replace` and `create` cancels. At least 1. Default: unlimited.
    */
   readonly cancelLimit?: number
 }
@@ -168,29 +166,30 @@ export type JobContent = Pick<
 /** One atomic change of a job. */
 export type JobChange =
   /**
-   * Stores a job that does not exist, as version 1 with `createdAt = changedAt = now` and `watermark = now`. Over a tombstone,
-   * the job gets the next version and the prune floor of the tombstone. The watermark is then the latest of the tombstone's
-   * watermark, its prune floor and `now`. Answers `conflict` if the tombstone's job has already decided `nextAt`. Also answers
-   * `conflict` while more occurrences of that job wait than `cancelLimit` allows to cancel; each call cancels some.
+   * Stores a job that does not exist, as version 1 with `createdAt = changedAt = now` and `watermark = now`.
+   *
+   * Over a tombstone, the job gets the next version and the tombstone's prune floor. Its watermark is the latest of the
+   * tombstone's watermark, the prune floor and `now`.
+   *
+   * Answers `conflict` if the deleted job has already decided `nextAt`. Also answers `conflict` if more occurrences of the
+   * deleted job wait than `cancelLimit` allows to cancel; each call cancels some.
    */
   | { readonly kind: 'create'; readonly id: JobId; readonly content: JobContent }
   /**
    * Replaces the content if the version and the watermark are still the expected ones. The version grows by 1, and the old
-   * fingerprint becomes the first of the lineage. Under the overlap policy `allow`, each queued occurrence becomes pending in
-   * the same step, or in the step that cancels the last superseded slot. If very many are queued, some become pending in later
-   * steps, before the next claim takes any occurrence.
+   * fingerprint becomes the first of the lineage. Under the overlap policy `allow`, each queued occurrence becomes pending, in
+   * this step or in a later one.
    *
-   * With `waiting: 'cancel'`, pending and queued slots become `canceled` with the reason `updated`. The step keeps triggers,
-   * replays, and slots that a node has started once, even if that node handed them back. If more than `cancelLimit` slots wait,
-   * the head keeps the new version as `cancelsBelow`, the answer has `more`, and none of the remaining slots ever starts. The
-   * engine repeats the change to cancel the next slots. The repetition works under a later version too, unless that version
-   * cancels as well. Other steps on the job's occurrences also cancel the superseded slots that they read.
+   * With `waiting: 'cancel'`, waiting slots that no node has started become `canceled` with the reason `updated`. If more than
+   * `cancelLimit` slots wait, the answer has `more`, and the remaining slots never start. The head then keeps the new version
+   * as `cancelsBelow`. The engine repeats the change to cancel the remaining slots. The repetition works under a later version
+   * too, unless that version cancels as well.
    *
-   * `setBackTo` sets the watermark back to an earlier instant, after a wrong clock has moved the watermark ahead. No other
-   * change moves the watermark back. Answers `conflict` if the watermark, or the content's next instant, is not after
-   * `setBackTo`. Also answers `conflict` if the content's next instant is not after the prune floor: a `prune` may have raised
-   * the floor since the sender read the head. Records of occurrences stay. If a slot with a record comes due a second time, the
-   * engine moves on to the next slot.
+   * `setBackTo` sets the watermark back after a wrong clock has moved it ahead. Records of occurrences stay, and slots with a
+   * record do not run again.
+   *
+   * Answers `conflict` if the content's next instant is at or before the prune floor. With `setBackTo`, also answers `conflict`
+   * if the content's next instant or the watermark is at or before `setBackTo`.
    */
   | {
       readonly kind: 'replace'
@@ -202,19 +201,17 @@ export type JobChange =
       readonly setBackTo?: number
     }
   /**
-   * Sets or lifts (`null`) the pause of a job, without a new version. Of two pauses the longer one wins, see `changesPause`. A
-   * pause that ends no later than the stored one answers `unchanged`, and so does the lifting of a pause that has ended at
-   * `now`.
+   * Sets or lifts (`null`) the pause of a job, without a new version. Answers `unchanged` to a pause that ends no later than
+   * the stored one, and to the lifting of a pause that has ended.
    *
    * A pause with `until` ends at that instant without a write: `paused` stays in the head. Each step compares `until` with its
-   * own `now`, or with the `scheduledAt` of a slot. From `until` on, `claim` finds the waiting occurrences.
+   * own `now`, or with the `scheduledAt` of a slot.
    */
   | { readonly kind: 'pause'; readonly id: JobId; readonly paused: PauseRecord | null }
   /**
-   * Makes the job a tombstone and cancels its waiting occurrences with the reason `deleted`; running occurrences continue to
-   * their end. If more than `cancelLimit` occurrences wait, the answer has `more`, and none of the remaining occurrences ever
-   * starts. The engine repeats the change to cancel the remaining occurrences; `claim` also cancels remaining occurrences
-   * that it reads.
+   * Makes the job a tombstone and cancels its waiting occurrences with the reason `deleted`; running occurrences continue. If
+   * more than `cancelLimit` occurrences wait, the answer has `more`, and the remaining occurrences never start. The engine
+   * repeats the change to cancel them.
    */
   | { readonly kind: 'delete'; readonly id: JobId; readonly expectedVersion: number | null }
 
@@ -225,7 +222,7 @@ export type SaveJobAnswer =
       readonly job: JobRecord
       /** The waiting occurrences that `replace` or `delete` canceled. */
       readonly canceled: readonly OccurrenceAddress[]
-      /** Set if further occurrences must be canceled: repeat the change. */
+      /** `true`: the caller must repeat the change to cancel further occurrences. */
       readonly more?: true
     }
   /** The job already has the requested state, or already exists (`create`). */
@@ -260,13 +257,13 @@ export interface CreateItemBase extends OccurrenceAddress {
 /** Creates a slot of the job: the job's next instant. The item also states the next instant after this slot. */
 export interface CreateSlot extends CreateItemBase {
   readonly kind: 'slot'
-  /** The job's next instant after this slot; `null` if the schedule ends with it. */
+  /** The job's next instant after this slot; `null` if no slot follows. */
   readonly nextAt: number | null
   readonly executionTimeoutMs: number
   readonly details: OccurrenceDetails
   /**
-   * Task runs to start the occurrence with, whose attempts are already `running`: the storage starts the occurrence now if the
-   * rules allow it. `null`: the occurrence stays pending.
+   * Task runs with which the storage starts the occurrence now, if the rules allow it. Their attempts are already `running`.
+   * `null`: the occurrence stays pending.
    */
   readonly runs: readonly TaskRunRecord[] | null
 }
@@ -293,10 +290,9 @@ export interface CreateRequested extends CreateItemBase {
    */
   readonly skippedId?: OccurrenceId
   /**
-   * A reusable key: at most one occurrence of the job holds it. If the key's last occurrence still blocks the key by its scope,
-   * see `blocksKey`, the answer is `exists` with that occurrence. Otherwise the item creates a record under its own id, which
-   * is new for each request, with `details.keyId`. In the same atomic step the storage lets the key name that record, unless
-   * the record is `skipped`. A record under `key.id` itself, which a request without a scope created, also blocks the key.
+   * A reusable key: at most one occurrence of the job holds it. If the key's last occurrence still blocks the key, the answer
+   * is `exists` with that occurrence. Otherwise the item creates a record with `details.keyId`. In the same atomic step the key
+   * names that record, unless the record is `skipped`. A record under `key.id` itself also blocks the key.
    */
   readonly key?: ReusableKey
 }
@@ -327,7 +323,7 @@ export interface CreateRecovery extends CreateItemBase {
   readonly kind: 'recovery'
   /** The job's watermark, as the node knows it. If the stored watermark differs, another node has already decided the slots. */
   readonly expectedWatermark: number
-  /** The watermark after the recovery, not before `scheduledAt`. */
+  /** The job's watermark after the recovery. Must not lie before `scheduledAt`. */
   readonly watermark: number
   /** The job's next instant after the recovery; `null` if the schedule has ended. */
   readonly nextAt: number | null
@@ -351,8 +347,7 @@ export type RecoveryEntry =
     }
   /**
    * The slots do not run: one `missed` record covers all slots of the span. For a single slot, `id` is the slot's id. For
-   * several slots, `id` comes from a separate id space: the first slot may have a record of its own, because it was canceled
-   * ahead.
+   * several slots, `id` is no slot's id, because the first slot may have a record of its own.
    */
   | {
       readonly kind: 'missed'
@@ -434,8 +429,7 @@ export interface ClaimRequest {
   readonly exceptHandlerKeys: readonly string[]
   /**
    * Whether the claim also wakes queued occurrences of jobs without an active occurrence, and cancels some occurrences that a
-   * deleted or replaced job left. Such a claim repairs the effects of a damaged storage, and of a change whose answer had
-   * `more` and which was not repeated.
+   * deleted or replaced job left.
    */
   readonly sweep: boolean
 }
@@ -464,7 +458,7 @@ export interface ClaimAnswer {
   readonly nextDueAt: number | null
 }
 
-/** A running occurrence whose owner must end it. */
+/** Tells the owner of a running occurrence to end the occurrence. */
 export interface CancelNotice extends OccurrenceAddress {
   readonly token: number
   readonly reason: string
@@ -482,8 +476,8 @@ export interface SettleRequest {
 export interface SettleItem extends OccurrenceAddress {
   readonly token: number
   /**
-   * The owner that sends the item. If the record belongs to another incarnation, the item is `lost`: a storage that has lost
-   * acknowledged writes gives the same token a second time. Without an owner, the storage compares only the token.
+   * The owner that sends the item. If the record belongs to another incarnation, the item is `lost`. Without an owner, the
+   * storage compares only the token.
    */
   readonly owner?: Owner | null
   /**
@@ -497,15 +491,14 @@ export interface SettleItem extends OccurrenceAddress {
    * committed. Only for a storage with `within`.
    */
   readonly upToSequence?: number
-  /** All task runs of the occurrence so far. They replace the stored runs. */
+  /** All task runs of the occurrence so far, which replace the stored task runs. */
   readonly runs: readonly TaskRunRecord[]
   /** The effect of the item on the occurrence. */
   readonly change: SettleChange
   /**
-   * For a `finish`: the owner that takes the next occurrence. The occurrence that the finish would wake becomes running for
-   * this owner, as after a claim. Conditions: the next occurrence is due, and the job is not paused. Under a start rate, the
-   * rate must allow a start now, and no occurrence may be pending except delayed ones, see `isDelayed`. Only with the
-   * capability `takesNext`.
+   * For a `finish`: the next occurrence becomes running for this owner, as after a claim. The next occurrence must be due, and
+   * its job not paused. Under a start rate, the rate must allow a start now, and no other occurrence may be pending except
+   * delayed ones. Only with the capability `takesNext`.
    */
   readonly takeNext?: Owner
 }
@@ -554,8 +547,7 @@ export interface CancelItem extends OccurrenceAddress {
   readonly actor: string | null
   /**
    * For a running occurrence, `request` stores a cancel request for its owner; `force` ends it at once and invalidates its
-   * owner's token. Both modes cancel a waiting occurrence at once. The stored task runs do not change; code that displays them
-   * shows unfinished runs as ended.
+   * owner's token. Both modes cancel a waiting occurrence at once. The stored task runs do not change.
    */
   readonly mode: 'request' | 'force'
 }
@@ -582,8 +574,8 @@ export interface ReapItem extends OccurrenceAddress {
   /** The owner from which to take the occurrence, as for {@link SettleItem}. */
   readonly owner?: Owner | null
   /**
-   * The sequence of the last `settle` that the storage accepted from the owner, as the caller knows it. If the record has
-   * another sequence, the owner has sent a further `settle`, and the item is `lost`.
+   * The sequence of the last accepted `settle`, as the caller knows it. If the record has another sequence, the owner has sent
+   * a further `settle`, and the item is `lost`.
    */
   readonly sequence: number
   /** The task runs to store, with unfinished attempts ended as `lost`. */
@@ -614,17 +606,17 @@ export interface GetRequest {
   /** Jobs whose live occurrences to count; `all` counts the live occurrences of all jobs together. */
   readonly counts?: readonly (JobId | 'all')[]
   /**
-   * Ids of the jobs whose latest finished run to read: the final occurrence with a token above 0 that has the greatest
-   * `scheduledAt`, ties by id. The storage ignores occurrences that were skipped, missed or canceled before their start. After
-   * about a thousand ignored occurrences in a row, the storage may answer `null`. Storages keep no extra data for this read.
+   * Ids of jobs. For each job, the storage reads the latest finished run: of the final occurrences with a token above 0, the
+   * one with the greatest `scheduledAt`, ties by id. The storage ignores occurrences that were skipped, missed or canceled
+   * before their start. After about a thousand ignored occurrences in a row, the storage may answer `null`. Storages keep no
+   * extra data for this read.
    */
   readonly latest?: readonly JobId[]
 }
 
 /**
- * Counts of live occurrences, by state. A storage updates these sums with each write, so that a read costs the same for any
- * number of occurrences. If such updates would cost too much, the storage counts in another way, which the documents of its
- * adapter describe.
+ * Counts of live occurrences, by state. A storage usually updates these sums with each write, so that a read costs the same for
+ * any number of occurrences.
  */
 export interface LiveCounts {
   /** Occurrences that wait for a node. */
@@ -716,9 +708,8 @@ export type OccurrenceQuery =
       readonly runs: boolean
     })
   /**
-   * Reads occurrences in one of the `failedStates`, by `finishedAt` (ties by id), `from` inclusive, `to` exclusive. The storage
-   * reads an index that holds only failures, so that the cost does not grow with the history. The index may be eventually
-   * consistent.
+   * Reads occurrences in one of the `failedStates`, by `finishedAt` (ties by id), `from` inclusive, `to` exclusive. The cost
+   * must not grow with the history, so the storage reads an index of failures, which may be eventually consistent.
    */
   | (PageRequest & {
       readonly kind: 'failed'
@@ -739,9 +730,9 @@ export interface PruneRequest {
   readonly jobId: JobId | null
   /**
    * The storage removes final occurrences with `scheduledAt` before this instant. If the job has a next instant, the storage
-   * removes only occurrences before that instant. No slot lies between the watermark and the next instant. Before the removal,
-   * the prune floor rises at least to the latest removed `scheduledAt` or slot, even above the watermark. The storage also
-   * removes tombstones without occurrences that were deleted before `before`, and versions without a reference.
+   * removes only occurrences before that instant. Before the removal, the prune floor rises at least to the latest removed
+   * `scheduledAt` or slot, even above the watermark. The storage also removes tombstones without occurrences whose jobs were
+   * deleted before `before`, and versions without a reference.
    */
   readonly before: number
   /** Number of latest final occurrences of each job to keep in any case. */
@@ -781,9 +772,9 @@ export interface HeartbeatRequest {
 
 /** A node record, with the counter that the sender has read. */
 export interface NodeAtCounter {
-  /** The incarnation of the node to remove. */
+  /** The incarnation of the node whose record to remove. */
   readonly incarnation: string
-  /** The counter that the sender has read. */
+  /** The heartbeat counter in the node record, as the sender has read it. */
   readonly counter: number
 }
 

@@ -2,8 +2,8 @@ import type { JsonObject } from '../json.ts'
 import type { JobRecord, PauseRecord, ScheduleSegment } from './job-record.ts'
 import type { CancelRequest, OccurrenceDetails, TaskRunRecord } from './occurrence-record.ts'
 
-// A storage returns a damaged row as a record with a mark, and does not throw. An exception would also withhold the other rows
-// of the call. The mark is a member of the stored JSON, so that it stays when a later step writes the record.
+// A storage returns a damaged row with a mark. An exception would also withhold the other rows of the call. The mark is a
+// member of the stored JSON, so later writes keep it.
 
 /** Parses stored JSON. Returns `undefined` for text that is no JSON. */
 export function parseStored(text: string): unknown {

@@ -70,7 +70,7 @@ export async function runJob(job: Job, options: RunJobOptions): Promise<Executio
   const engine = Engine.make(
     readSchedulerOptions({
       storage: options.storage,
-      // With the policy `skip`, the result of the trigger shows whether the storage already holds an active run of the job.
+      // With the policy `skip`, the trigger is skipped if the storage already holds an active run of the job.
       jobs: [{ ...job, schedule: noSchedule, unbound: null, overrides: { overlapPolicy: 'skip', ...job.overrides } }],
       clock,
       logger: options.logger ?? silentLogger,

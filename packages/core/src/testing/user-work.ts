@@ -42,7 +42,7 @@ export class UserWork {
     return false
   }
 
-  /** Gives up all work that stops virtual time, until that work shows activity. */
+  /** Lets virtual time move although handlers or hooks run, until they show activity. */
   giveUp(): void {
     for (const work of this.#underWay) if (work.waits === 0) work.isGivenUp = true
   }

@@ -42,9 +42,9 @@ export interface VirtualClockOptions {
   /** Seed of the clock's random numbers. Equal seeds give equal numbers. Default 1. */
   readonly seed?: number
   /**
-   * How long, in real time, a handler or a hook may wait for real events before virtual time continues without it. Each event
-   * from outside the process, such as the end of a file read, restarts this wait. All waits together last at most fifty times
-   * the patience. With 0, virtual time continues at once. Default 100 ms.
+   * How long, in real time, the clock waits for a handler or a hook that shows no activity. Each event from outside the
+   * process, such as the end of a file read, restarts this wait. All waits together last at most fifty times the patience. With
+   * 0, virtual time continues at once. Default 100 ms.
    */
   readonly patience?: DurationInput
 }
@@ -173,8 +173,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
       await settle()
       const timer = timers.peek()
       if (timer === undefined) await changeOrPause(idleLookMs)
-      // If a test or a handler has moved the clock since `seen` was read, do not move it here: that test or handler decides
-      // how far time moves.
+      // Do not move the clock if a test or a handler has moved it since `seen` was read.
       else if (awaited.size > 0 && movesUnderWay === 0 && moves === seen) moveTo(timer.at)
     }
   }
@@ -193,8 +192,8 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
       await settle()
       const end = monotonic + milliseconds
       for (;;) {
-        // If a handler advances the clock during this advance, this advance waits for the handler's advance. Otherwise the
-        // clock would move past the end of the handler's advance.
+        // Wait for each advance that a handler begins during this advance. Otherwise the clock would move past the end of the
+        // handler's advance.
         while (advancesUnderWay > level) {
           await changeOrPause(idleLookMs)
           await settle()
@@ -241,7 +240,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     track(promise) {
       changed()
       pending.add(promise)
-      // Begin and end of a storage call show that the calling handler is active.
+      // The begin and the end of a storage call show that the calling handler is active.
       const endWait = work.beginWait()
       const done = () => {
         changed()
@@ -250,7 +249,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
       }
       promise.then(done, done)
     },
-    // Without patience, omit `perform`: tracking costs more than most handlers, and has no effect.
+    // Omits `perform` without patience, because tracking then has no effect and costs time.
     ...(patienceMs > 0 && { perform: <T>(call: () => T): T => work.perform(call) }),
     passUntil,
     setTimer(delayMs, callback): Timer {

@@ -66,7 +66,7 @@ export interface StorageHooks extends Partial<Pick<Storage, StorageMethod | 'clo
 
 /**
  * Wraps a storage, for tests that record calls, lose answers or break rules. The wrapper forwards all calls except calls of
- * methods that `hooks` replace. The wrapper lacks the optional members that the given storage lacks.
+ * methods that `hooks` replace.
  *
  * @example
  * const deaf = wrapStorage(memoryStorage(), {

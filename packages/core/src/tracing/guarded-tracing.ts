@@ -68,8 +68,8 @@ export function guardedTracing(tracing: Tracing, engine: { events: EventHub; log
 }
 
 /**
- * Calls a function outside of any trace. Ignores errors of `outside`: broken tracing throws again in its other methods,
- * which report the error.
+ * Calls a function outside of any trace. Ignores errors of `outside`: if the tracing is broken, its other methods throw too,
+ * and the scheduler reports those errors.
  */
 export function outsideTraces<T>(tracing: Pick<Tracing, 'outside'> | null, call: () => T): T {
   if (tracing === null) return call()
@@ -77,7 +77,7 @@ export function outsideTraces<T>(tracing: Pick<Tracing, 'outside'> | null, call:
     try {
       tracing.outside(made)
     } catch {
-      // If `outside` has thrown before it made the call, `madeOnce` now makes the call.
+      // Ignores the error of `outside`. If `outside` has not made the call, `madeOnce` makes it.
     }
   }, call)
 }
@@ -105,8 +105,8 @@ function guardedOrNull<T extends object>(trace: T | null, guard: (trace: T) => T
 }
 
 /**
- * Returns an object with the methods of `target`, which run outside of any trace. Otherwise timers and promises would inherit
- * the active trace of the caller, and all later work of the engine would belong to that trace.
+ * Returns an object with the methods of `target`, which run outside of any trace. Otherwise the engine's timers and promises
+ * would inherit the trace of the caller.
  */
 export function methodsOutside<T extends object>(target: T, tracing: Pick<Tracing, 'outside'>): T {
   const methods = new Map<PropertyKey, unknown>()

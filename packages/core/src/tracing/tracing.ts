@@ -93,8 +93,8 @@ export interface RunTrace {
   /** The fields of the trace for each line of the run's log. */
   logFields(): object
   /**
-   * The node calls `ended` once, after the end of the run's attempts. Handlers that still run after a shutdown or loss do not
-   * delay the call.
+   * The node calls `ended` once, after the end of the run's attempts. If the node shuts down or has lost the run, the node does
+   * not wait for handlers that still run.
    */
   ended(end: RunEnd): void
 }

@@ -76,7 +76,7 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
   readonly concurrency?: number
   /** The steps that the ledger has run. */
   readonly steps: LedgerStep[] = []
-  /** How many times a step has decided, repetitions included. */
+  /** Number of times that steps decided on their writes, repetitions included. */
   decisions = 0
   /** The maximum number of steps that were in progress at once. */
   mostAtOnce = 0
@@ -182,10 +182,7 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
     return { pending: upTo('pending'), queued: upTo('queued'), running: first('running') }
   }
 
-  /**
-   * Returns more than the due occurrences that the node can run: also occurrences of paused jobs, and of jobs whose
-   * handlers only other nodes have.
-   */
+  /** Returns due occurrences, also those of paused jobs and of jobs that the node cannot run. */
   async due({ now }: DueQuery, { limit, cursor }: { limit: number; cursor: string | null }): Promise<DuePage> {
     await turn()
     const due = [...this.#data.records.live.values()].filter(({ dueAt }) => dueAt <= now)
@@ -210,7 +207,7 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
     return this.#reads.cancelRequested(owner)
   }
 
-  /** Returns all jobs with queued occurrences, also jobs with active occurrences. */
+  /** Returns all jobs with queued occurrences, including jobs with active occurrences. */
   async stranded(): Promise<readonly JobId[]> {
     await turn()
     return [...this.#data.records.jobs.keys()].filter((id) => this.#counts(id).queued > 0)

@@ -58,10 +58,7 @@ export function windowOf({ left, top, width, height }: Viewport, size: GridSize)
   }
 }
 
-/**
- * Returns the scroll position that shows a cell. Row 1 is the first row below the duration bars; columns are counted from the
- * newest.
- */
+/** Returns the scroll position that shows a cell. Row 1 is below the duration bars; column 0 is the newest. */
 export function scrolledTo(
   row: number,
   column: number,

@@ -22,7 +22,7 @@ export interface GridColumn {
 export interface GridRuns {
   /** The runs of the grid, newest first. */
   readonly columns: readonly GridColumn[]
-  /** The cursor of older runs. `null` if there are no older runs, or if the grid already has its maximum number of runs. */
+  /** The cursor of older runs. `null` if there are none, or if the grid has its maximum number of runs. */
   readonly cursor: string | null
 }
 

@@ -24,7 +24,7 @@ export function usePlace(): Place {
   return useStore(place)
 }
 
-/** Opens an address of the dashboard. The page keeps its scroll position if only the query changes. */
+/** Opens an address of the dashboard. Keeps the scroll position if only the query changes. */
 export function go(path: string, query: Query = {}, { replaces = false } = {}): void {
   const target = `${base}${pathOf(path, query)}`
   const isElsewhere = path !== place.value.path

@@ -82,7 +82,7 @@ export function useResource<T>(path: string | null, { on = [], everyMs, by }: Re
         if (gone.signal.aborted) return
         const problem = error instanceof RequestError ? error : faultOf(error)
         setState((before) => ({ path, data: before.path === path ? before.data : null, error: problem }))
-        // Retries only after network and server errors. The server would refuse a refused request again.
+        // Retries only after network and server errors: the server would refuse a bad request again.
         wait = problem.status === 0 || problem.status >= 500 ? retryMs : undefined
       }
       isReading = false
@@ -104,7 +104,7 @@ export function useResource<T>(path: string | null, { on = [], everyMs, by }: Re
     }
   }, [path, kinds, typeof everyMs === 'number' ? everyMs : null])
   const reload = useCallback(() => reloads.current(), [])
-  // Does not return data of the previous path.
+  // Returns no data of the previous path while the page reads the new path.
   if (state.path !== path) return { data: null, error: null, reload }
   return { data: state.data, error: state.error, reload }
 }

@@ -10,15 +10,12 @@ import { tellAudit } from '../tell-audit.ts'
 import type { BulkAnswer, BulkItem, BulkPlan } from '../wire.ts'
 import { jobFilterNames, jobsFilterOf, visibleJobOf } from './lists.ts'
 
-/**
- * Number of items on which one HTTP request of a bulk action acts. The page sends the next HTTP request with the cursor, and
- * lets the user stop the bulk action in between.
- */
+/** Number of items of a bulk action in one HTTP request. Between two requests, the user may stop the bulk action. */
 const perPart = 100
 const atOnce = 8
 const mostCounted = 10_000
 const mostNamed = 20
-/** Maximum number of matching runs that the dialog of a bulk action lists. A checkbox beside each run excludes the run. */
+/** Maximum number of matching runs that the dialog of a bulk action lists, so that a user can exclude single runs. */
 const mostChosen = 100
 
 interface Target<T> {

@@ -11,7 +11,7 @@ const isRenewed = process.env.JOBISTEMER_RENEW_PICTURES !== undefined
 
 /** Maximum colour distance of equal pixels, from 0 to 1. Reference pictures have only 128 colours. */
 const threshold = 0.1
-/** Maximum number of different pixels per million: fewer than a changed word causes. */
+/** Maximum number of differing pixels per million. A changed word changes more pixels. */
 const mostDiffering = 60
 
 interface Picture {

@@ -32,8 +32,8 @@ export async function createStillWorld(): Promise<StillWorld> {
   await second.start()
   await clock.advanceTo(new Date(present.getTime() - 7_200_000))
   await second.shutdown({ gracePeriod: 0 })
-  // A client with a separate storage object, as in another process. The node learns of the client's changes at its next
-  // poll, so the start times in the pictures are fixed.
+  // The client has a separate storage object, so the node learns of its changes only at the next poll. The pictures therefore
+  // have fixed start times.
   const client = createClient({ ...shared, storage: wrapStorage(storage, {}) })
   const voice = { actor: 'anna', reason: 'a customer asked' }
   await client.update('newsletter', { tags: ['eu', 'monthly'], retryPolicy: { maxRetries: 2 } })

@@ -172,7 +172,7 @@ describe('a rejected call names the valid argument as the remedy', () => {
     expect(error).toHaveProperty('value', value)
   })
 
-  it('`add` rejects a job whose schedule has ended, while `start` only logs a warning about the job and continues', async () => {
+  it('`add` rejects a job whose schedule has ended, while `start` only logs a warning', async () => {
     const world = createWorld(memory)
     const ended = () =>
       defineJob({
@@ -208,7 +208,7 @@ describe('a rejected call names the valid argument as the remedy', () => {
     }
 
     it.each(Object.entries(spent))(
-      'is rejected by `add`, while `start` only logs a warning about the job and continues: %s',
+      'is rejected by `add`, while `start` only logs a warning: %s',
       async (_, schedule) => {
         const world = createWorld(memory)
         const warnings: object[] = []

@@ -20,7 +20,7 @@ interface Node {
   readonly clock: VirtualClock
   readonly scheduler: Scheduler
   readonly intercepted: InterceptedStorage
-  /** A further connection to the scheduler's database. No test intercepts the calls of this connection. */
+  /** A second connection to the scheduler's database, whose calls no test intercepts. */
   readonly storage: Storage
   /** The kinds of the occurrences whose handler was called, in the order of the calls. */
   readonly called: string[]
@@ -30,7 +30,7 @@ interface Node {
 /** Starts a scheduler with one job, which has run one slot. */
 async function start(callTimeout?: number): Promise<Node> {
   const clock = virtualClock(startMs)
-  // Without its method `track`, the virtual clock does not wait for storage calls, which in this test are never answered.
+  // Without `track`, the virtual clock does not wait for storage calls, which this test never answers.
   const { track: _, ...untracked } = clock
   const database = memoryDatabase()
   const intercepted = new InterceptedStorage(memoryStorage({ database }))
@@ -184,7 +184,7 @@ describe('a call that exceeds its timeout because the storage fails', () => {
     expect(refused.error?.message).toContain('within 4000 ms. It failed meanwhile, last with STORAGE_FULL: The disk is')
   })
 
-  it('rejects with a message that quotes the beginning of its cause, even if the cause is not a storage error', async () => {
+  it('rejects with a message that quotes the beginning of its cause, even if the cause is a string', async () => {
     const { scheduler, intercepted, clock } = await start()
     intercepted.intercept = () => Promise.reject(`away ${'x'.repeat(10_000)}`)
     const refused = refusalOf(scheduler.trigger('a', { timeout: 2000 }))

@@ -41,10 +41,7 @@ import { describe, expect, it } from 'vitest'
 import { runReadmeExamples } from '../../../workspace/readme-examples.ts'
 import { entryPointsOf } from '../support/declarations.ts'
 
-/**
- * The modules that an example can import. For the conformance kit's example, `vitest` is a fake that runs no test and
- * opens no file.
- */
+/** The modules that an example can import. `vitest` is a fake that runs no test. */
 const modules = {
   '@aws-sdk/client-dynamodb': dynamodbClient,
   '@jobistemer/cli': cli,
@@ -170,8 +167,7 @@ it('the examples of all documents compile', () => {
     const guide = readFileSync(new URL('storage-conformance/docs/write-your-own-adapter.md', packages), 'utf8')
     for (const [index, { file }] of documents.entries()) {
       const examples = examplesOf(readFileSync(new URL(file, packages), 'utf8'))
-      // For some lines that throw at run time, the compiler reports an error. So this test does not compile lines that
-      // throw.
+      // The compiler rejects some lines that throw at run time, so this test does not compile such lines.
       const lines = examples.split('\n').filter((line) => !/\/\/ throws [A-Z_]+$/.test(line))
       writeFileSync(join(folder, `${index}-${file.replaceAll('/', '-')}.ts`), `${lines.join('\n')}\nexport {}\n`)
     }

@@ -13,8 +13,8 @@ function ticking(settings: JobSettingsInput & { until?: number } = {}) {
 }
 
 /**
- * Returns the verdict of `explain` about the slot at each given second, such as `'due'`. If an occurrence records or
- * covers the slot, the text also has the state of this occurrence, such as `'recorded completed'`.
+ * Returns the verdict of `explain` about each slot, such as `'due'`. A slot with an occurrence also has its state, such as
+ * `'recorded completed'`.
  */
 function saidOf(scheduler: Scheduler, ...seconds: number[]): Promise<string[]> {
   return Promise.all(
@@ -96,12 +96,11 @@ describe.each(everywhere)('on the storage $name, `explain`', (place) => {
     ])
   })
 
-  it('returns the verdict `covered` for a missed slot that a recovery run covers, even if 30 records are between both, or the run was canceled', async () => {
+  it('returns the verdict `covered` for a missed slot even if the recovery run that covers it lies 30 records later or was canceled', async () => {
     const world = createWorld(place)
     const job = ticking({ until: 600, recoveryStrategy: 'compressed', overlapPolicy: 'queue' })
     const first = await world.start({ jobs: [job] })
-    // Cancels 30 slots between the first slot of the recovery run and the slot under which the recovery run is stored.
-    // One read of the storage returns fewer than 30 records.
+    // Cancels 30 slots within the span of the recovery run. One read of the storage returns fewer than 30 records.
     for (let slot = 100; slot < 400; slot += 10) await first.cancelSlot('tick', at(slot))
     await world.clock.advanceTo(at(15))
     await world.shutdown(first)

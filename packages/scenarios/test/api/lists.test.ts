@@ -217,8 +217,7 @@ describe.each(everywhere)('among many jobs on the storage $name', (place) => {
     }
     intercepted.reset()
     expect((await client.jobs({ text: 'nothing', limit: 10 })).items).toEqual([])
-    // The client lists 10, then 40, 160 and 500 jobs per call. A storage may return fewer jobs than a call requests, so
-    // the test allows more than the minimum number of calls.
+    // The client lists 10, then 40, 160 and 500 jobs per call, but a storage may return fewer.
     expect(intercepted.count('listJobs')).toBeLessThan(20)
   })
 })

@@ -128,7 +128,7 @@ describe('a payload schema', () => {
         {
           name: 'write',
           run: ({ input }) => {
-            // JSON has no dates, so a trigger whose data contain a date is rejected.
+            // JSON has no dates, so the compiler rejects a trigger whose data contain a date.
             expectTypeOf(input).toEqualTypeOf<{ at: never } | undefined>()
           },
         },
@@ -139,7 +139,7 @@ describe('a payload schema', () => {
     await node.trigger(asked, { data: { day: 'today', pages: '1' }, key: 'a' })
     await node.trigger(planned)
     const refused = [
-      // @ts-expect-error the input type of `pages` is a text
+      // @ts-expect-error the input type of `pages` is a string, not a number
       () => node.trigger(asked, { data: { day: 'today', pages: 1 } }),
       // @ts-expect-error a trigger of this job requires `data`
       () => node.trigger(asked),

@@ -145,7 +145,7 @@ describe('under a virtual clock, a handler', () => {
     await scheduler.shutdown()
   })
 
-  it('that starts further real work again and again stops the clock for longer than the option `patience` of the clock', async () => {
+  it('that does one piece of real work after another stops the clock for longer than the clock’s `patience`', async () => {
     const patience = 100
     for (;;) {
       const clock = virtualClock(startMs, { patience })
@@ -168,15 +168,14 @@ describe('under a virtual clock, a handler', () => {
       await clock.advance({ minutes: 1 })
       await end
       await scheduler.shutdown()
-      // The machine has paused the process, so the handler could not report its progress in time. The test repeats the
-      // round.
+      // The machine has paused the process, so repeat the round.
       if (longest > patience / 2) continue
       expect(reports.map(({ finishedAt }) => secondsOf(finishedAt))).toEqual([10])
       return
     }
   })
 
-  it('that has exceeded the option `patience` of the clock stops the clock again when it calls the storage', async () => {
+  it('that has worked for longer than the clock’s `patience` stops the clock again when it calls the storage', async () => {
     const clock = virtualClock(startMs, { patience: 20 })
     let open = () => {}
     const gate = new Promise<void>((resolve) => {
@@ -194,7 +193,7 @@ describe('under a virtual clock, a handler', () => {
     await scheduler.shutdown()
   })
 
-  it('that exceeds the option `patience` of the clock no longer stops the clock', async () => {
+  it('that works for longer than the clock’s `patience` no longer stops the clock', async () => {
     const clock = virtualClock(startMs, { patience: 0 })
     let isOver = false
     const { scheduler } = await scene(clock, async () => {
@@ -230,7 +229,7 @@ describe('under a virtual clock, a handler', () => {
 })
 
 describe('a shutdown under a virtual clock', () => {
-  it('advances the virtual clock itself until the grace periods of the shutdown are over', async () => {
+  it('advances the virtual clock until the grace periods of the shutdown are over', async () => {
     const clock = virtualClock(startMs, { patience: 20 })
     const { scheduler } = await scene(clock, () => new Promise(() => undefined))
     await clock.advance({ seconds: 20 })

@@ -58,7 +58,7 @@ describe.each(everyStorage)('on the storage $name, a call of `runDue`', (place) 
     expect((await client.nodes()).map(({ state }) => state)).toEqual(['ended'])
   })
 
-  it('runs queued slots, and slots that become due during the call, until the time budget of the call ends', async () => {
+  it('runs queued slots, and slots that become due during the call, until its budget ends', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const scheduler = callable(world, ran, 4, { overlapPolicy: 'queue', schedule: everySeconds(5) })
@@ -122,7 +122,7 @@ describe.each(everyStorage)('on the storage $name, a call of `runDue`', (place) 
     const report = await call(world, scheduler, 10, 10_000)
     expect(report).toMatchObject({ ended: 'budget', finished: 0, handedBack: 0, leftBehind: 1 })
     expect(report.durationMs).toBeLessThan(10_000)
-    // The budget of the first call ends at 70.5 s. All nodes treat the call as dead 5 s later.
+    // Nodes treat the first call as dead at 75.5 s, which is 5 s after the end of its budget.
     await world.clock.advance({ seconds: 6 })
     const next = await call(world, scheduler, 10, 10_000)
     expect(next).toMatchObject({ ended: 'idle', takenOver: 1, finished: 1, leftBehind: 0 })
@@ -139,7 +139,7 @@ describe.each(everyStorage)('on the storage $name, a call of `runDue`', (place) 
     expect(items.at(-1)?.tasks[0]?.attempts.map(({ state }) => state)).toEqual(['lost', 'succeeded'])
   })
 
-  it('takes over the run of a killed call 5 s after the time budget of the killed call has ended', async () => {
+  it('takes over the run of a killed call 5 s after the budget of the killed call has ended', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     await call(world, callable(world, ran), 60.5)
@@ -147,7 +147,7 @@ describe.each(everyStorage)('on the storage $name, a call of `runDue`', (place) 
     void killed.runDue({ budget: 40_000 })
     await world.clock.advance({ seconds: 10 })
     world.crash(killed)
-    // The budget of the killed call ends at 100.5 s. All nodes treat the call as dead 5 s later.
+    // Nodes treat the killed call as dead at 105.5 s, which is 5 s after the end of its budget.
     const tooEarly = await call(world, callable(world, ran), 36, 30_000)
     expect(tooEarly).toMatchObject({ ended: 'idle', takenOver: 0 })
     const next = await call(world, callable(world, ran), 20, 15_000)
@@ -182,7 +182,7 @@ describe.each(everyStorage)('on the storage $name, a call of `runDue`', (place) 
     expect(reaps).toBeLessThan(5)
   })
 
-  it('runs at the same time as two other calls, and the due slot runs once', async () => {
+  it('runs a due slot once although two other calls run at the same time', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const scheduler = callable(world, ran, 5)
@@ -216,7 +216,7 @@ describe('a call of `runDue`', () => {
     expect(ran.slice(2)).toEqual(['4 at 165.5'])
   })
 
-  it('ends when its signal is aborted or its scheduler is shut down, and the scheduler rejects later calls', async () => {
+  it('ends when its signal is aborted or its scheduler is shut down; after the shutdown, the scheduler rejects further calls', async () => {
     const world = createWorld(memory)
     const ran: string[] = []
     const scheduler = callable(world, ran, 30)

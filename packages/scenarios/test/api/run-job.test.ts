@@ -28,7 +28,7 @@ it('`runJob` runs a job once and returns its report', async () => {
   ])
 })
 
-it('`runJob` waits for retries and timeouts in virtual time, and does not wait for slots of the job’s schedule', async () => {
+it('`runJob` waits for retries and timeouts in virtual time, but not for slots of the job’s schedule', async () => {
   let calls = 0
   const flaky = defineJob({
     name: 'flaky',
@@ -91,7 +91,7 @@ it('`runTask` returns the state timed_out for a task whose handler never ends', 
   expect(attempts.map(({ state, durationMs }) => [state, durationMs])).toEqual([['timed_out', 305_000]])
 })
 
-it('`runJob` calls the given handlers if the job names its handlers, and writes logs only to the given logger', async () => {
+it('`runJob` calls the given handlers if the job names its handlers, and writes logs to the given logger', async () => {
   const lines: string[] = []
   const note = (_: object, message?: string) => void lines.push(String(message))
   const logger: Logger = { debug: note, info: note, warn: note, error: note }

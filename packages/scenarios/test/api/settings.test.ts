@@ -180,7 +180,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       },
     )
 
-    it('is the time zone of the scheduler, also for jobs that `add` or `apply` stores while the scheduler runs', async () => {
+    it('is the time zone of the scheduler for jobs that `add` or `apply` stores while the scheduler runs', async () => {
       const world = createWorld(place)
       const scheduler = await world.start({ defaults: berlin })
       await scheduler.add(defineJob({ name: 'added', schedule: cron('0 2 * * *'), tasks }))
@@ -236,7 +236,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       })
     })
 
-    it('a queue with `maxQueued: 1000` holds a thousand occurrences, and the slots after these are skipped', async () => {
+    it('a queue with `maxQueued: 1000` holds a thousand occurrences, and later slots are skipped', async () => {
       const world = createWorld(place)
       const run = ({ scheduledAt, signal }: TaskContext) =>
         secondsOf(scheduledAt) === 1 ? world.clock.sleep({ minutes: 30 }, signal) : undefined
@@ -257,7 +257,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect((await fates(scheduler, 'busy')).filter((fate) => fate.endsWith(' completed'))).toHaveLength(1001)
     })
 
-    it('a slot that is 60 s late still runs normally, and a slot that is 61 s late counts as missed', async () => {
+    it('a slot that is 60 s late runs normally, and a slot that is 61 s late is missed', async () => {
       const world = createWorld(place)
       const job = (name: string, slot: number) => defineJob({ name, schedule: once(at(slot)), tasks })
       const jobs = [job('late', 61), job('too late', 60)]

@@ -184,7 +184,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       return ran
     }
 
-    it('that starts on the 31st fires on the last day of shorter months, and on the 31st of longer months', async () => {
+    it('that starts on the 31st fires on the last day of each month', async () => {
       const days = ['2026-01-31', '2026-02-28', '2026-03-31', '2026-04-30', '2026-05-31']
       const instants = days.map((day) => `${day}T00:00`)
       expect(await ranAt('R/2026-01-31T00:00/P1M', 'UTC', instants)).toEqual(instants)
@@ -201,7 +201,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(await ranAt('R/2026-01-31T00:30/P1M', 'Europe/Berlin', instants)).toEqual(instants)
     })
 
-    it('fires later by the length of the gap if its local time lies in a clock gap', async () => {
+    it('fires later, by the length of the clock gap, if its local time lies in this gap', async () => {
       const instants = ['2026-01-29T01:30', '2026-02-28T01:30', '2026-03-29T01:30', '2026-04-29T00:30']
       expect(await ranAt('R/2026-01-29T02:30/P1M', 'Europe/Berlin', instants)).toEqual(instants)
     })
@@ -219,7 +219,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
 
   describe('a queued run that the storage has failed to wake', () => {
     it.each([1, 5])(
-      'is found by a search that each node makes at its start and once a minute, even if the node polls only every %i s',
+      'is found by each node at its start and once a minute, even if the node polls only every %i s',
       async (seconds) => {
         const world = createWorld(place)
         const { job } = noting(everySeconds(100_000))

@@ -6,8 +6,8 @@ import { ClockWorld, day, hour, minute, minutes, second } from '../support/clock
 import { tuned } from '../../../workspace/test-tuning.ts'
 
 /**
- * The instants at which five slots may run. The assigned node cannot launch a slot while its time is in doubt; its peer then
- * launches the slot 1 s later.
+ * The instants at which five slots may run. While the time of the assigned node is in doubt, its peer launches the slot 1 s
+ * late.
  */
 const inTime = [1, 2, 3, 4, 5].map((slot) => expect.toBeOneOf([slot * minute, slot * minute + second]))
 
@@ -27,8 +27,7 @@ describe('on a storage with its own clock', () => {
         isWrongOnce = false
         return time
       }
-      // Each node reads the storage's clock at its start, and then every minute. With this delay the nodes read the
-      // clock between two slots.
+      // Each node reads the storage's clock at its start and then every minute. This delay puts the reads between two slots.
       await world.clock.advance({ seconds: 7 })
       const left = await world.started('left', { jobs: [job, long] })
       const node = await world.started('right', { jobs: [job, long] })
@@ -48,7 +47,7 @@ describe('on a storage with its own clock', () => {
       const long = world.long()
       await world.clock.advance({ seconds: 50 })
       const node = await world.started('only', { jobs: [job, long] })
-      // The node reads the storage's clock every minute after its start: the next time 1 s after this advance.
+      // The node reads the storage's clock again 1 s after this advance.
       await world.clock.advance({ seconds: 59 })
       world.storageClock.offsetMs = byMs
       await world.clock.advance({ seconds: 12 })
@@ -60,7 +59,7 @@ describe('on a storage with its own clock', () => {
       expect(node.told()).toEqual([`unconfirmed ${byMs}`, 'confirmed 0'])
     })
 
-    it("the start of a node waits until the storage's clock is right again, and reaps no running occurrence", async () => {
+    it("a starting node waits until the storage's clock is right again, and reaps no running occurrence", async () => {
       const world = new ClockWorld({ hasClock: true })
       const { job, ran } = world.recording()
       const long = world.long()
@@ -153,7 +152,7 @@ describe('on a storage without a clock', () => {
     ['an hour ahead', hour],
     ['an hour behind', -hour],
   ])('a wall clock that is set %s', (_, byMs) => {
-    it('for 12 s on one of two nodes causes no early creation of a slot, and every slot runs in time', async () => {
+    it('for 12 s on one of two nodes makes no slot run early or late', async () => {
       const world = new ClockWorld({ hasClock: false })
       const { job, ran, at } = world.recording()
       const long = world.long()
@@ -239,7 +238,7 @@ describe('on a storage without a clock', () => {
       owner: { node: 'gone', incarnation: 'gone' },
       items: [{ ...trigger, executionTimeoutMs: 10 * second, details: {}, runs: [] }],
     })
-    // The deadline of the run is at 30 s, and the grace period of the reaper ends at 40 s, while the node's clock is wrong.
+    // While the node's clock is wrong, the run reaches its deadline at 30 s, and the grace period of the reaper ends at 40 s.
     await world.clock.advance({ seconds: 16 })
     node.clock.offsetMs = -hour
     await world.clock.advance({ seconds: 12 })

@@ -8,10 +8,7 @@ import { listen } from '../support/world.ts'
 
 const start = Date.UTC(2026, 0, 1)
 
-/**
- * Makes a simulated cluster after a node whose clock was an hour ahead. That node ran the slots that were due by its
- * clock. It recovered the slots of the hour before, or marked them as missed.
- */
+/** Makes a simulated cluster in which a node has decided an hour of slots too early, because its clock was ahead. */
 async function aheadByAnHour(settings: Parameters<ClockWorld['recording']>[0] = {}) {
   const world = new ClockWorld({ hasClock: false })
   const recorded = world.recording(settings)

@@ -100,7 +100,7 @@ describe('a node on a storage with its own clock', () => {
     },
   )
 
-  it("fires in time although the node's own clock is set, and emits `clock.skewed` once", async () => {
+  it("fires in time although the node's own clock is set to a wrong time, and emits `clock.skewed` once", async () => {
     const { clock, fired, node, stop } = setUp()
     const { scheduler, skews, nodeClock } = node(0)
     await scheduler.start()

@@ -9,7 +9,7 @@ import { createWorld, listen, type World } from '../support/world.ts'
 
 const life = { deadAfter: { seconds: 30 } }
 
-/** Defines the job as the build of the given name does. The data of its task are the name of the build. */
+/** Defines the job of the build with this name. The data of the job's task are the name of the build. */
 function build(name: string, options: { readonly isData?: boolean; readonly job?: string } = {}): Job {
   const work = options.isData === true ? { handler: 'work' } : { run: () => undefined }
   return defineJob({
@@ -296,8 +296,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     it('with the same definition as an earlier release keeps that definition in force while a node of the build lives', async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
-      // Release 1 stores the definition `v1`. Release 3 has the same definition, so the definition `v2` of release 2 must
-      // not replace it.
+      // Release 3 has the same definition as release 1, so the definition of release 2 must not replace it.
       await world.shutdown(await start('a', 'v1', { release: 1 }))
       const newest = await start('a', 'v1', { release: 3 })
       await start('b', 'v2', { release: 2 })

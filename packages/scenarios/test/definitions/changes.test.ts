@@ -66,12 +66,11 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await hear(10)
     await node.remove('slow')
     expect(await hear()).toEqual([{ kind: 'jobs', jobs: ['slow'] }])
-    // Successive polls overlap: each poll reads some records that the previous poll has read. But `changes` yields no change
-    // twice. The only change in these 25 s is the slot of `quick`.
+    // Successive polls read some records twice, but `changes` yields no change twice.
     expect(await hear(25)).toEqual([runs])
   })
 
-  it('`changes` yields starts and ends of runs, also between two polls, and the names of jobs whose runs fail', async () => {
+  it('`changes` yields starts, ends and failures of runs, even if one run starts and another run ends between two polls', async () => {
     const world = createWorld(place)
     const { node, hear } = await scene(world)
     expect(await hear()).toEqual([start])
@@ -124,7 +123,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       await node.resume('slow')
       await world.clock.advance(50)
     }
-    // In 2 s the changes cause 8 polls on a storage with wake-ups. SQLite has no wake-ups, so it is polled once a second.
+    // On a storage with wake-ups, `changes` causes 8 polls in 2 s. SQLite has no wake-ups, so it is polled once a second.
     expect(intercepted.count('heartbeat')).toBe(place.name === 'memory' ? 8 : 2)
     await client.close()
     const idle = createClient({ storage: intercepted.storage, clock: world.clock })
@@ -167,8 +166,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await next()).toMatchObject({ kind: 'away' })
     intercepted.intercept = ({ proceed }) => proceed()
     await hear(10)
-    // After the change `back`, a consumer must reload all data. So `changes` does not repeat changes from before the
-    // outage.
+    // A consumer reloads all data after the change `back`, so `changes` repeats no earlier change.
     expect(await next()).toEqual({ kind: 'back' })
     const last = next()
     await client.close()
@@ -189,8 +187,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(intercepted.count('heartbeat')).toBeLessThanOrEqual(14)
     await node.pause('slow')
     intercepted.intercept = ({ proceed }) => proceed()
-    // After the change `back`, a consumer must reload all data. So `changes` does not repeat changes from before the
-    // outage.
+    // A consumer reloads all data after the change `back`, so `changes` repeats no earlier change.
     expect(await hear(10)).toEqual([{ kind: 'back' }])
     expect(await late.hear(0)).toEqual([{ kind: 'away', error }, { kind: 'back' }])
     // If the storage does not answer within its timeout, `changes` yields `away`, as after an error of the storage.

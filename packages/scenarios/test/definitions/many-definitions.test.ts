@@ -140,8 +140,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     intercepted.intercept = (call) =>
       call.operation === 'get' ? Promise.reject(new Error('unreadable')) : call.proceed()
     const heard = scheduler.add(dataJob('new'), { timeout: { hours: 1 } }).catch((error) => error)
-    // While each read fails, the scheduler triggers the job `other` once a second. The storage accepts these calls, so
-    // the scheduler does not regard the storage as unavailable.
+    // The storage accepts the triggers of `other`, so the scheduler does not regard the storage as unavailable.
     for (let second = 0; second < 60; second++) {
       await world.clock.advance({ seconds: 1 })
       await scheduler.trigger('other')

@@ -91,8 +91,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
         return answer
       },
     })
-    // The node receives no wake-ups, and polls for new jobs only once an hour. So the node learns of a job only when it
-    // claims a run of the job.
+    // Without wake-ups, the node learns of a job only when it claims a run of the job.
     const deaf = { ...storage, subscribe: undefined } as unknown as Storage
     const node = await world.start({
       handlers,

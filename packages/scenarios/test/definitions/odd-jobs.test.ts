@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { everySeconds, everyType } from '../support/every.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
 
-/** Makes two ordinary jobs that record their calls. */
+/** Makes two jobs, which record each call of their handlers. */
 function neighbours(world: World): { readonly jobs: Job[]; readonly called: string[] } {
   const called: string[] = []
   const jobs = ['a', 'z'].map((name) =>

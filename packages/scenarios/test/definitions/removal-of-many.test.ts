@@ -58,7 +58,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(left).toHaveLength(waiting)
   })
 
-  it('if another node adds a job again while the job is removed, the job stays, and none of its old waiting runs starts', async () => {
+  it('if another node adds a job again during its removal, the job stays, and no old waiting run starts', async () => {
     const world = createWorld(place)
     const called: string[] = []
     const intercepted = new InterceptedStorage(world.connect())

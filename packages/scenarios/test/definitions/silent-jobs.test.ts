@@ -33,8 +33,8 @@ function jobOf(isFailing: () => boolean, settings: Partial<Parameters<typeof def
 }
 
 /**
- * Records the events `job.silent` and `job.heard` of all nodes. A line such as `'job silent, since 0, at 10'` has its times
- * in minutes. Also records the node that emitted each event.
+ * Records the events `job.silent` and `job.heard`, and the nodes that emitted them. The times in a line such as `'job silent,
+ * since 0, at 10'` are minutes.
  */
 class Said {
   readonly lines: string[] = []
@@ -93,25 +93,22 @@ it.each([
   ['whose next slot is far ahead', { schedule: everySeconds(24 * hour) }],
   ['whose run never ends and blocks its later slots', { executionTimeout: { hours: 9 }, tasks: endless() }],
   ['of another process among many jobs without alertAfter', {}, 600],
-])(
-  '`job.silent` is emitted for a job of which no run is completed, whatever the reason: for a job %s',
-  async (_, settings, others = 0) => {
-    const world = createWorld()
-    const said = new Said(world)
-    await listeningNode(world, said, {})
-    const client = createClient({ storage: world.connect(), clock: world.clock })
-    const many: Job[] = []
-    const tasks = [{ name: 'work', handler: 'nowhere' }]
-    const daily = { schedule: everySeconds(24 * hour), tasks }
-    for (let index = 0; index < others; index++) many.push(defineJob({ name: `other ${index}`, ...daily }))
-    await client.add(many)
-    if (others > 0) await client.add(jobOf(() => true, { tasks }))
-    else await listeningNode(world, said, { jobs: [jobOf(() => true, settings)] })
-    await client.close()
-    await world.clock.advance({ minutes: 15 })
-    expect(said.lines).toEqual(['job silent, since 0, at 10'])
-  },
-)
+])('`job.silent` is emitted for a job of which no run is completed: for a job %s', async (_, settings, others = 0) => {
+  const world = createWorld()
+  const said = new Said(world)
+  await listeningNode(world, said, {})
+  const client = createClient({ storage: world.connect(), clock: world.clock })
+  const many: Job[] = []
+  const tasks = [{ name: 'work', handler: 'nowhere' }]
+  const daily = { schedule: everySeconds(24 * hour), tasks }
+  for (let index = 0; index < others; index++) many.push(defineJob({ name: `other ${index}`, ...daily }))
+  await client.add(many)
+  if (others > 0) await client.add(jobOf(() => true, { tasks }))
+  else await listeningNode(world, said, { jobs: [jobOf(() => true, settings)] })
+  await client.close()
+  await world.clock.advance({ minutes: 15 })
+  expect(said.lines).toEqual(['job silent, since 0, at 10'])
+})
 
 function endless() {
   return [{ name: 'work', taskTimeout: { hours: 9 }, run: () => new Promise(() => undefined) }]
@@ -265,7 +262,7 @@ it('a silent job is logged as an error and counted in a gauge, and clients read 
   await client.close()
 })
 
-it('for alertAfter, a node makes one poll for changes each minute, and one search for runs after each alertAfter of the job', async () => {
+it('for alertAfter, a node polls for changes once a minute, and searches for runs once per alertAfter of the job', async () => {
   const world = createWorld(memory)
   const counted = new InterceptedStorage(world.connect())
   const jobs = Array.from({ length: 20 }, (_, index) =>

@@ -37,7 +37,7 @@ function crowded(): { job: Job; started: number[]; end: () => void } {
 
 const later = { schedule: everySeconds(600) }
 
-/** Queues all later slots behind the first slot, as a recovery does. */
+/** Queues all later slots of the job behind its first slot, by a recovery. */
 async function crowd(world: World, scheduler: Scheduler): Promise<void> {
   await world.clock.advance({ seconds: 1 })
   const job = jobId('crowded')
@@ -131,7 +131,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(await countOf(other, 'canceled updated')).toBe(waiting)
   })
 
-  it('an update that cancels queued runs in several calls completes although another update follows before the last of these calls', async () => {
+  it('an update that cancels queued runs in several calls completes although another update follows between these calls', async () => {
     const world = createWorld(place)
     const { job, started, end } = crowded()
     const intercepted = new InterceptedStorage(world.connect())

@@ -54,7 +54,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(ran).toEqual([20, 40, ...expected])
     })
 
-    it('does not change past slots: slots that were missed before the update are slots of the old schedule', async () => {
+    it('that is graceful until an instant keeps the old schedule for slots up to this instant, even if these slots are missed', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { recoveryStrategy: 'execute_all', overlapPolicy: 'queue' })
       const first = await world.start({ jobs: [job] })
@@ -186,7 +186,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(ran).toEqual(expected)
     })
 
-    it('is subject to the overlap policy if it is a request for a replay', async () => {
+    it('follows the overlap policy even if it requests a replay', async () => {
       const world = createWorld(place)
       const { job } = ticking(world, { takes: 10 })
       const scheduler = await world.start({ jobs: [job] })

@@ -11,7 +11,7 @@ interface Call {
   readonly version: number
 }
 
-/** `build` defines the job as the build of the given name does. `calls` lists the handler calls of all builds. */
+/** `build` defines the job of the build with this name. `calls` lists the handler calls of all builds. */
 function builds(world: World) {
   const calls: Call[] = []
   const build = (name: string, every: number, settings: JobSettingsInput & { takes?: number } = {}): Job => {
@@ -20,8 +20,7 @@ function builds(world: World) {
       calls.push({ slot: secondsOf(scheduledAt), build: name, version: job.version })
       if (takes > 0) await world.clock.sleep({ seconds: takes })
     }
-    // A definition contains the data of its tasks, but not their code. The data differ between the builds, so each build has
-    // another definition.
+    // A definition contains the data of its tasks, but no code. So different data make different definitions.
     const tasks = [{ name: 'work', data: { build: name }, run }]
     return defineJob({ name: 'job', schedule: everySeconds(every), ...jobSettings, tasks })
   }
@@ -59,7 +58,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(slots()).toEqual(['20 a v1', '40 a v1', '60 b v2', '75 b v2', '90 b v2'])
   })
 
-  it('a changed schedule does not change past slots: slots that were due before the change are slots of the old schedule', async () => {
+  it('a changed schedule does not change slots that were due before the change', async () => {
     const world = createWorld(place)
     const { build, slots } = builds(world)
     const settings = { recoveryStrategy: 'execute_all', overlapPolicy: 'queue' } as const
@@ -67,7 +66,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await world.clock.advanceTo(at(350))
     const second = await world.start({ jobs: [build('b', 30, settings)] })
     await world.clock.advance({ seconds: 45 })
-    // Slots 100 and 200 count as missed, and slot 300 is 50 s late. The new schedule begins with slot 360.
+    // Slots 100 and 200 are missed, and slot 300 is 50 s late. The new schedule begins with slot 360.
     expect(slots()).toEqual(['100 b v2', '200 b v2', '300 b v2', '360 b v2', '390 b v2'])
     expect(await fates(second, 'job')).toHaveLength(5)
   })
@@ -135,7 +134,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       })
     const old = await world.start({ jobs: [build('old', {})] })
     const next = await world.start({ jobs: [build('new', { retryPolicy: { maxRetries: 2, retryInterval: 0 } })] })
-    // The remaining node has not noticed yet that the other node has crashed, so the other node's definition stays in force.
+    // The remaining node has not noticed the crash yet, so the crashed node's definition stays in force.
     world.crash(next)
     await world.clock.advance({ seconds: 12 })
     await world.shutdown(old)

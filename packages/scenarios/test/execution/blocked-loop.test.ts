@@ -6,8 +6,7 @@ import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { expect, it, type TestContext } from 'vitest'
 import { Child } from '../support/child-process.ts'
 
-// These tests use a tenth of the default durations: a handler blocks the event loop for 2.2 s and 9 s instead of 22 s and
-// 90 s.
+// These tests use a tenth of the default durations, such as 2.2 s instead of 22 s for a blocked event loop.
 const life = { deadAfter: 3000 }
 const shortBlockMs = 2200
 const longBlockMs = 9000
@@ -167,8 +166,7 @@ it.concurrent('a run that blocks the event loops of two nodes for longer than de
       attempts: ['lost', 'lost'],
     },
   ])
-  // The job `beside` did not block the event loop: its run was only on the same nodes as the blocking run. So the job
-  // must not fail.
+  // The run of `beside` did not block the event loop, so it must not fail.
   expect((await failureOf(file, 'beside')).map(({ state }) => state)).not.toContain('failed_stale')
   await peer.end()
   await blocker.end()

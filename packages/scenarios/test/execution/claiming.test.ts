@@ -93,7 +93,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect((await Promise.all(tokens)).sort()).toEqual([0, 0, 1])
   })
 
-  it('a node repeats a claim whose answer was lost, and releases the runs of the lost claim unless their handlers were called', async () => {
+  it('a node repeats a claim whose answer was lost, and releases the claimed runs whose handlers it has not called', async () => {
     const world = createWorld(place)
     const { jobs, called } = asked(world, ['a', 'b'])
     const first = await world.start({ jobs, nodeId: 'first' })

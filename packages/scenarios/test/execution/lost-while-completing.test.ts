@@ -10,7 +10,7 @@ import { wrapStorage } from '@jobistemer/core/testing'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 import { expect, it, onTestFinished } from 'vitest'
 
-// This test uses the real clock. A virtual clock waits for storage calls, and these calls wait for later steps of the test.
+// This test uses the real clock. A virtual clock would wait for storage calls that the test holds back.
 
 /**
  * Makes a gate. `pass` returns a promise that resolves when `open` is called. `reached` resolves at the first call of

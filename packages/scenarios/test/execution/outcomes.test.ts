@@ -65,7 +65,7 @@ describe('if a node crashes while a task runs after a failed task', () => {
   )
 })
 
-it('the execution timeout aborts a run also during the grace period of a shutdown', async () => {
+it('the execution timeout aborts a run even during the grace period of a shutdown', async () => {
   const world = createWorld()
   const run = () => world.clock.sleep({ seconds: 40 })
   const job = defineJob({ name: 'deaf', schedule, executionTimeout: { seconds: 30 }, tasks: [{ name: 'work', run }] })
@@ -171,7 +171,7 @@ describe('an update of a job', () => {
     expect(ran).toEqual([15, 30, 45, 60, 75, 90, 105, 120])
   })
 
-  it('to the schedule of a newer build has the effect that the start of this build changes nothing', async () => {
+  it('to the schedule of a newer build causes no second change when this build starts', async () => {
     const world = createWorld()
     const tasks = [{ name: 'work', run: () => undefined }]
     const scheduler = await world.start({ jobs: [defineJob({ name: 'tick', schedule: byTwenty, tasks })] })

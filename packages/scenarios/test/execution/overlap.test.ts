@@ -65,7 +65,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect((await fates(scheduler, 'slow')).slice(3)).toEqual(['40 skipped queue_full', '50 skipped queue_full'])
   })
 
-  it('under the overlap policy queue_one, a new slot cancels the queued slot and takes the only position in the queue', async () => {
+  it('under the overlap policy queue_one, a new slot cancels the queued slot and takes its position in the queue', async () => {
     const world = createWorld(place)
     const { job, runs } = slow(world, { until: 40, seconds: 35, overlapPolicy: 'queue_one' })
     const scheduler = await world.start({ jobs: [job] })

@@ -16,19 +16,13 @@ import { at, createWorld, listen, secondsOf, type World } from '../support/world
 
 interface Load {
   readonly jobs: Job[]
-  /**
-   * Lists the handler calls from second 19 on. An entry has the job's name, the attempt, and the second of the call:
-   * `name/attempt second`.
-   */
+  /** Lists the handler calls from second 19 on, each as `name/attempt second`. */
   readonly called: string[]
   readonly mostAtOnce: () => number
 }
 
 interface LoadOptions extends Partial<JobOptions> {
-  /**
-   * Number of jobs that come due at seconds 10 and 20. At second 10 their handlers return immediately, and the node
-   * measures this short duration.
-   */
+  /** Number of jobs that come due at seconds 10 and 20. Their handlers return immediately at second 10. */
   readonly count: number
   /** The work of the handlers at second 20. Default: none. */
   readonly handler?: (context: TaskContext) => unknown
@@ -253,7 +247,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ])
   })
 
-  it('a node that hands a run back for lack of a permit, or at a shutdown, uses up no rescue of the run', async () => {
+  it('a run that a node hands back for lack of a permit, or at a shutdown, keeps all of its rescues', async () => {
     const world = createWorld(place)
     const { jobs } = load(world, { count: 1, blocker: () => world.clock.sleep({ minutes: 1 }) })
     const run = ({ signal, attempt }: TaskContext) =>
@@ -282,7 +276,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   it.each(['before its effect', 'after its effect'] as const)(
-    'a settle that fails before or after its effect (%s) delays the release of prefetched slots, and has no further effect',
+    'a settle that fails before or after its effect (%s) only delays the release of prefetched slots',
     async (when) => {
       const world = createWorld(place)
       const { jobs, called, mostAtOnce } = load(world, { count: 3, blocker: () => world.clock.sleep(1000) })

@@ -161,8 +161,7 @@ describe.each(everywhere)('on the storage $name, with priorities', (place) => {
     const { job, begun } = working(world)
     const jobs = [job('many', 0.01), job('urgent', 0, { priority: 5, slotsUntil: 10 })]
     const node = await world.start({ jobs, maxConcurrentJobs: 1, ...rarely })
-    // The node holds a burst of requests back for at most 100 ms, until it has permits. Then the storage keeps the rest
-    // as pending.
+    // The node holds a burst of requests back for at most 100 ms. Then the storage keeps the rest as pending.
     const asked = node.triggerMany(Array.from({ length: 2000 }, (_, data) => ({ job: 'many', data })))
     await world.clock.advance({ minutes: 2 })
     await asked

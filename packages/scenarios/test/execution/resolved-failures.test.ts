@@ -157,7 +157,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
   })
 })
 
-it('`failures` reads from the storage only failed occurrences, and, by id, the runs that resolved these failures', async () => {
+it('`failures` reads from the storage only failed occurrences and the runs that resolved them', async () => {
   const world = createWorld()
   const { job } = failing(world)
   const listed: string[] = []

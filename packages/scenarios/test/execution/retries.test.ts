@@ -138,8 +138,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ['dies', ['crash'], ['lost']],
     ['shuts down', ['shutdown'], ['aborted']],
     ['dies, and the next one shuts down', ['crash', 'shutdown'], ['lost', 'aborted']],
-    // The first node hands the run back, and the run is pending until its retry is due. So the second node does not own the
-    // run, and loses no attempt.
+    // The run is pending until its retry is due, so the second node does not own it and loses no attempt.
     ['shuts down, and the next one dies', ['shutdown', 'crash'], ['aborted']],
   ] as const)(
     'the next owner of a run waits for the rest of a retry interval when the node %s',
@@ -207,7 +206,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(called).toEqual(['10 long', '10 short', '130 short', '610 long'])
   })
 
-  it('the cancellation of a run that waits for its retry ends the run without further waiting', async () => {
+  it('a run that waits for its retry ends at once when it is canceled', async () => {
     const world = createWorld(place)
     const { job, calledAt } = failing(world, 1, { maxRetries: 3, retryInterval: { minutes: 10 } })
     const scheduler = await world.start({ jobs: [job] })

@@ -13,7 +13,7 @@ const schedule = once(at(10))
 
 describe.each(everywhere)('on the storage $name', (place) => {
   describe('a shutdown with the default grace periods', () => {
-    it('lets a run complete its further tasks and retries within the grace period, before its signal is aborted', async () => {
+    it('lets a run complete its further tasks and retries within the grace period', async () => {
       const world = createWorld(place)
       const called: string[] = []
       const task = (name: string, seconds: number) => ({
@@ -216,7 +216,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     })
   })
 
-  it('a shutdown aborts running tasks, and a task that ends in the abort grace period keeps its result', async () => {
+  it('a task that a shutdown has aborted keeps its result if it ends within the abort grace period', async () => {
     const world = createWorld(place)
     const reasons: unknown[] = []
     const run = async ({ signal }: TaskContext) => {
@@ -330,7 +330,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(tasks[0]?.attempts.map(({ number }) => number)).toEqual([1, 2, 3])
   })
 
-  it('a node that has shut down stays the owner of a run whose handler ignores its signal, until the node counts as dead', async () => {
+  it('a node that has shut down stays the owner of a run whose handler ignores its signal, until the node is dead', async () => {
     const world = createWorld(place)
     const startedAt: number[] = []
     const run = () => {
@@ -521,7 +521,7 @@ describe('a scheduler', () => {
 
 describe('if a storage call of a node is in progress when the node shuts down', () => {
   it.each(['createOccurrences', 'claim'] as const)(
-    'the node releases the runs that the call to %s returns, and calls none of their handlers',
+    'the node releases the runs that `%s` returns, and calls none of their handlers',
     async (operation) => {
       const world = createWorld(memory)
       const called: string[] = []
@@ -634,8 +634,8 @@ describe.each(everywhere)('on the storage $name, a shutdown during the start', (
   const job = () => defineJob({ name: 'work', schedule: everySeconds(10), tasks: [{ name: 'work', run: () => 1 }] })
 
   /**
-   * Shuts a scheduler down during the n-th storage call of its start. Returns how the start ended, and which promise resolved
-   * or rejected first: that of the start or that of the shutdown.
+   * Shuts a scheduler down during the n-th storage call of its start. Returns how the start ended, and whether the start or the
+   * shutdown ended first.
    */
   async function shutDownAt(call: number, answers: 'answers' | 'never answers') {
     const world = createWorld(place)
@@ -665,7 +665,7 @@ describe.each(everywhere)('on the storage $name, a shutdown during the start', (
   }
 
   it.each(['answers', 'never answers'] as const)(
-    'resolves after `start` has rejected, whichever storage call of `start` is in progress: the call %s',
+    'resolves after `start` has rejected, whichever storage call of `start` is in progress, if this call %s',
     async (answers) => {
       const ends: unknown[] = []
       for (let call = 1; ; call++) {

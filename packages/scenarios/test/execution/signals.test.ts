@@ -18,8 +18,7 @@ interface NodeArgument {
   /** Whether the process has a server that keeps it alive. */
   readonly holds?: boolean
   /**
-   * Whether the program has a SIGTERM listener besides that of the scheduler. The listener ends the process with exit
-   * code 7, 1.5 s after the shutdown.
+   * Whether the program has a SIGTERM listener of its own, which ends the process with exit code 7, 1.5 s after the shutdown.
    */
   readonly hasOwnHandler?: boolean
 }
@@ -54,18 +53,21 @@ describe('a node that handles signals', () => {
     ['SIGTERM', true],
     ['SIGINT', true],
     ['SIGHUP', ['SIGHUP']],
-  ] as const)('releases its aborted run on %s, and lets its process end by itself', async (signal, handleSignals) => {
-    const file = temporaryFile()
-    const child = await runningNode({ file, handleSignals, onAbort: 'stop', gracePeriod: 0 })
-    child.kill(signal)
-    expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
-    expect(await child.ended).toEqual(byItself)
-    expect(await leftIn(file)).toMatchObject({
-      state: 'pending',
-      reason: 'shutdown',
-      tasks: [{ attempts: [{ state: 'aborted', reason: 'shutdown' }] }],
-    })
-  })
+  ] as const)(
+    'aborts and releases its run on %s, and its process then ends by itself',
+    async (signal, handleSignals) => {
+      const file = temporaryFile()
+      const child = await runningNode({ file, handleSignals, onAbort: 'stop', gracePeriod: 0 })
+      child.kill(signal)
+      expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
+      expect(await child.ended).toEqual(byItself)
+      expect(await leftIn(file)).toMatchObject({
+        state: 'pending',
+        reason: 'shutdown',
+        tasks: [{ attempts: [{ state: 'aborted', reason: 'shutdown' }] }],
+      })
+    },
+  )
 
   it('ends its process by the signal if an open server would keep the process alive', async () => {
     const file = temporaryFile()
@@ -102,7 +104,7 @@ describe('a node that handles signals', () => {
   })
 
   it.each(['SIGTERM', 'SIGINT'] as const)(
-    'ends at a second signal, %s, without waiting for its handler, and its run still has this node as its owner',
+    'ends at a second signal (%s) without waiting for its handler, and does not release its run',
     async (second) => {
       const file = temporaryFile()
       const child = await runningNode({ file, handleSignals: true, onAbort: 'ignore', gracePeriod: 0 })
@@ -115,7 +117,7 @@ describe('a node that handles signals', () => {
   )
 })
 
-it('a node that does not handle signals is ended by SIGTERM, and its run still has this node as its owner', async () => {
+it('a node that does not handle signals is ended by SIGTERM without releasing its run', async () => {
   const file = temporaryFile()
   const child = await runningNode({ file, onAbort: 'stop' })
   child.kill('SIGTERM')

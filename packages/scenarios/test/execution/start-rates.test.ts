@@ -159,8 +159,7 @@ describe('a start rate', () => {
       }
       const rate = { until: 10, maxConcurrency: 1, startRate: { limit: 1, interval: 1000 } }
       expect(() => rated(world, { ...rate, overlapPolicy })).toThrow(expect.objectContaining(refusal))
-      // If the overlap policy comes from the defaults of the scheduler, `start` rejects the job, because `defineJob`
-      // does not know the policy.
+      // `defineJob` does not know the default policy of a scheduler, so only `start` rejects the job.
       const job = defineJob({ name: 'rated', startRate: rate.startRate, tasks: [{ name: 'work', run: () => {} }] })
       const scheduler = world.scheduler({ jobs: [job], defaults: { overlapPolicy } })
       await expect(scheduler.start()).rejects.toMatchObject(refusal)

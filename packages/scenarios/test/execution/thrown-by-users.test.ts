@@ -125,7 +125,7 @@ it('`watchProcess` reports a rejection that no code handles', async () => {
   expect(await uncaught()).toEqual([new Error('seen')])
 })
 
-describe.each(faults)('a function of a user that $how', ({ fail, isAlways }) => {
+describe.each(faults)("a user's function that $how", ({ fail, isAlways }) => {
   it.each(namesOf(events))(
     'as a listener of the event $name causes at most one log line, and stops no run and no other listener',
     async ({ name, stage }) => {

@@ -45,7 +45,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(intercepted.count('claim')).toBe(0)
   })
 
-  it('a slot that has waited for a permit for 0.1 s is stored as pending', async () => {
+  it('a slot that has waited 0.1 s for a permit is stored as pending', async () => {
     const world = createWorld(place)
     const { states } = await startOn(world, due(world, 5, 60_000), 2)
     await world.clock.advanceTo(at(10))
@@ -56,7 +56,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(states()).toEqual(['running', 'running', 'pending', 'pending', 'pending'])
   })
 
-  it('another node claims slots that have waited for a permit of their node for 0.1 s', async () => {
+  it('another node claims slots that have waited 0.1 s for a permit of their node', async () => {
     const world = createWorld(place)
     const jobs = due(world, 5, 60_000)
     await startOn(world, jobs, 2)

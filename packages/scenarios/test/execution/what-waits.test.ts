@@ -316,7 +316,7 @@ const tokens = (first: number, last: number) =>
   Array.from({ length: last - first + 1 }, (_, index) => `${first + index} token 1`)
 
 describe.each(everywhere)('on the storage $name, the queue of a job', (place) => {
-  it('costs one settle for each run, once the node has learned from the first answer that further runs are queued', async () => {
+  it('costs one settle for each run, once the node has learned that further runs are queued', async () => {
     const world = createWorld(place)
     const counted = new InterceptedStorage(world.connect())
     const { node, calls, release } = await queue(world, 20, counted.storage)
@@ -330,7 +330,7 @@ describe.each(everywhere)('on the storage $name, the queue of a job', (place) =>
   })
 
   it.each(['before its effect', 'after its effect'] as const)(
-    'starts each run once and in order although a settle that takes the next run fails before or after its effect (%s)',
+    'starts each run once and in order although the settle that takes the next run fails %s',
     async (when) => {
       const world = createWorld(place)
       const intercepted = new InterceptedStorage(world.connect())

@@ -24,8 +24,8 @@ interface Death {
   readonly kind: string
   readonly data?: object
   /**
-   * The expected error of the attempt if the handler runs in a thread. `null`: this case is not tested in a thread,
-   * because the fault would end the whole node process.
+   * The expected error of the attempt if the handler runs in a thread. `null` if no test runs this case in a thread, because
+   * the fault would end the whole node process.
    */
   readonly thread: object | null
   readonly process: object
@@ -192,7 +192,7 @@ describe.each(isolations)('in an isolated task that runs in a %s', (isolation) =
       expect(killed()).toBe(0)
       await clock.advance({ seconds: 1 })
       expect(killed()).toBe(1)
-      // From here on the virtual clock stands still, so no other node can take the run over before the run ends.
+      // From here on the virtual clock stands still, so no other node can take the run over.
       const { outcome, tasks } = await ended
       expect([outcome, tasks[0]?.attempts[0]?.state]).toEqual(
         by === 'a cancellation' ? ['canceled', 'aborted'] : ['failed', by === 'nothing' ? 'aborted' : 'timed_out'],

@@ -71,7 +71,7 @@ describe('the definition of an isolated task', () => {
     expect((await client.job('job')).tasks).toMatchObject([{ name: 'work' }])
   })
 
-  it('stays isolated after a client has updated the description of the job, or the data of the task, without a `module`', async () => {
+  it('stays isolated if a client updates the description of the job or the data of the task, although the update has no `module`', async () => {
     const storage = memoryStorage()
     const job = defineJob({
       name: 'job',
@@ -126,7 +126,7 @@ describe('the definition of an isolated task', () => {
     expect(await storedBy(one, other)).toEqual([1, 1])
   })
 
-  it('makes a new version if an update changes the isolation of the task', async () => {
+  it('gets a new version if an update changes the isolation of the task', async () => {
     expect(await storedBy({ module }, { module, isolation: 'process' }, { run: () => 1 })).toEqual([1, 2, 3])
   })
 

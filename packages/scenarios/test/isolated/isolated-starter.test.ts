@@ -31,7 +31,7 @@ describe('the starter process of a node', () => {
     expect([stateOf(pid), stateOf(starter)]).toEqual([null, null])
   })
 
-  it('exists from the start of a node with process tasks until the shutdown of this node, and on no other node', async () => {
+  it('exists from the start to the shutdown of a node with process tasks, and on no other node', async () => {
     const { scheduler } = await isolatedScene({ job: task('place') })
     expect(startersOf(process.pid)).toBe(1)
     await isolatedScene({ job: { ...task('place'), isolation: 'thread' } })
@@ -64,7 +64,7 @@ describe('the starter process of a node', () => {
     expect(resultOf(await run('job'))).toMatchObject({ attempts: 1 })
   })
 
-  it('is killed by its node if it does not carry out a kill request, for example because SIGSTOP has stopped it', async () => {
+  it('is killed by its node if it does not carry out a kill request', async () => {
     const { begin, scheduler } = await isolatedScene({ job: task('starts') })
     const { id, said } = await begin('job')
     const pid = pidOf(said)
@@ -76,7 +76,7 @@ describe('the starter process of a node', () => {
     await gone(starter)
   })
 
-  it('ignores SIGTERM and SIGINT, and so do its child processes, because only the node decides when these processes end', async () => {
+  it('ignores SIGTERM and SIGINT, like its child processes, because only the node ends these processes', async () => {
     const { begin, scheduler } = await isolatedScene({ job: task('obeys', { killAfter: { minutes: 10 } }) })
     const place = await isolatedScene({ job: task('starts', { killAfter: { minutes: 10 } }) })
     const { id } = await begin('job')
@@ -97,7 +97,7 @@ describe('the starter process of a node', () => {
     const before = parentOf(pidOf((await begin('before')).said))
     const { getgroups } = process
     onTestFinished(() => void Object.assign(process, { getgroups }))
-    // A process can drop privileges only if it has privileges that some test environments lack. So the test replaces `getgroups`.
+    // Some test environments lack privileges that a process could drop. So the test replaces `getgroups`.
     Object.assign(process, { getgroups: () => [] })
     const after = await begin('after')
     expect(parentOf(pidOf(after.said))).not.toBe(before)

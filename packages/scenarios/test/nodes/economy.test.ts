@@ -98,7 +98,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(counted.writeCount).toBe(0)
   })
 
-  it('a node checks once in each definition interval whether the storage still has its jobs, and reads only some heads for this', async () => {
+  it('a node reads some of its heads once in each definition interval, to find jobs that the storage has lost', async () => {
     const jobs = Array.from({ length: 50 }, (_, index) =>
       defineJob({ name: `idle ${index}`, schedule: everySeconds(86_400), tasks: [{ name: 'work', run: () => 1 }] }),
     )
@@ -106,7 +106,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     const { counted } = await callsOf(createWorld(place), { jobs, ...tuned({ definitionInterval }), advance: 100 })
     const reads = counted.calls.filter(({ operation }) => operation === 'get')
     expect(reads).toHaveLength(10)
-    // Retention also lists jobs, and reads all heads. This test counts only the polls for changed definitions.
+    // Retention also reads all heads. This test counts only the polls for changed definitions.
     const lists = counted.calls.filter(({ operation }) => operation === 'listJobs')
     expect(lists.filter(({ request }) => 'changedSince' in (request as object))).toHaveLength(10)
     const looked = reads.map(({ request }) => (request as { jobs: string[] }).jobs)
@@ -144,7 +144,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 })
 
-/** Returns the storage with a `maxBatch` of the given number of items per call. */
+/** Returns the storage with the given `maxBatch`, the maximum number of items per call. */
 function withMaxBatch(storage: Storage, maxBatch: number): Storage {
   const limited = new InterceptedStorage(storage).storage
   return Object.assign(limited, { capabilities: { ...storage.capabilities, maxBatch } })
@@ -157,7 +157,7 @@ describe('the occurrences of a thousand jobs that come due at one instant', () =
     )
 
   it.each([1000, 300, 7])(
-    'are created and ended in the smallest possible number of calls for batches of %i',
+    'are created and ended in the minimum number of calls for batches of %i',
     async (maxBatch) => {
       const world = createWorld(memory)
       const storage = withMaxBatch(world.connect(), maxBatch)
@@ -209,7 +209,7 @@ describe('the occurrences of a thousand jobs that come due at one instant', () =
     expect(counted.count('settle')).toBe(8)
   })
 
-  it('are ended in at most three calls if their handlers end while the first of these calls is in progress', async () => {
+  it('are ended in at most three calls if their handlers end during the first of these calls', async () => {
     const world = createWorld(memory)
     const counted = new InterceptedStorage(world.connect())
     // The handlers end one after another while the test holds back the node's first call of `settle`.

@@ -86,7 +86,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   describe.each(monotonic)(
     'a node that is frozen for ten minutes during a run, and whose monotonic clock %s,',
     (clock) => {
-      it('loses its run to a reap by another node, and runs later slots together with that node', async () => {
+      it('loses its run to a reap by another node, and then shares the slots with that node', async () => {
         const world = createWorld(place)
         const first = await startNode(world, 'first')
         const lost = listen(first.scheduler, 'occurrence.lost', 'occurrence.finished')
@@ -111,7 +111,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
         ])
       })
 
-      it('loses its run to another node under onInterrupted retry, and the storage rejects its own result', async () => {
+      it('loses its run to another node under onInterrupted retry, and cannot store its own result', async () => {
         const world = createWorld(place)
         const first = await startNode(world, 'first', { onInterrupted: 'retry', overlapPolicy: 'queue' })
         await world.clock.advance({ seconds: 65 })

@@ -35,7 +35,7 @@ function scene() {
   return { clock, begin, client, wakeUps: () => wakeUps }
 }
 
-describe('a scheduler that is alone on a memory storage and a virtual clock', () => {
+describe('a lone scheduler on a memory storage with a virtual clock', () => {
   it('wakes at most 70 times and calls the storage at most 40 times in an idle day', async () => {
     const { clock, begin, wakeUps } = scene()
     const { counted } = await begin()
@@ -68,7 +68,7 @@ describe('a scheduler that is alone on a memory storage and a virtual clock', ()
     await observer.close()
   })
 
-  it('takes new work although its heartbeats fail, until a second scheduler has lived for 80 % of deadAfter', async () => {
+  it('is not isolated by failing heartbeats until a second scheduler has lived for 80 % of deadAfter', async () => {
     const { clock, begin } = scene()
     const { counted, scheduler } = await begin()
     const isolated: number[] = []

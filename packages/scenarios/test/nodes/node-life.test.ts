@@ -61,7 +61,7 @@ function isAbout(instant: Date | undefined, second: number): boolean {
   return Math.abs(Number(instant) - Number(at(second))) <= 5000
 }
 
-/** Removes all node records from the storage. PostgreSQL loses them in the same way when its server crashes. */
+/** Removes all node records from the storage, as a crash of a PostgreSQL server does. */
 async function forgetNodes(storage: Storage): Promise<void> {
   const remove = (await recordsIn(storage)).map(({ incarnation, counter }) => ({ incarnation, counter }))
   await storage.heartbeat({ now: 0, own: null, remove, profilesOf: [] })
@@ -221,7 +221,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await first.shutdown()
     const client = createClient({ storage, clock: world.clock })
     await client.trigger('long')
-    // The node sent this claim before the node ended, and the claim takes effect now. No node receives the answer.
+    // The node sent this claim before it ended. The claim takes effect now, but its answer reaches no node.
     const request = { now: world.clock.now(), owner: { node, incarnation }, limit: 1, sweep: false }
     expect((await storage.claim({ ...request, exceptHandlerKeys: [] })).claimed).toHaveLength(1)
     await world.start({ jobs: [job], nodeId: 'second', ...life })
@@ -302,7 +302,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(namesIn(lines, 'node declared dead; taking over its runs')).toEqual([])
   })
 
-  it("a dead node's run is taken over once a storage that fails again and again has answered for 60 s in total", async () => {
+  it("if the storage fails repeatedly, a dead node's run is taken over after at most 60 s with a working storage", async () => {
     const world = createWorld(place)
     const { job, called } = longJob(world)
     const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
@@ -463,7 +463,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect((await onlyOccurrence(second, 'long')).tasks[0]?.result).toBe('token 2')
   })
 
-  it('the record of an earlier incarnation is removed after its node has restarted and has released the runs of this incarnation', async () => {
+  it("the record of an earlier incarnation is removed after its node has restarted and released that incarnation's runs", async () => {
     const world = createWorld(place)
     const { first, heard } = await twoNodes(world)
     const storage = world.connect()
@@ -588,7 +588,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await client.close()
   })
 
-  it('a node warns once if other nodes have other time zone data', async () => {
+  it('a node logs one warning if other nodes have different time zone data', async () => {
     const world = createWorld(place)
     const storage = world.connect()
     const { logger, loud } = collectingLogger()
@@ -803,7 +803,7 @@ describe('on the real clock', () => {
   })
 })
 
-it('a partitioned node whose claim is answered late calls no handler of a job with whileIsolated abort', async () => {
+it('an isolated node whose claim is answered late calls no handler of a job with `whileIsolated: abort`', async () => {
   // Without its method `track`, the virtual clock does not wait for the pending claim.
   const { track: _, ...clock } = virtualClock(at(0))
   const place = memoryStorage()

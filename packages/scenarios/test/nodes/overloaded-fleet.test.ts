@@ -10,9 +10,8 @@ import { at, createWorld } from '../support/world.ts'
 const slow = { serverCall: 3, serverItem: 2, nodeCall: 6, nodeItem: 4.7 }
 
 /**
- * Starts nodes on one simulated machine. More slots are due than the machine can run. Returns the runs per second over
- * `seconds` seconds.
- * With `late`, all nodes but one start after ten seconds of load.
+ * Starts nodes on one simulated machine, with more due slots than the machine can run. Returns the runs per second over
+ * `seconds` seconds. With `late`, all nodes but one start after ten seconds of load.
  */
 async function overload(
   nodes: number,
@@ -78,16 +77,16 @@ async function overload(
 
 it.each([4, 8])('%i overloaded nodes cause fewer than 1.3 requests for each run slot', async (nodes) => {
   const { perSecond, asked } = await overload(nodes)
-  // A start and an end together cost 17 ms of processor time, so two processors complete at most 117 slots per second.
-  // Slots that wait for a permit cost further processor time, so the test expects fewer.
+  // A run costs 17 ms of processor time, so two processors complete at most 117 slots per second. Waiting slots cost further
+  // processor time.
   expect(perSecond).toBeGreaterThan(80)
   expect(asked).toBeLessThan(1.3)
 })
 
-it('seven nodes that start while another node is overloaded cause fewer than two requests for each run slot', async () => {
+it('while seven nodes join an overloaded node, all eight nodes together try fewer than two times on average to create each slot', async () => {
   const { perSecond, asked } = await overload(8, { late: true })
-  // Until the nodes know each other, each of them considers itself assigned to all slots. So some attempts to create a slot
-  // find that another node has created the slot.
+  // Until the nodes know each other, each of them considers itself assigned to all slots. So several nodes try to create the
+  // same slot.
   expect(perSecond).toBeGreaterThan(60)
   expect(asked).toBeLessThan(2)
 })

@@ -73,7 +73,7 @@ function counting(world: World, counts: Map<string, number>, nodeId: string): Pa
   return { nodeId, storage, ...life }
 }
 
-it('a scan for overdue slots whose answer arrives after a slot was launched causes no second request for that slot', async () => {
+it('no node tries twice to create a slot that was launched while a scan for overdue slots was in progress', async () => {
   const world = createWorld(memory)
   const asked: string[] = []
   // Without its method `track`, the virtual clock also advances while storage calls are pending.
@@ -165,7 +165,7 @@ it('a node does not read a slot whose creation is answered `exists` if the node 
   expect(read).toEqual([])
 })
 
-it("exactly one of two nodes requests each slot, even with more jobs than fit into a node's profile", async () => {
+it("exactly one of two nodes tries to create each slot, even with more jobs than fit into a node's profile", async () => {
   const world = createWorld(memory)
   const many = Array.from({ length: 8010 }, (_, index) => `job ${index}`)
   const schedule = everySeconds(60, +at(60))
@@ -185,45 +185,48 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
   it.each([
     { nodes: 2, most: 1.4 },
     { nodes: 8, most: 1.9 },
-  ])('$nodes slow but living nodes cause fewer than $most requests for each slot', async ({ nodes, most }) => {
-    const world = createWorld(place)
-    const { ran, define } = secondly(world)
-    const counts = new Map<string, number>()
-    let isLate = false
-    // Without its method `track`, the virtual clock also advances while storage calls are pending.
-    const { track: _, ...clock } = world.clock
-    for (let index = 0; index < nodes; index++) {
-      const nodeId = `node ${index}`
-      const options = counting(world, counts, nodeId)
-      // Each creation takes effect 3 s after its call, so each slot is also overdue for the next node that scans.
-      const storage = wrapStorage(options.storage as Storage, {
-        around: async (call) => {
-          if (call.method === 'createOccurrences' && isLate) await world.clock.sleep({ seconds: 3 })
-          return call.proceed()
-        },
-      })
-      const node = createScheduler({ ...options, storage, clock, logger: silentLogger, jobs: define(nodeId) })
-      const starting = node.start()
-      await world.clock.settle()
-      await starting
-      onTestFinished(async () => {
-        isLate = false
-        const stopping = node.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
-        await world.clock.advance({ seconds: 30 })
-        await stopping
-      })
-    }
-    await world.clock.advanceTo(at(20.5))
-    isLate = true
-    await world.clock.advanceTo(at(40.5))
-    counts.clear()
-    ran.splice(0)
-    await world.clock.advanceTo(at(100.5))
-    const asked = [...counts.values()].reduce((sum, count) => sum + count, 0)
-    expect(asked / ran.length).toBeLessThan(most)
-  })
+  ])(
+    '$nodes slow but living nodes make on average fewer than $most tries to create each slot',
+    async ({ nodes, most }) => {
+      const world = createWorld(place)
+      const { ran, define } = secondly(world)
+      const counts = new Map<string, number>()
+      let isLate = false
+      // Without its method `track`, the virtual clock also advances while storage calls are pending.
+      const { track: _, ...clock } = world.clock
+      for (let index = 0; index < nodes; index++) {
+        const nodeId = `node ${index}`
+        const options = counting(world, counts, nodeId)
+        // Each creation takes effect 3 s after its call, so each slot is also overdue for the next node that scans.
+        const storage = wrapStorage(options.storage as Storage, {
+          around: async (call) => {
+            if (call.method === 'createOccurrences' && isLate) await world.clock.sleep({ seconds: 3 })
+            return call.proceed()
+          },
+        })
+        const node = createScheduler({ ...options, storage, clock, logger: silentLogger, jobs: define(nodeId) })
+        const starting = node.start()
+        await world.clock.settle()
+        await starting
+        onTestFinished(async () => {
+          isLate = false
+          const stopping = node.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
+          await world.clock.advance({ seconds: 30 })
+          await stopping
+        })
+      }
+      await world.clock.advanceTo(at(20.5))
+      isLate = true
+      await world.clock.advanceTo(at(40.5))
+      counts.clear()
+      ran.splice(0)
+      await world.clock.advanceTo(at(100.5))
+      const asked = [...counts.values()].reduce((sum, count) => sum + count, 0)
+      expect(asked / ran.length).toBeLessThan(most)
+    },
+  )
 
-  it('one of four nodes requests each slot, and each node has a share of the jobs', async () => {
+  it('one of four nodes tries to create each slot, and each node has a share of the jobs', async () => {
     const world = createWorld(place)
     const { ran, define } = secondly(world)
     const counts = new Map<string, number>()
@@ -241,7 +244,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     expect(Math.max(...ran.map(({ lateBy }) => lateBy))).toBe(0)
   })
 
-  it('nodes that receive the same new code share the slots between them, even if the first heartbeat with this code failed', async () => {
+  it('nodes with the same new code share the slots, even if the first heartbeat with this code failed', async () => {
     const world = createWorld(place)
     const { define } = secondly(world)
     const counts = new Map<string, number>()
@@ -293,8 +296,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     await world.clock.advanceTo(at(60.5))
     const slots = 40 * names.length
     expect(looked.count).toBeGreaterThanOrEqual(slots)
-    // On a storage without an index of due jobs, each node has to track the slots that it passes over. So the nodes
-    // compute instants of the schedules more often than on other storages.
+    // Without an index of due jobs, each node tracks the slots that it passes over, so it computes more instants.
     expect(looked.count).toBeLessThan(place === withoutDueJobs ? 8 * slots : 1.1 * slots)
     // `nextRuns` of each node also returns the next runs of jobs that are assigned to other nodes.
     for (const node of nodes) {
@@ -415,8 +417,8 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     }
     const newer = await world.start({ nodeId: 'new', jobs: [...define('new'), ...mixed(['work', 'more'])], ...life })
     await world.clock.advanceTo(at(60.5))
-    // Only the newer node can run the jobs `mixed 0` to `mixed 9`, because its definition of them is in force. So these
-    // jobs stay overdue after its crash. The remaining old node can launch all other jobs.
+    // Only the newer node can run the jobs `mixed 0` to `mixed 9`, so they stay overdue after its crash. The remaining old node
+    // launches all other jobs.
     for (const node of [newer, old[0] as Scheduler]) world.crash(node)
     ran.splice(0)
     await world.clock.advanceTo(at(82.5))
@@ -473,7 +475,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     expect(new Set(ran.map(({ node, lateBy }) => `${node} ${lateBy}`))).toEqual(new Set(['new 0']))
   })
 
-  it('a node that was frozen for 10 s continues after the slots that its peer has launched, and recovers no slot', async () => {
+  it('a node that was frozen for 10 s recovers no slot that its peer has launched meanwhile', async () => {
     const world = createWorld(place)
     const { define } = secondly(world)
     const first = await world.start({ nodeId: 'a', jobs: define('a'), ...life })

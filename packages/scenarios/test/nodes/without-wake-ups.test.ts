@@ -155,8 +155,7 @@ describe('without wake-ups from the storage', () => {
       await world.clock.advance({ seconds: 15 })
       const node = await startDeaf(world, { jobs: [job] })
       world.crash(gone)
-      // The deadline of the run is at 70 s, and the grace period of the reaper ends at 80 s. The reaper scans at 75 s,
-      // finds the grace period unfinished, and scans again at 90 s.
+      // The reaper scans at 75 s, before its grace period ends at 80 s. So only its scan at 90 s reaps the run.
       await world.clock.advance({ seconds: 80 })
       expect(heard.filter((what) => what.includes('begins'))).toEqual(expected)
       await world.clock.advance({ minutes: 2 })

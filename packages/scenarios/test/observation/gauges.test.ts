@@ -8,7 +8,7 @@ import { tuned } from '../../../workspace/test-tuning.ts'
 
 const ofOthers = ['scheduler_jobs_silent', 'scheduler_nodes', 'scheduler_jobs_in_queue']
 
-/** Returns which of the gauges about other nodes and the storage are reported. */
+/** Returns the names of the reported gauges that concern other nodes or the storage. */
 async function shown(metrics: MetricsCollector): Promise<readonly string[]> {
   const gauges = await metrics.readGauges()
   return ofOthers.filter((name) => name in gauges)

@@ -91,7 +91,7 @@ describe('the log of a scheduler', () => {
     })
   })
 
-  it('has no effect on the engine and the process if its logger throws', async () => {
+  it('stops neither the runs nor the process if its logger throws', async () => {
     const throws = (): never => {
       throw new Error('the log is full')
     }
@@ -134,7 +134,7 @@ describe('the log of a scheduler has one line', () => {
     await world.clock.advanceTo(at(309))
     const missed = { level: 'warn', message: 'slots were missed' }
     const told = loud().filter(({ message }) => message === missed.message)
-    // Each job has one line. The order of the lines depends on the order in which the node has counted the missed slots.
+    // Each job has one line, and the order of the lines varies.
     expect(told).toHaveLength(2)
     expect(told).toEqual(
       expect.arrayContaining([
@@ -156,7 +156,7 @@ describe('the log of a scheduler has one line', () => {
     expect(loud()).toEqual([])
   })
 
-  it('for the first slot that is skipped because of an earlier run, and one line for the skips of each next minute', async () => {
+  it('for the first slot that is skipped because of an earlier run, and then one line for the skipped slots of each minute', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     await world.start({ jobs: [slow(world, 134)], logger })
@@ -181,7 +181,7 @@ describe('the log of a scheduler has one line', () => {
     expect(loud().map(({ count }) => count)).toEqual([1, 2])
   })
 
-  it('for the skipped slots of each job, also if the queue of the job is full', async () => {
+  it('for the skipped slots of each job, even if the cause is a full queue', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const full = slow(world, 1000, { name: 'full', overlapPolicy: 'queue', maxQueued: 1 })
@@ -193,7 +193,7 @@ describe('the log of a scheduler has one line', () => {
     ])
   })
 
-  it('for a reap on the node that reaps the run, and one line for the loss of the run on its former owner', async () => {
+  it('for a reap, on the node that reaps the run, and one line for the loss of this run, on its former owner', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const job = () =>
@@ -266,8 +266,7 @@ describe('the log of a scheduler has one line', () => {
       return proceed()
     }
     await world.clock.advanceTo(at(100))
-    // While a storage error lasts, the node logs it once a minute. But the node logs a new error code at once, because the new
-    // code requires another remedy.
+    // The node logs a lasting storage error once a minute. The node logs a new error code at once.
     code = 'STORAGE_FULL'
     await world.clock.advanceTo(at(200))
     const said = loud().map(({ message, err }) => `${(err as { code: string }).code}: ${message.split(':')[0]}`)
@@ -323,7 +322,7 @@ describe('the log of a scheduler has one line', () => {
     expect(said).toEqual(['the storage fails', ...Array(5).fill('the storage is still unavailable')])
   })
 
-  it('for a handler that a node lacks, and no second line when a later claim finds a run of the job', async () => {
+  it('for a handler that a node lacks, and no further line for later runs of the job', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const job = () =>
@@ -379,7 +378,7 @@ describe('the log of a scheduler has one line', () => {
     expect(again.loud()).toEqual([{ ...follows, version: 3 }])
   })
 
-  it('for a followed definition, but no line if the same node updated the job for a window of time', async () => {
+  it('for a followed definition, unless the node itself updated the job for a window of time', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const scheduler = await world.start({ jobs: [slow(world, 0)], logger })

@@ -43,7 +43,7 @@ it('a backfill of 1,000 slots completes each slot once, although its node is kil
   await client.close()
   await storage.close()
   expect([slots.length, new Set(slots).size]).toEqual([1000, 1000])
-  // A killed handler may have written its line already. So the handlers of at most two runs are called twice.
+  // A killed handler may have written its line already, so the handlers of at most two runs are called twice.
   const ran = readFileSync(log, 'utf8').trim().split('\n')
   expect(new Set(ran)).toEqual(new Set(slots))
   expect(ran.length).toBeLessThanOrEqual(1002)

@@ -49,13 +49,12 @@ async function runsOf(node: Scheduler): Promise<string[]> {
 }
 
 describe.each(everyStorage)('on the storage $name, a backfill', (place: PlaceKind) => {
-  it('creates the next run before it settles the end of a run, even if the trace of the run is not stored yet', async () => {
+  it('creates the next run before the end of a run is stored, even if the trace of that run is not stored yet', async () => {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())
     const steps: string[] = []
     intercepted.intercept = async ({ operation, request, proceed }) => {
-      // Delays each creation by one turn of the event loop. A node that does not wait for the creation would then send
-      // a settle first.
+      // Delays each creation. A node that does not wait for the creation would send a settle first.
       if (operation === 'createOccurrences') await new Promise((resolve) => setImmediate(resolve))
       const answer = await proceed()
       if (operation === 'createOccurrences') steps.push('created')
@@ -83,7 +82,7 @@ describe.each(everyStorage)('on the storage $name, a backfill', (place: PlaceKin
     await world.clock.advance({ seconds: 5 })
     await node.shutdown()
     expect(ran).toHaveLength(5)
-    // The last run has no next run, so only four runs are checked.
+    // No run follows the last run, so the test checks only the first four runs.
     expect(steps.slice(0, 8)).toEqual(Array.from({ length: 4 }, () => ['created', 'ended']).flat())
   })
 
@@ -115,7 +114,7 @@ describe.each(everyStorage)('on the storage $name, a backfill', (place: PlaceKin
     expect((await client.job('job')).nextAt).toEqual(at(60))
   })
 
-  it('runs only missed slots, only failed slots, both of these or all slots, according to the last run of each slot', async () => {
+  it('runs only the slots that the option `which` selects by the last run of each slot', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     let fails = true
@@ -300,7 +299,7 @@ it('a backfill continues although its node dies between the end of one run and t
   expect(await runsOf(second)).toEqual([-300, -240, -180, -120, -60].map((slot) => `${slot} completed`))
 })
 
-it('a backfill that was stopped and continued can be stopped while runs of both requests are active', async () => {
+it('a backfill that was stopped and requested again can be stopped while runs of both requests are active', async () => {
   const world = createWorld()
   const node = await world.start({ jobs: [minutely([], { overlapPolicy: 'allow' }, lasting(30))] })
   await node.backfill('job', { ...past, key: 'k' })
@@ -425,7 +424,7 @@ it('only a backfill of all slots runs pruned slots; its runs are pruned by their
   expect(await runsOf(node)).toHaveLength(3)
 })
 
-it('runs of a backfill of a job with a payload schema have no data, or the parsed data of the request', async () => {
+it('if a job has a payload schema, the runs of a backfill receive the parsed data of the request, or no data if the request has none', async () => {
   const world = createWorld()
   const inputs: unknown[] = []
   const payload = {

@@ -170,7 +170,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       },
     )
 
-    it('through a node that does not know the job emits an event with the id of the job in place of its name', async () => {
+    it('through a node that does not know the job causes an event with the id of the job in place of its name', async () => {
       const world = createWorld(place)
       const { job } = ticking(world, { until: 20, takes: 15, overlapPolicy: 'queue' })
       const first = await world.start({ jobs: [job] })
@@ -264,7 +264,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       },
     )
 
-    it('while it waits for a retry has only tasks that have ended', async () => {
+    it('while it waits for a retry has no unfinished task', async () => {
       const world = createWorld(place)
       const fail = () => {
         throw new Error('no')
@@ -515,8 +515,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       const verdicts = async (...seconds: number[]) =>
         Promise.all(seconds.map(async (second) => (await scheduler.explain('tick', at(second))).verdict))
       expect(await verdicts(-10, 0, 10, 15)).toEqual(['before_creation', 'before_creation', 'recorded', 'not_a_slot'])
-      // The missed range covers the slots 20 to 100. The slot 50 in this range was canceled before. The last missed
-      // slot, 110, has run.
+      // The missed range covers the slots 20 to 100. Slot 50 was canceled before, and slot 110 has run.
       expect(await verdicts(20, 40, 50, 60, 100, 110)).toEqual([
         'covered',
         'covered',

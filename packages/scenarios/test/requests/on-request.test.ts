@@ -64,7 +64,7 @@ describe.each(everywhere)('on the storage $name, a job without a schedule', (pla
     expect(ran.at(-1)).toBe(830)
   })
 
-  it('can be planned, applied and added, and retention keeps the job but removes its old history', async () => {
+  it('can be planned, applied and added, and remains when retention removes its old history', async () => {
     const world = createWorld(place)
     const retention = { olderThan: { hours: 2 }, keep: 3 }
     const tasks = [{ name: 'work', handler: 'note' }]

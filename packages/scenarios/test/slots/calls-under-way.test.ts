@@ -66,8 +66,7 @@ it("a node does not create a slot twice when a read of the slot's job is answere
       // A newer build starts on another node and replaces the definition.
       const newer = world.scheduler({ jobs: [job('changed', 200_000)] })
       await newer.start()
-      // The newer node crashes. The first node has not declared the newer node dead yet, so the newer definition stays
-      // in force.
+      // The first node has not declared the crashed node dead yet, so the newer definition stays in force.
       world.crash(newer)
     }
     const answer = await call.proceed()
@@ -82,8 +81,7 @@ it("a node does not create a slot twice when a read of the slot's job is answere
   await scheduler.cancelSlot('changed', at(30))
   held.first.release()
   await turns()
-  // The node has received the answer to its second read before the answer to its first read, and now creates the slot
-  // under the new version.
+  // The second read was answered before the first one, so the node creates the slot under the new version.
   expect([creations(), looks()]).toEqual([2, 2])
   held.look.release()
   await turns()
@@ -193,8 +191,7 @@ it('a node sends a full batch of slots before it prepares the next batch', async
   const storage = Object.assign(intercepted.storage, { capabilities: { ...target.capabilities, maxBatch: 50 } })
   await world.start({ jobs, storage, maxConcurrentJobs: 150 })
   await world.clock.advanceTo(at(9))
-  // A socket sends its data at the end of a turn of the event loop. So the node has to send each batch in a separate turn of
-  // the event loop.
+  // A socket sends its data at the end of a turn of the event loop, so each batch needs a separate turn.
   let turn = 0
   let ticking = setImmediate(function tick() {
     turn++

@@ -39,8 +39,8 @@ function slotsOf(count: number, after: number, upTo: number): string[] {
 }
 
 /**
- * Makes options of nodes that hold at most five jobs. `ran` lists their runs, such as `'job 3 at 14'`, and `late` the delayed
- * runs with their delay.
+ * Makes options of nodes that hold at most five jobs. `ran` lists their runs, such as `'job 3 at 14'`, and `late` lists the
+ * delayed runs with their delays.
  */
 function noting(world: World) {
   const ran: string[] = []
@@ -64,10 +64,7 @@ function noting(world: World) {
   return { ran, late, byNode, optionsOf }
 }
 
-/**
- * Returns the names of the jobs that a node holds. The signal of `explain` is aborted, so the node cannot load a job that
- * it does not hold.
- */
+/** Returns the names of the jobs that a node holds. With an aborted signal, `explain` cannot load a job. */
 async function heldOf(scheduler: Scheduler, jobs: readonly Job[]): Promise<string[]> {
   const held: string[] = []
   for (const name of namesOf(jobs)) {
@@ -124,16 +121,14 @@ describe.each(everywhere)('on the storage $name', (place) => {
     )
     const counted = new InterceptedStorage(world.connect())
     await world.start({ ...noting(world).optionsOf('only'), storage: counted.storage })
-    // The first call lists a page of jobs, and thereby shows that the storage has more jobs than the node may hold. The second
-    // call queries the due jobs.
+    // The first call shows that the storage has more jobs than the node may hold. The second call queries the due jobs.
     expect(counted.count('listJobs')).toBe(2)
     const listings = await callsWithin(world, counted, 60, 'listJobs')
     // Leaves out the calls of retention: once an hour, one node lists all jobs for retention.
     const looks = listings.filter(
       ({ request }) => 'due' in (request as object) || 'changedSince' in (request as object),
     )
-    // In a minute the node makes about one query for due jobs each second, and at most one query for changes each three
-    // seconds.
+    // In a minute the node makes one query for due jobs each second, and at most one query for changes every three seconds.
     expect(looks.length).toBeGreaterThanOrEqual(59)
     expect(looks.length).toBeLessThanOrEqual(62 + 20)
   })

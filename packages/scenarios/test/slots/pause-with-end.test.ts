@@ -84,7 +84,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect([...began].sort()).toEqual(['first at 600', 'second at 600'])
   })
 
-  it('a job with named handlers that no node holds in memory resumes at the end of its pause, and so does its pending run', async () => {
+  it('a job that no node holds in memory resumes at the end of its pause, and its pending run starts', async () => {
     const world = createWorld(place)
     const { began, run } = noting(world)
     const options = { ...tuned({ heldJobs: 0 }), handlers: { note: run }, scheduleTypes: [everyType], pollInterval }
@@ -137,7 +137,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ])
   })
 
-  it('lists and metrics show a pause while the pause lasts, and no event is emitted when the pause ends', async () => {
+  it('lists and metrics show a pause until it ends, and its end emits no event', async () => {
     const world = createWorld(place)
     const { run } = noting(world)
     const metrics = metricsCollector()

@@ -5,8 +5,8 @@ import { everyStorage, type PlaceKind } from '../support/places.ts'
 import { at, createWorld, secondsOf } from '../support/world.ts'
 
 /**
- * Starts a node and makes a client. Another process, whose clock is five minutes ahead, has pruned history up to its own
- * present.
+ * Starts a node. A process whose clock is five minutes ahead then triggers and cancels a run, and this run is pruned.
+ * Returns a client that is made after the prune.
  */
 async function scene(place: PlaceKind) {
   const world = createWorld(place)

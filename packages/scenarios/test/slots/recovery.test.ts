@@ -31,14 +31,14 @@ function recording(world: World, settings: JobSettingsInput & { every?: number; 
   }
   const schedule = everySeconds(every, Number.isFinite(until) ? +at(until) : until)
   const tasks = [{ name: 'work', run }]
-  // Under the overlap policy `queue`, slots that come due while the recovered runs last are queued and not skipped.
+  // Under `queue`, slots that come due during the recovered runs are queued, not skipped.
   const job = defineJob({ name: 'recording', schedule, overlapPolicy: 'queue', ...jobSettings, tasks })
   return { job, runs, slots: () => runs.map(({ slot }) => slot) }
 }
 
 /**
- * Runs the job until its only slot at 60 s has run, and stops its node. Starts another node at `until`, in seconds after
- * the start of the virtual clock.
+ * Runs a node with the job until the slot at 60 s has run, and shuts this node down. Starts another node at `until`, in
+ * seconds after the start of the virtual clock.
  */
 async function outage(world: World, job: Job, until: number) {
   const first = await world.start({ jobs: [job] })
@@ -149,7 +149,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     )
   })
 
-  describe('a slot in an outage that was canceled ahead', () => {
+  describe('a slot that was canceled ahead and falls into an outage', () => {
     async function outageOver(world: World, excluded: number, recoveryStrategy: RecoveryStrategyInput) {
       const { job, runs, slots } = recording(world, { recoveryStrategy })
       const first = await world.start({ jobs: [job] })
@@ -211,7 +211,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     })
   })
 
-  describe('slots in an outage that were canceled ahead', () => {
+  describe('slots that were canceled ahead and fall into an outage', () => {
     it.each<[strategy: RecoveryStrategyInput, canceled: number[], ran: number[], toRun: number]>([
       ['execute_last', [300], [240], 1],
       ['execute_last', [240, 300], [180], 1],
@@ -278,7 +278,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(runs).toMatchObject([{ slot: 180, recovered: true, span: [60, 180, 3] }, { slot: 300 }])
     })
 
-    it('are not covered by the recovery run, even if it covers more slots than the node reads one by one by id', async () => {
+    it('are not covered by the recovery run, even if this run covers more slots than the node reads one by one', async () => {
       const world = createWorld(place)
       const { job, runs } = recording(world, { recoveryStrategy: 'compressed', every: 1, until: 300 })
       const first = await world.start({ jobs: [job] })
@@ -396,7 +396,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ])
   })
 
-  it('missed slots of a job that another build changes during the recovery are recovered once, by the new definition', async () => {
+  it('missed slots are recovered once, by the new definition, if another build changes their job during the recovery', async () => {
     const world = createWorld(place)
     const { job, slots } = recording(world, { recoveryStrategy: 'execute_all' })
     const first = await world.start({ jobs: [job] })
@@ -472,7 +472,7 @@ describe('after a month without a node', () => {
     expect(rest[0]).toBe(`${last} completed`)
   })
 
-  it('a job with a slot each half hour under execute_all loses no slot, although the recovery takes several steps', async () => {
+  it('a job with a slot each half hour runs all its slots under execute_all, although the recovery takes several steps', async () => {
     const world = createWorld(memory)
     const { job } = recording(world, { every: 1800, recoveryStrategy: 'execute_all' })
     const scheduler = await startAfter(world, job)
@@ -482,7 +482,7 @@ describe('after a month without a node', () => {
     expect(all.filter((fate) => !fate.endsWith('completed'))).toEqual([])
   })
 
-  it('a job with a bounded_window of more slots than one recovery step can list runs all slots of the window', async () => {
+  it('a job with a bounded_window runs all slots of the window, even if one recovery step cannot list them all', async () => {
     const world = createWorld(memory)
     const recoveryStrategy: RecoveryStrategyInput = { type: 'bounded_window', maxOccurrences: 1200 }
     const { job, runs } = recording(world, { every: 600, recoveryStrategy })

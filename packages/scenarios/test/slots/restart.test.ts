@@ -49,7 +49,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(called).toEqual(['10 first attempt 1 token 1', '15 second attempt 1 token 1'])
   })
 
-  it('after a crash during a long parallel task, a restarted node does not repeat a parallel task that had completed', async () => {
+  it('a restarted node repeats no parallel task that was completed before the crash', async () => {
     const world = createWorld(place)
     const called: string[] = []
     const task = (name: string, seconds: number) => ({
@@ -107,7 +107,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(await onlyOccurrence(last, 'chain')).toMatchObject({ state: 'failed_stale' })
   })
 
-  it('a restarted node reaps all runs of its earlier incarnation, even if one storage call cannot contain them all', async () => {
+  it('a restarted node reaps all runs of its earlier incarnation, even if this takes several storage calls', async () => {
     const world = createWorld(place)
     const run = ({ signal }: TaskContext) => world.clock.sleep({ hours: 1 }, signal)
     const job = defineJob({
@@ -230,7 +230,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
       schedule: once(at(10)),
       taskExecutionMode: 'parallel',
       onInterrupted: 'retry',
-      // The completion of the quick task is stored with the next settle of the occurrence.
+      // The next settle of the occurrence stores the completion of the quick task.
       tasks: [task('quick', 1), task('slow', 20), { ...task('flaky', 2), retryPolicy: { maxRetries: 1 } }],
     })
     const first = await world.start({ jobs: [job], nodeId: 'node' })
@@ -258,7 +258,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(await onlyOccurrence(second, 'chain')).toMatchObject({ state: 'completed', node: 'second' })
   })
 
-  it("a node that does not know a job releases a dead node's run of this job, and emits the name of the job", async () => {
+  it("a node that does not know a job releases a dead node's run of the job, and its event names the job", async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'retry', executionTimeout: { minutes: 2 } })
     const lines: unknown[] = []
@@ -356,7 +356,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect([state, fencingToken, tasks[0]?.result]).toEqual(['completed', 2, 2])
   })
 
-  it('if a rescued occurrence ends before its tasks start again, all of its tasks have ended', async () => {
+  it('a rescued occurrence that ends before its tasks start again has no unfinished tasks', async () => {
     const world = createWorld(place)
     let starts = 0
     const job = defineJob({
@@ -397,47 +397,44 @@ describe.each(everyStorage)('on the storage $name', (place) => {
   })
 })
 
-describe.each(['before', 'after'] as const)(
-  'a crash of a node just before or after (%s) the effect of a storage call',
-  (when) => {
-    it.each(['createOccurrences', 'settle', 'claim'] as const)(
-      'of the operation %s leaves an occurrence that completes, with each task succeeded once',
-      async (operation) => {
-        // The first incarnation crashes at its n-th call of the operation, where n is `fatal`.
-        for (let fatal = 1; fatal <= 4; fatal++) {
-          const world = createWorld(memory)
-          const { job, called } = chain(world, { onInterrupted: 'retry' })
-          const intercepted = new InterceptedStorage(world.connect())
-          const first = await world.start({ jobs: [job], nodeId: 'node', storage: intercepted.storage })
-          let calls = 0
-          intercepted.intercept = async (call) => {
-            if (call.operation !== operation || ++calls !== fatal) return call.proceed()
-            if (when === 'after') await call.proceed()
-            world.crash(first)
-            return new Promise(() => undefined)
-          }
-          await world.clock.advance({ seconds: 30 })
+describe.each(['before', 'after'] as const)('a crash of a node just %s the effect of a storage call', (when) => {
+  it.each(['createOccurrences', 'settle', 'claim'] as const)(
+    'of the operation %s leaves an occurrence that completes with one success of each task',
+    async (operation) => {
+      // The first incarnation crashes at its n-th call of the operation, where n is `fatal`.
+      for (let fatal = 1; fatal <= 4; fatal++) {
+        const world = createWorld(memory)
+        const { job, called } = chain(world, { onInterrupted: 'retry' })
+        const intercepted = new InterceptedStorage(world.connect())
+        const first = await world.start({ jobs: [job], nodeId: 'node', storage: intercepted.storage })
+        let calls = 0
+        intercepted.intercept = async (call) => {
+          if (call.operation !== operation || ++calls !== fatal) return call.proceed()
+          if (when === 'after') await call.proceed()
           world.crash(first)
-          const second = await world.start({ jobs: [job], nodeId: 'node' })
-          await world.clock.advance({ minutes: 5 })
-          const { state, tasks } = await onlyOccurrence(second, 'chain')
-          expect(state).toBe('completed')
-          for (const { name, attempts, result } of tasks) {
-            expect(result).toBe(name)
-            expect(attempts.map(({ number }) => number)).toEqual(attempts.map((_, index) => index + 1))
-            expect(attempts.filter((attempt) => attempt.state === 'succeeded')).toHaveLength(1)
-            // A handler is called at most once for each stored attempt.
-            const calls = called.filter((entry) => entry.includes(` ${name} `)).map((entry) => entry.split(' ')[3])
-            expect(new Set(calls).size).toBe(calls.length)
-          }
+          return new Promise(() => undefined)
         }
-      },
-    )
-  },
-)
+        await world.clock.advance({ seconds: 30 })
+        world.crash(first)
+        const second = await world.start({ jobs: [job], nodeId: 'node' })
+        await world.clock.advance({ minutes: 5 })
+        const { state, tasks } = await onlyOccurrence(second, 'chain')
+        expect(state).toBe('completed')
+        for (const { name, attempts, result } of tasks) {
+          expect(result).toBe(name)
+          expect(attempts.map(({ number }) => number)).toEqual(attempts.map((_, index) => index + 1))
+          expect(attempts.filter((attempt) => attempt.state === 'succeeded')).toHaveLength(1)
+          // A handler is called at most once for each stored attempt.
+          const calls = called.filter((entry) => entry.includes(` ${name} `)).map((entry) => entry.split(' ')[3])
+          expect(new Set(calls).size).toBe(calls.length)
+        }
+      }
+    },
+  )
+})
 
 describe('a storage call of a dead node that takes effect after the restart of the node', () => {
-  /** Lets a node die while its trigger is in progress. `takeEffect` completes the storage call of the trigger. */
+  /** Kills a node while its trigger is in progress. `takeEffect` completes the storage call of this trigger. */
   async function dieWhileAsking(world: World) {
     const attempts: string[] = []
     const run = async ({ attempt, signal }: TaskContext) => {
@@ -469,8 +466,8 @@ describe('a storage call of a dead node that takes effect after the restart of t
       const second = await world.start({ jobs: [job], nodeId: 'node', ...life })
       await world.clock.advance({ seconds: delay })
       await takeEffect()
-      // The restarted node scans at growing intervals for runs of its earlier incarnation. Each scan comes at most about
-      // `delay` seconds after the previous scan.
+      // The restarted node scans at growing intervals for runs of its earlier incarnation. The test waits long enough for the
+      // next scan, which comes about `delay` seconds later at most.
       await world.clock.advance({ seconds: Math.max(0.3, 1.2 * delay) })
       expect(attempts).toHaveLength(1)
       expect(attempts[0]).toMatch(/ attempt 2$/)
@@ -479,7 +476,7 @@ describe('a storage call of a dead node that takes effect after the restart of t
     },
   )
 
-  it('causes no further scans once the earlier incarnation counts as dead on all nodes', async () => {
+  it('causes no further scans once all nodes consider the earlier incarnation dead', async () => {
     const world = createWorld(memory)
     const { job } = await dieWhileAsking(world)
     const counted = new InterceptedStorage(world.connect())
@@ -492,7 +489,7 @@ describe('a storage call of a dead node that takes effect after the restart of t
     expect(counted.count('listOccurrences')).toBe(0)
   })
 
-  it('is not expected by a node without an earlier incarnation, so this node does not scan for runs of such a call', async () => {
+  it('causes no repeated scans on a node that has no earlier incarnation', async () => {
     const world = createWorld(memory)
     const counted = new InterceptedStorage(world.connect())
     await world.start({ nodeId: 'node', storage: counted.storage, ...tuned({ reapInterval: { hours: 1 } }) })

@@ -4,7 +4,7 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, secondsOf, type World } from '../support/world.ts'
 
-/** Defines a job without a schedule whose runs take `takesMs`. `starts` lists the seconds of their starts. */
+/** Defines a job without a schedule whose runs take `takesMs`. `starts` lists the seconds at which the runs start. */
 function bulk(world: World, name: string, settings: JobSettingsInput & { readonly takesMs?: number } = {}) {
   const { takesMs = 1000, ...others } = settings
   const starts: number[] = []
@@ -18,7 +18,7 @@ function bulk(world: World, name: string, settings: JobSettingsInput & { readonl
   }
 }
 
-/** Defines a job with a slot each second until `until`. `late` lists the delays of its starts in seconds. */
+/** Defines a job with a slot each second until `until`. `late` lists by how many seconds each run starts late. */
 function ticking(world: World, until: number) {
   const late: number[] = []
   const run = ({ scheduledAt }: TaskContext) => void late.push(secondsOf(world.clock.now()) - secondsOf(scheduledAt))
@@ -32,7 +32,7 @@ function ticking(world: World, until: number) {
   }
 }
 
-/** Stores `count` triggers. The node may hold a burst of triggers back for 100 ms, until it has permits for their runs. */
+/** Stores `count` triggers. Before the node stores a burst of triggers, it may wait up to 100 ms for permits for their runs. */
 async function store(world: World, node: Scheduler, job: string, count: number): Promise<void> {
   const storing = node.triggerMany(Array.from({ length: count }, () => ({ job })))
   await world.clock.advance(200)

@@ -22,7 +22,7 @@ const guide = readFileSync(
 )
 const [, section = ''] = /^## Limits$([\s\S]*?)^## /m.exec(guide) ?? []
 
-/** Returns the numbers in a row of the table. */
+/** Returns the numbers in the row `value` of the limits table. */
 function limitsOf(value: string): readonly number[] {
   const row = section.split('\n').find((line) => line.startsWith(`| ${value} |`))
   if (row === undefined) throw new Error(`the table has no row ${value}`)

@@ -17,8 +17,8 @@ import { everySeconds } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { at, createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
 
-// After a long outage a job has many missed slots. Deciding about them takes long: many turns of the event loop, or slow
-// reads of the storage.
+// After a long outage a job has many missed slots. A node needs a long time to decide about them: it needs many turns of the
+// event loop, or it reads the storage slowly.
 
 const startedAt = 2100
 
@@ -115,8 +115,7 @@ it('the missed slots of 30 jobs are stored in calls of at most 3,000 runs, in wh
     expect(firstOf(name)).toBeLessThan(3)
   }
 
-  // The node decides about some missed slots of every job before it decides about further missed slots of any job. In the end,
-  // the node has decided about all missed slots.
+  // The node decides about some missed slots of every job before it continues with any job.
   const decided = heard
     .map(({ event }) => ({ name: event.jobName, toRun: event.toRun }))
     .filter(({ name }) => names.includes(name))
@@ -268,12 +267,12 @@ describe('while a node decides about the missed slots of a job,', () => {
     expect(await fates(node, 'late')).toEqual(['10-2090 (209) missed mark_as_missed', '2100 completed'])
   })
 
-  it('a removal of the job has the effect that no slot is left to decide about', async () => {
+  it('a removal of the job leaves no slot to decide about', async () => {
     const { ran, recoveries, told } = await during((self) => self.remove('late'))
     expect([ran, recoveries, told]).toEqual([[], 0, []])
   })
 
-  it('after the job was removed and added again, no slot is missed, and later slots of the job run', async () => {
+  it('a removal and a new addition of the job leave no missed slot, and later slots of the job run', async () => {
     const again: string[] = []
     const { node, world, ran, recoveries, told } = await during(async (self) => {
       await self.remove('late')

@@ -199,7 +199,7 @@ describe('a storage that loses all its data', () => {
     await world.clock.advanceTo(at(20))
     expect(heard.map(({ event }) => event.jobName).sort()).toEqual(['rare', 'tick'])
     await world.clock.advanceTo(at(65))
-    // The launch of the slot 20 has detected the loss, and the node does not recover this slot.
+    // The node detects the lost data at its launch of slot 20, and does not run this slot.
     expect(ran).toEqual([10, 30, 40, 50, 60])
     expect(rare.ran).toEqual([60])
     expect(loud()).toHaveLength(1)
@@ -215,7 +215,7 @@ describe('a storage that loses all its data', () => {
     expect(ran).toEqual([0])
   })
 
-  it('receives the jobs with code from the nodes again, but not the jobs that are data and name registered handlers', async () => {
+  it('receives the jobs with code from the nodes again, but not the jobs that are data', async () => {
     const { world, losing, start, lines } = lossyWorld()
     const greeted: string[] = []
     const greeter = (node: string) => ({ greet: ({ data }: { data: unknown }) => void greeted.push(`${node} ${data}`) })
@@ -265,7 +265,7 @@ describe('a storage that loses all its data', () => {
     expect(first && (await fates(first, 'tick'))).toEqual(['20 completed', '30 completed', '40 completed'])
   })
 
-  it('receives the newer of two definitions of a job from the nodes, or the older one if no node has the newer one', async () => {
+  it('receives the newer of two definitions of a job, or the older one if no node has the newer one', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const older = noting(world)
     const newer = noting(world, 'tick', { schedule: everySeconds(15) })

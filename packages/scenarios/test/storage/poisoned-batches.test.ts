@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
 
-/** Wraps a connection so that it rejects each call with an item whose JSON text is poisoned. */
+/** Wraps a connection so that it rejects each call with an item for which `isPoisoned` returns true. */
 function choking(world: World, isPoisoned: (text: string) => boolean): { storage: Storage; calls: () => number } {
   let calls = 0
   const storage = wrapStorage(world.connect(), {
@@ -38,7 +38,7 @@ function errors(): { readonly lines: string[]; readonly logger: Logger } {
 }
 
 describe('an item that the storage always rejects', () => {
-  it('fails its run if it contains a task’s result that the storage rejects, and other runs complete', async () => {
+  it('fails only its own run if it contains the result of a task', async () => {
     const world = createWorld()
     const { storage } = choking(world, (text) => text.includes('poison'))
     const names = Array.from({ length: 20 }, (_, index) => `job-${index}`)
@@ -56,7 +56,7 @@ describe('an item that the storage always rejects', () => {
     expect(lines).toContain('bad: the storage rejected a step of this run: the run fails')
   })
 
-  it('because of the result of a task that is not the last fails its run before the next task starts', async () => {
+  it('fails its run before the next task starts if it contains the result of an earlier task', async () => {
     const world = createWorld()
     const { storage } = choking(world, (text) => text.includes('poison'))
     const called: string[] = []
@@ -84,7 +84,7 @@ describe('an item that the storage always rejects', () => {
     expect(await fates(scheduler, 'ticking')).toEqual(['60 completed', '120 completed', '180 completed'])
   })
 
-  it('because of the error of an attempt that is retried fails its run', async () => {
+  it('fails its run if it contains the error of an attempt that would be retried', async () => {
     const world = createWorld()
     const { storage } = choking(world, (text) => text.includes('poison'))
     const run = async () => {
@@ -136,7 +136,7 @@ describe('an item that the storage always rejects', () => {
     expect((await fates(scheduler, 'endless')).at(-1)).toBe('300 completed')
   })
 
-  it('is distinct from an outage of the storage: in an outage, no run fails', async () => {
+  it('is distinguished from an outage, in which no run fails', async () => {
     const world = createWorld()
     let isAway = false
     const { storage } = choking(world, () => isAway)

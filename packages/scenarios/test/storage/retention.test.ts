@@ -25,7 +25,7 @@ function every(seconds: number, retention?: RetentionInput) {
   })
 }
 
-describe.each(everywhere)('in long lives of nodes on the storage $name', (place) => {
+describe.each(everywhere)('on the storage $name, with nodes that run for hours,', (place) => {
   it('a job’s history stays within its retention while three nodes run one after another for 12 h each, and no slot runs again', async () => {
     const world = createWorld(place)
     const started: number[] = []

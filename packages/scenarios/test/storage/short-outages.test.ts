@@ -6,10 +6,7 @@ import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates } from '../support/world.ts'
 
 describe.each(everywhere)('on the storage $name, after a storage outage of 47 s', (place) => {
-  /**
-   * Returns the history of a job with a slot every 5 s whose runs take 3 s. All storage calls fail from second 12 to second
-   * 59.
-   */
+  /** Returns the history of a job with a slot every 5 s. All storage calls fail from second 12 to second 59. */
   async function historyOf(settings: Partial<JobOptions>, nodes = 1): Promise<readonly string[]> {
     const world = createWorld(place)
     const run = () => new Promise<void>((resolve) => world.clock.setTimer(3000, resolve))

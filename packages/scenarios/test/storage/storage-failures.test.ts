@@ -53,7 +53,7 @@ async function startOn(world: World, jobs: Job[], options: { maxConcurrentJobs?:
 }
 
 describe.each(everyStorage)('on the storage $name', (place) => {
-  describe.each(whens)('a storage that fails calls before or after their effect (%s)', (when) => {
+  describe.each(whens)('a storage that fails a call %s', (when) => {
     it.each([1, 3])('%i times during the creation of slots causes no lost and no duplicate run', async (times) => {
       const world = createWorld(place)
       const { job, called } = noting()
@@ -205,7 +205,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
         if (call.operation !== 'claim') return call.proceed()
         intercepted.intercept = (other) => other.proceed()
         const answer = await call.proceed()
-        // The claim has read the storage, and the test holds back the answer of the claim.
+        // Triggers the job after the claim has read the storage. The test holds back the claim's answer.
         resolve(scheduler.trigger('asked'))
         await new Promise<void>((go) => {
           release = go
@@ -234,8 +234,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     let canceled: Promise<CancelResult> | undefined
     intercepted.intercept = async (call) => {
       const { occurrences } = call.request as { occurrences?: readonly string[] }
-      // The answer to the repeated call says that the slot runs. The cancellation takes effect before the node confirms
-      // this answer by a read.
+      // Cancels the run before the node confirms by a read that the slot runs.
       if (call.operation === 'get' && occurrences?.includes(id)) canceled ??= other.cancel(id, { force: true })
       await canceled
       return through(call)

@@ -12,13 +12,13 @@ export interface Costs {
 }
 
 /**
- * Simulates a machine with two processor cores. Nodes and their database server wait for a free core and for their own
- * earlier work.
+ * Simulates a machine with two processor cores. The work of a node or of the database server starts when a core is free and
+ * the earlier work of this node or server is done.
  */
 export class BusyMachine {
   /** Whether storage calls take time. False until a test begins the load. */
   isBusy = false
-  /** The number of occurrences that all nodes have sent for creation. */
+  /** Number of occurrences that all nodes have asked the storage to create. */
   asked = 0
   /** The number of `claim` calls of all nodes. */
   claims = 0
@@ -33,7 +33,7 @@ export class BusyMachine {
     this.#costs = costs
   }
 
-  /** Returns the storage with the costs of a node on this machine. */
+  /** Wraps a node's connection to the storage, so that its calls take processor time. */
   connect(storage: Storage, node: string): Storage {
     const { serverCall, serverItem, nodeCall, nodeItem } = this.#costs
     return wrapStorage(storage, {

@@ -26,10 +26,7 @@ const start = Date.UTC(2026, 0, 1)
  * ended.
  */
 export class ClockWorld {
-  /**
-   * The true clock. Its method `jumpTo` simulates a machine that slept, because `jumpTo` does not advance the monotonic
-   * clocks.
-   */
+  /** The true clock. `jumpTo` simulates a machine that slept: the monotonic clocks do not advance. */
   readonly clock: VirtualClock = virtualClock(start)
   readonly storageClock: WrongClock = new WrongClock(this.clock, 0)
   readonly #hasClock: boolean
@@ -74,7 +71,10 @@ export class ClockWorld {
     return wrapStorage(storage, { serverTime, subscribe: undefined })
   }
 
-  /** Starts a node. Resolves when its start has ended, which requires that the node's clock and the storage's clock agree. */
+  /**
+   * Starts a node. Resolves when the start has ended. If the storage has a clock, the caller must ensure that this clock
+   * agrees with the node's clock.
+   */
   async started(nodeId: string, options: Partial<SchedulerOptions> = {}) {
     const node = this.node(nodeId, options)
     await node.scheduler.start()
@@ -116,10 +116,7 @@ export class ClockWorld {
     })
   }
 
-  /**
-   * Runs a node for `forMs`, with a clock that is `aheadMs` ahead of the true time. The node trusts this clock, because
-   * the clock is virtual.
-   */
+  /** Runs a node for `forMs`, with a clock `aheadMs` ahead of the true time. The node trusts this clock. */
   async decideAhead(aheadMs: number, options: Partial<SchedulerOptions>, forMs: number = 2 * minute): Promise<void> {
     const clock = virtualClock(this.clock.now() + aheadMs)
     const scheduler = createScheduler({ storage: this.connect(), logger: silentLogger, ...options, clock })

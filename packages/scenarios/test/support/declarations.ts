@@ -193,7 +193,7 @@ function mentionsIn(text: string): ReadonlyMap<string, Mentions> {
       return words.filter((word) => word !== name && known.has(word))
     }
     const withoutConstructor = namesOf(part.replaceAll(/^ {4}constructor\(.*$/gm, ''))
-    // The overloads of a function are several declarations of one name, so their mentions are merged.
+    // Merges the mentions of a function's overloads, which are declarations of one name.
     const mentions = [...new Set([...(found.get(name)?.mentions ?? []), ...namesOf(part)])]
     found.set(name, { mentions, constructorMentions: mentions.filter((word) => !withoutConstructor.includes(word)) })
   }

@@ -16,8 +16,8 @@ import { collectingLogger } from './collecting-logger.ts'
 export const isolations: readonly Isolation[] = ['thread', 'process']
 
 /**
- * Returns `it` for cases that test the node or the program that both kinds of children share. `npm test` runs these cases
- * only in threads, which start faster than processes. `npm run test:extra` runs them in both.
+ * Returns `it` for cases that test code that both threads and processes use. Without `npm run test:extra`, these cases run
+ * only in threads, which start faster: this function then returns `undefined` for processes.
  */
 export function sharedCase(isolation: Isolation): typeof it | undefined {
   return isThorough || isolation === 'thread' ? it : undefined

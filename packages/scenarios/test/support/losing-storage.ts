@@ -8,11 +8,11 @@ import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
  */
 export class LosingStorage {
   #present: Storage = empty()
-  /** The replica receives every call too, until it falls behind. */
+  /** A second storage that receives the same calls, until `fallBehind` is called. */
   #replica: Storage = empty()
   #isBehind = false
 
-  /** Makes a connection that survives the loss. The connection receives no wake-ups. */
+  /** Makes a connection that outlives a loss of data. The connection receives no wake-ups. */
   connect(): Storage {
     return wrapStorage(empty(), {
       serverTime: undefined,
@@ -31,7 +31,7 @@ export class LosingStorage {
     this.#replica = empty()
   }
 
-  /** From this call on, the replica receives no calls. */
+  /** Stops sending storage calls to the replica. */
   fallBehind(): void {
     this.#isBehind = true
   }

@@ -5,7 +5,7 @@ interface RealignedJob extends Realignment {
   readonly nextAt: Date | null
 }
 
-/** Realigns a job, or all stored jobs that this process knows. Returns the jobs that were ahead of the time. */
+/** Realigns the named job, or all stored jobs that this process knows. Returns the jobs that were ahead of the time. */
 export async function realign(operations: JobOperations, name?: string): Promise<readonly RealignedJob[]> {
   const names = name === undefined ? (await operations.jobs()).items.map((job) => job.name) : [name]
   const realigned: RealignedJob[] = []

@@ -48,8 +48,8 @@ export class Cast {
   }
 
   /**
-   * Returns options of a scheduler that is not observed. In its list of jobs, one ordinary job precedes the given jobs, and the
-   * other ordinary job follows them.
+   * Returns options of a scheduler that is not observed. Its jobs are one ordinary job, the given jobs, and another ordinary
+   * job, in this order.
    */
   options({ jobs = [], ...others }: Partial<SchedulerOptions> = {}): Partial<SchedulerOptions> {
     return { ...others, jobs: [this.#neighbour('a'), ...jobs, this.#neighbour('z')] }
@@ -432,7 +432,7 @@ export const isOver: Stage = async (cast) => {
 /** Test situation: the scheduler cannot load the schedule type of another node's job. */
 export const cannotRevive: Stage = async (cast) => {
   const world = new ClockWorld({ hasClock: false })
-  // The scheduler knows the schedule type of the ordinary jobs, so this job has a type of its own.
+  // This job needs a schedule type that the scheduler does not know.
   const schedule = Object.defineProperties(everySeconds(10), {
     type: { value: { name: 'own', revive: () => everySeconds(10) } },
     toJSON: { value: () => ({ type: 'own' }) },
@@ -474,8 +474,8 @@ export const losesWhatOthersAdded: Stage = async (cast) => {
 }
 
 /**
- * Test situation: the storage rejects the end of a run, and also the failure that the scheduler stores in place of that
- * end.
+ * Test situation: the storage rejects the end of a run. The scheduler then stores a failure instead of this end, and the
+ * storage also rejects the failure.
  */
 export const isRefused: Stage = async (cast) => {
   const world = createWorld()

@@ -4,8 +4,8 @@ import { onTestFinished } from 'vitest'
 const names = ['unhandledRejection', 'uncaughtException'] as const
 
 /**
- * Collects unhandled rejections and uncaught exceptions during the test, which would otherwise fail the test run. The
- * returned function returns all errors collected so far.
+ * Collects unhandled rejections and uncaught exceptions during the test, so that they do not fail the test run. Returns a
+ * function that returns the errors collected so far.
  */
 export function watchProcess(): () => Promise<readonly unknown[]> {
   const seen: unknown[] = []

@@ -33,16 +33,13 @@ export interface World {
   readonly clock: VirtualClock
   /** Makes a connection to the database. */
   connect(): Storage
-  /** Makes a scheduler, which is not started yet. By default it has its own connection. */
+  /** Creates a scheduler without starting it. By default the scheduler has its own connection. */
   scheduler(options?: Partial<SchedulerOptions>): Scheduler
   /** A started scheduler. */
   start(options?: Partial<SchedulerOptions>): Promise<Scheduler>
   /** Ends the simulated process of a scheduler, as `kill -9` does. */
   crash(scheduler: Scheduler): void
-  /**
-   * Stops the simulated process of a scheduler: its timers do not fire, and its calls and their answers are held back
-   * until it thaws.
-   */
+  /** Freezes the simulated process of a scheduler. Its timers, calls and answers wait until it thaws. */
   freeze(scheduler: Scheduler): void
   /** Resumes a frozen process. Its monotonic clock `ran on` during the freeze (the default) or `stood still`. */
   thaw(scheduler: Scheduler, monotonic?: 'ran on' | 'stood still'): Promise<void>
@@ -52,8 +49,8 @@ export interface World {
    */
   awake(scheduler: Scheduler): Promise<void>
   /**
-   * Shuts a scheduler down without a grace period: it aborts its runs, and the clock advances by `abortGracePeriod` (ms,
-   * default 0).
+   * Shuts a scheduler down without a grace period, so that it aborts its runs at once. Then advances the clock by
+   * `abortGracePeriod` ms (default 0).
    */
   shutdown(scheduler: Scheduler, abortGracePeriod?: number): Promise<void>
 }
@@ -127,7 +124,7 @@ export function listen<Name extends SchedulerEventName>(
   return heard
 }
 
-/** Returns the states of a job's occurrences, such as `'10 completed'`, with the second of the slot and the reason, if any. */
+/** Returns each occurrence as the second of its slot, its state and any reason, such as `'10 completed'`. */
 export async function fates(scheduler: Scheduler, job: string): Promise<string[]> {
   const occurrences = (await scheduler.occurrences({ job, limit: 10_000 })).items
   return occurrences.map(fateOf)

@@ -7,7 +7,7 @@ type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readon
 interface Life {
   readonly build: number
   state: 'starting' | 'up' | 'stopping' | 'gone'
-  /** Index in the history of the event at which this incarnation of the node finished its start. */
+  /** The index, in the history, of the event with which this incarnation of the node finished its start. */
   upAt: number
   incarnation: string | null
   /**
@@ -15,10 +15,7 @@ interface Life {
    * Nodes that start before the new record exists do not see this node.
    */
   isForgotten: boolean
-  /**
-   * The node incarnations that have read a record of this node incarnation since it was up. Each heartbeat reads all records
-   * that the storage has.
-   */
+  /** The node incarnations that have read this incarnation's node record since its start. */
   readonly readers: Set<Life>
   /** The time of a `runDue` call's last heartbeat, in milliseconds of the simulation; `null` for other nodes. */
   calledAt: number | null
@@ -42,7 +39,7 @@ interface JobBuilds {
   savedAt: number
 }
 
-/** Checks that an older build restores its definition only after all nodes with the newer definition are gone. */
+/** Checks that an older build restores its definition only when no node with the newer definition lives. */
 export class BuildModel {
   readonly violations: Violation[] = []
   readonly #lives = new Map<string, Life>()
@@ -83,7 +80,7 @@ export class BuildModel {
       life.isForgotten = false
       for (const other of this.#lives.values()) if (other.state === 'up' && !other.isForgotten) other.readers.add(life)
       if (event.callEndsAt !== null) life.calledAt = event.mono
-      // This heartbeat with `leaving` is the last heartbeat of a `runDue` call before its end.
+      // A `runDue` call sends its last heartbeat with `leaving`.
       if (event.leaving && life.state === 'up') life.state = 'stopping'
     } else if (event.kind === 'node.up') {
       life.state = 'up'
@@ -109,15 +106,14 @@ export class BuildModel {
   }
 
   /**
-   * Called when a node restores an earlier definition. Reports a violation if a node lives that has the replaced
-   * definition and was up when the replaced definition came into force.
-   * A `runDue` call without recent heartbeats, for example a frozen one, does not count as living: a node whose clock is
-   * after the call's stated end may have removed the call's node record.
+   * Called when a node restores an earlier definition. Reports a violation if another node with the replaced definition lives,
+   * and was already up when that definition came into force. A `runDue` call without recent heartbeats, for example a frozen
+   * call, does not count as living: other nodes may have removed its node record after its stated end.
    */
   #goneBack(id: JobId, job: JobBuilds, saver: Life | undefined, now: number): void {
     for (const [name, life] of this.#lives) {
       const { state, upAt, incarnation, build, isForgotten, readers } = life
-      // If a node read the record of another node before the storage lost this record, it still considers the other node alive.
+      // A node still considers a peer alive if it read the peer's record before the storage lost it.
       const isUnknown = isForgotten && (saver === undefined || !readers.has(saver))
       const isSilentCall = life.calledAt !== null && now - life.calledAt > Math.min(life.deadAfterMs, callMarginMs)
       if (life === saver || state !== 'up' || isUnknown || isSilentCall) continue

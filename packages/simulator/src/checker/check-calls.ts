@@ -1,7 +1,7 @@
 import type { HistoryEvent } from '../history/history.ts'
 import type { Violation } from './violation.ts'
 
-/** Checks that each call of `runDue` ends within its budget, whatever the storage does, and leaves no timer running. */
+/** Checks that each call of `runDue` ends within its budget and leaves no timer running. */
 export class CallModel {
   readonly violations: Violation[] = []
 

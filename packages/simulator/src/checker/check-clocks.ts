@@ -9,7 +9,7 @@ type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readon
 // adopts the storage's time at its start.
 const agreeAtStartMs = 5000
 
-/** The data of the clock model about one incarnation of a node. */
+/** What the clock model knows about one incarnation of a node. */
 interface Life {
   /** The times that the clock of this node incarnation has shown. */
   readonly holds: ClockHolds
@@ -18,16 +18,15 @@ interface Life {
 }
 
 /**
- * Checks that nodes create slots, claim occurrences and decide missed slots only by times that they may adopt.
- * Does not check times behind the true time. Such a time does no harm, and a call that takes effect late also contains an
- * old time.
+ * Checks that nodes create slots, claim occurrences and decide missed slots only by times that they may adopt. Ignores
+ * times behind the true time, which do no harm.
  */
 export class ClockModel {
   readonly violations: Violation[] = []
   readonly #lives = new Map<string, Life>()
   #world: EventOf<'clocks'> | null = null
   #storageOffsetMs = 0
-  /** Monotonic time from which on no node could read the storage's clock; `null` while nodes can read it. */
+  /** Monotonic time since which no node could read the storage's clock; `null` while nodes can read it. */
   #awaySince: number | null = null
   #index = 0
 
@@ -119,10 +118,7 @@ export class ClockModel {
     life.holds.mostAhead(mono)
   }
 
-  /**
-   * Lets a node adopt a time at its start: the time of its own clock. If the storage has a clock, the node may adopt the
-   * storage's time, provided that both clocks agree.
-   */
+  /** Lets a node adopt the time of its own clock at its start, or the storage's time if both clocks agree. */
   #compareAtStart({ holds, isStarting, wallOffsetMs }: Life): void {
     if (!isStarting) return
     const { hasClock = false, uncertaintyMs = 0 } = this.#world ?? {}

@@ -13,14 +13,11 @@ interface Life {
   isCall: boolean
   /** Whether the process of this node incarnation has ended or is about to end. */
   isEnding: boolean
-  /** Current faults that hide the heartbeats of this node incarnation from its peers: a freeze or a partition. */
+  /** Current faults that hide this incarnation's heartbeats from its peers: a freeze or a partition. */
   readonly hindrances: Set<string>
-  /**
-   * Whether no heartbeat has arrived since the last fault that hid heartbeats. An outage of the storage may follow such
-   * a fault, so the next heartbeat may come late.
-   */
+  /** Whether no heartbeat has arrived since the last fault that hid heartbeats. */
   isUnheard: boolean
-  /** Monotonic time until which a fault hid the heartbeats of this node incarnation from its peers. */
+  /** Monotonic time until which a fault hid this incarnation's heartbeats from its peers. */
   hinderedUntil: number
   /**
    * Whether a peer has rightly declared the node dead. The peer may have removed the node record, so later observers find
@@ -36,8 +33,8 @@ const longestWayMs = 8000
 const harmless: readonly string[] = ['away', 'doubled', 'lost wake-up']
 
 /**
- * Checks that no node declares a peer dead whose process runs and whose heartbeats no fault has delayed. Such a declaration is
- * a violation even during an outage of the storage for all nodes.
+ * Checks each declaration that a peer is dead. The declaration is a violation if the peer's process runs and no fault has
+ * delayed the peer's heartbeats, even during an outage of the storage for all nodes.
  */
 export class DeathModel {
   readonly violations: Violation[] = []

@@ -8,10 +8,7 @@ import { nextSlot, slotsBetween } from './series.ts'
 import type { StoredState } from './stored-state.ts'
 import type { Rule, Violation } from './violation.ts'
 
-/**
- * Maximum delay of work that nodes do periodically, in ms: claim polls, overdue scans, definition scans and late
- * notifications.
- */
+/** Maximum delay of periodic work in ms: claim polls, overdue scans, definition scans and late notifications. */
 const slackMs = 35_000
 
 /** Checks that the system recovers after the faults. `stored` is the state at the end of the calm phase. */
@@ -142,9 +139,8 @@ export async function checkStored(
 }
 
 /**
- * Returns whether a claim or create may have canceled the occurrence without an answer that names the occurrence. A
- * delete or replace cancels a limited number of occurrences per call. If its caller stops too early, claims and creates
- * cancel the rest.
+ * Returns whether a claim or create may have canceled the occurrence without naming it in its answer. Claims and
+ * creates finish the cancellations of an interrupted delete or replace.
  */
 function isCanceledInPassing(
   job: JobModel | undefined,

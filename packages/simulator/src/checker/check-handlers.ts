@@ -24,7 +24,7 @@ export class HandlerModel {
   readonly #storage: StorageModel
   readonly #started = new Map<string, string>()
   readonly #open = new Map<string, OpenHandler>()
-  /** By request: the id of the request's occurrence, and the number of occurrences that had this id so far. */
+  /** By request: the id of its occurrence, and how many occurrences have had this id. */
   readonly #requests = new Map<string, { readonly id: OccurrenceId; readonly generation: number }>()
   /** Ended node incarnations, with the reason of the end. */
   readonly #gone = new Map<string, string>()
@@ -118,7 +118,7 @@ export class HandlerModel {
     }
   }
 
-  /** Returns whether the record of a request's occurrence was removed. A backfill of all slots then runs the slot again. */
+  /** Returns whether the record of a request's occurrence was removed. */
   #isForgotten({ id, generation }: { readonly id: OccurrenceId; readonly generation: number }): boolean {
     const occurrence = this.#storage.occurrences.get(id)
     return occurrence === undefined || occurrence.generation !== generation || this.#storage.mayBeGone(occurrence)

@@ -24,9 +24,9 @@ interface OpenHandler {
 const handOvers: readonly (string | null)[] = [null, 'shutdown', 'lost']
 
 /**
- * Checks `onInterrupted: 'fail'` of the version that an occurrence was created under. After an interruption of one of
- * its handlers, no node may call a handler of the occurrence. A handler is interrupted if its node dies or is cut off.
- * A handler is also interrupted if a shutdown aborts it before it completes.
+ * Checks occurrences that were created under a version with `onInterrupted: 'fail'`. After a handler of such an occurrence was
+ * interrupted, no node may call a handler of this occurrence. A handler is interrupted if its node dies or is cut off, or if
+ * a shutdown aborts the handler before it completes.
  */
 export class InterruptionModel {
   readonly violations: Violation[] = []
@@ -76,8 +76,8 @@ export class InterruptionModel {
   }
 
   /**
-   * Returns a sentence about a running handler of the same occurrence under an earlier token, whose node has not noticed
-   * the takeover. Returns `undefined` if no such handler runs.
+   * Looks for a handler of the same occurrence that still runs under an earlier token. Ignores a handler that the engine has
+   * aborted for a reason outside of `handOvers`. Returns a sentence about the handler, or `undefined` if there is none.
    */
   #cutOff(started: Pick<OpenHandler, 'id' | 'generation' | 'token'>): string | undefined {
     for (const { id, generation, token, task, life, told } of this.#open.values()) {

@@ -22,10 +22,7 @@ type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readon
  */
 const callMarginMs = 5000
 
-/**
- * Applies all answers of the storage to a model of the storage's contents, and notes each answer that contradicts the
- * model.
- */
+/** Applies all answers of the storage to a model, and records each answer that contradicts the model. */
 export class StorageModel {
   readonly jobs: Map<JobId, JobModel> = new Map()
   readonly occurrences: Map<OccurrenceId, OccurrenceModel> = new Map()
@@ -76,7 +73,7 @@ export class StorageModel {
       case 'heartbeat':
         this.#incarnations.set(event.life, event.incarnation)
         if (event.callEndsAt !== null) this.#callEnds.set(event.life, event.callEndsAt)
-        // The last heartbeat of a node states the end of the node. No peer can declare the node dead after that.
+        // After the last heartbeat of a node, no peer can declare this node dead.
         if (event.ended) this.#down.add(event.life)
         return
       case 'peer.lost':
@@ -183,7 +180,7 @@ export class StorageModel {
     if (job !== undefined && !isAnew && head.watermark < job.watermark) {
       this.#note('watermark back', head.id, null, `${text(head.watermark)} after ${text(job.watermark)}`)
     }
-    // True if the creating node has computed the next slot from the tombstone, and another node then pruned the tombstone.
+    // True if the creating node computed the next slot from a tombstone that another node then pruned.
     const followsTombstone =
       isAnew && head.nextAt === nextSlot(head.timeline, Math.max(head.watermark, decidedUpTo(job)))
     this.jobs.set(head.id, {
@@ -205,8 +202,7 @@ export class StorageModel {
   #created({ item, state, token, now, life, displaced, mono }: EventOf<'created'>): void {
     const { jobId, scheduledAt, jobVersion } = item
     const id = item.kind === 'exclusion' ? item.id : createdId(item, state)
-    // The storage skipped the request, and its answer did not arrive. The storage skipped the repeated request too, and this
-    // record already exists, so the repetition changes nothing.
+    // The storage has already skipped this request. The node repeats the request because no answer arrived.
     if (id !== item.id && this.occurrences.has(id)) return
     const job = this.jobs.get(jobId)
     if (job === undefined) {
@@ -270,8 +266,7 @@ export class StorageModel {
       const { id, scheduledAt } = entry
       const span = entry.kind === 'missed' ? entry.span : entry.details.span
       const lastSlot = Math.max(scheduledAt, span?.to ?? scheduledAt)
-      // If the entry's id already has a record, the storage keeps that record. The record is that of a slot, or of a
-      // range of slots that began at the same slot before a realign.
+      // If the entry's id already has a record, the storage keeps that record.
       if (this.#isKept(job, entry)) {
         if (isCompressed(entry) && (span?.count ?? 1) > 1) {
           const message = `its slot already had a record, but the recovery made it a run for ${span?.count} slots`
@@ -289,8 +284,8 @@ export class StorageModel {
   }
 
   /**
-   * Returns whether the slot has a record. `perhaps`: the record was created between the read and the write of the
-   * recovery.
+   * Returns whether the slot has a record. `perhaps`: the record was created so late that the recovery may not have read
+   * it.
    */
   #isDecidedFor(job: JobModel, slot: number, event: EventOf<'recovered'>): boolean | 'perhaps' {
     const exclusion = job.excluded.get(slot)

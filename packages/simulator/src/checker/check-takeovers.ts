@@ -13,7 +13,7 @@ interface Life {
   goneAt: number
   /** Total time between heartbeats that the storage answered. Each gap counts for at most one heartbeat interval. */
   connectedMs: number
-  /** The connected time of every node incarnation at the end of this incarnation. */
+  /** The `connectedMs` of every node incarnation at the moment when this incarnation ended. */
   connectedAtEnd: ReadonlyMap<string, number>
 }
 
@@ -31,7 +31,7 @@ const slackMs = 2000
  */
 const ownerSearchMs = 20_000
 
-/** Documented limit of a takeover during repeated outages: connected time as a multiple of `deadAfter`. */
+/** Maximum connected time until a takeover during repeated outages, as a multiple of `deadAfter`. */
 const connectedFactor = 2
 
 /** Maximum interval between retries of a storage call, in ms. A reap may wait for the next retry. */
@@ -47,7 +47,7 @@ export class TakeoverModel {
   readonly #quiet: Quiet
   readonly #lives = new Map<string, Life>()
   readonly #noted = new Set<OccurrenceId>()
-  /** Tracks the time since the last fault as {@link #quiet} does, but does not regard outages as faults. */
+  /** Tracks the time since the last fault other than an outage. */
   readonly #quietButOutages = new Quiet({ ignoresOutages: true })
   #isFollowing = true
   #lookedAt = 0
@@ -123,8 +123,8 @@ export class TakeoverModel {
   }
 
   /**
-   * Returns whether the takeover is too late although the only faults were outages. An observer then had more than `limitMs` of
-   * connected time since the owner's end.
+   * Returns whether the takeover is too late although all faults since the owner's end were outages. It is too late if an
+   * observer has had more than `limitMs` of connected time since the owner's end.
    */
   #isLateThroughOutages(observers: readonly (readonly [string, Life])[], owner: Life, limitMs: number): boolean {
     if (this.#quietButOutages.since > owner.goneAt) return false
@@ -135,10 +135,7 @@ export class TakeoverModel {
   }
 }
 
-/**
- * Returns whether peers knew of the claim when its node died. If the claim took effect later, peers find the run only
- * by its deadline.
- */
+/** Returns whether peers knew of the claim when its node died. Otherwise peers find the run by its deadline. */
 function isKnownToRun({ grantedAt }: OccurrenceModel, { heardAt, deadAfterMs, goneAt }: Life): boolean {
   return grantedAt <= goneAt && grantedAt - heardAt <= deadAfterMs
 }

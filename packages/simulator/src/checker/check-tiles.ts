@@ -8,14 +8,14 @@ export interface TiledSlot {
 }
 
 export interface TileProblem {
-  /** The entry of the recovery that causes the problem; `null` if a slot has no entry. */
+  /** The recovery entry that causes the problem; `null` if a slot has no entry. */
   readonly entry: RecoveryEntry | null
   readonly message: string
 }
 
 /**
- * Checks the entries of a recovery. Yields a problem for each slot that is not in exactly one entry. Also yields a problem for
- * each recovery run in place of several missed slots, if its count includes a slot that has a record.
+ * Checks the entries of a recovery. Yields a problem for each slot without an entry, and for each entry with a wrong number of
+ * slots. The number of a run under the recovery strategy `compressed` must not include slots that have a record.
  */
 export function* tileProblems(entries: readonly RecoveryEntry[], slots: readonly TiledSlot[]): Iterable<TileProblem> {
   const tiles = entries.map((entry) => ({ entry, span: spanOf(entry), least: 0, most: 0 }))

@@ -12,13 +12,13 @@ const readEveryMs = 1000
 // Maximum time from the end of an outage until a node reads the clock again, in ms.
 const longestPauseMs = 5000
 
-/** A period in which a clock showed one offset ahead of the true time. */
+/** A period in which the difference between a clock and the true time was constant. */
 interface Hold {
   readonly offsetMs: number
   readonly since: number
   /** Monotonic time at which the clock stopped showing this offset; infinite while the clock still shows the offset. */
   until: number
-  /** Total time, in ms, for which the clock had been hidden from the node before the offset ended. */
+  /** Total time in ms for which the clock was hidden from the node before this offset ended. */
   hiddenMs: number
 }
 
@@ -65,10 +65,7 @@ export class ClockHolds {
     this.#believed.push(offsetMs)
   }
 
-  /**
-   * Returns the maximum that the node's time may be ahead of the true time, in ms; `null` before the node may adopt
-   * the time of any clock.
-   */
+  /** Returns how far the node's time may be ahead of the true time, in ms; `null` before the node may adopt a time. */
   mostAhead(mono: number): number | null {
     this.#look(mono)
     return this.#believed.length === 0 ? null : Math.max(...this.#believed) + agreeMs + 2 * this.#uncertaintyMs

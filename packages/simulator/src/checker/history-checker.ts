@@ -13,7 +13,7 @@ import { TakeoverModel } from './check-takeovers.ts'
 import { Quiet } from './quiet.ts'
 import type { Violation } from './violation.ts'
 
-/** Checks that a history of a simulation breaks no rule. Callers can call `follow` several times while the history grows. */
+/** Checks that the history of a simulation breaks no rule. Callers call `follow` again when the history has grown. */
 export class HistoryChecker {
   /** The state that the storage must have after the events so far. */
   readonly model: StorageModel = new StorageModel()

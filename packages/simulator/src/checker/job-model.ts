@@ -10,10 +10,7 @@ export interface JobModel {
    * the present watermark.
    */
   setBackFrom: number
-  /**
-   * Slots up to this instant need no record and get none. The prune floor lies after the watermark if a node with a
-   * fast clock pruned.
-   */
+  /** Slots up to this instant need no record and get none, because of a prune. */
   pruneFloor: number
   /** Running occurrences, with their valid tokens. */
   readonly running: Map<OccurrenceId, number>
@@ -26,13 +23,13 @@ export interface JobModel {
    * its interval.
    */
   starts: readonly number[]
-  /** Number of times that the job was created again after its tombstone had been removed with its history. */
+  /** How often the job was created again after a prune had removed its tombstone. */
   readonly epoch: number
-  /** The instant up to which prunes were requested: a prune may have removed any final occurrence before this instant. */
+  /** The instant before which a prune may have removed any final occurrence. */
   prunedBefore: number
   /**
-   * The highest `cancelsBelow` that the head has had; 0 if the head has had none. Waiting slots of lower versions are
-   * superseded, so any claim or create may cancel them.
+   * The highest `cancelsBelow` of the head so far; 0 if none. Claims and creates may cancel waiting slots of lower
+   * versions.
    */
   cancelsBelow: number
   /** Slots that were canceled ahead: the time of the cancel, and whether the slot was already overdue and undecided. */
@@ -68,7 +65,7 @@ export interface OccurrenceModel {
   /** Sequence number of the owner's last settle under the token. */
   sequence: number
   ended: string | null
-  /** Reaped tokens, with the monotonic time of the reap. */
+  /** Tokens whose occurrence was reaped, each with the monotonic time of the reap. */
   readonly taken: Map<number, number>
   readonly epoch: number
   /**
@@ -78,10 +75,7 @@ export interface OccurrenceModel {
   readonly generation: number
   /** Owners of earlier occurrences with the same id, each as `token life`. */
   readonly earlierOwners: ReadonlySet<string>
-  /**
-   * Token of the claim that stands for the occurrence's first attempts, which were not stored before the claim; 0 without
-   * such a claim.
-   */
+  /** Token of the claim that stands for the occurrence's first attempts; 0 without such a claim. */
   beginsUnder: number
   /** Number of stored attempts, by task. */
   attempts: Map<string, number>

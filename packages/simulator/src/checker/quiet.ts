@@ -8,7 +8,7 @@ const longestWayMs = 8000
 
 /** Tracks the time since the last fault of a simulated cluster, and since the last start or stop of a node. */
 export class Quiet {
-  /** Monotonic time of the last fault, start or stop. */
+  /** Monotonic time of the last fault, and of the last start or stop of a node. */
   since: number = 0
   /** Whether any clock was ever wrong. Nodes delay work while their time is in doubt. */
   isTimeInDoubt: boolean = false

@@ -46,10 +46,7 @@ export type Rule =
   | 'unfounded start'
   /** A request ran as two occurrences, or its answer names an occurrence that does not exist. */
   | 'request'
-  /**
-   * The version has `onInterrupted: 'fail'`, but a handler was called after another handler of the occurrence was
-   * interrupted.
-   */
+  /** Under `onInterrupted: 'fail'`, a handler was called after another handler of the occurrence was interrupted. */
   | 'interrupted'
   /** The attempt numbers of a task have a gap, or the number of attempts fell. */
   | 'attempts'
@@ -61,7 +58,7 @@ export type Rule =
   | 'lost record'
   /** Stored records contradict each other or the history. */
   | 'ledger'
-  /** A node declared a peer dead that lived and whose heartbeats arrived whenever the storage was available. */
+  /** A node declared a peer dead although the peer lived and its heartbeats arrived whenever the storage was available. */
   | 'false death'
   /** No node took over the runs of a dead node in time. */
   | 'takeover'
@@ -79,6 +76,6 @@ export interface Violation {
   readonly message: string
   readonly jobId: JobId | null
   readonly occurrence: OccurrenceId | null
-  /** Index in the history of the event that showed the violation; `null` if the final state of the storage showed it. */
+  /** The index, in the history, of the event that showed the violation; `null` if the final state of the storage showed it. */
   readonly event: number | null
 }

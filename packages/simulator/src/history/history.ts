@@ -8,12 +8,12 @@ import type {
   TaskRunRecord,
 } from '@jobistemer/core/storage'
 
-/** The outcome of a call for its caller. `unknown`: the caller got no answer, so the call may have taken effect. */
+/** The outcome of a call for its caller. `unknown`: no answer arrived, so the call may have taken effect. */
 export type Outcome = 'ok' | 'fail' | 'unknown'
 
 /** An event of the simulation. A history lists its events in the order in which they happened. */
 export type HistoryEvent = {
-  /** Virtual milliseconds since the beginning of the simulation. All nodes share this time, and this time never jumps. */
+  /** Virtual time in ms since the beginning of the simulation, the same for all nodes. */
   readonly mono: number
   /** The incarnation of a node: `b.2` is the second incarnation of node `b`. `null` for events outside of nodes. */
   readonly life: string | null
@@ -155,7 +155,7 @@ export type NodeEvent =
   | { readonly kind: 'node.connected' }
   /** The node declared a peer dead after the peer's counter had stood still for `silentForMs`. */
   | { readonly kind: 'peer.lost'; readonly incarnation: string; readonly silentForMs: number }
-  /** The node asks the storage for work: by a claim of pending occurrences, or by a create that starts occurrences at once. */
+  /** The node asks the storage for work: it claims pending occurrences, or creates occurrences that start at once. */
   | { readonly kind: 'work.asked'; readonly operation: 'claim' | 'create'; readonly ids: readonly OccurrenceId[] }
   /** The storage is unavailable to all nodes until `storage.back`. */
   | { readonly kind: 'storage.away'; readonly hangs: boolean }
@@ -227,8 +227,7 @@ export class History {
 
   add(life: string | null, event: Told, outcome: Outcome = 'ok'): void {
     if (event.kind === 'head') {
-      // The history records a head only if it has changed, because storage calls read heads often, and most heads are
-      // unchanged.
+      // Calls often read unchanged heads, so the history records a head only if it has changed.
       const course = `${event.watermark} ${event.nextAt} ${event.pruneFloor}`
       if (this.#heads.get(event.jobId) === course) return
       this.#heads.set(event.jobId, course)

@@ -8,7 +8,7 @@ export interface SimulatorOptions {
   /** Number of seeds to simulate. */
   readonly seeds: number
   readonly sabotage: string | null
-  /** Whether the simulation has only two kinds of faults: outages of the storage for all nodes, and wrong clocks. */
+  /** Whether the only faults are outages of the storage for all nodes, and wrong clocks. */
   readonly onlyOutages: boolean
   /** Whether the simulation includes calls of `runDue`, beside running nodes or in place of them. */
   readonly calls: boolean

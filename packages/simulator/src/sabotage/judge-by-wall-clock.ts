@@ -20,10 +20,7 @@ function stamped({ own, ...request }: HeartbeatRequest): HeartbeatRequest {
   return { ...request, own: own && { ...own, about: { ...own.about, beatAt: request.now } } }
 }
 
-/**
- * Returns the node record with a false counter. The counter stands still if the sabotage considers the node dead; otherwise
- * the counter grows with each read.
- */
+/** Returns the record with a false counter, which stands still if the sabotage considers the node dead. */
 function judged(record: NodeRecord, { now, looks }: { readonly now: number; readonly looks: number }): NodeRecord {
   const { beatAt, deadAfterMs } = record.about as { readonly beatAt?: number; readonly deadAfterMs: number }
   if (beatAt === undefined) return record

@@ -2,7 +2,7 @@ import type { JobId } from '@jobistemer/core'
 import type { CreateAnswer, CreateItem, JobRecord, SaveJobAnswer, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** The watermark and the next instant of a job at its last replacement. */
+/** The watermark and the next instant that a job had when it was last replaced. */
 interface Standpoint {
   readonly watermark: number
   readonly nextAt: number | null

@@ -1,10 +1,7 @@
 import type { HeartbeatAnswer, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/**
- * Sabotage: if a read of the node records fails, the connection returns the previous answer instead. So peers seem silent
- * during every outage.
- */
+/** Sabotage: if a read of the node records fails, the connection returns the previous answer. */
 export function overlookFailedLooks(connection: Storage): Storage {
   let latest: HeartbeatAnswer | null = null
   return wrapStorage(connection, {

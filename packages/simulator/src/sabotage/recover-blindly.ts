@@ -1,7 +1,7 @@
 import type { CreateAnswer, CreateItem, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Sabotage: a recovery does not compare the watermark, so a late node recovers a window that another node has recovered. */
+/** Sabotage: a recovery ignores the watermark, so two nodes can recover the same slots. */
 export function recoverBlindly(storage: Storage): Storage {
   return wrapStorage(storage, {
     async createOccurrences(request) {

@@ -12,18 +12,15 @@ import { recoverBlindly } from './recover-blindly.ts'
 import { retryFailed } from './retry-failed.ts'
 import { seeNothingOverdue } from './see-nothing-overdue.ts'
 
-/**
- * A deliberate error: wrappers that make all connections to one database behave wrongly. The checks of the simulator must
- * detect the error.
- */
+/** A deliberate error in all connections to one database. The checks of the simulator must detect the error. */
 export interface Sabotage {
-  /** Wraps the storage, so that the storage itself behaves wrongly. */
+  /** Wraps the storage, to simulate a storage that works wrongly. */
   readonly storage?: (storage: Storage) => Storage
   /** Wraps the connection between the engine and the injected faults, to simulate a wrong engine. */
   readonly connection?: (connection: Storage) => Storage
 }
 
-/** Sabotage that leaves the storage intact: nodes follow every reading of their wall clocks at once. */
+/** The sabotage in which nodes follow every reading of their wall clocks at once. */
 export const followEveryReading = 'every-reading'
 
 const sabotages: ReadonlyMap<string, () => Sabotage> = new Map([

@@ -16,7 +16,7 @@ export interface HandlerWorld {
   readonly history: History
 }
 
-/** Builds the definition of a job in one of its code builds. */
+/** Builds the definition that a job has in one code build. */
 export function defineSimulatedJob(job: SimulatedJob, definition: SimulatedDefinition, world: HandlerWorld): Job {
   const { intervalMs, phaseMs, endMs, settings } = definition
   return defineJob({
@@ -56,7 +56,7 @@ async function runSimulatedTask(
   const { id, kind } = context.occurrence
   const { attempt, fencingToken: token } = context
   const names = { id, task: task.name, attempt, token }
-  // The process died in this turn of the event loop, so the handler must not act or return.
+  // The process has died, so its handler must not act or return.
   if (clock.dead) return await never
   history.add(life, {
     kind: 'handler.started',

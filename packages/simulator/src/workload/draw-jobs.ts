@@ -109,7 +109,7 @@ function drawTask(
   }
 }
 
-/** Returns a task that fails more often than the number of attempts that the storage keeps. */
+/** Returns a task that usually needs more attempts than the storage keeps. */
 function stubbornTask(name: string, random: SeededRandom): SimulatedTask {
   const retryPolicy = { maxRetries: random.whole(25, 60), retryInterval: random.pick([0, 20, 200]) }
   return { name, longestMs: random.pick([0, 50]), failing: 0.97, stopsInMs: 0, settings: { retryPolicy } }

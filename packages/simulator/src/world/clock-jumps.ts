@@ -2,7 +2,7 @@ import { SeededRandom } from '@jobistemer/test-kit'
 import type { Fleet } from './fleet.ts'
 import { jumpsMs, longestWrongMs, type World } from './world.ts'
 
-/** Maximum error of a clock that stays wrong, in ms. Nodes may decide slots that lie up to this time ahead. */
+/** Maximum error of a clock that stays wrong, in ms. Nodes may decide slots this far ahead. */
 const longestLastingMs = 300_000
 
 /** Makes the clocks of nodes and of the storage jump: for a single reading, for some seconds, or permanently. */
@@ -16,8 +16,8 @@ export function makeClocksJump(world: World, fleet: Fleet): void {
 }
 
 /**
- * Makes one clock jump, and returns the jump's duration in ms. Jumps are at least 2 s apart, because nodes would take two
- * equal jumps without a gap for one lasting jump, and follow it.
+ * Makes one clock jump, and returns the jump's duration in ms. Jumps are at least 2 s apart, so that nodes do not take
+ * two jumps for one.
  */
 function jump(world: World, fleet: Fleet, random: SeededRandom): number {
   const how = random.weighted({ reading: 3, while: 3, good: 1, storage: 1 })
@@ -31,8 +31,7 @@ function jump(world: World, fleet: Fleet, random: SeededRandom): number {
     world.setStorageClock(lastingMs)
     return 0
   }
-  // Only clocks of running nodes jump. A starting node detects a wrong clock only by the storage's clock, and some storages
-  // have no clock.
+  // Only clocks of running nodes jump. A starting node cannot detect a wrong clock if the storage has no clock.
   const { usable } = fleet
   const life = usable[Math.floor(place * usable.length)]
   if (life === undefined) return 0

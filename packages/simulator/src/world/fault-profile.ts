@@ -51,10 +51,7 @@ export interface FaultProfile {
   readonly longestPartitionMs: number
 }
 
-/**
- * Draws a fault profile. Each seed has only some kinds of faults, so that its simulation contains longer sequences of the same
- * kinds.
- */
+/** Draws a fault profile. Each seed has only some kinds of faults. */
 export function drawFaultProfile(random: SeededRandom): FaultProfile {
   const harshness = random.pick([0.2, 1, 1, 3])
   const has = (share: number): boolean => random.chance(share)

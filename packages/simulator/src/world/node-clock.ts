@@ -6,8 +6,8 @@ import type { SeededRandom } from '@jobistemer/test-kit'
 const longestDelayMs = 60_000
 
 /**
- * The clock of one node incarnation, based on the virtual time that all nodes share. Its wall time has an offset, can
- * be set, and can be wrong for some seconds or one reading. Timers of a frozen or dead process do not fire.
+ * The clock of one node incarnation. Its wall time can be set, and can be wrong temporarily. Timers of a frozen or dead
+ * process do not fire.
  */
 export class NodeClock implements Clock {
   offsetMs: number
@@ -23,7 +23,7 @@ export class NodeClock implements Clock {
   readonly #handlerTimers = new Set<Timer>()
   #frozen = false
   #dead = false
-  /** Callbacks of a frozen process, in the order of their arrival. The callbacks run after the thaw. */
+  /** Callbacks of a frozen process, oldest first. The callbacks run after the thaw. */
   #held: (() => void)[] = []
 
   constructor(

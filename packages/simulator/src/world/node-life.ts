@@ -27,7 +27,7 @@ const schedulerOperations: readonly CalledOperation[] = ['claim', 'settle', 'rea
 
 export type LifeState = 'starting' | 'up' | 'stopping' | 'down' | 'crashed'
 
-/** One incarnation of a node: a process with a scheduler, its clock and its storage connection, from start to end. */
+/** One incarnation of a node: a process with a scheduler, a clock and a storage connection. */
 export class NodeLife implements ConnectionOwner {
   readonly name: string
   readonly nodeId: string
@@ -120,7 +120,7 @@ export class NodeLife implements ConnectionOwner {
     return this.#world.faults
   }
 
-  /** Whether the node is in a state in which it can execute a user's request. */
+  /** Whether the node can execute a user's request. */
   get usable(): boolean {
     return this.state === 'up' && !this.clock.frozen
   }
@@ -140,8 +140,7 @@ export class NodeLife implements ConnectionOwner {
     }
     this.scheduler.start().then(
       () => {
-        // After a simulated crash, promises of the dead node continue in the simulator's process, so its start may
-        // still complete.
+        // The promises of a crashed node continue in the simulator's process, so its start may still complete.
         if (!this.alive) return
         if (this.state === 'starting') this.state = 'up'
         history.add(this.name, { kind: 'node.up' })
@@ -346,8 +345,7 @@ export class NodeLife implements ConnectionOwner {
       )
       this.crash('calling the storage without end')
     }
-    // After a shutdown, calls of users that are in progress may still reach the storage. A call of the scheduler is a
-    // violation.
+    // After a shutdown, calls of users may still reach the storage. A call of the scheduler is a violation.
     if (this.state === 'down' && schedulerOperations.includes(operation)) {
       this.#world.history.add(this.name, { kind: 'late call', operation })
     }

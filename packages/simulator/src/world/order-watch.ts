@@ -53,10 +53,7 @@ async function see(look: Storage): Promise<Waiting> {
   return { pending: byId(pending.items), queued: byId(queued.items), jobs: byId(jobs.items) }
 }
 
-/**
- * Records which queued occurrences a call woke, and which occurrences the call left queued. Canceled occurrences are in
- * neither list.
- */
+/** Records which queued occurrences a call woke, and which it left queued. */
 function noteWoken(
   { before, after }: { readonly before: Waiting; readonly after: Waiting },
   history: History,

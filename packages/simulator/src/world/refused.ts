@@ -14,7 +14,7 @@ const expectedCodes = [
   'SCHEDULER_STATE',
   'CLOCK_UNCONFIRMED',
   'QUEUE_FULL',
-  // A newer build defined the job last, with a handler that this node's build does not have.
+  // A newer build defined the job with a handler that this node's build does not have.
   'HANDLER_NOT_FOUND',
 ]
 

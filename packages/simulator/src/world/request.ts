@@ -6,7 +6,7 @@ import type { World } from './world.ts'
 
 /** A user's trigger or replay, with its repetitions. */
 export interface UserRequest {
-  /** The name of the request, which all repetitions share. Handlers receive the name as their input. */
+  /** The name that all repetitions of the request share. Handlers receive it as their input. */
   readonly name: string
   /** The request's key. `undefined`: the request is not repeated, because a repetition would create another run. */
   readonly key: string | undefined

@@ -46,7 +46,7 @@ export class World {
   readonly startMs: number = startMs
   /** Whether the storage has a clock. The clock is right, except for temporary errors and some lasting jumps. */
   readonly hasClock: boolean
-  /** Whether clocks have temporary errors, beside the faults that set clocks. */
+  /** Whether clocks have temporary errors, in addition to the faults that set clocks. */
   readonly clocksJump: boolean
   /** Whether the storage is sometimes unavailable to all nodes. */
   readonly hasOutages: boolean
@@ -71,7 +71,7 @@ export class World {
   readonly #database = memoryDatabase()
   readonly #sabotage: Sabotage | null
   #away: { readonly barrier: Barrier; back(): void } | null = null
-  /** The two parts of the storage clock's error, in ms: the lasting part, and the temporary one. */
+  /** The lasting and the temporary part of the storage clock's error, in ms. */
   #storageClockSetMs = 0
   #storageClockJumpMs = 0
 
@@ -123,10 +123,7 @@ export class World {
     })
   }
 
-  /**
-   * Sets the storage's clock `offsetMs` ahead of the true time, until the next call of this method or of
-   * `correctStorageClock`.
-   */
+  /** Sets the storage's clock `offsetMs` ahead of the true time, until it is set or corrected again. */
   setStorageClock(offsetMs: number): void {
     this.setAheadMs = Math.max(this.setAheadMs, offsetMs)
     this.#setStorageClock({ setMs: offsetMs })

@@ -10,10 +10,7 @@ export interface SeedRange {
 
 const groupSize = 10
 
-/**
- * Splits a range of seeds into groups. So the test reports a violation after the group that contains it, and not after the
- * whole range.
- */
+/** Splits a range of seeds into groups, so that a violation ends the test before the end of the range. */
 export function groupsOf({ from, to }: SeedRange): readonly SeedRange[] {
   const groups: SeedRange[] = []
   for (let start = from; start <= to; start += groupSize) {

@@ -208,7 +208,7 @@ export const connectionCases: readonly StorageCase[] = caseGroup('connections', 
   },
 })
 
-/** Overwrites every member of a value. Frozen objects stay unchanged, which is also correct. */
+/** Overwrites every nested member of a value. Members of frozen objects stay unchanged. */
 function spoil(value: unknown): void {
   if (typeof value !== 'object' || value === null) return
   for (const key of Object.keys(value)) {
@@ -438,10 +438,7 @@ export const subscribeCases: readonly StorageCase[] = caseGroup(
   { needs: ['subscribe'] },
 )
 
-/**
- * Returns the cases that require the storage to report the capabilities that the test file declares. With other
- * capabilities, the kit would silently omit cases.
- */
+/** Returns cases that require the storage to report the declared capabilities. Otherwise the kit would silently omit cases. */
 export function capabilityCases(declared: DeclaredCapabilities): readonly StorageCase[] {
   return caseGroup('capabilities', {
     'match the declaration of the test file': async (world) => {

@@ -8,10 +8,7 @@ import { jobContent } from '../stage/job-content.ts'
 import { TestNode } from '../stage/test-node.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 
-/**
- * Asserts the live counts of the job. The counts of all jobs must be equal to them, so the test database must contain no other
- * job.
- */
+/** Asserts the live counts of the job and of all jobs. The test database must contain no other job. */
 async function expectCounts(
   node: TestNode,
   job: Pick<JobRecord, 'id'>,

@@ -85,7 +85,7 @@ export const delayedCases: readonly StorageCase[] = caseGroup('delayed', {
     const claimed = await node.claimOne(slotAt(1) + 500)
     assert.deepEqual([claimed.id, claimed.reason], [item.id, null])
     await node.addSlot(job, 1, 'skipped', { run: true })
-    // An occurrence that has started and was handed back stays active, even if its owner hands it back with a later `dueAt`.
+    // A started occurrence stays active, even if its owner hands it back with a later `dueAt`.
     await node.release(claimed, slotAt(5))
     await node.addSlot(job, 2, 'skipped', { run: true })
   },

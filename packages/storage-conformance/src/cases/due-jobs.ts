@@ -80,7 +80,7 @@ export const dueJobsCases: readonly StorageCase[] = caseGroup(
       for (const [index, nextAt] of [5, 3, 3, 9, 1, 3, 5, 2].entries()) {
         jobs.push(await node.createJob({ name: `job-${index}`, nextAt: slotAt(nextAt) }))
       }
-      // A job whose next instant lies before 1970, so that the instant is a negative number.
+      // The next instant of this job lies before 1970, so it is a negative number.
       jobs.push(await node.createJob({ name: 'old', nextAt: -5 }, -60_000))
       const expected = jobs.toSorted((left, right) => (left.nextAt ?? 0) - (right.nextAt ?? 0) || byId(left, right))
       for (const limit of [1, 2, 3, 9, 100]) {
@@ -284,8 +284,8 @@ export const dueJobsCases: readonly StorageCase[] = caseGroup(
       await readPages(async (cursor) => {
         const page = await node.storage.listJobs({ due: { upTo }, limit: 2, cursor })
         seen.push(...page.items.map(({ id }) => id))
-        // Moves the next instant of the last job on each page. The cursor then names a job that is no longer at its
-        // position in the list. Also moves a job that no page has listed yet.
+        // Creates the slot of the last job on each page, which moves the job's next instant. The cursor then names a job that
+        // has left its position in the list. After the first page, also creates the slot of a job that no page has listed yet.
         const last = page.items.at(-1)
         if (last !== undefined) await node.addSlot(last, 1, 'pending')
         if (pages++ === 0) await node.addSlot(itemAt(sameInstant, 6), 1, 'pending')

@@ -11,7 +11,7 @@ import type { CaseWorld } from '../storage-world.ts'
 interface Stage {
   readonly node: TestNode
   readonly job: JobRecord
-  /** The running slots of the job: 1, 2 and so on. */
+  /** The running occurrences of the job's slots 1, 2 and so on. */
   readonly running: readonly Held[]
 }
 
@@ -24,13 +24,10 @@ async function full(world: CaseWorld, places: number, options: JobOptions = {}):
   return { node, job, running }
 }
 
-/** Values of `maxConcurrency` that are higher than a faulty storage might count to. */
+/** High values of `maxConcurrency`. A faulty storage may count only to 3. */
 const many: readonly number[] = [4, 5, 12]
 
-/**
- * Runs a check for each value of `maxConcurrency` in {@link many}, each time with a new job whose concurrency slots are
- * all taken.
- */
+/** Runs a check for each `maxConcurrency` in {@link many}, each time with a new job without free places. */
 async function eachFull(
   world: CaseWorld,
   policy: OverlapPolicy,
@@ -51,7 +48,7 @@ async function overfull(world: CaseWorld, running: number, places: number, polic
   return { node, job, running: held }
 }
 
-/** Cases about jobs with `maxConcurrency` above 1: several occurrences may be active at the same time. */
+/** Cases about jobs with `maxConcurrency` above 1. */
 export const placesCases: readonly StorageCase[] = caseGroup('places', {
   'the head says how many there are, and nothing where it is one': async (world) => {
     const node = await TestNode.connect(world)

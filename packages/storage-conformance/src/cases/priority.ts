@@ -63,7 +63,7 @@ async function claimedIds(node: TestNode, now: number, limit?: number): Promise<
   return claimed.map(({ id }) => id)
 }
 
-/** Cases about the order of waiting occurrences: an occurrence with a higher priority starts earlier. */
+/** Cases in which an occurrence with a higher priority starts earlier. */
 export const priorityCases: readonly StorageCase[] = [
   ...caseGroup('priority', {
     'a record keeps its priority, and has none if the request gave none': async (world) => {
@@ -367,7 +367,7 @@ export const priorityCases: readonly StorageCase[] = [
 ]
 
 /**
- * Checks that exactly two pairs of {@link mixed} are equal in order. Otherwise, cases that rely on this order would
+ * Checks that exactly two entries of {@link mixed} are equal in order. Other cases need two such entries, and would otherwise
  * test nothing.
  */
 const instants = mixed.map(([priority, at]) => orderAt({ scheduledAt: slotAt(at), details: withPriority(priority) }))

@@ -6,7 +6,7 @@ import { slotAt } from '../stage/instants.ts'
 import { TestNode } from '../stage/test-node.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 
-/** Returns a reusable key of a job. The id of the key is derived from `name`. */
+/** Returns a reusable key of a job, with an id that is derived from `name`. */
 export function reusableKey(job: JobHandle, name: string, scope: ReusableKey['scope']): ReusableKey {
   return { id: requestId(job, name, slotAt(0)), scope }
 }
@@ -165,7 +165,7 @@ export const reusableKeyCases: readonly StorageCase[] = caseGroup('reusable keys
 
 async function withJob(world: Parameters<StorageCase['run']>[0], policy: 'allow' | 'queue' = 'allow') {
   const node = await TestNode.connect(world)
-  // Under the policy `allow` the job has no next slot, so that `prune` may remove all of its ended occurrences.
+  // Under `allow` the job has no next slot, so `prune` may remove all its ended occurrences.
   const job: JobRecord = await node.createJob({ policy, ...(policy === 'allow' && { nextAt: null }) })
   const request = (name: string, scope: ReusableKey['scope'], options: { readonly run?: boolean } = {}) =>
     requestItem(job, name, slotAt(1), { ...options, key: reusableKey(job, 'order', scope) })

@@ -78,7 +78,7 @@ export const settleCases: readonly StorageCase[] = caseGroup('settle', {
   'an owner whose token was given again after a loss of acknowledged writes is lost and changes nothing': async (
     world,
   ) => {
-    // Simulates a storage that has lost the claim of node-a: node-b starts the run with the same token.
+    // Simulates a storage that lost the claim of node-a, and gives node-b the same token.
     const node = await TestNode.connect(world, 'node-b')
     const job = await node.createJob()
     const held = await node.startSlot(job, 1)

@@ -23,7 +23,7 @@ async function rated(world: CaseWorld, startRate: StartRate, options: JobOptions
   return { node, job }
 }
 
-/** Creates a job with a start rate of two in five minutes, and uses both starts up: at slot 1 and slot 2. */
+/** Creates a job with a start rate of two in five minutes. Slots 1 and 2 use both starts up. */
 async function usedUp(world: CaseWorld, options: JobOptions = {}): Promise<Stage & { readonly running: Held[] }> {
   const { node, job } = await rated(world, twoInFive, options)
   return { node, job, running: [await node.startSlot(job, 1), await node.startSlot(job, 2)] }
@@ -37,7 +37,7 @@ function waitsFor({ state, reason, dueAt }: OccurrenceRecord): readonly unknown[
   return [state, reason, dueAt]
 }
 
-/** Cases about the start rate: the maximum number of starts of a job in an interval. */
+/** Cases about the start rate of a job. */
 export const startRateCases: readonly StorageCase[] = caseGroup('start rate', {
   'the head holds the rate and the last starts, and neither for a job without a rate': async (world) => {
     const { node, job } = await rated(world, twoInFive)

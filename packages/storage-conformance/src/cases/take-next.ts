@@ -273,7 +273,7 @@ export const takeNextCases: readonly StorageCase[] = caseGroup(
       await node.release(second, slotAt(2))
       const before = await node.record(second)
       await node.replaceJob(job.id, { policy: 'queue' })
-      // The claim finds another active occurrence of the job, so the claim moves `second` back to `queued`.
+      // The claim moves `second` back to `queued`, because another occurrence of the job is active.
       assert.deepEqual((await node.claim(slotAt(3))).claimed, [])
       assert.equal(await node.stateOf(second), 'queued')
       const { taken } = await endAndTake(node, first)

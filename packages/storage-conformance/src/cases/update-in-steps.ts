@@ -46,7 +46,7 @@ async function statesOf(node: TestNode, addresses: readonly OccurrenceAddress[])
 
 const gone = (count: number): string[] => Array<string>(count).fill('canceled updated')
 
-/** Claims several times, as nodes do after an update was interrupted. Returns the ids of all started occurrences. */
+/** Claims several times, as nodes do after an interrupted update. Returns the ids of all started occurrences. */
 async function claimAll(node: TestNode, claims = 4): Promise<readonly string[]> {
   const started: string[] = []
   for (let count = 0; count < claims; count++) {
@@ -55,7 +55,7 @@ async function claimAll(node: TestNode, claims = 4): Promise<readonly string[]> 
   return started
 }
 
-/** Repeats a change until the storage reports that nothing is left, or that another caller has completed the change. */
+/** Repeats a change until nothing is left to cancel, or another caller has completed the change. */
 async function saveAll(node: TestNode, change: JobChange): Promise<void> {
   for (;;) {
     const answer = await node.saveSome(change, limit, now)

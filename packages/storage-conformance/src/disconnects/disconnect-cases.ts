@@ -19,10 +19,7 @@ import { startCuttingProxy } from './cutting-proxy.ts'
  */
 interface Trial<Answer> {
   send(node: TestNode): Promise<Answer>
-  /**
-   * `answer` is the answer to the last call of `send`. `wasRejected`: an earlier call of `send` was rejected, so the storage
-   * may have executed it.
-   */
+  /** `answer`: the answer to the last `send`. `wasRejected`: an earlier `send` was rejected, but may have taken effect. */
   check(answer: Answer, wasRejected: boolean): Promise<void>
 }
 
@@ -42,8 +39,7 @@ async function breakEverywhere<Answer>(
 ): Promise<void> {
   const { server } = world
   assert.ok(server !== undefined, 'the world has no `server`')
-  // Both connections belong to the node `node-a`. So either connection may end an occurrence that the other connection has
-  // started.
+  // Both connections belong to `node-a`, so each may end occurrences that the other has started.
   const direct = await TestNode.connect(world, 'node-a')
   const proxy = await startCuttingProxy(server)
   try {
@@ -52,7 +48,8 @@ async function breakEverywhere<Answer>(
       for (let message = 1, isOver = false; !isOver; message++) {
         assert.ok(message <= mostMessages, `one call sends more than ${mostMessages} messages`)
         const trial = await prepare(direct, `${side}-${message}`)
-        // Opens a connection first, so that the break hits the tested call and not the connect.
+        // Makes a first call, which opens the connection. So the break hits a message of the tested call, and no message that
+        // opens the connection.
         await repeated(() => node.storage.listJobs({ limit: 1, cursor: null }))
         try {
           proxy.cutAt(message, side)

@@ -17,8 +17,8 @@ import { checkOverlap, checkRecord } from './occurrence-rules.ts'
 import { checkFailures, checkLatest } from './outcome-rules.ts'
 
 /**
- * Checks all stored records against the invariants of the storage protocol. The check makes only reading calls. No caller may
- * write to the storage during the check.
+ * Checks all stored records against the invariants of the storage protocol. No caller may write to the storage during
+ * the check.
  */
 export async function checkLedger(storage: Storage, expectations: LedgerExpectations = {}): Promise<LedgerReport> {
   const view = await viewLedger(storage)

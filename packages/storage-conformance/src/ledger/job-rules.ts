@@ -153,15 +153,12 @@ export function checkCounts(view: LedgerView): readonly LedgerViolation[] {
   return violations
 }
 
-/**
- * Maximum difference between the next instants of two due jobs, in ms, up to which the storage may return the jobs in
- * either order: see `JobQuery.due`.
- */
+/** Due jobs whose next instants differ by at most this time, in ms, may come in either order: see `JobQuery.due`. */
 const orderSlackMs = 10_000
 
 /**
- * Checks that the query for due jobs returns the stored heads of exactly the jobs with a next instant. The order of the
- * jobs may deviate by at most `orderSlackMs`.
+ * Checks that the query for due jobs returns exactly the jobs with a next instant. Their order may deviate by at most
+ * `orderSlackMs`.
  */
 export function checkDue({ jobs, due }: LedgerView): readonly LedgerViolation[] {
   if (due === null) return []

@@ -18,7 +18,7 @@ export type LedgerRule =
    * replaced.
    */
   | 'start rate'
-  /** Checked only with `oneClock`: in a job with one concurrency slot, queued occurrences have started in their order. */
+  /** Checked only with `oneClock`: in a job with one place, queued occurrences have started in their order. */
   | 'order'
   /** Each queued occurrence waits for an active occurrence of its job. */
   | 'stranded'

@@ -2,7 +2,7 @@ import type { JobId } from '@jobistemer/core'
 import type { JobRecord, JobVersionRecord, LiveCounts, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
 import { readCounts, readDue, readFailures, readHistory, readJobs, readLive } from './read-ledger.ts'
 
-/** All records of a storage, read through its own queries. */
+/** All records of a storage, as the storage's queries return them. */
 export interface LedgerView {
   readonly jobs: readonly JobRecord[]
   /** The occurrences of each job, in the order of their scheduled times. */
@@ -18,7 +18,7 @@ export interface LedgerView {
   readonly failures: readonly OccurrenceRecord[]
   /** For each job, the run that ended last. The value is `null` or `undefined` if the storage returned no run. */
   readonly latest: ReadonlyMap<JobId, OccurrenceRecord | null | undefined>
-  /** All jobs with a next instant, in the order of these instants. `null` if the storage cannot query due jobs. */
+  /** All jobs with a next instant, in the order of these instants; `null` if the storage cannot query due jobs. */
   readonly due: readonly JobRecord[] | null
   /** The storage's counts of live occurrences, of each job and of all jobs. */
   readonly counts: ReadonlyMap<JobId | 'all', LiveCounts | undefined>

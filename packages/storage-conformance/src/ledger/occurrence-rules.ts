@@ -18,7 +18,7 @@ const claimedStates: readonly OccurrenceState[] = [
   'failed_stale',
 ]
 
-/** Checks the rules about a single record. */
+/** Checks the rules that concern a single occurrence record. */
 export function checkRecord(job: JobRecord, record: OccurrenceRecord): readonly LedgerViolation[] {
   const violations: LedgerViolation[] = []
   const expect = (holds: boolean, rule: LedgerRule, message: string): void => {
@@ -59,7 +59,8 @@ export function checkRecord(job: JobRecord, record: OccurrenceRecord): readonly 
   expect((token === 0) === (owner === null), 'token', `token ${token} with owner ${owner?.incarnation ?? 'null'}`)
   expect((token === 0) === (startedAt === null), 'token', `token ${token} with startedAt ${text(startedAt)}`)
   expect(token > 0 || (sequence === 0 && record.runs.length === 0), 'token', 'an owner spoke before the first claim')
-  // Each rescue ends the validity of one token. No rescue has ended the token of the present owner of a running occurrence.
+  // Each rescue ends one token, so an occurrence has at most as many rescues as tokens. The last token of a running occurrence
+  // has not ended.
   const taken = state === 'running' ? token - 1 : token
   expect(rescues >= 0 && rescues <= Math.max(0, taken), 'token', `${rescues} rescues at token ${token}`)
   expect(token > 0 || !claimedStates.includes(state), 'token', 'no owner ever claimed it')
@@ -114,7 +115,7 @@ export function checkOverlap(
     violations.push({ rule: 'overlap', jobId: job.id, occurrenceId: null, message: `active at once: ${ids}` })
   }
   const overlaps = job.overlap.policy === 'allow'
-  // While an interrupted `replace` still has occurrences to cancel, queued occurrences may wait without an active one.
+  // Until an interrupted `replace` is complete, queued occurrences may wait without an active one.
   if (job.cancelsBelow === null && (active.length === 0 || overlaps)) {
     for (const record of queued) {
       const message = overlaps
@@ -126,10 +127,7 @@ export function checkOverlap(
   return violations
 }
 
-/**
- * Returns whether a pending occurrence is active. A delayed occurrence is not active: it does not keep other occurrences from
- * starting.
- */
+/** Returns whether a pending occurrence is active. A delayed occurrence is not active. */
 function isActivePending(record: OccurrenceRecord): boolean {
   return record.state === 'pending' && !isDelayed(record)
 }

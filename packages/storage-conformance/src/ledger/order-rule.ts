@@ -1,10 +1,7 @@
 import { compareOrder, type JobRecord, type OccurrenceRecord, placesOf } from '@jobistemer/core/storage'
 import type { LedgerViolation } from './ledger-report.ts'
 
-/**
- * Checks that queued occurrences started in their order. Checks only jobs with one concurrency slot and one version: there, all
- * later occurrences are queued while one runs, and its end wakes the first of them.
- */
+/** Checks that queued occurrences started in their order. Checks only jobs with one place and one version. */
 export function checkOrder(job: JobRecord, history: readonly OccurrenceRecord[]): readonly LedgerViolation[] {
   const { overlap, version } = job
   if (version > 1 || overlap.policy !== 'queue' || placesOf(overlap) > 1 || overlap.startRate !== undefined) return []

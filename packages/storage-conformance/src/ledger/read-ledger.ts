@@ -29,10 +29,7 @@ export async function readJobs(storage: Storage): Promise<readonly JobRecord[]> 
   return await readPages((cursor) => storage.listJobs({ limit: pageSize, cursor, deleted: true }))
 }
 
-/**
- * Reads all jobs with a next instant, in the order of these instants. Returns `null` if the storage cannot query due
- * jobs.
- */
+/** Reads all jobs with a next instant, in the order of these instants; `null` if the storage cannot query due jobs. */
 export async function readDue(storage: Storage): Promise<readonly JobRecord[] | null> {
   if (storage.capabilities.findsDueJobs !== true) return null
   const due = { upTo: Number.MAX_SAFE_INTEGER }
@@ -46,7 +43,7 @@ export async function readHistory(storage: Storage, jobId: JobId): Promise<reado
   )
 }
 
-/** Reads all live occurrences of all jobs that are in the given state. */
+/** Reads the live occurrences that are in the given state, of all jobs. */
 export async function readLive(
   storage: Storage,
   state: 'pending' | 'queued' | 'running',
@@ -63,7 +60,7 @@ export async function readFailures(storage: Storage): Promise<readonly Occurrenc
   )
 }
 
-/** Reads the storage's counts of live occurrences, of the given jobs and of all jobs. */
+/** Reads the storage's counts of live occurrences: the counts for each given job, and the counts for all jobs together. */
 export async function readCounts(
   storage: Storage,
   jobs: readonly JobId[],

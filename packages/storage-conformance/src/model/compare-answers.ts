@@ -52,7 +52,7 @@ function from({ jobId, dueAt }: OccurrenceRecord, { jobs }: ModelState): number 
   return claimableFrom({ paused: jobs.get(jobId)?.paused ?? null }, dueAt)
 }
 
-/** The members of answers that are lists without a defined order. */
+/** Members of answers whose lists have no defined order. */
 const unordered: ReadonlySet<string> = new Set(['canceled', 'displaced', 'cancelRequested'])
 
 function withOrderedSets(value: unknown): unknown {

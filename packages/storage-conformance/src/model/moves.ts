@@ -14,10 +14,7 @@ import fc from 'fast-check'
  */
 type Index = number
 
-/**
- * One step of a random history. A move contains no record ids: `pick` chooses among the occurrences that exist when the move
- * runs, and offsets are added to stored values. A shortened history therefore remains valid.
- */
+/** One step of a random history. Moves contain no record ids, so a shortened history stays valid. */
 export type Move =
   | { readonly kind: 'advance'; readonly seconds: number }
   | {
@@ -55,7 +52,7 @@ export type Move =
       readonly versionOffset: number
       readonly run: boolean
       readonly priority: number | undefined
-      /** `true`: before the move creates the slots, it advances the time until the last of them is due. */
+      /** `true`: the move first advances the time until the last slot is due. */
       readonly inTime: boolean
     }
   /** Creates the next slot of every job in one call, in ascending or `reversed` order of the jobs. */
@@ -174,7 +171,7 @@ const run = fc.boolean()
 const inTime = fc.constantFrom(true, true, true, false)
 
 const life = fc.nat({ max: modelSize.lives - 1 })
-/** Heartbeat counters. Few values, so that equal counters occur. */
+/** Generates few different heartbeat counters, so that equal counters occur. */
 const counter = fc.nat({ max: 6 })
 
 /**
@@ -231,7 +228,7 @@ const anyMove: fc.Arbitrary<Move> = fc.oneof(
     arbitrary: move('slots', {
       job,
       offset: offset(-1, 1),
-      // The number of created slots sometimes exceeds the number of concurrency slots of the job.
+      // Sometimes creates more slots than the job has places.
       count: fc.oneof(
         { weight: 5, arbitrary: fc.integer({ min: 1, max: 3 }) },
         { weight: 1, arbitrary: fc.integer({ min: 4, max: 8 }) },

@@ -36,10 +36,7 @@ export type ModelCall =
   | { readonly method: 'listJobs'; readonly request: JobQuery }
   | { readonly method: 'listOccurrences'; readonly request: OccurrenceQuery }
 
-/**
- * The stored state at a random step (`Move`) of the model test. {@link resolveMove} chooses the arguments of the step's storage
- * call from this state.
- */
+/** The stored state from which {@link resolveMove} chooses the arguments of a call. */
 export interface ModelState {
   readonly now: number
   readonly jobs: ReadonlyMap<JobId, JobRecord>
@@ -251,12 +248,11 @@ function createItems(move: CreateMove, state: ModelState): readonly CreateItem[]
       const version = job.version + move.versionOffset
       const options = { kind: move.request, run: move.run, dueAt, version, details }
       if (move.scope !== 'forever') {
-        // Two requests with equal key, scope and time have the same id, so that the second request repeats the first.
+        // Requests with equal key, scope and time have the same id, so the second request repeats the first.
         const reusable = { id: requestId(job, key, slotAt(0)), scope: move.scope }
         return [requestItem(job, `${key}, ${move.scope}, ${state.now}`, at, { ...options, key: reusable })]
       }
-      // Requests with key 0 have no `skippedId`: if such a request is skipped, it still uses up its key. A skipped
-      // request with another key leaves its key free.
+      // Requests with key 0 have no `skippedId`, so a skipped request uses up its key.
       const skippedId = move.key === 0 ? undefined : requestId(job, `${key}, skipped`, at)
       return [requestItem(job, key, at, { ...options, ...(skippedId !== undefined && { skippedId }) })]
     }
@@ -306,7 +302,7 @@ function ownerAt(index: number): Owner {
   return { node: `node-${index}`, incarnation: `node-${index}-1` }
 }
 
-/** Chooses an occurrence. If there are occurrences in the given state, mostly chooses one of these. */
+/** Chooses an occurrence, mostly one in the given state. */
 function pickOccurrence(
   { occurrences }: ModelState,
   pick: number,
@@ -342,10 +338,7 @@ function addressOf({ id, jobId, scheduledAt }: OccurrenceRecord): OccurrenceAddr
   return { id, jobId, scheduledAt }
 }
 
-/**
- * Returns whether a claim may find pending occurrences that must not start. The reason is a start rate, or more active
- * occurrences than concurrency slots. The latter follows from a lowered `maxConcurrency`, or from delayed occurrences.
- */
+/** Returns whether a claim may find pending occurrences that must not start, because of a start rate or a lack of places. */
 function hasBlockedPending({ jobs, occurrences }: ModelState): boolean {
   return [...jobs.values()].some((job) => {
     const active = occurrences.filter(

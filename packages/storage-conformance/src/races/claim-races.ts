@@ -110,7 +110,7 @@ function expectAgreement(
   assert.ok(cancelRequest !== null, `${was}, and its owner will never hear of it`)
 }
 
-/** Checks that the token of a claim is accepted exactly as long as the occurrence runs. */
+/** Checks that the storage accepts a claim's token while the occurrence runs, and only then. */
 async function expectTokenFits(
   node: TestNode,
   record: OccurrenceRecord,
@@ -125,10 +125,7 @@ async function expectTokenFits(
   assert.equal(answer.outcome, expected, `${record.id} is ${record.state}, and its claimant received ${answer.outcome}`)
 }
 
-/**
- * Calls `stop` for a job while nodes claim, and lists the job's running occurrences right after the answer to `stop`.
- * Asserts that no occurrence starts after this answer, even if its claim began before the stop.
- */
+/** Calls `stop` for a job while nodes claim. Asserts that no occurrence of the job starts after the answer to `stop`. */
 async function stopWhileClaiming(
   world: Parameters<StorageCase['run']>[0],
   effort: Effort,

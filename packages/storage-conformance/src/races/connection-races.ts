@@ -23,7 +23,7 @@ import {
 
 const nodeCount = 8
 
-/** Returns the slots of the kit's jobs, one per minute, for the rule `hole` of `checkLedger`. */
+/** Returns the slots of the kit's jobs, one per minute. */
 export function everyMinute(_job: JobRecord, after: number, until: number): readonly number[] {
   const slots: number[] = []
   for (let at = Math.floor((after - start) / minute) * minute + minute + start; at <= until; at += minute)
@@ -302,7 +302,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         for (let round = 1; round <= rounds(10, effort); round++) {
           const job = await first.createJob({ name: `job-${round}` })
           const answers = await atOnce(nodes, (node, index) => {
-            // The nodes recover at three different times, so their spans of missed slots have three different lengths.
+            // The nodes recover at three different times, so their spans of missed slots differ in length.
             const last = 5 + (index % 3)
             const entries = [missedEntry(job, 1, last - 1), runEntry(job, last)]
             return node.create(recoveryItem(job, last, { expectedWatermark: start, entries }), slotAt(last))
@@ -371,8 +371,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         for (let round = 1; round <= rounds(6, effort); round++) {
           for (const change of ['pause', 'delete'] as const) {
             const job = await first.createJob({ name: `${change}-${round}`, policy: 'allow' })
-            // First, every connection reads the job while it is alive. A connection that later decides by a cached head what it
-            // creates then fails the test.
+            // Every connection reads the job first. A connection that later relies on this cached head fails the test.
             await atOnce(nodes, (node, index) => node.create(requestItem(job, `early-${index}`, slotAt(1))))
             let stopped = false
             await atOnce(nodes, async (node, index) => {

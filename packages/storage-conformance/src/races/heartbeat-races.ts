@@ -44,7 +44,7 @@ export async function beatAndRemove(storage: Storage, index: number, count: numb
   }
 }
 
-/** Sends one more heartbeat of every node, and checks that no record is missing: none was removed as dead. */
+/** Sends one more heartbeat of every node. Checks that no node was removed as dead. */
 export async function expectAllLive(storages: readonly Storage[], count: number, all: number): Promise<void> {
   const last = Array.from({ length: all }, (_, index) => raceRecord(index, count + 1))
   await Promise.all(last.map(async (record, index) => await beat(itemAt(storages, index % storages.length), record)))

@@ -17,7 +17,7 @@ const waiting: IdleChild[] = []
  * most races.
  */
 export const idleChildren = {
-  /** Returns an idle child; `undefined` if no child is idle. From then on, the child keeps this process alive. */
+  /** Returns an idle child, which then keeps this process alive; `undefined` if no child is idle. */
   take(): ChildProcess | undefined {
     const idle = waiting.at(-1)
     if (idle === undefined) return undefined
@@ -27,7 +27,7 @@ export const idleChildren = {
     return idle.child
   },
 
-  /** Keeps a child for the next race, for at most 5 s. While a kept child waits, it does not keep this process alive. */
+  /** Keeps a child for the next race, for at most 5 s. Meanwhile the child does not keep this process alive. */
   put(child: ChildProcess): void {
     // Takes the child out of the list before killing it. Node.js reports the child's exit some time after the kill, and
     // until that report no race may take the child.

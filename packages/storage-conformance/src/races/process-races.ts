@@ -109,7 +109,7 @@ export function processRaces(effort: Effort): readonly StorageCase[] {
   )
 }
 
-/** Asserts that the witness file has no lines of other occurrences between the start line and the end line of an occurrence. */
+/** Asserts that in the witness file the line after each start line is the end line of the same occurrence. */
 function assertOneAtATime(witness: string, expected: number): void {
   const lines = witness.trimEnd().split('\n')
   assert.equal(lines.length, expected * 2, `${expected} occurrences started and ended in ${lines.length} lines`)
@@ -193,14 +193,14 @@ async function expectStored(node: TestNode, job: JobRecord, acknowledged: readon
   }
 }
 
-/** Reaps the occurrences that a killed process left running, so that the next round can start other occurrences. */
+/** Reaps the runs of a killed process, so that the next round can start other occurrences. */
 async function reapRunning(node: TestNode, job: JobRecord): Promise<void> {
   for (const record of await node.history(job.id)) {
     if (record.state === 'running') expectOutcome(await node.reap(record, { runs: [] }), 'reaped')
   }
 }
 
-/** Lets a child write until it has reported a number of acknowledged steps, kills it, and returns these steps. */
+/** Kills a child after it has reported a number of acknowledged steps, and returns these steps. */
 async function writeUntilKilled(
   world: CaseWorld,
   parameters: WriterParameters,

@@ -3,8 +3,7 @@ import type { Storage } from '@jobistemer/core/storage'
 import type { FromChild, RaceAssignment, ToChild } from './race-messages.ts'
 import { raceScripts } from './race-scripts.ts'
 
-// This module runs in the child processes of the races. The child connects as its `RaceAssignment` says, waits for the
-// start message, runs its script, and then waits for another race.
+// This module runs in the child processes of the races. A child runs one script for each race.
 
 function send(message: FromChild): void {
   process.send?.(message)

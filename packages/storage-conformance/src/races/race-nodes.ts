@@ -16,7 +16,7 @@ export async function connectTrio(world: CaseWorld): Promise<readonly [TestNode,
   return [await connect(0), await connect(1), await connect(2)]
 }
 
-/** Runs the body for all nodes concurrently. */
+/** Calls `body` for all nodes concurrently. */
 export async function atOnce<T>(
   nodes: readonly TestNode[],
   body: (node: TestNode, index: number) => Promise<T>,
@@ -35,7 +35,7 @@ export function expectTold(actual: number, asked: number, expected: number, told
   assert.equal(actual, expected, `${actual} of ${asked} connections were told that ${told}; ${right}`)
 }
 
-/** Asserts that no item occurs twice: connections that compete for items must each receive different items. */
+/** Asserts that no item occurs twice: competing connections must receive different items. */
 export function expectDistinct(done: readonly string[], what: string, how: string): void {
   const twice = done.filter((id, index) => done.indexOf(id) !== index)
   assert.equal(twice.length, 0, `${twice.length} ${what} were ${how} more than once, among them ${twice[0]}`)
@@ -46,10 +46,7 @@ export function countCreated(answers: readonly CreateAnswer[], state: string): n
   return answers.filter((answer) => answer.outcome === 'created' && answer.state === state).length
 }
 
-/**
- * Creates the slots of a job as an engine does: after each answer it continues with the next slot. Returns the ids that
- * this node created.
- */
+/** Creates the slots of a job one after the other, as an engine does. Returns the ids that this node created. */
 export async function followSeries(node: TestNode, job: JobRecord, count: number): Promise<readonly string[]> {
   const created: string[] = []
   let index = 1

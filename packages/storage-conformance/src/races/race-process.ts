@@ -68,8 +68,7 @@ export class RaceProcess {
         child.off('exit', end)
       }
     })
-    // A caller may await only one of the two promises. These handlers prevent an unhandled rejection of the promise that the
-    // caller does not await.
+    // The caller may await only one of the two promises. Prevents an unhandled rejection of the other promise.
     this.#result.catch(fail)
     this.#ready.catch(() => {})
     this.#send({ kind: 'assignment', assignment })
@@ -99,7 +98,7 @@ export class RaceProcess {
     await this.#exit
   }
 
-  /** If the child has finished its script, keeps the child for later races. Otherwise kills the child. */
+  /** Keeps the child for later races if its script has ended; otherwise kills the child. */
   async release(): Promise<void> {
     if (this.#isDone && this.#child.connected) {
       this.#stopListening()
@@ -115,7 +114,7 @@ export class RaceProcess {
   }
 }
 
-/** Runs a script in several children that start together. Returns the results of all children. */
+/** Runs a script in several children at the same time. Returns their results. */
 export async function raceProcesses<T extends JsonValue>(
   world: CaseWorld,
   script: string,

@@ -102,7 +102,10 @@ export const raceScripts: Readonly<Record<string, RaceScript>> = {
     return null
   },
 
-  /** Replaces a job until `count` replaces were saved, while other processes replace it too. Returns `null`. */
+  /**
+   * Replaces a job again and again until `count` replacements were saved. Other processes replace the job at the same time.
+   * Returns `null`.
+   */
   async replace(storage, parameters) {
     const { node: name, jobs, count } = parameters as SeriesParameters
     const node = new TestNode(storage, name)

@@ -10,8 +10,8 @@ import { connectNodes, expectTold } from './race-nodes.ts'
 const claimerCount = 3
 
 /**
- * Returns the race cases of `takeNext`. A node ends an occurrence and takes the next one, while other nodes claim it
- * and the first call is sent twice.
+ * Returns the race cases of `takeNext`. One call ends an occurrence and takes the next occurrence of the job. Two connections
+ * send this call at the same time, while other nodes claim.
  */
 export function takeNextRaces(effort: Effort): readonly StorageCase[] {
   return caseGroup(

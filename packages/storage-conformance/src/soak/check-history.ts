@@ -11,7 +11,7 @@ export type HistoryRule =
   | 'one creation'
   /** The storage gave the same token twice, or a smaller token later. */
   | 'fencing'
-  /** The storage accepted a write under a token after a reap or a release had ended that token. */
+  /** The storage accepted a write under a token that a reap or release had ended. */
   | 'dead token'
   /** The storage ended an occurrence a second time, after its owner had finished it. */
   | 'final'
@@ -49,7 +49,7 @@ interface Grant extends Moment {
   readonly token: number
 }
 
-/** A step of an owner that the storage accepted. */
+/** A step of an occurrence's owner, which the storage has accepted. */
 interface Acceptance extends Moment {
   readonly token: number
   readonly sequence: number

@@ -3,7 +3,7 @@ import { wrapStorage } from '@jobistemer/core/testing'
 import { isWriting } from './history.ts'
 import type { SeededRandom } from '../seeded-random.ts'
 
-/** Thrown in place of an answer that was lost. The caller does not know whether the storage executed the call. */
+/** Thrown in place of an answer that was lost. The storage may have executed the call. */
 export class LostAnswer extends Error {
   override readonly name = 'LostAnswer'
 }

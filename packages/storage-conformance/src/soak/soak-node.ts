@@ -42,8 +42,8 @@ interface Work extends OccurrenceAddress {
 const misfireSlots = 4
 
 /**
- * A small model of the engine's node: it creates slots, claims, ends, reaps and recovers occurrences, and repeats every call
- * whose answer was lost. It knows its occurrences only from answers.
+ * A small model of the engine's node. It repeats every call whose answer was lost, and knows its occurrences only from
+ * answers.
  */
 export class SoakNode {
   readonly #storage: Storage
@@ -108,8 +108,7 @@ export class SoakNode {
       }),
     )
     for (const record of answer.claimed) this.#adopt(record)
-    // The answer of an earlier claim may have been lost. So the node also adopts its occurrences from the list of
-    // running occurrences.
+    // Adopts running occurrences of this node, because the answer of their claim may have been lost.
     for (const record of await readLive(this.#storage, 'running')) {
       const { node, incarnation } = this.#owner
       if (record.owner?.node === node && record.owner.incarnation === incarnation) this.#adopt(record)
@@ -121,7 +120,7 @@ export class SoakNode {
     for (const work of [...this.#work.values()]) await this.#end(work)
   }
 
-  /** Reaps running occurrences of any owner whose deadline has passed. */
+  /** Reaps running occurrences whose deadline has passed, of all owners. */
   async reap(): Promise<void> {
     const { items } = await this.#storage.listOccurrences({
       kind: 'live',
@@ -140,7 +139,7 @@ export class SoakNode {
     }
   }
 
-  /** Chooses one occurrence that this node runs, and either reports its progress or ends it. */
+  /** Chooses a run of this node, and reports its progress or ends it. */
   async #workOn(): Promise<void> {
     const work = this.#random.pickAny([...this.#work.values()])
     if (work === undefined) return await this.claim(1)
@@ -274,8 +273,8 @@ export class SoakNode {
 }
 
 /**
- * Returns whether the node owns the created occurrence. The answer `exists` also means this, if an earlier call of the node
- * created the occurrence and its answer was lost.
+ * Returns whether the node owns the created occurrence. The answer `exists` does not exclude this: an earlier call of the node
+ * may have created the occurrence, and the answer to that call was lost.
  */
 function isOwn(answer: CreateAnswer, owner: Owner): boolean {
   if (answer.outcome === 'created') return answer.state === 'running'
@@ -295,5 +294,5 @@ function indexOf(at: number): number {
   return Math.floor((at - start) / minute)
 }
 
-/** Time in ms after which every occurrence of a crashed node has passed its deadline. */
+/** Time in ms after which every run of a crashed node has passed its deadline. */
 export const longestRunMs: number = executionTimeoutMs + minute

@@ -22,10 +22,7 @@ export type JobHandle = Pick<JobRecord, 'id' | 'name' | 'version'>
 export const executionTimeoutMs: number = 10 * minute
 
 export interface SlotOptions {
-  /**
-   * `true`: the storage starts the occurrence in the step that creates it. Default false: the occurrence is created as a
-   * waiting one.
-   */
+  /** `true`: the step that creates the occurrence also starts it. Default `false`. */
   readonly run?: boolean
   readonly runs?: readonly TaskRunRecord[]
   /** The next instant of the job after the step. Default: the following slot. */
@@ -106,7 +103,7 @@ export function runEntry(job: JobHandle, index: number, details: OccurrenceDetai
   return { kind: 'run', id, scheduledAt, executionTimeoutMs, details }
 }
 
-/** Returns the entry of a recovery for the slots `first` to `last`, which do not run. */
+/** Returns the recovery entry that stores the slots `first` to `last` as missed. */
 export function missedEntry(job: JobHandle, first: number, last: number): RecoveryEntry {
   const scheduledAt = slotAt(first)
   const id = last > first ? missedRangeId(job.id, scheduledAt) : occurrenceId(job.id, scheduledAt)

@@ -8,7 +8,7 @@ export interface JobOptions {
   /** The overlap policy of the job. Default `'skip'`. */
   readonly policy?: OverlapPolicy
   readonly maxQueued?: number
-  /** Number of concurrency slots of the job. Default 1. Only for overlap policies that have such a number. */
+  /** Number of places of the job. Default 1. Only for overlap policies with places. */
   readonly maxConcurrency?: number
   /** The start rate of the job. Default: none. Only for overlap policies that support a start rate. */
   readonly startRate?: StartRate | null

@@ -18,7 +18,7 @@ export function succeeded(startedAt: number, endedAt: number, result?: JsonValue
   ]
 }
 
-/** Returns task runs in which every unfinished attempt has ended as `lost`, as after the loss of the owner. */
+/** Returns task runs in which every unfinished attempt has ended as `lost`. */
 export function withLostAttempts(runs: readonly TaskRunRecord[], at: number): readonly TaskRunRecord[] {
   return runs.map((run) => ({
     ...run,
@@ -29,7 +29,7 @@ export function withLostAttempts(runs: readonly TaskRunRecord[], at: number): re
   }))
 }
 
-/** Returns the same task runs with one more running attempt. */
+/** Returns the given task runs with one more running attempt. */
 export function withNextAttempt(runs: readonly TaskRunRecord[], at: number): readonly TaskRunRecord[] {
   const [run, ...others] = runs
   if (run === undefined) return firstAttempt(at)

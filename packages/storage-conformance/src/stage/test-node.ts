@@ -137,12 +137,12 @@ export class TestNode {
     return await this.saveJob({ kind: 'delete', id, expectedVersion: null }, now)
   }
 
-  /** Sends one call with a change of a job. `cancelLimit`: the maximum number of occurrences that this call cancels. */
+  /** Sends one call that changes a job, and cancels at most `cancelLimit` occurrences. */
   async saveSome(change: JobChange, cancelLimit: number, now: number = start): Promise<SaveJobAnswer> {
     return expectOne(await this.storage.saveJobs({ now, cancelLimit, changes: [change] }))
   }
 
-  /** Sends one call that deletes a job. `cancelLimit`: the maximum number of occurrences that this call cancels. */
+  /** Sends one call that deletes a job, and cancels at most `cancelLimit` occurrences. */
   async deleteSome(id: JobId, cancelLimit: number, now: number = start): Promise<SaveJobAnswer> {
     return await this.saveSome({ kind: 'delete', id, expectedVersion: null }, cancelLimit, now)
   }
@@ -153,7 +153,7 @@ export class TestNode {
     return await this.storage.createOccurrences({ now, owner: this.owner, items })
   }
 
-  /** Creates one item, by default at its scheduled time. */
+  /** Sends a create call with one item. By default, `now` is the scheduled time of the item. */
   async create(item: CreateItem, now: number = item.scheduledAt): Promise<CreateAnswer> {
     return expectOne(await this.createAll([item], now))
   }

@@ -7,7 +7,7 @@ const definitions = 'a damaged definition is answered with a mark, beside intact
 const claims = 'a claim takes an occurrence with damaged details beside intact ones, and it can be ended'
 const ends = 'a running or waiting occurrence with damaged details can be canceled and reaped'
 
-/** A ledger whose rows tests can damage. It stores which rows are damaged, and marks their records as unreadable. */
+/** A ledger whose rows tests can damage. Damaged records are unreadable. */
 export class DamageableLedger extends Ledger {
   readonly damagedJobs: Set<JobId> = new Set()
   readonly damagedOccurrences: Set<OccurrenceId> = new Set()
@@ -31,7 +31,7 @@ export function damageableWorld(ledger: DamageableLedger = new DamageableLedger(
   return { ...ledgerWorld(ledger), damage: async (damaged) => ledger.damage(damaged) }
 }
 
-/** Throws, as an adapter does that parses each row without catching errors. */
+/** Throws, like an adapter that parses each row without catching errors. */
 function unreadable(): never {
   throw new SyntaxError('Unexpected token in JSON')
 }

@@ -5,10 +5,10 @@ import { wakingWorld } from './connection-mutants.ts'
 import { Ledger, ledgerStorage, ledgerWorld } from './mutant.ts'
 import { transactionalWorld } from './within-mutants.ts'
 
-/** A correct storage that behaves in a permitted but unusual way. Every case must pass on it. */
+/** A correct storage with permitted but unusual behavior. Every case must pass on it. */
 export interface HonestVariant {
   readonly name: string
-  /** The cases that run on this variant: those whose names begin with this text. */
+  /** The beginning of the names of the cases that run on this variant. */
   readonly passes: string
   readonly capabilities: DeclaredCapabilities
   readonly open: () => StorageWorld

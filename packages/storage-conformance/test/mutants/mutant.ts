@@ -12,7 +12,7 @@ export interface Mutant {
   readonly name: string
   /** The full names of the cases that must fail on this storage. */
   readonly rejectedBy: readonly string[]
-  /** `true`: only the cases of `rejectedBy` detect the fault. Without these cases, the kit would miss the fault. */
+  /** `true`: without the cases of `rejectedBy`, the kit would miss the fault. */
   readonly alone?: boolean | undefined
   readonly capabilities: DeclaredCapabilities
   /** `true`: the fault throws an error, so that no assertion of the kit fails. */
@@ -22,7 +22,7 @@ export interface Mutant {
   readonly open: () => StorageWorld | Promise<StorageWorld>
 }
 
-/** Returns a connection to the state machine. `broken` replaces some of its storage methods. */
+/** Returns a connection to the ledger. The methods in `broken` replace the connection's methods. */
 export function ledgerStorage(ledger: Ledger, broken: Partial<Storage> = {}): Storage {
   let closed = false
   const entries = storageMethods.map((method) => [
@@ -60,8 +60,8 @@ export function ledgerWorld<L extends Ledger>(
 type StepName<L> = { [Name in keyof L]: L[Name] extends (...request: never[]) => unknown ? Name : never }[keyof L]
 
 /**
- * Steps that replace those of a ledger. Each receives the intact steps as its first argument. If an intact step calls another
- * step that is replaced, it calls the replacement.
+ * Steps that replace steps of a ledger. Each replacement receives the intact steps as its first argument. If an intact step
+ * calls a step that is replaced, this call reaches the replacement.
  */
 export type BrokenSteps<L extends Ledger> = {
   readonly [Name in StepName<L>]?: L[Name] extends (...request: infer Request) => infer Answer
@@ -91,7 +91,7 @@ export function brokenLedger<L extends Ledger>(Machine: new () => L, steps: Brok
 export type MutantRow<L extends Ledger = Ledger> = Partial<Omit<Mutant, 'name'>> &
   Pick<Mutant, 'rejectedBy'> &
   BrokenSteps<L> & {
-    /** Creates replaced steps that share state. */
+    /** Creates the replaced steps, if several steps of this mutant share state. */
     readonly steps?: () => BrokenSteps<L>
     /** Replaces methods of each connection, for faults that need non-atomic calls. */
     readonly calls?: (ledger: L) => Partial<Storage>

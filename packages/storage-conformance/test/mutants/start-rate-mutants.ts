@@ -42,8 +42,7 @@ export const startRateMutants: readonly Mutant[] = mutants({
       const [first, ...others] = job.starts ?? []
       const { limit, intervalMs } = job.overlap.startRate ?? { limit: 1, intervalMs: 1 }
       if (first === undefined || ledger.now >= first + intervalMs) return [ledger.now]
-      // Faulty: stores the instant of the first start instead of the instant of the new start. The head still contains `limit`
-      // starts.
+      // Faulty: stores the instant of the first start instead of the instant of the new start.
       return [first, ...others, first].slice(-limit)
     },
   },

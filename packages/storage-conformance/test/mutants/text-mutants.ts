@@ -22,7 +22,7 @@ function sorted<T>(value: T): T {
 
 const memberOrder = 'jobs: JSON keeps the order of its members: definitions, schedules, data and results'
 
-/** Mutants that treat texts as a wrong column type or collation does: they cut texts, or regard different texts as equal. */
+/** Mutants that cut texts or regard different texts as equal, as a wrong column type or collation does. */
 export const textMutants: readonly Mutant[] = mutants({
   'sorts the members of what it stores of jobs': {
     rejectedBy: [memberOrder],

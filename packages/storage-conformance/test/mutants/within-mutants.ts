@@ -24,15 +24,15 @@ interface Fault {
   readonly isForgetful?: boolean
   readonly takesAnything?: boolean
   readonly takesEnded?: boolean
-  /** Creates the state machine that answers calls inside transactions. */
+  /** Creates the ledger that answers calls inside transactions. */
   readonly inside?: () => Ledger
-  /** Creates the state machine that executes commits, and calls outside of transactions. */
+  /** Creates the ledger that executes commits, and calls outside of transactions. */
   readonly machine?: () => Ledger
   /** When other connections receive the wake-ups of a transaction. Default: after the commit. */
   readonly wakes?: 'before the commit'
 }
 
-/** A user's transaction: the calls that its commit performs on the data. */
+/** A user's transaction. The commit performs the collected calls on the data. */
 class Transaction {
   readonly calls: Call[] = []
   isForbidden = false
@@ -228,7 +228,7 @@ const faults: Readonly<Record<string, Fault & Pick<Mutant, 'rejectedBy' | 'alone
   },
   'answers that an owner is late, and believes it with the commit': {
     rejectedBy: ['an owner that was replaced is refused, and nothing of it is written'],
-    // Cases without transactions also detect this fault, because it affects settles outside of transactions too.
+    // This fault affects settles outside of transactions too, so other cases also detect it.
     alone: false,
     committed: all,
     machine: () =>
@@ -294,7 +294,7 @@ const faults: Readonly<Record<string, Fault & Pick<Mutant, 'rejectedBy' | 'alone
   },
   'wakes others before the commit, and not with it': {
     rejectedBy: ['others are woken by the commit'],
-    // The case waits for a wake-up that never comes, until its timeout.
+    // The case waits for a wake-up that never comes, until the case times out.
     waits: true,
     alone: false,
     wakes: 'before the commit',

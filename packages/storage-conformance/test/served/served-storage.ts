@@ -20,7 +20,7 @@ export async function servedWorld(storage: Storage): Promise<StorageWorld> {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
     const lines = createInterface({ input: socket })
-    // Ignores errors: a killed client resets the connection, and the line reader emits its input's errors too.
+    // Ignores errors of the socket and of the line reader: a killed client resets the connection.
     for (const emitter of [socket, lines]) emitter.on('error', () => {})
     lines.on('line', (line) => {
       const { number, method, request } = JSON.parse(line) as { number: number; method: Method; request: never }

@@ -2,8 +2,7 @@ import { JobistemerError } from '@jobistemer/core'
 import { namingKey, orderAt, pausedUntil, storageFromLedger } from '@jobistemer/core/storage'
 
 /**
- * A small PostgreSQL adapter for tests, written as the guide describes. The tests change one line of the adapter at a
- * time, and the kit must detect the change: see sql-faults.ts.
+ * A small PostgreSQL adapter, written as the guide describes. Tests change one of its lines at a time: see sql-faults.ts.
  *
  * @import { AsyncLedger, GetAnswer, HeartbeatAnswer, JobRecord, LedgerStep, LiveState, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
  * @typedef {(text: string, values?: readonly unknown[]) => Promise<any[]>} Query

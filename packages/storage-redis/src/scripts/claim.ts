@@ -10,8 +10,8 @@ const { stateCodes } = codec1
 const promotedAtOnce = 2000
 
 /**
- * Maximum number of occurrences that a call cancels for deleted and replaced jobs. Also the maximum number of due occurrences
- * that may not start, and that a call therefore makes queued or held back.
+ * Maximum number of occurrences that a call cancels for deleted and replaced jobs. The same limit applies to due occurrences
+ * that a call makes queued or held back.
  */
 const movedAtOnce = 500
 
@@ -44,10 +44,7 @@ const notice = writeFields(layouts.notice, { scheduledAt: 'r.scheduledAt', token
 const placeOf = (kind: 'ready' | 'future') =>
   writeFields(layouts.place, { kind: `${placeKinds[kind]}`, order: 'order', id: 'sub(member, 1, 16)', job: 'job' })
 
-/**
- * The fields at the front of a record, which a claim changes. A claim also changes the start instant, which is stored after the
- * front fields.
- */
+/** The front fields of a record. A claim changes these fields and the start instant. */
 const front = fieldsBetween(recordLayout, ['state', 'reasonSize'])
 
 /** The fields at the front of a record after its claim. The claim removes the reason from the record's texts. */
@@ -112,8 +109,8 @@ if sweep == 1 then
       if open > 0 then gone = cancelWaiting(now, h, job, '=deleted', open) end
       isLeftover = isLeftover or h.pending + h.queued > 0
     elseif h then
-      -- When an active occurrence ends, its end wakes the next one. So this search wakes queued occurrences only of
-      -- jobs without an active occurrence.
+      -- The end of an active occurrence wakes the next queued one. So a sweep wakes queued occurrences only of two kinds of
+      -- jobs: jobs without an active occurrence, and jobs with superseded occurrences.
       local mayWake = h.cancelsBelow > 0 or activeCount(h) == 0
       if open > 0 then gone = cancelSuperseded(now, h, job, open) end
       if mayWake then wakeFirst(now, h, job) end
@@ -162,8 +159,7 @@ end
 -- sets from which this node may claim, each with the offset up to which it was read.
 local goesApart
 local sources = { { key = ready, later = future, offset = 0 } }
--- The offset in the set of delayed occurrences that earlier calls of the claim have reached, and whether these calls have read
--- all ready occurrences.
+-- The offset that earlier calls have reached in the set of delayed occurrences, and whether they have read all ready ones.
 local futureFrom, isDone = 0, false
 do
   local apart, isApart = call('SMEMBERS', apartKey), {}
@@ -235,10 +231,10 @@ local stopped, left, passed, seenBlocked = false, 0, 0, 0
 local claimedJobs, delayedSeen = {}, {}
 local count = 0
 place = ''
--- Jobs with a pending occurrence that the job's start rate holds back, and whether starts of this call wake other occurrences.
+-- Jobs with a held-back occurrence, and whether starts of this call wake other occurrences.
 local heldJobs, wakes = {}, false
 
--- Collects passed-over occurrences of jobs with separate sets, to move them out of a common set.
+-- Passed-over occurrences of jobs with separate sets, to be moved out of a common set.
 local aside, asideGone = {}, {}
 
 local function setAside(job, member, score)
@@ -352,14 +348,14 @@ local function nextPage(size)
   return needsOrder and call('ZRANGE', ready, from, last, 'WITHSCORES') or call('ZRANGE', ready, from, last), {}
 end
 
--- Many claims find nothing. To keep these claims cheap, the script returns before it creates its further functions.
+-- Many claims find nothing. They stay cheap, because the script returns before it creates further functions.
 local size = math.min(limit, 500) + 1
 local page, sourceAt = {}, {}
 if not isDone then page, sourceAt = nextPage(size) end
 if #page == 0 then return answer() end
 
--- Reads the records of a page in one command, and the heads that this script has not read yet. For occurrences without
--- a handler on this node, the function reads only the heads.
+-- Reads the records of a page, and the heads that this script has not read. For occurrences without a handler on this node,
+-- reads only the heads.
 local function readPage(page)
   local byBucket, placesOf, texts, jobs = {}, {}, {}, {}
   local ids, jobOf, bucketAt = {}, {}, {}
@@ -421,7 +417,7 @@ local function take(h, id, job, member, text, timeout, bucket)
   return begin(id, member, text, timeout, bucket)
 end
 
--- Claims an occurrence without parsing its job's head, if nothing in the head may prevent the start. Otherwise returns nil.
+-- Claims an occurrence without parsing its job's head. Returns nil if the head may prevent the start.
 local function takeOrdinary(id, job, member, text, timeout, bucket)
   local h = known[job]
   if h == nil then h = pageHeads[job] end
@@ -436,7 +432,7 @@ local function takeOrdinary(id, job, member, text, timeout, bucket)
   return begin(id, member, text, timeout, bucket)
 end
 
--- Adds a claimed record to the answer. \`source\` is given if the claim reads several sets.
+-- Adds a claimed record to the answer. \`source\`: the set of the record, if the claim reads several sets.
 local function noteTaken(id, record, member, source)
   if source then append(listOf(goneOf, source), member) end
   append(taken, ${writeFields(layouts.taken, { id: 'id', recordSize: '#record' })}, record)
@@ -533,12 +529,11 @@ local function takeFrom(page, sourceAt)
           end
           break
         end
-        -- A peek leaves occurrences pending. So the head's counts do not contain the occurrences that the peek counted
-        -- as claimed; \`seenOf\` is their number.
+        -- The number of this job's occurrences that the peek counted as claimed. The head's counts do not contain them.
         local seenOf = claimedJobs[job] or 0
         local isBlocked = isLeft or (h.policy ~= allow and (h.running + seenOf >= h.maxConcurrency
           or (h.delayed > 0 and activeCount(h) + (delayedSeen[job] or 0) >= h.maxConcurrency and parseRecord(text).reason == delayed)))
-        -- A peek assumes that the occurrences which it counted as claimed start now.
+        -- In the mode peek, occurrences that were counted as claimed are assumed to start now.
         local startsAt = not isBlocked and h.startLimit > 0 and nextStartAt(h, seenOf) or always
         local isHeld = startsAt > now
         if h.startLimit > 0 and h.queued > 0 then wakes = true end

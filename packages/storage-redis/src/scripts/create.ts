@@ -6,12 +6,11 @@ import { batch, prelude } from './prelude.ts'
 
 const { kindCodes, policyCodes, recoveredBit } = codec1
 
-/** Maximum number of waiting occurrences that a call displaces (cancels to make room for a new occurrence). */
+/** Maximum number of waiting occurrences that a call cancels to make room for a new occurrence. */
 const displacedAtOnce = 500
 
 /**
- * Maximum number of waiting occurrences that a call reads to displace (cancel) occurrences of a job with superseded
- * occurrences.
+ * Maximum number of waiting occurrences that a call reads to make room for a new one, if the job has superseded occurrences.
  */
 const displacedInPassing = 1000
 
@@ -40,10 +39,9 @@ const existsOf = (record: string) =>
   })
 
 /**
- * Creates occurrences. Each item contains the record for an immediate start; for any other state the script changes the
- * record. Answers with one letter for each item, and with details for all items that did not simply start. An item that
- * displaces more occurrences than one call allows is not created yet: the caller must send this item again, with the
- * later items of the item's job.
+ * Creates occurrences. Each item contains the record for an immediate start; for any other state the script changes the record.
+ * Answers with one letter for each item, and with details for all items that did not simply start. If an item displaces too
+ * many occurrences for one call, the caller must send this item and the later items of its job again.
  */
 export const createScript: Script = script(`#!lua
 ${prelude}${checkRights}
@@ -152,8 +150,7 @@ end
 -- Code for a request that is not created because the queue of its job is full.
 local refused = -1
 
--- Jobs for which this call would have to displace (cancel) more occurrences than one call may. Further calls create the items
--- of these jobs.
+-- Jobs with an item that displaces too many occurrences for this call. Further calls create the items of these jobs.
 local crowded, hasCrowded = {}, false
 
 -- Decides the state and reason of a new slot, trigger or replay, and whether it displaces waiting occurrences and cancels
@@ -216,8 +213,8 @@ local function createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, 
   answerCreated(r, displaced, notices)
 end
 
--- Starts an ordinary slot without parsing its job's head. Returns false if the head has anything that may prevent the
--- start; \`create\` then handles the slot.
+-- Starts an ordinary slot without parsing its job's head. Returns false if the head may prevent the start; \`create\` then
+-- handles the slot.
 local function startSlot(index, scheduledAt, version, nextAt, deadline, record)
   local id, job = ids[index], jobs[index]
   local text = headTexts[index] or headTextOf(job)

@@ -10,7 +10,7 @@ const canceledInPassing = 50
 /** Maximum number of superseded slots that a script cancels, over all of its steps. */
 const canceledInPassingByScript = 1000
 
-/** Maximum number of occurrences that a step reads to find superseded slots, per job and script. */
+/** Maximum number of a job's occurrences that a script searches for superseded slots. */
 const lookedAtInPassing = 100
 
 /** Maximum number of occurrences that a call reads of a job. The next call continues after these occurrences. */
@@ -42,30 +42,26 @@ const printedRecord = writeFields(recordLayout, {
  */
 const manyMoves = 8
 
-/** Maximum number of notes about moved jobs. A call that exceeds this number applies some notes to the index. */
+/** Maximum number of notes about new next instants. A call that exceeds this number applies some notes to the index. */
 const mostNotes = 256
 
-/**
- * Number of notes of moved jobs (members of the set, see `moved`) that a script applies to the index of next instants
- * at once.
- */
+/** Number of notes about new next instants (see `moved`) that a script applies to the index at once. */
 const catchUpAtOnce = 8
 
 /**
  * The common beginning of every script.
  *
- * `KEYS[1]` is the hash of the job heads of one shard, `{prefix:0}:heads`. The script computes all other keys from it, because
- * the needed keys are only known while it runs. All keys have the same hash tag, so they belong to the same slot of a Redis
- * Cluster. Redis allows scripts to compute keys of the same slot.
+ * `KEYS[1]` is the hash of the job heads of one shard, `{prefix:0}:heads`. The script computes all other keys from it. All keys
+ * have the same hash tag, so they belong to the same slot of a Redis Cluster.
  *
- * Instants and counts travel as packed doubles and never as text: Lua prints numbers beyond 10^14 in a form that loses digits,
- * and parsing text would dominate the run time.
+ * Instants and counts are packed doubles and not texts, because Lua prints numbers beyond 10^14 inexactly, and parsing takes
+ * long.
  *
  * Definitions, details, task runs, reasons and similar texts are JSON that no script parses.
  *
  * The last argument is the number of shards that the caller assumes. If the server has lost its data, the stored number is
- * missing or differs, and the call fails without effect. The storage then checks the namespace again. A package version with
- * another form of the data stores another text in place of this number, so that storages of older versions stop.
+ * missing or differs, and the call fails without effect. A package version with another stored form replaces the number by
+ * another text, so that storages of older versions stop.
  *
  * `layouts.ts` defines the layouts of heads, records, requests and answers.
  */
@@ -79,7 +75,8 @@ local spread = call('GET', shard .. 'shards')
 if spread ~= table.remove(ARGV) then return redis.error_reply('SPREAD ' .. (spread or 'none')) end
 
 local ready, future, pendingKey = shard .. 'ready', shard .. 'future', shard .. 'pending'
--- Keys of the sets into which claims move a job's ready and delayed occurrences, and of the set of these jobs.
+-- Prefixes of the keys of a job's separate sets of ready and delayed occurrences, and the key of the set of jobs that have
+-- such sets.
 local readyOf, futureOf, apartKey = shard .. 'r:', shard .. 'd:', shard .. 'apart'
 local queuedKey, waitingKey = shard .. 'queued', shard .. 'waiting'
 local runningKey, cancelsKey = shard .. 'running', shard .. 'cancels'
@@ -157,7 +154,7 @@ local function handlerOf(h)
   return sub(h.text, headSize + h.startCount * 8 + 1)
 end
 
--- Returns the instant of one of the job's last starts. The index of the oldest one is 0.
+-- Returns the instant of one of the job's last starts. Index 0 is the oldest.
 local function startAt(h, index)
   return (read('<d', h.text, headSize + index * 8 + 1))
 end
@@ -188,8 +185,8 @@ local function mayStart(now, h)
   return h.startLimit == 0 or (h.pending == h.delayed and nextStartAt(h) <= now)
 end
 
--- Returns the reason of a record that becomes pending. If the start rate allows no start yet, sets \`dueAt\` to the
--- next allowed start, and the reason is \`heldBack\`; otherwise the reason is ''.
+-- Returns the reason of a record that becomes pending: \`heldBack\` if the start rate delays it, else ''. Sets \`dueAt\` of a
+-- held-back record to the next allowed start.
 local function inTime(now, h, r)
   local from = nextStartAt(h)
   if from <= now or from <= r.dueAt then return '' end
@@ -216,7 +213,7 @@ local function headTextOf(job)
   return type(h) == 'table' and printHead(h) or h
 end
 
--- Replaces a head that a step has read as a text.
+-- Replaces the text of a job's head.
 local function setHeadText(job, text)
   local h = known[job]
   if h == nil or (type(h) == 'table' and not h.isChanged) then append(changed, job) end
@@ -226,9 +223,9 @@ end
 -- New next instants by job. The script writes these to the index of next instants.
 local nextAts = {}
 
--- Jobs that ordinary slots have moved to their next instants, not yet in the index of next instants. An update of the
--- index by each slot would make these slots an eighth more expensive. So the script adds all its moves to a set of
--- notes as one member. A search for due jobs applies the notes first.
+-- Jobs that ordinary slots have moved to their next instants. If each slot updated the index of next instants, slots would be
+-- an eighth more expensive. So a script that moves many jobs adds them to a set of notes, as one member. A search for due jobs
+-- first applies the notes to the index.
 local moved, movedTo = {}, {}
 
 local function nextAtOf(text)
@@ -302,8 +299,7 @@ end
 
 -- ------------------------------------------------------------------------------------------------------------- ends
 
--- Failed occurrences of this script call. Each enters two sets that are sorted by the time of the end: the set of the job, and
--- the set of the shard. One command adds all of them to the set of the shard.
+-- Failed occurrences of this script call, which one command adds to the shard's set of failures.
 local failed = {}
 
 local function noteFailure(now, id, job)
@@ -316,9 +312,7 @@ end
 -- Members to add to and remove from the index of running occurrences. One command writes each list, because runs change often.
 local started, stopped = {}, {}
 
--- Adds a pending or running occurrence to its job's active ones. The head stores the first active occurrence, and a set
--- stores the other ones. The order of running occurrences in this set has no meaning, because no reader needs their
--- order.
+-- Adds a pending or running occurrence to its job's active ones. The head stores one of them, and a set stores the other ones.
 local function enterActive(h, job, id, order)
   if h.active == none then h.active = id else call('ZADD', liveOf .. job, order, id) end
 end
@@ -334,9 +328,8 @@ local function orderAt(scheduledAt, standing)
   return scheduledAt - priority * ${priorityStepMs}
 end
 
--- Adds a pending occurrence to one of the two indexes from which claims read. The index of future occurrences holds it
--- until it is due and its job's pause ends, the index of ready occurrences from then on. During a pause without an end
--- the occurrence is in neither index. When the job is resumed, the occurrence is added again.
+-- Adds a pending occurrence to an index for claims: to \`ready\` if the occurrence is due and its job is not paused, otherwise
+-- to \`future\`. During a pause without an end, adds it to neither index.
 local function offer(now, h, id, r)
   local from = math.max(r.dueAt, h.pausedUntil)
   if from == never then return end
@@ -547,8 +540,7 @@ local function offerMany(now, h, job, letsGo, place)
   end)
 end
 
--- Returns the text that tells the next claims after which occurrence they continue offerMany. With \`letsGo\`, these claims
--- also free occurrences that an earlier start rate holds back.
+-- Returns the text with which the next claims continue offerMany after \`place\`.
 local function printOffer(letsGo, place)
   return write('<Bd', letsGo and 1 or 0, place.score or always) .. (place.id or '')
 end
@@ -559,8 +551,8 @@ local function parseOffer(text)
   return letsGo == 1, { part = 1, score = score, id = id }
 end
 
--- Adds all pending occurrences of a job to the indexes of claims again. If the job has many, the next claims first move
--- the rest. No claim searches the indexes before the last occurrence has moved. New occurrences enter the right index.
+-- Adds all pending occurrences of a job to the indexes of claims again. If the job has many, the next claims move the rest
+-- before they search the indexes.
 local function offerAnew(now, h, job, letsGo)
   if h.pending == 0 then return end
   local left = call('HGET', movesKey, 'o' .. job)
@@ -580,7 +572,7 @@ local function moveOn(now)
   if #moves == 0 then return false end
   local job = sub(moves[1], 2)
   local h = headOf(job)
-  -- The call that began the moves has already sent the wake-up.
+  -- The earlier step that began these moves has already sent the wake-up.
   local wasDue, isLeft = due, false
   if h and sub(moves[1], 1, 1) == 'w' then
     -- If the policy has changed again, the new policy decides which queued occurrences wake. While superseded occurrences
@@ -610,7 +602,7 @@ local function cancelEach(now, h, ids, records, reason)
   return table.concat(gone)
 end
 
--- Cancels the job's waiting occurrences, pending and queued, up to a limit. Returns ids and times.
+-- Cancels the job's waiting occurrences up to a limit. Returns their ids and times.
 local function cancelWaiting(now, h, job, reason, limit)
   local ids, records = {}, {}
   if h.pending + h.queued == 0 then return '' end
@@ -621,9 +613,9 @@ local function cancelWaiting(now, h, job, reason, limit)
   return cancelEach(now, h, ids, records, reason)
 end
 
--- Parses a text of printPlace: the occurrence up to which the search for superseded occurrences has come. Returns nil without
--- such a text, or if the text belongs to another update. No superseded occurrence can appear before that occurrence. A new
--- record has a version that the update keeps, the update keeps records that have run, and superseded records only end.
+-- Parses the text of printPlace: the occurrence before which no superseded occurrence is left. None can appear there later,
+-- because new records have a version that the update keeps. Returns nil without a text, or if the text belongs to another
+-- update.
 local function parsePlace(h, text)
   if not text or text == '' then return nil end
   local cancelsBelow, part, score, at = read('<I4Bd', text)
@@ -650,12 +642,11 @@ local function firstQueued(h, job, count, cancelsBelow)
   return ids
 end
 
--- Finds up to \`count\` superseded occurrences of versions below \`cancelsBelow\`, pending ones first. Stores up to which
--- occurrence none is superseded. Reads about \`most\` occurrences. Returns a text with which the next call continues the
--- search; '' if the search has ended.
+-- Finds up to \`count\` superseded occurrences of versions below \`cancelsBelow\`, pending ones first. Reads about \`most\`
+-- occurrences. Returns the text with which the next call continues; '' if the search has ended.
 local function findSuperseded(h, job, cancelsBelow, count, most, from, take)
-  -- If the update is not stored yet, steps may still create occurrences of the old version in the range that this search has
-  -- read. So the search then does not store how far it has come.
+  -- Stores where the search ended only if the update is stored. Before that, steps may still create occurrences of the old
+  -- version.
   local keepsPlace = h.cancelsBelow == cancelsBelow
   h.cancelsBelow = cancelsBelow
   local goesOn, found, kept = from ~= '', 0, nil
@@ -677,9 +668,8 @@ local function findSuperseded(h, job, cancelsBelow, count, most, from, take)
   return place and found < count and (areKept and 'k' or 'f') .. printPlace(h, place) or '', found
 end
 
--- Cancels up to \`limit\` superseded occurrences, pending ones first. When no superseded occurrence is left, sets
--- \`cancelsBelow\` of the head to 0. Reads about \`most\` occurrences; the next search continues after these. Returns the ids
--- and times.
+-- Cancels up to \`limit\` superseded occurrences, pending ones first. Sets \`cancelsBelow\` of the head to 0 if none is left.
+-- Reads about \`most\` occurrences. Returns the ids and times.
 local function cancelSuperseded(now, h, job, limit, most)
   if h.cancelsBelow == 0 then return '' end
   local ids, records = {}, {}
@@ -702,8 +692,7 @@ end
 -- superseded occurrences.
 local canceledCount, searched = 0, {}
 
--- Cancels a few superseded occurrences of a job: first some after the occurrence up to which the search has come, then those at
--- the front of the queue. Then the script can wake the remaining queued occurrences.
+-- Cancels a few superseded occurrences of a job: first where the last search ended, then at the front of the queue.
 local function passSuperseded(now, h, job)
   if h.cancelsBelow == 0 then return end
   local most = math.min(${canceledInPassing}, ${canceledInPassingByScript} - canceledCount)
@@ -730,8 +719,8 @@ end
 
 -- ----------------------------------------------------------------------------------------------------------- batches
 
--- Heads and records that a batch collects, and then writes in one command per Redis hash. A batch collects only if each
--- of its jobs has one item. Otherwise one step must see the changes of another, so each step writes at once.
+-- Heads and records that a batch collects, to write them with few commands. If a job has several items, each step writes at
+-- once, because the next step must see its changes.
 local headFields, recordFields = {}, {}
 
 -- Calls a step for each range of items whose records are in the same Redis hash. If a job has several items, calls the

@@ -10,8 +10,8 @@ const jobsAtOnce = 200
 const slotFields = { ownerSize: 'ownerSize', kind: 'kind', version: 'version', scheduledAt: 'scheduledAt' }
 
 /**
- * Removes finished history of one job, or of the jobs of one shard after the job where the previous call ended. The
- * server also runs the script when memory is short, because the script frees memory.
+ * Removes old finished occurrences of one job, or of a shard's jobs after the job where the previous call ended. The server
+ * also runs the script when memory is short, because the script frees memory.
  *
  * Returns the number of removed occurrences, whether a further call would remove more, and the cursor for that call.
  */
@@ -31,9 +31,8 @@ local function lastSlotOf(text)
   return math.max(scheduledAt, (read('<d', text, recordSize + ownerSize + 1))), version
 end
 
--- Returns the oldest removable occurrences, at most one more than the limit. Passes over live occurrences, and over
--- records of several slots whose last slot is too recent. The number of occurrences that it passes over does not grow
--- with the history.
+-- Returns the oldest removable occurrences, at most one more than the limit. Passes over live occurrences, and over records of
+-- several slots whose last slot is too recent.
 local function victimsOf(h, job, limit)
   local victims, floor = {}, h.floor
   local endAt = math.min(before, h.nextAt)

@@ -19,7 +19,7 @@ const atOnce = 10
 
 const countsOfJob = writeFields(layouts.counts, { pending: 'h.pending', queued: 'h.queued', running: 'h.running' })
 
-// Lua for the counts of live occurrences of a shard. For each live state, a set contains exactly the occurrences of this state.
+// Lua for the counts of live occurrences of a shard: the sizes of the sets of the live states.
 const countsOfShard = writeFields(layouts.counts, {
   pending: "call('ZCARD', pendingKey)",
   queued: "call('ZCARD', queuedKey)",
@@ -68,8 +68,8 @@ end
 
 -- Returns the latest ended run of a job, by its position in the history. The last history entries may be of waiting
 -- occurrences. So if more than manyQueued occurrences are queued, the function searches only the last manyQueued entries, and
--- then the entries before the first waiting occurrence. The function does not find an ended run between these two ranges,
--- which overtook waiting occurrences because of its priority.
+-- then the entries before the first waiting occurrence. A run that overtook waiting occurrences because of its priority may
+-- lie between these two ranges; the function does not find this run.
 local function latestOf(job, h)
   local rank = 0
   if h.queued > ${manyQueued} then
@@ -138,13 +138,12 @@ const mostEntries = 4000
 const place = writeFields(layouts.duePlace, { nextAt: 'nextAt', job: 'job' })
 
 /**
- * Reads the due jobs of one shard, ordered by next instant and then by id. Answers the position up to which it has read; an
- * empty text at the end. Before it reads, it applies the noted changes of next instants to the index. It answers `again` if one
- * call cannot apply all of them.
+ * Reads the due jobs of one shard, ordered by next instant and id. Answers the position up to which it has read; an empty text
+ * at the end. First applies the noted changes of next instants to the index, and answers `again` if one call cannot apply all
+ * of them.
  *
- * Reading begins after the instant `ARGV[2]`, or within that instant after the job `ARGV[3]`. `ARGV[5]`, if given, has
- * a 1 for each wanted first byte of a job id. Instants are passed as texts, because a range that excludes its bound
- * needs text.
+ * Reading begins after the instant `ARGV[2]`, or within that instant after the job `ARGV[3]`. `ARGV[5]`, if given, has a 1 for
+ * each wanted first byte of a job id. Instants are texts, because a range that excludes its bound needs text.
  */
 export const listDueJobsScript: Script = script(`#!lua flags=allow-oom
 ${prelude}${checkRights}${jobKeys}
@@ -189,7 +188,7 @@ end
 return { stop == dueCount and '' or position, found }
 `)
 
-/** Maximum difference between the `orderAt` of a waiting occurrence and its scheduled time, in ms. */
+/** Maximum difference between `orderAt` and the scheduled time of an occurrence, in ms. */
 const widestStep = (rescueStep / 2) * priorityStepMs
 
 const paging = `
@@ -197,7 +196,7 @@ ${readFields(layouts.paging, 'ARGV[1]', allFields(layouts.paging))}
 local cursorAt, cursorId = ARGV[2], ARGV[3]
 local found, position = {}, ''
 
--- Returns the rank (position in the sorted set) at which the walk begins, counted in the direction of the walk.
+-- Returns the rank in the sorted set at which the walk begins, counted in the direction of the walk.
 local function firstRank(key)
   if cursorAt ~= '' then
     -- Compares the score too. A run that was handed back and started again has another deadline, so its score in this

@@ -22,8 +22,7 @@ local missing = missingRight(channel)
 if missing then return missing end
 ${batch}
 
--- For an occurrence that has ended or was handed back: returns whether an earlier call made the same change. The script
--- accepts such a repeated change.
+-- Returns whether an earlier call made the same change to an occurrence that has ended or was handed back.
 local function wasAccepted(state, change, finalState)
   if change == ${settleChanges.finish} then return state == finalState end
   return change == ${settleChanges.release} and (state <= running or state == canceled)
@@ -41,9 +40,8 @@ local function release(h, id, r, sequence, dueAt, reason, runs)
   end
 end
 
--- Like \`wakeNext\`, but the next occurrence becomes running for this owner if it is due and the job is not paused.
--- Returns the id and the record of the occurrence that is now running, or what \`wakeNext\` returns for an occurrence
--- that only became pending.
+-- Like \`wakeNext\`, but if the next occurrence may start now, starts it under this owner, and wakes the occurrence behind it.
+-- Then returns two values: the id and time of the woken occurrence ('' if none woke), and the id and record of the started one.
 local function takeNext(h, job, owner)
   if h.queued == 0 or h.deletedAt ~= never then return '' end
   passSuperseded(now, h, job)
@@ -64,8 +62,7 @@ local function stopRunning(index)
   if active == id then active = none else call('ZREM', liveOf .. job, id) end
   text = ${writeFields(headLayout, { active: 'active', running: 'nRunning - 1' })}
     .. sub(text, ${headLayout.end.running + 1})
-  -- Waking a queued occurrence parses the head, so \`setHeadText\` keeps the text for the parser. If no occurrence is
-  -- queued, the script only collects the texts of the heads, and one command writes them.
+  -- Without queued occurrences, no step needs the parsed head, so one command can write all heads of the batch.
   if isBulk and nQueued == 0 then append(headFields, job, text) else setHeadText(job, text) end
   return nQueued
 end

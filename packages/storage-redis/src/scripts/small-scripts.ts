@@ -1,6 +1,6 @@
 import { type Script, script } from '../script.ts'
 
-/** Reads the clock of the server with the first shard. On a Redis Cluster, each node has its own clock. */
+/** Reads the clock of the server with the first shard. Each server of a Redis Cluster has its own clock. */
 export const serverTimeScript: Script = script(`#!lua flags=no-writes
 return redis.call('TIME')
 `)

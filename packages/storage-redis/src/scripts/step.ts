@@ -8,9 +8,8 @@ import { lookedAtOnce, prelude } from './prelude.ts'
 const { kindCodes, recoveredBit } = codec1
 
 /**
- * For each step of core's ledger, reads the data that the step needs from its job: the head, the whole job if requested, the
- * named occurrences, and the first live occurrences. Writes only up to which occurrence the search for superseded occurrences
- * has come.
+ * For each step of core's ledger, reads what the step needs of its job: the head, the whole job if requested, the named
+ * occurrences, and the first live ones.
  *
  * The answer for each step is the array `StepParts`, in which an empty text stands for a missing value.
  */
@@ -33,8 +32,7 @@ while at <= #requests do
   end
   for index = 1, named do found[index] = textOf(sub(requests, first + index * 16 - 16, first + index * 16 - 1)) or '' end
   if h then
-    -- The set of active occurrences also contains running ones, so the read adds the number of running occurrences to
-    -- the limit.
+    -- The set of active occurrences also contains the running ones, so the limit includes their number.
     if pendingNeeded > 0 and h.pending > 0 then
       for _, id in ipairs(activeOf(h, job, pendingNeeded + h.running)) do take(id) end
     end

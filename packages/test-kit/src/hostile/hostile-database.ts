@@ -4,7 +4,7 @@ import type { Storage } from '@jobistemer/core/storage'
 export interface MovedRow {
   /** The id of the occurrence whose handler wrote the row. */
   readonly id: string
-  /** A unique text of the attempt, which is in its row and in the result of its task. */
+  /** A text that is unique to the attempt. The row of the attempt and the result of its task contain this text. */
   readonly mark: string
 }
 

@@ -192,7 +192,7 @@ class UserConnection {
   readonly #options: HostilePostgresOptions
   #left = Number.POSITIVE_INFINITY
   #fault = ''
-  /** The statement that the last fault hit; `null` if it hit none. */
+  /** The statement that the last fault hit; `null` if the last fault hit no statement. */
   #broken: string | null = null
   /** `false` after a fault that ended the connection. No further transaction uses such a connection. */
   isUsable = true
@@ -213,8 +213,8 @@ class UserConnection {
   }
 
   /**
-   * Sets the next fault: `statements` 0 selects the next statement, and Infinity none. Returns the statement that the
-   * previous fault hit.
+   * Sets the next fault. It hits a statement after `statements` further statements. So 0 selects the next statement, and
+   * `Infinity` selects none. Returns the statement that the previous fault hit; `null` if it hit none.
    */
   breakAfter(fault: string, statements: number): string | null {
     const broken = this.#broken
@@ -248,7 +248,7 @@ class UserConnection {
     }
   }
 
-  /** Throws after a rollback: a user's database library rejects all further statements of the transaction. */
+  /** Throws if the transaction was rolled back. A user's database library also throws in this case. */
   assertWithin(): void {
     if (this.#isRolledBack) throw new Error('the transaction was rolled back')
   }

@@ -29,7 +29,7 @@ export interface CompletionPlay {
   readonly delayMs?: number
   /** Wraps the storage that the nodes use. */
   readonly wrap?: (storage: Storage) => Storage
-  /** Of this many tries, one ends this process by a fault of {@link HostileDatabase.deadly}. Default: no try. */
+  /** A fault of {@link HostileDatabase.deadly} ends this process in one of this many tries. Default: in none. */
   readonly killEvery?: number
   /** The state of an earlier process that a fault has ended. This process continues the test. Default: begins a new test. */
   readonly before?: CompletionRemains
@@ -56,7 +56,7 @@ export interface CompletionOutcome extends CompletionTally {
   readonly violations: readonly string[]
 }
 
-/** Number of the attempt from which no faults are injected, so that each occurrence ends. */
+/** From this attempt on, no faults are injected, so that each occurrence ends. */
 const calmFrom = 8
 /**
  * Upper limit for the random number of statements before a fault. This limit exceeds the number of statements of a try, so that
@@ -65,8 +65,8 @@ const calmFrom = 8
 const statements = 14
 const looksEvery = 250
 /**
- * Number of successive empty claims of idle nodes after which the test ends. The limit is a number and not a time,
- * because a time limit could end the test too early on a busy machine.
+ * Number of successive empty claims of idle nodes after which the test ends. A time limit could end the test too early on a
+ * busy machine.
  */
 const idleClaims = 300
 const askedTogether = 1000
@@ -74,12 +74,11 @@ const page = 500
 const long = { minutes: 30 } as const
 
 /**
- * A completion test: two nodes run occurrences whose handler writes a row and completes its task in the same
- * transaction. Meanwhile, statements fail, connections break, answers are lost, and other nodes replace owners.
- * Handlers also ignore errors, complete twice, and do not await calls.
+ * A completion test: two nodes run occurrences whose handler writes a row and completes its task in the same transaction.
+ * Meanwhile, statements fail, connections break, answers are lost, and other nodes replace owners. Handlers also ignore errors,
+ * complete twice, and do not await calls.
  *
- * At each moment a row must exist exactly if its task has completed, and at the end each occurrence must have exactly
- * one row.
+ * A row must always exist exactly if its task has completed. At the end, each occurrence must have exactly one row.
  */
 export class CompletionPlayers {
   readonly #play: CompletionPlay
@@ -96,7 +95,7 @@ export class CompletionPlayers {
   readonly #underWay = new Set<Promise<void>>()
   readonly #asides: Promise<unknown>[] = []
   #looking: Promise<void> = Promise.resolve()
-  /** Number of occurrences that must end during this process. */
+  /** Number of occurrences that must end while this process runs. */
   #awaited: number
   #hasAsked = false
   #idleClaims = 0
@@ -118,7 +117,7 @@ export class CompletionPlayers {
     this.#unanswered = new Set(before?.unanswered)
   }
 
-  /** Returns the state with which another process continues after this fault has ended the present process. */
+  /** Returns the state with which another process continues the test after this fault has ended the present process. */
   remains(fault: string, statement: string): CompletionRemains {
     const tally = emptyTally()
     addTally(tally, this.#tally)
@@ -161,7 +160,7 @@ export class CompletionPlayers {
       overlapPolicy: 'allow',
       onInterrupted: 'retry',
       maxRescues: 1000,
-      // This timeout is long enough for a busy machine. Only a hanging handler exceeds it.
+      // Only a hanging handler exceeds this timeout, even on a busy machine.
       executionTimeout: { minutes: 5 },
       retryPolicy: { maxRetries: 1000, retryInterval: 0 },
     } as const
@@ -245,9 +244,8 @@ export class CompletionPlayers {
   }
 
   /**
-   * Ends the test after many empty claims. Occurrences that are still live are a violation, because no node claims them.
-   * Without live occurrences there is no violation. A process had stored the last ends, and a fault killed the process before
-   * the test heard of these ends.
+   * Ends the test after many empty claims. Live occurrences are then a violation, because no node claims them. If there are
+   * no live occurrences, a killed process had stored the last ends, and this process received no event about them.
    */
   async #lookForIdle(): Promise<void> {
     const live = await this.#live()
@@ -363,7 +361,7 @@ export class CompletionPlayers {
     const item = { ...record, runs: [], action: 'retry', reason: 'requested by the test' } as const
     const [answer] = await this.#storage.reap({ now: systemClock.now(), items: [item] })
     if (answer?.outcome !== 'reaped') return false
-    // With a probability of 70 %, waits until another node runs the occurrence before the old owner continues.
+    // In 70 % of the cases, waits until another node runs the occurrence before the old owner continues.
     if (this.#random.chance(0.7)) await this.#owners.after(id, token)
     return true
   }
@@ -389,7 +387,7 @@ export class CompletionPlayers {
   }
 }
 
-/** One call of the handler, and its faults. */
+/** One call of the handler, with the faults that the test injects. */
 interface Try {
   readonly context: TaskContext
   readonly transaction: HostileTransaction

@@ -1,7 +1,7 @@
 import type { Storage, StorageWithin } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Breaks the storage: any owner, even a former one, may complete a task in a transaction while the occurrence runs. */
+/** Breaks the storage: a former owner may complete a task in a transaction while the occurrence runs. */
 export function completeLate(storage: Storage): Storage {
   return wrapStorage(storage, {
     within(transaction) {

@@ -4,7 +4,7 @@ import { wrapStorage } from '@jobistemer/core/testing'
 const farAheadMs = 10 * 365 * 86_400_000
 const noNode = { node: 'sabotage', incarnation: 'sabotage' }
 
-/** Breaks the storage: each occurrence that an end wakes is due only ten years after its wake. */
+/** Breaks the storage: when an occurrence ends and wakes a queued one, the queued one is due only ten years later. */
 export function forgetWake(storage: Storage): Storage {
   async function putToSleep(now: number, woken: OccurrenceAddress): Promise<void> {
     const { claimed } = await storage.claim({ now, owner: noNode, limit: 1000, exceptHandlerKeys: [], sweep: false })

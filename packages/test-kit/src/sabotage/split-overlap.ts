@@ -1,10 +1,7 @@
 import type { CreateItem, JobChange, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/**
- * Breaks the storage: reads in one step whether the job has a running occurrence, and starts the new occurrence in a
- * later step.
- */
+/** Breaks the storage: one step reads whether the job has a running occurrence, and a later step starts the new one. */
 export function splitOverlap(storage: Storage): Storage {
   async function unlessBusy(item: CreateItem): Promise<CreateItem> {
     if (!('runs' in item) || item.runs === null) return item

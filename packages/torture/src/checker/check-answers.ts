@@ -95,7 +95,7 @@ function claimsInPauses(view: RunView): readonly Violation[] {
 // Maximum time until a node has taken over all runs of a dead node, in ms. In this time the dead node may return and claim.
 const takeoverMs = 5000
 
-/** Minimum time from the end of a `runDue` call until other nodes take over its runs, in ms. */
+/** Time from the end of a `runDue` call until other nodes may take over its runs, in ms. */
 const callMarginMs = 5000
 
 /**
@@ -116,7 +116,7 @@ function earlyReaps(view: RunView): readonly Violation[] {
     } else if (reason === 'node_lost') {
       const silenceMs = view.silenceMs(grant.life, { before: sentAt, after: grant.sentAt - takeoverMs })
       if (silenceMs >= view.run.deadAfterMs) continue
-      // A `runDue` call announces its end, so peers may take over its runs although its process lives and makes the next call.
+      // After the announced end of a `runDue` call, peers may take over its runs, although its process lives.
       if (callers.has(grant.life) && (view.clocks.disagree || sentAt - grant.sentAt > callMarginMs)) continue
       const message = `${life} took it from ${grant.life} as dead, which had been silent for ${Math.round(silenceMs)} ms`
       violations.push(violation('reaped-early', occurrence, message, grant.job))

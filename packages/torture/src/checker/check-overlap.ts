@@ -76,10 +76,7 @@ function spansOf(view: RunView, starts: readonly WitnessStart[]): readonly Span[
     .sort((one, other) => one.from - other.from)
 }
 
-/**
- * Returns why the later span violates the concurrency limit together with the earlier span; `null` if the spans may
- * overlap.
- */
+/** Returns why the later span violates the concurrency limit; `null` if the two spans may overlap. */
 function problemOf(view: RunView, earlier: Span, later: Span): string | null {
   // The later handler started under a token that was no longer valid. Another rule reports this error, so this rule ignores it.
   if (view.supersededAt(later.first) !== null) return null
@@ -146,7 +143,7 @@ function outOfOrder(firsts: readonly WitnessStart[]): readonly Violation[] {
   const violations: Violation[] = []
   let latest: WitnessStart | null = null
   for (const first of firsts) {
-    // Only slots must start in the order of their instants; triggers and replays run at any time.
+    // Triggers and replays need not start in the order of their instants.
     if (first.kind !== 'slot') continue
     if (latest !== null && first.scheduledAt < latest.scheduledAt) {
       const message = `slot ${time(first.scheduledAt)} started after slot ${time(latest.scheduledAt)}`

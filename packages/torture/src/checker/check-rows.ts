@@ -5,8 +5,8 @@ import type { RunView } from './run-view.ts'
 import type { Violation } from './violation.ts'
 
 /**
- * Checks that the user's table has a row for a task exactly if the task has completed. Handlers write the row in the
- * transaction that completes the task.
+ * Checks that the user's table has a row for a task exactly if the task has completed. One transaction writes the row and
+ * completes the task.
  */
 export function checkRows(view: RunView): readonly Violation[] {
   const { rows, ledger } = view.run

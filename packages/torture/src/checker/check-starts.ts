@@ -63,8 +63,7 @@ function staleness(view: RunView, start: WitnessStart): string | null {
   if (supersededAt === null) return null
   const since = `under token ${start.token}, which had been dead for ${ms(start.mono - supersededAt)}`
   if (!view.wasDecidedBefore(start, supersededAt)) return `${name(start)} started ${since}`
-  // The owner had decided to start the attempt before it lost the token. A later owner must have marked this attempt as
-  // lost, and given its own attempt a higher number.
+  // The owner had decided on the start before it lost the token. The later owner must have given its attempt a higher number.
   const later = (view.startsOf.get(start.occurrence) ?? []).find(
     (other) => other.task === start.task && other.token > start.token && other.attempt <= start.attempt,
   )

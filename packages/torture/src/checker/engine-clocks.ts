@@ -13,7 +13,7 @@ interface Since {
 
 /** The clock offsets of the engines of a run, and their maximum errors. */
 export class EngineClocks {
-  /** Maximum that any engine's time may be ahead of the machine's time, or behind the machine's time, in ms. */
+  /** Maximum time, in ms, by which an engine's time may be ahead of the machine's time, or behind it (`behindMs`). */
   readonly aheadMs: number
   readonly behindMs: number
   /**

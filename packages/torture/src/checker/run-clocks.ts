@@ -1,9 +1,6 @@
 /** The source of the engines' time, and the maximum errors of the processes' clocks. */
 export interface RunClocks {
-  /**
-   * `storage`: all engines take the time from the storage's clock. `process`: each engine takes the time from the clock of its
-   * process.
-   */
+  /** `storage`: all engines use the storage's clock. `process`: each engine uses the clock of its process. */
   readonly source: 'storage' | 'process'
   /** Maximum that any process's clock was ahead of the machine's clock, in ms. */
   readonly aheadMs: number

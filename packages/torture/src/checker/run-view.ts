@@ -186,9 +186,9 @@ export class RunView {
   }
 
   /**
-   * Returns the period in which the occurrence ended, from the sending of the ending call to the storage's answer;
-   * `null` if the occurrence has not ended. If the process died before it recorded the answer, the time comes from the
-   * ledger. `near`, a moment in monotonic and in wall time, converts the ledger's time.
+   * Returns the period in which the occurrence ended, from the sending of the ending call to the storage's answer; `null` if
+   * the occurrence has not ended. If the process died before it recorded the answer, the time comes from the ledger. `near`
+   * has one moment in monotonic and in wall time, by which the ledger's wall time is converted to monotonic time.
    */
   endedWithin(id: OccurrenceId, near: HostTime): Window | null {
     const record = this.record(id)

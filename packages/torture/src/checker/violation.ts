@@ -11,7 +11,7 @@ export interface Violation {
 }
 
 export type Rule =
-  // Rules about the lines of the handlers.
+  // Rules about the lines that handlers write at their starts and ends.
   | 'start-twice'
   | 'start-unknown'
   | 'start-early'

@@ -3,7 +3,7 @@ import { readNumber } from '../support/read-number.ts'
 
 /** Options of `npm run torture -- completions`. */
 export interface CompletionOptions {
-  /** Minimum number of handler calls in all plays. A play is one run of `playCompletions`. */
+  /** Minimum number of handler calls in all runs of `playCompletions`. */
   readonly tries: number
   /** Time after which no further run of `playCompletions` begins, in minutes; `null`: no limit. */
   readonly minutes: number | null
@@ -13,7 +13,7 @@ export interface CompletionOptions {
   readonly occurrences: number
   /** Of this many handler calls, one kills its process if it reaches the chosen statement; 0: no call does. */
   readonly killEvery: number
-  /** Seed of the first play, a run of `playCompletions`. Each further play uses the next number as its seed. */
+  /** Seed of the first run of `playCompletions`. Each further run uses the next number as its seed. */
   readonly seed: number
   /** Whether the storage accepts completions of former owners. The checks must detect this sabotage. */
   readonly sabotage: boolean

@@ -8,7 +8,7 @@ import { hostTime } from '../record/host-time.ts'
 import type { CompletionOptions } from './completion-options.ts'
 import type { PlayerAssignment } from './player-assignment.ts'
 
-// Plain Node.js runs no TypeScript. In this package's tests, which run from sources, this module starts the built player.
+// Plain Node.js runs no TypeScript, so the tests of this package start the built player.
 const playerModule = new URL(
   import.meta.url.endsWith('.ts') ? '../../dist/completions/player-process.js' : './player-process.js',
   import.meta.url,
@@ -40,9 +40,8 @@ const oneJobEvery = 4
 const manyJobs = 16
 
 /**
- * Runs {@link playCompletions} in child processes on a private PostgreSQL, one play after the other. Some processes
- * kill themselves during a play, and the next process continues the play. The server does not flush to disk, because no
- * test cuts its power.
+ * Runs {@link playCompletions} in child processes on a private PostgreSQL. Some processes kill themselves, and the next process
+ * continues the run. The server does not flush to disk, because no test cuts its power.
  */
 export async function tortureCompletions(
   options: CompletionOptions,
@@ -98,7 +97,7 @@ interface PlayOutcome {
   readonly kills: number
 }
 
-/** One play: a run of `playCompletions`. If its process kills itself, further processes continue the play. */
+/** A run of `playCompletions`. If its process kills itself, further processes continue the run. */
 class Play {
   readonly #assignment: PlayerAssignment
   #kills = 0

@@ -1,4 +1,4 @@
-/** The settings of the play that a player process runs, as sent by its parent. A play is a run of `playCompletions`. */
+/** The settings of a run of `playCompletions`, as its process receives them from its parent. */
 export interface PlayerAssignment {
   readonly url: string
   readonly seed: number
@@ -8,7 +8,7 @@ export interface PlayerAssignment {
   readonly delayMs: number
   readonly killEvery: number
   readonly sabotage: boolean
-  /** The file in which a process that is about to kill itself stores the state of the play for the next process. */
+  /** The file in which a process stores the state of the run for its successor, before it kills itself. */
   readonly remainsFile: string
   /** Whether an earlier process has stored the state of this run of `playCompletions` in `remainsFile`. */
   readonly goesOn: boolean

@@ -62,7 +62,7 @@ export class ClockSkew {
     return this.#isShared ? this.#anyError() : Math.round(this.#random.between(-this.#skewMs, this.aheadMs))
   }
 
-  /** Returns the error to which a node's clock returns after a jump, in ms; `null`: the clock keeps its new error. */
+  /** Returns the error to which a node's clock returns after a jump, in ms; `null` if the clock keeps its new error. */
   afterReturn(place: number): number | null {
     return this.#isShared ? null : (this.#places[place] ?? 0)
   }

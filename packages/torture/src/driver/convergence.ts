@@ -11,9 +11,8 @@ import { sleep } from '../support/sleep.ts'
 const lookEveryMs = 250
 
 /**
- * Waits until all live occurrences have ended, and every job has run a slot that is due after `dueAfter`. After
- * `limitMs` without progress, returns a violation for each unfinished occurrence and job. A slow machine thus has
- * enough time.
+ * Waits until all live occurrences have ended, and every job has run a slot that is due after `dueAfter`. After `limitMs`
+ * without progress, returns a violation for each unfinished occurrence and job.
  */
 export async function waitForRecovery(
   storage: Storage,

@@ -2,8 +2,8 @@ import type { Violation } from '../checker/violation.ts'
 import type { Fleet } from './fleet.ts'
 
 /**
- * Makes one node end the schedules of all jobs; the other nodes follow the new versions of these jobs. Returns an error
- * if an update failed.
+ * Makes one node end the schedules of all jobs; the other nodes follow the new versions. Returns a violation if an update
+ * failed.
  */
 export async function endSchedules(fleet: Fleet, at: number): Promise<readonly Violation[]> {
   let problem = 'no node was up to end the schedules'

@@ -9,8 +9,8 @@ export type Fault = { readonly atMs: number } & (
    */
   | { readonly kind: 'stop'; readonly forMs: number; readonly beyondTimeout: boolean; readonly by: 'itself' | 'driver' }
   /**
-   * The driver stops a process and starts a successor with the same node name. Then the driver resumes the stopped
-   * process beside the successor, and kills it later.
+   * The driver stops a process, and starts a successor with the same node name. `beforeMs` after the successor's start, the
+   * driver resumes the stopped process. It kills that process `besideMs` later.
    */
   | { readonly kind: 'outlive'; readonly beforeMs: number; readonly besideMs: number }
   /** The driver kills all processes at once, and starts none for `downMs`. */
@@ -101,7 +101,7 @@ export function usualCounts(options: {
   readonly durationMs: number
   /** Whether the storage has a server. */
   readonly hasServer: boolean
-  /** Whether clocks are wrong. */
+  /** Whether the clocks of the nodes are wrong. */
   readonly isSkewed: boolean
   /** Whether the storage loses acknowledged writes. */
   readonly losesWrites?: boolean

@@ -100,7 +100,7 @@ export class FaultRunner {
     }
   }
 
-  /** Resumes jobs that are still paused because a pause took effect after the resume of the job. */
+  /** Resumes jobs whose pause took effect only after the driver had resumed them. */
   async calmDown(): Promise<void> {
     await this.#requests.resumeAll()
   }
@@ -108,7 +108,7 @@ export class FaultRunner {
   #start(fault: Exclude<Fault, { kind: 'kill' }>): void {
     const work = this.#do(fault)
     this.#underWay.add(work)
-    // If a fault fails, its promise stays in `#underWay`, so that the run fails.
+    // If the injection of a fault fails, its promise stays in `#underWay`, so that the run fails.
     work.then(
       () => this.#underWay.delete(work),
       () => {},

@@ -32,8 +32,8 @@ export interface FleetOptions {
 }
 
 /**
- * Maximum time, in ms, for which the driver waits for the start of a successor. Meanwhile the stopped process with the same
- * node name may hold a lock.
+ * Maximum time for which the driver waits for a successor's start, in ms. The stopped process may hold a lock that the
+ * successor needs.
  */
 const longestWaitMs = 10_000
 
@@ -48,7 +48,7 @@ export class Fleet {
   #closing = false
   #onRelease: (() => void)[] = []
   #failures = 0
-  // Kills all processes when the driver exits, because a stopped process would otherwise live on after its driver.
+  // Kills all processes when the driver exits, because stopped processes would outlive it.
   readonly #killNow = (): void => {
     for (const process of this.#processes()) process.kill()
   }
@@ -165,7 +165,7 @@ export class Fleet {
     this.#calm = true
     for (const process of this.#processes()) process.resume()
     for (const place of this.#places) if (place.process?.isAlive === true) await place.process.ready
-    // A process may crash before it receives this command. The successor of such a process has no crash point.
+    // A process may crash before it receives this command. Its successor has no crash point.
     await Promise.all(this.#processes().map((process) => process.command({ do: 'stay' })))
     while (!this.#places.every((place) => place.process?.isUp === true)) {
       this.assertAlive()
@@ -206,7 +206,7 @@ export class Fleet {
         ...assignment,
         life: `${place.name}.${place.lives}`,
         nodeId: place.isNameless ? null : place.name,
-        // The first node adds the jobs that are data, so the first node runs continuously.
+        // The first node runs continuously, because it adds the jobs that are data.
         isCaller: place.index >= this.#options.nodes - this.#options.callers,
         clockOffsetMs: this.#options.clocks.ofLife(place.index),
         crashPoint: this.#crashPoint(),

@@ -14,7 +14,7 @@ export interface StorageFaultFigures {
   cuts: number
   /** Number of times that the server received SIGKILL and was restarted with the same data. */
   serverRestarts: number
-  /** Number of times that the storage lost all node records. With a server, each loss is part of a server crash. */
+  /** Number of times that the storage lost all node records, with or without a server crash. */
   nodesForgotten: number
   /** Number of server crashes in which the storage lost acknowledged writes. */
   writesLost: number

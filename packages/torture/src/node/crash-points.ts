@@ -8,7 +8,7 @@ const writes = ['saveJobs', 'createOccurrences', 'claim', 'settle', 'cancel', 'r
 export interface CrashPoint {
   readonly operation: (typeof writes)[number]
   readonly when: 'before' | 'after'
-  /** Number of the call, counted from 1. */
+  /** Number of the call at which the process kills itself, counted from 1. */
   readonly count: number
 }
 

@@ -116,7 +116,7 @@ async function shutdown(): Promise<void> {
   await client?.close()
 }
 
-/** Calls `runDue` in a loop, as on a platform where each call begins directly after the previous call. */
+/** Calls `runDue` again and again, each time directly after the previous call. */
 async function callAndGoOn(): Promise<void> {
   while (!isShutDown) {
     try {
@@ -149,7 +149,7 @@ process.on('message', ({ number, command }: ToNode) => {
   )
 })
 
-/** Closes everything in this module that keeps the process alive. The process must then end by itself. */
+/** Closes everything in this module that keeps the process alive, so that the process ends. */
 function leave(): void {
   process.off('disconnect', abandoned)
   process.disconnect()
@@ -157,7 +157,7 @@ function leave(): void {
   void rows?.close()
 }
 
-// Ends this node process when its message channel closes, because the torture test's process that started it has ended.
+// Ends this process when its message channel closes. The channel closes when the parent process has ended.
 function abandoned(): void {
   process.exit()
 }

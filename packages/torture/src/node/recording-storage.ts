@@ -174,7 +174,7 @@ class Recorder {
     if (!this.#firstSent.has(key)) this.#firstSent.set(key, hostTime().mono)
   }
 
-  /** Returns the monotonic time of the call's first sending. The call may have been repeated after a lost answer. */
+  /** Returns the monotonic time at which the call was first sent, before any repetition. */
   #answered(key: string): number {
     const sentAt = this.#firstSent.get(key) ?? hostTime().mono
     this.#firstSent.delete(key)

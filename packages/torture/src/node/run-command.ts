@@ -16,7 +16,10 @@ interface CommandTools {
   readonly record: (event: Recorded) => void
 }
 
-/** Executes a command of the driver. Returns the occurrence that the command created or changed, if any. */
+/**
+ * Executes a command of the driver. Returns the occurrence that the command created or changed; `null` if there is no such
+ * occurrence.
+ */
 export async function runCommand(command: Command, tools: CommandTools): Promise<OccurrenceId | null> {
   const { scheduler } = tools
   switch (command.do) {

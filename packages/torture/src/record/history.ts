@@ -104,6 +104,6 @@ export type DriverEvent =
   | { readonly event: 'paused'; readonly job: string }
   /** The driver is about to ask a node to resume the job. */
   | { readonly event: 'resuming'; readonly job: string }
-  /** A fault of the storage's server or network is about to begin. `ended`: the fault has ended. */
+  /** A fault of the storage's server or network is about to begin (`ended` is `false`) or has ended (`ended` is `true`). */
   | { readonly event: 'storage'; readonly fault: StorageFault['kind']; readonly ended: boolean }
   | { readonly event: 'phase'; readonly phase: 'faults' | 'calm' | 'drain' | 'end' }

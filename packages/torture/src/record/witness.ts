@@ -12,7 +12,7 @@ interface WitnessBase extends HostTime {
   readonly attempt: number
   /** The fencing token of the handler's owner. */
   readonly token: number
-  /** The name of the node, and the name of its process. */
+  /** The names of the node and of its process, which is one life of the node. */
   readonly node: string
   readonly life: string
 }
@@ -36,7 +36,7 @@ export interface WitnessEnd extends WitnessBase {
   readonly outcome: 'succeeded' | 'failed' | 'aborted' | 'moved'
 }
 
-/** A period of monotonic time in which a process did not run, because it was stopped or had no processor. */
+/** A period of monotonic time in which a process was stopped or had no processor. */
 export interface Stall {
   readonly from: number
   readonly to: number

@@ -26,7 +26,7 @@ type Counted = Pick<
   | 'rows'
 >
 
-/** Counts the figures of a recorded run. */
+/** Computes the numbers of the report from a recorded run. */
 export function countFigures(run: RecordedRun): Counted {
   const view = new RunView(run)
   const records = [...run.ledger.occurrences.values()]

@@ -27,7 +27,10 @@ export const redis: StorageKind = {
   },
 }
 
-/** A Redis server that loses the end of its append-only file, like a server that does not flush to disk in a power cut. */
+/**
+ * A Redis server that loses the end of its append-only file. A power cut has this effect on a server that does not flush to
+ * disk.
+ */
 class LossyRedis extends ProxiedServer {
   readonly #server: RedisServer
 
@@ -41,7 +44,7 @@ class LossyRedis extends ProxiedServer {
     const { size } = statSync(file)
     await sleep(forMs)
     await this.#server.kill()
-    // A rewrite by Redis may have begun a new append-only file. In that case the end of the old file is already lost.
+    // If Redis has begun a new append-only file, the end of the old file is already lost.
     if (this.#appendOnlyFile() === file) truncateSync(file, size)
     await this.#server.restart()
   }

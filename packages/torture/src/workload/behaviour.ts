@@ -2,7 +2,7 @@ import type { OccurrenceId } from '@jobistemer/core'
 import { SeededRandom } from '@jobistemer/test-kit'
 import type { WorkloadTask } from './workload-job.ts'
 
-/** The behavior of an attempt of a task that is not aborted. */
+/** What an attempt of a task does if it is not aborted. */
 export interface Behaviour {
   /** Duration of the attempt, in ms; `null`: the attempt runs until it is aborted. */
   readonly durationMs: number | null

@@ -11,7 +11,7 @@ export interface Witness {
   end(context: TaskContext, outcome: WitnessEnd['outcome']): void
 }
 
-/** The witness, the user's table and the other settings that the handlers of the workload need. */
+/** The settings that the handlers of the workload need, such as the witness and the user's table. */
 export interface WorkloadOptions {
   readonly seed: string
   readonly witness: Witness

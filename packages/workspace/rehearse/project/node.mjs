@@ -1,4 +1,4 @@
-// A program of an installed project: `run` starts a node that runs jobs; `look` prints the contents of the storage at the end.
+// A program of an installed project. `run` starts a node that runs jobs; `look` prints the contents of the storage.
 import { createClient, createScheduler, defineJob } from '@jobistemer/core'
 import { cron } from '@jobistemer/ticker-cron'
 

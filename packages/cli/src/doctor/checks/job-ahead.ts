@@ -1,13 +1,10 @@
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
-/**
- * Tolerance for a watermark ahead of the time, in ms. Without a storage clock, the clocks of nodes may differ by this
- * much.
- */
+/** Tolerance for a watermark ahead of the time, in ms: node clocks may differ by this much. */
 const ordinaryMs = 60_000
 
-/** Reports jobs whose watermark lies ahead of the present time, so that the slots up to the watermark do not run. */
+/** Reports jobs that are ahead: slots up to their watermark do not run. */
 export async function jobAhead({ jobs, now }: Survey): Promise<readonly Finding[]> {
   return jobs
     .filter(({ watermark }) => watermark - now > ordinaryMs)

@@ -5,7 +5,7 @@ import { alertAfterOf } from '../definition-of.ts'
 import { forEachJob } from '../for-each-job.ts'
 import type { Survey } from '../survey.ts'
 
-/** Reports jobs that had no success within their `alertAfter`. Makes no storage calls for jobs that have no `alertAfter`. */
+/** Reports jobs that had no success within their `alertAfter`. */
 export async function jobSilent(survey: Survey): Promise<readonly Finding[]> {
   const { client, now, signal } = survey
   const jobs = survey.jobs.filter((job) => !isPausedAt(job, now) && alertAfterOf(job) !== null)

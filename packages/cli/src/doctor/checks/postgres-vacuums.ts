@@ -15,10 +15,7 @@ const kinds = {
   standby: 'a query on the standby',
 }
 
-/**
- * Reports transactions, replication slots and queries that prevent vacuum from removing dead rows. Dead rows make
- * tables, indexes and calls larger and slower.
- */
+/** Reports transactions, replication slots and queries that prevent vacuum from removing dead rows. */
 export async function postgresVacuums({ postgres }: Pick<Survey, 'postgres'>): Promise<readonly Finding[]> {
   if (postgres === null) return []
   const { settings, unvacuumed, vacuumHolders } = postgres

@@ -6,7 +6,7 @@ import { retentionOf } from '../definition-of.ts'
 import { firstOccurrences } from '../first-occurrences.ts'
 import type { Survey } from '../survey.ts'
 
-/** Tolerance for old history, in ms. Nodes prune in small steps, and visit each job at most once a day. */
+/** Tolerance for old history, in ms. Nodes visit each job at most once a day. */
 const slackMs = 86_400_000
 
 /** Reports jobs with history older than their retention. */

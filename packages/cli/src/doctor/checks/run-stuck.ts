@@ -3,7 +3,7 @@ import type { Finding } from '../finding.ts'
 import { nameOf } from '../name-of.ts'
 import type { Survey } from '../survey.ts'
 
-/** Tolerance after the deadline of a run, in ms. It exceeds the grace period of the reaper. */
+/** Tolerance after the deadline of a run, in ms: longer than the reaper's grace period. */
 const graceMs = 60_000
 
 /** Reports runs that are long past their deadline, and that no node has reaped. */

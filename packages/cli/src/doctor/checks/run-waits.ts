@@ -8,7 +8,7 @@ import type { Survey } from '../survey.ts'
 
 const longMs = 5 * 60_000
 
-/** Reports jobs whose pending runs have waited too long for a node: one finding per job, about its oldest run. */
+/** Reports each job whose oldest pending run has waited too long for a node. */
 export async function runWaits(survey: Survey): Promise<readonly Finding[]> {
   const { pending, jobs, now } = survey
   const pauses = new Map(jobs.map(({ id, paused }) => [id, paused]))

@@ -88,7 +88,7 @@ export class Additions extends ApiPart {
 
   async #readList(jobs: readonly Job[]): Promise<readonly Job[]> {
     const names = new Set<string>()
-    // Iterates over a copy, because other code may change the caller's list while this loop yields.
+    // The caller may change its list while this loop yields, so the loop reads a copy.
     const list = readLimitedList(jobs, 'jobs').slice()
     for (const [index, job] of list.entries()) {
       const turn = this.engine.storage.turn()
@@ -130,7 +130,7 @@ export class Additions extends ApiPart {
     return additions
   }
 
-  /** Stores the additions. Returns the jobs that `add` must read again, because the storage has not accepted their changes. */
+  /** Stores the additions. Returns the jobs whose changes the storage has not accepted yet. */
   async #store(additions: readonly Addition[], asked: CallerContext): Promise<readonly Job[]> {
     const again: Job[] = []
     for (const some of chunksOf(additions, this.#most)) {
@@ -173,10 +173,7 @@ export class Additions extends ApiPart {
     if (job.tasks.some(({ handler }) => handler !== undefined)) this.registry.plans.planOf(registered)
   }
 
-  /**
-   * Returns the change that stores a job; `null` if no change is necessary or the stored definition has precedence. No build
-   * defines a data job, so a call of `add` always replaces a stored definition that differs.
-   */
+  /** Returns the change that stores a job; `null` if no change is necessary or the stored definition has precedence. */
   #changeFor(job: Job, record: JobRecord | null, now: number): DefinitionChange | null {
     return this.registry.registrations.changeFor(job, record, now, { isAsked: isData(job) })
   }
@@ -229,7 +226,7 @@ export class Removals extends ApiPart {
     this.registry.forget(job)
   }
 
-  /** Returns the names of the jobs that this call has deleted. The list lacks jobs that another caller deleted before. */
+  /** Returns the names of the jobs that this call has deleted. A job that another caller had deleted before is not included. */
   async removeMany(names: readonly string[], options: CallOptions, asked: CallerContext): Promise<readonly string[]> {
     readObject(options, 'options', callOptionNames)
     const jobs = await this.#readNames(names, asked)
@@ -263,7 +260,7 @@ export class Removals extends ApiPart {
     return [...jobs]
   }
 
-  /** Deletes a job and cancels its waiting occurrences. Returns the storage's answer for the deletion of the job. */
+  /** Deletes a job and cancels its waiting occurrences. Returns the storage's answer. */
   async delete(deletion: Deletion, asked: CallerContext): Promise<SaveJobAnswer> {
     const [answer] = await this.#deleteAll([deletion], asked)
     return answer as SaveJobAnswer

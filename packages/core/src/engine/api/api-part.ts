@@ -46,8 +46,8 @@ export class JobLookup {
   readonly #registry: JobRegistry
   readonly #reads: CallerBatcher<JobId, JobRecord | null>
   /**
-   * On a client, the `RegisteredJob` that was made from each head. Thousands of callers can share the answer of one read. Empty
-   * on a node.
+   * On a client, the `RegisteredJob` that was made from each head. Callers that share the read of a head also share its
+   * `RegisteredJob`. Empty on a node.
    */
   readonly #made = new WeakMap<JobRecord, RegisteredJob>()
 
@@ -94,10 +94,7 @@ export class JobLookup {
     return (await this.#read([id], asked)).get(id)
   }
 
-  /**
-   * Returns the jobs of many names, read from the storage. Omits jobs that this node holds, jobs that do not exist, and
-   * invalid names.
-   */
+  /** Reads the jobs of many names. Omits jobs that this node holds, jobs that do not exist, and invalid names. */
   async byNames(names: Iterable<unknown>, asked: CallerContext): Promise<ReadonlyMap<JobId, RegisteredJob>> {
     const found = new Map<JobId, RegisteredJob>()
     if (!this.#registry.cache.isEvicting) return found

@@ -34,8 +34,8 @@ function isStopped({ reason }: Pick<OccurrenceRecord, 'reason'>): boolean {
 }
 
 /**
- * Reasons of waiting runs that were canceled because of a newer run or a change of the job, and not because of a request to
- * cancel the run. A backfill may run the slot of such a run again.
+ * Reasons of runs that were canceled while they waited, because of a newer run or a change of the job. No user requested
+ * the cancel of such a run, so a backfill may run its slot again.
  */
 const reasonsInPassing: readonly (string | null)[] = ['displaced', 'deleted', 'updated']
 
@@ -48,7 +48,7 @@ export interface SlotStanding {
   readonly slot: number
   readonly standing: /** The backfill is to run the slot, and the slot's run is not created yet. */
     | 'open'
-    /** The backfill is to run the slot again, because `stopBackfill` has canceled the slot's run. */
+    /** `stopBackfill` has canceled the slot's run, so the backfill may run the slot again. */
     | 'stopped'
     /** The slot's run in this backfill waits or runs. */
     | 'live'
@@ -72,8 +72,8 @@ export interface AskedBackfill {
 type History = Pick<JobRecord, 'id' | 'createdAt' | 'watermark' | 'pruneFloor'>
 
 /**
- * Returns the states of slots, in the given order. Reads the job's history from the first slot to the last slot. So a call with
- * distant slots reads much history between them.
+ * Returns the states of slots, in the given order. Reads the job's whole history between the earliest and the latest of these
+ * slots, so a call with distant slots reads many records.
  */
 export async function standingsOf(
   storage: StorageCalls,
@@ -123,10 +123,7 @@ function isWanted(fate: Fate, which: AskedBackfill['which']): boolean {
   return wanted.includes(fate)
 }
 
-/**
- * Returns what has happened to a slot without a record. `unknown`: the slot was pruned and may have run, so only the
- * option `which: 'all'` runs it again.
- */
+/** Returns the state of a slot without a record. `unknown`: the slot was pruned, and may have run. */
 function unrecorded(slot: number, head: History): Fate {
   if (head.pruneFloor !== null && slot <= head.pruneFloor) return 'unknown'
   return slot > decidedUpTo(head) ? 'undecided' : 'missed'
@@ -171,8 +168,8 @@ async function ownRecordsOf(
 ): Promise<ReadonlyMap<number, OccurrenceRecord>> {
   const [first, last] = [Math.min(...slots), Math.max(...slots)]
   const found = new Map<number, OccurrenceRecord>()
-  // The query finds no record of several missed slots that begins before the first given slot. This record is not needed,
-  // because the caller also treats a slot without a record as missed.
+  // A record of several missed slots may begin before the first given slot. The query does not find such a record, and the
+  // caller does not need it: the caller also treats a slot without a record as missed.
   const spans: OccurrenceRecord[] = []
   const query = { kind: 'job', jobId: head.id, from: first, to: last + 1, order: 'ascending', runs: false } as const
   const records = eachItem((cursor) =>
@@ -183,7 +180,7 @@ async function ownRecordsOf(
     if (record.details.span !== undefined) spans.push(record)
     if (record.details.span === undefined || record.state !== 'missed') found.set(record.scheduledAt, record)
   }
-  // Slots before the job's creation have no record, so the search for a covering record skips these slots.
+  // Slots before the job's creation have no record, and no recovery covers them. So the search for a recovery skips them.
   const lacks = (slot: number) => slot > Math.min(head.createdAt, head.watermark) && !found.has(slot)
   if (!slots.some(lacks)) return found
   const beyond = await coveringRun(storage, head, last)
@@ -198,9 +195,8 @@ async function ownRecordsOf(
 type Span = Pick<BackfillRecord, 'from' | 'to' | 'order'>
 
 /**
- * Returns the schedule that determines the slots of a past span: the schedule in force at `now`. The storage does not keep
- * earlier schedules. Ignores segments that belong to later updates, and to past or future windows. If no segment covers `now`,
- * returns the nearest schedule.
+ * Returns the schedule of a past span: the schedule in force at `now`, because the storage keeps no earlier schedules. If no
+ * schedule is in force, returns the nearest one.
  */
 export function presentSchedule(timeline: JobRecord['timeline'], now: number): SerializedSchedule | undefined {
   const present = timeline.find(({ until }) => until === null || until > now)

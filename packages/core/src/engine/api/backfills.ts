@@ -54,9 +54,9 @@ import type { EndedRun, Relay } from '../execution/next-runs.ts'
 export interface BackfillOptions
   extends Pick<RequestOptions, 'data' | 'priority' | 'tasks' | 'overrides' | 'reason' | 'actor'>,
     CallOptions {
-  /** Start of the span, inclusive. May lie before the job's creation. */
+  /** Start of the backfill's span, inclusive. May lie before the job's creation. */
   readonly from: InstantInput
-  /** End of the span, exclusive. Must not lie in the future. */
+  /** End of the backfill's span, exclusive. Must not lie in the future. */
   readonly to: InstantInput
   /**
    * Which slots of the span to run:
@@ -91,9 +91,12 @@ export interface BackfillResult {
   readonly key: string
   /** Number of slots of the job's schedule in the span. */
   readonly slots: number
-  /** Number of slots that the backfill does not run, because `which` excludes them or another run of the slot is live. */
+  /**
+   * Number of slots that the backfill does not run, because `which` excludes the slot, or because the slot has a live run that
+   * does not belong to the backfill.
+   */
   readonly passed: number
-  /** Number of slots that the backfill is to run, and whose runs are not created yet. */
+  /** Number of slots whose runs the backfill has still to create. */
   readonly open: number
   /** Number of live runs of the backfill: waiting or running. */
   readonly live: number
@@ -123,7 +126,7 @@ export interface StopBackfillOptions extends CallOptions {
 export interface StopBackfillResult {
   /** Number of waiting runs that this call of `stopBackfill` canceled. */
   readonly canceled: number
-  /** Number of running runs of the backfill. The stop does not interrupt them. */
+  /** Number of running runs of the backfill, which `stopBackfill` does not interrupt. */
   readonly running: number
 }
 
@@ -180,9 +183,8 @@ function readBackfill(options: BackfillOptions, now: number): CheckedBackfill {
 /**
  * Starts, resumes and stops backfills.
  *
- * Runs of a backfill are delayed triggers: the overlap policy never skips them, and they block no other run. No central
- * coordinator exists: before a node ends a run of a backfill, the node creates the next run of the same lane. Run ids
- * derive from the slots, so nodes that create the same run create it once.
+ * Runs of a backfill are delayed triggers, which the overlap policy never skips. Before a node ends a run, it creates the
+ * next run of the same lane. Run ids derive from the slots, so nodes create each run once.
  */
 export class Backfills extends ApiPart implements Relay {
   /** Repeats each storage call until the storage answers. */
@@ -431,8 +433,8 @@ export class Backfills extends ApiPart implements Relay {
   }
 
   /**
-   * Returns the first slot of a run's lane, after the run's own slot, that is open, stopped or live; `null` without such a
-   * slot. With `isAgain`, the search includes the run's own slot.
+   * Returns the next slot of a run's lane that is open, stopped or live; `null` if there is none. With `isAgain`, the search
+   * includes the run's own slot.
    */
   async #nextInLane(
     storage: StorageCalls,
@@ -503,7 +505,7 @@ function goingOn(
   }
 }
 
-/** Returns the first open slot of each lane that has no live run. */
+/** For each lane that needs a new run, returns the lane's first open slot. */
 function firstsOf(standings: readonly SlotStanding[], lanes: number): readonly SlotStanding[] {
   const firsts = new Map<number, SlotStanding>()
   const going = new Set<number>()
@@ -531,7 +533,7 @@ function resultOf(
     counts[place]++
     if (place === 'open') open.push(one.slot)
   }
-  // A backfill may have 10,000 slots, and its result is for people.
+  // Lists only the next 100 open slots, because people read the result.
   const next = open.slice(0, 100).map((slot) => new Date(slot))
   return { key, slots: standings.length, ...counts, maxActive, next, last: dateOf(open.at(-1) ?? null) }
 }
@@ -562,9 +564,8 @@ function otherBackfill(key: string): JobistemerError {
 }
 
 /**
- * Returns the due time of a backfill run: `now` under the overlap policy `allow`, otherwise at least 1 ms after `now`. The
- * storage accepts a request with a future due time even while another run of the job is active. The overlap policy could skip a
- * request that is due now.
+ * Returns the due time of a backfill run. Unless the overlap policy is `allow`, the due time lies in the future: the policy
+ * could skip a request that is due now.
  */
 function dueAtOf({ overlap, nextAt }: JobRecord, now: number, tookMs: number): number {
   if (overlap.policy === 'allow') return now

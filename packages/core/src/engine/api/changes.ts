@@ -39,7 +39,7 @@ export interface ChangesHost {
   readonly nodes: (
     storage: StorageCalls,
   ) => Promise<readonly { readonly incarnation: string; readonly state: string }[]>
-  /** Returns the storage for one scan. Rejects if the storage is not available. */
+  /** Returns the storage for one scan for changes. Rejects if the storage is not available. */
   readonly storage: () => Promise<StorageCalls>
   /** Subscribes to wake-ups from the storage that reach this process. Returns a function that unsubscribes. */
   readonly subscribe: (listener: (wakeUp: WakeUp) => void) => () => void
@@ -59,7 +59,10 @@ export class Changes {
   #timer: Timer | null = null
   #isLooking = false
   #isWoken = false
-  /** True if this node has created, started or ended a run since the last scan, because a scan may not find this change. */
+  /**
+   * True if this node has created, started or ended a run since the last scan. This node remembers such a change, because a
+   * scan may not find it.
+   */
   #hasRun = false
   /** Monotonic instant at which the last scan for changes ended. */
   #lookedAt = Number.NEGATIVE_INFINITY
@@ -117,7 +120,7 @@ export class Changes {
     for (const reader of [...this.#readers]) reader.end(options)
   }
 
-  /** Sets the timer for the next scan, unless no consumer waits. */
+  /** Sets the timer for the next scan for changes if a consumer waits. */
   #arm(): void {
     this.#timer?.cancel()
     this.#timer = null
@@ -175,11 +178,11 @@ export class Changes {
 }
 
 /**
- * A kind of data to read again. A change names the kind of data that has changed, but not the new values.
+ * A kind of data to read again.
  *
- * - `start`: the first change of each iteration. Read all data now. The iteration reports all later changes.
- * - `jobs`: definitions were stored, changed or deleted, or jobs were paused or resumed. A pause that ends by itself
- *   changes no stored data and is not reported: `JobInfo.paused.until` has its end.
+ * - `start`: the first change of each iteration. Read all data now.
+ * - `jobs`: definitions were stored, changed or deleted, or jobs were paused or resumed. A pause that ends by itself is not
+ *   reported: see `JobInfo.paused.until`.
  * - `runs`: occurrences were created, started or ended. Affects counts, live occurrences, histories and next slots.
  * - `failures`: runs have failed. The iteration also reports a change `runs`.
  * - `nodes`: a node has joined, is leaving, has ended or is lost.
@@ -190,12 +193,12 @@ export type Change =
   | { readonly kind: 'start' | 'runs' | 'nodes' | 'back' }
   | {
       readonly kind: 'jobs' | 'failures'
-      /** The names of the affected jobs. `null`: the jobs are unknown or too many to list, so any job may be affected. */
+      /** The names of the affected jobs; `null` if any job may be affected. */
       readonly jobs: readonly string[] | null
     }
   | {
       readonly kind: 'away'
-      /** The error of the storage, or the client's error while it connected. */
+      /** The error of the storage call, or of the client's attempt to connect. */
       readonly error: unknown
     }
 
@@ -227,8 +230,8 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
   #waiting: ((result: IteratorResult<Change, undefined>) => void)[] = []
   #isOver = false
   /**
-   * The state of the storage that the consumer last learned from this reader: `there` means available, `away`
-   * unavailable, and `nothing` that the consumer has learned no state yet.
+   * The state of the storage that the consumer last learned from this reader. `there`: the storage is available. `away`: the
+   * storage is not available. `nothing`: the consumer has learned no state yet.
    */
   #told: 'nothing' | 'there' | 'away' = 'nothing'
   #isFollowing = false
@@ -354,8 +357,8 @@ class ChangeLook {
   }
 
   /**
-   * Returns the differences since the last successful scan. After a failed scan, the next scan also reports the differences
-   * that the failed scan would have found. @throws the errors of the storage
+   * Returns the differences since the last successful scan.
+   * @throws the errors of the storage
    */
   async look(storage: StorageCalls): Promise<Difference> {
     const now = this.#engine.now()

@@ -80,11 +80,11 @@ export interface UpdateOptions extends InterventionOptions {
   /** Whether the update keeps or cancels the job's waiting occurrences. Default `keep`. */
   readonly waiting?: 'keep' | 'cancel'
   /**
-   * Whether to set the job's watermark back to the present, if a wrong clock moved the watermark ahead (event `job.ahead`).
-   * Default false.
+   * Whether to set the job's watermark back to the present, if a wrong clock moved it ahead (event `job.ahead`). Default
+   * false.
    *
    * - Slots that ran ahead of their time, or that have their own `missed` record, do not run again.
-   * - Slots that have no record of their own, because one record or one recovery run covers several slots, run at their time.
+   * - Slots that have no record of their own run at their time.
    * - Slots up to the prune floor never run.
    *
    * The update rejects with `CLOCK_UNCONFIRMED` while a clock jump is not confirmed.
@@ -109,7 +109,7 @@ export interface PlanOptions extends CallOptions {
   readonly owner: string
 }
 
-/** What a call of `update` has done: the version in force, the next slot, and the canceled occurrences. */
+/** The result of `update`: the version in force, the next slot, and the canceled occurrences. */
 export interface UpdateResult {
   /** The job's version in force after the update. */
   readonly version: number
@@ -158,7 +158,7 @@ export interface DefinitionPlan {
   readonly unchanged: readonly string[]
 }
 
-/** A planned change with all slots to check, and with the id of the stored job; `null` for a new job. */
+/** A planned change with all slots to check. `id` is the id of the stored job; `null` for a new job. */
 interface Preview extends PlannedChange {
   readonly id: JobId | null
 }
@@ -189,7 +189,7 @@ export class Definitions extends ApiPart {
     const realigns = readBoolean(orDefault(options.realign, false), 'realign')
     if (realigns) this.#assertConfirmed()
     const hasChange = Object.keys(change).length > 0
-    // If another node has decided a slot of the job between the read and the write, repeats both.
+    // Repeats the update if another node has decided a slot between the read and the write.
     for (;;) {
       const record = await livingHead(storage, job.job.id)
       if (record === null) throw jobGone(job)
@@ -247,10 +247,7 @@ export class Definitions extends ApiPart {
     })
   }
 
-  /**
-   * Returns the present as the new watermark of a job that is ahead, with the next slot after the present. Returns `null` if
-   * the job is not ahead.
-   */
+  /** Returns the present as the new watermark of a job that is ahead, with the next slot; `null` if the job is not ahead. */
   #setBackTo(record: JobRecord): Pick<JobRecord, 'watermark' | 'nextAt'> | null {
     const now = this.engine.now()
     if (!isAhead(record, now)) return null
@@ -294,10 +291,7 @@ export class Definitions extends ApiPart {
     return { ...job.job, ...labels, schedule, unbound: null, overrides, tasks: changedTasks }
   }
 
-  /**
-   * Returns the defaults for an update. A client does not know the nodes' defaults, so the client keeps the stored defaults
-   * of the job.
-   */
+  /** Returns the defaults for an update. A client keeps the stored defaults, because it does not know the nodes' defaults. */
   #defaultsOf({ definition }: JobRecord): JobOverrides {
     return this.registry.isClient ? readJobDocument(definition).defaults : this.engine.defaults
   }
@@ -314,8 +308,7 @@ export class Definitions extends ApiPart {
     const defaults = this.#defaultsOf(record)
     const schedule = job.schedule.toJSON()
     const sameSchedule = fingerprintOf(record.timeline.at(-1)?.schedule) === fingerprintOf(schedule)
-    // After the window, the old schedule is in force again. The fingerprint includes the window, because a definition with a
-    // window differs from the same definition without a window.
+    // A window changes the definition, so the fingerprint includes the window.
     const windowed = policy.type === 'windowed' && !sameSchedule
     const plain = fingerprintOfJob(job, defaults)
     const fingerprint = windowed ? fingerprintOf([plain, policy]) : plain
@@ -439,8 +432,7 @@ export class Definitions extends ApiPart {
   ): Promise<readonly OccurrenceAddress[]> {
     const canceled = [...first.canceled]
     let answer: SaveJobAnswer = first
-    // If a call cancels nothing, it found only occurrences that the update keeps, so the loop ends. Nodes cancel superseded
-    // occurrences that this call did not find.
+    // The loop ends when a call cancels nothing. Nodes cancel the superseded occurrences that remain.
     while (answer.outcome === 'saved' && answer.more === true && answer.canceled.length > 0) {
       await nextTurn()
       answer = await this.#save(storage, change)

@@ -85,8 +85,8 @@ export async function explain(
 }
 
 function withoutRecord(now: number, head: JobRecord, isSlot: boolean, at: number, id: OccurrenceId): Explanation {
-  // Usually the job's slots begin after the creation. If the clock was ahead at the creation and `realign` has set the
-  // watermark back, the slots begin after the watermark.
+  // All slots of a job lie after its creation. There is one exception: `realign` may have set the watermark back to an instant
+  // before the creation. The slots then lie after that watermark.
   if (at <= Math.min(head.createdAt, head.watermark)) {
     const reason = `The job was created at ${text(head.createdAt)}: earlier slots are not recovered.`
     return answer(at, id, 'before_creation', reason)
@@ -139,8 +139,8 @@ async function coveringRecord(
   head: Pick<JobRecord, 'id'>,
   at: number,
 ): Promise<OccurrenceRecord | null> {
-  // The scheduled time of a record of several missed slots is its first slot, and no other missed record lies inside
-  // its span.
+  // The scheduled time of a record of several missed slots is the first of these slots, and such records do not overlap. So
+  // only the last such record that begins at or before the instant can contain the instant.
   const missed = await firstOf(storage, head, { to: at + 1, order: 'descending', states: ['missed'] }, () => true)
   if (missed !== null && holds(missed, at)) return missed
   return coveringRun(storage, head, at)
@@ -165,7 +165,7 @@ export async function coveringRun(
 
 type HistoryPart = Pick<Extract<OccurrenceQuery, { readonly kind: 'job' }>, 'from' | 'to' | 'order' | 'states'>
 
-/** Returns the first record in a part of a job's history for which `isWanted` returns true, or `null`. */
+/** Returns the first record of a part of a job's history that `isWanted` accepts; `null` if there is none. */
 async function firstOf(
   storage: StorageCalls,
   { id: jobId }: Pick<JobRecord, 'id'>,

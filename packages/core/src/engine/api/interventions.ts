@@ -15,7 +15,7 @@ import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { findOccurrence } from './explain.ts'
 import { jobGone } from './request-creator.ts'
 
-/** The reason and the actor of an intervention. The storage keeps both in the record of the changed job or occurrence. */
+/** The reason and the actor of an intervention, which the storage keeps with the changed job or occurrence. */
 export interface InterventionOptions extends CallOptions {
   /** Why. 1 to 255 characters. */
   readonly reason?: string

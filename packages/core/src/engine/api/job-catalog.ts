@@ -42,14 +42,11 @@ const byName = 'name '
 
 /** Selects stored jobs. Up to 10,000 jobs are sorted by name; a longer list is in the order of the storage. */
 export interface JobsFilter {
-  /**
-   * Selects only jobs whose latest run ended in this state, or in one of these states. The call reads the latest run of
-   * every job and returns it.
-   */
+  /** Selects only jobs whose latest run ended in one of these states. The call reads the latest run of every job. */
   readonly lastOutcome?: FinalState | readonly FinalState[]
   /**
-   * Further data to read for each job. `lastRun` and `counts` together cost at most one more storage call per page;
-   * `code` costs one or two. Default: none.
+   * Further data to read for each job. `lastRun` and `counts` together cost at most one more storage call per page; `code`
+   * costs one or two. Default: none.
    */
   readonly include?: readonly ('lastRun' | 'counts' | 'code')[]
   /** Selects only jobs with this owner tag. */
@@ -109,10 +106,7 @@ export interface JobInfo {
   readonly nextAt: Date | null
   /** The present pause of the job. `null`: the job is not paused, or its pause has ended by itself. */
   readonly paused: PauseInfo | null
-  /**
-   * The job's last resume, if the caller of `resume` gave a reason or an actor. `null` without both, and also once the
-   * job is paused again.
-   */
+  /** The job's last resume; `null` if its caller gave neither a reason nor an actor, or if the job is paused again. */
   readonly resumed: Omit<PauseInfo, 'until'> | null
   /** The effective settings. */
   readonly settings: JobSettings
@@ -124,8 +118,7 @@ export interface JobInfo {
   /**
    * Whether a living node has the code of all tasks of the job.
    *
-   * - `false`: no run starts. Either the code no longer has the job, the job was renamed, or no node with the code of
-   *   the job lives.
+   * - `false`: no run starts, because no living node has the code.
    * - `null`: unknown, for example because no node lives.
    * - Absent if `include` does not name `code`.
    */
@@ -138,8 +131,8 @@ export interface JobDetails extends JobInfo {
   readonly counts: LiveCounts
   readonly hasCode: boolean | null
   /**
-   * The end of the job's last `completed` run. `null`: the search found no such run. The search takes few storage calls,
-   * which cover thousands of the latest occurrences.
+   * The end of the job's last `completed` run; `null` if the search found none. The search covers thousands of the latest
+   * occurrences.
    */
   readonly lastSuccessAt: Date | null
   /**
@@ -172,9 +165,9 @@ function pauseInfoOf({ at, until, reason, actor }: PauseRecord): PauseInfo {
   return { at: new Date(at), until: until === undefined ? null : new Date(until), reason, actor }
 }
 
-/** The ids of a list's jobs, sorted by name. */
+/** Ids of the jobs that a list's filter selects, sorted by job name. */
 interface SortedJobs {
-  /** The list's filter as JSON. */
+  /** The filter of the list, as JSON. */
   readonly key: string
   readonly ids: readonly JobId[]
   /** The time at which the list was read, in epoch milliseconds. */
@@ -224,10 +217,7 @@ export class JobCatalog {
    * all heads again. A list older than 5 s is read again, because jobs may have been added.
    */
   #sorted: SortedJobs | null = null
-  /**
-   * True once a read has found more than 10,000 jobs in the storage. Later lists are then not sorted. Otherwise each list would
-   * read 10,000 jobs before it finds that it cannot sort them.
-   */
+  /** True once a read has found more than 10,000 jobs. Later lists are then not sorted, and need not read all jobs. */
   #isCrowded = false
 
   constructor(registry: JobRegistry) {
@@ -258,7 +248,7 @@ export class JobCatalog {
     const page = await filledPage({
       limit,
       from,
-      // If the filter may exclude jobs, each read has the maximum size, because few of the jobs that it returns may match.
+      // If the filter may exclude jobs, each read has the maximum size, because few jobs may match.
       least: sorted !== null || isPlain ? limit : recordsPerCall,
       read: sorted === null ? list : (size, cursor) => readSorted(sorted, size, cursor, storage),
       choose: (heads) => withExtras(heads.filter(isWanted), extras, storage),
@@ -276,8 +266,8 @@ export class JobCatalog {
   }
 
   /**
-   * Returns the list sorted by name. `null`: the list is in the order of the storage, because its cursor says so or the jobs
-   * are too many.
+   * Returns the list sorted by name. `null`: there are too many jobs to sort, or the cursor belongs to a list in the order of
+   * the storage.
    */
   async #sortedJobs(
     key: string,
@@ -390,10 +380,7 @@ interface Extras {
   readonly outcomes: readonly FinalState[] | null
 }
 
-/**
- * The latest run of a job that has ended. Occurrences that were skipped, missed, or canceled before their start are no such
- * runs.
- */
+/** The job's latest run that has ended. An occurrence that never started does not count as a run. */
 export type LastRun = Pick<
   Occurrence,
   'id' | 'state' | 'reason' | 'scheduledAt' | 'slot' | 'startedAt' | 'finishedAt' | 'node'
@@ -428,10 +415,7 @@ interface JobWithExtras {
   readonly isNextCanceled: boolean
 }
 
-/**
- * Returns the jobs of a page with the requested data, filtered by the outcome of the latest run. Needs at most one storage
- * call.
- */
+/** Returns the jobs of a page with the requested data, filtered by the outcome of the latest run. */
 async function withExtras(
   jobs: readonly JobRecord[],
   { lastRun, counts, outcomes }: Omit<Extras, 'code'>,
@@ -466,7 +450,7 @@ async function withExtras(
 
 function lastRunOf(record: OccurrenceRecord | null): LastRun | null {
   if (record === null) return null
-  // Omits the task runs, because the digests of their ids would take most of the time for 10,000 jobs.
+  // Omits the task runs, because the digests of their ids take long for 10,000 jobs.
   const { id, state, reason, scheduledAt, slot, startedAt, finishedAt, node } = occurrenceOf({ ...record, runs: [] })
   return { id, state, reason, scheduledAt, slot, startedAt, finishedAt, node }
 }
@@ -483,7 +467,7 @@ type HasCode = (job: JobRecord) => boolean | null
 class LivingCode {
   readonly #known = new KnownCapabilities()
 
-  /** Reads the node records, and the profiles of builds that this process does not know yet. */
+  /** Reads the node records, and the profiles that this process does not know yet. */
   async read(storage: StorageCalls, now: number): Promise<HasCode> {
     const request = { now, own: null, remove: [] }
     const { nodes } = await storage.once((calls) => calls.heartbeat({ ...request, profilesOf: [] }))
@@ -515,10 +499,7 @@ export interface JobVersion extends Pick<JobInfo, 'tags' | 'description' | 'sche
   readonly createdAt: Date
   /** The digest of the version's definition. Equal definitions have equal fingerprints. */
   readonly fingerprint: string
-  /**
-   * The differences from the previous version. Empty if the storage no longer has the previous version, or if both versions
-   * are equal.
-   */
+  /** The differences from the previous version. Empty if both versions are equal, or if the previous version was removed. */
   readonly changes: readonly ChangedPart[]
   /** The `reason` option of the `update` that stored the version; `null` without a reason. */
   readonly reason: string | null
@@ -537,7 +518,7 @@ export async function versionsOf(
   const limit = readInteger(orDefault(options.limit, 20), 'limit', 1, 1000)
   const head = await livingHead(storage, id)
   if (head === null) throw jobNotFound(name)
-  // Reads one version more, so that the oldest version in the list can be compared with its predecessor.
+  // Reads one more version, so that the oldest listed version can be compared with its predecessor.
   const records = await newestOf(head, limit + 1, storage)
   return records.slice(0, limit).map((record, index) => {
     const before = records[index + 1]
@@ -552,7 +533,7 @@ async function newestOf(head: JobRecord, count: number, storage: StorageCalls): 
     const wanted = Array.from({ length }, (_, index) => ({ jobId: head.id, version: next - index }))
     const { versions } = await storage.once((calls) => calls.get({ versions: wanted }))
     const kept = versions.filter((record) => record !== null)
-    // If the storage has removed each version of this read, older versions are probably removed too.
+    // If all versions of this read were removed, older versions are probably removed too.
     if (kept.length === 0) break
     found.push(...kept)
   }

@@ -39,7 +39,7 @@ export async function listOccurrences(
   return { items: await named(filter, records, storage), cursor: filter.cursors.seal(page.cursor) }
 }
 
-/** Returns a page of failed occurrences, each with the run that resolves the failure. */
+/** Returns a page of failures. `resolvedBy` is the run that resolved the failure, or `null`. */
 export async function listFailures(filter: CheckedFilter, storage: StorageCalls): Promise<ListPage<Failure>> {
   const { cursors, leavesOutResolved } = filter
   const page = await pageOf(filter, storage, leavesOutResolved === true ? fewestPerRead : 1, async (records) => {
@@ -155,8 +155,8 @@ export function readLiveFilter(filter: LiveFilter): CheckedFilter {
 }
 
 /**
- * Adds limit and cursor to a query. A caller may change `limit` and `tasks` from page to page, so the digest in the cursor
- * includes neither option.
+ * Adds limit and cursor to a query. The digest in the cursor excludes `limit` and `tasks`, which may change from page to
+ * page.
  */
 function withPage(
   { tasks, limit, cursor }: Pick<OccurrenceFilter, 'tasks' | 'limit' | 'cursor'>,
@@ -207,8 +207,8 @@ export function rootOf({ id, kind, details }: Pick<OccurrenceRecord, 'id' | 'kin
 }
 
 /**
- * Returns the runs that resolve failures, by the ids of the failures. A failure is resolved if a replay of it, or a backfill
- * run of its slot, was completed after it. Reads records by id, so the cost does not grow with the history.
+ * Returns the runs that resolve failures, by the ids of the failures. Reads records by id, so the cost does not grow with the
+ * history.
  */
 async function resolutionsOf(
   storage: StorageCalls,

@@ -297,7 +297,7 @@ export class Operations implements JobOperations {
     return this.#asked(options)
   }
 
-  /** Runs `call` with the job. If this node holds the job, the call begins synchronously; otherwise after a read of the job. */
+  /** Runs `call` with the job: synchronously if this node holds the job, otherwise after a read of the job. */
   async #ofJob<T>(
     name: string,
     options: CallOptions,

@@ -24,7 +24,8 @@ export function onShutdownSignals(
       asked = true
       void shutdown().finally(() => {
         remove()
-        // An open connection or server would keep the process alive. So the process has 1 s to end by itself.
+        // An open connection or server may keep the process alive. So this timer ends the process if it has not ended by itself
+        // after 1 s.
         if (endsProcess) systemClock.setTimer(1000, () => end(signal), { unref: true })
       })
       return

@@ -37,8 +37,8 @@ interface SentRequest extends Sending {
   readonly resolve: (result: TriggerResult) => void
   readonly reject: (error: unknown) => void
   /**
-   * The item with which a storage call creates the occurrence, and the plan of the run if the call also starts it on this
-   * node. `null` before the call is prepared.
+   * The item with which a storage call creates the occurrence, and the plan of the run. `null` before this node has made
+   * the item.
    */
   put: { readonly plan: JobPlan; readonly item: CreateRequested } | null
 }
@@ -109,8 +109,7 @@ export class RequestCreator extends ApiPart {
     const { turn } = ids
     if (turn === null) return this.#send(sending, waits)
     const send = (): Promise<TriggerResult> => this.#send(sending, waits)
-    // Stores requests with the same key one after the other. The second request then finds the started run of the first
-    // request in the pool.
+    // Stores requests with the same key one after the other, so that the second request finds the first request's run.
     const earlier = this.#inTurn.get(turn)
     if (earlier !== undefined) this.#open++
     const answering = earlier === undefined ? send() : earlier.then(send, send)
@@ -124,8 +123,8 @@ export class RequestCreator extends ApiPart {
   }
 
   /**
-   * Sends a request to the storage. With `waits`, the promise rejects at the caller's timeout or abort, and a request that
-   * was already sent continues.
+   * Sends a request to the storage. With `waits`, the promise rejects at the caller's timeout or abort, but a sent request
+   * continues.
    */
   #send({ job, request, after, ids, asked }: Sending, waits: boolean): Promise<TriggerResult> {
     this.#open++
@@ -294,7 +293,7 @@ export class RequestCreator extends ApiPart {
   }
 }
 
-/** Returns whether the storage call that creates the request's occurrence also starts it. */
+/** Returns whether one storage call both creates and starts the occurrence of the request. */
 function startsWith({ put }: SentRequest): boolean {
   return put !== null && put.item.runs !== null
 }
@@ -359,8 +358,7 @@ export class RequestIds {
   #own: OccurrenceId | null = null
   #ofKey: OccurrenceId | null = null
   /**
-   * The number of a replay among the replays of its original. If another replay has this number, `RequestCreator` changes it to
-   * the first free number.
+   * The number of a replay among the replays of its original. `RequestCreator` changes it if another replay has this number.
    */
   number = 1
 
@@ -467,7 +465,7 @@ export async function followAnswer<One extends Sending>(
       return { ...one, after: answer.pruneFloor }
     case 'stale_version':
     case 'absent': {
-      // The job's version has changed since this node read the job, so this node reads the job again.
+      // The job has a new version or was deleted, so this node reads the job again.
       const present = await registry.reloadNow(job)
       if (present === null) throw jobGone(job)
       return { ...one, job: present }
@@ -578,7 +576,7 @@ function noHandlers({ job }: RegisteredJob, missing: readonly string[], path: st
   })
 }
 
-/** The error of a request that the storage rejects because the job's queue is full. The request is not stored. */
+/** The error of a request that the storage has not stored, because the job's queue is full. */
 function queueFull({ job }: RegisteredJob, maxQueued: number): JobistemerError {
   return new JobistemerError('QUEUE_FULL', {
     message: `The queue of job ${printValue(job.name)} is full: maxQueued is ${maxQueued}. The request is not stored.`,

@@ -14,7 +14,7 @@ import type { CallerContext, CallOptions } from '../storage-access/caller-contex
 import { parsePayload } from '../../job/payload.ts'
 import { runUserCodeOn } from '../runtime/own-context.ts'
 
-/** Settings of a job for which a request can give other values, which apply to its run only. */
+/** Settings of a job that a request can change for its own run. */
 export type RunOverrides = Pick<
   JobSettingsInput,
   'failureStrategy' | 'retryPolicy' | 'taskTimeout' | 'keepLogs' | 'taskExecutionMode' | 'executionTimeout'
@@ -26,8 +26,9 @@ export type KeyScope = 'waiting' | 'live' | 'forever'
 /** Options of a request to run a job outside its schedule. */
 export interface RequestOptions {
   /**
-   * Names the request. While a run blocks the key, see `keyScope`, a second request with this key creates no run and returns
-   * the first run, on any node. A skipped request does not block its key. Default: no key, so each call is a new request.
+   * Names the request. While a run blocks the key (see `keyScope`), a second request with the same key, on any node, creates no
+   * run: its result is the run that blocks the key. A skipped request does not block its key. Default: no key, so each call is
+   * a new request.
    */
   readonly key?: string
   /**
@@ -43,8 +44,8 @@ export interface RequestOptions {
   /** Data that the tasks receive as `context.input`, stored as JSON. A replay without `data` uses the original's data. */
   readonly data?: unknown
   /**
-   * Earliest start of the run. Until then, the run waits in the storage as `pending` with the reason `delayed`, and blocks no
-   * other run of its job. With a past instant, the run may start at once. Default: now.
+   * Earliest start of the run. Until then, the run is `pending` with the reason `delayed`, and blocks no other run. With a
+   * past instant, the run may start at once. Default: now.
    */
   readonly at?: InstantInput
   /** Earliest start of the run, as a duration from now. The call rejects `delay` together with `at`. */
@@ -108,13 +109,12 @@ export interface TriggerResult {
   readonly id: OccurrenceId
   /** State of the occurrence: `running`, waiting (`pending`, `queued`), or `skipped` under the overlap policy `skip`. */
   readonly state: OccurrenceState
-  /** Why this request never runs. Check this member if each request must run. `null`: the request runs, waits, or has run. */
+  /** Why this request never runs; `null` if it runs, waits or has run. Check this member if each request must run. */
   readonly skipped: SkipReason | null
   /** The reason for the occurrence's state, such as `overlap`, `delayed` or the reason of a cancel; `null` without a reason. */
   readonly reason: OccurrenceReason | null
   /**
-   * Whether this request created the occurrence. False if the run of an earlier request blocks the key: the result then
-   * describes that run.
+   * Whether this request created the occurrence. False if an earlier run blocks the key; the result then describes that run.
    */
   readonly created: boolean
 }

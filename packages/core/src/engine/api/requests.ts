@@ -256,10 +256,7 @@ export class Requests extends ApiPart {
   }
 }
 
-/**
- * Returns the job's name and payload schema. If this process has no schema of the job, uses the schema of the `Job` that
- * the caller passed.
- */
+/** Returns the job's name and payload schema. If this process has no schema, uses the schema of the given `Job`. */
 function withSchema({ name, payload }: Job, given: string | Job): Pick<Job, 'name' | 'payload'> {
   return { name, payload: payload ?? (typeof given === 'string' ? null : given.payload) }
 }
@@ -276,7 +273,7 @@ function workOf({ scheduledAt, details }: OccurrenceRecord): Pick<OccurrenceDeta
   return span === undefined ? { slot } : { slot, span }
 }
 
-/** Returns the results of the original's completed tasks, without the results of tasks that run again. */
+/** Returns the results of the original's completed tasks that do not run again. */
 function resultsOf(original: OccurrenceRecord, again: readonly string[]): JsonObject {
   const results: Record<string, JsonValue> = { ...original.details.results }
   for (const run of original.runs) {
@@ -292,8 +289,8 @@ interface Indexed extends Sending {
 }
 
 /**
- * Creates requested occurrences in a transaction of the caller. The occurrences must not start before the commit, and this node
- * is not told of the commit. So the storage stores the occurrences as waiting, and a node claims them after the commit.
+ * Creates requested occurrences in a transaction of the caller. The occurrences are stored as waiting, because no run may
+ * start before the commit. A node claims them later.
  */
 class TransactionRequests extends ApiPart {
   /**

@@ -37,7 +37,7 @@ export class Waits {
     this.#find = find
   }
 
-  /** Ends the pauses of all waiting calls, because the engine stops. Each waiting call then reads once more and rejects. */
+  /** Ends the pauses of all waiting calls when the engine stops. Each call then rejects. */
   stop(): void {
     for (const id of this.#resting.keys()) this.#wake(id)
   }
@@ -51,7 +51,7 @@ export class Waits {
     // The first pause is short, because most runs are short. Each further pause is twice as long, up to `2 * lookMs`.
     for (let pollMs = lookMs / 10; ; pollMs = Math.min(2 * pollMs, 2 * lookMs)) {
       if (signal?.aborted) throw aborted(signal)
-      // Begins to listen before the read, so that this call also notices an end during the read.
+      // Listens before the read, so that this call notices an end during the read.
       let wake = (): void => undefined
       const woken = new Promise<void>((resolve) => {
         wake = resolve

@@ -17,9 +17,9 @@ export interface HeartbeatOptions {
   readonly heartbeatMs: number
   readonly deadAfterMs: number
   /**
-   * Whether this node may rest: send only one heartbeat per day while no other node exists. True only under a virtual clock,
-   * with a storage in this process that delivers every wake-up. Without the wake-up of a new node, this node would go on
-   * resting.
+   * Whether this node may rest. A resting node sends only one heartbeat per day while no other node exists. True only under a
+   * virtual clock, with a storage in this process that delivers every wake-up. Without the wake-up of a new node, this node
+   * would go on resting.
    */
   readonly restsAlone: boolean
   /** What the node record states about this node, for people and for other nodes. */
@@ -55,10 +55,7 @@ export class Heartbeats {
    * another node starts or is found.
    */
   readonly restEnded: Signal = new Signal()
-  /**
-   * Sent when the storage has accepted no heartbeat of this node for 80 % of `deadAfter`. Peers may soon declare this node
-   * dead.
-   */
+  /** Sent when the storage has accepted no heartbeat of this node for 80 % of `deadAfter`. */
   readonly partitioned: Signal = new Signal()
   /** Sent when the storage accepts heartbeats of this node again. */
   readonly rejoined: Signal = new Signal()
@@ -91,16 +88,10 @@ export class Heartbeats {
   #counter = -1_000_000
   #isStarting = true
   #phase: 'living' | 'leaving' | 'ended' = 'living'
-  /**
-   * Whether a wake-up has already set the alarm of the next heartbeat. The heartbeat in progress then leaves that alarm
-   * unchanged.
-   */
+  /** Whether a wake-up has set the alarm of the next heartbeat. A heartbeat in progress then does not change the alarm. */
   #isWoken = false
   #isSaidPartitioned = false
-  /**
-   * Whether this node rests, because its last heartbeat found no other node. A resting node sends one heartbeat per day
-   * until a wake-up reports another node.
-   */
+  /** Whether this node rests: it is alone, and sends one heartbeat per day until another node starts. */
   isResting = false
   /** Monotonic instant at which the last accepted heartbeat was sent; `null` before the first accepted heartbeat. */
   #heardAt: number | null = null
@@ -174,7 +165,7 @@ export class Heartbeats {
   /** Sends a heartbeat with this node's changed code at once. Resolves when the storage has accepted the heartbeat. */
   async tell(): Promise<void> {
     this.#isCodeStale = true
-    // The pauses between repetitions are short, because peers may already observe this node.
+    // Retries follow after short delays, because peers may already watch for this node's heartbeats.
     const repeating = { longestPauseMs: this.#retryInMs }
     await this.#engine.storage.repeated('heartbeat', () => this.#say(), null, repeating)
   }
@@ -224,10 +215,7 @@ export class Heartbeats {
     this.#loop.runIn(this.#options.heartbeatMs)
   }
 
-  /**
-   * Called when the storage reports that another node starts or leaves. This node ends its rest and sends the next heartbeat
-   * early.
-   */
+  /** Called when another node starts or leaves. Ends this node's rest, and sends the next heartbeat early. */
   wake(): void {
     if (this.#heardAt === null || this.#isWoken) return
     this.#isWoken = true
@@ -243,8 +231,8 @@ export class Heartbeats {
   }
 
   /**
-   * Stops the heartbeats of this node. `isEmpty`: the node leaves no runs behind, and a last heartbeat marks its record as
-   * ended. Otherwise peers declare the node dead after its `deadAfter` and take over its runs.
+   * Stops the heartbeats of this node. `isEmpty`: the node leaves no runs behind, so a last heartbeat marks it as ended.
+   * Otherwise peers declare it dead later, and take over its runs.
    */
   async end({ isEmpty }: { readonly isEmpty: boolean }): Promise<void> {
     const { agenda } = this.#engine
@@ -254,18 +242,12 @@ export class Heartbeats {
     await agenda.endsWithin(this.#loop.stop(), farewellMs)
     if (!isHeard || !isEmpty) return
     this.#phase = 'ended'
-    // If the storage is unavailable, the node record is not marked as ended. Peers then declare this node dead and find no runs
-    // to take over.
+    // If this heartbeat fails, peers declare this node dead later and find no runs to take over.
     const said = this.#say().catch(() => undefined)
     await agenda.endsWithin(said, farewellMs)
   }
 
-  /**
-   * Lets the next heartbeat remove the record of a node, unless the counter of the record has grown.
-   *
-   * The caller passes nodes without runs: ended nodes, earlier lives of this node, and calls of `runDue` that are over.
-   * It also passes outdated death records, and owners without a record.
-   */
+  /** Lets the next heartbeat remove the record of a node without runs, unless its counter has grown. */
   forget({ incarnation, counter }: NodeRecord): void {
     if (this.peers.settle(incarnation)) this.#remove.set(incarnation, { incarnation, counter })
   }
@@ -350,7 +332,7 @@ export class Heartbeats {
     agenda.setAlarm(this.#partition, this.#partitionedAfterMs - (clock.monotonic() - at))
   }
 
-  /** Makes this node send regular heartbeats again, because another node may observe this node from now on. */
+  /** Makes this node send regular heartbeats again, because another node may now observe it. */
   #endRest(): void {
     if (!this.isResting) return
     this.isResting = false

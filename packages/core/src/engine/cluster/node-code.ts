@@ -17,7 +17,7 @@ export interface JobCode {
   readonly tasks: readonly { readonly name: string; readonly handler?: string | undefined }[]
 }
 
-/** The capabilities of a node: for which jobs the node has code, and which definitions the node has. */
+/** The capabilities of a node: the jobs for which it has code, and its definitions. */
 export interface NodeCapabilities {
   /** Returns whether the node has the code of every task of this job. */
   canRun(job: JobCode): boolean
@@ -79,14 +79,11 @@ export function codeDigestOf({ about }: NodeRecord): string {
   return String(about.code)
 }
 
-/** Remembers the capabilities of nodes by the digest of their code. Most nodes have the same build, so few digests exist. */
+/** Remembers the capabilities of nodes by the digest of their code. Most nodes share one digest. */
 export class KnownCapabilities {
   readonly #known = new Map<string, NodeCapabilities>()
 
-  /**
-   * Returns the capabilities of a node. `undefined`: {@link learn} has not read the node's profile, or the storage has no
-   * profile.
-   */
+  /** Returns the capabilities of a node; `undefined` if {@link learn} has found no profile of it. */
   of(record: NodeRecord): NodeCapabilities | undefined {
     return this.#known.get(codeDigestOf(record))
   }
@@ -122,8 +119,8 @@ function marksOf({ id, tasks }: JobCode): readonly string[] {
 }
 
 /**
- * Returns the short hash of a task or a definition for a node's profile: two FNV-1a hashes with different primes. These hashes are cheap enough to compute again for each profile. A cache of cryptographic hashes
- * would take more memory than all other data of an idle job.
+ * Returns the short hash of a task or a definition for a node's profile: two FNV-1a hashes with different primes. The hash is
+ * computed again for each profile, because a cache would take much memory.
  */
 function markOf(id: JobId, text: string): string {
   const whole = `${id} ${text}`

@@ -10,7 +10,7 @@ import { deathOf, hasEnded, type NodeDeath, timeZoneVersion, type Peers } from '
 import { isDead } from './peer-states.ts'
 import { ownProcessMark } from './node-name.ts'
 
-/** A node of the cluster, as its stored record and the observations of the reading process describe the node. */
+/** A node of the cluster, as its stored record and the reading process describe it. */
 export interface NodeInfo {
   /** The name of the node. */
   readonly node: string
@@ -23,7 +23,7 @@ export interface NodeInfo {
    * - `working`: the node sends heartbeats and takes work.
    * - `leaving`: the node is shutting down.
    * - `ended`: the node has shut down.
-   * - `dead`: the node has sent no heartbeat for its `deadAfter`. The member `dead` has details.
+   * - `dead`: the node has sent no heartbeat for its `deadAfter`.
    */
   readonly state: 'working' | 'leaving' | 'ended' | 'dead'
   /** When the node died, and which node took over its runs; `null` unless the node is dead. */
@@ -70,7 +70,7 @@ export function aboutOf({
   }
 }
 
-/** Returns all nodes in a readable form, sorted by name. */
+/** Returns the {@link NodeInfo} of each node, sorted by node name. */
 export async function readNodeInfos(
   engine: Pick<EngineContext, 'clock' | 'owner' | 'now'>,
   heartbeats: Heartbeats,

@@ -17,7 +17,7 @@ export interface ProcessMark extends JsonObject {
   /** Identifies one boot of one machine, and the namespace of its process ids. */
   readonly machine: string
   readonly pid: number
-  /** Start of the process, in ticks of the machine. The start distinguishes processes, because process ids are reused. */
+  /** Start of the process, in ticks of the machine. The start distinguishes processes with the same process id. */
   readonly began: string
   /** Thread id of the node in its process, as `worker_threads` counts threads. */
   readonly thread: number
@@ -26,10 +26,7 @@ export interface ProcessMark extends JsonObject {
 const livingKey = Symbol.for('jobistemer.incarnations')
 const store = globalThis as { [livingKey]?: Set<string> }
 store[livingKey] ??= new Set()
-/**
- * Incarnations of nodes that live in this thread. All loaded copies of this package share the set, because `globalThis`
- * exists once per thread.
- */
+/** Incarnations of nodes that live in this thread. All copies of this package in a thread share the set. */
 const livingHere = store[livingKey]
 
 /** Returns the mark of this process; `null` if this platform does not identify processes reliably. */
@@ -40,9 +37,8 @@ export function ownProcessMark(): ProcessMark | null {
 }
 
 /**
- * Returns whether an incarnation lives, by the process mark in its node record. An incarnation in another process on this
- * machine lives if that process lives. `null`: this process cannot know, for example because the incarnation is on another
- * machine or in another thread.
+ * Returns whether an incarnation lives, by the process mark in its node record. `null`: unknown, for example because it runs
+ * on another machine.
  */
 export function lives(incarnation: string, mark: unknown): boolean | null {
   if (livingHere.has(incarnation)) return true
@@ -71,10 +67,7 @@ function beganAt(pid: number): string | null {
   return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null)
 }
 
-/**
- * Checks that no other living node has the name of this node: at the start of this node (`claim`), and after each
- * heartbeat.
- */
+/** Checks at the start and after each heartbeat that no other living node has this node's name. */
 export class NodeName {
   readonly #engine: EngineContext
   readonly #heartbeats: Heartbeats
@@ -88,8 +81,8 @@ export class NodeName {
   }
 
   /**
-   * Reserves the name of this node. Resolves with the records of earlier lives of this node, if no other living node has
-   * this name. @throws JobistemerError `NODE_ID_IN_USE`
+   * Reserves the name of this node. Resolves with the records of its earlier lives.
+   * @throws JobistemerError `NODE_ID_IN_USE` if another living node has the name
    */
   async claim(): Promise<readonly NodeRecord[]> {
     const earlier = await this.#earlierLives()
@@ -129,8 +122,8 @@ export class NodeName {
   }
 
   /**
-   * Logs an error for each other living node with this node's name, once per incarnation. Two nodes that start at the same
-   * moment do not find each other in `claim`.
+   * Logs an error for each other living node with this node's name, once per incarnation. `claim` misses nodes that start at
+   * the same moment.
    */
   reportOthers(records: readonly NodeRecord[]): void {
     const { owner, logger } = this.#engine
@@ -138,8 +131,7 @@ export class NodeName {
       const { node, incarnation } = record
       if (node !== owner.node || incarnation === owner.incarnation || record.leaving) continue
       if (this.#reported.has(incarnation) || lives(incarnation, record.about.process) === false) continue
-      // Only a counter that has grown since the previous look proves that the other node lives. If the counter has not grown
-      // yet, a later heartbeat reports the other node.
+      // Only a counter that has grown since the previous look proves that the other node lives.
       if (!this.#heartbeats.peers.hasBeaten(incarnation) || record.counter <= 1) continue
       this.#reported.add(incarnation)
       logger.error({ err: inUse(record) }, 'another living node has the nodeId of this node')

@@ -1,13 +1,13 @@
 /**
  * What this node knows of another incarnation:
- * - `unknown`: this node has never read of the incarnation, or has forgotten it.
- * - `unrecorded`: the incarnation owns a run, and this node has never read a node record of the incarnation.
- * - `present`: the storage has the incarnation's record, and the incarnation was not silent for its `deadAfter`.
- * - `absent`: the incarnation's record disappeared. The storage may have lost the record of a living node.
- * - `dead`, `dead_absent`: the incarnation was silent for its `deadAfter`, with and without a record.
- * - `settled`: the incarnation was `present`, and the reaper found no run of it. It is an earlier life of this node, or a
- *   call of `runDue` that is over. The next heartbeat of this node removes the record, unless its counter has grown.
- * - `ended`: the incarnation's record says that the incarnation has shut down.
+ * - `unknown`: this node has never read of it, or has forgotten it.
+ * - `unrecorded`: it owns a run, but no look has found its record.
+ * - `present`: the storage has its record, and it was not silent for its `deadAfter`.
+ * - `absent`: its record disappeared. The storage may have lost the record of a living node.
+ * - `dead`, `dead_absent`: it was silent for its `deadAfter`, with and without a record.
+ * - `settled`: it was `present`, and the reaper found no run of it. The next heartbeat removes its record, unless the counter
+ *   has grown.
+ * - `ended`: its record says that it has shut down.
  */
 export type PeerState = 'unknown' | 'unrecorded' | 'present' | 'absent' | 'dead' | 'dead_absent' | 'settled' | 'ended'
 

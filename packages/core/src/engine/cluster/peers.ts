@@ -9,15 +9,9 @@ import { interruptedFactor, mostDeadKept } from './tuning.ts'
 export interface Peer {
   record: NodeRecord
   state: PeerState
-  /**
-   * Monotonic instant from which the peer's silence counts: its last heartbeat, or the last restart of the observation if that
-   * is later.
-   */
+  /** Monotonic instant from which the peer's silence counts: its last heartbeat, or a later restart of the observation. */
   since: number
-  /**
-   * Monotonic instant at which the peer's counter last grew, or at which this node first read the peer's record. A restart of
-   * the observation does not change `heardAt`.
-   */
+  /** Monotonic instant of the peer's last heartbeat, or of the first read of its record. */
   heardAt: number
   /**
    * Time in ms since the peer's last heartbeat, counted only while the storage answers this node. An outage of the storage adds
@@ -47,26 +41,25 @@ const unrecordedCounter = Number.NEGATIVE_INFINITY
 type PeersContext = Pick<EngineContext, 'clock' | 'events' | 'logger' | 'owner'>
 
 /**
- * The other nodes, each as a state machine (`peer-states.ts`) whose events come from looks. A node is dead when its counter has
- * stood still for its `deadAfter`, measured only by the monotonic clock of this node.
+ * The other nodes, each as a state machine (`peer-states.ts`) whose events come from looks. A node is dead when its counter
+ * has stood still for its `deadAfter`, by the monotonic clock of this node.
  *
- * A failed heartbeat and a stall of this node restart the observation of all nodes that are not dead yet. So an outage of the
- * storage alone makes no node dead. Repeated outages must not delay a death for ever, so a node is also dead after 1.5 ×
- * `deadAfter` of connected silence. Each answered look adds the time since the previous look to the connected silence, but at
- * most one heartbeat interval.
+ * A failed heartbeat and a stall of this node restart the observation, so that an outage of the storage makes no node dead.
+ * Repeated outages delay a death to at most 1.5 × `deadAfter` of connected silence. Each answered look adds at most one
+ * heartbeat interval of connected silence.
  */
 export class Peers {
   readonly #engine: PeersContext
   readonly #silence: Silence
   readonly #peers = new Map<string, Peer>()
   /**
-   * Incarnations that this node forgot because their records disappeared, although the records did not state a shutdown. If
-   * such a record reappears, this node had declared a living node dead.
+   * Incarnations that this node forgot when their records disappeared without a shutdown. If such a record reappears, this
+   * node had declared a living node dead.
    */
   readonly #buried = new Set<string>()
   /** Versions of other nodes' time zone data of which this node has logged a warning. */
   readonly #warnedOf = new Set<string>()
-  /** Whether the next look restarts the observation of silence. */
+  /** Whether the next look begins to measure the silence of all peers anew. */
   #restarts = true
   #isQuiet = false
   /** Whether node records may be missing, see {@link takeGap}. */
@@ -81,10 +74,7 @@ export class Peers {
     this.#silence = silence
   }
 
-  /**
-   * Whether this node knows no other incarnation, dead or alive. Incarnations that are known only by a death record are left
-   * out.
-   */
+  /** Whether this node knows no other incarnation, except by a death record. */
   get isEmpty(): boolean {
     return this.#peers.size === 0
   }
@@ -100,17 +90,16 @@ export class Peers {
   }
 
   /**
-   * Returns whether the last look found a changed counter of this incarnation, or its first record. Also true if the last
-   * look restarted the observation of this incarnation, although its counter may stand still.
+   * Returns whether the last look found the first record or a changed counter of this incarnation, or restarted the observation
+   * of this incarnation.
    */
   hasBeaten(incarnation: string): boolean {
     return this.#peers.get(incarnation)?.since === this.#lookedAt
   }
 
   /**
-   * Returns the living nodes that are not leaving. Includes a `settled` peer, because it was never silent for its `deadAfter`.
-   * Includes a node whose record disappeared until the node is declared dead, so that its definitions stay in force. Leaves out
-   * such a node if a later life of the node has a record.
+   * Returns the living nodes that are not leaving. A node whose record disappeared counts as living until this node declares
+   * it dead, or reads a record of a later life.
    */
   living(): readonly NodeRecord[] {
     return this.#records(({ state, record }) => {
@@ -138,15 +127,15 @@ export class Peers {
 
   /**
    * Returns the calls of `runDue` whose stated end lies in the past. A call is too short to observe the silence of another
-   * call. As with deadlines, this rule relies on the clocks of nodes, see decision 15.
+   * call, so the clocks of the nodes decide whether a call is over. See decision 15.
    */
   over(now: number): readonly NodeRecord[] {
     return this.#records(({ record }) => (callEndsAtOf(record) ?? Number.POSITIVE_INFINITY) + clockMarginMs < now)
   }
 
   /**
-   * Returns whether node records may have vanished since the last call of this method. This is so after the start, a failed
-   * heartbeat, a stall, and the disappearance of a record. The caller then searches for owners that have no record.
+   * Returns whether node records may have vanished since the last call of this method. The caller then searches for owners
+   * without a record.
    */
   takeGap(): boolean {
     const hasGap = this.#hasGap
@@ -178,7 +167,7 @@ export class Peers {
     return this.#move(peer, 'settled') !== 'unknown'
   }
 
-  /** Makes the next look restart the observation of silence. Called after a failed heartbeat. */
+  /** Makes the next look measure the silence of all peers anew. Called after a failed heartbeat. */
   beginAnew(): void {
     this.#restarts = true
   }
@@ -240,7 +229,7 @@ export class Peers {
     const gapMs = now - this.#lookedAt
     const restarts = this.#restarts || gapMs > longestGapMs
     this.#hasGap ||= restarts
-    // Before the first look, this node has observed nothing, so the infinite gap adds no connected time.
+    // Before the first look, the gap is infinite and adds no connected time.
     const connectedMs = Number.isFinite(gapMs) ? Math.min(gapMs, heartbeatMs) : 0
     for (const peer of this.#peers.values()) {
       peer.connectedMs += connectedMs
@@ -312,10 +301,7 @@ export class Peers {
     return records
   }
 
-  /**
-   * Warns of a node whose time zone data differ from this node's, because the two nodes may disagree about the instants
-   * of slots.
-   */
+  /** Warns of a node with other time zone data, because the two nodes may disagree about the instants of slots. */
   #compareTimeZones(record: NodeRecord): void {
     const version = (record.about.versions as { readonly timeZones?: string } | undefined)?.timeZones
     if (version === undefined || version === timeZoneVersion || this.#warnedOf.has(version)) return
@@ -363,8 +349,8 @@ export interface NodeCode {
 }
 
 /**
- * The death of a node, as its record states it. Nodes remove the record after a day. They remove it earlier if the dead node
- * starts again under its name, or if more than 20 deaths are stored.
+ * The death of a node, as its record states it. Nodes remove the record after a day, or earlier if the node starts again or
+ * more than 20 deaths are stored.
  */
 export interface NodeDeath {
   /**
@@ -391,7 +377,7 @@ export function hasEnded({ about }: Pick<NodeRecord, 'about'>): boolean {
   return about.ended === true
 }
 
-/** Version of the time zone data of this process. If Node.js does not state this version, the version of ICU. */
+/** Version of the time zone data of this process. If Node.js does not state it, this is the version of ICU instead. */
 export const timeZoneVersion: string = process.versions.tz ?? `ICU ${process.versions.icu ?? 'unknown'}`
 
 /** The form in which a node record stores the death of its node. */
@@ -411,11 +397,9 @@ export function deathOf({ about: { dead } }: Pick<NodeRecord, 'about'>): NodeDea
 }
 
 /**
- * Returns the record that states the death of a node, for `Heartbeats.stateDeath`. A storage keeps the record with the
- * larger counter. Let `n` be the counter of the last heartbeat. The counter of the returned record is `n - 1` if the
- * record names the node that took over the runs, else `n - 2`:
- * - If the node was not dead, its next heartbeat replaces this record.
- * - A record that names the successor replaces a record that names none, never the reverse.
+ * Returns the record that states the death of a node, for `Heartbeats.stateDeath`. A storage keeps the record with the larger
+ * counter. So the counter is lower than in the last heartbeat, and a living node's next heartbeat replaces the record. A
+ * record with the node that took over replaces a record without it.
  */
 export function recordOfDead(record: NodeRecord, { since, takenOverBy }: StoredDeath): NodeRecord {
   const dead = { since, takenOverBy }

@@ -36,7 +36,7 @@ export class ShardAssignment {
   readonly #heartbeats: Heartbeats
   readonly #own: Scores
   readonly #isCall: boolean
-  /** The scores of the other nodes in the code group of this node. */
+  /** The scores of the other nodes in this node's code group. Scores determine the ranks. */
   #group: readonly Scores[] = []
   /**
    * Ranks of this node: one for each shard among the nodes of its code group, and a last one among all living nodes. The last
@@ -55,10 +55,7 @@ export class ShardAssignment {
     heartbeats.changed.listen(() => this.#rank())
   }
 
-  /**
-   * Whether the ranks of this node take no other node into account. Either no other node of the code group lives, or this node
-   * is a call of `runDue`.
-   */
+  /** Whether this node ranks alone: no other node of the code group lives, or this node is a call of `runDue`. */
   get isAlone(): boolean {
     return this.#group.length === 0
   }
@@ -88,8 +85,8 @@ export class ShardAssignment {
   }
 
   /**
-   * Returns the number of nodes that scan for overdue slots of a job before this node, without the node with rank 0 for the
-   * job.
+   * Returns the number of nodes that scan for overdue slots of a job before this node. The number does not include the node
+   * with rank 0 for the job.
    */
   watchRankOf({ job }: JobWithId): number {
     const shard = shardOf(job.id)
@@ -124,7 +121,10 @@ function scoresOf(node: string): Scores {
   return Uint32Array.from({ length: shardCount + 1 }, (_, shard) => mix(seed ^ Math.imul(shard + 1, 0x9e3779b1)))
 }
 
-/** Returns the 32-bit FNV-1a hash (Fowler, Noll, Vo) of the UTF-16 code units. Another prime gives an independent hash. */
+/**
+ * Returns the 32-bit FNV-1a hash (Fowler, Noll, Vo) of the UTF-16 code units of a text. Another prime gives an independent
+ * hash.
+ */
 export function fnv1a(text: string, prime = 0x01000193): number {
   let hash = 0x811c9dc5
   for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), prime)

@@ -8,10 +8,7 @@ export const partitionedAfter = 0.8
  */
 export const answersWithin = 2
 
-/**
- * Minimum silence of a dead node, in heartbeat intervals. Within four intervals, the observing node has looked at least four
- * times.
- */
+/** Minimum silence of a dead node, in heartbeat intervals, so that the observing node has looked at least four times. */
 export const leastLooks = 4
 
 /**

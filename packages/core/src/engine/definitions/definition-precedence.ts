@@ -10,12 +10,11 @@ import type { Heartbeats } from '../cluster/heartbeats.ts'
 import { KnownCapabilities, codeDigestOf } from '../cluster/node-code.ts'
 
 /**
- * Why a node follows the stored definition of a job instead of the node's own definition.
+ * Why a node follows the stored definition of a job instead of its own.
  *
- * - `lower_release`: a build with a higher release has stored the stored definition.
+ * - `lower_release`: the stored definition is from a build with a higher release.
  * - `updated`: `update` or `apply` has changed the node's own definition.
- * - `newer_build`: the stored definition has replaced the node's own definition, and a living node has the stored
- *   definition. The stored definition may be the older one, if a node of an older build has put it back.
+ * - `newer_build`: the stored definition has replaced the node's own, and a living node has it.
  */
 export type FollowReason = 'lower_release' | 'updated' | 'newer_build'
 
@@ -39,7 +38,7 @@ export class PeerDefinitions {
     await this.#known.learn(this.#others(), (profilesOf) => this.#heartbeats.look(profilesOf))
   }
 
-  /** Returns whether a living peer has this definition. Also returns true if the profile of a living peer is unknown. */
+  /** Returns whether a living peer has this definition, or may have it because its profile is unknown. */
   have(id: JobId, fingerprint: string): boolean {
     return this.#others().some((record) => this.#known.of(record)?.hasDefinition(id, fingerprint) !== false)
   }
@@ -65,13 +64,13 @@ export interface OwnDefinition {
   readonly hasFollowed: boolean
 }
 
-/** Returns why a node with the definition `own` follows the stored definition. Returns `null` if `own` has precedence. */
+/** Returns why a node with the definition `own` follows the stored definition; `null` if `own` has precedence. */
 export function reasonToFollow(own: OwnDefinition, record: JobRecord, others: OtherNodes): FollowReason | null {
   const { release, updates } = readJobDocument(record.definition)
   const lead = own.release === undefined || release === undefined ? 0 : own.release - release
   if (lead < 0) return 'lower_release'
-  // If the stored lineage lacks a definition, this node assumes that the definition comes from a newer build. Then it has
-  // precedence over the definitions of all living nodes.
+  // If the stored lineage does not contain a node's own definition, the node assumes that its own build is newer. The node's
+  // own definition then has precedence.
   if (!own.hasFollowed && !record.lineage.includes(own.fingerprint)) return null
   if (own.fingerprint === updates) return 'updated'
   if (lead > 0) return null
@@ -117,17 +116,17 @@ interface FollowedJob {
 }
 
 /**
- * Jobs whose stored definition this node follows instead of its own definition. The node puts its own definition of a job back
- * into force after all nodes with the replacing definition have stopped or died.
+ * Jobs whose stored definition this node follows instead of its own. This node puts its own definition back when no node with
+ * the stored definition lives.
  */
 export class OverriddenDefinitions {
   readonly #engine: EngineContext
   readonly #others: OtherNodes
   readonly #deadAfterMs: number
   readonly #jobs = new Map<JobId, FollowedJob>()
-  /** Monotonic instants at which this node has put its own definitions back, by job. */
+  /** For each job, the monotonic instant at which this node has put its own definition back. */
   readonly #putBackAt = new Map<JobId, number>()
-  /** The checks of the followed jobs; `null`: this engine is a client, or has not called `restoreBy` yet. */
+  /** The checks of the followed jobs; `null` for a client, and until `restoreBy` is called. */
   #loop: BackgroundLoop | null = null
 
   constructor(engine: EngineContext, options: { readonly others: OtherNodes; readonly deadAfterMs: number }) {
@@ -225,7 +224,7 @@ export class OverriddenDefinitions {
     return reason
   }
 
-  /** Reports why this node follows the stored definition of a job, because a user who deploys a build needs the reason. */
+  /** Reports why this node follows the stored definition of a job, for users who deploy a build. */
   #say({ record: { id: jobId, name: jobName, version } }: FollowedJob, reason: FollowReason): void {
     this.#engine.events.emit('job.followed', { jobId, jobName, version, reason })
     this.#engine.logger.warn(

@@ -32,10 +32,7 @@ export class DefinitionWatcher {
     return this.#loop.stop()
   }
 
-  /**
-   * Scans once and then periodically. With `adoptAll`, the first scan covers every stored job, because a node that can run
-   * data jobs needs all of them.
-   */
+  /** Scans once and then periodically. With `adoptAll`, the first scan covers every stored job. */
   async start(options: { readonly adoptAll: boolean }): Promise<void> {
     if (!options.adoptAll) this.#lookedAt = this.#engine.now()
     await this.#look()
@@ -43,7 +40,7 @@ export class DefinitionWatcher {
     this.#loop.runIn(this.#intervalMs)
   }
 
-  /** Schedules a scan, because another node has changed a job. A short delay lets one scan cover a burst of changes. */
+  /** Schedules a scan after another node's change. A short delay lets one scan cover a burst of changes. */
   wake(): void {
     if (this.#woken) return
     this.#woken = true
@@ -98,8 +95,7 @@ export class DefinitionWatcher {
   #consider(record: JobRecord): void {
     const job = this.#registry.get(record.id)
     if (job === undefined) {
-      // The storage may already have pending occurrences of a job that this node did not hold and can run. So this node
-      // claims again.
+      // The storage may already have pending occurrences of a newly found job, so this node claims again.
       if (record.deletedAt !== null) this.#registry.evicted?.gone(record.id)
       else {
         // A node that evicts jobs does not adopt a data job here, because it reads the job when the job comes due.
@@ -114,7 +110,7 @@ export class DefinitionWatcher {
       this.#registry.reload(job)
       return
     }
-    // A record with a lower version than the held job was read before a change that this node has made since.
+    // A lower version means that the record was read before this node's last change.
     if (record.version < job.version) return
     if (record.deletedAt !== null) {
       this.#registry.forget(job)

@@ -10,10 +10,7 @@ import { upkeepMs } from '../../tuning.ts'
 
 export type RegistrationChange = 'created' | 'updated' | 'unchanged' | 'followed'
 
-/**
- * The members of `JobRegistry` that `JobRefresher` and `Registrations` call. The comments in `JobRegistry` document the
- * members.
- */
+/** The members of `JobRegistry` that `JobRefresher` and `Registrations` call. `JobRegistry` documents them. */
 export interface HeldJobs {
   readonly size: number
   readonly plans: JobPlans
@@ -34,19 +31,19 @@ export interface HeldJobs {
 type Engine = Pick<EngineContext, 'agenda' | 'fail'>
 type Registry = Pick<HeldJobs, 'reload'>
 
-/** Suspends a job of which the storage rejects a slot: reports the error, and reloads the job after {@link upkeepMs}. */
+/** Reports that the storage rejects a job's slot, and reloads the job after {@link upkeepMs}. */
 export function suspendJob(engine: Engine, registry: Registry, job: RegisteredJob, error: unknown): void {
   engine.fail(`due slots of job ${job.job.name}`, error)
   reloadLater(engine, registry, job)
 }
 
-/** Suspends a job whose schedule throws: reports the error, and reloads the job after {@link upkeepMs}. */
+/** Reports that a job's schedule throws, and reloads the job after {@link upkeepMs}. */
 export function suspendUnscheduled(engine: Engine, registry: Registry, job: RegisteredJob, error: unknown): void {
   engine.fail(`schedule of job ${job.job.name}`, error)
   reloadLater(engine, registry, job)
 }
 
-/** Reloads a job after {@link upkeepMs}, because this node does not know the outcome of the job's due slot. */
+/** Reloads a job after {@link upkeepMs}, because the outcome of its due slot is unknown. */
 export function reloadLater({ agenda }: Pick<Engine, 'agenda'>, registry: Registry, job: RegisteredJob): void {
   agenda.setAlarm({ at: 0, heapIndex: -1, ring: () => registry.reload(job) }, upkeepMs)
 }

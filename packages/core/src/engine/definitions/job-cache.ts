@@ -13,8 +13,7 @@ export function isData({ tasks, onStart, onComplete }: Job): boolean {
 
 /**
  * The held jobs that this node may evict, because the storage has their whole definitions; the least recently used first.
- * If this node has more of these jobs than its limit, it evicts some. The node reads an evicted job again when the job
- * comes due. See decision 13.
+ * This node reads an evicted job again when the job comes due. See decision 13.
  */
 export class JobCache {
   /** Sent once, when the number of evictable jobs first exceeds the limit. */
@@ -29,15 +28,12 @@ export class JobCache {
     this.isEvicting = isEvicting
   }
 
-  /**
-   * Whether this node may hold one more due job. Due jobs may exceed the limit of held jobs: by four times the limit, or by the
-   * jobs of two reads if these are more.
-   */
+  /** Whether this node may hold one more due job. Due jobs may exceed the limit of held jobs. */
   get hasRoom(): boolean {
     return this.#jobs.size < this.#most + Math.max(2 * recordsPerCall, 4 * this.#most)
   }
 
-  /** Marks a job as the most recently used. Jobs with their own code and jobs of the option `jobs` are never evicted. */
+  /** Marks a job as the most recently used, if this node may evict it. */
   use(job: RegisteredJob): void {
     this.#jobs.delete(job)
     if (job.origin === 'jobs' || !isData(job.job)) return
@@ -74,9 +70,8 @@ function isIdle({ heapIndex, at, isLeft, plan }: RegisteredJob, upTo: number): b
 }
 
 /**
- * Evicted jobs whose removal this node still reports, because the metrics of a removed job must end. The watcher notices most
- * removals. A periodic check of some heads finds the removals that the watcher has not noticed, for example after a bulk
- * removal.
+ * Evicted jobs whose removal this node still reports, because the metrics of a removed job must end. Periodic checks find
+ * removals that the watcher has missed.
  */
 export class EvictedJobs {
   readonly #engine: EngineContext
@@ -106,7 +101,7 @@ export class EvictedJobs {
     this.#removed(name)
   }
 
-  /** Checks whether the storage still has the next few evicted jobs. The caller calls this method once per interval. */
+  /** Checks whether the storage still has the next few evicted jobs. Called once per interval. */
   async reviewSome(intervalMs: number): Promise<void> {
     const { maxBatch, storage } = this.#engine
     let most = Math.min(headsInLook(this.#names.size, intervalMs), maxBatch)

@@ -10,15 +10,12 @@ export interface TaskPlan {
   readonly name: string
   readonly data: unknown
   readonly run: (context: never) => unknown
-  /** Decides after an error whether the task is retried. `undefined`: each error leads to a retry. */
+  /** Decides after an error whether the task may be retried. `undefined`: the task has no such function to prevent a retry. */
   readonly retryIf: JobTask['retryIf']
   /** The work of the task if it runs in a child. `null`: the handler runs on the node itself. */
   readonly isolated: IsolatedWork | null
   readonly settings: TaskSettings
-  /**
-   * Whether a failure of another task neither skips nor aborts this task, because this task's failure strategy is
-   * `continue`.
-   */
+  /** True if the failure strategy is `continue`: a failure of another task neither skips nor aborts this task. */
   readonly alwaysRuns: boolean
 }
 
@@ -69,7 +66,7 @@ export function planFromJob(job: Job, defaults: JobOverrides, version: number, h
   return planFromDocument(document, version, { tasks: job.tasks, handlers })
 }
 
-/** Returns the plan by which a node runs one request: `plan` with the overrides and the selected tasks of the request. */
+/** Returns `plan` with the overrides and the selected tasks of one request. */
 export function overridePlan(plan: JobPlan, overrides: JobOverrides, taskNames: readonly string[] | null): JobPlan {
   const { failureStrategy, retryPolicy, taskTimeoutMs, keepLogs } = overrides
   const taskLevel: TaskOverrides = {

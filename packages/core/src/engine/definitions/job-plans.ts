@@ -79,8 +79,7 @@ export class JobPlans {
 
   /** Returns the plan of the version under which an occurrence was created. `null`: this node cannot run that version. */
   async planOfVersion(job: RegisteredJob, version: number): Promise<JobPlan | null> {
-    // A storage that has lost its data counts versions from 1 again. `createdAt` distinguishes a new version from an old one
-    // with the same number.
+    // A storage that has lost its data counts versions from 1 again. `createdAt` distinguishes versions with equal numbers.
     const key = `${job.job.id}:${job.createdAt}:${version}`
     const known = this.#otherPlans.get(key)
     if (known !== undefined) return known
@@ -104,14 +103,13 @@ export class JobPlans {
   }
 }
 
-// A client uses placeholders instead of handlers: it knows only the stored definitions of jobs. The runs that a client
-// requests run on nodes that have the code.
+// A client runs no tasks, so it has placeholders instead of handlers.
 
 const notHere: TaskHandler = () => {
   throw new Error('A client runs no tasks.')
 }
 
-/** Has a placeholder handler for every name. A client uses these handlers, because it needs no handler of its own. */
+/** Has a placeholder handler for every name, because a client needs no handlers. */
 export const anyHandler: Handlers = Object.assign(new Map(), { has: () => true, get: () => notHere })
 
 /** Returns a placeholder for the code of a stored task, because the code is in another process. */

@@ -30,17 +30,16 @@ const messages: Readonly<Record<VanishedJobEnd, string>> = {
 }
 
 /**
- * Jobs that had vanished from the storage, and that this node or another node has stored again. The value: whether this node
- * still has to report the return of the job. Another check of this node has reported the other jobs.
+ * Jobs that had vanished from the storage, and that this node or another node has stored again. The value says whether this
+ * node still has to report that the job is stored again. It is false if another check of this node has already reported this.
  */
 type StoredJobs = Map<RegisteredJob, boolean>
 
 /**
- * Reads the heads of held jobs again, many per call, because the heads have changed or may be missing.
+ * Reads the heads of held jobs again, many per call.
  *
- * A removed job leaves a tombstone, so a job without head and tombstone means that the storage has lost its data. This
- * node then stores the jobs of its own definitions again. If the node followed another definition, it first waits for the
- * nodes that have that definition.
+ * A job without head and tombstone means that the storage has lost its data. This node then stores its own definitions again.
+ * If this node followed another definition, it first waits for the nodes with that definition.
  */
 export class JobRefresher {
   readonly #engine: EngineContext
@@ -58,7 +57,10 @@ export class JobRefresher {
     this.#asked.clear()
     this.review(jobs).catch((error) => failInBackground(this.#engine, 'reload', error))
   })
-  /** Iterator over the held jobs that continues the periodic check; `null`: the next check begins with the first job. */
+  /**
+   * Iterator over the held jobs, from which the next periodic check takes its jobs. `null`: the next check begins with the
+   * first job.
+   */
   #place: Iterator<RegisteredJob> | null = null
 
   constructor(
@@ -148,23 +150,23 @@ export class JobRefresher {
     }
   }
 
-  /**
-   * Handles jobs without a head. If one job has vanished, all jobs may have vanished, so a new case causes a check of all jobs.
-   */
+  /** Handles jobs without a head. A new case causes a check of all jobs, because the storage may have lost all its data. */
   async #mend(found: readonly RegisteredJob[], storage: StorageCalls): Promise<ReadonlySet<RegisteredJob>> {
     let gone = new Set(found)
     if (found.some((job) => this.#registry.holds(job) && !this.#awaited.has(job))) {
       const all = [...this.#registry.all()]
       const others = all.filter((job) => !gone.has(job))
       for (const job of await this.#read(others, storage, isAnother)) gone.add(job)
-      // Restores the registry's order, so that reports list the jobs in this order.
+      // Reports list the missing jobs in the order of the registry.
       gone = new Set([...all.filter((job) => gone.has(job)), ...gone])
     }
     if (gone.size > 0) for (const job of await this.#storeAgain([...gone], storage)) gone.delete(job)
     return gone
   }
 
-  /** Stores, awaits or forgets vanished jobs. Returns the jobs that the storage has again. */
+  /**
+   * Stores vanished jobs again, waits for other nodes to store them, or forgets them. Returns the jobs that are stored again.
+   */
   async #storeAgain(gone: readonly RegisteredJob[], storage: StorageCalls): Promise<readonly RegisteredJob[]> {
     const now = this.#engine.now()
     // While the time is in doubt, this node stores no jobs. The next review finds the same jobs missing.
@@ -206,7 +208,7 @@ export class JobRefresher {
   async #store(jobs: readonly RegisteredJob[], now: number, storage: StorageCalls): Promise<StoredJobs> {
     const stored: StoredJobs = new Map()
     for (const group of chunksOf(jobs, this.#engine.maxBatch)) {
-      // Remembers the pauses of the jobs, because a job is stored again without its pause.
+      // Remembers the pauses, because a job is stored again without its pause.
       const paused = group.filter((job) => now < job.pausedUntil).map((job) => [job, job.pausedUntil] as const)
       await this.#create(group, now, storage, stored)
       await this.#pauseAgain(new Map(paused.filter(([job]) => stored.get(job))), now, storage)
@@ -229,23 +231,19 @@ export class JobRefresher {
     const answers = await storage.repeated('saveJobs', (calls) => calls.saveJobs({ now, changes }))
     for (const [index, job] of changing.entries()) {
       const answer = answers[index] as SaveJobAnswer
-      // An outcome other than `saved` and `exists` means that the job was removed meanwhile.
+      // `saved`: this node has stored the job. `exists`: another node has. Otherwise the job was removed meanwhile.
       const isOurs = answer.outcome === 'saved'
       if (!isOurs && answer.outcome !== 'exists') continue
       this.#awaited.delete(job)
       // This node reports the job if it has just stored the job, or if its `createdAt` has changed. With an equal `createdAt`,
       // another review of this node has already adopted and reported the head.
       stored.set(job, isOurs || job.createdAt !== answer.job.createdAt)
-      // This node may have removed the job and defined it again meanwhile. `job` is then outdated, and the registry holds
-      // another object.
+      // If this node has defined the job again meanwhile, the registry holds another object.
       if (this.#registry.holds(job)) this.#registry.adopt(job.job, answer.job, isOurs ? 'created' : undefined)
     }
   }
 
-  /**
-   * Pauses jobs that this node has stored again. The storage has lost the pauses with the jobs, so without this call the paused
-   * jobs would run.
-   */
+  /** Pauses jobs that this node has stored again, because the storage has lost their pauses. */
   async #pauseAgain(jobs: ReadonlyMap<RegisteredJob, number>, now: number, storage: StorageCalls): Promise<void> {
     if (jobs.size === 0) return
     const changes = Array.from(jobs, ([job, until]): JobChange => {

@@ -40,14 +40,11 @@ export class JobRegistry implements HeldJobs {
   readonly registrations: Registrations
   /** The held jobs that this node may evict. */
   readonly cache: JobCache
-  /**
-   * Jobs whose stored definition this node follows, because the stored definition has precedence over the node's own
-   * definition.
-   */
+  /** Jobs whose stored definition has precedence over this node's own definition. */
   readonly overridden: OverriddenDefinitions
   /** Evicted jobs whose removal this node still reports. `null`: this node does not report removals of evicted jobs. */
   readonly evicted: EvictedJobs | null
-  /** Whether this engine is a client. A client runs no jobs and reads each requested job from the storage. */
+  /** Whether this engine is a client, which runs no jobs and reads each requested job from the storage. */
   readonly isClient: boolean
   readonly #engine: EngineContext
   readonly #reviver: ScheduleReviver
@@ -56,13 +53,13 @@ export class JobRegistry implements HeldJobs {
   readonly #release: number | undefined
   readonly #refresher: JobRefresher
   readonly #jobs = new Map<JobId, RegisteredJob>()
-  /** Removed jobs of the option `jobs`. This node runs such a job again after another node has defined the job again. */
+  /** Removed jobs of the option `jobs`. This node runs them again if another node defines them again. */
   readonly #dormant = new Map<JobId, Job>()
-  /** This node's own definitions of the jobs that a call of `update` or `add` on this node has changed. */
+  /** This node's own definitions of jobs that its calls of `update` or `add` have changed. */
   readonly #ownOfUpdated = new Map<JobId, Job>()
   /** Definitions that this node announces to its peers before it stores them. */
   readonly #announced = new Map<JobId, Job>()
-  /** Jobs whose watermark lies ahead of the time, and whose event `job.ahead` this node has emitted. */
+  /** Jobs that are ahead, and whose event `job.ahead` this node has emitted. */
   readonly #ahead = new Set<JobId>()
   /**
    * The last warning about each job with an unreadable row or an unknown schedule type, so that this node does not repeat
@@ -71,7 +68,8 @@ export class JobRegistry implements HeldJobs {
   readonly #saidOf = new Map<JobId, string>()
 
   /**
-   * Monotonic instant at which this node first saw an update that has not canceled all waiting runs; `null`: no such update.
+   * Monotonic instant at which this node first saw an update that has still to cancel waiting runs; `null` if this node knows
+   * of no such update.
    */
   #unfinishedSince: number | null = null
 
@@ -124,7 +122,7 @@ export class JobRegistry implements HeldJobs {
     return count
   }
 
-  /** The number of jobs whose watermark lies more than a minute ahead of the time. */
+  /** The number of jobs that are ahead. */
   get aheadCount(): number {
     return this.#ahead.size
   }
@@ -133,10 +131,7 @@ export class JobRegistry implements HeldJobs {
     return this.#jobs.get(id)
   }
 
-  /**
-   * Returns whether this node holds this job object. Returns false if the job was removed or evicted, or if another object
-   * now has its id.
-   */
+  /** Returns whether this node holds this job object, and not another object with its id. */
   holds(job: RegisteredJob): boolean {
     return this.#jobs.get(job.job.id) === job
   }
@@ -178,8 +173,7 @@ export class JobRegistry implements HeldJobs {
       this.learnTypeOf(job)
       const [only] = timeline
       const whole = timeline.length === 1 && only?.after === null && only.until === null
-      // Thousands of jobs may share the schedule object of the definition. Reviving the stored schedule would create a further
-      // object per job.
+      // Thousands of jobs may share the definition's schedule object. A revived schedule would be a further object per job.
       if (whole && isSameData(only.schedule, job.schedule.toJSON())) return checkedSeries(job.schedule)
     }
     if (timeline.length === 0) throw unreadableJob(job?.name ?? 'unknown', 'timeline')
@@ -202,9 +196,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Returns whether the claimer must cancel the waiting runs of all unfinished updates that this node has noted. The
-   * result is true once, five minutes after the first note: until then, the updating node has time to cancel these runs
-   * itself.
+   * Returns true once, five minutes after the first unfinished update was noted: the claimer then cancels the runs that
+   * updating nodes have left.
    */
   takeUnfinished(): boolean {
     if (this.#unfinishedSince === null) return false
@@ -213,10 +206,7 @@ export class JobRegistry implements HeldJobs {
     return true
   }
 
-  /**
-   * Remembers that an update has not canceled all of its waiting runs yet. The updating node may die before it cancels these
-   * runs. So {@link takeUnfinished} later makes the claimer of this node cancel them.
-   */
+  /** Remembers that an update has still to cancel waiting runs, because the updating node may die before it cancels them. */
   noteUnfinished(): void {
     this.#unfinishedSince ??= this.#engine.clock.monotonic()
   }
@@ -233,10 +223,7 @@ export class JobRegistry implements HeldJobs {
     return this.adopt(job, record, change, origin)
   }
 
-  /**
-   * Adopts a head as {@link adopt} does, with a definition from a call of `update` or `add`. This node remembers the build's
-   * own definition.
-   */
+  /** Adopts a head with a definition from a call of `update` or `add`. Remembers the build's own definition. */
   adoptAsked(job: Job, record: JobRecord, change: RegistrationChange | undefined, origin?: JobOrigin): RegisteredJob {
     const registered = this.#jobs.get(job.id)
     const own = registered === undefined || !isOfBuild(registered) ? this.#dormant.get(job.id) : registered.job
@@ -245,9 +232,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Returns true if this node need not hold the job that it has just stored. The result is true for a data job that is not due
-   * soon, if this node evicts jobs. The node reads such a job when it comes due. With the result true, the method has emitted
-   * `job.registered`.
+   * Returns true, and emits `job.registered`, if this node need not hold the job that it has just stored. This applies to a
+   * data job that is not due soon, if this node evicts jobs.
    */
   leaveStored(job: Job, record: JobRecord, change: RegistrationChange): boolean {
     if (this.isClient || !this.cache.isEvicting || !isData(job) || job.payload !== null) return false
@@ -259,7 +245,7 @@ export class JobRegistry implements HeldJobs {
     return true
   }
 
-  /** Announces definitions to the other nodes. This node calls `announce` before it stores the definitions. */
+  /** Announces definitions to the other nodes, before this node stores them. */
   async announce(jobs: readonly Job[]): Promise<void> {
     for (const job of jobs) this.#announced.set(job.id, job)
     if (jobs.length > 0) await this.#others.tell()
@@ -281,7 +267,7 @@ export class JobRegistry implements HeldJobs {
   /** Applies a stored head to the held job. A job that this node does not hold yet is added with the given `origin`. */
   adopt(known: Job, record: JobRecord, change?: RegistrationChange, origin: JobOrigin = 'stored'): RegisteredJob {
     const own = this.#ownOfUpdated.get(record.id)
-    // The stored definition is this node's own definition again, after an update had changed the job.
+    // True if the stored definition is this node's own definition again, after an update.
     const isOwnAgain = own !== undefined && fingerprintOfJob(own, this.#engine.defaults) === record.fingerprint
     if (isOwnAgain) this.#ownOfUpdated.delete(record.id)
     const job = isOwnAgain ? own : known
@@ -373,9 +359,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Adopts a stored job if this node has the job's code, and returns the held job. This node has the code of a data job
-   * whose handlers it has, and of a removed job of its option `jobs` that was defined again. Returns `null` for other
-   * jobs. If this node cannot revive the schedule, it launches none of the job's slots.
+   * Adopts a stored job if this node has its code: a data job with known handlers, or a removed job of the option `jobs`.
+   * Returns the held job, or `null` for other jobs.
    */
   adoptStored(record: JobRecord): RegisteredJob | null {
     if (unreadablePartOf(record) !== null) {
@@ -436,7 +421,7 @@ export class JobRegistry implements HeldJobs {
     }
   }
 
-  /** Returns the names of the missing handlers of a stored job, and of its tasks whose code this node lacks. */
+  /** Returns the names of a stored job's missing handlers, and of its tasks without code. */
   missingFor(record: JobRecord): readonly string[] {
     return this.plans.missingFor(record, this.#jobs.get(record.id)?.job.tasks ?? [])
   }
@@ -459,7 +444,7 @@ export class JobRegistry implements HeldJobs {
   #emitRegistered({ job }: Pick<RegisteredJob, 'job'>, record: JobRecord, change: RegistrationChange): void {
     const { events } = this.#engine
     if (!events.hears('job.registered')) return
-    // A node that evicts jobs adopts a data job many times. It reports the job only if the definition has changed.
+    // A node that evicts jobs adopts a data job many times, so it reports only changed definitions.
     if (this.cache.isEvicting && isData(job) && (change === 'unchanged' || change === 'followed')) return
     const nextAt = record.nextAt === null ? null : new Date(record.nextAt)
     const { id: jobId, name: jobName } = job
@@ -478,7 +463,7 @@ export class JobRegistry implements HeldJobs {
   moveOn(job: RegisteredJob, watermark: number, nextAt: number | null): void {
     job.watermark = watermark
     job.isLeft = false
-    // A step may still process a job that this node has evicted or removed. Such a job gets no timer.
+    // A step may still process an evicted or removed job, which gets no timer.
     if (this.isClient || !this.holds(job)) return
     const now = this.#engine.now()
     if (nextAt === null || nextAt > now - this.#standbyMs) job.isOverdue = false
@@ -490,9 +475,7 @@ export class JobRegistry implements HeldJobs {
     if (!this.#engine.isTimeInDoubt) this.#lookWhetherAhead(job, nextAt, now)
   }
 
-  /**
-   * Schedules an overdue slot as {@link moveOn} does. This node launches the slot even if the job is assigned to another node.
-   */
+  /** Schedules an overdue slot, which this node launches even if the job is assigned to another node. */
   takeOn(job: RegisteredJob, watermark: number, nextAt: number | null): void {
     job.isOverdue = true
     this.moveOn(job, watermark, nextAt)
@@ -503,7 +486,7 @@ export class JobRegistry implements HeldJobs {
     this.#jobs.clear()
   }
 
-  /** Applies a head that this node has read, unless this node already has a newer state of the job. */
+  /** Applies a head, unless this node already has a newer state of the job. */
   catchUp(job: RegisteredJob, record: JobRecord): void {
     // If `createdAt` differs, the job had vanished or was deleted, and was then created again. The version numbers then cannot
     // be compared.
@@ -524,7 +507,7 @@ export class JobRegistry implements HeldJobs {
   dropUnneeded(upTo: number): void {
     for (const job of this.cache.unneeded(upTo)) {
       const { id, name } = job.job
-      // This node keeps holding jobs whose watermark is ahead, because its metrics report these jobs.
+      // This node keeps holding jobs that are ahead, because its metrics report these jobs.
       if (this.#ahead.has(id)) continue
       this.#engine.agenda.setSlot(job, null)
       this.cache.remove(job)
@@ -537,10 +520,7 @@ export class JobRegistry implements HeldJobs {
     if (this.#saidOf.size > rememberedValues) this.#saidOf.clear()
   }
 
-  /**
-   * Passes over a job's next slot, because the job is assigned to another node, which launches this slot. Schedules the
-   * following slot on this node.
-   */
+  /** Passes over a job's next slot, which another node launches. Schedules the following slot on this node. */
   pass(job: RegisteredJob): void {
     const slot = job.at
     this.#engine.agenda.setSlot(job, null)
@@ -585,13 +565,13 @@ export class JobRegistry implements HeldJobs {
     }
   }
 
-  /** Reports jobs whose next slots are already decided. Called after this node's time was set back. */
+  /** Reports jobs that are ahead. Called after this node's time was set back. */
   lookForAhead(): void {
     const now = this.#engine.now()
     for (const job of this.#jobs.values()) this.#lookWhetherAhead(job, job.heapIndex < 0 ? null : job.at, now)
   }
 
-  /** Reports a job whose watermark is ahead, because such a job looks healthy and does not run. */
+  /** Reports a job that is ahead, because it looks healthy and does not run. */
   #lookWhetherAhead(job: RegisteredJob, nextAt: number | null, now: number): void {
     const { id: jobId, name: jobName } = job.job
     if (!isAhead(job, now)) {
@@ -626,8 +606,7 @@ export class JobRegistry implements HeldJobs {
     this.#engine.agenda.setSlot(job, null)
     const { id: jobId, name: jobName } = job.job
     if (!this.holds(job)) {
-      // The registry does not hold this object: this node has evicted the job, or the job was defined again and has a new
-      // object.
+      // This node has evicted the job, or holds another object for it.
       if (!this.#jobs.has(jobId)) this.evicted?.gone(jobId)
       return
     }
@@ -644,7 +623,7 @@ export class JobRegistry implements HeldJobs {
     this.#engine.events.emit('job.removed', { jobId, jobName })
   }
 
-  /** Schedules a read of a job's head, because another node has changed the head or the job has vanished. */
+  /** Schedules a read of a job's head, because the head has changed or may be missing. */
   reload(job: RegisteredJob): void {
     this.#refresher.ask(job)
   }
@@ -658,10 +637,7 @@ export class JobRegistry implements HeldJobs {
     return gone.has(job) ? null : (this.#jobs.get(job.job.id) ?? null)
   }
 
-  /**
-   * Checks whether the storage still has the next few jobs, held and evicted. The caller calls this method once per
-   * interval.
-   */
+  /** Checks whether the storage still has the next few jobs, held and evicted. Called once per interval. */
   async reviewSome(intervalMs: number): Promise<void> {
     await this.#refresher.reviewSome(intervalMs)
     await this.evicted?.reviewSome(intervalMs)

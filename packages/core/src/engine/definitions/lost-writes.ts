@@ -83,7 +83,7 @@ export class LostWriteDetector {
       const answer = await storage.repeated('get', (calls) => calls.get({ occurrences: ids, jobs }))
       for (const [index, one] of group.entries()) {
         const head = answer.jobs[index] ?? null
-        // A request that was pruned, or whose job was removed, is missing on purpose and was not lost.
+        // A pruned request, or a request of a removed job, is not lost.
         const isPruned = head !== null && (head.deletedAt !== null || one.item.scheduledAt <= (head.pruneFloor ?? -1))
         if (answer.occurrences[index] === null && !isPruned) lost.add(one)
       }

@@ -6,8 +6,8 @@ import { UnrevivedSchedule } from './schedule-reviver.ts'
 import type { SlotSeries } from './slot-series.ts'
 
 /**
- * Returns whether the watermark lies so far ahead of `now` that a wrong clock must have set it. If the storage has no clock, the
- * clocks of nodes may differ by up to one minute.
+ * Returns whether the watermark lies more than a minute ahead of `now`, so that a wrong clock must have set it. If the storage
+ * has no clock, correct clocks of nodes may differ by less than a minute.
  */
 export function isAhead({ watermark }: Pick<JobRecord, 'watermark'>, now: number): boolean {
   return watermark - now > 60_000
@@ -30,19 +30,16 @@ export function isOfBuild({ origin, job }: Pick<RegisteredJob, 'origin' | 'job'>
 }
 
 /**
- * A job that this node holds, with what this node knows about the job's head. A node may hold 100,000 jobs, so an idle job
- * needs only this object and its position in the heap.
+ * A job that this node holds, with what this node knows about the job's head. The object is small, because a node may hold
+ * 100,000 jobs.
  */
 export class RegisteredJob implements SlotEntry {
-  /**
-   * The job's next slot as this node knows it, in epoch milliseconds; infinite without a next slot. The storage decides the
-   * real next slot.
-   */
+  /** The job's next slot as this node knows it, in epoch milliseconds; infinite without a next slot. */
   at: number = Number.POSITIVE_INFINITY
   heapIndex: number = -1
   /**
-   * Milliseconds by which the agenda treats the slot as earlier than its instant. The value comes from the priority of the
-   * version in force. Only the agenda changes this value.
+   * Milliseconds by which the agenda treats the slot as earlier, because of the job's priority. Only the agenda changes this
+   * value.
    */
   forwardMs: number = 0
   job: Job
@@ -57,7 +54,7 @@ export class RegisteredJob implements SlotEntry {
   isFollowing = false
   watermark: number
   series: SlotSeries
-  /** The plan of the version in force. `undefined`: not computed yet. `null`: this node lacks code for a task. */
+  /** The plan of the version in force; `undefined` before its computation, `null` if this node lacks code for a task. */
   plan: JobPlan | null | undefined = undefined
   /**
    * Whether this node found the next slot overdue in the storage. If so, this node launches the slot even if the job is
@@ -77,9 +74,7 @@ export class RegisteredJob implements SlotEntry {
    */
   isLeft = false
 
-  /**
-   * End of the pause; `null` stands for minus infinity, because a field with an infinite number takes 16 bytes more per job.
-   */
+  /** End of the pause; `null` stands for minus infinity, which would take 16 bytes more per job. */
   #pausedUntil: number | null = null
 
   constructor(job: Job, record: JobRecord, series: SlotSeries, origin: JobOrigin) {
@@ -99,7 +94,7 @@ export class RegisteredJob implements SlotEntry {
     return this.series instanceof UnrevivedSchedule
   }
 
-  /** End of the job's pause, in epoch milliseconds. No run starts before this instant, and slots before it are skipped. */
+  /** End of the job's pause, in epoch milliseconds; minus infinity without a pause. */
   get pausedUntil(): number {
     return this.#pausedUntil ?? Number.NEGATIVE_INFINITY
   }

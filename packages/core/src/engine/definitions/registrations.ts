@@ -30,7 +30,7 @@ interface Registration {
    * living nodes have the stored definitions. Default false.
    */
   readonly isAsked?: boolean
-  /** Whether the node puts its own definitions back into force, for those jobs that are still stored. Default false. */
+  /** Whether the node puts its own definitions of stored jobs back into force. Default false. */
   readonly isReturn?: boolean
 }
 
@@ -211,9 +211,9 @@ export class Registrations {
   }
 
   /**
-   * Returns the replacement of the stored definition. Returns `null` if this node cannot revive a stored schedule, of a newer
-   * build, that still has slots to decide. The node then follows the stored definition, and {@link HeldJobs.adopt} logs why
-   * this node launches none of its slots.
+   * Returns the replacement of the stored definition. Returns `null` if the stored timeline has a schedule of a newer build
+   * that this node cannot revive, and that schedule still has slots to decide. The node then follows the stored definition, and
+   * {@link HeldJobs.adopt} logs why this node launches none of the job's slots.
    */
   #unlessUnrevived(replacement: () => DefinitionChange): DefinitionChange | null {
     try {
@@ -234,7 +234,7 @@ export class Registrations {
     const { timeline: present, nextAt, watermark } = record
     if (isSameData(present.at(-1)?.schedule, schedule)) return { timeline: present, nextAt }
     const from = Math.max(now, watermark)
-    // A damaged timeline has no segment, so no old schedule exists and the new schedule decides all slots.
+    // A damaged timeline has no segment, so the new schedule decides all slots.
     const timeline =
       present.length === 0
         ? [{ after: null, until: null, schedule }]

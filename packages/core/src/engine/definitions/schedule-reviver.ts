@@ -8,7 +8,7 @@ import type { Schedule, ScheduleType, SerializedSchedule } from '../../schedule/
 import { registeredScheduleType } from '../../schedule/schedule-options.ts'
 import { WindowedSchedule } from '../../schedule/windowed-schedule.ts'
 
-/** The schedule types of this project, each with the package that registers the type on import. */
+/** The package to import for each schedule type of this project. */
 const packages: ReadonlyMap<string, string> = new Map(
   ['cron', 'iso8601', 'once'].map((type) => [type, `@jobistemer/ticker-${type}`]),
 )
@@ -51,7 +51,7 @@ function importModule(specifier: string): Promise<unknown> {
  */
 export class ScheduleReviver {
   readonly #types = new Map<string, ScheduleType>([[noSchedule.type.name, noSchedule.type]])
-  /** Imports of ticker packages that are in progress, by schedule type. */
+  /** Unfinished imports of ticker packages, by schedule type. */
   readonly #imports = new Map<string, Promise<void>>()
   /** The error of each finished import of a ticker package, or `null` after a success. Each import is tried only once. */
   readonly #tried = new Map<string, unknown>()
@@ -113,8 +113,8 @@ export class ScheduleReviver {
 }
 
 /**
- * A stored schedule that this node cannot revive. The object keeps the stored form, and throws the original error when a
- * caller requests a slot.
+ * A stored schedule that this node cannot revive. The object keeps the stored form. When a caller asks for a slot, the object
+ * throws the error with which the revival failed.
  */
 export class UnrevivedSchedule extends WindowedSchedule {
   readonly #serialized: SerializedSchedule

@@ -12,18 +12,15 @@ export interface SilenceRule {
   /** Milliseconds without a success after which the job is silent. */
   readonly alertAfterMs: number
   /**
-   * The earliest instant from which `alertAfterMs` counts, in epoch milliseconds: the job's last change or the end of its
-   * pause.
+   * The instant from which `alertAfterMs` is measured if no success is later, in epoch ms: the job's last change or the end of
+   * its pause, whichever is later.
    */
   readonly notBefore: number
-  /** Maximum duration of a run, in milliseconds. A run may end up to this long after its scheduled time. */
+  /** Maximum duration of a run, in milliseconds. */
   readonly executionTimeoutMs: number
 }
 
-/**
- * Returns the silence rule of a stored job. `null`: the job has no `alertAfter`, is deleted, or is paused until a call
- * resumes it.
- */
+/** Returns the silence rule of a stored job. `null`: the job has no `alertAfter`, is deleted, or is paused without an end. */
 export function silenceRuleOf({ definition, paused, deletedAt, changedAt }: JobRecord): SilenceRule | null {
   const until = pausedUntil(paused)
   if (until === Number.POSITIVE_INFINITY || deletedAt !== null) return null
@@ -33,8 +30,7 @@ export function silenceRuleOf({ definition, paused, deletedAt, changedAt }: JobR
 }
 
 /**
- * Returns the instant from which `alertAfterMs` counts, in epoch milliseconds: the last success, but at the earliest
- * `notBefore`.
+ * Returns the instant from which `alertAfterMs` is measured, in epoch ms: the last success or `notBefore`, whichever is later.
  */
 export function countedSince({ notBefore }: SilenceRule, lastSuccessAt: number | null): number {
   return lastSuccessAt === null ? notBefore : Math.max(notBefore, lastSuccessAt)
@@ -42,7 +38,7 @@ export function countedSince({ notBefore }: SilenceRule, lastSuccessAt: number |
 
 /** Returns the earliest scheduled time, in epoch ms, of a run that may have succeeded within `alertAfter`. */
 export function searchedFrom({ alertAfterMs, executionTimeoutMs }: SilenceRule, now: number): number {
-  // `alertAfter` is doubled to cover runs that waited in a queue before they started.
+  // Runs may wait in a queue before they start, so the search covers twice `alertAfter`.
   return now - 2 * alertAfterMs - executionTimeoutMs
 }
 
@@ -65,10 +61,7 @@ export interface LastSuccess {
   readonly isCertain: boolean
 }
 
-/**
- * Searches for the last success of a job, from the end of its history backwards. Without a bound, the search reads all
- * runs after the last success.
- */
+/** Searches a job's history backwards for its last success. */
 export async function lastSuccess(
   { jobId, from, mostCalls = Number.POSITIVE_INFINITY }: SuccessSearch,
   list: (query: OccurrenceQuery) => Promise<Page<OccurrenceRecord>>,

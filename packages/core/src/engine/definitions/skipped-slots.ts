@@ -79,7 +79,7 @@ export class SkippedSlots {
   }
 }
 
-/** The skips of one job since its last log line. The alarm rings `upkeepMs` after this log line. */
+/** The skips of one job since its last log line. */
 interface Skips extends Alarm {
   readonly job: string
   readonly message: string

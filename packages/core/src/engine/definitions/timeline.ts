@@ -37,10 +37,7 @@ export function seriesOf(timeline: readonly ScheduleSegment[], reviver: Schedule
   }
 }
 
-/**
- * Returns the timeline in which `schedule` takes effect after `from`, exclusive. The present timeline still decides the
- * slots up to `from`, because an update never changes past slots.
- */
+/** Returns the timeline in which `schedule` decides the slots after `from`. The slots up to `from` do not change. */
 export function switchSchedule(
   timeline: readonly ScheduleSegment[],
   schedule: SerializedSchedule,
@@ -59,7 +56,7 @@ export function switchSchedule(
 export type UpdatePolicy =
   /** The new schedule takes effect now. This is the default. */
   | 'immediate'
-  /** The old schedule decides one more slot; the new schedule decides all later slots. */
+  /** Only the next slot still follows the old schedule; all later slots follow the new schedule. */
   | 'graceful'
   /** The old schedule decides the slots up to `until`, inclusive; the new schedule decides all later slots. */
   | { readonly type: 'graceful'; readonly until: InstantInput }
@@ -83,10 +80,7 @@ export function readUpdatePolicy(policy: UpdatePolicy): CheckedUpdatePolicy {
   throw invalidValue('policy.to', 'lies before policy.from', policy.to, 'Give a window that ends after it begins.')
 }
 
-/**
- * Returns a job's timeline after an update. The policies differ only in the instants at which the timeline switches
- * schedules.
- */
+/** Returns a job's timeline after an update. */
 export function updatedTimeline(
   timeline: readonly ScheduleSegment[],
   schedule: SerializedSchedule,

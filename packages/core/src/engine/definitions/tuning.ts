@@ -1,13 +1,10 @@
 /**
- * How far back a node searches for changes and requests that appear late, in ms. A node with a wrong clock stores changes with
- * an earlier time. A failover to a replica that was behind loses requests.
+ * How far back a node searches for changes and requests that appear late, in ms. They appear late if the clock of a node is
+ * wrong, or after a failover to a replica that was behind.
  */
 export const farClockMarginMs = 600_000
 
-/**
- * Every 100th scan for changes is a far scan, which goes back `farClockMarginMs`. A far scan lists many jobs that have not
- * changed, so it is rare.
- */
+/** Every 100th scan for changes goes back `farClockMarginMs`. Such a scan lists many unchanged jobs, so it is rare. */
 export const looksPerFarLook = 100
 
 /**
@@ -16,8 +13,5 @@ export const looksPerFarLook = 100
  */
 export const changesAtOnce = 250
 
-/**
- * Number of records per read in a search that usually ends at the first record, for example a search for the last
- * success.
- */
+/** Number of records per read in a search that usually ends at the first record. */
 export const itemsLikelyEnough = 8

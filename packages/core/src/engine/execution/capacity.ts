@@ -10,7 +10,7 @@ import type { Clock } from '../../clock.ts'
 
 /** An occurrence that needs a permit to run. */
 export interface PermitHolder {
-  /** The position in the order of waiting occurrences: the holder with the lowest value gets the next permit. */
+  /** Position in the order of waiting occurrences: the holder with the lowest value gets the next permit. */
   readonly orderAt: number
   /** Whether the holder has a permit. Only {@link Capacity} sets this. */
   permit: 'none' | 'awaited' | 'held'
@@ -72,20 +72,17 @@ export class Capacity implements Alarm {
   /** Monotonic instant at which a run last gave its permit back. Runs that this node had lost do not change this value. */
   #leftAt = Number.NEGATIVE_INFINITY
   /**
-   * How many due slots this node may still store as pending while a backlog exists. Each run that the node claims from the
-   * backlog adds {@link joinShare}.
+   * How many due slots this node may still store as pending during a backlog. Each run claimed from the backlog adds
+   * {@link joinShare}.
    */
   #mayJoin = 0
   /**
    * `#stored`: number of occurrences that this node has stored as pending since it last had no backlog. `#claimed`: number of
-   * occurrences that this node has claimed since then, including occurrences that peers stored.
+   * occurrences that it has claimed since then.
    */
   #stored = 0
   #claimed = 0
-  /**
-   * Whether peers probably have free permits. False if this node claimed at least half as many occurrences as it stored
-   * in the last backlog.
-   */
+  /** Whether peers probably have free permits. */
   #othersHaveRoom = true
   #holdsRequests = false
   #filling = false
@@ -111,18 +108,19 @@ export class Capacity implements Alarm {
   }
 
   /**
-   * Permits that are neither held nor reserved. Negative in two cases: slots in creation reserve permits for the prefetch, or
-   * occurrences have started and the caller has not unreserved their permits yet.
+   * Permits that are neither held nor reserved. May be negative, for example while slots in creation reserve permits for the
+   * prefetch.
    */
   get #free(): number {
     return this.#limit - this.#held - this.#reserved
   }
 
-  /** Returns how many due slots of a job with these settings may start now: the free permits plus the prefetch. */
+  /** Returns how many due slots of a job may start now: the free permits plus the prefetch. */
   roomForSlot({ executionTimeoutMs, onInterrupted, startRate }: JobSettings): number {
-    // A job has no prefetch in three cases. A crash would also interrupt prefetched occurrences, and `onInterrupted` would fail
-    // them. With a start rate, a prefetched occurrence that is handed back would use up a start. With a short execution
-    // timeout, the wait for a permit would take too much of this timeout.
+    // A job has no prefetch in three cases:
+    // - Its `onInterrupted` is not `retry`: a crash of the node would fail its prefetched occurrences.
+    // - It has a start rate: a prefetched occurrence that is handed back would use up a start.
+    // - Its execution timeout is short: the wait for a permit would take too much of this timeout.
     const canWait = executionTimeoutMs >= 10 * longestWaitMs && onInterrupted === 'retry' && startRate === null
     const ahead = canWait ? Math.min(this.#prefetch, this.#latency.soonStarted) : 0
     return Math.max(0, this.#free + ahead - this.#waiting.length)
@@ -147,10 +145,7 @@ export class Capacity implements Alarm {
     return Math.min(this.#free, share - this.#requested)
   }
 
-  /**
-   * Returns whether a run that ends may take the next occurrence of its job. Other waiting work may be older and has
-   * precedence.
-   */
+  /** Returns whether a run that ends may take the next occurrence of its job. All other waiting work has precedence. */
   roomForNext(): boolean {
     const isAwaited = this.heldForMs > 0 || this.#holdsRequests || this.#waiting.length > 0
     return this.#free > 0 && !this.hasBacklog && !isAwaited && !this.#stopped
@@ -160,9 +155,8 @@ export class Capacity implements Alarm {
    * Returns how many of the `waiting` requests the caller may send to the storage now. `waitedMs`: the wait of the oldest
    * request.
    *
-   * If there are many requests, and all will probably get a permit within {@link longestWaitMs}, returns the number of requests
-   * that get a permit now. The caller keeps the other requests, and the signal {@link requestRoom} asks it to call again.
-   * Otherwise returns `waiting`: the storage stores requests without a permit as pending.
+   * If many requests wait, and all will probably get a permit within {@link longestWaitMs}, returns the number of requests that
+   * get a permit now. The caller keeps the other requests until the signal {@link requestRoom}. Otherwise returns `waiting`.
    */
   admitRequests(waiting: number, waitedMs: number): number {
     const room = Math.max(0, this.#roomForRequests)
@@ -173,7 +167,7 @@ export class Capacity implements Alarm {
   }
 
   #findRoomSoon(waiting: number, waitedMs: number): boolean {
-    // On a virtual clock, time does not pass while a caller waits, so requests do not wait for permits.
+    // On a virtual clock, time does not pass during a wait, so requests do not wait for permits.
     if (this.#engine.clock.isAuthoritative === true || this.#stopped) return false
     // If this node has already sent a part of many waiting requests, it keeps the other requests in memory, even if these are
     // few. A request that is stored as pending would become a backlog, and no later request could start immediately.
@@ -230,8 +224,8 @@ export class Capacity implements Alarm {
   }
 
   /**
-   * Takes the permit back from the holder, or ends its wait for a permit. `heldMs`: `workingMs` of the execution, also
-   * if the engine aborted its handlers; `null` if the node lost the run. A second call has no effect.
+   * Takes the permit back from the holder, or ends its wait for a permit. `heldMs`: `workingMs` of the execution; `null` if the
+   * node lost the run. A second call has no effect.
    */
   leave(holder: PermitHolder, heldMs: number | null): void {
     const { permit } = holder
@@ -319,7 +313,7 @@ export class Capacity implements Alarm {
   #holdForPermit(beyond: number, lateMs: number, patienceMs: number): number {
     if (beyond < 0 || lateMs >= patienceMs) return 0
     if (lateMs < longestWaitMs) return Math.min(longestWaitMs, patienceMs) - lateMs
-    // Peers with free permits take stored slots. If they have none, storing more slots would only delay this node's own runs.
+    // Peers with free permits take stored slots. Without such peers, more stored slots would only delay the runs of this node.
     const isOffered = beyond < this.#limit && this.#othersHaveRoom
     return !isOffered && this.#worksQuickly ? Math.min(longestWaitMs, patienceMs - lateMs) : 0
   }
@@ -384,7 +378,7 @@ export class Capacity implements Alarm {
   }
 }
 
-/** Estimates how soon permits become free. The estimate assumes that all runs are as slow as the slowest recent run. */
+/** Estimates how soon permits become free, as if all runs were as slow as the slowest recent run. */
 export class HandlerLatency {
   readonly #permits: number
   /** Duration of the slowest recent run, in ms; infinite until the first run has ended. */
@@ -426,17 +420,16 @@ export class HandlerLatency {
 }
 
 /**
- * Gives each job with waiting work its turn while more work waits in the storage than this node has permits for. A claim takes
- * the oldest work first, so thousands of requests of one job would delay all other jobs.
+ * Gives each job with waiting work its turn while more work waits in the storage than this node has permits for. Otherwise
+ * thousands of requests of one job would delay all other jobs.
  *
- * Turns go in rounds. A job has had its turn when this node has begun {@link runsPerTurn} runs of it in the round. In this
- * class, a look is a claim that leaves out the jobs that have had their turn, and not a poll of `changes`. The first look that
- * finds no occurrence ends the round; the next claim takes from all jobs.
+ * Turns go in rounds. A job has had its turn when this node has begun {@link runsPerTurn} runs of it in the round. A look is
+ * here a claim that leaves out the jobs that have had their turn. The first look that finds no occurrence ends the round.
  *
- * Priority has precedence. Claims never leave out a job with a priority above 0. After a run with a priority below 0 has begun,
- * the round has no further looks.
+ * Claims never leave out a job with a priority above 0. After a run with a priority below 0 has begun, the round has no further
+ * looks.
  *
- * A handler key identifies a job here. Jobs whose tasks name the same handlers share a turn.
+ * Jobs whose tasks name the same handlers share a turn.
  */
 export class FairTurns {
   readonly #clock: Pick<Clock, 'monotonic'>
@@ -445,15 +438,9 @@ export class FairTurns {
   #hasBegunLow = false
   /** Handler keys of the jobs that had their turn in the last round; `null`: unknown. */
   #lastRound: ReadonlySet<string> | null = null
-  /**
-   * Monotonic instant of the next look: a claim that leaves out the jobs that have had their turn. Until then claims
-   * take from all jobs.
-   */
+  /** Monotonic instant of the next claim that leaves out the jobs that have had their turn. */
   #nextAt = Number.NEGATIVE_INFINITY
-  /**
-   * Monotonic instant at which the pause after the last look ends, see {@link pauseFactor}. A look is a claim that
-   * leaves out jobs. The look for a newcomer does not come before this instant.
-   */
+  /** Earliest monotonic instant of the next claim that leaves out jobs, see {@link pauseFactor}. */
   #soonestAt = Number.NEGATIVE_INFINITY
 
   constructor(clock: Pick<Clock, 'monotonic'>) {
@@ -477,8 +464,8 @@ export class FairTurns {
   }
 
   /**
-   * Records that this node has stored due work of a job. If the job is a newcomer, the next look leaves out the jobs of
-   * the last round of turns, and so finds the newcomer. A look is a claim that leaves out jobs.
+   * Records that this node has stored due work of a job. If the job is a newcomer, plans a claim that leaves out the jobs of
+   * the last round.
    */
   stored(handlerKey: string): void {
     if (!this.isNewcomer(handlerKey)) return
@@ -496,9 +483,7 @@ export class FairTurns {
   }
 
   /**
-   * Ends the round without a look. Called when a claim from all jobs has left no work, so that no job waits for its turn.
-   * Also called when the round has more than ten times {@link runsPerTurn} jobs: in such a round, no job takes most of
-   * the permits.
+   * Ends the round. Called when a claim has left no work, or when the round has more than ten times {@link runsPerTurn} jobs.
    */
   clear(): void {
     this.#begun.clear()

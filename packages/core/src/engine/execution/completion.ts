@@ -15,11 +15,9 @@ export interface Completion {
 }
 
 /**
- * The completions that the handlers of one occurrence have written in their own transactions.
- *
- * The engine does not observe the commit. After the first call of `complete`, the engine does not know what the storage holds.
- * So the execution settles nothing else until the handler has ended. Then the execution reads the record, which decides whether
- * the completion was committed. See decision 0014.
+ * The completions that the handlers of one occurrence have written in their own transactions. The engine cannot observe the
+ * commit. So after a call of `complete`, the execution settles nothing until the handler has ended. Then the execution reads
+ * the record for the outcome. See decision 0014.
  */
 export class Completions {
   /**
@@ -31,13 +29,13 @@ export class Completions {
   upTo: number | null = null
   /** Completions whose transaction has been committed or may still commit. */
   #said: Completion[] = []
-  /** The task whose handler has called `complete`, as long as its transaction may commit; `null`: no task. */
+  /** The task whose handler has called `complete`, while its transaction may still commit; `null`: no task. */
   #open: CompletingTask | null = null
   /** Whether a storage call that writes a completion is in progress. */
   isWriting = false
   readonly #waiting = new Set<() => void>()
 
-  /** Whether a handler has called `complete`, and the engine does not know yet whether the transaction is committed. */
+  /** Whether a handler has called `complete`, and the outcome of its transaction is still unknown. */
   get isOpen(): boolean {
     return this.#open !== null
   }
@@ -68,9 +66,7 @@ export class Completions {
   }
 
   /**
-   * Records that a transaction was committed after {@link close}. The execution settles nothing until it has read from the
-   * record which completion is stored. Meanwhile `isOpen` is true for the task of the last completion, whichever completion is
-   * stored.
+   * Records that a transaction was committed after {@link close}. The execution settles nothing until it has read the record.
    */
   reopen(): void {
     this.#open = this.#said.at(-1)?.task ?? null
@@ -85,7 +81,7 @@ export class Completions {
     for (const go of [...this.#waiting]) go()
   }
 
-  /** Records that the storage has one of the completions, or a later settle that prevents all of them from committing. */
+  /** Records that no completion can commit any more: the storage has one of them, or a later settle. */
   settle(): void {
     this.upTo = null
     this.#said = []

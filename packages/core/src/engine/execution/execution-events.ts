@@ -40,9 +40,8 @@ export function emitAttemptProgressed(
 }
 
 /**
- * Reports the end of an attempt, and logs a failure: as a warning if the task is retried, as an error if the failure is final.
- * `error`: the value that the handler threw; `undefined` if it threw none. `retryInMs`: ms until
- * the retry; `null` if no retry follows.
+ * Reports the end of an attempt. Logs a failure as a warning if a retry follows, otherwise as an error. `error`: the value that
+ * the handler threw; `undefined` if it threw none. `retryInMs`: ms until the retry; `null` if no retry follows.
  */
 export function emitAttemptEnded(
   source: OccurrenceSource,
@@ -77,10 +76,7 @@ export function emitReleased(source: OccurrenceSource, reason: string | null): v
   source.engine.events.emit('occurrence.released', { ...namesOf(source), reason })
 }
 
-/**
- * Reports that this node has lost the occurrence. `isCanceled`: a forced cancel ended the occurrence. Otherwise the log line
- * names another owner, even if the occurrence has none because it is left to the reaper.
- */
+/** Reports that this node has lost the occurrence. `isCanceled`: a forced cancel ended the occurrence. */
 export function emitLost(source: OccurrenceSource, isCanceled: boolean): void {
   const { engine, occurrence } = source
   const event = { ...namesOf(source), fencingToken: occurrence.token }

@@ -43,15 +43,9 @@ export class ExecutionPool implements ExecutionOwner {
    * lost. An id leaves the set only when this node runs the occurrence again.
    */
   readonly left: Set<OccurrenceId> = new Set()
-  /**
-   * Number of promises that a shutdown waits for: calls of `onComplete`, taken occurrences that have not started, and reports
-   * of forced cancels.
-   */
+  /** Number of promises that a shutdown waits for, such as calls of `onComplete`. */
   #hooks = 0
-  /**
-   * The `onComplete` hook whose synchronous part is on the call stack, and whether the hook has requested a shutdown; `null`: no
-   * hook.
-   */
+  /** The `onComplete` hook on the call stack, and whether it has requested a shutdown; `null`: no hook. */
   #calledBack: { isToldToStop: boolean } | null = null
   #whenEmpty: (() => void)[] = []
   /**
@@ -78,10 +72,7 @@ export class ExecutionPool implements ExecutionOwner {
     return this.#executions.size
   }
 
-  /**
-   * Number of executions that do not wait for a permit. Includes executions that have freed their permit and settle their end
-   * or their hand-back, even if they began no task.
-   */
+  /** Number of executions that do not wait for a permit. Includes executions that only settle their end. */
   get begun(): number {
     return this.#executions.size - this.capacity.waitingCount
   }
@@ -139,8 +130,8 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   /**
-   * Called when the storage accepts heartbeats of this node again. Every open execution settles now, so that this node learns
-   * at once which occurrences peers have taken over. A closing execution settles anyway.
+   * Called when the storage accepts heartbeats of this node again. Every open execution settles now, and so learns whether a
+   * peer has taken over its run.
    */
   rejoined(): void {
     this.#isIsolated = false
@@ -160,8 +151,8 @@ export class ExecutionPool implements ExecutionOwner {
     if (this.#executions.get(id) === execution) this.#executions.delete(id)
     this.#lookWhetherEmpty()
     this.capacity.leave(execution, null)
-    // The end may have woken a queued occurrence after `closing` freed the permit. So the pool informs the claimer a
-    // second time that a permit may be free.
+    // The end of the occurrence may have woken a queued occurrence after `closing` freed the permit. So the pool tells the
+    // claimer again that a permit may be free.
     this.capacity.offerRoom()
   }
 
@@ -197,8 +188,8 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   /**
-   * Starts no further execution. Hands back the occurrences of executions that have not begun, also of executions that are
-   * added later. Executions that have begun may continue for `graceMs`.
+   * Starts no further execution, and hands back the occurrences of executions that have not begun. Executions that have begun
+   * may continue for `graceMs`.
    */
   drain(graceMs: number): void {
     this.shutdownAsked()
@@ -219,9 +210,10 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   /**
-   * Ends the executions of a node that shuts down: lets them end, then aborts their handlers, then kills their children.
-   * Resolves when no execution is left, or when the time for a step is over. `quiet`: resolves when the node begins no further
-   * execution. `farewellMs`: maximum wait for each answer of the storage.
+   * Ends the executions of a node that shuts down. The pool lets them end for `graceMs`, then aborts their handlers and waits
+   * for `abortGraceMs`, then kills their children. The waits are shorter if the storage does not answer. Resolves when no
+   * execution is left, or after the last wait. `quiet`: resolves when the node begins no further execution. `farewellMs`:
+   * maximum wait for each answer of the storage.
    */
   async letEnd(
     quiet: Promise<unknown>,
@@ -278,11 +270,10 @@ export function createSettler(engine: EngineContext): Batcher<Settling, SettleIt
 }
 
 /**
- * Returns the items for the retry of a `settle` call. If the node may start nothing now, the items no longer take a next
- * occurrence.
+ * Returns the items for the retry of a `settle` call. If the node may start nothing now, the retry takes no next occurrence.
  */
 function sentAgain(engine: EngineContext, items: readonly SettleItem[]): readonly SettleItem[] {
-  // `isHeldBack` knows of a clock jump only after a call of `now`, which reads the clocks. The result is not needed.
+  // The call reads the clocks, so that `isHeldBack` knows of a clock jump. The result is not needed.
   engine.now()
   return engine.isHeldBack ? items.map(({ takeNext, ...item }) => item) : items
 }
@@ -294,9 +285,8 @@ function asRepeated(item: SettleItem, answer: SettleAnswer): SettleAnswer {
 }
 
 /**
- * Executions whose state the storage does not fully know: their claim stands for their attempts, or their handlers have
- * reported progress or log lines. The next settle of an execution carries this state too. After 1 s without a settle, the
- * execution settles this state alone. All executions share one alarm.
+ * Executions with attempts, progress or log lines that the storage does not have yet. After 1 s without another settle, the
+ * execution settles this state.
  */
 class DelayedReports implements Alarm {
   at: number = 0
@@ -312,14 +302,14 @@ class DelayedReports implements Alarm {
     this.#engine = engine
   }
 
-  /** Adds an execution with a delayed report. If the execution was added before, its report is not postponed. */
+  /** Adds an execution with a delayed report. A second call does not postpone the report. */
   add(reporter: Execution): void {
     if (this.#since.has(reporter)) return
     this.#since.set(reporter, this.#engine.clock.monotonic())
     if (this.heapIndex < 0) this.#engine.agenda.setAlarm(this, lookMs)
   }
 
-  /** Removes an execution that has reported everything or has ended. */
+  /** Cancels the delayed report of an execution that has reported everything or has ended. */
   delete(reporter: Execution): void {
     if (this.#since.size > 0) this.#since.delete(reporter)
   }
@@ -329,7 +319,7 @@ class DelayedReports implements Alarm {
     for (let oldest = this.#since.first(); oldest !== undefined; oldest = this.#since.first()) {
       const [reporter, since] = oldest
       const leftMs = since + lookMs - now
-      // Reports that become due within 5 % of the delay are sent now too.
+      // Sends reports early if at most 5 % of their delay is left.
       if (leftMs > lookMs / 20) {
         this.#engine.agenda.setAlarm(this, leftMs)
         return

@@ -82,10 +82,7 @@ export function taskReportOf(jobId: JobId, occurrenceId: OccurrenceId, run: Task
   }
 }
 
-/**
- * Returns the start of an attempt for display, but at the latest its end. If an attempt ended during its retry interval,
- * its `startedAt` is the planned start, which lies after `endedAt`.
- */
+/** Returns the start of an attempt for display, but at the latest its end: a planned start may lie after the end. */
 function startOf({ startedAt, endedAt }: AttemptRecord): number {
   return endedAt === null ? startedAt : Math.min(startedAt, endedAt)
 }

@@ -79,8 +79,8 @@ const noRuns: readonly TaskRunRecord[] = Object.freeze([])
 const progressed: SettleChange = Object.freeze({ kind: 'progress' })
 
 /**
- * Runs one occurrence on this node. The execution decides which task starts next and when the occurrence ends, and settles each
- * step. It calls a handler only after the storage has acknowledged the attempt. A claim acknowledges the first attempts.
+ * Runs one occurrence on this node: starts its tasks, settles each step, and decides when the occurrence ends. Calls a handler
+ * only after the storage has acknowledged the attempt.
  */
 export class Execution implements Alarm, PermitHolder, TaskOwner {
   at: number = 0
@@ -93,17 +93,17 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   readonly children: Children
   readonly plan: JobPlan
   readonly #tasks: readonly TaskProgress[]
-  /** Task runs of the occurrence whose tasks are not in the plan. */
+  /** Stored task runs whose tasks are not in the plan. */
   readonly #foreignRuns: readonly TaskRunRecord[]
   #sequence = 0
   /** Monotonic instant at which {@link start} was called; `null` while the execution waits for a permit. */
   #beganAt: number | null = null
-  /** Monotonic instant from which handlers may be called: the start for fresh attempts, otherwise the first acknowledgement. */
+  /** Monotonic instant from which handlers may be called; `null`: no handler may be called yet. */
   #worksSince: number | null = null
   readonly #isFresh: boolean
   /**
-   * If the execution only waits for retries beyond this monotonic instant, it hands the occurrence back. A shutdown sets this
-   * member to the end of its grace period, and a call of `runDue` to the end of its budget. `null`: no limit.
+   * Monotonic instant that limits the wait for retries; `null`: no limit. If the execution only waits for retries after this
+   * instant, it hands the occurrence back at once.
    */
   #drainsUntil: number | null
   #phase: StateOf<typeof executionTransitions> = 'open'
@@ -116,15 +116,12 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   #completions: Completions | null = null
   /**
    * Whether a settle was requested while a completion was open. {@link decided} requests the settle again. Not related to
-   * `EngineContext.isHeldBack`, which concerns the whole node.
+   * `EngineContext.isHeldBack`.
    */
   #isHeldBack = false
   /** Whether the settle in progress may take the next occurrence of the job. */
   #isTaking = false
-  /**
-   * Whether the next run of the backfill is being created. Until that run exists, the execution does not settle the end of
-   * this run.
-   */
+  /** Whether the next run of the backfill is being created. Meanwhile the execution does not settle its end. */
   #isHandingOn = false
   trace: RunTrace | null = null
   /** The trace context of the run under an earlier owner. */
@@ -205,15 +202,13 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     const { startedAt, executionTimeoutMs } = this.occurrence
     const now = this.engine.now()
     if (this.engine.isTimeInDoubt) {
-      // While the time is in doubt, the node cannot tell whether the execution timeout has passed, because the machine may have
-      // slept. So the node hands the occurrence back.
+      // While the time is in doubt, the execution timeout may have passed unnoticed, so the node hands the occurrence back.
       this.#stop({ kind: 'release', reason: 'clock_unconfirmed' }, 'clock_unconfirmed')
       return
     }
     const leftMs = Math.min(startedAt + executionTimeoutMs - now, executionTimeoutMs)
     if (leftMs <= 0) {
-      // The storage took longer to answer than the execution timeout, so the occurrence fails before its handlers are
-      // called. A peer may own the occurrence now.
+      // The storage took longer to answer than the execution timeout. The occurrence fails before its handlers are called.
       this.ring()
       return
     }
@@ -261,9 +256,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Checks, before a handler is called, whether the run must fail: its stored row is damaged, or its data do not match the
-   * job's schema. A client without the job's code has no schema, so this node may be the first to check the data. `null`: the
-   * check is already done.
+   * Checks, before a handler is called, whether the stored row is readable and its data match the job's schema. A client
+   * without the job's code could not check the data. `null`: the check is already done.
    */
   #checkInput(): Promise<void> | null {
     const { name, payload } = this.job.job
@@ -313,8 +307,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Called when the node shuts down, with the end of its grace period. Hands the occurrence back if it has not begun, or if it
-   * only waits for retries after `untilMonotonic`.
+   * Called when the node shuts down. Hands the occurrence back if it has not begun, or if it only waits for retries after
+   * `untilMonotonic`: the monotonic instant at which the grace period of the shutdown ends.
    */
   drain(untilMonotonic: number): void {
     this.#drainsUntil = untilMonotonic
@@ -331,21 +325,16 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Aborts the attempts. After all running handlers have ended, hands the occurrence back, or settles its end if all tasks have
-   * ended by themselves.
-   *
-   * The execution waits for its handlers without a limit. The shutdown of the node waits for the execution at most as long as
-   * the option `abortGracePeriod` says. If the execution lasts longer, the node stops without it, and a peer later reaps the
-   * occurrence.
+   * Aborts the attempts. After all handlers have ended, hands the occurrence back, or settles its end if all tasks have ended
+   * by themselves.
    */
   shutDown(): void {
     this.#stop({ kind: 'release', reason: 'shutdown' }, 'shutdown')
   }
 
   /**
-   * Called when this node is partitioned: the storage has accepted no heartbeat for 80 % of `deadAfter`, so peers may take over
-   * its runs soon. If the job has `whileIsolated: 'abort'`, aborts the attempts, because the job must not run twice at the same
-   * time. Hands the occurrence back after its handlers have ended. Not related to isolated tasks.
+   * Called when the storage has accepted no heartbeat for 80 % of `deadAfter`, so peers may take over soon. Under
+   * `whileIsolated: 'abort'`, aborts the attempts and hands the occurrence back. Not related to isolated tasks.
    */
   isolate(): void {
     if (this.plan.settings.whileIsolated !== 'abort') return
@@ -406,13 +395,10 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     if (this.#phase === 'closed') return
     this.#worksSince ??= this.engine.clock.monotonic()
     if (answer.outcome === 'lost') {
-      // Usually another owner has the occurrence. But if the stored token is the token of this execution, there are three
-      // cases:
+      // Usually another owner has the occurrence. If the stored token is the token of this execution, there are three cases:
       // - The item carries `upToSequence`: the storage has a completion that this execution has not read.
-      // - The execution has assigned later sequences: the item was sent before the first completion, and the storage has that
-      //   completion, which contains the attempts of the item.
-      // - The item is the latest of this execution: another owner has the same token, which the storage gave again after a loss
-      //   of data.
+      // - The execution has assigned later sequences: the storage has a completion that contains the attempts of the item.
+      // - Otherwise the storage has given the same token to another owner, after a loss of data.
       const isOvertaken = this.#completions !== null && this.#isStillOwn(answer)
       if (isOvertaken && item.upToSequence !== undefined) this.#adoptCommitted()
       else if (isOvertaken && item.sequence < this.#sequence) this.#accepted(item)
@@ -424,12 +410,11 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
       const change = this.#finalChange
       if (change.kind === 'finish') this.#owner.nextTaker.ended(this.occurrence.jobId, answer)
       this.#close(change)
-      // The storage sends wake-ups to peers only, so this node has to wake itself.
+      // The storage sends no wake-up to the calling node, so the node notes the pending work here.
       if (answer.woken !== null || change.kind === 'release') this.#owner.capacity.workAppeared()
       return
     }
-    // Handles the cancel request before the acknowledgement, because the acknowledgement would call the handlers of the
-    // occurrence.
+    // Handles the cancel request first, because the acknowledgement would call handlers.
     if (answer.cancelRequested !== null) this.cancel(answer.cancelRequested)
     this.#accepted(item)
   }
@@ -488,8 +473,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Returns whether the stored state and token are those of this execution. Then the storage probably rejected the item because
-   * it has a later item of this owner. After a loss of data, another owner may have the same token.
+   * Returns whether the stored state and token are those of this execution. After a loss of data, another owner may have the
+   * same token.
    */
   #isStillOwn({ state, token }: { readonly state: OccurrenceState | 'absent'; readonly token: number }): boolean {
     return state === 'running' && token === this.occurrence.token
@@ -585,7 +570,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
 
   /**
    * Starts the tasks that may start now. If no task has an attempt afterwards, frees the permit and settles the end or the
-   * hand-back. A halt ends the execution early: a task without an attempt then starts none, even if the task has not ended.
+   * hand-back.
    */
   advance(): void {
     if (this.#phase !== 'open') return
@@ -603,8 +588,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
       if (!parallel) break
     }
     if (open) {
-      // If tasks run in sequence, the storage call that announces the next task also stores the end of the last task. Parallel
-      // tasks may run for hours, so this node reports the ended tasks within 1 s.
+      // Parallel tasks may run for hours, so this node reports the end of a task within 1 s. If tasks run in sequence, the
+      // storage call that announces the next task also stores the end of the task before it.
       if (parallel && this.#tasks.some((task) => task.ended)) this.noted()
       this.#handBackIfWaiting()
       return
@@ -657,8 +642,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Whether the execution timeout has passed. The timeout's alarm does not suffice: after a blocked event loop, the alarm of a
-   * task may ring before it.
+   * Whether the execution timeout has passed. After a blocked event loop, a task's alarm may ring before the alarm of the
+   * timeout.
    */
   get isOverdue(): boolean {
     return this.heapIndex >= 0 && this.engine.clock.monotonic() >= this.at
@@ -680,10 +665,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     this.advance()
   }
 
-  /**
-   * Returns the task runs for the storage. If the execution settles its end, first ends the unfinished tasks as
-   * `canceled`. Tasks are unfinished only if the occurrence ends early: otherwise, {@link advance} has ended all tasks.
-   */
+  /** Returns the task runs for the storage. If the execution settles its end, first ends the unfinished tasks as `canceled`. */
   #runs(): TaskRunRecord[] {
     const releasing = this.halt?.kind === 'release'
     let runs: TaskRunRecord[] | null = this.#foreignRuns.length === 0 ? null : this.#foreignRuns.slice()
@@ -693,7 +675,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
       }
       const record = task.toRecord()
       if (record === null) continue
-      // An array literal allocates one element. V8 reserves about 16 when an element is pushed to an empty array.
+      // An array literal allocates room for one element. A push to an empty array allocates room for about 16 elements.
       if (runs === null) runs = [record]
       else runs.push(record)
     }
@@ -706,7 +688,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     return results
   }
 
-  /** Requests a settle. The settler makes the item when it sends the call, so the item carries the state at that time. */
+  /** Requests a settle, which carries the state at the time of the storage call. */
   say(): void {
     if (this.#saying) return
     if (this.#completions?.isOpen === true) {
@@ -736,16 +718,15 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   /** Handles a stored record that shows that this node no longer owns the occurrence. */
   #taken({ state, token }: { readonly state: OccurrenceState | 'absent'; readonly token: number }): void {
     const isCanceled = state === 'canceled' && token === this.occurrence.token
-    // Only this node can call `onComplete` for the canceled occurrence. A shutdown waits for the call.
+    // Only this node can call `onComplete` for the canceled occurrence, so a shutdown waits for the call.
     const telling = isCanceled ? this.#tellCanceled() : null
     if (telling !== null) this.#owner.reporting(telling)
     this.lose(isCanceled)
   }
 
   /**
-   * Aborts the attempts and closes the execution, which ignores later results of handlers. Called when another owner has the
-   * occurrence, or when this node has claimed it again. Also called after a forced cancel, and when the occurrence is left to
-   * the reaper. `isCanceled`: a forced cancel ended the occurrence, so it has no other owner.
+   * Aborts the attempts and closes the execution, which ignores later results of handlers. `isCanceled`: a forced cancel ended
+   * the occurrence, so it has no other owner.
    */
   lose(isCanceled: boolean = false): void {
     this.#on('lose')

@@ -17,9 +17,7 @@ export class KeptLogs {
     for (let victim = this.#victim(); victim !== null; victim = this.#victim()) victim.dropOldest()
   }
 
-  /**
-   * Removes all log lines and keeps no further lines, because the storage rejected them. Returns whether there were any lines.
-   */
+  /** Removes all log lines and keeps no further lines. Returns whether there were any lines. */
   refuse(): boolean {
     const hadAny = [...this.#logs].some(({ bytes }) => bytes > 0)
     this.isKeeping = false
@@ -28,8 +26,8 @@ export class KeptLogs {
   }
 
   /**
-   * Returns the log whose oldest line is to be removed: the superseded log with the earliest first line, otherwise the largest
-   * log. `null`: the lines are not too long.
+   * Returns the log whose oldest line is to be removed: the superseded log with the earliest first line. If no log is
+   * superseded, returns the largest log. `null`: all lines together are within the limit.
    */
   #victim(): AttemptLog | null {
     let bytes = 0
@@ -47,10 +45,7 @@ export class KeptLogs {
 
 /** The last log lines of one attempt, as its handler wrote them. */
 export class AttemptLog {
-  /**
-   * Whether a later attempt of the task exists, or an earlier owner has stored this log. Lines of superseded logs are removed
-   * first.
-   */
+  /** Whether a later attempt of the task exists, or an earlier owner has stored this log. */
   isSuperseded = false
   bytes = 0
   readonly #kept: KeptLogs
@@ -89,7 +84,7 @@ export class AttemptLog {
   }
 }
 
-/** The progress and the kept log lines of one task, by attempt. Created when a handler first reports progress or a log line. */
+/** The progress and the kept log lines of one task, by attempt. */
 export class TaskNotes {
   readonly #kept: KeptLogs
   readonly #mostLines: number
@@ -143,10 +138,7 @@ export class TaskNotes {
     return progress === null ? {} : { progress }
   }
 
-  /**
-   * Called when a further attempt begins. `kept`: the attempts that stay in the record; this method removes the logs of all
-   * other attempts.
-   */
+  /** Called when a further attempt begins. Removes the logs of all attempts that are not in `kept`. */
   supersede(kept: readonly AttemptRecord[]): void {
     for (const [number, log] of this.#logs) {
       log.isSuperseded = true

@@ -2,9 +2,8 @@ import type { FinalState, TaskRunState } from '../../storage/occurrence-record.t
 import type { SettleChange } from '../../storage/storage.ts'
 import type { AbortReason } from './abort-errors.ts'
 
-// The lifecycles of an attempt and of an execution as transition tables. TaskProgress changes its step, and Execution its
-// phase, through `transition` only. An event that a state does not list changes nothing. The storage keeps neither steps nor
-// phases; engine.md shows the stored states.
+// The lifecycles of an attempt and of an execution as transition tables. An event that a state does not list changes nothing.
+// The storage keeps neither steps nor phases; engine.md shows the stored states.
 
 type Table = Readonly<Record<string, Readonly<Record<string, string>>>>
 
@@ -19,15 +18,15 @@ export function transition<T extends Table>(table: T, from: StateOf<T>, event: E
 /**
  * Events:
  * - `begin`: the storage already has the attempt.
- * - `announce`, `announce_early`: the task sends an attempt without (`announce`) or with (`announce_early`) a retry interval to
- *   the storage.
+ * - `announce`: the task sends an attempt without a retry interval to the storage.
+ * - `announce_early`: the task sends an attempt with a retry interval to the storage.
  * - `acknowledge`: the storage has the attempt.
  * - `due`: the retry interval is over.
  * - `call`: the task calls the handler.
- * - `abort`: the attempt ends before its handler is called. The step becomes `none`, although the task may not have ended.
+ * - `abort`: the attempt ends before its handler is called.
  * - `stop`: the signal of the attempt fires.
- * - `decide`: the handler has ended after it called `complete`, which writes in the handler's own transaction.
- * - `end`: the result of the attempt is known, or the engine has given up on a handler that does not stop.
+ * - `decide`: the handler has ended after it called `complete`.
+ * - `end`: the result of the attempt is known, or the engine has given up on the handler.
  */
 export const attemptTransitions = {
   /** The task has no attempt now: it has not started, is between two owners, or has ended. */
@@ -52,12 +51,12 @@ export const attemptTransitions = {
 
 /**
  * Events:
- * - `tasks_ended`: no task has an attempt, and no task may start. Either all tasks have ended, or the execution ends early.
+ * - `tasks_ended`: no task has an attempt, and no task may start.
  * - `acknowledge`: the storage has accepted the end or the hand-back of the occurrence.
  * - `lose`: the occurrence has another owner, was canceled by force, or is left to the reaper.
  */
 export const executionTransitions = {
-  /** The occurrence has not ended on this node: its attempts may begin, and the execution uses their results. */
+  /** The occurrence has not ended on this node, so its attempts may begin. */
   open: { tasks_ended: 'closing', lose: 'closed' },
   /** No task has an attempt any more. The execution settles its end or its hand-back. */
   closing: { acknowledge: 'closed', lose: 'closed' },
@@ -77,17 +76,14 @@ export const haltTransitions = {
   finish: {},
 } as const
 
-/** The members of a task that decide how its execution ends. */
+/** The members of a task that determine how the execution of the occurrence ends. */
 interface EndingTask {
   readonly ended: boolean
   readonly state: TaskRunState | null
   readonly retryDueAt: number | null
 }
 
-/**
- * Why an execution stops before its tasks have ended by themselves: the occurrence ends, or another owner continues the
- * occurrence.
- */
+/** Why an execution stops before its tasks have ended: the occurrence ends, or another owner continues it. */
 export type Halt =
   | { readonly kind: 'finish'; readonly state: FinalState; readonly reason: string }
   | { readonly kind: 'release'; readonly reason: string }
@@ -97,8 +93,8 @@ export type Halt =
 const completed: SettleChange = Object.freeze({ kind: 'finish', state: 'completed', reason: null })
 
 /**
- * Returns the last change of an occurrence on this node. `halt`: why the execution ends before its tasks, if it does. A halt
- * `finish` has precedence over the states of the tasks. A halt `release` has no effect if all tasks have ended.
+ * Returns the last change of an occurrence on this node. A halt `finish` has precedence over the states of the tasks. A halt
+ * `release` has no effect if all tasks have ended.
  */
 export function finalChange(
   halt: Halt | null,
@@ -110,18 +106,14 @@ export function finalChange(
     return { kind: 'release', dueAt: resumableAt(tasks, now), reason: halt.reason }
   }
   if (halt?.kind === 'finish') return halt
-  // If `fail_fast` ended the occurrence, a task is canceled. Without this check, an occurrence could seem completed: a late
-  // commit may have completed the task that failed.
+  // A late commit may have completed the task that failed. A canceled task still shows that `fail_fast` ended the occurrence.
   const isCanceled = tasks.some((task) => task.state === 'canceled')
   if (failedFast || isCanceled) return { kind: 'finish', state: 'failed', reason: 'fail_fast' }
   const failed = tasks.some((task) => task.state === 'failed')
   return failed ? { kind: 'finish', state: 'completed_with_errors', reason: null } : completed
 }
 
-/**
- * Returns the instant in epoch ms from which another owner may continue: the earliest retry of a `retrying` task, or now if no
- * task retries.
- */
+/** Returns the instant in epoch ms from which another owner may continue: the earliest retry, or now if no task retries. */
 function resumableAt(tasks: readonly EndingTask[], now: number): number {
   const begun = tasks.filter((task) => task.state === 'retrying')
   const at = Math.min(...begun.map((task) => task.retryDueAt ?? now))

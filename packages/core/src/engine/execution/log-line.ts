@@ -9,8 +9,8 @@ import { lineOf } from '../../logger.ts'
 const unreadable = '[unreadable]'
 
 /**
- * Returns a log line in its stored form. Values that JSON cannot represent become text. A line longer than {@link longestLine}
- * is cut. Never throws, not even for values with throwing getters.
+ * Returns a log line in its stored form: values that JSON cannot represent become text, and a long line is cut. Never throws,
+ * not even for values with throwing getters.
  */
 export function toLogLine(at: number, level: LogLevel, given: unknown, said: unknown): LogLineRecord {
   const copy = new LineCopy()
@@ -85,10 +85,7 @@ class LineCopy {
     return copy
   }
 
-  /**
-   * Copies a member. Even an empty text uses up one character of the limit, so that a list of many empty texts reaches the
-   * limit.
-   */
+  /** Copies a member. Even an empty text uses up one character, so that a list of many empty texts reaches the limit. */
   #member(value: unknown, depth: number): JsonValue {
     const before = this.#left
     const copy = this.#of(value, depth)

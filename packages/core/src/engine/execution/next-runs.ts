@@ -12,24 +12,20 @@ export interface TakenRunner {
    */
   runNext(record: OccurrenceRecord, askedAt: number): Promise<void>
   /**
-   * Called when the storage's answer to the end of a run was lost. Starts a claim that also searches for an occurrence
-   * that this end has taken for this node.
+   * Called when the storage's answer to the end of a run was lost. Starts a claim that also searches for an occurrence that
+   * this end has taken.
    */
   lookForUnanswered(): void
 }
 
 /**
- * Decides which run takes the next occurrence of its job in the storage call that settles the run's end (decision 0012).
- * The end of an earlier run must have shown that the job has a queue. The node must also have a permit for the next
- * occurrence. For each job, only one run at a time takes an occurrence.
+ * Decides which run takes the next occurrence of its job in the call that settles the run's end (decision 0012). Conditions:
+ * the job had a queue, the node has a permit, and no other run of the job takes an occurrence now.
  */
 export class NextOccurrenceTaker {
   readonly #engine: EngineContext
   readonly #capacity: Capacity
-  /**
-   * Jobs that probably have a queue, because the end of a run has woken another occurrence. A job leaves the set when the
-   * end of a run could take an occurrence and found none.
-   */
+  /** Jobs that probably have a queue, because the end of a run has woken another occurrence. */
   readonly #queued = new Set<JobId>()
   /**
    * Jobs with a run whose end is being stored and may take the next occurrence. Also jobs whose taken occurrence does not
@@ -56,10 +52,7 @@ export class NextOccurrenceTaker {
     return true
   }
 
-  /**
-   * Returns true while a settle is in progress that may take the next occurrence of this job for this node. Also true until the
-   * taken occurrence runs.
-   */
+  /** Returns whether a settle in progress may take the next occurrence of this job. Also true until a taken occurrence runs. */
   isAwaited(jobId: JobId): boolean {
     return this.#requested.has(jobId)
   }
@@ -70,8 +63,8 @@ export class NextOccurrenceTaker {
   }
 
   /**
-   * Called when the storage has accepted the end of a run of this job, whether {@link mayTake} returned true or false for
-   * that end. `woken`: the occurrence that the end has woken; `null`: none.
+   * Called when the storage has accepted the end of a run of this job. `woken`: the occurrence that the end has woken; `null`:
+   * none.
    */
   ended(jobId: JobId, { woken }: { readonly woken: object | null }): void {
     if (woken !== null) this.#queued.add(jobId)
@@ -105,10 +98,7 @@ export class NextOccurrenceTaker {
 /** The members of a backfill's run that {@link Relay} needs when the run ends. */
 export type EndedRun = Pick<OccurrenceRecord, 'id' | 'jobId' | 'startedAt' | 'details'>
 
-/**
- * Continues a backfill when one of its runs ends. The methods ignore occurrences that belong to no backfill, and they never
- * reject.
- */
+/** Continues a backfill when one of its runs ends. Ignores occurrences that belong to no backfill, and never rejects. */
 export interface Relay {
   /**
    * Creates the backfill's next run after `ended`. Called before the end is settled, so that a crash between both steps does

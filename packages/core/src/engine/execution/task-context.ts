@@ -152,9 +152,9 @@ export class RunningOccurrenceContext implements OccurrenceContext {
 /** The methods of a task that the context of its handler calls. {@link TaskProgress} implements this interface. */
 export interface AttemptSource {
   readonly plan: TaskPlan
-  /** The context calls this method when the handler of the attempt with this number reports its progress. */
+  /** Called when the handler of attempt number `attempt` reports its progress. */
   progress(attempt: number, fraction: number, message: string | null): void
-  /** The context calls this method when the handler of the attempt with this number logs a line. `keepLogs` stores the line. */
+  /** Called when the handler of attempt number `attempt` logs a line. */
   log(attempt: number, level: LogLevel, fields: unknown, message: unknown): void
   /** Completes the task in a transaction that the handler of this attempt has begun. */
   complete(attempt: number, transaction: unknown, result: unknown): Promise<void>
@@ -241,7 +241,7 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
   }
 
   get sleep(): (duration: DurationInput) => Promise<void> {
-    // The function is async: for an invalid duration it returns a rejected promise, and does not throw.
+    // The function is async, so that an invalid duration rejects the promise.
     return async (duration) =>
       sleepInHandler(this.#source.engine.clock, toDurationMs(duration, 'duration'), this.signal)
   }

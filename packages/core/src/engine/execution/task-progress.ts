@@ -30,8 +30,8 @@ import { RunningTaskContext, type TaskContextSource } from './task-context.ts'
 import { withLostAttempts } from './task-run-records.ts'
 
 /**
- * After an abort for one of these reasons, a peer may already run the occurrence or start it soon. So the handler of an
- * isolated task has at most {@link abortGraceMs} to stop, even with a longer `killAfter`.
+ * After an abort for one of these reasons, a peer may soon run the occurrence. So an isolated task has at most
+ * {@link abortGraceMs} to stop, even with a longer `killAfter`.
  */
 const soonBegunElsewhere: readonly AbortReason[] = ['execution_timeout', 'isolated', 'lost']
 
@@ -42,40 +42,28 @@ export interface TaskOwner extends TaskContextSource {
   /** The threads and processes for isolated tasks. */
   readonly children: Children
   readonly keptLogs: KeptLogs
-  /**
-   * Whether the occurrence has not ended on this node. Only then does the node begin attempts of its tasks, and use their
-   * results.
-   */
+  /** Whether the occurrence has not ended on this node. Only then may attempts of its tasks begin. */
   readonly isOpen: boolean
   readonly plan: JobPlan
   /** Why the execution stops early; a `release` hands the occurrence to another node. `null`: the execution does not stop. */
   readonly halt: Halt | null
-  /**
-   * The task calls this method when its handler was interrupted under `onInterrupted: 'fail'`. The execution then ends the
-   * occurrence as failed.
-   */
+  /** Called when a handler was interrupted under `onInterrupted: 'fail'`. The execution then ends the occurrence as failed. */
   interrupted(): void
   /** Returns whether this node may start a further attempt of the task. */
   mayRetry(plan: TaskPlan): boolean
   /** The error of unreadable or invalid run data, for which no handler is called; `null`: the data are valid. */
   readonly misfit: JobistemerError | null
-  /**
-   * The task calls this method when an attempt has failed with {@link misfit}. The execution then ends the occurrence as
-   * failed, with the reason `invalid_payload`.
-   */
+  /** Called when an attempt has failed with {@link misfit}. The occurrence then fails with the reason `invalid_payload`. */
   failMisfit(): void
   /** Whether the execution timeout has passed, but the alarm for this timeout has not rung yet. */
   readonly isOverdue: boolean
   /** Requests a settle. */
   say(): void
-  /**
-   * The task calls this method when a handler has reported progress or a log line. The execution then stores the report with a
-   * settle within 1 s.
-   */
+  /** Called when a handler has reported progress or a log line. The execution settles the report within 1 s. */
   noted(): void
-  /** The task calls this method when it has failed and its failure strategy ends the occurrence. */
+  /** Called when the task has failed and its failure strategy ends the occurrence. */
   failFast(): void
-  /** The task calls this method when it has no attempt any more. Then other tasks may start, or the occurrence may end. */
+  /** Called when the task has no attempt any more. Then other tasks may start, or the occurrence may end. */
   advance(): void
   /** Completes the task in the transaction of the attempt's handler. */
   complete(
@@ -83,14 +71,12 @@ export interface TaskOwner extends TaskContextSource {
     attempt: number,
     completing: { readonly transaction: unknown; readonly result: unknown },
   ): Promise<void>
-  /**
-   * Returns whether the handler of this task has called `complete` and the engine does not know yet whether the transaction was
-   * committed.
-   */
+  /** Returns whether the handler of this task has called `complete`, and the outcome of the transaction is unknown. */
   isCompleting(task: TaskProgress): boolean
   /**
-   * Reads the stored record of the occurrence after the handler has ended. Returns the stored completion; `null`: none is
-   * stored. The caller calls {@link decided} after it has applied the answer.
+   * Called after the handler has ended. Reads the stored record of the occurrence, and resolves with the stored completion;
+   * `null`: no completion is stored, or this node has lost the occurrence. While {@link isOpen} is true, the caller applies the
+   * result and then calls {@link decided}.
    */
   decide(): Promise<Completion | null>
   decided(): void
@@ -104,10 +90,7 @@ export class TaskProgress implements Alarm {
   readonly #owner: TaskOwner
   /** The stored state of the task; `null` until its first attempt. */
   state: TaskRunState | null = null
-  /**
-   * The step of the current attempt on this node; `none`: the task has no current attempt. With `none`, the task need not have
-   * {@link ended}: this node may release the task unfinished.
-   */
+  /** The step of the current attempt on this node; `none`: the task has no current attempt. */
   #step: StateOf<typeof attemptTransitions> = 'none'
   #attempts: readonly AttemptRecord[] = none
   #omitted: OmittedAttempts | undefined = undefined
@@ -115,7 +98,7 @@ export class TaskProgress implements Alarm {
   #reason: string | undefined = undefined
   /** Start of the next retry in epoch ms, until this node announces the retry to the storage; `null`: at once. */
   retryDueAt: number | null = null
-  /** The first reason for which the engine aborted the last attempt. Later reasons do not replace the first one. */
+  /** The first reason for which the engine aborted the last attempt. */
   #abortReason: AbortReason | undefined = undefined
   /** The context of the current or last attempt; `null` before the handler of the current attempt is called. */
   #context: RunningTaskContext | null = null
@@ -183,8 +166,7 @@ export class TaskProgress implements Alarm {
     this.#attempts = withLostAttempts(record, now).attempts
     this.#omitted = record.omitted
     if (record.attempts.some(({ logs }) => logs !== undefined)) this.#takeNotes().takeOver(record.attempts)
-    // Adopt the reason only of an ended task. The reason of an unfinished task says why its owner released the
-    // occurrence, and stays in the stored attempt.
+    // Only an ended task keeps its reason. The reason of an unfinished task says why its owner released the occurrence.
     if (this.ended) this.#reason = record.reason
     else {
       this.state = 'retrying'
@@ -193,8 +175,8 @@ export class TaskProgress implements Alarm {
   }
 
   /**
-   * Sets the start of a first attempt to `now`. Before this call, the start is the claim or creation of the occurrence,
-   * although the occurrence may have waited for its permit since then.
+   * Sets the start of a first attempt to `now`, because the occurrence may have waited for its permit since its claim or
+   * creation.
    */
   startsAt(now: number): void {
     const last = this.#lastAttempt
@@ -291,8 +273,7 @@ export class TaskProgress implements Alarm {
       return this.#isolated.result
     }
     const answer = this.plan.run(context as never)
-    // Converts a foreign thenable to a native promise: its `then` may throw, call both callbacks, or start its work only
-    // when it is called.
+    // Converts a foreign thenable to a native promise, because its `then` may throw or call both callbacks.
     return isThenable(answer) ? Promise.resolve(answer) : answer
   }
 
@@ -401,8 +382,7 @@ export class TaskProgress implements Alarm {
       this.#tellToStop('timeout')
       this.#owner.engine.agenda.setAlarm(this, this.#stopsWithinMs('timeout'))
     } else if (this.#step === 'stopping' && !this.#killIsolated()) {
-      // A peer may claim a released occurrence at once. So if this node releases the occurrence, it waits for the end of the
-      // handler, and never gives up on it.
+      // If the node releases the occurrence, it never gives up on the handler, because a peer may claim the occurrence at once.
       const reason = this.#abortReason
       if (this.#owner.halt?.kind === 'release' || reason === undefined) return
       this.#attemptEnded(this.#lastAttempt?.number ?? 0, false, abortErrorOf(this.plan, reason))
@@ -428,7 +408,7 @@ export class TaskProgress implements Alarm {
       this.#tellToStop(reason)
       return
     }
-    // The handler of this attempt has not been called, and the node will not call the handler any more.
+    // The node has not called the handler of this attempt, and will not call it.
     agenda.cancelAlarm(this)
     const isEarly = this.#step === 'announced_early' || this.#step === 'stored_early'
     if (isEarly) this.retryDueAt = this.#lastAttempt?.startedAt ?? null
@@ -483,8 +463,8 @@ export class TaskProgress implements Alarm {
   }
 
   /**
-   * Shortens the wait for an aborted handler to {@link abortGraceMs}. When the wait ends, the engine kills the child of an
-   * isolated task. On a handler in this process, the engine gives up, unless the node releases the occurrence.
+   * Shortens the wait for an aborted handler to {@link abortGraceMs}. Then the engine kills the child of an isolated task. The
+   * engine gives up on a handler in this process, unless the node releases the occurrence.
    */
   hurry(): void {
     if (this.#step !== 'stopping') return
@@ -620,12 +600,15 @@ export class TaskProgress implements Alarm {
   }
 
   #aborted(reason: AbortReason): void {
-    // The next owner retries a task that was stopped for a hand-over.
+    // If this node hands the occurrence back, the next owner retries the task.
     this.state = isHandOver(reason) ? 'retrying' : 'canceled'
     this.#reason = reason
   }
 
-  /** Records a success on the fast path of nearly all attempts. Lists the members, because object spread takes much longer. */
+  /**
+   * Records a success. Nearly all attempts end here, so the record is written member by member: object spread takes much
+   * longer.
+   */
   #succeed(endedAt: number): AttemptRecord {
     const last = this.#attempts.at(-1) as AttemptRecord
     const { number, startedAt, traceparent } = last

@@ -9,7 +9,7 @@ import {
   type TaskRunRecord,
 } from '../../storage/occurrence-record.ts'
 
-/** A task plan or task record, of which only the task's name is needed. */
+/** The part of a task plan or task record that names the task. */
 interface Named {
   readonly name: string
 }
@@ -37,10 +37,7 @@ function isUnfinished({ state }: AttemptRecord): boolean {
   return state === 'running' || state === 'waiting'
 }
 
-/**
- * Returns the record of a task whose occurrence no owner continues. An unfinished task gets the given state and reason;
- * the record of an ended task does not change.
- */
+/** Returns the record of a task whose occurrence no owner continues. An unfinished task gets the given state and reason. */
 export function abandoned(
   record: TaskRunRecord,
   how: {
@@ -55,8 +52,8 @@ export function abandoned(
 }
 
 /**
- * Returns the task runs of an occurrence for display. A forced cancel ends an occurrence without changing its task runs. So the
- * stored task runs of a final occurrence may still be `running`; this function returns them as canceled.
+ * Returns the task runs of an occurrence for display. After a forced cancel, stored task runs may still be `running`; this
+ * function returns them as canceled.
  */
 export function shownRuns({
   state,
@@ -67,10 +64,7 @@ export function shownRuns({
   return runs.map((run) => withLostAttempts(abandoned(run, { state: 'canceled', reason: 'canceled', now }), now))
 }
 
-/**
- * Returns the task runs at the start of an occurrence, each with a running attempt: of the first task, or of all tasks if
- * `parallel`.
- */
+/** Returns the task runs at the start of an occurrence: of the first task, or of all tasks if `parallel`. */
 export function initialRuns(plans: readonly Named[], parallel: boolean, now: number): TaskRunRecord[] {
   const [first] = plans
   if (first === undefined) return []
@@ -106,16 +100,16 @@ export function definitionOf({ definition }: Pick<JobVersionRecord, 'definition'
 }
 
 /**
- * Returns whether a forced cancel ended the occurrence after its claim and before its owner's first settle. The record of such
- * an occurrence has no task runs: the claim stands for them.
+ * Returns whether a forced cancel ended the occurrence after its claim and before its owner's first settle. Such an occurrence
+ * has no task runs.
  */
 export function endedByClaim(record: Pick<OccurrenceRecord, 'state' | 'token' | 'sequence' | 'runs'>): boolean {
   return record.state === 'canceled' && record.token > 0 && record.sequence === 0 && beginsByClaim(record)
 }
 
 /**
- * Returns the task runs of an occurrence that its owner has left. If the storage has no task runs, the claim stands for the
- * first attempts, and the definition tells which tasks they belong to (decision 0012).
+ * Returns the task runs of an occurrence that its owner has left. If none are stored, derives the first attempts from the
+ * definition (decision 0012).
  */
 export function runsOfLeft(
   record: Pick<OccurrenceRecord, 'runs' | 'details' | 'startedAt' | 'createdAt'>,
@@ -128,7 +122,7 @@ export function runsOfLeft(
   return initialRuns(tasks, taskExecutionMode === 'parallel', record.startedAt ?? record.createdAt)
 }
 
-/** Returns whether all tasks of the occurrence have ended, so that only the end of the occurrence itself is missing. */
+/** Returns whether all tasks of the occurrence have ended. */
 export function hasEndedTasks(
   { details }: Pick<OccurrenceRecord, 'details'>,
   runs: readonly TaskRunRecord[],

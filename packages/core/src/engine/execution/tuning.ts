@@ -1,15 +1,15 @@
 /**
- * Maximum time in ms for which a prefetched occurrence, a due slot or a burst of requests waits for a permit of this node.
- * After this time, the node leaves the work to peers, which may have a free permit. A wait is worthwhile, because the start of
- * an occurrence in the step that creates it saves a storage call.
+ * Maximum time in ms for which an occurrence, a due slot or a burst of requests waits for a permit of this node. After this
+ * time, the node leaves the work to peers. A wait is worthwhile, because an occurrence that starts in the step that creates it
+ * saves a storage call.
  *
- * Three further uses: a handler that takes at most this time is quick. While the node holds as many jobs as it may, the horizon
- * pauses for this time. While `runDue` finds no work that it can start, it pauses for this time.
+ * This time has further uses. A handler that takes at most this time is quick. The horizon continues an unfinished search after
+ * this time. If `runDue` finds no work that it can start, it looks again after this time.
  */
 export const longestWaitMs = 100
 /**
- * Number of due slots that may join the backlog for each run that this node takes from the backlog. With 1 or more, storing
- * work that cannot run yet would starve the work that can.
+ * Number of due slots that may join the backlog for each run that this node takes from the backlog. With 1 or more, storing new
+ * work would starve the work that can run.
  */
 export const joinShare = 0.5
 /**
@@ -17,21 +17,18 @@ export const joinShare = 0.5
  * may read all waiting work of the busy jobs.
  */
 export const pauseFactor = 20
-/** Number of runs that make up the turn of a job. While the backlog is shorter, a claim takes the oldest work of all jobs. */
+/** Number of runs that make up the turn of a job. */
 export const runsPerTurn = 10
 
 /** Milliseconds for which a node that shuts down waits for its killed children. */
 export const killedGraceMs = 2000
 
 /**
- * Milliseconds for which the engine waits for a handler after the handler's signal fires. Then the engine gives up on the
- * handler, unless the node releases the occurrence. The option `abortGracePeriod` is different: it limits a shutdown.
+ * Milliseconds for which the engine waits for a handler after its signal fires. Then the engine gives up on the handler, unless
+ * the node releases the occurrence. The option `abortGracePeriod` is different: it limits a shutdown.
  *
- * After the execution timeout, the reaper waits twice this time. In this time the owner can kill the child of an isolated task and
- * store the end of the run.
- *
- * Third use: the node has requested the kill of a child, and the starter process stays silent. After this time, the node treats
- * the starter as stuck.
+ * After the execution timeout, the reaper waits twice this time, so that the owner can kill a child and store the end of the
+ * run. The node treats a starter process as stuck if it does not answer a kill within this time.
  */
 export const abortGraceMs = 5000
 

@@ -28,19 +28,16 @@ export class Reaper {
   readonly #earlierLives = new Set<string>()
   /** The node records of this node's earlier lives, until none of their runs is left. */
   #earlierRecords: readonly NodeRecord[] = []
-  /** Monotonic instant at which the repeated searches for runs of earlier lives end. */
+  /** Monotonic instant until which this node repeats its search for runs of its earlier lives. */
   #looksAgainUntil = 0
-  /** The last storage calls of an earlier life may take effect late. So these looks repeat as failed calls do. */
+  /** Milliseconds until the next search for runs of an earlier life, whose last storage calls may take effect late. */
   #lookAgainInMs = firstRetryMs
   readonly #steps = new ClockSteps()
-  /** Whether the last takeover has found runs. If so, a further takeover shows whether all these runs have been reaped. */
+  /** Whether the last takeover has found runs. A further takeover then checks whether they have been reaped. */
   #hasFoundRuns = false
   /** Whether the last takeover has reaped runs. */
   #hasReleasedRuns = false
-  /**
-   * Dead nodes whose runs this node has reaped, until this node has stored the death record of each. `since`: instant of the
-   * death.
-   */
+  /** Dead nodes whose runs this node has reaped, until it has stored their death records. `since`: instant of the death. */
   readonly #deaths = new Map<string, { readonly record: NodeRecord; readonly since: number }>()
   /** Monotonic instant of the last search for owners without a node record. */
   #ownersSearchedAt = Number.NEGATIVE_INFINITY
@@ -66,19 +63,13 @@ export class Reaper {
     await Promise.all([this.#sweeps.stop(), this.#takeovers.stop(), this.#looksAgain.stop()])
   }
 
-  /**
-   * Plans the next search for runs beyond their deadline, one interval from now. Called at the start of the node. Also called
-   * when a node that was the only one notices another node.
-   */
+  /** Plans the next search for runs beyond their deadline, one interval from now. */
   start(): void {
     this.#steps.look(this.#engine)
     this.#setAlarm()
   }
 
-  /**
-   * For a call of `runDue`: searches once for runs beyond their deadline, and repeats the takeover until a takeover reaps no
-   * run. Resolves when the search and the takeovers have ended.
-   */
+  /** For a call of `runDue`: searches once for runs beyond their deadline, and repeats the takeover until it reaps no run. */
   async sweepOnce(): Promise<void> {
     this.#sweeps.run()
     do {
@@ -131,9 +122,10 @@ export class Reaper {
   }
 
   /**
-   * Reaps the runs of this node's earlier lives. Returns the number of runs found. If no run is left, the next heartbeat
-   * removes the node records of these lives. At the start of this node, all other owners with this node's name are earlier
-   * lives. Later, an unknown owner with this name may be a second node.
+   * Reaps the runs of this node's earlier lives. Returns the number of runs found.
+   *
+   * At the start, all other owners with this node's name are earlier lives. Later, an unknown owner with this name may be a
+   * second node.
    */
   async #reapOwn({ isStart }: { readonly isStart: boolean }): Promise<number> {
     const { node, incarnation: own } = this.#engine.owner
@@ -161,8 +153,8 @@ export class Reaper {
   }
 
   /**
-   * Searches for owners without a node record, because the storage may have lost records. Reads the owners of all running
-   * occurrences. This node treats an owner without a record as silent from now on, and as dead after `deadAfter`.
+   * Searches all running occurrences for owners without a node record. This node treats such an owner as silent from now on,
+   * and as dead after `deadAfter`.
    */
   async #findOwners(): Promise<void> {
     const { peers } = this.#options.heartbeats
@@ -175,8 +167,8 @@ export class Reaper {
   }
 
   /**
-   * Reaps the runs of nodes that are dead or have ended. If a dead node has no run left, stores the death record of that node.
-   * If an ended node has no run left, removes its node record.
+   * Reaps the runs of nodes that are dead or have ended. If no run is left, stores the death record of a dead node, or removes
+   * the node record of an ended node.
    */
   async #takeOver(): Promise<void> {
     const { peers } = this.#options.heartbeats
@@ -196,7 +188,7 @@ export class Reaper {
   async #takeOverFrom(record: NodeRecord, isGone: () => boolean): Promise<void> {
     const { heartbeats } = this.#options
     const { node, incarnation } = record
-    // A dead node that this node knows only as an owner of runs has no node record, so its death cannot be stored.
+    // The death of a node without a node record cannot be stored.
     const isDeath = heartbeats.peers.dead().includes(record) && Number.isFinite(record.counter)
     const since = heartbeats.deadSince(record)
     const { found, reaped, isComplete } = await this.#runs.release(
@@ -209,7 +201,7 @@ export class Reaper {
       this.#engine.logger.warn({ node, incarnation, runs: reaped }, 'took over the runs of a dead node')
     }
     if (isDeath && reaped > 0) this.#deaths.set(incarnation, { record, since })
-    // The storage may have rejected items of `reap`. `Heartbeats.changed` starts another takeover after the next heartbeat.
+    // The storage may have rejected items of `reap`. Another takeover follows after the next heartbeat.
     if (found > 0) this.#hasFoundRuns = true
     else if (!isComplete || !isGone()) return
     else if (!isDeath) heartbeats.forget(record)
@@ -217,8 +209,8 @@ export class Reaper {
   }
 
   /**
-   * Stores in the death records of dead nodes that this node took over their runs. A peer that found no runs any more may have
-   * stored a death record without a successor; this call replaces that record.
+   * Stores in the death records of dead nodes that this node took over their runs. A peer that found no runs of a dead node any
+   * more may have stored a death record that names no node; this method replaces that record.
    */
   async #stateDeaths(): Promise<void> {
     const { heartbeats } = this.#options

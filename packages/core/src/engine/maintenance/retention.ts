@@ -14,23 +14,22 @@ import { dayMs, fewestPerRead, recordsPerCall, upkeepMs } from '../../tuning.ts'
 import { longestRestMs, passMs, restsPerLook, shortestRestMs, visitsPerAge } from './tuning.ts'
 
 /**
- * Removes history that is older than its job's retention. Also removes a job that no code defines if its schedule is
- * over and the job has no history. One living node does this for all jobs: the node whose `commonRank` is 0. That node
- * makes one pass over all jobs per hour, in steps: each step reads a page of jobs or removes history of one job.
+ * Removes history that is older than its job's retention, and jobs that have no code, no future slot and no history. The node
+ * whose `commonRank` is 0 makes one pass over all jobs per hour. Each step reads a page of jobs or removes history of one job.
  */
 export class Retainer {
   readonly #engine: EngineContext
   readonly #assignment: ShardAssignment
   readonly #loop: BackgroundLoop
-  /** Jobs of the current page that this pass has not checked yet, as they were when the node read the page. */
+  /** Jobs of the current page that this pass has not checked yet. */
   #heads: JobRecord[] = []
   /** Cursor of the next page of jobs; `null`: the next page is the first. */
   #cursor: string | null = null
   /** Whether a pass of retention over all jobs is in progress. */
   #isUnderWay = false
   /**
-   * Number of the present pass of retention, which decides which jobs the pass visits. The first number is random,
-   * because a node may live for one pass only.
+   * Number of the present pass, which decides which jobs the pass visits. The first number is random, because a node may live
+   * for one pass only.
    */
   #pass: number
 
@@ -58,7 +57,7 @@ export class Retainer {
     } while (this.#isUnderWay && !this.#loop.isStopped && !this.#engine.isHeldBack)
   }
 
-  /** Begins no further step of a pass of retention. */
+  /** Stops the passes of retention. Resolves when the step in progress has ended. */
   stop(): Promise<void> {
     return this.#loop.stop()
   }
@@ -76,7 +75,7 @@ export class Retainer {
       const head = this.#nextHead(now)
       if (this.#assignment.commonRank > 0) this.#endPass()
       else if (head !== undefined) {
-        // A removal is rare, and must keep up with new history, so the pause is only four times its duration.
+        // Removals must keep up with new history, so the pause is only four times the duration of a removal.
         rests = 4
         await this.#removeOf(head, now)
       } else if (this.#isUnderWay && this.#cursor === null) this.#endPass()
@@ -105,8 +104,8 @@ export class Retainer {
   }
 
   /**
-   * Takes from the present page of jobs the next job that the pass has to visit; `undefined`: no job is left. Leaves out jobs
-   * that were created within the age of their retention, because these jobs have no history to remove.
+   * Returns the next job of the present page that the pass has to visit; `undefined`: no job is left. Leaves out jobs that are
+   * too young to have history to remove.
    */
   #nextHead(now: number): JobRecord | undefined {
     for (let head = this.#heads.pop(); head !== undefined; head = this.#heads.pop()) {
@@ -121,8 +120,7 @@ export class Retainer {
   async #removeOf(visited: JobRecord, now: number): Promise<void> {
     let head: JobRecord | null = visited
     if (isOver(visited, now)) {
-      // Reads the job again, because a user may have rescheduled the job since the node read the page of jobs. For a
-      // rescheduled job, `prune` must keep the latest occurrences.
+      // Reads the job again, because `prune` must keep the latest occurrences of a job that was rescheduled meanwhile.
       head = (await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [visited.id] }))).jobs[0] ?? null
     }
     const retention = head === null ? null : retentionOf(head)

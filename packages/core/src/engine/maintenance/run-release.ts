@@ -41,10 +41,10 @@ export interface ReleaseParts extends NodeParts {
 }
 
 /**
- * Takes running occurrences from their owners: each occurrence becomes pending again, or fails. To release a run means here to
- * reap it. An owner that gives up its own run hands the run back instead. The owner of a reaped run has died or ended, or is an
- * earlier life of this node. A run that its owner has not ended by the deadline is reaped too. The storage compares owner and
- * token, so an owner that settled its run in the meantime keeps that result.
+ * Reaps running occurrences: each becomes pending again, or fails. The owner has died or ended, is an earlier life of this
+ * node, or has not ended the run by its deadline.
+ *
+ * The storage compares owner and token, so an owner that settled its run in the meantime keeps that result.
  */
 export class RunRelease {
   readonly #engine: EngineContext
@@ -78,8 +78,7 @@ export class RunRelease {
 
   /**
    * Reaps the running occurrences that `isWanted` accepts. `found`: number of accepted occurrences. `reaped`: how many of them
-   * this node took from their owners. `reaped` is smaller if an owner settled first or the storage rejected an item.
-   * `isComplete`: this node has read all pages.
+   * this node took from their owners. `isComplete`: this node has read all pages.
    */
   async release(
     filter: RunningFilter,
@@ -97,8 +96,8 @@ export class RunRelease {
   }
 
   /**
-   * Reads the running occurrences page by page. `runs`: whether the records contain their task runs. Returns false if {@link
-   * stop} has ended the search before its last page.
+   * Reads the running occurrences page by page. `runs`: whether the records contain their task runs. Returns false if
+   * {@link stop} ended the search early.
    */
   async eachRunning(
     filter: RunningFilter & { readonly runs: boolean },
@@ -139,12 +138,11 @@ export class RunRelease {
       ...(reason === 'node_lost' && owner !== null && { lostBy: owner.incarnation }),
       ...(isBlocking && { error: toErrorRecord(eventLoopBlocked(jobName)) }),
     }
-    // If the occurrence fails, each unfinished task fails with it.
+    // If the occurrence fails, each of its unfinished tasks fails too.
     const runs = left.map((run) =>
       retries ? withLostAttempts(run, now, loss) : abandoned(run, { state: 'failed', reason: cause, now, loss }),
     )
-    // A failed occurrence is final. If the occurrence belongs to a backfill, the backfill's next run must exist before the
-    // failure is stored.
+    // The next run of a backfill must exist before this run's failure is stored.
     if (!retries) await this.#parts.pool.relay?.handOn(record)
     const action = retries ? 'retry' : 'fail'
     const item: ReapItem = { id, jobId, scheduledAt, token, owner, sequence, runs, action, reason: cause }
@@ -194,9 +192,7 @@ export class RunRelease {
   }
 }
 
-/**
- * Returns the error of a run whose handler has blocked the event loops of two nodes, so that both sent no heartbeats.
- */
+/** Returns the error of a run whose handler has blocked the event loops of two nodes. */
 function eventLoopBlocked(jobName: string): JobistemerError {
   return new JobistemerError('EVENT_LOOP_BLOCKED', {
     message: `A handler of job ${printValue(jobName)} blocks the event loop: two nodes that ran it counted as dead.`,

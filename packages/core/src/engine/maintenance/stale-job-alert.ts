@@ -33,12 +33,11 @@ interface Listing {
 }
 
 /**
- * Reports silent jobs: jobs of which no run was completed within their `alertAfter`. One living node watches all jobs,
- * also jobs without code: the node whose `commonRank` is 0. A job without `alertAfter` costs nothing beyond the read of
- * changes.
+ * Reports jobs of which no run was completed within their `alertAfter`. The node whose `commonRank` is 0 watches all jobs, also
+ * jobs without code.
  *
- * On every node, an alert is due at each multiple of `alertAfter` since the last success. A node that takes over the
- * watch therefore neither repeats nor misses an alert.
+ * An alert is due at each multiple of `alertAfter` since the last success. So a new watching node neither repeats nor misses an
+ * alert.
  */
 export class StaleJobAlert {
   readonly #engine: EngineContext
@@ -46,7 +45,7 @@ export class StaleJobAlert {
   readonly #heartbeats: Heartbeats
   /** Maximum time in ms from the death of the watching node to the first step of its successor. */
   readonly #handOverMs: number
-  /** If the heartbeat counter of a node is at least this high, the node has lived longer than a hand-over takes. */
+  /** A node whose heartbeat counter is at least this high has lived longer than `#handOverMs`. */
   readonly #beatsOfOld: number
   readonly #loop: BackgroundLoop
   readonly #jobs = new Map<JobId, WatchedJob>()
@@ -76,7 +75,7 @@ export class StaleJobAlert {
     this.#heartbeats = options.heartbeats
     // Peers notice a dead watching node after `deadAfter`, and the next watching node starts up to a minute later.
     this.#handOverMs = options.deadAfterMs + 2 * upkeepMs
-    // A node also sends heartbeats early, after wake-ups. The factor of 2 is for these heartbeats.
+    // The factor of 2 covers the early heartbeats that follow wake-ups.
     this.#beatsOfOld = (2 * this.#handOverMs) / options.heartbeatMs
     this.#loop = new BackgroundLoop(engine, { name: 'stale-job alert', round: () => this.#step() })
   }
@@ -96,7 +95,7 @@ export class StaleJobAlert {
     if (this.#lookedAt !== null && this.#loop.underWay === null) this.#loop.runIn(this.#idleMs())
   }
 
-  /** Begins no further step of the watch for silent jobs. */
+  /** Stops the watch for silent jobs. Resolves when the step in progress has ended. */
   stop(): Promise<void> {
     return this.#loop.stop()
   }
@@ -154,9 +153,8 @@ export class StaleJobAlert {
   #begin(now: number): void {
     const before = now - this.#handOverMs
     const others = this.#heartbeats.peers.living()
-    // If this node or a peer was alive at the instant `before`, a node has reported the alerts up to `before`. This node then
-    // reports only alerts after `before`. If no node was alive at `before`, this node reports the latest due alert of each job.
-    // The age of a peer comes from its heartbeat counter, because its clock may be wrong.
+    // A node that was alive at `before` has reported the alerts up to `before`. Without such a node, this node reports the
+    // latest due alert of each job. A peer's age comes from its heartbeat counter, because its clock may be wrong.
     const isOld = ({ counter }: NodeRecord) => counter >= this.#beatsOfOld
     const wasLookedAt = this.#startedAt <= before || others.some(isOld)
     this.#saidUpTo = wasLookedAt ? before : Number.NEGATIVE_INFINITY

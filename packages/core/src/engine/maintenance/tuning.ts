@@ -1,12 +1,12 @@
 /**
- * Milliseconds (one hour) between two passes of retention over all jobs, and between two searches for owners without a node
- * record. A search reads every running occurrence.
+ * Milliseconds (one hour) between two passes of retention, and between two searches for owners without a node record. Such a
+ * search reads every running occurrence.
  */
 export const passMs = 3_600_000
 
 /**
  * Number of visits to a job within the age that its retention sets. So history is removed late by at most 1/30 of that age, or
- * by one hour if that is longer. A job is visited at most once per pass, and at least once a day.
+ * by one hour if that is longer.
  */
 export const visitsPerAge = 30
 

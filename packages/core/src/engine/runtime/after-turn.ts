@@ -2,8 +2,8 @@ import { afterThisTurn } from '../../system-clock.ts'
 import { OwnContext } from './own-context.ts'
 
 /**
- * Calls a function once after the current turn of the event loop, even if {@link ask} was called several times in that turn.
- * The call serves several callers, so the function runs in the async context in which this object was created.
+ * Calls a function once after the current turn of the event loop, however often {@link ask} was called. The function runs in
+ * the async context in which this object was created.
  */
 export class AfterTurn {
   readonly #work: () => void
@@ -27,8 +27,8 @@ export class AfterTurn {
 }
 
 /**
- * Resolves in the next turn of the event loop, after timers, signals and sockets. An in-process storage may answer within the
- * current turn, and would otherwise block timers, signals and sockets.
+ * Resolves in the next turn of the event loop. An in-process storage may answer within the current turn, and would otherwise
+ * block timers, signals and sockets.
  */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => afterThisTurn(resolve))

@@ -26,10 +26,7 @@ export class Agenda<Slot extends SlotEntry> {
   #running = false
   /** Whether the timer ignores slots until {@link slotsLaunched}: due slots are being launched, or the node has not started. */
   #slotsHeld = true
-  /**
-   * Monotonic instant until which the timer ignores due slots, because the launcher could not launch them: the node lacks
-   * permits, or takes no new work.
-   */
+  /** Monotonic instant until which the timer ignores due slots that the launcher could not launch. */
   #slotsWaitUntil = Number.NEGATIVE_INFINITY
 
   /**
@@ -66,10 +63,7 @@ export class Agenda<Slot extends SlotEntry> {
     if (this.#slots.peek() === slot) this.#arm()
   }
 
-  /**
-   * Sets by how many milliseconds the agenda moves a slot forward in the order of due slots. The slot need not be on the
-   * agenda.
-   */
+  /** Sets by how many milliseconds the agenda moves a slot forward in the order of due slots. */
   setForward(slot: Slot, forwardMs: number): void {
     if (slot.forwardMs === forwardMs) return
     const isThere = slot.heapIndex >= 0
@@ -78,10 +72,7 @@ export class Agenda<Slot extends SlotEntry> {
     if (isThere) this.#slots.update(slot, slot.at)
   }
 
-  /**
-   * Returns the first due slot in the order of waiting work, which is by instant minus `forwardMs`. `undefined`: no slot is
-   * due.
-   */
+  /** Returns the due slot whose instant minus its `forwardMs` is the lowest. `undefined`: no slot is due. */
   peekDueSlot(now: number): Slot | undefined {
     return this.#slots.peekDue(now)
   }
@@ -126,9 +117,7 @@ export class Agenda<Slot extends SlotEntry> {
     this.#arm()
   }
 
-  /**
-   * Sets the timer anew after a change of the earliest instant: `wallNow` has jumped, or an alarm was canceled or postponed.
-   */
+  /** Sets the timer anew after a jump of `wallNow`, or after an alarm was canceled or postponed. */
   rearm(): void {
     this.#timerAt = Number.POSITIVE_INFINITY
     this.#arm()
@@ -176,10 +165,7 @@ export class Agenda<Slot extends SlotEntry> {
 
 /** A slot on the agenda. */
 export interface SlotEntry extends HeapEntry {
-  /**
-   * Milliseconds by which the agenda moves this slot forward in the order of due slots, because of its priority. {@link
-   * Agenda.setForward} sets it.
-   */
+  /** Milliseconds by which the agenda moves this slot forward in the order of due slots, because of its priority. */
   forwardMs: number
 }
 
@@ -189,8 +175,8 @@ interface Level<Slot> {
 }
 
 /**
- * Slots in two orders: all slots by instant, and due slots by instant minus `forwardMs`. Each `forwardMs` in use has one heap
- * of slots, in which both orders agree. Without priorities there is a single heap.
+ * Slots in two orders: all slots by instant, and due slots by instant minus `forwardMs`. Each `forwardMs` in use has one heap,
+ * in which both orders agree.
  */
 class SlotLevels<Slot extends SlotEntry> {
   readonly #levels: Level<Slot>[] = []
@@ -218,10 +204,7 @@ class SlotLevels<Slot extends SlotEntry> {
     return first
   }
 
-  /**
-   * Adds an entry that is due at `at`, in epoch ms. If the agenda already contains the entry, changes the instant at which the
-   * entry is due.
-   */
+  /** Adds a slot that is due at `at`, in epoch ms, or moves the slot to that instant. */
   update(slot: Slot, at: number): void {
     this.#levelOf(slot).heap.update(slot, at)
   }

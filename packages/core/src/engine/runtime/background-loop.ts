@@ -54,7 +54,7 @@ export class BackgroundLoop implements Alarm {
   readonly #engine: LoopContext
   readonly #options: LoopOptions
   readonly #context = new OwnContext()
-  /** The promise of the current round, which resolves at its end and never rejects; `null`: no round is in progress. */
+  /** The promise of the current round, which never rejects; `null`: no round is in progress. */
   underWay: Promise<void> | null = null
   /** Whether `run` was called or the alarm rang during the current round. */
   isAskedAgain = false

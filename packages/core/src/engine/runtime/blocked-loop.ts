@@ -16,8 +16,8 @@ interface BlockedLoopContext {
 }
 
 /**
- * Detects that code has blocked the event loop, or that the process was suspended. Peers may declare a blocked node dead. An
- * alarm rings each second; if the alarm rings a second or more too late, this class reports the delay.
+ * Detects that code has blocked the event loop, or that the process was suspended. An alarm rings each second; if it rings a
+ * second or more too late, this class reports the delay.
  */
 export class BlockedLoop implements Alarm {
   at: number = 0
@@ -38,9 +38,8 @@ export class BlockedLoop implements Alarm {
   #ranBefore: readonly string[] = []
 
   /**
-   * `running`: returns the names of the jobs that run now. `blamed`: called if exactly one job can have blocked the event
-   * loop, and if CPU time or a measured call explains half of the delay. A suspended process (SIGSTOP, a sleeping machine)
-   * used no CPU, so its delay is no fault of a job.
+   * `running`: returns the names of the jobs that run now. `blamed`: called if exactly one job can have blocked the event loop,
+   * and if CPU time or a measured call explains half of the delay. A suspended process uses no CPU.
    */
   constructor(
     engine: BlockedLoopContext,

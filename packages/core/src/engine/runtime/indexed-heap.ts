@@ -1,4 +1,4 @@
-/** An entry of an {@link IndexedHeap}. The heap keeps `heapIndex`; -1 means that the entry is in no heap. */
+/** An entry of an {@link IndexedHeap}, which sets `heapIndex`; -1: the entry is in no heap. */
 export interface HeapEntry {
   at: number
   heapIndex: number

@@ -2,8 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import type { Clock } from '../../clock.ts'
 
 /**
- * The async context in which this object was created, with the value of each `AsyncLocalStorage`. Timers, immediates and
- * promises inherit the context of their creator. Without this class, a job could run in the context of an earlier request,
+ * The async context in which this object was created. Without this class, a job could run in the context of an earlier request,
  * and the engine would keep the objects of that request alive.
  */
 export class OwnContext {
@@ -11,7 +10,7 @@ export class OwnContext {
 
   /** Runs `call` in the async context of this object's creation, and returns its result. */
   run<T>(call: () => T): T {
-    // Each call has a new resource: before Node.js 24, a store that `call` sets by `enterWith` stays with the resource.
+    // Before Node.js 24, a store that `call` sets by `enterWith` stays with the resource, so each call has a new resource.
     return this.#made.runInAsyncScope(newResource).runInAsyncScope(call)
   }
 }

@@ -1,9 +1,6 @@
 /**
- * A map for short-lived entries.
- *
- * When V8 grows a map, the obsolete table keeps a reference to the next table and to its own entries. Once an obsolete
- * table is in the old generation, the entries of all later tables stay alive until the next full garbage collection. So
- * after some additions, a new `Map` replaces the old one, and no old table refers to it (decision 0020).
+ * A map for short-lived entries, which replaces its `Map` after some additions (decision 0020). When V8 grows a map, an
+ * obsolete table can keep later entries alive until a full garbage collection.
  *
  * An iteration may miss entries that are added during it, and may yield entries that are deleted during it.
  *
@@ -27,7 +24,7 @@ export class RenewedMap<K, V> {
 
   set(key: K, value: V): void {
     this.#additions++
-    // Copying fewer than 64 entries costs less than the additions.
+    // At least 64 additions lie between two copies of the map, so that copies cost little.
     if (this.#additions > Math.max(64, 2 * this.#map.size)) {
       this.#map = new Map(this.#map)
       this.#additions = 0

@@ -1,5 +1,4 @@
 /**
- * Maximum ms that the engine works in one turn of the event loop. The limit bounds the delay of timers, signals and sockets. A
- * further turn costs only microseconds.
+ * Maximum ms that the engine works in one turn of the event loop. The limit bounds the delay of timers, signals and sockets.
  */
 export const longestTurnMs = 5

@@ -1,7 +1,4 @@
-/**
- * Returns a suffix that is unique to one start of a process, or to one request. `chance`: a random number in `[0, 1)`. Several
- * nodes that need an equal value must not derive it from this suffix.
- */
+/** Returns a suffix that is unique to one start of a process, or to one request. `chance`: a random number in `[0, 1)`. */
 export function uniqueSuffix(chance: number): string {
   return Math.floor(chance * 2 ** 48)
     .toString(36)

@@ -3,22 +3,20 @@ import type { Clock } from '../../clock.ts'
 import { afterThisTurn } from '../../system-clock.ts'
 
 /**
- * Keeps the event loop responsive. In-process storages answer within the current turn, and schedules of users may be slow. A
- * long sequence of storage calls or schedule steps would therefore block timers and signals. So each storage call first awaits
- * {@link pass}, and each step of counting slots awaits {@link stepped}.
+ * Keeps the event loop responsive during long sequences of storage calls and schedule steps. Each storage call first awaits
+ * {@link pass}. Each step of counting slots awaits {@link stepped}.
  *
- * When the budget of a turn is used up, calls and counting tasks wait for the next turn. In that turn, all waiting calls of the
- * engine continue first. If no call of the engine waits, one call of a user continues. Then the counting tasks continue one
- * after the other, until the budget is used up again. While a call of a user waits, further calls of users wait too, in the
- * order of their arrival.
+ * When the budget of a turn is used up, calls and counting tasks wait for the next turn. In that turn, all calls of the engine
+ * continue first. If no call of the engine waits, one call of a user continues. Then the counting tasks continue, until the
+ * budget is used up again.
  */
 export class YieldBudget {
   readonly #clock: Pick<Clock, 'monotonic' | 'track' | 'isAuthoritative'>
   /** Storage calls of the engine that wait for a later turn of the event loop. */
   readonly #own: (() => void)[] = []
-  /** Storage calls of users that wait for a later turn of the event loop. */
+  /** Users' storage calls that wait for a later turn of the event loop. */
   readonly #asked: (() => void)[] = []
-  /** Tasks that count slots and wait for a later turn of the event loop. */
+  /** Callbacks that continue the counting of slots in a later turn of the event loop. */
   readonly #counting: (() => void)[] = []
   /**
    * Monotonic instant at which the engine began to work in the current turn of the event loop; `null`: the engine has not

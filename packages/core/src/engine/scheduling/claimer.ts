@@ -15,9 +15,8 @@ import { lookMs, upkeepMs } from '../../tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 
 /**
- * Whether a claim is a sweep. A sweep also wakes queued occurrences of jobs without an active occurrence, and cancels
- * occurrences that a deleted or replaced job left. `to the end`: the claimer claims again until an unfinished update of another
- * node is finished.
+ * Whether a claim is a sweep, which first repairs jobs. `to the end`: the claimer claims again until an unfinished update of
+ * another node is finished.
  */
 type Sweep = 'none' | 'once' | 'to the end'
 
@@ -45,7 +44,7 @@ export class Claimer implements TakenRunner {
   constructor(engine: EngineContext, parts: ClaimerParts) {
     this.#engine = engine
     this.#parts = parts
-    // One poll per minute is a sweep, a claim that repairs inconsistent records of a damaged storage.
+    // One poll per minute is a sweep, which repairs inconsistent records of a damaged storage.
     this.#pollsPerSweep = Math.ceil(upkeepMs / parts.pollIntervalMs)
     this.#skippedKeys = new SkippedHandlerKeys(engine, parts.registry)
     this.#loop = new BackgroundLoop(engine, {
@@ -164,7 +163,7 @@ export class Claimer implements TakenRunner {
     const answer = await storage.repeated('claim', (storage) => {
       calls++
       const now = this.#engine.now()
-      // Between two attempts of this call, the node may have learned that it must not claim now. The call then claims
+      // Before a repetition of this call, the node may have learned that it must not claim now. The repeated call then claims
       // nothing.
       const most = this.#engine.isHeldBack ? 0 : limit
       return storage.claim({ now, owner, limit: most, exceptHandlerKeys, sweep })
@@ -180,7 +179,7 @@ export class Claimer implements TakenRunner {
     const { owner, storage, maxBatch } = this.#engine
     const known = new Set(answered.map(({ id }) => id))
     let isLeft = false
-    // If a read of occurrences fails, the flag `mayOwnMore` stays set, and the next claim repeats the search.
+    // If a read fails, `mayOwnMore` stays set, and the next claim repeats the search.
     this.mayOwnMore = true
     let cursor: string | null = null
     do {
@@ -214,7 +213,7 @@ export class Claimer implements TakenRunner {
     this.mayOwnMore = isLeft
   }
 
-  /** Loads the jobs of these records that this node does not hold. A peer may have added them since the last poll. */
+  /** Loads the jobs of these records that this node does not hold. */
   async #learnJobsOf(records: readonly OccurrenceRecord[]): Promise<void> {
     const unknown = new Set<JobId>()
     for (const { jobId } of records) if (this.#parts.registry.get(jobId) === undefined) unknown.add(jobId)
@@ -240,8 +239,9 @@ export class Claimer implements TakenRunner {
   }
 
   /**
-   * Starts the occurrence now and returns `null` if this node holds the job in the occurrence's version. Never throws, so that
-   * the caller starts the other claimed occurrences.
+   * Starts the occurrence and returns `null` if this node holds the job in the version of the occurrence. Otherwise returns a
+   * promise that resolves when the occurrence runs or was released. Never throws, so that the caller starts the other claimed
+   * occurrences.
    */
   #runOrLook(record: OccurrenceRecord, askedAt: number): Promise<void> | null {
     try {
@@ -298,8 +298,8 @@ export class Claimer implements TakenRunner {
   }
 
   /**
-   * Releases the occurrence, and leaves its handler key out of the next claims. If the job was removed meanwhile, the release
-   * ends the occurrence.
+   * Releases the occurrence, and leaves its handler key out of the next claims. If the job was removed, the release ends the
+   * occurrence.
    */
   async #leaveToOthers(record: OccurrenceRecord): Promise<void> {
     const { storage } = this.#engine
@@ -307,8 +307,7 @@ export class Claimer implements TakenRunner {
     const job = jobs[0] ?? null
     const isAlive = job !== null && job.deletedAt === null
     if (isAlive && unreadablePartOf(job) !== null) {
-      // Do not leave out the handler key of this unreadable job, because readable jobs may share the key, and their runs
-      // would be delayed too.
+      // Claims do not leave out the handler key of this unreadable job, because readable jobs may share the key.
       this.#parts.registry.sayUnreadable(job)
       await this.#release(record, 'unreadable', upkeepMs)
       return
@@ -332,7 +331,7 @@ function isStarted(record: OccurrenceRecord): record is OccurrenceRecord & { rea
 }
 
 interface Entry {
-  /** A job with this handler key. */
+  /** One of the jobs with the handler key that claims leave out. */
   readonly job: JobRecord
   /**
    * Monotonic instant until which claims leave out the key; infinite: claims leave it out until this node has the missing

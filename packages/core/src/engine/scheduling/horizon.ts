@@ -50,7 +50,7 @@ export class Horizon {
     await this.#loop.underWay
   }
 
-  /** Begins no further search for due jobs. */
+  /** Stops the searches for due jobs. Resolves when the step in progress has ended. */
   stop(): Promise<void> {
     return this.#loop.stop()
   }
@@ -112,8 +112,8 @@ export class Horizon {
 
   #dueUpTo(now: number, shards: readonly number[] | null): DueJobs {
     const isFull = this.#looks++ % (upkeepMs / lookMs) === 0 || !Number.isFinite(this.#lookedAt)
-    // Earlier searches have loaded the jobs whose next instant lies before `after`. If another node has moved a next
-    // instant back, the next search for all due jobs loads that job. `Math.min` covers a clock that was set back.
+    // Earlier searches have loaded the jobs whose next instant lies before `after`. If another node has moved the next instant
+    // of a job back, the next search for all due jobs loads that job. `Math.min` covers a clock that was set back.
     const since = isFull ? {} : { after: Math.min(this.#lookedAt, now) - 2 * clockMarginMs }
     // A search covers the next two intervals between searches, so that a single failed search delays no slot.
     return { upTo: now + 2 * lookMs, ...since, ...(shards !== null && { shards }) }

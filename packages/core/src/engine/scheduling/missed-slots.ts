@@ -47,18 +47,15 @@ export interface MissedSlots {
   readonly limit: number
   readonly recorded: RecordedAhead
   /**
-   * After each slot, the decision calls `stepped`, so that counting yields to the event loop. If the promise of `stepped`
-   * rejects, the decision rejects with the same error.
+   * The decision calls `stepped` after each slot, so that counting yields to the event loop. If `stepped` rejects, the decision
+   * rejects with the same error.
    */
   readonly turns: Pick<YieldBudget, 'stepped'>
 }
 
 /**
  * Applies the recovery strategy to missed slots. If more than `limit` slots are to run, the decision covers the first `limit`
- * runs, and the caller calls again for the other slots.
- *
- * A slot that already has a record keeps this record. A strategy for the latest slots does not choose that slot, and a run
- * under the strategy `compressed` does not cover that slot.
+ * runs, and the caller calls again for the other slots. A slot that already has a record keeps it, and gets no run.
  */
 export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryDecision> {
   const { series, first, until, strategy, limit, turns } = options
@@ -85,8 +82,8 @@ export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryD
 }
 
 /**
- * Decides on one run, at the last slot without a record, that covers all slots without a record. A slot with a record before
- * or after the span of the run gets a `missed` entry.
+ * Decides on one run, at the last slot without a record, that covers all slots without a record. A slot that already has a
+ * record and lies before or after the span of the run gets a `missed` entry.
  */
 async function decideCompressed(options: MissedSlots): Promise<RecoveryDecision> {
   const { first, until, turns } = options
@@ -212,8 +209,8 @@ async function countSpan({ series, first, turns }: MissedSlots, until: number): 
 }
 
 /**
- * The value with which a read of recorded slots rejects if the storage did not answer. {@link RecordedSlots} has already
- * reported the error.
+ * A read of recorded slots rejects with this symbol if the storage did not answer. {@link RecordedSlots} has already reported
+ * the error.
  */
 export const unread: unique symbol = Symbol('unread')
 
@@ -225,8 +222,8 @@ interface Read {
 }
 
 /**
- * Reads which slots have a record, because they were canceled ahead or created while a clock was wrong. Decisions that ask at
- * the same time share one call.
+ * Reads which missed slots already have a record. Such slots were canceled ahead, or created while a clock was wrong. Decisions
+ * that ask at the same time share one call.
  */
 export class RecordedSlots {
   readonly #engine: EngineContext
@@ -265,8 +262,7 @@ export class RecordedSlots {
   }
 
   /**
-   * Returns the slots in `[from, to]` that have a record. The cost of this read grows with the number of records. That number
-   * is small here: the caller asks only for slots that no recovery has decided yet.
+   * Returns the slots in `[from, to]` that have a record. The records are few, because no recovery has decided these slots yet.
    */
   async #between(jobId: JobId, from: number, to: number): Promise<ReadonlySet<number>> {
     const { storage, maxBatch: limit } = this.#engine

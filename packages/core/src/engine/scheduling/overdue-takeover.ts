@@ -14,7 +14,7 @@ import type { ShardAssignment } from '../cluster/shard-assignment.ts'
  * slots.
  */
 interface Passed {
-  /** The first slot for which this node waits for the launch by another node. */
+  /** The first slot that this node expects another node to launch. */
   readonly slot: number
   /** Epoch milliseconds from which the check of `slot` is due. */
   readonly checkAt: number
@@ -22,7 +22,7 @@ interface Passed {
   last: number
 }
 
-/** A scan for overdue slots, with the cursor at which it continues after the slots that it found are launched. */
+/** A scan for overdue slots, with the cursor at which it continues. */
 interface Scan {
   readonly due: DueJobs
   readonly cursor: string | null
@@ -67,15 +67,13 @@ export interface LaunchParts extends NodeParts {
  * Storages with a due index return overdue slots of all jobs in one query. For other storages, this class reads the heads of
  * the jobs whose slots this node has passed over.
  *
- * A watcher is a node that scans for overdue slots. The watch rank of a watcher is the number of watchers of its code group
- * that scan before it. The watch rank is independent of the ranks by which the nodes launch slots.
+ * The watch rank of a node is independent of the ranks by which the nodes launch slots.
  *
- * In an overloaded fleet every slot is overdue, and scanning for other nodes' slots delays all of them further. Three rules
- * limit the load:
+ * In an overloaded fleet every slot is overdue, and scans delay all slots further. Three rules limit the load:
  * - Watchers scan one after the other, one `standby` interval apart.
  * - A scan continues only after the slots that it found are launched.
- * - If other nodes had already launched most of these slots, the next scan waits longer. While this node launches its own slots
- *   late, the next scan also waits longer.
+ * - The next scan waits longer if other nodes had already launched most of these slots, or while this node launches its own
+ *   slots late.
  */
 export class OverdueTakeover {
   readonly #engine: EngineContext
@@ -95,10 +93,7 @@ export class OverdueTakeover {
   #scans = 0
   /** Monotonic instant of the next scan; infinite if no scan is planned. */
   #scanAt = Number.POSITIVE_INFINITY
-  /**
-   * The scan in progress that the next round continues, for storages with a due index; `null`: the next round starts a new
-   * scan.
-   */
+  /** The scan in progress that the next round continues; `null`: the next round starts a new scan. */
   #rest: Scan | null = null
   /** Whether the last scan has not reached its end. The scan continues when its slots are launched. */
   #goesOn = false
@@ -131,7 +126,7 @@ export class OverdueTakeover {
     this.#goOn()
   }
 
-  /** Begins no further scan for overdue slots. */
+  /** Stops the scans for overdue slots. Resolves when the step in progress has ended. */
   stop(): Promise<void> {
     return this.#loop.stop()
   }
@@ -149,8 +144,8 @@ export class OverdueTakeover {
   }
 
   /**
-   * Records that this node leaves a slot to the `rank` nodes that rank before this node. For storages without a due
-   * index.
+   * Called if the storage has no due index. Records that this node leaves a slot to the `rank` nodes that rank before this
+   * node.
    */
   passed(job: RegisteredJob, slot: number, rank: number): void {
     const passed = this.#passed.get(job)
@@ -164,7 +159,7 @@ export class OverdueTakeover {
   }
 
   /**
-   * Records that this node leaves a slot to nodes with better ranks. For storages with a due index: the next scan
+   * Called if the storage has a due index. Records that this node leaves a slot to nodes with better ranks. The next scan
    * covers the slot.
    */
   left(slot: number): void {
@@ -184,7 +179,7 @@ export class OverdueTakeover {
     if (this.#taken.size === 0 && this.#goesOn) this.#loop.run()
   }
 
-  /** Records how late this node launched a slot of its own shards, which shows how quick this node is. */
+  /** Records how late this node launched a slot of its own shards. The lateness shows how quick this node is. */
   #noteLateness(lateMs: number): void {
     const isLate = lateMs > this.#parts.standbyMs
     this.#lateAt = isLate ? this.#engine.clock.monotonic() : Number.NEGATIVE_INFINITY
@@ -277,8 +272,8 @@ export class OverdueTakeover {
     const fewestTurns = Math.min(Math.max(0, this.#parts.assignment.watchRank - 1), activeWatchers)
     const upTo = this.#engine.now() - (fewestTurns + 1) * this.#parts.standbyMs
     const isFull = this.#scans++ % (upkeepMs / lookMs) === 0
-    // The scan overlaps with the previous one, because of clock differences and late writes. A longer overlap would find old
-    // slots after a failover that lost writes, before the node that created them has noticed and reported the loss.
+    // The scan overlaps with the previous one, because of clock differences and late writes. A longer overlap would find slots
+    // that a failover lost, before their creator has reported the loss.
     const after = Math.min(this.#scannedUpTo - 2 * clockMarginMs, this.#leftFrom - 1)
     this.#leftFrom = Number.POSITIVE_INFINITY
     return { due: { upTo, ...(!isFull && { after }) }, cursor: null }
@@ -344,8 +339,8 @@ export class OverdueTakeover {
   #takeOn(record: JobRecord, isOwn: boolean): void {
     this.#moveOn(record)
     const job = this.#parts.registry.get(record.id)
-    // Slots of this node's own shards do not show whether peers are slow. A job without a slot on the agenda is not launched,
-    // so no answer would follow.
+    // `#taken` leaves out jobs of this node's own shards, because their slots do not show whether peers are slow. `#taken` also
+    // leaves out a job that this node neither launches now nor has on its agenda, because no answer would follow.
     if (!isOwn && job?.isOverdue && (job.inFlight !== 'no' || job.heapIndex >= 0)) this.#taken.add(job)
   }
 

@@ -117,10 +117,11 @@ export class Recovery {
   }
 
   /**
-   * Decides on missed slots and stores the decisions. Calls {@link ended} once per job: when the decision is stored, has failed,
-   * is void, or is retried alone in the background. Before that call, this node must not launch slots of the job. After {@link
-   * stop}, `ended` is not called for decisions that have not begun. Each decision is a conditional write on the job's
-   * watermark: if several nodes recover the same slots, the storage accepts one decision.
+   * Decides on missed slots and stores the decisions. Calls {@link ended} once per job: when the decision is stored, has
+   * failed, is void, or is retried alone. Before that call, this node must not launch slots of the job. After {@link stop},
+   * `ended` is not called for decisions that have not begun.
+   *
+   * If several nodes recover the same slots, the storage accepts one decision.
    */
   recover(late: readonly LateSlot[]): void {
     this.#waiting.push(...late)
@@ -180,8 +181,8 @@ export class Recovery {
         turns,
       })
       const item = this.#itemFor(late, decision)
-      // The making of the item also took time. Without this step, `turns` would not notice that the schedule was slow
-      // meanwhile.
+      // `#itemFor` has called the schedule too. This step includes the time of that call, so that `turns` notices a slow
+      // schedule.
       await turns.stepped()
       const batcher = decision.toRun > fewSlots ? this.#large : this.#small
       batcher.add({ late, decision, item })
@@ -214,13 +215,13 @@ export class Recovery {
     this.#end(late)
   }
 
-  /** Returns whether the job as this node knows it still matches the snapshot. */
+  /** Returns whether the job has not changed since its `LateSlot` was made. */
   #isAsFound({ job, version, createdAt, watermark, pausedUntil }: LateSlot): boolean {
     const isSame = job.version === version && job.createdAt === createdAt && job.watermark === watermark
     return isSame && job.pausedUntil === pausedUntil && this.#parts.registry.holds(job)
   }
 
-  /** Returns whether a decision may still be stored. The job may have changed during the counting, which may take minutes. */
+  /** Returns whether a decision may still be stored. The job may have changed during the counting. */
   #stillHolds({ late, decision }: Decided, now: number): boolean {
     const { agenda, isHeldBack } = this.#engine
     // The decision is also void if the clock was set back during the counting, so that its last slot is again in the future.
@@ -247,7 +248,7 @@ export class Recovery {
         if (turn === null) return null
         this.#engine.heldLoop(name, yieldBudget.lastStepMs)
         return turn.then(() => {
-          // Ends the counting of slots: the decision would be void, or the engine stops.
+          // Stops counting slots if the engine stops or the job has changed.
           if (this.#isStopped || !this.#isAsFound(late)) throw new EngineStopped()
         })
       },
@@ -314,8 +315,7 @@ export class Recovery {
         return
       case 'exists':
       case 'off_schedule':
-        // Another node has recovered these slots, so that node is alive. The other node will also launch the next slot, even
-        // if late.
+        // Another node has recovered these slots, so that node is alive and will launch the next slot.
         this.#parts.registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
         job.isOverdue = false
         return

@@ -24,7 +24,7 @@ export interface DueSlot {
   /** The item of this slot for the storage call; `null`: the schedule has thrown, so the call leaves the slot out. */
   item: CreateSlot | null
   /**
-   * Resolves after the check whether this node has created the occurrence in a call whose answer was lost; `null`: no check.
+   * Resolves when the node has checked whether it created the occurrence in a call whose answer was lost; `null`: no check.
    */
   starting: Promise<void> | null
 }
@@ -56,7 +56,7 @@ export class SlotCreator {
     })
   }
 
-  /** Returns whether a storage call with this many slots may leave now. */
+  /** Returns whether this node may send a storage call with `count` slots now. */
   hasRoom(count: number): boolean {
     return this.#creates.hasRoom(count)
   }
@@ -84,21 +84,18 @@ export class SlotCreator {
     this.#parts.capacity.reserve(reserved)
     await this.#creates.sendNow(sent, now)
     this.#parts.capacity.unreserve(reserved)
-    // While the call reserved permits, the claimer may have found no free permit for pending work. The permits that the call
-    // did not use are free now.
+    // The call may have reserved permits that it did not use. The claimer may use these permits now.
     if (reserved > 0) this.#parts.capacity.offerRoom()
     for (const { starting } of sent) if (starting !== null) await starting
   }
 
-  /**
-   * Runs an existing occurrence if an earlier attempt of this node's call created it, and the answer to that attempt was lost.
-   */
+  /** Runs an existing occurrence that an earlier call of this node created, if the answer to that call was lost. */
   async #startOwn(
     { job, plan, now }: DueSlot,
     item: CreateSlot,
     { state, token, owner }: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
   ): Promise<void> {
-    // Most existing occurrences need no read: another node owns the occurrence, or the occurrence is no longer running.
+    // Most existing occurrences need no read, because another node owns them or they no longer run.
     if (state !== 'running' || owner?.incarnation !== this.#engine.owner.incarnation) return
     // The pool of running occurrences is read before and after the storage call, because the occurrence may end and leave the
     // pool during the call.
@@ -107,10 +104,7 @@ export class SlotCreator {
     if (this.#parts.pool.get(item.id) === undefined) this.#start(job, plan, item, token, now)
   }
 
-  /**
-   * Returns the item of a slot for the storage call; `null`: the user's schedule has thrown, so this job alone is suspended for
-   * 60 s.
-   */
+  /** Returns the item of a slot for the storage call; `null`: the schedule has thrown, so its job is suspended for 60 s. */
   #itemFor({ job, plan, slot }: DueSlot, startNow: number | null): CreateSlot | null {
     let nextAt: number | null
     try {
@@ -146,8 +140,8 @@ export class SlotCreator {
         // With `isOverdue`, this node also launches the next slot of a peer's job if that slot is overdue. If this node itself
         // launches late, the peer may be slow too and not dead, so the next slot stays with the peer.
         if (this.#parts.overdue.isBehind) job.isOverdue = false
-        // The answer shows that the job is paused, but not until when. So this node assumes a pause without an end, until it
-        // reads the job's head again.
+        // The answer shows that the job is paused, but does not show when the pause ends. So this node assumes a pause without
+        // an end until it reads the job's head again.
         if (answer.reason !== 'paused') {
           if (item.scheduledAt < job.pausedUntil) job.pausedUntil = Number.NEGATIVE_INFINITY
         } else if (item.scheduledAt >= job.pausedUntil) job.pausedUntil = Number.POSITIVE_INFINITY

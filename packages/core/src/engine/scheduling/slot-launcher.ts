@@ -153,8 +153,7 @@ export class SlotLauncher {
         job.inFlight = 'and due again'
         continue
       }
-      // This node lacks a handler of the job, so peers launch the job's slots. The job returns to the agenda when this node
-      // adopts its head again.
+      // This node lacks a handler of the job. The job returns to the agenda when this node adopts its head again.
       if (plan === null) {
         this.#parts.overdue.answered(job, job.at, 'no node')
         continue
@@ -170,8 +169,8 @@ export class SlotLauncher {
   }
 
   /**
-   * Returns the next job whose due slot the launcher does not hold back; `undefined`: no such job is left. `starting`: how many
-   * slots of this launch precede the slot of that job.
+   * Returns the next job whose due slot the launcher does not hold back; `undefined`: no such job is left. `starting`: number
+   * of slots of jobs without a pause that this launch has already taken.
    */
   #nextDue(starting: number, now: number): RegisteredJob | undefined {
     for (;;) {
@@ -192,8 +191,8 @@ export class SlotLauncher {
   }
 
   /**
-   * Leaves the job's slot to the nodes that rank before this node, if such nodes exist. Returns whether the slot was left. A
-   * slot that this node has taken over (`isOverdue`) is never left.
+   * Leaves the job's slot to the nodes that rank before this node. Returns whether the slot was left. A slot that this node has
+   * taken over (`isOverdue`) is never left.
    */
   #passes(job: RegisteredJob): boolean {
     const rank = job.isOverdue ? 0 : this.#parts.assignment.rankOf(job)

@@ -4,8 +4,8 @@
  */
 export const recoveryStep = 1000
 /**
- * Maximum number of slots that a run under the strategy `compressed` may cover if the node reads the records of these slots by
- * id. One such call serves several jobs. For more slots, the node lists the records of the job.
+ * If a run under the strategy `compressed` covers at most this many slots, the node reads the records of these slots by id. One
+ * such call serves several jobs. For more slots, the node lists the records of the job.
  *
  * Also the maximum number of runs of a small recovery decision, which the storage stores in some milliseconds. Also a sample
  * size: the 20 oldest overdue slots show whether a slow peer has died.

@@ -33,8 +33,8 @@ export interface BatchKind<Entry, Item, Answer> {
   /** Whether an entry waits while an earlier item of the same entry has no answer. Default false. */
   readonly isSerial?: boolean
   /**
-   * Size of all items of a call together above which the call takes no further item. The item that exceeds the size stays
-   * in the call. Default: no limit.
+   * Total size of items above which a call takes no further item. The item that exceeds the size stays in the call. Default: no
+   * limit.
    */
   readonly maxSize?: number
   sizeOf?(item: Item): number
@@ -95,12 +95,10 @@ interface Batch<Entry, Item> {
   readonly now: number
   /** The value of {@link RetryingStorage.accepted} before the first attempt of this call. */
   readonly acceptedBefore: number
-  /**
-   * Indexes, in the entries of this batch, of the entries that have no answer and are not retried alone; `null`: all entries.
-   */
+  /** Indexes of the batch's entries that have no answer and are not retried alone; `null`: all entries. */
   open: Set<number> | null
   attempts: number
-  /** Number of storage calls. An attempt that halves the list makes several calls. */
+  /** Number of storage calls of the batch. An attempt that halves the batch makes several calls. */
   calls: number
   /** Whether {@link Batcher} counts the call among its retried calls. */
   isRetried: boolean
@@ -108,16 +106,14 @@ interface Batch<Entry, Item> {
 
 /**
  * Group commit for calls of one kind. A lone entry leaves after the current turn of the event loop. While a call is in
- * progress, further entries form the next batch. The batch leaves when no call is in progress, or as soon as it reaches
- * `worthwhile` and fewer than {@link callsAtOnce} calls are in progress. Concurrent calls overlap: the storage processes one
- * call while the node processes the answer to another.
+ * progress, further entries form the next batch. The batch leaves when no call is in progress. It leaves earlier if it reaches
+ * `worthwhile` and fewer than {@link callsAtOnce} calls are in progress.
  *
- * The storage may be unable to store one item. Such an item makes the whole call fail, so all items would be retried forever.
- * The batcher halves the list of items to find the failing item:
- * - After the errors `STORAGE_REFUSED` and `QUEUE_FULL`, the call has an item that the storage rejects. The batcher halves the
- *   list at once, and rejects each item that gets such an error alone.
- * - Another error may come from an item or from the storage. The batcher halves from the third attempt, and retries each item
- *   that fails alone in the background. It rejects such an item only if the storage accepts other calls meanwhile.
+ * An item that the storage cannot store makes the whole call fail. The batcher halves the list of items to find it:
+ * - After the errors `STORAGE_REFUSED` and `QUEUE_FULL`, the batcher halves the list at once, and rejects each item that gets
+ *   such an error alone.
+ * - After another error, the batcher halves from the third attempt. It retries each item that fails alone in the background,
+ *   and rejects the item only if the storage accepts other calls meanwhile.
  * - After an error in `outages`, the batcher repeats all items without an answer.
  */
 export class Batcher<Entry, Item, Answer> {
@@ -128,9 +124,8 @@ export class Batcher<Entry, Item, Answer> {
   #waiting: Entry[] = []
   #calls = 0
   /**
-   * Number of calls with waiting callers that have failed and are being retried. `#calls` leaves these calls out, so an item
-   * that the storage rejects does not delay other callers. While {@link callsAtOnce} or more calls are being retried, no
-   * further call leaves.
+   * Number of failed calls with waiting callers that are being retried. `#calls` leaves these calls out, so that they do not
+   * delay other callers. While {@link callsAtOnce} or more calls are being retried, no further call leaves.
    */
   #retried = 0
   /** With `isSerial`: the entries whose item is in a call that has no answer yet. */
@@ -153,7 +148,7 @@ export class Batcher<Entry, Item, Answer> {
     if (this.#isStopped || this.hasRoom(this.#waiting.length)) this.#flushing.ask()
   }
 
-  /** Returns whether a call with `count` items may leave now. */
+  /** Returns whether the batcher may send a call with `count` items now. */
   hasRoom(count: number): boolean {
     if (this.#retried >= callsAtOnce) return false
     return this.#calls === 0 ? count > 0 : this.#calls < callsAtOnce && count >= this.#enough
@@ -218,8 +213,7 @@ export class Batcher<Entry, Item, Answer> {
       }
     } catch (error) {
       const open = openOf(batch)
-      // If every caller has given up, `error` is the reason of a caller. The storage has not failed then, so no failure
-      // is reported.
+      // If every caller has given up, the storage has not failed, so no failure is reported.
       if ([...open].some((index) => this.#refusalOf(batch, index) === null)) this.#kind.failed?.(error)
       for (const index of open) this.#abort(batch, index, this.#refusalOf(batch, index) ?? error)
     }
@@ -250,8 +244,8 @@ export class Batcher<Entry, Item, Answer> {
   }
 
   /**
-   * Makes one attempt for all entries without an answer. Throws if entries are left for the next attempt. Returns {@link
-   * movedOn} if no entry got an answer: the storage has given no answer then, so the attempt ends no outage.
+   * Makes one attempt for all entries without an answer. Throws if entries are left for the next attempt. Returns
+   * {@link movedOn} if no entry got an answer. The attempt then ends no outage, because the storage has given no answer.
    */
   async #attempt(batch: Batch<Entry, Item>, storage: Storage): Promise<typeof movedOn | null> {
     batch.attempts++
@@ -273,8 +267,8 @@ export class Batcher<Entry, Item, Answer> {
       if (reason !== null) this.#abort(batch, index, reason)
     }
     if (open.size === 0) return movedOn
-    // If the storage has accepted another call, the failure probably comes from an item. If the storage has accepted none, one
-    // attempt in 4 nevertheless searches for such an item.
+    // If the storage has accepted another call, the failure probably comes from an item. Otherwise one attempt in 4
+    // nevertheless searches for such an item.
     const isLate = batch.attempts >= enoughFailures
     const hasSign = this.#engine.storage.accepted > batch.acceptedBefore || batch.attempts % (enoughFailures + 1) === 0
     let hasAnswers = false
@@ -285,7 +279,7 @@ export class Batcher<Entry, Item, Answer> {
         await this.#call(batch, storage, indexes)
         hasAnswers = true
       } catch (error) {
-        // Halving would send further calls, and a stopped node sends none.
+        // In an outage, or after the engine has stopped, do not halve the batch into further calls.
         if (isOutage(error) || this.#engine.storage.isStopped) throw error
         const isRefused = isRefusal(error)
         if (indexes.length > 1 && (isRefused || (isLate && hasSign))) {
@@ -415,7 +409,7 @@ function openOf({ open, items }: Batch<unknown, unknown>): Set<number> {
   return open ?? new Set(items.keys())
 }
 
-/** Combines several callers into one: the call is wanted as long as at least one caller waits. */
+/** Combines several callers into one: the call is wanted while at least one caller waits. */
 function anyOf(asked: readonly Asked[]): Pick<Asked, 'assertWanted' | 'failed'> {
   return {
     assertWanted() {
@@ -440,7 +434,7 @@ export async function answers(storage: Storage): Promise<boolean> {
   }
 }
 
-/** Returns whether the storage has rejected an item of the call, so that it would also reject a retry. */
+/** Returns whether the storage has rejected an item of the call and would reject it again. */
 function isRefusal(error: unknown): boolean {
   return JobistemerError.isInstance(error, 'STORAGE_REFUSED') || JobistemerError.isInstance(error, 'QUEUE_FULL')
 }
@@ -489,12 +483,11 @@ export class CallerBatcher<Item, Answer> {
   }
 
   /**
-   * Sends one item and resolves with the item's answer. The batcher calls `make` when it prepares the call.
+   * Sends one item and resolves with its answer. The batcher calls `make` when it prepares the call.
    *
-   * Rejects with the error of `make`, or with {@link ItemRefused} if the storage rejects the item. If the caller gives
-   * up, rejects with the caller's timeout or abort error; if the item is retried alone, `ItemRefused` may contain that
-   * error. {@link refusedItem} returns the error for the caller from each `ItemRefused`. A call that is not retried also
-   * rejects with the error of the storage.
+   * Rejects with the error of `make`, with the caller's timeout or abort error, or with {@link ItemRefused}.
+   * {@link refusedItem} returns the error for the caller from each `ItemRefused`. A call that is not retried also rejects with
+   * the error of the storage.
    */
   send(asked: Asked, make: (now: number) => Item): Promise<Answer> {
     return new Promise((resolve, reject) => this.#batcher.add({ asked, make, resolve, reject }))

@@ -10,8 +10,8 @@ import type { Asked, RetryingStorage, StorageCalls } from './retrying-storage.ts
 /** How long the caller of a method waits for the storage. */
 export interface CallOptions {
   /**
-   * Maximum wait for each answer of the storage. After that time, the call rejects with `STORAGE_TIMEOUT`, whose `cause` is the
-   * last error of the storage. If a payload schema takes longer, the call rejects with `WAIT_TIMEOUT`. At least 1 ms. Default:
+   * Maximum wait for each answer of the storage, at least 1 ms. After this time, the call rejects with `STORAGE_TIMEOUT`, whose
+   * `cause` is the last error of the storage. If a payload schema takes longer, the call rejects with `WAIT_TIMEOUT`. Default:
    * the scheduler's `callTimeout`.
    */
   readonly timeout?: DurationInput
@@ -19,7 +19,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal
 }
 
-/** Names of the options of {@link CallOptions}, which each method accepts besides the options that only this method has. */
+/** Names of the options of {@link CallOptions}, which each method accepts besides its own options. */
 export const callOptionNames = ['timeout', 'signal'] as const
 
 /** What a caller waits for: an answer of the storage, or of the payload schema of a job. */

@@ -28,7 +28,8 @@ export interface EngineContext {
   /** Maximum number of items per storage call. */
   readonly maxBatch: number
   /**
-   * If the ends of this many runs wait for a `settle` call, such a call leaves while another call of `settle` is in progress.
+   * If the ends of at least this many runs wait to be stored, a `settle` call leaves while another `settle` call is in
+   * progress.
    */
   readonly worthwhileBatch: number
   /** Returns a random number in `[0, 1)`. The clock may supply the number, which makes simulations reproducible. */

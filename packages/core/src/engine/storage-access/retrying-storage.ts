@@ -29,9 +29,7 @@ export function isStorageGone(error: unknown): boolean {
  */
 export const movedOn: unique symbol = Symbol('moved on')
 
-/**
- * A caller, which is a method call of the user, that waits for an answer. A storage call without a caller is the engine's own.
- */
+/** A method call of the user that waits for an answer. A storage call without such a caller is the engine's own. */
 export interface Asked {
   /** The error that the caller received after its timeout or abort; `null`: the caller still waits. */
   readonly refusal: JobistemerError | null
@@ -45,7 +43,7 @@ export interface Asked {
 interface Repeating {
   /** Number of the first attempt. A number above 1 continues the backoff of an earlier call. Default 1. */
   readonly firstAttempt?: number
-  /** Maximum pause between two attempts, in ms. Default 5 s. */
+  /** Maximum delay before a retry of the call, in ms. Default 5 s. */
   readonly longestPauseMs?: number
 }
 
@@ -62,10 +60,7 @@ export interface StorageCalls {
 export class RetryingStorage implements StorageCalls {
   readonly #storage: Storage
   readonly #shared: SharedStorage
-  /**
-   * The storage whose calls also notify the other engines of this process; `null`: this engine has not made it yet, because no
-   * second engine has joined.
-   */
+  /** The storage whose calls also notify the other engines of this process; `null`: no second engine has joined yet. */
   #telling: Storage | null = null
   readonly #clock: Clock
   readonly #agenda: Agenda<SlotEntry>
@@ -108,8 +103,8 @@ export class RetryingStorage implements StorageCalls {
   }
 
   /**
-   * Yields to the event loop, for an API call that works between its storage calls. `null`: the work continues now. Otherwise
-   * the promise resolves in the turn of the event loop in which the work may continue.
+   * Yields to the event loop between the storage calls of an API call. `null`: the work continues now. Otherwise the promise
+   * resolves when the work may continue.
    */
   turn(): Promise<void> | null {
     return this.yieldBudget.pass(true)
@@ -186,7 +181,7 @@ export class RetryingStorage implements StorageCalls {
           return answer
         } catch (error) {
           if (this.#isPermanent(error, asked !== null)) throw error
-          // The agenda has stopped with the engine, so a pause would never end.
+          // The agenda has stopped with the engine, so the delay before a retry would never end.
           if (this.isStopped) throw new EngineStopped()
           const retryInMs = Math.min(longestPauseMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10))
           this.#events.emit('storage.failed', { operation, error, attempt, retryInMs })
@@ -203,10 +198,10 @@ export class RetryingStorage implements StorageCalls {
   }
 
   /**
-   * Makes one attempt of a call that its caller repeats itself. Reports an error of the call, as {@link repeated} does, and
-   * throws that error. After a failure, the caller must repeat until a call succeeds: until then, {@link StorageOutage}
-   * counts the call as failed. `failures`: number of consecutive failures of the call so far. `retryInMs`: the pause before the
-   * caller repeats the call if this attempt fails.
+   * Makes one attempt of a call. If the attempt fails, reports the error as {@link repeated} does, and throws it. The caller of
+   * `tried` must then repeat the call until it succeeds: until then, {@link StorageOutage} counts the call as failed.
+   * `failures`: number of consecutive failures of the call so far. `retryInMs`: the pause before the caller repeats the call if
+   * this attempt fails.
    *
    * @throws EngineStopped, and the error of the storage
    */
@@ -275,16 +270,18 @@ function noTransactions(transaction: unknown): JobistemerError {
   })
 }
 
-/** A period in which storage calls failed. Its begin and end are in ms before now; a current outage has `endedAgoMs` 0. */
+/**
+ * A period in which storage calls failed. The members say how many ms ago the period began and ended. For a current outage,
+ * `endedAgoMs` is 0.
+ */
 export interface RecentOutage {
   readonly beganAgoMs: number
   readonly endedAgoMs: number
 }
 
 /**
- * Logs the start of an outage, one line per minute during it, and its end. An outage begins with the first failed call. The
- * outage ends when the storage answers a call while no failed call is being retried. If the caller of a failed call gives up,
- * that call no longer delays the end, but only an answer ends the outage.
+ * Logs the start of an outage, one line per minute during it, and its end. An outage begins with the first failed call. It ends
+ * when the storage answers a call while no failed call is being retried.
  */
 export class StorageOutage {
   readonly #clock: Clock
@@ -352,7 +349,7 @@ export class StorageOutage {
 
 /**
  * Returns the items of the first page that is not empty; an empty list if all pages are empty. A storage may return an empty
- * page with a cursor after it has read a part of the list. So an empty page does not show that the list is empty.
+ * page before the end of the list.
  */
 export async function firstItems<T>(read: (cursor: string | null) => Promise<Page<T>>): Promise<readonly T[]> {
   let cursor: string | null = null

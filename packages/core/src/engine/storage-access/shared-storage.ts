@@ -77,8 +77,7 @@ export class SharedStorage {
       capabilities: storage.capabilities,
       saveJobs: (request) =>
         told(storage.saveJobs(request), ['jobs', 'due'], (answers) => newsOfSave(request.changes, answers)),
-      // Calls of `cancel` and `reap` are rare, and nearly all of them change runs. So the answers of these calls are not
-      // examined.
+      // Nearly all calls of `cancel` and `reap` change runs, so their answers are not examined.
       cancel: (request) => told(storage.cancel(request), ['due', 'cancel']),
       reap: (request) => told(storage.reap(request), ['due']),
       createOccurrences: (request) =>

@@ -27,7 +27,7 @@ export const firstRetryMs = 100
 export const enoughFailures = 3
 
 /**
- * Length in characters to which the engine cuts a foreign text. Foreign texts are a storage's error in the message of a
- * timeout, a progress message, and a line of a child's output.
+ * Length in characters to which the engine cuts a foreign text: a storage's error, a progress message, or a line of a child's
+ * output.
  */
 export const longestShownText = 200

@@ -108,7 +108,7 @@ function agree(one: TimeReading, other: TimeReading): boolean {
   return Math.abs(one.origin - other.origin) <= maxClockSkewMs + one.uncertaintyMs + other.uncertaintyMs
 }
 
-/** Remembers the forward steps of the engine's time. If the storage has no clock, this time is the node's wall clock. */
+/** Remembers the forward steps of the engine's time. */
 export class ClockSteps {
   readonly #steps: { readonly at: number; readonly byMs: number }[] = []
   #wall = Number.NaN

@@ -8,15 +8,13 @@ import { confirmMs } from './tuning.ts'
 
 /**
  * The time by which the engine schedules. If the storage has a clock, the engine reads it once a minute and extrapolates by the
- * monotonic clock. A wrong or changed wall clock of the node then has no effect. If the storage has no clock, or if the node's
- * clock is authoritative, the engine uses the node's wall clock.
+ * monotonic clock. If the storage has no clock, or if the node's clock is authoritative, the engine uses the node's wall clock.
  *
- * After a jump, the time is in doubt. The time is confirmed when the readings have agreed with each other and with the
- * monotonic clock for at least {@link confirmMs} (decision 8). Meanwhile `now` continues from the last confirmed time, and no
- * work may begin.
+ * After a jump, the time is in doubt until the readings have agreed for at least {@link confirmMs} (decision 8). Meanwhile
+ * `now` continues from the last confirmed time, and no work may begin.
  */
 export class EngineTime {
-  /** Sent when the time is confirmed after it was in doubt. The confirmed time may have jumped. */
+  /** Sent when the time is confirmed after it was in doubt. */
   readonly confirmed: Signal = new Signal()
   readonly #engine: EngineContext
   readonly #limitMs: number
@@ -85,8 +83,8 @@ export class EngineTime {
   }
 
   /**
-   * Resolves when the time is confirmed. This takes one measurement, unless the clocks of the storage and of this node
-   * disagree. Then the confirmation takes at least {@link confirmMs}.
+   * Resolves when the time is confirmed: after one measurement, or after at least {@link confirmMs} if the clocks of the
+   * storage and of this node disagree.
    */
   async start(): Promise<void> {
     if (this.#isAuthoritative) return
@@ -98,7 +96,7 @@ export class EngineTime {
     })
   }
 
-  /** Stops the measurements of the time, and rejects a waiting `start`. */
+  /** Stops the measurements of the time. A call of `start` that still waits rejects. */
   async stop(): Promise<void> {
     await this.#loop.stop()
     this.#waiting?.reject(new EngineStopped())
@@ -134,8 +132,8 @@ export class EngineTime {
   }
 
   /**
-   * Returns by how many milliseconds a reading is ahead of the confirmed time. Before the first confirmation, compares with
-   * the wall clock.
+   * Returns by how many milliseconds a reading is ahead of the confirmed time. Before the first confirmation there is no
+   * confirmed time, so this method compares the reading with the wall clock.
    */
   #contradictionOf({ origin, difference }: TimeReading): number {
     return origin - (this.#origin ?? difference)

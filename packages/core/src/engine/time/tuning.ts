@@ -2,7 +2,7 @@
 export const readingsPerMeasurement = 3
 
 /**
- * Milliseconds for which the readings after a jump must agree before the engine adopts the new time. If only the storage's
- * clock has jumped and the wall clock contradicts it, the engine waits four times as long.
+ * Milliseconds for which the readings after a jump must agree before the engine adopts the new time. If the wall clock
+ * contradicts a jump of the storage's clock, the engine waits four times as long.
  */
 export const confirmMs = 15_000

@@ -103,7 +103,7 @@ const tends: StepKind<JobId, boolean> = {
     if (cancelsBelow !== null) {
       return { ...needsNothing, queued, counts: true, superseded: needsSuperseded(cancelsBelow, canceledByClaim) }
     }
-    // The repair must know the exact number of active occurrences.
+    // To repair the job, the sweep needs the exact number of active occurrences.
     return stored.counts.queued === 0 ? needsNothing : { ...needsNothing, queued: items.length * queued, counts: true }
   },
   step: (context, job) => job !== undefined && tend(context, job),
@@ -147,10 +147,7 @@ function claims(
   }
 }
 
-/**
- * Makes a step that changes no record. For each job of the occurrences, the step only notes whether the job is paused, and
- * until when.
- */
+/** Makes a step that changes no record. The step notes which jobs of the occurrences are paused, and until when. */
 function looks(...notes: readonly [ClaimRequest, Set<JobId>, ClaimTally]): StepKind<OccurrenceAddress, null> {
   return {
     wholeJobs: false,

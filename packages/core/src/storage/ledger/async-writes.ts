@@ -21,10 +21,7 @@ export type AsyncWriter = Pick<
 > &
   Pick<CommitControl, 'notify'>
 
-/**
- * The writing methods of a `Storage`, as steps on an asynchronous ledger. An adapter uses all of these methods, only the
- * methods for a user's transaction, or only the methods that it does not implement itself.
- */
+/** The writing methods of a `Storage`, as steps on an asynchronous ledger. An adapter may use only some of these methods. */
 export class AsyncWrites extends LedgerWrites {
   readonly #ledger: AsyncWriter
 
@@ -126,7 +123,7 @@ export class AsyncWrites extends LedgerWrites {
         })
       },
       decide(found) {
-        // If the ledger repeats the step, the step must start without the changes and wake-ups of its earlier try.
+        // A repeated step must start without the changes and wake-ups of its earlier try.
         const context: StepContext = { now, wakeUps: new Set() }
         const jobs = loadedJobs(found)
         for (const { item, index } of placed) {
@@ -149,10 +146,7 @@ export class AsyncWrites extends LedgerWrites {
   }
 }
 
-/**
- * Executes the items of a call. An item that is the only one of its job may take the fast path; the steps execute all other
- * items.
- */
+/** Executes the items of a call. An item may take the fast path only if the call has no other item of the same job. */
 async function quickly<Item extends { readonly jobId: JobId }, Answer>(
   items: readonly Item[],
   quick: (items: readonly Item[]) => Promise<readonly (Answer | null)[] | undefined>,

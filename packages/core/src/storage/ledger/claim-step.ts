@@ -17,8 +17,8 @@ export interface ClaimTally {
   /** Whether a claim has woken an occurrence, which may precede occurrences that were already read. */
   woke: boolean
   /**
-   * The earliest instant at which a pause ends or a start rate allows a start, of all occurrences that this claim left out.
-   * Infinite without such an occurrence.
+   * The earliest instant at which a claim may start one of the occurrences that this claim left out because of a pause or a
+   * start rate. Infinite without such an occurrence.
    */
   resumesAt: number
   /** For each job with a start rate: the occurrence that this claim has held back until the next allowed start. */

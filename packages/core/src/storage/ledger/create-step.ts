@@ -131,8 +131,7 @@ function createDue(
   const displaced = decision.displacesWaiting ? displace(context, job, superseded) : none
   const cancelRequested = decision.cancelsRunning ? askAllToCancel(context, job) : none
   const record = inTime(context, job, createdOccurrence(item, decision, owner, context.now))
-  // If a skipped request already has a record, an earlier call created the record and its answer was lost: create no second
-  // record.
+  // A skipped request that already has a record is a repetition after a lost answer: create no second record.
   const isRepeated = record.id !== item.id && job.find(record) !== undefined
   if (!isRepeated) createRecord(context, job, record)
   if (record.state === 'running') noteStart(context, job)
@@ -140,10 +139,7 @@ function createDue(
   return created(record, displaced, cancelRequested)
 }
 
-/**
- * Cancels some superseded slots and wakes the next occurrence, before the overlap rule decides about a new occurrence. Returns
- * whether superseded slots remain.
- */
+/** Cancels some superseded slots and wakes the next occurrence. Returns whether superseded slots remain. */
 function passSuperseded(context: StepContext, job: JobLedger): boolean {
   if (job.head.cancelsBelow === null || job.head.overlap.policy === 'allow') return false
   cancelSuperseded(context, job, canceledInPassing)

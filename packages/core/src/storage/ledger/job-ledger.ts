@@ -72,7 +72,7 @@ export function countRecord(counts: RunningCounts, record: OccurrenceRecord, by:
 
 /** An occurrence that a ledger has read. Adapters may add members, which core passes back with a change. */
 export interface LedgerEntry {
-  /** The record as the ledger has read it. */
+  /** The record of the occurrence, as the ledger has read it. */
   readonly record: OccurrenceRecord
 }
 
@@ -96,13 +96,13 @@ export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
   /** Finds the last occurrence with this `namingKey`; `undefined` if none exists or it was pruned. */
   findByKey(keyId: OccurrenceId): Entry | undefined
   /**
-   * Returns the first `limit` live occurrences in a state. Pending and queued occurrences are sorted by `orderAt`, running
-   * occurrences by `scheduledAt`, equal ones by id.
+   * Returns the first `limit` live occurrences in a state. Pending and queued occurrences are sorted by `orderAt`, and running
+   * occurrences by `scheduledAt`. Occurrences with equal values are sorted by id.
    */
   live(state: LiveState, limit: number): readonly Entry[]
   /**
-   * Returns occurrences as {@link live} does, but only superseded slots, see `isSuperseded`. Steps call `superseded` only while
-   * `cancelsBelow` is set.
+   * Returns occurrences as {@link live} does, but only superseded slots. Steps call `superseded` only while `cancelsBelow` is
+   * set.
    */
   superseded(state: 'pending' | 'queued', limit: number): readonly Entry[]
 
@@ -123,8 +123,8 @@ export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
   /** The complete head of the job. */
   readonly job: JobRecord
   /**
-   * Replaces the whole head. `version` is a new version to store; `null` if the version in force stays. A change of the pause
-   * changes the instants at which the job's pending occurrences become claimable, see `claimableFrom`.
+   * Replaces the whole head. `version` is a new version to store; `null` if the version in force stays. If the pause changes,
+   * pending occurrences become claimable at other instants.
    */
   save(job: JobRecord, version: JobVersionRecord | null): void
 }

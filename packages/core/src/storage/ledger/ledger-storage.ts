@@ -24,7 +24,7 @@ export interface LedgerStepsWithin extends Pick<LedgerSteps, 'createOccurrences'
   forbidCommit(): MaybePromise<void>
 }
 
-/** A storage on one connection to a ledger: the behaviour that all storages share. */
+/** Implements `Storage` on one connection to a ledger. */
 export class LedgerStorage implements Storage {
   readonly specVersion = 1
   readonly capabilities: StorageCapabilities

@@ -24,10 +24,10 @@ import type { MaybePromise } from './maybe-promise.ts'
 /** The primitives of an adapter that remove history. */
 export interface HistoryRemover {
   /**
-   * Removes final occurrences of a job and raises its prune floor to `floor`. The floor rises in the same step or in an
-   * earlier one, so that no removed slot can be created again. Returns the number of removed occurrences; concurrent calls
-   * may count the same occurrence. Returns `null`, without a change, if the job does not exist or its next instant lies at or
-   * before the floor.
+   * Removes final occurrences of a job and raises its prune floor to `floor`. The floor must rise no later than the removal, so
+   * that no removed slot can be created again. Returns the number of removed occurrences; concurrent calls may count an
+   * occurrence twice. Returns `null`, without a change, if the job does not exist or its next instant lies at or before the
+   * floor.
    */
   removeHistory(removal: HistoryRemoval): MaybePromise<number | null>
   /**
@@ -41,22 +41,21 @@ export interface HistoryRemover {
  * The part of a storage that an adapter supplies; `storageFromLedger` makes a complete `Storage` of a ledger.
  *
  * - `sync`: the data can be read and written within one synchronous transaction (memory, an embedded database).
- * - `async`: reads and writes are asynchronous (a server, a key-value store). Core states which records a step needs, decides
- *   from these records what changes, and states the writes.
+ * - `async`: reads and writes are asynchronous (a server, a key-value store).
  */
 export type Ledger = SyncLedger | AsyncLedger
 
-/** Further operations of a ledger inside a user's transaction, see `Storage.within`. */
+/** Operations of a ledger that concern the commit of a user's transaction, see `Storage.within`. */
 export interface CommitControl {
   /** Makes the commit of the user's transaction impossible, as `StorageWithin.forbidCommit` does. */
   forbidCommit(): MaybePromise<void>
-  /** Sends wake-ups for the changes of a step to the other connections, once the user's transaction is committed. */
+  /** Sends wake-ups to the other connections after the commit of the user's transaction. */
   notify?(kinds: ReadonlySet<WakeUp['kind']>): MaybePromise<void>
 }
 
 /**
- * A synchronous ledger inside a user's transaction. Its `transaction` neither begins nor commits the user's transaction, and
- * undoes the writes of a step that throws.
+ * A synchronous ledger inside a user's transaction. Its `transaction` undoes the writes of a step that throws, but never begins
+ * or commits the user's transaction.
  */
 export interface SyncLedgerWithin<Entry extends LedgerEntry = LedgerEntry>
   extends Pick<SyncLedger<Entry>, 'transaction' | 'job' | 'quickCreate' | 'quickSettle'>,
@@ -110,10 +109,7 @@ export interface HistoryRemoval {
   readonly jobId: JobId
   /** Final occurrences to remove, oldest first. */
   readonly occurrences: readonly OccurrenceAddress[]
-  /**
-   * The reusable keys of the removed occurrences. The ledger frees a key if the removed occurrence is still the last occurrence
-   * of the key.
-   */
+  /** The reusable keys of the removed occurrences. The ledger frees each key whose last occurrence is removed. */
   readonly keys: readonly NamedKey[]
   /** The new prune floor of the job, in epoch milliseconds. */
   readonly floor: number
@@ -134,7 +130,7 @@ export interface DueQuery {
   readonly exceptHandlerKeys: readonly string[]
 }
 
-/** The answer of a fast path that has created and started a slot. */
+/** The answer of a fast path that has created and started the occurrence of a slot. */
 export const slotStarted: CreateAnswer = Object.freeze({
   outcome: 'created',
   state: 'running',
@@ -186,8 +182,7 @@ export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends Led
   /** Returns the first `limit` due occurrences, least `orderAt` first, ties by id. */
   due(query: DueQuery, limit: number): readonly { readonly job: JobLedger<Entry>; readonly entry: Entry }[]
   /**
-   * Returns when the next pending occurrence becomes due after `now`; `null` if none is pending. The result may be too early:
-   * the due instant of an occurrence that the query leaves out.
+   * Returns when the next pending occurrence becomes due after `now`; `null` if none is pending. The result may be too early.
    */
   nextDueAt(query: DueQuery): number | null
   /** Returns the running occurrences of exactly this owner that have a cancel request, least `scheduledAt` first. */
@@ -218,20 +213,19 @@ export interface AsyncLedger extends LedgerBase {
   within?(transaction: unknown): AsyncLedgerWithin
 
   /**
-   * Runs one step: reads the named records, asks the step for its further needs, lets the step decide what changes, and writes
-   * these changes in one atomic commit. If another commit may have changed these records, `run` repeats the step.
+   * Runs one step: reads the records that the step needs, lets the step decide what changes, and writes the changes in one
+   * atomic commit. If another commit may have changed these records, `run` repeats the step.
    *
-   * An adapter whose storage has locks must first lock the heads, in the order of `LedgerStep.jobs`. A separate statement must
-   * then read the occurrences, so that this statement sees all commits that precede the lock.
+   * An adapter whose storage has locks must lock the heads in the order of `LedgerStep.jobs`. It must then read the occurrences
+   * in a separate statement, which sees all commits before the lock.
    *
    * @throws StepTooLarge, with nothing written, when a divisible step is too large for one commit
    */
   run(step: LedgerStep): Promise<void>
 
   /**
-   * An optional fast path that core tries before it runs the step of a `settle` item. The fast path settles one occurrence
-   * without a read, if the step would certainly have the same outcome. Returns `null`, without a change, if only the step can
-   * decide the outcome.
+   * An optional fast path that settles one occurrence without a read and without a step. Returns `null`, without a change, if
+   * only the step can decide the outcome.
    */
   quickSettle?(item: SettleItem, now: number): Promise<SettleAnswer | null>
 
@@ -258,17 +252,17 @@ export interface AsyncLedger extends LedgerBase {
   /** Reads the running occurrences of exactly this owner that have a cancel request, least `scheduledAt` first. */
   cancelRequested(owner: Owner): Promise<readonly OccurrenceRecord[]>
   /**
-   * Reads each job that has queued occurrences and either no active occurrence or a `cancelsBelow`. The answer is only a hint:
-   * the repairing step checks each job again. A delayed occurrence is not active.
+   * Reads each job that has queued occurrences and either no active occurrence or a `cancelsBelow`. A delayed occurrence is not
+   * active. Core checks each returned job again.
    */
   stranded(): Promise<readonly JobId[]>
 }
 
-/** A page of occurrences that seem to be due. */
+/** A page of occurrences that may be due. The claiming step checks each of them again. */
 export interface DuePage {
   /**
-   * The occurrences, least `orderAt` first, ties by id. A ledger that also returns occurrences of paused jobs must give
-   * `dueAt`, the instant at which the occurrence became due.
+   * The occurrences, least `orderAt` first, ties by id. A ledger that also returns occurrences of paused jobs must set `dueAt`,
+   * the instant at which the occurrence became due.
    */
   readonly occurrences: readonly (OccurrenceAddress & { readonly dueAt?: number })[]
   /** The cursor of the next page; `null` on the last page. */
@@ -281,7 +275,7 @@ export interface DuePage {
 export interface LedgerStep {
   /** Ids of the jobs, sorted and without repetition: the order in which a ledger locks the heads. */
   readonly jobs: readonly JobId[]
-  /** The occurrences that the items name, even if they do not exist. */
+  /** The occurrences that the step's items name, including occurrences that do not exist. */
   readonly occurrences: readonly NamedOccurrence[]
   /** Reusable keys whose last occurrence the step needs. */
   readonly keys: readonly { readonly jobId: JobId; readonly keyId: OccurrenceId }[]
@@ -295,8 +289,8 @@ export interface LedgerStep {
   /** Returns the live occurrences that the step needs. If the ledger repeats the step, it calls `needs` again. */
   needs(found: StepHeads): readonly LiveNeed[]
   /**
-   * Decides what changes, and returns the writes, without jobs that do not change. If the ledger repeats the step, it calls
-   * `decide` again.
+   * Decides what changes, and returns the writes of the jobs that change. If the ledger repeats the step, it calls `decide`
+   * again.
    */
   decide(found: StepState): readonly JobWrite[]
   /**
@@ -332,9 +326,8 @@ export interface StoredJob {
   /** The head of the job: as the ledger has read it, or as the ledger must write it. */
   readonly head: LedgerHead
   /**
-   * Counts of the job's live occurrences. `queued` is always exact. The ledger may estimate `pending` and `running` if exact
-   * numbers need a search, and the step does not need them, see {@link LiveNeeds.counts}. The sum of the estimates must not be
-   * too low; the sum may include ended and delayed occurrences.
+   * Counts of the job's live occurrences. `queued` is exact. `pending` and `running` may be estimates unless {@link
+   * LiveNeeds.counts} is set; the sum of the estimates must not be too low.
    */
   readonly counts: JobCounts
   /** The complete head, if the step has `wholeJobs`; otherwise `null`. */
@@ -356,15 +349,13 @@ export interface LiveNeed extends LiveNeeds {
   readonly jobId: JobId
 }
 
-/** What a step needs of one job's live occurrences. */
+/** The live occurrences of one job that a step needs: how many in each state. */
 export type LiveNeeds = { readonly [State in LiveState]: number } & {
-  /**
-   * Whether the decision needs the exact numbers of pending and running occurrences. If not, numbers that are too high suffice.
-   */
+  /** Whether the decision needs the exact numbers of pending and running occurrences. Otherwise the numbers may be too high. */
   readonly counts: boolean
   /**
-   * The superseded slots that the step needs. The ledger reads pending and queued occurrences, each from the first on, until
-   * `count` of them are superseded under this `cancelsBelow`. `null`: the step needs no superseded slots.
+   * The superseded slots that the step needs; `null` if the step needs none. The ledger reads pending and queued occurrences in
+   * order until `count` of them are superseded.
    */
   readonly superseded: { readonly cancelsBelow: number; readonly count: number } | null
 }
@@ -384,7 +375,7 @@ export interface JobWrite {
   readonly before: StoredJob | null
   /** The head to write. Its `job` is present if the definition, the pause or the deletion changed. */
   readonly after: StoredJob
-  /** New versions to store. */
+  /** New versions of the job to store. */
   readonly versions: readonly JobVersionRecord[]
   /** The writes on occurrences of the job, at most one for each occurrence. */
   readonly occurrences: readonly OccurrenceWrite[]
@@ -394,6 +385,6 @@ export interface JobWrite {
 export interface OccurrenceWrite {
   /** The occurrence as the ledger has read it; `null` for a new occurrence. */
   readonly before: LedgerEntry | null
-  /** The record to write. */
+  /** The record of the occurrence after the step, which the ledger writes. */
   readonly after: OccurrenceRecord
 }

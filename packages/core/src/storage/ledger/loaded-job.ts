@@ -13,7 +13,7 @@ interface LoadedEntry extends LedgerEntry {
   record: OccurrenceRecord
 }
 
-/** A job in a step of an asynchronous ledger: the records that the ledger has read, overlaid by the changes of the step. */
+/** A job in a step of an asynchronous ledger: the stored records with the changes of the step. */
 export class LoadedJob implements JobLedger<LoadedEntry> {
   head: LedgerHead
   readonly counts: RunningCounts

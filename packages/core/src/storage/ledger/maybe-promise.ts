@@ -1,5 +1,5 @@
-// Code that follows a call of a synchronous ledger must run in the same turn of the event loop. In a later turn, another call
-// could interleave, and each turn costs time.
+// Code after a call of a synchronous ledger must run in the same turn of the event loop. Otherwise another call could
+// interleave.
 
 /** A value from a synchronous ledger, or a promise of a value from an asynchronous one. */
 export type MaybePromise<T> = T | Promise<T>

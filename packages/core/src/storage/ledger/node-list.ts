@@ -2,10 +2,7 @@ import { byIncarnation, type NodeProfile, type NodeRecord } from '../node-record
 import { isNewsOf } from '../rules.ts'
 import type { HeartbeatAnswer, HeartbeatRequest } from '../storage.ts'
 
-/**
- * Node records in memory, for a ledger that serves one process only. The records end with the process, as do the nodes of the
- * process.
- */
+/** Node records in memory, for a ledger that serves a single process. */
 export class NodeList {
   readonly #nodes = new Map<string, { readonly record: NodeRecord; readonly profile: NodeProfile | null }>()
 

@@ -28,9 +28,8 @@ export interface RecordLedgerOptions {
   /** The records in memory, which all connections to the same data share. */
   readonly records: Records
   /**
-   * Makes the changes of one step durable before `commit` returns. If `commit` throws, the ledger discards the step. If
-   * `commit` returns a promise, the call rejects with `STORAGE_FAILED`, because the answer of the call would precede the
-   * write.
+   * Makes the changes of one step durable before it returns. If `commit` throws, the ledger discards the step. `commit` must be
+   * synchronous: if it returns a promise, the call rejects with `STORAGE_FAILED`.
    */
   commit(changes: readonly RecordChange[]): void
   /** Called once, when this connection is closed. */

@@ -20,13 +20,13 @@ export class Records {
   readonly versions: Map<string, JobVersionRecord> = new Map()
   /** All occurrences by id: live occurrences and history. */
   readonly occurrences: Map<OccurrenceId, OccurrenceRecord> = new Map()
-  /** The last occurrence of each `namingKey`, by the key's id. */
+  /** The last occurrence of each reusable key (`namingKey`), by the key's id. */
   readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
   /** The live occurrences by id, so that no step scans the history. */
   readonly live: Map<OccurrenceId, OccurrenceRecord> = new Map()
   /** The failures by id, so that a query finds them without a scan of the history. */
   readonly failed: Map<OccurrenceId, OccurrenceRecord> = new Map()
-  /** The node records. These records exist only in memory: no adapter writes them to a file. */
+  /** The node records. No adapter writes them to a file. */
   readonly nodes: NodeList = new NodeList()
 
   /** Makes a change. */

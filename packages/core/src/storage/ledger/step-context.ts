@@ -20,10 +20,7 @@ import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 export interface StepContext {
   readonly now: number
   readonly wakeUps: Set<WakeUp['kind']>
-  /**
-   * For each job with a start rate: the occurrences that this step has woken after a start and that may start at once.
-   * Created when first needed.
-   */
+  /** For each job with a start rate: the occurrences that this step has woken and that may start at once. */
   wokenBehind?: Map<JobId, OccurrenceRecord[]>
 }
 
@@ -54,7 +51,7 @@ export function wakeNext(context: StepContext, job: JobLedger): OccurrenceAddres
   return wakeFirst(context, job)
 }
 
-/** What happened to the next occurrence of a job when an occurrence ended. */
+/** The next queued occurrence of a job, which the end of an occurrence has woken or started. */
 export interface NextOne {
   readonly woken: OccurrenceAddress | null
   /** The occurrence that was taken and is now running for the owner; absent if no occurrence was taken. */
@@ -62,8 +59,8 @@ export interface NextOne {
 }
 
 /**
- * Works as {@link wakeNext}, with one difference: the next occurrence becomes running for this owner. Conditions: it is due,
- * its job is not paused, and the start rate of the job allows a start.
+ * Works as {@link wakeNext}, but if the next occurrence may start, the occurrence becomes running for this owner. The
+ * occurrence may start if it is due, its job is not paused, and the start rate of the job allows a start.
  */
 export function takeNext(context: StepContext, job: JobLedger, owner: Owner): NextOne {
   if (job.counts.queued === 0 || job.head.deletedAt !== null) return { woken: null }
@@ -116,9 +113,8 @@ function hasStartRate({ head }: JobLedger): boolean {
 }
 
 /**
- * Returns whether a step other than a claim may start an occurrence of the job: a new occurrence, or the occurrence that `takeNext`
- * takes. Always true without a start rate. Under a start rate, pending occurrences start first: false while an occurrence is
- * pending, except a delayed one.
+ * Returns whether a step other than a claim may start an occurrence of the job. Always true without a start rate. Under a start
+ * rate, false while an occurrence is pending that is not delayed, because that occurrence starts first.
  */
 export function mayStart({ now }: StepContext, job: JobLedger): boolean {
   if (!hasStartRate(job)) return true
@@ -132,8 +128,8 @@ export function noteStart({ now }: StepContext, job: JobLedger): void {
 }
 
 /**
- * Returns the record to store for an occurrence that becomes pending. If the start rate allows no start yet, the record is held
- * back until the next allowed start.
+ * Returns the record to store for an occurrence that becomes pending. The start rate may hold the occurrence back until the
+ * next allowed start.
  */
 export function inTime({ now }: StepContext, job: JobLedger, record: OccurrenceRecord): OccurrenceRecord {
   if (record.state !== 'pending' || isDelayed(record)) return record
@@ -166,8 +162,7 @@ export function tend(context: StepContext, job: JobLedger): boolean {
   const isActive = pending - delayed + running > 0
   const hadSuperseded = job.head.cancelsBelow !== null
   const canceled = cancelSuperseded(context, job, canceledByClaim)
-  // Check the counts again, because the hint that named the job may be outdated. If an occurrence is active, its end wakes
-  // the next queued occurrence.
+  // Check the counts again, because the hint that named the job may be outdated.
   if (hadSuperseded || !isActive) wakeFirst(context, job)
   return job.head.cancelsBelow !== null && canceled.length > 0
 }

@@ -5,10 +5,7 @@ import type { Ledger } from './ledger.ts'
 import { LedgerStorage } from './ledger-storage.ts'
 import { SyncSteps } from './sync-steps.ts'
 
-/**
- * Makes a complete storage from an adapter's ledger. Core supplies the steps of the protocol, the order of locks, the checks
- * under the lock, waking, repeated calls, copies, wake-ups and closing.
- */
+/** Makes a complete storage from an adapter's ledger. */
 export function storageFromLedger(ledger: Ledger): Storage {
   return new LedgerStorage(ledger, ledger.kind === 'sync' ? new SyncSteps(ledger) : new AsyncSteps(ledger))
 }
@@ -17,7 +14,6 @@ export function storageFromLedger(ledger: Ledger): Storage {
 export function writesFromLedger(
   ledger: AsyncWriter,
 ): Pick<Storage, 'saveJobs' | 'createOccurrences' | 'settle' | 'cancel' | 'reap'> {
-  // The type of `AsyncWrites` allows methods that return a value at once, as a synchronous ledger does. But each method of
-  // `AsyncWrites` returns a promise, so the cast is safe.
+  // Each method of `AsyncWrites` returns a promise, although its type also allows values, so the cast is safe.
   return new AsyncWrites(ledger) as Pick<Storage, keyof AsyncWrites & keyof Storage>
 }

@@ -118,7 +118,7 @@ export class SyncSteps extends SyncWrites implements LedgerSteps {
     const taken: OccurrenceRecord[] = []
     let hasWoken = false
     const tally = newTally()
-    // Read the due occurrences again after some were queued again or canceled: other occurrences may then be claimed.
+    // After occurrences were queued again or canceled, the due occurrences must be read again.
     for (;;) {
       const wanted = limit - taken.length + 1
       const due = ledger.due(request, wanted)
@@ -130,7 +130,7 @@ export class SyncSteps extends SyncWrites implements LedgerSteps {
         isStale = isSuperseded(job.head, entry.record)
         const record = claimStep(context, job, entry, owner, tally)
         if (record !== null) taken.push(record)
-        // A woken occurrence may precede occurrences that were read, so the due occurrences are then read again.
+        // A woken occurrence may precede the occurrences that were read, so read the due occurrences again.
         if (tally.woke) isStale = hasWoken = true
         tally.woke = false
         if (isStale) break

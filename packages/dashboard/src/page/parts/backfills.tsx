@@ -23,8 +23,7 @@ export function Backfills({ of }: { readonly of?: string }) {
   return (
     <Loaded of={found}>
       {({ items, isPart, readRuns }) => {
-        // For all jobs, the server lists only running backfills. The page also keeps showing backfills that its user
-        // has just stopped.
+        // For all jobs, the server lists only running backfills. The page still shows backfills that its user has just stopped.
         const others = stopped.filter((one) => !items.some(({ job, key }) => job === one.job && key === one.key))
         const all = [...items, ...others]
         return (

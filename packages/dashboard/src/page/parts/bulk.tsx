@@ -27,10 +27,7 @@ interface BulkProps {
   readonly reload: () => void
 }
 
-/**
- * Shows buttons for actions on all items that match a filter. A dialog first lists the items, and then sends the action in
- * parts.
- */
+/** Shows buttons for actions on all items that match a filter. A dialog lists the items before the action. */
 export function Bulk({ path, filter, unit, actions, reload }: BulkProps) {
   const [open, setOpen] = useState<BulkAction | null>(null)
   return (

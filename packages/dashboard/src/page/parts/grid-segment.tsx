@@ -17,9 +17,7 @@ interface SegmentProps {
   readonly newer: number
   /** Total number of columns in the grid. */
   readonly count: number
-  /**
-   * The index of the focusable cell's column, counted from the newest column. -1 if no cell of this row is focusable.
-   */
+  /** The column of the focusable cell, counted from the newest column. -1 if no cell of this row is focusable. */
   readonly active: number
   readonly longestMs: number
   readonly zone: string | undefined

@@ -33,8 +33,8 @@ const narrowBox = 600
 const unmeasured: Viewport = { left: 0, top: 0, width: 0, height: 0 }
 
 /**
- * Shows the runs of a job: one column per run with the newest on the right, one row per task. A cell shows the state and the
- * number of attempts. The page draws only the visible part, so a grid can have any number of cells.
+ * Shows the runs of a job: one column per run with the newest on the right, one row per task. The page draws only the visible
+ * part.
  */
 export function Grid(props: GridProps) {
   if (props.columns.length === 0) return <Empty>It has not run yet.</Empty>

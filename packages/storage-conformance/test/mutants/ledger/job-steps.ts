@@ -214,7 +214,7 @@ export class JobSteps extends Tables {
     return this.waitingOf(id).length === 0
   }
 
-  /** Makes a new version of a job the current one. */
+  /** Puts a new version of a job in force. */
   enact(job: JobRecord, now: number) {
     const { id: jobId, version, fingerprint, definition } = job
     this.putHead(job)
@@ -226,7 +226,7 @@ export class JobSteps extends Tables {
     return this.jobs.get(jobId)?.deletedAt !== null
   }
 
-  /** Cancels waiting occurrences with a reason. Returns their addresses. */
+  /** Cancels the given waiting occurrences, and stores the reason. Returns their addresses. */
   endAll(records: OccurrenceRecord[], reason: string, now: number) {
     for (const record of records) this.put(ended(record, 'canceled', reason, now))
     return records.map(addressOf)
@@ -273,7 +273,7 @@ export class JobSteps extends Tables {
     return addressOf(next)
   }
 
-  /** Returns whether a queued occurrence may be woken: the job has a free concurrency slot. */
+  /** Returns whether the job has a free place, so that a queued occurrence may be woken. */
   hasPlace(jobId: JobId) {
     return this.activeCount(jobId) < (this.jobs.get(jobId)?.overlap.maxConcurrency ?? 1)
   }

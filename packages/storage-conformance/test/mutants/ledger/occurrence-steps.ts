@@ -56,7 +56,7 @@ import {
 } from '@jobistemer/core/storage'
 import { addressOf, canceledInPassing, JobSteps } from './job-steps.ts'
 
-/** The steps on occurrences. Each step is one synchronous function, which makes it atomic in this process. */
+/** The steps on occurrences. Each step is synchronous, and thus atomic in this process. */
 export class OccurrenceSteps extends JobSteps {
   createOccurrences({ now, owner, items }: CreateOccurrencesRequest): CreateAnswer[] {
     this.now = now
@@ -109,7 +109,7 @@ export class OccurrenceSteps extends JobSteps {
     return { outcome: 'exists', state, token, owner, watermark, nextAt }
   }
 
-  /** Moves the job's watermark forward to `watermark`, and sets its next instant. The watermark never moves back. */
+  /** Moves the job's watermark forward, never back, and sets its next instant. */
   advance(head: JobRecord, watermark: number, nextAt: number | null) {
     this.putHead({ ...head, watermark: Math.max(head.watermark, watermark), nextAt })
   }

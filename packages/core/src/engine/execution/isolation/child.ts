@@ -8,7 +8,7 @@ export interface ChildEnd {
   /** The exit code of the child; `null` if a signal ended the child, or if the child never started. */
   readonly exitCode: number | null
   readonly signal: string | null
-  /** The uncaught error of the child, or the error of its start. */
+  /** The uncaught error of the child, or the error with which the child failed to start. */
   readonly error?: unknown
 }
 
@@ -18,7 +18,7 @@ export interface ChildListener {
   ended(end: ChildEnd): void
 }
 
-/** The initial listener of a new child. `Children` replaces it synchronously, before the child can send a message. */
+/** The initial listener of a new child. `Children` replaces it before the child can send a message. */
 export const noListener: ChildListener = { heard: () => undefined, ended: () => undefined }
 
 /** A thread or a process that runs the handlers of isolated tasks. */
@@ -33,7 +33,7 @@ export interface Child {
   lastLines(): string
 }
 
-/** Matches a native stack frame: V8 prints many of them when a process runs out of memory. */
+/** Matches a native stack frame, which V8 prints when a process runs out of memory. */
 const nativeFrame = /^\s*\d+: 0x/
 
 /** Keeps the last lines of an output stream. */
@@ -59,7 +59,10 @@ export class LastLines {
   }
 }
 
-/** Returns the error of an attempt whose child has ended before the handler, with exit code, signal and last output. */
+/**
+ * Returns the error of an attempt whose child died before the handler had ended. The error names the exit code or the signal of
+ * the child, and the last lines that the child wrote.
+ */
 export function childDied(taskName: string, child: Child, { exitCode, signal, error }: ChildEnd): JobistemerError {
   const how = signal !== null ? `signal ${signal}` : exitCode !== null ? `exit code ${exitCode}` : 'it never began'
   const lines = child.lastLines()

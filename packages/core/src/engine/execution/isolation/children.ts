@@ -26,9 +26,8 @@ interface IdleChild {
 }
 
 /**
- * The threads and processes of one node: at most `most` at a time. Attempts wait for a child in the order of their
- * arrival, each as a {@link ChildSeeker}. A child of a pool is reused by attempts with the same key; any other child runs
- * one attempt.
+ * The threads and processes of one node: at most `most` at a time. Attempts wait for a child in the order of their arrival. A
+ * child of a pool is reused by attempts with the same key.
  */
 export class Children {
   readonly #engine: Pick<EngineContext, 'fail'>
@@ -50,7 +49,7 @@ export class Children {
     return this.#living.size
   }
 
-  /** Prepares for tasks with these isolations: starts the starter process if one of the tasks runs in a process. */
+  /** Prepares for these isolated tasks: starts the starter process if one of the tasks runs in a process. */
   expect(works: Iterable<IsolatedWork>): void {
     for (const { isolation } of works) {
       if (isolation === 'thread') continue
@@ -65,13 +64,13 @@ export class Children {
     }
   }
 
-  /** Passes a child to the seeker as soon as a pooled child is idle or fewer than `most` children live. */
+  /** Passes a child to the seeker as soon as a pooled child is idle or a new child may start. */
   seek(seeker: ChildSeeker): void {
     this.#waiting.push(seeker)
     this.#serve()
   }
 
-  /** Removes a seeker that waits for a child. Returns whether the seeker was waiting. */
+  /** Removes a seeker from the waiting line. Returns whether the seeker was in the line. */
   leave(seeker: ChildSeeker): boolean {
     const index = this.#waiting.indexOf(seeker)
     if (index >= 0) this.#waiting.splice(index, 1)
@@ -80,7 +79,7 @@ export class Children {
 
   /**
    * Takes a child back after its attempt. `isUsable`: the attempt ended by itself, so a pool may reuse the child. A child
-   * without a pool ends by itself, and is killed if it still lives after {@link outputGraceMs}.
+   * without a pool is killed if it still lives after {@link outputGraceMs}.
    */
   give(child: Child, work: IsolatedWork, isUsable: boolean): void {
     if (!this.#living.has(child)) return
@@ -101,18 +100,14 @@ export class Children {
     this.#serve()
   }
 
-  /**
-   * Kills all children. Their listeners receive their ends. The caller has aborted all attempts before: otherwise each
-   * end would start a child for a waiting attempt.
-   */
+  /** Kills all children. The caller has aborted all attempts before, so that no waiting attempt starts a child. */
   kill(): void {
     for (const child of this.#living) child.kill()
   }
 
   /**
-   * Ends all children and then the starter processes, at the end of the node. Waits at most {@link killedGraceMs} for the
-   * children, and as long again for the starter processes. As for {@link kill}, the caller has aborted all attempts
-   * before.
+   * Ends all children, then the starter processes. Waits at most {@link killedGraceMs} for each of the two steps. The caller
+   * has aborted all attempts before.
    */
   async end(): Promise<void> {
     if (this.#living.size > 0) await this.#endLiving()

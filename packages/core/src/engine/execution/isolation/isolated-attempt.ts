@@ -41,10 +41,7 @@ export class IsolatedAttempt implements ChildSeeker {
   isOver = false
   wasKilled = false
 
-  /**
-   * `onBegin`: called when the attempt gets its child, perhaps during this constructor. An attempt may wait for a child,
-   * because the number of children is limited.
-   */
+  /** `onBegin`: called when the attempt gets its child, perhaps during this constructor. */
   constructor(
     engine: EngineContext,
     children: Children,
@@ -195,7 +192,7 @@ export class IsolatedAttempt implements ChildSeeker {
   }
 }
 
-/** Returns the data of an attempt for its child: all members of the task context except methods that call the node. */
+/** Returns the data of an attempt for its child: the task context without the methods that call the node. */
 function attemptData(context: TaskContext): IsolatedAttemptData {
   const { backfill, span, input, data } = context
   return {

@@ -115,7 +115,7 @@ export class StarterProcess {
   }
 
   #send(message: ToStarter): void {
-    // No message is needed after the channel is closed, because the starter process then exits and ends all its children.
+    // After the channel is closed, the starter process ends all its children, so no message is needed.
     if (this.#forked.connected) this.#forked.send(message, () => undefined)
   }
 
@@ -169,8 +169,8 @@ function presentFolder(): string | null {
 }
 
 /**
- * Starts child processes for a node through a small starter process. After the starter process has died, or the node has
- * changed its user or groups, a new starter process replaces it.
+ * Starts child processes through a small starter process. Replaces the starter process after its death, or after the node has
+ * changed its user or groups.
  */
 export class Starter {
   readonly #living = new Set<StarterProcess>()
@@ -190,8 +190,8 @@ export class Starter {
     const present = identity()
     if (this.#present !== null) {
       if (!this.#present.process.hasEnded && this.#present.identity === present) return this.#present.process
-      // The node has given up privileges, which its new children must not have either. So the old starter process, which still
-      // has them, gets no more work.
+      // The node has given up privileges, which its new children must not have either. So a new starter process replaces the
+      // old one.
       this.#present.process.letEnd()
       this.#present = null
     }
