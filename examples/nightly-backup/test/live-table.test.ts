@@ -65,7 +65,7 @@ it('the live table shows the node of every attempt, even if it has no space for 
   expect(tableOf({ ...options, columns: 34 }).lines[1]?.text).toMatch(/✓A +✗A✓B/)
 })
 
-it('the live table shows interrupted attempts and recovered slots', async () => {
+it('the live table of the demo marks interrupted attempts, and missed slots that ran late', async () => {
   const options = await tableOptions(200)
   const [occurrence] = options.occurrences
   const occurrences = [{ ...(occurrence as Occurrence), recovered: true, fencingToken: 2 }]

@@ -65,7 +65,7 @@ it('the screen draws each picture over the previous picture, and prints lines ab
   expect(terminal.lines).toEqual(['first', 'second', 'third', ''])
 })
 
-it('the screen writes nothing if the picture has not changed', () => {
+it('the demo’s screen writes nothing if it shows the same picture again', () => {
   let writes = 0
   const screen = new Screen({ isTTY: true, columns: 40, rows: 10, write: () => ++writes > 0 }, {})
   screen.show(pictureOf('a'))
@@ -112,7 +112,7 @@ it.each(others)(
   },
 )
 
-it('the screen uses colors on a terminal, unless NO_COLOR is set', () => {
+it('the demo’s screen uses colors on a terminal, unless NO_COLOR is set', () => {
   const terminal = new Terminal()
   expect(new Screen(terminal, {}).paint('good', 'text')).toBe('\x1b[32mtext\x1b[0m')
   expect(new Screen(terminal, { NO_COLOR: '' }).paint('good', 'text')).toBe('\x1b[32mtext\x1b[0m')

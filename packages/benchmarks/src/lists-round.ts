@@ -60,7 +60,7 @@ export class ListsRound {
     const ends = items.map((item, index) => end(item, now, (first + index + this.#rounds) % failureEach === 0))
     const settled = await this.#storage.settle({ now: now + 20, items: ends })
     if (settled.some(({ outcome }) => outcome !== 'ok'))
-      throw new Error('The storage did not accept the end of each run.')
+      throw new Error('The storage refused the end of at least one run.')
   }
 
   /** Makes `calls` calls in sequence, each for the next page of 100 failures. */

@@ -47,7 +47,7 @@ describe.each(golden.vectors)(
   },
 )
 
-it('the file of golden id vectors has eleven vectors', () => {
+it('the file of expected ids contains eleven examples', () => {
   expect(golden.vectors).toHaveLength(11)
 })
 

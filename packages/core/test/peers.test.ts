@@ -266,7 +266,7 @@ describe('the measurement of a peer’s silence', () => {
     for (let passed = 0; passed < seconds; passed += 5) await look(5, record('a', 5))
   }
 
-  it('restarts after a failed read', async () => {
+  it('restarts after a failed read of the node records', async () => {
     await look(0, record('a', 5))
     await silent(10)
     peers.beginAnew()

@@ -119,7 +119,7 @@ it('`lastStepMs` is the duration of the last step only, without the steps before
   expect(turns.lastStepMs).toBe(1)
 })
 
-it('`lastStepMs` excludes the steps of other computations in the same turn', async () => {
+it('`lastStepMs` is the time of the caller’s own step, without steps of other computations', async () => {
   const clock = workClock()
   const turns = new YieldBudget(clock)
   const lasted: number[] = []

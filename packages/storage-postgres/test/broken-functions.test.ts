@@ -250,7 +250,7 @@ async function breakFunctions({ schema }: Place, { guard: [text, without], place
   await query([parts.slice(0, broken + 1).join(text), parts.slice(broken + 1).join(text)].join(without))
 }
 
-it.each(Object.entries(guards))('the checks detect this fault in an SQL function: %s', async (_, guard) => {
+it.each(Object.entries(guards))('the tests detect this fault in an SQL function: %s', async (_, guard) => {
   expect(await guard.isBroken(await makePlace('queue'))).toBe(false)
   const place = await makePlace('queue')
   await breakFunctions(place, guard)

@@ -5,7 +5,7 @@ import { useSchemas } from './schemas.ts'
 
 const { open, pool, query, schema: newSchema } = useSchemas()
 
-it('pages of pending occurrences omit none while delayed occurrences become ready', async () => {
+it('a list of pending occurrences omits no occurrence while delayed occurrences become ready', async () => {
   const schema = newSchema()
   const storage = open({ pool: pool(), schema, wakeUps: false })
   const { id } = await addJob(storage, 'alpha', 'allow')

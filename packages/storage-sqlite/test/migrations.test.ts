@@ -43,7 +43,7 @@ it('every table of the SQLite storage is strict', async () => {
   expect(own.filter(({ strict }) => strict !== 1)).toEqual([])
 })
 
-it('an older SQLite file runs only the migration steps that it lacks', () => {
+it('migrate runs only the migration steps that an older SQLite file lacks', () => {
   const first = ['CREATE TABLE one (x INTEGER) STRICT', 'CREATE TABLE two (x INTEGER) STRICT']
   migrate(database, scratch.file, first)
   database.exec('INSERT INTO one VALUES (7)')

@@ -32,7 +32,7 @@ describe('ZoneOffsets', () => {
     )
   })
 
-  it('returns adjacent spans, whichever end was read first', () => {
+  it('returns adjacent spans for reads in ascending and in descending order', () => {
     const changes = ['1999-03-28T01:00:00Z', '1999-10-31T01:00:00Z', '2000-03-26T01:00:00Z', '2000-10-29T01:00:00Z']
     // Creates new offsets without cached spans, with the rules of Central Europe.
     const fresh = () => new ZoneOffsets((second) => localTimeAt('Europe/Berlin', second) - second)

@@ -98,7 +98,7 @@ it('longestEqualRun compares lines of different groups, not lines within one gro
   expect(longestEqualRun([[['one']], [['two']]])).toBe(0)
 })
 
-it('countFigures counts each figure of this repository', () => {
+it('countFigures returns twelve figures about this repository', () => {
   const figures = countFigures(root)
   expect(figures).toHaveLength(12)
   expect(figures.filter(({ name, value }) => value === 0 && !name.includes('circles'))).toEqual([])

@@ -7,7 +7,7 @@ import { everySeconds } from '../support/every.ts'
 test.each([
   { which: 'in progress', taskSeconds: 0 },
   { which: 'of an occurrence that ends during the shutdown', taskSeconds: 3 },
-])('a shutdown waits for an onComplete hook: the hook $which', async ({ taskSeconds }) => {
+])('a shutdown waits for an onComplete hook $which', async ({ taskSeconds }) => {
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const hookSeconds = 5
   const told: string[] = []

@@ -75,7 +75,7 @@ async function overload(
   }
 }
 
-it.each([4, 8])('%i overloaded nodes cause fewer than 1.3 requests for each run slot', async (nodes) => {
+it.each([4, 8])('%i overloaded nodes try fewer than 1.3 times on average to create each slot', async (nodes) => {
   const { perSecond, asked } = await overload(nodes)
   // A run costs 17 ms of processor time, so two processors complete at most 117 slots per second. Waiting slots cost further
   // processor time.
