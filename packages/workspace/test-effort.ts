@@ -53,9 +53,9 @@ export function furtherKind(it: TestFunction, more: RegExp = kindSubjects): Test
 }
 
 /**
- * Returns the effort of the storage conformance kit. `scale`, the factor of the kit's default number of rounds, is `base` times
- * the effort; for `npm test`, `scale` is `least`. `seeds` has one seed for each whole unit of effort, at most three.
- * `JOBISTEMER_CONFORMANCE_SCALE` and `JOBISTEMER_CONFORMANCE_SEED` replace both values.
+ * Returns the effort of the storage conformance kit. The kit multiplies its default number of rounds by `scale`.
+ * `scale` is `base` times the effort, or `least` for `npm test`. `seeds` has one seed for each whole unit of effort, at
+ * most three. `JOBISTEMER_CONFORMANCE_SCALE` and `JOBISTEMER_CONFORMANCE_SEED` replace both values.
  */
 export function kitEffort(base: number, least = base): { readonly scale: number; readonly seeds: readonly number[] } {
   return { scale: isThorough ? base * testEffort : least, seeds: seedsByEffort(1).slice(0, 3) }

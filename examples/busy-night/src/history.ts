@@ -15,7 +15,8 @@ export async function makeHistory(storage: Storage, now: number): Promise<void> 
     clock,
     nodeId: 'worker-a',
     jobs: jobs(),
-    // A long `deadAfter` makes heartbeats rare. Each heartbeat costs a write, and this node runs through hours of virtual time.
+    // The long `deadAfter` makes this node send few heartbeats. Each heartbeat costs a write, and the node runs through
+    // hours of virtual time.
     deadAfter: { minutes: 10 },
     logger: silentLogger,
   })

@@ -42,7 +42,7 @@ export class Nodes {
 
   #kill(): void {
     this.#processes.get('worker-b')?.kill('SIGKILL')
-    // If the demo stops before the node has started, the start fails. Ignores this error.
+    // If the demo stops before the node has started, the start fails. The demo ignores the error of this start.
     this.#later(awayMs, () => void this.#start('worker-b').catch(() => undefined))
     this.#later(killEveryMs, () => this.#kill())
   }

@@ -3,7 +3,9 @@ import { Journal } from './journal.js'
 
 /** @import { RecordChange } from '@jobistemer/core/storage' */
 
-/** The file format that this version writes. The first line of each file states the number of its format. */
+/**
+ * The file format that this version of the storage writes. The first line of each file states the number of its format.
+ */
 const present = {
   form: 1,
   /** `migrations[n]` converts a change in format `n + 1` to changes in format `n + 2`. @type {((change: any) => any)[]} */

@@ -11,7 +11,7 @@ import {
 import { dirname } from 'node:path'
 import { JobistemerError } from '@jobistemer/core'
 
-/** An append-only file of JSON lines. Before `append` returns, it has flushed its entry to the disk. */
+/** An append-only file of JSON lines. `append` returns after its entry is on the disk. */
 export class Journal {
   /** @param {string} file */
   constructor(file) {
@@ -38,7 +38,10 @@ export class Journal {
     }
   }
 
-  /** Writes one entry and waits for the disk. If the write fails, the file is unchanged. @param {unknown} entry */
+  /**
+   * Writes one entry, and returns when the entry is on the disk. If the write fails, the file is unchanged. @param
+   * {unknown} entry
+   */
   append(entry) {
     const bytes = Buffer.from(`${JSON.stringify(entry)}\n`)
     try {

@@ -87,7 +87,7 @@ describe('the journal file of the example storage', () => {
     })
   })
 
-  it('is refused and not changed if it is a file of another kind', async () => {
+  it('is refused, and is not changed, if its content is not a journal', async () => {
     await withFile(async (file) => {
       for (const [content, code] of /** @type {const} */ ([
         ['name,age\nkim,7\n', 'STORAGE_UNREADABLE'],

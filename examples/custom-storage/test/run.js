@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 
-// Runs every test file of this folder with the test runner of Node.js. If `JOBISTEMER_TEST_REPORT` names a file, writes
-// the counts there for the command that tests all packages.
+// Runs every test file of this folder with the test runner of Node.js. If `JOBISTEMER_TEST_REPORT` names a file, this
+// program writes the numbers of passed and failed tests to that file. The command that tests all packages reads the
+// file.
 
-// Derives the rounds and the seeds of the conformance kit from the test effort. The environment variables
-// `JOBISTEMER_CONFORMANCE_SCALE` and `JOBISTEMER_CONFORMANCE_SEED` have precedence over the test effort.
+// Sets the amount of work and the seeds of the conformance kit by the test effort. If `JOBISTEMER_CONFORMANCE_SCALE` or
+// `JOBISTEMER_CONFORMANCE_SEED` is already set, keeps its value.
 const effort = Number(process.env.JOBISTEMER_TEST_EFFORT ?? 1)
 process.env.JOBISTEMER_CONFORMANCE_SCALE ??= String(effort / 4)
 process.env.JOBISTEMER_CONFORMANCE_SEED ??= [1, 2, 3].slice(0, Math.max(1, effort)).join(',')

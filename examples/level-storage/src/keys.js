@@ -39,25 +39,32 @@ export const timeKey = ({ jobId, scheduledAt, id }) => `job/${jobId}/time/${sort
 export const liveKey = (state, record) => `job/${record.jobId}/${state}/${placeOf(state, record)}`
 
 /**
- * Key of a live occurrence in the index of all jobs by state.
+ * Key of a live occurrence in the index by state, which contains the live occurrences of all jobs.
  * @param {LiveState} state
  * @param {OccurrenceRecord} record
  */
 export const stateKey = (state, record) => `state/${state}/${placeOf(state, record)}`
 
 /**
- * Returns the end of an index key, which determines the order within a state: waiting occurrences by priority and time,
- * running occurrences by scheduled time.
+ * Returns the last part of an index key. Within a state, the index sorts by this part: waiting occurrences by priority
+ * and time, running occurrences by scheduled time.
  * @param {LiveState} state
  * @param {OccurrenceRecord} record
  */
 const placeOf = (state, record) =>
   `${sortable(state === 'running' ? record.scheduledAt : orderAt(record))}/${record.id}`
 
-/** Key of a failed occurrence in the index of all jobs, by the time of its end. @param {OccurrenceRecord} record */
+/**
+ * Key of a failed occurrence in the index of failures, which contains all jobs. The index sorts failures by the time of
+ * their end.
+ * @param {OccurrenceRecord} record
+ */
 export const failedKey = ({ finishedAt, id }) => `failed/${sortable(finishedAt ?? 0)}/${id}`
 
-/** Key of a failed occurrence in its job's index, by the time of its end. @param {OccurrenceRecord} record */
+/**
+ * Key of a failed occurrence in the index of its job's failures. The index sorts failures by the time of their end.
+ * @param {OccurrenceRecord} record
+ */
 export const failedOfJobKey = (record) => `job/${record.jobId}/${failedKey(record)}`
 
 /**

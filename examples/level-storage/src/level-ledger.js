@@ -122,7 +122,8 @@ export class LevelLedger {
 
   stranded() {
     return this.database.alone(async () => {
-      // This range includes the keys of `queued`, which sort between `pending` and `running`.
+      // The keys of `queued` sort between `pending` and `running`, so this range contains the occurrences of both
+      // waiting states.
       const waiting = await this.recordsAt({ gte: 'state/pending/', lt: 'state/running/' })
       return waiting.map(({ jobId }) => jobId)
     })

@@ -49,7 +49,7 @@ export class Database {
   async alone(work) {
     await this.opening
     const result = this.#line.then(work)
-    // The next unit of work starts even after a failure. The caller of `alone` receives the error.
+    // Even if a unit of work fails, the next unit starts. The caller of `alone` receives the error.
     this.#line = result.catch(() => undefined)
     return await result
   }

@@ -50,7 +50,7 @@ describe('the example storage on LevelDB', () => {
     expect(new Set(runs).size).toBe(10)
   })
 
-  it('has lost no acknowledged write after its process was killed', async () => {
+  it('keeps every acknowledged write when its process is killed', async () => {
     for (let round = 1; round <= 5; round++) {
       const child = spawn(process.execPath, [writer, folder], { stdio: ['ignore', 'pipe', 'inherit'] })
       const exited = new Promise((resolve) => child.once('exit', resolve))

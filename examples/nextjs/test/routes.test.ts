@@ -58,7 +58,7 @@ it('the Next.js server starts its jobs, its route triggers a job, and code in th
   expect((await scheduler.nodes()).length).toBe(1)
 })
 
-it('the Next.js server can start its jobs at a second try after the first start failed', async () => {
+it('if the first start of the jobs has failed, the Next.js server can start them at a second try', async () => {
   const file = newServer()
   writeFileSync(file, 'no database, but a text that is long enough to be looked at'.repeat(100))
   const { register } = await bundle()
@@ -70,7 +70,7 @@ it('the Next.js server can start its jobs at a second try after the first start 
   expect((await (await jobs()).trigger('report')).created).toBe(true)
 })
 
-it('in development, a reload of the Next.js code starts one new scheduler, and old and new copies of the code use it', async () => {
+it('a reload of the Next.js code in development starts one new scheduler; old and new copies of the code use it', async () => {
   newServer('development')
   const before = await bundle()
   await before.register()

@@ -21,8 +21,8 @@ function next(folder: string, args: readonly string[], env: Readonly<Record<stri
 }
 
 it('a production build of the Next.js example runs its jobs, and loses no run when the server ends', async () => {
-  // The test builds a copy of the app. The copy lies inside the example, so that it finds all dependencies. The copy
-  // lies outside of `node_modules`, because Next.js compiles nothing there.
+  // The test builds a copy of the app. The copy lies inside the example, because its imports then find all
+  // dependencies. The copy lies outside of `node_modules`, because Next.js compiles no files there.
   mkdirSync(join(own, 'dist'), { recursive: true })
   const folder = mkdtempSync(join(own, 'dist', 'production-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))

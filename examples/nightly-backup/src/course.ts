@@ -51,7 +51,8 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
     jobName,
     longestSilenceMs: longestSilenceMs + settings.executionTimeoutMs,
     onLook: (before, now) => {
-      // The handlers' file is read after the ledger, so it contains every attempt that the ledger shows as ended.
+      // Reads the lines of the handlers after the ledger. So the lines contain every attempt that the ledger shows as
+      // ended.
       const known = nodeOf()
       if (screen.live)
         screen.show(picture({ screen, slots, occurrences: now.occurrences, nodes, supervisor, nodeOf: known }))
@@ -100,8 +101,8 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
 /** Kills a node in the middle of a task, and waits until another process continues the run. */
 async function interrupt(stage: Stage, nodes: readonly string[]): Promise<Kill | null> {
   const { screen, supervisor, watch, slots, expect } = stage
-  // The kill comes at the second slot at the earliest with two nodes, and at the third slot with one node. With two nodes, the
-  // other node takes the run over, which takes longer than a restart.
+  // With two nodes, the demo kills a node during the second slot at the earliest, and with one node during the third
+  // slot. The kill comes earlier with two nodes, because the takeover by the other node takes longer than a restart.
   const earliest = slots[nodes.length === 1 ? 2 : 1]?.getTime() ?? Number.POSITIVE_INFINITY
   const slot = slots.find((one) => one.getTime() >= Math.max(earliest, Date.now() + tellMarginMs))
   if (slot === undefined) throw new Error('The nodes took too long to start. Try a longer --seconds.')

@@ -12,7 +12,8 @@ export function crashDrill(options: {
     const asked = context.scheduledAt.getTime() === options.slotMs() && context.attempt === 1
     if (!asked || doneBytes < totalBytes / 2) return
     options.onStandingStill(progress)
-    // If the user stops the demo before the kill, the handler's signal is aborted.
+    // If the user stops the demo before the kill, the handler's signal is aborted. The handler then throws the reason
+    // of its signal.
     if (!context.signal.aborted) await once(context.signal, 'abort')
     context.signal.throwIfAborted()
   }

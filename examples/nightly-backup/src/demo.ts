@@ -44,7 +44,7 @@ export async function runDemo({ options, folder, screen, signal }: DemoRun): Pro
   const ledger = await loadLedger(kind)
   const { location, description, stop } = await ledger.prepare({ folder: folder.path, server: options.server })
   try {
-    // The user may have stopped the demo while it built the database.
+    // The user may have stopped the demo during the build of the database.
     signal.throwIfAborted()
     const { start, end } = firstSlots(seconds, slotCount)
     screen.say(

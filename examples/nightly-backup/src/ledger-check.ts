@@ -14,7 +14,7 @@ export interface CheckInput {
   readonly slots: readonly Date[]
   /** All occurrences of the job in the ledger. */
   readonly occurrences: readonly Occurrence[]
-  /** The lines that the handlers appended to the witness file, in the order of writing. */
+  /** The lines that the handlers wrote at their start and at their end, in the order of writing. */
   readonly witness: readonly WitnessLine[]
   /** Names of the job's tasks, in their order. */
   readonly taskNames: readonly string[]
@@ -22,7 +22,9 @@ export interface CheckInput {
   readonly kill: Kill | null
 }
 
-/** Compares the ledger with the schedule, and with the lines that the handlers appended to the witness file. */
+/**
+ * Compares the ledger with the schedule, and with the lines that the handlers wrote at their start and at their end.
+ */
 export function checkLedger(input: CheckInput): readonly CheckResult[] {
   const { slots, taskNames, kill } = input
   return [
@@ -113,7 +115,7 @@ function endProblems({ occurrences, witness }: CheckInput): string[] {
   )
 }
 
-/** Reports attempts that overlap: one starts between the start and the end of the other. */
+/** Reports attempts that overlap: an attempt that starts between the start and the end of another attempt. */
 function overlapProblems({ occurrences, witness }: CheckInput): string[] {
   const lost = new Set(
     occurrences.flatMap(({ id, tasks }) =>
@@ -146,8 +148,8 @@ function overlapProblems({ occurrences, witness }: CheckInput): string[] {
 }
 
 /**
- * Checks for each occurrence that its owner in the ledger is the node that wrote the last line of the occurrence to the witness
- * file.
+ * Checks that the ledger names the right owner of each occurrence: the node whose handler wrote the last line about
+ * this occurrence.
  */
 function nodeProblems({ occurrences, witness }: CheckInput): string[] {
   return occurrences.flatMap(({ id, scheduledAt, node }) => {

@@ -13,7 +13,7 @@ export interface LedgerLook {
 
 /** Reads a job's occurrences from the ledger at intervals. */
 export class LedgerWatch {
-  /** Rejects if the ledger cannot be read, or if it does not change for `longestSilenceMs`. */
+  /** Rejects if the ledger cannot be read, or if the ledger does not change for `longestSilenceMs`. */
   readonly failed: Promise<never>
   readonly #reader: Scheduler
   readonly #jobName: string
@@ -55,7 +55,7 @@ export class LedgerWatch {
   /** Reads the ledger now. Reads never overlap, so no read returns an older state than the previous read. */
   look(): Promise<readonly Occurrence[]> {
     const look = this.#looking.then(() => this.#look())
-    // The next read starts even after a failed read. The caller of `look` receives the error.
+    // Even if a read fails, the next read starts. The caller of `look` receives the error.
     this.#looking = look.catch(() => undefined)
     return look
   }

@@ -11,8 +11,8 @@ export type NodeOf = (occurrence: Occurrence['id'], task: string, attempt: numbe
 export const anyNode: NodeOf = () => null
 
 /**
- * Derives the node of each attempt from the lines that the handlers appended to the witness file. The ledger names only
- * the last owner of an occurrence.
+ * Derives the node of each attempt from the lines that the handlers wrote at their start and at their end. The ledger
+ * names only the last owner of an occurrence.
  */
 export function nodesOf(witness: readonly WitnessLine[]): NodeOf {
   const nodes = new Map(witness.map((line) => [keyOf(line.occurrence, line.task, line.attempt), line.node]))

@@ -13,8 +13,8 @@ export interface PictureLine {
 const widthWithoutTerminal = 120
 
 /**
- * Prints the demo's output: permanent lines and, on a terminal, a picture below them that is redrawn. Without a
- * terminal, the screen prints only the lines, without escape codes.
+ * Prints the demo's output as lines. On a terminal, also draws a picture below the lines, and draws the picture again
+ * after each change. Without a terminal, prints the lines without escape codes.
  */
 export class Screen {
   /** Whether the screen draws a live picture below the printed lines. */

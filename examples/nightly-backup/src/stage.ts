@@ -16,7 +16,10 @@ export interface Stage {
   readonly expect: <T>(promise: Promise<T>) => Promise<T>
 }
 
-/** Reports that a handler has stopped, so that the demo can kill the handler's node. */
+/**
+ * A worker's message that its handler stands still in the middle of a task. The demo then kills the node of this
+ * worker.
+ */
 export type Interruption = Extract<WorkerMessage, { readonly kind: 'standing-still' }>
 
 /** The killed node, and the node that continued its run: the restarted node or the other node. */

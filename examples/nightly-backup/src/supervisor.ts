@@ -88,7 +88,7 @@ export class Supervisor {
   async #end(node: string, tell: (worker: ChildProcess) => void): Promise<void> {
     const worker = this.#workers.get(node)
     if (worker === undefined) return
-    // Removes the worker first, so that its expected end is not reported as a crash.
+    // Removes the worker from the list before the worker ends, so that this expected end is not reported as a crash.
     this.#workers.delete(node)
     // Waits for `exit`, because Node.js does not always emit `close` after this process has disconnected the channel.
     const ended = once(worker, 'exit')

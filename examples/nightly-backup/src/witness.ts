@@ -30,8 +30,8 @@ export function witnessed<Data, Result>(
   task: TaskDefinition<Data, Result>,
 ): TaskDefinition<Data, Result> {
   const { run } = task
-  // A task with a named handler has no function that this wrapper could call. So its handler must write the lines of the
-  // witness file itself.
+  // A task with a named handler has no function that this wrapper could call. So the code of the named handler must
+  // write the lines at its start and end.
   if (run === undefined) return task
   return {
     ...task,

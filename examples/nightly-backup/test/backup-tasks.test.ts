@@ -101,7 +101,8 @@ function overwrite(file: string, position: number, bytes: Buffer): void {
 }
 
 /**
- * Runs a statement with SQLite's safety checks off. Returns the earlier row of the index `notes_by_text` in `sqlite_schema`.
+ * Runs a statement with SQLite's safety checks off. Returns the row that the index `notes_by_text` had in
+ * `sqlite_schema` before the statement.
  */
 function changeRows(file: string, statement: string, parameters: readonly unknown[] = []): readonly unknown[] {
   const database = new Database(file)
@@ -156,7 +157,7 @@ it('the backup job copies a consistent state of a database to which another conn
   for (let round = 0; round < 5; round++) expect((await run(scheduler)).outcome).toBe('completed')
 })
 
-it('the backup job keeps as many of the newest backups as its option `keep` says, and removes all older backups', async () => {
+it('the backup job keeps the newest backups up to the number in its option `keep`, and removes all older backups', async () => {
   const world = backupWorld()
   const scheduler = await runningScheduler(demoJob(world, { keep: 2 }))
   const made: string[] = []
@@ -167,7 +168,7 @@ it('the backup job keeps as many of the newest backups as its option `keep` says
   expect(readdirSync(world.backups).sort()).toEqual(made.slice(-2))
 })
 
-it('the names of the backup files sort in the order of the slots for which the backups were made', () => {
+it('if the backup files are sorted by name, they are in the order of the slots of these backups', () => {
   const slots = [20_000, 20_003, 20_200, 20_250, 21_000].map((milliseconds) => new Date(milliseconds))
   const names = slots.map((slot) => workFolder('', slot))
   expect(names.toSorted()).toEqual(names)
@@ -195,7 +196,7 @@ it('the backup job retries the compression after a failure', async () => {
   expect(attempts?.map(({ state }) => state)).toEqual(['failed', 'succeeded'])
 })
 
-it('the backup job writes a line to the witness file when a task begins and when it ends', async () => {
+it('each task of the backup job records its begin and its end in the witness file, the demo’s record of attempts', async () => {
   const world = backupWorld()
   await run(await runningScheduler(demoJob(world)))
   const lines = readWitness(world.witness).map(({ task, event, attempt }) => `${task} ${attempt} ${event}`)

@@ -115,7 +115,7 @@ it.each(kinds)(
     const storage = (await loadLedger(kind)).open(await revivals[kind](folder))
     onTestFinished(() => storage.close())
     const occurrences = (await createScheduler({ storage }).occurrences({ job: jobName })).items
-    // A node that starts late has fewer slots, so the expected number comes from the demo's output.
+    // If the nodes start late, the demo has fewer slots. So the test takes the expected number from the demo's output.
     const [, slots] = /All (\d+) slots are settled/.exec(demo.output()) ?? []
     expect(occurrences).toHaveLength(Number(slots))
     expect(occurrences.length).toBeGreaterThan(3)
@@ -146,7 +146,7 @@ it.each(kinds)(
   longestRunMs,
 )
 
-it('the only node of the demo continues its run and recovers missed slots after a kill and a restart', async () => {
+it('if the only node of the demo is killed and restarted, it continues its run and recovers missed slots', async () => {
   const { folder, demo } = demos.get('one node') as RunningDemo
   expect(await demo.ended, demo.output()).toBe(0)
   expect(demo.output()).toContain('compress  attempt 1 lost')

@@ -262,7 +262,7 @@ const defects: readonly (readonly [string, (run: Run) => void, string])[] = [
 ]
 
 it.each(defects)(
-  'the ledger check reports a contradiction between the ledger, the witness file and the kill of a node: %s',
+  'the ledger check reports a contradiction of the ledger, a kill and the tasks’ lines in the witness file: %s',
   (_, spoil, problem) => {
     const run = goodRun()
     spoil(run)
@@ -270,7 +270,7 @@ it.each(defects)(
   },
 )
 
-it('the ledger check reports a missing line of the witness file, whichever line it is', () => {
+it('the ledger check reports a problem if any line is missing in the witness file, the demo’s record of attempts', () => {
   const lines = goodRun().witness.length
   for (let index = 0; index < lines; index++) {
     const run = goodRun()
@@ -279,7 +279,7 @@ it('the ledger check reports a missing line of the witness file, whichever line 
   }
 })
 
-it('the ledger check reports a duplicate line of the witness file, whichever line it is', () => {
+it('the ledger check reports a problem if any line is duplicated in the witness file, the demo’s record of attempts', () => {
   const lines = goodRun().witness.length
   for (let index = 0; index < lines; index++) {
     const run = goodRun()

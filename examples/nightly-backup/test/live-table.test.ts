@@ -59,7 +59,7 @@ it('the live table shows a line for each slot, with every attempt of every task'
 /** Maps the first attempt of each task to node A, and later attempts to node B. */
 const twoNodes: NodeOf = (_, __, attempt) => (attempt === 1 ? 'A' : 'B')
 
-it('the live table shows the node of every attempt, even if it has no space for durations', async () => {
+it('the live table shows the node of every attempt, even if the terminal is too narrow for durations', async () => {
   const options = { ...(await tableOptions(120)), nodeOf: twoNodes }
   expect(tableOf(options).lines[1]?.text).toMatch(/✓ \d+ ms A {2,}✗ failed A, ✓ \d+ ms B /)
   expect(tableOf({ ...options, columns: 34 }).lines[1]?.text).toMatch(/✓A +✗A✓B/)
@@ -109,7 +109,7 @@ it('describeChanges returns the changes between two reads of the ledger as lines
   expect(describeChanges(now, now, anyNode)).toEqual([])
 })
 
-it('describeChanges reports the start of an attempt once, even if several reads of the ledger show it running', async () => {
+it('describeChanges reports the start of an attempt once, even if several reads of the ledger show the attempt as running', async () => {
   const occurrence = await realOccurrence()
   const [copy] = occurrence.tasks
   const startedAt = new Date('2026-01-01T02:00:03Z')

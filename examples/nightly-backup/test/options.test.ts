@@ -7,7 +7,7 @@ it('the demo’s command line has a default for every option', () => {
   expect(readCommandLine([], '/here')).toEqual({ kind: 'run', options })
 })
 
-it('the demo’s command line accepts every option, with paths relative to the current folder', () => {
+it('the demo’s command line accepts every option, and resolves relative paths from the current folder', () => {
   const args = ['--db', 'my.db', '--out', '/there/out', '--seconds', '5', '--nodes=1', '--storage=sqlite']
   const options = {
     database: '/here/my.db',
@@ -27,7 +27,7 @@ it('the demo’s command line accepts the URL of a Redis server together with th
   expect(readCommandLine(args.slice(0, 2), '/here')).toMatchObject({ options: { ledger: 'redis', server: null } })
 })
 
-it('the demo’s command line ignores an argument -- that a package manager has passed on', () => {
+it('the demo’s command line ignores the argument `--`, which some package managers pass on to the program', () => {
   expect(readCommandLine(['--', '--seconds', '5'], '/here')).toMatchObject({ options: { seconds: 5 } })
 })
 

@@ -50,7 +50,7 @@ it('the demo’s source database is built only from the folder’s files if the 
   expect(built.commits).toEqual([])
 })
 
-it('the demo’s source database ignores the git history of a checkout if the folder is an untracked folder in this checkout', async () => {
+it('the demo’s source database ignores the git history if the folder is an untracked folder inside a git checkout', async () => {
   const outer = temporaryFolder()
   git(outer, 'init')
   const inner = join(outer, 'inner')

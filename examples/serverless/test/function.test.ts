@@ -35,7 +35,7 @@ it('overlapping calls of runDue in separate processes run each slot once, and th
       if (done.filter((line) => line.startsWith('report')).length === 1) throw new Error('the printer is out of paper')
     },
   }
-  // Each function has its own scheduler, as if it ran in its own process.
+  // Each function has its own scheduler, as if the function ran in a separate process.
   const processes: readonly ScheduledFunction[] = [1, 2].map(() => functionOf({ client, tableName, work, clock }))
   const reports: RunDueReport[] = []
   for (let minute = 0; minute < 10; minute++) {

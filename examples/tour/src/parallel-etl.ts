@@ -1,5 +1,5 @@
-// The job of this example has ten concurrent tasks. The third is unstable and has retries. When the last retry of this task has
-// failed, the node aborts all other tasks, except the last task, which always cleans up.
+// The job of this example has ten concurrent tasks. The third task is unstable and has retries. After its last retry
+// has failed, the node aborts all other tasks except the last task. The last task always runs, because it cleans up.
 import { createScheduler, defineJob, type TaskDefinition } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'

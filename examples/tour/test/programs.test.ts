@@ -36,7 +36,7 @@ test('parallel-etl: the first run succeeds after retries, the second run fails a
   ])
 })
 
-test('recovery: each recovery strategy decides in its own way about the same five missed slots', async () => {
+test('recovery: each recovery strategy runs or records the same five missed slots in a different way', async () => {
   expect((await outputOf('recovery')).sort()).toEqual([
     'bounded_window: 3 slots recorded as missed',
     'bounded_window: runs 05:00 late',

@@ -43,7 +43,8 @@ async function end(): Promise<void> {
   // closing.
   await client.close()
   if ('closeIdleConnections' in server) server.closeIdleConnections()
-  // After 5 s, closes the connections that are still open, so that they do not delay the hand-back of runs.
+  // After 5 s, closes the connections that are still open. Otherwise open connections would delay the hand-back of
+  // runs.
   const patience = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), 5000)
   await closed
   clearTimeout(patience)

@@ -44,9 +44,9 @@ export class BareCalls {
   }
 
   /**
-   * Runs `seconds` slots of each job. Creates items and ids slot by slot outside of the measured time, because
-   * long-lived items would cost more garbage collection than the calls. Splits large batches into several overlapping
-   * calls, like an engine.
+   * Runs `seconds` slots of each job. Creates the items and ids of one slot at a time, outside of the measured time.
+   * Items for all slots would live long, and their garbage collection would cost more than the calls. As an engine
+   * does, splits a large batch into several concurrent calls.
    */
   async run(seconds: number): Promise<Cost> {
     const { maxBatch } = this.#storage.capabilities

@@ -39,7 +39,7 @@ export function runEngine(storage: Storage, seconds: number, options: EngineRoun
   return measureEngine(storage, seconds, options, costOf)
 }
 
-/** Runs the engine like {@link runEngine}, and measures the run with `measure`. */
+/** Runs the same benchmark as {@link runEngine}, but with a measurement of the caller: `measure`. */
 export async function measureEngine<Measured>(
   storage: Storage,
   seconds: number,

@@ -3,8 +3,8 @@ import { firstInstant, jobCount, runEngine, warmUpSeconds } from './engine-round
 import { type BenchmarkOptions, formatRate, median, type Table } from './suite.ts'
 
 /**
- * Measures whether finished history slows the engine down. `open` creates a storage with the given name. `rest` waits for the
- * storage's maintenance after the history is written, such as a checkpoint.
+ * Measures whether a long history of ended occurrences slows the engine down. `open` creates a storage with the given
+ * name. `rest` waits for the storage's maintenance after the history is written, such as a checkpoint.
  */
 export async function measureHistory(
   open: (name: string) => Storage,

@@ -5,7 +5,7 @@ import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { measureHistory } from './history-round.ts'
 import type { Suite } from './suite.ts'
 
-/** Measures whether finished history slows the engine down on SQLite. */
+/** Measures whether a long history of ended occurrences slows the engine down on SQLite. */
 export const historySuite: Suite = {
   name: 'history',
   title: 'One-task occurrences per second on SQLite, with and without history',

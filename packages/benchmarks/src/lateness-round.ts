@@ -36,7 +36,7 @@ export async function measureLateness(
   return lateness
 }
 
-/** Waits 3.5 to 4.5 s for the schedulers to start, until 0.5 s before the next jobs are due. */
+/** Gives the schedulers 3.5 to 4.5 s to start. Resolves 0.5 s before the next jobs are due. */
 export async function settled(): Promise<void> {
   const now = Date.now()
   await new Promise((resolve) => setTimeout(resolve, Math.ceil((now + 3000) / 1000) * 1000 + 500 - now))

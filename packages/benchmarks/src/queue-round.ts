@@ -55,12 +55,13 @@ export class QueueRound {
       await time('claim', () => this.#claim())
       await time('counts', () => this.#look(expected))
     }
-    // The gauges count a long queue slowly, so this benchmark reads them at most 20 times.
+    // A read of the gauges counts the whole queue, which is slow for a long queue. So this benchmark reads the gauges
+    // at most 20 times.
     for (let call = 0; call < Math.min(calls, 20); call++) await time('gauges', () => this.#scrape(expected))
     return Object.fromEntries(operations.map((operation) => [operation, median(times[operation])])) as Timings
   }
 
-  /** Removes the job step by step, like an engine. Returns the duration of the longest step, in microseconds. */
+  /** Removes the job in several steps, as an engine does. Returns the duration of the longest step, in microseconds. */
   async remove(): Promise<number> {
     let longest = 0
     for (let more = true; more; ) {

@@ -13,7 +13,10 @@ export interface BenchmarkOptions {
   readonly loads?: readonly string[] | undefined
   /** Number of measured rounds. Default: the benchmark's own number. */
   readonly rounds?: number
-  /** Number of occurrences, in benchmarks of their cost or their history. Default: the benchmark's own number. */
+  /**
+   * Number of occurrences, in benchmarks that measure the cost of an occurrence or the effect of a long history.
+   * Default: the benchmark's own number.
+   */
   readonly occurrences?: number
 }
 

@@ -8,7 +8,7 @@ const zones = ['UTC', 'America/New_York']
 
 const startMs = Date.UTC(2025, 0, 1)
 const endMs = Date.UTC(2065, 0, 1)
-// Number of instants after which a measurement starts again at its first instant.
+// Number of instants that a measurement computes before it starts again at its first instant.
 const mostInstants = 5000
 
 /** Computes next instants with one cron library, in the way that this library recommends. */

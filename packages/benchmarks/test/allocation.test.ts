@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { allocatedBytes } from '../src/allocation.ts'
 
 /**
- * Maximum number of bytes per one-task occurrence, in engine and storage together: 8 % above the measurement, which
+ * Maximum number of bytes per one-task occurrence, in engine and storage together: 8 % above the measured number, which
  * varies by 3 %.
  */
 const limits = [

@@ -134,7 +134,7 @@ test.concurrent.each(tried)(
   },
 )
 
-test('the tests of this file together run every benchmark suite of the command', () => {
+test('the tests of this file run every suite of the benchmark command', () => {
   const { stderr } = run('nonsense')
   const names = [...(stderr.split('bench ')[1] ?? '').matchAll(/\[([a-z][a-z-]*)\]/g)].map(([, name]) => name)
   expect(runs.flatMap(({ suites }) => suites).sort()).toEqual(names.sort())

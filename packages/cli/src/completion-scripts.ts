@@ -109,7 +109,8 @@ function fishScript(commands: readonly CompletedCommand[]): string {
     return [
       `complete -c jobistemer -n __fish_use_subcommand -f -a ${name} -d ${fishQuoted(summary)}`,
       ...options.map((option) => `${inside} -l ${option.name.slice(2)} -d ${fishQuoted(option.description)}`),
-      // Completes job names that begin with `-` only after `--`, where the program reads no options.
+      // After `--`, the program reads no options. So only after `--` does the script complete job names that begin with
+      // `-`.
       ...(takesJob
         ? [
             `${inside} -n 'not contains -- -- (commandline -opc)' -f -a "(${jobNames} | string match -v -- '-*')"`,

@@ -40,7 +40,7 @@ async function lineOf({ io: { stdin, stderr }, signal }: Context): Promise<strin
     return done === true ? '' : Buffer.from(value as string).toString('utf8')
   } finally {
     if (signal.aborted) stderr.write('\n')
-    // An open standard input keeps the process alive.
+    // Closes standard input, because an open standard input keeps the process alive.
     stdin.destroy?.()
   }
 }

@@ -19,7 +19,7 @@ import { Session } from './session.ts'
  */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   const interruption = new AbortController()
-  // Turns off the warning about more than 10 listeners: each concurrent storage call adds one.
+  // Turns off the warning about more than 10 listeners: each concurrent storage call adds a listener.
   setMaxListeners(0, interruption.signal)
   const stopListening = io.onInterrupt(() => interruption.abort())
   let code: number = exitCodes.fine

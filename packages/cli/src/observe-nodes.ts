@@ -5,7 +5,9 @@ import type { NodeRecord, Storage } from '@jobistemer/core/storage'
 export interface ObservedNode {
   readonly record: NodeRecord
   /**
-   * `true`: the node's heartbeat counter changed during the observation. `null`: the observation was too short to tell.
+   * `true`: the node's heartbeat counter changed during the observation. `false`: the counter did not change, although
+   * the observation was long enough for two heartbeats. `null`: the observation was too short to decide whether the
+   * node lives.
    */
   readonly isAlive: boolean | null
 }
@@ -31,7 +33,8 @@ export async function observeNodes(
     await wait(clock, Math.min(lookEveryMs, endAt - clock.monotonic()), signal)
     nodes = await look()
   }
-  // Nodes send a heartbeat every 5 s, on DynamoDB every 10 s. Only two intervals without a heartbeat show a dead node.
+  // Nodes send a heartbeat every 5 s, on DynamoDB every 10 s. If the observation is shorter than two of these
+  // intervals, it cannot show that a node is dead.
   const isLongEnough = forMs >= 2 * (storage.capabilities.heartbeatMs ?? 5000)
   return nodes.map((record) => ({ record, isAlive: hasMoved(record) ? true : isLongEnough ? false : null }))
 }

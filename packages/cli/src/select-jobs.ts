@@ -22,7 +22,7 @@ export const selectionOptions: readonly CommandOption[] = [
 export interface SelectedJobs {
   /** The names of jobs that the command has to change. */
   readonly names: readonly string[]
-  /** The names of jobs that the command line gives and that already have the wanted state. */
+  /** The names of selected jobs that already have the wanted state. */
   readonly unwanted: readonly string[]
   readonly areMatched: boolean
 }

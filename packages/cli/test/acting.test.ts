@@ -70,7 +70,7 @@ describe('trigger', () => {
     })
   })
 
-  it('trigger --key-scope live accepts a key again once the run with that key has ended', async () => {
+  it('trigger --key-scope live creates a second run for the same key once the first run with this key has ended', async () => {
     const { ask, json } = await ledger()
     const keyed = ['trigger', 'import', '--key', 'index', '--key-scope', 'live']
     const first = await json(...keyed)
@@ -275,7 +275,7 @@ describe('pause and resume', () => {
     }
   })
 
-  it('pause and resume select jobs by --owner or --tag, and skip jobs that are already paused or resumed', async () => {
+  it('pause and resume select jobs by --owner or --tag; pause skips paused jobs, and resume skips jobs that are not paused', async () => {
     const { ask, json } = await ledger()
     expect(await ask(['pause', 'import', '--reason', 'disk'])).toMatchObject({ code: 0 })
     expect(await json('pause', '--owner', 'imports', '--reason', 'other', '--yes')).toMatchObject({ jobs: [] })

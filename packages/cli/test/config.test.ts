@@ -59,7 +59,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
     expect(await ask(['-s', place], { JOBISTEMER_STORAGE: 'sqlite:env.db' })).toMatchObject({ code: 0 })
   })
 
-  it('that has an error is reported with the line number of the error, and is not read with the option --no-config', async () => {
+  it('is not read with the option --no-config; without this option, an error in the file is reported with its line number', async () => {
     const { folder, place } = await scratch.ledger()
     const file = join(folder, 'jobistemer.config.ts')
     writeFileSync(
@@ -151,7 +151,7 @@ describe('the configuration file of a folder that the user has not trusted', () 
     expect((await runCli(['jobs'], { cwd: folder, env })).err).toContain('CONFIG_UNTRUSTED')
   })
 
-  it('is loaded after `trust`, even through a symbolic link, and no longer after `trust --undo`', async () => {
+  it('is loaded after `trust`, even through a symbolic link to the folder, and is not loaded after `trust --undo`', async () => {
     const { folder, env } = await hostile()
     const other = scratch.folder()
     const ask = (argv: string[], cwd = folder) => runCli(argv, { cwd, env })

@@ -154,7 +154,7 @@ export function open() {
   expect(readdirSync(folder)).toEqual(['adapter.mjs'])
 })
 
-it('conformance refuses a storage that returns counts as texts, and quotes these counts in the error', async () => {
+it('conformance refuses a storage that returns counts as strings, and quotes these counts in the error', async () => {
   const { ask } = adapter(`export function open() {
   const database = memoryDatabase()
   const connect = async () => {

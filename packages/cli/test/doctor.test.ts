@@ -314,7 +314,7 @@ describe('jobistemer doctor', () => {
     await scheduler.shutdown()
   })
 
-  it('finds JOB_FAILING and RETENTION_BEHIND although pages of the history are short or empty', async () => {
+  it('finds JOB_FAILING and RETENTION_BEHIND although the storage returns short or empty pages of the history', async () => {
     const { storage: own, clock } = patient()
     const failing = defineJob({
       name: 'failing',
@@ -417,7 +417,7 @@ export default { storage: () => sqliteStorage({ file: ':memory:' }) }`,
     )
   })
 
-  it('checks at most as many jobs as --limit says, and reports that the storage has more jobs', async () => {
+  it('checks at most the number of jobs in --limit, and reports that the storage has more jobs', async () => {
     const { place } = await scratch.ledger()
     const { out } = await runCli(['doctor', '-s', place, '--observe', '0', '--limit', '2'])
     expect(out).toContain('2 jobs (there are more: --limit)')

@@ -75,7 +75,10 @@ async function addEvil(client: Client): Promise<void> {
   await client.pause(evilName, { reason: 'it is \u001b[31mevil', actor: 'ann' })
 }
 
-/** Runs a node around the slot of one night, because hours of heartbeats take too long. */
+/**
+ * Runs a node only around the slot of one night. If the node ran through all hours between the nights, its heartbeats
+ * would take too long.
+ */
 async function night(storage: Storage, report: Job, day: string): Promise<void> {
   const clock = virtualClock(`${day}T00:59:58Z`)
   const scheduler = createScheduler({

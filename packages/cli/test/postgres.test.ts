@@ -158,7 +158,7 @@ it('doctor reports POSTGRES_READ_ONLY for a standby', async () => {
   })
 })
 
-it('an absent or silent PostgreSQL server causes an error within --timeout, and the error contains no password', async () => {
+it('a PostgreSQL server that is absent or never answers causes an error within --timeout, and the error contains no password', async () => {
   const mute = createServer().listen(0, '127.0.0.1')
   await once(mute, 'listening')
   const { port } = mute.address() as AddressInfo

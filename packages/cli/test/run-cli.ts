@@ -27,7 +27,7 @@ export interface RunOptions {
   readonly onWrite?: (text: string) => void
 }
 
-/** Counts calls to make ids unique. Random ids of requests at one fixed instant could otherwise be equal. */
+/** Counts the CLI calls. The count makes ids unique: random ids of requests at one fixed instant could be equal. */
 let calls = 0
 
 /** Runs the CLI in this process, and checks its JSON documents against the published schemas. */

@@ -47,7 +47,7 @@ describe('the CLI on Redis', () => {
     expect((await ask(['counts', '--prefix', 'cli'], server.url)).out).toContain('pending  1')
   })
 
-  it('doctor reports REDIS_NOT_PERSISTENT, and CLOCK_OFFSET if the clock of its machine is an hour ahead', async () => {
+  it('doctor reports REDIS_NOT_PERSISTENT, and reports CLOCK_OFFSET if the clock of doctor’s machine is an hour ahead', async () => {
     const examine = ['doctor', '--observe', '0', '--prefix', 'cli', '--json']
     // Redis warnings appear once per process, so the test runs the CLI in a new process.
     const { out: said } = await startCli([...examine, '-s', server.url]).ended

@@ -46,7 +46,7 @@ export function createClient(options: ClientOptions): Client {
 
 /**
  * Connects the client before a call of `waitFor` waits. Connecting takes at most the timeout of the wait, and at most
- * `callTimeout`. Returns the options of the wait, with the time that is left as the timeout.
+ * `callTimeout`. Returns the options of the wait, whose timeout is the remaining time.
  */
 async function connectToWait(engine: Engine, callTimeoutMs: number, options: WaitOptions = {}): Promise<WaitOptions> {
   const { timeout, signal } = Object(options) as WaitOptions
@@ -89,10 +89,10 @@ export interface ClientOptions
 }
 
 /**
- * Offers all operations of a scheduler to a process that runs no jobs and has no code of jobs. A client is no node: nodes run
- * the jobs that it triggers. The first call connects.
+ * Offers all operations of a scheduler to a process that runs no jobs and has no code of jobs. A client is no node:
+ * nodes run the jobs that it triggers. The first call connects.
  *
- * Between calls a client does not keep the process alive, but open connections of its storage do.
+ * Between calls a client does not keep the process alive, but open connections of its storage keep the process alive.
  */
 export interface Client extends JobOperations, AsyncDisposable {
   /** Waits for the client's requests in progress. Further calls of the client reject with `SCHEDULER_STATE`. */

@@ -13,8 +13,8 @@ export interface ScheduleDifference {
 }
 
 /**
- * Compares the slots of two schedules in `[from, to)`; `null` stands for no schedule. The result lists each slot of both
- * schedules: keep the time span short for schedules that fire each second.
+ * Compares the slots of two schedules in `[from, to)`; `null` stands for no schedule. The result lists each slot of
+ * both schedules: keep the time span short for schedules with a slot in each second.
  * @throws JobistemerError `INVALID_INSTANT`, `INVALID_ARGUMENT`
  */
 export function diffSchedules(

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { orElse } from './or-else.ts'
 
 /**
- * Makes the stored record of a value that a handler threw, with the causes of an error and the errors of an `AggregateError`.
+ * Makes the stored record of a value that a handler threw. The record includes the causes of an error and the errors of an
+ * `AggregateError`.
  */
 export function toErrorRecord(error: unknown): ErrorRecord {
   return new ErrorRecorder().of(error, 0)
@@ -60,8 +61,8 @@ export interface ErrorLike {
 }
 
 /**
- * Returns true for every error, also of another realm such as a worker or a `vm`, whose errors are no instances of this realm's
- * `Error`. Never throws.
+ * Returns true for every error, also for an error of another realm, such as a worker or a `vm`. Such an error is no instance of
+ * this realm's `Error`. Never throws.
  */
 export function isErrorLike(thrown: unknown): thrown is ErrorLike {
   return orElse(() => thrown instanceof Error || Object.prototype.toString.call(thrown) === '[object Error]', false)

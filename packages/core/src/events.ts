@@ -187,9 +187,9 @@ export interface SchedulerEvents {
    */
   'clock.skewed': { readonly skewMs: number; readonly limitMs: number }
   /**
-   * The clock that the engine follows, this node's or the storage's, has jumped ahead by `byMs`, or back if `byMs` is negative.
-   * At a start, `byMs` is the lead of the storage's clock over this node's. Until `clock.confirmed` this node starts no runs
-   * and takes over no runs. Its active runs continue.
+   * The clock that the engine follows has jumped ahead by `byMs`, or back if `byMs` is negative. `clock`: whether this is the
+   * node's or the storage's clock. At the start of this node, `byMs` says how far the storage's clock is ahead of this node's
+   * clock. Until `clock.confirmed` this node starts no runs and takes over no runs. Its active runs continue.
    */
   'clock.unconfirmed': { readonly clock: 'node' | 'storage'; readonly byMs: number }
   /**

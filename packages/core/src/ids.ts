@@ -83,8 +83,9 @@ export function occurrenceId(job: JobId, at: InstantInput): OccurrenceId {
 }
 
 /**
- * Returns the id of the record that covers several missed slots, the first of them at `from`: a `missed` record or one
- * run. The id differs from the ids of the slots, because a slot that was canceled ahead has a separate record.
+ * Returns the id of the record that covers several missed slots, the first of them at `from`: a `missed` record or one run. One
+ * of these slots may have its own record, because it was canceled ahead. So the id of the range differs from the id of each
+ * slot.
  *
  * @throws JobistemerError `INVALID_INSTANT`, `INVALID_ARGUMENT`
  */
@@ -130,8 +131,8 @@ export function attemptId(run: TaskRunId, number: number): AttemptId {
 
 const buffer = Buffer.alloc(2048)
 /**
- * Cache of views of the first bytes of {@link buffer}, by length. Names have few different lengths, so the cache avoids
- * garbage.
+ * Views of the first bytes of {@link buffer}, by their length. Each length needs only one view, and names have few different
+ * lengths. So most ids need no new view.
  */
 const views: Buffer[] = []
 

@@ -23,7 +23,7 @@
  *
  * Failed as stale, or waiting after a rescue:
  * - `node_lost`: its node is dead.
- * - `owner_restarted`: its node restarted without it.
+ * - `owner_restarted`: its node restarted, and no longer ran it.
  * - `execution_timeout`: its node has not ended it by the deadline.
  * - `event_loop_blocked`: a handler blocked two nodes until they were declared dead.
  *

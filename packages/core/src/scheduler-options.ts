@@ -51,9 +51,10 @@ export interface SchedulerOptions {
    */
   readonly maxConcurrentJobs?: number
   /**
-   * How many due slots beyond `maxConcurrentJobs` this node may prefetch while its handlers are so quick that each prefetched
-   * slot begins within about 5 ms. If a prefetched slot has not begun after 100 ms, the node hands it back. The node does not
-   * prefetch jobs whose `executionTimeout` is below 1 s. 0 disables prefetch; at most 10,000. Default 100.
+   * How many due slots beyond `maxConcurrentJobs` this node may prefetch. The node prefetches only while its handlers are
+   * quick: each prefetched slot must begin within about 5 ms. If a prefetched slot has not begun after 100 ms, the node hands
+   * it back. The node does not prefetch jobs whose `executionTimeout` is below 1 s. 0 disables prefetch; at most 10,000.
+   * Default 100.
    */
   readonly prefetch?: number
   /** Settings for all jobs of this node. A setting of a job, or of a task, replaces the setting here. */
@@ -84,17 +85,17 @@ export interface SchedulerOptions {
    */
   readonly deadAfter?: DurationInput
   /**
-   * How long a call of the program (`trigger`, `cancel`, `occurrences` and others) waits for each answer of the storage before
-   * it rejects with `STORAGE_TIMEOUT`. At least 1 ms. `start` has no timeout. Default 10 s.
+   * How long a call of the program waits for each answer of the storage before it rejects with `STORAGE_TIMEOUT`. Such calls
+   * are `trigger`, `cancel`, `occurrences` and others. At least 1 ms. `start` has no timeout. Default 10 s.
    */
   readonly callTimeout?: DurationInput
   /**
    * Signals of the process on which the scheduler shuts down, and then lets the process end. `true`: SIGTERM and SIGINT.
-   * Default: none. A second signal ends the process at once.
+   * Default: none.
    *
-   * If the process is still alive 1 s after the shutdown, the scheduler ends it by the signal, unless the program handles that
-   * signal too. If the scheduler shuts down because its storage is closed or was replaced, it sets the exit code 1, unless the
-   * program has set one.
+   * A second signal ends the process at once. If the process is still alive 1 s after the shutdown, the scheduler ends it by
+   * the signal. The scheduler does not end it if the program handles that signal too. If the scheduler shuts down because its
+   * storage is closed or was replaced, it sets the exit code 1. An exit code that the program has set stays.
    */
   readonly handleSignals?: boolean | readonly ShutdownSignal[]
   /**
@@ -112,9 +113,9 @@ export interface SchedulerOptions {
    */
   readonly handlers?: Readonly<Record<string, TaskHandler>>
   /**
-   * Your own schedule types that stored jobs may have and that no job in `jobs` has. The scheduler imports the types of the
-   * packages `@jobistemer/ticker-*` when a stored schedule needs them, and it knows the types that `registerScheduleType` has
-   * registered.
+   * Your own schedule types that stored jobs may have and that no job in `jobs` has. If a stored schedule needs a type of the
+   * packages `@jobistemer/ticker-*`, the scheduler imports that type. The scheduler also knows the types that
+   * `registerScheduleType` has registered.
    */
   readonly scheduleTypes?: readonly ScheduleType[]
   /**
@@ -218,8 +219,8 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   const isPrivate = isTold && !storage.capabilities.multiProcess
   const { heartbeatMs: rareHeartbeatMs } = storage.capabilities
   const defaultHeartbeatMs = isPrivate ? upkeepMs : (rareHeartbeatMs ?? ordinaryHeartbeatMs)
-  // A peer notices the death of a node up to two heartbeats after `deadAfter`. If the storage asks for rare heartbeats, this
-  // delay is long, so `deadAfter` covers five heartbeats instead of six.
+  // A peer notices the death of a node up to two heartbeats after `deadAfter`. If the storage asks for rare heartbeats, two
+  // heartbeats take long. So `deadAfter` then covers five heartbeats instead of six.
   const deadAfterHeartbeats = heartbeatsUntilDead - (rareHeartbeatMs === undefined ? 0 : 1)
   const { deadAfter, pollInterval } = options
   const deadAfterMs = toDurationMs(orDefault(deadAfter, deadAfterHeartbeats * defaultHeartbeatMs), 'deadAfter', {

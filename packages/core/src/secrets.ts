@@ -63,7 +63,8 @@ export function maskSecrets(text: string): string {
 
 /**
  * Returns a value for an error or a log, with its passwords masked. A value without passwords is returned unchanged.
- * @param name of the option or member that holds it.
+ *
+ * @param name the name of the option or member that holds the value
  */
 export function maskValue(value: unknown, name = ''): unknown {
   // Searches at most 1000 members for passwords, because a database client has thousands of members.

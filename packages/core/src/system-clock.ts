@@ -32,14 +32,14 @@ export function machineMonotonic(): number {
   return Number(process.hrtime.bigint() / 1000n) / 1000
 }
 
-/** Calls `callback` after the present turn of the event loop, so that a caller can collect the items of one turn. */
+/** Calls `callback` after the present turn of the event loop. So a caller can collect the items of one turn. */
 export function afterThisTurn(callback: () => void): void {
   setImmediate(callback)
 }
 
 /**
- * Returns the number of events from outside the process so far, such as the end of a file read, but not timers. Always 0 in
- * Node 21 and in Node 22 before 22.8, which do not report the number.
+ * Returns the number of events from outside the process so far, such as the end of a file read. Timers do not count. Node 21,
+ * and Node 22 before 22.8, do not report the number. There the result is always 0.
  */
 export function eventsHeard(): number {
   const { uvMetricsInfo } = performance.nodeTiming as { readonly uvMetricsInfo?: { readonly events: number } }

@@ -15,8 +15,8 @@ export interface TickerOptions {
   /** The clock of the ticker. Default: the machine's clock. */
   readonly clock?: Clock
   /**
-   * A tick is late if the ticker notices the tick's instant, or an earlier instant that the tick covers, more than
-   * `lateAfter` after that instant. Default: 1 min.
+   * A tick is late if the ticker notices its instant more than `lateAfter` after that instant. A tick is also late if this
+   * applies to an earlier instant that the tick covers. Default: 1 min.
    */
   readonly lateAfter?: DurationInput
   /** How many of the newest unread ticks the ticker keeps for each reader: 1 to 1,000,000, default 1000. */

@@ -27,8 +27,8 @@ export const clockMarginMs = 5000
 export const recordsPerCall = 500
 
 /**
- * Number of records per read if a filter may exclude most of the records, or if the records become outdated while the reader
- * works on them.
+ * Number of records per read in two cases: a filter may exclude most of the records, or the records become outdated while the
+ * reader works on them.
  */
 export const fewestPerRead = 100
 

@@ -10,7 +10,7 @@ const hourMs = 3_600_000
 interface World {
   readonly clock: VirtualClock
   readonly agenda: Agenda<SlotEntry>
-  /** The slots that the agenda found due and the alarms that rang, each with its instant in milliseconds since the start. */
+  /** The slots that the agenda found due, and the alarms that rang. Each has its instant in milliseconds since the start. */
   readonly log: [name: string, atMs: number][]
   alarm(name: string): Alarm
   /** Puts a slot on the agenda, due `atMs` milliseconds after the start. */
@@ -118,7 +118,7 @@ describe('the agenda of a node', () => {
     expect(log).toEqual([1000, 2000, 3000].map((at) => [`slot of ${at}`, at]))
   })
 
-  it('changes the priority of a slot that it has, and ignores a priority for a slot that it does not have', () => {
+  it('changes the priority of a slot that it contains, and ignores a new priority of any other slot', () => {
     const { agenda, slot } = world()
     const [moved, other] = [slot(1000), slot(900)]
     const gone = slot(800)
@@ -162,7 +162,7 @@ describe('the agenda of a node', () => {
     ])
   })
 
-  it('rings an alarm only at the second time if it was set twice, and rings no canceled alarm', async () => {
+  it('rings an alarm that was set twice only at the time that was set last, and rings no canceled alarm', async () => {
     const { clock, agenda, log, alarm } = world()
     agenda.start()
     const moved = alarm('moved')

@@ -269,7 +269,7 @@ describe('a claim that reads several pages', () => {
     },
   )
 
-  it('makes a pending occurrence queued if another occurrence of its job is active, and continues with other jobs', async () => {
+  it('changes a pending occurrence to queued if another occurrence of its job is active, and continues with other jobs', async () => {
     const data = new AsyncData()
     const { storage } = open({ unit: 'job', data, pageSize: 1 })
     const [busy, free] = await createJobs(storage, ['busy', 'free'], 'queue')
@@ -299,7 +299,7 @@ describe('a claim that reads several pages', () => {
     expect(counts.map(({ queued: left }) => left)).toEqual([1, 1])
   })
 
-  it('reports running occurrences that have a cancel request, even if the same claim takes them', async () => {
+  it('reports each running occurrence with a cancel request, even if this claim has just started the occurrence', async () => {
     const data = new AsyncData()
     const { ledger, storage } = open({ unit: 'job', data })
     const [job] = await createJobs(storage, ['alpha'], 'allow')

@@ -39,7 +39,7 @@ async function standingOf(...runs: readonly Run[]) {
   return standing?.standing
 }
 
-it('a backfill runs a slot again if a later run displaced the slot’s run, but not if the slot’s run has ended', async () => {
+it('a backfill runs a slot again if its run was displaced by a later run, but not if its run ended otherwise', async () => {
   expect(await standingOf(displaced)).toBe('open')
   expect(await standingOf(displaced, displaced)).toBe('open')
   expect(await standingOf(displaced, failed)).toBe('ended')

@@ -216,7 +216,7 @@ describe('a batched request', () => {
     expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled', 'fulfilled'])
   })
 
-  it('whose preparation threw an error is prepared again for the next call', async () => {
+  it('for which the batcher’s function `make` threw an error is made again for the next call', async () => {
     const { clock, storage, fail } = world()
     const sent: string[] = []
     const errors: unknown[] = []
@@ -259,7 +259,7 @@ describe('a batched request', () => {
     for (const answer of await Promise.all(answers)) expect(answer).toBeInstanceOf(EngineStopped)
   })
 
-  it('rejects with the error that its preparation throws; other requests succeed', async () => {
+  it('rejects with the error of the function that its caller passed to make the item; other requests succeed', async () => {
     const { ask, gathered } = world()
     const bad = gathered.send(new Caller(), () => {
       throw new RangeError('not made')

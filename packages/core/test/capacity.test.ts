@@ -183,7 +183,7 @@ describe('a burst of requests', () => {
     expect(capacity.admitRequests(60, 0)).toBe(5)
   })
 
-  it('is sent at once if handlers are slow, if it is small, or if the clock is virtual', () => {
+  it('is sent at once if handlers are slow, if the burst is small, or if the clock is virtual', () => {
     const slow = realCapacity(10)
     const one = holder('slow')
     slow.enter(one)
@@ -195,7 +195,7 @@ describe('a burst of requests', () => {
 })
 
 describe('the prefetch of due slots', () => {
-  it('takes as many slots as will get a permit within 5 ms, and no slots before the first handler has ended', () => {
+  it('takes only slots that will get a permit within 5 ms; takes no slot before the first handler has ended', () => {
     const capacity = capacityOf({ limit: 2, prefetch: 7 })
     const first = holder('first')
     expect(capacity.roomForSlot(settings)).toBe(2)
@@ -277,8 +277,7 @@ describe('due slots that found no permit within 100 ms', () => {
     }
     store(4, 2)
     expect(isHeld(capacity, 0)).toBe(true)
-    // After a claim that finds no pending work, this node still holds its due slots back, and does not store them for other
-    // nodes.
+    // The claim has found no pending work. This node still holds its due slots back, and does not store them for other nodes.
     capacity.workLeft(false, 0)
     expect(isHeld(capacity, 0)).toBe(true)
     store(4, 1)
@@ -386,7 +385,8 @@ describe('due slots of higher priority than the backlog in the storage', () => {
   it('wait on the node while the priority of the backlog is unknown', () => {
     const capacity = workingOff({ scheduledAt: now, details: {} })
     expect(isHeld(capacity, 5)).toBe(false)
-    // A claim without a free permit takes no occurrence, so the node keeps the priority that it knows of the backlog.
+    // A claim without a free permit takes no occurrence. So the node still knows the priority of the backlog from the last
+    // claim.
     capacity.workLeft(true, 0)
     expect(isHeld(capacity, 5)).toBe(false)
     capacity.workLeft(false, 1, { scheduledAt: now, details: {} })
@@ -396,7 +396,7 @@ describe('due slots of higher priority than the backlog in the storage', () => {
 })
 
 describe('pending work in the storage', () => {
-  it('causes the signal `work` as soon as the node learns of it, and again whenever a permit may be free', () => {
+  it('causes the signal `work` when the node learns of this work, and again whenever a permit may be free', () => {
     const capacity = capacityOf({ limit: 1 })
     capacity.offerRoom()
     expect(log).toEqual([])

@@ -96,7 +96,7 @@ describe('the bytes of an id, encoded by codec 1', () => {
     )
   })
 
-  it('do not exist for an id that does not consist of a prefix and a UUID', () => {
+  it('cannot be written for an id that does not consist of a prefix and a UUID', () => {
     const id = occurrenceId(jobId('nightly'), 0)
     const bytes = new Uint8Array(16)
     for (let place = 0; place < id.length; place++) {

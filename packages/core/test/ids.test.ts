@@ -17,14 +17,14 @@ import { thrownBy } from './support/thrown-by.ts'
 import golden from './vectors/ids.json' with { type: 'json' }
 
 describe.each(golden.vectors)(
-  'the golden id vector of the job $jobName and the task $taskName at the instant $scheduledAt',
+  'the expected ids of the job $jobName and the task $taskName at the instant $scheduledAt',
   (vector) => {
     const job = jobId(vector.jobName)
     const task = taskId(job, vector.taskName)
     const occurrence = occurrenceId(job, vector.scheduledAt)
     const run = taskRunId(occurrence, task)
 
-    it('has the ids that the id functions derive for the job, the task, the occurrence and the task run', () => {
+    it('are the ids that the id functions derive for the job, the task, the occurrence and the task run', () => {
       expect({ job, task, occurrence, run }).toEqual({
         job: vector.jobId,
         task: vector.taskId,
@@ -33,13 +33,13 @@ describe.each(golden.vectors)(
       })
     })
 
-    it('has the attempt ids that attemptId derives for the numbers 0, 1 and 12', () => {
+    it('include the attempt ids that attemptId derives for the numbers 0, 1 and 12', () => {
       expect(attemptId(run, 0)).toBe(vector.attempt0)
       expect(attemptId(run, 1)).toBe(vector.attempt1)
       expect(attemptId(run, 12)).toBe(vector.attempt12)
     })
 
-    it('has the same occurrence id for the instant as a text, a Date and a number', () => {
+    it('include one occurrence id, whether the instant is given as a text, a Date or a number', () => {
       expect(toInstantText(vector.scheduledAt)).toBe(vector.canonicalTime)
       expect(occurrenceId(job, new Date(vector.scheduledAt))).toBe(vector.occurrenceId)
       expect(occurrenceId(job, Date.parse(vector.scheduledAt))).toBe(vector.occurrenceId)

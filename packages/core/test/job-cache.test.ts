@@ -43,7 +43,7 @@ describe('loose jobs in the JobCache', () => {
     expect(dropped(cache, 0)).toEqual(['b', 'c', 'd'])
   })
 
-  it('stay while this node has to launch one of their slots up to the given instant, or creates one of their slots', () => {
+  it('stay while this node creates one of their slots or has to launch one until the instant passed to `unneeded`', () => {
     const over = Number.POSITIVE_INFINITY
     const { cache } = looseOf(0, [
       dataJob('near', { at: 10 }),

@@ -46,7 +46,7 @@ describe('the transition table of an attempt', () => {
     ])
   })
 
-  it('leaves the state of a called handler only when the handler ends, never by an abort', () => {
+  it('stays in the states of a called handler until the handler ends, even after an abort', () => {
     for (const called of ['running', 'stopping', 'deciding']) {
       const back = edges.filter(({ from, to }) => from === called && to === 'none')
       expect(back.map(({ event }) => event)).toEqual(['end'])
@@ -69,7 +69,7 @@ describe('the transition table of an execution', () => {
     ])
   })
 
-  it('keeps a requested finish, whatever release or halt is requested later', () => {
+  it('keeps a requested finish, even if a release or a halt is requested later', () => {
     expect([...reachable(edgesOf(haltTransitions), 'finish')]).toEqual(['finish'])
     expect([...reachable(edgesOf(haltTransitions), 'release')].sort()).toEqual(['finish', 'release'])
   })

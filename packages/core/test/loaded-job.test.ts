@@ -39,7 +39,7 @@ describe('a loaded job', () => {
     expect(job.live('pending', 2).map((entry) => entry.record.id)).toEqual([least, greatest])
   })
 
-  it('counts live occurrences by the stored counts and the changes of the step', () => {
+  it('computes the numbers of live occurrences from the stored counts and the changes of the step', () => {
     const queued = record(id, 200, { state: 'queued' })
     const job = load([queued], { pending: 1, delayed: 0, queued: 4, running: 2 })
     job.create(record(id, 300, { state: 'running' }))

@@ -292,7 +292,7 @@ describe('missed slots that take 1 ms each to compute', () => {
     [{ type: 'compressed' }],
     [window({ maxOccurrences: 2000 })],
     [window({ maxAgeMs: 2000 })],
-  ])('are counted under the recovery strategy %j in turns of the event loop of at most 10 ms', async (strategy) => {
+  ])('do not block the event loop for more than 10 ms under the recovery strategy %j', async (strategy) => {
     const { series, clock } = slowSeries(1)
     const until = 3000
     const options = { series, first: 1, until, now: until + 1, strategy, limit: 5000, recorded: none }
@@ -302,7 +302,7 @@ describe('missed slots that take 1 ms each to compute', () => {
   })
 })
 
-it('bounded_window with only `maxAge` needs one call of the schedule in each decision to find its first slot', async () => {
+it('bounded_window with only `maxAge` finds the first slot of each decision with one call of the schedule', async () => {
   let calls = 0
   const second = every(1000)
   const series: SlotSeries = {
@@ -325,7 +325,7 @@ it('bounded_window with only `maxAge` needs one call of the schedule in each dec
 })
 
 describe('a first missed slot that is not in this node’s schedule', () => {
-  // The next instant in the job's head applies to all nodes, even to a node whose time zone data give no slot at this instant.
+  // The next instant in the job's head applies to all nodes. The time zone data of a node may give no slot at this instant.
   const foreign = 90_000
 
   it.each<[RecoveryStrategy, unknown[]]>([

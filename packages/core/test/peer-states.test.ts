@@ -59,7 +59,7 @@ describe('the transition table of a peer', () => {
     for (const state of states) expect(nextState(state, 'beat')).toBe('present')
   })
 
-  it('distinguishes peers with and without a node record after each read', () => {
+  it('changes after each read to a state that says whether the peer has a node record', () => {
     for (const event of ['read', 'beat', 'ended'] as const)
       for (const { to } of after(event)) expect(hasRecord(to)).toBe(true)
     for (const { to } of after('missed')) expect(hasRecord(to)).toBe(false)
@@ -72,12 +72,12 @@ describe('the transition table of a peer', () => {
     expect(forgetting.map(({ state }) => state)).toEqual(states.slice(2))
   })
 
-  it('removes a dead peer without a node record only once the runs of the peer are settled or its death is stated', () => {
+  it('removes a dead peer without a node record only after its runs are settled or another node stored its death', () => {
     const forgetting = events.filter((event) => nextState('dead_absent', event) === 'unknown')
     expect(forgetting).toEqual(['stated', 'settled'])
   })
 
-  it('reports each death once until the peer is alive again, and a revival only after a death', () => {
+  it('reports each death only once until the peer is alive again, and reports a revival only after a death', () => {
     let walked = 0
     for (const walk of walks(5)) {
       let isDeclaredDead = false

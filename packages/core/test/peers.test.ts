@@ -108,7 +108,7 @@ describe('a peer, observed by its node records,', () => {
     expect(told).toEqual(['node.joined a'])
   })
 
-  it('is silent up to the instant at which the last read was sent, and not up to the arrival of the answer', async () => {
+  it('counts as silent until the instant at which the last read was sent, not until the answer arrived', async () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 5; count++) await look(5, record('a', 5))
     const askedAt = clock.monotonic()
@@ -241,7 +241,7 @@ describe('a peer, observed by its node records,', () => {
     expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
-  it('is not alive for other nodes while it leaves, and its leaving is reported once', async () => {
+  it('does not count as alive for other nodes while it leaves, and its leaving is reported once', async () => {
     await look(0, record('a', 5))
     await look(5, record('a', 6, { leaving: true }))
     await look(5, record('a', 7, { leaving: true }))
@@ -276,7 +276,7 @@ describe('the measurement of a peer’s silence', () => {
     expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
-  it('may restart repeatedly, but silence of 1.5 times the dead time, counted while reads succeed, makes the peer dead', async () => {
+  it('may restart repeatedly; a peer is dead once its silence, counted only while reads succeed, reaches 1.5 times the dead time', async () => {
     await look(0, record('a', 5))
     // Each outage of 8 s counts as at most one heartbeat interval of silence.
     for (let outages = 0; outages < 2; outages++) {
@@ -291,7 +291,7 @@ describe('the measurement of a peer’s silence', () => {
     expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
-  it('keeps a peer alive whose counter changes, through any number of storage outages', async () => {
+  it('does not make a peer dead if its counter changes between two storage outages, however many outages occur', async () => {
     for (let counter = 1; counter < 100; counter++) {
       await look(5, record('a', counter))
       peers.beginAnew()

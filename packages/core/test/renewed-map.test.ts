@@ -54,9 +54,7 @@ const megabyte = 2 ** 20
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as (options?: { readonly type: 'minor' }) => void
 
-/**
- * Returns the maximum growth of V8's old generation while 40 MB pass through a map that holds 100 entries at a time.
- */
+/** Returns the maximum growth of V8's old generation while 40 MB pass through a map. The map holds 100 entries at a time. */
 function oldBytesAfterChurn(map: { set(key: number, value: unknown): unknown; delete(key: number): boolean }): number {
   let next = 0
   const add = () =>

@@ -4,7 +4,7 @@ import { defaultSettings, resolveJobSettings, resolveTaskSettings } from '../src
 const retryPolicy = { maxRetries: 1, retryIntervalMs: 1000, backoffFactor: 1, maxIntervalMs: 1000, jitter: 0 }
 
 describe('the effective settings of a job or task', () => {
-  it('equal the defaults if no level sets any', () => {
+  it('equal the defaults if no level sets a value', () => {
     expect(resolveJobSettings({}, {})).toEqual(defaultSettings)
   })
 
@@ -39,7 +39,7 @@ describe('the effective settings of a job or task', () => {
     expect(Object.isFrozen(settings)).toBe(true)
   })
 
-  it('are correct for more different settings than their cache can hold', () => {
+  it('are correct even if there are more different settings than the cache of settings can hold', () => {
     for (let taskTimeoutMs = 1; taskTimeoutMs <= 2500; taskTimeoutMs++) {
       expect(resolveJobSettings({ taskTimeoutMs }).taskTimeoutMs).toBe(taskTimeoutMs)
     }

@@ -9,7 +9,7 @@ const readJob = (input: unknown) => readJobSettings(input as JobSettingsInput, '
 const readTask = (input: unknown) => readTaskSettings(input as TaskSettingsInput, 'tasks[2].')
 
 describe('the settings of a job or task', () => {
-  it('that are not given leave the values of earlier levels in force', () => {
+  it('that are not given do not replace the values of earlier levels', () => {
     expect(readJob({})).toEqual({})
     expect(readTask({})).toEqual({})
     expect(readJob({ retryPolicy: undefined, overlapPolicy: undefined })).toEqual({})

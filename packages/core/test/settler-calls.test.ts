@@ -15,7 +15,8 @@ function slowStorage(worthwhileBatch = maxBatch) {
       const answer = async () => {
         resolve(answers)
         await turn()
-        // An answer allows the settler a further call, which the settler sends at the end of the next turn of the event loop.
+        // The answer allows the settler a further call. The settler sends that call at the end of the next turn of the event
+        // loop.
         await turn()
       }
       calls.push({ names: items.map(({ scheduledAt }) => scheduledAt), answer })
@@ -57,7 +58,7 @@ function turn(): Promise<void> {
 }
 
 describe('the settler', () => {
-  it('sends a partial batch of the minimum size while fewer than four calls are in progress', async () => {
+  it('sends a partial batch that has the minimum size, if fewer than four calls are in progress', async () => {
     const { calls, engine } = slowStorage(1)
     const settler = createSettler(engine)
     for (const name of [1, 2, 3, 4, 5, 6]) {
@@ -89,7 +90,7 @@ describe('the settler', () => {
     expect(calls.map(({ names }) => names)).toEqual([[1], [2, 3], [4]])
   })
 
-  it('sends no further step of a run before the storage has answered the run’s last step', async () => {
+  it('sends no further step of a run before the storage has answered the previous step of this run', async () => {
     const { calls, engine } = slowStorage()
     const settler = createSettler(engine)
     const first = speaker(1)

@@ -67,7 +67,7 @@ function firsts(members: readonly Member[]): string[] {
 const members = (count: number): Member[] => Array.from({ length: count }, (_, index) => ({ name: `node ${index}` }))
 
 describe('the shard assignment', () => {
-  it('gives a lone node rank 0 for each job', () => {
+  it('gives the only node rank 0 for each job', () => {
     const assignment = assignmentOf({ name: 'a' }, [])
     expect([assignment.isAlone, assignment.commonRank]).toEqual([true, 0])
     expect(jobs.every((job) => assignment.rankOf(job) === 0)).toBe(true)
@@ -106,7 +106,7 @@ describe('the shard assignment', () => {
     expect(Math.max(...ranks(mixed))).toBe(3)
   })
 
-  it('gives each node also a common rank among the nodes of all code groups', () => {
+  it('also gives each node a rank among the nodes of all code groups', () => {
     const all = [
       ...members(3),
       ...members(6)

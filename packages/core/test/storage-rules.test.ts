@@ -146,7 +146,7 @@ describe('the overlap rule of the storage', () => {
 describe('judgeCreate', () => {
   const head: HeadState = { version: 2, watermark: 100, nextAt: 200, pruneFloor: 40, deletedAt: null }
 
-  it('checks in this order for the outcomes exists, absent, pruned, stale_version and off_schedule', () => {
+  it('checks for the outcomes exists, absent, pruned, stale_version and off_schedule in this order', () => {
     const wrong = { ...slot, scheduledAt: 40, jobVersion: 1 }
     expect(judgeCreate(wrong, { ...head, deletedAt: 1 }, true)).toBe('exists')
     expect(judgeCreate(wrong, { ...head, deletedAt: 1 }, false)).toEqual({ outcome: 'absent' })
@@ -159,12 +159,12 @@ describe('judgeCreate', () => {
     expect(judgeCreate(slot, head, false)).toBe('create')
   })
 
-  it('rejects a job version that is not stored yet as stale_version', () => {
+  it('answers stale_version if the request’s job version is not stored yet', () => {
     const ahead = { ...slot, jobVersion: 3 }
     expect(judgeCreate(ahead, head, false)).toEqual({ outcome: 'stale_version', version: 2 })
   })
 
-  it('accepts a trigger at any time, and cancels a slot ahead only if the slot lies after the watermark', () => {
+  it('accepts a trigger at any time, and accepts a cancellation ahead only for a slot after the watermark', () => {
     const { nextAt: _, ...base } = slot
     const trigger: CreateItem = { ...base, kind: 'trigger', dueAt: 50, scheduledAt: 50 }
     expect(judgeCreate(trigger, head, false)).toBe('create')
@@ -173,7 +173,7 @@ describe('judgeCreate', () => {
     expect(judgeCreate(exclusion(100), head, false)).toMatchObject({ outcome: 'off_schedule' })
   })
 
-  it('accepts a recovery at the current watermark, even if its last slot was canceled ahead', () => {
+  it('accepts a recovery at the current watermark, even if the last slot of the recovery was canceled ahead', () => {
     const { id, jobId, scheduledAt, jobVersion } = slot
     const address = { id, jobId, scheduledAt, jobVersion }
     const recovery = (expectedWatermark: number): CreateItem => ({

@@ -256,7 +256,7 @@ describe('a live ticker that wakes up late', () => {
 describe('a live ticker whose clock is wrong', () => {
   const year = 365 * 24 * hour
 
-  it('ignores a short wrong reading of the clock, and then ticks on', async () => {
+  it('ignores a short wrong reading of the clock, and then continues to tick', async () => {
     const { clock, ticks, times } = startedOnMachine(new Every(second))
     await clock.advance({ seconds: 2 })
     await clock.jumpTo(noon + year)
@@ -281,7 +281,7 @@ describe('a live ticker whose clock is wrong', () => {
     expect(times().slice(2)).toEqual(Array.from(times().slice(2), (_, index) => followed + index))
   })
 
-  it('ticks on at once when the clock is corrected after the ticker has followed the wrong time, and repeats no tick', async () => {
+  it('continues to tick at once when the clock is corrected, even after the ticker followed a wrong time; repeats no tick', async () => {
     const { clock, times } = startedOnMachine(new Every(10 * second))
     await clock.advance({ seconds: 25 })
     await clock.jumpTo(noon + year)

@@ -34,12 +34,12 @@ describe('steps of a long computation', () => {
     { stepMs: 1, most: 5 },
     { stepMs: 3, most: 2 },
     { stepMs: 700, most: 1 },
-  ])('of $stepMs ms each share a turn of the event loop, up to $most steps', async ({ stepMs, most }) => {
+  ])('run up to $most per turn of the event loop if each step takes $stepMs ms', async ({ stepMs, most }) => {
     const clock = workClock()
     expect(mostInOneTurn(await stepsOf(new YieldBudget(clock), clock, { stepMs }))).toBeLessThanOrEqual(most)
   })
 
-  it('that take 1 µs each share a turn of the event loop by thousands', async () => {
+  it('run in thousands per turn of the event loop if each step takes 1 µs', async () => {
     const clock = workClock()
     const taken = await stepsOf(new YieldBudget(clock), clock, { steps: 20_000, stepMs: 1 / 1024 })
     expect(mostInOneTurn(taken)).toBeGreaterThan(4000)

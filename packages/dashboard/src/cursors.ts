@@ -6,7 +6,7 @@ import type { Settings } from './read-options.ts'
 const algorithm = 'aes-256-gcm'
 const ivLength = 12
 const tagLength = 16
-/** Pads cursors to a multiple of this length in bytes, so that their length does not reveal the length of a job's name. */
+/** Cursors are padded to a multiple of this length in bytes. So their length does not reveal the length of a job's name. */
 const blockLength = 128
 
 /**

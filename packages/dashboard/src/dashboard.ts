@@ -246,8 +246,8 @@ class DashboardServer {
   }
 
   /**
-   * Returns the problem for an error of the client. Drivers throw different errors for an unavailable storage, so this
-   * method calls the storage again to find out whether it answers.
+   * Returns the problem for an error of the client. If the storage is unavailable, each driver throws a different error. So
+   * this method calls the storage again to find out whether it answers.
    */
   async #fault(error: unknown, request: Request, path: string): Promise<Problem> {
     const { client, logger } = this.#settings

@@ -6,7 +6,10 @@ export type Hidden = ReadonlySet<HiddenKind>
 
 const kinds: readonly HiddenKind[] = ['payloads', 'results', 'logs', 'errors']
 
-/** Applies the option `hide` for one request. Calls the rule of the option once for each job and kind of data. */
+/**
+ * Applies the option `hide` for one request. If the option is a function, calls the function once for each job and kind of
+ * data.
+ */
 export class Redaction {
   readonly #settings: Settings
   readonly #request: Request

@@ -13,13 +13,15 @@ import type { Surveys } from './survey.ts'
 export interface Call {
   readonly client: Client
   readonly request: Request
-  /** The parsed query of an HTTP request that reads, or the parsed body of an HTTP request that acts. */
+  /** The parsed input of an HTTP request: the query if the route only reads, the body if the route performs an action. */
   readonly input: Input
   readonly access: Access
   readonly redaction: Redaction
   readonly settings: Settings
   readonly surveys: Surveys
-  /** Options for each client call of the route. Their signal fires when the requester disconnects. */
+  /**
+   * Options for each client call of the route. If the requester disconnects, the signal in these options aborts the calls.
+   */
   readonly options: CallOptions
   /** The time of the request in epoch milliseconds, by the clock of this process. */
   readonly now: number

@@ -13,9 +13,9 @@ const mostReads = 6
 const readOnSize = 200
 
 /**
- * Returns a page of the items whose jobs the viewer may see. Reads on until the page is full, the list ends, about 1,000
- * items were read, or the request has reached its limit of calls of `authorize`. A `null` cursor marks the end of the
- * list.
+ * Returns a page of the items whose jobs the viewer may see. Continues to read until the page is full or the list ends.
+ * Also stops after about 1,000 read items, or when the request has reached its limit of calls of `authorize`. A `null`
+ * cursor marks the end of the list.
  */
 export async function seenPage<T>(
   access: Pick<Access, 'may' | 'isSpent'>,
@@ -39,8 +39,8 @@ export async function seenPage<T>(
     }
     const room = limit - found.length
     if (places.length > room) {
-      // This read found more visible items than the page has room for. Repeat it with fewer items, so that its cursor points
-      // after the last item of the page.
+      // This read found more visible items than the page has room for. The next read repeats this read with fewer items, so
+      // that the new cursor points after the last item of the page.
       size = (places[room - 1] as number) + 1
       continue
     }

@@ -55,7 +55,7 @@ function signIn(request: Request, url: URL, { basePath, origins }: Settings, tok
 
 /**
  * Returns whether the browser uses TLS. Behind a proxy that ends TLS, only the proxy's header shows whether the browser
- * uses TLS. A forged header only prevents its own sender from signing in.
+ * uses TLS. If a sender forges the header, only the sign-in of this sender fails.
  */
 function isSecure(request: Request, url: URL, origins: ReadonlySet<string>): boolean {
   if (url.protocol === 'https:') return true

@@ -11,12 +11,16 @@ const mostJobs = 20_000
 const mostListed = 20
 const perPage = 50
 /**
- * Minimum time in ms for which a survey stays valid. A slow survey stays valid for `pauseFactor` times its duration.
+ * Minimum time in ms for which a survey stays valid. A survey is a cached read of all jobs. If the read was slow, the
+ * survey stays valid for longer: `pauseFactor` times the duration of the read.
  */
 const freshMs = 5000
 const pauseFactor = 10
 
-/** The pattern of cursors in lists of surveyed jobs. A cursor contains the name of the last job on the previous page. */
+/**
+ * The pattern of cursors in lists of jobs that come from a survey, a cached read of all jobs. A cursor contains the name of
+ * the last job on the previous page.
+ */
 const keptCursor = /^kept-([\w-]+)$/
 /**
  * The pattern of cursors in the late-jobs list. A cursor contains the instant and the name of the last job on the previous
@@ -34,9 +38,9 @@ interface Look {
 }
 
 /**
- * Surveys all jobs for questions that no storage query answers: which jobs are late, and which failed in their last
- * run. All requests share a survey, and slow surveys are repeated less often. Each request counts only the jobs that it
- * may view.
+ * Answers questions about all jobs for which no storage query exists: which jobs are late, and which failed in their last
+ * run. A survey reads all jobs for these answers. All requests share a survey, and slow surveys are repeated less often.
+ * Each request counts only the jobs that it may view.
  */
 export class Surveys {
   readonly #settings: Settings
@@ -129,8 +133,8 @@ export class Surveys {
   }
 
   /**
-   * Returns a page of the surveyed jobs that match a filter by last outcome. Returns `null` if the survey does not contain all
-   * jobs, or if the cursor belongs to another list.
+   * Returns a page of those jobs in the survey that match a filter by last outcome. The survey is a cached read of all
+   * jobs. Returns `null` if the survey does not contain all jobs, or if the cursor belongs to another list.
    */
   async jobs(
     { text, owner, tag, paused, lastOutcome = [] }: JobsFilter,
@@ -164,7 +168,7 @@ export class Surveys {
     }
   }
 
-  /** Discards the survey after an action, so that the next answer shows the action's effect. */
+  /** Discards the cached data about all jobs after an action, so that the next answer shows the effect of the action. */
   forget(): void {
     this.#look.forget()
     this.#counts.forget()
@@ -241,8 +245,8 @@ class Shared<T> {
 }
 
 /**
- * Returns the jobs that the viewer may see. Calls `authorize` for one job after another, and leaves out the remaining jobs when
- * the request has reached its limit of calls of `authorize`.
+ * Returns the jobs that the viewer may see. Calls `authorize` for one job after another. When the request has reached its
+ * limit of calls of `authorize`, leaves out the remaining jobs.
  */
 async function seenOf(
   jobs: ReadonlySet<ListedJob>,

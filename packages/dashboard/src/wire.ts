@@ -229,7 +229,7 @@ export interface CountsView extends LiveCounts {
   readonly isPart: boolean
 }
 
-/** The data of the overview page, without the survey of all jobs. */
+/** The data of the overview page, except the data about all jobs in {@link SurveyView}. */
 export interface Overview {
   readonly counts: CountsView
   readonly failures: readonly RunLine[]
@@ -241,8 +241,8 @@ export interface Overview {
 }
 
 /**
- * The survey of the jobs for the overview: which jobs are late, failing or without code, and which run next. It may cover only
- * a part of the jobs, see `isPart`.
+ * The survey of the jobs for the overview: which jobs are late, failing or without code, and which run next. The survey may
+ * contain only a part of the jobs, see `isPart`.
  */
 export interface SurveyView {
   /** The instant at which the dashboard surveyed the jobs, as ISO text. */
@@ -263,8 +263,7 @@ export interface SurveyView {
   readonly attentionCount: number
   readonly upcoming: readonly { readonly job: string; readonly at: string }[]
   /**
-   * `true` if the request reached its limit of calls of `authorize`, so that the viewer may see jobs that the survey
-   * omits.
+   * `true` if the request reached its limit of calls of `authorize`. The survey may then omit jobs that the viewer may see.
    */
   readonly isAskedPart: boolean
 }

@@ -80,7 +80,7 @@ describe('the rights of a user', () => {
     expect(await accessibilityFindings(page)).toEqual([])
   })
 
-  it('are granted by a visit of the link that contains the dashboard’s token', async () => {
+  it('are granted to a user who opens the link with the dashboard’s token', async () => {
     const { page } = browser
     const token = 'a-token-of-24-characters'
     const origin = await world.serve(world.dashboard({ authorize: undefined as never, token }))
@@ -148,7 +148,7 @@ describe('a page of the dashboard', () => {
     await page.locator('tbody tr').nth(9).waitFor()
     const names = await page.locator('tbody .name-cell > a').allTextContents()
     expect(names).toHaveLength(10)
-    // The address contains the whole state of the view, so another user who opens it sees the same view.
+    // The address contains the whole state of the view. So another user who opens this address sees the same view.
     const link = page.url()
     await page.goto('about:blank')
     await page.goto(link)

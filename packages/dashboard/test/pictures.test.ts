@@ -84,7 +84,7 @@ const filled: readonly View[] = [
       await page.getByText(/Nothing was done yet/).waitFor()
     },
   },
-  // This view must be the last one, because its dialog stores a skipped run, which later pictures would show.
+  // This view must be the last one: its dialog stores a skipped run, and later pictures would show this run.
   {
     name: 'dialog-refused',
     path: () => job('exchange-rates', 'settings'),
@@ -136,7 +136,7 @@ const allLooks = [
   { width: 390, height: 1000, colorScheme: 'light', isWhole: false },
 ] as const
 
-/** The sizes and colour schemes to draw. `npm test` draws each size and each scheme only once. */
+/** The sizes and color schemes to draw. `npm test` draws each size and each scheme only once. */
 const looks = allLooks.filter(({ isWhole }) => isWhole || isThorough)
 
 /** Waits for two animation frames, and takes a screenshot of the visible part of the page. */
@@ -176,7 +176,7 @@ describe.each([
         )
         if (complaint !== null) complaints.push(complaint)
         if ((await overflow(page)) > 0) complaints.push(`It is wider than ${width} pixels.`)
-        // Tests only the contrast in the second colour scheme, because both schemes show the same elements.
+        // Tests only the contrast in the second color scheme, because both schemes show the same elements.
         const findings = await (isWhole ? accessibilityFindings(page) : accessibilityFindings(page, ['color-contrast']))
         for (const finding of findings) complaints.push(`${width}, ${colorScheme}: ${finding}`)
       }
@@ -186,7 +186,7 @@ describe.each([
 })
 
 describe('the comparison of pictures', () => {
-  it('ignores the reduced colors of a reference picture, and detects a changed word, color or position', async () => {
+  it('ignores that a reference picture has fewer colors, and detects a changed word, color or position', async () => {
     const { page } = browser
     await page.setViewportSize({ width: 1280, height: 880 })
     await page.emulateMedia({ colorScheme: 'light' })

@@ -161,7 +161,8 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
     it('refuses a job name if no such job exists', async () => {
       for (const job of ['none', '__proto__', '../hourly', 'n'.repeat(256), '\u0000']) {
         const response = await send(world.dashboard(), route, {}, { job })
-        // The history of a job that does not exist is empty, so a read may also answer 200 with an empty list.
+        // The history of a job that does not exist is empty. So for such a job, a read may also answer 200 with an empty
+        // list.
         const told = response.status === 200 ? await jsonOf<Partial<Page<unknown> & GridPage>>(response.clone()) : {}
         const isEmpty = (told.items ?? told.runs)?.length === 0
         if (!isEmpty) await refused(response, [400, 404])

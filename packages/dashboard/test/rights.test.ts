@@ -204,7 +204,7 @@ describe('the option authorize', () => {
     },
   )
 
-  it('is called as often for a hidden run as for a missing run', async () => {
+  it('is called the same number of times for a hidden run and for a missing run', async () => {
     const { items } = await client.failures({ limit: 1 })
     const questions = async (run: string) => {
       const asked: string[] = []
@@ -325,7 +325,7 @@ describe('a refused action in the dashboard', () => {
     ])
   })
 
-  it('does not discard the cached survey of all jobs, while a successful action discards this survey', async () => {
+  it('leaves the cached data about all jobs valid, while a successful action makes the dashboard read the jobs again', async () => {
     const dashboard = dashboardOf({ authorize: byAnna as never })
     const survey = async () => (await jsonOf<SurveyView>(ask(dashboard, '/api/survey'))).at
     const before = await survey()

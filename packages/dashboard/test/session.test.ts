@@ -221,7 +221,7 @@ describe('the option audit', () => {
     ])
   })
 
-  it('does not make an action fail if it throws', async () => {
+  it('does not make an action fail if the function audit throws', async () => {
     const errors: string[] = []
     const dashboard = world.dashboard({
       audit: () => Promise.reject(new Error('the audit is full')),

@@ -151,8 +151,8 @@ describe('an error in the dashboard', () => {
     })
     const client = createClient({ storage, callTimeout: 300, logger: silentLogger })
     const logger = { error: () => undefined }
-    // How far the dashboard's clock is moved ahead, in ms. After 15 s the page reads again, and the dashboard repeats its
-    // survey of all jobs, which is valid for 5 s.
+    // How far the test moves the dashboard's clock ahead, in ms. After 15 s the page reads again. The dashboard then
+    // repeats its survey, a cached read of all jobs, because a survey is valid for 5 s.
     let passedMs = 0
     const clock = { ...systemClock, now: () => systemClock.now() + passedMs }
     const away = await world.serve(createDashboard({ client, basePath, authorize: () => true, logger, clock }))
@@ -204,7 +204,7 @@ describe('a user of the dashboard without a session', () => {
 })
 
 describe('the texts on the page of a job', () => {
-  it('contain no phrase without a subject, such as `It is`', async () => {
+  it('contain none of the unclear phrases `It is`, `Paused or not` and `code of its own`', async () => {
     const { page } = browser
     await open(page, origin, `/run?run=${failed}`)
     const text = (await page.locator('main').textContent()) ?? ''

@@ -11,8 +11,9 @@ export function areMetrics(value: Metrics): boolean {
 }
 
 /**
- * Returns metrics that forward each call to both given objects. If one of them throws, the other still receives the
- * call. The caller then receives the error: as a rejection if one object returned a promise, else thrown.
+ * Returns metrics that forward each call to both given objects. If one object throws, the other object still receives the
+ * call. The caller then receives the error: as a rejection if one of the objects returned a promise, otherwise as a thrown
+ * error.
  */
 export function bothMetrics(first: Metrics, second: Metrics): Metrics {
   function both<Name extends keyof Metrics>(name: Name): Required<Metrics>[Name] {

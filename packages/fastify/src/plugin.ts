@@ -24,7 +24,10 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** The scheduler of `jobistemerPlugin`. Not present on a server with `jobistemerClientPlugin`. */
     readonly scheduler: Scheduler
-    /** The job operations. The scheduler performs them; on a server without a scheduler, the client performs them. */
+    /**
+     * The job operations. On a server with a scheduler, the scheduler performs them. On a server without a scheduler, the
+     * client performs them.
+     */
     readonly jobs: JobOperations
   }
 }
@@ -45,7 +48,8 @@ async function register(app: FastifyInstance, options: JobistemerPluginOptions &
   const { start = true, closeStorage = true, dashboard, metricsRoute, ...others } = options
   const { prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers, ...given } = others
   const routes = routeOptionsOf(options)
-  // The scheduler rejects an option `metrics` that is not a metrics object, so add nothing to it.
+  // If the option `metrics` is not a metrics object, the plugin adds no metrics to it. The scheduler then rejects the
+  // option.
   const isServed = metricsRoute !== undefined && (given.metrics === undefined || areMetrics(given.metrics))
   const own = isServed ? await metricsOf(metricsRoute) : undefined
   const metrics = own !== undefined && given.metrics !== undefined ? bothMetrics(given.metrics, own) : own

@@ -8,7 +8,10 @@ export const registeredNames: readonly string[] = [counters, histograms, eventGa
   Object.keys(metrics),
 )
 
-/** The metrics in a registry. They outlive a scheduler, so that the next scheduler of the process continues its counts. */
+/**
+ * The metrics in a registry. These metrics outlive a scheduler, so that the next scheduler of the process continues the
+ * counts of the previous one.
+ */
 export class RegisteredMetrics {
   readonly counterOf: ReadonlyMap<string, Counter>
   readonly histogramOf: ReadonlyMap<string, Histogram>

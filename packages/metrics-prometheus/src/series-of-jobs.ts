@@ -7,7 +7,7 @@ interface Removable {
 export class SeriesOfJobs {
   readonly #series = new Map<string, Map<Removable, Map<string, Record<string, string>>>>()
 
-  /** Stores the labels of a series under its job, and returns them for the metric's call. */
+  /** Stores the labels of a series under the job that they name. Returns labels to pass to the metric. */
   kept(metric: Removable, labels: Readonly<Record<string, string>>): Record<string, string> {
     const own = { ...labels }
     const { job } = own

@@ -232,7 +232,7 @@ describe('after the end of a scheduler with Prometheus metrics', () => {
     expect(registry.getMetricsAsArray()).toEqual([own])
   })
 
-  test('the metrics of a living scheduler stay if the ended scheduler was refused the use of the same metrics object', async () => {
+  test('the metrics of another scheduler stay, if the ended scheduler was not allowed to use the same metrics object', async () => {
     const registry = new Registry()
     const metrics = prometheusMetrics({ registry })
     const refused: unknown[] = []

@@ -9,15 +9,15 @@ import { environmentOf } from './plan.mjs'
 
 const run = promisify(execFile)
 
-/** Timeout of the first run of all tests, without a mutant, in ms. It takes 6 minutes on a quiet machine. */
+/** Timeout of the first run of all tests, without a mutant, in ms. This run takes 6 minutes on a quiet machine. */
 const firstRunMs = 3_600_000
 /**
- * Timeout of the tests of one mutant, in ms. The tests also may take at most `mostTimesAsLong` times their duration
- * without the mutant.
+ * Timeout of the tests of one mutant, in ms. A second limit also applies: `mostTimesAsLong` times the duration of these
+ * tests without the mutant.
  */
 const longestMs = 900_000
 const mostTimesAsLong = 10
-/** Minimum timeout of one test, in ms. Long, because the machine may become busy. */
+/** Minimum timeout of one test, in ms. The timeout is long, because the machine may become busy. */
 const leastPerTestMs = 20_000
 const startingMs = 60_000
 

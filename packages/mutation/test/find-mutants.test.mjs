@@ -13,7 +13,7 @@ describe('findMutants', () => {
     expect(mutated('const a = open ? 1 : 2')).toEqual(['const a = true ? 1 : 2', 'const a = false ? 1 : 2'])
   })
 
-  it('shifts and inverts comparisons', () => {
+  it('replaces `<` by `<=` and by `>=`, and `===` by `!==`', () => {
     expect(mutated('if (a < b) c()')).toEqual(['if ((a <= b)) c()', 'if ((a >= b)) c()'])
     expect(mutated('const d = a === b')).toEqual(['const d = (a !== b)'])
   })

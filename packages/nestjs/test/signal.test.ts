@@ -17,7 +17,7 @@ it('a NestJS application that receives SIGTERM lets its running job end, and the
   const [code, signal] = await exit
   const { state, tasks } = await client.occurrence(id)
   expect({ state, result: tasks[0]?.result }).toEqual({ state: 'completed', result: 'ended by itself' })
-  // After its shutdown, Nest sends the signal to its own process again, so the process ends by the signal.
+  // After its shutdown, Nest sends the signal to its own process again. So the signal ends the process.
   expect({ code, signal }).toEqual({ code: null, signal: 'SIGTERM' })
 })
 

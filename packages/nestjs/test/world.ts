@@ -6,7 +6,7 @@ import { Test } from '@nestjs/testing'
 import { onTestFinished } from 'vitest'
 import { JobistemerModule, type JobistemerModuleOptions } from '../src/index.ts'
 
-/** Starts a Nest application with these providers. It is closed at the end of the test. */
+/** Starts a Nest application with these providers. The application is closed at the end of the test. */
 export async function startApp(
   metadata: ModuleMetadata,
   options: Partial<JobistemerModuleOptions> = {},

@@ -22,8 +22,8 @@ export function recordFailure(span: Span, type: string, message: string): void {
 }
 
 /**
- * Returns the code of an error, or its name if it has no code. Ignores the name of the class, because minifiers change
- * class names.
+ * Returns the code of an error, or its name if the error has no code. Ignores the name of the error's class, because
+ * minifiers change class names.
  */
 export function typeOf(error: unknown): string {
   const code = memberOf(error, 'code')

@@ -5,7 +5,7 @@ import { conventional, conventionalValues, own } from './conventions.ts'
 import { recordError } from './record-end.ts'
 import { linksTo, printSpanContext } from './span-context.ts'
 
-/** The span of a call that requests runs. It belongs to the caller's trace. */
+/** The span of a call that requests runs. The span belongs to the caller's trace. */
 export class SpanOfRequest implements RequestTrace {
   readonly context: TraceContext | null
   readonly #span: Span

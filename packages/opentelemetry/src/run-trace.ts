@@ -61,8 +61,8 @@ export class SpansOfRun implements RunTrace {
   }
 
   attempt({ task, number }: { readonly task: string; readonly number: number }): AttemptTrace {
-    // The attempts of an unsampled run need no spans. Handlers still receive the run's context, so that their own spans are not
-    // sampled either.
+    // If a run is not sampled, its attempts need no spans. Their handlers still receive the context of the run, so that
+    // spans that the handlers create are not sampled either.
     if (!this.#span.isRecording()) {
       return { within: (call) => this.within(call), logFields: () => this.logFields(), ended: () => undefined }
     }

@@ -41,7 +41,7 @@ export async function simulate(options: {
   readonly sabotage?: string | null
   /** Whether the only faults are outages of the storage for all nodes, and wrong clocks. Default false. */
   readonly onlyOutages?: boolean
-  /** Whether to include calls of `runDue`, beside running nodes or in place of them. Default false. */
+  /** Whether to include calls of `runDue`, together with running nodes or instead of them. Default false. */
   readonly calls?: boolean
   /** Whether some jobs have `maxConcurrency`, `startRate` and `priority`. Default false. */
   readonly places?: boolean

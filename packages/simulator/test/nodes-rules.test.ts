@@ -85,7 +85,7 @@ it('the simulator accepts that a frozen node is declared dead before the node’
   expect(thawed().heard(4, 'a.1', 2).lost(40).rulesOf(new DeathModel())).toEqual(['false death'])
 })
 
-it('the simulator reports a node that requests work although no heartbeat of it was accepted for 80 % of deadAfter', () => {
+it('the simulator reports a node that requests work although the storage accepted no heartbeat of this node for 80 % of deadAfter', () => {
   const asks = { kind: 'work.asked', operation: 'claim', ids: [] } as const
   expect(new Script().at(4, 'a.1', asks).rulesOf(new IsolationModel())).toEqual([])
   expect(new Script().at(4.1, 'a.1', asks).rulesOf(new IsolationModel())).toEqual(['isolated'])

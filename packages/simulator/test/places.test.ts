@@ -23,11 +23,11 @@ it('a node that takes over jobs of other nodes launches every slot that those no
   for (const seed of [4018, 5627]) await assertPlacesHold({ from: seed, to: seed })
 })
 
-it('runs of a node that crashed during the last heartbeat of its shutdown are taken over without a declared death', async () => {
+it('runs of a node that crashed in the last heartbeat of its shutdown are taken over; no node declares it dead', async () => {
   await assertPlacesHold({ from: 7475, to: 7475 })
 })
 
-it('runs of a node that freezes after its last heartbeat are taken over without a declared death', async () => {
+it('runs of a node that freezes after its last heartbeat are taken over; no node declares it dead', async () => {
   await assertPlacesHold({ from: 4018, to: 4018 })
 })
 

@@ -119,8 +119,8 @@ describe('the search of the site', () => {
       )
       .toBe(true)
     const results = page.locator('.VPLocalSearchBox .result')
-    // Clears the previous question and waits until its results have disappeared. Otherwise the test could read them as the new
-    // results.
+    // Clears the previous question and waits until its results have disappeared. Otherwise the test could read the old
+    // results in place of the new results.
     await input.fill('')
     await results.first().waitFor({ state: 'detached' })
     await input.fill(question)

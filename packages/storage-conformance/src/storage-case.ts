@@ -9,7 +9,7 @@ export type CaseDepth =
   | 'cases'
   /** Cases in which many connections or processes use the same ids concurrently. */
   | 'races'
-  /** Cases in which connections break before and after each message of a call. They need `server`. */
+  /** Cases in which connections break before and after each message of a call. These cases need `server`. */
   | 'disconnects'
   /** Cases that compare the answers to random calls with the answers of the memory storage. */
   | 'model'

@@ -34,7 +34,7 @@ export interface StorageConformanceOptions extends EffortOptions {
 }
 
 /**
- * Time in ms by which the runner's timeout exceeds that of the case. The case must time out first, because its error
+ * Time in ms by which the runner's timeout exceeds the timeout of the case. The case must time out first, because its error
  * names the hanging call.
  */
 const runnerGraceMs = 15_000
@@ -75,7 +75,7 @@ export function storageConformance(options: StorageConformanceOptions): void {
     for (const storageCase of cases) {
       const reason = skips.reasons.get(storageCase.name)
       const { name: test, timeoutMs } = storageCase
-      // Opening and closing the test database can hang too, so the timeout covers them.
+      // Opening and closing the test database can hang too, so the timeout also applies to these two steps.
       const body = async (): Promise<void> =>
         await withinLimit(`${test}, with opening and closing`, timeoutMs + runnerGraceMs / 2, () =>
           withWorld(open, (world) => storageCase.run(world)),

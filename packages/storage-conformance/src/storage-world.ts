@@ -57,7 +57,7 @@ export interface WorldTransaction {
   readonly transaction: unknown
   /** Commits the transaction. If the commit fails, rejects and rolls the transaction back. */
   commit(): Promise<void>
-  /** Rolls the transaction back. None of its writes remain. */
+  /** Rolls the transaction back, so that none of its writes remain. */
   rollback(): Promise<void>
 }
 

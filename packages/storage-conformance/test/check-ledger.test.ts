@@ -244,7 +244,7 @@ describe('checkLedger of the conformance kit', () => {
   })
 
   describe('with the option oneClock', () => {
-    /** Returns a storage in which the second and third slot were queued in this order while the first one ran. */
+    /** Returns a storage in which the second and the third slot were queued in this order while the first slot ran. */
     async function inOrder(): Promise<Storage> {
       const storage = memoryStorage()
       const node = new TestNode(storage)

@@ -144,7 +144,7 @@ describe('the cases of the conformance kit for one fault, and no other cases, re
     const fewRounds = storageCases(mutant.capabilities, kitEffort(0.1))
     const rejecting: string[] = []
     for (const { name } of shallow) {
-      // Cases outside of `rejectedBy` must pass. They run with fewer rounds to save time.
+      // Cases outside of `rejectedBy` must pass. These cases run with fewer rounds to save time.
       const storageCase = caseNamed(name, mutant.rejectedBy.includes(name) ? shallow : fewRounds)
       await withWorld(mutant.open, (world) => storageCase.run(world)).catch(() => rejecting.push(storageCase.name))
     }
@@ -198,7 +198,7 @@ function runsOf({ name: variant, passes, capabilities, open }: HonestVariant) {
   return cases.map(({ name, run }) => ({ variant, name, open, run }))
 }
 
-describe('a storage that differs from other storages as the contract allows passes this case of the conformance kit', () => {
+describe('a storage that differs from other storages in a way that the contract allows passes this case of the conformance kit', () => {
   const runs = honestVariants.flatMap(runsOf)
   it.each(runs)('$variant: $name', async ({ open, run }) => {
     await withWorld(open, run)

@@ -3,8 +3,8 @@ import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 
 export type Item = Record<string, AttributeValue>
 
-// The functions of this file read and write single attributes of an item. They store `null` as an absent attribute, because
-// DynamoDB charges for each stored attribute name.
+// The functions of this file read and write single attributes of an item. If a value is `null`, the functions leave the
+// attribute out, because DynamoDB charges for each stored attribute name.
 
 export function numberOf(item: Item, name: string): number {
   return Number(item[name]?.N)
@@ -27,8 +27,8 @@ export function text(value: string): AttributeValue {
   return { S: value }
 }
 
-// Minimum length of a JSON text that is compressed. Compression hardly shrinks shorter texts. Uncompressed, they stay
-// readable in the AWS console.
+// Minimum length of a JSON text that is compressed. Compression saves little space for a shorter text, and an uncompressed
+// text stays readable in the AWS console.
 const compressedFrom = 700
 
 /** Stores a value as JSON, compressed if the compressed form is smaller. DynamoDB charges by the kilobyte. */

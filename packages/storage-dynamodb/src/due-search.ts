@@ -40,8 +40,8 @@ interface PartitionPage extends DueStart {
 
 /**
  * Returns the occurrences that are due according to the index, in the order of their starts. A page reads at least `limit`
- * occurrences of each partition, in the order of due instants. Within one priority level, this is the order of starts. So the
- * first `limit` occurrences of a page start before all others.
+ * occurrences of each partition, in the order of due instants. Within one priority level, occurrences start in the order of
+ * their due instants. So the first `limit` occurrences of a page start before all other occurrences.
  */
 export async function findDue(
   table: Table,

@@ -24,8 +24,8 @@ function reasonsOf(error: unknown): readonly string[] {
 const contentions = ['ConditionalCheckFailed', 'TransactionConflict']
 
 /**
- * Returns whether a condition failed or another transaction interfered. The step must then read the data again, and decide
- * again what changes.
+ * Returns whether the write was in conflict: a condition failed, or another transaction used the same item. The step must
+ * then read the data again, and decide again what changes.
  */
 export function isContention(error: unknown): boolean {
   const name = nameOf(error)

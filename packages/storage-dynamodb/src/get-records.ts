@@ -54,7 +54,10 @@ async function countOfJob(table: Table, id: JobId): Promise<LiveCounts> {
   return { pending, queued, running }
 }
 
-/** Counts live occurrences in the index, which lags behind the table. An exact sum would make all steps write the same item. */
+/**
+ * Counts live occurrences in the index, which lags behind the table. For an exact sum, all steps would have to write the
+ * same item.
+ */
 async function countAll(table: Table, of: JobId | null = null): Promise<LiveCounts> {
   const [pending, prioritized, queued, running, canceling] = await Promise.all([
     countIn(table, partitionsOf('pending'), of),

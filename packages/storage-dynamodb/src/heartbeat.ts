@@ -59,12 +59,12 @@ async function putNode(
           ])
     const nodes = await listNodes(table)
     const stored = nodes.find(({ incarnation }) => incarnation === own.incarnation)
-    // If the node's newer record was not written, another transaction interfered, so the node repeats the step.
+    // If the node's newer record was not written, another transaction has used the same item. So the node repeats the step.
     return written || !isNewsOf(stored ?? null, own) ? nodes : contended
   })
 }
 
-/** Removes a node record and its profile, unless the node has sent another heartbeat meanwhile. */
+/** Removes a node record and its profile, unless the node has sent another heartbeat since the caller read the record. */
 async function removeNode(table: Table, { incarnation, counter }: NodeAtCounter): Promise<void> {
   const { requests, keys } = table
   const key = keys.node(incarnation)

@@ -37,7 +37,10 @@ export interface StoredHead extends Omit<JobRecord, keyof VersionContent> {
   readonly pages: ActivePages
   /** The first queued occurrences in the order of waking. Empty only if no occurrence is queued. */
   readonly queued: readonly Waiting[]
-  /** Number of queued occurrences that the head does not list. Each has a separate item, see `Keys.queued`. */
+  /**
+   * Number of queued occurrences that the head does not list. Each of these occurrences has a separate item, see
+   * `Keys.queued`.
+   */
   readonly queuedBeyond: number
   /** Whether a queued occurrence that the head does not list may have a priority. */
   readonly hasPriorities: boolean

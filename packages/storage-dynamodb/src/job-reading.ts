@@ -247,7 +247,8 @@ export class JobReading {
       size: list.length,
     }))
     this.#looked = [...(this.#looked ?? []), ...looked]
-    // Forgets queued occurrences that were read out of order, because decisions take the first queued occurrence.
+    // A decision takes the first queued occurrence that the step has read. This read may have found only later queued
+    // occurrences, so the step forgets the queued occurrences of this read.
     for (const { id } of unknown) if (this.records.get(id)?.record.state === 'queued') this.#known.delete(id)
   }
 
@@ -291,8 +292,8 @@ export class JobReading {
   }
 
   /**
-   * Returns whether `more` further starts may need more concurrency slots than the job has. Then the decision depends on the
-   * number of active occurrences. Returns false if the job has a queued occurrence.
+   * Returns whether `more` further starts may need more places than the job has. Then the decision depends on the number of
+   * active occurrences. Returns false if the job has a queued occurrence.
    */
   #isFullFor(more: number): boolean {
     if (this.head === null) return false

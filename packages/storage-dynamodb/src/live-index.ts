@@ -28,7 +28,10 @@ export interface LivePartition {
 
 /** An occurrence that was live when the index was last updated. */
 export interface LiveHint extends Waiting {
-  /** For a pending occurrence its due instant, for a queued one core's `orderAt`, for a running one its deadline. */
+  /**
+   * For a pending occurrence: its due instant. For a queued occurrence: core's `orderAt`. For a running occurrence: its
+   * deadline.
+   */
   readonly order: number
 }
 

@@ -69,8 +69,8 @@ export async function listsAfter(
 }
 
 async function activeAfter(table: Table, job: JobReading, head: StoredHead, changes: Changes) {
-  // Under `allow`, no step needs the lists for its decision, so no step checks them. So a step that finds at least `lookAt`
-  // entries in the head removes the entries of ended occurrences.
+  // Under `allow`, no step needs the lists for its decision, so no step has checked them for ended occurrences. So a step
+  // that finds at least `lookAt` entries in the head removes the entries of ended occurrences.
   const tidies = !job.hasLooked && head.active.length >= head.lookAt
   if (tidies) await job.lookAtActive(() => job.hasTidied)
   const { listed, pages: left } = job.leftOfLists()

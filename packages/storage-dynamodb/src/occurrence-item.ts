@@ -76,7 +76,10 @@ export function ownerValue({ node, incarnation }: Owner): Item[string] {
   return attribute.json([node, incarnation])
 }
 
-/** Returns the item of an occurrence. Its details and task runs are included even if they are too large for an item. */
+/**
+ * Returns the item of an occurrence. The item includes the details and task runs of the occurrence, even if they are too
+ * large for an item.
+ */
 export function occurrenceItem(keys: Keys, { record, revision, marked }: Omit<StoredOccurrence, 'bulk'>): Item {
   const item: Item = {
     ...keyItem(keys.occurrence(record)),

@@ -119,7 +119,8 @@ async function create(requests: Requests): Promise<void> {
   try {
     await requests.send('CreateTable', new CreateTableCommand(tableDefinition({ tableName })))
   } catch (error) {
-    // Another process, or an earlier request of this call, has created the table.
+    // If another process, or an earlier request of this call, has created the table, the request fails with this error. The
+    // table then exists, so this error is ignored.
     const cause = causeOf(error)
     if (cause?.name === 'ResourceInUseException') return
     throw isDenied(cause) ? noRightsError(tableName, cause) : error

@@ -72,7 +72,10 @@ async function pageById(table: Table, query: JobQuery): Promise<Page<JobRecord>>
   return { items: jobs, cursor: isLast ? null : (ids.at(-1) ?? query.cursor) }
 }
 
-/** Returns the ids of the jobs that changed at or after the instant; `null` if too many jobs have changed to sort them. */
+/**
+ * Returns the ids of the jobs that changed at or after the instant. Returns `null` if more than `lookLimit` jobs changed,
+ * because sorting them would need too many reads.
+ */
 async function changedSinceThen({ requests, keys }: Table, since: number): Promise<readonly JobId[] | null> {
   const ids: JobId[] = []
   const query = partitionQuery(keys.registry, [`change/${sortableInstant(since)}`, 'change/~'])

@@ -60,8 +60,8 @@ async function listHistory(table: Table, query: Query<'job'>): Promise<Page<Occu
   let looked = 0
   let last: string | null = null
   let start: Item | null = null
-  // Each further read of a query by state reads twice as many records as the previous read, because matching occurrences may be
-  // frequent or rare.
+  // Matching occurrences may be frequent or rare. So the first read of a query by state is small. Each further read reads
+  // twice as many records as the previous read.
   let ahead = Math.max(limit + 1, firstLook)
   do {
     const page: { items: readonly Item[]; last: Item | null } = await requests.query({
@@ -298,8 +298,8 @@ async function queryShard(table: Table, shard: number, query: FailedQuery, bound
     ...base,
     ExpressionAttributeValues: { ...base.ExpressionAttributeValues, ...job },
     ScanIndexForward: query.order === 'ascending',
-    // Each partition mixes several jobs. A query for one job has no limit, because DynamoDB applies a filter after the
-    // limit.
+    // Each partition contains failures of several jobs, so a query for one job has a filter. DynamoDB applies a filter
+    // after the limit, so this query has no limit.
     ...(query.jobId === undefined ? { Limit: limitOfShard(query.limit) } : { FilterExpression: 'pk = :job' }),
   })
   const hints = items.map((item) => ({ address: addressOfKey(keyOf(item)), order: textOf(item, names.failedOrder) }))

@@ -6,9 +6,9 @@ import { keyItem, shardOf } from './keys.ts'
 import { failedPlace, names, ownerValue, readOccurrence } from './occurrence-item.ts'
 
 /**
- * Settles an occurrence by one write, without reading it first. Returns `null` if the settle affects other occurrences,
- * if the record is not at the item's address, or if the task runs need separate items. Then a step of core's rules
- * settles it.
+ * Settles an occurrence by one write, without reading it first. Returns `null` in three cases: the settle affects other
+ * occurrences, the record is not at the item's address, or the task runs need separate items. After `null`, a step of
+ * core's rules settles the occurrence.
  */
 export async function quickSettle(table: Table, item: SettleItem, now: number): Promise<SettleAnswer | null> {
   if (isBulky(runsOf(item), names.runs)) return null
@@ -37,8 +37,8 @@ function accepted(item: Item): SettleAnswer {
 }
 
 /**
- * Builds the update that settles an occurrence by a write of its item alone. Its condition holds if `judgeSettle` would
- * return `apply` and the end wakes or cancels no other occurrence.
+ * Builds the update that settles an occurrence by a write of its item alone. The update has a condition: `judgeSettle`
+ * would return `apply`, and the end wakes or cancels no other occurrence.
  */
 function alone({ keys }: Table, item: SettleItem, now: number): Omit<UpdateItemCommandInput, 'TableName'> {
   const { change } = item

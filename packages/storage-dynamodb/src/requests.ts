@@ -194,7 +194,7 @@ export class Requests {
     return count
   }
 
-  /** Writes all items or none. Returns false if a condition failed or another transaction interfered. */
+  /** Writes all items or none. Returns false if a condition failed, or if another transaction used one of the items. */
   async transact(writes: readonly TransactWriteItem[]): Promise<boolean> {
     // With this token, DynamoDB executes a repeated request only once. DynamoDB keeps tokens for 10 minutes.
     const input = { TransactItems: [...writes], ClientRequestToken: randomUUID() }

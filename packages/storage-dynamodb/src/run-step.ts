@@ -80,9 +80,11 @@ function refused({ occurrences }: LedgerStep, { records }: JobReading, write: Jo
 /**
  * Writes the decisions of a step if the data that the step has read are unchanged. Otherwise writes nothing and returns false.
  *
- * A step that starts an occurrence, or changes a waiting one, writes the job's head on the condition of its revision. So such
- * steps of a job follow one another. Two kinds of steps do not write the head. The first is a change or the end of a running
- * occurrence that is not {@link StoredOccurrence.marked}. The second is a start of an occurrence that may overlap with others.
+ * A step that starts an occurrence, or changes a waiting one, also writes the job's head. The write requires that the revision
+ * of the head is unchanged since the step has read it. So such steps of a job follow one another.
+ *
+ * Two kinds of steps do not write the head. The first is a change or the end of a running occurrence that is not
+ * {@link StoredOccurrence.marked}. The second is a start of an occurrence that may overlap with others.
  */
 async function commitStep(table: Table, job: JobReading, write: JobWrite, step: LedgerStep): Promise<boolean> {
   const { before, after, occurrences } = write

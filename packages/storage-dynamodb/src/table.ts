@@ -26,7 +26,10 @@ export interface Table {
 /** Maximum number of concurrent requests of one call. A client has 50 sockets by default. */
 export const concurrency = 24
 
-/** Maximum number of items of one step. The transaction of a larger step would conflict with those of other nodes too often. */
+/**
+ * Maximum number of items of one step. The transaction of a larger step would conflict too often with transactions of other
+ * nodes.
+ */
 export const itemsPerStep = 20
 
 /**
@@ -38,7 +41,10 @@ export const contended: unique symbol = Symbol('contended')
 const mostTries = 300
 const longestPauseMs = 120
 
-/** Repeats a step until it is not `contended`. Each repetition means that another step succeeded. */
+/**
+ * Repeats a step until its result is not `contended`, at most `mostTries` times. If a result is `contended`, another step
+ * has succeeded in the meantime.
+ */
 export async function untilDecided<T>(
   { requests }: Table,
   what: string,
@@ -194,9 +200,9 @@ function stillNames(id: OccurrenceId) {
   return { ConditionExpression: 'i = :i', ExpressionAttributeValues: { ':i': text(uuidOf(id)) } }
 }
 
-// These functions store a large attribute of an occurrence in separate items, its parts, because DynamoDB limits an
-// item to 400 KB. A write stores the parts before the record that refers to them. If the write fails, no record refers
-// to the parts. So the write marks the record first, and a prune removes all parts of a marked record.
+// These functions store a large attribute of an occurrence in separate items, its parts, because DynamoDB limits an item to
+// 400 KB. A write stores the parts before the record that refers to the parts. If the write of the record fails, no record
+// refers to these parts. So the write marks the record first, and a prune removes all parts of a marked record.
 
 interface Place {
   readonly requests: Requests

@@ -107,7 +107,7 @@ describe('a DynamoDB server that is killed and restarted', () => {
       for (let index = 1; index <= last; index++) {
         const item = slotItem(id, index)
         const [created] = await storage.createOccurrences({ now: slotAt(index), owner, items: [item] })
-        // If an answer was lost, the repeated create finds the record that it has created before.
+        // If an answer was lost, the repeated create finds the record that the first create has stored.
         expect(['created', 'exists']).toContain(created?.outcome)
         expect(created).toMatchObject({ state: 'running', token: 1 })
         const [settled] = await storage.settle({ now: slotAt(index) + 20, items: [finishItem(id, index)] })

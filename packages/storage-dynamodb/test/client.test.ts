@@ -22,7 +22,7 @@ it('a client without code performs every operation on jobs that another process 
   await expect(clientTrial({ module, argument, connect })).resolves.toBeUndefined()
 })
 
-it('a client that cannot reach its table rejects calls within their timeout, and works once the table is back', async () => {
+it('a client that cannot reach its table rejects calls within their timeout, and works once it can reach the table', async () => {
   const proxy = await startTcpProxy({ host: '127.0.0.1', port: Number(new URL(inject('dynamodb').endpoint).port) })
   onTestFinished(() => proxy.close())
   const remote = localClient({ endpoint: `http://${proxy.host}:${proxy.port}` }, { maxAttempts: 1 })

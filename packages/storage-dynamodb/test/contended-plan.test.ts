@@ -76,7 +76,7 @@ async function deleteWithBacklog(name: string, times: number) {
   return { contender, deleted: () => remove(contending), again: () => remove(plain), waiting }
 }
 
-it('a large step on DynamoDB pauses after a conflict before it tries again', async () => {
+it('a large step on DynamoDB waits after a conflict before it tries again', async () => {
   const { contender, deleted, waiting } = await deleteWithBacklog('waits', 3)
   expect(await deleted()).toMatchObject([{ outcome: 'saved' }])
   expect(contender.refused).toBe(3)
@@ -84,7 +84,7 @@ it('a large step on DynamoDB pauses after a conflict before it tries again', asy
   expect(await waiting()).toEqual({ pending: 0, queued: 0, running: 0 })
 })
 
-it('a large step that conflicts at every try rejects, and the next step completes it', async () => {
+it('a large step that conflicts at every try rejects, and the next step completes the rejected step', async () => {
   const { deleted, again, waiting } = await deleteWithBacklog('gives-up', Number.POSITIVE_INFINITY)
   await expect(deleted()).rejects.toMatchObject({ code: 'STORAGE_BUSY' })
   expect(paused.count).toBeGreaterThan(100)

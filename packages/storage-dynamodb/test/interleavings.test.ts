@@ -92,8 +92,8 @@ function strict(): Storage {
     }
     return await (client.send as Send)(command, options)
   }
-  // DynamoDB Local ends a page of an index query after 1 MB of whole items, but the real DynamoDB after 1 MB of projected keys.
-  // So `laggingIndex` answers index queries from a scan of the table.
+  // Real DynamoDB ends a page of an index query after 1 MB of projected keys. DynamoDB Local counts whole items, so its
+  // pages contain fewer keys. To avoid these pages, `laggingIndex` answers index queries from a scan of the index.
   const whole = laggingIndex({ send: send as unknown as DynamoDBClient['send'] }, 1)
   return dynamodbStorage({ client: whole, tableName, prefix })
 }
@@ -139,7 +139,7 @@ describe('a DynamoDB step of more than 100 records', () => {
     await assertLedger(storage)
   })
 
-  it('that deletes a job leaves no waiting occurrence, even if another node claims and releases some meanwhile', async () => {
+  it('that deletes a job leaves no waiting occurrence, even if another node claims and releases some of them meanwhile', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     await addWaiting(id, 120)
     const [early] = await claim(1)
@@ -190,7 +190,7 @@ describe('large records in DynamoDB', () => {
     expect(await recordOf(item.id)).toMatchObject({ state: 'completed', details, runs: finish.runs })
   })
 
-  it('do not reduce a claim: one call claims twenty large occurrences', async () => {
+  it('do not make a claim smaller: one call claims twenty large occurrences', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     const details = { results: resultsOf(2) }
     const items = Array.from({ length: 20 }, (_, key) => ({ ...triggerItem(id, key), details, runs: runsWith(2) }))
@@ -418,7 +418,7 @@ describe('a prune on DynamoDB', () => {
   })
 })
 
-it('an owner can settle an occurrence under the scheduled time of a repeated trigger, although the first trigger had another scheduled time', {
+it('if a trigger is repeated with another scheduled time, the owner can settle the occurrence under the new scheduled time', {
   timeout: 30_000,
 }, async () => {
   const { id } = await addJob(storage, 'alpha')

@@ -12,8 +12,8 @@ type Client = Pick<DynamoDBClient, 'send'>
 type Item = Record<string, AttributeValue>
 
 /**
- * Returns a client that answers queries of an index from a copy, which it renews every `queriesPerLook` queries. The
- * index of DynamoDB Local never lags.
+ * Returns a client that answers queries of an index from a copy of the index. The client renews the copy every
+ * `queriesPerLook` queries, because the index of DynamoDB Local itself never lags.
  */
 export function laggingIndex(client: Client, queriesPerLook: number): Client {
   let seen: readonly Item[] = []

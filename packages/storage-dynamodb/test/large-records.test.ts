@@ -53,7 +53,8 @@ function open(): Storage {
 }
 
 /**
- * Returns `tasks` task runs. Each has a result of the maximum size that the engine permits, and the result hardly compresses.
+ * Returns `tasks` task runs. Each has a result of the maximum size that the engine permits. Compression makes the result
+ * only a little smaller.
  */
 function largeRuns(tasks: number): readonly TaskRunRecord[] {
   return Array.from({ length: tasks }, (_, index) => ({
@@ -233,7 +234,7 @@ it('a node that dies during a reap leaves no unused DynamoDB items of a large re
   expect(await leftAfterPrune(item.id)).toBe(0)
 })
 
-it('a step does not write the unchanged further DynamoDB items of a large record again', async () => {
+it('a step does not write the further DynamoDB items of a large record again if these items are unchanged', async () => {
   const { id } = await addJob(storage, 'large', 'allow')
   const trigger = triggerItem(id, 1, slotAt(1))
   const item = { ...trigger, details: { ...trigger.details, data: randomBytes(200_000).toString('base64') } }
@@ -667,7 +668,7 @@ function dyingClient(count: number): Pick<DynamoDBClient, 'send'> {
 }
 
 // The creation of a recovery of 200 slots takes nine transactions: one for the head and the plan (the list of its remaining
-// writes), and seven for the records. The last one removes the plan.
+// writes), and seven for the records. The last transaction removes the plan.
 it.each([2, 5, 9])('a large step whose node dies at transaction %i is completed by other nodes', async (count) => {
   const prefix = `dying-${count}`
   storage = dynamodbStorage({ client, tableName: 'large', prefix })

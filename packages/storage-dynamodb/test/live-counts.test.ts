@@ -43,7 +43,7 @@ it('counts include a running occurrence with a cancel request as running', async
   expect((await storage.get({ counts: [id, 'all'] })).counts).toEqual([running, running])
 })
 
-it('a reap increments the number of rescues of an occurrence, while a release and the end of the occurrence do not change it', async () => {
+it('a reap increments an occurrence’s number of rescues; a release and the end of the occurrence do not change this number', async () => {
   const { id } = await addJob(storage, 'alpha')
   const item = slotItem(id, 1)
   const address = { id: item.id, jobId: id, scheduledAt: item.scheduledAt }

@@ -85,7 +85,8 @@ export function meteredClient(server: { readonly endpoint: string }): Meter {
           }
         } else if (command !== 'CreateTable' && command !== 'DescribeTable') {
           usage.readRequests++
-          // Concurrent requests add their units too, so the sum must be read after the `await`.
+          // Concurrent requests change the sum during the `await`. So this code reads the sum only after the `await`, and
+          // then adds its own units.
           const units = await readUnits(command, args.input, result.output, read)
           usage.reads += units
         }

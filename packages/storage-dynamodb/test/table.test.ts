@@ -162,7 +162,7 @@ describe('createTable', () => {
     unreachable.destroy()
   })
 
-  it('ends at its time limit if DynamoDB answers that the table exists but does not find it', async () => {
+  it('ends at its time limit if DynamoDB answers that the table exists, but then does not find the table', async () => {
     let requests = 0
     const hidden = answering((command) => {
       // Ends the test if `createTable` never stops sending requests.
@@ -196,7 +196,7 @@ describe('createTable', () => {
     expect((await dynamodbStorage({ client, tableName: 'lost-answer' }).listJobs(look)).items).toEqual([])
   })
 
-  it('does nothing without the right to create tables if the table exists', async () => {
+  it('does nothing if the table exists, and then needs no right to create tables', async () => {
     await createTable({ client, tableName: 'there' })
     const node = answering((command) =>
       command instanceof CreateTableCommand ? failure('AccessDeniedException') : null,
@@ -269,7 +269,7 @@ it('the minimal IAM policy lists exactly the actions that a storage uses', async
   const [statement] = iamPolicy({ tableArn }).Statement
   expect(statement?.Resource).toEqual([tableArn, `${tableArn}/index/live`, `${tableArn}/index/failed`])
   expect([...used].sort()).toEqual(statement?.Action)
-  // Only one item is left. This item contains the layout version of the data.
+  // The table contains only one item, which holds the layout version of the data.
   expect((await client.send(new ScanCommand({ TableName: 'policy' }))).Count).toBe(1)
 })
 

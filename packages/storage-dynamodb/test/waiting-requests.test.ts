@@ -16,7 +16,10 @@ import { dynamodbStorage } from '../src/index.ts'
 import { useTable } from './use-table.ts'
 
 const tableName = 'waiting'
-/** Number of waiting requests. `npm run test:extra` uses 100,000, the number that the package's guide promises. */
+/**
+ * Number of waiting requests. `npm run test:extra` uses 100,000: the package's guide promises that a job can have this
+ * number of waiting requests.
+ */
 const count = isThorough ? 100_000 : 600
 const timeoutMs = isThorough ? 7_200_000 : 120_000
 
@@ -29,7 +32,7 @@ useTable(tableName, (made) => {
 })
 
 beforeEach(() => {
-  // DynamoDB Local sorts its whole index for each query, which can exceed the default `requestTimeout`.
+  // DynamoDB Local sorts its whole index for each query. So a query can take longer than the default `requestTimeout`.
   storage = dynamodbStorage({ client, tableName, prefix: `test-${++tests}`, requestTimeout: { minutes: 2 } })
 })
 
@@ -100,7 +103,7 @@ async function listWaiting(state: 'pending' | 'queued'): Promise<readonly string
   return found
 }
 
-/** Returns the ids of the first `most` items by scheduled time, among the items whose ids are in `waiting`. */
+/** Among the items whose ids are in `waiting`, takes the first `most` items by scheduled time. Returns their ids. */
 function firstOf(items: readonly CreateRequested[], waiting: ReadonlySet<string>, most: number): readonly string[] {
   const byTime = items
     .filter((item) => waiting.has(item.id))

@@ -3,8 +3,9 @@ import { compareText } from './occurrences.ts'
 import { SortedList } from './sorted-list.ts'
 
 /**
- * Jobs in the order of their next instants. Each created slot changes the next instant of its job. This change must cost almost
- * nothing. So a change only marks the job. The next read moves all marked jobs to their new positions.
+ * Jobs in the order of their next instants. Each created slot changes the next instant of its job. Creating a slot must
+ * be fast, so it only marks the job in this list. The next read of the list moves all marked jobs to their new
+ * positions.
  */
 export class DueJobs {
   readonly #places = new SortedList<MemoryJob>(
@@ -12,7 +13,7 @@ export class DueJobs {
   )
   readonly #changed = new Set<MemoryJob>()
 
-  /** Notes that a job is new, or that its next instant or its deletion may have changed. */
+  /** Marks a job that is new, whose next instant may have changed, or that may have been deleted. */
   changed(job: MemoryJob): void {
     this.#changed.add(job)
   }

@@ -16,7 +16,10 @@ export class LiveIndex {
   readonly #ready: SortedList<OccurrenceEntry> = new SortedList(byOrder)
   readonly #future: SortedList<OccurrenceEntry> = new SortedList(byClaimable)
   #horizon = Number.NEGATIVE_INFINITY
-  /** From this instant on, all occurrences in `#ready` are claimable. A claim at an earlier instant must check each of them. */
+  /**
+   * The instant from which all occurrences in `#ready` are claimable. If a claim has an earlier instant, it must check
+   * each occurrence in `#ready`.
+   */
   #latestReady = Number.NEGATIVE_INFINITY
 
   /** Adds an occurrence to the lists of its state. Does nothing for a final state. */
@@ -76,8 +79,8 @@ export class LiveIndex {
   }
 
   /**
-   * Returns the pending occurrences that a claim may take only after `now`, soonest first. Occurrences of endlessly
-   * paused jobs come last.
+   * Returns the pending occurrences that a claim may take only after `now`, soonest first. Occurrences of jobs that are
+   * paused without an end come last.
    */
   futureAfter(now: number): SortedList<OccurrenceEntry> {
     this.#moveHorizon(now)

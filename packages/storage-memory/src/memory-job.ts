@@ -38,7 +38,7 @@ export class MemoryJob implements JobLedger<OccurrenceEntry> {
    * replace the head.
    */
   head: Mutable<JobRecord>
-  /** The job's instant in `DueJobs`; `null` if the job is not in this list. */
+  /** The instant by which `DueJobs` sorts this job; `null` if the job is not in this list. */
   dueAt: number | null = null
   /** The job's versions in ascending order; the last version is in force. */
   versions: readonly VersionEntry[] = []
@@ -131,7 +131,7 @@ function byId(left: MemoryJob, right: MemoryJob): number {
   return compareText(left.id, right.id)
 }
 
-/** The data that all connections of a memory database share. Its methods keep the indexes up to date. */
+/** The data that all connections of a memory database share. The methods of this class keep the indexes up to date. */
 export class Database {
   readonly jobs: Map<JobId, MemoryJob> = new Map()
   readonly jobsById: SortedList<MemoryJob> = new SortedList(byId)
@@ -139,7 +139,10 @@ export class Database {
   readonly dueJobs: DueJobs = new DueJobs()
   readonly nodes: NodeList = new NodeList()
   readonly occurrences: Map<OccurrenceId, OccurrenceEntry> = new Map()
-  /** By the id of a reusable key (see core's `namingKey`): the id of the last occurrence with this key. */
+  /**
+   * The last occurrence of each reusable key. Maps the id of the key (see core's `namingKey`) to the id of the
+   * occurrence.
+   */
   readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
   readonly live: LiveIndex = new LiveIndex()
   /** Failed occurrences of all jobs, by the time of their end. */

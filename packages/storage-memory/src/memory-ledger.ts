@@ -168,13 +168,16 @@ function get(database: Database, request: GetRequest): GetAnswer {
   }
 }
 
-/** Returns a plain object, because copies of a job's counts would lose their getters. */
+/**
+ * Returns the counts as a plain object. The counts of a job are getters, and a copy of the job's object would lose
+ * them.
+ */
 function countsOf(job: MemoryJob | undefined): LiveCounts {
   const { pending, queued, running } = job?.counts ?? noCounts
   return { pending, queued, running }
 }
 
-/** Returns the latest occurrence of the job that has run and ended. */
+/** Returns the job's latest occurrence that a node has started and that has ended; `null` without such an occurrence. */
 function latestOf(job: MemoryJob | undefined): OccurrenceRecord | null {
   for (const { record } of job?.occurrences?.history.descending() ?? []) {
     if (record.token > 0 && isFinal(record.state)) return record
@@ -185,7 +188,7 @@ function latestOf(job: MemoryJob | undefined): OccurrenceRecord | null {
 function listJobs(database: Database, query: JobQuery): Page<JobRecord> {
   if (query.due !== undefined) return listDueJobs(database, query, query.due)
   const { limit, cursor, changedSince = Number.NEGATIVE_INFINITY, owner, deleted = false } = query
-  // The key has only the member that the comparison reads.
+  // `from` contains only the id, because the sorted list of jobs compares only ids.
   const from = cursor === null ? undefined : ({ id: cursor } as MemoryJob)
   return page(database.jobsById.ascending(from), limit, {
     stops: () => false,
@@ -233,7 +236,10 @@ function listOccurrences(database: Database, query: OccurrenceQuery): Page<Occur
   return pageOfOccurrences(live.map(recordOf), query)
 }
 
-/** The instant by which a list of occurrences is sorted, and an entry at a position of this list. */
+/**
+ * The instant by which a list of occurrences is sorted. `keyAt` makes an entry that stands at a given position of this
+ * list.
+ */
 interface ListOrder {
   readonly atOf: (entry: OccurrenceEntry) => number
   readonly keyAt: (place: CursorKey) => OccurrenceEntry
@@ -258,12 +264,13 @@ function pageOfList(
   if (list === null) return { items: [], cursor: null }
   const last = cursor === null ? null : readCursor(cursor)
   const rising = order === 'ascending'
-  // The empty id precedes all other ids.
+  // The empty id precedes all other ids, so this key precedes all entries with the same instant.
   const key = keyAt(last ?? { order: rising ? from : to, id: '' })
   const wanted = states === undefined ? null : new Set(states)
   return page(rising ? list.ascending(key) : list.descending(key), limit, {
     stops: (entry) => (rising ? atOf(entry) >= to : atOf(entry) < from),
-    // An ascending walk begins at the cursor's entry, which it must skip.
+    // An ascending walk begins with the cursor's entry, the last entry of the previous page. This page must not contain
+    // that entry again.
     accepts: (entry) =>
       atOf(entry) >= from &&
       atOf(entry) < to &&

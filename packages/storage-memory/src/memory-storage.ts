@@ -6,7 +6,7 @@ declare const databaseBrand: unique symbol
 
 /** Data that several storages of one process share. {@link memoryDatabase} creates this object, which has no public members. */
 export interface MemoryDatabase {
-  /** Exists only in the type, so that TypeScript accepts no other object as a database. */
+  /** This member exists only in the type, so that TypeScript accepts no other object as a database. */
   readonly [databaseBrand]: true
 }
 

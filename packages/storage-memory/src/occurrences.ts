@@ -9,7 +9,10 @@ export interface OccurrenceEntry {
   readonly job: MemoryJob
   readonly id: OccurrenceId
   readonly scheduledAt: number
-  /** Number of the entry in the order of creation, for a cheap comparison of otherwise equal entries. */
+  /**
+   * Number of the entry in the order of creation. Entries that are claimable from the same instant are sorted by this
+   * number, because numbers are faster to compare than ids.
+   */
   readonly ordinal: number
 }
 
@@ -22,7 +25,10 @@ export function byOrder(left: OccurrenceEntry, right: OccurrenceEntry): number {
   return orderOf(left) - orderOf(right) || compareText(left.id, right.id)
 }
 
-/** Returns `orderAt` of the record. Without a priority, the scheduled time in the entry is enough. */
+/**
+ * Returns `orderAt` of the record. If the record has no priority, this is the scheduled time, which the entry contains
+ * too.
+ */
 function orderOf({ scheduledAt, record }: OccurrenceEntry): number {
   const { priority } = record.details
   return priority === undefined ? scheduledAt : scheduledAt - priority * priorityStepMs
@@ -37,11 +43,11 @@ export function compareText(left: string, right: string): number {
   return left < right ? -1 : left > right ? 1 : 0
 }
 
-/** The occurrences of one job, and the counts of its live ones. */
+/** The occurrences of one job, and the counts of its live occurrences. */
 export class JobOccurrences implements JobCounts {
   /**
-   * Number of delayed occurrences: pending triggers and replays with a later due time. An occurrence stays delayed until a
-   * claim reaches it.
+   * Number of delayed occurrences: pending triggers and replays with a later due time. Such an occurrence stays delayed
+   * after its due time, until a claim processes the occurrence.
    */
   delayed = 0
   /** All occurrences of the job, including live ones, by their scheduled time. */
@@ -54,7 +60,7 @@ export class JobOccurrences implements JobCounts {
   /** Failed occurrences; `null` until the first failure, because most jobs have none. */
   failed: SortedList<OccurrenceEntry> | null = null
 
-  /** Failed occurrences, by the time of their end. */
+  /** Failed occurrences of the job, by the time of their end. Creates the list if it does not exist yet. */
   get failures(): SortedList<OccurrenceEntry> {
     this.failed ??= new SortedList(byEnd)
     return this.failed

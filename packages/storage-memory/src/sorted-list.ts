@@ -1,11 +1,15 @@
 const blockSize = 512
 
-/** Compares two items: negative, zero or positive. Returns zero only for an item and itself. */
+/**
+ * Compares two items. Returns a negative number if `left` comes first, and a positive number if `right` comes first.
+ * Returns zero only for an item and itself.
+ */
 export type Compare<T> = (left: T, right: T) => number
 
 /**
- * A list that stays sorted: a row of short sorted blocks. A change costs a binary search and a move within one block.
- * An item in the list must not change its position in the order.
+ * A list that stays sorted. The list consists of short sorted blocks. To add or remove an item, the list finds its
+ * block by a binary search, and moves only items of this block. While an item is in the list, no change of the item may
+ * change its position in the order.
  */
 export class SortedList<T> {
   readonly #compare: Compare<T>
@@ -64,7 +68,8 @@ export class SortedList<T> {
     if (position === block.length - 1) block.pop()
     else if (position === 0) block.shift()
     else block.splice(position, 1)
-    // Keeps the last block, because many lists often change between no item and one item.
+    // Keeps an empty block if it is the only one. Many lists often change between no item and one item, and would
+    // create a block each time.
     if (block.length === 0 && blocks.length > 1) blocks.splice(index, 1)
     this.#size--
     return true

@@ -22,7 +22,7 @@ export class WakeUps {
   }
 
   subscribe(connection: object, listener: Listener): () => void {
-    // The same function may subscribe twice; each subscription ends separately.
+    // The same function may subscribe twice. So each subscription gets its own wrapper, and ends separately.
     const subscription: Listener = (wakeUp) => listener(wakeUp)
     this.#listeners.set(subscription, connection)
     return () => {

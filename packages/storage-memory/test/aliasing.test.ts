@@ -2,7 +2,7 @@ import type { CreateItem, OccurrenceRecord } from '@jobistemer/core/storage'
 import { describe, expect, it } from 'vitest'
 import { firstAttempt, jobContent, Node, slotAt, slotItem, start } from './world.ts'
 
-// biome-ignore lint/suspicious/noExplicitAny: these tests break through `readonly` on purpose.
+// biome-ignore lint/suspicious/noExplicitAny: these tests write to `readonly` members on purpose.
 type Anything = any
 
 /** Overwrites every primitive in the value in place. Frozen objects stay unchanged. */

@@ -18,7 +18,10 @@ import { firstAttempt, jobContent, Node, recoveryItem, slotAt, slotItem, start, 
 const names = ['alpha', 'beta'] as const
 const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
 
-/** One random call. Its numbers choose among the records that exist when the call runs. */
+/**
+ * One random call. When the call runs, its random numbers select the records on which it works, among all records that
+ * exist then.
+ */
 const action = fc.record({
   kind: fc.constantFrom(
     ...(['slot', 'slot', 'slot', 'trigger', 'exclusion', 'recovery', 'claim', 'claim', 'settle', 'settle'] as const),
@@ -92,7 +95,8 @@ class Driver {
         await node.storage.prune({
           now,
           jobId: step.flag ? null : jobId(step.job),
-          // Callers never prune current slots, so `before` is in the past even on the slowest clock.
+          // Callers of `prune` must not remove slots that are due now. So `before` is a past instant by the clock of
+          // every node.
           before: slotAt(this.minutes - 1 - (step.pick % 4)),
           keep: step.pick % 3,
           limit: 1 + (step.pick % 5),
@@ -233,7 +237,8 @@ describe('the memory storage under random calls from two nodes', () => {
         }
         for (const step of steps) await driver.run(step)
       }),
-      // The time limit ends the shrinking of a failure early enough to print the seed.
+      // After a failure, fast-check searches for shorter failing runs. This time limit ends the search before the
+      // timeout of the test, so that fast-check can print the seed.
       { numRuns: 100, interruptAfterTimeLimit: 40_000 },
     )
   })

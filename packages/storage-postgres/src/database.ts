@@ -62,7 +62,8 @@ export class Database implements Session {
 
   /**
    * Checks whether the driver sends bytes unchanged, as `pg` does. With other drivers, this check may break the
-   * connection. Only a pool then opens another connection, so the storage does not check a single client.
+   * connection. A pool then opens another connection, but a single client cannot. So the storage does this check only
+   * with a pool.
    */
   async probe(): Promise<void> {
     if (!this.#source.replacesConnections) return
@@ -71,7 +72,7 @@ export class Database implements Session {
       const [row] = await this.query('SELECT ($1::uuid[])[1]::text AS first', [binaryUuids([id])])
       this.takesBytes = row?.first === uuidOf(id)
     } catch {
-      // If the probe failed because the server is unreachable, the next call reports the error.
+      // Ignores the error of a failed probe. If the server is unreachable, the next call reports this.
       this.takesBytes = false
     }
   }
@@ -158,8 +159,8 @@ export class Database implements Session {
       expire = () => reject(timeoutError(this.place, limitMs, what))
     })
     const begun = systemClock.monotonic()
-    // The instant at which the latest statement was sent. The wait for a lock counts from this instant, so it does not include
-    // the wait for a connection.
+    // The instant at which the latest statement was sent. The server counts the wait for a lock from this instant. So
+    // the time that the call waited for a connection is not a part of the wait for a lock.
     let sentAt = begun
     const sent = () => {
       sentAt = systemClock.monotonic()

@@ -6,8 +6,8 @@ import { printPlace, readPlace } from './places.ts'
 import { numberOf, numberOrNull, type Session, storeText, textArray } from './sql.ts'
 
 /**
- * Maximum number of claimable occurrences that a claim counts among the rows with the code `lanes.delayed`. If a claim finds
- * this number, it changes the code of up to 10,000 claimable occurrences to `lanes.ready`.
+ * A claim counts the claimable occurrences whose rows still have the code `lanes.delayed`, at most up to this number.
+ * If the count reaches this number, the claim changes the code of up to 10,000 claimable occurrences to `lanes.ready`.
  */
 const mostDelayed = 500
 
@@ -21,7 +21,10 @@ export class DueSearch {
     this.#schema = schema
   }
 
-  /** Returns claimable occurrences, and the next instant at which another becomes claimable, from one snapshot. */
+  /**
+   * Returns claimable occurrences, and the next instant at which another occurrence becomes claimable. Both come from
+   * one snapshot.
+   */
   async due(
     { now, exceptHandlerKeys }: DueQuery,
     { limit, cursor }: { readonly limit: number; readonly cursor: string | null },

@@ -11,7 +11,7 @@ interface ListeningClient extends PostgresConnection {
   on(event: 'notification', listener: (message: { readonly payload?: string }) => void): unknown
 }
 
-/** The members of a `pg` pool from which an equal, separate connection can be made. */
+/** The members of a `pg` pool that are needed to open a connection with the same settings outside of the pool. */
 interface PoolOfClients extends PostgresPool {
   readonly Client: new (options: unknown) => ListeningClient
   readonly options: unknown
@@ -33,7 +33,10 @@ const neverIdle = `SELECT set_config('idle_session_timeout', '0', false) FROM pg
 
 const connectLimitMs = 10_000
 
-/** Returns the function that opens a listening connection outside of the pool; `null` if it cannot be made. */
+/**
+ * Returns the function that opens a listening connection outside of the pool; `null` if the pool does not allow such a
+ * connection.
+ */
 export function earOfPool(pool: PostgresPool): OpenEar | null {
   const { Client, options } = pool as Partial<PoolOfClients>
   if (typeof Client !== 'function' || typeof options !== 'object') return null

@@ -61,8 +61,8 @@ async function readOccurrences(
 ): Promise<GetAnswer['occurrences']> {
   const byId = `${eachOf('$1', `SELECT ${liveColumns} FROM ${schema}.live WHERE id = n.id`)}
     UNION ALL ${eachOf('$1', `SELECT ${historyColumns} FROM ${schema}.history WHERE id = n.id`)}`
-  // Because the `IN` is inside of another expression, PostgreSQL builds one hash table of the ids, and does not compare each
-  // row with all ids.
+  // The `coalesce` around the `IN` makes PostgreSQL build one hash table of the ids. Without it, PostgreSQL would
+  // compare each row with all ids.
   const inHeads = headRuns(schema, 'h.is_quick AND coalesce(h.run_id IN (SELECT unnest($1::text::uuid[])), false)')
   const select = async (source: string) => {
     const rows = await rowsOf(session, withOwners(schema, source), ids)

@@ -16,9 +16,9 @@ export const inHead = {
 } as const
 
 /**
- * A starting slot may be stored in the head of its job only if the job's next slot follows within this time, in ms. An index
- * contains these heads, so that their running occurrences can be found. Each job in the index starts a slot within this time,
- * so the rate of starts limits the size of the index.
+ * A starting slot may be stored in the head of its job only if the job's next slot follows within this time, in ms. An
+ * index finds the running occurrences in these heads. Each job in this index starts at least one slot within this time.
+ * So the index has at most as many entries as slots start within this time.
  */
 const nearMs = 90_000
 

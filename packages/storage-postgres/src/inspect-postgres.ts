@@ -57,8 +57,8 @@ const hearLimitMs = 2000
 const mostHolders = 20
 
 /**
- * Minimum age, in transactions, of a standby in {@link PostgresInspection.vacuumHolders}. Every standby with
- * hot_standby_feedback keeps the dead rows of the last seconds.
+ * Minimum age, in transactions, of a standby in {@link PostgresInspection.vacuumHolders}. A younger standby is not
+ * listed: every standby with hot_standby_feedback keeps the dead rows of the last seconds, which is normal.
  */
 const feedbackAge = 100_000
 

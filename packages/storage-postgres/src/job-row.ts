@@ -127,7 +127,10 @@ export class JobAppeared extends Error {}
 
 type Column<Item> = readonly [name: string, type: string, read: (item: Item) => string | number | null]
 
-/** Stores jobs with their heads and versions. The next write of the step stores the counts. */
+/**
+ * Stores jobs with their heads and versions. Does not store the counts of occurrences, which the next write of the step
+ * stores.
+ */
 export async function saveJobs(session: Session, schema: string, writes: readonly JobWrite[]): Promise<void> {
   const created = writes.filter(({ before }) => before === null)
   const changed = writes.filter(({ before, after }) => before !== null && after.job !== before.job)
@@ -158,8 +161,8 @@ async function updateJobs(session: Session, schema: string, writes: readonly Job
   const update = async (table: string, { sets, rows, values }: Rows, more = '') => {
     await session.query(`UPDATE ${schema}.${table} t SET ${sets}${more} FROM ${rows} WHERE t.id = w.id`, values)
   }
-  // After this step, the heads of the written jobs contain no running occurrence: the following write of the same step moves a
-  // running occurrence from its head to the table `live`.
+  // Sets `is_quick` to false, because the heads of the written jobs will contain no running occurrence. The next write
+  // of the same step moves running occurrences from the heads to the table `live`.
   await update('heads', rowsOf(headColumns, writes.map(headOf)), ', is_quick = false')
   await update('jobs', rowsOf(jobColumns, writes.map(jobOf)))
 }

@@ -88,7 +88,8 @@ export class LedgerWithin implements AsyncLedgerWithin {
 
   /**
    * Moves the occurrence out of its job's head over another connection, so that the transaction does not lock the head.
-   * Gives up after `moveLimitMs`, because this transaction may hold the lock or connection that the move needs.
+   * Gives up after `moveLimitMs`, because the user's transaction may hold the lock or the connection that the move
+   * needs.
    */
   async #moveOut(database: StepsOf['database'], occurrence: string, job: string): Promise<boolean> {
     const text = `SELECT ${this.#schema}.move_step($1::text::uuid, $2::text::uuid) AS is_written`
@@ -121,8 +122,9 @@ export class LedgerWithin implements AsyncLedgerWithin {
   }
 
   /**
-   * Returns a session whose writes fail if the transaction has ended. A caller that does not await a call may end the
-   * transaction during the call, and a later statement would run in another transaction.
+   * Returns a session whose writes fail if the transaction has ended. If a caller does not await a call, the caller may
+   * end the transaction during the call. Without this check, the next statement of the call would then run in another
+   * transaction.
    */
   async #inSameTransaction(): Promise<Session> {
     const [row] = await this.#session.query('SELECT pg_current_xact_id()::text AS id')
@@ -149,12 +151,14 @@ export class LedgerWithin implements AsyncLedgerWithin {
   }
 
   /**
-   * Inserts a foreign key that refers to no row, so the commit fails. An error inside the transaction would turn its
-   * COMMIT into a silent ROLLBACK. The table has no primary key, so transactions do not wait for each other.
+   * Inserts a row whose foreign key refers to no row. PostgreSQL checks the foreign key at the commit, so the commit
+   * fails with an error. If a statement of the transaction failed instead, COMMIT would roll back without an error. The
+   * table has no primary key, so transactions do not wait for each other.
    */
   async forbidCommit(): Promise<void> {
     await this.#session.inTurn(async () => {
-      // Ignores an error of this statement. If the transaction is broken, the next statement fails too.
+      // Ignores an error of this statement: if the transaction is broken, the next statement fails too, and its error
+      // reaches the caller.
       await this.#session.query(`SET CONSTRAINTS ${this.#schema}.${refusal} DEFERRED`).catch(() => {})
       await this.#session.query(`INSERT INTO ${this.#schema}.no_commit VALUES (1)`)
     })

@@ -31,7 +31,8 @@ export function postgresMigrations(options: PostgresMigrationsOptions = {}): str
 }
 
 /**
- * Returns the statements that migrate a schema from a form, one by one, because some drivers do not accept several at once.
+ * Returns the statements that migrate a schema from a form, one by one, because some drivers do not accept several
+ * statements in one call.
  */
 export function statementsOf(
   schema: string,
@@ -49,8 +50,8 @@ export function statementsOf(
 }
 
 /**
- * Splits a migration step into statements, which begin at the start of a line. All their other lines are indented, or
- * end a function.
+ * Splits a migration step into statements. A statement begins with a word in capitals at the start of a line. All other
+ * lines of a statement are indented, or end a function.
  */
 function splitStatements(text: string): string[] {
   return text

@@ -8,7 +8,10 @@ import {
 } from '@jobistemer/core/storage'
 import { anyOf, isTrue, numberOf, plainArray, readText, type Row, type Session, storeText, textArray } from './sql.ts'
 
-/** Stores and reads node records. Each part of a heartbeat (removal, write, read) is one statement, and atomic for each record. */
+/**
+ * Stores and reads node records. A heartbeat has three parts: removal, write and read. Each part is one statement, and
+ * changes or reads each record atomically.
+ */
 export async function heartbeat(session: Session, schema: string, request: HeartbeatRequest): Promise<HeartbeatAnswer> {
   const { own, profile, remove, profilesOf } = request
   if (remove.length > 0) {

@@ -24,7 +24,7 @@ import type { WrittenColumn } from './step-functions.ts'
 export const lanes = {
   /** The occurrence is pending, and a claim may take the occurrence. */
   ready: 0,
-  /** Pending. Becomes claimable at a known instant: its due time, or the end of its job's pause. */
+  /** The occurrence is pending, and becomes claimable at a known instant: its due time, or the end of its job's pause. */
   delayed: 1,
   /** The occurrence is pending, and its job is paused without an end. */
   parked: 2,
@@ -32,7 +32,7 @@ export const lanes = {
   running: 4,
 } as const
 
-/** Difference between the code of a state other than pending and the code of that state in the codec. */
+/** For each state except pending: the code in this schema minus the code in core's codec. */
 const shift = lanes.parked
 
 /** The codes of each state. Stored data contain them, so a code never changes. */

@@ -24,7 +24,7 @@ export interface PostgresPool {
 }
 
 /**
- * A single connection: a connected `Client` of `pg`, a PGlite, or a compatible object. Without the method
+ * A single connection: a connected `Client` of `pg`, a PGlite, or a compatible object. If the object has no method
  * `transaction`, no other code may use the connection.
  */
 export interface PostgresClient extends PostgresConnection {

@@ -6,7 +6,10 @@ interface Linked {
   readonly code?: unknown
   readonly message?: unknown
   readonly cause?: unknown
-  /** Metadata of a Prisma error: the SQLSTATE before Prisma 7, since then the driver's error. */
+  /**
+   * Metadata of a Prisma error. Before Prisma 7, they contain the SQLSTATE. From Prisma 7 on, they contain the driver's
+   * error.
+   */
   readonly meta?: Linked & { readonly driverAdapterError?: unknown }
   /** The SQLSTATE in the cause of an error of a Prisma driver. */
   readonly originalCode?: unknown
@@ -42,7 +45,10 @@ function codeOf(error: unknown): string {
   return found ?? (codes.includes(prismaConflict) ? '40001' : '')
 }
 
-/** Returns whether the error has an SQLSTATE from the server, so that the statement's outcome is known. */
+/**
+ * Returns whether the error has an SQLSTATE. Such an error comes from the server, so the outcome of the statement is
+ * known.
+ */
 export function hasState(error: unknown): boolean {
   const code = codeOf(error)
   return /^[0-9A-Z]{5}$/.test(code) && code !== 'EPIPE'
@@ -60,8 +66,8 @@ function messageOf(error: unknown): string {
  * must be repeated.
  */
 export function isContention(error: unknown): boolean {
-  // serialization_failure, deadlock_detected and unique_violation. The last one means that another transaction has
-  // inserted the row since the step read.
+  // serialization_failure, deadlock_detected and unique_violation. unique_violation means: after the step's read,
+  // another transaction has inserted the row.
   return ['40001', '40P01', '23505'].includes(codeOf(error))
 }
 

@@ -18,14 +18,15 @@ import { sessionOf } from './transaction-session.ts'
 import { channelOf, WakeUps } from './wake-ups.ts'
 
 /**
- * Maximum number of items per call. Larger batches hardly reduce the cost per item, and the server processes two calls
- * at once.
+ * Maximum number of items per call. Larger batches hardly reduce the cost per item. Two calls of half the size take
+ * less time, because the server processes them at the same time.
  */
 const maxBatch = 500
 
 /**
- * If at least this number of ended runs wait to be stored, one more concurrent call of `settle` saves time. The server has one
- * process per connection, and a call of this size has little overhead.
+ * If at least this number of ended runs wait to be stored, one more concurrent call of `settle` saves time. The server
+ * runs the call in a separate process, at the same time as other calls. In a call of this size, the fixed cost of a
+ * call is small.
  */
 const worthwhileBatch = 100
 
@@ -56,8 +57,8 @@ class PostgresLedger implements AsyncLedger, HistoryRemover {
       ...(hasConnections && { worthwhileBatch }),
       ...keepingOf(options),
       findsDueJobs: true,
-      // The storage never repeats a commit with an unknown outcome, so the step that ends an occurrence may take the
-      // next one.
+      // A step that ends an occurrence may also take the next occurrence, because the storage never repeats a commit
+      // with an unknown outcome. A repeated step would not know which occurrence the first commit has taken.
       takesNext: true,
     }
     this.#options = options

@@ -16,7 +16,10 @@ import { numberOf, type Row, type Session, type SqlValue, storeText } from './sq
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 
-/** Maximum number of occurrences that a call scans for one page. Then the call returns a cursor, with or without items. */
+/**
+ * Maximum number of occurrences that a call scans for one page. After this number, the call returns a cursor, even if
+ * it has found no items.
+ */
 const scanLimit = 10_000
 
 /** Returns a page of occurrences that match a query. */
@@ -57,8 +60,8 @@ async function listOfJob(session: Session, schema: string, query: Query<'job'>):
   const codes = (states ?? (Object.keys(stateCodes) as OccurrenceState[])).flatMap((state) => stateCodes[state])
   const live = codes.filter((code) => code <= lanes.running)
   const order = `ORDER BY scheduled_at ${range.direction}, id ${range.direction}`
-  // An index sorts occurrences without a priority by scheduled time. The query itself sorts occurrences with a
-  // priority.
+  // An index sorts occurrences without a priority by scheduled time. Occurrences with a priority have no such index, so
+  // the query sorts them.
   const plain = `${ofJob} AND priority IS NULL ${range.conditions.replaceAll('scheduled_at', 'order_at')}`
   const inOrder = order.replace('scheduled_at', 'order_at')
   const sources = live.map((code) => {
@@ -174,9 +177,9 @@ async function listFailed(session: Session, schema: string, query: Query<'failed
 // ----------------------------------------------------------------------------------------------------------------- live
 
 /**
- * Lists live occurrences in the order of their jobs and starts. The code of a pending occurrence changes when it
- * becomes claimable. So the query merges all codes of the state (see `stateCodes`), and no page omits an occurrence
- * that is still live.
+ * Lists live occurrences in the order of their jobs and starts. When a pending occurrence becomes claimable, its code
+ * changes. So the query reads the rows of all codes of the state (see `stateCodes`) in one order. If a code changes
+ * between two pages, the second page still contains the occurrence.
  */
 async function listLive(session: Session, schema: string, query: Query<'live'>): Promise<Page<OccurrenceRecord>> {
   const { state, node, deadlineBefore, cursor, limit, runs } = query

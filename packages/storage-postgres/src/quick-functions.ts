@@ -4,8 +4,9 @@ import { inHead, isShort, near } from './in-head.ts'
 import { lanes } from './occurrence-row.ts'
 
 /**
- * How long a call that ends occurrences waits for a lock, in ms: longer than a flush of the disk. Then the call
- * releases all its locks, and a step by core's rules waits instead.
+ * How long a call that ends occurrences waits for a lock, in ms. This time is longer than a flush of the disk, for
+ * which other calls hold their locks. If the time ends, the call releases all its locks, and a step by core's rules
+ * ends the occurrences.
  */
 const heldMs = 200
 
@@ -50,8 +51,8 @@ const sharedNames: readonly string[] = [
 ]
 
 /**
- * Separates JSON texts in one parameter; JSON texts never contain this character. Parsing an array with quoted texts takes
- * longer.
+ * Separates JSON texts in one parameter; JSON texts never contain this character. PostgreSQL splits such a text faster
+ * than it parses an array of quoted texts.
  */
 export const separator = '\u001f'
 
@@ -126,7 +127,10 @@ const declare = (columns: Columns) =>
     .map(([name, type]) => `v_${name} ${type === 'json' ? 'text' : type};`)
     .join(' ')
 
-/** PL/pgSQL that reads values which stand for all rows of a call. A call with a single row has nothing to share. */
+/**
+ * PL/pgSQL that reads the values of columns that have one value for all rows of a call. A call with a single row needs
+ * no such values.
+ */
 const readShared = (columns: Columns) => `IF cardinality(p_job) > 1 THEN
     ${sharedOf(columns)
       .map(([name, type]) =>
@@ -145,15 +149,16 @@ const historyNames = `id, job, scheduled_at, state, kind, token, sequence, rescu
  * without reading first: a slot that starts, and an end that wakes no occurrence. The functions return the positions of
  * all other items, about which core's rules decide. See docs/decisions/0001-layout.md.
  *
- * A call names each job at most once, in the order in which steps lock heads. PostgreSQL evaluates the conditions on a
- * row after it has locked the row. `start_step` checks only the head: no slot later than `top` has a record. `end_step`
- * checks the head, and then the occurrence. If the occurrence is unexpected or locked, core's rules decide the whole
- * call. No condition compares states and instants with `=`, because the planner would then search by them.
+ * A call contains at most one item for each job, and its items have the order in which steps lock heads. PostgreSQL
+ * evaluates the conditions on a row after it has locked the row. `start_step` checks only the head, because no slot
+ * later than `top` has a record. `end_step` checks the head, and then the occurrence. If the occurrence is not in the
+ * expected state, or is locked, core's rules decide the whole call. No condition compares states or instants with `=`.
+ * Otherwise the planner might choose an index over these columns instead of the primary key.
  *
  * If each start may be stored in its head (`p_in_heads`), the first statement of `start_step` writes the heads. The
- * second statement writes the remaining starts. It skips locked heads, because two calls could otherwise wait for each
- * other. A call that inserts a new owner does nothing else and returns NULL, because other steps lock heads before they
- * insert owners.
+ * second statement writes the remaining starts. The second statement skips locked heads. Otherwise two calls could wait
+ * for each other. A call that inserts a new owner does nothing else and returns NULL, because other steps lock heads
+ * before they insert owners.
  */
 export function quickFunctions({ schema, settings, quote, sumRows }: FunctionText): string {
   return `

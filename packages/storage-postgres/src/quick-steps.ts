@@ -26,12 +26,15 @@ const none: readonly never[] = Object.freeze([])
 /** An item that may end its occurrence by `end_step`, if the end wakes no occurrence. */
 type EndItem = SettleItem & { readonly change: { readonly kind: 'finish' } }
 
-/** Number of calls that skip the database function after it wrote less than half of its items. */
+/**
+ * After a call in which the database function wrote less than half of the items, this number of calls does not use the
+ * function.
+ */
 const pause = 8
 
 /**
- * Writes starts of slots, and ends that wake no occurrence, by one call of a database function. The answer is `null`
- * for items that core's rules must decide; they stay unchanged.
+ * Writes starts of slots, and ends that wake no occurrence, by one call of a database function. If core's rules must
+ * decide an item, the answer for this item is `null`, and the function changes nothing for this item.
  */
 export class QuickSteps {
   readonly #database: Database

@@ -23,7 +23,8 @@ export async function removeHistory(
     )
     if (raised.length === 0) return null
     const [gone] = await session.query(
-      // A row in the history keeps its ctid, because finished occurrences do not change.
+      // A row in the history keeps its ctid (its place in the table), because finished occurrences do not change. So a
+      // ctid that this statement has found still leads to the same row.
       `WITH found AS (${eachOf('$1', `SELECT y.ctid AS place, y.job FROM ${schema}.history y WHERE y.id = n.id`)}),
        gone AS (
          DELETE FROM ${schema}.history WHERE ctid = ANY (ARRAY(SELECT place FROM found WHERE job = $2::text::uuid)) RETURNING id
@@ -74,13 +75,14 @@ export async function forget(database: Database, schema: string, jobId: JobId, b
 const pageSizes = { first: 100, next: 10_000 }
 
 /**
- * Removes replaced versions without an occurrence. No index of the history contains versions, because its upkeep would add to
- * the cost of each end. So `forgetVersions` reads the history of the job from its oldest occurrence on, in pages and without a
- * lock. When the search finds an occurrence of the oldest of these versions, it stops and removes no version. So the search is
- * usually short.
+ * Removes replaced versions without an occurrence. No index of the history contains versions, because every end of an
+ * occurrence would have to write that index. So `forgetVersions` reads the history of the job from its oldest
+ * occurrence on, in pages and without a lock. If the search finds an occurrence of the oldest replaced version, the
+ * search ends, and removes no version. Usually an occurrence on the first page ends the search.
  */
 async function forgetVersions(database: Database, schema: string, job: string): Promise<void> {
-  // A live occurrence may move to the history during the scan, so its version is excluded first.
+  // During the scan, a live occurrence may move to a part of the history that was already read. So this statement first
+  // excludes the versions of live occurrences.
   const rows = await database.query(
     `SELECT v.version FROM ${schema}.versions v WHERE v.job = $1::text::uuid
        AND v.version < (SELECT version FROM ${schema}.heads WHERE id = v.job)

@@ -23,7 +23,10 @@ import { writeCall, writeStep } from './step-write.ts'
 /** A limit that is greater than the number of occurrences of any job. */
 const allOfThem = 1e15
 
-/** Whether a step locks the heads of its jobs, and how long it waits for a lock. `null`: as long as its session allows. */
+/**
+ * Whether a step locks the heads of its jobs, and how long the step waits for a lock. `null`: the limit of the session
+ * applies.
+ */
 interface StepLocks {
   readonly locks: boolean
   readonly limit: string | null
@@ -43,8 +46,8 @@ class StepReading {
   }
 
   /**
-   * Reads the heads and the other records of the step from one snapshot. With `locks`, locks the heads first. If `limit` is not
-   * `null`, the transaction waits no longer than `limit` for each further lock.
+   * Reads the heads and the other records of the step from one snapshot. If `locks` is true, locks the heads before
+   * reading. If `limit` is not `null`, the transaction waits at most `limit` for each further lock.
    */
   async begin(step: LedgerStep, { locks, limit }: StepLocks): Promise<void> {
     const [jobs, ids, keys] = namesOf(step)
@@ -78,8 +81,8 @@ class StepReading {
   }
 
   /**
-   * Reads the live occurrences that the step needs in addition to those whose ids it names. Returns them by job and state,
-   * sorted as core's steps expect for each state.
+   * Reads the live occurrences that the step needs without naming their ids. Returns them by job and state, sorted as
+   * core's steps expect for each state.
    */
   async live(needs: readonly LiveNeed[]): Promise<StepState['live']> {
     const found = new Map<JobId, Record<LiveState, LedgerEntry[]>>()
@@ -188,8 +191,8 @@ function inOrder(entries: LedgerEntry[], state: LiveState): LedgerEntry[] {
 const freeTries = 2
 
 /**
- * Maximum number of consecutive tries that gave up waiting for a lock although no transaction held an occurrence of the
- * step. Then the step fails.
+ * Maximum number of consecutive tries whose wait for a lock was too long although no transaction held an occurrence of
+ * the step. After this number of tries, the step fails.
  */
 const mostFreed = 5
 
@@ -207,7 +210,8 @@ export class StepRunner {
 
   /**
    * Runs a step on occurrences in two statements: the first reads without locks, and the second writes if no job has
-   * changed meanwhile. After `freeTries` conflicts, or if the step writes jobs, this method locks the heads first.
+   * changed meanwhile. If the step writes jobs, or after `freeTries` conflicts, this method locks the heads before it
+   * reads.
    */
   async run(step: LedgerStep): Promise<void> {
     for (let freed = 0; ; ) {
@@ -216,7 +220,8 @@ export class StepRunner {
         return
       } catch (error) {
         if (!isHeld(error)) throw error
-        // `freed` counts consecutive waits for a lock that ended while no transaction held an occurrence of the step.
+        // `freed` counts consecutive tries whose wait for a lock was too long although no transaction held an
+        // occurrence of the step.
         freed = (await this.#awaitHeld(step)) ? 0 : freed + 1
         if (freed === mostFreed) throw error
       }
@@ -235,8 +240,8 @@ export class StepRunner {
   }
 
   /**
-   * Waits until no user's transaction locks an occurrence that the step may change. This wait holds no locks that other steps
-   * need. Returns whether such a transaction existed.
+   * Waits until no user's transaction locks an occurrence that the step may change. While this method waits, it holds
+   * no locks that other steps need. Returns true if a user's transaction did lock such an occurrence.
    */
   async #awaitHeld({ jobs }: LedgerStep): Promise<boolean> {
     const running = `${this.#schema}.live WHERE job = ${anyOf('$1', 'uuid')} AND state = ${lanes.running}`

@@ -20,8 +20,8 @@ interface OwnPool extends PostgresPool {
 }
 
 /**
- * Opens a pool with the package `pg`. A connection attempt without an answer ends after `limitMs`, because closing the pool
- * would wait for it.
+ * Opens a pool with the package `pg`. A connection attempt without an answer ends after `limitMs`, because closing the
+ * pool would wait for the attempt.
  *
  * @throws JobistemerError `STORAGE_UNREADABLE` if the package is missing
  */
@@ -148,12 +148,13 @@ export class PoolSource implements Source {
     try {
       return await Promise.race([body(connection), expired])
     } catch (error) {
-      // A statement that still runs must not mix with the next caller's statements.
+      // If a statement may still run, the connection must not go to the next caller. So the pool closes this
+      // connection.
       if (mayStillRun(error)) broken = error as Error
       throw error
     } finally {
       emitter.off?.('error', ignore)
-      // A connection that was removed from the pool may still emit an `error` event.
+      // The pool removes a broken connection. This connection may still emit an `error` event, so it keeps a listener.
       if (broken !== undefined) emitter.on?.('error', ignore)
       connection.release(broken)
     }

@@ -66,7 +66,7 @@ export function quoteName(name: string): string {
 }
 
 // A PostgreSQL text cannot contain NUL or a lone surrogate. `storeText` escapes both, so that different texts stay
-// different. JSON texts have their own escapes.
+// different. JSON texts are stored without this escape, because JSON has its own escapes for these characters.
 
 const escapeMark = '\u0001'
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that are escaped
@@ -99,7 +99,7 @@ export function readTextOrNull(stored: unknown): string | null {
 
 /**
  * Returns SQL for the right side of `=`, to find each row of a table by a value of another table. With a plain
- * equality, the planner may exchange the tables, and scan one of them for each row.
+ * equality, the planner may exchange the two tables. Then it scans one whole table for each row of the other table.
  */
 export function oneOf(value: string): string {
   return `ANY (ARRAY[${value}])`
@@ -107,8 +107,8 @@ export function oneOf(value: string): string {
 
 /**
  * Returns SQL that runs `lookUp` for each UUID of an array that is passed as text. `lookUp` finds at most one row for
- * `n.id`. Unlike a plain `= ANY`, the SQL always uses the index and reads the array once. The LIMIT keeps the planner
- * from reversing the look-up.
+ * `n.id`. Unlike a plain `= ANY`, the SQL always uses the index and reads the array once. Because of the LIMIT, the
+ * planner cannot scan the table and search each row in the array.
  */
 export function eachOf(parameter: string, lookUp: string): string {
   return `SELECT f.* FROM unnest(${parameter}::text::uuid[]) n (id) CROSS JOIN LATERAL (${lookUp} LIMIT 1) f`
@@ -126,17 +126,17 @@ export function anyOf(parameter: string, type: string): string {
 const longestMs = 2 ** 31 - 1
 
 /**
- * Returns the lock limit for a call limit, in ms. The server stops waiting for a lock after nine tenths of the call limit,
- * so that the caller still receives its error.
+ * Returns the lock limit for a call limit, in ms. The server stops waiting for a lock after nine tenths of the call
+ * limit, so that the server's error reaches the caller in time.
  */
 export function lockLimitOf(limitMs: number): number {
   return Math.min(Math.max(1, Math.floor(limitMs * 0.9)), longestMs)
 }
 
 /**
- * Returns an SQL expression that limits how long the transaction waits for each further lock. It keeps a shorter limit
- * of the user, and is never NULL. Without the limit, abandoned statements would keep waiting in the server, each on its
- * own connection.
+ * Returns an SQL expression that limits how long the transaction waits for each further lock. If the user has set a
+ * shorter limit, the expression keeps that limit. Its value is never NULL. Without a limit, a statement whose caller
+ * has given up would keep waiting in the server, and occupy a connection.
  */
 export function limitLocks(limit: string): string {
   return `CASE WHEN current_setting('lock_timeout') = '0' OR current_setting('lock_timeout')::interval > ${limit}::interval
@@ -156,8 +156,8 @@ export function locksAreLimited(limit: string): string {
 export const foundAheadMs = 8000
 
 /**
- * Returns SQL for the new `found_at` of a head. `nextAt`, `foundBefore`: SQL for its next instant and its present
- * `found_at`.
+ * Returns SQL for the new `found_at` of a head. `nextAt`: SQL for the next instant of the head. `foundBefore`: SQL for
+ * the present `found_at` of the head.
  */
 export function foundAt(nextAt: string, foundBefore: string): string {
   return `CASE WHEN ${nextAt} >= ${foundBefore} AND ${nextAt} < ${foundBefore} + ${foundAheadMs} THEN ${foundBefore} ELSE ${nextAt} END`

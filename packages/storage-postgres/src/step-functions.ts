@@ -7,14 +7,15 @@ import { quickFunctions } from './quick-functions.ts'
 export const sumRows = 64
 
 /**
- * How long a step that has locked jobs waits for an occurrence, in ms. A user's transaction may hold the occurrence for
- * long. So the step then releases its locks, and waits without them.
+ * How long a step that has locked jobs waits for an occurrence, in ms. A user's transaction may lock the occurrence for
+ * a long time. So after this time, the step releases its locks on jobs, and waits for the occurrence without them.
  */
 const heldMs = 20
 
 /**
- * Number of rows for the sums of users' transactions. Each such transaction writes its own row, which a later step adds
- * to the shared sums.
+ * Number of keys for rows of single transactions. Each transaction of a user writes its counts to a separate row,
+ * because it must not lock a shared row. The key of the row is the transaction's id modulo this number. A later step
+ * adds the row to the shared sums.
  */
 const ownSums = 1_000_000_000
 
@@ -34,7 +35,7 @@ export const ops = {
 export const writtenColumns = [
   ['id', 'uuid'],
   ['job', 'uuid'],
-  // The scheduled time; for a waiting occurrence, its position in the order of waiting occurrences.
+  // The scheduled time. For a waiting occurrence, the instant `orderAt`, by which waiting occurrences are sorted.
   ['order_at', 'bigint'],
   ['priority', 'smallint'],
   ['state', 'smallint'],
@@ -56,7 +57,7 @@ export const writtenColumns = [
   // The sequence that the step has read. A completion in a user's transaction may change the sequence without changing the
   // head of the job.
   ['was', 'integer'],
-  // The reusable key that names a new occurrence from now on.
+  // The id of the reusable key whose last occurrence is this new occurrence.
   ['key_id', 'uuid'],
 ] as const
 
@@ -116,9 +117,9 @@ const values = `${kept.map((name) => `w.${name}`).join(', ')}, v_owners[w.owner]
 
 /**
  * Returns SQL that creates the two functions that every step uses: `read_step` and `write_step`. So a step takes two
- * round trips. The server plans their statements once per connection, even behind a pooler without prepared statements.
- * Each statement in a function sees all earlier commits: a statement after the lock sees the writes of the previous
- * lock holders.
+ * round trips. The server plans the statements of a function once per connection, even behind a pooler that does not
+ * support prepared statements. Each statement in a function sees all earlier commits: a statement after the lock sees
+ * the writes of the previous lock holders.
  */
 export function stepFunctions(schema: string): string {
   const quote = dollarQuote(schema)

@@ -46,7 +46,10 @@ export async function writeStep(
 function valuesOf(writes: readonly JobWrite[], { guards, waits, lockLimit }: WriteMode): readonly SqlValue[] {
   const heads = writes.map(({ after }) => after.head)
   const counts = writes.map(({ after }) => after.counts)
-  /** The distinct owners of the written occurrences. Occurrences refer to an owner by its position, from 1 on. */
+  /**
+   * The distinct owners of the written occurrences. An occurrence refers to its owner by the owner's position in this
+   * list, from 1 on.
+   */
   const owners: Owner[] = []
   const rows = writes.flatMap(({ occurrences, after }) =>
     occurrences.map((change) => rowOf(change, after.head, owners)),

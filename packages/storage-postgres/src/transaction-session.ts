@@ -68,7 +68,8 @@ function findSession(transaction: unknown): TransactionSession | null {
   if (typeof tool.$queryRawUnsafe === 'function' && typeof tool.$executeRawUnsafe === 'function')
     return withTurns(transaction, ofPrisma(tool as Shapes))
   if (typeof tool.withoutPlugins === 'function') return withTurns(transaction, ofKysely(tool as Shapes))
-  // Outside of a transaction, each statement would take another connection of the pool and never release it.
+  // A Knex object that is no transaction is rejected. With it, each statement would take another connection of the pool
+  // and never release the connection.
   if (typeof tool.client?.acquireConnection === 'function')
     return tool.isTransaction === true ? withTurns(transaction, ofKnex(tool as Shapes)) : null
   if (typeof tool.session === 'object' && tool.session !== null) return findSession(tool.session.client)

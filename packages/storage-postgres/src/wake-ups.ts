@@ -9,8 +9,8 @@ type Listener = (wakeUp: WakeUp) => void
 const kinds: readonly WakeUp['kind'][] = ['due', 'cancel', 'jobs', 'nodes']
 
 /**
- * How long the first notification to this storage itself may take, in ms. After that, the storage warns that wake-ups do
- * not arrive.
+ * The storage sends its first notification to itself. If the notification does not arrive within this time, in ms, the
+ * storage warns that wake-ups do not arrive.
  */
 const trialLimitMs = 5000
 const longestPauseMs = 2000
@@ -24,7 +24,10 @@ const checkEveryMs = 60_000
 
 /** A connection that receives notifications. */
 export interface Ear {
-  /** Exempts the session from the idle timeout, after a test has shown that no pooler shares it. */
+  /**
+   * Exempts the session from the idle timeout. Callers must first test that no pooler shares the session between
+   * clients.
+   */
   stay(): Promise<void>
   close(): Promise<void>
 }
@@ -59,7 +62,7 @@ export class WakeUps {
 
   /** Sends a notification. While a notification is being sent, collects further kinds for the next notification. */
   notify(news: ReadonlySet<WakeUp['kind']>): void {
-    // Without the notification, other nodes only wait for their next poll, so an error is ignored.
+    // Ignores an error: if a notification is lost, other nodes see the changes at their next poll.
     if (this.#untold === null) this.#telling = this.#tell(news).catch(() => {})
     else for (const kind of news) this.#untold.add(kind)
   }
@@ -71,8 +74,8 @@ export class WakeUps {
       while (next.size > 0) {
         const untold = new Set<WakeUp['kind']>()
         this.#untold = untold
-        // NOTIFY runs after the commit. Inside a transaction, it would make all commits of the database wait for each
-        // other.
+        // NOTIFY runs after the commit. If a step's transaction contained the NOTIFY, all commits of the database would
+        // wait for each other.
         const text = [this.#sender, ...next].join(' ')
         await (await this.#database()).query('SELECT pg_notify($1::text, $2::text)', [this.#channel, text])
         next = untold
@@ -174,8 +177,9 @@ class Hearing {
   }
 
   /**
-   * Listens on one connection until it is lost. A test notification to this storage itself checks the connection, at first and
-   * every minute. Returns `deaf` if the first test notification does not arrive, and `lost` otherwise.
+   * Listens on one connection until it is lost. Checks the connection by a test notification that this storage sends to
+   * itself, at first and then every minute. Returns `deaf` if the first test notification does not arrive, and `lost`
+   * otherwise.
    */
   async #listen(): Promise<'deaf' | 'lost'> {
     const database = await this.#database()
@@ -198,7 +202,8 @@ class Hearing {
         if (isLost || this.#isStopped) return 'lost'
         if (!isHeard) return isFirst ? 'deaf' : 'lost'
         if (isFirst) await ear.stay()
-        // Notifications may have been lost before this connection, so listeners receive all kinds.
+        // Before this connection was open, notifications may have been lost. So listeners now receive wake-ups of all
+        // kinds.
         if (isFirst) this.#events.onStart()
         if (!isLost) await this.#pause(checkEveryMs)
         if (isLost || this.#isStopped) return 'lost'

@@ -68,8 +68,8 @@ describe('an error of the PostgreSQL server', () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha', 'queue')
     for (const [index, on] of [/start_step/, /write_step/].entries()) {
-      // `start_step` creates the first slot. `write_step` creates the second slot, because the second slot waits for a
-      // claim.
+      // The first slot starts at once, so `start_step` creates it. The second slot waits for a claim, so `write_step`
+      // creates it.
       const items = [{ ...slotItem(id, index + 1), ...(index === 1 && { runs: null }) }]
       // After a lock error, the storage tries the step up to five times.
       const times = code === '55P03' && index === 1 ? 5 : 1

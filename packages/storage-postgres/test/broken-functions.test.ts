@@ -18,8 +18,8 @@ interface Guard {
   /** The guard's text in the SQL functions, and its replacement in the test. */
   readonly guard: readonly [text: string, without: string]
   /**
-   * How often the functions contain the guard's text, and which of these copies the test replaces. Default: the text exists
-   * once, and the test replaces it.
+   * `count`: how often the functions contain the guard's text. `broken`: which of these copies the test replaces.
+   * Default: the text exists once, and the test replaces it.
    */
   readonly places?: { readonly count: number; readonly broken: number }
   /** Returns whether the removed guard has led to damage of the ledger. */
@@ -139,7 +139,8 @@ const guards: Readonly<Record<string, Guard>> = {
     guard: ['WHEN p_waits THEN 2 ELSE 1 END', 'WHEN p_waits THEN 2 ELSE 3 END'],
     async isBroken(place) {
       await begun(place)
-      // Without the guard, the step moves the occurrence twice and violates the primary key.
+      // Without the guard, the step moves the occurrence twice, and its error is a violation of the primary key. The
+      // test ignores this error.
       await replaceOwner(place).catch(() => {})
       const all = { kind: 'live', state: 'running', runs: false, limit: 10, cursor: null } as const
       const [counts] = (await place.storage.get({ counts: [place.id] })).counts
@@ -208,7 +209,8 @@ const guards: Readonly<Record<string, Guard>> = {
       const { schema } = place
       await whileItWaits(
         place,
-        // `end_step` hands no occurrence back, so the step reads the occurrence before it writes.
+        // `end_step` cannot hand an occurrence back. So a step by core's rules reads the occurrence, and then writes
+        // it.
         () => finish(place, { change: { kind: 'release', dueAt: slotAt(9), reason: null } }),
         (client) => client.query(`UPDATE ${schema}.live SET token = 2; UPDATE ${schema}.heads SET pending = 0`),
       )

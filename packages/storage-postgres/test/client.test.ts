@@ -15,7 +15,7 @@ it('a client without code performs every operation on jobs that another process 
   await expect(clientTrial({ module, argument, connect })).resolves.toBeUndefined()
 })
 
-it('a client whose PostgreSQL server is down rejects calls within their timeout, and works once the server is back', async () => {
+it('a client whose PostgreSQL server is down rejects calls within their timeout, and works once the server runs again', async () => {
   const server = await startPostgres()
   onTestFinished(() => server.stop())
   await server.kill()

@@ -1,8 +1,8 @@
 import type { DamagedText } from '@jobistemer/storage-conformance'
 
 /**
- * Returns SQL statements that overwrite a stored text directly in the tables. A running occurrence may be stored in the
- * row of its job's head.
+ * Returns SQL statements that overwrite a stored text directly in the tables. The text of an occurrence may be in the
+ * table `live` or `history`, or in the head of its job. So there is a statement for each of these places.
  */
 export function damageStatements(schema: string, damaged: DamagedText): readonly string[] {
   const text = `'${damaged.text.replaceAll("'", "''")}'`

@@ -34,7 +34,10 @@ async function ask(server: PostgresServer, text: string): Promise<unknown> {
 
 const begin = Date.parse('2026-01-01T00:00:00Z')
 
-/** Starts a primary that acknowledges before it flushes, and its standby. `url` leads to one of the two. */
+/**
+ * Starts a primary and its standby. The primary acknowledges writes before it flushes them to disk. Clients connect
+ * through a proxy at `url`, which leads to the primary until the failover, and then to the standby.
+ */
 async function pair() {
   const primary = await started({})
   const standby = await started({ standbyOf: primary.url })
@@ -114,7 +117,7 @@ it('slots lost by a failover to a delayed standby run again, and the node report
   await clock.advance({ seconds: 9 })
   expect(await one.trigger('pay', { key: 'once' })).toMatchObject({ created: true })
   await clock.advance({ seconds: 20 })
-  // Each slot whose record was lost has run twice, in the order of the slots.
+  // The slots whose records were lost run a second time, in the order of the slots. `again` contains these second runs.
   const again = ran.slice(6)
   expect(again.filter((what) => what.startsWith('tick'))).toEqual(
     [40, 50, 60, 70, 80].map((second) => `tick ${second}`),

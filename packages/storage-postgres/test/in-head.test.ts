@@ -62,7 +62,7 @@ async function runningPages(more: object, after: string | null = null): Promise<
   return found
 }
 
-it('the PostgreSQL storage starts and ends slots without first reading rows, even if the slots are far apart', async () => {
+it('the PostgreSQL storage starts and ends slots without first reading rows, even if the slots are far apart in time', async () => {
   const jobs = await Promise.all(['near', 'far', 'long'].map(async (name) => (await addJob(storage, name)).id))
   const [near, far, long] = jobs as [JobId, JobId, JobId]
   sent.length = 0

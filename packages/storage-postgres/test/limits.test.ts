@@ -27,7 +27,7 @@ it('a commandTimeout of several minutes is applied in full', async () => {
   expect(ended).toMatchObject({ code: 'STORAGE_BUSY', field: 'commandTimeout', value: 300_000 })
 })
 
-it('two processes pause for different random times before they repeat a transaction, even with the same process id', async () => {
+it('two processes wait for different random times before they repeat a transaction, even with the same process id', async () => {
   const conflict = Object.assign(new Error('could not serialize access'), { code: '40001' })
   const query = () => Promise.reject(conflict)
   const connect = async () => ({ query, release: () => {} })

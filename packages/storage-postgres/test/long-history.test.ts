@@ -98,7 +98,7 @@ it('no call of a node reads the whole history, all waiting occurrences or all jo
   await fill(id)
   for (let index = 2; index <= 6; index++) await round(index)
   const { heads, history, live } = await activity()
-  // The first round may have read the nearly empty tables by sequential scans.
+  // The first round may have read the nearly empty tables by sequential scans. So the limit is 50 rows instead of 0.
   expect(history?.seq_tup_read).toBeLessThan(50)
   expect(live?.seq_tup_read).toBeLessThan(50)
   expect(heads?.seq_tup_read).toBeLessThan(50)
@@ -164,8 +164,8 @@ it('a call finds jobs and occurrences by an index even if the tables were nearly
     await finish(index, { sequence: 2 })
   }
   const after = await activity()
-  // Each of six calls looks up a hundred rows at least once. A call that scanned the whole index would count as one index
-  // scan.
+  // Each of the six calls looks up about a hundred rows, and each look-up counts as one index scan. A call that scanned
+  // the whole index would count as only one index scan.
   for (const table of ['live', 'heads']) {
     expect((after[table]?.idx_scan ?? 0) - (before[table]?.idx_scan ?? 0)).toBeGreaterThanOrEqual(400)
   }

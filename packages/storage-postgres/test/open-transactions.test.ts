@@ -172,7 +172,8 @@ it('an uncommitted trigger blocks no step on other jobs, on any connection', asy
     { state: 'pending' },
   ])
   // The live counts of all jobs are the sums of several rows, and each connection writes to one row. Some of these 70
-  // connections share a row with the user's connection.
+  // connections share a row with the user's connection. They must nevertheless not wait for the user's open
+  // transaction.
   for (let index = 1; index <= 70; index++) {
     const one = await connection()
     const items = [triggerItem(another, index)]

@@ -4,7 +4,7 @@ import { ClientSource, PoolSource } from '../src/source.ts'
 
 const never = new Promise<never>(() => {})
 
-it('a connection returns to its pool only if no statement can still run on it', async () => {
+it('a connection returns to its pool only if no statement can still run on this connection', async () => {
   const released: (boolean | Error | undefined)[] = []
   const pool: PostgresPool = {
     connect: async () => ({ query: async () => ({ rows: [] }), release: (broken) => void released.push(broken) }),

@@ -34,7 +34,7 @@ const tools: Readonly<Record<string, OpenTool>> = {
   },
   'a Kysely transaction': async (notes) => {
     const dialect = new PostgresDialect({ pool: new pg.Pool({ ...connection(), max: 2 }) })
-    // The plugin renames the columns of results. The storage must not depend on their names.
+    // The plugin renames the columns of results. The storage must not depend on the names of columns.
     const database = new Kysely<unknown>({ dialect, plugins: [new CamelCasePlugin()] })
     return {
       inTransaction: (body) =>

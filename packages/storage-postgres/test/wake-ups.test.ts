@@ -87,7 +87,7 @@ describe('wake-ups of a PostgreSQL storage', () => {
     expect(await ears.next('nodes')).toEqual(everyKind)
   })
 
-  it('use a connection that the server does not end when it is idle', async () => {
+  it('use a connection that the server does not end when the connection is idle', async () => {
     const schema = newSchema()
     const hasty = pool({ options: '-c idle_session_timeout=1s', max: 1 })
     const ears = new WakeUpListener(open({ pool: hasty, schema }))
@@ -99,7 +99,8 @@ describe('wake-ups of a PostgreSQL storage', () => {
     const listening = await query('SELECT FROM pg_stat_activity WHERE query = $1', [`LISTEN "${channelOf(schema)}"`])
     expect(listening).toHaveLength(1)
     await addJob(open({ pool: pool(), schema }), 'alpha')
-    // Wake-ups of only one kind arrive, so the listening connection still exists: a new connection would raise all kinds.
+    // Only this kind of wake-up arrives, so the listening connection still exists. After a new connection, listeners
+    // would receive wake-ups of all kinds.
     expect(await ears.next('jobs')).toEqual(['jobs'])
   })
 
@@ -156,8 +157,8 @@ describe('wake-ups of a PostgreSQL storage', () => {
   }, async () => {
     const { deaf, warnings } = await openDeaf()
     await expect.poll(() => warnings, { timeout: 10_000 }).toHaveLength(1)
-    // If a listener took the deliberate close of its connection for a loss, the listener would connect and warn again
-    // within 5 s.
+    // The storage itself has closed the listening connection. If the storage treated this close as a lost connection,
+    // it would connect and warn again within 5 s.
     await new Promise((resolve) => setTimeout(resolve, 6000))
     expect([deaf.connections, warnings.length]).toEqual([1, 1])
   })

@@ -12,8 +12,8 @@ const longestBatch = 1000
  * Runs a script over items: one concurrent call for each shard that has items. Returns the answers in the order of the
  * items.
  *
- * @param idOf returns the occurrence of an item. Given for scripts that read and write all records of one Redis hash
- * together.
+ * @param idOf returns the occurrence of an item. Callers pass `idOf` for scripts that read and write all records of one
+ * Redis hash together.
  * @param prepare creates the call for the items of one shard. With `idOf` the items may be sorted by hash, as `spans`
  * states.
  * @param read splits the answer of a call into one answer for each item.
@@ -84,7 +84,7 @@ function groupByShard<Item>(
 
 /**
  * Sorts items by the Redis hash that holds their records, so that a script reads and writes each hash once. If a job
- * has several items, their order matters, so all items stay unsorted.
+ * has several items, the script must run them in the caller's order. Then no item of the batch is sorted.
  */
 function arrangeByBucket<Item>(
   group: Group<Item>,

@@ -41,11 +41,12 @@ export async function checkServer(
   if (!isNew && (stored.shards === undefined || stored.schema !== undefined)) {
     return readNamespace(stored, options, key)
   }
-  // If several storages open new data at once, `HSETNX` lets only the first storage set each value. A process that died
-  // while it created the namespace may have stored only the number of shards.
+  // Several storages may create the namespace at the same time, so `HSETNX` lets only the first storage set each of the
+  // two values. If a process died between the two commands, only the number of shards is stored, and the next storage
+  // adds the other value.
   if (isNew) {
-    // On a Cluster, the server that holds the namespace may have lost its data while other servers kept theirs. Then a
-    // shard on another server still stores the number of shards.
+    // On a Cluster, the server that holds the namespace may have lost its data while other servers kept theirs. In this
+    // case, shard 0 may still store the number of shards, because it can be on another server.
     const marked = Number((await client.get(`{${options.prefix}:0}:shards`)) ?? Number.NaN)
     const wanted = options.shards ?? earlierShards ?? (isCluster(client) ? shardsOfCluster : 1)
     await client.hsetnx(key, 'shards', marked > 0 ? marked : wanted)

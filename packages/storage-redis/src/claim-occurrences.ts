@@ -16,7 +16,10 @@ import { claimScript } from './scripts/claim.ts'
 
 const { readOccurrenceId } = codec1
 
-/** The order and the key of an occurrence. Claims take due occurrences by `order`, and those of equal `order` by `key`. */
+/**
+ * The order and the key of an occurrence. Claims take due occurrences in the order of `order`. If `order` is equal,
+ * they take the occurrences in the order of `key`.
+ */
 interface Place {
   readonly order: number
   readonly key: string
@@ -84,7 +87,8 @@ export class Claimer {
 
   async #claimOfShard(request: ClaimRequest): Promise<WholeAnswer> {
     const answer = await this.#askShard(request, { shard: 0, shards: 1 }, 'take', lastPlace)
-    // The claim may have woken an occurrence that precedes earlier claimed ones, so the answer is sorted.
+    // The claim may have woken and claimed an occurrence that precedes occurrences which it claimed before. So the
+    // answer must be sorted.
     return { ...answer, claimed: answer.claimed.toSorted(compareOrder) }
   }
 
@@ -109,8 +113,8 @@ export class Claimer {
       wanted.set(place.shard, { limit: place.isBlocked ? limit : limit + 1, last: place })
       if (!place.isBlocked) open--
     }
-    // The peeks did not see the queued occurrences that this claim will wake. So each shard may claim its share of the
-    // remaining limit.
+    // If this claim will wake queued occurrences, the peeks did not see them. So each shard may claim further
+    // occurrences: an equal share of the limit that the seen occurrences leave.
     const mayWake = [...views.values()].some(({ wakes }) => wakes)
     const share = mayWake ? Math.floor(open / Math.max(1, wanted.size)) : 0
     const { answers, isWhole } = await this.#takeFromShards(request, shards, wanted, share)
@@ -195,9 +199,9 @@ export class Claimer {
       // A call with limit 0 claims nothing. So such a call does not ask what an earlier claim without an answer has claimed.
       const asked = request.limit > 0 ? this.#unanswered.get(key) : undefined
       const number = asked ?? this.#calls++
-      // Number of found occurrences that count towards the limit. When a peek continues in a further call, the script does not
-      // know the jobs of the occurrences that it found before. So it cannot check whether all of them may start. The claim
-      // checks this later.
+      // Number of found occurrences that count towards the limit. If a peek takes several calls, the script does not
+      // know the jobs of the occurrences that earlier calls found. So the script cannot check whether all found
+      // occurrences may start together. The claim checks this later.
       const counted = whole?.seen.filter(({ isBlocked }) => !isBlocked).length ?? 0
       const limit = Math.max(0, request.limit - taken - counted)
       // Makes the unanswered earlier call claim nothing if it reaches the server after this call.
@@ -211,7 +215,8 @@ export class Claimer {
             script: claimScript,
             ...spot,
             arguments: [values, channel, sender, printOwner(owner), place, cursor, ...excepted],
-            // Each storage object numbers its own claims, so the key contains the sender besides the incarnation.
+            // Each storage object numbers its own claims. So the key contains both the sender, which identifies the
+            // storage object, and the incarnation.
             extraKey: (prefix) => `${prefix}claimed:${sender}:${owner.incarnation}`,
             order: 'ahead',
           },
@@ -219,8 +224,8 @@ export class Claimer {
         const [outcome, ...parts] = reply as readonly [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]
         const kind = outcome.toString()
         if (kind === 'repeated') throw repeatedError()
-        // The script stores the number of the unanswered claim when it answers `done`. Until then, further calls of this claim
-        // use the same number again.
+        // When the script answers `done`, it has stored this number, so the unanswered claim is settled. Until then,
+        // further calls of this claim use the number of the unanswered claim again.
         if (asked !== undefined && kind === 'done') this.#unanswered.delete(key)
         if (kind === 'swept') {
           cursor = parts[0].toString()

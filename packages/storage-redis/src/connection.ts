@@ -64,7 +64,7 @@ export class Connection {
   #whenIdle: () => void = () => {}
   /**
    * By shard: a promise that resolves when the shard has answered the call with order `ahead`. Calls with order
-   * `behind` wait for this promise. It never rejects.
+   * `behind` wait for this promise. The promise never rejects.
    */
   readonly #ahead = new Map<number, Promise<unknown>>()
   /** The number of shards; `null` before the first check of the server. */
@@ -139,7 +139,8 @@ export class Connection {
     try {
       return await run()
     } catch (error) {
-      // Until the namespace is prepared, the caller that prepares it handles this error.
+      // If the number of shards is not known yet, the namespace is still being prepared. The code that prepares the
+      // namespace handles this error.
       if (!isSpreadOtherwise(error) || this.#shards === null) throw error
       // The new namespace may have another number of shards, if another process created it. Then the caller's
       // assignment of jobs to shards is wrong.
@@ -154,7 +155,7 @@ export class Connection {
       this.#shards = await this.#opening
       return this.#shards
     } finally {
-      // The next call checks the server again, because an unfit server may have become fit.
+      // The next call checks the server again, because the problem that this check found may be solved later.
       this.#opening = null
     }
   }
@@ -281,7 +282,7 @@ function openClient(url: string, commandTimeoutMs: number): Redis {
     // Without this limit, the operating system would retransmit to a silently lost host for 15 minutes.
     socketTimeout: Math.min(commandTimeoutMs + graceMs, longestTimeoutMs),
     // A call fails as soon as its connection breaks. ioredis must not repeat the call, because the caller has to check
-    // first whether it took effect.
+    // first whether the call took effect.
     maxRetriesPerRequest: 0,
     retryStrategy: (attempt) => Math.min(attempt * 50, 1000),
     // `READONLY` means that a failover has made the server a replica. A new connection may reach the new primary.

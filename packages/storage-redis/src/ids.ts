@@ -19,7 +19,7 @@ export function printAddresses(items: readonly { readonly id: OccurrenceId; read
   let lastJob: JobId | null = null
   for (const { id, jobId } of items) {
     writeId(bytes, offset, id)
-    // Consecutive items often belong to one job, whose bytes are copied.
+    // Consecutive items often belong to the same job. Then the bytes of the previous item's job are copied.
     if (jobId === lastJob) bytes.copyWithin(offset + 16, offset - 16, offset)
     else writeId(bytes, offset + 16, jobId)
     lastJob = jobId

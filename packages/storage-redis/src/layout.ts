@@ -106,7 +106,10 @@ export function allFields<Name extends string>(layout: Layout<Name>, prefix = ''
   return Object.fromEntries(layout.names.map((name) => [name, prefix + name])) as Record<Name, string>
 }
 
-/** Maps each field from `first` to `last` to its own name, or to the name that `others` gives for the field. */
+/**
+ * Returns a name for each field from `first` to `last`: the name that `others` gives for the field, or else the field's
+ * own name.
+ */
 export function fieldsBetween<Name extends string>(
   { names }: Layout<Name>,
   [first, last]: readonly [Name, Name],

@@ -90,8 +90,8 @@ export const versionLayout: Layout<'createdAt' | 'fingerprintSize'> = defineLayo
 export const nodeLayout: Layout<'counter'> = defineLayout({ counter: 'number' })
 
 /**
- * Added to the code of an occurrence's kind if the record stands for several missed slots. The details then begin with the last
- * of these slots, as a number.
+ * If a record stands for several missed slots, this number is added to the code of its kind. The details then begin
+ * with the last of these slots, as a number.
  */
 export const spanBit = 8
 
@@ -103,7 +103,7 @@ const fields = {
   createItem: {
     kind: 'byte',
     isStartable: 'byte',
-    // 1 if an earlier call canceled only some of the occurrences that this item displaces.
+    // 1 if an earlier call has already canceled some of the occurrences that this item displaces, but not all.
     goesOn: 'byte',
     scheduledAt: 'number',
     version: 'uint32',
@@ -120,14 +120,16 @@ const fields = {
     dueAt: 'number',
     reasonSize: 'uint32',
     runsSize: 'uint32',
-    // Size of the owner that takes the next occurrence when the settled occurrence ends; 0 if the end takes no occurrence.
+    // Size of the text of the owner that takes the next occurrence when the settled occurrence ends; 0 if the end takes
+    // no occurrence.
     takerSize: 'uint32',
-    // Size of the expected owner of the settled occurrence; 0 if the token alone decides whether the call is accepted.
+    // Size of the text of the expected owner of the settled occurrence; 0 if the token alone decides whether the call
+    // is accepted.
     speakerSize: 'uint32',
   },
   /**
-   * These fields precede the ids of the occurrences that a step names, and the text with which the search for superseded
-   * occurrences continues.
+   * These fields precede the ids of the occurrences that a step names, and a text. This text says after which
+   * occurrence the search for superseded occurrences continues.
    */
   stepRead: {
     job: 'id',
@@ -181,11 +183,14 @@ const fields = {
   schedule: { watermark: 'number', nextAt: 'number' },
   address: { id: 'id', scheduledAt: 'number' },
   /**
-   * A running occurrence with a cancel request. The occurrence's id precedes these fields, and also its job's id if the
-   * reader does not know the job. The text of the cancel request follows.
+   * A running occurrence with a cancel request. Before these fields come the occurrence's id and, if the reader does
+   * not know the job, the job's id. The text of the cancel request follows.
    */
   notice: { scheduledAt: 'number', token: 'uint32', cancelSize: 'uint32' },
-  /** The last occurrence that a claim has passed over. Kind `future`: the claim has read all ready occurrences. */
+  /**
+   * The last occurrence that a claim has passed over. If the kind is `future`, the claim has read all ready
+   * occurrences, and this occurrence is in the set of delayed ones.
+   */
   place: { kind: 'byte', order: 'number', id: 'id', job: 'id' },
   claimed: {
     more: 'byte',

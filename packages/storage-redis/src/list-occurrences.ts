@@ -26,7 +26,10 @@ interface Cursor {
   readonly member: string
 }
 
-/** Maximum number of further calls after an empty page, so that callers rarely receive an empty page. */
+/**
+ * If a call finds an empty page, up to this number of further calls search for the next items. So callers rarely
+ * receive an empty page.
+ */
 const mostEmpty = 100
 
 export async function listOccurrences(ledger: Ledger, query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
@@ -156,7 +159,10 @@ function readPage(reply: unknown, cursorPrefix: string): Page<OccurrenceRecord> 
   return { items, cursor: cursorPrefix + cursor }
 }
 
-/** Reads a list in which members of a sorted set alternate with their records. A member begins with the id. */
+/**
+ * Reads a list of pairs: a member of a sorted set, and the record of this member. A member begins with the id of the
+ * occurrence.
+ */
 function readRecords(found: readonly Buffer[]): OccurrenceRecord[] {
   const records: OccurrenceRecord[] = []
   for (let index = 0; index < found.length; index += 2) {

@@ -5,7 +5,10 @@ import type { Ledger } from './connection.ts'
 import { layouts } from './layouts.ts'
 import { pruneScript } from './scripts/prune.ts'
 
-/** Maximum number of occurrences that a script removes, because the server runs no other command during a script. */
+/**
+ * Maximum number of occurrences that the script removes in a single call. The server runs no other command during a
+ * script, so each call must be short.
+ */
 const removedAtOnce = 500
 
 /** Removes history shard by shard, in short script calls. */

@@ -203,7 +203,10 @@ async function readAll(connection: Connection, calls: readonly ScriptCall[]): Pr
   }
 }
 
-/** Returns the page size for one shard. Jobs are spread evenly, so each of many shards returns about its share of a page. */
+/**
+ * Returns the page size for one shard. Jobs are spread evenly over the shards. So if there are many shards, each shard
+ * needs to return only about its share of a page.
+ */
 function limitOfShard(limit: number, shards: number): number {
   const part = Math.ceil((limit / shards) * 1.5) + 16
   return Math.min(limit, 1000, shards === 1 ? limit : part)

@@ -114,7 +114,8 @@ function printConnectionError(error: Error): string {
 
 export function timeoutError(place: string, limitMs: number, connection: Error | null): JobistemerError {
   const reason = connection === null ? '' : ` (${printConnectionError(connection)})`
-  // Without a connection, the client queues the command until the command times out.
+  // If the client has no connection, the client queues the command, and the command times out. `connection` then
+  // contains the reason why the client could not connect.
   const code = connection === null ? 'STORAGE_BUSY' : 'STORAGE_UNREACHABLE'
   const message = `Redis has not answered within ${limitMs} ms${reason}: ${place}.`
   const remedy = 'Check that the server runs and can be reached. The call may have taken effect, and can be repeated.'
@@ -154,7 +155,10 @@ export function isRepeated(error: unknown): boolean {
   return JobistemerError.isInstance(error) && error.field === 'claim' && error.value === 'repeated'
 }
 
-/** Returns whether the error may pass without an operator, because the server or a shard may recover. */
+/**
+ * Returns whether the cause of the error may end without the help of an operator, because the server or a shard may
+ * recover.
+ */
 export function mayPass(error: unknown): boolean {
   if (!JobistemerError.isInstance(error) || isRepeated(error)) return false
   return ['STORAGE_BUSY', 'STORAGE_UNREACHABLE', 'STORAGE_FULL'].includes(error.code)

@@ -41,7 +41,8 @@ function isNamedElsewhere(source: string, text: string, name: string): boolean {
 }
 
 /**
- * For each command that writing scripts call: how many arguments after the key the check of rights gives to `acl_check_cmd`.
+ * For each command that writing scripts call: the number of arguments after the key in the call of `acl_check_cmd`,
+ * which checks the user's right to the command.
  */
 const argumentsOf: Readonly<Record<string, number>> = {
   ...{ DEL: 0, EXISTS: 0, GET: 0, HGETALL: 0, SMEMBERS: 0, ZCARD: 0 },
@@ -50,8 +51,8 @@ const argumentsOf: Readonly<Record<string, number>> = {
 }
 
 /**
- * `place`: a placeholder in a script for the list of its Redis commands. `of` returns this list as Lua, without `PUBLISH`,
- * which `missingRight` checks separately.
+ * `place`: a placeholder in a script for the list of the script's Redis commands. `of` returns this list as Lua. The
+ * list omits `PUBLISH`, because `missingRight` checks the right to `PUBLISH` separately.
  */
 const neededRights = {
   place: '{ --[[ needed ]] }',
@@ -78,7 +79,7 @@ local function denial(command)
   return redis.error_reply("NOPERM the user may not run '" .. command .. "', or not on these keys or this channel")
 end
 
--- Returns the error that the script answers if the user lacks a right; nil if the user has all rights.
+-- If the user lacks a right, returns the error with which the script answers. If the user has all rights, returns nil.
 local function missingRight(channel)
   local may = redis.acl_check_cmd
   local others = { '0', '0' }

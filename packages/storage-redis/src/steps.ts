@@ -189,7 +189,7 @@ function isNothing({ pending, queued, superseded }: LiveNeeds): boolean {
   return pending === 0 && queued === 0 && superseded === null
 }
 
-/** Returns what a second read must still find: only the superseded occurrences that the previous read has not found. */
+/** Returns the needs of a step for a second read: only the superseded occurrences that the previous read has not found. */
 function onlyLeft({ superseded, ...needs }: LiveNeeds, live: ReadonlyMap<OccurrenceId, StoredEntry>): LiveNeeds {
   if (superseded === null) return { ...needs, superseded }
   const found = [...live.values()].filter(({ record }) => isWaiting(record) && isSuperseded(superseded, record))

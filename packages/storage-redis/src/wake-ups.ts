@@ -66,7 +66,8 @@ export class WakeUps {
         () => {
           if (this.#subscriber === subscriber) for (const kind of kinds) this.#raise(kind)
         },
-        // Does nothing after a broken connection, because the client reconnects and emits `ready` again.
+        // Does nothing if the connection broke, because the client then reconnects, emits `ready` again, and `listen`
+        // is called again.
         () => {},
       )
     }

@@ -165,7 +165,7 @@ describe.each([1, 2])('a Redis claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('passes over occurrences whose handler its node lacks, however many of them come before an occurrence that the node can take', async () => {
+  it('leaves out occurrences whose handler its node lacks, however many of them precede an occurrence that the node can take', async () => {
     await withStorage(async (storage) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       const { id: own } = await addJob(storage, 'own', 'allow')
@@ -237,7 +237,7 @@ describe.each([1, 2])('a Redis claim on %i shards', (shards) => {
   })
 })
 
-it('a Redis claim over several shards takes as many occurrences as its limit allows although some occurrences are blocked', async () => {
+it('a Redis claim over several shards takes occurrences up to its limit although some occurrences are blocked', async () => {
   await withStorage(async (storage) => {
     const jobs: JobRecord[] = []
     for (let index = 0; jobs.length < 2; index++) {

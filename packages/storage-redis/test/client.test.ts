@@ -14,7 +14,7 @@ it('a client without code performs every operation on jobs that another process 
   await expect(clientTrial({ module, argument, connect: () => connect(argument) })).resolves.toBeUndefined()
 })
 
-it('a client whose Redis server is down rejects calls within their timeout, and works once the server is back', async () => {
+it('a client whose Redis server is down rejects calls within their timeout, and works once the server runs again', async () => {
   const server = await start({ appendonly: 'yes' })
   await server.kill()
   const client = createClient({ storage: open({ url: server.url }), callTimeout: 300 })

@@ -7,8 +7,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { addJob, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { useServers } from './servers.ts'
 
-// The test's server compares texts by the locale en_US, which `localedef` compiles. Lua compares texts by the server's
-// locale, and an installed Redis usually uses the locale of the system.
+// Lua compares texts by the locale of the Redis server, which is usually the locale of the system. So this test starts
+// a server with the locale en_US, in which the order of texts differs from the order of their bytes. `localedef`
+// compiles this locale.
 
 const localedef = '/usr/bin/localedef'
 const canMakeLocale = existsSync(localedef) && existsSync('/usr/share/i18n/locales/en_US')

@@ -86,7 +86,8 @@ describe.each(losses)('after Redis has lost its data by $name', ({ loseAll }) =>
     })
     expect(await meta(server.url)).toEqual({ shards: '1', schema: '1' })
     for (const scheduler of schedulers) expect(await scheduler.trigger('rare')).toMatchObject({ created: true })
-    // Without the pause, the last scheduler would hand runs back at its shutdown, and no node would run them.
+    // Pauses the job, so that no run is left when the schedulers shut down. Otherwise the last scheduler would hand
+    // runs back, and no node would run them.
     await schedulers[0]?.pause('tick')
     const storage = open({ url: server.url })
     const none = { pending: 0, queued: 0, running: 0 }
@@ -103,7 +104,7 @@ describe.each(losses)('after Redis has lost its data by $name', ({ loseAll }) =>
     await admin(server.url).ping()
     await addJob(storage, 'beta').catch(() => addJob(storage, 'beta'))
     expect(await meta(server.url)).toEqual({ shards: '4', schema: '1' })
-    // A storage that is opened after the namespace was created again reads the same job.
+    // Opens another storage after the namespace was created again. This storage must read the same job.
     const { items } = await open({ url: server.url }).listJobs({ limit: 10, cursor: null })
     expect(items.map(({ name }) => name)).toEqual(['beta'])
   })
@@ -139,7 +140,7 @@ describe('the number of shards of a Redis namespace that storages create again',
     }
   })
 
-  it('stays the same as long as one shard remembers the old number', async () => {
+  it('stays the same while at least one shard still contains the old number', async () => {
     const { url } = await start()
     await addJob(open({ url, shards: 4 }), 'alpha')
     await admin(url).del('{jobistemer}:meta')

@@ -31,7 +31,7 @@ async function countDue(upTo: number, after?: number): Promise<number> {
   return (await storage.listJobs({ due, limit: 1000, cursor: null })).items.length
 }
 
-it('a batch that starts ten slots notes the jobs’ next instants on a list, and does not change the index of due jobs', async () => {
+it('a batch that starts ten slots adds the jobs’ next instants to a list; the index of due jobs stays unchanged', async () => {
   const jobs = await addJobs(10)
   await startSlots(jobs, 1)
   expect(await noted()).toBe(1)
@@ -55,7 +55,7 @@ it('a search for due jobs updates its index in several steps if the index lacks 
   expect(await noted()).toBe(0)
 })
 
-it('the list of next instants that the index of due jobs still lacks stays short although no node searches for due jobs', async () => {
+it('if no node searches for due jobs, the list of next instants outside the index of due jobs still stays short', async () => {
   const jobs = await addJobs(80)
   const count = 300
   // Each round has eight different jobs, because an entry that equals an existing entry would not make the list of

@@ -61,8 +61,8 @@ async function hasty(server: RedisServer, url = server.url): Promise<{ storage: 
 }
 
 /**
- * Makes the server cache all scripts. Otherwise the lost answer could be that the server does not know the script, and
- * the call would have no effect.
+ * Makes the server cache all scripts. Otherwise the server might answer the tested call that it does not know the
+ * script. This call would have no effect, although the test needs a call whose answer is lost after its effect.
  */
 async function loadScripts(storage: Storage): Promise<void> {
   const other = await addJob(storage, 'other')
@@ -200,7 +200,7 @@ describe('a Redis server that does not answer', () => {
     const { storage, job } = await hasty(server)
     process.kill(server.pid, 'SIGSTOP')
     const call = refusal(storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }))
-    // Waits until the call is in progress, because `close` would reject an unsent call.
+    // Waits until the storage has sent the call, because `close` would reject a call that is not sent yet.
     await new Promise((resolve) => setImmediate(resolve))
     await storage.close()
     process.kill(server.pid, 'SIGCONT')

@@ -220,7 +220,7 @@ describe('thousands of waiting occurrences of one job in Redis', () => {
     expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: 0, running: 1 })
   })
 
-  it('are listed in pages, and a page reads only about as many records as it returns', {
+  it('are listed in pages, and for each page the storage reads about the number of records that the page contains', {
     timeout: 120_000,
   }, async () => {
     const { storage, callsOf, job } = await begin('queue')

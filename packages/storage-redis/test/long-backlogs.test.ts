@@ -110,7 +110,7 @@ it('a job without pending occurrences is removed from the list of jobs that have
 })
 
 describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
-  it('is passed over once by a node without its handler, and other nodes claim its occurrences in order', async () => {
+  it('is read only once by a node without its handler; other nodes claim the occurrences of the backlog in order', async () => {
     await withStorage(shards, async ({ storage, prefix, cost }) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       const { id: own } = await addJob(storage, 'own', 'allow')
@@ -140,7 +140,7 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
     })
   })
 
-  it('is passed over once by a node without its handler if the occurrences of the backlog are delayed', async () => {
+  it('is read only once by a node without its handler, even if the occurrences of the backlog are delayed', async () => {
     await withStorage(shards, async ({ storage, cost }) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       const { id: own } = await addJob(storage, 'own', 'allow')
@@ -191,7 +191,7 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
     })
   })
 
-  it('is passed over in several scripts if it consists of occurrences of many jobs', async () => {
+  it('is read in several scripts if it consists of occurrences of many jobs', async () => {
     await withStorage(shards, async ({ storage, cost }) => {
       const { id: own } = await addJob(storage, 'own', 'allow')
       const names = Array.from({ length: 260 }, (_, index) => `foreign-${index}`)

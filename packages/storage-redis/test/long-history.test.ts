@@ -78,7 +78,7 @@ describe('a Redis call with more items than one script processes', () => {
     const settled = await storage.settle({ now: slotAt(3), items: finished })
     expect(settled.every(({ outcome }) => outcome === 'ok')).toBe(true)
     const prune = { now: slotAt(3), jobId: null, before: slotAt(3), keep: 100, limit: 1500 }
-    // A prune removes only occurrences before the job's next slot, so the job gets no next slot.
+    // A prune removes only occurrences before the job's next slot. So this change removes the next slot from the job.
     const replaced = { ...job, nextAt: null }
     await storage.saveJobs({
       now: slotAt(3),

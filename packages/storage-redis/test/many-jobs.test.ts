@@ -16,7 +16,8 @@ import { redisStorage } from '../src/index.ts'
 import { finishItem, owner, slotAt, slotItem, start } from '@jobistemer/test-kit'
 import { newPrefix, quiet } from './prefixes.ts'
 
-// A batch with one item for each job is written together; a batch with several items of a job is written item by item.
+// A script writes a batch with one item for each job by a few commands. It writes a batch with several items of one job
+// item by item. These tests compare the results of both ways.
 
 const closing: (() => Promise<void>)[] = []
 

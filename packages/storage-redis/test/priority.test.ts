@@ -38,7 +38,8 @@ it('claims over several shards take thousands of occurrences in the order of pri
   for (const name of ['alpha', 'beta', 'gamma', 'delta', 'epsilon'])
     jobs.push((await addJob(storage, name, 'allow')).id)
   // The scheduled times of each priority level begin one hour (`priorityStepMs`) after those of the next lower level.
-  // In the order of waiting occurrences, neighbors therefore have different levels.
+  // In the order of waiting occurrences, a level of priority counts as one hour. So in this order, neighbors have
+  // different levels.
   const items = Array.from({ length: 2100 }, (_, key) => {
     const priority = (key % 21) - 10
     const at = slotAt(1) + (priority + 10) * priorityStepMs + key * 7

@@ -24,7 +24,7 @@ async function startPair(): Promise<Pair> {
   return { primary, replica, link }
 }
 
-/** Waits until the replica follows the primary: a replica acknowledges only writes after that. */
+/** Waits until the replica follows the primary, because a replica acknowledges writes only from then on. */
 async function untilFollowed(primary: Redis): Promise<void> {
   await primary.set('followed', '')
   await primary.wait(1, 0)

@@ -42,7 +42,8 @@ it('several schedulers run each slot once although their Redis server is restart
     if (index === wanted / 2) {
       await server.kill()
       await server.restart()
-      // The scheduler does not repeat a failed trigger, so the next trigger must reach the restarted server.
+      // A scheduler does not repeat a failed trigger. So before the next trigger, the test waits until the restarted
+      // server answers all schedulers.
       const client = admin(server.url)
       await client.ping()
       await Promise.all(schedulers.map((scheduler) => untilItAnswers(client, () => scheduler.isRunning('work'))))

@@ -146,7 +146,7 @@ describe('a claim over shards, one of which fails,', () => {
 
   it('returns the occurrences of the other shards if the failed call has claimed no occurrence on its shard', async () => {
     const { storage, first, second, fate } = await startTwo()
-    // The first call to the second shard peeks, and the second call claims and fails.
+    // The first call to the second shard is a peek, and succeeds. The second call is the claim, and fails.
     fate.before = (call) => (call === 2 ? down() : null)
     expect(await storage.claim(request)).toMatchObject({ claimed: [{ jobId: first }], more: true })
     await expect
@@ -225,7 +225,8 @@ it('if two claims of an owner reach Redis in reverse order, the earlier claim ta
   const running = { kind: 'live', state: 'running', limit: 10, cursor: null, runs: false } as const
   expect((await other.listOccurrences(running)).items).toEqual([])
   expect((await storage.claim(request)).claimed).toMatchObject([{ jobId: id }])
-  // Delivers the delayed claim a second time, although the server has answered a later claim.
+  // Delivers the delayed claim a second time, after the server has answered a later claim. The delayed claim must again
+  // claim nothing.
   for (const send of late) await send()
   expect((await other.listOccurrences(running)).items).toHaveLength(1)
 })

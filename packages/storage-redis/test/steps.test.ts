@@ -61,7 +61,7 @@ it('a forced cancel wakes an occurrence that another connection queues before th
   expect(occurrences[0]?.state).toBe('pending')
 })
 
-it('a forced cancel answers the state of an occurrence that ends before the cancel commits', async () => {
+it('a forced cancel returns the state of an occurrence that ends before the cancel commits', async () => {
   const world = await begin('queue', ({ other, job }) => other.settle({ now, items: [finishItem(job.id, 1)] }))
   expect(await cancel(world, 'force')).toEqual({ outcome: 'final', state: 'completed' })
   expect(world.commits()).toBe(1)

@@ -112,7 +112,7 @@ describe('wake-ups of a Redis storage', () => {
     expect(await ears.next('due')).toEqual(['due'])
   })
 
-  it('keep their connection open as long as Redis answers on it', async () => {
+  it('keep their connection open while Redis answers on this connection', async () => {
     const { url } = await start()
     const { clock, next } = handClock()
     const wakeUps = new WakeUps(admin(url), 'channel', 'me', clock)

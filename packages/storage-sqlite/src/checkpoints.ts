@@ -2,7 +2,8 @@ import type Database from 'better-sqlite3'
 
 /**
  * Length of the write-ahead log, in pages, after which SQLite copies the log into the file. The value is greater than
- * SQLite's default, because the log often contains the same pages several times.
+ * SQLite's default: the log often contains the same page several times, and SQLite then copies only the last version of
+ * the page.
  */
 export const checkpointPages = 4000
 

@@ -24,8 +24,8 @@ export interface StepListener {
 /**
  * Runs steps as transactions. Writing steps run one after the other. A reading step runs at once.
  *
- * SQLite never waits for a lock here, because its waiting blocks the thread and is unfair. A step that finds the file
- * locked tries again after a short pause, until `limitMs` has elapsed.
+ * SQLite itself never waits for a lock here: such a wait would block the thread, and would be unfair to other
+ * connections. If a step finds the file locked, the step tries again after a short pause, until `limitMs` has elapsed.
  */
 export class Connection {
   readonly #database: Database.Database

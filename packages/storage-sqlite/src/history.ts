@@ -175,7 +175,8 @@ export class History {
   }
 
   #extendIndexes(lastRow: number): void {
-    // If the row number is less than `#indexed`, another process has removed the last rows, and SQLite reuses their numbers.
+    // If the row number is less than `#indexed`, another process has removed the last rows, and SQLite gives their
+    // numbers to new rows. So `#indexed` is outdated, and must be read again.
     if (lastRow >= this.#indexed && lastRow - this.#indexed < tailLimit) return
     this.#indexed = this.#statements.indexed.get() as number
     if (lastRow - this.#indexed >= tailLimit) this.indexTail()
@@ -272,7 +273,8 @@ export class History {
       const isEmpty = this.#statements.firstOfBlock.get(block) === undefined
       if (isEmpty) this.#statements.removeBlock.run(block)
     }
-    // SQLite reuses row numbers after the last remaining row, so none of these numbers may count as indexed.
+    // SQLite gives the numbers of removed last rows to new rows. So no number after the last remaining row may count as
+    // indexed.
     this.#indexed = (this.#statements.lastRow.get() as number | null) ?? 0
     this.#statements.setIndexed.run(this.#indexed)
   }

@@ -33,8 +33,8 @@ export type WaitingCounts = Pick<JobCounts, 'pending' | 'delayed' | 'queued'>
 export interface Head extends LedgerHead {
   readonly row: number
   /**
-   * Numbers of waiting occurrences. Running occurrences have no stored number: steps count the rows of their table,
-   * which has at most as many rows as all nodes have permits.
+   * Numbers of waiting occurrences. The number of running occurrences is not stored. Steps count the rows of the table
+   * of running occurrences. This table is small: it has at most as many rows as all nodes have permits.
    */
   readonly waiting: WaitingCounts
   /**
@@ -42,7 +42,10 @@ export interface Head extends LedgerHead {
    * has a record.
    */
   readonly excludedUntil: number | null
-  /** No trigger or replay for a later instant has a record. `null` before the first trigger or replay. */
+  /**
+   * No trigger or replay whose scheduled time is later than this instant has a record. `null` before the first trigger
+   * or replay.
+   */
   readonly requestedUntil: number | null
 }
 
@@ -99,7 +102,10 @@ export interface DuePlace {
   readonly id: JobId | null
 }
 
-/** Maximum number of jobs whose row numbers this process caches. It clears the cache above this number. */
+/**
+ * Maximum number of jobs whose row numbers this process caches. If the cache exceeds this number, the process clears
+ * the cache.
+ */
 const rememberedJobs = 200_000
 
 /** The tables of jobs: definitions, versions and heads. */
@@ -301,7 +307,7 @@ export class JobTable {
     const row = Number(this.#statements.insertJob.run(key, ...valuesOfJob(job)).lastInsertRowid)
     this.#statements.insertHead.run(row, key, ...this.#valuesOfHead(job))
     this.#insertVersion(row, version)
-    // The cache of rows ignores new jobs, because few of many new jobs are read soon.
+    // Does not add the new job to the cache of row numbers. If many jobs are added, most of them are not read soon.
     this.added++
   }
 

@@ -91,7 +91,8 @@ export type OccurrenceRow = readonly [
    */
   claimAt?: number,
   /**
-   * The position in the order of waiting occurrences. Set only in lists of waiting occurrences that are sorted by `claimAt`.
+   * The instant `orderAt`, by which waiting occurrences are sorted. Set only in lists of waiting occurrences that are
+   * sorted by `claimAt`.
    */
   orderAt?: number,
 ]

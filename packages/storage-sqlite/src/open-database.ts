@@ -53,8 +53,8 @@ export function mainFileOf(database: Database.Database): string {
 }
 
 /**
- * Returns the path to watch for an open connection: the path that it was opened with, if this still leads to the file; else the
- * file's own path.
+ * Returns the path to watch for an open connection. This is the path with which the connection was opened, if that path
+ * still leads to the file. Otherwise it is the file's own path.
  */
 function pathOf(database: Database.Database): string {
   const given = resolve(database.name)
@@ -263,8 +263,8 @@ function retryBlocking<T>(step: () => T, limitMs: number, file: string): T {
 const schemaTable = 'jobistemer_schema'
 
 /**
- * Returns the number of migration steps that the tables with this prefix have taken; 0 if there are none. Without a prefix,
- * the file must contain no other tables.
+ * Returns the number of migration steps that have run on the tables with this prefix; 0 if there are no such tables.
+ * Without a prefix, the file must contain no other tables.
  *
  * @param known the number of steps that this package version has
  * @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`

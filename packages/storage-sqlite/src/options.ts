@@ -31,8 +31,8 @@ export interface SqliteStorageOptions {
    */
   readonly file?: string | URL
   /**
-   * An open database of better-sqlite3 instead of a file. The storage switches it to write-ahead mode, and never closes it. No
-   * other user of the database may leave a transaction open across an `await`.
+   * An open database of better-sqlite3 instead of a file. The storage switches the database to write-ahead mode, and
+   * never closes the database. No other user of the database may leave a transaction open across an `await`.
    */
   readonly database?: SqliteDatabase
   /**

@@ -39,7 +39,8 @@ export class QuickSteps {
             pending = delayed AND cancels_below IS NULL AND NOT EXISTS (SELECT 1 FROM {running} WHERE job = {heads}.row)))`)
     this.#start = database.prepare(`
       INSERT INTO {running} VALUES (?, ?, ?, ${kindCode('slot', false)}, 1, 0, 0, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, ?)`)
-    // SQL condition: token and owner are the given ones, the sequence is new, and there is no cancel request.
+    // SQL condition: the row has the given token and owner, the given sequence is greater than the stored one, and
+    // there is no cancel request.
     const holding = `job = ? AND scheduled_at = ? AND id = ? AND token = ? AND owner = coalesce(?, owner)
       AND sequence < ? AND cancel IS NULL`
     this.#progress = database.prepare(`UPDATE {running} SET sequence = ?, runs = ? WHERE ${holding}`)

@@ -35,7 +35,7 @@ export const tailLimit = 2048
 export const lanes = {
   /** The occurrence is pending, and a claim may take the occurrence. */
   ready: 0,
-  /** Pending. Becomes claimable at a known instant: when it is due and its job's pause has ended. */
+  /** The occurrence is pending, and becomes claimable at a known instant: when it is due and its job's pause has ended. */
   delayed: 1,
   /** The occurrence is pending, and its job is paused without an end. */
   parked: 2,

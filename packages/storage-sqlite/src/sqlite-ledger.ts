@@ -130,8 +130,8 @@ class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
   }
 
   /**
-   * Sets the column `lane` of all due occurrences to `lanes.ready`, because a claim needs the order of all of them. Uses
-   * several transactions, so that other steps run between them.
+   * Sets the column `lane` of all due occurrences to `lanes.ready`, because a claim must find the first occurrences
+   * among all due ones. Uses several transactions, so that other steps run between them.
    */
   async #promoteMost(now: number): Promise<void> {
     this.#isMuchDue = false

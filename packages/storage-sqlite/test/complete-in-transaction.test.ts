@@ -372,7 +372,7 @@ describe('an owner that dies between the commit of a completion and the end of t
           ],
         })
       let isDead = false
-      // After the completion in the transaction, no call reaches the storage, as if its node had died.
+      // After the completion in the transaction, this storage passes on no call of its node, as if the node had died.
       const dying = wrapStorage(world.connect(), {
         around: async (call) => (isDead ? await new Promise(() => {}) : await call.proceed()),
         aroundWithin: async (call) => {

@@ -36,7 +36,7 @@ async function lookForDue(upTo: number): Promise<readonly (number | null)[]> {
   return items.map(({ nextAt }) => nextAt)
 }
 
-it('the start of a slot notes the job’s next instant on a list, from which a search for due jobs updates its index', async () => {
+it('the start of a slot adds the job’s next instant to a list; the next search updates its index from this list', async () => {
   const job = await addJob(storage, 'alpha', 'allow')
   await startSlots(job, 1, 20)
   expect(noted()).toBe(20)
@@ -45,7 +45,7 @@ it('the start of a slot notes the job’s next instant on a list, from which a s
   expect(await lookForDue(slotAt(21))).toEqual([slotAt(21)])
 })
 
-it('the list of next instants that the index of due jobs still lacks stays short although no node searches for due jobs', async () => {
+it('if no node searches for due jobs, the list of next instants outside the index of due jobs still stays short', async () => {
   const job = await addJob(storage, 'alpha', 'allow')
   await startSlots(job, 1, 200)
   expect(noted()).toBeLessThanOrEqual(64)

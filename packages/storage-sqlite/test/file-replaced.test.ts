@@ -30,7 +30,7 @@ function removeFiles(): void {
   for (const ending of ['', '-wal', '-shm']) rmSync(`${scratch.file}${ending}`, { force: true })
 }
 
-/** How the database file disappears while a storage has opened it. */
+/** Ways in which the database file can disappear while a storage has the file open. */
 const ways: readonly [how: string, replace: () => void][] = [
   ['deleted', removeFiles],
   [

@@ -42,8 +42,8 @@ it('this test of completions detects a storage that does not compare the fencing
     // User transactions stay open while the storage makes other calls. Each of these calls blocks the thread for the
     // busy timeout, so the timeout is short.
     database: makeDatabase({ busyTimeout: 50 }),
-    // A completion is a violation only if it comes after the occurrence has a new owner. On a fast file, few
-    // completions come after that, so the test needs many occurrences.
+    // A completion is a violation only if it comes after the occurrence has a new owner. On a fast disk, few
+    // completions are so late. So the test needs many occurrences.
     occurrences: 400,
     seed: 2,
     wrap: completeLate,

@@ -42,7 +42,8 @@ it('no acknowledged write is lost if the writing process is killed at twenty ran
       from = index
     }
     child.process.on('message', note)
-    // The child completes this many steps, and is killed somewhere in its next step.
+    // The child reports each step. After this number of reports, the test kills the child, which is then somewhere in
+    // its next step.
     for (let steps = 0; steps <= (round * 7) % 23; steps++) await child.next()
     await child.kill()
 

@@ -19,7 +19,8 @@ const jobs: Record<'dense' | 'sparse' | 'scattered', JobRecord> = {} as never
 const expected: Record<keyof typeof jobs, OccurrenceAddress[]> = { dense: [], sparse: [], scattered: [] }
 
 /**
- * Returns the scheduled time of a trigger. The times are scattered over the whole period, and two triggers often share one.
+ * Returns the scheduled time of a trigger. The times are scattered over the whole period, and two triggers often have
+ * the same scheduled time.
  */
 function scatteredAt(index: number): number {
   return start + ((index * 7919) % 1000) * 20 * minute

@@ -91,7 +91,7 @@ describe('a step that finds the SQLite file locked', () => {
     other.exec('ROLLBACK')
   })
 
-  it('measures its time limit by the elapsed time, and not by the sum of the pauses between its tries', async () => {
+  it('measures its time limit by the elapsed time, and not by the sum of the waits between its tries', async () => {
     clock.slowdown = 40
     other.exec('BEGIN IMMEDIATE')
     const [outcome, ms] = await write()
@@ -102,7 +102,7 @@ describe('a step that finds the SQLite file locked', () => {
     other.exec('ROLLBACK')
   })
 
-  it('pauses for random times that differ between processes, even with the same process id', async () => {
+  it('waits for random times that differ between processes, even with the same process id', async () => {
     const otherClock = new WaitingClock()
     const another = connect(otherClock)
     other.exec('BEGIN IMMEDIATE')

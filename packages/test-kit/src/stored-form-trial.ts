@@ -68,7 +68,8 @@ export async function storedFormTrial(folder: URL, version: string, open: () => 
 const filledFrom = '2026-01-01T00:00:00Z'
 const filledTo = '2026-01-01T06:45:00Z'
 const timing = { deadAfter: { minutes: 30 }, pollInterval: { minutes: 10 } } as const
-// The trial covers several hours. At the usual intervals, background work would send most of its requests.
+// The trial covers several hours. At the usual intervals, the background work of the nodes would send most requests of
+// the trial. So these intervals are long.
 const rarely = Object.fromEntries(
   ['heartbeat', 'reapInterval', 'definitionInterval'].map((name) => [Symbol.for(`jobistemer.${name}`), 10 * 60_000]),
 )

@@ -87,8 +87,8 @@ describe('a storage that the test kit breaks', () => {
     }
     const answers = (await Promise.all([trigger('a'), trigger('b')])).flat()
     expect(answers).toMatchObject([{ state: 'running' }, { state: 'running' }])
-    // If the broken storage receives the next call only after the answer to the previous one, it still applies the overlap
-    // policy.
+    // The broken storage violates the overlap policy only if two calls overlap. This call begins after the answer to
+    // the previous call.
     expect(await create(broken, 1)).toEqual(['pending'])
   })
 })

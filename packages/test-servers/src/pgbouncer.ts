@@ -48,7 +48,8 @@ async function startOnPort(options: PgBouncerOptions, port: number): Promise<PgB
     unix_socket_dir: '',
     auth_type: 'any',
     pool_mode: poolMode,
-    // Without this setting, the pooler rejects clients that send these startup settings.
+    // If a client sends one of these settings when it connects, the pooler ignores the setting. By default the pooler
+    // would reject the client.
     ignore_startup_parameters: 'extra_float_digits,options',
     ...config,
   }
@@ -65,7 +66,7 @@ async function startOnPort(options: PgBouncerOptions, port: number): Promise<PgB
     args: [file],
     directory,
     user,
-    // SIGTERM and SIGINT would wait for the pooler's clients.
+    // SIGQUIT ends the pooler at once. After SIGTERM or SIGINT, the pooler would wait for its clients.
     stopSignal: 'SIGQUIT',
     probe: () => ping(port),
   })

@@ -76,7 +76,8 @@ async function startOnPort(options: PostgresOptions, port: number): Promise<Post
     directory,
     ownGroup: options.ownGroup,
     user,
-    // SIGTERM would wait until every client has disconnected. SIGKILL would leave the server's child processes running.
+    // SIGINT ends the server at once. After SIGTERM, the server would wait until every client has disconnected. After
+    // SIGKILL, its child processes would continue to run.
     stopSignal: 'SIGINT',
     killSignal: 'SIGQUIT',
     probe: () => ping(url),

@@ -48,8 +48,8 @@ async function startNode(product: RedisProduct, config: Readonly<Record<string, 
     config: {
       'cluster-enabled': 'yes',
       'cluster-config-file': 'nodes.conf',
-      // The default bus port is the server's port plus 10,000, which may exceed the highest port. So each server
-      // receives a free bus port.
+      // The default bus port is the server's port plus 10,000. This number may be greater than the highest possible
+      // port. So each server receives a free bus port.
       'cluster-port': busPort,
       'cluster-node-timeout': '5000',
       ...config,

@@ -67,7 +67,8 @@ export class ServerProcess {
     const deadline = performance.now() + startLimitMs
     for (;;) {
       await sleep(lookEveryMs)
-      // The server may have failed because another server has the port. The probe would then reach that server.
+      // This check must come before the probe. If the server has ended because another server has the port, the probe
+      // would reach that other server.
       if (hasEnded(child)) throw new Error(`${program} ended while it started:\n${this.#output}`)
       try {
         await probe(child.pid as number)

@@ -6,9 +6,9 @@ const variables: Readonly<Record<RedisProduct, string>> = {
 }
 
 /**
- * Returns a Redis or Valkey server for tests that use their own prefixes and need no private server.
- * `JOBISTEMER_TEST_REDIS_URL` (or `…_VALKEY_URL`) can name it. Otherwise the function starts a server. `stop` ends only
- * a server that the function has started.
+ * Returns a Redis or Valkey server for tests that use their own prefixes and need no private server. If
+ * `JOBISTEMER_TEST_REDIS_URL` (or `…_VALKEY_URL`) names a server, the function returns that server. Otherwise the
+ * function starts a server. `stop` ends only a server that the function has started.
  */
 export async function sharedRedis(
   product: RedisProduct = 'redis',

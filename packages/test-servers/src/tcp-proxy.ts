@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
-/** A proxy between clients and a server that can disturb their connections. */
+/** A proxy between clients and a server. The proxy can disturb the connections between them. */
 export interface TcpProxy {
   readonly host: string
   readonly port: number

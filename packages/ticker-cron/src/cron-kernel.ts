@@ -14,8 +14,9 @@ export interface OffsetChangeRules {
 
 const secondsPerDay = 86_400
 
-// Length of the calendar's cycle, in seconds: dates and weekdays repeat after 400 years. Instants after the year 2600 are
-// computed from instants one or more cycles earlier, because zones then change by yearly rules.
+// Length of the calendar's cycle, in seconds: dates and weekdays repeat after 400 years. From the year 2600 on, the
+// kernel computes an instant one or more cycles earlier, and adds these cycles. This is correct, because all offset
+// changes of that time follow yearly rules.
 const cycleSeconds = 146_097 * secondsPerDay
 const lastDirectSecond = Math.floor(Date.UTC(2600, 0, 1) / 1000)
 
@@ -23,8 +24,8 @@ const firstSecond = -62_135_596_800
 const lastSecond = Math.floor(Date.UTC(lastYear, 11, 31, 23, 59, 59) / 1000)
 
 /**
- * Maps the local times of a cron expression to instants in a time zone, by the rules for offset changes. A search visits one
- * span of equal offset after the other, because local times map to instants by plain arithmetic there.
+ * Maps the local times of a cron expression to instants in a time zone, by the rules for offset changes. A search
+ * visits one span of equal offset after the other. Within such a span, an instant is the local time minus the offset.
  *
  * The instants are in the years 1 to 9999 UTC.
  */
@@ -92,8 +93,8 @@ export class CronKernel {
     }
     let from = after + span.offset
     if (this.#firstOfFold && span.offsetBefore > span.offset) {
-      // With fold `first`, skips local times that the clock shows again at the start of this span: they fired in the
-      // previous span.
+      // With fold `first`, skips local times that the clock shows again at the start of this span: the schedule fired
+      // at these local times in the previous span.
       const repeatedUntil = span.start + span.offsetBefore
       if (from < repeatedUntil) from = repeatedUntil - 1
     }
@@ -156,7 +157,8 @@ export class CronKernel {
 }
 
 /**
- * Returns whether the search has covered 400 years, after which the calendar repeats. The schedule then has no further instant.
+ * Returns whether the search has covered 400 years. The calendar repeats after 400 years, so the schedule then has no
+ * further instant.
  */
 function isTooFar(seconds: number): boolean {
   return seconds > cycleSeconds

@@ -28,7 +28,7 @@ export interface DayRule {
 const lengths = [28, 29, 30, 31] as const
 const firstWeekdays = [0, 1, 2, 3, 4, 5, 6] as const
 
-// The table of all expressions that do not restrict the days. Most expressions share this table.
+// The table for expressions that do not restrict the days. All such expressions share this table.
 const everyDay: readonly number[] = lengths.flatMap((length) => firstWeekdays.map(() => 2 ** length - 1))
 
 /**

@@ -20,7 +20,7 @@ export interface ParsedExpression {
 }
 
 /**
- * Parses a normalized expression for a job. With `jobName: null`, an `H` is checked, and means its least value.
+ * Parses a normalized expression for a job. If `jobName` is `null`, checks each `H`, and uses its least value.
  * @throws JobistemerError `INVALID_SCHEDULE` that names the field
  */
 export function parseExpression(expression: string, jobName: string | null): ParsedExpression {

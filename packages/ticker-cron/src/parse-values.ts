@@ -160,7 +160,8 @@ function readWithCronParser(name: FieldName, item: string): readonly number[] {
   }
   texts[name] = name === 'dayOfWeek' ? weekdayItem(item) : item
   const expression = CronExpressionParser.parse(Object.values(texts).join(' '), {
-    // Fixed values, so that cron-parser does not read the machine's clock and time zone. They do not affect the result.
+    // Fixed values, so that cron-parser does not read the machine's clock and time zone. These values do not affect the
+    // result.
     currentDate: new Date(0),
     tz: 'UTC',
   })

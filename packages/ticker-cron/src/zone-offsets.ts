@@ -15,7 +15,10 @@ export interface OffsetSpan {
   offsetBefore: number
   /** The offset from `end` on. Equal to `offset` if no change at `end` is known. */
   offsetAfter: number
-  /** For instants between `settledFrom` and `settledTo`, every offset change that is at most a day away is known. */
+  /**
+   * If an instant lies between `settledFrom` and `settledTo`, all offset changes within one day before and after this
+   * instant are known.
+   */
   settledFrom: number
   settledTo: number
   previous: OffsetSpan | undefined

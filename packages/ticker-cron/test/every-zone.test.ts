@@ -60,8 +60,8 @@ function instantsAround(change: OffsetChange, { rules, names }: Case, from: numb
 }
 
 /**
- * Returns a function that maps fixed local times to instants. Callers pass ascending local times. A repeated time gives
- * its first instant, and a skipped time gives the end of the gap.
+ * Returns a function that maps local times of a schedule with fixed times to instants. Callers must pass the local
+ * times in ascending order. A repeated time gives its first instant, and a skipped time gives the end of the gap.
  */
 function instantFinder(changes: readonly OffsetChange[], firstOffset: number): (local: number) => number {
   let passed = 0
@@ -93,7 +93,7 @@ describe('the time zones in this test', () => {
     expect(zones.filter(({ changes }) => changes.length > 70).length).toBeGreaterThan(50)
   })
 
-  it('change their offset at most every 3.9 days, as the table of offsets requires', () => {
+  it('have at least 3.9 days between two changes of their offset, as the table of offsets requires', () => {
     const shortest = zones.flatMap(({ changes }) =>
       changes.slice(1).map((change, index) => change.at - (changes[index] as OffsetChange).at),
     )

@@ -45,7 +45,7 @@ describe('H in a cron expression', () => {
     expect(equal.length).toBeLessThan(200)
   })
 
-  it('stays in its range of values, and its steps fill this range', () => {
+  it('stands for a number in its range, and with a step stands for numbers in the whole range', () => {
     for (const name of names.slice(0, 300)) {
       const [only = -1, ...more] = minutesOf('H(10-19) 0 * * *', name)
       expect([only >= 10 && only <= 19, more]).toEqual([true, []])

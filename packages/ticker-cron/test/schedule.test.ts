@@ -207,19 +207,19 @@ describe('a cron schedule at an offset change of its time zone', () => {
       '2025-11-02T08:00:00Z',
     )
 
-  it('fires once after a gap for all fixed times in the gap, including times with seconds', () => {
+  it('fires once, after a skipped hour, for all fixed times in this hour, including times with seconds', () => {
     expect(spring('0,20,40 2 * * *')).toEqual(['07:00:00'])
     expect(spring('*/10 30 2 * * *')).toEqual(['07:00:00'])
     expect(spring('0 2-3 * * *')).toEqual(['07:00:00'])
   })
 
-  it('that repeats by elapsed time does not fire in a gap, and fires in both repeated hours', () => {
+  it('that repeats by elapsed time does not fire in a skipped hour, and fires in both repeated hours', () => {
     expect(spring('* 2 * * *')).toEqual([])
     expect(spring('30 * * * *')).toEqual(['06:30:00', '07:30:00'])
     expect(autumn('30 * * * *')).toEqual(['05:30:00', '06:30:00', '07:30:00'])
   })
 
-  it('treats clock gaps and repeated hours as the option `dst` says', () => {
+  it('treats skipped hours and repeated hours as the option `dst` says', () => {
     expect(spring('30 2 * * *', { gap: 'skip' })).toEqual([])
     expect(spring('30 */1 * * *', { gap: 'shift' })).toEqual(['06:30:00', '07:00:00', '07:30:00'])
     expect(autumn('30 1 * * *', { fold: 'last' })).toEqual(['06:30:00'])

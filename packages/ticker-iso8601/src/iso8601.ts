@@ -11,7 +11,7 @@ import { readInterval } from './read-interval.ts'
 export interface Iso8601Options extends ScheduleOptions {
   /**
    * The schedule does not fire before this instant. A bare period (`PT6H`) counts from `start`, and fires first at
-   * `start`. An interval that contains its own start counts from that start.
+   * `start`. If the interval text contains a start, the periods count from that start instead.
    */
   readonly start?: InstantInput
 }

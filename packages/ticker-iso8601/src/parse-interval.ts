@@ -100,7 +100,8 @@ function parseRepetitions(text: string, interval: string): number | null {
 function parseAnchor(text: string, interval: string, timezone: string, calendar: ZonedCalendar): Anchor {
   try {
     const anchorMs = toZonedInstantMs(text, timezone, 'interval')
-    // Keeps the local time as written: the clock may skip this local time on the first day, but not on later days.
+    // Keeps the local time as written. If the clock skips this local time on the first day, `anchorMs` has another
+    // local time. But on later days, the local time as written exists.
     const anchorLocalMs = isLocalTime(text) ? toZonedInstantMs(text, 'UTC', 'interval') : calendar.localAt(anchorMs)
     return { anchorMs, anchorLocalMs, anchorText: text }
   } catch (error) {

@@ -19,8 +19,8 @@ const earliestMs = -62_135_596_800_000
 const latestMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 
 /**
- * A series of instants `anchor + n × period`. Each instant is computed from the anchor, not from its predecessor.
- * Therefore a monthly series from January 31 stays at the ends of months, and any instant is found directly.
+ * A series of instants `anchor + n × period`. Each instant is computed from the anchor, not from the instant before it.
+ * So a monthly series from January 31 stays at the ends of months. A search also need not compute all earlier instants.
  */
 export class PeriodSeries {
   readonly #options: SeriesOptions

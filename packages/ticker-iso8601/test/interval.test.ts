@@ -24,7 +24,7 @@ function refusal(interval: string, options?: Iso8601Options): { code: ErrorCode;
 }
 
 describe('an ISO 8601 interval', () => {
-  it('fires first at its start, and altogether as often as its count says', () => {
+  it('fires for the first time at its start, and fires in total the number of times that its count states', () => {
     expect(all('R3/2026-01-31T00:00:00/P1M')).toEqual([
       '2026-01-31T00:00:00Z',
       '2026-02-28T00:00:00Z',
@@ -93,7 +93,7 @@ describe('an ISO 8601 interval', () => {
     expect(iso8601('PT6H').previous('1970-01-01T00:00:00Z')).toBeNull()
   })
 
-  it('fires only in its window, bounds included, and counts from its own start', () => {
+  it('fires only in its window, including both bounds, and counts its steps from its own start', () => {
     expect(all('R4/2026-01-01T00:00:00Z/P1D', { start: '2026-01-02T00:00:00Z', end: '2026-01-03T00:00:00Z' })).toEqual([
       '2026-01-02T00:00:00Z',
       '2026-01-03T00:00:00Z',

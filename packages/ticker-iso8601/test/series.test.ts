@@ -121,7 +121,7 @@ describe('the instants of an ISO 8601 interval', () => {
     ])
   })
 
-  it('contain an instant once if a skipped day makes two steps fall on it, and both steps count as repetitions', () => {
+  it('contain an instant once if a skipped day makes two steps fall on this instant; both steps count as repetitions', () => {
     const daily = iso8601('R4/2011-12-29T02:00:00/P1D', { timezone: 'Pacific/Apia' })
     expect([...daily.between(0, Date.UTC(2020, 0, 1))].map((at) => at.toISOString())).toEqual([
       '2011-12-29T12:00:00.000Z',
@@ -130,7 +130,7 @@ describe('the instants of an ISO 8601 interval', () => {
     ])
   })
 
-  it('keep the time of day of a start that lies in a clock gap', () => {
+  it('keep the time of day of a start whose local time the clock skips', () => {
     const daily = iso8601('R3/2026-03-29T02:30:00/P1D', { timezone: 'Europe/Berlin' })
     expect([...daily.between(0, Date.UTC(2030, 0, 1))].map((at) => at.toISOString())).toEqual([
       '2026-03-29T01:30:00.000Z',

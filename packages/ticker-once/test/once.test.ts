@@ -57,7 +57,7 @@ describe('a schedule of one instant', () => {
     }
   })
 
-  it('shifts a local time in a clock gap forward, and uses the first of two equal local times', () => {
+  it('moves a local time that the clock skips to a later time; uses the first of two equal local times', () => {
     const options = { timezone: 'America/New_York' }
     expect(once('2025-03-09T02:30:00', options).at.toISOString()).toBe('2025-03-09T07:30:00.000Z')
     expect(once('2025-11-02T01:30:00', options).at.toISOString()).toBe('2025-11-02T05:30:00.000Z')

@@ -24,7 +24,7 @@ async function main(): Promise<number> {
   return report.violations.length > 0 ? 1 : 0
 }
 
-// The handlers of the event `exit`, which `process.exit` emits, end all node processes.
+// `process.exit` emits the event `exit`. The listeners of this event end all node processes.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 
 try {

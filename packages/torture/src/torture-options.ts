@@ -15,7 +15,10 @@ export interface TortureOptions {
   readonly minutes: number
   /** Minimum number of processes that the driver kills. */
   readonly kills: number
-  /** The seed decides the faults, their targets and the behavior of tasks. The timing of the machine differs between runs. */
+  /**
+   * The seed decides the faults, their targets and the behavior of tasks. Runs with the same seed may nevertheless
+   * differ, because the timing of the machine differs.
+   */
   readonly seed: string
   /** Maximum error of the nodes' clocks, ahead and behind, in minutes. */
   readonly clockSkew: number

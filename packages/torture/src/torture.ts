@@ -102,8 +102,8 @@ async function tortureStorage(
       losesWrites: options.loseWrites,
     }
     const forgetNodes = async (): Promise<void> => {
-      // A restarted Redis Cluster redirects calls until its servers agree on the hash slots again. So the driver repeats the
-      // removal of the node records for up to 20 s.
+      // After a restart, the servers of a Redis Cluster redirect calls to each other until they agree on the hash slots
+      // again. So the driver repeats the removal of the node records for up to 20 s.
       const until = hostTime().mono + longestRepeatMs
       for (;;) {
         const storage = await open()

@@ -140,7 +140,7 @@ describe('the torture test’s check of a correct run', () => {
     expect(checkRun(story.run())).toEqual([])
   })
 
-  it('accepts a start of an occurrence that was pruned', () => {
+  it('accepts a start whose occurrence was pruned afterwards', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.history.length = 0
@@ -340,7 +340,7 @@ describe('the torture test’s check of overlaps', () => {
     expect(tell(2300)).toBe(true)
   })
 
-  it('accepts a start after an occurrence that was reaped and then displaced', () => {
+  it('accepts a start of an occurrence after an earlier occurrence was reaped and then displaced', () => {
     const story = new Story()
     const first = story.slot(1000)
     const taken = { ...taskRun('lost'), state: 'retrying' as const }
@@ -356,7 +356,7 @@ describe('the torture test’s check of overlaps', () => {
     expect(rulesOf(story)).toEqual(['overlap'])
   })
 
-  it('accepts a start after an occurrence with a completed task that was reaped and displaced', () => {
+  it('accepts a start of an occurrence after an earlier occurrence with a completed task was reaped and displaced', () => {
     const story = new Story()
     const first = story.slot(1000)
     const lost = { ...taskRun('lost'), state: 'retrying' as const, task: 'late' }
@@ -541,7 +541,7 @@ describe('the torture test’s check of takeovers after the faults', () => {
   })
 })
 
-describe('the torture test’s comparison of the ledger with the witness file', () => {
+describe('the torture test’s comparison of the ledger with the witness file, in which handlers record their starts and ends', () => {
   it('reports a completed task whose handler did not end', () => {
     const story = new Story()
     story.plainSlot(1000, 'a.1')

@@ -15,7 +15,8 @@ interface Sabotage {
 
 // The sabotages, each with faults that reveal it and the rule that must report it.
 const sabotages: Readonly<Record<string, Sabotage>> = {
-  // Only calls of former owners reveal this sabotage, so resumed processes run beside their successors.
+  // Only calls of former owners reveal this sabotage. So the faults are of the kind `outlive`: a resumed process, which
+  // is a former owner, runs beside its successor.
   'ignore-token': { minutes: 0.25, counts: { ...noFaults, outlive: 10 }, rule: 'stale-write' },
   'create-twice': { minutes: 0.05, counts: noFaults, rule: 'created-twice' },
   'split-overlap': { minutes: 0.1, counts: { ...noFaults, trigger: 20 }, rule: 'overlap' },
@@ -24,7 +25,7 @@ const sabotages: Readonly<Record<string, Sabotage>> = {
   // of `ignore-token`.
   'complete-late': { minutes: 0.25, counts: { ...noFaults, outlive: 20 }, rule: 'rows' },
   // The runs of `one-place-more` and `one-start-more` trigger more occurrences than the job's limits allow, so that the
-  // limits always delay some.
+  // limits always delay some occurrences.
   'one-place-more': { minutes: 0.2, counts: { ...noFaults, trigger: 60 }, rule: 'overlap' },
   'one-start-more': { minutes: 0.2, counts: { ...noFaults, trigger: 60 }, rule: 'start-rate' },
 }
@@ -33,7 +34,7 @@ it('this test covers every sabotage of the torture test', () => {
   expect(Object.keys(sabotages)).toEqual(sabotageNames)
 })
 
-// A sabotage wraps the storage, so one kind of storage suffices.
+// A sabotage wraps a storage of any kind in the same way, so these tests use only one kind of storage.
 it.concurrent.each(Object.entries(sabotages))(
   'the torture test’s checks report the sabotage %s',
   { timeout: 200_000 },

@@ -67,8 +67,8 @@ const withFaults = 'with killed servers, broken networks and clocks up to 5 minu
 /** Only `npm run test:extra` runs these cases: more storages and faults than `npm test` has, and long runs. */
 const extra = isThorough ? it : undefined
 
-// Runs mostly wait for deadlines and stopped servers, so two run at a time. With more concurrent runs, nodes would have
-// too little time to start.
+// Runs mostly wait for deadlines and stopped servers, so two runs at the same time are possible. If more runs shared
+// the processors, nodes would have too little time to start.
 describe.concurrent('after kill -9 at random moments, ledger and witness show no violation', () => {
   describe('on SQLite and on DynamoDB Local', () => {
     it.sequential(`${kills.sqlite} kills on SQLite`, { timeout }, async () => {

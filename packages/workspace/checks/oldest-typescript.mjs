@@ -7,8 +7,9 @@ import { root } from '../runner/repository.mjs'
 import { capture } from '../runner/run-process.mjs'
 
 /**
- * Checks that the published declarations compile with the oldest supported TypeScript, and with a module resolution that does
- * not read `exports`. The compiler also checks the declarations, which most projects skip.
+ * Checks that the published declarations compile with the oldest supported TypeScript, and with a module resolution
+ * that does not read `exports`. The compiler also checks the declarations themselves, although most projects turn this
+ * check off.
  */
 export const oldestTypescript = check('declarations under the oldest TypeScript', async () => {
   // Creates a folder in which TypeScript finds every package, as in the project of a user.

@@ -41,7 +41,7 @@ async function billOfMaterials(target) {
     await npm(['install', '--ignore-scripts', '--no-audit', '--no-fund', ...tarballs], project)
     const bill = await npm(['sbom', '--sbom-format', 'cyclonedx', '--loglevel', 'error'], project)
     const parsed = JSON.parse(bill)
-    // npm refers to the tarballs by their path on this machine, so this function removes these references.
+    // npm's output names the path of each tarball on this machine. This function removes these paths.
     for (const component of parsed.components) {
       component.externalReferences = component.externalReferences.filter(
         (/** @type {{ url: string }} */ { url }) => !url.startsWith('file:'),

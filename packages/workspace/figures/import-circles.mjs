@@ -7,7 +7,10 @@
 export function importCircles(imports) {
   /** @type {Map<string, number>} */
   const visited = new Map()
-  /** @type {Map<string, number>} For each file, the lowest visit number of a file that its imports reach. */
+  /**
+   * @type {Map<string, number>} For each visited file, the lowest visit number among the files that it reaches by
+   * imports.
+   */
   const reaches = new Map()
   /** @type {string[]} */
   const open = []

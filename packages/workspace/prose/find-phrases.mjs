@@ -33,7 +33,7 @@ const rawSeparator = '(?:[\\s*/>]|\\\\[nrt])+'
  * @returns {{ findings: Finding[], unused: Accepted[] }}
  */
 export function findPhrases(files, phrases, accepted = []) {
-  // An empty pattern would match everywhere, so no phrases mean no findings.
+  // Without phrases, the pattern would be empty and match everywhere. So the function returns no findings.
   if (phrases.length === 0) return { findings: [], unused: [...accepted] }
   const candidate = new RegExp(alternatives(phrases, rawSeparator), 'iu')
   const use = new RegExp(`(?<![\\p{L}\\p{N}_-])(?:${alternatives(phrases, '\\s+')})(?![\\p{L}\\p{N}_-])`, 'giu')

@@ -6,8 +6,8 @@ import { Child } from './child.mjs'
 /** @import { NodeRelease } from './managers.mjs' */
 
 /**
- * Runs the first program of the README with slots each second, and kills it during its task `upload`. Runs it again,
- * and checks that the second process takes the run over.
+ * Runs the first program of the README with one slot per second, and kills the program during its task `upload`. Starts
+ * the program again, and checks that the second process takes over the interrupted run.
  * @param {{ project: string, node: NodeRelease }} options
  */
 export async function runReadme({ project, node }) {

@@ -8,7 +8,7 @@ import { capture } from '../runner/run-process.mjs'
 
 /**
  * The last version of Verdaccio that supports Node 20. It is installed outside of the workspace, so that the lockfile
- * does not contain its 300 packages.
+ * does not contain the 300 packages that it needs.
  */
 const verdaccio = '6.8.0'
 

@@ -22,7 +22,8 @@ export async function node24() {
       ...process.env,
       PATH: `${dirname(program)}${delimiter}${process.env.PATH ?? ''}`,
       npm_config_build_from_source: 'true',
-      // pnpm's store must neither provide an addon for other headers nor receive the addon for these headers.
+      // Turns off pnpm's cache of compiled addons. Otherwise pnpm could install an addon that was compiled with other
+      // headers, or store this addon for other projects.
       npm_config_side_effects_cache: 'false',
       ...(onLinux && { npm_config_nodedir: join(dirname(lastGood), '..') }),
     },

@@ -43,7 +43,8 @@ export function packageTests(workspacePackage) {
   }
 }
 
-// Packages with long tests, sorted by measured time, so that no long test begins late and runs alone at the end.
+// Packages with long tests, the longest first. They begin before all other packages, so that no long test runs alone at
+// the end.
 const longest = [
   '@jobistemer/scenarios',
   '@jobistemer/torture',

@@ -109,8 +109,8 @@ function killGroup(pid) {
 const deadlySignals = /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])
 
 /**
- * Makes this process kill the process group of a captured program when this process ends, because Ctrl-C does not reach that
- * group. This process handles signals only while captured programs run: a program in the foreground handles signals itself.
+ * Ctrl-C does not reach the process group of a captured program. So when this process ends, it kills that group. This
+ * process handles signals only while captured programs run: a program in the foreground handles signals itself.
  * @param {number} pid
  */
 function track(pid) {

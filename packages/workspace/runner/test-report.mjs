@@ -52,7 +52,8 @@ function countVitest(report) {
 }
 
 /**
- * Judges a test run by the counts of its report, and adds a failure if the counts cannot be complete.
+ * Decides from the report whether a test run passed. Adds a failure in three cases: the run did not end by itself, it
+ * ran no test, or the counts do not explain its exit code.
  * @param {TestCounts | undefined} report
  * @param {{ exitCode: number, ended: string | undefined }} process
  * @returns {TestCounts & { reason: string | undefined }} the reason for a failure that no test reports

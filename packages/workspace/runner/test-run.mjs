@@ -34,7 +34,7 @@ export async function testRun(names, more = []) {
   // On two processors, the tests of three packages run at once, because they often wait for servers, processes and deadlines.
   const tests = await runSteps([...long.map(packageTests), ...checks, ...short.map(packageTests)], { concurrency: 3 })
   const afterwards = await runSteps(more, { concurrency: 2 })
-  // The check of the git tree runs only in CI, because developers may edit files while the tests run.
+  // The check that no file has changed runs only in CI, because developers may edit files while the tests run.
   const aftermath = process.env.CI ? await runSteps([cleanTree(before)], { concurrency: 1 }) : []
   return conclude([...building, ...servers, ...tests, ...afterwards, ...aftermath])
 }

@@ -20,7 +20,8 @@ async function lint(files) {
     mkdirSync(dirname(join(folder, path)), { recursive: true })
     writeFileSync(join(folder, path), content)
   }
-  // Biome searches import cycles only near its settings, so the test puts the settings where the repository has them.
+  // Biome finds import cycles only among files near its settings file. So the test copies the settings to the same
+  // folder as in the repository.
   const settings = join('packages', 'workspace')
   for (const name of ['biome.json', 'lint']) {
     cpSync(join(root, settings, name), join(folder, settings, name), { recursive: true })

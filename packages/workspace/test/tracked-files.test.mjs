@@ -49,12 +49,13 @@ it.each([
   [['packages', 'tmp', 'x'], false],
   [['..', 'work', 'main'], false],
   [['{folder}', 'home', 'x'], false],
-])('the pattern for absolute paths, applied to a path of the parts %j, matches: %s', (parts, expected) => {
+])('the pattern for absolute paths, applied to a path made of the parts %j, matches: %s', (parts, expected) => {
   expect(machinePath.test(parts.join('/'))).toBe(expected)
 })
 
 it('the lockfile contains no download address', () => {
   const lines = readFileSync(join(root, 'pnpm-lock.yaml'), 'utf8').split('\n')
-  // An author's deprecation notice may contain a URL, but no program downloads from it.
+  // The line `deprecated:` is an author's notice. It may contain a URL, but no program downloads from this URL. So the
+  // test ignores such lines.
   expect(lines.filter((line) => /:\/\/|\btarball:/.test(line) && !/^\s+deprecated:/.test(line))).toEqual([])
 })

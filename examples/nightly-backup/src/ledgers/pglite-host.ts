@@ -11,10 +11,11 @@ export interface PGliteHost {
 }
 
 /**
- * Opens the PGlite database of a folder, and accepts statements for it on a port. No other process may have the folder open.
+ * Opens the PGlite database of a folder, and accepts statements for it on a port. No other process may have the folder
+ * open.
  *
- * PGlite has one session, which each transaction holds until its end. If the connection closes first, the host rolls the
- * transaction back.
+ * PGlite has one session, which each transaction holds until its end. If a connection closes during its transaction,
+ * the host rolls the transaction back.
  */
 export async function hostPGlite(folder: string): Promise<PGliteHost> {
   const database = await PGlite.create(folder)

@@ -21,7 +21,7 @@ interface Shape {
 
 const owner = { node: 'bench', incarnation: 'bench-1' }
 
-/** Measures by a browser's trace whether a grid of 10,000 cells scrolls smoothly. */
+/** Uses a browser's trace to measure whether a grid of 10,000 cells scrolls smoothly. */
 export const gridSuite: Suite = {
   name: 'grid',
   title: 'The grid of a job in the dashboard, scrolled from end to end: milliseconds, as Chromium traces them',

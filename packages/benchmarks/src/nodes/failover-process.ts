@@ -24,14 +24,15 @@ export interface SlotStart {
 }
 
 const { address, prefix, nodeId, jobs, deadAfter } = JSON.parse(process.argv[2] ?? '') as FailoverOrder
-// The storage ends with the benchmark process, so the node exits too.
+// The benchmark process also ends the storage. So this node exits when the benchmark process ends.
 process.on('disconnect', () => process.exit())
 const schedule = cron('* * * * * *')
 const storage = await openStorage(address, prefix)
 const unsaid: SlotStart[] = []
 
 function say(start: SlotStart): void {
-  // Each start is sent as early as possible, because the benchmark treats a start that the killed node has not sent as missing.
+  // Reports each start at once. If the killed node has not reported a start before the kill, the benchmark counts the
+  // start as missing.
   if (unsaid.length === 0) setImmediate(() => process.send?.(unsaid.splice(0)))
   unsaid.push(start)
 }

@@ -80,8 +80,8 @@ export async function keepTime(
   },
 ): Promise<Spent> {
   const { prefix, jobs, seconds, settleMs, warmUpSeconds } = options
-  // Until all nodes know each other, each node creates every slot. So the first slot is due only after this estimated start-up
-  // time.
+  // Before all nodes know each other, each node tries to create every slot. So the jobs become due only after the
+  // estimated start-up time of the fleet, in ms.
   const startingMs = (startMs + jobs / jobsPerMs) * fleet.size
   const dueFrom = nextSecond(Date.now() + settleMs + startingMs)
   await fleet.begin({ address, prefix, jobs, dueFrom })

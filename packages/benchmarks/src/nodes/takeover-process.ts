@@ -33,7 +33,7 @@ export interface Begin {
 
 const order = JSON.parse(process.argv[2] ?? '') as TakeoverOrder
 const { address, nodeId, deadAfter } = order
-// The storage ends with the benchmark process, so the node exits too.
+// The benchmark process also ends the storage. So this node exits when the benchmark process ends.
 process.on('disconnect', () => process.exit())
 process.send?.({ node: nodeId, beginsAt: Date.now() } satisfies Begin)
 const storage = await openStorage(address)
@@ -72,7 +72,7 @@ process.on('message', async (message: { readonly trigger: string } | 'end') => {
   await storage.close()
   process.disconnect()
 })
-// Waits 500 ms, because the node's first claim reserves all permits. A run that is triggered during this claim would wait for
-// another node.
+// The first claim of the node reserves all permits, so a run that is triggered during this claim would begin on another
+// node. The node waits 500 ms, until the claim has ended.
 await wait(500)
 process.send?.('ready')

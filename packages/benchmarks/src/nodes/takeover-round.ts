@@ -18,8 +18,8 @@ interface TakeoverOptions {
   /** `deadAfter` in ms; `null`: the scheduler's default. */
   readonly deadAfter: number | null
   /**
-   * The ways of ending a node that the benchmark measures, each by its first words, for example `shutdown`. Default:
-   * all ways.
+   * The ways of ending a node that the benchmark measures. `shutdown`, for example, selects each way whose name begins
+   * with this word. Default: all ways.
    */
   readonly ways: readonly string[] | undefined
 }
@@ -37,7 +37,10 @@ export class TakeoverRound {
   readonly #count: number
   readonly #deadAfter: number | null
   readonly #ways: readonly string[] | undefined
-  /** The jobs. There are more jobs than ended nodes, because some runs may begin on another node. */
+  /**
+   * The names of all jobs. Each node that the benchmark ends needs a job that runs on it. There are spare jobs, because
+   * a run may begin on another node.
+   */
   readonly #jobs: readonly string[]
   readonly #starts: Start[] = []
   /** By node name: the time at which its last process began to work. */

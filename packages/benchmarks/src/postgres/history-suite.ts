@@ -4,7 +4,7 @@ import pg from 'pg'
 import { measureHistory } from '../history-round.ts'
 import type { Suite } from '../suite.ts'
 
-/** Measures whether finished history slows the engine down on PostgreSQL. */
+/** Measures whether a long history of ended occurrences slows the engine down on PostgreSQL. */
 export const postgresHistorySuite: Suite = {
   name: 'postgres-history',
   title: 'One-task occurrences per second on PostgreSQL, with and without history',

@@ -64,7 +64,7 @@ async function alternate(
     readonly prefetch: number | undefined
     readonly jobs: number
     readonly rounds: number
-    /** Whether the first round is measured. Otherwise it is a warm-up. */
+    /** Whether the first round is measured. If not, the first round is a warm-up. */
     readonly countsFirst: boolean
   },
 ): Promise<{ readonly ours: readonly number[]; readonly theirs: readonly number[] }> {

@@ -87,7 +87,7 @@ export const doctor: Command = {
   },
 }
 
-/** The remedy for an old schema. Only a node migrates the schema, when it starts. */
+/** The remedy for an old schema. Nodes migrate the schema at their start, but `doctor` does not migrate it. */
 const migration = 'Start a node of this version, which makes the schema; or apply what jobistemer sql prints.'
 
 /**

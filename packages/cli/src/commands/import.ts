@@ -122,7 +122,8 @@ async function writeJobs(file: string, { name }: ImportSource, jobs: Jobs, notes
   const message = `--output is neither TypeScript nor JSON: ${JSON.stringify(file)}.`
   if (!/\.(ts|mts|json)$/.test(file)) throw invalid('--output', message, 'Give a name that ends with .ts or .json.')
   try {
-    // `wx`: fails if the file exists, because the user may have edited it.
+    // `wx`: the write fails if the file exists. Otherwise the write would destroy changes that the user has made to the
+    // file.
     writeFileSync(file, jobsFile(file, name, jobs, notes), { flag: 'wx' })
   } catch (cause) {
     const remedy = 'Give the name of a new file in a folder that exists.'

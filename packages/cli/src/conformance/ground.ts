@@ -13,7 +13,7 @@ import { type PgClient, postgresTransactions, sqliteTransactions } from './trans
 
 /** Separate databases, tables or keys for the test cases, beside the data of an existing storage. */
 export interface Ground {
-  /** Tells the user where the test data are stored, as text for the output. */
+  /** Describes where the test data are stored, as text for the output. */
   readonly place: string
   /** Creates an empty test database for one conformance case. */
   open(): Promise<StorageWorld>

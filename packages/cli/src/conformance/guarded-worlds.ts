@@ -38,7 +38,8 @@ export function guardedWorlds(open: OpenWorld): OpenWorld {
         try {
           await checking
         } catch (error) {
-          // A case that has called `connect` has already received this error.
+          // If a case has called `connect`, the case has already received this error from `connect`. So the cleanup
+          // does not throw the error again.
           if (isUnused) throw error
           return
         }

@@ -25,7 +25,7 @@ import { timeZonesDiffer } from './checks/time-zones-differ.ts'
 import type { Finding } from './finding.ts'
 import type { Survey } from './survey.ts'
 
-/** A check of `doctor`. It examines one aspect of the survey and returns its findings. */
+/** A check of `doctor`. A check examines one aspect of the data that `doctor` has read, and returns its findings. */
 export type Check = (survey: Survey) => Promise<readonly Finding[]>
 
 /** Checks of a PostgreSQL server. They run even if the doctor cannot open the storage. */

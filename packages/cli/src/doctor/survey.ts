@@ -3,13 +3,13 @@ import { type JobRecord, type OccurrenceRecord, type Storage, unreadablePartOf }
 import type { PostgresInspection } from '../storage/open-storage.ts'
 import { hasEnded, type ObservedNode, observeNodes } from '../observe-nodes.ts'
 
-/** The data that all checks of `doctor` examine. The doctor reads them once. */
+/** The data that all checks of `doctor` examine. `doctor` reads these data once. */
 export interface Survey {
   readonly storage: Storage
   readonly client: Client
   /**
-   * The time of the survey in epoch milliseconds: the time of the storage's clock, or of this machine's clock if the storage
-   * has no clock.
+   * The time at which `doctor` reads the data, in epoch milliseconds: the time of the storage's clock, or of this
+   * machine's clock if the storage has no clock.
    */
   readonly now: number
   /** How far this machine's clock is ahead of the storage's clock, in ms; `null` if the storage has no clock. */
@@ -20,14 +20,14 @@ export interface Survey {
   readonly warnings: readonly { readonly fields: object; readonly message: string }[]
   readonly nodes: readonly ObservedNode[]
   /**
-   * Nodes that have not shut down and that sent a heartbeat during the observation. Includes nodes for which the
-   * observation was too short to tell.
+   * Nodes that have not shut down and that sent a heartbeat during the observation. If the observation was too short to
+   * include a heartbeat of a node, the node counts as living.
    */
   readonly living: readonly LivingNode[]
   readonly jobs: readonly JobRecord[]
   /** Jobs whose stored row is damaged. They are not among `jobs`. */
   readonly unreadable: readonly JobRecord[]
-  /** `true` if the survey reached its maximum number of jobs and did not read the rest. */
+  /** `true` if `doctor` reached its maximum number of jobs and did not read the other jobs. */
   readonly isPartial: boolean
   readonly running: readonly OccurrenceRecord[]
   readonly pending: readonly OccurrenceRecord[]
@@ -45,9 +45,9 @@ export interface LivingNode extends ObservedNode {
 export interface DoctorSettings {
   /** Number of consecutive failed runs from which `doctor` reports an error. */
   readonly failures: number
-  /** Maximum number of jobs that the survey reads, and of live runs that it reads in each state. */
+  /** Maximum number of jobs that `doctor` reads, and of live runs that it reads in each state. */
   readonly most: number
-  /** Maximum time in ms for which the survey watches heartbeats. */
+  /** Maximum time in ms for which `doctor` observes the heartbeats of nodes. */
   readonly observeMs: number
 }
 

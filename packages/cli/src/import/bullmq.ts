@@ -146,8 +146,8 @@ class QueueReader {
   }
 
   /**
-   * Returns one Jobistemer job for the requests of the BullMQ queue, and one for each of the queue's job schedulers, which are
-   * BullMQ's repetition rules.
+   * Returns one Jobistemer job for the requests of the BullMQ queue, and one Jobistemer job for each job scheduler of
+   * the queue. A job scheduler is a repetition rule of BullMQ.
    */
   async jobs(context: ImportContext): Promise<readonly ImportedJob[]> {
     const origin = `queue ${this.#queue}`
@@ -182,8 +182,8 @@ class QueueReader {
   }
 
   /**
-   * Yields a request for each waiting job of the BullMQ queue. Also yields a request for each slot of a BullMQ job scheduler
-   * that lies before the cut-over, if BullMQ has not created a job for the slot yet.
+   * Yields a request for each waiting job of the BullMQ queue. Also yields a request for each slot before the cut-over
+   * for which BullMQ's job scheduler has not created a job yet.
    */
   async *requests(context: CutOverContext): AsyncGenerator<ImportedRequest> {
     if ((await this.#redis.hexists(`${this.#base}:meta`, 'paused')) === 0) {
@@ -216,7 +216,8 @@ class QueueReader {
       if (source.name === undefined) notes.differs(origin, 'BullMQ has no next job of it, so its data are unknown.')
       const options = jsonOf<JobOptions>(source.opts, `${key}:${id}`) ?? {}
       const { limit, count = 1, startDate } = options.repeat ?? {}
-      // Before BullMQ 3, the member of the sorted set is the only record of a repeatable job: NAME:ID:END:ZONE:RULE.
+      // Before BullMQ 3, Redis keeps a repeatable job only as a member of a sorted set, with the form
+      // NAME:ID:END:ZONE:RULE.
       const [oldName = '', , oldEnd, oldZone, ...oldRule] = hash.name === undefined ? id.split(':') : []
       const rule = oldRule.join(':')
       const pattern = hash.pattern ?? (rule.includes(' ') ? rule : null)
@@ -291,8 +292,8 @@ class QueueReader {
       if (!pending.has(id)) pending.set(id, null)
     }
     for (const list of ['wait', 'paused']) {
-      // Reverses the list, because workers take jobs from its right end. BullMQ 5 also keeps a marker entry in this
-      // list.
+      // Reverses the list, because workers take jobs from its right end. Skips the marker entry `0:…`, which BullMQ 5
+      // keeps in the same list.
       const ids = (await this.#redis.lrange(`${this.#base}:${list}`, 0, -1)).reverse()
       for (const id of ids) if (!pending.has(id) && !id.startsWith('0:')) pending.set(id, null)
     }

@@ -4,7 +4,10 @@ import type { Difference, ImportContext, ImportSource } from './import-source.ts
 import { changeAround, type OffsetChange, offsetAt, offsetChanges } from './offset-changes.ts'
 import { dayMs } from './units.ts'
 
-/** A group of instants of one job that only one side (the source or Jobistemer) has, and that the same rule explains. */
+/**
+ * A group of instants of one job. Only one side (the source or Jobistemer) has these instants, and the same rule
+ * explains all of them.
+ */
 export interface DifferenceGroup {
   readonly job: string
   readonly side: Difference['side']

@@ -10,7 +10,10 @@ export interface CronLine {
   readonly weekdays: ReadonlySet<number>
   /** `true` if a day field begins with `*`. The daemon then starts the line only if both day fields match. */
   readonly needsBothDays: boolean
-  /** `true` if the minute or hour field begins with `*`. The line then follows elapsed time when clocks change. */
+  /**
+   * `true` if the minute or hour field begins with `*`. The daemon then runs the line at each matching local time, even
+   * if a clock change repeats this time. The daemon does not make up for a local time that a clock change skips.
+   */
   readonly followsElapsedTime: boolean
 }
 
@@ -51,7 +54,7 @@ function readField(field: string, min: number, max: number, names: readonly stri
   const values = new Set<number>()
   for (const part of field.split(',')) {
     const [, range = '', step] = /^([^/]+)(?:\/(\d+))?$/.exec(part) ?? []
-    // In cronie, a missing bound of the range operator `~` means the bound of the field.
+    // In cronie, a range with the operator `~` may omit a bound. The omitted bound is then the bound of the field.
     const [low = '', high] = range === '*' || range === '~' ? [String(min), String(max)] : range.split(/[-~]/)
     const from = numberOf(low)
     const to = high !== undefined ? numberOf(high) : step === undefined ? from : max
@@ -62,9 +65,10 @@ function readField(field: string, min: number, max: number, names: readonly stri
 }
 
 /**
- * Returns the instants after `afterMs` at which a cron daemon runs the command of a crontab line. The algorithm is from Vixie's
- * cron: each minute, the daemon compares the line with the local time. If the clock jumps ahead over a fixed time of the line,
- * the daemon runs the command immediately after the jump. After a jump back, the daemon does not run the command again at a
+ * Returns the instants after `afterMs` at which a cron daemon runs the command of a crontab line. The algorithm is from
+ * Vixie's cron: each minute, the daemon compares the line with the local time. A line has fixed times if neither its
+ * minute field nor its hour field begins with `*`. If the clock jumps ahead over a fixed time, the daemon runs the
+ * command immediately after the jump. If the clock jumps back, the daemon does not run the command again at a repeated
  * fixed time.
  */
 export function* cronInstants(line: CronLine, timezone: string, afterMs: number): Generator<number, void> {
@@ -76,7 +80,7 @@ export function* cronInstants(line: CronLine, timezone: string, afterMs: number)
       const change = changes.find((one) => one.at === at)
       if (change !== undefined) offset = offsetAt(timezone, at)
       const last = changes.findLast((one) => one.at <= at)
-      // `true` while the local time repeats times that the clock already showed before the last jump back.
+      // `true` if the clock already showed this local time before the last jump back.
       const isRepeated = last !== undefined && last.byMs < 0 && at < last.at - last.byMs
       const jumpMs = change !== undefined && change.byMs > 0 && change.byMs <= 3 * hourMs ? change.byMs : 0
       let runs = matches(line, at + offset) && (line.followsElapsedTime || !isRepeated)

@@ -100,7 +100,10 @@ export interface ImportSource {
    * around the instant, or `null`.
    */
   explain?(job: ImportedJob, difference: Difference, change: OffsetChange | null): string | null
-  /** Returns the shell commands that stop the source at the cut-over. Comments tell what else the user must do. */
+  /**
+   * Returns the shell commands that stop the source at the cut-over. Comments between the commands describe further
+   * steps that the user must take.
+   */
   stop?(jobs: readonly ImportedJob[], context: CutOverContext): readonly string[]
   /** Yields the requests that wait in the source. */
   requests?(context: CutOverContext, notes: ImportNotes): AsyncIterable<ImportedRequest>

@@ -133,7 +133,8 @@ function restricts(field: string): boolean {
 }
 
 function* nodeCronInstants(task: ReturnType<NodeCronPackage['createTask']>, afterMs: number): Generator<number, void> {
-  // node-cron computes from the present time, which advances between calls. `last` prevents repeated instants.
+  // node-cron computes the next instant from the present time, which advances between two calls. `last` prevents
+  // repeated instants.
   let last = afterMs
   for (let count = 64; ; count *= 4) {
     const runs = task.getNextRuns(count)

@@ -48,6 +48,7 @@ export function offsetChanges(timezone: string, fromMs: number, toMs: number): r
 
 /** Returns the offset change whose skipped or repeated local times may contain the instant; `null` without such a change. */
 export function changeAround(changes: readonly OffsetChange[], atMs: number): OffsetChange | null {
-  // A source may shift a skipped time by the length of the clock jump, or by an hour if the jump is shorter.
+  // A source may shift a skipped local time by the length of the clock jump, or by 1 h if the jump is shorter. So the
+  // instant may lie this far from the change.
   return changes.find(({ at, byMs }) => Math.abs(atMs - at) <= Math.max(hourMs, Math.abs(byMs))) ?? null
 }

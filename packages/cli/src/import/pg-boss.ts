@@ -39,7 +39,10 @@ type SendOptions = Partial<Record<'priority' | 'retryLimit' | 'retryDelay', numb
 interface ScheduleRow {
   readonly name: string
   readonly key: string
-  /** `cron` or a recurrence rule. Absent in earlier versions of pg-boss, which have cron expressions only. */
+  /**
+   * `cron` for a cron expression; another value for a recurrence rule. Absent in earlier versions of pg-boss, which
+   * have only cron expressions.
+   */
   readonly kind?: string
   readonly cron: string
   readonly timezone: string | null
@@ -153,7 +156,8 @@ async function readAll(
     const settings = settingsOfQueue(queue, (text) => notes.differs(origin, text))
     const rows = schedules.filter(({ name }) => name === queue.name)
     const jobs = rows.flatMap((row) => jobsOf(row, queue, settings, timezone, notes))
-    // The imported job of a schedule without a key also runs the requests of its queue.
+    // The job of a schedule without a key has the name of the queue, and also runs the requests of the queue. So the
+    // queue then needs no job of its own.
     const isThere = jobs.some(({ name }) => name === queue.name)
     return isThere ? jobs : [{ name: queue.name, origin, schedule: null, handler: queue.name, settings }, ...jobs]
   })
@@ -373,7 +377,8 @@ function requestOf(
   queues: readonly string[] | undefined,
   notes: ImportNotes,
 ): ImportedRequest | null {
-  // An entry that pg-boss has not yet converted to a job refers to its schedule, which holds the data.
+  // An entry that pg-boss has not yet converted to a job has no data. The entry refers to its schedule, which has the
+  // data.
   const occurrence =
     name === occurrenceQueue ? (data as Pick<ScheduleRow, 'name' | 'data'> & { readonly key?: string }) : null
   const queue = occurrence?.name ?? name

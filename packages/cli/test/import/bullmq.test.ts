@@ -265,7 +265,7 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import from the libra
   })
 })
 
-it('jobistemer import reads repeatable jobs of BullMQ 5 and earlier, with the data of their next jobs', async () => {
+it('jobistemer import reads the repeatable jobs of BullMQ 5 and earlier, and takes their data from their next BullMQ jobs', async () => {
   const queue = new bullmq5.Queue('old', { connection: { url: server.url }, prefix: 'legacy' })
   await queue.add('report', { day: 1 }, { repeat: { pattern: '15 3 * * *', tz: 'UTC', limit: 5 }, attempts: 2 })
   await queue.add('tick', { n: 1 }, { repeat: { every: 60_000 } })

@@ -38,7 +38,9 @@ interface Syntax {
   readonly last?: boolean
 }
 
-/** Returns cron expressions with at most a few thousand instants a year, some of them close to clock changes. */
+/**
+ * Returns cron expressions with at most a few thousand instants a year, some of them with instants near a clock change.
+ */
 function expressions(syntax: Syntax): readonly { readonly expression: string; readonly timezone: string }[] {
   let state = seed
   const random = (below: number): number => {

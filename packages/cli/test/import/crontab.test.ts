@@ -119,7 +119,7 @@ it('jobistemer import crontab --system reads the user from the sixth column', as
   ])
 })
 
-it('jobistemer import crontab - reads the crontab from standard input, and reports the lines that it leaves out', async () => {
+it('`jobistemer import crontab -` reads the crontab from standard input, and reports the lines that it leaves out', async () => {
   const { out, code } = await runCli(['import', 'crontab', '-', '--zone', 'UTC'], {
     input: '@reboot start\n0 1 * * * a\n',
     now,
@@ -129,7 +129,7 @@ it('jobistemer import crontab - reads the crontab from standard input, and repor
   expect(out).toContain('1 job of cron, 1 left out.\n')
 })
 
-it('the TypeScript file that import crontab writes can be planned, applied and run from the cut-over on', async () => {
+it('plan and apply accept the file that import crontab writes; the jobs in this file run from the cut-over on', async () => {
   const folder = scratch.folder()
   writeFileSync(join(folder, 'tab'), `*/10 * * * * echo "it's \`here\` $HOME \\\\"%in\n0 14 * * * other\n`)
   const ask = (...argv: string[]) => runCli(argv, { cwd: folder, now })

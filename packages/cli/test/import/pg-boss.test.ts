@@ -159,7 +159,7 @@ it('jobistemer import pg-boss refuses to write requests while a pg-boss process 
   await boss.stop()
 })
 
-it('the command that stops the schedules of pg-boss changes nothing while pg-boss has not created the job of a slot before the cut-over', async () => {
+it('the command that stops pg-boss schedules changes nothing if pg-boss has not created the job of each slot before the cut-over', async () => {
   const cutOver = new Date(Date.now() + 4000).toISOString()
   const { stop } = JSON.parse((await ask('--cut-over', cutOver, '--json')).out)
   const { rows: before } = await admin.query('SELECT xmin::text, * FROM boss.schedule ORDER BY key')

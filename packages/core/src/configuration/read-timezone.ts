@@ -14,7 +14,8 @@ export function readTimezone(input: string, field: string): string {
       return input
     }
   } catch {
-    // `Intl` throws a RangeError for an unknown zone. The error below also names the field.
+    // `Intl` throws a RangeError for an unknown zone. This function throws its own error below, which also names the
+    // field.
   }
   throw invalidValue(
     field,

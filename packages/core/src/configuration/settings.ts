@@ -217,7 +217,10 @@ export interface KeepLogs {
   readonly lines: number
 }
 
-/** The effective settings of a task: its own settings, completed by those of its job and scheduler and by the defaults. */
+/**
+ * The effective settings of a task. A setting that the task does not set comes from its job, its scheduler or the
+ * defaults.
+ */
 export interface TaskSettings {
   /** What the failure of the task means for the other tasks of the occurrence. */
   readonly failureStrategy: FailureStrategy
@@ -240,7 +243,7 @@ export interface StartRateInput {
   readonly interval: DurationInput
 }
 
-/** The effective settings of a job: the job's own settings, completed by those of its scheduler and by the defaults. */
+/** The effective settings of a job. A setting that the job does not set comes from its scheduler or the defaults. */
 export interface JobSettings extends TaskSettings {
   /** Whether the tasks of the job run one after another or at the same time. */
   readonly taskExecutionMode: TaskExecutionMode
@@ -280,5 +283,8 @@ export interface JobSettings extends TaskSettings {
  */
 export type TaskOverrides = Partial<TaskSettings>
 
-/** The job settings that a scheduler, a job or a trigger sets itself, in the same form as {@link TaskOverrides}. */
+/**
+ * The job settings that a single level (a scheduler, a job or a trigger) sets, without the settings of other levels.
+ * The settings have the form of {@link TaskOverrides}.
+ */
 export type JobOverrides = Partial<JobSettings>

@@ -98,7 +98,7 @@ export class Engine implements CallingNode {
   #phase: Phase = 'new'
   #isStorageGone = false
   #stopping: Promise<void> | undefined
-  /** Resolves when the start has succeeded or failed; `null`: no start has begun. */
+  /** Resolves when the node's start has succeeded or failed; `null`: no start has begun. */
   #startSettled: Promise<unknown> | null = null
   #giveUpStart: () => void = () => undefined
   /** Functions that end the wake-ups, the signal handlers and the metrics. The engine calls them when it has ended. */
@@ -539,7 +539,9 @@ export class Engine implements CallingNode {
     for (const cleanUp of this.#cleanUps.splice(0)) cleanUp()
   }
 
-  /** Stops the agenda. Also ends all waiting calls, because the alarms of their timeouts no longer ring. */
+  /**
+   * Stops the agenda. Also ends all waiting calls, because the stopped agenda no longer ends them at their timeouts.
+   */
   #endCalls(): void {
     this.operations.stop()
     this.storage.stop()

@@ -51,8 +51,8 @@ export class BoundedTalk {
   }
 
   /**
-   * Called after the handler has ended. Before the child reports the end, this method sends the delayed progress and the number
-   * of log lines that were left out.
+   * Called after the handler has ended, before the child reports this end. Sends the delayed progress, and the number of log
+   * lines that were left out.
    */
   end(): void {
     this.#sendProgress()

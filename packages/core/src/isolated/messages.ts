@@ -98,8 +98,8 @@ export interface ParentLink {
   /** Calls `hear` with each message of the node. */
   listen(hear: (message: ToChild) => void): void
   /**
-   * Called when the last attempt has ended and its end was reported. After this call, handles that the handler left open do not
-   * keep the child alive.
+   * Called when the last attempt has ended and its end was reported. After this call, sockets and other resources that the
+   * handler left open do not keep the child alive.
    */
   leave(): void
 }

@@ -9,8 +9,8 @@ import { serve } from './serve.ts'
 if (process.send === undefined)
   throw new Error('Only a scheduler can start process-child, because process-child needs an IPC channel.')
 
-// A handler that blocks the event loop also hides the end of the node from this thread, so a separate thread watches for the
-// end.
+// If a handler blocks the event loop of this thread, the thread cannot notice the end of the node. So a separate thread watches
+// for that end.
 new Worker(new URL('./watchdog.js', import.meta.url), {
   execArgv: [],
   env: {},

@@ -32,8 +32,8 @@ export interface JobOptions extends JobSettingsInput {
   readonly name: string
   /**
    * When the job runs. Without a schedule, the job runs only on triggers and replays. If the schedule names no time zone, the
-   * job's time zone applies. The job's name gives the number for `H` in a cron expression. `defineJob` rejects an explicit
-   * `undefined`.
+   * job's time zone applies. In a cron expression, `H` stands for a number that derives from the job's name. `defineJob`
+   * rejects an explicit `undefined`.
    */
   readonly schedule?: Schedule
   /** How failed tasks are retried. Default: no retry. A task's own policy replaces the job's policy completely. */
@@ -57,7 +57,7 @@ export interface JobOptions extends JobSettingsInput {
   readonly payload?: StandardSchema<unknown, unknown>
   /** The node calls this hook before the first task of an occurrence, and logs errors of the hook. */
   onStart?(context: OccurrenceContext): void | Promise<void>
-  /** The node calls this hook when an occurrence has ended on that node, with any outcome, and logs errors of the hook. */
+  /** The node calls this hook when an occurrence has ended on that node, with any outcome. The node logs errors of the hook. */
   onComplete?(report: ExecutionReport): void | Promise<void>
 }
 
@@ -103,8 +103,9 @@ export interface Job<Input = unknown> {
    */
   readonly schedule: Schedule
   /**
-   * The schedule without job name and time zone, if neither the schedule nor the job names a time zone; otherwise `null`. The
-   * scheduler later binds this schedule with the scheduler's default time zone. Until then, `schedule` applies in `UTC`.
+   * If neither the schedule nor the job names a time zone: the schedule before it is bound to a job name and a time zone.
+   * Otherwise `null`. The scheduler later binds this schedule with the scheduler's default time zone. Until then, `schedule`
+   * applies in `UTC`.
    */
   readonly unbound: UnboundSchedule | null
   /** The settings in the job's own definition, after their check. Durations are in milliseconds. */
@@ -254,7 +255,10 @@ function isUnbound(schedule: Schedule): schedule is UnboundSchedule {
   return 'bind' in schedule
 }
 
-/** Returns the job with its schedule in the scheduler's default time zone, if neither the schedule nor the job names a zone. */
+/**
+ * Returns the job with its schedule in the scheduler's default time zone. If the schedule or the job names a time zone, returns
+ * the job unchanged.
+ */
 export function withDefaultTimezone(job: Job, timezone: string | undefined): Job {
   if (timezone === undefined || job.unbound === null) return job
   return { ...job, schedule: job.unbound.bind({ jobName: job.name, timezone }), unbound: null }
@@ -276,8 +280,8 @@ function withoutRetryIf<Settings extends { readonly retryPolicy?: RetryPolicyInC
 }
 
 /**
- * Checks a list of tasks. A task with the name of a `known` task may omit `run` and `handler`. Such a task keeps the function
- * or the handler name of the known task. `retryIf` applies to tasks without their own retry policy.
+ * Checks a list of tasks. If `known` has a task of the same name, a task may omit `run` and `handler`. Such a task keeps the
+ * function or the handler name of the known task. `retryIf` applies to tasks without their own retry policy.
  */
 export function readTasks(
   tasks: readonly AnyTask[],

@@ -25,8 +25,8 @@ export interface JobDocument {
   /** The release of the build that stored the definition; absent if the build has no release. Not part of the fingerprint. */
   readonly release?: number
   /**
-   * For a version that `update` or `apply` has stored: the fingerprint of the definition in code that the version replaced.
-   * Nodes whose code has that definition follow the version.
+   * Only for a version that `update` or `apply` has stored: the fingerprint of the definition in code that the version
+   * replaced. If the code of a node has that replaced definition, the node follows the version.
    */
   readonly updates?: string
   /** The reason and the actor of the `update` that made this version. Not part of the fingerprint. */
@@ -89,8 +89,8 @@ export function priorityOf({ definition }: { readonly definition: JsonObject }):
 }
 
 /**
- * Returns by how many milliseconds the priority of a stored job moves its due slots forward in the order of waiting
- * occurrences. Negative for a priority below 0.
+ * Returns by how many milliseconds a due slot of a stored job moves forward in the order of waiting occurrences. This depends
+ * on the priority of the job. Negative for a priority below 0.
  */
 export function forwardMsOf(head: { readonly definition: JsonObject }): number {
   return priorityOf(head) * priorityStepMs
@@ -121,8 +121,8 @@ export function isDataAlone({ tasks, isUnreadable = false }: JobDocument): boole
 export type TaskCode = Pick<JobTask, 'name' | 'run' | 'retryIf'>
 
 /**
- * Returns the tasks of a stored definition. A task without a named handler gets its function from the task of the same name in
- * `own`, the tasks of this node's code. If `own` lacks that task, `run` is `undefined`.
+ * Returns the tasks of a stored definition. `own`: the tasks of this node's code. A task without a named handler gets the
+ * function of the task of the same name in `own`. If `own` has no such task, `run` is `undefined`.
  */
 export function tasksOf(document: JobDocument, own: readonly TaskCode[]): readonly JobTask[] {
   return document.tasks.map(({ name, settings, handler, data, isolation = null }) => {

@@ -19,7 +19,8 @@ export function readJobs(jobs: readonly Job[]): readonly Job[] {
 }
 
 /**
- * Checks a job of a list, and adds its name to `names`, which holds the names of earlier jobs of the list.
+ * Checks a job of a list, and adds its name to `names`. `names` holds the names of earlier jobs of the list.
+ *
  * @throws JobistemerError `INVALID_ARGUMENT`, `DUPLICATE_JOB`
  */
 export function readDistinctJob(job: Job, field: string, names: Set<string>): void {

@@ -201,7 +201,7 @@ export interface IsolationOptions {
   readonly isolation?: Isolation
   /**
    * Whether the node keeps children for further attempts of the same module. The node reuses a child only if the child's
-   * attempt ended by itself, and ends the child after 30 s without work. Default false: a new child for each attempt.
+   * attempt ended by itself. The node ends a child after 30 s without work. Default false: a new child for each attempt.
    */
   readonly pool?: boolean
   /** Memory limits of the child. Default: the limits that V8 chooses. */
@@ -220,8 +220,8 @@ export interface IsolationOptions {
 }
 
 /**
- * One task of a job. Its handler is the function `run`, a registered `handler`, or the default export of `module`, which runs
- * in a separate thread or process.
+ * One task of a job. Its handler is the function `run`, a registered `handler`, or the default export of `module`. The handler
+ * of a `module` runs in a separate thread or process.
  */
 export interface TaskDefinition<Data = unknown, Result = unknown, Input = JsonValue | undefined>
   extends TaskSettingsInput,

@@ -54,7 +54,7 @@ export interface GaugeValues {
    * unconfirmed. Calls of `runDue` do not count silent jobs.
    */
   readonly scheduler_jobs_silent?: number
-  /** Lead of this node's clock over the storage's clock, in seconds; 0 if the storage has no clock. */
+  /** How far this node's clock is ahead of the storage's clock, in seconds; 0 if the storage has no clock. */
   readonly scheduler_clock_skew_seconds: number
   /**
    * Number of living nodes, including this node, as far as this node knows. Absent before the start and after the end of this

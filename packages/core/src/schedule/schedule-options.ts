@@ -32,8 +32,10 @@ export function readScheduleOptions<T extends ScheduleOptions>(options: T, known
 }
 
 /**
- * Converts an instant to epoch milliseconds. A string without an offset is a local time in `timezone`. A local time in a gap is
- * shifted forward by the length of the gap; an ambiguous local time means its first instant.
+ * Converts an instant to epoch milliseconds. A string without an offset is a local time in `timezone`. If the clocks of the
+ * zone skip that local time, it is moved forward by the length of the gap. If the local time occurs twice, it means the first
+ * instant.
+ *
  * @throws JobistemerError `INVALID_INSTANT`
  */
 export function toZonedInstantMs(input: InstantInput, timezone: string, field: string): number {

@@ -59,7 +59,10 @@ export interface ScheduleType {
   revive(serialized: SerializedSchedule): Schedule
 }
 
-/** What a schedule may derive from its job. `H` in a cron expression spreads the instants of jobs by their names. */
+/**
+ * What a schedule may derive from its job. For example, `H` in a cron expression stands for a number that derives from the
+ * job's name. So jobs with the same expression can come due at different instants.
+ */
 export interface ScheduleContext {
   /** The name of the job, 1 to 255 characters. */
   readonly jobName: string

@@ -149,7 +149,10 @@ export function woken(record: OccurrenceRecord): OccurrenceRecord {
 /** The reason of a pending occurrence that waits because of its job's start rate. */
 export const startRateReason = 'start_rate'
 
-/** Returns the record of a pending occurrence that is held back until `until`, the next start that the start rate allows. */
+/**
+ * Returns the record of a pending occurrence that is held back. `until`: the instant of the next start that the start rate
+ * allows.
+ */
 export function heldBack(record: OccurrenceRecord, until: number): OccurrenceRecord {
   return { ...record, dueAt: until, reason: startRateReason }
 }

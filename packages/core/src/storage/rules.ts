@@ -54,8 +54,8 @@ export function decidedUpTo({ watermark, pruneFloor }: Pick<JobRecord, 'watermar
 }
 
 /**
- * Returns whether the job of the tombstone had already decided the first slot of a `create`. The sender of such a `create`
- * read the head before another node stored and deleted the job. Or the sender's clock is behind that node's clock.
+ * Returns whether a deleted job had already decided the first slot of a `create`. One cause: the sender of the `create` read
+ * the head before another node stored and deleted the job. Another cause: the sender's clock is behind that node's clock.
  */
 export function isBelatedCreate(content: Pick<JobContent, 'nextAt'>, tombstone: JobRecord | null): boolean {
   return tombstone !== null && content.nextAt !== null && content.nextAt <= decidedUpTo(tombstone)
@@ -414,7 +414,7 @@ export function startsAfter({ overlap: { startRate }, starts = [] }: StartHead, 
 }
 
 /**
- * Returns whether a `replace` changes the start rate, so that the step must decide again about occurrences that are held back.
+ * Returns whether a `replace` changes the start rate. If so, the step must decide again about occurrences that are held back.
  */
 export function changesStartRate(before: Pick<JobContent, 'overlap'>, after: Pick<JobContent, 'overlap'>): boolean {
   const [from, to] = [before.overlap.startRate, after.overlap.startRate]
@@ -475,8 +475,8 @@ export function decideOverlap(situation: OverlapSituation): OverlapDecision {
 }
 
 /**
- * Returns the id for the record of a slot, a trigger or a replay: usually the id of the item. A skipped request gets its
- * `skippedId` instead, if given, so that a repeated request can still use the id of the item.
+ * Returns the id for the record of a slot, a trigger or a replay: usually the id of the item. If a request is skipped and has a
+ * `skippedId`, returns the `skippedId`. So a repeated request can still use the id of the item.
  */
 export function createdId(item: CreateSlot | CreateRequested, state: OccurrenceState): OccurrenceId {
   return item.kind === 'slot' || state !== 'skipped' ? item.id : (item.skippedId ?? item.id)

@@ -201,11 +201,9 @@ export type JobChange =
       readonly setBackTo?: number
     }
   /**
-   * Sets or lifts (`null`) the pause of a job, without a new version. Answers `unchanged` to a pause that ends no later than
-   * the stored one, and to the lifting of a pause that has ended.
-   *
-   * A pause with `until` ends at that instant without a write: `paused` stays in the head. Each step compares `until` with its
-   * own `now`, or with the `scheduledAt` of a slot.
+   * Sets or lifts (`null`) the pause of a job, without a new version. Answers `unchanged` in two cases: the new pause ends no
+   * later than the stored one, or the pause to lift has already ended. A pause with `until` ends at that instant without a
+   * write: `paused` stays in the head. Each step compares `until` with its own `now`, or with the `scheduledAt` of a slot.
    */
   | { readonly kind: 'pause'; readonly id: JobId; readonly paused: PauseRecord | null }
   /**
@@ -276,8 +274,8 @@ export interface CreateRequested extends CreateItemBase {
   readonly kind: 'trigger' | 'replay'
   /**
    * Earliest instant at which a claim may take the occurrence. If this instant is later than `now`, the occurrence is delayed,
-   * see `isDelayed`: `runs` must not start it. The storage creates a delayed occurrence as pending with the reason `delayed`,
-   * whatever the overlap policy and the other occurrences of the job.
+   * see `isDelayed`: `runs` must not start it. The storage creates a delayed occurrence as pending with the reason `delayed`.
+   * The overlap policy and the other occurrences of the job have no effect on this state.
    */
   readonly dueAt: number
   readonly executionTimeoutMs: number
@@ -316,8 +314,9 @@ export interface CreateExclusion extends CreateItemBase {
 }
 
 /**
- * Decides several missed slots at once. If the watermark is still `expectedWatermark`, the storage moves it past all of these
- * slots and creates the entries of the recovery strategy. `id` and `scheduledAt` belong to the last slot.
+ * Decides several missed slots at once. If the watermark is still `expectedWatermark`, the storage moves the watermark past all
+ * of these slots. In the same step, the storage creates the entries of the recovery strategy. `id` and `scheduledAt` belong to
+ * the last slot.
  */
 export interface CreateRecovery extends CreateItemBase {
   readonly kind: 'recovery'
@@ -428,8 +427,8 @@ export interface ClaimRequest {
   /** Handler keys of jobs that this node cannot run. The claim leaves these jobs out. */
   readonly exceptHandlerKeys: readonly string[]
   /**
-   * Whether the claim also wakes queued occurrences of jobs without an active occurrence, and cancels some occurrences that a
-   * deleted or replaced job left.
+   * Whether the claim also repairs jobs. It then wakes queued occurrences of jobs without an active occurrence. It also cancels
+   * some occurrences that a deleted or replaced job left.
    */
   readonly sweep: boolean
 }
@@ -451,9 +450,11 @@ export interface ClaimAnswer {
    */
   readonly more: boolean
   /**
-   * The next instant after `now` at which a pending occurrence becomes claimable: it becomes due, or the pause of its job
-   * ends. `null` if all pending occurrences belong to jobs whose pause has no end, or if none is pending. `nextDueAt` may
-   * also be the earlier due instant of an occurrence that this claim leaves out, or does not examine because of `limit`.
+   * The next instant after `now` at which a claim can take a pending occurrence: the occurrence is due, and its job is not
+   * paused. `null` if no occurrence is pending, or if all pending occurrences belong to jobs whose pause has no end.
+   *
+   * The value may be too early. This claim leaves out some occurrences, and because of `limit` it does not examine others. For
+   * such an occurrence, the storage may use its due instant.
    */
   readonly nextDueAt: number | null
 }
@@ -487,8 +488,8 @@ export interface SettleItem extends OccurrenceAddress {
   readonly sequence: number
   /**
    * Highest stored sequence under which the item takes effect; if the stored sequence is higher, the item is `lost`. An owner
-   * sets `upToSequence` after it has written a later sequence in a transaction and does not know whether the transaction was
-   * committed. Only for a storage with `within`.
+   * may have written a later sequence in a transaction without knowing whether the transaction was committed. The owner then
+   * sets `upToSequence`. Only for a storage with `within`.
    */
   readonly upToSequence?: number
   /** All task runs of the occurrence so far, which replace the stored task runs. */
@@ -497,8 +498,8 @@ export interface SettleItem extends OccurrenceAddress {
   readonly change: SettleChange
   /**
    * For a `finish`: the next occurrence becomes running for this owner, as after a claim. The next occurrence must be due, and
-   * its job not paused. Under a start rate, the rate must allow a start now, and no other occurrence may be pending except
-   * delayed ones. Only with the capability `takesNext`.
+   * its job not paused. Under a start rate there are two further conditions: the rate allows a start now, and no occurrence is
+   * pending except delayed ones. Only with the capability `takesNext`.
    */
   readonly takeNext?: Owner
 }
@@ -615,8 +616,8 @@ export interface GetRequest {
 }
 
 /**
- * Counts of live occurrences, by state. A storage usually updates these sums with each write, so that a read costs the same for
- * any number of occurrences.
+ * Counts of live occurrences, by state. A storage usually updates these sums with each write. So a read costs the same for any
+ * number of occurrences.
  */
 export interface LiveCounts {
   /** Occurrences that wait for a node. */

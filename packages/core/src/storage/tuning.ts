@@ -10,7 +10,7 @@ export const priorityStepMs = 3_600_000
  */
 export const wokenAtOnce = 2
 
-/** Maximum number of occurrences of deleted and replaced jobs that a claim cancels, so that the claim does not take long. */
+/** Maximum number of occurrences of deleted and replaced jobs that each claim cancels. The limit keeps the claim short. */
 export const canceledByClaim = 1000
 
 /**

@@ -70,7 +70,8 @@ export async function runJob(job: Job, options: RunJobOptions): Promise<Executio
   const engine = Engine.make(
     readSchedulerOptions({
       storage: options.storage,
-      // With the policy `skip`, the trigger is skipped if the storage already holds an active run of the job.
+      // The default policy is `skip`: if the storage already holds an active run of the job, the trigger is skipped and does
+      // not wait.
       jobs: [{ ...job, schedule: noSchedule, unbound: null, overrides: { overlapPolicy: 'skip', ...job.overrides } }],
       clock,
       logger: options.logger ?? silentLogger,

@@ -4,8 +4,8 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 interface Work {
   readonly owner: UserWork
   /**
-   * The handler or hook of another virtual clock in which this call was made; `undefined` if there is none. A handler
-   * may run a second scheduler with a separate clock.
+   * The handler or hook on another virtual clock that made this call; `undefined` if there is none. Such a handler runs a
+   * second scheduler with a separate clock.
    */
   readonly caller: Work | undefined
   /** Number of waits for the virtual clock that the work has begun and not yet ended. */

@@ -100,7 +100,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
 
   async function settle(): Promise<void> {
     for (;;) {
-      // The answer to a call may come two turns of the event loop later, so three successive turns must be quiet.
+      // The answer to a call may come two turns of the event loop later. So three successive turns must be quiet.
       for (let quiet = 0; quiet < 3; ) {
         const before = changes
         if (pending.size > 0) await Promise.allSettled(pending)
@@ -212,7 +212,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     }
   }
 
-  /** Calls due timers in one turn of the event loop, in the order in which they were set, as the machine's clock does. */
+  /** Calls due timers in one turn of the event loop, in the order in which they were set. The machine's clock does the same. */
   function callDueTimers(): void {
     const due: VirtualTimer[] = []
     for (let timer = timers.peek(); timer !== undefined && timer.at <= monotonic; timer = timers.peek()) {
@@ -249,7 +249,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
       }
       promise.then(done, done)
     },
-    // Omits `perform` without patience, because tracking then has no effect and costs time.
+    // If the patience is 0, leave out `perform`: tracking the handlers would have no effect and cost time.
     ...(patienceMs > 0 && { perform: <T>(call: () => T): T => work.perform(call) }),
     passUntil,
     setTimer(delayMs, callback): Timer {

@@ -21,8 +21,8 @@ export function onChange(listener: (kinds: ReadonlySet<ChangeKind>) => void): ()
 }
 
 /**
- * Receives change events from the server while the page is visible, because browsers allow only few connections to one server.
- * After a reconnect, the page reads everything again.
+ * Receives change events from the server while the page is visible. A hidden page disconnects, because browsers allow only few
+ * connections to one server. After a reconnect, the page reads everything again.
  */
 export function follow(): void {
   let source: EventSource | null = null

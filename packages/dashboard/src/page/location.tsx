@@ -59,8 +59,8 @@ function isPlain({ defaultPrevented, button, metaKey, ctrlKey, shiftKey, altKey 
 }
 
 /**
- * Listens to clicks, and opens the clicked link of the dashboard in this page. One such listener serves an element with very
- * many links.
+ * Listens to clicks, and opens the clicked link of the dashboard in this page. An element with very many links needs only one
+ * such listener.
  */
 export function follow(event: MouseEvent): void {
   const link = (event.target as HTMLElement).closest('a')

@@ -24,7 +24,10 @@ export interface Reading<T> {
 interface ResourceOptions<T> {
   /** The kinds of changes after which the page reads the data again. */
   readonly on?: readonly ChangeKind[]
-  /** Additional interval in ms for reading data that the change stream does not report. */
+  /**
+   * Interval in ms at which the page reads the data again without a reported change. For data whose changes the change
+   * stream does not always report.
+   */
   readonly everyMs?: number | ((data: T) => number | undefined) | undefined
   /** A function that reads the data. Default: one request of `path`. With `by`, `path` only identifies the data. */
   readonly by?: (reading: Reading<T>) => Promise<T>
@@ -66,7 +69,7 @@ export function useResource<T>(path: string | null, { on = [], everyMs, by }: Re
         isWanted = true
         return
       }
-      // A hidden page does not read again. When it becomes visible, the change stream restarts and causes a read.
+      // A hidden page does not read again. When the page becomes visible, the change stream restarts, which causes a read.
       if (document.hidden && begunAt > 0) return
       giveUp()
       isReading = true

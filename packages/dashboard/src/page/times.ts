@@ -60,8 +60,8 @@ export function instantOf(text: string, timeZone: string | undefined): string | 
   const asUtc = Date.parse(`${text}Z`)
   if (Number.isNaN(asUtc)) return null
   let at = asUtc
-  // The offset depends on the unknown instant, so the loop guesses twice. The second guess is right, except in a gap of
-  // local time.
+  // The offset of the time zone depends on the instant, which is still unknown, so the loop guesses the instant twice. The
+  // second guess is right, unless the clocks skip the local time.
   for (let guess = 0; guess < 2; guess++) {
     const { date, time } = localTime(at, timeZone)
     at += asUtc - Date.parse(`${date}T${time}Z`)

@@ -10,7 +10,10 @@ const mostLooked = 10_000
 const pageSize = 1000
 /** Maximum number of backfills in an answer. The progress of each backfill takes separate client calls. */
 const mostShown = 50
-/** Number of a job's latest ended runs that are searched for stopped and ended backfills. One client call reads them all. */
+/**
+ * Number of a job's latest ended runs that are searched for stopped and ended backfills. One client call reads all these
+ * runs.
+ */
 const mostEnded = 2000
 /** Maximum number of cached results of ended backfills. A full cache is emptied. */
 const mostKept = 500
@@ -79,7 +82,10 @@ async function findLive({ client, options }: Call): Promise<{ readonly found: Fo
   return { found, isPart: false }
 }
 
-/** The states of ended runs of a backfill. Skipped and missed slots are not runs of a backfill. */
+/**
+ * The final states that runs of a backfill can have. The states `skipped` and `missed` are not among them, because slots in
+ * these states are not runs of a backfill.
+ */
 const endedStates = [...failedStates, 'completed', 'canceled'] as const
 
 async function endedOf({ client, options }: Call, job: string) {
@@ -116,8 +122,8 @@ async function lineOf(call: Call, run: Run): Promise<BackfillLine> {
   try {
     progress = await progressOf(call, run)
   } catch (error) {
-    // The backfill's progress stays `null` if this process cannot load the schedule type, or if the job no longer has a
-    // schedule.
+    // If this process cannot load the schedule type, the progress of the backfill stays `null`. The same applies if the job
+    // no longer has a schedule.
     const status = problemOf(error)?.status ?? 500
     if (status >= 500) throw error
   }
@@ -147,7 +153,7 @@ const goOn: Act = {
   takes: [],
   answer({ client, run, voice, options }) {
     if (!isOfBackfill(run)) throw new Problem(400, 'INVALID_ARGUMENT', 'run does not belong to a backfill.', 'run')
-    // Every run of a backfill stores the backfill's request, so this one run suffices to continue the backfill.
+    // Every run of a backfill stores the request of the backfill. So one run is enough to continue the backfill.
     const { key, from, to, which, order } = run.backfill
     return client.backfill(run.job, { key, from, to, which, order, ...voice, ...options })
   },

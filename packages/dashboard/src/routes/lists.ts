@@ -68,8 +68,8 @@ const overview: Read = {
       client.nodes(options),
     ])
     return {
-      // Computes the counts last. One request may call `authorize` for a limited number of jobs, and the jobs in the lists are
-      // more important than those in the counts.
+      // One request may call `authorize` for a limited number of jobs. The jobs in the lists are more important than the
+      // jobs in the counts, so the counts are computed last.
       counts: await surveys.counts(access, options),
       failures: failures.items,
       running: running.items,
@@ -122,7 +122,10 @@ const jobs: Read = {
   },
 }
 
-/** Returns a page of jobs that the viewer may see. A filter by last outcome uses the shared survey of all jobs. */
+/**
+ * Returns a page of jobs that the viewer may see. For a filter by last outcome, first tries the survey: a cached read of
+ * all jobs, which all requests share.
+ */
 function jobsOf(
   { access, client, input, options, surveys, now }: Call,
   include: NonNullable<JobsFilter['include']>,

@@ -8,7 +8,10 @@ import type { GridPage, JobView, Page, Rights, RunLine, VersionView, Wire } from
 const mostVersions = 50
 const acting = ['trigger', 'replay', 'cancel', 'cancelSlot', 'pause', 'resume', 'backfill', 'remove'] as const
 
-/** Returns which actions on a job the page offers. Each action checks its right again. */
+/**
+ * Returns which actions on a job the page offers. When a user performs an action, the dashboard checks the user's right
+ * again.
+ */
 export async function rightsOf({ access }: Call, job: string | null): Promise<Rights> {
   const answers = await Promise.all(acting.map(async (action) => [action, await access.may(action, job)] as const))
   return Object.fromEntries(answers) as Rights

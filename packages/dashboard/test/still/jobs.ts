@@ -14,7 +14,10 @@ function diskIsFull(): Error {
   return error
 }
 
-/** Numbers a run by its scheduled instant. Handlers vary their duration and outcome by this number. */
+/**
+ * Returns the number of a run, computed from its scheduled instant. Handlers vary their duration and outcome by this
+ * number.
+ */
 function numberOf({ scheduledAt }: TaskContext): number {
   return Math.floor(scheduledAt.getTime() / 300_000)
 }

@@ -9,7 +9,7 @@ const references = fileURLToPath(new URL('../pictures/', import.meta.url))
 const found = join(tmpdir(), 'jobistemer-pictures')
 const isRenewed = process.env.JOBISTEMER_RENEW_PICTURES !== undefined
 
-/** Maximum colour distance of equal pixels, from 0 to 1. Reference pictures have only 128 colours. */
+/** Maximum color distance of equal pixels, from 0 to 1. Reference pictures have only 128 colors. */
 const threshold = 0.1
 /** Maximum number of differing pixels per million. A changed word changes more pixels. */
 const mostDiffering = 60
@@ -53,7 +53,7 @@ export async function differenceOf(one: Buffer, other: Buffer): Promise<Differen
   }
 }
 
-/** Reduces a picture to 128 colours, so that its file is small. */
+/** Reduces a picture to 128 colors, so that its file is small. */
 export function reduced(png: Buffer): Promise<Buffer> {
   return sharp(png).png({ palette: true, colours: 128, dither: 0, effort: 10, compressionLevel: 9 }).toBuffer()
 }

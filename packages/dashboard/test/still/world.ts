@@ -32,8 +32,8 @@ export async function createStillWorld(): Promise<StillWorld> {
   await second.start()
   await clock.advanceTo(new Date(present.getTime() - 7_200_000))
   await second.shutdown({ gracePeriod: 0 })
-  // The client has a separate storage object, so the node learns of its changes only at the next poll. The pictures therefore
-  // have fixed start times.
+  // The client has a separate storage object, so the node learns of the client's changes only at the node's next poll. So
+  // the runs start at fixed times, which the pictures show.
   const client = createClient({ ...shared, storage: wrapStorage(storage, {}) })
   const voice = { actor: 'anna', reason: 'a customer asked' }
   await client.update('newsletter', { tags: ['eu', 'monthly'], retryPolicy: { maxRetries: 2 } })
@@ -53,7 +53,8 @@ export async function createStillWorld(): Promise<StillWorld> {
   const empty = sqliteStorage({ file: ':memory:' })
   const away = breakable()
   const none = createClient({ storage: empty, clock, logger: silentLogger })
-  // This client uses the real clock, because it waits between repeated calls to the unavailable storage.
+  // This client waits between repeated calls to the unavailable storage. The client uses the real clock, because the clock
+  // of the pictures stands still, so a wait would never end.
   const lost = createClient({ storage: away, callTimeout: { seconds: 30 }, logger: silentLogger })
   const ends: (() => Promise<unknown>)[] = []
   const serve = async (of: Client): Promise<string> => {

@@ -9,7 +9,7 @@ import { type WrongValue, wrongValuesOf } from '../support/wrong-values.ts'
 
 interface Case extends WrongValue {
   readonly path: string
-  /** Whether the wrong value may contain a password, so that the error must not repeat the value. */
+  /** Whether the wrong value may contain a password. If so, the error must not repeat the value. */
   readonly isSecret: boolean
 }
 

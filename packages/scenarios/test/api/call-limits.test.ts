@@ -27,7 +27,7 @@ interface Node {
   readonly job: ReturnType<typeof defineJob>
 }
 
-/** Starts a scheduler with one job, which has run one slot. */
+/** Starts a scheduler with one job, and waits until the job has run its only slot. */
 async function start(callTimeout?: number): Promise<Node> {
   const clock = virtualClock(startMs)
   // Without `track`, the virtual clock does not wait for storage calls, which this test never answers.

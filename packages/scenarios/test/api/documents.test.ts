@@ -110,7 +110,7 @@ const documents: readonly { readonly file: string; readonly shows: readonly stri
   { file: 'nestjs/README.md', shows: ['@jobistemer/nestjs', '@jobistemer/nestjs/testing'], compared: 3 },
   { file: 'opentelemetry/README.md', shows: ['@jobistemer/opentelemetry'], compared: 5 },
   { file: 'storage-conformance/README.md', shows: ['@jobistemer/storage-conformance'], compared: 6 },
-  // The tests of the conformance kit run the example of this document, so this test compares none of its results.
+  // The tests of the conformance kit run the example of this document. So this test compares no results in this document.
   { file: 'storage-conformance/docs/write-your-own-adapter.md', shows: [], compared: 0 },
   { file: 'storage-dynamodb/README.md', shows: ['@jobistemer/storage-dynamodb'], compared: 4 },
   { file: 'storage-memory/README.md', shows: ['@jobistemer/storage-memory'], compared: 2 },

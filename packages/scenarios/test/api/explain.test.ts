@@ -100,7 +100,8 @@ describe.each(everywhere)('on the storage $name, `explain`', (place) => {
     const world = createWorld(place)
     const job = ticking({ until: 600, recoveryStrategy: 'compressed', overlapPolicy: 'queue' })
     const first = await world.start({ jobs: [job] })
-    // Cancels 30 slots within the span of the recovery run. One read of the storage returns fewer than 30 records.
+    // Cancels 30 slots within the span of the recovery run. One read of the storage returns fewer than 30 records, so more
+    // than one read is needed to find all of them.
     for (let slot = 100; slot < 400; slot += 10) await first.cancelSlot('tick', at(slot))
     await world.clock.advanceTo(at(15))
     await world.shutdown(first)

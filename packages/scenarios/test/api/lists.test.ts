@@ -5,7 +5,10 @@ import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everyStorage, everywhere, memory, type PlaceKind } from '../support/places.ts'
 import { at, createWorld, secondsOf } from '../support/world.ts'
 
-/** Starts a node with four jobs that fail, complete, run for 45 s, or are not due, and makes a client on another connection. */
+/**
+ * Starts a node with four jobs: one fails, one completes, one runs for 45 s, and one is not due. Makes a client on another
+ * connection.
+ */
 async function scene(place: PlaceKind) {
   const world = createWorld(place)
   const job = (name: string, seconds: number, run: () => unknown) =>

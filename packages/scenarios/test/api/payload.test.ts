@@ -184,7 +184,7 @@ describe('a payload schema', () => {
     })
   })
 
-  it('that never settles makes a trigger reject by the trigger’s timeout, callTimeout or signal, and no trigger is stored', async () => {
+  it('whose validation never ends makes a trigger reject by the trigger’s timeout, callTimeout or signal, and no trigger is stored', async () => {
     const world = createWorld()
     const payload = schemaOf(() => new Promise(() => undefined))
     const job = defineJob({ name: 'stuck', payload, tasks: [{ name: 'work', run: () => 1 }] })
@@ -215,7 +215,7 @@ describe('a payload schema', () => {
     expect((await node.occurrences({ job: 'stuck' })).items).toEqual([])
   })
 
-  it('that never settles makes a replay and a backfill reject by their timeout', async () => {
+  it('whose validation never ends makes a replay and a backfill reject by their timeout', async () => {
     const world = createWorld()
     let isStuck = false
     const payload = schemaOf((value) => (isStuck ? new Promise(() => undefined) : { value }))
@@ -235,7 +235,7 @@ describe('a payload schema', () => {
     expect(await codes).toEqual(['WAIT_TIMEOUT', 'WAIT_TIMEOUT'])
   })
 
-  it("that never settles fails the run of a client's trigger at its execution timeout", async () => {
+  it('whose validation never ends fails the run of a client’s trigger at its execution timeout', async () => {
     const world = createWorld()
     const payload = schemaOf(() => new Promise(() => undefined))
     const tasks = [{ name: 'work', run: () => 1 }]

@@ -16,8 +16,8 @@ import { once } from '@jobistemer/ticker-once'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { at, secondsOf, startMs } from '../support/world.ts'
 
-// Value for `patience`, the maximum real time for which `advance` waits for handlers. 10 minutes exceed the timeout of
-// a test, so a test fails if `advance` waits that long.
+// Value for `patience`, the maximum real time for which `advance` waits for handlers. If `advance` waited for 10 minutes,
+// the test would exceed its timeout and fail.
 const endless = { minutes: 10 }
 
 const server = createServer((_, response) => {
@@ -145,7 +145,7 @@ describe('under a virtual clock, a handler', () => {
     await scheduler.shutdown()
   })
 
-  it('that does one piece of real work after another stops the clock for longer than the clock’s `patience`', async () => {
+  it('that does many short pieces of work stops the clock, even if all pieces together exceed the clock’s `patience`', async () => {
     const patience = 100
     for (;;) {
       const clock = virtualClock(startMs, { patience })
@@ -168,7 +168,8 @@ describe('under a virtual clock, a handler', () => {
       await clock.advance({ minutes: 1 })
       await end
       await scheduler.shutdown()
-      // The machine has paused the process, so repeat the round.
+      // If the process paused for too long in this round, the times of the round prove nothing. So the test repeats the
+      // round.
       if (longest > patience / 2) continue
       expect(reports.map(({ finishedAt }) => secondsOf(finishedAt))).toEqual([10])
       return

@@ -11,7 +11,9 @@ function jobEvery(seconds: number, run: Run, options: Partial<Parameters<typeof 
   return defineJob({ name: 'job', schedule: everySeconds(seconds), tasks: [{ name: 'work', run }], ...options })
 }
 
-/** Makes a scheduler as a serverless function does. Its process ends with the call of `runDue`, or is killed. */
+/**
+ * Makes a scheduler as a serverless function does. The scheduler's process ends with the call of `runDue`, or is killed.
+ */
 function callable(
   world: World,
   ran: string[],

@@ -28,7 +28,7 @@ async function visit(world: World, instant: string, minutes: number): Promise<vo
 
 describe.each(everywhere)('on the storage $name', (place) => {
   describe('a pruned slot', () => {
-    it('never runs again, even on a node whose clock is behind the slot', async () => {
+    it('never runs again, even on a node whose clock shows a time before the slot', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(everySeconds(60, +at(180)))
       const first = await world.start({ jobs: [job] })
@@ -127,7 +127,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   describe('a schedule with a fixed local time', () => {
-    it('fires once, right after the clock gap, although two of its times lie in this gap', async () => {
+    it('fires once, right after the span that the clock skips, although two of its times lie in this span', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(cron('0,30 2 * * *', { timezone: 'Europe/Berlin' }))
       await world.clock.jumpTo('2026-03-28T12:00:00Z')
@@ -201,7 +201,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(await ranAt('R/2026-01-31T00:30/P1M', 'Europe/Berlin', instants)).toEqual(instants)
     })
 
-    it('fires later, by the length of the clock gap, if its local time lies in this gap', async () => {
+    it('fires later, by the length of the span that the clock skips, if its local time lies in this span', async () => {
       const instants = ['2026-01-29T01:30', '2026-02-28T01:30', '2026-03-29T01:30', '2026-04-29T00:30']
       expect(await ranAt('R/2026-01-29T02:30/P1M', 'Europe/Berlin', instants)).toEqual(instants)
     })

@@ -8,7 +8,10 @@ import { listen } from '../support/world.ts'
 
 const start = Date.UTC(2026, 0, 1)
 
-/** Makes a simulated cluster in which a node has decided an hour of slots too early, because its clock was ahead. */
+/**
+ * Makes a simulated cluster. In this cluster, the clock of a node was ahead, so the node has decided about an hour of slots
+ * too early.
+ */
 async function aheadByAnHour(settings: Parameters<ClockWorld['recording']>[0] = {}) {
   const world = new ClockWorld({ hasClock: false })
   const recorded = world.recording(settings)
@@ -151,7 +154,7 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
     const first = await world.started('first', { jobs: [job] })
     await world.clock.advance({ seconds: 90 })
     await first.scheduler.shutdown()
-    // The only permit of this node is taken, so the node creates slots and runs none of them.
+    // A run of another job holds the only permit of this node, so the node creates slots and runs none of them.
     await world.decideAhead(hour, { maxConcurrentJobs: 1, prefetch: 0, ...busy(world, job) }, minute)
     ran.splice(0)
     const { scheduler } = await world.started('only', { jobs: [job] })
@@ -223,7 +226,10 @@ function busy(world: ClockWorld, job: Job) {
   return { jobs: [{ ...other, tasks }, job] }
 }
 
-/** Returns a schedule whose type a node knows only if one of the node's own jobs has a schedule of this type. */
+/**
+ * Returns a schedule of a special type. A node knows this type only if one of the node's own jobs has a schedule of the
+ * type.
+ */
 function foreignSchedule() {
   const schedule = everySeconds(60)
   const plain = { ...schedule.toJSON(), type: 'foreign' }

@@ -38,7 +38,7 @@ function fleetOf(world: World) {
 }
 
 describe.each(everywhere)('on the storage $name', (place) => {
-  it('during a rolling deploy the new definition stays in force, even if a node of the old build restarts', async () => {
+  it('if a node of the old build restarts during a rolling deploy, the new definition is still in force', async () => {
     const world = createWorld(place)
     const { start, inForce, versions } = fleetOf(world)
     const old = [await start('a', 'v1'), await start('b', 'v1'), await start('c', 'v1')]
@@ -85,7 +85,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await world.clock.advance({ seconds: 3 })
     expect(await inForce()).toBe('v2')
     await start('a', 'v1')
-    // These 90 s are longer than `deadAfter`, and the new node is still starting. The definition of the new node must stay in
+    // After these 90 s, more than `deadAfter`, the new node is still starting. The definition of the new node must stay in
     // force.
     await world.clock.advance({ seconds: 90 })
     expect(await inForce()).toBe('v2')
@@ -257,7 +257,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(await inForce()).toBe('v1')
     })
 
-    it('that is lower keeps its build from restoring its definition, even if no node of the higher release is alive', async () => {
+    it('that is lower prevents its build from restoring its definition, even if no node of the higher release is alive', async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
       await world.shutdown(await start('a', 'v1', { release: 1 }))
@@ -287,8 +287,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
         await world.clock.advance({ seconds: 10 })
         expect(await inForce()).toBe(names[0])
         await world.shutdown(old)
-        // Build `c` has no release. Its definition replaces the one in force, so that the releases of this pair of builds
-        // do not affect the next pair.
+        // Build `c` has no release. The definition of build `c` replaces the definition in force. So the releases of this
+        // pair of builds do not affect the next pair.
         await world.shutdown(await start('c', `between ${first} ${second}`))
       }
     })
@@ -296,7 +296,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     it('with the same definition as an earlier release keeps that definition in force while a node of the build lives', async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
-      // Release 3 has the same definition as release 1, so the definition of release 2 must not replace it.
+      // Release 1 and release 3 have the same definition. Release 2 starts last and is lower than release 3, so the
+      // definition of release 2 must not replace that definition.
       await world.shutdown(await start('a', 'v1', { release: 1 }))
       const newest = await start('a', 'v1', { release: 3 })
       await start('b', 'v2', { release: 2 })
@@ -306,7 +307,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     })
   })
 
-  it('an update stays in force on nodes of its build, until a node of another build restores its own definition', async () => {
+  it('after an update, nodes of the same build follow this update until a node of another build restores its definition', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -325,7 +326,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await world.shutdown(old)
   })
 
-  it('a plan lists a return to an earlier definition as a change; after `apply` that definition stays in force on all nodes', async () => {
+  it('a plan lists a return to an earlier definition as a change; after `apply`, that definition is in force on all nodes', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     const owned = (name: string) => ({ ...build(name), owner: 'team' })
@@ -339,13 +340,13 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('if nodes add a job after their start, the newer definition stays in force while the node that added it lives', async () => {
+  it('if started nodes add a job, the newest definition is in force while the node that added this definition lives', async () => {
     const world = createWorld(place)
     const { inForce } = fleetOf(world)
     const nodes = await Promise.all(['a', 'b', 'c'].map((nodeId) => world.start({ nodeId, ...life })))
     for (const node of nodes) await node.add(build('v1'))
     await world.clock.advance({ seconds: 20 })
-    // One node adds another definition, which its peers have not read yet.
+    // One node adds another definition. The peers of this node have not read the definition yet.
     await nodes[0]?.add(build('v2'))
     await world.clock.advance({ seconds: 3 })
     expect(await inForce()).toBe('v2')
@@ -371,7 +372,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('a definition with named handlers that `add` stores stays in force over the definitions of the builds', async () => {
+  it('a definition with named handlers that `add` stores has precedence over the definitions of the builds', async () => {
     const world = createWorld(place)
     const { inForce } = fleetOf(world)
     const options = { handlers: { work: () => undefined }, jobs: [build('v1', { isData: true })], ...life }

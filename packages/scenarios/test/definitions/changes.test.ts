@@ -79,7 +79,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await node.trigger('slow')
     expect(await hear()).toEqual([runs])
     expect(await hear(27.8)).toEqual([])
-    // Between two polls one run begins and another ends, so the number of running runs stays equal.
+    // Between two polls one run begins and another run ends, so the number of running runs stays the same.
     await node.trigger('slow')
     expect(await hear(5)).toEqual([runs])
     expect(await hear(22)).toEqual([])
@@ -107,7 +107,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(states).toContainEqual(['dying', 'dead'])
   })
 
-  it('iterations of `changes` share one poll each second, or four polls each second after wake-ups, and without a reader nothing is polled', async () => {
+  it('all iterations of `changes` share one poll per second, or four polls per second after wake-ups; without a reader, no poll happens', async () => {
     const world = createWorld(place)
     const { node, client, intercepted, hear } = await scene(world)
     const others = [follow(world, client), follow(world, client, { interval: { seconds: 5 } })]
@@ -123,7 +123,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
       await node.resume('slow')
       await world.clock.advance(50)
     }
-    // On a storage with wake-ups, `changes` causes 8 polls in 2 s. SQLite has no wake-ups, so it is polled once a second.
+    // On a storage with wake-ups, `changes` causes 8 polls in 2 s. SQLite has no wake-ups, so `changes` polls SQLite once a
+    // second.
     expect(intercepted.count('heartbeat')).toBe(place.name === 'memory' ? 8 : 2)
     await client.close()
     const idle = createClient({ storage: intercepted.storage, clock: world.clock })

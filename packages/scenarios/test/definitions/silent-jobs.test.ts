@@ -18,7 +18,10 @@ const nodeOptions = {
   ...tuned({ heartbeat: { minutes: 1 }, standby: { minutes: 1 } }),
 } as const
 
-/** Defines a job with a slot every minute. Its slots fail while `isFailing` returns true, and its alertAfter is ten minutes. */
+/**
+ * Defines a job with a slot every minute, and with an `alertAfter` of ten minutes. The runs of the job fail while
+ * `isFailing` returns true.
+ */
 function jobOf(isFailing: () => boolean, settings: Partial<Parameters<typeof defineJob>[0]> = {}) {
   const run = () => {
     if (isFailing()) throw new Error('no')
@@ -262,7 +265,7 @@ it('a silent job is logged as an error and counted in a gauge, and clients read 
   await client.close()
 })
 
-it('for alertAfter, a node polls for changes once a minute, and searches for runs once per alertAfter of the job', async () => {
+it('for a job with alertAfter, a node polls for changes once a minute; it searches for runs once in each alertAfter', async () => {
   const world = createWorld(memory)
   const counted = new InterceptedStorage(world.connect())
   const jobs = Array.from({ length: 20 }, (_, index) =>

@@ -8,7 +8,7 @@ import { at, createWorld, secondsOf, type World } from '../support/world.ts'
 
 const waiting = 2600
 
-/** Makes a job whose first slot runs until `end` is called. Its other slots queue behind this run. */
+/** Makes a job whose first slot runs until `end` is called. The job's other slots queue behind this run. */
 function crowded(): { job: Job; started: number[]; end: () => void } {
   const started: number[] = []
   let end: () => void = () => undefined
@@ -101,7 +101,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     ])
     end()
     await world.clock.advance({ minutes: 10 })
-    // The update keeps the trigger, whose run starts first. Then the first slot of the new schedule runs.
+    // The update keeps the trigger, so the run of the trigger starts first. Then the first slot of the new schedule runs.
     expect(started).toEqual([1, waiting + 2, 3000])
     expect(await countOf(scheduler, 'canceled updated')).toBe(waiting)
   })

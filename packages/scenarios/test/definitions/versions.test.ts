@@ -212,7 +212,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await fates(second, 'job')).toEqual(['10 failed_stale owner_restarted', '20 completed', '30 completed'])
   })
 
-  it('an unfinished occurrence continues, and omits tasks whose code was removed', async () => {
+  it('if the code of some tasks was removed, an unfinished occurrence continues without these tasks', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const build = (names: string[]): Job =>

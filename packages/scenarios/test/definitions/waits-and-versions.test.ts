@@ -49,7 +49,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(occurrence).toMatchObject({ id, state: 'completed', tasks: [{ name: 'work', result: { of: 5 } }] })
     }
     const [here, there] = ends.map((end) => end - began)
-    // On the node `waitFor` resolves at the end of the run, and on the client with its next poll.
+    // On the node, `waitFor` resolves when the run ends. On the client, `waitFor` resolves at the client's next poll after
+    // the end.
     expect(here).toBe(30_000)
     expect(there).toBeGreaterThan(30_000)
     expect(there).toBeLessThanOrEqual(32_000)
@@ -79,8 +80,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     const world = createWorld(place)
     const { id } = await (await scene(world)).client.trigger('slow')
     const { clock } = world
-    // The client does not treat this clock as virtual, so it compares this clock with the storage's clock. For the comparison,
-    // it reads the storage's clock three times, and each read takes 3 s.
+    // The client compares this clock with the storage's clock, because the client does not treat this clock as virtual. For
+    // the comparison, the client reads the storage's clock three times, and each read takes 3 s.
     const own: Clock = {
       now: () => clock.now(),
       monotonic: () => clock.monotonic(),

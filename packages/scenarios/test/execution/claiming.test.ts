@@ -137,7 +137,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 })
 
-it('a node claims as many pending runs as it has free permits, and claims again when a permit is free', async () => {
+it('a node claims one pending run for each free permit, and claims again when a permit becomes free', async () => {
   const world = createWorld(memory)
   const { jobs, called } = asked(world, ['a', 'b'])
   const full = await fullNode(world, jobs)

@@ -181,7 +181,7 @@ describe('retryIf', () => {
     expect(failed).toContainEqual({ hook: 'retryIf', error: told, jobName: 'failing' })
   })
 
-  it('does not change the stored definition or its fingerprint, and stays in force after an update of the policy', async () => {
+  it('does not change the stored definition or its fingerprint, and still applies after an update of the retry policy', async () => {
     const world = createWorld()
     let calls = 0
     const run = (): never => {

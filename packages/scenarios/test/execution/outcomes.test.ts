@@ -9,7 +9,8 @@ const schedule = once(at(10))
 it('the late result of an abandoned attempt does not end the next attempt, which is running', async () => {
   const world = createWorld()
   const run = async ({ attempt }: TaskContext) => {
-    // The node aborts the first attempt at 20 s and abandons it at 25 s. Its handler ends at 30 s, during the second attempt.
+    // The node aborts the first attempt at 20 s and abandons it at 25 s. The handler of the first attempt ends at 30 s,
+    // during the second attempt.
     await world.clock.sleep({ seconds: attempt === 1 ? 20 : 9 })
     return `of attempt ${attempt}`
   }
@@ -73,7 +74,7 @@ it('the execution timeout aborts a run even during the grace period of a shutdow
   await world.clock.advance({ seconds: 12 })
   await world.shutdown(scheduler, 60_000)
   const occurrence = await onlyOccurrence(world.scheduler(), 'deaf')
-  // The handler ignores its signal, so the node abandons it 5 s after the timeout, as without a shutdown.
+  // The handler ignores its signal, so the node abandons the attempt 5 s after the timeout, as without a shutdown.
   expect(occurrence).toMatchObject({ state: 'failed', reason: 'execution_timeout', finishedAt: at(45) })
 })
 

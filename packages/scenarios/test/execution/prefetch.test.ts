@@ -247,7 +247,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ])
   })
 
-  it('a run that a node hands back for lack of a permit, or at a shutdown, keeps all of its rescues', async () => {
+  it('a run keeps all of its rescues if its node hands it back at a shutdown or because no permit is free', async () => {
     const world = createWorld(place)
     const { jobs } = load(world, { count: 1, blocker: () => world.clock.sleep({ minutes: 1 }) })
     const run = ({ signal, attempt }: TaskContext) =>
@@ -276,7 +276,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   it.each(['before its effect', 'after its effect'] as const)(
-    'a settle that fails before or after its effect (%s) only delays the release of prefetched slots',
+    'after a settle fails before or after its effect (%s), prefetched slots are released later, and each slot still runs',
     async (when) => {
       const world = createWorld(place)
       const { jobs, called, mostAtOnce } = load(world, { count: 3, blocker: () => world.clock.sleep(1000) })

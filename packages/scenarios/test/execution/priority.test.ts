@@ -161,7 +161,7 @@ describe.each(everywhere)('on the storage $name, with priorities', (place) => {
     const { job, begun } = working(world)
     const jobs = [job('many', 0.01), job('urgent', 0, { priority: 5, slotsUntil: 10 })]
     const node = await world.start({ jobs, maxConcurrentJobs: 1, ...rarely })
-    // The node holds a burst of requests back for at most 100 ms. Then the storage keeps the rest as pending.
+    // The node holds the requests of a burst back for at most 100 ms. Then it stores the remaining requests as pending.
     const asked = node.triggerMany(Array.from({ length: 2000 }, (_, data) => ({ job: 'many', data })))
     await world.clock.advance({ minutes: 2 })
     await asked
@@ -173,7 +173,7 @@ describe.each(everywhere)('on the storage $name, with priorities', (place) => {
     expect(Number(begun.at(-1)?.split(' at ')[1])).toBeGreaterThan(15)
   })
 
-  it('an hour of waiting counts as much as one level of priority, so a run of low priority does not starve', async () => {
+  it('a run that has waited more than an hour longer starts before a run whose priority is one level higher', async () => {
     const world = createWorld(place)
     const { job, begun } = working(world)
     const jobs = [job('plain', 0), job('urgent', 90, { priority: 1 })]

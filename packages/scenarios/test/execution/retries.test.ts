@@ -117,7 +117,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(tasks[0]).toMatchObject({ attemptCount: 1001, result: 1001 })
     const numbers = tasks[0]?.attempts.map(({ number }) => number)
     expect(numbers).toEqual([1, 2, 3, 4, 5, ...Array.from({ length: 15 }, (_, index) => 987 + index)])
-    // Each of the 1,001 attempts is written twice, so the quotient is the average number of characters per write.
+    // Each of the 1,001 attempts is written twice, in 2,002 writes. So the quotient is the average number of characters per
+    // write.
     expect(written / 2002).toBeLessThan(20_000)
   })
 
@@ -130,7 +131,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     const second = await world.start({ jobs: [job], nodeId: 'a' })
     await world.clock.advance({ minutes: 2 })
     const { state, tasks } = await onlyOccurrence(second, 'flaky')
-    // The attempt that was lost with the first node uses up no retry.
+    // The attempt that was lost with the first node does not count as a retry.
     expect([state, calledAt.length, tasks[0]?.attemptCount]).toEqual(['failed', 41, 42])
   })
 
@@ -138,7 +139,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ['dies', ['crash'], ['lost']],
     ['shuts down', ['shutdown'], ['aborted']],
     ['dies, and the next one shuts down', ['crash', 'shutdown'], ['lost', 'aborted']],
-    // The run is pending until its retry is due, so the second node does not own it and loses no attempt.
+    // The first node hands the run back, so the run is pending until its retry is due. The second node never owns the run,
+    // so its crash loses no attempt.
     ['shuts down, and the next one dies', ['shutdown', 'crash'], ['aborted']],
   ] as const)(
     'the next owner of a run waits for the rest of a retry interval when the node %s',

@@ -18,7 +18,8 @@ interface NodeArgument {
   /** Whether the process has a server that keeps it alive. */
   readonly holds?: boolean
   /**
-   * Whether the program has a SIGTERM listener of its own, which ends the process with exit code 7, 1.5 s after the shutdown.
+   * Whether the program has its own SIGTERM listener. This listener ends the process with exit code 7, 1.5 s after the
+   * shutdown.
    */
   readonly hasOwnHandler?: boolean
 }

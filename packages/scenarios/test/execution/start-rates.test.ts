@@ -114,7 +114,7 @@ describe.each(everywhere)('on the storage $name, under a start rate', (place) =>
     expect(runs).toEqual(['10 at 100', '20 at 100', '30 at 160', '40 at 160'])
   })
 
-  it('`runDue` starts as many runs as the rate allows, and returns the instant of the next start', async () => {
+  it('`runDue` starts only the number of runs that the rate allows, and returns the instant of the next start', async () => {
     const world = createWorld(place)
     const { job, runs } = rated(world, { until: 30, startRate: { limit: 2, interval: { seconds: 100 } } })
     const callOnce = async (seconds: number) => {

@@ -24,7 +24,7 @@ function nodeOf(world: World, nodeId: string) {
   }
 }
 
-/** Defines a job with one slot at 10 s that takes ten minutes. `did` lists the steps of its handler. */
+/** Defines a job with one slot at 10 s, whose run takes ten minutes. `did` lists the steps of the job's handler. */
 function longJob(world: World, name: string, settings: JobSettingsInput = {}) {
   const did: string[] = []
   const run = async ({ attempt, signal }: TaskContext) => {

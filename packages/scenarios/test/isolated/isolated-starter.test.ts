@@ -92,7 +92,7 @@ describe('the starter process of a node', () => {
     expect(stateOf(pid)).not.toBeNull()
   })
 
-  it('is followed by a second starter for new child processes if the node process has dropped privileges', async () => {
+  it('is not used for new child processes once the node process has dropped privileges: a second starter starts these processes', async () => {
     const { begin } = await isolatedScene({ before: task('starts'), after: task('starts') })
     const before = parentOf(pidOf((await begin('before')).said))
     const { getgroups } = process

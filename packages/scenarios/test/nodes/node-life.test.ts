@@ -30,7 +30,7 @@ import { tuned } from '../../../workspace/test-tuning.ts'
 
 const life = { deadAfter: { seconds: 30 } }
 
-/** Defines a job with one slot at 10 s that takes four minutes. `called` lists the calls of its handler. */
+/** Defines a job with one slot at 10 s, whose run takes four minutes. `called` lists the calls of the job's handler. */
 function longJob(world: World, settings: JobSettingsInput = {}) {
   const called: string[] = []
   const job = defineJob({
@@ -156,7 +156,7 @@ it('`nodes` lists a dead node for a day, with the time of its death and the node
   await client.close()
 })
 
-// This test uses a storage with a long minimum heartbeat interval, such as DynamoDB.
+// This test uses a storage with a long minimum heartbeat interval, as DynamoDB has.
 it("a dead node's run is taken over within 75 s if heartbeats are 10 s apart", async () => {
   const took: number[] = []
   for (const phase of [0.1, 2.5, 5, 7.5, 9.9]) {
@@ -176,7 +176,8 @@ it("a dead node's run is taken over within 75 s if heartbeats are 10 s apart", a
     const first = await world.start({ ...byDefault, nodeId: 'first', storage: rare() })
     await world.clock.advanceTo(at(20 + phase))
     await world.start({ ...byDefault, nodeId: 'second', storage: rare() })
-    // The first node crashes right after a heartbeat. The peer reads this heartbeat at its own next heartbeat.
+    // The first node crashes right after a heartbeat. The peer reads this heartbeat when the peer sends its own next
+    // heartbeat.
     await world.clock.advanceTo(at(40.1))
     world.crash(first)
     await world.clock.advance({ seconds: 90 })
@@ -302,7 +303,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(namesIn(lines, 'node declared dead; taking over its runs')).toEqual([])
   })
 
-  it("if the storage fails repeatedly, a dead node's run is taken over after at most 60 s with a working storage", async () => {
+  it('if the storage fails repeatedly, a dead node’s run is taken over after the storage has worked for at most 60 s', async () => {
     const world = createWorld(place)
     const { job, called } = longJob(world)
     const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
@@ -314,7 +315,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await world.start({ jobs: [job], nodeId: 'second', storage, ...life })
     await world.clock.advanceTo(at(20))
     world.crash(first)
-    // The storage alternates: it answers for 12 s, and then it is unavailable for 20 s.
+    // The storage repeats a cycle of 32 s: it answers for 12 s, and then it is unavailable for 20 s.
     let connectedMs = 0
     while (called.length === 1 && connectedMs < 60_000) {
       isAway = false
@@ -710,8 +711,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     const node = await world.start({ jobs: [job], storage, pollInterval: 1000, ...life })
     await world.clock.advanceTo(at(42))
     refused.add('heartbeat').add('claim')
-    // The last accepted heartbeat was at 40 s, so the node takes no new work from 64 s on. It still repeats its earlier
-    // claim.
+    // The last accepted heartbeat was at 40 s, so the node takes no new work from 64 s on. The node still repeats its
+    // earlier claim.
     await world.clock.advanceTo(at(70))
     expect((await node.trigger('asked')).state).toBe('pending')
     refused.delete('claim')
@@ -836,7 +837,8 @@ it('an isolated node whose claim is answered late calls no handler of a job with
   const heard: string[] = []
   await clock.advance({ seconds: 42 })
   isRefused = true
-  // The last accepted heartbeat was at 40 s, so the node is partitioned from 64 s on, while its claim has no answer.
+  // The last accepted heartbeat was at 40 s, so the node is isolated from 64 s on. At that time, the node's claim still has
+  // no answer.
   await clock.advance({ seconds: 21.5 })
   isHeld = true
   const { id } = await node.trigger('late', { delay: 100 })

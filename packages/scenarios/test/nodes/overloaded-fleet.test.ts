@@ -100,8 +100,8 @@ it.each([
     const costs = { serverCall: 0.6, serverItem: 0.05, nodeCall: 1.2, nodeItem: 0.1 }
     const { perSecond, claims } = await overload(nodes, { jobs, costs, prefetch: 30, seconds: 15 })
     expect(perSecond).toBeCloseTo(jobs, -1)
-    // Each node polls only every 5 s, which causes few claims. A node that had to claim its own pending slots stops storing
-    // slots for other nodes, so it causes no further claims.
+    // Each node polls only every 5 s, so it makes few claims. After a node had to claim its own pending slots, it stops
+    // storing slots for other nodes. So it makes no further claims.
     expect(claims).toBeLessThan(0.002)
   },
 )
@@ -149,7 +149,7 @@ it('a node without free permits stores slots as pending once a peer with free pe
   await world.clock.advanceTo(at(10))
   stored = 0
   await world.clock.advanceTo(at(20))
-  // Without a peer the node has to claim the slots that it stores as pending, so it stops storing such slots.
+  // If a node has no peer, it has to claim the slots that it stores as pending. So the node stops storing such slots.
   expect(stored).toBe(0)
   await start('free', 100)
   await world.clock.advanceTo(at(60))

@@ -226,7 +226,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     },
   )
 
-  it('one of four nodes tries to create each slot, and each node has a share of the jobs', async () => {
+  it('of four nodes, only one tries to create each slot, and each node has a share of the jobs', async () => {
     const world = createWorld(place)
     const { ran, define } = secondly(world)
     const counts = new Map<string, number>()
@@ -266,7 +266,8 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     await nodes[1]?.add([more])
     await world.clock.advanceTo(at(30.5))
     await nodes[0]?.add([more])
-    // The next heartbeat of the first node fails. It would be the first heartbeat that reports the added job.
+    // The next heartbeat of the first node fails. If this heartbeat were stored, it would be the first one that reports the
+    // added job.
     fails = true
     await world.clock.advanceTo(at(40.5))
     counts.clear()
@@ -296,7 +297,8 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     await world.clock.advanceTo(at(60.5))
     const slots = 40 * names.length
     expect(looked.count).toBeGreaterThanOrEqual(slots)
-    // Without an index of due jobs, each node tracks the slots that it passes over, so it computes more instants.
+    // Without an index of due jobs, each node tracks the slots that it passes over. To track them, the node computes more
+    // instants.
     expect(looked.count).toBeLessThan(place === withoutDueJobs ? 8 * slots : 1.1 * slots)
     // `nextRuns` of each node also returns the next runs of jobs that are assigned to other nodes.
     for (const node of nodes) {

@@ -18,8 +18,8 @@ function startDeaf(world: World, options: Partial<SchedulerOptions>): Promise<Sc
 }
 
 /**
- * Defines a job whose handler takes `takes` seconds unless it is aborted. `heard` lists when the handler begins, when
- * its abort stops it, and when it ends normally.
+ * Defines a job whose handler takes `takes` seconds unless the handler is aborted. `heard` lists when the handler begins,
+ * when an abort stops it, and when it ends normally.
  */
 function working(world: World, settings: JobSettingsInput & { takes: number; until?: number }) {
   const { takes, until = 0, ...jobSettings } = settings
@@ -155,7 +155,8 @@ describe('without wake-ups from the storage', () => {
       await world.clock.advance({ seconds: 15 })
       const node = await startDeaf(world, { jobs: [job] })
       world.crash(gone)
-      // The reaper scans at 75 s, before its grace period ends at 80 s. So only its scan at 90 s reaps the run.
+      // The reaper scans at 75 s, before the grace period for the run ends at 80 s. So only the reaper's scan at 90 s reaps
+      // the run.
       await world.clock.advance({ seconds: 80 })
       expect(heard.filter((what) => what.includes('begins'))).toEqual(expected)
       await world.clock.advance({ minutes: 2 })
@@ -166,8 +167,8 @@ describe('without wake-ups from the storage', () => {
   it('a node loads successive changes of a definition at its definition interval', async () => {
     const world = createWorld()
     const run = () => {}
-    // No slot of the job is due in this test. A node that creates a slot would learn of the change by the answer to the
-    // creation.
+    // The answer to the creation of a slot would also report the new version. So in this test, no slot of the job is due.
+    // The second node learns of the new version only by its scan for changed definitions.
     const job = defineJob({ name: 'work', schedule: everySeconds(3000), tasks: [{ name: 'work', run }] })
     const learned: number[] = []
     const first = await startDeaf(world, { jobs: [job], ...tuned({ definitionInterval: { minutes: 1 } }) })

@@ -144,7 +144,8 @@ it('storage calls of `changes` do not inherit the async context of the code that
   const client = createClient({ storage, logger: silentLogger })
   onTestFinished(() => client.close())
   const follow = async () => {
-    // The iteration starts the first poll, and each poll starts the next poll.
+    // This iteration runs in the context of a request. The iteration starts the first poll, and each poll starts the next
+    // poll.
     for await (const { kind } of client.changes({ interval: 250 })) if (kind === 'jobs') break
   }
   const following = request.run('a request', follow)

@@ -78,8 +78,8 @@ describe('docs/log.md', () => {
 })
 
 /**
- * Returns the messages that are literals in logger calls of the source. Messages that the code composes at run time are not
- * found here: the test situations log them.
+ * Returns the messages that are literals in logger calls of the source. This function does not find messages that the code
+ * composes at run time. The test situations log those messages.
  */
 function messagesIn(source: string): readonly string[] {
   const calls = [...source.matchAll(/\blogger(?:\.\w+|\[\w+\])\(([\s\S]*?)\)(?=\n| *else\b)/g)]

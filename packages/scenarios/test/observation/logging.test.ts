@@ -371,7 +371,8 @@ describe('the log of a scheduler has one line', () => {
     expect(older.loud().slice(1)).toEqual([{ ...follows, version: 3 }])
     expect(newer.loud()).toEqual([])
     await world.shutdown(old)
-    // A restarted node of the older build follows the definition from its start, while a node of the newer build lives.
+    // A node of the older build restarts while a node of the newer build lives. The restarted node follows the newer
+    // definition from its start on.
     const again = collectingLogger()
     await world.start({ jobs: [slow(world, 0)], nodeId: 'old', logger: again.logger })
     await world.clock.advanceTo(at(185))

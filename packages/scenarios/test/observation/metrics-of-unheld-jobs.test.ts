@@ -42,7 +42,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await client.close()
   })
 
-  it('a node that missed the changes of removed jobs removes their metric series', async () => {
+  it('a node that missed the removal of jobs still removes the metric series of these jobs', async () => {
     const { world, metrics, intercepted, client, remove } = await churn(place)
     intercepted.intercept = async ({ operation, proceed }) => {
       const answer = await proceed()

@@ -14,7 +14,9 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { everywhere, type PlaceKind } from '../support/places.ts'
 import { createWorld } from '../support/world.ts'
 
-/** Makes an object for the option `tracing`. It numbers the trace contexts that it creates, and records its calls. */
+/**
+ * Makes an object for the option `tracing`. The object numbers the trace contexts that it creates, and records its calls.
+ */
 function recordingTracing() {
   const told: string[] = []
   const requests: TracedRequest[] = []
@@ -126,7 +128,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       { outside: fail, requested: fail, started: fail },
       { requested: () => ({ context: { traceparent: 'x'.repeat(1e6) }, ended: fail }) },
       { started: () => ({ context: null, within: fail, logFields: fail, attempt: fail, ended: fail }) },
-      // This `outside` calls the given function twice, and returns a list of the two results.
+      // This faulty `outside` calls the given function twice, and returns a list of the two results.
       { outside: (call) => [call(), call()] as never },
     ]
     for (const [index, methods] of broken.entries()) {

@@ -285,7 +285,7 @@ it('a backfill continues although its node dies between the end of one run and t
   const intercepted = new InterceptedStorage(world.connect())
   const first = await world.start({ jobs: [minutely(ran)], nodeId: 'a', storage: intercepted.storage })
   await first.backfill('job', { ...past, key: 'k' })
-  // The node dies when it creates the next run. Its earlier calls still reach the storage.
+  // The node dies when it creates the next run. The node's earlier calls still reach the storage.
   intercepted.intercept = async (call) => {
     if (call.operation !== 'createOccurrences') return call.proceed()
     for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))

@@ -489,7 +489,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(await fates(scheduler, 'tick')).toEqual(['10 completed', '20 canceled updated', '30 canceled updated'])
     })
 
-    it('stays in force when a node of the same build restarts', async () => {
+    it('is still in force after a node of the same build has restarted', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world)
       const first = await world.start({ jobs: [job] })

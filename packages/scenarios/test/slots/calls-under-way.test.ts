@@ -81,7 +81,8 @@ it("a node does not create a slot twice when a read of the slot's job is answere
   await scheduler.cancelSlot('changed', at(30))
   held.first.release()
   await turns()
-  // The second read was answered before the first one, so the node creates the slot under the new version.
+  // The answer to the second read arrived before the answer to the first read. So the node creates the slot under the new
+  // version.
   expect([creations(), looks()]).toEqual([2, 2])
   held.look.release()
   await turns()

@@ -14,7 +14,7 @@ function dataJob(name: string, seconds: number, settings: Partial<Parameters<typ
   return defineJob({ name, schedule: everySeconds(seconds), ...settings, tasks: [{ name: 'work', handler: 'note' }] })
 }
 
-/** Defines `count` jobs. The slots of the first job are 11 s apart, those of the second job 12 s, and so on. */
+/** Defines `count` jobs. The slots of the first job are 11 s apart, the slots of the second job 12 s, and so on. */
 function crowd(count: number, settings: Parameters<typeof dataJob>[2] = {}): readonly Job[] {
   return Array.from({ length: count }, (_, index) => dataJob(`job ${index}`, 11 + index, settings))
 }
@@ -64,7 +64,10 @@ function noting(world: World) {
   return { ran, late, byNode, optionsOf }
 }
 
-/** Returns the names of the jobs that a node holds. With an aborted signal, `explain` cannot load a job. */
+/**
+ * Returns the names of the jobs that a node holds. The signal is aborted, so `explain` cannot load a job. If the node holds
+ * the job, `explain` rejects the invalid instant instead.
+ */
 async function heldOf(scheduler: Scheduler, jobs: readonly Job[]): Promise<string[]> {
   const held: string[] = []
   for (const name of namesOf(jobs)) {
@@ -107,8 +110,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     }
     expect(ran.sort()).toEqual(slotsOf(200, 0, 150).sort())
     expect(late).toEqual([])
-    // At most 18 of the 200 jobs are due within one second, and the node loads jobs two seconds ahead, so the node
-    // holds fewer than 60 jobs.
+    // At most 18 of the 200 jobs are due within one second. The node loads jobs two seconds ahead, so it holds fewer than
+    // 60 jobs.
     expect(most).toBeLessThan(60)
     expect((await heldOf(scheduler, jobs)).length).toBeGreaterThanOrEqual(5)
   })

@@ -88,7 +88,7 @@ it('`runDue` runs other jobs during a recovery, and returns when the recovered s
   expect(ran).toEqual(['other 10', 'other 20', 'other 30', 'other 40', 'other 50', 'late 2000'])
 })
 
-it('the missed slots of 30 jobs are stored in calls of at most 3,000 runs, in which the jobs take turns', async () => {
+it('missed slots of 30 jobs are stored in calls of at most 3,000 runs; each job has its first decision before any second decision', async () => {
   const all = { recoveryStrategy: 'execute_all', overlapPolicy: 'queue' } as const
   const names = Array.from({ length: 30 }, (_, index) => `late ${index}`)
   const late = names.map((name) => noting([], name, 1.5, all))
@@ -115,7 +115,7 @@ it('the missed slots of 30 jobs are stored in calls of at most 3,000 runs, in wh
     expect(firstOf(name)).toBeLessThan(3)
   }
 
-  // The node decides about some missed slots of every job before it continues with any job.
+  // The node decides about some missed slots of every job before it decides about further slots of any job.
   const decided = heard
     .map(({ event }) => ({ name: event.jobName, toRun: event.toRun }))
     .filter(({ name }) => names.includes(name))

@@ -284,7 +284,7 @@ describe('a storage that loses all its data', () => {
     expect(loud().at(-1)).toMatchObject({ jobs: ['tick'], count: 1 })
   })
 
-  it('receives the newer of two definitions again, and this definition stays in force while a node with this definition lives', async () => {
+  it('receives the newer of two definitions again; the older one does not replace it while a node with the newer lives', async () => {
     const { world, losing, start } = lossyWorld()
     const old = await start({ jobs: [noting(world).job], nodeId: 'old', deadAfter: 30_000 })
     const { job } = noting(world, 'tick', { schedule: everySeconds(15) })

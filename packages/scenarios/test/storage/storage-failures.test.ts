@@ -117,7 +117,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
       expect(called).toHaveLength(12)
     })
 
-    it('during the settle that wakes a queued run does not leave the queue waiting', async () => {
+    it('during the settle that wakes a queued run still lets this run start', async () => {
       const world = createWorld(place)
       const startedAt: number[] = []
       const job = defineJob({
@@ -245,7 +245,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(await fates(scheduler, 'noting')).toEqual(['10 canceled canceled'])
   })
 
-  it('`storage.failed` states growing retry intervals, and `storage.recovered` follows', async () => {
+  it('`storage.failed` states growing retry intervals, and `storage.recovered` is emitted once the storage answers again', async () => {
     const world = createWorld(place)
     const { job } = noting()
     const { intercepted, scheduler } = await startOn(world, [job])

@@ -16,7 +16,7 @@ export interface Costs {
  * the earlier work of this node or server is done.
  */
 export class BusyMachine {
-  /** Whether storage calls take time. False until a test begins the load. */
+  /** Whether storage calls take time. The value is `false` until the test starts the load. */
   isBusy = false
   /** Number of occurrences that all nodes have asked the storage to create. */
   asked = 0

@@ -9,7 +9,7 @@ export interface Ending {
   readonly signal: NodeJS.Signals | null
 }
 
-/** Runs a program in its own process, which is killed when the test has ended. */
+/** Runs a program in its own process. The process is killed when the test has ended. */
 export class Child {
   readonly ended: Promise<Ending>
   readonly #process: ChildProcess

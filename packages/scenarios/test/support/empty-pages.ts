@@ -1,7 +1,7 @@
 import type { Page, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Prefix of the cursor that follows an empty page. */
+/** Prefix of the cursor that comes with an empty page. The next read with this cursor returns the page with items. */
 const mark = 'after an empty page: '
 
 /**

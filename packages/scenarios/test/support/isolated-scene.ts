@@ -25,7 +25,7 @@ export function sharedCase(isolation: Isolation): typeof it | undefined {
 
 export const behaves: URL = new URL('../fixtures/isolated/behaves.mjs', import.meta.url)
 
-/** Modules with an unusual format or behaviour, for isolated tasks. */
+/** Modules with an unusual format or behavior, for isolated tasks. */
 export const modules = {
   'common.cjs': new URL('../fixtures/isolated/common.cjs', import.meta.url),
   'fails-once.mjs': new URL('../fixtures/isolated/fails-once.mjs', import.meta.url),

@@ -3,8 +3,8 @@ import { wrapStorage } from '@jobistemer/core/testing'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 
 /**
- * A storage that can lose all its data, like a restarted server without persistence. It can also lose its last writes, like a
- * server whose promoted replica had fallen behind.
+ * A storage that can lose all its data, like a restarted server without persistence. The storage can also lose only its
+ * last writes, like a server whose place a replica without these writes has taken.
  */
 export class LosingStorage {
   #present: Storage = empty()

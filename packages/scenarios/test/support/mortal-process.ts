@@ -12,10 +12,10 @@ interface ProcessTimer {
 }
 
 /**
- * Simulates the process of one scheduler: it has its own clock and its own storage connection.
+ * Simulates the process of one scheduler. The process has its own clock and its own storage connection.
  *
- * After the death of the process none of its timers fires, none of its calls reaches the storage, and no pending answer
- * arrives. A frozen process behaves in the same way, but its timers fire and its answers arrive once it thaws.
+ * After the death of the process, no timer of the process fires, no call of the process reaches the storage, and no pending
+ * answer arrives. The same applies to a frozen process, but when the process thaws, its timers fire and its answers arrive.
  */
 export class MortalProcess {
   readonly clock: Clock
@@ -92,7 +92,10 @@ export class MortalProcess {
     this.#markFrozen()
   }
 
-  /** Resumes the process. Its monotonic clock ran on during the freeze (SIGCONT), or stood still (suspended machine). */
+  /**
+   * Resumes the process. The process's monotonic clock ran on during the freeze (SIGCONT), or stood still (suspended
+   * machine).
+   */
   thaw(monotonic: 'ran on' | 'stood still'): void {
     if (monotonic === 'stood still') this.#stoodStillMs = this.#target.monotonic() - this.#frozenAt
     this.#isFrozen = false

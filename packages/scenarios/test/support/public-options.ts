@@ -28,7 +28,7 @@ import type { OptionKind } from './wrong-values.ts'
 /** A public function, its options, and a way to call the function with a value for one option. */
 export interface EntryPoint {
   readonly name: string
-  /** The kind of value of each option, by the option's path in errors. */
+  /** For each option, by the option's path in errors: the kind of its value. */
   readonly options: Readonly<Record<string, OptionKind>>
   /** Options whose value may contain a password, so that errors must omit the value. */
   readonly secrets?: readonly string[]

@@ -27,7 +27,8 @@ export function secondsOf(instant: Date | number): number {
 }
 
 /**
- * A simulated cluster: a virtual clock, a database, and schedulers that use both. It is disposed of when the test has ended.
+ * A simulated cluster: a virtual clock, a database, and schedulers that use both. The cluster is disposed of when the test
+ * has ended.
  */
 export interface World {
   readonly clock: VirtualClock
@@ -39,9 +40,15 @@ export interface World {
   start(options?: Partial<SchedulerOptions>): Promise<Scheduler>
   /** Ends the simulated process of a scheduler, as `kill -9` does. */
   crash(scheduler: Scheduler): void
-  /** Freezes the simulated process of a scheduler. Its timers, calls and answers wait until it thaws. */
+  /**
+   * Freezes the simulated process of a scheduler. The timers, calls and answers of the process wait until the process
+   * thaws.
+   */
   freeze(scheduler: Scheduler): void
-  /** Resumes a frozen process. Its monotonic clock `ran on` during the freeze (the default) or `stood still`. */
+  /**
+   * Resumes a frozen process. Parameter `monotonic`: whether the monotonic clock of the process `ran on` during the freeze
+   * (the default) or `stood still`.
+   */
   thaw(scheduler: Scheduler, monotonic?: 'ran on' | 'stood still'): Promise<void>
   /**
    * Resolves when the process of the scheduler is not frozen. Handlers in that process await this promise before they
@@ -49,8 +56,8 @@ export interface World {
    */
   awake(scheduler: Scheduler): Promise<void>
   /**
-   * Shuts a scheduler down without a grace period, so that it aborts its runs at once. Then advances the clock by
-   * `abortGracePeriod` ms (default 0).
+   * Shuts a scheduler down without a grace period, so that the scheduler aborts its runs at once. Then advances the clock
+   * by `abortGracePeriod` ms (default 0).
    */
   shutdown(scheduler: Scheduler, abortGracePeriod?: number): Promise<void>
 }

@@ -106,14 +106,15 @@ export class BuildModel {
   }
 
   /**
-   * Called when a node restores an earlier definition. Reports a violation if another node with the replaced definition lives,
-   * and was already up when that definition came into force. A `runDue` call without recent heartbeats, for example a frozen
-   * call, does not count as living: other nodes may have removed its node record after its stated end.
+   * Called when a node restores an earlier definition. Reports a violation if another node with the replaced definition
+   * lives. That node must have been up when the replaced definition came into force. A `runDue` call without recent
+   * heartbeats, such as a frozen call, does not count as living. Other nodes may have removed the node record of the call
+   * after the call's stated end.
    */
   #goneBack(id: JobId, job: JobBuilds, saver: Life | undefined, now: number): void {
     for (const [name, life] of this.#lives) {
       const { state, upAt, incarnation, build, isForgotten, readers } = life
-      // A node still considers a peer alive if it read the peer's record before the storage lost it.
+      // If a node read the record of a peer before the storage lost this record, the node still considers the peer alive.
       const isUnknown = isForgotten && (saver === undefined || !readers.has(saver))
       const isSilentCall = life.calledAt !== null && now - life.calledAt > Math.min(life.deadAfterMs, callMarginMs)
       if (life === saver || state !== 'up' || isUnknown || isSilentCall) continue

@@ -34,7 +34,7 @@ const harmless: readonly string[] = ['away', 'doubled', 'lost wake-up']
 
 /**
  * Checks each declaration that a peer is dead. The declaration is a violation if the peer's process runs and no fault has
- * delayed the peer's heartbeats, even during an outage of the storage for all nodes.
+ * delayed the peer's heartbeats. An outage of the storage for all nodes does not excuse the declaration.
  */
 export class DeathModel {
   readonly violations: Violation[] = []
@@ -93,8 +93,8 @@ export class DeathModel {
   #heard(life: Life, { incarnation, mono, callEndsAt }: EventOf<'heartbeat'>): void {
     life.isCall = callEndsAt !== null
     this.#byIncarnation.set(incarnation, life)
-    // A peer has rightly declared this node dead. The peer may have read the node records just before this heartbeat. So the
-    // checker regards all heartbeats of this node up to this one as hidden.
+    // If a peer has rightly declared this node dead, the peer may have read the node records just before this heartbeat. So
+    // the checker regards all heartbeats of this node up to this one as hidden from its peers.
     if (life.isTakenAway) life.hinderedUntil = Math.max(life.hinderedUntil, mono)
     life.isTakenAway = false
     if (!life.isUnheard || life.hindrances.size > 0) return

@@ -78,8 +78,9 @@ function stuckReason(
     }
     case 'queued':
       if (active.length === 0) return 'it is queued, but no active occurrence can wake it'
-      // In a job with a start rate, each start wakes only one queued occurrence. So the checker reports a queued occurrence
-      // beside free places only 75 s after the start rate allows the next start (`startsAt`).
+      // In a job with a start rate, each start wakes only one queued occurrence. So an occurrence may stay queued although
+      // the job has free places. The checker reports this only 75 s after the start rate allows the next start
+      // (`startsAt`).
       return active.length < places && now - Math.max(record.createdAt, startsAt) > 75_000
         ? `it is queued, but only ${active.length} of ${places} possible occurrences of its job are active`
         : null

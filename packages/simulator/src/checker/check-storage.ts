@@ -28,8 +28,8 @@ export class StorageModel {
   readonly occurrences: Map<OccurrenceId, OccurrenceModel> = new Map()
   readonly violations: Violation[] = []
   /**
-   * The highest deadline up to which each node incarnation has scanned for overdue work. The clock of the node may be
-   * set back between the scan and the reap.
+   * The highest deadline up to which each node incarnation has scanned for overdue work. The checker keeps the highest one,
+   * because the clock of the node may be set back between the scan and the reap.
    */
   readonly #sought = new Map<string | null, number>()
   readonly #incarnations = new Map<string | null, string>()
@@ -73,7 +73,7 @@ export class StorageModel {
       case 'heartbeat':
         this.#incarnations.set(event.life, event.incarnation)
         if (event.callEndsAt !== null) this.#callEnds.set(event.life, event.callEndsAt)
-        // After the last heartbeat of a node, no peer can declare this node dead.
+        // The node has sent its last heartbeat, so from now on no peer can declare this node dead.
         if (event.ended) this.#down.add(event.life)
         return
       case 'peer.lost':
@@ -174,7 +174,8 @@ export class StorageModel {
     if (job !== undefined && job.head.deletedAt === null) {
       this.#note('created twice', head.id, null, 'the job was there')
     }
-    // If pruning has removed an old tombstone together with its job's history, the storage stores the job anew, with version 1.
+    // A prune may remove an old tombstone together with the history of its job. The storage then stores the job as a new
+    // job, with version 1.
     const deletedAt = job?.head.deletedAt ?? null
     const isAnew = head.version === 1 && job !== undefined && deletedAt !== null && deletedAt < job.prunedBefore
     if (job !== undefined && !isAnew && head.watermark < job.watermark) {
@@ -294,8 +295,8 @@ export class StorageModel {
   }
 
   /**
-   * Returns the earliest time at which the recovery can have read the records. If the node was frozen since then, the
-   * time is earlier by the duration of the freeze.
+   * Returns the earliest time at which the recovery can have read the records: `longestLookMs` before the write of the
+   * recovery. If the node was frozen between this time and the write, the result is earlier by the duration of the freeze.
    */
   #lookedAfter({ life, mono }: EventOf<'recovered'>): number {
     let after = mono - longestLookMs
@@ -417,7 +418,7 @@ export class StorageModel {
       return
     }
     // If a request key is used again after its record was removed, tokens begin at 1 again. The model then cannot tell an
-    // owner of the earlier occurrence from an owner of this one: see the README.
+    // owner of the earlier occurrence from an owner of this occurrence: see the README.
     if (occurrence.life !== life && occurrence.generation === 1) {
       this.#note('stale write', jobId, id, `${life} said it, but ${occurrence.life} has it`)
     }
@@ -503,8 +504,8 @@ export class StorageModel {
     const occurrence = this.occurrences.get(id)
     if (occurrence === undefined) return
     for (const { task, attempts, omitted } of runs) {
-      // If a task has more attempts than the limit, the storage keeps the first and the last attempts and leaves out
-      // the attempts between.
+      // If a task has more attempts than the limit, the storage keeps the first and the last attempts. It leaves out the
+      // attempts between them.
       const gap = omitted === undefined ? 0 : omitted.attempts
       for (const [index, { number }] of attempts.entries()) {
         const expected = index + 1 + (index < firstKept ? 0 : gap)
@@ -537,8 +538,8 @@ function decidedUpTo({ watermark, pruneFloor }: JobModel): number {
 }
 
 /**
- * Returns the number of concurrency slots of a job, read from the definition. A sabotage may break the copy of this number
- * that the storage keeps beside the definition.
+ * Returns the number of places of a job, read from the definition. A sabotage may break the copy of this number that the
+ * storage keeps beside the definition.
  */
 function placesIn(head: JobModel['head']): number {
   return settingsOf(head)?.maxConcurrency ?? 1

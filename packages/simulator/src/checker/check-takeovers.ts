@@ -11,7 +11,10 @@ interface Life {
   state: 'starting' | 'up' | 'frozen' | 'gone'
   heardAt: number
   goneAt: number
-  /** Total time between heartbeats that the storage answered. Each gap counts for at most one heartbeat interval. */
+  /**
+   * Total time between heartbeats that the storage answered, in ms. The time between two such heartbeats counts as one
+   * heartbeat interval at most.
+   */
   connectedMs: number
   /** The `connectedMs` of every node incarnation at the moment when this incarnation ended. */
   connectedAtEnd: ReadonlyMap<string, number>
@@ -123,8 +126,8 @@ export class TakeoverModel {
   }
 
   /**
-   * Returns whether the takeover is too late although all faults since the owner's end were outages. It is too late if an
-   * observer has had more than `limitMs` of connected time since the owner's end.
+   * Returns whether the takeover is too late although all faults since the owner's end were outages. The takeover is too
+   * late if an observer has had more than `limitMs` of connected time since the owner's end.
    */
   #isLateThroughOutages(observers: readonly (readonly [string, Life])[], owner: Life, limitMs: number): boolean {
     if (this.#quietButOutages.since > owner.goneAt) return false
@@ -135,7 +138,10 @@ export class TakeoverModel {
   }
 }
 
-/** Returns whether peers knew of the claim when its node died. Otherwise peers find the run by its deadline. */
+/**
+ * Returns whether peers knew of the claim when its node died. If they did not, the peers find the run only by the run's
+ * deadline.
+ */
 function isKnownToRun({ grantedAt }: OccurrenceModel, { heardAt, deadAfterMs, goneAt }: Life): boolean {
   return grantedAt <= goneAt && grantedAt - heardAt <= deadAfterMs
 }

@@ -48,7 +48,8 @@ export class ClockHolds {
     this.hide(mono)
     if (hiddenMs > 0) this.#hiddenMs += hiddenMs + longestPauseMs
     const gapMs = readEveryMs + 2 * this.#uncertaintyMs
-    // Leaves out the time for which the clock was hidden from the node: readings before and after such a time can still agree.
+    // Leaves out the time for which the clock was hidden from the node. Readings before and after that time can still
+    // agree.
     const seenSince = (hold: Hold): number => mono - hold.until - (this.#hiddenMs - hold.hiddenMs)
     const earlier = this.#holds.find(
       (hold) => seenSince(hold) <= gapMs && Math.abs(hold.offsetMs - offsetMs) <= agreeMs + 2 * this.#uncertaintyMs,

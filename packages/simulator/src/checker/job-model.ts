@@ -10,13 +10,16 @@ export interface JobModel {
    * the present watermark.
    */
   setBackFrom: number
-  /** Slots up to this instant need no record and get none, because of a prune. */
+  /**
+   * The prune floor of the job. Slots up to this instant need no record and get none, because a prune has removed the
+   * history up to this instant.
+   */
   pruneFloor: number
   /** Running occurrences, with their valid tokens. */
   readonly running: Map<OccurrenceId, number>
   /** Whether any version of the job allowed overlap. */
   overlaps: boolean
-  /** The highest number of concurrency slots that the job ever had. */
+  /** The highest number of places that the job ever had. */
   mostPlaces: number
   /**
    * The latest starts of the job's occurrences, oldest first. The list has at most as many starts as the start rate permits in

@@ -1,8 +1,8 @@
 import type { HistoryEvent } from '../history/history.ts'
 
 /**
- * Maximum delay of a slow or late storage call in ms. Such a call can be delayed twice: on the way of its request, and on the
- * way of its answer.
+ * Maximum delay of a slow or late storage call in ms. The delay can apply twice to one call: to the request, and to the
+ * answer.
  */
 const longestWayMs = 8000
 

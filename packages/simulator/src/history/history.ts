@@ -227,7 +227,7 @@ export class History {
 
   add(life: string | null, event: Told, outcome: Outcome = 'ok'): void {
     if (event.kind === 'head') {
-      // Calls often read unchanged heads, so the history records a head only if it has changed.
+      // Calls often read unchanged heads. So the history records a head only if the head has changed since its last record.
       const course = `${event.watermark} ${event.nextAt} ${event.pruneFloor}`
       if (this.#heads.get(event.jobId) === course) return
       this.#heads.set(event.jobId, course)

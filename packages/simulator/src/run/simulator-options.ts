@@ -10,7 +10,7 @@ export interface SimulatorOptions {
   readonly sabotage: string | null
   /** Whether the only faults are outages of the storage for all nodes, and wrong clocks. */
   readonly onlyOutages: boolean
-  /** Whether the simulation includes calls of `runDue`, beside running nodes or in place of them. */
+  /** Whether the simulation includes calls of `runDue`, together with running nodes or instead of them. */
   readonly calls: boolean
   /** Whether some jobs have `maxConcurrency`, `startRate` and `priority`. */
   readonly places: boolean

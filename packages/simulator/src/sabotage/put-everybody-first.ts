@@ -2,7 +2,10 @@ import type { Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 import { dropUniqueKey } from './drop-unique-key.ts'
 
-/** Sabotage: hides all peers, so that each node launches every slot, and creates existing occurrences again. */
+/**
+ * Sabotage: the storage hides all peers from each node, so that each node launches every slot. The storage also answers the
+ * creation of an existing occurrence with `created`.
+ */
 export function putEverybodyFirst(storage: Storage): Storage {
   const unconditional = dropUniqueKey(storage)
   return wrapStorage(unconditional, {

@@ -26,7 +26,7 @@ export interface SimulatedTask {
   readonly longestMs: number
   /** Share of attempts that fail, 0 to 1. */
   readonly failing: number
-  /** Time that the task needs to stop after an abort, in ms; `null` if it ignores the abort. */
+  /** Time that the task needs to stop after an abort, in ms; `null` if the task ignores the abort. */
   readonly stopsInMs: number | null
   readonly settings: TaskSettingsInput
 }

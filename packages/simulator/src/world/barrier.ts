@@ -1,6 +1,6 @@
 /** A fault that currently blocks calls between a node and the storage. */
 export interface Barrier {
-  /** The fault behind the barrier. `away`: the storage is unavailable to all nodes. */
+  /** The fault that causes the barrier. `away`: the storage is unavailable to all nodes. */
   readonly fault: 'away' | 'partitioned' | 'cut off'
   /** Calls that the barrier blocks fail when this promise resolves. `null`: they fail at once. */
   readonly lifted: Promise<void> | null

@@ -16,8 +16,8 @@ export function makeClocksJump(world: World, fleet: Fleet): void {
 }
 
 /**
- * Makes one clock jump, and returns the jump's duration in ms. Jumps are at least 2 s apart, so that nodes do not take
- * two jumps for one.
+ * Makes one clock jump, and returns the duration of the jump in ms. Jumps are at least 2 s apart, so that a node does not
+ * regard two jumps as one jump.
  */
 function jump(world: World, fleet: Fleet, random: SeededRandom): number {
   const how = random.weighted({ reading: 3, while: 3, good: 1, storage: 1 })

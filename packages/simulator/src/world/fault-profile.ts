@@ -51,7 +51,7 @@ export interface FaultProfile {
   readonly longestPartitionMs: number
 }
 
-/** Draws a fault profile. Each seed has only some kinds of faults. */
+/** Draws a fault profile. The profile of each seed has only some kinds of faults. */
 export function drawFaultProfile(random: SeededRandom): FaultProfile {
   const harshness = random.pick([0.2, 1, 1, 3])
   const has = (share: number): boolean => random.chance(share)
@@ -86,7 +86,8 @@ export function withoutFaults(profile: FaultProfile): FaultProfile {
 /** Returns the maximum uncertainty of a clock reading, in ms: half of the longest time from request to answer. */
 export function largestUncertainty({ calls, slowestMs, longestFreezeMs }: FaultProfile): number {
   const slowMs = calls.slow > 0 ? slowestMs : 0
-  // A fault of another call can freeze the process while this call waits for its answer, even if this call has no fault.
+  // A fault of another call can freeze the process while this call waits for its answer. So a freeze can delay this answer
+  // even if this call has no fault.
   const canFreeze = calls['freeze before'] + calls['freeze after'] > 0
   return slowMs + (canFreeze ? longestFreezeMs : 0) + 1
 }

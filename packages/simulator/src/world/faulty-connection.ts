@@ -138,7 +138,7 @@ class Call {
       }
       case 'slow': {
         await this.#wait(this.#delay(faults))
-        // The storage executes the call even if the process died meanwhile, because the call was already sent.
+        // The storage executes the call even if the process has died since it sent the call.
         const answer = await this.#perform()
         await this.#wait(this.#delay(faults))
         return answer

@@ -6,8 +6,8 @@ import type { SeededRandom } from '@jobistemer/test-kit'
 const longestDelayMs = 60_000
 
 /**
- * The clock of one node incarnation. Its wall time can be set, and can be wrong temporarily. Timers of a frozen or dead
- * process do not fire.
+ * The clock of one node incarnation. Faults can set the wall time of this clock, or make the wall time wrong for some
+ * seconds. Timers of a frozen or dead process do not fire.
  */
 export class NodeClock implements Clock {
   offsetMs: number
@@ -104,7 +104,10 @@ export class NodeClock implements Clock {
     return this.#dead
   }
 
-  /** Calls back now, or after the thaw if the process is frozen, or never if the process is dead. */
+  /**
+   * Calls `callback` at once. If the process is frozen, calls `callback` after the thaw. If the process is dead, never
+   * calls `callback`.
+   */
   whenAwake(callback: () => void): void {
     if (this.#dead) return
     if (this.#frozen) this.#held.push(callback)

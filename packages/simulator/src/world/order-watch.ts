@@ -13,7 +13,7 @@ import type { History } from '../history/history.ts'
 
 const reads: readonly string[] = ['get', 'listJobs', 'listOccurrences', 'heartbeat', 'prune', 'serverTime']
 
-/** The waiting occurrences before a storage call or after it, and the heads of their jobs. */
+/** The waiting occurrences before or after a storage call, and the heads of the jobs of these occurrences. */
 interface Waiting {
   readonly pending: ReadonlyMap<OccurrenceId, OccurrenceRecord>
   readonly queued: ReadonlyMap<OccurrenceId, OccurrenceRecord>
@@ -21,8 +21,9 @@ interface Waiting {
 }
 
 /**
- * Wraps the storage. For each call, records which waiting occurrences the call took and which it left waiting. `look`
- * is a second connection to the same data. The memory storage executes a call at once, so no other call intervenes.
+ * Wraps the storage. For each call, records which waiting occurrences the call took and which it left waiting. `look` is a
+ * second connection to the same data. The memory storage executes a call at once, so no other call runs between the call
+ * and the reads of `look`.
  */
 export function watchOrder(storage: Storage, look: Storage, history: History, life: string): Storage {
   return wrapStorage(storage, {

@@ -7,8 +7,8 @@ export interface Timing {
 }
 
 /**
- * Draws the timings of the nodes. In 70 % of simulations all nodes share one timing; otherwise each incarnation has its
- * own.
+ * Draws the timings of the nodes. In 70 % of simulations all nodes share one timing. In the other simulations each
+ * incarnation has its own timing.
  */
 export function timingsOf(seed: number): (life: string) => Timing {
   const random = new SeededRandom(`timing of ${seed}`)

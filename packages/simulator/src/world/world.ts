@@ -24,7 +24,7 @@ export interface Counts {
 
 const startMs = Date.UTC(2026, 0, 1)
 
-/** Sizes of temporary clock errors, in ms. Each error ends before the engine would follow the wrong clock. */
+/** Sizes of temporary clock errors, in ms. Each error ends before the engine would adopt the time of the wrong clock. */
 export const jumpsMs: readonly number[] = [10_000, 3_600_000, 30 * 86_400_000]
 
 /** Maximum duration of a temporary clock error, in ms: too short for the engine to adopt the wrong time. */
@@ -64,7 +64,7 @@ export class World {
   readonly followsEveryReading: boolean
   /** Whether some jobs have `maxConcurrency`, `startRate` and `priority`. */
   readonly hasPlaces: boolean
-  /** Whether processes call `runDue`: not at all, beside running nodes, or in place of them. */
+  /** Whether processes call `runDue`: not at all, together with running nodes, or instead of them. */
   readonly calls: 'none' | 'beside' | 'alone'
   /** The fault profile; `null` after the faults have stopped. */
   faults: FaultProfile | null
@@ -197,8 +197,8 @@ export class World {
       : broken
     const recorded = recordingStorage(timed, this.history, life)
     if (!this.hasPlaces) return recorded
-    // The order watch wraps the recorder. If the recorder wrapped the order watch, it would receive each answer late, because
-    // the order watch first awaits its own reads.
+    // The order watch wraps the recorder, because the order watch first awaits its own reads. If the recorder wrapped the
+    // order watch, the recorder would receive each answer late.
     return watchOrder(recorded, memoryStorage({ database: this.#database }), this.history, life.name)
   }
 

@@ -111,8 +111,8 @@ export const connectionCases: readonly StorageCase[] = caseGroup('connections', 
     const storage = await world.connect()
     await storage.close()
     for (const [method, call] of Object.entries(calls)) {
-      // Each method must return a rejected promise. A method that throws synchronously fails this test, because callers
-      // may await the promise later.
+      // Each method must return a rejected promise. If a method throws synchronously, this test fails: callers may await
+      // the promise later, and do not expect an error from the call itself.
       const error = await rejectionOf(call(storage))
       assert.ok(JobistemerError.isInstance(error, 'STORAGE_CLOSED'), `${method} rejected with ${String(error)}`)
     }
@@ -411,7 +411,8 @@ export const subscribeCases: readonly StorageCase[] = caseGroup(
         const own = { node: 'node-b', incarnation, counter: 1, startedAt: 0, leaving: false, about: {} }
         await watcher.hears('nodes', () => other.heartbeat({ now: slotAt(1), own, remove: [], profilesOf: [] }))
       }
-      // The first wake-ups of a subscription may have any kind, because a new subscription does not know what it missed.
+      // The first wake-ups of a subscription may be of any kind, because the subscriber may have missed earlier wake-ups of
+      // any kind.
       let isItsOwn = false
       for (let round = 1; round <= 5; round++) {
         watcher.heard.length = 0
@@ -423,9 +424,9 @@ export const subscribeCases: readonly StorageCase[] = caseGroup(
           isItsOwn = false
           break
         }
-        // The creating connection has heard `due`. This part finds out whether it also hears `due` without a creation. A
-        // storage that cannot tell what has changed sends wake-ups of every kind after each call, which is correct. Late
-        // wake-ups arrive before the wake-up `nodes` of the second heartbeat.
+        // In this round, the creating connection has heard `due`. The next two heartbeats show whether it also hears `due`
+        // without a creation. If so, the storage is correct: it cannot tell what has changed, and sends wake-ups of every
+        // kind after each call. Late wake-ups arrive before the wake-up `nodes` of the second heartbeat.
         watcher.heard.length = 0
         await hearOfAnotherLife()
         await hearOfAnotherLife()

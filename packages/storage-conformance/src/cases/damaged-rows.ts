@@ -6,7 +6,7 @@ import { readHistory, readPages } from '../ledger/read-ledger.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 import type { CaseWorld, DamagedText } from '../storage-world.ts'
 
-/** Damaged column values: each is not the JSON object that the column must contain. */
+/** Damaged column values. None of them is the JSON object that the column must contain. */
 const texts = ['garbage', '{"cut": ', 'null', '[]', '7']
 
 async function damage(world: CaseWorld, damaged: DamagedText): Promise<void> {

@@ -35,8 +35,9 @@ function placeOf({ name, nextAt }: Pick<JobRecord, 'name' | 'nextAt'>): string {
 }
 
 /**
- * Asserts that exactly the given jobs are due. Each job comes with the number of its next slot: the storage must list the job
- * under this slot. So an index of due jobs that was not updated with the head fails the test.
+ * Asserts that exactly the given jobs are due. Each job comes with the number of its next slot. The storage must list the
+ * job at the instant of this slot. So this check fails if a step has not updated the index of due jobs together with the
+ * head.
  */
 async function expectDue(
   node: TestNode,

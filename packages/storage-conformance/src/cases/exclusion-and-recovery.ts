@@ -170,7 +170,7 @@ export const recoveryCases: readonly StorageCase[] = caseGroup('recovery', {
     const head = await node.head(job.id)
     assert.deepEqual([head.watermark, head.nextAt], [slotAt(4), slotAt(5)])
     assert.deepEqual(await node.history(job.id), [])
-    // The recovery moved the watermark without a record of this slot, so the storage rejects the repeated call.
+    // The recovery moved the watermark past its slots and created no record. So the storage rejects the repeated call.
     const again = expectOutcome(await node.create(item, slotAt(4)), 'off_schedule')
     assert.deepEqual([again.watermark, again.nextAt], [slotAt(4), slotAt(5)])
     await node.startSlot(job, 5)

@@ -15,7 +15,7 @@ interface Stage {
   readonly running: readonly Held[]
 }
 
-/** Creates a job whose concurrency slots are all taken by running occurrences. */
+/** Creates a job whose places are all taken by running occurrences. */
 async function full(world: CaseWorld, places: number, options: JobOptions = {}): Promise<Stage> {
   const node = await TestNode.connect(world)
   const job = await node.createJob({ policy: 'queue', maxConcurrency: places, ...options })
@@ -36,9 +36,7 @@ async function eachFull(
   for (const places of many) await check(await full(world, places, { name: `places-${places}`, policy }), places)
 }
 
-/**
- * Creates a job with more running occurrences than concurrency slots, because an update has lowered `maxConcurrency`.
- */
+/** Creates a job with more running occurrences than places, because an update has lowered `maxConcurrency`. */
 async function overfull(world: CaseWorld, running: number, places: number, policy: OverlapPolicy): Promise<Stage> {
   const node = await TestNode.connect(world)
   const first = await node.createJob({ policy: 'allow' })

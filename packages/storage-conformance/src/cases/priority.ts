@@ -16,7 +16,10 @@ import { type Held, TestNode } from '../stage/test-node.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 import type { CaseWorld } from '../storage-world.ts'
 
-/** Pairs of a priority and a scheduled time in minutes. Only the last two pairs are equal in order. */
+/**
+ * Pairs of a priority and a scheduled time in minutes. Only the last two pairs have the same position in the order of
+ * waiting occurrences.
+ */
 const mixed: readonly (readonly [priority: number | undefined, at: number])[] = [
   [undefined, 1],
   [-1, 2],
@@ -367,8 +370,8 @@ export const priorityCases: readonly StorageCase[] = [
 ]
 
 /**
- * Checks that exactly two entries of {@link mixed} are equal in order. Other cases need two such entries, and would otherwise
- * test nothing.
+ * Checks that exactly two entries of {@link mixed} have the same position in the order of waiting occurrences. Other cases
+ * need two such entries, and would otherwise test nothing.
  */
 const instants = mixed.map(([priority, at]) => orderAt({ scheduledAt: slotAt(at), details: withPriority(priority) }))
 assert.equal(new Set(instants).size, mixed.length - 1, 'two of the mixed ones are equal in order, and no others')

@@ -8,7 +8,7 @@ import type { ServerAddress } from '../storage-world.ts'
  */
 export type CutSide = 'request' | 'answer'
 
-/** A proxy in front of a database server. It breaks one connection at a chosen message. */
+/** A proxy in front of a database server. The proxy breaks one connection at a chosen message. */
 export interface CuttingProxy {
   readonly address: ServerAddress
   /**
@@ -16,7 +16,7 @@ export interface CuttingProxy {
    * connections.
    */
   cutAt(message: number, side: CutSide): void
-  /** Stops breaking connections. Returns whether the proxy has broken one. */
+  /** Stops breaking connections. Returns whether the proxy has broken a connection. */
   stop(): boolean
   close(): Promise<void>
 }

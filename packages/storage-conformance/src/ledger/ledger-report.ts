@@ -11,7 +11,7 @@ export type LedgerRule =
   | 'token'
   /** Attempts are numbered 1, 2, 3 …, and all attempts except the last have ended. */
   | 'attempts'
-  /** A job has at most as many active occurrences as concurrency slots. */
+  /** A job has no more active occurrences than places. */
   | 'overlap'
   /**
    * A head keeps the starts that its start rate needs. No interval contains more starts than the limit, unless the job was

@@ -23,8 +23,8 @@ export function checkOrder(job: JobRecord, history: readonly OccurrenceRecord[])
 }
 
 /**
- * Returns whether the records of this occurrence show when it was queued. This is not so for a delayed occurrence, or for one
- * that was started more than once.
+ * Returns whether the records of this occurrence show when the occurrence was queued. The records do not show this for a
+ * delayed occurrence, or for an occurrence that was started more than once.
  */
 function isPlain({ state, token, dueAt, createdAt }: OccurrenceRecord): boolean {
   return token <= 1 && dueAt <= createdAt && state !== 'skipped' && state !== 'missed'

@@ -156,8 +156,8 @@ const job = fc.nat({ max: modelSize.jobs - 1 })
 const policy = fc.constantFrom(...policies)
 const maxQueued = fc.constantFrom(1, 2, 1_000)
 /**
- * Maximum number of active occurrences of a job. Mostly 1, so that all concurrency slots are often taken. Larger values
- * find storages that count only the first few active occurrences.
+ * Maximum number of active occurrences of a job. Mostly 1, so that all places of a job are often taken. Larger values find
+ * storages that count only the first few active occurrences.
  */
 const maxConcurrency = fc.constantFrom(1, 1, 1, 2, 3, 4, 5, 6)
 const startRate = fc.constantFrom(null, null, null, { limit: 1, intervalMs: 30_000 }, { limit: 2, intervalMs: 90_000 })

@@ -89,9 +89,9 @@ export function resolveMove(move: Move, state: ModelState): ModelCall | null {
         request: {
           now,
           owner: ownerAt(move.node),
-          // A claim moves pending occurrences back to `queued` if their job has no free concurrency slot or has reached its
-          // start rate. After the claim has reached its limit, adapters move different numbers of them. So this claim gets a
-          // high limit.
+          // A claim moves pending occurrences back to `queued` if their job has no free place or has reached its start
+          // rate. After the claim has reached its limit, adapters move different numbers of such occurrences. So this claim
+          // gets a high limit.
           limit: hasBlockedPending(state) ? 1_000 : move.limit,
           exceptHandlerKeys: move.except === null ? [] : [jobName(move.except)],
           sweep: move.sweep,
@@ -252,7 +252,8 @@ function createItems(move: CreateMove, state: ModelState): readonly CreateItem[]
         const reusable = { id: requestId(job, key, slotAt(0)), scope: move.scope }
         return [requestItem(job, `${key}, ${move.scope}, ${state.now}`, at, { ...options, key: reusable })]
       }
-      // Requests with key 0 have no `skippedId`, so a skipped request uses up its key.
+      // Requests with key 0 have no `skippedId`. So if such a request is skipped, later requests with its key create no
+      // run.
       const skippedId = move.key === 0 ? undefined : requestId(job, `${key}, skipped`, at)
       return [requestItem(job, key, at, { ...options, ...(skippedId !== undefined && { skippedId }) })]
     }

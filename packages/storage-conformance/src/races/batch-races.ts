@@ -33,8 +33,8 @@ export function batchRaces(effort: Effort): readonly StorageCase[] {
         })
         const states = new Set<string>()
         for (const job of jobs) for (const { state } of await first.history(job.id)) states.add(state)
-        // Each node cancels its occurrences of every second job. With `maxBatch: 1` there is only one job, whose
-        // occurrences all complete.
+        // Each node cancels its occurrences of every second job, and completes its other occurrences. With `maxBatch: 1`
+        // there is only one job, whose occurrences all complete.
         const expected = jobCount === 1 ? ['completed'] : ['canceled', 'completed']
         assert.deepEqual([...states].sort(), expected, 'each occurrence ends as its node wanted')
         await assertLedger(first.storage, { atRest: true })

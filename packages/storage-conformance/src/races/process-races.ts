@@ -109,7 +109,10 @@ export function processRaces(effort: Effort): readonly StorageCase[] {
   )
 }
 
-/** Asserts that in the witness file the line after each start line is the end line of the same occurrence. */
+/**
+ * Checks the witness file, to which each process appends a line for each start and each end of a run. Asserts that the line
+ * after each start line is the end line of the same occurrence.
+ */
 function assertOneAtATime(witness: string, expected: number): void {
   const lines = witness.trimEnd().split('\n')
   assert.equal(lines.length, expected * 2, `${expected} occurrences started and ended in ${lines.length} lines`)

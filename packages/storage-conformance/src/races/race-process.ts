@@ -88,7 +88,7 @@ export class RaceProcess {
     return await this.#result
   }
 
-  /** Kills the child with SIGKILL: like a power failure, it runs no further code. */
+  /** Kills the child with SIGKILL. As after a power failure, the child runs no further code. */
   kill(): void {
     this.#child.kill('SIGKILL')
   }

@@ -56,7 +56,7 @@ export const raceScripts: Readonly<Record<string, RaceScript>> = {
   },
 
   /**
-   * Queues occurrences, and claims and finishes them until none is left. Returns the number of occurrences that it
+   * Queues occurrences, and claims and finishes them until none is left. Returns the number of occurrences that this script
    * finished.
    */
   async queue(storage, parameters) {

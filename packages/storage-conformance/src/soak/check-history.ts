@@ -35,7 +35,8 @@ export interface HistoryViolation {
 }
 
 /**
- * The interval of a call, from its beginning to its answer. Both numbers come from the counter of {@link HistoryEvent}.
+ * The interval of a call, from its beginning to its answer. `begin` and `end` are values of the counter of
+ * {@link HistoryEvent}.
  */
 interface Moment {
   readonly begin: number

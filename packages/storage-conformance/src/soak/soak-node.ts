@@ -42,8 +42,8 @@ interface Work extends OccurrenceAddress {
 const misfireSlots = 4
 
 /**
- * A small model of the engine's node. It repeats every call whose answer was lost, and knows its occurrences only from
- * answers.
+ * A small model of the engine's node. The model repeats every call whose answer was lost, and knows its occurrences only
+ * from answers.
  */
 export class SoakNode {
   readonly #storage: Storage

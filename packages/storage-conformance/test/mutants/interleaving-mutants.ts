@@ -105,7 +105,7 @@ interface Lock {
   readonly release: () => void
 }
 
-/** One lock per job, held until the call ends. Detects deadlocks, as a database does. */
+/** A call holds one lock for each of its jobs until the call ends. This class detects deadlocks, as a database does. */
 class HeadLocks {
   readonly #locks = new Map<JobId, Lock>()
   readonly #waits = new Map<object, JobId>()

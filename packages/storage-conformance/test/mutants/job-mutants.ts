@@ -297,8 +297,8 @@ function oneLedgerForAll(): Mutant['open'] {
   let ledger = new Ledger()
   let worlds = 0
   return () => {
-    // All test databases of one case share the ledger. Cases run one after the other, so the next case gets a new
-    // ledger.
+    // All test databases of one case share the ledger. Cases run one after the other, so no test database is open when a
+    // case begins. The case then gets a new ledger.
     if (worlds === 0) ledger = new Ledger()
     worlds += 1
     return {

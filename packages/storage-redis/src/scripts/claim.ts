@@ -19,8 +19,8 @@ const movedAtOnce = 500
 const sweptAtOnce = 200
 
 /**
- * Total cost of the occurrences that a call passes over before it ends: occurrences without a handler on this node, and
- * occurrences that are not due by this node's clock.
+ * Maximum total cost of the occurrences that a call passes over. At this cost the call ends. A claim passes over
+ * occurrences without a handler on this node, and occurrences that are not due by this node's clock.
  */
 const passedAtOnce = 1000
 
@@ -32,7 +32,10 @@ const fewestApart = 16
 /** Maximum number of jobs with separate sets of pending occurrences. */
 const mostApart = 100
 
-/** Number of a job's first active occurrences that a claim reads to find one that the start rate holds back. */
+/**
+ * A claim reads this number of a job's first active occurrences, to learn whether the start rate already holds one of
+ * them back.
+ */
 const fewestLooked = 8
 
 /** Number of occurrences that a claim reads at once while it passes over occurrences without a handler on this node. */
@@ -60,16 +63,16 @@ const conditions = fieldsBetween(headLayout, ['running', 'maxConcurrency'], {
 
 /**
  * Claims due pending occurrences of one shard. The server also runs the script when memory is short, because waiting
- * occurrences must be able to run and end. In the mode `peek` it claims nothing and returns the candidates, for claims
- * over several shards.
+ * occurrences must be able to run and end. In the mode `peek`, the script claims nothing and returns the occurrences
+ * that it would claim. Claims over several shards use this mode first.
  *
  * The duration of a call does not depend on the backlog, because other clients of the server wait while the script
  * runs. So the work of one call is limited, and the caller calls the script again until the claim is complete. Answers:
- * - `swept`: in a claim with `sweep`, the call has checked about 200 jobs, and has repaired jobs where necessary. It has
- *   claimed nothing. The answer has the cursor for the remaining jobs.
+ * - `swept`: in a claim with `sweep`, the call has checked about 200 jobs, and has repaired jobs where necessary. It
+ *   has claimed nothing. The answer has the cursor for the remaining jobs.
  * - `again`: the call has only moved waiting occurrences between the sets of the shard. It has claimed nothing.
- * - `done`: the answer has the claimed occurrences or, in the mode `peek`, the candidates. If the call has passed over many
- *   occurrences, the answer also says after which of them the next call must continue.
+ * - `done`: the answer has the claimed occurrences or, in the mode `peek`, the candidates. If the call has passed over
+ *   many occurrences, the answer also names the occurrence after which the next call must continue.
  * - `repeated`: an earlier delivery of the same command may have claimed occurrences. This call has claimed nothing.
  *
  * Occurrences without a handler on this node would slow down each claim of this node. So the script moves these
@@ -155,11 +158,12 @@ local function isExcepted(job)
   return skips[job]
 end
 
--- \`goesApart(job)\`: whether the claim moves passed-over occurrences of the job into sets of the job. \`sources\`: the
--- sets from which this node may claim, each with the offset up to which it was read.
+-- \`goesApart(job)\`: whether the claim moves occurrences that it passes over into separate sets of their job.
+-- \`sources\`: the sets from which this node may claim, each with the offset up to which it was read.
 local goesApart
 local sources = { { key = ready, later = future, offset = 0 } }
--- The offset that earlier calls have reached in the set of delayed occurrences, and whether they have read all ready ones.
+-- \`futureFrom\`: the offset that earlier calls have reached in the set of delayed occurrences. \`isDone\`: whether
+-- earlier calls have read all ready occurrences.
 local futureFrom, isDone = 0, false
 do
   local apart, isApart = call('SMEMBERS', apartKey), {}
@@ -170,8 +174,8 @@ do
     if not hasExceptions or not isExcepted(job) then
       sources[#sources + 1] = { key = readyOf .. job, later = futureOf .. job, offset = 0, job = job }
     elseif #apart >= ${mostApart} and call('EXISTS', readyOf .. job, futureOf .. job) == 0 then
-      -- The separate sets of the job are empty. Nodes that can run the job would remove the job from this list, but
-      -- perhaps no such node lives.
+      -- The separate sets of the job are empty, so this call removes the job from the list. A node that can run the job
+      -- would remove it too, but perhaps no such node lives.
       call('SREM', apartKey, job)
       isApart[job] = nil
       apartCount = apartCount - 1
@@ -227,7 +231,8 @@ end
 local taken, seen, more, nextDueAt = {}, {}, false, never
 -- Whether this call reached its limits, and the numbers of occurrences that it moved, passed over, and found blocked.
 local stopped, left, passed, seenBlocked = false, 0, 0, 0
--- By job: the number of occurrences that a peek counted as claimed, and how many of these were delayed.
+-- For each job: the number of occurrences that a peek has counted as claimed, and the number of delayed ones among
+-- them.
 local claimedJobs, delayedSeen = {}, {}
 local count = 0
 place = ''
@@ -248,8 +253,8 @@ local function storeAside(common, ofJob)
   aside, asideGone = {}, {}
 end
 
--- Finds the next instant at which an occurrence for this node becomes due. Passes over occurrences without a handler on this
--- node. Only the common set contains such occurrences.
+-- Finds the next instant at which an occurrence for this node becomes due. In the common set, passes over occurrences
+-- without a handler on this node. The separate sets from which this node claims contain no such occurrences.
 local function findDue(source, most)
   while place == '' do
     local from = most > 1 and futureFrom or 0
@@ -298,8 +303,8 @@ local function answer()
   return { 'done', ${writeFields(layouts.claimed, { more: 'more and 1 or 0', stopped: 'stopped and 1 or 0', wakes: 'wakes and 1 or 0', nextDueAt: 'nextDueAt' })}, readNotices(), table.concat(seen), table.concat(taken), place }
 end
 
--- Whether this call compares occurrences by their order: in a peek, if the caller gives a last occurrence (lastAt), with
--- handler keys to leave out, or with several sets.
+-- Whether this call compares occurrences by their order. It does so in a peek, or if the caller gives a last occurrence
+-- (lastAt) or handler keys to leave out. It also does so if the call reads several sets.
 local needsOrder = isPeek == 1 or lastAt ~= never or hasExceptions or #sources > 1
 local stride = needsOrder and 2 or 1
 
@@ -348,7 +353,8 @@ local function nextPage(size)
   return needsOrder and call('ZRANGE', ready, from, last, 'WITHSCORES') or call('ZRANGE', ready, from, last), {}
 end
 
--- Many claims find nothing. They stay cheap, because the script returns before it creates further functions.
+-- Many claims find nothing. Such a claim stays cheap, because the script returns here, before it creates further
+-- functions.
 local size = math.min(limit, 500) + 1
 local page, sourceAt = {}, {}
 if not isDone then page, sourceAt = nextPage(size) end
@@ -438,14 +444,14 @@ local function noteTaken(id, record, member, source)
   append(taken, ${writeFields(layouts.taken, { id: 'id', recordSize: '#record' })}, record)
 end
 
--- Delays an occurrence that the start rate does not allow to start. The first delayed occurrence of a job stays pending
--- until its time, and later occurrences are queued behind it. Sends no wake-up, because a delay gives other nodes no
--- work.
+-- Delays an occurrence that the start rate does not allow to start. The first occurrence of a job that is delayed in
+-- this way stays pending until its time. Later occurrences of the job are queued behind it. Sends no wake-up, because a
+-- delay gives other nodes no work.
 local function holdBack(h, id, job, r, startsAt)
   local wasDue = due
   if not heldJobs[job] then
-    -- An earlier call may have held back an occurrence that precedes this one. That earlier occurrence is among the
-    -- job's first active ones.
+    -- An earlier call may have held back an occurrence of the job that precedes this occurrence. If so, this occurrence
+    -- must be queued. The held-back occurrence is among the job's first active ones.
     local order = orderAt(r.scheduledAt, r.standing)
     for _, other in ipairs(activeOf(h, job, ${fewestLooked})) do
       local it = recordOf(other)
@@ -471,7 +477,8 @@ local function wakeBehind(h, job)
   return r and math.max(nextStartAt(h), r.dueAt) <= now
 end
 
--- Passes over an occurrence and adds its cost. Returns true if the call has reached its cost limit and must end.
+-- Passes over an occurrence, and adds its cost to the total cost of the call. Returns true if the call has reached its
+-- cost limit and must end.
 local function passOver(source, member, order, cost)
   passed = passed + cost
   if passed < ${passedAtOnce} then return false end
@@ -512,8 +519,9 @@ local function takeFrom(page, sourceAt)
       else
         local isLeft = h.deletedAt ~= never
         if h.cancelsBelow > 0 and isSuperseded(h, parseRecord(text)) then
-          -- Cancels all superseded occurrences of the job on this page. An occurrence that is woken after the cancel
-          -- may precede all occurrences already read.
+          -- Cancels all superseded occurrences of the job on this page, and then wakes queued occurrences. If an
+          -- occurrence woke, the scan begins again, because the woken occurrence may precede all occurrences already
+          -- read.
           for at = index, #page, stride do
             local r = jobOf[at] == job and texts[at] and parseRecord(texts[at])
             if r and isSuperseded(h, r) then

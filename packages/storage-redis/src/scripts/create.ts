@@ -108,8 +108,8 @@ local function askAllToCancel(h, job)
   return table.concat(notices)
 end
 
--- Cancels a limited number of superseded occurrences of a job and wakes the next queued occurrence. So a new occurrence
--- need not wait for superseded ones. Returns whether superseded occurrences are left.
+-- Cancels a limited number of superseded occurrences of a job and wakes the next queued occurrence. So superseded
+-- occurrences do not delay the new occurrence. Returns whether superseded occurrences are left.
 local function passLeft(h, job)
   if h.cancelsBelow == 0 or h.policy == allow then return false end
   passSuperseded(now, h, job)
@@ -117,8 +117,9 @@ local function passLeft(h, job)
   return h.cancelsBelow > 0
 end
 
--- Cancels waiting occurrences, except delayed and superseded ones. While the job has superseded occurrences, the function
--- reads a limited number. Returns the canceled occurrences, and whether more remain.
+-- Cancels waiting occurrences, except delayed and superseded ones. While the job has superseded occurrences, the
+-- function reads only a limited number of occurrences. Returns the canceled occurrences, and whether waiting
+-- occurrences remain.
 local function displace(h, job, isPassing)
   local ids, records, count = {}, {}, 0
   if isPassing then
@@ -131,8 +132,8 @@ local function displace(h, job, isPassing)
     end)
     return cancelEach(now, h, ids, records, '=displaced'), false
   end
-  -- Cancels queued occurrences before pending ones. Queued occurrences that are left keep new occurrences from overtaking them
-  -- while other occurrences are active.
+  -- Cancels queued occurrences before pending ones. If queued occurrences are left, and other occurrences are active, a
+  -- new occurrence cannot overtake the queued ones.
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, ${displacedAtOnce} - 1)) do
     ids[#ids + 1], records[#ids + 1] = id, recordOf(id)
   end
@@ -153,10 +154,10 @@ local refused = -1
 -- Jobs with an item that displaces too many occurrences for this call. Further calls create the items of these jobs.
 local crowded, hasCrowded = {}, false
 
--- Decides the state and reason of a new slot, trigger or replay, and whether it displaces waiting occurrences and cancels
--- running ones. While superseded occurrences are left (\`isPassing\`), the counts of waiting occurrences include them. So the
--- item becomes queued where these counts would skip or refuse it. An item that continues to displace (\`goesOn\`) skips the
--- check for a free concurrency slot.
+-- Decides the state and reason of a new slot, trigger or replay, and whether it displaces waiting occurrences and
+-- cancels running ones. While superseded occurrences are left (\`isPassing\`), the counts of waiting occurrences
+-- include them. So if the overlap policy would skip or refuse the item because of these counts, the item becomes queued
+-- instead. An item that continues to displace (\`goesOn\`) skips the check for a free concurrency slot.
 local function decide(h, kind, scheduledAt, isStartable, isForLater, isPassing, goesOn)
   if scheduledAt < h.pausedUntil and kind == ${itemKinds.slot} then return skipped, '=paused' end
   if isForLater then return pending, delayed end
@@ -318,9 +319,9 @@ local function create(kind, isStartable, goesOn, index, scheduledAt, version, ne
   local id, job = ids[index], jobs[index]
   taken[id] = true
   local h = headOf(job)
-  -- This script reads the record of the id only if it may exist. A slot's id determines its time, and only prefetched
-  -- slots have records after the watermark. A repeated request may have another time than its record, so its record is
-  -- always read.
+  -- This script reads the record of the id only if it may exist. The id of a slot contains its time. So a slot after
+  -- the watermark has a record only if the slot is not later than \`taken\`. A repeated request may have another time
+  -- than its record. So for a request, this script always looks for the record.
   local present = false
   if h and (kind ~= ${itemKinds.slot} or scheduledAt <= h.watermark or scheduledAt <= h.taken) then
     present = recordOf(id)

@@ -13,7 +13,7 @@ const canceledInPassingByScript = 1000
 /** Maximum number of a job's occurrences that a script searches for superseded slots. */
 const lookedAtInPassing = 100
 
-/** Maximum number of occurrences that a call reads of a job. The next call continues after these occurrences. */
+/** Maximum number of occurrences of one job that a call reads. The next call continues after these occurrences. */
 export const lookedAtOnce = 2000
 
 /**
@@ -37,8 +37,8 @@ const printedRecord = writeFields(recordLayout, {
 })
 
 /**
- * If a call moves at least this many jobs to their next instants, it only notes the moves. Otherwise it updates the
- * index of next instants. `listDueJobs` applies the notes to the index.
+ * If a call moves at least this many jobs to their next instants, the call only notes the moves. If it moves fewer
+ * jobs, the call updates the index of next instants. `listDueJobs` applies the notes to the index.
  */
 const manyMoves = 8
 
@@ -51,17 +51,17 @@ const catchUpAtOnce = 8
 /**
  * The common beginning of every script.
  *
- * `KEYS[1]` is the hash of the job heads of one shard, `{prefix:0}:heads`. The script computes all other keys from it. All keys
- * have the same hash tag, so they belong to the same slot of a Redis Cluster.
+ * `KEYS[1]` is the hash of the job heads of one shard, `{prefix:0}:heads`. The script computes all other keys from this
+ * key. All keys have the same hash tag, so they belong to the same hash slot of a Redis Cluster.
  *
- * Instants and counts are packed doubles and not texts, because Lua prints numbers beyond 10^14 inexactly, and parsing takes
- * long.
+ * Instants and counts are packed doubles and not texts, because Lua prints numbers beyond 10^14 inexactly, and parsing
+ * takes long.
  *
  * Definitions, details, task runs, reasons and similar texts are JSON that no script parses.
  *
- * The last argument is the number of shards that the caller assumes. If the server has lost its data, the stored number is
- * missing or differs, and the call fails without effect. A package version with another stored form replaces the number by
- * another text, so that storages of older versions stop.
+ * The last argument is the number of shards that the caller assumes. If the server has lost its data, the stored number
+ * is missing or differs, and the call fails without effect. A package version with another stored form replaces the
+ * number by another text, so that storages of older versions stop.
  *
  * `layouts.ts` defines the layouts of heads, records, requests and answers.
  */
@@ -83,8 +83,8 @@ local runningKey, cancelsKey = shard .. 'running', shard .. 'cancels'
 local nextKey, movedKey = shard .. 'next', shard .. 'moved'
 local history, liveOf, queueOf = shard .. 'h:', shard .. 'l:', shard .. 'q:'
 local failedKey, failedOf, keysOf = shard .. 'failed', shard .. 'f:', shard .. 'k:'
--- \`movesKey\` stores unfinished moves of waiting occurrences. \`searchesKey\` stores, for each job, up to which occurrence an
--- unfinished search for superseded occurrences has come.
+-- \`movesKey\` stores unfinished moves of waiting occurrences. \`searchesKey\` stores the unfinished searches for
+-- superseded occurrences: for each job, the last occurrence that the search has read.
 local movesKey, searchesKey = shard .. 'moves', shard .. 'searches'
 
 local never, always = ${never}, ${always}
@@ -223,9 +223,9 @@ end
 -- New next instants by job. The script writes these to the index of next instants.
 local nextAts = {}
 
--- Jobs that ordinary slots have moved to their next instants. If each slot updated the index of next instants, slots would be
--- an eighth more expensive. So a script that moves many jobs adds them to a set of notes, as one member. A search for due jobs
--- first applies the notes to the index.
+-- Jobs that ordinary slots have moved to their next instants. If each slot updated the index of next instants, each
+-- slot would cost an eighth more. So a script that moves many jobs does not update the index. It adds all of these jobs
+-- to a set of notes, as one member. A search for due jobs first applies the notes to the index.
 local moved, movedTo = {}, {}
 
 local function nextAtOf(text)
@@ -438,7 +438,7 @@ local function wakeOne(now, h, job)
 end
 
 -- Wakes the next queued occurrence, and a limited number of further ones while concurrency slots are free. Returns the
--- id and the time of the first, or ''.
+-- id and the time of the first woken occurrence; '' if no occurrence woke.
 local function wakeFirst(now, h, job)
   local first = wakeOne(now, h, job)
   -- Under a start rate, each start wakes one further occurrence, so this function wakes only the first.
@@ -455,8 +455,8 @@ local function activeOf(h, job, limit)
   return ids
 end
 
--- Returns the rank (position from 0 on) of the first member of a sorted set that follows a score and an id. The member with
--- this id may have been removed, or its score may have changed.
+-- A score and an id give a position in a sorted set. Returns the rank, from 0 on, of the first member after this
+-- position. The position is valid even if the member with this id was removed, or if its score has changed.
 local function rankBehind(key, score, id)
   local present = call('ZSCORE', key, id)
   local isElsewhere = not present or tonumber(present) ~= score
@@ -518,14 +518,15 @@ local function wakeMany(now, h, job)
   return h.queued > 0
 end
 
--- Makes all queued occurrences of a job pending. If the queue is long, the next claims make the rest pending before they claim.
+-- Makes the queued occurrences of a job pending, up to a limit. If the queue is longer, the next claims make the
+-- remaining ones pending before they claim.
 local function wakeAll(now, h, job)
   if h.queued > 0 and wakeMany(now, h, job) then call('HSET', movesKey, 'w' .. job, '') end
 end
 
--- Moves the job's pending occurrences after the occurrence \`place\` to the index (ready or future) that fits their due times
--- and the job's pause. With \`letsGo\`, also frees occurrences that an earlier start rate held back. Returns the last
--- occurrence that it has read, after which the next call continues; nil if no occurrence is left.
+-- Moves the job's pending occurrences after the occurrence \`place\` to the index \`ready\` or \`future\`, as their due
+-- times and the job's pause require. With \`letsGo\`, also frees occurrences that an earlier start rate held back.
+-- Returns the last occurrence that it has read, after which the next call continues; nil if no occurrence is left.
 local function offerMany(now, h, job, letsGo, place)
   return forEachLive(h, job, ${movedAtOnce}, 1, place, function(id, r)
     if r.state ~= pending then return false end
@@ -551,8 +552,8 @@ local function parseOffer(text)
   return letsGo == 1, { part = 1, score = score, id = id }
 end
 
--- Adds all pending occurrences of a job to the indexes of claims again. If the job has many, the next claims move the rest
--- before they search the indexes.
+-- Adds all pending occurrences of a job to the indexes of claims again. If the job has too many of them for one call,
+-- the next claims add the rest before they search the indexes.
 local function offerAnew(now, h, job, letsGo)
   if h.pending == 0 then return end
   local left = call('HGET', movesKey, 'o' .. job)
@@ -572,11 +573,12 @@ local function moveOn(now)
   if #moves == 0 then return false end
   local job = sub(moves[1], 2)
   local h = headOf(job)
-  -- The earlier step that began these moves has already sent the wake-up.
+  -- The earlier step that began these moves has already sent the wake-up \`due\`, so this function sends none.
   local wasDue, isLeft = due, false
   if h and sub(moves[1], 1, 1) == 'w' then
-    -- If the policy has changed again, the new policy decides which queued occurrences wake. While superseded occurrences
-    -- remain to be canceled, this code wakes no occurrence: the step that cancels the last superseded occurrence wakes all.
+    -- If the policy has changed again, the new policy decides which queued occurrences wake. While superseded
+    -- occurrences remain to be canceled, this code wakes no occurrence: the step that cancels the last superseded
+    -- occurrence wakes all queued ones.
     isLeft = h.policy == allow and h.cancelsBelow == 0 and h.deletedAt == never and wakeMany(now, h, job)
   elseif h then
     local letsGo, place = parseOffer(moves[2])
@@ -613,9 +615,9 @@ local function cancelWaiting(now, h, job, reason, limit)
   return cancelEach(now, h, ids, records, reason)
 end
 
--- Parses the text of printPlace: the occurrence before which no superseded occurrence is left. None can appear there later,
--- because new records have a version that the update keeps. Returns nil without a text, or if the text belongs to another
--- update.
+-- Parses the text of printPlace, which names an occurrence. No superseded occurrence is left before this occurrence. No
+-- further one can appear there, because new records have a version that the update keeps. Returns nil without a text,
+-- or if the text belongs to another update.
 local function parsePlace(h, text)
   if not text or text == '' then return nil end
   local cancelsBelow, part, score, at = read('<I4Bd', text)
@@ -645,8 +647,8 @@ end
 -- Finds up to \`count\` superseded occurrences of versions below \`cancelsBelow\`, pending ones first. Reads about \`most\`
 -- occurrences. Returns the text with which the next call continues; '' if the search has ended.
 local function findSuperseded(h, job, cancelsBelow, count, most, from, take)
-  -- Stores where the search ended only if the update is stored. Before that, steps may still create occurrences of the old
-  -- version.
+  -- Stores where the search ended only if the update is already stored in the head. As long as it is not, steps may
+  -- still create occurrences of the old version before that position.
   local keepsPlace = h.cancelsBelow == cancelsBelow
   h.cancelsBelow = cancelsBelow
   local goesOn, found, kept = from ~= '', 0, nil
@@ -688,11 +690,12 @@ local function cancelSuperseded(now, h, job, limit, most)
   return gone
 end
 
--- Number of superseded occurrences that this script has canceled in passing, and the jobs in which it has searched for
--- superseded occurrences.
+-- Number of superseded occurrences that the steps of this script have canceled in addition to their own work. And the
+-- jobs in which the script has searched for superseded occurrences.
 local canceledCount, searched = 0, {}
 
--- Cancels a few superseded occurrences of a job: first where the last search ended, then at the front of the queue.
+-- Cancels a few superseded occurrences of a job. First continues the last search from where it ended, and then searches
+-- the front of the queue.
 local function passSuperseded(now, h, job)
   if h.cancelsBelow == 0 then return end
   local most = math.min(${canceledInPassing}, ${canceledInPassingByScript} - canceledCount)
@@ -719,8 +722,8 @@ end
 
 -- ----------------------------------------------------------------------------------------------------------- batches
 
--- Heads and records that a batch collects, to write them with few commands. If a job has several items, each step writes at
--- once, because the next step must see its changes.
+-- Heads and records that a batch collects, to write them with few commands. If a job has several items, the script does
+-- not collect: each step writes its changes at once, so that the next step reads them.
 local headFields, recordFields = {}, {}
 
 -- Calls a step for each range of items whose records are in the same Redis hash. If a job has several items, calls the

@@ -94,8 +94,8 @@ return { jobs, versions, occurrences, counts, ARGV[5] == '1' and ${countsOfShard
 const scanLimit = 1000
 
 /**
- * Reads jobs of one shard in the order of their ids. Answers the id up to which it has read; an empty text at the end.
- * If few jobs have changed since `since`, reads them from the index of changes.
+ * Reads jobs of one shard in the order of their ids. Answers with the id of the last job that it has read; with an
+ * empty text at the end. If few jobs have changed since `since`, reads them from the index of changes.
  */
 export const listJobsScript: Script = script(`#!lua flags=no-writes
 ${prelude}${jobKeys}
@@ -204,7 +204,7 @@ local function firstRank(key)
     if call('ZSCORE', key, cursorId) == cursorAt then
       return call(isDescending == 1 and 'ZREVRANK' or 'ZRANK', key, cursorId) + 1
     end
-    -- The last member of the previous page was removed, so the walk begins with all members of its score.
+    -- The last member of the previous page was removed, so the walk begins with all members that have the same score.
     if isDescending == 1 then return call('ZCOUNT', key, '(' .. cursorAt, '+inf') end
     return call('ZCOUNT', key, '-inf', '(' .. cursorAt)
   end
@@ -291,7 +291,8 @@ if (hasActive and h.pending + h.running or 0) + (hasQueued and h.queued or 0) > 
   return { 'page', found, walkHistory(job, states) }
 end
 
--- Reads the queue only if the caller asks for queued occurrences, because the queue may be long.
+-- The caller may ask for active occurrences, for queued ones, or for both. The script reads the queue only if the
+-- caller asks for it, because the queue may be long.
 local ids = hasActive and activeOf(h, job) or {}
 if h.queued > 0 and hasQueued then
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, -1)) do ids[#ids + 1] = id end

@@ -1,6 +1,9 @@
 import { type Script, script } from '../script.ts'
 
-/** Reads the clock of the server with the first shard. Each server of a Redis Cluster has its own clock. */
+/**
+ * Reads the clock of the server with the first shard. Each server of a Redis Cluster has its own clock, so all nodes
+ * must read the clock of the same server.
+ */
 export const serverTimeScript: Script = script(`#!lua flags=no-writes
 return redis.call('TIME')
 `)

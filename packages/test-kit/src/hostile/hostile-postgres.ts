@@ -108,8 +108,8 @@ export interface HostilePostgresOptions {
   /** The pool of all statements without faults, including the storage's statements. */
   readonly pool: pg.Pool
   /**
-   * The pool of the statements that inject faults. Calls that wait for a transaction may occupy all of `pool`, and must not
-   * block the fault that ends this transaction. Default: `pool`.
+   * The pool of the statements that inject faults. Calls that wait for a user's transaction may occupy all connections
+   * of `pool`. So the fault that ends this transaction needs another pool. Default: `pool`.
    */
   readonly breakers?: pg.Pool
   /** The address of the database, for the connections that break. */
@@ -236,7 +236,7 @@ class UserConnection {
 
   #breaking(text: string, send: () => Promise<Answer>): Breaking {
     const client = this.#client
-    // The PostgreSQL server sends its process id when a client connects.
+    // When a client connects, PostgreSQL sends the id of the server process that serves this connection.
     const { processID: pid } = client as unknown as { readonly processID: number }
     const fault = this.#fault
     return {

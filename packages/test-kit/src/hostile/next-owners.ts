@@ -2,7 +2,10 @@ import { type OccurrenceId, systemClock } from '@jobistemer/core'
 
 /** Maximum number of tries of other occurrences that begin while a try waits for a later owner. */
 const othersMeanwhile = 200
-/** Maximum time in ms that a try waits for a later owner. Waiting tries may hold all permits of the nodes. */
+/**
+ * Maximum time in ms that a try waits for a later owner. If waiting tries hold all permits of the nodes, no later owner
+ * can begin until this time ends.
+ */
 const longestMs = 250
 
 /** Tracks, for each occurrence, the latest owner that has begun to run the occurrence. */

@@ -29,9 +29,15 @@ export interface CompletionPlay {
   readonly delayMs?: number
   /** Wraps the storage that the nodes use. */
   readonly wrap?: (storage: Storage) => Storage
-  /** A fault of {@link HostileDatabase.deadly} ends this process in one of this many tries. Default: in none. */
+  /**
+   * In one of this many tries, a fault of {@link HostileDatabase.deadly} ends this process. Default: no fault ends this
+   * process.
+   */
   readonly killEvery?: number
-  /** The state of an earlier process that a fault has ended. This process continues the test. Default: begins a new test. */
+  /**
+   * If a fault has ended an earlier process of this test: the state that it left. This process then continues the test.
+   * Default: begins a new test.
+   */
   readonly before?: CompletionRemains
 }
 

@@ -116,7 +116,8 @@ function earlyReaps(view: RunView): readonly Violation[] {
     } else if (reason === 'node_lost') {
       const silenceMs = view.silenceMs(grant.life, { before: sentAt, after: grant.sentAt - takeoverMs })
       if (silenceMs >= view.run.deadAfterMs) continue
-      // After the announced end of a `runDue` call, peers may take over its runs, although its process lives.
+      // After the announced end of a `runDue` call, peers may take over the runs of the call, although the calling
+      // process still lives.
       if (callers.has(grant.life) && (view.clocks.disagree || sentAt - grant.sentAt > callMarginMs)) continue
       const message = `${life} took it from ${grant.life} as dead, which had been silent for ${Math.round(silenceMs)} ms`
       violations.push(violation('reaped-early', occurrence, message, grant.job))

@@ -53,8 +53,9 @@ function errorOf(view: RunView, { now, wall, mono, sentAt, life, by }: Granted):
 }
 
 /**
- * Returns whether the time in the request must equal the engine's clock at the sending: only for a claim of a process
- * that was not stopped. A create may carry an older time, because the engine's clock was set or the call was repeated.
+ * Returns whether the time in the request must equal the time of the engine's clock when the request was sent. This is
+ * true for a claim of a process that was not stopped. A create may contain an older time, if the engine's clock was set
+ * or the call was repeated.
  */
 function isExact(view: RunView, { by, life, sentAt }: Granted): boolean {
   return by === 'claim' && !view.wasStopped(life, sentAt)

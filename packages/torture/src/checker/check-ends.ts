@@ -2,8 +2,9 @@ import type { RunView } from './run-view.ts'
 import type { Violation } from './violation.ts'
 
 /**
- * Checks that the ledger names the owner of each end that the storage accepted and has not lost. A storage that has lost writes
- * can give out a token again, and then accepts an end under another owner's token.
+ * Checks each end of an occurrence that the storage accepted and has not lost: the ledger must name the owner that sent
+ * the end. After a storage has lost writes, it can give two owners the same token. It may then accept the end from the
+ * wrong owner.
  */
 export function checkEnds(view: RunView): readonly Violation[] {
   const nodes = new Map(view.lines('up').map(({ life, node }) => [life, node]))

@@ -28,8 +28,8 @@ export function checkOverlap(view: RunView): readonly Violation[] {
     violations.push(...overlappingHandlers(view, starts, job.places))
     const live = starts.filter((start) => view.supersededAt(start) === null)
     const firsts = firstsOf(live, (start) => start.occurrence)
-    // Under a start rate, a reaped occurrence may wait for its next start, and holds no concurrency slot meanwhile. So
-    // the check counts the time of each owner separately.
+    // Under a start rate, an occurrence that was reaped may wait for its next start. During this wait, it holds no
+    // concurrency slot. So the check counts only the periods in which an owner had the occurrence.
     if (job.startRate === null) violations.push(...overlappingRecords(view, firsts, job.places))
     else {
       const ofOwners = firstsOf(live, ({ occurrence, token }) => `${occurrence} ${token}`)

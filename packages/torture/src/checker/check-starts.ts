@@ -63,7 +63,8 @@ function staleness(view: RunView, start: WitnessStart): string | null {
   if (supersededAt === null) return null
   const since = `under token ${start.token}, which had been dead for ${ms(start.mono - supersededAt)}`
   if (!view.wasDecidedBefore(start, supersededAt)) return `${name(start)} started ${since}`
-  // The owner had decided on the start before it lost the token. The later owner must have given its attempt a higher number.
+  // The owner had decided on this start before it lost the token, so the late start alone is no violation. But the
+  // later owner must have given its attempt a higher number.
   const later = (view.startsOf.get(start.occurrence) ?? []).find(
     (other) => other.task === start.task && other.token > start.token && other.attempt <= start.attempt,
   )
@@ -109,7 +110,7 @@ function* recordProblems(
 
 /**
  * Returns whether the ledger may lack this attempt. A claim stands for the first attempts. If a cancel by force ends
- * the occurrence before its owner stores them, the ledger has no record of them.
+ * the occurrence before its owner stores these attempts, the ledger has no record of these attempts.
  */
 function isKnownByClaim(view: RunView, { attempt }: WitnessStart, { id, runs }: OccurrenceRecord): boolean {
   return attempt === 1 && runs.length === 0 && view.wasForced(id)

@@ -38,8 +38,8 @@ function isPastTheEnd(timeline: JobRecord['timeline'], at: number): boolean {
 export async function checkStoredLedger(storage: Storage, jobs: readonly CheckedJob[]): Promise<readonly Violation[]> {
   const names = new Map<JobId, string>(jobs.map((job) => [job.id, job.name]))
   const { violations } = await checkLedger(storage, {
-    // The expected slots come from the first definition. Later definitions only end the schedule, and a restarted node
-    // may restore the first definition.
+    // The expected slots come from the first definition. Later definitions only end the schedule, or restore the first
+    // definition after a node has restarted. So they add no other slots.
     slots: ({ id, timeline }, after, until) =>
       [...(jobs.find((job) => job.id === id)?.slots(after, until) ?? [])].filter((at) => !isPastTheEnd(timeline, at)),
     exclusive: ({ id }) => jobs.find((job) => job.id === id)?.isExclusive ?? false,

@@ -11,8 +11,8 @@ const deadTimes = 4
 const slackMs = 3000
 
 /**
- * Checks that, after the faults, nodes took over the runs of a dead node because they had declared the node dead. If they
- * reaped these runs only at the deadline, this would hide that no node declares the owner dead.
+ * Checks that, after the faults, nodes took over the runs of a dead node because they had declared the node dead. A
+ * reap at the deadline is not enough. Otherwise this check would not detect that no node declares the owner dead.
  */
 export function checkTakeovers(view: RunView): readonly Violation[] {
   const calm = view.lines('phase').find(({ phase }) => phase === 'calm')

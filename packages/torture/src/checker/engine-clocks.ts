@@ -17,8 +17,8 @@ export class EngineClocks {
   readonly aheadMs: number
   readonly behindMs: number
   /**
-   * Whether the times of the engines differ by more than the uncertainty of these times. Then an engine may consider an
-   * occurrence overdue which another engine has just started.
+   * Whether the times of the engines differ by more than the uncertainty of these times. If they do, one engine may
+   * consider an occurrence overdue although another engine has just started it.
    */
   readonly disagree: boolean
   /** The duration of the slowest reading of the storage's clock that an engine used, in ms. */
@@ -64,9 +64,9 @@ function at(values: readonly Since[] | undefined, mono: number): Since | undefin
 }
 
 /**
- * Returns the tolerance after each measurement. Half of a reading's round trip plus the clock's resolution bounds the
- * error of the reading. If the process's own clock is within that bound, the engine uses that clock, so the error can
- * double.
+ * Returns the tolerance after each measurement. The error of a reading is at most half of its round trip plus the
+ * clock's resolution. If the process's own clock differs from the reading by no more than this, the engine uses its own
+ * clock. So the error of the engine's time can be twice as large.
  */
 function tolerancesOf(readings: readonly Extract<HistoryLine, { readonly event: 'clock-read' }>[]): readonly Since[] {
   const tolerances: Since[] = []

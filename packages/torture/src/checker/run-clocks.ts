@@ -2,9 +2,9 @@
 export interface RunClocks {
   /** `storage`: all engines use the storage's clock. `process`: each engine uses the clock of its process. */
   readonly source: 'storage' | 'process'
-  /** Maximum that any process's clock was ahead of the machine's clock, in ms. */
+  /** How far the clock of any process was ahead of the machine's clock at most, in ms. */
   readonly aheadMs: number
-  /** Maximum that any process's clock was behind the machine's clock, in ms. */
+  /** How far the clock of any process was behind the machine's clock at most, in ms. */
   readonly behindMs: number
   /**
    * Maximum time from the first sending of a repeated call to the effect of the call, in ms. A repeated call contains

@@ -15,8 +15,8 @@ export interface Window {
 
 type LineOf<Event extends HistoryLine['event']> = Extract<HistoryLine, { readonly event: Event }>
 
-// Maximum time until a resumed process notices that it has lost its occurrences, in ms. The process notices this when
-// the storage rejects its settle.
+// Maximum time until a resumed process notices that it has lost its occurrences, in ms. The process notices the loss
+// when the storage rejects its settle.
 const aftermathMs = 2000
 
 /** A recorded run with indexes for the checks. */
@@ -117,15 +117,16 @@ export class RunView {
     const { occurrence, token, life } = start
     const known = this.#givenUp.get(`${occurrence} ${token}`)
     if (known !== undefined) return known
-    // The node that reaped the occurrence may have died before it recorded the reap. The ledger then has the time at
-    // which the attempt was lost.
+    // The node that reaped the occurrence may have died before it recorded the reap. In this case the ledger contains
+    // the time at which the attempt was lost.
     const record = this.record(occurrence)
     if (record === undefined || record.token <= token) return Number.POSITIVE_INFINITY
     const run = record.runs.find(({ task }) => task === start.task)
     const attempt = run?.attempts.find(({ number }) => number === start.attempt)
     const lostAt = attempt?.state === 'lost' ? attempt.endedAt : null
     const at = lostAt === null ? Number.NEGATIVE_INFINITY : start.mono - (start.wall - lostAt) - this.clocks.aheadMs
-    // If the ledger states a loss before this start, an earlier owner lost the attempt. So this code ignores that loss.
+    // If the loss in the ledger is earlier than this start, an earlier owner lost its attempt. So this code ignores
+    // this loss.
     return Math.min(
       at < start.mono ? Number.POSITIVE_INFINITY : at,
       this.#lifeEnds.get(life) ?? Number.POSITIVE_INFINITY,
@@ -133,9 +134,9 @@ export class RunView {
   }
 
   /**
-   * Returns whether the process decided on the start before its token became invalid. There are three causes: a cancel
-   * by force ended the occurrence, the process was stopped between decision and start, or the answer to its claim was
-   * in transit.
+   * Returns whether the process decided on the start before its token became invalid. A handler can start after that in
+   * three cases: a cancel by force ended the occurrence, the process was stopped between decision and start, or the
+   * answer to the claim was in transit.
    */
   wasDecidedBefore(start: WitnessStart, supersededAt: number): boolean {
     if (this.wasForced(start.occurrence)) return true
@@ -148,8 +149,9 @@ export class RunView {
   }
 
   /**
-   * Returns whether the token became invalid while the answer that led to the start was in transit. This requires
-   * engines with different times: then an engine may consider a run overdue which another engine has just started.
+   * Returns whether the token became invalid while the answer that led to the start was in transit. This is possible
+   * only if the times of the engines differ: one engine may then consider a run overdue although another engine has
+   * just started it.
    */
   #wasAnsweredBefore(start: WitnessStart, supersededAt: number): boolean {
     const isIts = ({ life, occurrence, token }: LineOf<'granted' | 'settled'>): boolean =>
@@ -167,7 +169,8 @@ export class RunView {
 
   /**
    * Returns the longest gap between two accepted heartbeats of the process, in ms. Counts only gaps that began at or
-   * before `before` and ended at or after `after`; a gap counts up to `before`.
+   * before `before`, and that ended at or after `after`. If a gap ended after `before`, only its part up to `before`
+   * counts.
    */
   silenceMs(life: string, { before, after }: { readonly before: number; readonly after: number }): number {
     const beats = this.#heartbeats.get(life) ?? []
@@ -186,9 +189,10 @@ export class RunView {
   }
 
   /**
-   * Returns the period in which the occurrence ended, from the sending of the ending call to the storage's answer; `null` if
-   * the occurrence has not ended. If the process died before it recorded the answer, the time comes from the ledger. `near`
-   * has one moment in monotonic and in wall time, by which the ledger's wall time is converted to monotonic time.
+   * Returns the period in which the occurrence ended, from the sending of the ending call to the storage's answer;
+   * `null` if the occurrence has not ended. If the process died before it recorded the answer, the time comes from the
+   * ledger. `near` is one moment, both in monotonic and in wall time. With `near`, this function converts the ledger's
+   * wall time to monotonic time.
    */
   endedWithin(id: OccurrenceId, near: HostTime): Window | null {
     const record = this.record(id)

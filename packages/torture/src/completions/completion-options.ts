@@ -11,7 +11,10 @@ export interface CompletionOptions {
   readonly players: number
   /** Number of occurrences in each play, a run of `playCompletions`. */
   readonly occurrences: number
-  /** Of this many handler calls, one kills its process if it reaches the chosen statement; 0: no call does. */
+  /**
+   * In one of this many handler calls, the test chooses a statement. If the call reaches this statement, the process
+   * kills itself. 0: no process kills itself.
+   */
   readonly killEvery: number
   /** Seed of the first run of `playCompletions`. Each further run uses the next number as its seed. */
   readonly seed: number

@@ -1,7 +1,7 @@
 import type { SeededRandom } from '@jobistemer/test-kit'
 
-// Maximum distance of every second node's clock from the clock that is most ahead, in ms. If engines take the time from their
-// own clocks, nodes whose clocks are further behind do no work.
+// The clock of every second node is at most this time behind the clock that is most ahead, in ms. If engines take the
+// time from their own clocks, a node does no work if its clock is further behind. So half of the nodes still do work.
 const closeMs = 2000
 
 // Share of processes with a right clock, if all engines follow the storage's clock.
@@ -40,12 +40,12 @@ export class ClockSkew {
     return this.#places.length === 0 ? null : 0
   }
 
-  /** Maximum that an engine's time may be ahead of the machine's clock, in ms. */
+  /** How far an engine's time may be ahead of the machine's clock at most, in ms. */
   get aheadMs(): number {
     return Math.max(0, ...this.#places)
   }
 
-  /** Maximum that an engine's time may be behind the machine's clock, in ms. */
+  /** How far an engine's time may be behind the machine's clock at most, in ms. */
   get behindMs(): number {
     return this.#places.length === 0 ? 0 : this.#skewMs
   }

@@ -9,8 +9,8 @@ export type Fault = { readonly atMs: number } & (
    */
   | { readonly kind: 'stop'; readonly forMs: number; readonly beyondTimeout: boolean; readonly by: 'itself' | 'driver' }
   /**
-   * The driver stops a process, and starts a successor with the same node name. `beforeMs` after the successor's start, the
-   * driver resumes the stopped process. It kills that process `besideMs` later.
+   * The driver stops a process, and starts a successor with the same node name. `beforeMs` after the successor's start,
+   * the driver resumes the stopped process. The driver kills the resumed process `besideMs` later.
    */
   | { readonly kind: 'outlive'; readonly beforeMs: number; readonly besideMs: number }
   /** The driver kills all processes at once, and starts none for `downMs`. */
@@ -23,7 +23,7 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'pause'; readonly forMs: number }
   /** The driver kills a working node. After `aheadMs` the server crashes, and the storage loses all node records. */
   | { readonly kind: 'kill-and-crash'; readonly aheadMs: number; readonly downMs: number }
-  /** The clock of a node is set. If the clock cannot keep the new time, the driver sets the clock back after `forMs`. */
+  /** The clock of a node is set. If the engines follow their own clocks, the driver sets the clock back after `forMs`. */
   | { readonly kind: 'jump'; readonly forMs: number }
   | StorageFault
 )
@@ -143,8 +143,8 @@ export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): read
     const lengthMs = Math.max(0, durationMs - beforeEndMs)
     for (let index = 0; index < count; index++) faults.push(make(random.between(0, lengthMs), index))
   }
-  // A process that the driver stops may hold a storage lock. Other nodes then wait for the lock and cannot reap its
-  // runs. So in every second long stop, the process stops itself while it holds no lock.
+  // A process that the driver stops may hold a storage lock. Other nodes then wait for the lock, and cannot reap the
+  // runs of the stopped process. So in every second long stop, the process stops itself while it holds no lock.
   spread(counts.longStop, beyondTimeoutMs + aftermathMs, (atMs, index) => ({
     atMs,
     kind: 'stop',
@@ -183,8 +183,8 @@ export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): read
   spread(counts.cut, beforeEndOfOutageMs, (atMs) => ({ atMs, kind: 'cut', forMs: random.between(1000, 4000) }))
   spread(counts.restart, beforeEndOfOutageMs, (atMs) => ({ atMs, kind: 'restart', downMs: random.between(100, 3000) }))
   spread(counts.killAndCrash, beforeEndOfOutageMs, (atMs, index) => ({
-    // The last crash ends with the fault phase, so that nodes must take over the runs of the killed node while no other
-    // fault happens.
+    // The last crash happens at the end of the fault phase. After it no other fault happens, and nodes must take over
+    // the runs of the killed node.
     atMs: index === 0 ? Math.max(0, durationMs - crashBeforeEndMs) : atMs,
     kind: 'kill-and-crash',
     aheadMs: random.between(0, 1000),
@@ -201,7 +201,7 @@ export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): read
 
 /**
  * Returns a random moment outside of the periods in which processes are stopped, or any moment if 50 attempts find none
- * outside. A blackout during a stop would end the stop.
+ * outside. Blackouts need such a moment, because a blackout during a stop would kill the stopped process.
  */
 function besides(stops: readonly Extract<Fault, { kind: 'stop' }>[], first: number, another: () => number): number {
   let moment = first

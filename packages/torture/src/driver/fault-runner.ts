@@ -85,15 +85,16 @@ export class FaultRunner {
         this.#start(fault)
         continue
       }
-      // While no process can be killed, all later faults of the plan are delayed too. Otherwise all delayed kills would
-      // hit the first processes that start.
+      // If no process can be killed now, this kill waits, and all later faults of the plan are delayed by the same
+      // time. Otherwise several kills would come at once, and hit the first processes that start.
       const waitsFrom = hostTime().mono
       await this.#kill()
       startedAt += hostTime().mono - waitsFrom
     }
     this.#requests.end()
     await Promise.all(this.#underWay)
-    // The plan expects a blackout to kill every node, but a blackout may find dead nodes. Further kills make up the difference.
+    // The plan expects a blackout to kill every node, but a blackout may find dead nodes. So the driver kills further
+    // processes until the planned number is reached.
     while (this.#figures.kills < leastKills) {
       await sleep(this.#random.between(100, 500))
       await this.#kill()
@@ -116,7 +117,8 @@ export class FaultRunner {
   }
 
   async #kill(): Promise<void> {
-    // Most kills hit processes that have started. Starts take long on a busy machine, so otherwise the nodes would do no work.
+    // Most kills hit only processes that have started. Starts take long on a busy machine. If most kills hit starting
+    // processes, the nodes would do no work.
     const alsoStarting = this.#random.chance(killsWhileStarting)
     const victim = await target(this.#fleet, this.#random, () =>
       this.#fleet.killable.filter((process) => (alsoStarting || process.isUp) && !this.#spared.has(process)),
@@ -125,8 +127,8 @@ export class FaultRunner {
   }
 
   /**
-   * Returns a node with a running handler, so that the kill leaves a run to take over. After 100 attempts, returns any
-   * node.
+   * Returns a node with a running handler, so that the kill leaves a run that another node must take over. If 100
+   * attempts find no such node, returns any node.
    */
   async #targetAtWork(candidates: () => readonly NodeProcess[]): Promise<NodeProcess> {
     for (let looks = 0; looks < 100; looks++) {

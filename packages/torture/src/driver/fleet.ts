@@ -76,8 +76,8 @@ export class Fleet {
   }
 
   async #startAll(): Promise<void> {
-    // The node that adds the jobs determines their first slots. So the node whose clock is most ahead starts first:
-    // otherwise all slots up to the time of that clock would be missed.
+    // The node that adds the jobs determines their first slots. So the node whose clock is most ahead starts first. If
+    // another node added the jobs, all slots up to the time of that clock would be missed slots.
     const { leader } = this.#options.clocks
     const first = leader === null ? undefined : this.#places[leader]
     if (first !== undefined) await this.#startFor(first)
@@ -133,8 +133,8 @@ export class Fleet {
     process.stopItself()
     this.#zombies.add(process)
     place.process = null
-    // The stopped process may be inside a transaction that locks the whole SQLite file. The successor then starts only
-    // after the process resumes, so the driver waits for at most `longestWaitMs`.
+    // The stopped process may be inside a transaction that locks the whole SQLite file. In this case, the successor
+    // cannot start before the stopped process resumes. So the driver waits at most `longestWaitMs` for the successor.
     await Promise.race([this.#spawn(place).ready, sleep(longestWaitMs, { unref: true })])
     await sleep(beforeMs)
     process.resume()
@@ -146,8 +146,8 @@ export class Fleet {
   }
 
   /**
-   * Sets the clock of a process to another clock error. If engines do not take the time from the storage's clock, sets the
-   * clock back to its usual error after `forMs`.
+   * Sets the clock of a process to another clock error. If engines do not take the time from the storage's clock, sets
+   * the clock back to the usual error of its node after `forMs`.
    */
   async jump(process: NodeProcess, forMs: number): Promise<void> {
     const { clocks } = this.#options
@@ -165,7 +165,8 @@ export class Fleet {
     this.#calm = true
     for (const process of this.#processes()) process.resume()
     for (const place of this.#places) if (place.process?.isAlive === true) await place.process.ready
-    // A process may crash before it receives this command. Its successor has no crash point.
+    // A process may crash before it receives this command. This is no problem, because its successor has no crash
+    // point.
     await Promise.all(this.#processes().map((process) => process.command({ do: 'stay' })))
     while (!this.#places.every((place) => place.process?.isUp === true)) {
       this.assertAlive()
@@ -173,7 +174,7 @@ export class Fleet {
     }
   }
 
-  /** Shuts every node down. Kills nodes that have not ended within `limitMs`, and then returns false. */
+  /** Shuts every node down. If nodes have not ended within `limitMs`, kills these nodes and returns false. */
   async shutDown(limitMs: number): Promise<boolean> {
     this.#closing = true
     const processes = this.#processes().filter((process) => process.isAlive)

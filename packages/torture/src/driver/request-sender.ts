@@ -96,7 +96,8 @@ export class RequestSender {
     if (paused.outcome === 'unknown') this.#latePauses.add(job)
     await sleep(forMs)
     this.#record({ event: 'resuming', job })
-    // A resume that may still take effect could end a later pause, so the job is not paused again.
+    // If the resume got no answer, it may still take effect, and could end a later pause. So in this case the job is
+    // not paused again.
     if (await this.#resume(job)) this.#pausing.delete(job)
   }
 

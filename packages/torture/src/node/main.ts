@@ -88,7 +88,8 @@ const scheduler = createScheduler({
   // The capacity is low, so that some work must wait in the storage for another node.
   maxConcurrentJobs: 6,
   clock,
-  // Disables the check of contradictory clocks, which takes longer than a process lives.
+  // Disables the check of the skew between the clocks of node and storage, because this check takes longer than a
+  // process lives.
   [Symbol.for('jobistemer.maxClockSkew')]: 86_400_000,
   ...kind.intervals,
 })
@@ -183,7 +184,8 @@ if (client === null) {
     if (!isShutDown || !JobistemerError.isInstance(error, 'STORAGE_CLOSED')) throw error
   }
 } else {
-  // Other processes add the data jobs. A `runDue` call loads data jobs from the storage.
+  // A process that calls `runDue` adds no data jobs. Other processes add these jobs, and a `runDue` call loads them
+  // from the storage.
   record({ event: 'calls', budgetMs: callBudgetMs })
   void callAndGoOn()
 }

@@ -156,7 +156,7 @@ class Recorder {
   async heartbeat(request: HeartbeatRequest): Promise<HeartbeatAnswer> {
     const sentAt = hostTime().mono
     const answer = await this.#inner.heartbeat(request)
-    // A death record is not a heartbeat: the death record belongs to another node.
+    // If the call writes a death record, the call is no heartbeat, because a death record is about another node.
     if (request.own !== null && request.own.about.dead === undefined) this.#record({ event: 'heartbeat', sentAt })
     return answer
   }

@@ -6,8 +6,8 @@ const beatMs = 100
 const thresholdMs = 1000
 
 /**
- * Detects stalls: periods in which the process did not run, because it was stopped or had no processor. The process may
- * have decided before a stall on the first action that it takes after the stall.
+ * Detects stalls: periods in which the process did not run, because it was stopped or had no processor. After a stall,
+ * the process may first carry out an action on which it decided before the stall.
  */
 export class StallWatch {
   readonly #onStall: (stall: Stall) => void

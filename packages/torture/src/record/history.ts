@@ -19,8 +19,8 @@ export type NodeEvent = { readonly life: string } & (
       readonly job: string
       readonly origin: 'slot' | 'trigger' | 'replay' | 'recovery' | 'exclusion'
       /**
-       * The state of the created occurrence; `null` for an occurrence of a recovery of missed slots. The storage's
-       * answer to a recovery has only the state of its last occurrence.
+       * The state of the created occurrence; `null` if a recovery of missed slots created the occurrence. For a
+       * recovery, the storage answers only the state of the last occurrence.
        */
       readonly state: OccurrenceState | null
     }

@@ -30,15 +30,18 @@ export interface TortureFigures extends FaultFigures {
   readonly occurrences: Readonly<Record<string, number>>
   /** Number of attempts in the ledger, by state. */
   readonly attempts: Readonly<Record<string, number>>
-  /** Number of slots that are recorded as missed. A record of a range of missed slots counts each of them. */
+  /**
+   * Number of slots that are recorded as missed. If one record stands for a range of missed slots, each slot of the
+   * range counts.
+   */
   readonly missedSlots: number
   /** Number of occurrences that recoveries of missed slots created. */
   readonly recovered: number
   /** Number of handler starts that the handlers recorded. */
   readonly starts: number
   /**
-   * Number of handler starts that a process decided before its owner lost the occurrence: the process was stopped in
-   * between.
+   * Number of handlers that started after their owner had lost the occurrence. The process had decided on the start
+   * before the loss, and was then stopped for some time.
    */
   readonly lateStarts: number
   /** Number of occurrences that other nodes reaped as failed. */

@@ -4,7 +4,7 @@ import type { OccurrenceId } from '@jobistemer/core'
 export interface UserRow {
   readonly occurrence: OccurrenceId
   readonly task: string
-  /** The attempt that wrote the row, and the fencing token of its owner. */
+  /** The number of the attempt that wrote the row, and the fencing token of the attempt's owner. */
   readonly attempt: number
   readonly token: number
 }

@@ -13,8 +13,8 @@ export const postgres: StorageKind = {
   intervals: { pollInterval: 200, deadAfter: 1500 },
   async prepare() {
     const { startPostgres, startTcpProxy } = await import('@jobistemer/test-servers')
-    // PostgreSQL uses its own data folder: if root starts the server, it runs as another user, who cannot access the
-    // folder of the run.
+    // The data are in a separate folder, not in the folder of the run. If root starts PostgreSQL, it runs as another
+    // user, who cannot access the folder of the run.
     const server = await startPostgres({ config })
     const proxy = await startTcpProxy(server)
     const { makePostgresRows } = await import('../rows/postgres-rows.ts')
@@ -33,7 +33,10 @@ export const postgres: StorageKind = {
   },
 }
 
-/** Breaks connections alternately at the server, by ending its processes, and in the network. */
+/**
+ * Breaks connections in two ways: one call ends the server's processes for the connections, and the next call breaks
+ * the connections in the network.
+ */
 class PostgresBehindProxy extends ProxiedServer {
   readonly #server: PostgresServer
   #breaks = 0

@@ -112,7 +112,7 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
       onInterrupted: 'retry',
       maxRescues: 3,
     },
-    // The concurrency limit and the start rate are close to each other, so that both often delay occurrences.
+    // The durations are such that the concurrency limit and the start rate both often delay occurrences of this job.
     tasks: [{ name: 'call', durationMs: [1500, 3500] }],
   },
   {

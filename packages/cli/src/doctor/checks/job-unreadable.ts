@@ -8,8 +8,8 @@ import type { Survey } from '../survey.ts'
  */
 export async function jobUnreadable({ unreadable }: Survey): Promise<readonly Finding[]> {
   return unreadable.map((job) => {
-    // Some storages keep the job's name inside the definition. If this definition is damaged, the survey uses the id as
-    // the name.
+    // Some storages keep the job's name inside the definition. If this definition is damaged, `doctor` uses the job's
+    // id as its name.
     const isNameless = job.name === job.id
     const name = isNameless ? 'NAME' : shellWord(job.name)
     return {

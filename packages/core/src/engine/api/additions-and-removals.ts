@@ -79,8 +79,8 @@ export class Additions extends ApiPart {
     for (;;) {
       const again = await this.#store(open, asked)
       if (again.length === 0) return
-      // The next round stores two kinds of jobs again: jobs that changed between the read and the write, and jobs that replace
-      // a deleted job. For the latter, each storage call cancels only a limited number of the deleted job's runs.
+      // The next round stores two kinds of jobs again. Some jobs changed between the read and the write. Other jobs
+      // replace a deleted job: each storage call cancels only a limited number of the deleted job's runs.
       await nextTurn()
       open = await this.#look(again, asked)
     }
@@ -272,7 +272,8 @@ export class Removals extends ApiPart {
    */
   async #deleteAll(deletions: readonly Deletion[], asked: CallerContext): Promise<readonly SaveJobAnswer[]> {
     const first = await this.#deleteOnce(deletions, asked)
-    // Repeats the deletion only for the deleted version, because another caller may have created the job anew.
+    // A further call deletes a job only at the version that the first call stored. Another caller may have created the
+    // job again in the meantime, and that job must stay.
     const withMore = (answers: readonly SaveJobAnswer[]): Deletion[] =>
       answers.flatMap((answer) =>
         answer.outcome === 'saved' && answer.more === true

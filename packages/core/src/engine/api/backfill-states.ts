@@ -138,8 +138,8 @@ function fateOf({ state, reason }: { readonly state: OccurrenceState; readonly r
 }
 
 /**
- * Returns one list per slot: the runs that backfills have created for that slot. The first backfill run of a slot has
- * the round number 1, the next one 2; the list has this order.
+ * Returns one list per slot: the runs that backfills have created for that slot. The list is in the order of the round
+ * numbers: 1 for the first backfill run of the slot, 2 for the second, and so on.
  */
 async function roundsOf(
   storage: StorageCalls,
@@ -168,8 +168,8 @@ async function ownRecordsOf(
 ): Promise<ReadonlyMap<number, OccurrenceRecord>> {
   const [first, last] = [Math.min(...slots), Math.max(...slots)]
   const found = new Map<number, OccurrenceRecord>()
-  // A record of several missed slots may begin before the first given slot. The query does not find such a record, and the
-  // caller does not need it: the caller also treats a slot without a record as missed.
+  // A record of several missed slots may begin before the first given slot, and the query then does not find it. The
+  // caller does not need this record, because it treats a slot without a record as missed.
   const spans: OccurrenceRecord[] = []
   const query = { kind: 'job', jobId: head.id, from: first, to: last + 1, order: 'ascending', runs: false } as const
   const records = eachItem((cursor) =>
@@ -195,8 +195,8 @@ async function ownRecordsOf(
 type Span = Pick<BackfillRecord, 'from' | 'to' | 'order'>
 
 /**
- * Returns the schedule of a past span: the schedule in force at `now`, because the storage keeps no earlier schedules. If no
- * schedule is in force, returns the nearest one.
+ * Returns the schedule of a past span: the schedule in force at `now`, because the storage keeps no earlier schedules.
+ * If all schedules have ended, returns the last one of the timeline.
  */
 export function presentSchedule(timeline: JobRecord['timeline'], now: number): SerializedSchedule | undefined {
   const present = timeline.find(({ until }) => until === null || until > now)

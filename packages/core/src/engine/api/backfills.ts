@@ -183,8 +183,8 @@ function readBackfill(options: BackfillOptions, now: number): CheckedBackfill {
 /**
  * Starts, resumes and stops backfills.
  *
- * Runs of a backfill are delayed triggers, which the overlap policy never skips. Before a node ends a run, it creates the
- * next run of the same lane. Run ids derive from the slots, so nodes create each run once.
+ * Runs of a backfill are delayed triggers, which the overlap policy never skips. Before a node ends a run, it creates
+ * the next run of the same lane. The id of a run derives from its slot, so two nodes cannot create the same run twice.
  */
 export class Backfills extends ApiPart implements Relay {
   /** Repeats each storage call until the storage answers. */
@@ -215,8 +215,8 @@ export class Backfills extends ApiPart implements Relay {
       const backfill = { slot: 0, from, to, which, order, lanes }
       const begun = latestRunOf(standings)
       const wanted = begun === null ? request : goingOn(begun.details, request, !withoutData)
-      // An update may have removed a task that an earlier call of `backfill` named. The check is necessary only if this call
-      // begins a run.
+      // An earlier call of `backfill` may have named a task that an update has removed since. For such a task, this
+      // check throws an error. The check is necessary only if this call begins a run.
       if (begun !== null && firsts.length > 0) planOfRequest(this.registry, job, wanted)
       // Each further run of the backfill copies these details, with their priority.
       const details = prioritized(wanted, { priority: priorityOf(head) })
@@ -335,8 +335,8 @@ export class Backfills extends ApiPart implements Relay {
       const answered = await storage.repeated('createOccurrences', (calls) => {
         const now = this.engine.now()
         const dueAt = dueAtOf(head, now, tookMs) + delayMs + start
-        // If this node's clock is behind, the prune floor may lie after the due time. The storage accepts only records after
-        // the prune floor, so the scheduled times of the new runs begin after the prune floor.
+        // The storage accepts only records after the prune floor. If this node's clock is behind, the due time may lie
+        // before the prune floor. So the scheduled times of the new runs begin after the prune floor.
         const firstAt = Math.max(dueAt, (head.pruneFloor ?? Number.NEGATIVE_INFINITY) + 1 + start)
         items = some.map(({ slot, rounds }, index) => ({
           kind: 'trigger',
@@ -397,8 +397,9 @@ export class Backfills extends ApiPart implements Relay {
       )
       for (const record of occurrences) {
         if (record?.details.backfill === undefined) continue
-        // A newer run has displaced this waiting run of the backfill. If no node had started the run yet, the backfill creates
-        // another run for the same slot (`isAgain`). Otherwise the backfill continues with the next slot of the lane.
+        // A newer run has displaced this waiting run of the backfill. If no node had started the waiting run before,
+        // the backfill creates another run for the same slot (`isAgain`). Otherwise the backfill continues with the
+        // next slot of the lane.
         await this.#goOn(record.jobId, record.details, { tookMs: 0, isAgain: !hasBegun(record) })
       }
     } catch (error) {
@@ -427,8 +428,8 @@ export class Backfills extends ApiPart implements Relay {
   }
 
   #failed(error: unknown): void {
-    // A stopped engine does not end the run, so this error is no failure. The node that takes over the run continues the
-    // backfill.
+    // The run does not end when the engine stops, so this error is no failure. The node that takes over the run
+    // continues the backfill.
     if (!(error instanceof EngineStopped)) this.engine.fail('backfill', error)
   }
 

@@ -60,8 +60,8 @@ export class Changes {
   #isLooking = false
   #isWoken = false
   /**
-   * True if this node has created, started or ended a run since the last scan. This node remembers such a change, because a
-   * scan may not find it.
+   * True if this node has created, started or ended a run since the last scan. A scan may not find such a change, so
+   * this node remembers the change.
    */
   #hasRun = false
   /** Monotonic instant at which the last scan for changes ended. */
@@ -205,7 +205,7 @@ export type Change =
 /** The names of the affected jobs. An empty set: no job is affected. `null`: any job may be affected. */
 type ChangedJobs = ReadonlySet<string> | null
 
-/** Says which jobs, runs, failures and nodes have changed between two scans of the storage. */
+/** The differences between two scans of the storage: which jobs, runs, failures and nodes have changed. */
 interface Difference {
   readonly jobs: ChangedJobs
   readonly runs: boolean
@@ -238,7 +238,7 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
   /** The kinds of unread changes. The value is the names of the affected jobs, or the error. */
   readonly #unread = new Map<Change['kind'], unknown>()
 
-  /** The reader calls `waits` when its consumer begins to wait for a change, and `left` when the iteration has ended. */
+  /** `waits` is called when the consumer begins to wait for a change, and `left` when the iteration has ended. */
   constructor(intervalMs: number, waits: () => void, left: () => void) {
     this.intervalMs = intervalMs
     this.#waits = waits
@@ -255,7 +255,7 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
     return this.#told === 'nothing' && !this.#isFollowing
   }
 
-  /** Adds the differences that a successful scan has found. */
+  /** Adds the differences of a successful scan to the unread changes. */
   found({ jobs, runs, failures, nodes }: Difference): void {
     const unread = this.#unread
     if (!this.#isFollowing && this.#told !== 'there') {
@@ -419,8 +419,8 @@ interface Mark {
 }
 
 /**
- * Remembers the changes that scans have found. Each scan also covers the last part of the previous scan's time span, so it may
- * find a change a second time.
+ * Remembers the changes that scans have found. The time span of each scan overlaps with the end of the previous span,
+ * so a scan may find a known change again.
  */
 class Remembered {
   readonly #marks = new Map<string, Mark>()

@@ -132,8 +132,8 @@ export interface PlannedChange {
   /** The job's version in force when the plan was made; `null` for a job that does not exist. */
   readonly version: number | null
   /**
-   * At most three next slots of the stored job, without slots that were canceled ahead. Empty for a job that does not exist.
-   * At most one slot if this node cannot revive the job's schedule.
+   * At most three next slots of the stored job, without slots that were canceled ahead. Empty for a job that does not
+   * exist. At most one slot if this node does not know the type of the job's schedule.
    */
   readonly before: readonly Date[]
   /** At most three next slots of the job after `apply`. Empty for a job that the plan removes. */
@@ -233,8 +233,8 @@ export class Definitions extends ApiPart {
   }
 
   /**
-   * Rejects while a clock jump is unconfirmed. With a clock that is behind, `realign` would set back jobs that are not
-   * ahead.
+   * Rejects while a clock jump is unconfirmed. If the clock of this node is behind, `realign` would set back jobs that
+   * are not ahead.
    */
   #assertConfirmed(): void {
     this.engine.now()
@@ -405,7 +405,7 @@ export class Definitions extends ApiPart {
   *#nextSlots({ timeline, nextAt }: Pick<JobContent, 'timeline' | 'nextAt'>): Generator<Date, void> {
     const series = this.registry.seriesIfKnown(timeline)
     let slot = nextAt
-    // The storage keeps only the next slot. Later slots need a node that can revive the schedule.
+    // The storage keeps only the next slot. Only a node that knows the type of the schedule can compute later slots.
     for (let count = 0; slot !== null && count < 2 * slotsInPlan; count++) {
       yield new Date(slot)
       slot = series?.nextMs(slot) ?? null
@@ -423,7 +423,7 @@ export class Definitions extends ApiPart {
 
   /**
    * Repeats the update until the storage has canceled all waiting occurrences. Returns the addresses of all canceled
-   * occurrences. None of these occurrences can start after the first step.
+   * occurrences. Once the storage has stored the update, none of these occurrences can start.
    */
   async #cancelRest(
     storage: StorageCalls,

@@ -185,9 +185,9 @@ export function holds(record: Pick<OccurrenceRecord, 'details'>, at: number): bo
 }
 
 /**
- * Returns the records that are not `null`. If a claimed occurrence ended without a stored attempt, adds the first
- * attempts to its record. A claim announces the first attempts, so their handlers may have begun before a forced cancel
- * ended the occurrence. See decision 12.
+ * Returns the records that are not `null`. Some claimed occurrences ended without a stored attempt. For such an
+ * occurrence, adds the first attempts to its record: their handlers may have begun after the claim and before a forced
+ * cancel. See decision 12.
  */
 export async function withRunsOfClaim(
   storage: StorageCalls,

@@ -15,7 +15,10 @@ import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { findOccurrence } from './explain.ts'
 import { jobGone } from './request-creator.ts'
 
-/** The reason and the actor of an intervention, which the storage keeps with the changed job or occurrence. */
+/**
+ * The reason and the actor of a call that changes a job or an occurrence. The storage keeps both with the changed job
+ * or occurrence.
+ */
 export interface InterventionOptions extends CallOptions {
   /** Why. 1 to 255 characters. */
   readonly reason?: string
@@ -61,11 +64,11 @@ export interface JobSelection {
   readonly owner?: string
 }
 
-/** The option names that every intervention accepts. */
+/** The option names that all calls accept which change a job or an occurrence. */
 export const interventionOptionNames: readonly string[] = ['reason', 'actor', ...callOptionNames]
 
 /**
- * Returns the reason and the actor of an intervention; `null` for an option that is absent. @throws JobistemerError
+ * Returns the reason and the actor that the caller gave; `null` for an option that is absent. @throws JobistemerError
  * `INVALID_NAME`
  */
 export function readVoice({ reason, actor }: InterventionOptions): Record<'reason' | 'actor', string | null> {
@@ -147,7 +150,8 @@ export class Interventions extends ApiPart {
     const answered = answer as CancelAnswer
     if (answered.outcome === 'final') return { id, outcome: 'final', state: answered.state }
     if (answered.outcome === 'absent') {
-      // The storage pruned the record after this call had read it.
+      // The storage has pruned the record since this call read the record. Only final occurrences are pruned, so the
+      // occurrence had ended.
       return { id, outcome: 'final', state: isFinal(record.state) ? record.state : 'canceled' }
     }
     this.pool.get(id)?.cancel(reason)
@@ -207,8 +211,9 @@ export class Interventions extends ApiPart {
     const changed = await this.#savePause(job, null, storage)
     if (!changed) return
     if (reason !== null || actor !== null) {
-      // The record of a job can hold the reason and the actor of a resume only as `lifted` in a pause. So this call
-      // stores a pause that has already ended. The storage keeps a new pause that another caller has begun meanwhile.
+      // A job's record keeps the reason and the actor of a resume only in the member `lifted` of a pause. So this call
+      // stores a pause that has already ended. If another caller has begun a new pause meanwhile, the storage keeps
+      // that pause.
       const lifted = { at: this.engine.now(), reason, actor }
       await this.#savePause(job, { at: lifted.at, until: 1, reason: null, actor: null, lifted }, storage)
     }

@@ -45,8 +45,8 @@ export interface JobsFilter {
   /** Selects only jobs whose latest run ended in one of these states. The call reads the latest run of every job. */
   readonly lastOutcome?: FinalState | readonly FinalState[]
   /**
-   * Further data to read for each job. `lastRun` and `counts` together cost at most one more storage call per page; `code`
-   * costs one or two. Default: none.
+   * Further data to read for each job. `lastRun` and `counts` together cost at most one more storage call per page;
+   * `code` costs one or two more calls per page. Default: none.
    */
   readonly include?: readonly ('lastRun' | 'counts' | 'code')[]
   /** Selects only jobs with this owner tag. */
@@ -97,11 +97,14 @@ export interface JobInfo {
   readonly description: string | null
   /** The schedule as plain data; `null` if the job runs on request only. */
   readonly schedule: SerializedSchedule | null
-  /** The job's schedule in words; `on request` without a schedule. `null`: this process cannot revive the schedule. */
+  /**
+   * The job's schedule in words; `on request` without a schedule. `null`: this process does not know the type of the
+   * schedule.
+   */
   readonly scheduleDescription: string | null
   /**
-   * The job's next slot that was not canceled ahead; `null` without such a slot. Also `null` if the next slot was canceled
-   * and this process cannot revive the schedule.
+   * The job's next slot that was not canceled ahead; `null` without such a slot. Also `null` if the next slot was
+   * canceled and this process does not know the type of the schedule.
    */
   readonly nextAt: Date | null
   /** The present pause of the job. `null`: the job is not paused, or its pause has ended by itself. */
@@ -248,7 +251,7 @@ export class JobCatalog {
     const page = await filledPage({
       limit,
       from,
-      // If the filter may exclude jobs, each read has the maximum size, because few jobs may match.
+      // A filter may exclude most jobs of a read. So with such a filter, each read has the maximum size.
       least: sorted !== null || isPlain ? limit : recordsPerCall,
       read: sorted === null ? list : (size, cursor) => readSorted(sorted, size, cursor, storage),
       choose: (heads) => withExtras(heads.filter(isWanted), extras, storage),
@@ -348,7 +351,7 @@ export class JobCatalog {
       const series = this.#registry.seriesOf(timeline, this.#registry.get(id)?.job ?? null)
       for (let slot = series.nextMs(after); slot !== null; slot = series.nextMs(slot)) yield slot
     } catch {
-      // If this process cannot revive the schedule, `jobs()` still returns the other data of the job.
+      // If this process cannot load the stored schedule, `jobs()` still returns the other data of the job.
       return
     }
   }
@@ -364,7 +367,7 @@ export class JobCatalog {
       this.#descriptions.set(key, description)
       return description
     } catch {
-      // If this process cannot revive the schedule, `jobs()` still returns the other data of the job.
+      // If this process cannot load the stored schedule, `jobs()` still returns the other data of the job.
       return null
     }
   }
@@ -533,7 +536,8 @@ async function newestOf(head: JobRecord, count: number, storage: StorageCalls): 
     const wanted = Array.from({ length }, (_, index) => ({ jobId: head.id, version: next - index }))
     const { versions } = await storage.once((calls) => calls.get({ versions: wanted }))
     const kept = versions.filter((record) => record !== null)
-    // If all versions of this read were removed, older versions are probably removed too.
+    // If the storage has removed all versions of this read, it has probably removed the older versions too. So the
+    // search ends.
     if (kept.length === 0) break
     found.push(...kept)
   }

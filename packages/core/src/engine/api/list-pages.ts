@@ -68,8 +68,9 @@ export async function filledPage<T, Chosen extends { readonly record: T }>({
     let chosen = await choose(page.items)
     const last = chosen[room - 1]
     if (last !== undefined && page.items.at(-1) !== last.record) {
-      // The next page must begin after the last item that fits into this page. The storage gives a cursor only for the end of a
-      // read. So this code repeats the read, but only up to that item.
+      // This page is full before the last item of the read. The next page must begin after the last item of this page,
+      // but the storage's cursor points to the end of the read. So this code repeats the read up to the last item of
+      // this page.
       page = await read(page.items.indexOf(last.record) + 1, cursor)
       chosen = await choose(page.items)
     }

@@ -189,8 +189,8 @@ function readStates(wanted: readonly OccurrenceState[]): readonly OccurrenceStat
 }
 
 /**
- * The ids that a replay of a failed occurrence, or a backfill run of its slot, can have. `idOf` derives each id from
- * the failure and a number from 1 on.
+ * The possible ids of the runs that resolve a failed occurrence: replays of it, or backfill runs for its slot. `idOf`
+ * derives each id from the failure and a number from 1 on.
  */
 interface Trail {
   readonly failure: OccurrenceRecord

@@ -4,11 +4,12 @@ import { systemClock } from '../../system-clock.ts'
 export type ShutdownSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
 
 /**
- * Calls `shutdown` on the first signal. A second signal during the shutdown ends the process at once, as it would without these
- * handlers. Returns a function that removes the handlers.
+ * Calls `shutdown` on the first signal. A second signal during the shutdown ends the process at once, as it would
+ * without these handlers. Returns a function that removes the handlers.
  *
- * With `endsProcess`, this function also ends the process some time after the shutdown, because an open connection would keep
- * the process alive. It does not end a process that has other handlers of the first signal.
+ * With `endsProcess`, the first signal also ends the process: 1 s after the shutdown, if the process still runs.
+ * Otherwise an open connection would keep the process alive. If the process has other handlers of the first signal, the
+ * signal does not end the process.
  */
 export function onShutdownSignals(
   signals: readonly ShutdownSignal[],

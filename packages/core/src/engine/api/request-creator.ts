@@ -265,8 +265,8 @@ export class RequestCreator extends ApiPart {
   }
 
   async #recognise(job: RegisteredJob, id: OccurrenceId): Promise<void> {
-    // Checks the pool before the read and again after it. A run in the pool may end during the read, and the read then returns
-    // an older state.
+    // Checks the pool before the read as well as after the read. Otherwise a run of the pool could end during the read.
+    // This node would then run the occurrence again from the older state that it has read.
     if (this.pool.get(id) !== undefined) return
     const record = await findUnacknowledgedStart(this.engine, id)
     if (record === null || this.pool.get(id) !== undefined) return
@@ -347,9 +347,9 @@ interface RequestBase {
 /**
  * The possible ids of a request's record.
  *
- * A trigger gets a new id, or the id that derives from its key. A replay gets the id of the first number that no other
- * replay of its original has. Ids are created on first use: thousands of requests may wait, and strings would take most of
- * their memory.
+ * A trigger gets a new id, or the id that derives from its key. The id of a replay derives from its original and a
+ * number: the first number that no other replay of this original has. Ids are created on first use: thousands of
+ * requests may wait, and strings would take most of their memory.
  */
 export class RequestIds {
   readonly #incarnation: string

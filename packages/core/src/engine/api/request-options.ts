@@ -66,8 +66,8 @@ export interface RequestOptions {
 export interface TransactionOptions {
   /**
    * The caller's transaction in which the storage writes the request. The run starts only after the commit; a rollback
-   * removes the request. The adapter defines the type of the value: SQLite takes the better-sqlite3 connection with the open
-   * transaction. Not all adapters support transactions. Default: none.
+   * removes the request. The adapter defines the type of the value. For SQLite, the value is the better-sqlite3
+   * connection with the open transaction. Not all adapters support transactions. Default: none.
    */
   readonly transaction?: unknown
 }
@@ -224,10 +224,11 @@ function readTaskNames(tasks: readonly string[], field: string): readonly string
 }
 
 /**
- * Validates request options and parses their data by the job's schema. Returns the options that the occurrence stores, or
- * a promise of them if the schema is asynchronous.
+ * Validates request options and parses their data by the job's schema. Returns the options that the occurrence stores,
+ * or a promise of these options if the schema is asynchronous.
  *
- * @throws JobistemerError `INVALID_PAYLOAD`; `WAIT_TIMEOUT`, `ABORTED` while the schema works; and those of `detailsOf`
+ * @throws JobistemerError `INVALID_PAYLOAD`; `WAIT_TIMEOUT`, `ABORTED` while the schema works; and the errors of
+ * `detailsOf`
  */
 export function parsedDetailsOf(
   options: RequestOptions,

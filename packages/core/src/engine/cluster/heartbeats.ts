@@ -25,8 +25,8 @@ export interface HeartbeatOptions {
   /** What the node record states about this node, for people and for other nodes. */
   readonly about: JsonObject
   /**
-   * Maximum wait in ms for a heartbeat in progress when this node ends. The wait for the last heartbeat, which follows, has the
-   * same maximum.
+   * Maximum wait in ms for a heartbeat in progress when this node ends. After this wait, the node sends its last
+   * heartbeat, and waits for it at most as long.
    */
   readonly farewellMs: number
   /** Only for a call of `runDue`: returns how much of the call's budget is left, in ms. */
@@ -88,7 +88,10 @@ export class Heartbeats {
   #counter = -1_000_000
   #isStarting = true
   #phase: 'living' | 'leaving' | 'ended' = 'living'
-  /** Whether a wake-up has set the alarm of the next heartbeat. A heartbeat in progress then does not change the alarm. */
+  /**
+   * Whether a wake-up has scheduled the next heartbeat. If so, a heartbeat in progress does not schedule the next
+   * heartbeat for a later time.
+   */
   #isWoken = false
   #isSaidPartitioned = false
   /** Whether this node rests: it is alone, and sends one heartbeat per day until another node starts. */
@@ -112,8 +115,8 @@ export class Heartbeats {
   }
 
   /**
-   * Whether peers may soon declare this node dead. A partitioned node takes no new work. The value is also correct right
-   * after a stall of the process, before any timer has rung.
+   * Whether peers may soon declare this node dead. A partitioned node takes no new work. The value is also correct
+   * right after a stall of the process, before any timer has called its callback.
    */
   get isPartitioned(): boolean {
     if (this.#heardAt === null || this.isResting) return false
@@ -205,7 +208,7 @@ export class Heartbeats {
     this.#isStarting = false
     this.#counter = 0
     await this.#introduce()
-    // This node's code became known during the start, so the ranks of nodes, which depend on the code, are computed
+    // The ranks of nodes depend on their code. This node's code was stored during the start, so the ranks are computed
     // again.
     this.changed.send()
   }
@@ -253,8 +256,8 @@ export class Heartbeats {
   }
 
   /**
-   * Returns the instant from which this node counts the silence of a dead node, in epoch ms of this node's time. If the
-   * storage was unavailable meanwhile, the instant lies after the dead node's last heartbeat.
+   * Returns the instant, in epoch ms of this node's time, at which the dead node's silence began. This is the dead
+   * node's last heartbeat or, if the storage was unavailable afterwards, a later instant.
    */
   deadSince({ incarnation }: NodeRecord): number {
     return Math.round(this.#engine.now() - this.peers.silentForMs(incarnation))

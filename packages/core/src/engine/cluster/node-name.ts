@@ -103,8 +103,8 @@ export class NodeName {
     // node with the same name is made.
     if (clock !== systemClock) return earlier
     const doubtful = earlier.filter((record) => {
-      // A node that is leaving does not keep a new node from taking its name. At its start, the new node reaps the runs that
-      // the leaving node still has.
+      // A new node may take the name of a node that is leaving. At its start, the new node reaps the runs that the
+      // leaving node still has.
       if (record.leaving) return false
       const isAlive = lives(record.incarnation, record.about.process)
       if (isAlive === true) throw inUse(record)
@@ -122,8 +122,8 @@ export class NodeName {
   }
 
   /**
-   * Logs an error for each other living node with this node's name, once per incarnation. `claim` misses nodes that start at
-   * the same moment.
+   * Logs an error for each other living node with this node's name, once per incarnation. `claim` does not find a node
+   * that starts at the same time as this node.
    */
   reportOthers(records: readonly NodeRecord[]): void {
     const { owner, logger } = this.#engine
@@ -131,7 +131,8 @@ export class NodeName {
       const { node, incarnation } = record
       if (node !== owner.node || incarnation === owner.incarnation || record.leaving) continue
       if (this.#reported.has(incarnation) || lives(incarnation, record.about.process) === false) continue
-      // Only a counter that has grown since the previous look proves that the other node lives.
+      // Only a counter that has grown since the previous look proves that the other node lives. Without this proof,
+      // this node logs no error.
       if (!this.#heartbeats.peers.hasBeaten(incarnation) || record.counter <= 1) continue
       this.#reported.add(incarnation)
       logger.error({ err: inUse(record) }, 'another living node has the nodeId of this node')

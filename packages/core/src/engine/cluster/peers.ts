@@ -41,12 +41,13 @@ const unrecordedCounter = Number.NEGATIVE_INFINITY
 type PeersContext = Pick<EngineContext, 'clock' | 'events' | 'logger' | 'owner'>
 
 /**
- * The other nodes, each as a state machine (`peer-states.ts`) whose events come from looks. A node is dead when its counter
- * has stood still for its `deadAfter`, by the monotonic clock of this node.
+ * The other nodes, each as a state machine (`peer-states.ts`) whose events come from looks. A node is dead when its
+ * counter has stood still for its `deadAfter`, by the monotonic clock of this node.
  *
- * A failed heartbeat and a stall of this node restart the observation, so that an outage of the storage makes no node dead.
- * Repeated outages delay a death to at most 1.5 × `deadAfter` of connected silence. Each answered look adds at most one
- * heartbeat interval of connected silence.
+ * A failed heartbeat and a stall of this node restart the observation, so that an outage of the storage makes no node
+ * dead. Connected silence is the part of the silence in which the storage answered this node. Even if outages restart
+ * the observation repeatedly, a node is dead after 1.5 × `deadAfter` of connected silence. Each answered look adds at
+ * most one heartbeat interval of connected silence.
  */
 export class Peers {
   readonly #engine: PeersContext
@@ -59,10 +60,10 @@ export class Peers {
   readonly #buried = new Set<string>()
   /** Versions of other nodes' time zone data of which this node has logged a warning. */
   readonly #warnedOf = new Set<string>()
-  /** Whether the next look begins to measure the silence of all peers anew. */
+  /** Whether the next look restarts the measurement of the silence of all peers. */
   #restarts = true
   #isQuiet = false
-  /** Whether node records may be missing, see {@link takeGap}. */
+  /** Whether node records may have vanished since the last call of {@link takeGap}. */
   #hasGap = true
   /** Monotonic instant of the last answer to a look. */
   #lookedAt = Number.NEGATIVE_INFINITY
@@ -149,8 +150,8 @@ export class Peers {
    */
   expect({ node, incarnation }: Owner): void {
     if (incarnation === this.#engine.owner.incarnation || this.#peers.has(incarnation)) return
-    // The `deadAfter` of the owner is unknown. The longest known value is used, because the owner may be a living node whose
-    // record has vanished.
+    // This node does not know the `deadAfter` of the owner. The owner may be a living node whose record has vanished.
+    // So this node uses the longest `deadAfter` that it knows.
     const known = [...this.#peers.values()].map(({ record }) => deadAfterOf(record) ?? 0)
     const about = { deadAfterMs: Math.max(this.#silence.deadAfterMs, ...known) }
     const record = { node, incarnation, counter: unrecordedCounter, startedAt: 0, leaving: false, about }
@@ -158,8 +159,8 @@ export class Peers {
   }
 
   /**
-   * Called when the reaper found no run of an incarnation. Returns whether the storage may have a record of the incarnation
-   * to remove.
+   * Called when the reaper found no run of an incarnation. Returns whether the storage may have a record of the
+   * incarnation. Such a record must be removed.
    */
   settle(incarnation: string): boolean {
     const peer = this.#peers.get(incarnation)
@@ -167,7 +168,7 @@ export class Peers {
     return this.#move(peer, 'settled') !== 'unknown'
   }
 
-  /** Makes the next look measure the silence of all peers anew. Called after a failed heartbeat. */
+  /** Makes the next look restart the measurement of the silence of all peers. Called after a failed heartbeat. */
   beginAnew(): void {
     this.#restarts = true
   }
@@ -203,8 +204,8 @@ export class Peers {
         const peer = missing.get(incarnation)
         if (peer === undefined) continue
         missing.delete(incarnation)
-        // This node may have found a run of the peer after another node stated the death. Then the peer stays known as dead
-        // until that run is reaped.
+        // Another node may have stated the death of the peer before this node found a run of the peer. In this case,
+        // the peer stays known as dead until that run is reaped.
         const before = peer.state
         this.#move(peer, peer.record.counter === unrecordedCounter ? 'silent' : 'stated')
         hasChanged ||= peer.state !== before
@@ -229,7 +230,7 @@ export class Peers {
     const gapMs = now - this.#lookedAt
     const restarts = this.#restarts || gapMs > longestGapMs
     this.#hasGap ||= restarts
-    // Before the first look, the gap is infinite and adds no connected time.
+    // Before the first look, the gap between two looks is infinite. Such a gap adds no connected time.
     const connectedMs = Number.isFinite(gapMs) ? Math.min(gapMs, heartbeatMs) : 0
     for (const peer of this.#peers.values()) {
       peer.connectedMs += connectedMs
@@ -274,8 +275,8 @@ export class Peers {
   }
 
   /**
-   * Changes a peer's state by the transition table, keeps or forgets the peer, and reports a death or a revival. Returns the
-   * peer's new state.
+   * Changes a peer's state by the transition table, keeps or forgets the peer, and reports what {@link newsOf} returns.
+   * Returns the peer's new state.
    */
   #move(peer: Peer, event: PeerEvent): PeerState {
     const { state, record } = peer
@@ -397,9 +398,10 @@ export function deathOf({ about: { dead } }: Pick<NodeRecord, 'about'>): NodeDea
 }
 
 /**
- * Returns the record that states the death of a node, for `Heartbeats.stateDeath`. A storage keeps the record with the larger
- * counter. So the counter is lower than in the last heartbeat, and a living node's next heartbeat replaces the record. A
- * record with the node that took over replaces a record without it.
+ * Returns the record that states the death of a node, for `Heartbeats.stateDeath`. A storage keeps the record with the
+ * larger counter. The returned counter is lower than the counter of the last heartbeat, so the next heartbeat of a
+ * living node replaces the record. A record that names the node that took over has a larger counter than a record
+ * without that node, and replaces it.
  */
 export function recordOfDead(record: NodeRecord, { since, takenOverBy }: StoredDeath): NodeRecord {
   const dead = { since, takenOverBy }

@@ -11,7 +11,7 @@ import { callEndsAtOf } from './peers.ts'
 const common = shardCount
 
 /**
- * A node's scores: one for each shard, and a last one for work that a single node does for all jobs, see {@link
+ * A node's scores: one for each shard, and a last score for work that a single node does for all jobs, see {@link
  * scoresOf}.
  */
 type Scores = Uint32Array
@@ -39,8 +39,8 @@ export class ShardAssignment {
   /** The scores of the other nodes in this node's code group. Scores determine the ranks. */
   #group: readonly Scores[] = []
   /**
-   * Ranks of this node: one for each shard among the nodes of its code group, and a last one among all living nodes. The last
-   * one is for work that a single node does for all jobs.
+   * Ranks of this node: a rank for each shard among the nodes of its code group, and a last rank among all living
+   * nodes. The last rank is for work that a single node does for all jobs.
    */
   #ranks = new Uint16Array(shardCount + 1)
 

@@ -12,8 +12,9 @@ export const answersWithin = 2
 export const leastLooks = 4
 
 /**
- * A node is dead after this multiple of its `deadAfter` in connected silence, even if outages interrupt the observation. The
- * next look and the reap follow, and both must end within twice `deadAfter` of connected time (`docs/nodes.md`).
+ * If outages interrupt the observation, a node is dead after this multiple of its `deadAfter` in silence, counted only
+ * while the storage answers. The next look and the reap follow. Both must end within twice `deadAfter` of such time
+ * (`docs/nodes.md`).
  */
 export const interruptedFactor = 1.5
 

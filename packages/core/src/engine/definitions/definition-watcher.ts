@@ -85,8 +85,9 @@ export class DefinitionWatcher {
         }
       }
       cursor = page.cursor
-      // A node that evicts jobs reads only one page of changes. For jobs on further pages, the storage's answer to the next
-      // slot or request shows the change, and the node then reads the head again.
+      // A node that evicts jobs reads only one page of changes. The node notices the change of a job on a further page
+      // later. When the node sends the job's next slot or request, the storage's answer shows the change, and the node
+      // reads the head again.
     } while (cursor !== null && !this.#loop.isStopped && !this.#registry.cache.isEvicting)
     this.#registry.reviveAgain()
     this.#lookedAt = startedAt
@@ -110,7 +111,8 @@ export class DefinitionWatcher {
       this.#registry.reload(job)
       return
     }
-    // A lower version means that the record was read before this node's last change.
+    // A lower version means that the record was read before this node's last change of the job. This node ignores such
+    // an old record.
     if (record.version < job.version) return
     if (record.deletedAt !== null) {
       this.#registry.forget(job)

@@ -28,7 +28,10 @@ export class JobCache {
     this.isEvicting = isEvicting
   }
 
-  /** Whether this node may hold one more due job. Due jobs may exceed the limit of held jobs. */
+  /**
+   * Whether this node may hold one more due job. The limit for due jobs is higher than `#most`, the limit to which this
+   * node evicts jobs.
+   */
   get hasRoom(): boolean {
     return this.#jobs.size < this.#most + Math.max(2 * recordsPerCall, 4 * this.#most)
   }
@@ -118,8 +121,8 @@ export class EvictedJobs {
           this.gone(id)
         } else if (this.#names.delete(id)) this.#names.set(id, name)
       }
-      // If more than half of the checked jobs were removed, a bulk removal is likely. So the next read covers up to
-      // `maxBatch` jobs.
+      // If more than half of the checked jobs were removed, probably many other evicted jobs were removed too. So the
+      // next read covers up to `maxBatch` jobs.
       most = 2 * removed > most ? Math.min(maxBatch, this.#names.size) : 0
     }
   }

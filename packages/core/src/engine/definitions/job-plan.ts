@@ -10,7 +10,10 @@ export interface TaskPlan {
   readonly name: string
   readonly data: unknown
   readonly run: (context: never) => unknown
-  /** Decides after an error whether the task may be retried. `undefined`: the task has no such function to prevent a retry. */
+  /**
+   * Decides after an error whether the task may be retried. `undefined`: the task has no such function, and its retry
+   * policy decides.
+   */
   readonly retryIf: JobTask['retryIf']
   /** The work of the task if it runs in a child. `null`: the handler runs on the node itself. */
   readonly isolated: IsolatedWork | null

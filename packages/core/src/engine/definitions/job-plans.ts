@@ -22,7 +22,7 @@ export class JobPlans {
     this.#handlers = handlers
   }
 
-  /** Forgets the warning about a job, so that this node logs a later warning about the same job again. */
+  /** Forgets the warning about a job. If the job lacks handlers again later, this node then logs a new warning. */
   forget(id: JobId): void {
     this.#missing.delete(id)
   }

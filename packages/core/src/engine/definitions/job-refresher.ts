@@ -30,8 +30,8 @@ const messages: Readonly<Record<VanishedJobEnd, string>> = {
 }
 
 /**
- * Jobs that had vanished from the storage, and that this node or another node has stored again. The value says whether this
- * node still has to report that the job is stored again. It is false if another check of this node has already reported this.
+ * Vanished jobs that this node or another node has stored again. The value is true if this check has still to report
+ * the job, and false if another check of this node has reported the job.
  */
 type StoredJobs = Map<RegisteredJob, boolean>
 
@@ -91,8 +91,8 @@ export class JobRefresher {
   }
 
   /**
-   * Checks whether the storage still has the next few held jobs, and whether it has the awaited jobs again. Called once per
-   * interval.
+   * Checks whether the storage still has the next few held jobs, and whether the awaited jobs are in the storage again.
+   * Called once per interval.
    */
   async reviewSome(intervalMs: number): Promise<void> {
     const { storage } = this.#engine
@@ -146,11 +146,14 @@ export class JobRefresher {
       const learning = this.#registry.learn(records)
       if (learning === null) return records
       await learning
-      // During the import of ticker packages, heads may have changed, so the loop reads the heads again.
+      // Heads may have changed during the import of ticker packages. So the loop reads the heads again.
     }
   }
 
-  /** Handles jobs without a head. A new case causes a check of all jobs, because the storage may have lost all its data. */
+  /**
+   * Handles jobs without a head. If a held job is found without a head for the first time, checks all jobs, because the
+   * storage may have lost all its data.
+   */
   async #mend(found: readonly RegisteredJob[], storage: StorageCalls): Promise<ReadonlySet<RegisteredJob>> {
     let gone = new Set(found)
     if (found.some((job) => this.#registry.holds(job) && !this.#awaited.has(job))) {
@@ -231,14 +234,16 @@ export class JobRefresher {
     const answers = await storage.repeated('saveJobs', (calls) => calls.saveJobs({ now, changes }))
     for (const [index, job] of changing.entries()) {
       const answer = answers[index] as SaveJobAnswer
-      // `saved`: this node has stored the job. `exists`: another node has. Otherwise the job was removed meanwhile.
+      // `saved`: this node has stored the job. `exists`: another node has stored the job. Any other outcome: the job
+      // was removed meanwhile.
       const isOurs = answer.outcome === 'saved'
       if (!isOurs && answer.outcome !== 'exists') continue
       this.#awaited.delete(job)
       // This node reports the job if it has just stored the job, or if its `createdAt` has changed. With an equal `createdAt`,
       // another review of this node has already adopted and reported the head.
       stored.set(job, isOurs || job.createdAt !== answer.job.createdAt)
-      // If this node has defined the job again meanwhile, the registry holds another object.
+      // If this node has defined the job again meanwhile, the registry holds a newer object for the job, and this
+      // object is not adopted.
       if (this.#registry.holds(job)) this.#registry.adopt(job.job, answer.job, isOurs ? 'created' : undefined)
     }
   }

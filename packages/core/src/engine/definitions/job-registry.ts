@@ -173,14 +173,15 @@ export class JobRegistry implements HeldJobs {
       this.learnTypeOf(job)
       const [only] = timeline
       const whole = timeline.length === 1 && only?.after === null && only.until === null
-      // Thousands of jobs may share the definition's schedule object. A revived schedule would be a further object per job.
+      // Thousands of jobs may share the definition's schedule object. If this node made a schedule from each stored
+      // copy, it would need one more object per job.
       if (whole && isSameData(only.schedule, job.schedule.toJSON())) return checkedSeries(job.schedule)
     }
     if (timeline.length === 0) throw unreadableJob(job?.name ?? 'unknown', 'timeline')
     return seriesOf(timeline, this.#reviver, job?.name)
   }
 
-  /** Returns the series of a timeline, or `null` if this node cannot revive its schedules. */
+  /** Returns the series of a timeline, or `null` if this node does not know the types of its schedules. */
   seriesIfKnown(timeline: JobRecord['timeline']): SlotSeries | null {
     return timeline.length > 0 && timeline.every(({ schedule }) => this.#reviver.knows(schedule))
       ? this.seriesOf(timeline, null)
@@ -254,7 +255,7 @@ export class JobRegistry implements HeldJobs {
   /** Ends the announcement of definitions, because they are stored or because the attempt to store them failed. */
   announced(jobs: readonly Job[]): void {
     const some = jobs.filter(({ id }) => this.#announced.delete(id))
-    // The profile of this node must no longer contain the replaced definitions.
+    // Causes this node to store a new profile, which no longer contains the replaced definitions.
     if (some.length > 0) this.definitions.send()
   }
 
@@ -388,7 +389,8 @@ export class JobRegistry implements HeldJobs {
   jobOfStored(record: JobRecord, { isAnyData = false }: { readonly isAnyData?: boolean } = {}): Job | null {
     const dormant = this.#dormant.get(record.id)
     if (dormant !== undefined) return dormant
-    // A damaged timeline has no segment. A client gets the job all the same, because it can still remove the job.
+    // A damaged timeline has no segment. A client still gets the job, because a client can remove a job with a damaged
+    // timeline.
     const schedule = record.timeline.at(-1)?.schedule ?? (this.isClient ? noSchedule.toJSON() : undefined)
     const isOpen =
       this.isClient || this.plans.runsAsData(record) || (isAnyData && isDataAlone(readJobDocument(record.definition)))
@@ -452,8 +454,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Returns whether a head was read before the storage's last answer about this job. In such an old head, the slot `nextAt` is
-   * already decided, and this node would launch that slot again.
+   * Returns whether a head is older than the storage's last answer about this job. The slot `nextAt` of an older head
+   * is already decided, and this node must not launch that slot again.
    */
   isOldLook({ decidedUpTo }: RegisteredJob, { nextAt }: JobRecord): boolean {
     return nextAt !== null && decidedUpTo !== null && nextAt <= decidedUpTo
@@ -463,7 +465,7 @@ export class JobRegistry implements HeldJobs {
   moveOn(job: RegisteredJob, watermark: number, nextAt: number | null): void {
     job.watermark = watermark
     job.isLeft = false
-    // A step may still process an evicted or removed job, which gets no timer.
+    // An evicted or removed job gets no timer, although a step may still process its slot.
     if (this.isClient || !this.holds(job)) return
     const now = this.#engine.now()
     if (nextAt === null || nextAt > now - this.#standbyMs) job.isOverdue = false
@@ -554,9 +556,9 @@ export class JobRegistry implements HeldJobs {
 
   #takeUp(job: RegisteredJob, now: number): void {
     job.isLeft = false
-    // Sets the watermark to now at the earliest, because other nodes may have launched the slots up to now. With the old
-    // watermark, the storage could accept a recovery that begins at a later slot. The slots before that recovery would
-    // then never run.
+    // If the watermark lies before now, sets it to now, because other nodes may have launched the slots up to now. With
+    // the old watermark, the storage could accept a recovery that begins at a later slot. The slots before that
+    // recovery would then never run.
     job.watermark = Math.max(job.watermark, now)
     try {
       this.#engine.agenda.setSlot(job, job.series.nextMs(job.watermark))
@@ -571,7 +573,7 @@ export class JobRegistry implements HeldJobs {
     for (const job of this.#jobs.values()) this.#lookWhetherAhead(job, job.heapIndex < 0 ? null : job.at, now)
   }
 
-  /** Reports a job that is ahead, because it looks healthy and does not run. */
+  /** Reports a job that is ahead. Such a job shows no error, but its slots do not run. */
   #lookWhetherAhead(job: RegisteredJob, nextAt: number | null, now: number): void {
     const { id: jobId, name: jobName } = job.job
     if (!isAhead(job, now)) {
@@ -590,9 +592,9 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Applies the watermark and next slot of a storage's answer about a slot. Does nothing if this node has adopted another
-   * version since it sent the call: the recovery would treat the old version's next instant as a slot of the new version.
-   * `follow` does not decide which definition is in force, see `RegisteredJob.isFollowing`.
+   * Applies the watermark and next slot of a storage's answer about a slot. If this node has adopted another version
+   * since it sent the call, does nothing. Otherwise the recovery would treat the old version's next instant as a slot
+   * of the new version. `follow` does not decide which definition is in force, see `RegisteredJob.isFollowing`.
    */
   follow(job: RegisteredJob, askedVersion: number, watermark: number, nextAt: number | null): void {
     if (job.version !== askedVersion) return
@@ -606,7 +608,8 @@ export class JobRegistry implements HeldJobs {
     this.#engine.agenda.setSlot(job, null)
     const { id: jobId, name: jobName } = job.job
     if (!this.holds(job)) {
-      // This node has evicted the job, or holds another object for it.
+      // This node has evicted the job, or holds another object for the job. Only the removal of an evicted job is
+      // reported.
       if (!this.#jobs.has(jobId)) this.evicted?.gone(jobId)
       return
     }

@@ -87,8 +87,8 @@ export class RegisteredJob implements SlotEntry {
   }
 
   /**
-   * Whether this node cannot revive the schedule. If so, this node launches no slots, but runs occurrences that other nodes
-   * create.
+   * Whether this node cannot load the stored schedule. If so, this node launches no slots, but runs occurrences that
+   * other nodes create.
    */
   get isUnscheduled(): boolean {
     return this.series instanceof UnrevivedSchedule

@@ -54,7 +54,8 @@ export class Registrations {
   /**
    * Stores the definitions that are new or changed, and follows the stored definitions that have precedence.
    * @throws JobistemerError `SCHEDULE_NEVER_FIRES` for a new job whose schedule has no slot left
-   * @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE` if this node cannot revive a stored schedule that has slots to decide
+   * @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE` if this node does not know the type of a stored schedule that still
+   * has slots to decide
    */
   async register(jobs: readonly Job[], how: Registration): Promise<void> {
     for (const group of chunksOf(jobs, this.#engine.maxBatch)) await this.#registerGroup(group, how)
@@ -90,7 +91,7 @@ export class Registrations {
         // Only a new job is checked for a schedule without future slots. The schedule of a stored job may have ended.
         const isNew = change?.kind === 'create' && !isReturn
         const error = isNew ? errorOfWhatIsOver(job, now, change.content.nextAt) : null
-        // At the start of a node, a job whose schedule has ended must not keep the other jobs from starting.
+        // At the start of a node, a job whose schedule has ended must not prevent the registration of the other jobs.
         if (error !== null && !isStart) throw error
         if (error !== null)
           this.#engine.logger.warn(
@@ -211,9 +212,9 @@ export class Registrations {
   }
 
   /**
-   * Returns the replacement of the stored definition. Returns `null` if the stored timeline has a schedule of a newer build
-   * that this node cannot revive, and that schedule still has slots to decide. The node then follows the stored definition, and
-   * {@link HeldJobs.adopt} logs why this node launches none of the job's slots.
+   * Returns the replacement of the stored definition. The stored timeline may have a schedule of a newer build that
+   * this node cannot load. If such a schedule still has slots to decide, returns `null`. The node then follows the
+   * stored definition, and {@link HeldJobs.adopt} logs why this node launches none of the job's slots.
    */
   #unlessUnrevived(replacement: () => DefinitionChange): DefinitionChange | null {
     try {

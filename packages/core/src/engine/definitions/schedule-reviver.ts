@@ -37,8 +37,8 @@ async function importTicker(specifier: string): Promise<unknown> {
   }
 }
 
-// Imports a module whose specifier is known only at run time. The comments in the import keep bundlers from resolving
-// the specifier.
+// Imports a module whose specifier is known only at run time. The comments in the import prevent bundlers from
+// resolving the specifier.
 function importModule(specifier: string): Promise<unknown> {
   return import(/* webpackIgnore: true */ /* @vite-ignore */ specifier)
 }
@@ -113,8 +113,8 @@ export class ScheduleReviver {
 }
 
 /**
- * A stored schedule that this node cannot revive. The object keeps the stored form. When a caller asks for a slot, the object
- * throws the error with which the revival failed.
+ * Stands for a stored schedule from which this node cannot make a schedule. The object keeps the stored form. When a
+ * caller asks for a slot, the object throws the error of that attempt.
  */
 export class UnrevivedSchedule extends WindowedSchedule {
   readonly #serialized: SerializedSchedule

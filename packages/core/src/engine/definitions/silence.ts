@@ -12,8 +12,8 @@ export interface SilenceRule {
   /** Milliseconds without a success after which the job is silent. */
   readonly alertAfterMs: number
   /**
-   * The instant from which `alertAfterMs` is measured if no success is later, in epoch ms: the job's last change or the end of
-   * its pause, whichever is later.
+   * The earliest instant, in epoch ms, from which `alertAfterMs` is measured: the job's last change or the end of its
+   * pause, whichever is later. After a later success, `alertAfterMs` is measured from that success.
    */
   readonly notBefore: number
   /** Maximum duration of a run, in milliseconds. */

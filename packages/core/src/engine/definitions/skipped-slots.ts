@@ -13,9 +13,9 @@ const requestMessage =
   'requests were skipped: another run of the job is active; the overlap policy "queue" or "allow" runs each request'
 
 /**
- * Logs slots and requests that the overlap policy or a full queue has skipped. The first skip of a job is logged at once,
- * and the skips of the following minute together in one line. Skips during a pause are not logged, because the user who
- * paused the job expects them.
+ * Logs slots and requests that the overlap policy or a full queue has skipped. The first skip of a job is logged at
+ * once. The skips of the following minute are logged together, in one line. Skips during a pause are not logged,
+ * because the user who paused the job expects them.
  */
 export class SkippedSlots {
   readonly #engine: EngineContext

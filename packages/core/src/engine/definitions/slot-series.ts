@@ -12,9 +12,9 @@ export interface SlotSeries {
 const checked = new WeakMap<SlotSeries, SlotSeries>()
 
 /**
- * Returns a series that checks every answer of the given series. The next slot must lie after the given instant, and the
- * previous slot before it: otherwise the series would block the node forever. A wrong answer, and an error that the given
- * series throws, becomes a JobistemerError `INVALID_SCHEDULE`.
+ * Returns a series that checks every answer of the given series. The next slot must lie after the given instant, and
+ * the previous slot before the given instant. A series that breaks this rule would block the node forever. A wrong
+ * answer, and an error that the given series throws, becomes a JobistemerError `INVALID_SCHEDULE`.
  */
 export function checkedSeries(series: SlotSeries): SlotSeries {
   const known = checked.get(series)

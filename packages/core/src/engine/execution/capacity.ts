@@ -169,8 +169,9 @@ export class Capacity implements Alarm {
   #findRoomSoon(waiting: number, waitedMs: number): boolean {
     // On a virtual clock, time does not pass during a wait, so requests do not wait for permits.
     if (this.#engine.clock.isAuthoritative === true || this.#stopped) return false
-    // If this node has already sent a part of many waiting requests, it keeps the other requests in memory, even if these are
-    // few. A request that is stored as pending would become a backlog, and no later request could start immediately.
+    // If this node already keeps a part of many waiting requests in memory, it keeps the remaining requests too, even
+    // if these are few. A request that is stored as pending would become a backlog, and no later request could start
+    // immediately.
     const isBurst = waiting >= worthACall || this.#holdsRequests
     return isBurst && waitedMs < longestWaitMs && this.#latency.waitMs(waiting) < longestWaitMs
   }
@@ -390,7 +391,8 @@ export class HandlerLatency {
 
   /** Records that an occurrence has given its permit back. `durationMs`: `workingMs` of the execution. */
   held(durationMs: number): void {
-    // After 60 quick handlers, 5 % of an earlier latency is left.
+    // Each run reduces the influence of an earlier slow run by 5 %. After 60 quick runs, 5 % of the slow run's duration
+    // is left.
     const remembered = Number.isFinite(this.#slowestMs) ? this.#slowestMs * 0.95 : 0
     this.#slowestMs = Math.max(durationMs, remembered)
   }
@@ -404,7 +406,10 @@ export class HandlerLatency {
     return this.#slowestMs <= longestWaitMs
   }
 
-  /** Number of occurrences beyond the permits that will get a permit within 5 % of {@link longestWaitMs}. */
+  /**
+   * Number of further occurrences, beyond the occurrences with a permit, that will get a permit within 5 % of {@link
+   * longestWaitMs}.
+   */
   get soonStarted(): number {
     const startedMs = (this.#permits * longestWaitMs) / 20
     return this.#slowestMs === 0 ? Number.POSITIVE_INFINITY : Math.floor(startedMs / this.#slowestMs)

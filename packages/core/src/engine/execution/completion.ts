@@ -81,7 +81,9 @@ export class Completions {
     for (const go of [...this.#waiting]) go()
   }
 
-  /** Records that no completion can commit any more: the storage has one of them, or a later settle. */
+  /**
+   * Records that no completion can commit any more, because the storage has accepted a completion or a later settle.
+   */
   settle(): void {
     this.upTo = null
     this.#said = []

@@ -38,9 +38,10 @@ export class ExecutionPool implements ExecutionOwner {
   readonly capacity: Capacity
   readonly #executions = new RenewedMap<OccurrenceId, Execution>()
   /**
-   * Occurrences that this node has left to the reaper because the storage rejected their end. In the storage this node still
-   * owns them until their deadline. Without this set, the claimer would think that it had claimed them and that the answer was
-   * lost. An id leaves the set only when this node runs the occurrence again.
+   * Occurrences whose end the storage has rejected, so that this node has left them to the reaper. In the storage, this
+   * node owns such an occurrence until its deadline. Without this set, the claimer would assume that a claim of this
+   * occurrence had succeeded and its answer was lost. An id leaves the set only when this node runs the occurrence
+   * again.
    */
   readonly left: Set<OccurrenceId> = new Set()
   /** Number of promises that a shutdown waits for, such as calls of `onComplete`. */
@@ -105,8 +106,8 @@ export class ExecutionPool implements ExecutionOwner {
   }): void {
     const { id } = options.occurrence
     this.left.delete(id)
-    // A peer has handed the occurrence back, and this node has claimed it again before it noticed the loss of the earlier
-    // execution.
+    // If this node still has an earlier execution of the occurrence, this node has lost that execution without
+    // noticing. A peer has handed the occurrence back, and this node has claimed the occurrence again.
     this.#executions.get(id)?.lose()
     const execution = new Execution(this, options, this.waitsUntil)
     this.#executions.set(id, execution)
@@ -243,8 +244,8 @@ export class ExecutionPool implements ExecutionOwner {
 
   /** Resolves when there are no executions and all hooks have ended. */
   async emptied(): Promise<void> {
-    // The pool removes an execution before it calls the hook of that execution. So after each wait, the loop checks again
-    // whether a hook is still running.
+    // An execution leaves the set before its hook is called. So when the set is empty, a hook may still run, and the
+    // loop waits for both.
     while (this.#executions.size > 0 || this.#hooks > 0) {
       await new Promise<void>((resolve) => {
         this.#whenEmpty.push(resolve)
@@ -270,7 +271,8 @@ export function createSettler(engine: EngineContext): Batcher<Settling, SettleIt
 }
 
 /**
- * Returns the items for the retry of a `settle` call. If the node may start nothing now, the retry takes no next occurrence.
+ * Returns the items for the retry of a `settle` call. If the node may start no occurrence now, the retry takes no next
+ * occurrence.
  */
 function sentAgain(engine: EngineContext, items: readonly SettleItem[]): readonly SettleItem[] {
   // The call reads the clocks, so that `isHeldBack` knows of a clock jump. The result is not needed.

@@ -82,7 +82,10 @@ export function taskReportOf(jobId: JobId, occurrenceId: OccurrenceId, run: Task
   }
 }
 
-/** Returns the start of an attempt for display, but at the latest its end: a planned start may lie after the end. */
+/**
+ * Returns the start of an attempt, for display. A planned start may lie after the end of the attempt. In this case,
+ * returns the end.
+ */
 function startOf({ startedAt, endedAt }: AttemptRecord): number {
   return endedAt === null ? startedAt : Math.min(startedAt, endedAt)
 }

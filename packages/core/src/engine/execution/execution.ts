@@ -137,8 +137,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   #finalRuns: readonly TaskRunRecord[] = noRuns
 
   /**
-   * `runs`: the stored task runs, or the task runs that the claim stands for. `fresh`: their attempts have just started and
-   * belong to this execution; otherwise they belong to an earlier owner.
+   * `runs`: the stored task runs, or the task runs that the claim stands for. `fresh`: `true` if the attempts of these
+   * task runs have just started and belong to this execution; `false` if the attempts belong to an earlier owner.
    */
   constructor(
     owner: ExecutionOwner,
@@ -256,8 +256,9 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Checks, before a handler is called, whether the stored row is readable and its data match the job's schema. A client
-   * without the job's code could not check the data. `null`: the check is already done.
+   * Checks, before a handler is called, whether the stored row is readable and its data match the job's schema. The
+   * node must check the data, because a client may have triggered the run without the job's code and schema. `null`:
+   * the check is already done.
    */
   #checkInput(): Promise<void> | null {
     const { name, payload } = this.job.job
@@ -419,7 +420,10 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     this.#accepted(item)
   }
 
-  /** Records that the storage has the attempts of this item. The storage has accepted this item, or a later item with them. */
+  /**
+   * Records that the storage has the attempts of this item. The storage has accepted this item, or a later item that
+   * contains the same attempts.
+   */
   #accepted(item: SettleItem): void {
     // A job may have thousands of tasks, so one loop walks the runs and the tasks in parallel. The runs have the order of the
     // tasks; the runs of tasks that are not in the plan come first.
@@ -628,8 +632,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   interrupted(): void {
     if (this.halt?.kind !== 'release') return
     this.halt = { kind: 'finish', state: 'failed', reason: this.halt.reason }
-    // If the node hands the occurrence back, it waits for running handlers without a limit. If the occurrence ends, the engine
-    // gives up on running handlers after `abortGraceMs` or `killAfter`.
+    // If the node hands the occurrence back, it waits for running handlers without a limit. If the occurrence ends, the
+    // engine waits for running handlers at most `abortGraceMs` or `killAfter`.
     for (const task of this.#tasks) task.abort(giveUpReason(this.halt))
   }
 
@@ -642,8 +646,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Whether the execution timeout has passed. After a blocked event loop, a task's alarm may ring before the alarm of the
-   * timeout.
+   * Whether the execution timeout has passed. If the event loop was blocked, the alarm of a task may be called before
+   * the alarm of the execution timeout.
    */
   get isOverdue(): boolean {
     return this.heapIndex >= 0 && this.engine.clock.monotonic() >= this.at
@@ -675,7 +679,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
       }
       const record = task.toRecord()
       if (record === null) continue
-      // An array literal allocates room for one element. A push to an empty array allocates room for about 16 elements.
+      // Creates the array with its first element. This allocates room for one element, but a push to an empty array
+      // allocates room for about 16.
       if (runs === null) runs = [record]
       else runs.push(record)
     }

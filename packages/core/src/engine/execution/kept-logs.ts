@@ -2,8 +2,8 @@ import { mostJsonBytes } from '../../tuning.ts'
 import type { LogLineRecord, LogsRecord, AttemptRecord, ProgressRecord } from '../../storage/occurrence-record.ts'
 
 /**
- * The kept log lines of all attempts of one occurrence. Their JSON takes at most half as many bytes as a result may have. Each
- * settle of the occurrence carries the lines.
+ * The kept log lines of all attempts of one occurrence. The JSON of these lines takes at most half of the maximum size
+ * of a result. Each settle of the occurrence carries the lines.
  */
 export class KeptLogs {
   /** The logs of attempts, in the order of their first line. Logs without lines leave the set. */

@@ -106,7 +106,8 @@ export function finalChange(
     return { kind: 'release', dueAt: resumableAt(tasks, now), reason: halt.reason }
   }
   if (halt?.kind === 'finish') return halt
-  // A late commit may have completed the task that failed. A canceled task still shows that `fail_fast` ended the occurrence.
+  // A late commit may have completed the task that failed. If another task was canceled, the occurrence has still
+  // failed by `fail_fast`.
   const isCanceled = tasks.some((task) => task.state === 'canceled')
   if (failedFast || isCanceled) return { kind: 'finish', state: 'failed', reason: 'fail_fast' }
   const failed = tasks.some((task) => task.state === 'failed')

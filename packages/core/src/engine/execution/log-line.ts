@@ -85,7 +85,9 @@ class LineCopy {
     return copy
   }
 
-  /** Copies a member. Even an empty text uses up one character, so that a list of many empty texts reaches the limit. */
+  /**
+   * Copies a member. Even an empty text counts as one character, so that a list of many empty texts reaches the limit.
+   */
   #member(value: unknown, depth: number): JsonValue {
     const before = this.#left
     const copy = this.#of(value, depth)

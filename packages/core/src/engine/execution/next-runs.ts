@@ -28,8 +28,8 @@ export class NextOccurrenceTaker {
   /** Jobs that probably have a queue, because the end of a run has woken another occurrence. */
   readonly #queued = new Set<JobId>()
   /**
-   * Jobs with a run whose end is being stored and may take the next occurrence. Also jobs whose taken occurrence does not
-   * run yet. The value is the monotonic instant at which the end was sent.
+   * A job is in this map while the end of one of its runs is being stored and may take the next occurrence. The job
+   * stays in the map until the taken occurrence runs. The value is the monotonic instant at which the end was sent.
    */
   readonly #requested = new Map<JobId, number>()
   /** Runs taken occurrences; `null`: the storage does not support taking, so no end takes an occurrence. */

@@ -65,8 +65,8 @@ export function withAttempt({ attempts, omitted }: KeptAttempts, attempt: Attemp
 }
 
 /**
- * Returns the number of attempts that failed or timed out, which `maxRetries` limits. Leaves out attempts that were lost or
- * released.
+ * Returns the number of attempts that failed or timed out, which `maxRetries` limits. Does not count attempts that were
+ * lost or released.
  */
 export function failuresOf({ attempts, omitted }: KeptAttempts): number {
   let failures = omitted?.failures ?? 0

@@ -55,7 +55,7 @@ export interface TaskOwner extends TaskContextSource {
   readonly misfit: JobistemerError | null
   /** Called when an attempt has failed with {@link misfit}. The occurrence then fails with the reason `invalid_payload`. */
   failMisfit(): void
-  /** Whether the execution timeout has passed, but the alarm for this timeout has not rung yet. */
+  /** Whether the execution timeout has passed, but the alarm for this timeout has not been called yet. */
   readonly isOverdue: boolean
   /** Requests a settle. */
   say(): void
@@ -166,7 +166,8 @@ export class TaskProgress implements Alarm {
     this.#attempts = withLostAttempts(record, now).attempts
     this.#omitted = record.omitted
     if (record.attempts.some(({ logs }) => logs !== undefined)) this.#takeNotes().takeOver(record.attempts)
-    // Only an ended task keeps its reason. The reason of an unfinished task says why its owner released the occurrence.
+    // If the task has not ended, the stored reason says why an earlier owner released the occurrence. The new owner does not
+    // keep that reason.
     if (this.ended) this.#reason = record.reason
     else {
       this.state = 'retrying'
@@ -175,8 +176,8 @@ export class TaskProgress implements Alarm {
   }
 
   /**
-   * Sets the start of a first attempt to `now`, because the occurrence may have waited for its permit since its claim or
-   * creation.
+   * Called when the occurrence has got its permit, perhaps long after its claim or creation. If the first attempt of the task
+   * is stored, sets the start of that attempt to `now`.
    */
   startsAt(now: number): void {
     const last = this.#lastAttempt
@@ -192,8 +193,9 @@ export class TaskProgress implements Alarm {
   }
 
   /**
-   * Announces the next attempt to the storage. After the acknowledgement, and not before `delayMs` have passed, the task calls
-   * the handler. Default delay: the rest of the retry interval of an earlier owner.
+   * Announces the next attempt to the storage. The task calls the handler when the storage has acknowledged the attempt and
+   * `delayMs` have passed. Default of `delayMs`: the time that is left of a retry interval which an earlier owner began; 0 if
+   * there is none.
    */
   announce(delayMs: number = Math.max(0, (this.retryDueAt ?? 0) - this.#owner.engine.now())): void {
     const number = (this.#lastAttempt?.number ?? 0) + 1
@@ -266,7 +268,8 @@ export class TaskProgress implements Alarm {
   #call(context: RunningTaskContext): unknown {
     if (this.plan.isolated !== null) {
       const { engine, children } = this.#owner
-      // Cancel the present alarm: the timeout of an isolated attempt starts only when the attempt gets its child.
+      // Cancel the task timeout, which was set when the attempt began. The attempt may wait for a child, so `#startTimeout`
+      // sets the timeout again when the attempt gets its child.
       engine.agenda.cancelAlarm(this)
       const options = { work: this.plan.isolated, context, onBegin: () => this.#startTimeout() }
       this.#isolated = new IsolatedAttempt(engine, children, options)
@@ -339,7 +342,10 @@ export class TaskProgress implements Alarm {
     }
   }
 
-  /** Takes over a completion that the handler's transaction stored, although the handler then failed or was aborted. */
+  /**
+   * The handler's transaction stored a completion, but the handler then failed or was aborted. Records this completion as the
+   * end of the task.
+   */
   adopt({ run }: Completion): void {
     this.#owner.engine.agenda.cancelAlarm(this)
     this.#on('abort')
@@ -375,14 +381,18 @@ export class TaskProgress implements Alarm {
 
   // ------------------------------------------------------------------------------------------------------------ ending
 
-  /** Called at the end of the task timeout, of the retry interval, and of the wait for an aborted handler or a killed child. */
+  /**
+   * Called when the alarm of this task rings. The alarm ends the task timeout, the retry interval, or the wait for an aborted
+   * handler or a killed child.
+   */
   ring(): void {
     if (this.#on('due')) this.callIfStored()
     else if (this.#step === 'running') {
       this.#tellToStop('timeout')
       this.#owner.engine.agenda.setAlarm(this, this.#stopsWithinMs('timeout'))
     } else if (this.#step === 'stopping' && !this.#killIsolated()) {
-      // If the node releases the occurrence, it never gives up on the handler, because a peer may claim the occurrence at once.
+      // If the node is about to release the occurrence, it waits for the handler without a limit. Otherwise a peer could claim
+      // the occurrence and call the handler while the first call still runs.
       const reason = this.#abortReason
       if (this.#owner.halt?.kind === 'release' || reason === undefined) return
       this.#attemptEnded(this.#lastAttempt?.number ?? 0, false, abortErrorOf(this.plan, reason))
@@ -453,18 +463,19 @@ export class TaskProgress implements Alarm {
   lose(): void {
     const { agenda } = this.#owner.engine
     const isBusy = this.#step === 'running' || this.#step === 'stopping'
-    // Cancel the alarm for the start of a handler that was not called yet. Otherwise the alarm would call the handler, even
-    // while the child of an earlier attempt still ends.
+    // If the handler has not been called yet, cancel the alarm that would call it. This also applies while the child of an
+    // earlier attempt has not ended. If the handler runs in this process, cancel its alarm too. The engine ignores the end of a
+    // lost attempt.
     if (!isBusy || this.#isolated?.isOver !== false) agenda.cancelAlarm(this)
-    // For a running isolated attempt, the alarm kills a child that does not stop.
+    // If the attempt runs in a child, set the alarm that kills the child if it does not stop.
     else if (this.#step === 'running') agenda.setAlarm(this, this.#stopsWithinMs('lost'))
     else this.hurry()
     if (this.#step === 'running') this.#tellToStop('lost')
   }
 
   /**
-   * Shortens the wait for an aborted handler to {@link abortGraceMs}. Then the engine kills the child of an isolated task. The
-   * engine gives up on a handler in this process, unless the node releases the occurrence.
+   * Shortens the wait for an aborted handler to {@link abortGraceMs}. Then the engine kills the child of an isolated task, or
+   * gives up on a handler in this process. If the node releases the occurrence, the engine does not give up.
    */
   hurry(): void {
     if (this.#step !== 'stopping') return
@@ -494,7 +505,7 @@ export class TaskProgress implements Alarm {
   }
 
   #attemptEnded(number: number, succeeded: boolean, value: unknown): void {
-    // If the engine has given up on this handler or has lost the occurrence, it ignores the end of the handler.
+    // Ignore the end of the handler if the engine has given up on this handler or has lost the occurrence.
     if (!this.#isUnderWay(number)) return
     this.#owner.engine.agenda.cancelAlarm(this)
     if (!this.#owner.isCompleting(this)) {

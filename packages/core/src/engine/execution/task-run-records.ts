@@ -80,8 +80,8 @@ function initialRun({ name }: Named, now: number): TaskRunRecord {
 }
 
 /**
- * Returns whether the storage has no attempts of the occurrence. If so, the claim stands for the first attempts, which may
- * start at once.
+ * Returns whether the storage has no attempts of the occurrence. If so, the claim stands for the first attempts, and the node
+ * may call their handlers at once.
  */
 export function beginsByClaim({ runs }: Pick<OccurrenceRecord, 'runs'>): boolean {
   return runs.length === 0
@@ -108,8 +108,8 @@ export function endedByClaim(record: Pick<OccurrenceRecord, 'state' | 'token' | 
 }
 
 /**
- * Returns the task runs of an occurrence that its owner has left. If none are stored, derives the first attempts from the
- * definition (decision 0012).
+ * Returns the task runs of an occurrence whose owner no longer runs it. If the storage has no task runs, derives the first
+ * attempts from the definition (decision 0012).
  */
 export function runsOfLeft(
   record: Pick<OccurrenceRecord, 'runs' | 'details' | 'startedAt' | 'createdAt'>,

@@ -1,20 +1,22 @@
 /**
- * Maximum time in ms for which an occurrence, a due slot or a burst of requests waits for a permit of this node. After this
- * time, the node leaves the work to peers. A wait is worthwhile, because an occurrence that starts in the step that creates it
- * saves a storage call.
+ * Maximum time in ms for which work waits for a permit of this node: an occurrence, a due slot or a burst of requests. After
+ * this time, the node leaves the work to peers. The wait may save a storage call: if a permit is free, one step creates and
+ * starts an occurrence.
  *
- * This time has further uses. A handler that takes at most this time is quick. The horizon continues an unfinished search after
- * this time. If `runDue` finds no work that it can start, it looks again after this time.
+ * This time has three further uses:
+ * - A handler that takes at most this time is quick.
+ * - If a search of the horizon for due jobs is unfinished, it continues after this time.
+ * - If `runDue` finds no work that it can start, it looks again after this time.
  */
 export const longestWaitMs = 100
 /**
- * Number of due slots that may join the backlog for each run that this node takes from the backlog. With 1 or more, storing new
- * work would starve the work that can run.
+ * How many due slots the node may store as pending for each run that it takes from the backlog. With 1 or more, the node would
+ * mainly store new work, and the work that can run would starve.
  */
 export const joinShare = 0.5
 /**
- * Pause after `FairTurns` has read the waiting work, as a multiple of the duration of the read. During this read, the storage
- * may read all waiting work of the busy jobs.
+ * After `FairTurns` has read the waiting work, it pauses. This is the duration of the pause, as a multiple of the duration of
+ * the read. The pause is long, because for one such read the storage may read all waiting work of the busy jobs.
  */
 export const pauseFactor = 20
 /** Number of runs that make up the turn of a job. */
@@ -27,8 +29,8 @@ export const killedGraceMs = 2000
  * Milliseconds for which the engine waits for a handler after its signal fires. Then the engine gives up on the handler, unless
  * the node releases the occurrence. The option `abortGracePeriod` is different: it limits a shutdown.
  *
- * After the execution timeout, the reaper waits twice this time, so that the owner can kill a child and store the end of the
- * run. The node treats a starter process as stuck if it does not answer a kill within this time.
+ * After the execution timeout, the reaper waits twice this time. Meanwhile the owner can kill a child and store the end of the
+ * run. If a starter process does not answer a kill within this time, the node treats the starter as stuck.
  */
 export const abortGraceMs = 5000
 

@@ -12,9 +12,10 @@ import { passMs } from './tuning.ts'
  * Finds the runs of owners that are dead, have ended or have exceeded the run's deadline. `RunRelease` then reaps these runs.
  * Three loops find them:
  * - `#sweeps` searches for runs beyond their deadline, once per `reapInterval`. It also searches for owners without a node
- *   record, at most once per {@link passMs} unless node records are known to be missing.
- * - `#takeovers` runs after each heartbeat while a node is dead or has ended, and takes over the runs of that node. It also
- *   takes over runs of calls of `runDue` that are over. A call of `runDue` starts a takeover only in `sweepOnce`.
+ *   record. Unless node records are known to be missing, it does this at most once per {@link passMs}.
+ * - `#takeovers` runs after each heartbeat while a node is dead or has ended. It takes over the runs of that node. It also
+ *   takes over the runs of calls of `runDue` that are over. If this node is itself a call of `runDue`, a takeover starts only
+ *   in `sweepOnce`.
  * - `#looksAgain` searches for runs of earlier lives of this node, after the start.
  */
 export class Reaper {
@@ -30,10 +31,13 @@ export class Reaper {
   #earlierRecords: readonly NodeRecord[] = []
   /** Monotonic instant until which this node repeats its search for runs of its earlier lives. */
   #looksAgainUntil = 0
-  /** Milliseconds until the next search for runs of an earlier life, whose last storage calls may take effect late. */
+  /**
+   * Milliseconds until the node repeats its search for runs of its earlier lives. It repeats the search, because the last
+   * storage calls of an earlier life may take effect after the first search.
+   */
   #lookAgainInMs = firstRetryMs
   readonly #steps = new ClockSteps()
-  /** Whether the last takeover has found runs. A further takeover then checks whether they have been reaped. */
+  /** Whether the last takeover has found runs. If so, a further takeover checks whether those runs have been reaped. */
   #hasFoundRuns = false
   /** Whether the last takeover has reaped runs. */
   #hasReleasedRuns = false
@@ -57,7 +61,7 @@ export class Reaper {
     })
   }
 
-  /** Stops the loops. A search in progress ends after the page of running occurrences that it reads. */
+  /** Stops the loops. A search in progress still reads its current page of running occurrences, and then ends. */
   async stop(): Promise<void> {
     this.#runs.stop()
     await Promise.all([this.#sweeps.stop(), this.#takeovers.stop(), this.#looksAgain.stop()])
@@ -94,10 +98,11 @@ export class Reaper {
     const isStalled = this.#engine.clock.monotonic() - this.#dueAt > clockMarginMs
     this.#steps.look(this.#engine)
     try {
-      // After a stall of this machine, this search is left out: owners on this machine can settle their runs before the next
-      // search.
+      // After a stall of this machine, leave out this search. Other owners on this machine were stalled too, and they get time
+      // to settle their runs before the next search.
       if (!isStalled && !this.#engine.isTimeInDoubt) await this.#reapOverdue()
-      // In a call of `runDue`, no alarm starts this search. Such a call is too short to observe that an owner is silent.
+      // Only an alarm starts this search, and a call of `runDue` searches without an alarm. Such a call is too short to observe
+      // that an owner sends no heartbeat for `deadAfter`.
       if (byAlarm) await this.#findOwners()
     } finally {
       this.#setAlarm()
@@ -153,8 +158,8 @@ export class Reaper {
   }
 
   /**
-   * Searches all running occurrences for owners without a node record. This node treats such an owner as silent from now on,
-   * and as dead after `deadAfter`.
+   * Searches all running occurrences for owners without a node record. For such an owner, `deadAfter` begins now. If this time
+   * ends without a heartbeat, this node treats the owner as dead.
    */
   async #findOwners(): Promise<void> {
     const { peers } = this.#options.heartbeats
@@ -167,8 +172,8 @@ export class Reaper {
   }
 
   /**
-   * Reaps the runs of nodes that are dead or have ended. If no run is left, stores the death record of a dead node, or removes
-   * the node record of an ended node.
+   * Reaps the runs of nodes that are dead or have ended. If a dead node has no run left, stores its death record. If an ended
+   * node has no run left, removes its node record.
    */
   async #takeOver(): Promise<void> {
     const { peers } = this.#options.heartbeats
@@ -178,8 +183,8 @@ export class Reaper {
     for (const record of gone()) {
       this.#engine.now()
       if (this.#engine.isHeldBack || this.#sweeps.isStopped) return
-      // Each node is checked again before its runs are reaped. While this node reaped the runs of one dead node, another dead
-      // node may have sent heartbeats again.
+      // Check each node again before its runs are reaped. While this node reaped the runs of one dead node, another dead node
+      // may have sent heartbeats again.
       if (gone().has(record)) await this.#takeOverFrom(record, () => gone().has(record))
     }
     if (!this.#hasFoundRuns) await this.#stateDeaths()
@@ -209,8 +214,8 @@ export class Reaper {
   }
 
   /**
-   * Stores in the death records of dead nodes that this node took over their runs. A peer that found no runs of a dead node any
-   * more may have stored a death record that names no node; this method replaces that record.
+   * Stores in the death records of dead nodes that this node took over their runs. A peer may already have stored a death
+   * record that names no node, because it found no runs any more. This method replaces that record.
    */
   async #stateDeaths(): Promise<void> {
     const { heartbeats } = this.#options

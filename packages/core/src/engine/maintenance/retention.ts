@@ -14,8 +14,9 @@ import { dayMs, fewestPerRead, recordsPerCall, upkeepMs } from '../../tuning.ts'
 import { longestRestMs, passMs, restsPerLook, shortestRestMs, visitsPerAge } from './tuning.ts'
 
 /**
- * Removes history that is older than its job's retention, and jobs that have no code, no future slot and no history. The node
- * whose `commonRank` is 0 makes one pass over all jobs per hour. Each step reads a page of jobs or removes history of one job.
+ * Removes history that is older than its job's retention. Also removes jobs that have no code, no future slot and no history.
+ * The node whose `commonRank` is 0 makes one pass over all jobs per hour. Each step reads a page of jobs or removes history of
+ * one job.
  */
 export class Retainer {
   readonly #engine: EngineContext
@@ -46,8 +47,8 @@ export class Retainer {
   }
 
   /**
-   * Makes a pass of retention with a chance of 1 in 60, for a node that lives for one call of `runDue`. Resolves when
-   * the pass has ended.
+   * For a node that lives for one call of `runDue`: makes a pass of retention with a chance of 1 in 60. Resolves when the pass
+   * has ended.
    */
   async passSometimes(): Promise<void> {
     if (this.#engine.random() * passMs >= upkeepMs) return
@@ -139,7 +140,10 @@ export class Retainer {
     else if (head.deletedAt === null && isOver(head, now)) await this.#removeIfForgotten(head, now)
   }
 
-  /** Deletes a job, unless it has an occurrence, or its definition has changed since the node read the page of jobs. */
+  /**
+   * Deletes a job that has no occurrence. Does nothing if the job's definition has changed since the node read the page of
+   * jobs.
+   */
   async #removeIfForgotten({ id, version }: JobRecord, now: number): Promise<void> {
     const query = { kind: 'job', jobId: id, order: 'ascending', runs: false, limit: 1 } as const
     const left = await firstItems((cursor) =>

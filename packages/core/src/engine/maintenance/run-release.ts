@@ -41,10 +41,9 @@ export interface ReleaseParts extends NodeParts {
 }
 
 /**
- * Reaps running occurrences: each becomes pending again, or fails. The owner has died or ended, is an earlier life of this
- * node, or has not ended the run by its deadline.
- *
- * The storage compares owner and token, so an owner that settled its run in the meantime keeps that result.
+ * Reaps running occurrences: each becomes pending again, or fails. Their owners have died or ended, are earlier lives of this
+ * node, or have passed the deadline. The storage compares owner and token. So if an owner has settled its run in the meantime,
+ * that result stays.
  */
 export class RunRelease {
   readonly #engine: EngineContext
@@ -69,8 +68,8 @@ export class RunRelease {
   }
 
   /**
-   * Ends a search after the page of running occurrences that it reads. A call of {@link release} in progress then returns the
-   * counts of the pages that it has read.
+   * Ends a search in progress after its current page of running occurrences. The call of {@link release} that searches then
+   * returns the counts of the pages that it has read.
    */
   stop(): void {
     this.#isStopped = true
@@ -142,7 +141,8 @@ export class RunRelease {
     const runs = left.map((run) =>
       retries ? withLostAttempts(run, now, loss) : abandoned(run, { state: 'failed', reason: cause, now, loss }),
     )
-    // The next run of a backfill must exist before this run's failure is stored.
+    // If the run belongs to a backfill, create the next run of the backfill before this failure is stored. Otherwise the
+    // backfill would stop if this node died between the two steps.
     if (!retries) await this.#parts.pool.relay?.handOn(record)
     const action = retries ? 'retry' : 'fail'
     const item: ReapItem = { id, jobId, scheduledAt, token, owner, sequence, runs, action, reason: cause }
@@ -151,9 +151,9 @@ export class RunRelease {
   }
 
   /**
-   * Returns whether this job blocks the event loop of its owners. That is likely if an earlier owner of the run was declared
-   * dead, is alive, and reports that the job blocked its event loop. Then the present owner probably hangs in the same handler,
-   * unless its process is known to be gone.
+   * Returns whether this job probably blocks the event loop of its owners. Condition: an earlier owner of the run was declared
+   * dead, is alive, and reports that the job blocked its event loop. Then the present owner probably hangs in the same handler.
+   * Exception: the process of the present owner is known to have ended.
    */
   #hasBlockedBefore({ jobId, owner, runs }: OccurrenceRecord): boolean {
     const { heartbeats } = this.#parts

@@ -27,7 +27,7 @@ interface WatchedJob extends HeapEntry, Pick<JobRecord, 'id' | 'name'> {
 /** A read of job heads in pages: of all heads, or of heads that have changed since an instant. */
 interface Listing {
   readonly changedSince: number | null
-  /** Begin of this read, in epoch ms. The next read covers changes from this instant on. */
+  /** When this read began, in epoch ms. The next read covers changes from this instant on. */
   readonly begunAt: number
   cursor: string | null
 }
@@ -55,7 +55,7 @@ export class StaleJobAlert {
   #saidUpTo: number | null = null
   /** The read of job heads in progress; `null`: none. */
   #listing: Listing | null = null
-  /** Begin of the last complete read of job heads, in epoch ms; `null` before the first read. */
+  /** When the last complete read of job heads began, in epoch ms; `null` before the first read. */
   #lookedAt: number | null = null
   #looks = 0
   /** Whether a definition or a pause has changed since the last read of job heads. */
@@ -75,7 +75,7 @@ export class StaleJobAlert {
     this.#heartbeats = options.heartbeats
     // Peers notice a dead watching node after `deadAfter`, and the next watching node starts up to a minute later.
     this.#handOverMs = options.deadAfterMs + 2 * upkeepMs
-    // The factor of 2 covers the early heartbeats that follow wake-ups.
+    // Wake-ups cause additional heartbeats. So assume that a node sends up to twice as many heartbeats as its interval allows.
     this.#beatsOfOld = (2 * this.#handOverMs) / options.heartbeatMs
     this.#loop = new BackgroundLoop(engine, { name: 'stale-job alert', round: () => this.#step() })
   }
@@ -153,8 +153,9 @@ export class StaleJobAlert {
   #begin(now: number): void {
     const before = now - this.#handOverMs
     const others = this.#heartbeats.peers.living()
-    // A node that was alive at `before` has reported the alerts up to `before`. Without such a node, this node reports the
-    // latest due alert of each job. A peer's age comes from its heartbeat counter, because its clock may be wrong.
+    // A node that was alive at `before` has reported the alerts up to `before`. If no living node was alive then, this node
+    // reports the latest due alert of each job. The heartbeat counter of a peer shows its age, because the clock of the peer
+    // may be wrong.
     const isOld = ({ counter }: NodeRecord) => counter >= this.#beatsOfOld
     const wasLookedAt = this.#startedAt <= before || others.some(isOld)
     this.#saidUpTo = wasLookedAt ? before : Number.NEGATIVE_INFINITY
@@ -222,7 +223,9 @@ export class StaleJobAlert {
 
   async #lookForSuccess(job: WatchedJob, now: number): Promise<void> {
     const { id: jobId, rule, checkedAt } = job
-    // The search for the last success leaves out the time that an earlier check has covered.
+    // An earlier check has covered the runs that had ended at `checkedAt`. A later success may belong to a run that began
+    // before, up to one execution timeout earlier. So the search begins one execution timeout and one minute before
+    // `checkedAt`.
     const seen = checkedAt === null ? Number.NEGATIVE_INFINITY : checkedAt - rule.executionTimeoutMs - upkeepMs
     const from = Math.max(searchedFrom(rule, now), seen)
     const { at } = await lastSuccess({ jobId, from }, (query) =>
@@ -232,7 +235,7 @@ export class StaleJobAlert {
     if (at !== null && at > (job.lastSuccessAt ?? Number.NEGATIVE_INFINITY)) job.lastSuccessAt = at
   }
 
-  /** Reads the job's head before an alert, because the job may have been paused, changed or removed since the last read. */
+  /** Reads the job's head again before an alert. Since the last read, the job may have been paused, changed or removed. */
   async #isAsKnown(job: WatchedJob): Promise<boolean> {
     const { jobs } = await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [job.id] }))
     const [head = null] = jobs

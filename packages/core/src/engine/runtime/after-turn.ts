@@ -27,8 +27,8 @@ export class AfterTurn {
 }
 
 /**
- * Resolves in the next turn of the event loop. An in-process storage may answer within the current turn, and would otherwise
- * block timers, signals and sockets.
+ * Resolves in the next turn of the event loop. A storage in this process may answer within the current turn. If the engine then
+ * continued without this wait, it would block timers, signals and sockets.
  */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => afterThisTurn(resolve))

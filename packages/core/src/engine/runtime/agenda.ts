@@ -30,8 +30,8 @@ export class Agenda<Slot extends SlotEntry> {
   #slotsWaitUntil = Number.NEGATIVE_INFINITY
 
   /**
-   * `holdsProcess` false: the timer does not keep the process alive. A client uses this, because its callers have timers of
-   * their own.
+   * `holdsProcess` false: the timer does not keep the process alive. A client passes false: while a call of the client waits,
+   * the timer of the call's timeout keeps the process alive.
    */
   constructor(options: { clock: Clock; wallNow: () => number; onSlotsDue: () => void; holdsProcess?: boolean }) {
     this.#clock = options.clock
@@ -175,8 +175,8 @@ interface Level<Slot> {
 }
 
 /**
- * Slots in two orders: all slots by instant, and due slots by instant minus `forwardMs`. Each `forwardMs` in use has one heap,
- * in which both orders agree.
+ * Slots in two orders: all slots by instant, and due slots by instant minus `forwardMs`. Slots with the same `forwardMs` are in
+ * the same heap. Within one heap, both orders are equal.
  */
 class SlotLevels<Slot extends SlotEntry> {
   readonly #levels: Level<Slot>[] = []

@@ -31,8 +31,8 @@ interface LoopOptions {
   /** The name of the loop in error reports. */
   readonly name: string
   /**
-   * The work of one round. `byAlarm`: whether the loop's own alarm has started the round. False if a call of `run` has
-   * started the round. Also false if the round follows because the alarm rang during the previous round.
+   * The work of one round. `byAlarm`: true if the loop's own alarm has started the round. False if a call of `run` has started
+   * the round, or if the alarm rang during the previous round.
    */
   readonly round: (byAlarm: boolean) => Promise<void>
   /**
@@ -42,11 +42,11 @@ interface LoopOptions {
 }
 
 /**
- * Runs background work in rounds, one at a time. A call of `run` or the alarm starts a round. If `run` is called or the
- * alarm rings during a round, one further round follows; if `again` is given, the loop calls `again` instead.
+ * Runs background work in rounds, one at a time. A call of `run` or the alarm starts a round. If `run` is called or the alarm
+ * rings during a round, one further round follows. If `again` is given, the loop calls `again` instead of this further round.
  *
- * The loop sets no alarm by itself: a round calls `runIn`. The loop reports an error of a round; a round that fails
- * before it calls `runIn` has set no alarm. Rounds run in the async context in which the loop was created.
+ * The loop sets no alarm by itself: each round calls `runIn` to plan the next round. The loop reports the error of a round. If
+ * a round fails before it calls `runIn`, no alarm is set. Rounds run in the async context in which the loop was created.
  */
 export class BackgroundLoop implements Alarm {
   at: number = 0

@@ -38,8 +38,9 @@ export class BlockedLoop implements Alarm {
   #ranBefore: readonly string[] = []
 
   /**
-   * `running`: returns the names of the jobs that run now. `blamed`: called if exactly one job can have blocked the event loop,
-   * and if CPU time or a measured call explains half of the delay. A suspended process uses no CPU.
+   * `running`: returns the names of the jobs that run now. `blamed` is called on two conditions. Exactly one job can have
+   * blocked the event loop. CPU time or a measured call explains half of the delay. While a process is suspended it uses no
+   * CPU, so no job is blamed for the suspension.
    */
   constructor(
     engine: BlockedLoopContext,

@@ -57,8 +57,8 @@ export class IndexedHeap<T extends HeapEntry> {
   }
 
   /**
-   * Lowers each `at` that is later than the given `at` to the given one. The heap stays in order, because no entry overtakes
-   * another.
+   * Sets `at` of every entry that is later than the given instant to that instant. The heap stays in order, because no entry
+   * gets a smaller `at` than an entry that was before it.
    */
   limit(at: number): void {
     for (const entry of this.#entries) entry.at = Math.min(entry.at, at)

@@ -2,15 +2,16 @@ import { AsyncResource } from 'node:async_hooks'
 import type { Clock } from '../../clock.ts'
 
 /**
- * The async context in which this object was created. Without this class, a job could run in the context of an earlier request,
- * and the engine would keep the objects of that request alive.
+ * The async context in which this object was created. The engine calls jobs in this context. Otherwise a job could run in the
+ * context of an earlier request. The engine would then keep the objects of that request alive.
  */
 export class OwnContext {
   readonly #made = new AsyncResource('Jobistemer')
 
   /** Runs `call` in the async context of this object's creation, and returns its result. */
   run<T>(call: () => T): T {
-    // Before Node.js 24, a store that `call` sets by `enterWith` stays with the resource, so each call has a new resource.
+    // Before Node.js 24, `AsyncLocalStorage.enterWith` inside `call` changes the resource in which `call` runs. So each call
+    // gets a new resource, and later calls do not see the changed store.
     return this.#made.runInAsyncScope(newResource).runInAsyncScope(call)
   }
 }

@@ -72,7 +72,8 @@ export class YieldBudget {
   }
 
   #isUsedUp(beganAt: number, now: number): boolean {
-    // A virtual clock stands still while the engine works, so the steps of a turn are limited too.
+    // A virtual clock stands still while the engine works, so it would never end the turn. The number of steps is therefore
+    // limited too.
     return now - beganAt >= longestTurnMs || this.#steps >= 50_000
   }
 
@@ -94,8 +95,8 @@ export class YieldBudget {
   }
 
   /**
-   * Resumes one counting task. When that task waits again or has ended, resumes the next counting task within the same turn of
-   * the event loop.
+   * Resumes one counting task. When that task waits again or has ended, resumes the next one in the same turn of the event
+   * loop.
    */
   readonly #count = (): void => {
     const goOn = this.#counting.shift()
@@ -110,7 +111,7 @@ export class YieldBudget {
   }
 
   readonly #countInTurn = (): void => {
-    // The turn of the event loop has ended, so the waiting tasks continue in the next turn, which is already scheduled.
+    // The turn of the event loop has ended. The next turn, which is already scheduled, resumes the waiting tasks.
     if (this.#beganAt === null) return
     this.#readAt = this.#clock.monotonic()
     if (!this.#isUsedUp(this.#beganAt, this.#readAt)) this.#count()

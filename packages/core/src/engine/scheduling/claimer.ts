@@ -31,7 +31,10 @@ export class Claimer implements TakenRunner {
   readonly #parts: ClaimerParts
   readonly #pollsPerSweep: number
   readonly #loop: BackgroundLoop
-  /** At most one claim starts per turn of the event loop, so that a single call fills all permits that become free together. */
+  /**
+   * At most one claim starts per turn of the event loop. So if several permits become free together, a single claim fills all
+   * of them.
+   */
   readonly #kick = new AfterTurn(() => this.#claimIfRoom())
   readonly #skippedKeys: SkippedHandlerKeys
   #polls = 0
@@ -121,7 +124,7 @@ export class Claimer implements TakenRunner {
     this.#parts.capacity.reserve(limit)
     try {
       answer = await this.#claimSome(limit, sweep !== 'none', leftOut ?? [])
-      // This claim left out no job and has left no pending work in the storage, so no job waits for its turn.
+      // If this claim left out no job and no pending work is left in the storage, no job waits for its turn.
       if (leftOut === null && !answer.more) turns.clear()
       for (const notice of answer.cancelRequested) this.#parts.pool.get(notice.id)?.cancel(notice.reason)
       await this.#learnJobsOf(answer.claimed)
@@ -133,18 +136,18 @@ export class Claimer implements TakenRunner {
     this.#taken += answer.claimed.length
     if (leftOut !== null) {
       turns.looked(answer.claimed.length > 0, this.#engine.clock.monotonic() - askedAt)
-      // This claim left out jobs, so `more` does not tell whether these jobs have pending work. The next claim that leaves out
-      // no job tells this, and plans the next poll.
+      // This claim left out jobs, so `more` does not say whether these jobs have pending work. The next claim that leaves out
+      // no job shows this, and plans the next poll.
       this.#parts.capacity.workLeft(true, answer.claimed.length)
       return !this.#loop.isStopped && this.#parts.capacity.roomToClaim() > 0
     }
     this.#parts.capacity.workLeft(answer.more, answer.claimed.length, answer.claimed.at(-1))
     this.nextDueAt = answer.nextDueAt
-    // If `nextDueAt` is not after `now`, this claim had no permit for a due occurrence. The next free permit starts a claim, so
-    // the poll need not come earlier.
+    // If `nextDueAt` is not after `now`, an occurrence is due for which this claim had no permit. The next free permit starts a
+    // claim, so the poll need not come earlier than usual.
     this.#loop.runIn(this.#untilNextPoll((answer.nextDueAt ?? now) > now ? answer.nextDueAt : null))
-    // If a claim had room for more occurrences and `more` is true, an unfinished update has still to cancel waiting
-    // occurrences. A single sweep leaves these occurrences to the node that runs the update.
+    // If this claim took fewer occurrences than its limit but `more` is true, an update is unfinished. The update must still
+    // cancel waiting occurrences. A single sweep leaves these occurrences to the node that runs the update.
     const isLeft = answer.more && answer.claimed.length < limit && sweep !== 'once'
     if (isLeft) await nextTurn()
     const goesOn = answer.more && (isLeft || answer.claimed.length > 0)
@@ -179,7 +182,7 @@ export class Claimer implements TakenRunner {
     const { owner, storage, maxBatch } = this.#engine
     const known = new Set(answered.map(({ id }) => id))
     let isLeft = false
-    // If a read fails, `mayOwnMore` stays set, and the next claim repeats the search.
+    // If a read fails, `mayOwnMore` remains true, so the next claim repeats the search.
     this.mayOwnMore = true
     let cursor: string | null = null
     do {
@@ -261,8 +264,8 @@ export class Claimer implements TakenRunner {
     const plan =
       overrides === undefined && tasks === undefined ? stored : overridePlan(stored, overrides ?? {}, tasks ?? null)
     const startedAt = record.startedAt ?? this.#engine.now()
-    // If this node dies before it has stored the first attempts, a reaper derives them from the version of the occurrence. If
-    // this node uses another version, it stores the attempts before it calls handlers.
+    // If this node dies before it stores the first attempts, a reaper derives them from the version of the occurrence. If this
+    // node uses another version, the result would be wrong. So the node then stores the attempts before it calls handlers.
     const isOwnVersion = plan.version === record.jobVersion
     // If the answer to the claim was late, the claimer confirms ownership before it calls handlers: a peer may have reaped the
     // run.
@@ -282,11 +285,10 @@ export class Claimer implements TakenRunner {
   }
 
   /**
-   * Returns the plan of the version under which the occurrence was created. `null`: this node cannot run the occurrence.
-   *
-   * If this node lacks the code of that version, returns the plan of the version in force: a node with the code of the
-   * replaced version may never run again. Never returns the plan of an older version than the occurrence's: a node that
-   * holds an older version first reloads the job.
+   * Returns the plan by which this node runs the occurrence; `null`: this node cannot run it. Usually this is the plan of the
+   * version under which the occurrence was created. If this node lacks the code of that version, it uses the plan of the
+   * version in force: a node with the code of the replaced version may never run again. This node never uses an older version
+   * than the occurrence's. If it holds an older version, it first reloads the job.
    */
   async #planFor(job: RegisteredJob, record: OccurrenceRecord): Promise<JobPlan | null> {
     const { plans } = this.#parts.registry
@@ -363,7 +365,10 @@ export class SkippedHandlerKeys {
     return [...this.#entries.keys()]
   }
 
-  /** Leaves out the handler key of this job until its handlers exist, or for {@link lookMs} if no handler is missing. */
+  /**
+   * Leaves out the handler key of this job until this node has the missing handlers. If no handler is missing, leaves out the
+   * key for {@link lookMs}.
+   */
   add(job: JobRecord): void {
     const missing = this.#registry.missingFor(job)
     const { clock } = this.#engine

@@ -112,10 +112,12 @@ export class Horizon {
 
   #dueUpTo(now: number, shards: readonly number[] | null): DueJobs {
     const isFull = this.#looks++ % (upkeepMs / lookMs) === 0 || !Number.isFinite(this.#lookedAt)
-    // Earlier searches have loaded the jobs whose next instant lies before `after`. If another node has moved the next instant
-    // of a job back, the next search for all due jobs loads that job. `Math.min` covers a clock that was set back.
+    // Leave out jobs whose next instant lies before `after`, because earlier searches have loaded these jobs. Another node may
+    // have moved the next instant of a job back. The next search for all due jobs then loads that job. `Math.min` covers a
+    // clock that was set back.
     const since = isFull ? {} : { after: Math.min(this.#lookedAt, now) - 2 * clockMarginMs }
-    // A search covers the next two intervals between searches, so that a single failed search delays no slot.
+    // A search covers the next two intervals between searches. If one search fails, the next one still loads each job before
+    // its slot is due.
     return { upTo: now + 2 * lookMs, ...since, ...(shards !== null && { shards }) }
   }
 

@@ -54,8 +54,9 @@ export interface MissedSlots {
 }
 
 /**
- * Applies the recovery strategy to missed slots. If more than `limit` slots are to run, the decision covers the first `limit`
- * runs, and the caller calls again for the other slots. A slot that already has a record keeps it, and gets no run.
+ * Applies the recovery strategy to missed slots. If more than `limit` slots are to run, the decision covers only the first
+ * `limit` runs. The caller then calls again for the remaining slots. A slot that already has a record keeps the record, and
+ * gets no run.
  */
 export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryDecision> {
   const { series, first, until, strategy, limit, turns } = options
@@ -82,8 +83,8 @@ export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryD
 }
 
 /**
- * Decides on one run, at the last slot without a record, that covers all slots without a record. A slot that already has a
- * record and lies before or after the span of the run gets a `missed` entry.
+ * Decides on one run for all missed slots without a record. The run is at the last of these slots. Its span is from the first
+ * to the last of them. A recorded slot before or after this span gets a `missed` entry.
  */
 async function decideCompressed(options: MissedSlots): Promise<RecoveryDecision> {
   const { first, until, turns } = options
@@ -131,8 +132,8 @@ async function firstToRun(options: MissedSlots, recorded: Set<number>): Promise<
   const latest = latestFirst(options, notBefore)
   let found: number | null = null
   for (let kept = 0; kept < most; ) {
-    // Usually no missed slot has a record, so the first read asks only for the slots that the strategy runs. After a slot with
-    // a record was found, each read asks for {@link recoveryStep} slots.
+    // Usually no missed slot has a record, so the first read asks only for the slots that the strategy runs. If that read finds
+    // a record, each further read asks for {@link recoveryStep} slots.
     const wanted = recorded.size === 0 ? Math.min(most - kept, recoveryStep) : recoveryStep
     const slots = await take(latest, wanted, turns)
     if (slots.length === 0) break
@@ -271,7 +272,7 @@ export class RecordedSlots {
     const read = (cursor: string | null) =>
       storage.repeated('listOccurrences', (calls) => calls.listOccurrences({ ...part, cursor }))
     for await (const { id, kind, scheduledAt } of eachItem(read)) {
-      // Leave out a record of a range of missed slots, because such a record does not belong to a single slot.
+      // A record of a range of missed slots does not belong to a single slot, so leave it out.
       if (kind === 'slot' && id === occurrenceId(jobId, scheduledAt)) found.add(scheduledAt)
     }
     return found

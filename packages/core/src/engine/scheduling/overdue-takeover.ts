@@ -10,7 +10,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 
 /**
- * Slots of a job that this node left to nodes with better ranks. The next check reads whether these nodes launched the
+ * The slots of a job that this node left to nodes with better ranks. The next check reads whether these nodes have launched the
  * slots.
  */
 interface Passed {
@@ -29,9 +29,9 @@ interface Scan {
 }
 
 /**
- * Returns which node launched a slot that this node has tried to create. If the slot exists only because it was canceled ahead,
- * no node launched it. But if the watermark is after such a slot, another node has launched a later slot, and counts as the
- * launcher of this slot.
+ * Returns which node launched a slot that this node has tried to create. If the slot has a record only because it was canceled
+ * ahead, no node launched it. But if the watermark is after such a slot, another node has launched a later slot. The function
+ * then returns `another`.
  */
 export function launcherOf(answer: CreateAnswer, slot: number): Launcher {
   switch (answer.outcome) {
@@ -61,19 +61,18 @@ export interface LaunchParts extends NodeParts {
 }
 
 /**
- * Launches overdue slots that their assigned node has not launched. The assigned node is slow, blocked, or dead and not yet
+ * Launches overdue slots that their assigned node has not launched. That node is slow or blocked, or it is dead and not yet
  * declared dead.
  *
  * Storages with a due index return overdue slots of all jobs in one query. For other storages, this class reads the heads of
- * the jobs whose slots this node has passed over.
- *
- * The watch rank of a node is independent of the ranks by which the nodes launch slots.
+ * the jobs whose slots this node has passed over. The watch rank of a node is independent of the ranks by which the nodes
+ * launch slots.
  *
  * In an overloaded fleet every slot is overdue, and scans delay all slots further. Three rules limit the load:
  * - Watchers scan one after the other, one `standby` interval apart.
  * - A scan continues only after the slots that it found are launched.
- * - The next scan waits longer if other nodes had already launched most of these slots, or while this node launches its own
- *   slots late.
+ * - The next scan waits longer in two cases: other nodes had already launched most of these slots, or this node launches its
+ *   own slots late.
  */
 export class OverdueTakeover {
   readonly #engine: EngineContext
@@ -84,8 +83,8 @@ export class OverdueTakeover {
   /** Whether this node has left slots to peers since it last was the only node. */
   #hasLeft = false
   /**
-   * After this node has become the only node, it keeps scanning until a scan has passed this instant, in epoch ms. These
-   * scans cover the slots that it left to peers before.
+   * If this node becomes the only node, it keeps scanning until a scan has passed this instant, in epoch ms. These scans cover
+   * the slots that the node left to peers before.
    */
   #owedUpTo = Number.NEGATIVE_INFINITY
   /** The oldest slot that this node has left to peers since the last scan began. */
@@ -112,7 +111,10 @@ export class OverdueTakeover {
   #lateAt = Number.NEGATIVE_INFINITY
   /** Factor by which the scan interval grows while peers are slow. */
   #slowness = 1
-  /** True until a scan after the last change of members has shown whether peers are dead or slow. */
+  /**
+   * True after other nodes have started, shut down or died. A later scan shows whether peers are dead or slow, and makes this
+   * member false.
+   */
   #isTrying = true
 
   constructor(engine: EngineContext, parts: OverdueTakeoverParts) {
@@ -139,7 +141,7 @@ export class OverdueTakeover {
     this.#slowness = 1
     this.#isTrying = true
     this.#owedUpTo = this.#engine.now()
-    // A change of members never postpones a planned scan: frequent changes must not prevent scans.
+    // Changes of the set of nodes never postpone a planned scan. Otherwise frequent changes would prevent all scans.
     if (this.#loop.underWay === null) this.#goOn({ atLatest: this.#scanAt })
   }
 
@@ -198,8 +200,8 @@ export class OverdueTakeover {
       if (this.#engine.isHeldBack) return
       if (this.#taken.size > 0 && ++this.#waited <= mostSamples) return
       const goesOn = this.#goesOn
-      // If peers are slow, an incomplete scan does not continue, and a new scan follows after the longer interval. After a
-      // complete scan, one interval has already passed, so a new scan begins now.
+      // If peers are slow and the last scan was incomplete, do not continue it: a new scan follows after the longer interval.
+      // If the last scan was complete, the interval since that scan has passed, so a new scan begins now.
       if (this.#learn() && goesOn) return
       if (this.#parts.findsDueJobs) await this.#findOverdue()
       else await this.#checkPassed()
@@ -228,7 +230,7 @@ export class OverdueTakeover {
     return this.#parts.findsDueJobs ? this.#hasLeft && this.#scannedUpTo < this.#owedUpTo : this.#passed.size > 0
   }
 
-  /** Learns from the answers to the last scan whether peers are dead or slow. Returns whether peers are slow. */
+  /** Learns from the launches of the last scan's slots whether peers are dead or slow. Returns whether peers are slow. */
   #learn(): boolean {
     const arePeersSlow = !this.#parts.assignment.isAlone && (this.#wereLaunched > this.#launched || this.isBehind)
     if (arePeersSlow) {
@@ -245,7 +247,10 @@ export class OverdueTakeover {
     return arePeersSlow
   }
 
-  /** Whether a scan only samples overdue slots to find out whether a peer has died, and does not take over all of them. */
+  /**
+   * Whether a scan only samples overdue slots. A sample shows whether a peer has died. The node does not take over all overdue
+   * slots then.
+   */
   get #isSampling(): boolean {
     return !this.#parts.assignment.isAlone && (this.#isTrying || this.#slowness > 1 || this.isBehind)
   }
@@ -266,22 +271,22 @@ export class OverdueTakeover {
   }
 
   #newScan(): Scan {
-    // Each node that scans before this node has one `standby` interval for an overdue slot. The node with rank 0 for a job gets
-    // no such interval. So at least `watchRank - 1` nodes scan before this node for any job. The scan leaves out slots for
-    // which these nodes still have time. `#takeOnInTurn` then counts these nodes exactly for each job.
+    // A watcher launches an overdue slot only after each node before it had one `standby` interval to launch the slot. The node
+    // with rank 0 for a job gets no such interval. So at least `watchRank - 1` nodes come before this node for any job. The
+    // scan leaves out slots for which these nodes still have time. `#takeOnInTurn` then counts the nodes exactly for each job.
     const fewestTurns = Math.min(Math.max(0, this.#parts.assignment.watchRank - 1), activeWatchers)
     const upTo = this.#engine.now() - (fewestTurns + 1) * this.#parts.standbyMs
     const isFull = this.#scans++ % (upkeepMs / lookMs) === 0
-    // The scan overlaps with the previous one, because of clock differences and late writes. A longer overlap would find slots
-    // that a failover lost, before their creator has reported the loss.
+    // The scan also covers the last part of the previous scan, because clocks differ and writes may be late. A larger part
+    // would include slots that a failover of the storage lost, before their creator has reported the loss.
     const after = Math.min(this.#scannedUpTo - 2 * clockMarginMs, this.#leftFrom - 1)
     this.#leftFrom = Number.POSITIVE_INFINITY
     return { due: { upTo, ...(!isFull && { after }) }, cursor: null }
   }
 
   /**
-   * Takes over overdue slots, up to the end of the first page of jobs that has an overdue slot. Returns the cursor at
-   * which the scan continues.
+   * Reads page after page of jobs, and takes over their overdue slots. Stops after the first page that has an overdue slot.
+   * Returns the cursor at which the scan continues.
    */
   async #takeOnAll(due: DueJobs, from: string | null): Promise<string | null> {
     const { storage } = this.#engine
@@ -331,7 +336,8 @@ export class OverdueTakeover {
     this.#passed.delete(job)
     if (!this.#parts.registry.holds(job)) return
     const rank = this.#parts.assignment.rankOf(job)
-    // The head shows the first slot that no node has launched. So one check covers all slots from `slot` to `last`.
+    // The head shows the first slot that no node has launched. So one check covers all slots from `slot` to `last`. If this
+    // node has left later slots to peers meanwhile, a further check follows for the last of them.
     if (last > slot) this.passed(job, last, rank)
     if (record !== null && record.nextAt !== null && record.nextAt <= slot) this.#takeOn(record, rank === 0)
   }
@@ -339,8 +345,9 @@ export class OverdueTakeover {
   #takeOn(record: JobRecord, isOwn: boolean): void {
     this.#moveOn(record)
     const job = this.#parts.registry.get(record.id)
-    // `#taken` leaves out jobs of this node's own shards, because their slots do not show whether peers are slow. `#taken` also
-    // leaves out a job that this node neither launches now nor has on its agenda, because no answer would follow.
+    // `#taken` leaves out jobs of this node's own shards, because their slots do not show whether peers are slow. For other
+    // jobs, an answer follows only if this node launches the job now or has it on its agenda. Without an answer to expect,
+    // `#taken` leaves the job out.
     if (!isOwn && job?.isOverdue && (job.inFlight !== 'no' || job.heapIndex >= 0)) this.#taken.add(job)
   }
 
@@ -353,8 +360,8 @@ export class OverdueTakeover {
       if (adopted !== null) this.#parts.registry.takeOn(adopted, record.watermark, record.nextAt)
       return
     }
-    // This node is creating or recovering a slot of the job. The answer will carry the same state as this record, or a newer
-    // one, so this node does not use the record.
+    // This node is creating or recovering a slot of the job. The answer will carry the state of this record or a newer one, so
+    // this record is not needed.
     if (job.inFlight !== 'no') return
     if (record.version === job.version && record.createdAt === job.createdAt) {
       // An answer that arrived during the read is newer than this record, so this node does not use the record.

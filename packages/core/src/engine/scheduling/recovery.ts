@@ -28,7 +28,10 @@ export interface LateSlot
   readonly job: RegisteredJob
   readonly plan: JobPlan
   readonly slot: number
-  /** The recovery treats slots up to this instant as missed, even if they are less late than the job's misfire threshold. */
+  /**
+   * The recovery treats all slots up to this instant as missed. This includes slots that are less late than the job's misfire
+   * threshold.
+   */
   readonly missedUntil: number
 }
 
@@ -49,11 +52,12 @@ function missedSlotsOf({ plan, slot, pausedUntil, series, missedUntil }: LateSlo
   const { misfireThresholdMs, recoveryStrategy } = plan.settings
   const isPaused = slot < pausedUntil
   const strategy: RecoveryStrategy = isPaused ? { type: 'mark_as_missed' } : recoveryStrategy
-  // Slots in a pause have another strategy than slots after the pause. So a decision about slots in a pause ends with the
-  // pause, and the launcher then finds the job late again.
+  // Slots in a pause and slots after the pause have different strategies. So a decision about slots in a pause ends with the
+  // pause. The launcher then finds the job late again.
   const late = Math.max(now - misfireThresholdMs - 1, Math.min(missedUntil, now))
   const last = isPaused ? Math.min(late, pausedUntil - 1) : late
-  // `until` is never before the slot, even if the wall clock was set back since the launcher found the slot late.
+  // If the wall clock was set back since the launcher found the slot late, `last` may lie before the slot. `until` never lies
+  // before the slot.
   return { series, first: slot, until: Math.max(slot, last), strategy }
 }
 
@@ -72,8 +76,8 @@ export class Recovery {
   readonly #recorded: RecordedSlots
   readonly #small: Batcher<Decided, RecoveryItem, CreateAnswer>
   /**
-   * Stores decisions of more than {@link fewSlots} runs. A separate batcher stores smaller decisions, so that these need not
-   * wait for many large ones.
+   * Stores decisions with more than {@link fewSlots} runs. A separate batcher stores smaller decisions, so that they need not
+   * wait for many large decisions.
    */
   readonly #large: Batcher<Decided, RecoveryItem, CreateAnswer>
   readonly #beginning = new AfterTurn(() => this.#begin())
@@ -148,7 +152,8 @@ export class Recovery {
     if (this.#isStopped) this.#waiting.length = 0
     const count = Math.min(this.#waiting.length, this.#engine.maxBatch - this.#atWork.size)
     // At most `maxBatch` decisions are in progress at the same time. Decisions that begin together share one read, and mostly
-    // one write. So this method begins no decision until all waiting jobs, or at least `#enough` of them, fit into this limit.
+    // one write. So this method waits until `#enough` decisions can begin together. If fewer jobs wait, all of them must be
+    // able to begin.
     if (count <= 0 || (count < this.#waiting.length && count < this.#enough)) return
     const group = this.#waiting.splice(0, count)
     for (const late of group) this.#atWork.add(late)
@@ -224,7 +229,8 @@ export class Recovery {
   /** Returns whether a decision may still be stored. The job may have changed during the counting. */
   #stillHolds({ late, decision }: Decided, now: number): boolean {
     const { agenda, isHeldBack } = this.#engine
-    // The decision is also void if the clock was set back during the counting, so that its last slot is again in the future.
+    // The clock may have been set back during the counting. If the last slot of the decision is then in the future again, the
+    // decision is void too.
     const holds = this.#isAsFound(late) && decision.lastSlot <= now
     if (holds && !isHeldBack) return true
     this.#parts.overdue.answered(late.job, late.slot, 'no node')
@@ -248,7 +254,7 @@ export class Recovery {
         if (turn === null) return null
         this.#engine.heldLoop(name, yieldBudget.lastStepMs)
         return turn.then(() => {
-          // Stops counting slots if the engine stops or the job has changed.
+          // If the engine has stopped or the job has changed, this error ends the counting of slots.
           if (this.#isStopped || !this.#isAsFound(late)) throw new EngineStopped()
         })
       },
@@ -276,7 +282,7 @@ export class Recovery {
         }
         const { span } = entry
         const details = prioritized(span === null ? noDetails : { span }, plan.settings)
-        // A run that covers several slots has the id of the slot at which it runs, so that this slot gets no second record.
+        // If a run covers several slots, its id is the id of the slot at which it runs. So that slot gets no second record.
         const id = occurrenceId(jobId, entry.slot)
         return { kind: 'run', id, scheduledAt: entry.slot, executionTimeoutMs, details }
       }),

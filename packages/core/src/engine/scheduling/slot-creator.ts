@@ -66,8 +66,8 @@ export class SlotCreator {
    * failed alone may then still be retried alone, without a reserved permit. Retries keep `now`.
    */
   async create(due: readonly DueSlot[], now: number): Promise<void> {
-    // Occurrences in the backlog are older than due slots and have precedence. A newcomer's slot starts nevertheless, because
-    // the newcomer's turn comes first.
+    // Occurrences in the backlog are older than due slots, so due slots do not start while there is a backlog. Exception: the
+    // slot of a newcomer starts, because the newcomer's turn comes first.
     const { hasBacklog } = this.#parts.capacity
     let reserved = 0
     const sent: DueSlot[] = []
@@ -97,8 +97,8 @@ export class SlotCreator {
   ): Promise<void> {
     // Most existing occurrences need no read, because another node owns them or they no longer run.
     if (state !== 'running' || owner?.incarnation !== this.#engine.owner.incarnation) return
-    // The pool of running occurrences is read before and after the storage call, because the occurrence may end and leave the
-    // pool during the call.
+    // Check the pool of running occurrences before and after the storage call. During the call, the occurrence may end and
+    // leave the pool.
     if (this.#parts.pool.get(item.id) !== undefined || (await findUnacknowledgedStart(this.#engine, item.id)) === null)
       return
     if (this.#parts.pool.get(item.id) === undefined) this.#start(job, plan, item, token, now)
@@ -137,8 +137,8 @@ export class SlotCreator {
     switch (answer.outcome) {
       case 'created':
         this.#parts.registry.follow(job, item.jobVersion, item.scheduledAt, item.nextAt)
-        // With `isOverdue`, this node also launches the next slot of a peer's job if that slot is overdue. If this node itself
-        // launches late, the peer may be slow too and not dead, so the next slot stays with the peer.
+        // With `isOverdue`, this node also launches the next slot of a peer's job if that slot is overdue. But if this node
+        // launches late itself, the peer may be slow and not dead. The next slot then stays with the peer.
         if (this.#parts.overdue.isBehind) job.isOverdue = false
         // The answer shows that the job is paused, but does not show when the pause ends. So this node assumes a pause without
         // an end until it reads the job's head again.
@@ -162,12 +162,12 @@ export class SlotCreator {
         else if (answer.state === 'pending') this.#parts.capacity.workStored(handlerKeyOf(job.job))
         return
       case 'exists':
-        // A slot that was canceled ahead stays the job's next slot until a node with the current version tries to create it.
-        // This node has an older version, so without the reload it would retry the same slot forever.
+        // A slot that was canceled ahead stays the next slot of its job. Only a node with the current version can move the job
+        // past the slot. This node has an older version. Without the reload, it would try to create the same slot forever.
         if (answer.nextAt === item.scheduledAt) this.#parts.registry.reload(job)
         else this.#parts.registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
         // The node that launched the slot is alive, and will launch the next slot too. If this node also tried to create the
-        // next slot, all nodes would be delayed further.
+        // next slot, the useless call would delay all nodes further.
         if (launcher === 'another') {
           if (!job.isOverdue) this.#parts.capacity.peerHasRoom()
           job.isOverdue = false
@@ -236,9 +236,9 @@ export function notifyDisplaced(
 }
 
 /**
- * Reads an occurrence that this incarnation has created and started, if the answer to that storage call was lost. Such a record
- * has token 1, sequence 0 and task runs, and this node still has to run it. Returns `null` for every other record. A claimed
- * occurrence has no task runs at first, and the claimer receives that occurrence with the answer to its claim.
+ * Reads an occurrence that this incarnation has created and started in a call whose answer was lost. Such a record has token 1,
+ * sequence 0 and task runs, and this node still has to run it. Returns `null` for every other record. A claimed occurrence has
+ * no task runs at first. The claimer receives that occurrence with the answer to its claim.
  */
 export async function findUnacknowledgedStart(
   { owner, storage }: EngineContext,

@@ -15,8 +15,8 @@ import type { DueSlot, SlotCreator } from './slot-creator.ts'
 import { lookMs } from '../../tuning.ts'
 
 /**
- * Returns whether several slots of the job came due during the last outage of the storage. If the node created these slots one
- * after the other, the overlap policy would apply to all slots but the first. So the recovery strategy decides on them.
+ * Returns whether several slots of the job came due during the last outage of the storage. If so, the recovery strategy decides
+ * on them. If the node created them one after the other instead, the overlap policy would apply to all but the first.
  */
 function wasMissedIn(outage: RecentOutage | null, { at, series }: RegisteredJob, now: number): boolean {
   if (outage === null || now - at > outage.beganAgoMs || now - at < outage.endedAgoMs) return false
@@ -39,9 +39,8 @@ interface SlotLauncherParts extends LaunchParts {
   readonly recovery: Recovery
   readonly assignment: Pick<ShardAssignment, 'rankOf'>
   /**
-   * Whether the storage has a due index. With a due index, a scan finds slots that peers did not launch, so this node takes the
-   * jobs of peers off its agenda. Without a due index, this node keeps these jobs on its agenda and notes each slot that it
-   * leaves to a peer.
+   * Whether the storage has a due index. If so, scans find slots that peers did not launch. This node then takes the jobs of
+   * peers off its agenda. If not, this node keeps these jobs on its agenda, and notes each slot that it leaves to a peer.
    */
   readonly findsDueJobs: boolean
 }
@@ -54,7 +53,10 @@ export class SlotLauncher {
   readonly #engine: EngineContext
   readonly #parts: SlotLauncherParts
   readonly #loop: BackgroundLoop
-  /** At most one launch starts per turn of the event loop, so that a launch fills all permits that become free together. */
+  /**
+   * At most one launch starts per turn of the event loop. So if several permits become free together, a single launch fills all
+   * of them.
+   */
   readonly #kick = new AfterTurn(() => this.launch())
   readonly #callsUnderWay = new RenewedMap<Promise<void>, true>()
 
@@ -113,8 +115,8 @@ export class SlotLauncher {
     while (!this.#loop.isStopped) {
       this.#parts.capacity.heldForMs = 0
       if (!this.#parts.creator.hasRoom(enough)) return false
-      // A claim reserves permits that it may not use. If the launcher did not wait for the claim, it would store due slots as
-      // pending.
+      // A claim in progress has reserved permits that it may not use. If the launcher did not wait for the claim, it would
+      // store due slots as pending although permits become free.
       await this.#parts.claimer.underWay
       const now = this.#engine.now()
       if (this.#engine.isHeldBack) return true
@@ -125,13 +127,14 @@ export class SlotLauncher {
         for (const { job, slot } of due) this.#parts.agenda.setSlot(job, slot)
         return false
       }
-      // The launcher sets `heldForMs` when it holds a slot back for want of a permit, so this node is full. A full node sends
-      // many slots in two calls, so that the storage processes one call while the node processes the answer to the other.
+      // If the launcher held a slot back because no permit was free, `heldForMs` is above 0: this node is full. A full node
+      // sends many slots in two calls. The storage then processes one call while the node processes the answer to the other.
       const isFull = this.#parts.capacity.heldForMs > 0 && this.#callsUnderWay.size === 0 && due.length >= 2 * enough
       const half = isFull ? Math.ceil(due.length / 2) : due.length
       if (due.length > 0) this.#create(due.slice(0, half), now)
       if (half < due.length) this.#create(due.slice(half), now)
-      // A large call leaves before the node prepares the next call, so that the storage and the node work at the same time.
+      // After a large call, wait for the next turn of the event loop. The call leaves before the node prepares the next call.
+      // So the storage and the node work at the same time.
       if (due.length + late.length >= enough) await nextTurn()
     }
     return true
@@ -153,7 +156,7 @@ export class SlotLauncher {
         job.inFlight = 'and due again'
         continue
       }
-      // This node lacks a handler of the job. The job returns to the agenda when this node adopts its head again.
+      // This node lacks a handler of the job. So the job stays off the agenda until this node adopts the job's head again.
       if (plan === null) {
         this.#parts.overdue.answered(job, job.at, 'no node')
         continue
@@ -178,8 +181,8 @@ export class SlotLauncher {
       if (first === undefined) return undefined
       if (this.#passes(first)) continue
       if (!this.#holds(first, starting, now)) return first
-      // If the most urgent slot is held back, the oldest slot may still be launched: it may have a lower priority, and
-      // may already have been held back for the maximum time.
+      // The most urgent slot is held back. The oldest slot may be another slot, with a lower priority. If it was already held
+      // back for the maximum time, it may be launched now.
       const oldest = this.#parts.agenda.peekSlot()
       if (oldest === undefined || oldest === first) return undefined
       if (this.#passes(oldest)) continue
@@ -208,7 +211,7 @@ export class SlotLauncher {
     return true
   }
 
-  /** Returns whether the launcher holds the job's due slot back, because the slot would need a permit and none is free. */
+  /** Returns whether the launcher holds the job's due slot back. It does so if the slot needs a permit and none is free. */
   #holds(job: RegisteredJob, starting: number, now: number): boolean {
     const plan = this.#parts.registry.plans.planOf(job)
     // Slots of a paused job do not start, so they need no permit. A newcomer's slot is not held back, because the next claim

@@ -4,11 +4,11 @@
  */
 export const recoveryStep = 1000
 /**
- * If a run under the strategy `compressed` covers at most this many slots, the node reads the records of these slots by id. One
- * such call serves several jobs. For more slots, the node lists the records of the job.
- *
- * Also the maximum number of runs of a small recovery decision, which the storage stores in some milliseconds. Also a sample
- * size: the 20 oldest overdue slots show whether a slow peer has died.
+ * A small number of slots, for three purposes:
+ * - If a run under the strategy `compressed` covers at most this many slots, the node reads their records by id. One such call
+ *   serves several jobs. For more slots, the node lists the records of the job.
+ * - A recovery decision with at most this many runs is small: the storage stores it in some milliseconds.
+ * - A sample has this size: the 20 oldest overdue slots show whether a slow peer has died.
  */
 export const fewSlots = 20
 
@@ -22,10 +22,10 @@ export const activeWatchers = 2
  */
 export const reserveFactor = 10
 /**
- * Maximum number of pages of jobs that a sample of overdue slots reads: several pages may hold only jobs that no living
- * node can run.
+ * Maximum number of pages of jobs that a sample of overdue slots reads. Several pages may hold only jobs that no living node
+ * can run.
  *
- * Also the number of rounds that start no scan while launches of the previous scan have no answer. After these rounds,
+ * Also a number of rounds: if launches of the previous scan have no answer, this many rounds start no scan. After these rounds,
  * the node no longer waits for the answers.
  */
 export const mostSamples = 5

@@ -62,9 +62,10 @@ export interface BatchKind<Entry, Item, Answer> {
   /** Called with the answer to an item. `repeated`: an earlier attempt whose answer was lost may have taken effect. */
   answered(entry: Entry, item: Item, answer: Answer, repeated: boolean): void
   /**
-   * Called when the storage has rejected the item and would reject it again. For an entry that has a caller and is retried
-   * alone, `error` may also be the reason why its retries ended. Reasons: the caller gave up, the engine stopped, or the
-   * storage was closed.
+   * Called when the storage has rejected the item and would reject it again.
+   *
+   * If an entry has a caller and is retried alone, `error` may instead be the reason why its retries ended. Reasons: the caller
+   * gave up, the engine stopped, or the storage was closed.
    */
   rejected(entry: Entry, item: Item, error: unknown): void
   /**
@@ -124,8 +125,8 @@ export class Batcher<Entry, Item, Answer> {
   #waiting: Entry[] = []
   #calls = 0
   /**
-   * Number of failed calls with waiting callers that are being retried. `#calls` leaves these calls out, so that they do not
-   * delay other callers. While {@link callsAtOnce} or more calls are being retried, no further call leaves.
+   * Number of failed calls that are being retried and that have waiting callers. `#calls` does not count these calls, so that
+   * they do not delay other callers. While {@link callsAtOnce} or more calls are being retried, no further call leaves.
    */
   #retried = 0
   /** With `isSerial`: the entries whose item is in a call that has no answer yet. */
@@ -197,8 +198,8 @@ export class Batcher<Entry, Item, Answer> {
     if (batch.isRetried) this.#retried--
     else this.#calls--
     kind.callEnded?.(entries)
-    // `flush` sends the waiting entries after this turn of the event loop. The answers may have freed permits, and due slots
-    // get these permits before waiting requests do.
+    // Do not send the waiting entries at once: `flush` sends them after this turn of the event loop. The answers may have freed
+    // permits, and due slots get these permits before waiting requests do.
     this.flush()
   }
 
@@ -267,8 +268,8 @@ export class Batcher<Entry, Item, Answer> {
       if (reason !== null) this.#abort(batch, index, reason)
     }
     if (open.size === 0) return movedOn
-    // If the storage has accepted another call, the failure probably comes from an item. Otherwise one attempt in 4
-    // nevertheless searches for such an item.
+    // If the storage has accepted another call, the failure probably comes from an item. Otherwise the storage is probably
+    // unavailable, and only one attempt in 4 searches for an item that fails.
     const isLate = batch.attempts >= enoughFailures
     const hasSign = this.#engine.storage.accepted > batch.acceptedBefore || batch.attempts % (enoughFailures + 1) === 0
     let hasAnswers = false
@@ -313,14 +314,16 @@ export class Batcher<Entry, Item, Answer> {
     let failures = 0
     const tryOnce = async (calls: Storage): Promise<void> => {
       try {
-        // The first attempt throws the known failure, so that `repeated` reports the failure and waits before the next attempt.
+        // Throw the known failure in the first attempt. Then `repeated` reports the failure, and waits before it makes the next
+        // attempt.
         if (hasJustFailed) throw lastError
         await this.#call(batch, calls, [index])
       } catch (error) {
         const isNew = !hasJustFailed
         hasJustFailed = false
         const isRefused = isNew && isRefusal(error)
-        // The probe of `answers` would be a further call, and a stopped node sends none.
+        // A failure counts only if the storage answers a probe. A stopped node sends no further call, so it sends no probe
+        // either.
         if (isNew && !isRefused && !isOutage(error) && !storage.isStopped && (await answers(calls))) failures++
         const isProven = failures >= enoughFailures && storage.accepted > batch.acceptedBefore
         if (!isRefused && !isProven) throw error
@@ -500,8 +503,8 @@ export class CallerBatcher<Item, Answer> {
 }
 
 /**
- * Returns the error for a caller whose item got no answer. `error`: the content of {@link ItemRefused}. An error of this
- * library stays as it is; only a foreign error becomes `STORAGE_REFUSED`.
+ * Returns the error for a caller whose item got no answer. `error`: the content of {@link ItemRefused}. If `error` is an error
+ * of this library, returns it unchanged. Otherwise returns the error `STORAGE_REFUSED` with `error` as its cause.
  */
 export function refusedItem(error: unknown, what: string, field: string): JobistemerError {
   if (JobistemerError.isInstance(error)) return error

@@ -28,8 +28,8 @@ export interface EngineContext {
   /** Maximum number of items per storage call. */
   readonly maxBatch: number
   /**
-   * If the ends of at least this many runs wait to be stored, a `settle` call leaves while another `settle` call is in
-   * progress.
+   * Usually a `settle` call leaves only when no other `settle` call is in progress. If the ends of at least this many runs wait
+   * to be stored, a further call leaves earlier.
    */
   readonly worthwhileBatch: number
   /** Returns a random number in `[0, 1)`. The clock may supply the number, which makes simulations reproducible. */
@@ -48,8 +48,8 @@ export interface EngineContext {
    */
   readonly isHeldBack: boolean
   /**
-   * Returns the ms until the next poll or heartbeat. Usually this is `intervalMs`. While this node rests because no other
-   * node exists, the result is at least one day, because wake-ups of the storage replace polls.
+   * Returns the ms until the next poll or heartbeat. Usually this is `intervalMs`. If no other node exists, this node may rest.
+   * Then the result is at least one day, because wake-ups of the storage replace polls.
    */
   untilNextLook(intervalMs: number): number
   /** Records that a handler or the schedule of this job has blocked the event loop for `forMs`. */

@@ -17,8 +17,9 @@ type Listener = (wakeUp: WakeUp) => void
 const sharedStorages = new WeakMap<Storage, SharedStorage>()
 
 /**
- * The engines of this process (schedulers and clients) that use the same storage object. For the storage these engines are one
- * connection, and a storage sends a connection no wake-ups for the connection's own changes. So the engines notify each other.
+ * The engines of this process (schedulers and clients) that use the same storage object. For the storage, these engines are one
+ * connection. If a connection changes data, the storage sends wake-ups only to other connections. So the engines notify each
+ * other.
  */
 export class SharedStorage {
   readonly #storage: Storage
@@ -137,7 +138,7 @@ function newsOfSave(changes: readonly JobChange[], answers: readonly SaveJobAnsw
 
 function newsOfCreate(items: readonly CreateItem[], answers: readonly CreateAnswer[]): Kind[] {
   const created = answers.map((answer) => (answer.outcome === 'created' ? answer : null))
-  // The answer to a recovery describes only its last entry, so the entries of the item show whether a run is pending.
+  // The answer to a recovery has only the state of its last entry. So the entries of the item show whether a run is pending.
   const isPending = (item: CreateItem, index: number) =>
     created[index] != null &&
     (item.kind === 'recovery' ? item.entries.some(({ kind }) => kind === 'run') : created[index].state === 'pending')

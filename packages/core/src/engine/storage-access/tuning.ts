@@ -1,6 +1,6 @@
 /**
- * Maximum number of concurrent calls of one batcher. This number leaves out failed calls for which callers wait. If this many
- * such failed calls are being retried, the batcher sends no further call.
+ * Maximum number of calls of one batcher that are in progress at once. This number does not include failed calls with waiting
+ * callers. These have a separate limit of the same size: while that many are being retried, the batcher sends no further call.
  */
 export const callsAtOnce = 4
 /**
@@ -10,8 +10,8 @@ export const callsAtOnce = 4
 export const worthACall = 50
 
 /**
- * Milliseconds until the first retry of a failed call, and until the first repeated look for the runs of this node's earlier
- * lives. Each further pause is twice as long.
+ * Milliseconds until the first retry of a failed call. Also the milliseconds until a node first repeats its search for the runs
+ * of its earlier lives. Each further pause is twice as long.
  */
 export const firstRetryMs = 100
 
@@ -20,9 +20,9 @@ export const firstRetryMs = 100
  * no call since the first attempt, it is probably unavailable. Then only one attempt in 4 sends halves, because halves multiply
  * the failing calls. From this attempt on, a call of one item is retried alone.
  *
- * Also the number of failures after which an item that is retried alone is rejected, 3 s to 7 s after the first attempt. A
- * failure counts only if the storage answers a probe right afterwards. The default timeout of callers is 10 s, so a caller
- * receives the rejection and not a timeout.
+ * Also a number of failures: after this many failures, an item that is retried alone is rejected. This is 3 s to 7 s after the
+ * first attempt. A failure counts only if the storage answers a probe right afterwards. The default timeout of callers is 10 s,
+ * so a caller receives the rejection and not a timeout.
  */
 export const enoughFailures = 3
 

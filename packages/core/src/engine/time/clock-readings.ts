@@ -131,8 +131,8 @@ export class ClockSteps {
   }
 
   /**
-   * Returns by how many ms an occurrence that began at this instant looks older than it is, because the engine's time
-   * stepped forward.
+   * If the engine's time stepped forward, an occurrence that began at this instant looks older than it is. Returns the
+   * difference, in ms.
    */
   forwardSince(startedAt: number): number {
     let sum = 0

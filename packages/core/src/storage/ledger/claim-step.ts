@@ -17,8 +17,8 @@ export interface ClaimTally {
   /** Whether a claim has woken an occurrence, which may precede occurrences that were already read. */
   woke: boolean
   /**
-   * The earliest instant at which a claim may start one of the occurrences that this claim left out because of a pause or a
-   * start rate. Infinite without such an occurrence.
+   * This claim left out some occurrences because of a pause or a start rate. This is the earliest instant at which a claim may
+   * start one of them. Infinite if there are none.
    */
   resumesAt: number
   /** For each job with a start rate: the occurrence that this claim has held back until the next allowed start. */

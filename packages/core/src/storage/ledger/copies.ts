@@ -1,5 +1,5 @@
 // If a ledger keeps objects, core copies all values that enter or leave the storage, as serialization would. Values that rarely
-// change, such as a job's definition, are copied and frozen on entry, and leave the storage without a copy.
+// change, such as a job's definition, are copied and frozen when they enter the storage. They leave the storage without a copy.
 
 const nothing = Object.freeze({})
 

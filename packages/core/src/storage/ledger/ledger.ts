@@ -24,10 +24,10 @@ import type { MaybePromise } from './maybe-promise.ts'
 /** The primitives of an adapter that remove history. */
 export interface HistoryRemover {
   /**
-   * Removes final occurrences of a job and raises its prune floor to `floor`. The floor must rise no later than the removal, so
-   * that no removed slot can be created again. Returns the number of removed occurrences; concurrent calls may count an
-   * occurrence twice. Returns `null`, without a change, if the job does not exist or its next instant lies at or before the
-   * floor.
+   * Removes final occurrences of a job and raises its prune floor to `floor`. The ledger must raise the floor before the
+   * removal or in the same write. Otherwise a removed slot could be created again. Returns the number of removed occurrences;
+   * concurrent calls may count an occurrence twice. Returns `null`, without a change, if the job does not exist or its next
+   * instant lies at or before the floor.
    */
   removeHistory(removal: HistoryRemoval): MaybePromise<number | null>
   /**
@@ -230,10 +230,10 @@ export interface AsyncLedger extends LedgerBase {
   quickSettle?(item: SettleItem, now: number): Promise<SettleAnswer | null>
 
   /**
-   * Optional fast paths that core tries for a whole call before it runs the steps. They need no read. They start slots, and end
-   * occurrences whose end wakes no other occurrence, if the steps would certainly have the same outcome. Each item belongs to a
-   * different job. The answers have the order of the items. An answer is `null`, without a change, if only the step can decide
-   * about the item.
+   * Optional fast paths that core tries for a whole call before it runs the steps. They need no read. A fast path starts a
+   * slot, or ends an occurrence whose end wakes no other occurrence. It does so only if the step would certainly have the same
+   * outcome. Each item belongs to a different job. The answers have the order of the items. An answer is `null`, without a
+   * change, if only the step can decide about the item.
    */
   quickCreates?(
     items: readonly CreateItem[],
@@ -343,7 +343,8 @@ export interface StepHeads {
 }
 
 /**
- * How many live occurrences of a job the ledger must read in each state, from the first on, in the order of `JobLedger.live`.
+ * How many live occurrences of a job the ledger must read in each state. The ledger reads them from the first on, in the order
+ * of `JobLedger.live`.
  */
 export interface LiveNeed extends LiveNeeds {
   readonly jobId: JobId

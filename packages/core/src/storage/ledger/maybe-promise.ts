@@ -1,5 +1,5 @@
-// Code after a call of a synchronous ledger must run in the same turn of the event loop. Otherwise another call could
-// interleave.
+// Code after a call of a synchronous ledger runs in the same turn of the event loop as the call. Otherwise another call could
+// run in between.
 
 /** A value from a synchronous ledger, or a promise of a value from an asynchronous one. */
 export type MaybePromise<T> = T | Promise<T>

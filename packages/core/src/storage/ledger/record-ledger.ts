@@ -70,7 +70,7 @@ export class RecordLedger implements AsyncLedger, HistoryRemover {
     const named = [...step.occurrences.map(({ id }) => id), ...keys.values()]
     const records = named.flatMap((id) => occurrences.get(id) ?? [])
     const heads = step.jobs.flatMap((id) => jobs.get(id) ?? [])
-    // The ledger passes all live occurrences of the jobs, so it need not ask for the needs of the step.
+    // This ledger passes all live occurrences of the jobs to `decide`, so it does not call `needs`.
     const writes = step.decide({
       jobs: new Map(heads.map((job) => [job.id, { head: job, job, counts: countLive(live.values(), job.id) }])),
       occurrences: new Map(records.map((record) => [record.id, { record }])),
@@ -120,8 +120,8 @@ export class RecordLedger implements AsyncLedger, HistoryRemover {
   }
 
   /**
-   * Yields the pending occurrences that a claim may take now or later, each with the first instant at which a claim may take
-   * that occurrence.
+   * Yields the pending occurrences that a claim may take now or later. `from`: the first instant at which a claim may take the
+   * occurrence.
    */
   #pending({ exceptHandlerKeys }: DueQuery): { readonly record: OccurrenceRecord; readonly from: number }[] {
     const pending = sorted(this.#records.live, ({ state }) => state === 'pending', compareOrder)

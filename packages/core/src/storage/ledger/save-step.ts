@@ -119,7 +119,8 @@ function remove(context: StepContext, job: JobLedger, change: Change<'delete'>, 
   let after = before
   if (before.deletedAt === null) {
     after = deletedJob(before, context.now)
-    // If waiting occurrences remain, lift the pause: later claims cancel them only if the job is not paused.
+    // If waiting occurrences remain, lift the pause of the deleted job: later claims cancel the remaining occurrences only if
+    // the job is not paused.
     if (isLeft) after = { ...after, paused: null }
     job.save(after, null)
   }

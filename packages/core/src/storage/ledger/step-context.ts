@@ -59,8 +59,8 @@ export interface NextOne {
 }
 
 /**
- * Works as {@link wakeNext}, but if the next occurrence may start, the occurrence becomes running for this owner. The
- * occurrence may start if it is due, its job is not paused, and the start rate of the job allows a start.
+ * Works as {@link wakeNext}, with one difference: if the next occurrence may start, it becomes running for this owner.
+ * Conditions of the start: the occurrence is due, its job is not paused, and the job's start rate allows a start.
  */
 export function takeNext(context: StepContext, job: JobLedger, owner: Owner): NextOne {
   if (job.counts.queued === 0 || job.head.deletedAt !== null) return { woken: null }
@@ -114,7 +114,7 @@ function hasStartRate({ head }: JobLedger): boolean {
 
 /**
  * Returns whether a step other than a claim may start an occurrence of the job. Always true without a start rate. Under a start
- * rate, false while an occurrence is pending that is not delayed, because that occurrence starts first.
+ * rate, false while a pending occurrence of the job is not delayed, because it starts first.
  */
 export function mayStart({ now }: StepContext, job: JobLedger): boolean {
   if (!hasStartRate(job)) return true
@@ -138,8 +138,8 @@ export function inTime({ now }: StepContext, job: JobLedger, record: OccurrenceR
 }
 
 /**
- * Applies a changed start rate: occurrences that were held back by the previous rate are held back by the present rate, or
- * become due at once.
+ * Applies a changed start rate to occurrences that were held back by the previous rate. Such an occurrence is then held back by
+ * the present rate, or becomes due at once.
  */
 export function letGoHeld(context: StepContext, job: JobLedger): void {
   for (const entry of liveOf(job, 'pending')) {
@@ -162,7 +162,7 @@ export function tend(context: StepContext, job: JobLedger): boolean {
   const isActive = pending - delayed + running > 0
   const hadSuperseded = job.head.cancelsBelow !== null
   const canceled = cancelSuperseded(context, job, canceledByClaim)
-  // Check the counts again, because the hint that named the job may be outdated.
+  // The ledger may name jobs that need no repair, so check the counts again.
   if (hadSuperseded || !isActive) wakeFirst(context, job)
   return job.head.cancelsBelow !== null && canceled.length > 0
 }
@@ -200,7 +200,8 @@ export function cancelSuperseded(context: StepContext, job: JobLedger, limit: nu
 }
 
 /**
- * Returns up to `limit` pending and queued occurrences of the job, pending ones first, in the order in which they would start.
+ * Returns up to `limit` waiting occurrences of the job, in the order in which they would start: pending occurrences first, then
+ * queued ones.
  */
 export function waitingOf(job: JobLedger, limit: number = Number.POSITIVE_INFINITY): readonly LedgerEntry[] {
   const pending = liveOf(job, 'pending', limit)

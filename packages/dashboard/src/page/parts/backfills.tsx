@@ -23,7 +23,8 @@ export function Backfills({ of }: { readonly of?: string }) {
   return (
     <Loaded of={found}>
       {({ items, isPart, readRuns }) => {
-        // For all jobs, the server lists only running backfills. The page still shows backfills that its user has just stopped.
+        // For all jobs, the server lists only running backfills. So add the backfills that the user has just stopped on this
+        // page.
         const others = stopped.filter((one) => !items.some(({ job, key }) => job === one.job && key === one.key))
         const all = [...items, ...others]
         return (

@@ -8,8 +8,8 @@ interface DialogProps {
 }
 
 /**
- * A modal dialog element. It keeps the focus inside, closes with Escape, and then returns the focus to the element that
- * had it before.
+ * A modal dialog element. While the dialog is open, the focus stays inside. Escape closes the dialog. After it has closed,
+ * the focus returns to the element that had the focus before.
  */
 export function Dialog({ title, onClose, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null)

@@ -14,7 +14,7 @@ interface FiltersProps {
   readonly aside?: ComponentChildren
 }
 
-/** The filter fields of a list. The values are in the query of the address. */
+/** The filter fields of a list. The query of the page's address stores the values of the fields. */
 export function Filters({ fields, aside }: FiltersProps) {
   const { query } = usePlace()
   const set = (name: string, value: string): void => change({ [name]: value, cursor: null }, { replaces: true })

@@ -13,19 +13,22 @@ interface SegmentProps {
   /** The index of the row, from 1; 0 for the duration bars. */
   readonly row: number
   readonly columns: readonly GridColumn[]
-  /** Number of newer columns in the grid. They are to the right of this segment. */
+  /** Number of newer columns in the grid. The newer columns are to the right of this segment. */
   readonly newer: number
   /** Total number of columns in the grid. */
   readonly count: number
-  /** The column of the focusable cell, counted from the newest column. -1 if no cell of this row is focusable. */
+  /**
+   * The index of the column with the focusable cell, from 0 for the newest column. -1 if no cell of this segment is
+   * focusable.
+   */
   readonly active: number
   readonly longestMs: number
   readonly zone: string | undefined
 }
 
 /**
- * A segment: some neighbouring cells in one row of the grid. If this frame has already created its maximum number of elements,
- * a later frame draws the segment.
+ * A segment: some neighboring cells in one row of the grid. The page creates a limited number of elements in one animation
+ * frame. If a frame has reached this limit, a later frame draws the segment.
  */
 export class Segment extends Component<SegmentProps, { readonly isDrawn: boolean }> {
   #giveUp: () => void = () => undefined
@@ -59,8 +62,8 @@ export class Segment extends Component<SegmentProps, { readonly isDrawn: boolean
   }
 
   override render({ name, row, columns, newer, count, active, longestMs, zone }: SegmentProps) {
-    // Draws the segment with the focused cell immediately, even if this frame has already created its maximum number of
-    // elements.
+    // Draws the segment with the focusable cell immediately, even if this animation frame has already created its maximum
+    // number of elements.
     if (!this.state.isDrawn && active === -1) return null
     return columns.map((column, index) => {
       const place = newer + index
@@ -91,7 +94,7 @@ interface CellProps {
 
 function Cell({ column, name, place, isActive }: CellProps & { readonly name: string }) {
   const cell = column.tasks.get(name)
-  // The cell of a task without a record shows the state of its run, in a faint colour.
+  // If a task has no record in a run, its cell shows the state of the run, in a pale color.
   const { tone, text, icon } = lookOf(cell?.state ?? column.state)
   const said =
     cell === undefined

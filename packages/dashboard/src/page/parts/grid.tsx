@@ -29,7 +29,10 @@ const wideNames = 176
 const narrowNames = 108
 const narrowBox = 600
 
-/** The visible part before the first measurement: the grid then draws its newest columns. */
+/**
+ * Stands for the visible part of the grid until the grid has measured that part. Until then, the grid draws its newest
+ * columns.
+ */
 const unmeasured: Viewport = { left: 0, top: 0, width: 0, height: 0 }
 
 /**
@@ -212,7 +215,8 @@ function useStay(
     if (current === null) return
     const stay = (): void => {
       const { newest: seen, fromEnd } = before.current
-      // If the newest columns were visible, the grid scrolls to the new columns.
+      // If the newest columns were visible before new runs appeared, the grid scrolls to the columns of the new runs.
+      // Otherwise, the same columns stay visible.
       const added =
         fromEnd < pitch
           ? 0

@@ -39,7 +39,8 @@ interface ErrorBoxProps {
 function ErrorBox({ error, reload, isStale }: ErrorBoxProps) {
   const isTransient = error.status === 0 || error.status >= 500
   const { state } = useStore(connection)
-  // If the storage or the server is unavailable, the banner at the top already shows the reason.
+  // If the storage or the server is unavailable, the banner at the top already shows the reason. So this box omits the
+  // message of the error.
   const isSaid = isTransient && (state === 'away' || state === 'unreachable')
   return (
     <div class="error-box" role="alert">

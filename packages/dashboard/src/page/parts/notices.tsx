@@ -15,8 +15,8 @@ let count = 0
 interface NotifyOptions {
   readonly isBad?: boolean
   /**
-   * The subject of the notice. A notice replaces the previous one about the same subject: `is resumed` replaces `is
-   * paused`.
+   * The subject of the notice. A notice replaces the previous notice about the same subject. For example, `is resumed`
+   * replaces `is paused` when a user resumes a job.
    */
   readonly about?: string
 }

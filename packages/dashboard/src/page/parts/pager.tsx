@@ -1,6 +1,9 @@
 import { change, usePlace } from '../location.tsx'
 
-/** Shows buttons to the next and to the first page of a list. Previous pages are in the history of the browser. */
+/**
+ * Shows a button that opens the next page of a list, and a button that opens the first page. To open the previous page, the
+ * user goes back in the history of the browser.
+ */
 export function Pager({ cursor }: { readonly cursor: string | null }) {
   const { query } = usePlace()
   if (cursor === null && query.cursor === undefined) return null

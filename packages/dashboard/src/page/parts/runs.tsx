@@ -98,7 +98,7 @@ export function JobLink({ job }: { readonly job: string | null }) {
   )
 }
 
-/** Shows details of a run beside its state, such as its actor and its error. */
+/** Shows further details of a run, such as its actor and its error. Another element shows the state of the run. */
 function What({ run }: { readonly run: RunLine }) {
   const { kind, recovered, isBackfill, actor, rescues, slots, error, cancelRequested, state, slot } = run
   const notes = [

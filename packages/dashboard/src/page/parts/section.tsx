@@ -27,7 +27,7 @@ interface HeadingProps {
   readonly children?: ComponentChildren
 }
 
-/** The heading of a page. Its title is also the title of the browser window. */
+/** The heading of a page. The title of the heading is also the title of the browser window. */
 export function Heading({ title, children }: HeadingProps) {
   useEffect(() => {
     document.title = `${title} · ${dashboardTitle}`

@@ -87,7 +87,7 @@ const meanings: Readonly<Record<string, string>> = {
   ended: 'Nothing more follows.',
 }
 
-/** Shows a state with a word, a shape and a colour. The tooltip explains the state. */
+/** Shows a state with a word, a shape and a color. The tooltip explains the state. */
 export function StateBadge({ state, detail }: { readonly state: string; readonly detail?: string | null | undefined }) {
   const { tone, text } = lookOf(state)
   const { states } = useStore(session)

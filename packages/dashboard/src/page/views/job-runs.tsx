@@ -20,7 +20,10 @@ const states = [
 ] as const
 
 const columns = [10, 50, 100, 500, 2000, 10_000] as const
-/** A grid with more tasks than this shows the last 10 runs at first; any other grid shows the last 50 runs. */
+/**
+ * If the grid of a job has more tasks than this number, the grid first shows the last 10 runs. Otherwise it first shows the
+ * last 50 runs.
+ */
 const manyTasks = 200
 /** Approximate number of cells that the page reads in one request. */
 const cellsAtOnce = 2500

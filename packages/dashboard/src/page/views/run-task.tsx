@@ -101,7 +101,7 @@ function ErrorView({ error }: { readonly error: ErrorRecord }) {
 
 /**
  * Returns the stack of an error without its first lines if they only repeat the error's name and message. The stored
- * message may be shortened.
+ * message may be shortened, so it may be only a part of the message in the stack.
  */
 function framesOf({ name, message, stack = '' }: ErrorRecord): string {
   const at = stack.search(/^\s+at /m)

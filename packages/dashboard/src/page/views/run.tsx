@@ -17,8 +17,8 @@ import { RunTask } from './run-task.tsx'
 const liveStates = ['pending', 'queued', 'running']
 
 /**
- * Returns the interval in ms at which the page reads a live run again, because the change stream does not report
- * progress. Returns `undefined` for an ended run.
+ * Returns the interval in ms at which the page reads a live run again. The page needs this interval, because the change
+ * stream does not report progress. Returns `undefined` for an ended run.
  */
 function everyWhileLive({ state }: RunView): number | undefined {
   return liveStates.includes(state) ? 3000 : undefined

@@ -249,7 +249,7 @@ export class JobSteps extends Tables {
   /** The second occurrence that the last step has woken, if the step has woken two; otherwise `null`. */
   wokenToo: OccurrenceAddress | null = null
 
-  /** Wakes the next queued occurrences while the job has free concurrency slots. */
+  /** Wakes the next queued occurrences while the job has free places. */
   wakeNext(jobId: JobId) {
     if (this.nextQueued(jobId) === undefined || this.isOver(jobId)) return null
     this.cancelSuperseded(jobId, canceledInPassing)

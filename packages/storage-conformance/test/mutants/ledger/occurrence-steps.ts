@@ -261,7 +261,7 @@ export class OccurrenceSteps extends JobSteps {
     return scheduledAt < this.pausedUntil(head)
   }
 
-  /** Cancels superseded occurrences that a claim would take, and wakes other occurrences in their place. */
+  /** Cancels superseded occurrences that a claim would take, and wakes other occurrences instead. */
   passPending(exceptHandlerKeys: readonly string[]) {
     for (;;) {
       const claimable = this.claimable(exceptHandlerKeys).filter((record) => this.claimableFrom(record) <= this.now)
@@ -275,11 +275,12 @@ export class OccurrenceSteps extends JobSteps {
   /** Sweeps a job: wakes its next occurrence, or cancels occurrences that a delete or a `replace` has left. */
   tend(jobId: JobId, now: number) {
     if (!this.isDeleted(jobId)) {
-      // Cancels superseded occurrences only if the job has queued occurrences. Superseded pending occurrences are canceled by
-      // claims.
+      // Claims cancel superseded pending occurrences. So this step cancels superseded occurrences only if the job has
+      // queued occurrences.
       const hadSuperseded = (this.jobs.get(jobId) as JobRecord).cancelsBelow !== null
       if (this.nextQueued(jobId) !== undefined) this.cancelSuperseded(jobId)
-      // If an occurrence is active, this step wakes no other occurrence, because the end of the active one does.
+      // If an occurrence is active, this step wakes no other occurrence, because the end of the active occurrence wakes the
+      // next one.
       if (hadSuperseded || this.activeCount(jobId) === 0) this.wakeFirst(jobId)
     } else if (this.activeCount(jobId) === 0) this.cancelLeft(jobId, now)
   }
@@ -295,8 +296,8 @@ export class OccurrenceSteps extends JobSteps {
   }
 
   /**
-   * Returns whether the occurrence must not start yet, because all concurrency slots of its job are taken. Running occurrences
-   * take concurrency slots. If the occurrence is delayed, other pending occurrences of the job also take concurrency slots.
+   * Returns whether the occurrence must not start yet, because all places of its job are taken. Running occurrences take
+   * places. If the occurrence is delayed, other pending occurrences of the job also take places.
    */
   isBlocked(record: OccurrenceRecord) {
     const { jobId } = record

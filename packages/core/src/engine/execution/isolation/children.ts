@@ -56,8 +56,8 @@ export class Children {
       try {
         this.#starter.get()
       } catch (error) {
-        // Only reports the error. The first attempt starts the starter process again, and that attempt fails if the start fails
-        // again.
+        // Reports the error and continues. The first attempt tries to start the starter process again, and fails if
+        // this start fails too.
         this.#engine.fail('isolation', error)
       }
       return

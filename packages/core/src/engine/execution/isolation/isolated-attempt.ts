@@ -41,7 +41,7 @@ export class IsolatedAttempt implements ChildSeeker {
   isOver = false
   wasKilled = false
 
-  /** `onBegin`: called when the attempt gets its child, perhaps during this constructor. */
+  /** `onBegin`: called when the attempt gets its child. This may happen before this constructor returns. */
   constructor(
     engine: EngineContext,
     children: Children,

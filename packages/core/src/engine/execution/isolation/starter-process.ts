@@ -208,7 +208,7 @@ function identity(): string {
   return JSON.stringify([getuid?.(), geteuid?.(), getgid?.(), getegid?.(), getgroups?.()])
 }
 
-/** Returns the resource limits of an isolated task as command-line options of Node.js. */
+/** Returns the command-line options of Node.js that set the resource limits of an isolated task. */
 function optionsOf({ maxOldGenerationSizeMb, maxYoungGenerationSizeMb }: IsolatedResourceLimits): string[] {
   const options: string[] = []
   if (maxOldGenerationSizeMb !== undefined) options.push(`--max-old-space-size=${Math.ceil(maxOldGenerationSizeMb)}`)
