@@ -1,4 +1,4 @@
-// These packages read their own files or are native, so they must stay out of the bundle.
+// The packages in `serverExternalPackages` are native or read files of their own. So Next.js must not bundle them.
 export default {
   serverExternalPackages: ['@jobistemer/core', '@jobistemer/storage-sqlite', 'better-sqlite3'],
   // `next build` skips the type check, because the script `typecheck` checks the types.

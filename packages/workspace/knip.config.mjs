@@ -48,7 +48,8 @@ const importedByName = { 'packages/cli': ['@jobistemer/dashboard'] }
 
 /** @type {import('knip').KnipConfig} */
 export default {
-  // A type in an exported signature must be exported, even if no other module names the type.
+  // A type in an exported signature must be exported, even if no other module names the type. So knip must not report
+  // such a type as unused.
   ignoreExportsUsedInFile: { interface: true, type: true },
   workspaces: {
     // `packages/workspace` starts these programs by name, and knip does not detect this use.

@@ -6,7 +6,7 @@ import { JournalFile } from './journal-file.js'
 const openFiles = new Map()
 
 /**
- * Creates a storage in an append-only file, for one process at a time. Each step appends one line with its changes.
+ * Creates a storage in an append-only file, for one process at a time. Each write appends one line with its changes.
  * @param {{ file: string }} options
  * @returns {import('@jobistemer/core/storage').Storage}
  * @throws JobistemerError `STORAGE_UNREADABLE`, `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`, `STORAGE_FULL`,

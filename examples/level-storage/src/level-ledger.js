@@ -57,7 +57,7 @@ export class LevelLedger {
   }
 
   /**
-   * Reads the live occurrences that a step needs. A search for superseded occurrences reads all waiting occurrences.
+   * Reads the live occurrences that a step on a job needs. A search for superseded occurrences reads all waiting occurrences.
    * @param {JobId} jobId
    * @param {LiveNeeds} needs
    */

@@ -58,7 +58,7 @@ it('the Next.js server starts its jobs, its route triggers a job, and code in th
   expect((await scheduler.nodes()).length).toBe(1)
 })
 
-it('if the first start of the jobs has failed, the Next.js server can start them at a second try', async () => {
+it('if the first call of `register` in Next.js could not start the scheduler, the second call starts the scheduler', async () => {
   const file = newServer()
   writeFileSync(file, 'no database, but a text that is long enough to be looked at'.repeat(100))
   const { register } = await bundle()
@@ -70,7 +70,7 @@ it('if the first start of the jobs has failed, the Next.js server can start them
   expect((await (await jobs()).trigger('report')).created).toBe(true)
 })
 
-it('a reload of the Next.js code in development starts one new scheduler; old and new copies of the code use it', async () => {
+it('after a reload of the Next.js code in development, old and new copies of the code use one new scheduler', async () => {
   newServer('development')
   const before = await bundle()
   await before.register()

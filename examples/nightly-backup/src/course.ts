@@ -52,8 +52,8 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
     longestSilenceMs: longestSilenceMs + settings.executionTimeoutMs,
     onLook: (before, now) => {
       // Reads the lines of the handlers after the ledger. So the lines contain every attempt that the ledger shows as
-      // ended.
-      const known = nodeOf()
+      // First the watch reads the ledger. Then `nodeOf` reads the lines that each handler wrote at its start and end. In
+      // this order, the lines contain every attempt that the ledger shows as ended.
       if (screen.live)
         screen.show(picture({ screen, slots, occurrences: now.occurrences, nodes, supervisor, nodeOf: known }))
       else for (const change of describeChanges(before, now, known)) screen.say(`  ${change}`)

@@ -27,8 +27,8 @@ export interface DemoRun {
 }
 
 /**
- * Runs the job, kills a node in the middle of a task, and checks the result. Returns whether every check passed. No process
- * of the demo outlives the call.
+ * Runs the job, kills a node in the middle of a task, and checks the result. Returns whether every check passed. All
+ * processes of the demo have ended when the returned promise settles.
  */
 export async function runDemo({ options, folder, screen, signal }: DemoRun): Promise<boolean> {
   const { database: given, ledger: kind, seconds } = options

@@ -55,7 +55,8 @@ async function main(args: readonly string[]): Promise<number> {
     screen.say(good ? `All checks hold. Took ${seconds} s.` : 'A check does not hold: see above.')
     if (good) exitCode = 0
   } catch (error) {
-    // After a signal, parts of the demo may throw other errors while they stop, so the demo prints the reason of the signal.
+    // While the demo stops after Ctrl-C or another signal, its parts may throw further errors. The demo then prints why
+    // it was stopped, and not such an error.
     const reason = controller.signal.aborted ? controller.signal.reason : error
     screen.say('', reason instanceof Error ? reason.message : String(reason))
     if (reason instanceof Interruption) exitCode = reason.exitCode

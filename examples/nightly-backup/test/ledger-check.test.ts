@@ -262,7 +262,7 @@ const defects: readonly (readonly [string, (run: Run) => void, string])[] = [
 ]
 
 it.each(defects)(
-  'the ledger check reports a contradiction of the ledger, a kill and the tasks’ lines in the witness file: %s',
+  'the ledger check reports a contradiction between the ledger, the recorded kill and the witness file of the tasks: %s',
   (_, spoil, problem) => {
     const run = goodRun()
     spoil(run)

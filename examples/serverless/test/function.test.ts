@@ -24,7 +24,7 @@ async function localTable(): Promise<DynamoDBClient> {
 /** The platform's context 60 s before the platform would kill the function. */
 const context = { getRemainingTimeInMillis: () => 60_000 }
 
-it('overlapping calls of runDue in separate processes run each slot once, and their reports count each run once', async () => {
+it('overlapping calls of runDue in separate processes run each slot once, and the reports of all calls together count each run once', async () => {
   const client = await localTable()
   const clock = virtualClock('2026-01-01T04:27:30Z')
   const done: string[] = []

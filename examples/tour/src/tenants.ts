@@ -18,7 +18,7 @@ const worker = createScheduler({
   clock,
   nodeId: 'worker',
   logger: silentLogger,
-  // One second of real time contains hours of virtual time, so the node polls rarely.
+  // In this example, hours of virtual time pass in each second of real time. A long interval keeps the number of polls low.
   pollInterval: { seconds: 30 },
   handlers: {
     bill(context) {

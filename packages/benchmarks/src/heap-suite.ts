@@ -16,8 +16,8 @@ export const heapSuite: Suite = {
     const folder = await mkdtemp(join(tmpdir(), 'jobistemer-bench-'))
     try {
       const count = smoke ? 2000 : 100_000
-      // croner needs a timer for each job, so the benchmark gives croner fewer jobs than Jobistemer. The fewer jobs are
-      // enough to show the cost of each job.
+      // croner needs a timer for each job, so the benchmark gives croner fewer jobs than Jobistemer. The smaller number
+      // of jobs is enough to measure the bytes per job.
       const peers = smoke ? 200 : 2000
       const own = await bytesPerJob('jobistemer', count, join(folder, 'heap.db'))
       const croner = await bytesPerJob('croner', peers, '')

@@ -2,7 +2,10 @@ import { candidates } from './candidates.ts'
 import { operations, QueueRound, type Timings } from './queue-round.ts'
 import { isWanted, median, type Suite } from './suite.ts'
 
-/** Measures whether a long queue slows down the steps of its job, or the count of the occurrences in the queue. */
+/**
+ * Measures whether a long queue makes the storage calls for its job slower. Also measures the calls and gauges that count
+ * the queue.
+ */
 export const queuesSuite: Suite = {
   name: 'queues',
   title: 'Microseconds per call of a job with a short queue and with a long one',

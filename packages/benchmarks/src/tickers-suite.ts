@@ -105,7 +105,7 @@ function instantsPerSecond(contender: Contender, milliseconds: number): number {
   let elapsed = 0
   contender.reset(startMs)
   while (elapsed < milliseconds) {
-    // Reads the clock only after 20 steps, so that the reading does not affect the measurement.
+    // Reads the clock only after 20 steps, so that the time for the read does not affect the measurement.
     for (let step = 0; step < 20; step++) {
       const at = contender.nextMs()
       sinceReset++

@@ -109,8 +109,8 @@ function fishScript(commands: readonly CompletedCommand[]): string {
     return [
       `complete -c jobistemer -n __fish_use_subcommand -f -a ${name} -d ${fishQuoted(summary)}`,
       ...options.map((option) => `${inside} -l ${option.name.slice(2)} -d ${fishQuoted(option.description)}`),
-      // After `--`, the program reads no options. So only after `--` does the script complete job names that begin with
-      // `-`.
+      // After `--`, the program takes a word that begins with `-` as a job name and not as an option. So the script
+      // completes such job names only after `--`.
       ...(takesJob
         ? [
             `${inside} -n 'not contains -- -- (commandline -opc)' -f -a "(${jobNames} | string match -v -- '-*')"`,

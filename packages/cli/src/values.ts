@@ -3,7 +3,7 @@ import { instantInZone } from './zoned-instant.ts'
 
 type Reader<T> = (text: string, earlier?: unknown) => T
 
-/** Returns a reader that accepts any text but an empty one. */
+/** Returns a reader that accepts any text except an empty text. */
 export function readText(field: string): Reader<string> {
   return (text) => {
     if (text.trim() !== '') return text

@@ -140,7 +140,7 @@ it('doctor reports transactions, replication slots and standbys that have preven
   ])
 })
 
-it('doctor reports tables of which row security hides rows from the user', async () => {
+it('doctor reports the tables whose rows PostgreSQL hides from the user by row security', async () => {
   const [finding] = await postgresWrites({ postgres: { ...well, rowSecurity: ['heads', 'jobs'] } })
   expect(finding).toMatchObject({
     code: 'POSTGRES_ROW_SECURITY',

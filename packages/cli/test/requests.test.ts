@@ -187,7 +187,7 @@ export default { storage: Object.assign(storage, { serverTime: () => new Promise
 })
 
 describe('a replay, and a run of a backfill,', () => {
-  it('appear in `history` with the slot for which they work, and the replay resolves its failure', async () => {
+  it('appear in `history` with the slot for which they work, and the replay resolves the failure of its original', async () => {
     const { place, storage } = await scratch.ledger()
     const ask = (...argv: string[]) => runCli([...argv, '-s', place, '--utc'])
     const json = async (...argv: string[]) => JSON.parse((await ask(...argv, '--json')).out)

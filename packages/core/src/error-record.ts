@@ -101,7 +101,7 @@ export function printError(error: unknown): string {
     cause = orElse(() => (isErrorLike(error) ? error.cause : undefined), undefined)
   }
   const text = parts.join('\ncaused by ')
-  // A log line stays readable up to 10,000 characters.
+  // Cut the text after 10,000 characters, so that the log line stays readable.
   return text.length > 10_000 ? `${text.slice(0, 10_000)} …` : text
 }
 

@@ -121,7 +121,7 @@ export interface SchedulerEvents {
   'occurrence.finished': OccurrenceEvent & {
     readonly report: ExecutionReport
     /**
-     * True if another node than the owner canceled the occurrence, usually by force. That node has already emitted
+     * True if a node other than the owner canceled the occurrence, usually by force. That node has already emitted
      * `occurrence.canceled`, so a listener that counts ended occurrences must not count this event. Absent if a client canceled
      * the occurrence, because clients emit no events.
      */
@@ -169,7 +169,7 @@ export interface SchedulerEvents {
     readonly to: Date
     /** Number of missed slots. */
     readonly missed: number
-    /** Number of missed slots that still run. */
+    /** Number of missed slots that the recovery strategy runs. */
     readonly toRun: number
   }
   /** A storage call of the engine failed. The engine repeats the call. */
@@ -198,7 +198,7 @@ export interface SchedulerEvents {
    */
   'clock.confirmed': { readonly byMs: number }
   /**
-   * Because of a wrong clock, a node has decided the job's slots up to a future instant. No slot runs before `nextAt`, unless
+   * The job is ahead: because of a wrong clock, the job's watermark lies in the future. No slot runs before `nextAt`, unless
    * `update` with `realign` sets the job back.
    */
   'job.ahead': JobEvent & {

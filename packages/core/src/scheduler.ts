@@ -33,8 +33,8 @@ export interface Scheduler extends JobOperations, AsyncDisposable {
   /** Identifies this life of the node; `nodes()` reports the same value. Each scheduler object has a different incarnation. */
   readonly incarnation: string
   /**
-   * Stores the definitions, decides the missed slots, and begins to run jobs. Resolves once the node schedules jobs. If the
-   * storage does not answer, `start` repeats its calls.
+   * Stores the definitions, decides which missed slots run, and begins to run jobs. Resolves once the node schedules jobs. If
+   * the storage does not answer, `start` repeats its calls.
    *
    * If this node cannot load a job's stored schedule, this node logs one error, and other nodes launch the job's slots. This
    * node still runs the occurrences that those nodes create.

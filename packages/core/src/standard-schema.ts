@@ -23,6 +23,9 @@ export type SchemaResult<Output> =
 /** One fault of an invalid value, and the position of the fault in the value. */
 export interface SchemaIssue {
   readonly message: string
-  /** The keys that lead to the fault, from the outside in. A library may give a key as an object with further members. */
+  /**
+   * The keys that lead to the fault; the first key names a member of the whole value. A library may give a key as an object
+   * with further members.
+   */
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
 }

@@ -39,7 +39,7 @@ export function afterThisTurn(callback: () => void): void {
 
 /**
  * Returns the number of events from outside the process so far, such as the end of a file read. Timers do not count. Node 21,
- * and Node 22 before 22.8, do not report the number. There the result is always 0.
+ * and Node 22 before 22.8, do not report the number. On these versions the result is always 0.
  */
 export function eventsHeard(): number {
   const { uvMetricsInfo } = performance.nodeTiming as { readonly uvMetricsInfo?: { readonly events: number } }

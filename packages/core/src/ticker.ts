@@ -296,7 +296,10 @@ class LiveTicker implements Ticker {
     if (this.#ticked.length > rememberedValues) this.#ticked.shift()
   }
 
-  /** Counts the instants of the schedule from `first`, which is one of them, up to but without `end`. Counts at most 10,000. */
+  /**
+   * Counts the instants of the schedule from `first` (inclusive, an instant of the schedule) to `end` (exclusive). Counts at
+   * most 10,000.
+   */
   #countFrom(first: number, end: number): number {
     let count = 0
     for (let at: number | null = first; at !== null && at < end; at = this.#series.nextMs(at)) {
@@ -344,8 +347,8 @@ class FollowedClock {
   }
 
   /**
-   * Reads both clocks. If this reading confirms a jump, returns the instant of the previous accepted reading in the new time;
-   * otherwise `null`.
+   * Reads both clocks. If this reading confirms a jump, returns the instant of the last accepted reading before the jump,
+   * expressed in the new time. Otherwise returns `null`.
    */
   look(): number | null {
     const readAt = this.#clock.monotonic()

@@ -8,7 +8,7 @@ export const dayMs = 86_400_000
 export const upkeepMs = 60_000
 
 /**
- * Period of attentive background work, in ms, such as checks for due jobs and repeats of a failed heartbeat. Also the maximum
+ * Period of frequent background work, in ms, such as checks for due jobs and repeats of a failed heartbeat. Also the maximum
  * wait of a shutdown for each answer of the storage. The period is far below `deadAfter`, after which peers declare a silent
  * node dead.
  */
@@ -52,7 +52,10 @@ export const longestReadable = 100
 /** Maximum depth to which nested causes and members of an error are read. */
 export const deepestCause = 5
 
-/** Maximum length of a stored error message, in characters. A failing job repeats its error with each run. */
+/**
+ * Maximum length of a stored error message, in characters. A job that keeps failing stores its error with each run, and long
+ * messages would fill the storage.
+ */
 export const longestMessage = 2000
 
 /** Maximum length of a stored error stack, in characters. */

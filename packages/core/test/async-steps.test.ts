@@ -227,7 +227,7 @@ describe('the methods of an adapter that handle whole calls without a step', () 
 describe('a claim that reads several pages', () => {
   const claim = { owner, exceptHandlerKeys: [], sweep: false }
 
-  it('finds due occurrences on a later page if the jobs on earlier pages cannot be claimed', async () => {
+  it('finds due occurrences on a later page if the jobs on earlier pages are paused or have an excluded handler key', async () => {
     const data = new AsyncData()
     const { ledger, storage } = open({ unit: 'job', data, pageSize: 2 })
     const [paused, other, free] = await createJobs(storage, ['paused', 'other', 'open'], 'allow')

@@ -39,14 +39,14 @@ async function standingOf(...runs: readonly Run[]) {
   return standing?.standing
 }
 
-it('a backfill runs a slot again if its run was displaced by a later run, but not if its run ended otherwise', async () => {
+it('a backfill runs a slot again if a later run displaced (canceled) the run of this slot, but not if this run ended otherwise', async () => {
   expect(await standingOf(displaced)).toBe('open')
   expect(await standingOf(displaced, displaced)).toBe('open')
   expect(await standingOf(displaced, failed)).toBe('ended')
   expect(await standingOf(displaced, { ...displaced, key: 'other' })).toBe('ended')
 })
 
-it('a backfill skips a slot that has an ended run, even if the latest run of the slot was displaced', async () => {
+it('a backfill skips a slot that has a failed run of this backfill, even if a later run of the slot was displaced (canceled)', async () => {
   expect(await standingOf(displaced, failed, displaced)).toBe('ended')
   expect(await standingOf({ ...failed, key: 'other' }, displaced)).toBe('open')
   expect(await standingOf({ state: 'pending', reason: 'delayed', token: 0 }, displaced)).toBe('live')

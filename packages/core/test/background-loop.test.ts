@@ -91,7 +91,7 @@ it('a stopped background loop finishes the round in progress and starts no furth
   expect([rounds.length, work.isStopped]).toEqual([1, true])
 })
 
-it('several calls of `ask` of AfterTurn in one turn of the event loop cause one call of the given function after this turn', async () => {
+it('if `ask` of AfterTurn is called several times in one turn of the event loop, AfterTurn calls its function once after this turn', async () => {
   let done = 0
   const flush = new AfterTurn(() => done++)
   flush.ask()

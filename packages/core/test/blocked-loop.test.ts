@@ -51,7 +51,7 @@ it('the report of a blocked event loop names only the job whose handler blocked 
   expect(told).toEqual([{ blockedMs: 25_000, jobs: ['guilty'] }])
 })
 
-it('if the cause of a blocked event loop is unknown, its report names at most ten jobs that ran then', async () => {
+it('if the cause of a blocked event loop is unknown, its report names at most ten jobs that ran before or during the block', async () => {
   running = ['before']
   await clock.advance({ seconds: 3 })
   running = Array.from({ length: 20 }, (_, index) => `after ${index}`)
@@ -76,7 +76,7 @@ it('a job is blamed for a blocked event loop if one call of its handler took at 
   expect(blamed).toEqual(['guilty'])
 })
 
-it('no job is blamed for a blocked event loop if no handler took half of the block and the process used no CPU', async () => {
+it('no job is blamed for a blocked event loop if no handler ran for half of the block or more, and the process used no CPU', async () => {
   running = ['innocent']
   heldMs += 20_000
   await clock.advance({ seconds: 3 })

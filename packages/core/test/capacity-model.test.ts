@@ -82,7 +82,7 @@ class Model {
   }
 }
 
-it('Capacity gives the same permits to the same holders as its model, whatever the order of calls', async () => {
+it('Capacity gives permits to the same holders as the simple model of this test, whatever the order of calls', async () => {
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 1, max: 4 }), steps, async (limit, list) => {
       const clock = virtualClock(0)

@@ -268,7 +268,7 @@ describe('due slots that found no permit within 100 ms', () => {
     expect(capacity.heldForMs).toBe(100)
   })
 
-  it('stay on this node if it had to claim half of the slots that it stored for other nodes', () => {
+  it('stay on this node if the node itself claimed half of the slots that it had stored for other nodes', () => {
     const capacity = busy(1)
     const store = (count: number, claimed: number) => {
       for (let slot = 0; slot < count; slot++) capacity.workStored('a handler')
@@ -346,7 +346,7 @@ describe('due slots of a node while the storage has more pending work than the n
     expect(stuck.holds(clock.now(), settings, 0, clock.now())).toBe(false)
   })
 
-  it('join the backlog after half of their misfire threshold, one slot for every two occurrences that the node claims', () => {
+  it('join the backlog once they are late by half of their misfire threshold: one slot for every two occurrences that the node claims', () => {
     const capacity = workingOff(1)
     const now = clock.now()
     const isHeld = (lateMs: number) => capacity.holds(now - lateMs, { ...settings, misfireThresholdMs: 8000 }, 0, now)

@@ -146,7 +146,7 @@ describe('the engine time, read from the clock of the storage', () => {
     for (const quickest of [0, 1, 2]) {
       const { truth, server, time } = world()
       server.offsetMs = 4000
-      // The longer a call takes, the less certain its clock value is.
+      // The longer a call takes, the less certain is the time in its answer.
       server.serve = async (read) => {
         const isQuick = (server.reads + 2) % 3 === quickest
         const value = read()

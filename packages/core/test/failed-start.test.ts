@@ -35,7 +35,7 @@ it('each storage call that waits for a retry rejects if the start of the engine 
   expect(told).toEqual(['serverTime'])
 })
 
-it('the engine does not retry a storage call that fails after a failed start', async () => {
+it('after its start has failed, the engine does not retry a storage call that fails', async () => {
   let fail = (_error: Error) => {}
   const call = new Promise<never>((_resolve, reject) => {
     fail = reject

@@ -43,7 +43,7 @@ describe('loose jobs in the JobCache', () => {
     expect(dropped(cache, 0)).toEqual(['b', 'c', 'd'])
   })
 
-  it('stay while this node creates one of their slots or has to launch one until the instant passed to `unneeded`', () => {
+  it('stay if this node creates one of their slots, or if their next slot is due by the instant that is passed to `unneeded`', () => {
     const over = Number.POSITIVE_INFINITY
     const { cache } = looseOf(0, [
       dataJob('near', { at: 10 }),

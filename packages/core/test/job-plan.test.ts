@@ -34,7 +34,7 @@ function planOf(defaults: JobOverrides = {}): JobPlan {
 const stored = (defaults: JobOverrides) => readJobDocument(JSON.parse(JSON.stringify(toJobDocument(job, defaults))))
 
 describe('the plan by which a node runs a job', () => {
-  it('takes each setting from the first of the task, the job, the scheduler and the defaults that has the setting', () => {
+  it('takes each setting from the task, or else from the job, or else from the scheduler, or else from the defaults', () => {
     const plan = planOf({ taskTimeoutMs: 5, executionTimeoutMs: 6 })
     expect(plan.version).toBe(3)
     expect(plan.settings).toEqual({ ...defaultSettings, taskTimeoutMs: 5, executionTimeoutMs: 10 })

@@ -21,7 +21,7 @@ describe('the transition table of an attempt', () => {
   const edges = edgesOf(attemptTransitions)
   const states = Object.keys(attemptTransitions)
 
-  it('reaches every state from the first state `none`, and the state `none` from every state', () => {
+  it('has a path from the first state `none` to every state, and from every state to `none`', () => {
     expect([...reachable(edges, 'none')].sort()).toEqual([...states].sort())
     for (const state of states) expect(reachable(edges, state), state).toContain('none')
   })
@@ -57,7 +57,7 @@ describe('the transition table of an attempt', () => {
 describe('the transition table of an execution', () => {
   const edges = edgesOf(executionTransitions)
 
-  it('reaches the phase `closed` from every phase, and never leaves it', () => {
+  it('has a path from every phase to the phase `closed`, and no path from `closed` to another phase', () => {
     for (const phase of Object.keys(executionTransitions)) expect(reachable(edges, phase)).toContain('closed')
     expect([...reachable(edges, 'closed')]).toEqual(['closed'])
     expect([...reachable(edges, 'closing')].sort()).toEqual(['closed', 'closing'])

@@ -29,7 +29,7 @@ it('a node may put its own definition of a job back into force if no living node
   expect(jobs.returning()).toEqual([job])
 })
 
-it('a node waits for `deadAfter` before it puts its definition back into force, if the storage has lost the job and received it again', () => {
+it('if the storage lost a job and received it again, a node waits for `deadAfter` before it puts its definition back into force', () => {
   const followed = followedBy()
   followed.jobs.add(job, own, record())
   followed.jobs.add(job, own, record({ createdAt: 2, version: 1, lineage: [] }))

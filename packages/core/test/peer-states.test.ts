@@ -36,7 +36,7 @@ const pairs = states.flatMap((state) => events.map((event) => ({ state, event, t
 const after = (event: PeerEvent) => pairs.filter((pair) => pair.event === event && pair.state !== 'unknown')
 
 describe('the transition table of a peer', () => {
-  it('reaches each state from the state `unknown`, and the state `unknown` from each state', () => {
+  it('has a path from the state `unknown` to each state, and from each state to `unknown`', () => {
     const reachedFrom = (start: PeerState): ReadonlySet<PeerState> => {
       const reached = new Set([start])
       for (const state of reached) for (const event of events) reached.add(nextState(state, event))
@@ -67,8 +67,8 @@ describe('the transition table of a peer', () => {
 
   it('removes a peer once another node has stored the death of that peer', () => {
     const forgetting = after('stated').filter(({ to }) => to === 'unknown')
-    // For a peer in the state `unrecorded`, a node applies the event `silent` in place of `stated`. So `stated` leaves this
-    // state unchanged.
+    // For a peer in the state `unrecorded`, a node applies the event `silent` and never `stated`. So `stated` removes peers in
+    // all states except `unknown` and `unrecorded`.
     expect(forgetting.map(({ state }) => state)).toEqual(states.slice(2))
   })
 

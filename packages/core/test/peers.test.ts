@@ -108,7 +108,7 @@ describe('a peer, observed by its node records,', () => {
     expect(told).toEqual(['node.joined a'])
   })
 
-  it('counts as silent until the instant at which the last read was sent, not until the answer arrived', async () => {
+  it('has its silence measured up to the sending of the last read, and not up to the arrival of the answer', async () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 5; count++) await look(5, record('a', 5))
     const askedAt = clock.monotonic()
@@ -117,7 +117,7 @@ describe('a peer, observed by its node records,', () => {
     expect(peers.dead()).toEqual([])
   })
 
-  it('is reported as joined once its counter has grown, because the age of its first record is unknown', async () => {
+  it('is reported as joined once its counter has grown, because the first record may be an old record of a dead node', async () => {
     await look(0, record('a', 5))
     expect(told).toEqual([])
     await look(5, record('a', 6))
@@ -125,7 +125,7 @@ describe('a peer, observed by its node records,', () => {
     expect(told).toEqual(['node.joined a'])
   })
 
-  it('is reported again when it has finished starting, because a starting node takes no work', async () => {
+  it('is reported again when it has finished starting, because it takes no work before that instant', async () => {
     expect(await look(0, record('a', -3))).toBe(true)
     expect(await look(5, record('a', -2))).toBe(true)
     expect(await look(5, record('a', -1))).toBe(false)

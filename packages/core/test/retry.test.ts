@@ -111,7 +111,7 @@ describe('a task that waited for a retry when its run lost its owner', () => {
     expect(resumesAt(settings(policy), { attempts: [], omitted: undefined }, 500)).toBeNull()
   })
 
-  it('waits for the shortest possible retry interval if the earlier owner had announced no retry', () => {
+  it('waits for the shortest interval that the jitter allows if the earlier owner had stored no next attempt', () => {
     expect(resumed(null)).toBe(100 + interval)
     expect(resumed(null, 500, 0.5)).toBe(100 + interval / 2)
     expect(resumed(null, 700, 0.5)).toBeNull()

@@ -67,7 +67,7 @@ describe('a storage call that the engine repeats', () => {
     expect(failures).toEqual([])
   })
 
-  it('that fails with a single item after the engine has stopped causes no test call to the storage', async () => {
+  it('that fails with a single item after the engine has stopped causes no further storage call as a test of the storage', async () => {
     let probes = 0
     const listJobs = async () => {
       probes++

@@ -79,7 +79,7 @@ function importsOfLaterLayers(graph: ReadonlyMap<string, ReadonlySet<string>>): 
   )
 }
 
-/** The imports between the source files of core, by importing file, type imports included. */
+/** The imports between the source files of core, by the importing file. Imports of types are included. */
 const imports: ReadonlyMap<string, ReadonlySet<string>> = new Map(
   readdirSync(sources, { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.ts'))

@@ -281,7 +281,7 @@ describe('a live ticker whose clock is wrong', () => {
     expect(times().slice(2)).toEqual(Array.from(times().slice(2), (_, index) => followed + index))
   })
 
-  it('continues to tick at once when the clock is corrected, even after the ticker followed a wrong time; repeats no tick', async () => {
+  it('continues to tick at once when the clock is corrected, even after the ticker followed a wrong time, and repeats no tick', async () => {
     const { clock, times } = startedOnMachine(new Every(10 * second))
     await clock.advance({ seconds: 25 })
     await clock.jumpTo(noon + year)

@@ -101,7 +101,7 @@ describe('a virtual clock', () => {
     expect(log).toEqual([['timer', 3 * 3_600_000]])
   })
 
-  it('calls every timer at most a minute after a jump of its wall time, and a timer that is due sooner at its own time', async () => {
+  it('after a jump of its wall time, calls each timer at its own time or one minute after the jump, whichever is earlier', async () => {
     const { clock, log, note } = world()
     clock.setTimer(3_600_000, note('late'))
     clock.setTimer(30_000, note('early'))
@@ -150,7 +150,7 @@ describe('a virtual clock', () => {
     expect(log).toEqual(calls.map(() => ['answered', 100]))
   })
 
-  it('recognizes work that waits for this clock, even inside work on another virtual clock', async () => {
+  it('does not wait for work that sleeps on this clock, even if this work runs inside work on another virtual clock', async () => {
     const [outer, inner] = [virtualClock(start, { patience: { minutes: 10 } }), virtualClock(start)]
     let isDone = false
     outer.perform?.(async () => {

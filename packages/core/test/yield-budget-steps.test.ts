@@ -92,7 +92,7 @@ describe('several concurrent long computations', () => {
     expect(taken).toEqual([
       ['long', 'a', 'b', 'c', 'd', 'e', 'f', 'g'],
       ['long'],
-      // Computations that find no time left in a turn are the first in the next turn.
+      // If a turn has no time left for a computation, the computation is among the first in the next turn.
       ['a', 'b', 'c', 'd', 'e'],
       ['f', 'g', 'long'],
     ])
@@ -106,7 +106,7 @@ describe('several concurrent long computations', () => {
   })
 })
 
-it('`lastStepMs` is the duration of the last step only, without the steps before `begin`', async () => {
+it('`lastStepMs` is the duration of the last step, and excludes all steps before the last call of `begin`', async () => {
   const clock = workClock()
   const turns = new YieldBudget(clock)
   turns.begin()

@@ -12,7 +12,7 @@ const blockLength = 128
 /**
  * Encrypts cursors, because a storage's cursor contains the name of a job that the viewer may not be allowed to see.
  *
- * The key comes from `secret`, else from `token`. Without both options, cursors are valid only as long as the process lives.
+ * The key comes from `secret`, else from `token`. If neither option is set, cursors are valid only until the process ends.
  */
 export class Cursors {
   readonly #key: Buffer

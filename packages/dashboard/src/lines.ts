@@ -66,8 +66,8 @@ function cut(text: string): string {
 }
 
 /**
- * The parts of a job that its line in a list needs. Instants stay unformatted, because the page shows only a few of
- * thousands of jobs.
+ * The parts of a job that its line in a list needs. Instants stay unformatted: the page shows only a few of thousands of jobs,
+ * so it would be slow to format the instants of all jobs.
  */
 export interface ListedJob extends Pick<JobInfo, 'name' | 'owner' | 'tags' | 'description' | 'nextAt' | 'paused'> {
   readonly schedule: string | null

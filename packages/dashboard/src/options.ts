@@ -84,7 +84,10 @@ export interface DashboardOptions {
   readonly client: Client
   /** The path at which the dashboard is mounted, for example `/admin/jobs`. Default: the root. */
   readonly basePath?: string
-  /** Decides about every read and every action. A dashboard requires `authorize`, `token`, or both. */
+  /**
+   * Decides whether to allow a read or an action. The dashboard asks for every read and every action. A dashboard requires
+   * `authorize`, `token`, or both.
+   */
   readonly authorize?: Authorize
   /**
    * A secret of at least 16 characters. A user presents it by a link with `?token=…`, on the sign-in page, or as
@@ -106,8 +109,8 @@ export interface DashboardOptions {
    */
   readonly origins?: readonly string[]
   /**
-   * Key of at least 16 characters that encrypts list cursors. Processes that serve one dashboard need the same secret
-   * to accept each other's cursors. Default: the `token`, else a random key that ends with the process.
+   * Key of at least 16 characters that encrypts list cursors. Processes that serve one dashboard need the same secret to accept
+   * each other's cursors. Default: the `token`, else a random key that is lost when the process ends.
    */
   readonly secret?: string
   /** The title of the page. Default `Jobistemer`. */

@@ -75,7 +75,8 @@ describe('the table of the dashboard’s routes', () => {
   it.each(routes.map((route) => [route.path, route] as const))(
     'contains the route %s, which the dashboard answers if authorize allows the request',
     async (path, route) => {
-      // A user with all rights can read and make dry runs, so a missing right must cause each refusal below.
+      // For a user with all rights, the dashboard answers reads, dry runs, `resume` and `stop-backfill` with 200. So if a test
+      // below gets a refusal, a missing right is the reason.
       const isDry = route.method === 'POST' && (path === '/api/backfill' || path.startsWith('/api/bulk'))
       const isDone = route.method === 'GET' || isDry || path === '/api/resume' || path === '/api/stop-backfill'
       if (!isDone) return expect(route.method).toBe('POST')
@@ -230,13 +231,16 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
 })
 
 describe('the pages and files of the dashboard', () => {
-  it.each(pagePaths)('page %s is refused without rights, and the answer is a document that says so', async (path) => {
-    const none = await ask(world.dashboard({ authorize: () => false }), path)
-    expect([none.status, none.headers.get('content-type')]).toEqual([403, 'text/html; charset=utf-8'])
-    expect(await none.text()).toContain('no right')
-    const token = await ask(world.dashboard({ token: 'a-token-of-24-characters' }), path)
-    expect(token.status).toBe(401)
-  })
+  it.each(pagePaths)(
+    'page %s is refused without rights, with a document that names the missing right',
+    async (path) => {
+      const none = await ask(world.dashboard({ authorize: () => false }), path)
+      expect([none.status, none.headers.get('content-type')]).toEqual([403, 'text/html; charset=utf-8'])
+      expect(await none.text()).toContain('no right')
+      const token = await ask(world.dashboard({ token: 'a-token-of-24-characters' }), path)
+      expect(token.status).toBe(401)
+    },
+  )
 
   it.each(pagePaths)('page %s can be opened by a link on another site, and refuses POST', async (path) => {
     const headers = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }

@@ -96,7 +96,7 @@ async function registerClient(
 }
 
 /**
- * Checks that the server has no scheduler or client of another registration of a plugin.
+ * Checks that no plugin has already added a scheduler or a client to the server.
  * @throws JobistemerError `INVALID_ARGUMENT`
  */
 function assertAlone(app: FastifyInstance): void {

@@ -7,7 +7,10 @@ interface Removable {
 export class SeriesOfJobs {
   readonly #series = new Map<string, Map<Removable, Map<string, Record<string, string>>>>()
 
-  /** Stores the labels of a series under the job that they name. Returns labels to pass to the metric. */
+  /**
+   * Stores the labels of a series under the job that the label `job` names. Returns equal labels, which the caller passes to
+   * the metric.
+   */
   kept(metric: Removable, labels: Readonly<Record<string, string>>): Record<string, string> {
     const own = { ...labels }
     const { job } = own

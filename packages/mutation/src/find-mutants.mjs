@@ -37,8 +37,8 @@ export function findMutants(code) {
   full(parse(code, { ecmaVersion: 'latest', sourceType: 'module', locations: true }), (/** @type {any} */ node) => {
     const { type, test, operator, left, right } = node
     const decides = type === 'IfStatement' || type === 'ConditionalExpression'
-    // Omits two kinds of mutants. The first is a whole comparison, because its operator has mutants. The second is `true`
-    // as the condition of a loop, because an endless loop takes the whole timeout.
+    // A comparison gets no mutants `true` and `false`, because its operator has mutants. The condition of a loop gets no mutant
+    // `true`, because an endless loop takes the whole timeout.
     if (decides && !isComparison(test)) for (const value of ['true', 'false']) add(test, value)
     if ((type === 'WhileStatement' || type === 'DoWhileStatement') && test.type !== 'Literal') add(test, 'false')
     if (type === 'LogicalExpression') {

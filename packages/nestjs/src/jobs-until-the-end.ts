@@ -3,8 +3,8 @@ import type { JobistemerModuleOptions } from './module-options.ts'
 import { nestLogger } from './nest-logger.ts'
 
 /**
- * The operations that a client performs while the scheduler shuts down. `waitFor` and `changes` are missing. Such a call
- * could wait forever for a run that no process claims, and the closing server would wait for the call.
+ * The operations that a client performs while the scheduler shuts down. `waitFor` and `changes` are missing. A call of these
+ * two methods could wait forever for a run that no process claims. The closing server would then wait for this call.
  */
 const taken: Readonly<Record<Exclude<keyof JobOperations, 'waitFor' | 'changes'>, true>> = {
   trigger: true,

@@ -86,7 +86,7 @@ it('the simulator reports no `flip back` if the newer node is a runDue call that
   expect(called().wait(6).saved('old', 'v1').end()).not.toContain('flip back')
 })
 
-it('the simulator expects a node to know a newer node only if it has read the newer node’s record before the loss of that record', () => {
+it('the simulator expects a node to know a newer node only if the node read the newer node’s record before the loss of that record', () => {
   const lost = () => deployed().beat('old').lost()
   expect(lost().up('later', 0).saved('later', 'v1').end()).toEqual([])
   expect(lost().saved('old', 'v1').end()).toContain('flip back')

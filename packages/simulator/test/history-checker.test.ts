@@ -266,7 +266,7 @@ it('the history checker accepts a request under another id after the record of i
 
 // Seed 610034 found this case: a node with a slow clock stores a deleted job again, while a node with a fast clock prunes its
 // tombstone.
-it('the history checker accepts that a job created anew continues after the watermark of its pruned tombstone', () => {
+it('the history checker accepts that a job that was created again continues after the watermark of its pruned tombstone', () => {
   const anew = (nextAt: number) =>
     script()
       .saved('delete', head({ watermark: at(40), nextAt: null, deletedAt: at(45) }))

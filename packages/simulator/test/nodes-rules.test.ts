@@ -174,8 +174,8 @@ it('the simulator reports a dead node’s runs that no living node takes over in
   expect(rulesOf(died().lost(8).at(8, 'b.1', reaped).heard(60, 'b.1', 2))).toEqual([])
   expect(rulesOf(died().heard(60, 'b.1', 2))).toEqual(['takeover'])
   expect(rulesOf(died().at(8, 'b.1', reaped).heard(60, 'b.1', 2))).toEqual(['reaped early'])
-  // Adds repeated outages. In every 10 s, the heartbeats give 4 s of connected time. The limit for a takeover is 20 s of
-  // connected time.
+  // Adds repeated outages. In every 10 s, the storage answers heartbeats for 4 s. A takeover is late after 20 s in which the
+  // storage has answered heartbeats.
   const throughOutages = (outages: number) => {
     const script = died()
     let counter = 1

@@ -11,7 +11,7 @@ it('`claim` and `createOccurrences` cancel the superseded slots that a rejected 
   await assertPlacesHold({ from: 5509, to: 5509 })
 })
 
-it('a scan for overdue slots finds slots of a dead node that its peers forgot when they reloaded the job', async () => {
+it('a scan for overdue slots finds slots of a dead node even if its peers reloaded the job and so forgot these slots', async () => {
   await assertPlacesHold({ from: 20315, to: 20315 })
 })
 
@@ -23,11 +23,11 @@ it('a node that takes over jobs of other nodes launches every slot that those no
   for (const seed of [4018, 5627]) await assertPlacesHold({ from: seed, to: seed })
 })
 
-it('runs of a node that crashed in the last heartbeat of its shutdown are taken over; no node declares it dead', async () => {
+it('runs of a node that crashed in the last heartbeat of its shutdown are taken over, and no node declares this node dead', async () => {
   await assertPlacesHold({ from: 7475, to: 7475 })
 })
 
-it('runs of a node that freezes after its last heartbeat are taken over; no node declares it dead', async () => {
+it('runs of a node that freezes after its last heartbeat are taken over, and no node declares this node dead', async () => {
   await assertPlacesHold({ from: 4018, to: 4018 })
 })
 

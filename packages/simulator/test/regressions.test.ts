@@ -19,8 +19,8 @@ import { every } from '../src/workload/every.ts'
 import { NodeClock } from '../src/world/node-clock.ts'
 import { tuned } from '../../workspace/test-tuning.ts'
 
-// Each test reproduces a bug that a seed has found. The seed will not find this bug forever, because its history changes when
-// the generator of simulations changes.
+// Each test reproduces a bug that a seed has found. The seed finds this bug only until the generator of simulations changes,
+// because the seed's history then changes too.
 
 const startMs = Date.UTC(2026, 0, 1)
 

@@ -128,7 +128,7 @@ export async function withWorld(
     failure = { error }
   }
   const closed = await Promise.allSettled([...worlds].map((world) => world.close()))
-  // If the case and the cleanup fail, throws the error of the case, which may have caused the other error.
+  // If both the case and the cleanup fail, throws the error of the case. This error may have caused the error of the cleanup.
   if (failure !== null) throw failure.error
   for (const result of closed) if (result.status === 'rejected') throw result.reason
 }

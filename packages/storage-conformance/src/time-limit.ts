@@ -10,7 +10,7 @@ export async function withinLimit<T>(
   let stopWatching = (): void => {}
   const overdue = new Promise<never>((_, reject) => {
     const deadline = clock.monotonic() + limitMs
-    // If the timer fires before the limit, sets it again: a clock may shorten the delay of a timer.
+    // A clock may shorten the delay of a timer. If the timer fires before the limit, `watch` sets another timer.
     const watch = (): void => {
       const leftMs = deadline - clock.monotonic()
       if (leftMs <= 0) {

@@ -4,8 +4,8 @@ import { AsyncData, AsyncFixture } from '../../core/test/support/async-fixture.t
 import { storageConformance } from '../src/index.ts'
 import { kitEffort } from '../../workspace/test-effort.ts'
 
-// Tests asynchronous ledgers of both units, `call` and `job`. The limits are so small that steps exceed `maxWrites`,
-// and that the due occurrences need several pages.
+// Tests asynchronous ledgers with both values of `unit`, `call` and `job`. The limits are so small that steps exceed
+// `maxWrites`, and that the due occurrences need several pages.
 for (const options of [
   { unit: 'call', maxWrites: 3, pageSize: 2 },
   { unit: 'job', maxWrites: 3, itemsPerStep: 2, concurrency: 3 },

@@ -283,7 +283,7 @@ describe('checkLedger of the conformance kit', () => {
       }
     })
 
-    it('ignores replaced jobs, and jobs with several concurrency slots, a start rate or no queue', async () => {
+    it('ignores replaced jobs, and jobs with several places, a start rate or no queue', async () => {
       const storage = corrupted(await inOrder(), third({ priority: 1 }))
       const startRate = { limit: 1, intervalMs: 1 }
       for (const members of [

@@ -109,7 +109,7 @@ describe('the packed conformance kit, installed in its own project,', () => {
     expect(JSON.stringify(await readManifest(kit))).not.toContain('workspace:')
   })
 
-  it('makes the example compile in TypeScript, and rejects an unknown member', async () => {
+  it('has types that accept a correct program in TypeScript and reject an unknown member', async () => {
     const consumer = `
       import { describe, it } from 'node:test'
       import type { Storage } from '@jobistemer/core/storage'

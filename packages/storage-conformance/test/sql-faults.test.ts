@@ -35,8 +35,7 @@ const tried = noticed.filter(
 )
 
 /**
- * Runs a case on the adapter with a fault. Uses a separate connection pool, because the fault may not release
- * connections.
+ * Runs a case on the adapter with a fault. Uses a separate connection pool, because the fault may keep its connections forever.
  */
 async function runFaulty(fault: SqlFault, { run }: Pick<StorageCase, 'run'>): Promise<void> {
   const own = openPool(server.url, 10)

@@ -144,7 +144,7 @@ export function noRightsError(tableName: string, cause: unknown): JobistemerErro
 }
 
 /**
- * Returns the error for a request that failed until its time limit, because DynamoDB was overloaded or unreachable.
+ * Returns the error for a request without success within its time limit, because DynamoDB was overloaded or unreachable.
  * `limit`: the option that allows more time.
  */
 export function busyError(

@@ -239,16 +239,16 @@ export class JobReading {
   async #look(lists: readonly (readonly OccurrenceAddress[])[], seen: Set<OccurrenceId>): Promise<void> {
     const unknown = lists.flat().filter(({ id }) => !this.records.has(id))
     await this.#load(unknown)
-    // A missing record was removed by a prune, so its occurrence had ended. A listed occurrence may also be queued again, by
-    // another step.
+    // If a record is missing, a prune has removed it, so its occurrence had ended. If another step has queued a listed
+    // occurrence again, this occurrence is not active either.
     const isActive = ({ id }: OccurrenceAddress) => activeStates.has(this.records.get(id)?.record.state)
     const looked = lists.map((list) => ({
       live: list.filter((entry) => isActive(entry) && !seen.has(entry.id) && seen.add(entry.id)),
       size: list.length,
     }))
     this.#looked = [...(this.#looked ?? []), ...looked]
-    // A decision takes the first queued occurrence that the step has read. This read may have found only later queued
-    // occurrences, so the step forgets the queued occurrences of this read.
+    // A step decides about the first queued occurrence that it has read. This read may have found later queued occurrences, but
+    // not the first one. So the step forgets the queued occurrences of this read.
     for (const { id } of unknown) if (this.records.get(id)?.record.state === 'queued') this.#known.delete(id)
   }
 

@@ -51,7 +51,10 @@ type Changes = ReadonlyMap<OccurrenceId, OccurrenceWrite>
 interface ListsAfter {
   readonly lists: LiveLists
   readonly moves: QueueMoves
-  /** The writes of pages (items with active occurrences), and of the queue items of records that the step does not write. */
+  /**
+   * The writes of pages (items with active occurrences). Also the writes of queue items, if the step does not write the records
+   * of their occurrences.
+   */
   readonly writes: readonly TransactWriteItem[]
 }
 
@@ -220,7 +223,8 @@ export async function readWholeLists(table: Table, job: JobId, page: QueuePage |
 
 async function readQueue(table: Table, head: StoredHead, page: QueuePage | null) {
   const { id, queuedBeyond, hasPriorities, planParts } = head
-  // While a large step is still being written, the queue may hold occurrences in other states.
+  // While a large step is still being written, the queue may hold occurrences in states other than `queued`. So this function
+  // then reads the queue even without a `page`.
   if (queuedBeyond === 0 || (page === null && planParts === 0)) return { entries: [], isLast: true }
   if (page !== null && !hasPriorities) return await queryQueue(table, id, page.after, page.limit, page.order)
   const entries: Waiting[] = []

@@ -13,7 +13,7 @@ export interface DynamoDBStorageOptions {
    * digits, `.`, `-` and `_`. Default `jobistemer`.
    */
   readonly prefix?: string
-  /** Time limit of one request, after which the storage sends it again. Default 10 s. */
+  /** Time limit of one request, after which the storage sends the request again. Default 10 s. */
   readonly requestTimeout?: DurationInput
   /**
    * How long the storage retries a request while DynamoDB throttles the request or is unreachable. This limit applies to

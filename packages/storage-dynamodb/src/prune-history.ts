@@ -168,7 +168,8 @@ async function forget(table: Table, head: StoredHead, before: number): Promise<v
   for await (const item of requests.queryAll(query)) versions.set(numberOf(item, 'n'), keyOf(item))
   if (deletedAt !== null && deletedAt < before && (await removeTombstone(table, id, before, versions))) return
   versions.delete(inForce)
-  // Reads the oldest records first, because they usually use the old versions, and the read can end early.
+  // Reads the oldest records first, because they usually use the old versions. The read ends as soon as it has found a record
+  // of every old version.
   if (versions.size === 0) return
   const records = { ...partitionQuery(keys.history(id)), ProjectionExpression: names.jobVersion }
   for await (const item of requests.queryAll(records)) {

@@ -263,8 +263,8 @@ export async function carryOut(table: Table, head: StoredHead): Promise<void> {
 }
 
 /**
- * Removes the plan of a large step. If no occurrence is active, wakes the next queued occurrence: a running occurrence that the
- * plan had not marked wakes no other occurrence when it ends.
+ * Removes the plan of a large step. A running occurrence may have ended before the plan marked it. Then its end has woken no
+ * other occurrence. So if no occurrence is active, this function wakes the next queued occurrence.
  */
 async function takeAway(table: Table, stored: StoredHead, survivors: readonly OccurrenceAddress[]): Promise<void> {
   const head = { ...stored, active: [...stored.active, ...survivors] }

@@ -200,9 +200,10 @@ function stillNames(id: OccurrenceId) {
   return { ConditionExpression: 'i = :i', ExpressionAttributeValues: { ':i': text(uuidOf(id)) } }
 }
 
-// These functions store a large attribute of an occurrence in separate items, its parts, because DynamoDB limits an item to
-// 400 KB. A write stores the parts before the record that refers to the parts. If the write of the record fails, no record
-// refers to these parts. So the write marks the record first, and a prune removes all parts of a marked record.
+// These functions store a large attribute of an occurrence in separate items, its parts, because an item has at most 400 KB. A
+// write stores the parts before the record that refers to the parts. If the write of the record fails, no record refers to
+// these parts, and no step would remove them. So the write marks the record first, and a prune removes all parts of a marked
+// record.
 
 interface Place {
   readonly requests: Requests

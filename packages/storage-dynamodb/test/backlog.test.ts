@@ -12,7 +12,7 @@ useTable(tableName, (made) => {
   client = made
 })
 
-it('a node runs a later request of another job before one job’s backlog ends; its transactions do not conflict', async () => {
+it('a node runs a later request of another job before one job’s backlog ends, and DynamoDB cancels no transaction of the node', async () => {
   const failures: unknown[] = []
   const failing = new Proxy(client, {
     get(target, name) {

@@ -20,8 +20,8 @@ storageConformance({
   it,
   name: 'dynamodb',
   capabilities: { multiProcess: true, durability: 'power', serverTime: true, damage: true },
-  // DynamoDB Local handles only some hundred requests per second, so the kit runs with fewer rounds. The number of
-  // connections stays, so that requests overlap.
+  // DynamoDB Local handles only some hundred requests per second, so the kit runs with fewer rounds. The number of connections
+  // is not reduced, so that requests overlap.
   ...kitEffort(0.05),
   open() {
     // All test storages share a table under different prefixes, which tests the separation of namespaces.

@@ -298,7 +298,7 @@ describe('a claim on DynamoDB', () => {
   })
 })
 
-it('a claim of overlapping occurrences starts none that a concurrent update cancels', async () => {
+it('a claim of overlapping occurrences starts no occurrence that a concurrent update cancels', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   await addWaiting(id, 5)
   const content = { ...contentOf('alpha', 'allow'), fingerprint: 'print-2', nextAt: slotAt(6) }

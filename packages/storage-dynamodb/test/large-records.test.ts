@@ -617,7 +617,7 @@ describe('the task runs of an occurrence whose end wakes hundreds of other occur
     expect((await recordOf(last.id))?.runs).toEqual(last.runs)
   })
 
-  it('equal the task runs in the reap that ends the occurrence', async () => {
+  it('are stored as the reaper sent them, if a reap ends the occurrence', async () => {
     const id = await addCutOff('reap')
     const { id: occurrence, jobId, scheduledAt, runs } = finishItem(id, 1)
     const reap = {

@@ -18,7 +18,7 @@ beforeEach(() => {
   storage = dynamodbStorage({ client, tableName: 'live-counts', prefix: `test-${++tests}` })
 })
 
-it('counts omit ended occurrences that are still in the list in the head of their job', async () => {
+it('counts omit ended occurrences that the head of their job still lists', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   const other = await addJob(storage, 'beta', 'queue')
   const items = [slotItem(id, 1), slotItem(id, 2), triggerItem(id, 1), slotItem(other.id, 1), slotItem(other.id, 2)]

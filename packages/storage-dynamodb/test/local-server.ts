@@ -7,7 +7,7 @@ declare module 'vitest' {
   }
 }
 
-// One in-memory server for all test files, because its start takes as long as many tests.
+// One in-memory server for all test files, because starting a server takes as long as many tests.
 let server: DynamoDBServer | undefined
 
 export async function setup(project: TestProject): Promise<void> {

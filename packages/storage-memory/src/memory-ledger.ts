@@ -237,8 +237,8 @@ function listOccurrences(database: Database, query: OccurrenceQuery): Page<Occur
 }
 
 /**
- * The instant by which a list of occurrences is sorted. `keyAt` makes an entry that stands at a given position of this
- * list.
+ * The sort order of a list of occurrences. `atOf` returns the instant by which an entry is sorted. `keyAt` makes an
+ * entry with a given instant and id, at which the scan of the list begins.
  */
 interface ListOrder {
   readonly atOf: (entry: OccurrenceEntry) => number

@@ -26,8 +26,8 @@ export function byOrder(left: OccurrenceEntry, right: OccurrenceEntry): number {
 }
 
 /**
- * Returns `orderAt` of the record. If the record has no priority, this is the scheduled time, which the entry contains
- * too.
+ * Returns `orderAt` of the record. If the record has no priority, `orderAt` equals the scheduled time, which the entry
+ * also stores.
  */
 function orderOf({ scheduledAt, record }: OccurrenceEntry): number {
   const { priority } = record.details

@@ -7,9 +7,9 @@ const blockSize = 512
 export type Compare<T> = (left: T, right: T) => number
 
 /**
- * A list that stays sorted. The list consists of short sorted blocks. To add or remove an item, the list finds its
- * block by a binary search, and moves only items of this block. While an item is in the list, no change of the item may
- * change its position in the order.
+ * A list that stays sorted. The list consists of short sorted blocks. To add or remove an item, the list finds the
+ * item's block by a binary search. The list then moves only items of this block. While an item is in the list, no
+ * change of the item may change its position in the order.
  */
 export class SortedList<T> {
   readonly #compare: Compare<T>

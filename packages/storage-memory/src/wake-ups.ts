@@ -2,7 +2,7 @@ import type { WakeUp } from '@jobistemer/core/storage'
 
 type Listener = (wakeUp: WakeUp) => void
 
-/** Sends wake-ups about changes to all connections except the connection that made them. */
+/** Sends wake-ups about changes to all connections except the connection that made the changes. */
 export class WakeUps {
   readonly #listeners: Map<Listener, object> = new Map()
 
@@ -22,7 +22,8 @@ export class WakeUps {
   }
 
   subscribe(connection: object, listener: Listener): () => void {
-    // The same function may subscribe twice. So each subscription gets its own wrapper, and ends separately.
+    // A caller may subscribe with the same function twice. So each subscription gets its own wrapper, and ends
+    // separately.
     const subscription: Listener = (wakeUp) => listener(wakeUp)
     this.#listeners.set(subscription, connection)
     return () => {

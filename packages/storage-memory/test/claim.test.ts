@@ -63,7 +63,7 @@ describe('a claim on the memory storage', () => {
     expect(lacksBoth).toEqual({ claimed: [], cancelRequested: [], more: false, nextDueAt: null })
   })
 
-  it('compares the handler key of the job’s current version', async () => {
+  it('compares the excluded handler keys with the handler key of the job’s current version', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     await node.create(slotItem(job, 1))

@@ -90,7 +90,7 @@ export function expectedClaim({ heads, records }: Ledger, request: ClaimRequest)
     .sort(bySchedule)
   const due = claimable.filter(({ dueAt }) => dueAt <= request.now)
   const running = new Set([...records.values()].filter(({ state }) => state === 'running').map(({ jobId }) => jobId))
-  // A delayed occurrence does not prevent the start of other occurrences, so it is not active.
+  // A delayed occurrence does not prevent the start of other occurrences. So this list leaves out delayed occurrences.
   const active = [...records.values()].filter((record) => record.state === 'pending' && !isDelayed(record))
   const claimed: string[] = []
   const queued: string[] = []

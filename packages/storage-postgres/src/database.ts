@@ -25,7 +25,7 @@ const mostTries = 12
 /** Runs statements and transactions, each within a time limit. Translates errors of the driver into errors of the storage. */
 export class Database implements Session {
   readonly place: string
-  /** How long the server waits for a lock, as a parameter of `limitLocks`. */
+  /** How long the server waits for a lock: a value for the parameter of `limitLocks`. */
   readonly lockLimit: string
   /** Whether the driver sends byte arrays unchanged, as binary parameters. False until {@link probe} has run. */
   takesBytes = false

@@ -18,7 +18,7 @@ export const inHead = {
 /**
  * A starting slot may be stored in the head of its job only if the job's next slot follows within this time, in ms. An
  * index finds the running occurrences in these heads. Each job in this index starts at least one slot within this time.
- * So the index has at most as many entries as slots start within this time.
+ * So the number of entries in the index is at most the number of slots that start within this time.
  */
 const nearMs = 90_000
 

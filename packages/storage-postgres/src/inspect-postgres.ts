@@ -191,7 +191,10 @@ async function holdersOf(session: Session): Promise<readonly VacuumHolder[]> {
   })
 }
 
-/** Returns whether notifications arrive: sends one over one connection, and listens on another connection, as nodes do. */
+/**
+ * Returns whether notifications arrive. Sends a notification over one connection, and listens on another connection, as
+ * nodes do.
+ */
 async function hears(database: Database, options: ReadOptions): Promise<boolean | null> {
   if (!canListen(options)) return null
   const text = `trial-${systemClock.now()}-${process.pid}`

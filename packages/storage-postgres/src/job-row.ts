@@ -240,8 +240,8 @@ function storedPauseEnd({ paused }: Pick<LedgerHead, 'paused'>): number | null {
 type Rows = ReturnType<typeof rowsOf>
 
 /**
- * Returns SQL for the items as rows named `w`: the rows, the values of their parameters, and assignments of all columns
- * but the first.
+ * Returns the parts of a statement that reads the items as rows named `w`. `rows` is the SQL of these rows, and
+ * `values` has the values of its parameters. `sets` is SQL that assigns all columns except the first.
  */
 function rowsOf<Item>(columns: readonly Column<Item>[], items: readonly Item[]) {
   const names = columns.map(([name]) => name).join(', ')

@@ -43,8 +43,8 @@ export interface PostgresStorageOptions {
   /** The schema of all tables, 1 to 63 bytes. Storages in different schemas share no data. Default `jobistemer`. */
   readonly schema?: string
   /**
-   * Whether the storage creates the schema and migrates its tables at its first use. `false`: the administrator applies
-   * what `postgresMigrations()` prints. Default `true`.
+   * Whether the storage creates the schema and migrates its tables at its first use. `false`: the administrator runs
+   * the statements that `postgresMigrations()` returns. Default `true`.
    */
   readonly migrate?: boolean
   /** Whether nodes wake each other with LISTEN and NOTIFY. `false`: the nodes only poll. Default `true`. */

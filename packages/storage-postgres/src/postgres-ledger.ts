@@ -140,7 +140,7 @@ class PostgresLedger implements AsyncLedger, HistoryRemover {
     try {
       await checking
     } catch (error) {
-      // The next call opens the schema again, because the cause of the failure may be gone.
+      // The next call checks the schema again, because the cause of the failure may have ended.
       if (this.#checking === checking) this.#checking = null
       throw error
     }

@@ -132,7 +132,8 @@ function rangeOf(
     const { at, uuid } = readPlace(cursor)
     const comparison = order === 'ascending' ? '>' : '<'
     const place = `(${values.add(String(at), 'bigint')}, ${values.add(uuid, 'uuid')})`
-    // This simple condition lets PostgreSQL use an index that does not contain the id.
+    // The second condition implies the first. The first condition compares no id, so PostgreSQL can use an index
+    // without the id.
     conditions.push(
       `AND ${column} ${comparison}= ${values.add(String(at), 'bigint')} AND (${column}, id) ${comparison} ${place}`,
     )

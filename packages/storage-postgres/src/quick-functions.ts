@@ -128,8 +128,8 @@ const declare = (columns: Columns) =>
     .join(' ')
 
 /**
- * PL/pgSQL that reads the values of columns that have one value for all rows of a call. A call with a single row needs
- * no such values.
+ * PL/pgSQL that stores a value in a variable if a column has this value in all rows of a call. If a call has a single
+ * row, the functions do not need these variables.
  */
 const readShared = (columns: Columns) => `IF cardinality(p_job) > 1 THEN
     ${sharedOf(columns)

@@ -191,8 +191,8 @@ function inOrder(entries: LedgerEntry[], state: LiveState): LedgerEntry[] {
 const freeTries = 2
 
 /**
- * Maximum number of consecutive tries whose wait for a lock was too long although no transaction held an occurrence of
- * the step. After this number of tries, the step fails.
+ * A try of a step fails if its wait for a lock reaches the limit. Usually another transaction holds an occurrence of
+ * the step. After this number of consecutive failures without such a transaction, the step fails.
  */
 const mostFreed = 5
 
@@ -220,8 +220,8 @@ export class StepRunner {
         return
       } catch (error) {
         if (!isHeld(error)) throw error
-        // `freed` counts consecutive tries whose wait for a lock was too long although no transaction held an
-        // occurrence of the step.
+        // `freed` counts consecutive tries that failed because of a lock although no transaction held an occurrence of
+        // the step.
         freed = (await this.#awaitHeld(step)) ? 0 : freed + 1
         if (freed === mostFreed) throw error
       }

@@ -54,8 +54,8 @@ export const writtenColumns = [
   ['runs', 'text'],
   ['claim_at', 'bigint'],
   ['finished_at', 'bigint'],
-  // The sequence that the step has read. A completion in a user's transaction may change the sequence without changing the
-  // head of the job.
+  // The sequence that the step has read. A completion in a user's transaction may change the sequence without changing
+  // the head of the job. So the write fails unless the stored sequence equals this sequence.
   ['was', 'integer'],
   // The id of the reusable key whose last occurrence is this new occurrence.
   ['key_id', 'uuid'],

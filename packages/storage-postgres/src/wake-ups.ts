@@ -19,7 +19,9 @@ const longestPauseMs = 2000
  * poll.
  */
 const closeLimitMs = 1000
-/** Interval of connection checks, and of new attempts while notifications do not arrive, in ms. */
+/**
+ * Interval of connection checks, in ms. If notifications do not arrive, also the time until the next attempt to listen.
+ */
 const checkEveryMs = 60_000
 
 /** A connection that receives notifications. */
@@ -86,7 +88,8 @@ export class WakeUps {
   }
 
   subscribe(listener: Listener): () => void {
-    // A function may subscribe twice, so each subscription gets its own wrapper and ends separately.
+    // A caller may subscribe with the same function twice. So each subscription gets its own wrapper, and ends
+    // separately.
     const subscription: Listener = (wakeUp) => listener(wakeUp)
     this.#listeners.add(subscription)
     if (this.#hearing === null) {

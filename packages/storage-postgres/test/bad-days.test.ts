@@ -82,7 +82,7 @@ describe('an error of the PostgreSQL server', () => {
     }
   })
 
-  it('that ends the connection within a statement does not prevent the caller from repeating the call', async () => {
+  it('that closes the connection during a statement makes the call reject, and the repeated call succeeds', async () => {
     const schema = newSchema()
     const storage = open({ pool: pool(), schema })
     const { id } = await addJob(storage, 'alpha')
@@ -178,7 +178,7 @@ describe('the time limits of a PostgreSQL call', () => {
     await expect(storage.listJobs({ limit: 1, cursor: null })).resolves.toMatchObject({ items: [{ name: 'alpha' }] })
   })
 
-  it('that the driver sets make the storage discard a connection whose call exceeds them; the error says that the call may have taken effect', async () => {
+  it('that the driver sets make a call that exceeds them reject; the storage discards its connection, and the error says that the call may have taken effect', async () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
     const hasty = pool({ max: 1, query_timeout: 2000 })
@@ -292,7 +292,7 @@ describe('a PostgreSQL server', () => {
     const writers = jobs.map(async ({ id }) => {
       for (let index = 1; index <= last; index++) {
         const [created] = await again(() => create(storage, id, index))
-        // If an answer was lost, the repeated create finds the record that it has created before.
+        // If the answer to the first create was lost, the repeated create finds the record of the first create.
         expect(created).toMatchObject({ outcome: expect.stringMatching(/created|exists/), state: 'running', token: 1 })
         const [settled] = await again(() => storage.settle({ now: slotAt(index) + 20, items: [finishItem(id, index)] }))
         expect(settled?.outcome).toBe('ok')

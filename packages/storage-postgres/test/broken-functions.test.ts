@@ -259,7 +259,7 @@ it.each(Object.entries(guards))('the tests detect this fault in an SQL function:
   expect(await guard.isBroken(place)).toBe(true)
 })
 
-it('a faulty claim that locks no head and skips locked rows claims occurrences that were canceled meanwhile', async () => {
+it('a faulty claim that locks no head and skips locked rows claims occurrences that a concurrent call has canceled', async () => {
   const claimedAndCanceled = async (claimOf: (place: Place) => () => Promise<readonly string[]>) => {
     let both = 0
     const place = await makePlace('allow')

@@ -37,7 +37,7 @@ async function makeDatabase(): Promise<HostilePostgres> {
 
 const seeds = seedsByEffort(1)
 
-it('whatever fails between the statements, the storage stores both a row and the end of its task, or neither of them', {
+it('whatever fails between the statements of a transaction, the storage stores a handler’s row and the end of its task, or neither', {
   timeout: 120_000 * seeds.length,
 }, async () => {
   for (const seed of seeds) {

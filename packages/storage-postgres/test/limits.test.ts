@@ -60,7 +60,8 @@ it('the time that a call waits for a connection does not count as waiting for a 
     await vi.advanceTimersByTimeAsync(9600)
     return await failure
   }
-  // This wait is shorter than the storage's lock limit, so the server's error reaches the caller.
+  // The call waits 9.5 s for a connection, and then 0 s for the lock. The wait for the lock is shorter than the
+  // storage's lock limit, so the caller receives the server's error.
   expect(await call()).toBe(refused)
   heldMs = 9100
   expect(await call()).toMatchObject({ code: 'STORAGE_BUSY', cause: refused })

@@ -57,7 +57,8 @@ it('the capabilities and the member `subscribe` of a PostgreSQL storage depend o
   expect(postgresStorage({ url: 'postgres://user@/db?host=/run/postgresql' }).capabilities).toEqual(server)
   expect(postgresStorage({ pool, wakeUps: false }).subscribe).toBeUndefined()
   expect(postgresStorage({ client }).subscribe).toBeUndefined()
-  // An object with the members of a PGlite: it listens by itself, and states where its data are.
+  // Like a PGlite, this client has its own method `listen`. A PGlite whose data are in a folder also has a member
+  // `dataDir`.
   const lite = { ...client, listen: async () => async () => {} }
   const embedded = { ...shared, multiProcess: false }
   expect(postgresStorage({ client: lite }).capabilities).toEqual({ ...embedded, durability: 'none' })

@@ -29,7 +29,7 @@ describe('a PostgreSQL connection counts as broken', () => {
   })
 })
 
-it('the remedy in a storage error states that nothing was stored only if the server has answered the call', () => {
+it('the remedy in a storage error states that nothing was stored, but only if the server has answered the call', () => {
   const { remedy } = storageError(withCode('22012'), 'here')
   expect(remedy).toContain('Nothing of the call was stored')
   for (const error of [new Error('odd'), new TypeError('odd'), withCode('ERR_ODD'), withCode('P2028'), 'odd', null]) {

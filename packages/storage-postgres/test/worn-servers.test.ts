@@ -52,8 +52,8 @@ it(
     await run(storage, id, rounds, 2 * rounds)
     await query(`VACUUM ${schema}.heads`)
     const held = await pages()
-    // Each occurrence leaves two old versions of the head in the table. While the transaction of `holder` is open,
-    // vacuum cannot remove these versions, so the table has grown.
+    // Each occurrence leaves two dead rows of the head in the table. While the transaction of `holder` is open, vacuum
+    // cannot remove these rows, so the table has grown.
     expect([before < 4, held - before > (2 * rounds) / 100]).toEqual([true, true])
     await holder.query('COMMIT')
     await query(`VACUUM ${schema}.heads`)

@@ -54,7 +54,10 @@ export async function runBatch<Item, Answer>(
 interface Group<Item> {
   readonly shard: number
   readonly items: Item[]
-  /** Positions of this shard's items in the whole batch; `null` if these items are the whole batch in its order. */
+  /**
+   * Positions of this shard's items in the whole batch; `null` if the whole batch has only these items, in the same
+   * order.
+   */
   readonly positions: number[] | null
   /**
    * Number of items for each Redis hash that has items, if the items are sorted by hash. Empty if the items keep the

@@ -113,19 +113,20 @@ export class Claimer {
       wanted.set(place.shard, { limit: place.isBlocked ? limit : limit + 1, last: place })
       if (!place.isBlocked) open--
     }
-    // If this claim will wake queued occurrences, the peeks did not see them. So each shard may claim further
-    // occurrences: an equal share of the limit that the seen occurrences leave.
+    // The calls in the mode `peek` do not find queued occurrences that this claim will wake. So if the claim may wake
+    // occurrences, it divides the rest of the limit equally among the shards with found occurrences. Each of these
+    // shards may claim its share in addition to the found occurrences.
     const mayWake = [...views.values()].some(({ wakes }) => wakes)
     const share = mayWake ? Math.floor(open / Math.max(1, wanted.size)) : 0
     const { answers, isWhole } = await this.#takeFromShards(request, shards, wanted, share)
-    // For a shard that claimed occurrences, the answer of the claim replaces the answer of the peek.
+    // If a shard has answered in both modes, its answer in the mode `take` replaces its answer in the mode `peek`.
     const latest = [...new Map([...views, ...answers]).values()]
     const upcoming = latest.flatMap(({ nextDueAt }) => nextDueAt ?? [])
     const all = [...views.values(), ...answers.values()]
     return {
       claimed: [...answers.values()].flatMap(({ claimed }) => claimed).sort(compareOrder),
       cancelRequested: latest.flatMap(({ cancelRequested }) => cancelRequested).sort(bySchedule),
-      // Further occurrences may have become due since the peeks.
+      // Further occurrences may have become due after the calls in the mode `peek`. `answer.more` states this.
       more: more || !isWhole || [...answers.values()].some((answer) => answer.more),
       // A call that reached its limits has not seen all due occurrences of its shard.
       stopped: all.some(({ stopped }) => stopped),
@@ -176,8 +177,9 @@ export class Claimer {
   }
 
   /**
-   * Calls a shard until it has handled the whole request. If a call fails, returns the occurrences that earlier calls claimed;
-   * rejects if they claimed none. The owner's next claim learns whether the failed call has claimed occurrences.
+   * Calls the script for one shard until the script has handled the whole request. If a call fails, returns the
+   * occurrences that earlier calls claimed; rejects if earlier calls claimed none. The owner's next claim learns
+   * whether the failed call has claimed occurrences.
    */
   async #askShard(request: ClaimRequest, spot: Spot, mode: 'peek' | 'take', last: Place): Promise<ShardAnswer> {
     const { connection, channel, sender } = this.#ledger
@@ -199,9 +201,9 @@ export class Claimer {
       // A call with limit 0 claims nothing. So such a call does not ask what an earlier claim without an answer has claimed.
       const asked = request.limit > 0 ? this.#unanswered.get(key) : undefined
       const number = asked ?? this.#calls++
-      // Number of found occurrences that count towards the limit. If a peek takes several calls, the script does not
-      // know the jobs of the occurrences that earlier calls found. So the script cannot check whether all found
-      // occurrences may start together. The claim checks this later.
+      // Number of found occurrences that count towards the limit. In the mode `peek`, a shard may need several calls.
+      // The script then does not know the jobs of the occurrences that earlier calls found. So the script cannot check
+      // whether all found occurrences may start together. The claim checks this later.
       const counted = whole?.seen.filter(({ isBlocked }) => !isBlocked).length ?? 0
       const limit = Math.max(0, request.limit - taken - counted)
       // Makes the unanswered earlier call claim nothing if it reaches the server after this call.

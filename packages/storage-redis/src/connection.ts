@@ -59,7 +59,7 @@ export class Connection {
   readonly #options: ReadOptions
   readonly #isOwn: boolean
   readonly #place: string
-  /** Number of calls in progress. `#whenIdle` is called when it becomes 0. */
+  /** Number of calls in progress. When the number becomes 0, `#whenIdle` is called. */
   #underWay = 0
   #whenIdle: () => void = () => {}
   /**

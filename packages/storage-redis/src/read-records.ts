@@ -252,8 +252,8 @@ export function mergePages<Item, Place>(
 ): { readonly items: readonly Item[]; readonly next: Place | null } {
   const { placeOf, compare } = order
   const found = pages.flatMap(({ items }) => items).sort((left, right) => compare(placeOf(left), placeOf(right)))
-  // `mergePages` leaves out items after the least `seenUpTo` of all shards, because the shard that stopped there may have
-  // further items that precede them.
+  // A shard may have unread items after its `seenUpTo`. Found items after the least `seenUpTo` of all shards may follow
+  // such unread items. So `mergePages` leaves out these found items.
   const [seenUpTo = null] = pages.flatMap(({ seenUpTo: place }) => (place === null ? [] : [place])).sort(compare)
   const sure = seenUpTo === null ? found : found.filter((item) => compare(placeOf(item), seenUpTo) <= 0)
   const items = sure.slice(0, limit)

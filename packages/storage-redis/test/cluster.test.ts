@@ -47,7 +47,7 @@ it('a Redis Cluster stores the jobs on all masters, and the storage sends one ca
   expect(await client.ping()).toBe('PONG')
 })
 
-it('data with one shard are stored on one master, and a storage without the option shards can read them', async () => {
+it('Redis data with one shard are stored on one master, and a storage without the option shards can read them', async () => {
   const prefix = newPrefix()
   const first = redisStorage({ client: openClient(), prefix, shards: 1, logger: quiet })
   const job = await addJob(first, 'alpha')

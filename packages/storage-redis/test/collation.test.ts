@@ -44,7 +44,7 @@ async function listAll(storage: Storage, query: { readonly changedSince?: number
 const reason = canMakeLocale ? '' : ' (skipped: this system has no localedef with the sources of en_US)'
 
 describe.skipIf(!canMakeLocale)(`a Redis server that sorts texts by a locale${reason}`, () => {
-  it('the Redis storage lists all jobs, and claims the oldest occurrences of several shards', async () => {
+  it('the Redis storage lists all jobs in order, and claims the oldest occurrences, although the server sorts texts by a locale', async () => {
     const server = await start({ 'locale-collate': 'en_US.UTF-8' })
     const storage = open({ url: server.url, shards: 3 })
     const jobs: JobRecord[] = []

@@ -76,7 +76,7 @@ async function claimAll(storage: Storage, at = now): Promise<readonly string[]> 
   }
 }
 
-describe('superseded slots in Redis behind many kept triggers', () => {
+describe('superseded slots in Redis that wait behind many triggers, which the update does not cancel', () => {
   it('cost each storage call a limited number of reads, and no reads once all superseded slots are canceled', {
     timeout: 120_000,
   }, async () => {

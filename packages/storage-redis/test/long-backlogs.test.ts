@@ -91,7 +91,7 @@ async function counts(storage: Storage, ...jobs: readonly JobId[]) {
 
 const numbers = (from: number, count: number) => Array.from({ length: count }, (_, index) => from + index)
 
-it('a job without pending occurrences is removed from the list of jobs that have a set of their own', async () => {
+it('a job without pending occurrences is removed from the list of jobs whose pending occurrences have a separate set', async () => {
   await withStorage(1, async ({ storage, prefix }) => {
     const names = numbers(0, 100).map((index) => `foreign-${index}`)
     for (const name of names) await wait(storage, (await addJob(storage, name, 'allow')).id, 16)
@@ -159,7 +159,7 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
     })
   })
 
-  it('can be paused, canceled and removed if it is stored in a set for its job alone', async () => {
+  it('can be paused, canceled and removed if its occurrences are stored in a separate set of their job', async () => {
     await withStorage(shards, async ({ storage, prefix }) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       await wait(storage, foreign, 40)
@@ -261,7 +261,7 @@ it('a claim that took occurrences answers `more: true` if further blocked occurr
   })
 })
 
-it('a claim over shards answers `more: true` while claims must still cancel occurrences', async () => {
+it('a claim over several Redis shards answers `more: true` while further claims must still cancel occurrences', async () => {
   await withStorage(2, async ({ storage }) => {
     const jobs: JobRecord[] = []
     for (let index = 0; jobs.length < 2; index++) {

@@ -162,7 +162,7 @@ describe('an ioredis client that the caller gives to the storage', () => {
     expect((await refusal(look(storage))).code).toBe('STORAGE_CLOSED')
   })
 
-  it('works with a storage whose commandTimeout is 10 minutes, even if the timer fires early', async () => {
+  it('works with a storage whose commandTimeout is 10 minutes, even if the timer of this timeout fires early', async () => {
     const storage = open({ client: admin((await start()).url), commandTimeout: { minutes: 10 } })
     await look(storage)
     const setTimer = vi.spyOn(systemClock, 'setTimer')

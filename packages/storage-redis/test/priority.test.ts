@@ -37,9 +37,9 @@ it('claims over several shards take thousands of occurrences in the order of pri
   const jobs: JobId[] = []
   for (const name of ['alpha', 'beta', 'gamma', 'delta', 'epsilon'])
     jobs.push((await addJob(storage, name, 'allow')).id)
-  // The scheduled times of each priority level begin one hour (`priorityStepMs`) after those of the next lower level.
-  // In the order of waiting occurrences, a level of priority counts as one hour. So in this order, neighbors have
-  // different levels.
+  // The scheduled times of each priority level are one hour (`priorityStepMs`) later than the scheduled times of the
+  // next lower level. The order of waiting occurrences subtracts one hour for each level. So successive occurrences in
+  // this order have different levels.
   const items = Array.from({ length: 2100 }, (_, key) => {
     const priority = (key % 21) - 10
     const at = slotAt(1) + (priority + 10) * priorityStepMs + key * 7
@@ -88,7 +88,7 @@ it('the latest run of a job is found although 1,500 occurrences are queued and t
   expect(await latestOf(id)).toMatchObject({ scheduledAt: slotAt(1), state: 'completed' })
 })
 
-it('the latest run of a job is found if its priority made it start before older queued runs', async () => {
+it('the latest run of a job is found even if, because of its priority, this run started before older queued runs', async () => {
   const id = await queueOf(300, (key) => (key === 290 ? 10 : 0))
   await storage.settle({ now: slotAt(9), items: [finishItem(id, 1)] })
   const [held] = (await claim(1, slotAt(9))) as [OccurrenceRecord]

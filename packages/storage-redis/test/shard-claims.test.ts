@@ -20,7 +20,7 @@ async function addJobs(storage: Storage, shards: readonly [number, number]): Pro
   return jobs as [JobId, JobId]
 }
 
-it('a claim over shards returns `more: true` if an older occurrence arrives after the claim has read each shard’s oldest occurrence', async () => {
+it('a claim over several Redis shards returns `more: true` if an older occurrence arrives after the claim has read each shard’s oldest one', async () => {
   const server = await start()
   const client = connect(server.url)
   const storage = open({ client, shards: 2 })
@@ -32,7 +32,8 @@ it('a claim over shards returns `more: true` if an older occurrence arrives afte
   const request = { now: slotAt(2), owner, limit: 10, exceptHandlerKeys: [], sweep: false }
   await other.claim({ ...request, limit: 1 })
 
-  // Of the script calls of the claim, calls 1 and 2 peek at one shard each, and call 3 claims.
+  // The claim consists of several script calls. Calls 1 and 2 only ask one shard each which occurrences a claim would
+  // take. Call 3 claims.
   let calls = 0
   beforeScripts(client, async () => {
     if (++calls === 3) await other.createOccurrences({ now: slotAt(2), owner, items: [waiting(second, 1)] })
@@ -43,7 +44,7 @@ it('a claim over shards returns `more: true` if an older occurrence arrives afte
   expect((await storage.claim(request)).claimed).toMatchObject([{ jobId: first, scheduledAt: slotAt(2) }])
 })
 
-it('a claim over shards takes no later occurrence in place of an occurrence that another node took first', async () => {
+it('a claim over several Redis shards takes no later occurrence in place of an occurrence that another node took first', async () => {
   const server = await start()
   const client = connect(server.url)
   const storage = open({ client, shards: 2 })
@@ -66,8 +67,8 @@ it('a claim over shards takes no later occurrence in place of an occurrence that
   const request = { now: slotAt(6), owner, limit: 1, exceptHandlerKeys: [], sweep: false }
   // Makes the server cache the script. If a server does not know a script, the client has to send the call a second time.
   await other.claim({ ...request, limit: 0 })
-  // Of the script calls of the claim, calls 1 and 2 peek at one shard each. Before call 3, which claims, another node
-  // claims the oldest occurrence.
+  // The claim consists of several script calls. Calls 1 and 2 only ask one shard each which occurrences a claim would
+  // take. Before call 3, which claims, another node claims the oldest occurrence.
   let calls = 0
   beforeScripts(client, async () => {
     if (++calls === 3) await other.claim(request)
@@ -80,7 +81,7 @@ it('a claim over shards takes no later occurrence in place of an occurrence that
   expect((await storage.claim({ ...request, limit: 1 })).claimed).toMatchObject([{ scheduledAt: slotAt(3) }])
 })
 
-describe('a claim over shards, one of which fails,', () => {
+describe('a claim over several Redis shards, one of which fails,', () => {
   /** Creates a waiting occurrence on each of two shards. The test can make calls to the second shard fail. */
   async function startTwo() {
     const server = await start()
@@ -146,7 +147,8 @@ describe('a claim over shards, one of which fails,', () => {
 
   it('returns the occurrences of the other shards if the failed call has claimed no occurrence on its shard', async () => {
     const { storage, first, second, fate } = await startTwo()
-    // The first call to the second shard is a peek, and succeeds. The second call is the claim, and fails.
+    // The first call to the second shard only asks which occurrences a claim would take, and succeeds. The second call
+    // claims, and fails.
     fate.before = (call) => (call === 2 ? down() : null)
     expect(await storage.claim(request)).toMatchObject({ claimed: [{ jobId: first }], more: true })
     await expect

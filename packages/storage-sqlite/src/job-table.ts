@@ -34,7 +34,7 @@ export interface Head extends LedgerHead {
   readonly row: number
   /**
    * Numbers of waiting occurrences. The number of running occurrences is not stored. Steps count the rows of the table
-   * of running occurrences. This table is small: it has at most as many rows as all nodes have permits.
+   * of running occurrences. This table is small: the number of its rows is at most the number of permits of all nodes.
    */
   readonly waiting: WaitingCounts
   /**

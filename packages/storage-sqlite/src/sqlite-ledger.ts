@@ -244,7 +244,8 @@ class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
 
   readonly forget: HistoryRemover['forget'] = async (jobId, before) => {
     await this.#connection.write(() => forget(this.tables, jobId, before))
-    // A prune of all jobs runs this code for each job. The pause lets other code run between two jobs.
+    // A prune of all jobs runs this code for each job. Waits for the end of this turn of the event loop, so that other
+    // code can run between two jobs.
     await new Promise<void>((resolve) => afterThisTurn(resolve))
   }
 

@@ -34,8 +34,8 @@ export interface StoredOccurrence {
 }
 
 /**
- * All tables of the storage. Each occurrence is a row of exactly one of three tables: running, waiting or history. Its
- * state determines the table, and {@link replace} moves it.
+ * All tables of the storage. Each occurrence is a row of exactly one of three tables: running, waiting or history. The
+ * state of the occurrence determines the table. If the state changes, {@link replace} moves the occurrence.
  */
 export class Tables implements RowNames {
   readonly database: NamedTables
@@ -45,7 +45,10 @@ export class Tables implements RowNames {
   readonly live: LiveTables
   readonly history: History
   readonly reusableKeys: ReusableKeys
-  /** Whether any job has queued occurrences; `null` if the current step has not read this, or has changed it. */
+  /**
+   * Whether any job has queued occurrences. `null` if the current step has not asked the database yet, or has changed
+   * an occurrence since then.
+   */
   #anyQueued: boolean | null = null
 
   constructor(database: NamedTables) {

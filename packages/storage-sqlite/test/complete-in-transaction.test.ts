@@ -128,7 +128,7 @@ describe('a refused completion in a savepoint', () => {
     ['in another savepoint', 'SAVEPOINT inner; SAVEPOINT innermost', 'SAVEPOINT outer'],
   ]
   it.each(ways)(
-    '%s makes the whole transaction fail, even if the savepoint is rolled back and the error caught',
+    '%s makes the whole transaction fail, even if the savepoint is rolled back and the handler catches the error',
     async (...way) => {
       const [, inner, outer] = way
       const { app } = world
@@ -182,7 +182,7 @@ describe('a refused completion in a savepoint', () => {
     expect(world.notes()).toEqual([])
   })
 
-  it('blocks no other writer, and leaves no trace on the connection', async () => {
+  it('blocks no other writer, and leaves no temporary table or trigger on the connection', async () => {
     const { app } = world
     await run(async (context) => {
       app.exec('BEGIN IMMEDIATE')
@@ -372,7 +372,8 @@ describe('an owner that dies between the commit of a completion and the end of t
           ],
         })
       let isDead = false
-      // After the completion in the transaction, this storage passes on no call of its node, as if the node had died.
+      // After the completion in the transaction, the calls of the node have no effect on this storage, as if the node
+      // had died.
       const dying = wrapStorage(world.connect(), {
         around: async (call) => (isDead ? await new Promise(() => {}) : await call.proceed()),
         aroundWithin: async (call) => {

@@ -166,7 +166,7 @@ describe('a full disk under SQLite', () => {
     database.close()
   })
 
-  it('does not let a later call reuse the fencing token that a call assigned before it was rolled back', async () => {
+  it('does not let a later call reuse the fencing token that a rolled-back call had assigned', async () => {
     const database = new Database(`${scratch.directory}/small.db`)
     const small = sqliteStorage({ database })
     const crowded = await addJob(small, 'crowded', 'allow')

@@ -36,7 +36,7 @@ async function lookForDue(upTo: number): Promise<readonly (number | null)[]> {
   return items.map(({ nextAt }) => nextAt)
 }
 
-it('the start of a slot adds the job’s next instant to a list; the next search updates its index from this list', async () => {
+it('the start of a slot adds the job’s next instant to a list; the next search for due jobs moves this instant into the index', async () => {
   const job = await addJob(storage, 'alpha', 'allow')
   await startSlots(job, 1, 20)
   expect(noted()).toBe(20)

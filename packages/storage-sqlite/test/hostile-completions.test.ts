@@ -19,7 +19,7 @@ function makeDatabase(options: ConstructorParameters<typeof HostileSqlite>[1] = 
 
 const seeds = seedsByEffort(1)
 
-it('whatever fails between the statements, the storage stores both a row and the end of its task, or neither of them', {
+it('whatever fails between the statements of a transaction, the storage stores a handler’s row and the end of its task, or neither', {
   timeout: 120_000 * seeds.length,
 }, async () => {
   for (const seed of seeds) {
@@ -42,8 +42,8 @@ it('this test of completions detects a storage that does not compare the fencing
     // User transactions stay open while the storage makes other calls. Each of these calls blocks the thread for the
     // busy timeout, so the timeout is short.
     database: makeDatabase({ busyTimeout: 50 }),
-    // A completion is a violation only if it comes after the occurrence has a new owner. On a fast disk, few
-    // completions are so late. So the test needs many occurrences.
+    // A completion is a violation only if the occurrence already has a new owner. On a fast disk, most completions come
+    // before the change of the owner. So the test needs many occurrences.
     occurrences: 400,
     seed: 2,
     wrap: completeLate,

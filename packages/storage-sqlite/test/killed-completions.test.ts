@@ -31,7 +31,7 @@ function rowsOf(id: OccurrenceId): readonly number[] {
   return world.app.prepare('SELECT token FROM moved WHERE id = ?').pluck().all(id) as number[]
 }
 
-it('a row and the end of its task are both stored or both missing after kill -9 between any two statements', async () => {
+it('a handler’s row and the end of its task are both stored or both missing after kill -9 between any two statements', async () => {
   // The first process stores the job.
   child = start(null, 0)
   await child.next()

@@ -112,7 +112,7 @@ describe('a file that is not a Jobistemer database', () => {
     expect(refusal({ file: scratch.file }).code).toBe('STORAGE_FOREIGN')
   })
 
-  it('is refused as an open database before the storage changes its journal mode', () => {
+  it('is refused if the caller passes it as an open database, before the storage changes the journal mode of the database', () => {
     const database = new Database(scratch.file)
     database.exec('CREATE TABLE customers (name TEXT)')
     const before = everything()
@@ -237,7 +237,7 @@ describe('an SQLite database of the caller', () => {
     for (const each of [database, app]) each.close()
   })
 
-  it.each(['', 'jobs_'])('may be one that returns integers as BigInt, with the prefix %j', async (tablePrefix) => {
+  it.each(['', 'jobs_'])('may return integers as BigInt, with the prefix %j', async (tablePrefix) => {
     const options = tablePrefix === '' ? {} : { tablePrefix }
     for (const name of ['first', 'second']) {
       const database = new Database(scratch.file)

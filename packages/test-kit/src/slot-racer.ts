@@ -26,7 +26,7 @@ for (let round = 1; round <= rounds; round++) {
     if (!isFine) {
       const answered = `for slot ${items[index]?.id} the storage answered ${JSON.stringify(answer)}`
       throw new Error(
-        `round ${round}: ${answered}, but it must create and start the slot, or answer that the slot exists`,
+        `round ${round}: ${answered}, but the storage must create and start the slot, or answer that the slot exists`,
       )
     }
   }

@@ -88,7 +88,7 @@ describe('a storage that the test kit breaks', () => {
     const answers = (await Promise.all([trigger('a'), trigger('b')])).flat()
     expect(answers).toMatchObject([{ state: 'running' }, { state: 'running' }])
     // The broken storage violates the overlap policy only if two calls overlap. This call begins after the answer to
-    // the previous call.
+    // the previous call, so the occurrence does not start.
     expect(await create(broken, 1)).toEqual(['pending'])
   })
 })

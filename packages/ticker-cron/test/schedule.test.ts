@@ -98,7 +98,7 @@ describe('the window from `start` to `end` of a cron schedule', () => {
       instant.toISOString().slice(5, 13),
     )
 
-  it('contains its start and its end, and no instant outside', () => {
+  it('includes its start and its end, and the schedule has no instant outside of the window', () => {
     expect(day({ start: '2026-01-10T06:00:00Z', end: '2026-01-10T18:00:00Z' })).toEqual([
       '01-10T06',
       '01-10T12',

@@ -26,8 +26,8 @@ export class ZonedCalendar {
    */
   instantOf(localMs: number): number {
     if (Number.isNaN(localMs)) return Number.NaN
-    // Reads the zone's offsets one day before and one day after the local time, because no zone changes its offset
-    // twice within two days.
+    // Reads the zone's offsets one day before and one day after the local time. No zone changes its offset twice within
+    // two days. So the offset at the local time is one of these two offsets.
     const before = this.#offsetAt(localMs - msPerDay)
     const after = this.#offsetAt(localMs + msPerDay)
     if (before === after || this.#offsetAt(localMs - before) === before) return localMs - before

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { runReadmeExamples } from '../../workspace/readme-examples.ts'
 import * as ticker from '../src/index.ts'
 
-it('the examples of the README return the results that it shows', async () => {
+it('the examples in the README of ticker-iso8601 return the results that the README shows', async () => {
   const run = await runReadmeExamples(new URL('../README.md', import.meta.url), {
     '@jobistemer/ticker-iso8601': ticker,
   })

@@ -41,7 +41,7 @@ function instantByHand(timezone: string, startLocal: number, { months, days, hou
 }
 
 describe('the instants of an ISO 8601 interval', () => {
-  it('equal its start plus 0, 1, 2 and more of its steps, from any start', () => {
+  it('equal the start of the interval plus n steps, for n = 0, 1, 2 and so on, from any start', () => {
     const scene = fc.record({
       timezone: fc.constantFrom(...zones),
       // Local times around the changes of 2011, when Apia skipped a whole day.

@@ -76,8 +76,8 @@ describe('the torture test’s check of the rows that handlers write', () => {
   })
 
   /**
-   * Returns a story in which `a.1` writes a row at `movedAt` with its task's completion, and `b.1` reaps the occurrence
-   * at `reapedAt`.
+   * Returns a handwritten run. Process `a.1` writes a row and completes its task in one transaction at `movedAt`, and
+   * `b.1` reaps the occurrence at `reapedAt`.
    */
   function movedAndReaped(movedAt: number, reapedAt: number) {
     const story = new Story()
@@ -306,7 +306,7 @@ describe('the torture test’s check of overlaps', () => {
     expect(rulesOf(story)).toEqual(['overlap'])
   })
 
-  it('accepts a start after a reap, because a reaped occurrence frees its concurrency slot', () => {
+  it('accepts a start after a reap, because a reaped occurrence frees its place', () => {
     const tell = (isTaken: boolean) => {
       const story = new Story()
       const [first, second] = [story.slot(1000, rated), story.slot(2000, rated)]
@@ -498,7 +498,10 @@ describe('the torture test’s check of the storage’s answers', () => {
 })
 
 describe('the torture test’s check of a storage that loses acknowledged writes', () => {
-  /** Returns a story in which `a.1` and `b.1` received the same token, and the ledger names node `a` as owner. */
+  /**
+   * Returns a handwritten run in which processes `a.1` and `b.1` received the same token. The ledger names node `a` as
+   * owner.
+   */
   function givenTwice(): { readonly story: Story; readonly occurrence: OccurrenceId } {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')

@@ -6,7 +6,7 @@ import { printCompletions, printStage } from '../src/completions/print-completio
 
 const timeout = 600_000
 
-it('a row and the end of its task commit together, even if the process is killed between statements', {
+it('a handler’s row and the end of its task commit together, even if the process is killed between statements', {
   timeout,
 }, async () => {
   const stages: string[] = []

@@ -91,7 +91,8 @@ export async function typeProblems(tarball) {
 }
 
 /**
- * Returns a text that names the missing and the superfluous files of a tarball; undefined if there are none.
+ * Returns a text that names the missing files of a tarball, and the files that do not belong there; undefined if there
+ * are none.
  * @param {readonly string[]} paths the paths in a tarball
  * @returns {string | undefined}
  */

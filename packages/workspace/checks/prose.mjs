@@ -21,7 +21,8 @@ export const prose = check('words of comments, documents, test titles and messag
  * @returns {Promise<string[]>}
  */
 export async function proseProblems(paths = []) {
-  // These modules are loaded here, because the commands import all checks before the first install.
+  // These modules need installed dependencies. The commands import all checks before the first install, so this
+  // function loads the modules.
   const { describeFinding, findPhrases } = await import('../prose/find-phrases.mjs')
   const forbidden = readPhrases().filter(({ later }) => !later)
   const { findings, unused } = findPhrases(await proseFiles(paths), forbidden, readAccepted())

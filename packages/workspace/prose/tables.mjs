@@ -5,7 +5,7 @@ const folder = new URL('../lint/', import.meta.url)
 /**
  * @typedef {object} Phrase
  * @property {readonly string[]} variants the phrase and its other forms, as words with single spaces
- * @property {boolean} later whether uses are only counted by `npm run figures`, because the texts still hold some
+ * @property {boolean} later whether `npm run figures` only counts the uses, because the texts still contain uses
  * @property {string} why
  * @property {string} instead
  */

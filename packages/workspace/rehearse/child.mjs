@@ -43,7 +43,7 @@ export class Child {
   }
 
   /**
-   * Resolves when the program's messages fulfil a condition.
+   * Resolves when the program's messages satisfy a condition.
    * @param {string} expected
    * @param {(messages: any[]) => unknown} isSo
    * @returns {Promise<void>}

@@ -77,7 +77,7 @@ describe('a source file in the project’s figures', () => {
   })
 })
 
-it('the project’s figures count files that import one another as one circle, and no file is in two circles', () => {
+it('the project’s figures count files that import one another as one import cycle, and no file is in two cycles', () => {
   const imports = new Map([
     ['a', ['b']],
     ['b', ['c', 'd']],

@@ -25,7 +25,7 @@ it.each([
   'tsconfig.json',
   'notes.md',
   'schema/notes.md',
-])('the check of tarballs reports the stray file %s', (path) => {
+])('the check of tarballs reports the file %s, which does not belong in a package', (path) => {
   expect(strayFiles([...needed, path])).toBe(`${path} does not belong there.`)
 })
 

@@ -159,7 +159,7 @@ describe('the table of forbidden phrases', () => {
   }
 
   it.each(rows.map((row) => row.split('\t')))(
-    'finds in a text of the kind %s the phrase "%s": %s',
+    'finds, in a text of the kind %s, the phrase "%s"; the text is: %s',
     (kind = '', phrase = '', text = '') => {
       const file = forms[kind]?.(text)
       const { findings } = findPhrases(file === undefined ? [] : [file], table)

@@ -12,7 +12,10 @@ const registryHosts = [
   ['registry', 'npmmirror', 'com'],
 ].map((parts) => parts.join('.'))
 
-/** Matches absolute paths below folders of a machine. The preceding characters decide: `packages/tmp/` is not absolute. */
+/**
+ * Matches absolute paths below folders of a machine. The pattern also checks the character before the path, because
+ * `packages/tmp/` is not absolute.
+ */
 const machinePath = new RegExp(`(?<![\\w.@~*)}\\]>-])/(${['work', 'tmp', 'root', 'home', 'Users'].join('|')})/\\w`)
 
 /** Reads the text files that git tracks. @returns {Promise<{ path: string, text: string }[]>} */

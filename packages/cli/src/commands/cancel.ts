@@ -112,7 +112,7 @@ async function showRuns(context: Context, ids: readonly OccurrenceId[]): Promise
   return live.length < runs.length ? exitCodes.no : exitCodes.fine
 }
 
-/** Returns the runs of a job that the command cancels. Returns `null` after a dry run. */
+/** Returns the ids of the runs to cancel: the runs of `job` with one of the given states. Returns `null` after a dry run. */
 async function selected(
   context: Context,
   job: string,

@@ -137,7 +137,8 @@ async function changeThem(
   { owner, tag, match }: Options,
   { verb, doing, one, all }: Change,
 ): Promise<readonly string[]> {
-  // One call changes all jobs with a tag or an owner. Core cannot select jobs by a part of their name.
+  // If the user selects jobs only by tag or owner, one call of the client changes all of them. The client cannot select
+  // jobs by a part of their name. So with `--match`, the command makes one call for each job.
   if (areMatched && match === undefined) {
     const filter = { ...(owner !== undefined && { owner }), ...(tag !== undefined && { tag }) }
     return whileCalling(context, { verb: doing, count: names.length, noun: 'job' }, () => all(filter))

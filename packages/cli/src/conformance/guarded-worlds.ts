@@ -38,8 +38,8 @@ export function guardedWorlds(open: OpenWorld): OpenWorld {
         try {
           await checking
         } catch (error) {
-          // If a case has called `connect`, the case has already received this error from `connect`. So the cleanup
-          // does not throw the error again.
+          // `error`: the test database was not empty. If a case has called `connect`, that call has already thrown this
+          // error. So the cleanup does not throw the error again.
           if (isUnused) throw error
           return
         }

@@ -14,7 +14,10 @@ export type Kit = Pick<typeof import('@jobistemer/storage-conformance'), 'storag
 /** The outcome of one conformance case, with its duration. */
 export interface CaseResult {
   readonly name: string
-  /** The depth of the conformance case; `null` for an entry that reports errors in the list of skipped cases. */
+  /**
+   * The depth of the conformance case. `null`: the result belongs to no case. It reports a mistake in the list of cases to
+   * skip, such as an unknown name.
+   */
   readonly depth: CaseDepth | null
   readonly outcome: 'passed' | 'failed' | 'skipped'
   readonly durationMs: number
@@ -49,7 +52,7 @@ interface PlannedCase {
 export function planCases(plan: CasePlan): readonly PlannedCase[] {
   const { kit, open, capabilities, effort, depth, grep, skip } = plan
   const known = new Map<string, StorageCase>(kit.storageCases(capabilities, effort).map((one) => [one.name, one]))
-  // The kit titles a skipped case with its name and the reason in parentheses.
+  // The kit's title of a skipped case is the name of the case, followed by the reason in parentheses.
   const skipped = new Map(skip.map((one) => [`${one.test} (${one.reason})`, one]))
   const planned: PlannedCase[] = []
   const add = (title: string, run: (() => Promise<void>) | null): void => {

@@ -8,7 +8,7 @@ export interface CronLine {
   readonly days: ReadonlySet<number>
   readonly months: ReadonlySet<number>
   readonly weekdays: ReadonlySet<number>
-  /** `true` if a day field begins with `*`. The daemon then starts the line only if both day fields match. */
+  /** `true` if a day field begins with `*`. The daemon then runs the line only on days that match both day fields. */
   readonly needsBothDays: boolean
   /**
    * `true` if the minute or hour field begins with `*`. The daemon then runs the line at each matching local time, even

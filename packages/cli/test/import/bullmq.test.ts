@@ -224,7 +224,7 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import from the libra
     await queue.resume()
   })
 
-  it('writes a request for each BullMQ slot before the cut-over, and none for later slots', async () => {
+  it('writes a request for each slot before the cut-over from BullMQ to Jobistemer, and writes no request for later slots', async () => {
     await queue.pause()
     const next = await nextOf(queue)
     const file = join(scratch.folder(), 'waiting.ndjson')
@@ -265,7 +265,7 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import from the libra
   })
 })
 
-it('jobistemer import reads the repeatable jobs of BullMQ 5 and earlier, and takes their data from their next BullMQ jobs', async () => {
+it('jobistemer import reads repeatable jobs of BullMQ 5 and earlier; their data come from the next job that BullMQ has created for each', async () => {
   const queue = new bullmq5.Queue('old', { connection: { url: server.url }, prefix: 'legacy' })
   await queue.add('report', { day: 1 }, { repeat: { pattern: '15 3 * * *', tz: 'UTC', limit: 5 }, attempts: 2 })
   await queue.add('tick', { n: 1 }, { repeat: { every: 60_000 } })

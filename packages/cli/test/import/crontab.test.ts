@@ -129,7 +129,7 @@ it('`jobistemer import crontab -` reads the crontab from standard input, and rep
   expect(out).toContain('1 job of cron, 1 left out.\n')
 })
 
-it('plan and apply accept the file that import crontab writes; the jobs in this file run from the cut-over on', async () => {
+it('plan and apply accept the file that import crontab writes; nodes run the jobs in this file from the instant in --cut-over on', async () => {
   const folder = scratch.folder()
   writeFileSync(join(folder, 'tab'), `*/10 * * * * echo "it's \`here\` $HOME \\\\"%in\n0 14 * * * other\n`)
   const ask = (...argv: string[]) => runCli(argv, { cwd: folder, now })

@@ -141,7 +141,8 @@ export async function handOver(
   const total = (await readFile(file, 'utf8')).trim().split('\n').length
   if (crashes) {
     const killed = startCli(trigger, {}, project)
-    // `isBegun` ignores runs with keys of producers (`new-…`), because producers also trigger the job `bulk`.
+    // Returns whether `trigger-many` has triggered a run of `bulk`. Producers trigger runs of `bulk` too, with keys that
+    // begin with `new-`. So `isBegun` ignores these runs.
     const isBegun = async (): Promise<boolean> => {
       const { items } = await client.occurrences({ job: 'bulk', limit: 1000 })
       return items.some(({ requestKey }) => requestKey?.startsWith('new-') === false)

@@ -69,7 +69,7 @@ const bullmqCases = [
 ] as const
 
 it.each(isFull ? bullmqCases : bullmqCases.slice(0, 1))(
-  'the cut-over from %s under load loses no run and runs none twice (importer crashes: %j)',
+  'the cut-over from %s to Jobistemer under load loses no run and repeats no run (importer crashes: %j)',
   async (library, crashes) => {
     const { Queue, Worker } = libraries[library]
     const server = await startRedis()
@@ -170,7 +170,7 @@ it.each(isFull ? bullmqCases : bullmqCases.slice(0, 1))(
 
 // This test takes up to two minutes, because a pg-boss schedule creates at most one job per minute.
 it.runIf(isFull)(
-  'the cut-over from pg-boss under load loses no run and runs none twice, although the importer crashes',
+  'the cut-over from pg-boss to Jobistemer under load loses no run and repeats no run, although the importer crashes',
   async () => {
     const server = await startPostgres({ quick: true })
     const folder = scratch.folder()

@@ -77,14 +77,17 @@ function intern<T extends object>(settings: T): T {
 
 const plainRecoveryStrategies = ['execute_all', 'execute_last', 'mark_as_missed', 'compressed'] as const
 
-/** A setting: its name after the check, its default, and the function that checks the setting. */
+/**
+ * A setting. `checked`: its name in the checked settings, such as `taskTimeoutMs` for `taskTimeout`. `byDefault`: its default.
+ * `read`: the function that checks a given value.
+ */
 interface Setting {
   readonly checked: keyof JobSettings
   readonly byDefault: unknown
   readonly read: (value: never, field: string) => unknown
 }
 
-/** Makes a setting. `checked`: the name after the check, which ends with `Ms` for a duration. */
+/** Makes a setting. `checked`: its name in the checked settings, which ends with `Ms` for a duration. */
 function setting<Name extends keyof JobSettings>(
   checked: Name,
   byDefault: JobSettings[Name],

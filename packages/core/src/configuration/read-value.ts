@@ -95,8 +95,8 @@ export function readName(
   longest: number = longestName,
 ): string {
   const isText = typeof value === 'string'
-  // Rejects the name `__proto__`: results are members of an object under the names of tasks, and `__proto__` cannot be
-  // an ordinary member.
+  // Rejects the name `__proto__`. For example, an object contains the results of tasks under the names of the tasks. An
+  // object cannot have an ordinary member with the name `__proto__`.
   const isUsable = isText && value.length >= 1 && value.length <= longest && value !== '__proto__'
   if (isUsable && isWellFormed(value)) return value
   const why = !isText ? '' : isUsable ? ' (half a surrogate pair)' : ` (${value.length} characters)`
@@ -140,8 +140,8 @@ export function readDescription(value: unknown, field: string): string {
 }
 
 /**
- * Returns false for a text with half of a surrogate pair. UTF-8 cannot represent such a half, so different texts could have
- * equal ids.
+ * Returns false for a text with half of a surrogate pair. Ids are digests of UTF-8, which encodes all such halves alike. So
+ * texts that differ only in such halves would have equal ids.
  */
 export function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text)

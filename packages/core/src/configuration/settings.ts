@@ -176,8 +176,9 @@ export interface JobSettingsInput extends TaskSettingsInput {
   readonly retention?: RetentionInput
   /**
    * Time without a `completed` run after which the job is silent, whatever the reason. A living node then emits `job.silent`,
-   * logs an error, and raises the gauge `scheduler_jobs_silent`. The time begins with the last success, or with a later
-   * storing, change or resume of the job, and excludes pauses. At least 1 s. Default `never`.
+   * logs an error, and raises the gauge `scheduler_jobs_silent`. The time is counted from the last success. If the job was
+   * stored, changed or resumed later, or a pause ended later, the time is counted from that instant. At least 1 s. Default
+   * `never`.
    */
   readonly alertAfter?: DurationInput | 'never'
   /** IANA time zone of schedules that name no time zone. Default `UTC`. */

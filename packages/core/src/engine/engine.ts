@@ -540,7 +540,8 @@ export class Engine implements CallingNode {
   }
 
   /**
-   * Stops the agenda. Also ends all waiting calls, because the stopped agenda no longer ends them at their timeouts.
+   * Stops the agenda, which has the timers of all slots and timeouts. Also ends all waiting calls: without the agenda, these
+   * calls would not end at their timeouts.
    */
   #endCalls(): void {
     this.operations.stop()

@@ -10,7 +10,7 @@ if (port === null) throw new Error('thread-child runs only in a worker thread th
 serve({
   post: (message) => port.postMessage(fromProgram(message)),
   listen: (hear) => port.on('message', (message: ToChild) => hear(message)),
-  // Do not call `process.exit()`: printed output still passes through the event loops of both threads. The node ends a thread
-  // that does not end by itself.
+  // Do not call `process.exit()`: it would lose printed output, which still has to pass through the event loops of both
+  // threads. The node ends a thread that does not end by itself.
   leave: () => port.close(),
 })

@@ -204,8 +204,8 @@ export function defineJob<
 }
 
 /**
- * Returns the error for an explicit `schedule: undefined`. A misspelt variable may be `undefined`, and would otherwise define a
- * job that never runs on a schedule.
+ * Returns the error for an explicit `schedule: undefined`. A misspelled variable may be `undefined`, and would otherwise define
+ * a job that never runs on a schedule.
  */
 function missingSchedule(jobName: string): JobistemerError {
   return new JobistemerError('INVALID_SCHEDULE', {

@@ -116,7 +116,7 @@ function readLimits(limits: IsolatedResourceLimits, isolation: Isolation, field:
 function readEnv(env: Readonly<Record<string, string>>, field: string): Readonly<Record<string, string>> {
   const checked: Record<string, string> = {}
   for (const [name, value] of Object.entries(readRecord(env, field))) {
-    // Skip undefined values: some tools leave them in `{ ...process.env }`.
+    // Skip undefined values: with some tools, `{ ...process.env }` has members that are undefined.
     if (value === undefined) continue
     if (typeof value !== 'string') {
       throw invalidValue(`${field}.${name}`, 'is not a text', value, 'Environment variables are strings.')

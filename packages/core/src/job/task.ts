@@ -233,7 +233,7 @@ export interface TaskDefinition<Data = unknown, Result = unknown, Input = JsonVa
    * rejected. Members that are `undefined` are left out.
    */
   readonly data?: Data
-  /** How the node retries the task. Default: no retry. */
+  /** How the node retries the task. Default: the retry policy of the job. */
   readonly retryPolicy?: RetryPolicyInCode
   /**
    * The handler of the task. The storage keeps the handler's return value as JSON with the run. A return value that JSON would

@@ -46,7 +46,7 @@ export interface GaugeValues {
   readonly scheduler_jobs_in_queue?: number
   /** Number of paused jobs, as far as this node knows. */
   readonly scheduler_jobs_paused: number
-  /** Number of jobs whose slots are decided up to a future instant, as far as this node knows. */
+  /** Number of jobs that are ahead, as far as this node knows: because of a wrong clock, their watermark lies in the future. */
   readonly scheduler_jobs_ahead: number
   /**
    * Number of jobs without a success for their `alertAfter`. One living node counts the silent jobs; on other nodes the gauge
@@ -86,10 +86,10 @@ export interface Metrics {
    */
   gauges(read: () => Promise<GaugeValues>): void
   /**
-   * A scheduler calls `end` at its end, after its last count, with the function that it passed to `gauges`. The collector must
-   * then forget that function, and keep the counts, because another scheduler may follow. A program calls `end` without `read`
-   * to state that no scheduler uses the metrics, for example because `createScheduler` has thrown. A collector without state
-   * need not implement `end`.
+   * A scheduler calls `end` at its end, after it has reported its last values, with the function that it passed to `gauges`.
+   * The collector must then forget that function, and keep the counts, because another scheduler may follow. A program calls
+   * `end` without `read` to state that no scheduler uses the metrics, for example because `createScheduler` has thrown. A
+   * collector without state need not implement `end`.
    */
   end?(read?: () => Promise<GaugeValues>): void
 }

@@ -40,9 +40,9 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
     if (isFinal(state)) count('scheduler_job_occurrences_total', { job, status: state })
   })
   events.on('occurrence.started', ({ jobName: job, latenessMs, waitedMs }) => {
-    // No event reports that a removed job was added again. But if a run came due after the removal of its job, the job was
-    // added again. The metrics then forget the removal. A run that came due before the removal may only have waited for a
-    // permit.
+    // No event reports that a removed job was added again. But if a run came due after the removal of its job, the job must
+    // have been added again. The metrics then forget the removal. A run that came due before the removal may only have waited
+    // for a permit.
     if (removed.size > 0 && now() - waitedMs > (removed.get(job) ?? Number.POSITIVE_INFINITY)) removed.delete(job)
     measure('scheduler_start_lateness_seconds', { job }, latenessMs)
     if (waitedMs > 0) measure('scheduler_queue_wait_seconds', { job }, waitedMs)

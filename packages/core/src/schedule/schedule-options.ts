@@ -33,8 +33,8 @@ export function readScheduleOptions<T extends ScheduleOptions>(options: T, known
 
 /**
  * Converts an instant to epoch milliseconds. A string without an offset is a local time in `timezone`. If the clocks of the
- * zone skip that local time, it is moved forward by the length of the gap. If the local time occurs twice, it means the first
- * instant.
+ * zone skip that local time, it is moved forward by the length of the gap. If the local time occurs twice, the first of the two
+ * instants applies.
  *
  * @throws JobistemerError `INVALID_INSTANT`
  */

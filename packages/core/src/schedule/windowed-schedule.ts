@@ -10,7 +10,7 @@ export const openWindow: ScheduleWindow = Object.freeze({
 
 /**
  * Base class for your own schedules. A subclass implements two searches, `nextAfter` and `previousBefore`. The base class adds
- * the rest of the {@link Schedule} interface, and confines the instants to a window.
+ * the rest of the {@link Schedule} interface, and leaves out instants outside a window.
  *
  * @example
  * class EveryTenSeconds extends WindowedSchedule {

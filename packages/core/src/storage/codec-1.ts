@@ -142,7 +142,7 @@ function readId(text: Buffer, bytes: Uint8Array, offset: number): string {
   return text.toString('latin1')
 }
 
-/** Encodes the details of an occurrence as JSON. Returns `null` for no details, as most slots have. */
+/** Encodes the details of an occurrence as JSON. Returns `null` if there are no details, as for most slots. */
 export function printDetails(details: OccurrenceDetails): string | null {
   for (const _key in details) return JSON.stringify(details)
   return null

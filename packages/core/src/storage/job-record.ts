@@ -110,8 +110,8 @@ export interface JobRecord {
   /** The schedules of the job, in the order of time, without gaps. */
   readonly timeline: readonly ScheduleSegment[]
   /**
-   * Every slot up to this instant is decided. The watermark starts at the job's creation. Only a `replace` with `setBackTo`
-   * moves the watermark back.
+   * For every slot up to this instant, the nodes have decided whether the slot runs. The watermark starts at the job's
+   * creation. Only a `replace` with `setBackTo` moves the watermark back.
    */
   readonly watermark: number
   /**

@@ -182,7 +182,7 @@ export type OccurrenceKind =
 
 /** The states of an attempt. All states but `waiting` and `running` are final. */
 export type AttemptState =
-  /** The attempt is a retry that starts at `startedAt`. The owner stores this attempt in advance. */
+  /** The attempt is a retry whose handler the owner will call at `startedAt`. The owner stores this attempt in advance. */
   | 'waiting'
   | 'running'
   | 'succeeded'

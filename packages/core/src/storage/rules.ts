@@ -22,7 +22,10 @@ import type {
 
 // --------------------------------------------------------------------------------------------------------------- jobs
 
-/** Returns the head of a new job. If the job has a tombstone, continues its version and watermark. */
+/**
+ * Returns the head of a new job. If the job has a tombstone, the new head continues the version and the watermark of the
+ * tombstone.
+ */
 export function createdJob(id: JobId, content: JobContent, tombstone: JobRecord | null, now: number): JobRecord {
   // A literal with all members needs much less memory than an object that a spread fills.
   const job: JobRecord = {
@@ -48,14 +51,18 @@ export function createdJob(id: JobId, content: JobContent, tombstone: JobRecord 
   return content.overlap.startRate === undefined ? job : withStarts(job, tombstone?.starts)
 }
 
-/** Returns the instant up to which a job's slots are decided: the watermark, or the prune floor if it is later. */
+/**
+ * Returns the instant up to which the nodes have decided whether the slots of a job run: the later one of watermark and prune
+ * floor.
+ */
 export function decidedUpTo({ watermark, pruneFloor }: Pick<JobRecord, 'watermark' | 'pruneFloor'>): number {
   return pruneFloor === null ? watermark : Math.max(watermark, pruneFloor)
 }
 
 /**
- * Returns whether a deleted job had already decided the first slot of a `create`. One cause: the sender of the `create` read
- * the head before another node stored and deleted the job. Another cause: the sender's clock is behind that node's clock.
+ * Returns whether the first slot of a `create` was already decided before the job was deleted. One cause: the sender of the
+ * `create` read the head before another node stored and deleted the job. Another cause: the sender's clock is behind that
+ * node's clock.
  */
 export function isBelatedCreate(content: Pick<JobContent, 'nextAt'>, tombstone: JobRecord | null): boolean {
   return tombstone !== null && content.nextAt !== null && content.nextAt <= decidedUpTo(tombstone)

@@ -97,9 +97,9 @@ export interface Storage {
  */
 export interface StorageWithin extends Pick<Storage, 'createOccurrences' | 'settle'> {
   /**
-   * Makes the commit of the transaction impossible: the caller can only roll it back. The transaction's writes and savepoints
-   * may be gone at once. Works on a closed storage too, so that a handler that ignores `STORAGE_CLOSED` cannot commit its other
-   * writes.
+   * Makes the commit of the transaction impossible: the caller can only roll it back. The storage may discard the transaction's
+   * writes and savepoints at once. Works on a closed storage too, so that a handler that ignores `STORAGE_CLOSED` cannot commit
+   * its other writes.
    */
   forbidCommit(): Promise<void>
 }
@@ -109,8 +109,8 @@ export interface StorageCapabilities {
   /** Maximum number of items that the engine sends in one call. At least 1. */
   readonly maxBatch: number
   /**
-   * Number of waiting runs at which the engine sends a further `settle` while another call is in progress. Default `maxBatch`.
-   * Set a lower number if the storage processes several calls at once.
+   * If the ends of this many runs wait to be stored, the engine sends a `settle` although another `settle` is in progress.
+   * Default `maxBatch`. Set a lower number if the storage processes several calls at once.
    */
   readonly worthwhileBatch?: number
   /** True when several processes can use the same data at once. */
@@ -171,8 +171,8 @@ export type JobChange =
    * Over a tombstone, the job gets the next version and the tombstone's prune floor. Its watermark is the latest of the
    * tombstone's watermark, the prune floor and `now`.
    *
-   * Answers `conflict` if the deleted job has already decided `nextAt`. Also answers `conflict` if more occurrences of the
-   * deleted job wait than `cancelLimit` allows to cancel; each call cancels some.
+   * Answers `conflict` if the slot at `nextAt` was already decided before the job was deleted. Also answers `conflict` if more
+   * occurrences of the deleted job wait than `cancelLimit` allows to cancel; each call cancels some.
    */
   | { readonly kind: 'create'; readonly id: JobId; readonly content: JobContent }
   /**
@@ -290,7 +290,7 @@ export interface CreateRequested extends CreateItemBase {
   /**
    * A reusable key: at most one occurrence of the job holds it. If the key's last occurrence still blocks the key, the answer
    * is `exists` with that occurrence. Otherwise the item creates a record with `details.keyId`. In the same atomic step the key
-   * names that record, unless the record is `skipped`. A record under `key.id` itself also blocks the key.
+   * names that record, unless the record is `skipped`. A record whose own id is `key.id` also blocks the key.
    */
   readonly key?: ReusableKey
 }
@@ -335,7 +335,7 @@ export type RecoveryEntry =
   /**
    * The slot runs. The storage creates its run as pending, or as queued if another occurrence is active and the policy is not
    * `allow`. A slot that has a record keeps the record. If the run covers several slots (`details.span`) and a record with its
-   * id exists, the storage rejects the whole item as `off_schedule`. The deciding node has not seen that record.
+   * id exists, the storage rejects the whole item as `off_schedule`, because the deciding node did not know that record.
    */
   | {
       readonly kind: 'run'
@@ -428,7 +428,7 @@ export interface ClaimRequest {
   readonly exceptHandlerKeys: readonly string[]
   /**
    * Whether the claim also repairs jobs. It then wakes queued occurrences of jobs without an active occurrence. It also cancels
-   * some occurrences that a deleted or replaced job left.
+   * some waiting occurrences of deleted jobs, and some superseded slots of replaced jobs.
    */
   readonly sweep: boolean
 }
@@ -666,8 +666,8 @@ export interface JobQuery extends PageRequest {
   /** Whether to include tombstones. Default false. */
   readonly deleted?: boolean
   /**
-   * Only jobs whose next instant is due, in the order of their next instants, ties by id. `due` cannot be combined with the
-   * other filters. A job with less than 10 s between its slots may appear up to 10 s too early in that order. Only with the
+   * Reads only jobs whose next instant is due, in the order of their next instants, ties by id. `due` cannot be combined with
+   * the other filters. A job with less than 10 s between its slots may appear up to 10 s too early in that order. Only with the
    * capability `findsDueJobs`.
    */
   readonly due?: DueJobs
@@ -731,9 +731,9 @@ export interface PruneRequest {
   readonly jobId: JobId | null
   /**
    * The storage removes final occurrences with `scheduledAt` before this instant. If the job has a next instant, the storage
-   * removes only occurrences before that instant. Before the removal, the prune floor rises at least to the latest removed
-   * `scheduledAt` or slot, even above the watermark. The storage also removes tombstones without occurrences whose jobs were
-   * deleted before `before`, and versions without a reference.
+   * removes only occurrences before that instant. Before the removal, the storage raises the prune floor at least to the latest
+   * `scheduledAt` or slot of the occurrences to remove. The floor may then be after the watermark. The storage also removes
+   * tombstones without occurrences whose jobs were deleted before `before`, and versions without a reference.
    */
   readonly before: number
   /** Number of latest final occurrences of each job to keep in any case. */

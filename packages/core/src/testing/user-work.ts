@@ -4,8 +4,8 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 interface Work {
   readonly owner: UserWork
   /**
-   * The handler or hook on another virtual clock that made this call; `undefined` if there is none. Such a handler runs a
-   * second scheduler with a separate clock.
+   * The handler or hook that made this call, if it belongs to another virtual clock; otherwise `undefined`. For example, a
+   * handler may run a second scheduler with a separate clock.
    */
   readonly caller: Work | undefined
   /** Number of waits for the virtual clock that the work has begun and not yet ended. */
@@ -25,7 +25,7 @@ const current = new AsyncLocalStorage<Work>()
 
 /**
  * The active handlers and hooks of one clock. Work that waits for the virtual clock lets time pass. Other work may wait for
- * real events, and stops virtual time until the clock gives that work up.
+ * real events. So virtual time stands still until that work ends, or until the clock no longer waits for it.
  */
 export class UserWork {
   readonly #underWay = new Set<Work>()

@@ -12,7 +12,10 @@ export interface Resource<T> {
   reload(): void
 }
 
-/** The state of a read that consists of several requests. */
+/**
+ * The parameter of the option `by`. That option reads data by several requests, and can show each part of the data when it
+ * arrives.
+ */
 export interface Reading<T> {
   readonly signal: AbortSignal
   /** The data of the previous read; `null` before the first read. */
@@ -25,8 +28,8 @@ interface ResourceOptions<T> {
   /** The kinds of changes after which the page reads the data again. */
   readonly on?: readonly ChangeKind[]
   /**
-   * Interval in ms at which the page reads the data again without a reported change. For data whose changes the change
-   * stream does not always report.
+   * Interval in ms at which the page reads the data again without a reported change. For some data, the change stream does not
+   * report every change.
    */
   readonly everyMs?: number | ((data: T) => number | undefined) | undefined
   /** A function that reads the data. Default: one request of `path`. With `by`, `path` only identifies the data. */

@@ -5,14 +5,14 @@ import type { Act, Call, Read } from '../route.ts'
 import { visibleJobOf } from './lists.ts'
 import type { BackfillLine, BackfillsView, BackfillView } from '../wire.ts'
 
-/** Maximum number of live runs among which one HTTP request searches for running backfills. */
+/** Maximum number of live runs that a single HTTP request reads to find running backfills. */
 const mostLooked = 10_000
 const pageSize = 1000
 /** Maximum number of backfills in an answer. The progress of each backfill takes separate client calls. */
 const mostShown = 50
 /**
- * Number of a job's latest ended runs that are searched for stopped and ended backfills. One client call reads all these
- * runs.
+ * Number of a job's latest ended runs that a single HTTP request reads to find stopped and ended backfills. One client call
+ * reads all these runs.
  */
 const mostEnded = 2000
 /** Maximum number of cached results of ended backfills. A full cache is emptied. */

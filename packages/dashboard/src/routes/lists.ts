@@ -68,8 +68,8 @@ const overview: Read = {
       client.nodes(options),
     ])
     return {
-      // One request may call `authorize` for a limited number of jobs. The jobs in the lists are more important than the
-      // jobs in the counts, so the counts are computed last.
+      // One request may call `authorize` for a limited number of jobs. When the limit is reached, the remaining results are
+      // incomplete. The lists are more important than the counts, so the counts are computed last.
       counts: await surveys.counts(access, options),
       failures: failures.items,
       running: running.items,

@@ -9,7 +9,10 @@ const references = fileURLToPath(new URL('../pictures/', import.meta.url))
 const found = join(tmpdir(), 'jobistemer-pictures')
 const isRenewed = process.env.JOBISTEMER_RENEW_PICTURES !== undefined
 
-/** Maximum color distance of equal pixels, from 0 to 1. Reference pictures have only 128 colors. */
+/**
+ * Maximum color distance of pixels that count as equal, from 0 to 1. A reference picture has only 128 colors, so its pixels
+ * differ slightly from the drawn pixels.
+ */
 const threshold = 0.1
 /** Maximum number of differing pixels per million. A changed word changes more pixels. */
 const mostDiffering = 60

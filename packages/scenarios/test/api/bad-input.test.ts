@@ -243,7 +243,7 @@ describe('a rejected call names the valid argument as the remedy', () => {
       },
     )
 
-    it('is accepted if the job has already run its slots or has no schedule', async () => {
+    it('is accepted if a node has stored the job before and the slots of the job have run; a job without a schedule is accepted too', async () => {
       const world = createWorld(memory)
       const warnings: string[] = []
       const logger = { ...silentLogger, warn: (_: object, message: string) => warnings.push(message) }

@@ -192,7 +192,7 @@ describe('a call that exceeds its timeout because the storage fails', () => {
     expect(refused.error?.message).toMatch(/last with "away x{20,300}\.\.\. The call may still take effect/)
   })
 
-  it('rejects without the earlier storage error as cause if a repetition of the storage call has succeeded in between', async () => {
+  it('rejects without the earlier storage error as cause if a repetition of the storage call succeeded after that error', async () => {
     const { scheduler, intercepted, clock } = await start()
     let failures = 0
     intercepted.intercept = (call) => {

@@ -52,7 +52,7 @@ it('a client lists 2,100 jobs by name in pages of 100 jobs, and reads the storag
   expect(intercepted.calls.filter(({ operation }) => operation === 'listJobs')).toHaveLength(5)
 })
 
-it('the pages of a list of 700 jobs include a job that was added 5 s before the page was read', async () => {
+it('a list of 700 jobs includes a job that was added 5 s before the list read the page of this job', async () => {
   const world = createWorld(memory)
   const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
   onTestFinished(() => client.close())

@@ -50,7 +50,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       seen.push(await inForce())
       await world.clock.advance({ seconds: 20 })
       if (index === 2) continue
-      // The old node that is replaced last restarts twice: first after a shutdown, then after a crash.
+      // The old node `c` is replaced last. Before that it restarts twice: first after a shutdown, then after a crash.
       if (index === 0) await world.shutdown(old[2] as Scheduler)
       else world.crash(old[2] as Scheduler)
       old[2] = await start('c', 'v1')
@@ -293,7 +293,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       }
     })
 
-    it('with the same definition as an earlier release keeps that definition in force while a node of the build lives', async () => {
+    it('that has the same definition as an earlier release keeps this definition in force while a node of its build lives', async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
       // Release 1 and release 3 have the same definition. Release 2 starts last and is lower than release 3, so the
@@ -358,7 +358,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('a node that has itself replaced its definition does not keep the replaced definition in force', async () => {
+  it('a node that has replaced its own definition does not keep the replaced definition in force any longer', async () => {
     const world = createWorld(place)
     const { inForce } = fleetOf(world)
     const node = await world.start({ nodeId: 'a', ...life })

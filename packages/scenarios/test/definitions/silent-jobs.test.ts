@@ -173,7 +173,7 @@ it('a silent job that is updated, paused or removed is no longer silent, and no 
 })
 
 describe('among the nodes of a cluster', () => {
-  it('one node emits `job.silent` for a job; after the death of this node another node continues, without a missing or a second event', async () => {
+  it('one node emits `job.silent` for a job; after the death of this node another node continues, and no event is missing or repeated', async () => {
     const world = createWorld()
     const said = new Said(world)
     const jobs = [jobOf(() => true)]
@@ -265,7 +265,7 @@ it('a silent job is logged as an error and counted in a gauge, and clients read 
   await client.close()
 })
 
-it('for a job with alertAfter, a node polls for changes once a minute; it searches for runs once in each alertAfter', async () => {
+it('for a job with alertAfter, a node polls for changes once a minute, and searches for completed runs once in each alertAfter', async () => {
   const world = createWorld(memory)
   const counted = new InterceptedStorage(world.connect())
   const jobs = Array.from({ length: 20 }, (_, index) =>

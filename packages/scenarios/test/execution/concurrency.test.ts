@@ -48,7 +48,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     const { storage } = intercepted
     const scheduler = await world.start({ jobs: [...paused.jobs, ...jobs], storage, maxConcurrentJobs: 2 })
     await scheduler.pause('paused')
-    // The node is frozen while the four slots come due, so the node launches all of them in one call.
+    // The node is frozen while the four slots come due. So after the thaw, the node launches all of them in one storage call.
     await world.clock.advanceTo(at(8))
     world.freeze(scheduler)
     await world.clock.advanceTo(at(11))

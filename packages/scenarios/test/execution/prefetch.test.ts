@@ -116,7 +116,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(called).toHaveLength(9)
   })
 
-  it('a node prefetches no slots under `onInterrupted: fail`, so its crash fails only the run whose handler was called', async () => {
+  it('a node prefetches no slots under `onInterrupted: fail`, so a crash of the node fails only the run whose handler was called', async () => {
     const world = createWorld(place)
     const { jobs, called } = load(world, {
       count: 10,
@@ -276,7 +276,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   it.each(['before its effect', 'after its effect'] as const)(
-    'after a settle fails before or after its effect (%s), prefetched slots are released later, and each slot still runs',
+    'if a settle fails %s, the node releases prefetched slots later, and each slot still runs',
     async (when) => {
       const world = createWorld(place)
       const { jobs, called, mostAtOnce } = load(world, { count: 3, blocker: () => world.clock.sleep(1000) })

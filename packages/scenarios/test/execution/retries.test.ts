@@ -167,7 +167,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     },
   )
 
-  it('the next owner of a run waits for the retry interval after an attempt that ended during the shutdown of the previous owner', async () => {
+  it('if an attempt ended during the shutdown of its owner, the next owner of the run waits for the retry interval', async () => {
     const world = createWorld(place)
     const calledAt: number[] = []
     const run = async ({ attempt }: TaskContext) => {

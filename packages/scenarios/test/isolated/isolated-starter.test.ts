@@ -84,8 +84,7 @@ describe('the starter process of a node', () => {
     const pid = pidOf(looping.said)
     for (const signal of ['SIGTERM', 'SIGINT'] as const)
       for (const one of [pid, parentOf(pid)]) process.kill(one, signal)
-    // If SIGTERM or SIGINT had killed the child of `looping`, that child would be gone before the canceled run of `begin`
-    // has ended.
+    // If a signal had killed the child of `looping`, this child would end before the canceled run of `begin` ends.
     await scheduler.cancel(id)
     await scheduler.waitFor(id)
     expect((await place.scheduler.occurrence(looping.id)).state).toBe('running')

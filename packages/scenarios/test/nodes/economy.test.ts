@@ -98,7 +98,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(counted.writeCount).toBe(0)
   })
 
-  it('a node reads some of its heads once in each definition interval, to find jobs that the storage has lost', async () => {
+  it('once in each definition interval, a node reads the heads of some of its jobs, to find jobs that the storage has lost', async () => {
     const jobs = Array.from({ length: 50 }, (_, index) =>
       defineJob({ name: `idle ${index}`, schedule: everySeconds(86_400), tasks: [{ name: 'work', run: () => 1 }] }),
     )

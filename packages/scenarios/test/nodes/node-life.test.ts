@@ -185,8 +185,8 @@ it("a dead node's run is taken over within 75 s if heartbeats are 10 s apart", a
   }
   // Peers declare a node dead after five missed heartbeats at the earliest, because a few heartbeats may fail.
   expect(Math.min(...took)).toBeGreaterThanOrEqual(50)
-  // In this test the reads come exactly one heartbeat interval apart. In production the takeover may take one heartbeat
-  // interval longer.
+  // In this test, the peer reads the node records exactly once per heartbeat interval. In production, the takeover may take one
+  // heartbeat interval longer.
   expect(Math.max(...took)).toBeLessThanOrEqual(75 - 10)
 })
 
@@ -303,7 +303,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(namesIn(lines, 'node declared dead; taking over its runs')).toEqual([])
   })
 
-  it('if the storage fails repeatedly, a dead node’s run is taken over after the storage has worked for at most 60 s', async () => {
+  it('if the storage fails repeatedly, a dead node’s run is taken over before the storage has worked for 60 s in total', async () => {
     const world = createWorld(place)
     const { job, called } = longJob(world)
     const first = await world.start({ jobs: [job], nodeId: 'first', ...life })

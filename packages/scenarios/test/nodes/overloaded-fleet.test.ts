@@ -100,8 +100,8 @@ it.each([
     const costs = { serverCall: 0.6, serverItem: 0.05, nodeCall: 1.2, nodeItem: 0.1 }
     const { perSecond, claims } = await overload(nodes, { jobs, costs, prefetch: 30, seconds: 15 })
     expect(perSecond).toBeCloseTo(jobs, -1)
-    // Each node polls only every 5 s, so it makes few claims. After a node had to claim its own pending slots, it stops
-    // storing slots for other nodes. So it makes no further claims.
+    // Each node polls only every 5 s, so it makes few claims. If a node has to claim pending slots that it has stored itself,
+    // it stores no further slots for others. From then on, the node makes no claims.
     expect(claims).toBeLessThan(0.002)
   },
 )

@@ -83,8 +83,8 @@ it('no node tries twice to create a slot that was launched while a scan for over
       around: async (call) => {
         if (call.method === 'createOccurrences') {
           asked.push(...call.request.items.map(({ id }) => `${nodeId} ${id}`))
-          // The creation takes effect after the storage has evaluated the scan for overdue slots, and before the
-          // storage answers the scan.
+          // Delays the creation of a slot by 3 s. So the storage evaluates a scan for overdue slots before the creation takes
+          // effect, and answers the scan after that.
           await world.clock.sleep({ seconds: 3 })
         }
         const answer = await call.proceed()

@@ -146,7 +146,7 @@ describe('without wake-ups from the storage', () => {
     ['retry', 10, ['10 begins', '90 begins attempt 2']],
     ['fail', 20, ['10 begins', '90 begins']],
   ] as const)(
-    'under onInterrupted %s, a reap lets either the reaped run or the next queued run of the job start',
+    'under onInterrupted %s, either the reaped run or the next queued run of the job starts after a reap',
     async (onInterrupted, until, expected) => {
       const world = createWorld()
       const settings = { onInterrupted, overlapPolicy: 'queue', executionTimeout: { minutes: 1 } } as const

@@ -61,7 +61,7 @@ describe('the log of a scheduler', () => {
     ])
   })
 
-  it('is written to stderr by default, only for failures, with the stack and its cause', async () => {
+  it('is written to stderr by default, has lines only for failures, and contains each error with its stack and its cause', async () => {
     const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
     await runFor(20, { jobs: [failing(0)] })
     const text = written.mock.calls.map(([line]) => String(line)).join('')
@@ -345,7 +345,7 @@ describe('the log of a scheduler has one line', () => {
     ])
   })
 
-  it('for each version of a definition that a node follows in place of its own', async () => {
+  it('for each version of a definition that a node follows in place of its own definition', async () => {
     const world = createWorld()
     const older = collectingLogger()
     const newer = collectingLogger()
@@ -379,7 +379,7 @@ describe('the log of a scheduler has one line', () => {
     expect(again.loud()).toEqual([{ ...follows, version: 3 }])
   })
 
-  it('for a followed definition, unless the node itself updated the job for a window of time', async () => {
+  it('for a followed definition, but no line if the node itself stored this definition by a windowed update', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const scheduler = await world.start({ jobs: [slow(world, 0)], logger })

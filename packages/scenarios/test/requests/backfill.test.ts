@@ -49,7 +49,7 @@ async function runsOf(node: Scheduler): Promise<string[]> {
 }
 
 describe.each(everyStorage)('on the storage $name, a backfill', (place: PlaceKind) => {
-  it('creates the next run before the end of a run is stored, even if the trace of that run is not stored yet', async () => {
+  it('creates the next run before the end of the previous run is stored, even if the trace of the previous run is not stored yet', async () => {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())
     const steps: string[] = []
@@ -205,7 +205,7 @@ it('a continued backfill keeps the options of its first request, except options 
       await sleep({ seconds: 2 })
     },
   })
-  // The schema doubles its value, so the result shows whether data were parsed twice.
+  // The schema doubles the number `of`, so the result shows whether data were parsed twice.
   const twice = (value: unknown) => ({ value: { of: 2 * (value as { of: number }).of } })
   const payload = { '~standard': { version: 1 as const, vendor: 'test', validate: twice } }
   const job = defineJob({
@@ -261,7 +261,7 @@ it('a completed backfill can be requested again after one of its tasks was remov
   expect(await second.backfill('job', { ...past, key: 'k' })).toMatchObject({ completed: 5, open: 0, live: 0 })
 })
 
-it('a backfill omits due slots that no node has created yet, because the schedule runs them', async () => {
+it('a backfill omits due slots that no node has created yet, because the nodes will run these slots by the schedule', async () => {
   const world = createWorld()
   const node = await world.start({ jobs: [minutely([])] })
   await world.shutdown(node)
@@ -381,7 +381,7 @@ it('a backfill continues after a canceled run, a run canceled by force and a sta
   expect(dry.next.map(secondsOf)).toEqual([-180])
 })
 
-it('if a queued slot displaces a run of a backfill, the backfill creates the run again', async () => {
+it('under queue_one, if a queued slot displaces (cancels) a run of a backfill, the backfill creates this run again', async () => {
   const world = createWorld()
   const ran: string[] = []
   let seconds = 90
@@ -397,7 +397,7 @@ it('if a queued slot displaces a run of a backfill, the backfill creates the run
   expect(await node.backfill('job', { from: at(-120), to: at(0), key: 'k' })).toMatchObject({ completed: 2, live: 0 })
 })
 
-it('under cancel_running, the backfill does not repeat a run that a slot has displaced, and continues with its next run', async () => {
+it('under cancel_running, a backfill does not repeat a run that a slot has displaced (canceled), and continues with the next run', async () => {
   const world = createWorld()
   const ran: string[] = []
   const node = await world.start({ jobs: [minutely(ran, { overlapPolicy: 'cancel_running' }, lasting(40))] })

@@ -119,7 +119,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(await scheduler.cancel(id)).toMatchObject({ outcome: 'final', state: 'canceled' })
     })
 
-    it('through a node that does not run it is aborted on the node that runs it', async () => {
+    it('through a node that is not its owner is aborted by its owner', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { until: 10, takes: 60 })
       const first = await world.start({ jobs: [job] })
@@ -285,7 +285,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       })
     })
 
-    it('by force through its own node is aborted', async () => {
+    it('by force through the node that runs the occurrence is aborted', async () => {
       const world = createWorld(place)
       const { job, ran, signals } = ticking(world, { until: 20, takes: 15, overlapPolicy: 'queue' })
       const owner = await world.start({ jobs: [job] })
@@ -573,7 +573,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(await fates(second, 'tick')).toEqual(['10 completed', '20 completed'])
     })
 
-    it('a job that is removed and added again does not recover the slots in between', async () => {
+    it('a job that is removed and added again does not recover the slots between the removal and the addition', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { until: 1000, recoveryStrategy: 'execute_all' })
       const scheduler = await world.start({ jobs: [job] })

@@ -95,7 +95,7 @@ async function callsWithin(world: World, counted: InterceptedStorage, seconds: n
 }
 
 describe.each(everywhere)('on the storage $name', (place) => {
-  it('a node that may hold 5 jobs also loads due jobs, holds fewer than 60 of 200 jobs, and runs each slot once in time', async () => {
+  it('a node that may hold 5 of 200 jobs exceeds this limit for due jobs, holds fewer than 60 jobs, and runs each slot once in time', async () => {
     const world = createWorld(place)
     const jobs = crowd(200)
     const { ran, late, optionsOf } = noting(world)

@@ -167,7 +167,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(heard.length).toBe(1)
   })
 
-  it('a second pause applies only if it ends later than the first, for one job and for a tag', async () => {
+  it('a second pause of a job, or of the jobs with a tag, applies only if it ends later than the first pause', async () => {
     const world = createWorld(place)
     const client = createClient({ storage: world.connect(), clock: world.clock })
     const tasks = [{ name: 'work', handler: 'note' }]

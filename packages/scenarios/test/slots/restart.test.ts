@@ -466,8 +466,8 @@ describe('a storage call of a dead node that takes effect after the restart of t
       const second = await world.start({ jobs: [job], nodeId: 'node', ...life })
       await world.clock.advance({ seconds: delay })
       await takeEffect()
-      // The restarted node scans at growing intervals for runs of its earlier incarnation. The test waits long enough for the
-      // next scan, which comes about `delay` seconds later at most.
+      // The restarted node scans at growing intervals for runs of its earlier incarnation. The next scan comes at most about
+      // `delay` seconds later, and the test waits for this scan.
       await world.clock.advance({ seconds: Math.max(0.3, 1.2 * delay) })
       expect(attempts).toHaveLength(1)
       expect(attempts[0]).toMatch(/ attempt 2$/)

@@ -56,8 +56,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
         jobs: [hog.job, beside.job],
         defaults: { retention: 'forever' },
       })
-      // The runs of the job `hog` start 300 ms after a slot, so they also end between slots. So a permit is free within a
-      // second of each slot.
+      // The runs of the job `hog` start 300 ms after a slot, so they also end between slots. So within one second after each
+      // slot, a permit becomes free.
       await world.clock.advance(300)
       await store(world, node, 'hog', 3000)
       await world.clock.advance({ seconds: seconds + 2 })

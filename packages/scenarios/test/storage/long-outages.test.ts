@@ -88,7 +88,7 @@ it('`runDue` runs other jobs during a recovery, and returns when the recovered s
   expect(ran).toEqual(['other 10', 'other 20', 'other 30', 'other 40', 'other 50', 'late 2000'])
 })
 
-it('missed slots of 30 jobs are stored in calls of at most 3,000 runs; each job has its first decision before any second decision', async () => {
+it('missed slots of 30 jobs are stored in calls of at most 3,000 runs; each job has its first decision before any job has its second', async () => {
   const all = { recoveryStrategy: 'execute_all', overlapPolicy: 'queue' } as const
   const names = Array.from({ length: 30 }, (_, index) => `late ${index}`)
   const late = names.map((name) => noting([], name, 1.5, all))

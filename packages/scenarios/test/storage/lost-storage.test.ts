@@ -129,7 +129,7 @@ describe('requests that a storage acknowledged and lost', () => {
     expect(loud().filter(({ message }) => message === lost)).toMatchObject([{ jobs: ['mail'], count: 2 }])
   })
 
-  it('do not include pruned requests and requests of removed jobs', async () => {
+  it('do not include requests that were pruned, or whose jobs were removed', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const jobs = ['mail', 'pay'].map(onRequest)
     const scheduler = await start({ jobs: [noting(world).job, ...jobs] })
@@ -284,7 +284,7 @@ describe('a storage that loses all its data', () => {
     expect(loud().at(-1)).toMatchObject({ jobs: ['tick'], count: 1 })
   })
 
-  it('receives the newer of two definitions again; the older one does not replace it while a node with the newer lives', async () => {
+  it('receives the newer of two definitions again, and the older one does not replace the newer one while a node with the newer one lives', async () => {
     const { world, losing, start } = lossyWorld()
     const old = await start({ jobs: [noting(world).job], nodeId: 'old', deadAfter: 30_000 })
     const { job } = noting(world, 'tick', { schedule: everySeconds(15) })

@@ -136,7 +136,7 @@ describe('an item that the storage always rejects', () => {
     expect((await fates(scheduler, 'endless')).at(-1)).toBe('300 completed')
   })
 
-  it('is not confused with an outage: during an outage no run fails', async () => {
+  it('is distinguished from an outage: if the storage rejects all calls for some time, no run fails', async () => {
     const world = createWorld()
     let isAway = false
     const { storage } = choking(world, () => isAway)
@@ -152,7 +152,7 @@ describe('an item that the storage always rejects', () => {
     }
   })
 
-  it('is not confused with an item whose first write failed just before an outage', async () => {
+  it('is distinguished from an item whose first write failed just before an outage', async () => {
     const world = createWorld()
     const storage = wrapStorage(world.connect(), {
       around(call) {

@@ -3,8 +3,8 @@ import { wrapStorage } from '@jobistemer/core/testing'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 
 /**
- * A storage that can lose all its data, like a restarted server without persistence. The storage can also lose only its
- * last writes, like a server whose place a replica without these writes has taken.
+ * A storage that can lose all its data, like a restarted server without persistence. The storage can also lose only its last
+ * writes. This simulates a server that was replaced by a replica without these writes.
  */
 export class LosingStorage {
   #present: Storage = empty()

@@ -106,10 +106,10 @@ export class BuildModel {
   }
 
   /**
-   * Called when a node restores an earlier definition. Reports a violation if another node with the replaced definition
-   * lives. That node must have been up when the replaced definition came into force. A `runDue` call without recent
-   * heartbeats, such as a frozen call, does not count as living. Other nodes may have removed the node record of the call
-   * after the call's stated end.
+   * Called when a node restores an earlier definition. Reports a violation if another node with the replaced definition lives.
+   * Ignores nodes that came up only after this definition had come into force. A `runDue` call without recent heartbeats, such
+   * as a frozen call, does not count as living. Other nodes may have removed the node record of the call after the call's
+   * stated end.
    */
   #goneBack(id: JobId, job: JobBuilds, saver: Life | undefined, now: number): void {
     for (const [name, life] of this.#lives) {

@@ -5,8 +5,8 @@ import type { Violation } from './violation.ts'
 
 type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readonly kind: Kind }>
 
-// Maximum difference in ms between a starting node's clock and the storage's clock. Up to this difference, the node
-// adopts the storage's time at its start.
+// A starting node compares its clock with the storage's clock. If the clocks differ by at most this time, in ms, the node
+// adopts the storage's time.
 const agreeAtStartMs = 5000
 
 /** What the clock model knows about one incarnation of a node. */
@@ -58,8 +58,8 @@ export class ClockModel {
         this.#up(event)
         return
       case 'job.saved':
-        // A deleted job that is created again keeps its watermark. So the checker regards only the creation of version 1 as a
-        // decision about the slots up to the watermark.
+        // If a deleted job is created again, it keeps its watermark, and its version is above 1. Such a creation decides no
+        // slots. So only the creation of version 1 counts as a decision about the slots up to the watermark.
         if (event.change === 'create' && event.head.version === 1)
           this.#decided(event, event.head.id, event.head.watermark)
         return

@@ -7,8 +7,8 @@ interface Life {
   readonly name: string
   readonly deadAfterMs: number
   /**
-   * Whether the node incarnation is a call of `runDue`. A node removes the record of a call if the stated end of the
-   * call has passed by the node's clock.
+   * Whether the node incarnation is a call of `runDue`. Another node removes the record of a call after the stated end of the
+   * call, by that node's clock.
    */
   isCall: boolean
   /** Whether the process of this node incarnation has ended or is about to end. */

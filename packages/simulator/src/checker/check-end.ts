@@ -11,7 +11,10 @@ import type { Rule, Violation } from './violation.ts'
 /** Maximum delay of periodic work in ms: claim polls, overdue scans, definition scans and late notifications. */
 const slackMs = 35_000
 
-/** Checks that the system recovers after the faults. `stored` is the state at the end of the calm phase. */
+/**
+ * Checks that the system recovers after the faults. `stored` is the state at the end of the simulation, after a phase without
+ * faults.
+ */
 export function checkConvergence(
   stored: StoredState,
   model: StorageModel,

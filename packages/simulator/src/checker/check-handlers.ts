@@ -69,8 +69,8 @@ export class HandlerModel {
       this.#note('unfounded start', jobId, id, `${life} started an occurrence that no call created`)
       return
     }
-    // The node received an earlier occurrence with the same id, and has been frozen since then. The storage rejects the node's
-    // next call, so this start is no violation.
+    // The node received an earlier occurrence with the same id, and was frozen until now. The storage will reject the node's
+    // next call. So this call of the handler is no violation.
     if (occurrence.life !== life && occurrence.earlierOwners.has(`${token} ${life}`)) return
     this.#checkRequest(event)
     const attemptKey = `${id} ${occurrence.generation} ${task} ${attempt}`
@@ -154,8 +154,8 @@ export class HandlerModel {
 
   #wasTaken({ id, token, generation }: OpenHandler): boolean {
     const occurrence = this.#storage.occurrences.get(id)
-    // If the id belongs to a newer occurrence, the checker treats the handler as taken over. The checker has already checked
-    // the handler's end, while the id belonged to the older occurrence.
+    // If the id now belongs to a newer occurrence, the occurrence of this handler has ended. The checker has checked this end
+    // while the id still belonged to the older occurrence. So here, the handler counts as taken over.
     return occurrence?.generation !== generation || occurrence.taken.has(token)
   }
 

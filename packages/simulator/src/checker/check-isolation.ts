@@ -10,7 +10,10 @@ const isolatedAfter = 0.8
 interface Life {
   readonly deadAfterMs: number
   heardAt: number | null
-  /** Occurrences that this node has asked the storage to give to it. The node may repeat its call until the storage answers. */
+  /**
+   * Occurrences that this node has asked the storage to create and start. If no answer arrives, the node may repeat its call,
+   * which then is no new request for work.
+   */
   readonly asked: Set<OccurrenceId>
 }
 

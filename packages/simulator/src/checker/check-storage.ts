@@ -37,7 +37,10 @@ export class StorageModel {
   readonly #callEnds = new Map<string | null, number>()
   /** For each node incarnation: the incarnations of other nodes that this node has declared dead. */
   readonly #lost = new Map<string | null, Set<string>>()
-  /** Node incarnations that shut down properly. If a call of such a node took effect late, the node may own an occurrence. */
+  /**
+   * Node incarnations that shut down properly. If a call of such a node took effect late, the node may still own an occurrence
+   * after its shutdown.
+   */
   readonly #down = new Set<string | null>()
   /** Periods in which each node incarnation was frozen, in true monotonic time and in order. */
   readonly #stood = new Map<string | null, { readonly from: number; to: number }[]>()

@@ -34,7 +34,10 @@ const slackMs = 2000
  */
 const ownerSearchMs = 20_000
 
-/** Maximum connected time until a takeover during repeated outages, as a multiple of `deadAfter`. */
+/**
+ * Maximum time until a takeover during repeated outages, as a multiple of `deadAfter`. Only the time in which the storage
+ * answers the observer's heartbeats counts.
+ */
 const connectedFactor = 2
 
 /** Maximum interval between retries of a storage call, in ms. A reap may wait for the next retry. */
@@ -126,8 +129,9 @@ export class TakeoverModel {
   }
 
   /**
-   * Returns whether the takeover is too late although all faults since the owner's end were outages. The takeover is too
-   * late if an observer has had more than `limitMs` of connected time since the owner's end.
+   * Returns whether the takeover is too late although all faults since the owner's end were outages. Only the time in which the
+   * storage answers an observer's heartbeats (`connectedMs`) counts. If an observer has had more than `limitMs` of this time
+   * since the owner's end, the takeover is too late.
    */
   #isLateThroughOutages(observers: readonly (readonly [string, Life])[], owner: Life, limitMs: number): boolean {
     if (this.#quietButOutages.since > owner.goneAt) return false

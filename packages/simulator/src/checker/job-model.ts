@@ -76,9 +76,9 @@ export interface OccurrenceModel {
    * removed, the new occurrence has the same id.
    */
   readonly generation: number
-  /** Owners of earlier occurrences with the same id, each as `token life`. */
+  /** Owners of earlier occurrences with the same id: each entry is `token life`, the token and the node incarnation. */
   readonly earlierOwners: ReadonlySet<string>
-  /** Token of the claim that stands for the occurrence's first attempts; 0 without such a claim. */
+  /** Token of the claim that counts as the stored record of the first attempts; 0 without such a claim. */
   beginsUnder: number
   /** Number of stored attempts, by task. */
   attempts: Map<string, number>

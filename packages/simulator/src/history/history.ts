@@ -99,7 +99,7 @@ export type StorageEvent =
       readonly kind: 'heartbeat'
       readonly incarnation: string
       readonly counter: number
-      /** When the budget of a `runDue` call ends, by the clock of its process; `null` for other nodes. */
+      /** The end of the budget of a `runDue` call, by the clock of the call's process; `null` for other nodes. */
       readonly callEndsAt: number | null
       readonly leaving: boolean
       /** Whether this heartbeat is the last one of its node incarnation. */

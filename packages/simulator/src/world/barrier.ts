@@ -2,7 +2,7 @@
 export interface Barrier {
   /** The fault that causes the barrier. `away`: the storage is unavailable to all nodes. */
   readonly fault: 'away' | 'partitioned' | 'cut off'
-  /** Calls that the barrier blocks fail when this promise resolves. `null`: they fail at once. */
+  /** The blocked calls fail when this promise resolves. `null`: the blocked calls fail at once. */
   readonly lifted: Promise<void> | null
 }
 

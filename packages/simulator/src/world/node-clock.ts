@@ -2,7 +2,10 @@ import type { Clock, Timer } from '@jobistemer/core'
 import type { VirtualClock } from '@jobistemer/core/testing'
 import type { SeededRandom } from '@jobistemer/test-kit'
 
-/** Maximum delay of one timer, in ms. The engine reads its wall clock again at least this often, as with a real clock. */
+/**
+ * Maximum delay of one timer, in ms. A timer with a longer delay fires after this time. So the engine reads its wall clock
+ * again at least this often, as with a real clock.
+ */
 const longestDelayMs = 60_000
 
 /**

@@ -212,7 +212,7 @@ export class World {
     return this.#sabotage?.storage?.(storage) ?? storage
   }
 
-  /** Calls back after `delayMs` of virtual time. */
+  /** Calls `callback` after `delayMs` of virtual time. */
   later(delayMs: number, callback: () => void): void {
     const end = this.clock.monotonic() + delayMs
     const look = (): void => {

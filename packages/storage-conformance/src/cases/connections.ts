@@ -424,9 +424,10 @@ export const subscribeCases: readonly StorageCase[] = caseGroup(
           isItsOwn = false
           break
         }
-        // In this round, the creating connection has heard `due`. The next two heartbeats show whether it also hears `due`
-        // without a creation. If so, the storage is correct: it cannot tell what has changed, and sends wake-ups of every
-        // kind after each call. Late wake-ups arrive before the wake-up `nodes` of the second heartbeat.
+        // In this round, the creating connection has received `due`. The next two heartbeats show whether it also receives
+        // `due` when no occurrence is created. If so, the storage is correct: it does not know what has changed. Such a storage
+        // sends wake-ups of every kind after each call. Late wake-ups arrive before the wake-up `nodes` of the second
+        // heartbeat.
         watcher.heard.length = 0
         await hearOfAnotherLife()
         await hearOfAnotherLife()

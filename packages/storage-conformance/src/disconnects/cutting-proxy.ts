@@ -3,8 +3,8 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import type { ServerAddress } from '../storage-world.ts'
 
 /**
- * When the proxy breaks the connection. `request`: before the server receives the message. `answer`: after the server has
- * answered the message.
+ * The moment at which the proxy breaks the connection. `request`: before the server receives the message. `answer`: after the
+ * server has answered the message.
  */
 export type CutSide = 'request' | 'answer'
 

@@ -25,7 +25,7 @@ interface Trial<Answer> {
 
 /** A limit above the number of messages that any call sends. */
 const mostMessages = 80
-/** Maximum number of attempts of a rejected call, and the pause before each further attempt, in ms. */
+/** Maximum number of times that a rejected call is sent, and the time before each repetition, in ms. */
 const tries = 20
 const pauseMs = 25
 

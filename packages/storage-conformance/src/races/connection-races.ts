@@ -422,7 +422,8 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         const nodes = await connectNodes(world, nodeCount)
         const first = itemAt(nodes, 0)
         const count = Math.max(3, rounds(8, effort))
-        // The next slot of the job is later than all triggers, so that `prune` may remove the triggered occurrences.
+        // `prune` removes only occurrences before the job's next instant. So the next instant of this job is later than all
+        // triggers.
         const job = await first.createJob({ policy: 'allow', nextAt: slotAt(count) })
         await first.finish(await first.startSlot(job, count))
         const created: string[] = []

@@ -28,7 +28,7 @@ interface Fault {
   readonly inside?: () => Ledger
   /** Creates the ledger that executes commits, and calls outside of transactions. */
   readonly machine?: () => Ledger
-  /** When other connections receive the wake-ups of a transaction. Default: after the commit. */
+  /** The moment at which other connections receive the wake-ups of a transaction. Default: after the commit. */
   readonly wakes?: 'before the commit'
 }
 

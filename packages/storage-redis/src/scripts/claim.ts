@@ -229,10 +229,11 @@ local function fromStart()
 end
 
 local taken, seen, more, nextDueAt = {}, {}, false, never
--- Whether this call reached its limits, and the numbers of occurrences that it moved, passed over, and found blocked.
+-- Whether this call reached its limits. Then three numbers of occurrences: moved ones, passed-over ones, and, in the
+-- mode peek, found ones that may not start now.
 local stopped, left, passed, seenBlocked = false, 0, 0, 0
--- For each job: the number of occurrences that a peek has counted as claimed, and the number of delayed ones among
--- them.
+-- For each job in the mode peek: the number of occurrences that this call has counted as claimed, and the number of
+-- delayed ones among these occurrences.
 local claimedJobs, delayedSeen = {}, {}
 local count = 0
 place = ''
@@ -303,8 +304,8 @@ local function answer()
   return { 'done', ${writeFields(layouts.claimed, { more: 'more and 1 or 0', stopped: 'stopped and 1 or 0', wakes: 'wakes and 1 or 0', nextDueAt: 'nextDueAt' })}, readNotices(), table.concat(seen), table.concat(taken), place }
 end
 
--- Whether this call compares occurrences by their order. It does so in a peek, or if the caller gives a last occurrence
--- (lastAt) or handler keys to leave out. It also does so if the call reads several sets.
+-- Whether this call compares occurrences by their order. This is so in the mode peek, and if the call reads several
+-- sets. It is also so if the caller gives a last occurrence (lastAt) or handler keys to leave out.
 local needsOrder = isPeek == 1 or lastAt ~= never or hasExceptions or #sources > 1
 local stride = needsOrder and 2 or 1
 
@@ -537,7 +538,8 @@ local function takeFrom(page, sourceAt)
           end
           break
         end
-        -- The number of this job's occurrences that the peek counted as claimed. The head's counts do not contain them.
+        -- In the mode peek, the number of this job's occurrences that were counted as claimed. The head's counts do not
+        -- contain these occurrences.
         local seenOf = claimedJobs[job] or 0
         local isBlocked = isLeft or (h.policy ~= allow and (h.running + seenOf >= h.maxConcurrency
           or (h.delayed > 0 and activeCount(h) + (delayedSeen[job] or 0) >= h.maxConcurrency and parseRecord(text).reason == delayed)))
@@ -545,8 +547,8 @@ local function takeFrom(page, sourceAt)
         local startsAt = not isBlocked and h.startLimit > 0 and nextStartAt(h, seenOf) or always
         local isHeld = startsAt > now
         if h.startLimit > 0 and h.queued > 0 then wakes = true end
-        -- If the caller gives a last occurrence (lastAt, lastId), blocked occurrences up to this occurrence do not count
-        -- towards the limit.
+        -- The caller may give a last occurrence (lastAt, lastId). If an occurrence up to this last occurrence may not
+        -- start, it does not count towards the limit.
         local isLast = order > lastAt or (order == lastAt and isBefore(lastId, id))
           or (count == limit and not ((isBlocked or isHeld) and lastAt ~= never))
         if isPeek == 1 then

@@ -132,8 +132,8 @@ local function displace(h, job, isPassing)
     end)
     return cancelEach(now, h, ids, records, '=displaced'), false
   end
-  -- Cancels queued occurrences before pending ones. If queued occurrences are left, and other occurrences are active, a
-  -- new occurrence cannot overtake the queued ones.
+  -- Cancels queued occurrences before pending ones. So if queued occurrences are left, this call has canceled no active
+  -- occurrence. While an occurrence of the job is active, a new occurrence cannot overtake the queued ones.
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, ${displacedAtOnce} - 1)) do
     ids[#ids + 1], records[#ids + 1] = id, recordOf(id)
   end
@@ -151,20 +151,22 @@ end
 -- Code for a request that is not created because the queue of its job is full.
 local refused = -1
 
--- Jobs with an item that displaces too many occurrences for this call. Further calls create the items of these jobs.
+-- Jobs with an item for which this call cannot cancel all displaced occurrences. Further calls create the items of
+-- these jobs.
 local crowded, hasCrowded = {}, false
 
--- Decides the state and reason of a new slot, trigger or replay, and whether it displaces waiting occurrences and
--- cancels running ones. While superseded occurrences are left (\`isPassing\`), the counts of waiting occurrences
--- include them. So if the overlap policy would skip or refuse the item because of these counts, the item becomes queued
--- instead. An item that continues to displace (\`goesOn\`) skips the check for a free concurrency slot.
+-- Decides the state and reason of a new slot, trigger or replay. Also decides whether the item displaces (cancels)
+-- waiting occurrences, and whether it cancels running ones. While superseded occurrences are left (\`isPassing\`), the
+-- counts of waiting occurrences include them. So if the overlap policy would skip or refuse the item because of these
+-- counts, the item becomes queued instead. If an earlier call began to displace occurrences for the item (\`goesOn\`),
+-- the item skips the check for a free place.
 local function decide(h, kind, scheduledAt, isStartable, isForLater, isPassing, goesOn)
   if scheduledAt < h.pausedUntil and kind == ${itemKinds.slot} then return skipped, '=paused' end
   if isForLater then return pending, delayed end
   local free = isStartable and now >= h.pausedUntil and running or pending
   local active = activeCount(h)
-  -- Under the policy \`allow\`, each occurrence may start. Under other policies a free concurrency slot belongs to the first
-  -- queued occurrence, so a new occurrence starts only if none is queued.
+  -- Under the policy \`allow\`, each occurrence may start. Under other policies, the first queued occurrence gets a
+  -- free place of the job before new occurrences. So a new occurrence starts only if no occurrence is queued.
   if h.policy == allow then return free, '' end
   if not goesOn and (active == 0 or (active < h.maxConcurrency and h.queued == 0)) then return free, '' end
   if h.policy == ${policyCodes.skip} then

@@ -179,8 +179,8 @@ local function countStart(now, h)
   if h.startLimit > 0 then keepStarts(h, math.min(h.startCount, h.startLimit - 1), write('<d', now)) end
 end
 
--- Returns whether the start rate of the job lets one more occurrence start now. Under a start rate, no occurrence starts while
--- others are pending, except delayed ones.
+-- Returns whether the start rate of the job lets one more occurrence start now. Under a start rate, no occurrence
+-- starts while other occurrences are pending. Delayed occurrences do not count as pending here.
 local function mayStart(now, h)
   return h.startLimit == 0 or (h.pending == h.delayed and nextStartAt(h) <= now)
 end
@@ -413,13 +413,14 @@ local function isSuperseded(h, r)
   return r.version < h.cancelsBelow and r.token == 0 and r.kind % ${recoveredBit} == ${kindCodes.slot}
 end
 
--- Returns the number of occurrences that hold a concurrency slot of the job.
+-- Returns the number of occurrences that hold a place of the job: the running ones, and the pending ones that are not
+-- delayed.
 local function activeCount(h)
   return h.pending - h.delayed + h.running
 end
 
--- Returns the id and record of the job's next queued occurrence if a concurrency slot is free and the occurrence is not
--- superseded. Otherwise, and for a deleted job, returns nil.
+-- If a place of the job is free, returns the id and record of the job's next queued occurrence. Returns nil if no place
+-- is free, the occurrence is superseded, no occurrence is queued, or the job is deleted.
 local function firstToWake(h, job)
   if h.queued == 0 or activeCount(h) >= h.maxConcurrency or h.deletedAt ~= never then return nil end
   local id = call('ZRANGE', queueOf .. job, 0, 0)[1]
@@ -437,7 +438,7 @@ local function wakeOne(now, h, job)
   return ${address}, r
 end
 
--- Wakes the next queued occurrence, and a limited number of further ones while concurrency slots are free. Returns the
+-- Wakes the next queued occurrence, and a limited number of further ones while places of the job are free. Returns the
 -- id and the time of the first woken occurrence; '' if no occurrence woke.
 local function wakeFirst(now, h, job)
   local first = wakeOne(now, h, job)
@@ -616,8 +617,8 @@ local function cancelWaiting(now, h, job, reason, limit)
 end
 
 -- Parses the text of printPlace, which names an occurrence. No superseded occurrence is left before this occurrence. No
--- further one can appear there, because new records have a version that the update keeps. Returns nil without a text,
--- or if the text belongs to another update.
+-- further superseded occurrence can appear before it, because new records have a version that the update keeps. Returns
+-- nil without a text, or if the text belongs to another update.
 local function parsePlace(h, text)
   if not text or text == '' then return nil end
   local cancelsBelow, part, score, at = read('<I4Bd', text)
@@ -647,8 +648,8 @@ end
 -- Finds up to \`count\` superseded occurrences of versions below \`cancelsBelow\`, pending ones first. Reads about \`most\`
 -- occurrences. Returns the text with which the next call continues; '' if the search has ended.
 local function findSuperseded(h, job, cancelsBelow, count, most, from, take)
-  -- Stores where the search ended only if the update is already stored in the head. As long as it is not, steps may
-  -- still create occurrences of the old version before that position.
+  -- Stores the position at which the search ended only if the update is already stored in the head. Before the update
+  -- is stored, steps may still create occurrences of the old version before this position.
   local keepsPlace = h.cancelsBelow == cancelsBelow
   h.cancelsBelow = cancelsBelow
   local goesOn, found, kept = from ~= '', 0, nil
@@ -690,8 +691,8 @@ local function cancelSuperseded(now, h, job, limit, most)
   return gone
 end
 
--- Number of superseded occurrences that the steps of this script have canceled in addition to their own work. And the
--- jobs in which the script has searched for superseded occurrences.
+-- \`canceledCount\`: number of superseded occurrences that the steps of this script have canceled in addition to their
+-- own work. \`searched\`: the jobs in which the script has searched for superseded occurrences.
 local canceledCount, searched = 0, {}
 
 -- Cancels a few superseded occurrences of a job. First continues the last search from where it ended, and then searches

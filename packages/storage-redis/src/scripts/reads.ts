@@ -143,7 +143,8 @@ const place = writeFields(layouts.duePlace, { nextAt: 'nextAt', job: 'job' })
  * of them.
  *
  * Reading begins after the instant `ARGV[2]`, or within that instant after the job `ARGV[3]`. `ARGV[5]`, if given, has a 1 for
- * each wanted first byte of a job id. Instants are texts, because a range that excludes its bound needs text.
+ * each wanted first byte of a job id. The instants stay texts, because the script also uses them as excluded bounds of
+ * ranges. Redis expects an excluded bound as a text that begins with `(`.
  */
 export const listDueJobsScript: Script = script(`#!lua flags=allow-oom
 ${prelude}${checkRights}${jobKeys}
@@ -204,7 +205,8 @@ local function firstRank(key)
     if call('ZSCORE', key, cursorId) == cursorAt then
       return call(isDescending == 1 and 'ZREVRANK' or 'ZRANK', key, cursorId) + 1
     end
-    -- The last member of the previous page was removed, so the walk begins with all members that have the same score.
+    -- The last member of the previous page was removed, or its score has changed. So the walk begins with all members
+    -- that have the cursor's score.
     if isDescending == 1 then return call('ZCOUNT', key, '(' .. cursorAt, '+inf') end
     return call('ZCOUNT', key, '-inf', '(' .. cursorAt)
   end
@@ -212,7 +214,8 @@ local function firstRank(key)
   return from == always and 0 or call('ZCOUNT', key, '-inf', '(' .. string.format('%.0f', from))
 end
 
--- Walks through a sorted set by score and member, and collects a page of the records that \`wanted\` returns.
+-- Walks through a sorted set by score and member. For each member, \`wanted\` returns the record, or nil if the page
+-- must not contain the record. Collects a page of these records.
 local function walk(key, wanted)
   local rank = firstRank(key)
   local scanned = 0

@@ -1,6 +1,6 @@
 import { type OccurrenceId, systemClock } from '@jobistemer/core'
 
-/** Maximum number of tries of other occurrences that begin while a try waits for a later owner. */
+/** A try waits for a later owner at most until this number of tries of other occurrences have begun. */
 const othersMeanwhile = 200
 /**
  * Maximum time in ms that a try waits for a later owner. If waiting tries hold all permits of the nodes, no later owner

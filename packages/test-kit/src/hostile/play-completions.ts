@@ -251,7 +251,8 @@ export class CompletionPlayers {
 
   /**
    * Ends the test after many empty claims. Live occurrences are then a violation, because no node claims them. If there are
-   * no live occurrences, a killed process had stored the last ends, and this process received no event about them.
+   * no live occurrences, an earlier process stored the ends of the last occurrences before a fault killed the process. The
+   * present process received no event about these ends.
    */
   async #lookForIdle(): Promise<void> {
     const live = await this.#live()

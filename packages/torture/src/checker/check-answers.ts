@@ -99,8 +99,8 @@ const takeoverMs = 5000
 const callMarginMs = 5000
 
 /**
- * Returns the reaps that break the rules of reaping: a reap before the deadline of a run whose owner was not silent, or by a
- * node that had no right to reap.
+ * Returns the reaps that break the rules of reaping. A node may reap a run in three cases. The deadline of the run has
+ * passed, or the node of its owner is dead. Or an earlier process of the same node owned the run.
  */
 function earlyReaps(view: RunView): readonly Violation[] {
   const grants = new Map(view.lines('granted').map((line) => [`${line.occurrence} ${line.token}`, line]))

@@ -28,8 +28,8 @@ export function checkOverlap(view: RunView): readonly Violation[] {
     violations.push(...overlappingHandlers(view, starts, job.places))
     const live = starts.filter((start) => view.supersededAt(start) === null)
     const firsts = firstsOf(live, (start) => start.occurrence)
-    // Under a start rate, an occurrence that was reaped may wait for its next start. During this wait, it holds no
-    // concurrency slot. So the check counts only the periods in which an owner had the occurrence.
+    // Under a start rate, an occurrence that was reaped may wait for its next start. During this wait, the occurrence
+    // holds no place of the job. So the check counts only the periods in which an owner had the occurrence.
     if (job.startRate === null) violations.push(...overlappingRecords(view, firsts, job.places))
     else {
       const ofOwners = firstsOf(live, ({ occurrence, token }) => `${occurrence} ${token}`)
@@ -116,7 +116,7 @@ function firstsOf(starts: readonly WitnessStart[], keyOf: (start: WitnessStart) 
 
 /**
  * Returns occurrences that exceed the job's concurrency limit. Each occurrence counts from its first start until its
- * end in the ledger or until it frees its concurrency slot.
+ * end in the ledger, or until it frees its place.
  */
 function overlappingRecords(
   view: RunView,

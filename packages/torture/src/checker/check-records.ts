@@ -3,7 +3,10 @@ import type { OccurrenceRecord, TaskRunRecord } from '@jobistemer/core/storage'
 import type { RunView } from './run-view.ts'
 import type { Rule, Violation } from './violation.ts'
 
-/** Checks that the ledger contains all acknowledged writes, and agrees with the lines of the handlers. */
+/**
+ * Checks that the ledger contains all acknowledged writes. Also checks that the ledger agrees with the lines that
+ * handlers wrote at their starts and ends.
+ */
 export function checkRecords(view: RunView): readonly Violation[] {
   const names = new Map<string, string>(view.run.jobs.map((job) => [job.id, job.name]))
   const violations: Violation[] = []

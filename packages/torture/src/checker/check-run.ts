@@ -12,7 +12,10 @@ import type { RecordedRun } from './recorded-run.ts'
 import { RunView } from './run-view.ts'
 import type { Violation } from './violation.ts'
 
-/** Checks a recorded run against all rules: the lines of the handlers, the storage's answers and the ledger must agree. */
+/**
+ * Checks a recorded run against all rules. The lines that handlers wrote at their starts and ends, the storage's
+ * answers and the ledger must agree.
+ */
 export function checkRun(run: RecordedRun): readonly Violation[] {
   const view = new RunView(run)
   return [

@@ -3,8 +3,8 @@ import type { RunView } from './run-view.ts'
 import type { Violation } from './violation.ts'
 
 /**
- * Checks that within each interval at most as many occurrences of a job started as its start rate allows. Uses the
- * instant of each occurrence's last start in the ledger, because the storage counts starts by these instants.
+ * Checks that in no interval more occurrences of a job started than its start rate allows. Uses the instant of each
+ * occurrence's last start in the ledger, because the storage counts starts by these instants.
  */
 export function checkStartRate(view: RunView): readonly Violation[] {
   const violations: Violation[] = []

@@ -12,7 +12,8 @@ const slackMs = 3000
 
 /**
  * Checks that, after the faults, nodes took over the runs of a dead node because they had declared the node dead. A
- * reap at the deadline is not enough. Otherwise this check would not detect that no node declares the owner dead.
+ * reap at the deadline is not enough. If this check accepted such a reap, it would not detect that nodes never declare
+ * a node dead.
  */
 export function checkTakeovers(view: RunView): readonly Violation[] {
   const calm = view.lines('phase').find(({ phase }) => phase === 'calm')

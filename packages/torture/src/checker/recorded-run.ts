@@ -6,8 +6,8 @@ import type { WitnessLine } from '../record/witness.ts'
 import type { RunClocks } from './run-clocks.ts'
 
 /**
- * The record of a run: handler lines, driver and storage lines, and the final storage contents. These parts are written
- * independently of each other.
+ * The record of a run: the lines that handlers wrote, the recorded events of the nodes and the driver, and the final
+ * contents of the storage. These parts are written independently of each other.
  */
 export interface RecordedRun {
   readonly jobs: readonly CheckedJob[]

@@ -86,8 +86,8 @@ export class RunView {
   }
 
   /**
-   * Returns the monotonic time from which a start's token was no longer valid because of a newer token, a reap, or the
-   * end of the occurrence. `null` if the token was valid.
+   * Returns the monotonic time from which the token of a started handler was invalid: a newer token, a reap, or the end
+   * of the occurrence made the token invalid. `null` if the token was valid at the start.
    */
   supersededAt(start: WitnessStart): number | null {
     const replacedAt = this.replacedAt(start) ?? Number.POSITIVE_INFINITY
@@ -98,8 +98,8 @@ export class RunView {
   }
 
   /**
-   * Returns the monotonic time from which the line's token was replaced by a newer token or a reap; `null` if the token
-   * was not replaced before the line.
+   * Returns the monotonic time at which a newer token or a reap replaced the token in a handler's line. `null` if
+   * neither happened before the handler wrote the line.
    */
   replacedAt({ occurrence, token, mono }: Pick<WitnessStart, 'occurrence' | 'token' | 'mono'>): number | null {
     let earliest = Number.POSITIVE_INFINITY
@@ -110,8 +110,8 @@ export class RunView {
   }
 
   /**
-   * Returns the earliest monotonic time at which the start's owner lost the unfinished occurrence by a hand-back or a
-   * reap; `Infinity` without either.
+   * Returns the earliest monotonic time at which the handler's owner lost the unfinished occurrence by a hand-back or a
+   * reap. `Infinity` without a hand-back and a reap.
    */
   givenUpAt(start: WitnessStart): number {
     const { occurrence, token, life } = start

@@ -1,7 +1,8 @@
 import type { SeededRandom } from '@jobistemer/test-kit'
 
-// The clock of every second node is at most this time behind the clock that is most ahead, in ms. If engines take the
-// time from their own clocks, a node does no work if its clock is further behind. So half of the nodes still do work.
+// Engines may take the time from their own clocks. A node then does no work if its clock is far behind the clock that
+// is most ahead. So every second clock is at most this time behind the clock that is most ahead, in ms: half of the
+// nodes do work.
 const closeMs = 2000
 
 // Share of processes with a right clock, if all engines follow the storage's clock.
@@ -11,8 +12,8 @@ const rightClocks = 0.25
  * Decides how wrong the clocks of the node processes are. If engines follow the storage's clock, each process has a
  * different error, and the driver can set any clock at any time.
  *
- * If engines follow their own clocks, all processes of one node have the same error, and a clock returns to its error
- * after a jump. Otherwise the node whose clock is most ahead could restart with an earlier time. All nodes would then
+ * If engines follow their own clocks, all processes of one node have the same error. After a jump, the clock returns to
+ * this error. Otherwise the node whose clock is most ahead could restart with an earlier time. All nodes would then
  * wait until their clocks reach the old time. No clock is ever ahead of the first node's clock.
  */
 export class ClockSkew {

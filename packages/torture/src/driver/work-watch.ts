@@ -2,7 +2,7 @@ import { attemptKey } from '../checker/run-view.ts'
 import { LineFollower } from '../record/line-file.ts'
 import type { WitnessLine } from '../record/witness.ts'
 
-/** Reads the lines of the handlers, to find the processes with running handlers. */
+/** Reads the lines that handlers write at their starts and ends, to find the processes with running handlers. */
 export class WorkWatch {
   readonly #witness: LineFollower<WitnessLine>
   readonly #open = new Map<string, Set<string>>()

@@ -11,7 +11,7 @@ export interface Witness {
   end(context: TaskContext, outcome: WitnessEnd['outcome']): void
 }
 
-/** The settings that the handlers of the workload need, such as the witness and the user's table. */
+/** The settings that the handlers of the workload need, such as the {@link Witness} and the user's table. */
 export interface WorkloadOptions {
   readonly seed: string
   readonly witness: Witness
@@ -19,7 +19,7 @@ export interface WorkloadOptions {
   readonly rows: UserRows | null
 }
 
-/** The workload as job definitions with handlers that report to a witness. */
+/** The workload as job definitions. The handlers report their starts and ends to a {@link Witness}. */
 interface DefinedWorkload {
   /** The jobs that are defined in code. */
   readonly jobs: readonly Job[]

@@ -6,7 +6,7 @@ import type { DriverEvent, HistoryLine, NodeEvent } from '../../src/record/histo
 import type { UserRow } from '../../src/rows/user-rows.ts'
 import type { WitnessEnd, WitnessLine, WitnessStart } from '../../src/record/witness.ts'
 
-/** Wall time of moment 0, in epoch milliseconds; slots are at whole seconds. */
+/** Wall time of the beginning (moment 0) of a handwritten run, in epoch milliseconds. Slots are at whole seconds. */
 export const origin: number = Date.parse('2026-03-01T00:00:00Z')
 
 const monotonicOrigin = 5_000_000
@@ -191,7 +191,7 @@ function moment(at: number) {
   return { mono: monotonicOrigin + at, wall: origin + at }
 }
 
-/** Converts a moment of the story to monotonic time. */
+/** Converts a moment of a handwritten run (ms since its beginning) to monotonic time. */
 export function mono(at: number): number {
   return monotonicOrigin + at
 }

@@ -6,7 +6,10 @@ import { retentionOf } from '../definition-of.ts'
 import { firstOccurrences } from '../first-occurrences.ts'
 import type { Survey } from '../survey.ts'
 
-/** Tolerance for old history, in ms. Nodes visit each job at most once a day. */
+/**
+ * `doctor` accepts history that is older than the retention by up to this time, in ms. The nodes remove a job's old history
+ * about once a day, or more often if `olderThan` is short.
+ */
 const slackMs = 86_400_000
 
 /** Reports jobs with history older than their retention. */

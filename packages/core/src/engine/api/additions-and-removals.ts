@@ -79,8 +79,9 @@ export class Additions extends ApiPart {
     for (;;) {
       const again = await this.#store(open, asked)
       if (again.length === 0) return
-      // The next round stores two kinds of jobs again. Some jobs changed between the read and the write. Other jobs
-      // replace a deleted job: each storage call cancels only a limited number of the deleted job's runs.
+      // Stores the jobs in `again` in the next round, for one of two reasons. Either the job changed between the read and
+      // the write. Or the job replaces a deleted job whose runs are not all canceled yet. Each storage call cancels only a
+      // limited number of runs.
       await nextTurn()
       open = await this.#look(again, asked)
     }

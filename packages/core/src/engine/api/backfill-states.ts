@@ -96,8 +96,9 @@ function standingOf(
 ): SlotStanding {
   const latest = rounds.at(-1)
   const ofKey = rounds.filter(({ details }) => details.requestKey === key)
-  // After a prune, a new run may get the round number of a pruned run. So the run that has begun is not always the run
-  // with the highest number.
+  // In one backfill, a slot may have several runs. At most one of them has begun; the other runs were canceled before their
+  // start. The run that has begun need not have the highest round number: after a prune, a later run may get the number
+  // of a pruned run.
   const run = ofKey.find(hasBegun) ?? ofKey.at(-1) ?? null
   const answer = (standing: SlotStanding['standing']): SlotStanding => ({ slot, standing, run, rounds: rounds.length })
   if (run !== null) {

@@ -428,14 +428,14 @@ export class Backfills extends ApiPart implements Relay {
   }
 
   #failed(error: unknown): void {
-    // The run does not end when the engine stops, so this error is no failure. The node that takes over the run
-    // continues the backfill.
+    // `EngineStopped`: the engine has stopped, so it neither continues the backfill nor ends the run. The node that takes
+    // over the run continues the backfill. So this error is not reported.
     if (!(error instanceof EngineStopped)) this.engine.fail('backfill', error)
   }
 
   /**
-   * Returns the next slot of a run's lane that is open, stopped or live; `null` if there is none. With `isAgain`, the search
-   * includes the run's own slot.
+   * Searches the lane of a run for the next slot that has the standing `open`, `stopped` or `live`. Returns `null` if
+   * there is no such slot. With `isAgain`, the search begins at the run's own slot.
    */
   async #nextInLane(
     storage: StorageCalls,

@@ -71,7 +71,7 @@ export interface JobUpdate extends JobSettingsInput {
   readonly description?: string | null
 }
 
-/** Options of `update`: the expected version, the start of a new schedule, and what happens to waiting occurrences. */
+/** Options of `update`: the expected version, when a new schedule takes effect, and what happens to waiting occurrences. */
 export interface UpdateOptions extends InterventionOptions {
   /** The update rejects with `VERSION_CONFLICT` if the stored version differs from this one. Default: update any version. */
   readonly expectedVersion?: number
@@ -158,7 +158,10 @@ export interface DefinitionPlan {
   readonly unchanged: readonly string[]
 }
 
-/** A planned change with all slots to check. `id` is the id of the stored job; `null` for a new job. */
+/**
+ * A planned change whose lists still contain slots that were canceled ahead. `id` is the id of the stored job; `null` for a new
+ * job.
+ */
 interface Preview extends PlannedChange {
   readonly id: JobId | null
 }
@@ -496,7 +499,7 @@ function readPlan(plan: DefinitionPlan): void {
   }
 }
 
-/** Returns the slots of the previews that were canceled ahead. Few jobs have canceled slots, so one call checks many jobs. */
+/** Returns the ids of those slots of the previews that were canceled ahead. One storage call checks the slots of many jobs. */
 async function canceledOf(previews: readonly Preview[], storage: StorageCalls): Promise<ReadonlySet<OccurrenceId>> {
   const ids = previews.flatMap(({ id, before, after }) => {
     return id === null ? [] : [...before, ...after].map((slot) => occurrenceId(id, slot))

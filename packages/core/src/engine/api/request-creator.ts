@@ -265,8 +265,9 @@ export class RequestCreator extends ApiPart {
   }
 
   async #recognise(job: RegisteredJob, id: OccurrenceId): Promise<void> {
-    // Checks the pool before the read as well as after the read. Otherwise a run of the pool could end during the read.
-    // This node would then run the occurrence again from the older state that it has read.
+    // If this node already runs the occurrence, `pool` contains it. This check comes before the read and again after the
+    // read. With only the later check, the run could end and leave `pool` during the read. This node would then run the
+    // occurrence a second time, from the older state that it has read.
     if (this.pool.get(id) !== undefined) return
     const record = await findUnacknowledgedStart(this.engine, id)
     if (record === null || this.pool.get(id) !== undefined) return

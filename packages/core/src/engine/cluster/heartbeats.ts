@@ -26,7 +26,7 @@ export interface HeartbeatOptions {
   readonly about: JsonObject
   /**
    * Maximum wait in ms for a heartbeat in progress when this node ends. After this wait, the node sends its last
-   * heartbeat, and waits for it at most as long.
+   * heartbeat. The maximum wait for the last heartbeat is the same.
    */
   readonly farewellMs: number
   /** Only for a call of `runDue`: returns how much of the call's budget is left, in ms. */

@@ -19,8 +19,9 @@ export type PeerState = 'unknown' | 'unrecorded' | 'present' | 'absent' | 'dead'
  * - `ended`: a look found the record, and the record says that the incarnation has shut down.
  * - `missed`: a look found no record of the incarnation.
  * - `silent`: the incarnation was silent for its `deadAfter`.
- * - `stated`: a look found a record in which another node, after its search for runs, states the death. If this node has
- *   found a run of the incarnation since, the event is `silent` instead.
+ * - `stated`: a look found a record that states the death of the incarnation. Another node has stored this record after
+ *   its search for runs of the incarnation. If this node knows the incarnation only as the owner of a run, the event
+ *   is `silent` instead.
  * - `settled`: the reaper found no run of the incarnation.
  */
 export type PeerEvent = 'owns' | 'read' | 'beat' | 'ended' | 'missed' | 'silent' | 'stated' | 'settled'

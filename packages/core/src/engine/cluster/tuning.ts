@@ -12,9 +12,9 @@ export const answersWithin = 2
 export const leastLooks = 4
 
 /**
- * If outages interrupt the observation, a node is dead after this multiple of its `deadAfter` in silence, counted only
- * while the storage answers. The next look and the reap follow. Both must end within twice `deadAfter` of such time
- * (`docs/nodes.md`).
+ * If outages interrupt the observation of a node, the node is dead after this multiple of its `deadAfter` in silence. Only
+ * silence while the storage answers counts. Then the next look and the reap follow. Their end must not come later than
+ * twice `deadAfter`, counted in the same way (`docs/nodes.md`).
  */
 export const interruptedFactor = 1.5
 

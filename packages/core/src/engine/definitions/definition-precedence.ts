@@ -85,8 +85,8 @@ export function goesBack(change: JobChange | null, record: JobRecord | null): bo
 }
 
 /**
- * Returns the origin that a change by `update`, `add` or `apply` stores: the fingerprint of the changed definition, and the
- * higher one of the stored release and `ownRelease`.
+ * Returns the origin that a change by `update`, `add` or `apply` stores. The origin has the fingerprint of the changed
+ * definition, and the higher release of two: the stored release and `ownRelease`.
  */
 export function originOfUpdate(record: JobRecord, ownRelease?: number): DefinitionOrigin {
   const { release, updates = record.fingerprint } = readJobDocument(record.definition)

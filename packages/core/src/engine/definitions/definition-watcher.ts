@@ -85,9 +85,8 @@ export class DefinitionWatcher {
         }
       }
       cursor = page.cursor
-      // A node that evicts jobs reads only one page of changes. The node notices the change of a job on a further page
-      // later. When the node sends the job's next slot or request, the storage's answer shows the change, and the node
-      // reads the head again.
+      // A node that evicts jobs reads only the first page of changes, so the node misses changes on further pages. When the
+      // node sends a slot or request of such a job, the storage's answer shows the change. The node then reads the head.
     } while (cursor !== null && !this.#loop.isStopped && !this.#registry.cache.isEvicting)
     this.#registry.reviveAgain()
     this.#lookedAt = startedAt
@@ -96,7 +95,7 @@ export class DefinitionWatcher {
   #consider(record: JobRecord): void {
     const job = this.#registry.get(record.id)
     if (job === undefined) {
-      // The storage may already have pending occurrences of a newly found job, so this node claims again.
+      // If this node can run the job, the storage may already have pending occurrences of the job. So this node claims again.
       if (record.deletedAt !== null) this.#registry.evicted?.gone(record.id)
       else {
         // A node that evicts jobs does not adopt a data job here, because it reads the job when the job comes due.

@@ -52,7 +52,7 @@ export class JobCache {
 
   /**
    * Yields the jobs to evict, least recently used first, until the number of held jobs meets the limit. Yields no job with a
-   * slot up to `upTo`, and no job whose slots a step is processing.
+   * slot up to `upTo`, and no job with a slot that this node is creating or recovering.
    */
   *unneeded(upTo: number): Generator<RegisteredJob> {
     if (!this.isEvicting) return
@@ -64,9 +64,9 @@ export class JobCache {
 }
 
 /**
- * Returns whether the job has no slot up to `upTo` and no step is processing its slots. If a job has a next slot and no
- * timer, a step is processing the slot, with two exceptions: another node launches the job's slots, or this node lacks
- * the job's handlers.
+ * Returns whether the job has no slot up to `upTo`, and this node is not processing a slot of the job. A job with a next slot
+ * usually has a timer. There are three exceptions: this node is processing the slot, another node launches the job's slots,
+ * or this node lacks the job's handlers.
  */
 function isIdle({ heapIndex, at, isLeft, plan }: RegisteredJob, upTo: number): boolean {
   return heapIndex < 0 ? at === Number.POSITIVE_INFINITY || isLeft || plan === null : at > upTo

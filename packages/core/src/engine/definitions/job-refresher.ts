@@ -38,8 +38,8 @@ type StoredJobs = Map<RegisteredJob, boolean>
 /**
  * Reads the heads of held jobs again, many per call.
  *
- * A job without head and tombstone means that the storage has lost its data. This node then stores its own definitions again.
- * If this node followed another definition, it first waits for the nodes with that definition.
+ * If a job has neither a head nor a tombstone, the storage has lost its data. This node then stores its own definition of the
+ * job again. If this node followed another definition, it first waits for the nodes with that definition.
  */
 export class JobRefresher {
   readonly #engine: EngineContext
@@ -160,7 +160,7 @@ export class JobRefresher {
       const all = [...this.#registry.all()]
       const others = all.filter((job) => !gone.has(job))
       for (const job of await this.#read(others, storage, isAnother)) gone.add(job)
-      // Reports list the missing jobs in the order of the registry.
+      // Sorts the missing jobs in the order of the registry, because log lines and events name them in this order.
       gone = new Set([...all.filter((job) => gone.has(job)), ...gone])
     }
     if (gone.size > 0) for (const job of await this.#storeAgain([...gone], storage)) gone.delete(job)
@@ -239,11 +239,11 @@ export class JobRefresher {
       const isOurs = answer.outcome === 'saved'
       if (!isOurs && answer.outcome !== 'exists') continue
       this.#awaited.delete(job)
-      // This node reports the job if it has just stored the job, or if its `createdAt` has changed. With an equal `createdAt`,
-      // another review of this node has already adopted and reported the head.
+      // This node reports the job in two cases: it has just stored the job, or the stored `createdAt` differs from the known
+      // one. If both are equal, another review of this node has already adopted and reported the head.
       stored.set(job, isOurs || job.createdAt !== answer.job.createdAt)
-      // If this node has defined the job again meanwhile, the registry holds a newer object for the job, and this
-      // object is not adopted.
+      // If this node has defined the job again meanwhile, the registry holds a newer object instead of `job`. The head is
+      // then not adopted for the older object `job`.
       if (this.#registry.holds(job)) this.#registry.adopt(job.job, answer.job, isOurs ? 'created' : undefined)
     }
   }

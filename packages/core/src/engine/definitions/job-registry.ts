@@ -465,7 +465,7 @@ export class JobRegistry implements HeldJobs {
   moveOn(job: RegisteredJob, watermark: number, nextAt: number | null): void {
     job.watermark = watermark
     job.isLeft = false
-    // An evicted or removed job gets no timer, although a step may still process its slot.
+    // An evicted or removed job gets no timer, although this node may still process its slot.
     if (this.isClient || !this.holds(job)) return
     const now = this.#engine.now()
     if (nextAt === null || nextAt > now - this.#standbyMs) job.isOverdue = false
@@ -498,8 +498,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   #catchUpWithin(job: RegisteredJob, { watermark, nextAt }: JobRecord): void {
-    // A job without a timer has no next slot, or another node launches its slots, or a step processes its slot. The storage's
-    // answer to that step has newer values than this head.
+    // A job has no timer in three cases: it has no next slot, another node launches its slots, or this node is processing
+    // its slot. In the third case, the storage's answer about the slot has newer values than this head.
     if (job.heapIndex < 0 || job.inFlight !== 'no') return
     const isOverdue = nextAt !== null && nextAt < job.at && nextAt <= this.#engine.now() - this.#standbyMs
     if (watermark > job.watermark || isOverdue) this.moveOn(job, watermark, nextAt)
@@ -536,8 +536,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Removes a job from the agenda until {@link takeUp}, because the job is assigned to another node, which launches its slots.
-   * In a large fleet, most jobs are assigned to other nodes, and {@link pass} would cost some work for each slot of these jobs.
+   * Removes the timer of a job until {@link takeUp}, because the job is assigned to another node, which launches its slots.
+   * In a large fleet, most jobs are assigned to other nodes. For these jobs, {@link pass} would cost some work per slot.
    */
   leave(job: RegisteredJob): void {
     this.#engine.agenda.setSlot(job, null)
@@ -556,9 +556,9 @@ export class JobRegistry implements HeldJobs {
 
   #takeUp(job: RegisteredJob, now: number): void {
     job.isLeft = false
-    // If the watermark lies before now, sets it to now, because other nodes may have launched the slots up to now. With
-    // the old watermark, the storage could accept a recovery that begins at a later slot. The slots before that
-    // recovery would then never run.
+    // If the watermark lies before now, sets it to now: other nodes may have launched the slots up to now, and this
+    // node schedules only later slots. If such a later slot is missed, the recovery of this node begins at that slot. With
+    // the old watermark, the storage could accept this recovery. The slots before that slot would then never run.
     job.watermark = Math.max(job.watermark, now)
     try {
       this.#engine.agenda.setSlot(job, job.series.nextMs(job.watermark))
@@ -592,9 +592,9 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Applies the watermark and next slot of a storage's answer about a slot. If this node has adopted another version
-   * since it sent the call, does nothing. Otherwise the recovery would treat the old version's next instant as a slot
-   * of the new version. `follow` does not decide which definition is in force, see `RegisteredJob.isFollowing`.
+   * Applies the watermark and next slot of a storage's answer about a slot. Does nothing if this node has adopted another
+   * version since it sent the call: the recovery would treat the old version's next instant as a slot of the new version.
+   * `follow` does not decide which definition is in force, see `RegisteredJob.isFollowing`.
    */
   follow(job: RegisteredJob, askedVersion: number, watermark: number, nextAt: number | null): void {
     if (job.version !== askedVersion) return

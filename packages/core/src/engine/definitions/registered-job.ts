@@ -6,8 +6,8 @@ import { UnrevivedSchedule } from './schedule-reviver.ts'
 import type { SlotSeries } from './slot-series.ts'
 
 /**
- * Returns whether the watermark lies more than a minute ahead of `now`, so that a wrong clock must have set it. If the storage
- * has no clock, correct clocks of nodes may differ by less than a minute.
+ * Returns whether the watermark lies more than a minute ahead of `now`. Then a wrong clock has set the watermark. A smaller
+ * difference proves no wrong clock: without a clock of the storage, correct clocks of nodes may differ by less than a minute.
  */
 export function isAhead({ watermark }: Pick<JobRecord, 'watermark'>, now: number): boolean {
   return watermark - now > 60_000
@@ -66,11 +66,11 @@ export class RegisteredJob implements SlotEntry {
    * before this watermark was read before that answer.
    */
   decidedUpTo: number | null = null
-  /** Whether a step is creating or recovering a slot of the job. `and due again`: another slot has come due meanwhile. */
+  /** Whether this node is creating or recovering a slot of the job. `and due again`: another slot has come due meanwhile. */
   inFlight: 'no' | 'yes' | 'and due again' = 'no'
   /**
-   * Whether the job is assigned to another node, which launches the job's slots. If so, the job is not on the agenda until the
-   * living nodes change.
+   * Whether the job is assigned to another node, which launches the job's slots. If so, this node has no timer for the
+   * job until the living nodes change.
    */
   isLeft = false
 
@@ -106,8 +106,8 @@ export class RegisteredJob implements SlotEntry {
   /** Yields the job's next slots after `now`, as far as this node knows them. */
   *nextSlots(now: number): Generator<number, void> {
     const decidedUpTo = this.isLeft ? Math.max(this.watermark, now) : this.watermark
-    // If the job's slot is not in the heap of the agenda, another node may launch the job's slots. The schedule then
-    // gives the next slot.
+    // If this node has no timer for the job (`heapIndex` below 0), another node may launch the job's slots. The schedule
+    // then gives the next slot.
     let slot: number | null = this.heapIndex < 0 ? this.series.nextMs(decidedUpTo) : this.at
     while (slot !== null) {
       yield slot

@@ -144,8 +144,8 @@ export class Registrations {
 
   /**
    * If a change puts a definition back into force, reads which definitions living nodes have. A node announces a definition
-   * before the node stores it, so this read shows every node that has the replacing definition. Returns true after a read: the
-   * caller then decides about its changes again.
+   * before the node stores it, so this read shows every node that has the replacing definition. Returns true after such a read.
+   * The caller then computes its changes again.
    */
   async lookIfGoingBack(
     changes: readonly (JobChange | null)[],

@@ -113,8 +113,8 @@ export class ScheduleReviver {
 }
 
 /**
- * Stands for a stored schedule from which this node cannot make a schedule. The object keeps the stored form. When a
- * caller asks for a slot, the object throws the error of that attempt.
+ * Stands for a stored schedule that this node could not load. The object keeps the stored form. If a caller asks for a slot,
+ * the object throws the error with which the load failed.
  */
 export class UnrevivedSchedule extends WindowedSchedule {
   readonly #serialized: SerializedSchedule

@@ -195,8 +195,8 @@ export class Capacity implements Alarm {
   }
 
   /**
-   * Gives reserved permits back. Sends no signal, because most of these permits are already held by occurrences that
-   * have started. A caller that leaves a permit free then calls {@link offerRoom}, or launches or claims again.
+   * Ends the reservation of permits. Sends no signal, because usually the occurrences have started and hold these permits
+   * now. If a permit stays free, the caller then calls {@link offerRoom}, or launches or claims again.
    */
   unreserve(count: number): void {
     this.#reserved -= count
@@ -279,8 +279,8 @@ export class Capacity implements Alarm {
   }
 
   /**
-   * Gives no more permits to waiting occurrences. From now on, the pool must not call {@link enter}, because `enter` would
-   * still start a holder.
+   * Gives no more permits to waiting occurrences. From now on, `ExecutionPool` must not call {@link enter}, because `enter`
+   * would still start a holder.
    */
   stop(): void {
     this.#stopped = true
@@ -428,11 +428,11 @@ export class HandlerLatency {
  * Gives each job with waiting work its turn while more work waits in the storage than this node has permits for. Otherwise
  * thousands of requests of one job would delay all other jobs.
  *
- * Turns go in rounds. A job has had its turn when this node has begun {@link runsPerTurn} runs of it in the round. A look is
- * here a claim that leaves out the jobs that have had their turn. The first look that finds no occurrence ends the round.
+ * Turns go in rounds. A job has had its turn when this node has begun {@link runsPerTurn} runs of it in the round. Some
+ * claims leave out the jobs that have had their turn. The first of these claims that finds no occurrence ends the round.
  *
- * Claims never leave out a job with a priority above 0. After a run with a priority below 0 has begun, the round has no further
- * looks.
+ * Claims never leave out a job with a priority above 0. After a run with a priority below 0 has begun, claims leave out no job
+ * until the round ends.
  *
  * Jobs whose tasks name the same handlers share a turn.
  */

@@ -152,8 +152,8 @@ export class ExecutionPool implements ExecutionOwner {
     if (this.#executions.get(id) === execution) this.#executions.delete(id)
     this.#lookWhetherEmpty()
     this.capacity.leave(execution, null)
-    // The end of the occurrence may have woken a queued occurrence after `closing` freed the permit. So the pool tells the
-    // claimer again that a permit may be free.
+    // The end of the occurrence may have woken a queued occurrence after `closing` freed the permit. So this method tells
+    // the claimer again that a permit may be free.
     this.capacity.offerRoom()
   }
 
@@ -163,8 +163,8 @@ export class ExecutionPool implements ExecutionOwner {
     this.#calledBack = called
     const hook = call()
     this.#calledBack = outer
-    // The shutdown does not wait for a hook that has requested the shutdown, because that hook may itself wait for the
-    // shutdown. The pool recognizes such a request only before the first `await` of the hook.
+    // The shutdown does not wait for a hook that has requested the shutdown, because the hook may wait for the
+    // shutdown. This method notices only a request that the hook makes before its first `await`.
     if (!called.isToldToStop) this.reporting(hook)
   }
 
@@ -211,8 +211,8 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   /**
-   * Ends the executions of a node that shuts down. The pool lets them end for `graceMs`, then aborts their handlers and waits
-   * for `abortGraceMs`, then kills their children. The waits are shorter if the storage does not answer. Resolves when no
+   * Ends the executions of a node that shuts down. First lets them end for `graceMs`. Then aborts their handlers and waits
+   * for `abortGraceMs`. Then kills their children. The waits are shorter if the storage does not answer. Resolves when no
    * execution is left, or after the last wait. `quiet`: resolves when the node begins no further execution. `farewellMs`:
    * maximum wait for each answer of the storage.
    */
@@ -222,9 +222,9 @@ export class ExecutionPool implements ExecutionOwner {
   ): Promise<void> {
     const { agenda, storage } = this.engine
     const ended = quiet.then(() => this.emptied())
-    // While the storage does not answer, the node can neither end runs nor hand them back. The shutdown with its three waits
-    // for the storage must then fit into the grace period, minus a margin. After the grace period, container platforms kill the
-    // process.
+    // Container platforms kill the process after the grace period. If the storage does not answer, the node can neither end
+    // runs nor hand them back. The shutdown then waits for an answer up to three times. So its waits are shorter then: the
+    // whole shutdown fits into the grace period, minus a margin.
     const killMs = this.children.size === 0 ? 0 : killedGraceMs
     const stoppedByMs = graceMs - 3 * lookMs - killMs - 3 * farewellMs
     const awayAbortMs = Math.max(0, Math.min(abortGraceMs, stoppedByMs))
@@ -244,8 +244,8 @@ export class ExecutionPool implements ExecutionOwner {
 
   /** Resolves when there are no executions and all hooks have ended. */
   async emptied(): Promise<void> {
-    // An execution leaves the set before its hook is called. So when the set is empty, a hook may still run, and the
-    // loop waits for both.
+    // An execution leaves `#executions` before its hook is called. So a hook may still run although `#executions` is
+    // empty. The loop waits until all executions and all hooks have ended.
     while (this.#executions.size > 0 || this.#hooks > 0) {
       await new Promise<void>((resolve) => {
         this.#whenEmpty.push(resolve)

@@ -107,7 +107,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
    */
   #drainsUntil: number | null
   #phase: StateOf<typeof executionTransitions> = 'open'
-  /** Whether the settler has this execution in its queue and has not called {@link takeItem} yet. */
+  /** Whether this execution waits for its next `settle` call, which has not called {@link takeItem} yet. */
   #saying = false
   /** Whether handlers have reported progress or log lines that the node has not stored yet. */
   #isNoted = false

@@ -26,8 +26,8 @@ export class KeptLogs {
   }
 
   /**
-   * Returns the log whose oldest line is to be removed: the superseded log with the earliest first line. If no log is
-   * superseded, returns the largest log. `null`: all lines together are within the limit.
+   * Returns the log whose oldest line is to be removed: of the logs with `isSuperseded`, the log that got a line first. If
+   * no log has `isSuperseded`, returns the largest log. `null`: all lines together are within the limit.
    */
   #victim(): AttemptLog | null {
     let bytes = 0
@@ -120,7 +120,7 @@ export class TaskNotes {
     log.add(line)
   }
 
-  /** Adds the log lines that earlier owners have stored. The limit of the occurrence includes these lines. */
+  /** Adds the log lines that earlier owners have stored. The limit for all log lines of the occurrence includes these lines. */
   takeOver(attempts: readonly AttemptRecord[]): void {
     for (const { number, logs } of attempts) {
       if (logs === undefined) continue

@@ -3,7 +3,7 @@ import type { SettleChange } from '../../storage/storage.ts'
 import type { AbortReason } from './abort-errors.ts'
 
 // The lifecycles of an attempt and of an execution as transition tables. An event that a state does not list changes nothing.
-// The storage keeps neither steps nor phases; engine.md shows the stored states.
+// The storage does not keep these states; engine.md shows the stored states.
 
 type Table = Readonly<Record<string, Readonly<Record<string, string>>>>
 
@@ -38,8 +38,8 @@ export const attemptTransitions = {
   /** The storage has the attempt, and the attempt's retry interval is not over. */
   stored_early: { due: 'stored', abort: 'none' },
   /**
-   * The storage has the attempt: the handler may be called. `acknowledge` changes nothing here, because an answer during
-   * `onStart` must not call the handler.
+   * The storage has the attempt: the handler may be called, but not before `onStart` has ended. So `acknowledge` changes
+   * nothing here: an answer of the storage that arrives during `onStart` must not call the handler.
    */
   stored: { call: 'running', abort: 'none' },
   running: { stop: 'stopping', decide: 'deciding', end: 'none' },

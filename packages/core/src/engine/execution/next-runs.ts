@@ -8,7 +8,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 export interface TakenRunner {
   /**
    * Runs a taken occurrence. Resolves when it runs or was handed back, and also after an error, which the runner reports. Never
-   * rejects. `askedAt`: monotonic instant at which the end was sent.
+   * rejects. `askedAt`: monotonic instant at which the call with the end of the other run was sent.
    */
   runNext(record: OccurrenceRecord, askedAt: number): Promise<void>
   /**
@@ -32,7 +32,7 @@ export class NextOccurrenceTaker {
    * stays in the map until the taken occurrence runs. The value is the monotonic instant at which the end was sent.
    */
   readonly #requested = new Map<JobId, number>()
-  /** Runs taken occurrences; `null`: the storage does not support taking, so no end takes an occurrence. */
+  /** Runs taken occurrences; `null`: the storage does not support `takeNext`, so the end of a run takes no occurrence. */
   runner: TakenRunner | null = null
 
   constructor(engine: EngineContext, capacity: Capacity) {
@@ -101,10 +101,13 @@ export type EndedRun = Pick<OccurrenceRecord, 'id' | 'jobId' | 'startedAt' | 'de
 /** Continues a backfill when one of its runs ends. Ignores occurrences that belong to no backfill, and never rejects. */
 export interface Relay {
   /**
-   * Creates the backfill's next run after `ended`. Called before the end is settled, so that a crash between both steps does
-   * not end the lane of the backfill.
+   * Creates the backfill's next run after `ended`. Called before the node settles the end of `ended`. So a crash between the
+   * creation and the settle does not end the lane of the backfill.
    */
   handOn(ended: EndedRun): Promise<void>
-  /** Called when newer occurrences have displaced these waiting runs. The backfill creates runs for their slots again. */
+  /**
+   * Called when newer occurrences have displaced these waiting runs. If no node had started a displaced run before, the
+   * backfill creates another run for the same slot. Otherwise the backfill continues with the next slot of the lane.
+   */
   displaced(addresses: readonly OccurrenceAddress[]): Promise<void>
 }

@@ -90,13 +90,16 @@ export class TaskProgress implements Alarm {
   readonly #owner: TaskOwner
   /** The stored state of the task; `null` until its first attempt. */
   state: TaskRunState | null = null
-  /** The step of the current attempt on this node; `none`: the task has no current attempt. */
+  /** The state of the current attempt by `attemptTransitions`; `none`: the task has no current attempt on this node. */
   #step: StateOf<typeof attemptTransitions> = 'none'
   #attempts: readonly AttemptRecord[] = none
   #omitted: OmittedAttempts | undefined = undefined
   result: JsonValue | undefined = undefined
   #reason: string | undefined = undefined
-  /** Start of the next retry in epoch ms, until this node announces the retry to the storage; `null`: at once. */
+  /**
+   * Start of the next retry in epoch ms; `null`: the next attempt may start at once, or this node has already announced the
+   * retry to the storage.
+   */
   retryDueAt: number | null = null
   /** The first reason for which the engine aborted the last attempt. */
   #abortReason: AbortReason | undefined = undefined
@@ -177,7 +180,7 @@ export class TaskProgress implements Alarm {
 
   /**
    * Called when the occurrence has got its permit, perhaps long after its claim or creation. If the first attempt of the task
-   * is stored, sets the start of that attempt to `now`.
+   * is stored, sets `startedAt` of that attempt to `now`.
    */
   startsAt(now: number): void {
     const last = this.#lastAttempt
@@ -194,8 +197,8 @@ export class TaskProgress implements Alarm {
 
   /**
    * Announces the next attempt to the storage. The task calls the handler when the storage has acknowledged the attempt and
-   * `delayMs` have passed. Default of `delayMs`: the time that is left of a retry interval which an earlier owner began; 0 if
-   * there is none.
+   * `delayMs` have passed. Default of `delayMs`: if an earlier owner began a retry interval, the rest of that interval;
+   * otherwise 0.
    */
   announce(delayMs: number = Math.max(0, (this.retryDueAt ?? 0) - this.#owner.engine.now())): void {
     const number = (this.#lastAttempt?.number ?? 0) + 1
@@ -228,7 +231,7 @@ export class TaskProgress implements Alarm {
     if (this.#on('acknowledge')) this.callIfStored()
   }
 
-  /** Calls the handler if the attempt is acknowledged and due. */
+  /** Calls the handler if the storage has acknowledged the attempt and the attempt is due. */
   callIfStored(): void {
     if (this.#step !== 'stored' || this.#owner.isOverdue) return
     const attempt = this.#lastAttempt
@@ -276,7 +279,7 @@ export class TaskProgress implements Alarm {
       return this.#isolated.result
     }
     const answer = this.plan.run(context as never)
-    // Converts a foreign thenable to a native promise, because its `then` may throw or call both callbacks.
+    // Convert a foreign thenable to a native promise: the `then` of a foreign thenable may throw, or may call both callbacks.
     return isThenable(answer) ? Promise.resolve(answer) : answer
   }
 
@@ -343,8 +346,8 @@ export class TaskProgress implements Alarm {
   }
 
   /**
-   * The handler's transaction stored a completion, but the handler then failed or was aborted. Records this completion as the
-   * end of the task.
+   * Called when the handler stored a completion in its transaction, but then failed or was aborted. Records this completion as
+   * the end of the task.
    */
   adopt({ run }: Completion): void {
     this.#owner.engine.agenda.cancelAlarm(this)
@@ -382,8 +385,8 @@ export class TaskProgress implements Alarm {
   // ------------------------------------------------------------------------------------------------------------ ending
 
   /**
-   * Called when the alarm of this task rings. The alarm ends the task timeout, the retry interval, or the wait for an aborted
-   * handler or a killed child.
+   * Called when the alarm of this task rings. The alarm rings at the end of the task timeout or of the retry interval. It also
+   * rings at the end of the wait for an aborted handler or a killed child.
    */
   ring(): void {
     if (this.#on('due')) this.callIfStored()
@@ -391,8 +394,8 @@ export class TaskProgress implements Alarm {
       this.#tellToStop('timeout')
       this.#owner.engine.agenda.setAlarm(this, this.#stopsWithinMs('timeout'))
     } else if (this.#step === 'stopping' && !this.#killIsolated()) {
-      // If the node is about to release the occurrence, it waits for the handler without a limit. Otherwise a peer could claim
-      // the occurrence and call the handler while the first call still runs.
+      // If the node wants to release the occurrence, the node first waits for the end of the handler, without a limit.
+      // Otherwise a peer could claim the occurrence and call the handler while the first call still runs.
       const reason = this.#abortReason
       if (this.#owner.halt?.kind === 'release' || reason === undefined) return
       this.#attemptEnded(this.#lastAttempt?.number ?? 0, false, abortErrorOf(this.plan, reason))
@@ -408,8 +411,8 @@ export class TaskProgress implements Alarm {
     if (this.#step === 'none' || this.#step === 'deciding') return
     const { agenda } = this.#owner.engine
     if (this.#step === 'stopping') {
-      // The task has waited for its aborted handler without an alarm, because the node released the occurrence. Now the node
-      // ends the occurrence, so the wait needs an alarm.
+      // The task has waited for its aborted handler without an alarm, because the node wanted to release the occurrence. Now
+      // the node ends the occurrence, so the wait needs an alarm.
       if (this.heapIndex < 0) agenda.setAlarm(this, this.#stopsWithinMs(reason))
       return
     }
@@ -430,7 +433,7 @@ export class TaskProgress implements Alarm {
 
   /**
    * Replaces the result or error of the last attempt by the error `STORAGE_REFUSED`, and removes the errors of earlier
-   * attempts. Called when the storage rejected a step of the run, for example because a result is too large. The storage does
+   * attempts. Called when the storage rejected a write of the run, for example because a result is too large. The storage does
    * not say which task caused the rejection, so the execution calls this method of each task.
    */
   refuse(error: unknown): void {
@@ -464,18 +467,20 @@ export class TaskProgress implements Alarm {
     const { agenda } = this.#owner.engine
     const isBusy = this.#step === 'running' || this.#step === 'stopping'
     // If the handler has not been called yet, cancel the alarm that would call it. This also applies while the child of an
-    // earlier attempt has not ended. If the handler runs in this process, cancel its alarm too. The engine ignores the end of a
-    // lost attempt.
+    // earlier attempt still runs. If the handler runs in this process, cancel its alarm too: the engine ignores the end of a
+    // lost attempt, so the attempt needs no timeout.
     if (!isBusy || this.#isolated?.isOver !== false) agenda.cancelAlarm(this)
-    // If the attempt runs in a child, set the alarm that kills the child if it does not stop.
+    // If the attempt runs in a child, set an alarm: if the child has not stopped when the alarm rings, the node kills the
+    // child.
     else if (this.#step === 'running') agenda.setAlarm(this, this.#stopsWithinMs('lost'))
     else this.hurry()
     if (this.#step === 'running') this.#tellToStop('lost')
   }
 
   /**
-   * Shortens the wait for an aborted handler to {@link abortGraceMs}. Then the engine kills the child of an isolated task, or
-   * gives up on a handler in this process. If the node releases the occurrence, the engine does not give up.
+   * Shortens the wait for an aborted handler to {@link abortGraceMs}. After this time, the engine kills the child of an
+   * isolated task, or gives up on a handler in this process. If the node releases the occurrence, the engine does not give up
+   * on the handler.
    */
   hurry(): void {
     if (this.#step !== 'stopping') return
@@ -634,7 +639,7 @@ export class TaskProgress implements Alarm {
     return this.#setLastAttempt({ ...(this.#attempts.at(-1) as AttemptRecord), ...change })
   }
 
-  /** Applies the event to the step of the attempt. Returns whether the step has changed. */
+  /** Moves the attempt from its present step to the step that follows this event. Returns whether the step has changed. */
   #on(event: EventOf<typeof attemptTransitions>): boolean {
     const next = transition(attemptTransitions, this.#step, event)
     if (next === undefined) return false

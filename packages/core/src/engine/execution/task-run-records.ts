@@ -80,8 +80,8 @@ function initialRun({ name }: Named, now: number): TaskRunRecord {
 }
 
 /**
- * Returns whether the storage has no attempts of the occurrence. If so, the claim stands for the first attempts, and the node
- * may call their handlers at once.
+ * Returns whether the storage has no attempts of the occurrence. If so, the stored claim counts as the record of the first
+ * attempts, and the node may call their handlers at once.
  */
 export function beginsByClaim({ runs }: Pick<OccurrenceRecord, 'runs'>): boolean {
   return runs.length === 0
@@ -133,7 +133,9 @@ export function hasEndedTasks(
   return tasks.every(({ name }) => ended.has(name))
 }
 
-/** Returns the runs of tasks that are not in the plan. Unfinished runs among them are canceled. */
+/**
+ * Returns the task runs of tasks that are not in the plan. Of these task runs, the unfinished ones are returned as canceled.
+ */
 export function runsWithoutTask(
   runs: readonly TaskRunRecord[],
   plans: readonly Named[],

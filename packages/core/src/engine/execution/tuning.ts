@@ -1,12 +1,12 @@
 /**
  * Maximum time in ms for which work waits for a permit of this node: an occurrence, a due slot or a burst of requests. After
- * this time, the node leaves the work to peers. The wait may save a storage call: if a permit is free, one step creates and
- * starts an occurrence.
+ * this time, the node leaves the work to peers. If a permit becomes free during the wait, one step creates and starts the
+ * occurrence. So the wait saves a storage call.
  *
  * This time has three further uses:
  * - A handler that takes at most this time is quick.
  * - If a search of the horizon for due jobs is unfinished, it continues after this time.
- * - If `runDue` finds no work that it can start, it looks again after this time.
+ * - If `runDue` finds no work that it can start, it searches for work again after this time.
  */
 export const longestWaitMs = 100
 /**
@@ -15,8 +15,8 @@ export const longestWaitMs = 100
  */
 export const joinShare = 0.5
 /**
- * After `FairTurns` has read the waiting work, it pauses. This is the duration of the pause, as a multiple of the duration of
- * the read. The pause is long, because for one such read the storage may read all waiting work of the busy jobs.
+ * Duration of a pause of `FairTurns`, as a multiple of the duration of its last read of the waiting work. The pause is long,
+ * because for one such read the storage may read all waiting work of the busy jobs.
  */
 export const pauseFactor = 20
 /** Number of runs that make up the turn of a job. */

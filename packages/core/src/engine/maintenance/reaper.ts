@@ -101,8 +101,8 @@ export class Reaper {
       // After a stall of this machine, leave out this search. Other owners on this machine were stalled too, and they get time
       // to settle their runs before the next search.
       if (!isStalled && !this.#engine.isTimeInDoubt) await this.#reapOverdue()
-      // Only an alarm starts this search, and a call of `runDue` searches without an alarm. Such a call is too short to observe
-      // that an owner sends no heartbeat for `deadAfter`.
+      // Only a round that an alarm starts makes this search. A call of `runDue` starts its round without an alarm. Such a call
+      // is too short to observe that an owner sends no heartbeat for `deadAfter`.
       if (byAlarm) await this.#findOwners()
     } finally {
       this.#setAlarm()
@@ -150,7 +150,7 @@ export class Reaper {
     // After the deadline, the owner has twice `abortGraceMs` to stop the handler and to store the end of the run.
     const deadlineBefore = this.#engine.now() - 2 * abortGraceMs
     await this.#runs.release({ deadlineBefore }, 'execution_timeout', (record) => {
-      // If the clock was set forward since the start of a run, the run's deadline moves by the same amount.
+      // If the clock was set forward since the start of a run, the run's deadline becomes later by the same amount.
       if ((record.deadlineAt ?? 0) + this.#steps.forwardSince(record.startedAt ?? 0) > deadlineBefore) return false
       const own = this.#options.pool.get(record.id)
       return own === undefined || own.occurrence.token !== record.token
@@ -206,7 +206,7 @@ export class Reaper {
       this.#engine.logger.warn({ node, incarnation, runs: reaped }, 'took over the runs of a dead node')
     }
     if (isDeath && reaped > 0) this.#deaths.set(incarnation, { record, since })
-    // The storage may have rejected items of `reap`. Another takeover follows after the next heartbeat.
+    // The storage may have rejected items of `reap`. So another takeover follows after the next heartbeat.
     if (found > 0) this.#hasFoundRuns = true
     else if (!isComplete || !isGone()) return
     else if (!isDeath) heartbeats.forget(record)

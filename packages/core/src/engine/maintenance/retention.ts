@@ -15,8 +15,8 @@ import { longestRestMs, passMs, restsPerLook, shortestRestMs, visitsPerAge } fro
 
 /**
  * Removes history that is older than its job's retention. Also removes jobs that have no code, no future slot and no history.
- * The node whose `commonRank` is 0 makes one pass over all jobs per hour. Each step reads a page of jobs or removes history of
- * one job.
+ * The living node that ranks first (`commonRank` 0) makes one pass over all jobs per hour. Each step reads a page of jobs or
+ * removes history of one job.
  */
 export class Retainer {
   readonly #engine: EngineContext

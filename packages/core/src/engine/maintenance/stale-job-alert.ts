@@ -33,8 +33,8 @@ interface Listing {
 }
 
 /**
- * Reports jobs of which no run was completed within their `alertAfter`. The node whose `commonRank` is 0 watches all jobs, also
- * jobs without code.
+ * Reports jobs of which no run was completed within their `alertAfter`. The living node that ranks first (`commonRank` 0)
+ * watches all jobs, also jobs without code.
  *
  * An alert is due at each multiple of `alertAfter` since the last success. So a new watching node neither repeats nor misses an
  * alert.
@@ -153,9 +153,9 @@ export class StaleJobAlert {
   #begin(now: number): void {
     const before = now - this.#handOverMs
     const others = this.#heartbeats.peers.living()
-    // A node that was alive at `before` has reported the alerts up to `before`. If no living node was alive then, this node
-    // reports the latest due alert of each job. The heartbeat counter of a peer shows its age, because the clock of the peer
-    // may be wrong.
+    // If a node that lives now was already alive at `before`, some node watched the jobs at that time. That node has reported
+    // the alerts up to `before`. Otherwise this node reports the latest due alert of each job. The heartbeat counter of a peer
+    // shows the age of the peer, because the clock of the peer may be wrong.
     const isOld = ({ counter }: NodeRecord) => counter >= this.#beatsOfOld
     const wasLookedAt = this.#startedAt <= before || others.some(isOld)
     this.#saidUpTo = wasLookedAt ? before : Number.NEGATIVE_INFINITY
@@ -223,9 +223,8 @@ export class StaleJobAlert {
 
   async #lookForSuccess(job: WatchedJob, now: number): Promise<void> {
     const { id: jobId, rule, checkedAt } = job
-    // An earlier check has covered the runs that had ended at `checkedAt`. A later success may belong to a run that began
-    // before, up to one execution timeout earlier. So the search begins one execution timeout and one minute before
-    // `checkedAt`.
+    // An earlier check has covered the runs that had ended at `checkedAt`. A later success may belong to a run that began up to
+    // one execution timeout before `checkedAt`. So the search begins one execution timeout and one minute before `checkedAt`.
     const seen = checkedAt === null ? Number.NEGATIVE_INFINITY : checkedAt - rule.executionTimeoutMs - upkeepMs
     const from = Math.max(searchedFrom(rule, now), seen)
     const { at } = await lastSuccess({ jobId, from }, (query) =>

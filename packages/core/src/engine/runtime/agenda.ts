@@ -117,7 +117,7 @@ export class Agenda<Slot extends SlotEntry> {
     this.#arm()
   }
 
-  /** Sets the timer anew after a jump of `wallNow`, or after an alarm was canceled or postponed. */
+  /** Sets the timer again after a jump of `wallNow`, or after an alarm was canceled or postponed. */
   rearm(): void {
     this.#timerAt = Number.POSITIVE_INFINITY
     this.#arm()

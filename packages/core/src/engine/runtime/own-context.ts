@@ -2,8 +2,8 @@ import { AsyncResource } from 'node:async_hooks'
 import type { Clock } from '../../clock.ts'
 
 /**
- * The async context in which this object was created. The engine calls jobs in this context. Otherwise a job could run in the
- * context of an earlier request. The engine would then keep the objects of that request alive.
+ * The async context in which this object was created. The engine calls handlers and hooks in this context. Otherwise a handler
+ * could run in the context of an earlier request, and the engine would keep the objects of that request alive.
  */
 export class OwnContext {
   readonly #made = new AsyncResource('Jobistemer')

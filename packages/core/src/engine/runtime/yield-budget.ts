@@ -6,9 +6,9 @@ import { afterThisTurn } from '../../system-clock.ts'
  * Keeps the event loop responsive during long sequences of storage calls and schedule steps. Each storage call first awaits
  * {@link pass}. Each step of counting slots awaits {@link stepped}.
  *
- * When the budget of a turn is used up, calls and counting tasks wait for the next turn. In that turn, all calls of the engine
- * continue first. If no call of the engine waits, one call of a user continues. Then the counting tasks continue, until the
- * budget is used up again.
+ * When the budget of a turn of the event loop is used up, calls and counting tasks wait for the next turn. In that turn, all
+ * calls of the engine continue first. If no call of the engine waits, one call of a user continues. Then the counting tasks
+ * continue, until the budget is used up again.
  */
 export class YieldBudget {
   readonly #clock: Pick<Clock, 'monotonic' | 'track' | 'isAuthoritative'>
@@ -36,8 +36,8 @@ export class YieldBudget {
   }
 
   /**
-   * Returns `null` if a storage call may leave now. Otherwise returns a promise that resolves in the turn of the event loop in
-   * which the call may leave. `isAsked`: a user waits for the call.
+   * Returns `null` if a storage call may be sent now. Otherwise returns a promise that resolves in the turn of the event loop
+   * in which the call may be sent. `isAsked`: a user waits for the call.
    */
   pass(isAsked: boolean): Promise<void> | null {
     // A virtual clock stands still while the engine works, so the work uses no budget.

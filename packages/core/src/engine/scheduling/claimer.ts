@@ -137,7 +137,7 @@ export class Claimer implements TakenRunner {
     if (leftOut !== null) {
       turns.looked(answer.claimed.length > 0, this.#engine.clock.monotonic() - askedAt)
       // This claim left out jobs, so `more` does not say whether these jobs have pending work. The next claim that leaves out
-      // no job shows this, and plans the next poll.
+      // no job answers this question, and plans the next poll.
       this.#parts.capacity.workLeft(true, answer.claimed.length)
       return !this.#loop.isStopped && this.#parts.capacity.roomToClaim() > 0
     }
@@ -198,8 +198,8 @@ export class Claimer implements TakenRunner {
         }),
       )
       for (const record of page.items) {
-        // An occurrence that was created and started by the same call has token 1 and an attempt. The code that made this
-        // call handles the lost answer.
+        // An occurrence that was created and started by the same call has token 1 and an attempt. The code that made this call
+        // handles the lost answer, so this search leaves the occurrence out.
         const wasClaimed = record.token > 1 || record.runs.length === 0
         const mine = record.owner?.incarnation === owner.incarnation
         if (!mine || !wasClaimed || known.has(record.id) || this.#parts.pool.knows(record.id)) continue

@@ -104,8 +104,8 @@ export class Horizon {
     const { due, cursor } = this.#rest ?? { due: this.#dueUpTo(now, shards), cursor: null }
     this.#rest = null
     const end = await this.#lookUp(due, cursor)
-    // If `lookForAll` was called during an incomplete search, the node first completes this search. The search for all
-    // due jobs follows.
+    // An incomplete search continues in the next round, even if `lookForAll` was called meanwhile. The search for all due jobs
+    // then follows after the end of this search.
     if (end === null) this.#lookedAt = due.upTo - 2 * lookMs
     else this.#rest ??= { due, cursor: end }
   }

@@ -263,7 +263,8 @@ export class RecordedSlots {
   }
 
   /**
-   * Returns the slots in `[from, to]` that have a record. The records are few, because no recovery has decided these slots yet.
+   * Returns the slots in `[from, to]` that have a record. The list is short: no recovery has decided these slots yet, so nearly
+   * all of them have no record.
    */
   async #between(jobId: JobId, from: number, to: number): Promise<ReadonlySet<number>> {
     const { storage, maxBatch: limit } = this.#engine

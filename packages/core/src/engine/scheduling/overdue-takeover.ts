@@ -30,8 +30,8 @@ interface Scan {
 
 /**
  * Returns which node launched a slot that this node has tried to create. If the slot has a record only because it was canceled
- * ahead, no node launched it. But if the watermark is after such a slot, another node has launched a later slot. The function
- * then returns `another`.
+ * ahead, returns `no node`. But if the watermark is after such a slot, another node has launched a later slot of the job, so
+ * the function returns `another`.
  */
 export function launcherOf(answer: CreateAnswer, slot: number): Launcher {
   switch (answer.outcome) {
@@ -200,8 +200,8 @@ export class OverdueTakeover {
       if (this.#engine.isHeldBack) return
       if (this.#taken.size > 0 && ++this.#waited <= mostSamples) return
       const goesOn = this.#goesOn
-      // If peers are slow and the last scan was incomplete, do not continue it: a new scan follows after the longer interval.
-      // If the last scan was complete, the interval since that scan has passed, so a new scan begins now.
+      // If peers are slow and the last scan was incomplete, do not continue this scan: a new scan follows after the longer
+      // interval. If the last scan was complete, the interval since that scan has passed, so a new scan begins now.
       if (this.#learn() && goesOn) return
       if (this.#parts.findsDueJobs) await this.#findOverdue()
       else await this.#checkPassed()
@@ -225,7 +225,7 @@ export class OverdueTakeover {
     this.#loop.runIn(waitMs)
   }
 
-  /** Whether this node still has to check slots that it left to nodes that are now gone. */
+  /** Whether this node still has to check slots that it left to nodes that no longer live. */
   get #isOwed(): boolean {
     return this.#parts.findsDueJobs ? this.#hasLeft && this.#scannedUpTo < this.#owedUpTo : this.#passed.size > 0
   }
@@ -248,8 +248,8 @@ export class OverdueTakeover {
   }
 
   /**
-   * Whether a scan only samples overdue slots. A sample shows whether a peer has died. The node does not take over all overdue
-   * slots then.
+   * Whether a scan only samples overdue slots. A sample shows whether a peer has died. While the node samples, it does not take
+   * over all overdue slots.
    */
   get #isSampling(): boolean {
     return !this.#parts.assignment.isAlone && (this.#isTrying || this.#slowness > 1 || this.isBehind)
@@ -271,9 +271,10 @@ export class OverdueTakeover {
   }
 
   #newScan(): Scan {
-    // A watcher launches an overdue slot only after each node before it had one `standby` interval to launch the slot. The node
-    // with rank 0 for a job gets no such interval. So at least `watchRank - 1` nodes come before this node for any job. The
-    // scan leaves out slots for which these nodes still have time. `#takeOnInTurn` then counts the nodes exactly for each job.
+    // A watcher launches an overdue slot only after each watcher that scans before it had one `standby` interval to launch the
+    // slot. The node with rank 0 for the job does not count. So for any job, this node waits for at least `watchRank - 1`
+    // watchers. The scan leaves out slots for which these watchers still have time. `#takeOnInTurn` then counts the watchers
+    // exactly for each job.
     const fewestTurns = Math.min(Math.max(0, this.#parts.assignment.watchRank - 1), activeWatchers)
     const upTo = this.#engine.now() - (fewestTurns + 1) * this.#parts.standbyMs
     const isFull = this.#scans++ % (upkeepMs / lookMs) === 0
@@ -346,8 +347,8 @@ export class OverdueTakeover {
     this.#moveOn(record)
     const job = this.#parts.registry.get(record.id)
     // `#taken` leaves out jobs of this node's own shards, because their slots do not show whether peers are slow. For other
-    // jobs, an answer follows only if this node launches the job now or has it on its agenda. Without an answer to expect,
-    // `#taken` leaves the job out.
+    // jobs, an answer follows only if this node launches the job now or has it on its agenda. If no answer will follow,
+    // `#taken` leaves the job out too.
     if (!isOwn && job?.isOverdue && (job.inFlight !== 'no' || job.heapIndex >= 0)) this.#taken.add(job)
   }
 

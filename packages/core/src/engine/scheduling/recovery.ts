@@ -94,8 +94,8 @@ export class Recovery {
     const { owner } = engine
     const kind: BatchKind<Decided, RecoveryItem, CreateAnswer> = {
       operation: 'createOccurrences',
-      // A decision creates at most `recoveryStep` runs. The item that exceeds `maxSize` still joins the call, so that a
-      // call creates less than three times `recoveryStep` runs.
+      // A decision creates at most `recoveryStep` runs. A call takes items until their runs exceed `maxSize`, and the last of
+      // these items stays in the call. So a call creates less than three times `recoveryStep` runs.
       maxSize: 2 * recoveryStep - 1,
       sizeOf: ({ entries }) => entries.length,
       make: (decided, now) => (this.#stillHolds(decided, now) ? decided.item : null),
@@ -122,8 +122,8 @@ export class Recovery {
 
   /**
    * Decides on missed slots and stores the decisions. Calls {@link ended} once per job: when the decision is stored, has
-   * failed, is void, or is retried alone. Before that call, this node must not launch slots of the job. After {@link stop},
-   * `ended` is not called for decisions that have not begun.
+   * failed, no longer applies to the job, or is retried alone. Before that call, this node must not launch slots of the job.
+   * After {@link stop}, `ended` is not called for decisions that have not begun.
    *
    * If several nodes recover the same slots, the storage accepts one decision.
    */
@@ -152,8 +152,8 @@ export class Recovery {
     if (this.#isStopped) this.#waiting.length = 0
     const count = Math.min(this.#waiting.length, this.#engine.maxBatch - this.#atWork.size)
     // At most `maxBatch` decisions are in progress at the same time. Decisions that begin together share one read, and mostly
-    // one write. So this method waits until `#enough` decisions can begin together. If fewer jobs wait, all of them must be
-    // able to begin.
+    // one write. So decisions begin only when `#enough` of them can begin together. If fewer jobs wait, their decisions begin
+    // only when all of them can begin.
     if (count <= 0 || (count < this.#waiting.length && count < this.#enough)) return
     const group = this.#waiting.splice(0, count)
     for (const late of group) this.#atWork.add(late)
@@ -230,7 +230,7 @@ export class Recovery {
   #stillHolds({ late, decision }: Decided, now: number): boolean {
     const { agenda, isHeldBack } = this.#engine
     // The clock may have been set back during the counting. If the last slot of the decision is then in the future again, the
-    // decision is void too.
+    // decision no longer applies either.
     const holds = this.#isAsFound(late) && decision.lastSlot <= now
     if (holds && !isHeldBack) return true
     this.#parts.overdue.answered(late.job, late.slot, 'no node')

@@ -62,8 +62,8 @@ export class SlotCreator {
   }
 
   /**
-   * Creates the occurrences of these slots in one storage call. Resolves when the call has ended with its retries. A slot that
-   * failed alone may then still be retried alone, without a reserved permit. Retries keep `now`.
+   * Creates the occurrences of these slots in one storage call. Resolves when the call has ended with its retries. If one slot
+   * made the call fail, that slot may then still be retried alone, without a reserved permit. Retries keep `now`.
    */
   async create(due: readonly DueSlot[], now: number): Promise<void> {
     // Occurrences in the backlog are older than due slots, so due slots do not start while there is a backlog. Exception: the

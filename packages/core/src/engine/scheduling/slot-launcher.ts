@@ -115,8 +115,8 @@ export class SlotLauncher {
     while (!this.#loop.isStopped) {
       this.#parts.capacity.heldForMs = 0
       if (!this.#parts.creator.hasRoom(enough)) return false
-      // A claim in progress has reserved permits that it may not use. If the launcher did not wait for the claim, it would
-      // store due slots as pending although permits become free.
+      // A claim in progress has reserved permits that it perhaps will not use. If the launcher did not wait for the claim, it
+      // would store due slots as pending although permits become free.
       await this.#parts.claimer.underWay
       const now = this.#engine.now()
       if (this.#engine.isHeldBack) return true
@@ -133,8 +133,8 @@ export class SlotLauncher {
       const half = isFull ? Math.ceil(due.length / 2) : due.length
       if (due.length > 0) this.#create(due.slice(0, half), now)
       if (half < due.length) this.#create(due.slice(half), now)
-      // After a large call, wait for the next turn of the event loop. The call leaves before the node prepares the next call.
-      // So the storage and the node work at the same time.
+      // After a large call, wait for the next turn of the event loop. The call is then sent before the node prepares the next
+      // call, so the storage and the node work at the same time.
       if (due.length + late.length >= enough) await nextTurn()
     }
     return true
@@ -181,8 +181,8 @@ export class SlotLauncher {
       if (first === undefined) return undefined
       if (this.#passes(first)) continue
       if (!this.#holds(first, starting, now)) return first
-      // The most urgent slot is held back. The oldest slot may be another slot, with a lower priority. If it was already held
-      // back for the maximum time, it may be launched now.
+      // The most urgent slot is held back. The oldest slot may be another slot, with a lower priority. If the oldest slot was
+      // already held back for the maximum time, it may be launched now.
       const oldest = this.#parts.agenda.peekSlot()
       if (oldest === undefined || oldest === first) return undefined
       if (this.#passes(oldest)) continue

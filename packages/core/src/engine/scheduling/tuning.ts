@@ -18,14 +18,14 @@ export const fewSlots = 20
 export const activeWatchers = 2
 /**
  * Scan interval of reserve nodes, as a multiple of an active watcher's interval. Also the maximum factor by which slow peers
- * stretch a scan interval.
+ * lengthen a scan interval.
  */
 export const reserveFactor = 10
 /**
  * Maximum number of pages of jobs that a sample of overdue slots reads. Several pages may hold only jobs that no living node
  * can run.
  *
- * Also a number of rounds: if launches of the previous scan have no answer, this many rounds start no scan. After these rounds,
- * the node no longer waits for the answers.
+ * Also a number of rounds: if launches of the previous scan have no answer yet, the node starts no new scan for this many
+ * rounds. After these rounds, the node no longer waits for the answers.
  */
 export const mostSamples = 5

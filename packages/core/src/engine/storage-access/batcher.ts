@@ -26,7 +26,9 @@ const outages: readonly ErrorCode[] = [
  */
 export interface BatchKind<Entry, Item, Answer> {
   readonly operation: string
-  /** If this many items wait, a further call leaves while another call is in progress. Default {@link worthACall}. */
+  /**
+   * If this many items wait, the batcher sends a further call while another call is in progress. Default {@link worthACall}.
+   */
   readonly worthwhile?: number
   /** Whether a failed call is retried. Default true. False: each call is sent once, and its error aborts all entries in it. */
   readonly retries?: boolean
@@ -39,8 +41,8 @@ export interface BatchKind<Entry, Item, Answer> {
   readonly maxSize?: number
   sizeOf?(item: Item): number
   /**
-   * Returns how many of the waiting entries may leave now. When more may leave, the user of the batcher calls `flush`. Default:
-   * all.
+   * Returns how many of the waiting entries the batcher may send now. When the batcher may send more entries, the user of the
+   * batcher calls `flush`. Default: all.
    */
   admit?(waiting: number, oldest: Entry): number
   /**
@@ -106,15 +108,15 @@ interface Batch<Entry, Item> {
 }
 
 /**
- * Group commit for calls of one kind. A lone entry leaves after the current turn of the event loop. While a call is in
- * progress, further entries form the next batch. The batch leaves when no call is in progress. It leaves earlier if it reaches
- * `worthwhile` and fewer than {@link callsAtOnce} calls are in progress.
+ * Group commit for calls of one kind. The batcher sends a lone entry after the current turn of the event loop. While a call is
+ * in progress, further entries form the next batch. The batcher sends this batch when no call is in progress. It sends the
+ * batch earlier if the batch reaches `worthwhile` and fewer than {@link callsAtOnce} calls are in progress.
  *
  * An item that the storage cannot store makes the whole call fail. The batcher halves the list of items to find it:
  * - After the errors `STORAGE_REFUSED` and `QUEUE_FULL`, the batcher halves the list at once, and rejects each item that gets
- *   such an error alone.
- * - After another error, the batcher halves from the third attempt. It retries each item that fails alone in the background,
- *   and rejects the item only if the storage accepts other calls meanwhile.
+ *   such an error as the only item of a call.
+ * - After another error, the batcher halves the list from the third attempt on. If an item fails in a call of its own, the
+ *   batcher retries the item in the background. It rejects the item only if the storage accepts other calls meanwhile.
  * - After an error in `outages`, the batcher repeats all items without an answer.
  */
 export class Batcher<Entry, Item, Answer> {
@@ -126,7 +128,8 @@ export class Batcher<Entry, Item, Answer> {
   #calls = 0
   /**
    * Number of failed calls that are being retried and that have waiting callers. `#calls` does not count these calls, so that
-   * they do not delay other callers. While {@link callsAtOnce} or more calls are being retried, no further call leaves.
+   * they do not delay other callers. While {@link callsAtOnce} or more calls are being retried, the batcher sends no further
+   * call.
    */
   #retried = 0
   /** With `isSerial`: the entries whose item is in a call that has no answer yet. */
@@ -158,7 +161,7 @@ export class Batcher<Entry, Item, Answer> {
   /**
    * Sends these entries now, in one call, without regard to `hasRoom`. Resolves when the call has ended with its retries; an
    * entry may still be retried alone. Never rejects. Entries beyond `maxSize` wait again, before all other waiting entries.
-   * With `isSerial` they would never leave, so no kind has both `maxSize` and `isSerial`.
+   * With `isSerial`, the batcher would never send these entries, so no kind has both `maxSize` and `isSerial`.
    */
   async sendNow(group: readonly Entry[], now: number = this.#engine.now()): Promise<void> {
     const kind = this.#kind
@@ -354,7 +357,10 @@ export class Batcher<Entry, Item, Answer> {
     for (let group = this.#next(); group.length > 0; group = this.#next()) void this.sendNow(group)
   }
 
-  /** Removes the entries of the next call from the waiting entries, and returns them. An empty list: no call may leave now. */
+  /**
+   * Removes the entries of the next call from the waiting entries, and returns them. An empty list: the batcher may send no
+   * call now.
+   */
   #next(): Entry[] {
     const [oldest] = this.#waiting
     const gathered = Math.min(this.#waiting.length, this.#engine.maxBatch)

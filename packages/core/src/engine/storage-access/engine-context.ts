@@ -28,8 +28,8 @@ export interface EngineContext {
   /** Maximum number of items per storage call. */
   readonly maxBatch: number
   /**
-   * Usually a `settle` call leaves only when no other `settle` call is in progress. If the ends of at least this many runs wait
-   * to be stored, a further call leaves earlier.
+   * Usually the engine sends a `settle` call only when no other `settle` call is in progress. If the ends of at least this many
+   * runs wait to be stored, the engine sends a further call earlier.
    */
   readonly worthwhileBatch: number
   /** Returns a random number in `[0, 1)`. The clock may supply the number, which makes simulations reproducible. */

@@ -89,7 +89,8 @@ export class SharedStorage {
       listJobs: (query) => storage.listJobs(query),
       listOccurrences: (query) => storage.listOccurrences(query),
       prune: (request) => storage.prune(request),
-      // Every node repeats a failed heartbeat, so the failure of a heartbeat notifies no engine.
+      // If a heartbeat fails, its node repeats it, and the answer to the repetition notifies the other engines. So the failure
+      // itself notifies no engine.
       heartbeat: (request) => told(storage.heartbeat(request), [], () => (isNodesNews(request) ? ['nodes'] : [])),
       ...(storage.serverTime !== undefined && { serverTime: () => storage.serverTime?.() as Promise<number> }),
       close: () => storage.close(),

@@ -1,6 +1,7 @@
 /**
  * Maximum number of calls of one batcher that are in progress at once. This number does not include failed calls with waiting
- * callers. These have a separate limit of the same size: while that many are being retried, the batcher sends no further call.
+ * callers. Failed calls with waiting callers have a separate limit of the same size: while this limit is reached, the batcher
+ * sends no further call.
  */
 export const callsAtOnce = 4
 /**

@@ -47,7 +47,7 @@ export class StorageClock {
     let difference = 0
     const time = await storage.repeated('serverTime', async (calls) => {
       sentAt = clock.monotonic()
-      // The wall clock is read before the request. If the machine sleeps during the call, the next comparison of the clocks
+      // Read the wall clock before the request. If the machine then sleeps during the call, the next comparison of the clocks
       // detects the sleep.
       difference = clock.now() - sentAt
       return await calls.serverTime?.()

@@ -61,9 +61,9 @@ export class AsyncSteps extends AsyncWrites implements LedgerSteps {
       page = await ledger.due(query, { limit: limit - taken.length + 1, cursor: null })
       rest = page.occurrences.filter(({ jobId }) => !passedOver.has(jobId))
     }
-    // `rest` has the due occurrences that this claim has not started. A claim can take an occurrence of a paused job only after
-    // the pause. So this claim reads when the pauses of a few of these jobs end. For the other occurrences of `rest`,
-    // `nextDueAt` uses their due instants, which may be too early, but never too late.
+    // `rest` has the due occurrences that this claim has not started. If the job of an occurrence is paused, a claim can take
+    // the occurrence only after the pause. So this claim reads the end of the pause for a few of these jobs. For the other
+    // jobs, `nextDueAt` uses the due instants of the occurrences, which may be too early, but never too late.
     const first = new Map(rest.filter(({ dueAt }) => dueAt !== undefined).map((address) => [address.jobId, address]))
     const looked = [...first.values()].slice(0, lookedAtByClaim)
     if (looked.length > 0) await this.each(now, looked, looks(request, passedOver, tally))

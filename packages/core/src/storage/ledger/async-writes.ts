@@ -70,7 +70,8 @@ export class AsyncWrites extends LedgerWrites {
     const placed = items.map((item, index) => ({ item, index }))
     const isOneStep = unit === 'call' && quick === undefined
     const most = isOneStep ? items.length : quick === undefined ? itemsPerStep : 1
-    // Steps of different groups of items may run concurrently. The steps of one group run in sequence.
+    // The items of one job form a group. If one step executes all items, they form one group together. Steps of different
+    // groups may run concurrently. The steps of one group run in sequence.
     const groups = [...groupBy(placed, ({ item }) => (isOneStep ? null : kind.jobOf(item))).values()]
     await sideBySide(groups, concurrency, async (group) => {
       for (let start = 0; start < group.length; start += most) {

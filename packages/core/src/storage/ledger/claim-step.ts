@@ -17,8 +17,8 @@ export interface ClaimTally {
   /** Whether a claim has woken an occurrence, which may precede occurrences that were already read. */
   woke: boolean
   /**
-   * This claim left out some occurrences because of a pause or a start rate. This is the earliest instant at which a claim may
-   * start one of them. Infinite if there are none.
+   * Earliest instant at which a claim may start one of the occurrences that this claim leaves out. The claim leaves out
+   * occurrences because of a pause or a start rate. Infinite if it leaves out none.
    */
   resumesAt: number
   /** For each job with a start rate: the occurrence that this claim has held back until the next allowed start. */

@@ -93,7 +93,9 @@ export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
   find(address: OccurrenceAddress): Entry | undefined
   /** Finds an occurrence as {@link find} does, for an id that determines the instant: a slot, or an entry of a recovery. */
   findSlot(address: OccurrenceAddress): Entry | undefined
-  /** Finds the last occurrence with this `namingKey`; `undefined` if none exists or it was pruned. */
+  /**
+   * Finds the last occurrence with this `namingKey`; `undefined` if no such occurrence exists, or if the occurrence was pruned.
+   */
   findByKey(keyId: OccurrenceId): Entry | undefined
   /**
    * Returns the first `limit` live occurrences in a state. Pending and queued occurrences are sorted by `orderAt`, and running

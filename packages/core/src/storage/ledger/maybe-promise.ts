@@ -1,5 +1,5 @@
-// Code after a call of a synchronous ledger runs in the same turn of the event loop as the call. Otherwise another call could
-// run in between.
+// A synchronous ledger returns values, not promises. So the code after a call of such a ledger runs in the same turn of the
+// event loop as the call. With a promise, another call could run in between.
 
 /** A value from a synchronous ledger, or a promise of a value from an asynchronous one. */
 export type MaybePromise<T> = T | Promise<T>

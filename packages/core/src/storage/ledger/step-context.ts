@@ -114,7 +114,7 @@ function hasStartRate({ head }: JobLedger): boolean {
 
 /**
  * Returns whether a step other than a claim may start an occurrence of the job. Always true without a start rate. Under a start
- * rate, false while a pending occurrence of the job is not delayed, because it starts first.
+ * rate, false while a pending occurrence of the job is not delayed, because that occurrence starts first.
  */
 export function mayStart({ now }: StepContext, job: JobLedger): boolean {
   if (!hasStartRate(job)) return true

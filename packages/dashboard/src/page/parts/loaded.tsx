@@ -39,7 +39,7 @@ interface ErrorBoxProps {
 function ErrorBox({ error, reload, isStale }: ErrorBoxProps) {
   const isTransient = error.status === 0 || error.status >= 500
   const { state } = useStore(connection)
-  // If the storage or the server is unavailable, the banner at the top already shows the reason. So this box omits the
+  // If the storage or the server is unavailable, the banner at the top already shows the reason. So `ErrorBox` then omits the
   // message of the error.
   const isSaid = isTransient && (state === 'away' || state === 'unreachable')
   return (

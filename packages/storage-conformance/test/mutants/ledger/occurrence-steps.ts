@@ -275,8 +275,8 @@ export class OccurrenceSteps extends JobSteps {
   /** Sweeps a job: wakes its next occurrence, or cancels occurrences that a delete or a `replace` has left. */
   tend(jobId: JobId, now: number) {
     if (!this.isDeleted(jobId)) {
-      // Claims cancel superseded pending occurrences. So this step cancels superseded occurrences only if the job has
-      // queued occurrences.
+      // This step cancels superseded occurrences only if the job has queued occurrences. If the superseded occurrences are
+      // pending, the next claims cancel them.
       const hadSuperseded = (this.jobs.get(jobId) as JobRecord).cancelsBelow !== null
       if (this.nextQueued(jobId) !== undefined) this.cancelSuperseded(jobId)
       // If an occurrence is active, this step wakes no other occurrence, because the end of the active occurrence wakes the
