@@ -60,7 +60,7 @@ describe('wrapStorage', () => {
     expect(heard).toEqual([{ kind: 'due' }, 'ended'])
   })
 
-  it('replaces single methods, the capabilities, and close by the given hooks', async () => {
+  it('uses the given hooks instead of single methods, of `capabilities` and of `close`', async () => {
     const inner = namedStorage()
     const closed: string[] = []
     const capabilities = { maxBatch: 1, multiProcess: true, durability: 'power' } as const

@@ -33,7 +33,7 @@ it('a child process that has finished its part in one race takes part in the nex
   expect(next.sort()).toEqual([a, b].sort())
 })
 
-it('a child process that has failed or was killed takes part in no other race', async () => {
+it('a child process that has failed or was killed takes part in no later race test', async () => {
   const { race, start, seen } = world()
   await expect(race(true)).rejects.toThrow('a child process of a race failed: Error: cannot connect')
   await race()
@@ -55,7 +55,7 @@ it('a child process that has failed or was killed takes part in no other race', 
   expect(failed.filter((process) => last.includes(process as string))).toEqual([])
 })
 
-it('a child process that was ended after 5 s without work takes part in no other race', async () => {
+it('a child process that was ended after 5 s without work takes part in no later race test', async () => {
   const { race, seen } = world()
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   onTestFinished(() => void vi.useRealTimers())

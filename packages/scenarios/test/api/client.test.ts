@@ -156,7 +156,7 @@ describe.each(everyStorage)('on the storage $name, a client', (place) => {
     await client.close()
   })
 
-  it('stores concurrent triggers under the job version that a node stores while the triggers are in progress', async () => {
+  it('stores triggers with the new version of their job if a node stores this version while the triggers are in progress', async () => {
     const world = createWorld(place)
     const { node } = await scene(world)
     const intercepted = new InterceptedStorage(world.connect())

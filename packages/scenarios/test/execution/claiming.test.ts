@@ -174,7 +174,7 @@ it('a node with one free permit claims in one call, and a node without a free pe
   expect(limits(intercepted)).toEqual([1, 1])
 })
 
-it('a node that knows of pending runs claims runs for its freed permits before it settles the ended runs', async () => {
+it('if occurrences are pending when runs of a node end, the node claims these occurrences before it settles the ended runs', async () => {
   const world = createWorld(memory)
   const { jobs } = asked(world, ['a', 'b', 'c', 'd'])
   const full = await fullNode(world, jobs)

@@ -379,7 +379,7 @@ describe('the log of a scheduler has one line', () => {
     expect(again.loud()).toEqual([{ ...follows, version: 3 }])
   })
 
-  it('for a followed definition, but no line if the node itself stored this definition by a windowed update', async () => {
+  it('for a followed definition, but no line if the node itself stored this definition by an update that changed the window of the schedule', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const scheduler = await world.start({ jobs: [slow(world, 0)], logger })

@@ -120,7 +120,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       },
     )
 
-    it('compressed runs once for all missed slots, and the run receives their span', async () => {
+    it('the strategy `compressed` creates one run for all missed slots, and the run receives their span', async () => {
       const world = createWorld(place)
       const { job, runs } = recording(world, { recoveryStrategy: 'compressed' })
       const scheduler = await outage(world, job, until)
