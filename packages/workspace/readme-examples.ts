@@ -16,12 +16,16 @@ export interface ExampleRun {
 }
 
 /**
- * Runs the `ts` blocks of a document. Compares the result of each line that ends with `// => value` or `// throws CODE`
- * with that comment. A `Date` is written in ISO 8601, and any other value as Node.js prints it.
+ * Runs the `ts` blocks of a document. If a line ends with `// => value` or `// throws CODE`, compares the result of the
+ * line with this comment. In such a comment, a `Date` is written in ISO 8601, and any other value as Node.js prints it.
  *
- * The blocks share their variables. Each statement is plain JavaScript on a single line. An import takes the name from
- * `modules`: `import { name } from 'module'` or `import name from 'module'`. An unknown module is an error. An export
- * of a block is a normal variable. `import.meta.url` is `moduleUrl`, by default the address of the document.
+ * Rules for the blocks:
+ *
+ * - All blocks share their variables. An exported variable of a block is a normal variable.
+ * - Each statement is plain JavaScript on a single line.
+ * - `import { name } from 'module'` and `import name from 'module'` take the name from `modules`. A module that is not in
+ *   `modules` is an error.
+ * - `import.meta.url` is `moduleUrl`, by default the address of the document.
  */
 export async function runReadmeExamples(
   document: URL,

@@ -53,9 +53,12 @@ export function furtherKind(it: TestFunction, more: RegExp = kindSubjects): Test
 }
 
 /**
- * Returns the effort of the storage conformance kit. The kit multiplies its default number of rounds by `scale`.
- * `scale` is `base` times the effort, or `least` for `npm test`. `seeds` has one seed for each whole unit of effort, at
- * most three. `JOBISTEMER_CONFORMANCE_SCALE` and `JOBISTEMER_CONFORMANCE_SEED` replace both values.
+ * Returns two options of the storage conformance kit:
+ *
+ * - `scale`: the kit multiplies its default number of rounds by this factor. The factor is `base` times the effort, or
+ *   `least` for `npm test`. The environment variable `JOBISTEMER_CONFORMANCE_SCALE` has precedence.
+ * - `seeds`: one seed for each whole unit of effort, at most three. The environment variable
+ *   `JOBISTEMER_CONFORMANCE_SEED` has precedence.
  */
 export function kitEffort(base: number, least = base): { readonly scale: number; readonly seeds: readonly number[] } {
   return { scale: isThorough ? base * testEffort : least, seeds: seedsByEffort(1).slice(0, 3) }

@@ -18,7 +18,7 @@ export interface Demo {
   stop(): Promise<void>
 }
 
-/** Creates a history, starts two nodes, and serves the dashboard on this machine only. */
+/** Fills a new storage with past runs, starts two nodes, and serves the dashboard on this machine only. */
 export async function startDemo(say: (line: string) => void, port = 0): Promise<Demo> {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-busy-night-'))
   const file = join(folder, 'jobs.db')

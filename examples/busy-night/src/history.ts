@@ -7,7 +7,10 @@ const hours = 6
 /** Length of the simulated outage before the demo, in minutes. No node runs during the outage. */
 const gapMinutes = 20
 
-/** Runs a node through the past hours on a virtual clock, which advances as soon as all work is done. */
+/**
+ * Fills the storage with runs of the hours before `now`. A node makes these runs on a virtual clock, which advances as soon
+ * as all work is done.
+ */
 export async function makeHistory(storage: Storage, now: number): Promise<void> {
   const clock = virtualClock(new Date(now - hours * 3_600_000))
   const scheduler = createScheduler({

@@ -7,8 +7,8 @@ import { spec } from 'node:test/reporters'
 // program writes the numbers of passed and failed tests to that file. The command that tests all packages reads the
 // file.
 
-// Sets the amount of work and the seeds of the conformance kit by the test effort. If `JOBISTEMER_CONFORMANCE_SCALE` or
-// `JOBISTEMER_CONFORMANCE_SEED` is already set, keeps its value.
+// The environment variable `JOBISTEMER_TEST_EFFORT` determines the amount of work and the seeds of the conformance kit.
+// Does not change `JOBISTEMER_CONFORMANCE_SCALE` or `JOBISTEMER_CONFORMANCE_SEED` if the user has set it.
 const effort = Number(process.env.JOBISTEMER_TEST_EFFORT ?? 1)
 process.env.JOBISTEMER_CONFORMANCE_SCALE ??= String(effort / 4)
 process.env.JOBISTEMER_CONFORMANCE_SEED ??= [1, 2, 3].slice(0, Math.max(1, effort)).join(',')
@@ -35,7 +35,11 @@ events.on('end', () => {
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1
 })
 
-/** Returns whether an event is a test: a test case, or a file that fails outside of its tests. @param {any} event */
+/**
+ * Returns whether an event of the test runner counts as a test. Test cases count. A file counts only if it fails outside
+ * of its tests.
+ * @param {any} event
+ */
 function isTest({ name, details, nesting }) {
   if (nesting === 0 && files.includes(name)) return details.error !== undefined
   return details.type !== 'suite'

@@ -68,7 +68,7 @@ export const failedKey = ({ finishedAt, id }) => `failed/${sortable(finishedAt ?
 export const failedOfJobKey = (record) => `job/${record.jobId}/${failedKey(record)}`
 
 /**
- * Key under which the database stores the id of the last occurrence that a reusable request key has named.
+ * Key under which the database stores an occurrence id: the last occurrence that was created with a reusable request key.
  * @param {JobId} jobId @param {OccurrenceId} keyId
  */
 export const reusableKey = (jobId, keyId) => `job/${jobId}/key/${keyId}`

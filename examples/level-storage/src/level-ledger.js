@@ -57,7 +57,8 @@ export class LevelLedger {
   }
 
   /**
-   * Reads the live occurrences that a step on a job needs. A search for superseded occurrences reads all waiting occurrences.
+   * Reads the live occurrences that a step on a job needs. If the step searches for superseded occurrences, reads all waiting
+   * occurrences of the job.
    * @param {JobId} jobId
    * @param {LiveNeeds} needs
    */

@@ -11,7 +11,10 @@ import '../scheduler.ts'
 
 const shared = globalThis as { jobs?: Promise<{ end(): Promise<void> }> | undefined }
 
-/** Returns the path of a database in a new folder. The folder is removed when the test ends. */
+/**
+ * Sets the environment variables of a Next.js server in this mode, with a database in a new folder. Returns the path of
+ * the database. When the test ends, ends the server's scheduler and removes the folder.
+ */
 function newServer(mode: 'production' | 'development' = 'production'): string {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-next-'))
   const file = join(folder, 'jobs.db')

@@ -78,7 +78,8 @@ export function backupTasks(options: BackupTaskOptions) {
     run: async (context) => {
       const { file, bytes: totalBytes } = context.result(backup)
       const target = `${file}.gz`
-      // The name contains the attempt, so that a resumed process with an older attempt cannot overwrite this file.
+      // The name contains the fencing token and the attempt. So a process that was suspended, and then continues an older
+      // attempt, cannot overwrite the file of a later attempt.
       const partial = `${target}.partial-${context.fencingToken}-${context.attempt}`
       let doneBytes = 0
       await pipeline(

@@ -51,9 +51,9 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
     jobName,
     longestSilenceMs: longestSilenceMs + settings.executionTimeoutMs,
     onLook: (before, now) => {
-      // Reads the lines of the handlers after the ledger. So the lines contain every attempt that the ledger shows as
-      // First the watch reads the ledger. Then `nodeOf` reads the lines that each handler wrote at its start and end. In
-      // this order, the lines contain every attempt that the ledger shows as ended.
+      // The watch has already read the ledger. `nodeOf` now reads the lines that the handlers wrote at their start and end.
+      // In this order, the lines contain every attempt that the ledger shows as ended.
+      const known = nodeOf()
       if (screen.live)
         screen.show(picture({ screen, slots, occurrences: now.occurrences, nodes, supervisor, nodeOf: known }))
       else for (const change of describeChanges(before, now, known)) screen.say(`  ${change}`)
@@ -101,15 +101,15 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
 /** Kills a node in the middle of a task, and waits until another process continues the run. */
 async function interrupt(stage: Stage, nodes: readonly string[]): Promise<Kill | null> {
   const { screen, supervisor, watch, slots, expect } = stage
-  // With two nodes, the demo kills a node during the second slot at the earliest, and with one node during the third
-  // slot. The kill comes earlier with two nodes, because the takeover by the other node takes longer than a restart.
+  // With one node, the demo kills the node during the third slot at the earliest. With two nodes, the kill
+  // may come one slot earlier: a takeover by the other node takes longer than a restart.
   const earliest = slots[nodes.length === 1 ? 2 : 1]?.getTime() ?? Number.POSITIVE_INFINITY
   const slot = slots.find((one) => one.getTime() >= Math.max(earliest, Date.now() + tellMarginMs))
   if (slot === undefined) throw new Error('The nodes took too long to start. Try a longer --seconds.')
   for (const node of nodes) supervisor.tell(node, { standStillAtMs: slot.getTime() })
   const standingStill = nodes.map((node): Promise<Interruption> => supervisor.message(node, 'standing-still'))
-  // If the database cannot be backed up, all occurrences end before a run can be interrupted. This function then
-  // returns `null`.
+  // If the database cannot be backed up, every run fails before its handler can stop for the kill. Then all occurrences
+  // end, and this function returns `null`.
   const interruption = await expect(Promise.race([...standingStill, watch.until(allEnded(slots))]))
   if (interruption === undefined) return null
   const { node, scheduledMs, doneBytes, totalBytes } = interruption
@@ -123,7 +123,7 @@ async function interrupt(stage: Stage, nodes: readonly string[]): Promise<Kill |
   return await (successor === undefined ? restart(stage, interruption) : takeover(stage, interruption, successor))
 }
 
-/** Returns the slots of the demo, from the first slot that a started node reported as its next slot. */
+/** Returns the slots of the demo. Each started node reports its next slot; the earliest reported slot is the first one. */
 function slotsFrom(
   nextMs: readonly (number | null)[],
   { seconds, startMs, endMs }: CourseOptions['settings'],

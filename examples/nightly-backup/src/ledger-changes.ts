@@ -48,7 +48,10 @@ function changesOf(
   return lines
 }
 
-/** Returns whether the attempt reached the age of 1 s between the previous read of the ledger and this read. */
+/**
+ * Returns whether an attempt reached the age of 1 s since the previous read of the ledger. So the start of a long attempt
+ * is reported once, and the start of a shorter attempt is not reported.
+ */
 function isWorthTelling({ startedAt }: AttemptReport, lookedAt: Date, looksAt: Date): boolean {
   const tellAt = startedAt.getTime() + worthTellingMs
   return lookedAt.getTime() < tellAt && tellAt <= looksAt.getTime()

@@ -13,7 +13,7 @@ export interface LedgerLook {
 
 /** Reads a job's occurrences from the ledger at intervals. */
 export class LedgerWatch {
-  /** Rejects if the ledger cannot be read, or if the ledger does not change for `longestSilenceMs`. */
+  /** Rejects if the ledger cannot be read, or if it does not change for the time of the option `longestSilenceMs`. */
   readonly failed: Promise<never>
   readonly #reader: Scheduler
   readonly #jobName: string

@@ -6,7 +6,7 @@ import { demoFolder } from './demo-folder.ts'
 import { loadLedger } from './ledgers/ledger-kinds.ts'
 import type { Instruction, WorkerMessage, WorkerSettings } from './worker-messages.ts'
 
-// This process runs the job. The other files of the demo only observe it.
+// This program runs the backup job on one node. The demo starts, observes and kills the process of this program.
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as WorkerSettings
 const { node } = settings

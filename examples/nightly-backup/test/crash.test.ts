@@ -17,7 +17,10 @@ import { isThorough } from '../../../packages/workspace/test-effort.ts'
 import { type DemoProcess, isAlive, startDemo } from './demo-process.ts'
 import { createDatabase } from './world.ts'
 
-/** Time limit of a run of the demo, in ms. The limit includes the slow start of Java on a busy machine. */
+/**
+ * Time limit of a run of the demo, in ms. The limit includes the start of DynamoDB Local, a Java program that starts slowly
+ * on a busy machine.
+ */
 const longestRunMs = 180_000
 
 const interrupted = [
@@ -76,7 +79,7 @@ function start(name: string, size: 'repository' | 'small', ...options: readonly 
   demos.set(name, { folder, database: size === 'small' ? small : join(folder, 'source.db'), demo })
 }
 
-// The demos run at the same time, because they mostly wait for a deadline.
+// The demos run at the same time, because each demo mostly waits: for its slots, and for the takeover of a killed run.
 beforeAll(() => {
   for (const kind of kinds) start(kind, kind === 'sqlite' && isThorough ? 'repository' : 'small', '--storage', kind)
   start('one node', 'small', '--nodes', '1')

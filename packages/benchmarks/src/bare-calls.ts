@@ -44,9 +44,11 @@ export class BareCalls {
   }
 
   /**
-   * Runs `seconds` slots of each job. Creates the items and ids of one slot at a time, outside of the measured time.
-   * Items for all slots would live long, and their garbage collection would cost more than the calls. As an engine
-   * does, splits a large batch into several concurrent calls.
+   * Runs `seconds` slots of each job, and measures only the storage calls.
+   *
+   * - Before each slot, this method creates the arguments of the calls for this slot, outside of the measured time. If the
+   *   arguments for all slots existed at once, their garbage collection would cost more than the calls.
+   * - Like an engine, this method splits a batch that is larger than the storage's `maxBatch` into concurrent calls.
    */
   async run(seconds: number): Promise<Cost> {
     const { maxBatch } = this.#storage.capabilities

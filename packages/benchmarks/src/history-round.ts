@@ -3,8 +3,9 @@ import { firstInstant, jobCount, runEngine, warmUpSeconds } from './engine-round
 import { type BenchmarkOptions, formatRate, median, type Table } from './suite.ts'
 
 /**
- * Measures whether a long history of ended occurrences slows the engine down. `open` creates a storage with the given
- * name. `rest` waits for the storage's maintenance after the history is written, such as a checkpoint.
+ * Measures whether a long history of ended occurrences slows the engine down. Compares runs on a storage with this
+ * history and runs on empty storages. `open` creates a storage with the given name. `rest` is called when the history is
+ * written, and waits for the maintenance of the storage, such as a checkpoint.
  */
 export async function measureHistory(
   open: (name: string) => Storage,
@@ -17,7 +18,7 @@ export async function measureHistory(
   const full = open('full')
   const rates = { empty: [] as number[], full: [] as number[] }
   let at = firstInstant
-  // The pause between two rounds is shorter than the misfire threshold, so no slot is missed.
+  // The virtual time between two rounds on this storage is shorter than the misfire threshold, so no slot is missed.
   const runOnFull = async (length: number) => {
     const round = await runEngine(full, length, { startAt: at })
     at += (length + warmUpSeconds) * 1000

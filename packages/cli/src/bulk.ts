@@ -14,9 +14,9 @@ export interface BulkOutcome<T, R> {
 const atOnce = 8
 
 /**
- * Applies `act` to each item and shows the progress. After Ctrl-C or an error, no further calls start.
- * @throws CliError with the number of finished items after Ctrl-C; else the first error, after the pending calls have
- * ended
+ * Applies `act` to each item and shows the progress. After Ctrl-C or an error, no further calls start, and this function
+ * waits for the calls in progress.
+ * @throws after Ctrl-C: CliError with the number of finished items; after errors of `act`: the first of these errors
  */
 export async function doToAll<T, R>(
   context: Context,

@@ -27,7 +27,10 @@ export interface RunOptions {
   readonly onWrite?: (text: string) => void
 }
 
-/** Counts the CLI calls. The count makes ids unique: random ids of requests at one fixed instant could be equal. */
+/**
+ * Number of CLI calls so far, which is the seed of the next call's virtual clock. With equal seeds, requests of two calls at
+ * the same instant would get equal random ids.
+ */
 let calls = 0
 
 /** Runs the CLI in this process, and checks its JSON documents against the published schemas. */

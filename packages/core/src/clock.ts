@@ -21,8 +21,8 @@ export interface Clock {
   /** Makes a virtual clock wait: its time does not advance before the promise settles. The real clock lacks this method. */
   track?(promise: Promise<unknown>): void
   /**
-   * Calls a handler or a hook, and returns the result of `call`: a native promise or a value. The time of a virtual
-   * clock does not advance while the handler or hook waits for real work. Default: a plain call.
+   * Calls `call`, which calls a handler or a hook. Returns the result of `call`: a native promise or a value. The time of a
+   * virtual clock does not advance while the handler or hook waits for real work. Default: a plain call.
    */
   perform?<T>(call: () => T): T
   /**

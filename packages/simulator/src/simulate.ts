@@ -37,7 +37,7 @@ export interface SimulationReport {
 /** Simulates the cluster of a seed from beginning to end, and checks its history. */
 export async function simulate(options: {
   readonly seed: number
-  /** Name of the sabotage that breaks the storage. Default: none. */
+  /** Name of a sabotage: a deliberate error that the checks must detect. Default: none. */
   readonly sabotage?: string | null
   /** Whether the only faults are outages of the storage for all nodes, and wrong clocks. Default false. */
   readonly onlyOutages?: boolean

@@ -67,7 +67,7 @@ class Script {
     return this
   }
 
-  /** Records that the node, with the right time, decides slots up to an instant `seconds` ahead. */
+  /** Records a recovery by the node, with the right time. It moves the watermark to `seconds` ahead of the true time. */
   recovers(seconds: number): this {
     const watermark = this.#at(seconds)
     const course = { expectedWatermark: startMs, watermark, nextAt: null, entries: [] }

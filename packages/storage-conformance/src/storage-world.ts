@@ -44,8 +44,8 @@ export interface ServerAddress {
 /** A stored text to overwrite, and the new text. */
 export type DamagedText =
   /**
-   * The definition of one version of a job. `text` replaces the whole stored text, also further data that the storage keeps
-   * in it.
+   * The definition of one version of a job. `text` replaces the whole stored text that contains the definition. If the storage
+   * keeps other data in the same text, `text` replaces these data too.
    */
   | { readonly part: 'definition'; readonly job: JobId; readonly version: number; readonly text: string }
   /** The details of an occurrence, wherever the storage keeps them. */

@@ -4,7 +4,7 @@ import { AsyncData, AsyncFixture } from '../../core/test/support/async-fixture.t
 import { storageConformance } from '../src/index.ts'
 import { kitEffort } from '../../workspace/test-effort.ts'
 
-// Tests asynchronous ledgers with both values of `unit`, `call` and `job`. The limits are so small that steps exceed
+// Tests one asynchronous ledger with the unit `call`, and one with the unit `job`. The limits are so small that steps exceed
 // `maxWrites`, and that the due occurrences need several pages.
 for (const options of [
   { unit: 'call', maxWrites: 3, pageSize: 2 },

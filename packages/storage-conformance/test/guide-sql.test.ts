@@ -15,7 +15,7 @@ const backlog = 20_000
 const far = 10 * backlog
 const none: readonly string[] = ['none']
 
-/** Parameters of each SQL statement, found by the beginning of the statement. */
+/** The values with which this test runs each SQL statement of the guide. A pattern matches the beginning of the statement. */
 const parameters: readonly (readonly [RegExp, readonly unknown[]])[] = [
   [/^SELECT \* FROM jobs WHERE id = ANY/, [['job_1', 'job_2']]],
   [/^SELECT \* FROM occurrences WHERE id/, [['occ_1', 'occ_2']]],

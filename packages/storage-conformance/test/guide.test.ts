@@ -38,7 +38,7 @@ type Member =
   | keyof RecordLedgerOptions
   | keyof StorageCapabilities
 
-/** All options that an adapter's author can supply. The compiler rejects a missing option. */
+/** The names of all options that an adapter's author can supply. The compiler rejects this object if a name is missing. */
 const members: Readonly<Record<Member, true>> = {
   kind: true,
   opener: true,

@@ -39,10 +39,11 @@ interface PartitionPage extends DueStart {
 }
 
 /**
- * Returns the occurrences that are due according to the index, in the order of their starts. Each partition of the index has
- * the pending occurrences of one priority level, in the order of due instants. Within one level, this is also the order of
- * their starts. A page reads at least `limit` occurrences of each partition. So the first `limit` occurrences of a page start
- * before all other occurrences.
+ * Returns the occurrences that are due according to the index, in the order of waiting occurrences.
+ *
+ * Each partition of the index has the pending occurrences of one priority level, sorted by due instants. Within one level, this
+ * is also the order of waiting occurrences. A page reads at least `limit` occurrences of each partition. So the first `limit`
+ * occurrences of a page precede all other due occurrences in this order.
  */
 export async function findDue(
   table: Table,

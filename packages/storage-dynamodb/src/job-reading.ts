@@ -293,7 +293,7 @@ export class JobReading {
 
   /**
    * Returns whether `more` further starts may need more places than the job has. Then the decision depends on the number of
-   * active occurrences. Returns false if the job has a queued occurrence.
+   * active occurrences. Returns false if the job has a queued occurrence: most decisions then do not depend on this number.
    */
   #isFullFor(more: number): boolean {
     if (this.head === null) return false

@@ -77,9 +77,10 @@ export async function* queryGroup(
   for (const partition of partitionsOf(group)) yield* table.requests.queryAll(liveQuery(table, partition))
 }
 
-// Pending occurrences with a priority are in separate index partitions, two for each priority level, because each partition
-// is sorted by due instants. A marker is an item for one priority level that the namespace has used. Markers sort first in
-// the first partition without a priority, so a claim reads the markers without a further request.
+// Each index partition is sorted by due instants. This is the order of waiting occurrences only within one priority level. So
+// the pending occurrences of each level have two partitions of their own. A marker is an item for one priority level that the
+// namespace has used. The markers are the first entries in the first partition of level 0. Each claim reads this partition, so
+// the markers need no further request.
 
 /** The sort instant of priority markers, before the first instant that a `Date` can represent. */
 const markerOrder = -9e15
@@ -117,9 +118,8 @@ export class PriorityLevels {
   }
 
   /**
-   * Remembers the priority levels for which this page of index entries contains a marker. The page must begin with all
-   * markers. If a level has no marker, because the table was emptied, the next occurrence of this level stores the marker
-   * again.
+   * Learns from a page of index entries which priority levels have a stored marker. The page must begin with all markers. If
+   * the marker of a level is missing, because the table was emptied, the next call of `mark` for this level stores it again.
    */
   saw(page: readonly Item[]): void {
     this.#marked.clear()

@@ -52,8 +52,8 @@ interface ListsAfter {
   readonly lists: LiveLists
   readonly moves: QueueMoves
   /**
-   * The writes of pages (items with active occurrences). Also the writes of queue items, if the step does not write the records
-   * of their occurrences.
+   * The writes of pages: items with active occurrences. Also the writes of some queue items: those of occurrences whose
+   * records the step does not write.
    */
   readonly writes: readonly TransactWriteItem[]
 }

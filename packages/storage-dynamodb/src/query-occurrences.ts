@@ -272,8 +272,8 @@ async function listFailed(table: Table, query: FailedQuery): Promise<Page<Occurr
   const sign = query.order === 'ascending' ? 1 : -1
   const compare = (left: string, right: string) => sign * (left < right ? -1 : left > right ? 1 : 0)
   const [seenUpTo = null] = pages.flatMap(({ seenUpTo: place }) => place ?? []).sort(compare)
-  // After the last examined entry of a partition, entries of this partition may be missing in the merged list. So the page
-  // contains only entries up to the earliest of the partitions' last examined entries.
+  // A query may examine only a part of its partition. Beyond this part, entries may be missing in the merged list. So the page
+  // ends where the first of these parts ends: at the entry that comes first among the partitions' `seenUpTo`.
   const sure = pages
     .flatMap(({ hints }) => hints)
     .filter(({ order }) => seenUpTo === null || compare(order, seenUpTo) <= 0)
@@ -389,8 +389,8 @@ interface KeyBounds {
  * first page. A sort key consists of an instant and an id.
  */
 function boundsOf({ from, to, order }: InstantRange, place: string | null): KeyBounds {
-  // In a sort key an id follows the `/`, so the bound `instant/` sorts before all keys of that instant. No key begins with
-  // `~`.
+  // A sort key consists of an instant, `/` and an id. So the bound `instant/` sorts before all keys of this instant. The bound
+  // `-` sorts before all keys, and the bound `~` after all keys.
   let lower = from === undefined ? '-' : `${sortableInstant(from)}/`
   let upper = to === undefined ? '~' : `${sortableInstant(to)}/`
   if (place === null) return { lower, upper }

@@ -68,8 +68,8 @@ export function checkStartable({ requests, keys }: Table, head: StoredHead): Tra
   const { policy, paused, pausedUntil, planParts, handlerKey, cancelsBelow } = headNames
   const values: Item = { ':allow': text('allow'), ':handlerKey': json(head.handlerKey) }
   const conditions = [`${policy} = :allow`, `attribute_not_exists(${planParts})`, `${handlerKey} = :handlerKey`]
-  // The pause in this head has ended at the time of the step. So the condition requires that the stored head has exactly this
-  // pause, or no pause.
+  // If this head has a pause, the pause has ended at the time of the step. The stored head must then still have a pause with
+  // the same end. If this head has no pause, the stored head must have none either.
   if (head.paused === null) conditions.push(`attribute_not_exists(${paused})`)
   else {
     conditions.push(`${pausedUntil} = :pausedUntil`)

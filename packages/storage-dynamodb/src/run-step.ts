@@ -80,11 +80,10 @@ function refused({ occurrences }: LedgerStep, { records }: JobReading, write: Jo
 /**
  * Writes the decisions of a step if the data that the step has read are unchanged. Otherwise writes nothing and returns false.
  *
- * A step that starts an occurrence, or changes a waiting one, also writes the job's head. The write requires that the revision
- * of the head is unchanged since the step has read it. So such steps of a job follow one another.
- *
- * Two kinds of steps do not write the head. The first is a change or the end of a running occurrence that is not
- * {@link StoredOccurrence.marked}. The second is a start of an occurrence that may overlap with others.
+ * Most steps also write the job's head, if no other step has written the head since this step read it. So these steps of a job
+ * follow one another. If the decision does not change the head, two kinds of steps do not write it:
+ * - The step changes only running occurrences, and each of them keeps running or is not {@link StoredOccurrence.marked}.
+ * - The step only starts pending occurrences of a job with the overlap policy `allow`.
  */
 async function commitStep(table: Table, job: JobReading, write: JobWrite, step: LedgerStep): Promise<boolean> {
   const { before, after, occurrences } = write

@@ -243,9 +243,10 @@ export async function moveOut({ requests, keys }: Place, item: Item, name: strin
 }
 
 /**
- * Returns the name of the parts of a large attribute. Equal content gets an equal name, so a repeated write leaves no further
- * parts. The name for task runs contains the token and the sequence of the occurrence, which only grow. So no record refers to
- * an outdated name again, and its parts can be removed.
+ * Returns the name that all parts of a large attribute share.
+ * - Equal content gets an equal name. So a repeated write overwrites its earlier parts, and leaves no further parts.
+ * - The name for task runs contains the token and the sequence of the occurrence, which only grow. So no record refers to an
+ *   outdated name again, and the parts with an outdated name can be removed.
  */
 function nameOfWriting(item: Item, name: string, bytes: Buffer): string {
   const digest = createHash('sha256').update(bytes).digest('base64url').slice(0, 22)

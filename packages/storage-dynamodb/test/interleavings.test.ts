@@ -92,8 +92,8 @@ function strict(): Storage {
     }
     return await (client.send as Send)(command, options)
   }
-  // Real DynamoDB ends a page of an index query after 1 MB of projected keys. DynamoDB Local counts whole items, so its
-  // pages contain fewer keys. To avoid these pages, `laggingIndex` answers index queries from a scan of the index.
+  // Real DynamoDB ends a page of an index query after 1 MB of projected keys. DynamoDB Local ends a page after 1 MB of whole
+  // items, so its pages contain too few keys. So `laggingIndex` answers the index queries, from a scan of the index.
   const whole = laggingIndex({ send: send as unknown as DynamoDBClient['send'] }, 1)
   return dynamodbStorage({ client: whole, tableName, prefix })
 }

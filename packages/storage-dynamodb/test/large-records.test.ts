@@ -430,8 +430,8 @@ describe('the list of active occurrences in the head of a job', () => {
 
   it('uses pages for hundreds of live runs, and drops the pages after the runs have ended', async () => {
     const { id } = await addJob(storage, 'many', 'allow')
-    // Either number of live runs fills several pages. Without the check for ended runs, the list would grow to twice as many
-    // entries.
+    // 400 live runs already fill several pages. If steps did not check which runs have ended, the lists would grow to
+    // `2 * runs` entries.
     const runs = isThorough ? 900 : 400
     for (let first = 0; first < runs; first += 100) await addTriggers(id, first, 100)
     const full = await storedLists(id)

@@ -41,10 +41,11 @@ export interface Meter {
 const writing = /^(Put|Update|Delete|BatchWrite|TransactWrite)/
 
 /**
- * Returns a client that counts the DynamoDB request units of its requests. DynamoDB Local reports the units of plain
- * requests correctly. For a transaction it reports only one item, and for an index twice the units. So this client
- * computes the units from the items before and after each write, and compares its count of plain requests with the
- * report.
+ * Returns a client that counts the DynamoDB request units of its requests.
+ *
+ * DynamoDB Local reports the units of plain requests correctly. For a transaction, it reports the units of only one item, and
+ * twice the units of an index. So this client computes the units of each write from the items before and after the write. A
+ * test compares both counts of plain writes, which are in `plainWrites`.
  */
 export function meteredClient(server: { readonly endpoint: string }): Meter {
   const client = localClient(server)

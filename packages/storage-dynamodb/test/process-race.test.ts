@@ -7,7 +7,7 @@ import { localClient } from './local-client.ts'
 
 // Number of jobs. Eight processes try to create every slot of these jobs: for each slot, exactly one process succeeds.
 const jobCount = 20
-// In the race of the conformance kit, four processes compete. This test repeats the race with eight processes.
+// Number of rounds of this race of eight processes. In the same race of the conformance kit, only four processes compete.
 const rounds = isThorough ? byEffort(3) : 1
 
 const { endpoint } = inject('dynamodb')

@@ -11,7 +11,7 @@ function sqliteCode(error: unknown): string | undefined {
 /** Whether the error says that another connection locks the file, so that a retry may help. */
 export function isBusy(error: unknown): boolean {
   const code = sqliteCode(error)
-  // SQLITE_PROTOCOL: SQLite gave up on the locks of the write-ahead log after many tries.
+  // SQLITE_PROTOCOL is a lock error too: after many tries, SQLite did not get a lock of the write-ahead log.
   return code !== undefined && /^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(code)
 }
 

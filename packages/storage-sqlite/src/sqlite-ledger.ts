@@ -39,8 +39,8 @@ function removeHistory(tables: Tables, { jobId, occurrences, keys, floor }: Hist
 }
 
 /**
- * Removes the job if it is an old tombstone without occurrences; otherwise removes its versions that no occurrence
- * uses. Must be called within a write step.
+ * Removes the job if it was deleted before `before` and has no occurrences. Otherwise removes only the job's versions
+ * that no occurrence uses. Must be called within a write step.
  */
 function forget({ jobs, live, history }: Tables, jobId: JobId, before: number): void {
   const row = jobs.headOf(jobId)?.row
@@ -50,7 +50,7 @@ function forget({ jobs, live, history }: Tables, jobId: JobId, before: number): 
   else jobs.removeUnusedVersions(row)
 }
 
-/** Maximum number of due occurrences whose lane (see `lanes`) a transaction changes to `ready`. */
+/** Maximum number of due occurrences that a transaction moves to the lane `ready` (see `lanes`). */
 const promotedAtOnce = 2000
 
 /**
@@ -130,8 +130,8 @@ class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
   }
 
   /**
-   * Sets the column `lane` of all due occurrences to `lanes.ready`, because a claim must find the first occurrences
-   * among all due ones. Uses several transactions, so that other steps run between them.
+   * Moves all due occurrences to the lane `ready` (see `lanes`). A claim searches only this lane, and must find the
+   * first occurrences among all due ones. Uses several transactions, so that other steps run between them.
    */
   async #promoteMost(now: number): Promise<void> {
     this.#isMuchDue = false
@@ -170,8 +170,8 @@ class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
     this.tables.live.nextDueAt(now, this.#handlersOf(exceptHandlerKeys))
 
   /**
-   * Returns the row numbers of handler keys to leave out. Omits a key without a row number, because no job has this
-   * key.
+   * Returns the row numbers of the handler keys whose jobs a search leaves out. Omits a key without a row number,
+   * because no job has this key.
    */
   #handlersOf(keys: readonly string[]): readonly number[] {
     return keys.flatMap((key) => this.tables.names.findHandler(key) ?? [])

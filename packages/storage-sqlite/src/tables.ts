@@ -24,7 +24,7 @@ import { keyOf, type OccurrenceKey, type OccurrenceRow, readOccurrence, type Row
 import { ReusableKeys } from './reusable-keys.ts'
 import { type Lane, lanes, type NamedTables } from './schema.ts'
 
-/** A stored occurrence, with the number of its job and its key in the tables. */
+/** A stored occurrence, with the row number of its job and the stored form of its id. */
 export interface StoredOccurrence {
   readonly record: OccurrenceRecord
   readonly job: number
@@ -61,14 +61,14 @@ export class Tables implements RowNames {
     this.reusableKeys = new ReusableKeys(database)
   }
 
-  /** Must be called at the start of each write step. */
+  /** Clears the values that belong to the previous step. Must be called at the start of each write step. */
   startStep(): void {
     this.#anyQueued = null
     this.jobs.added = 0
     this.due.startStep()
   }
 
-  /** Must be called at the end of each write step, before its commit. */
+  /** Notes which jobs the index of due jobs must update. Must be called at the end of each write step, before its commit. */
   endStep(): void {
     this.due.endStep()
   }
@@ -158,9 +158,8 @@ function laneOf(record: OccurrenceRecord, claimAt: number, now: number): Lane {
 }
 
 /**
- * Returns the number of running occurrences of a job after which a step stops counting, because thousands may run. One
- * more than `maxConcurrency` suffices: a step ends at most one run, and core then compares the count with
- * `maxConcurrency`.
+ * Returns the number at which a step stops counting the running occurrences of a job, because thousands may run. A step
+ * ends at most one run, and core then only compares the count with `maxConcurrency`. So the number is one greater.
  */
 function enoughRunning({ overlap: { maxConcurrency = 1 } }: Head): number {
   return maxConcurrency + 1
@@ -271,8 +270,8 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
     const until = pausedUntil(job.paused)
     const { row, watermark, excludedUntil, paused } = this.#head
     const isOtherPause = until !== pausedUntil(paused)
-    // A realignment moves the watermark back. Slots up to the previous watermark may have records, so their instants
-    // stay excluded.
+    // A realignment moves the watermark back, but slots up to the previous watermark may have records. `excludedUntil`
+    // keeps the previous watermark, so that `#findAt` still searches for these records.
     if (job.watermark < watermark) this.#change({ excludedUntil: Math.max(excludedUntil ?? watermark, watermark) })
     jobs.update(row, job, version)
     if (isOtherPause && until === Number.POSITIVE_INFINITY) live.park(row)

@@ -10,7 +10,7 @@ import { SqliteJob, type StoredOccurrence, Tables } from './tables.ts'
 
 type Ledger = Required<SyncLedger<StoredOccurrence>>
 
-/** The methods that core's steps call, for a connection of the storage or of the user. */
+/** The ledger methods that core calls within a step, on a connection of the storage or of the user. */
 export class TableSteps {
   readonly tables: Tables
   readonly #quickSteps: QuickSteps
@@ -114,10 +114,11 @@ export class TransactionLedger extends TableSteps implements SyncLedgerWithin<St
   }
 
   /**
-   * Rolls the transaction back, and begins a transaction that cannot be committed because it violates a foreign key. So later
-   * writes have no effect. If the user has turned foreign keys off, no transaction is open after this call.
+   * Makes sure that the user cannot commit the transaction. Rolls it back, and begins a new transaction that violates a
+   * foreign key. SQLite rejects the commit of the new transaction, so later writes of the user have no effect. If the
+   * user has turned foreign keys off, no transaction is open after this call.
    *
-   * A violation in the original transaction is not enough: a rollback to the user's savepoint would undo it.
+   * The violation needs a new transaction: in the original one, a rollback to the user's savepoint would undo it.
    */
   forbidCommit(): void {
     const database = this.#database

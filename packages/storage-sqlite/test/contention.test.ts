@@ -24,7 +24,7 @@ afterEach(async () => {
   scratch.remove()
 })
 
-/** Waits for `count` turns of the event loop. Steps that do not wait for the lock end during these turns. */
+/** Waits for `count` turns of the event loop. A step that does not wait for the file's lock ends during these turns. */
 async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve))
 }

@@ -42,7 +42,7 @@ describe('the SQL statements of the guide for adapters', () => {
   const database = new Database(':memory:')
   database.exec(tables)
 
-  /** Returns values for the parameters of a statement. Lists are passed as JSON. */
+  /** Returns an example value for each parameter of a statement: a JSON array for a list, otherwise a number. */
   function valuesFor(statement: string): Record<number, unknown> {
     const numbers = [...statement.matchAll(/\?(\d)/g)].map(([, number]) => Number(number))
     return Object.fromEntries(

@@ -42,8 +42,8 @@ it('this test of completions detects a storage that does not compare the fencing
     // User transactions stay open while the storage makes other calls. Each of these calls blocks the thread for the
     // busy timeout, so the timeout is short.
     database: makeDatabase({ busyTimeout: 50 }),
-    // A completion is a violation only if the occurrence already has a new owner. On a fast disk, most completions come
-    // before the change of the owner. So the test needs many occurrences.
+    // The test finds a violation only if an owner completes its task after another node has become the owner. On a fast
+    // disk, most owners complete their tasks before that. So the test needs many occurrences.
     occurrences: 400,
     seed: 2,
     wrap: completeLate,

@@ -33,7 +33,7 @@ async function skipping(name: string, skipped: number) {
   return id
 }
 
-/** Adds the finished occurrences of the tail to the indexes, by a prune that removes nothing. */
+/** Adds the newest rows of the history, which are not indexed yet, to the indexes. A prune that removes nothing does this. */
 async function index(): Promise<void> {
   await storage.prune({ now: slotAt(1), jobId: null, before: slotAt(0), keep: 0, limit: 1 })
 }

@@ -29,7 +29,7 @@ export interface StoredFormPlace {
   load(data: string): Promise<void>
 }
 
-/** The content of a fixture: the data that a version stored, and what a client of that version read from them. */
+/** The content of a fixture: the data that a version of the packages stored, and what its client read from them. */
 interface StoredForm {
   readonly contents: unknown
   readonly data: string
@@ -37,12 +37,12 @@ interface StoredForm {
 
 const suffix = '.json.gz'
 /**
- * The version whose fixtures the trials write before they read them. An environment variable sets it. If it is `undefined`,
- * the trials only read fixtures.
+ * The version of the packages for which the trials write fixtures, before they read them. An environment variable sets
+ * this version. If it is `undefined`, the trials only read fixtures.
  */
 const written = process.env.JOBISTEMER_WRITE_STORED_FORM
 
-/** Returns the versions whose stored data are in a folder of fixtures. */
+/** Returns the versions of the packages for which a folder has fixtures, or for which the trials write a fixture. */
 export function storedForms(folder: URL): readonly string[] {
   mkdirSync(folder, { recursive: true })
   const versions = readdirSync(folder).map((name) => name.slice(0, -suffix.length))
@@ -50,8 +50,8 @@ export function storedForms(folder: URL): readonly string[] {
 }
 
 /**
- * Opens the stored data of an earlier version with the present code. Reads all lists, takes over the runs of the dead
- * node, runs slots and requests, and prunes.
+ * Opens the data that an earlier version of the packages stored, with the present code. Reads all lists, takes over the
+ * runs of the dead node, runs slots and requests, and prunes.
  * @throws AssertionError
  */
 export async function storedFormTrial(folder: URL, version: string, open: () => StoredFormPlace): Promise<void> {
@@ -68,16 +68,16 @@ export async function storedFormTrial(folder: URL, version: string, open: () => 
 const filledFrom = '2026-01-01T00:00:00Z'
 const filledTo = '2026-01-01T06:45:00Z'
 const timing = { deadAfter: { minutes: 30 }, pollInterval: { minutes: 10 } } as const
-// The trial covers several hours. At the usual intervals, the background work of the nodes would send most requests of
-// the trial. So these intervals are long.
+// The trial covers several hours of virtual time. At the usual intervals, the background work of the nodes would make
+// most of the trial's storage calls. So these intervals are long.
 const rarely = Object.fromEntries(
   ['heartbeat', 'reapInterval', 'definitionInterval'].map((name) => [Symbol.for(`jobistemer.${name}`), 10 * 60_000]),
 )
 const atOnce = { gracePeriod: 0, abortGracePeriod: 0 } as const
 
 /**
- * The handlers of the trial's jobs. The version that fills the database and the version that reads it pass different
- * handlers.
+ * The handlers of the trial's jobs. The nodes that fill the database and the node that reads the filled database have
+ * different handlers.
  */
 interface Work {
   /** Runs the handler of an occurrence that must be in progress when the database is saved. */
@@ -149,7 +149,8 @@ function nodeOf(place: StoredFormPlace, clock: VirtualClock, nodeId: string, wor
     },
   })
   const handlers = { note: () => 'noted' }
-  // The earlier version removed this job, so the present version does not define it.
+  // `fill` removes the job `removed` from the storage. So the node `today`, which reads the filled database, does not
+  // define this job.
   const jobs = jobsOf(work).filter(({ name }) => nodeId !== 'today' || name !== 'removed')
   const options = { storage, clock, nodeId, handlers, jobs, logger: silentLogger, ...timing, ...rarely }
   return { opened, scheduler: createScheduler(options) }
@@ -280,7 +281,7 @@ async function read(place: StoredFormPlace, contents: unknown): Promise<void> {
   await opened.close()
 }
 
-/** The runs that the dead node held, by job, in the order in which the present version must run them. */
+/** The runs that the dead node held, by job, in the order in which the node `today` must run them. */
 const endedRuns = {
   long: ['2026-01-01, attempt 2'],
   queue: ['runs, attempt 2', 'high, attempt 1', 'plain, attempt 1', 'low, attempt 1'],
@@ -290,7 +291,7 @@ const endedRuns = {
 const completedFrom7To10 = ['07:00 completed', '08:00 completed', '09:00 completed', '10:00 completed']
 const failedFrom6To10 = ['06:00 failed', '07:00 failed', '08:00 failed', '09:00 failed', '10:00 failed']
 
-/** The expected states by job: first those of slots, then those of requests. */
+/** The expected states of all occurrences at the end of the trial, by job: first of slots, then of requests. */
 const statesAtTheEnd = {
   booked: ['completed'],
   changed: ['04:00 missed', '06:00 completed', '08:00 completed', '10:00 completed'],
@@ -324,7 +325,8 @@ async function statesOf(client: Client): Promise<Record<string, string[]>> {
 }
 
 /**
- * Returns the stored jobs and occurrences as JSON, without values that differ between machines or between two fillings.
+ * Returns the stored jobs and occurrences as JSON, without values that differ between machines or between two calls of
+ * `fill`.
  */
 async function contentsOf(client: Pick<Client, 'jobs' | 'nextRuns' | 'occurrences' | 'versions'>): Promise<unknown> {
   const contents = []

@@ -77,7 +77,7 @@ async function startOnPort(options: PgBouncerOptions, port: number): Promise<PgB
 /** Resolves when the pooler answers, even if the server behind it does not. */
 async function ping(port: number): Promise<void> {
   const client = new Client({ host, port, user: 'postgres', database: 'pgbouncer', connectionTimeoutMillis: 5000 })
-  // The failing call reports the same error, so this listener ignores the event.
+  // The call in progress rejects with the same error, so this listener ignores the event.
   client.on('error', () => {})
   try {
     await client.connect()

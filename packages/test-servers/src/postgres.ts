@@ -133,7 +133,7 @@ function toLine([name, value]: readonly [string, string]): string {
 /** Resolves when the server has recovered its data and answers queries. */
 async function ping(url: string): Promise<void> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 5000 })
-  // The failing call reports the same error, so this listener ignores the event.
+  // The call in progress rejects with the same error, so this listener ignores the event.
   client.on('error', () => {})
   try {
     await client.connect()

@@ -72,7 +72,7 @@ async function startOnPort(options: RedisOptions, port: number): Promise<RedisSe
  */
 async function assertAnswers(url: string, pid: number): Promise<void> {
   const client = new Redis(url, { lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 })
-  // The failing call reports the same error, so this listener ignores the event.
+  // The call in progress rejects with the same error, so this listener ignores the event.
   client.on('error', () => {})
   try {
     await client.connect()

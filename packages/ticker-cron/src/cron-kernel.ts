@@ -93,8 +93,8 @@ export class CronKernel {
     }
     let from = after + span.offset
     if (this.#firstOfFold && span.offsetBefore > span.offset) {
-      // With fold `first`, skips local times that the clock shows again at the start of this span: the schedule fired
-      // at these local times in the previous span.
+      // At the start of this span, the clock repeats local times of the previous span. With fold `first`, the schedule
+      // fires at these local times only in the previous span, so the search skips them here.
       const repeatedUntil = span.start + span.offsetBefore
       if (from < repeatedUntil) from = repeatedUntil - 1
     }

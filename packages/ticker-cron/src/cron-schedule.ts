@@ -170,8 +170,8 @@ function refuseWhatNeverFires(schedule: CronSchedule, { fields }: ParsedExpressi
   if (Number.isFinite(endMs) ? schedule.previousMs(endMs + 1) === null : startsTooLate(schedule, startMs)) {
     throw neverFires(schedule, 'none of its times lies between its start and its end', 'Widen start and end.')
   }
-  // Rejects an expression whose times the clock skips in every year. This is possible only if the expression names few
-  // days of a year, because the clock skips times on few days.
+  // Rejects an expression whose times the clock skips in every year. The clock skips times only on a few days of a year.
+  // So this check ignores expressions that name more days.
   const { months, days, years } = fields
   const isSparse = months.length < 12 && (days.dayOfMonth !== null || days.dayOfWeek !== null) && years === null
   if (isSparse && endMs === Number.POSITIVE_INFINITY && schedule.nextMs(someFutureMs) === null) {

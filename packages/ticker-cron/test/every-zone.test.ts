@@ -144,8 +144,7 @@ describe.each(distinct)(
           if (at === null || at < to * 1000) problem('next behind the last', at, 'later')
           const between = [...schedule.between(from * 1000, to * 1000)].map(Number)
           if (between.join() !== expected.join()) problem('between', between, expected)
-          // The starting points are not instants of the schedule, so the next instant must be the first one after the
-          // starting point.
+          // Also searches from starting points that are not instants of the schedule.
           for (let start = from * 1000 + 7; start < to * 1000; start += 17 * 60_000 + 1) {
             const later = expected.find((instant) => instant > start)
             if (later !== undefined && schedule.nextMs(start) !== later)

@@ -100,8 +100,8 @@ function parseRepetitions(text: string, interval: string): number | null {
 function parseAnchor(text: string, interval: string, timezone: string, calendar: ZonedCalendar): Anchor {
   try {
     const anchorMs = toZonedInstantMs(text, timezone, 'interval')
-    // Keeps the local time as written. If the clock skips this local time on the first day, `anchorMs` has another
-    // local time. But on later days, the local time as written exists.
+    // If the text is a local time, the series adds periods to this local time, not to the local time of `anchorMs`. The two
+    // differ if the clock skips the local time of the text on the anchor's day. On other days, the clock does not skip it.
     const anchorLocalMs = isLocalTime(text) ? toZonedInstantMs(text, 'UTC', 'interval') : calendar.localAt(anchorMs)
     return { anchorMs, anchorLocalMs, anchorText: text }
   } catch (error) {

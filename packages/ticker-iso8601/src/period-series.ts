@@ -77,8 +77,8 @@ export class PeriodSeries {
   }
 
   /**
-   * Returns the number of whole steps between the anchor and an instant. Uses the remainder, because a plain division
-   * would round.
+   * Returns the number of whole steps between the anchor and an instant. Subtracts the remainder before the division,
+   * because a floating-point quotient could be rounded up to the next whole number.
    */
   #stepsUpTo(instant: number): number {
     const { anchorMs, period } = this.#options

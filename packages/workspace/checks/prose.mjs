@@ -16,7 +16,8 @@ export const prose = check('words of comments, documents, test titles and messag
 })
 
 /**
- * Returns the uses of forbidden phrases and the accepted places that no longer exist, one line each.
+ * Returns the uses of forbidden phrases, one line each. Without `paths`, also returns the rows of
+ * `lint/accepted-phrases.tsv` that match no use.
  * @param {readonly string[]} [paths] files and folders, relative to the repository; default: all
  * @returns {Promise<string[]>}
  */

@@ -10,7 +10,7 @@ import { percentile, sentenceLengths } from '../prose/sentences.mjs'
  * Counts long sentences and vague phrases in the texts.
  * @param {readonly ProseFile[]} files
  * @param {readonly Phrase[]} phrases
- * @returns {{ figures: Figure[], findings: Finding[] }} with the uses of the phrases that are only counted
+ * @returns {{ figures: Figure[], findings: Finding[] }} `findings`: the uses of phrases that are marked `later`
  */
 export function countProseFigures(files, phrases) {
   const lengths = files.filter(isDocument).flatMap(({ text }) => sentenceLengths(text))

@@ -25,8 +25,8 @@ import { sourceProse } from './source-prose.mjs'
 const rawSeparator = '(?:[\\s*/>]|\\\\[nrt])+'
 
 /**
- * Returns the uses of phrases that are not accepted, in the order of the files, and the accepted places that match no
- * use.
+ * Returns the uses of phrases in the order of the files, without uses at accepted places. Also returns the accepted
+ * places at which no phrase is used (`unused`).
  * @param {readonly ProseFile[]} files
  * @param {readonly Phrase[]} phrases
  * @param {readonly Accepted[]} [accepted]

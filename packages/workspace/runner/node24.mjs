@@ -5,10 +5,12 @@ import { capture } from './run-process.mjs'
 /**
  * Returns Node 24 from the npm packages of Node.js, without an installation on this machine.
  *
- * From 24.19 on, Node's headers make better-sqlite3 12 abort the process during garbage collection (nodejs/node issue
- * 65446). An addon that was compiled with earlier headers runs under every 24.x. So on Linux, the last version before
- * 24.19 compiles the addon, and the newest 24 runs the tests. On other systems, whose packages have no headers, the
- * last version before 24.19 also runs the tests.
+ * Compiled with the headers of Node 24.19 or later, better-sqlite3 12 aborts the process during garbage collection
+ * (nodejs/node issue 65446). An addon that was compiled with earlier headers runs under every 24.x. So the
+ * versions differ by system:
+ *
+ * - On Linux, the last version before 24.19 compiles the addon, and the newest 24 runs the tests.
+ * - On other systems, the npm packages have no headers, and the last version before 24.19 runs the tests too.
  * @returns {Promise<{ program: string, env: NodeJS.ProcessEnv }>} the program, and an environment in which it is `node`
  */
 export async function node24() {

@@ -63,7 +63,7 @@ it('the runner runs `concurrency` steps at once, and returns the outcomes in the
       most = Math.max(most, running)
       await new Promise((resolve) => {
         gates.push(() => resolve(undefined))
-        // Opens the newest gate first, so that the steps end in another order than they began.
+        // Lets the waiting steps end, the newest first, so that steps end in another order than they began.
         if (gates.length === 2 || index === 4) for (const open of gates.splice(0).reverse()) open()
       })
       running -= 1

@@ -18,7 +18,7 @@ export const dynamodb: Ledger = {
       const description = `at ${withoutPassword(server)}, table ${name}`
       return { location: { address: server, name }, description, stop: async () => {} }
     }
-    // Only the demo's own process starts a server, so workers do not load this module.
+    // Only the demo's own process starts a server. The workers need not load the package that starts servers.
     const { startDynamoDB } = await import('@jobistemer/test-servers')
     const directory = join(folder, 'dynamodb')
     const own = await startDynamoDB({ directory, ownGroup: true })

@@ -60,7 +60,7 @@ class Turns {
   }
 }
 
-/** Executes the statements that a node sends over its connection to the PGlite database. */
+/** Receives the statements of one connection of a node, and executes them on the PGlite database. */
 class Serving {
   readonly #database: PGlite
   readonly #turns: Turns

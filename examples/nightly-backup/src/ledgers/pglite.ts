@@ -9,7 +9,7 @@ import { PGliteClient } from './pglite-client.ts'
  */
 export const pglite: Ledger = {
   async prepare({ folder }) {
-    // Only the demo's own process runs PGlite, so workers do not load this module.
+    // Only the demo's own process runs PGlite. The workers need not load the module that starts PGlite.
     const { hostPGlite } = await import('./pglite-host.ts')
     const directory = join(folder, 'pglite')
     const host = await hostPGlite(directory)

@@ -14,7 +14,7 @@ export const postgres: Ledger = {
       await checkServer('--postgres-url', server, postgres.open(location))
       return { location, description: `at ${withoutPassword(server)}, schema ${name}`, stop: async () => {} }
     }
-    // Only the demo's own process starts a server, so workers do not load this module.
+    // Only the demo's own process starts a server. The workers need not load the package that starts servers.
     const { startPostgres } = await import('@jobistemer/test-servers')
     const directory = join(folder, 'postgres')
     // PostgreSQL refuses to run as root, so another user runs PostgreSQL and needs access to the folder.

@@ -17,7 +17,7 @@ export const redis: Ledger = {
         stop: async () => {},
       }
     }
-    // Only the demo's own process starts a server, so workers do not load this module.
+    // Only the demo's own process starts a server. The workers need not load the package that starts servers.
     const { startRedis } = await import('@jobistemer/test-servers')
     const directory = join(folder, 'redis')
     const own = await startRedis({ directory, config: { appendonly: 'yes' }, ownGroup: true })

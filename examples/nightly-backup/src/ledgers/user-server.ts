@@ -2,7 +2,7 @@ import { JobistemerError } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 
 /**
- * Checks that the user's server answers a call of the storage, and closes the storage.
+ * Checks by one call of the storage that the user's server can be used. Then closes the storage.
  * @throws JobistemerError `INVALID_ARGUMENT`
  */
 export async function checkServer(option: string, url: string, storage: Storage): Promise<void> {

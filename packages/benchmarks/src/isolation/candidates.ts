@@ -28,7 +28,7 @@ export const misbehaviours = [
   'stopped processes',
 ] as const
 
-/** Starts a node with an isolated task on the memory storage, so that the child causes most of the cost. */
+/** Starts a node with an isolated task. The memory storage costs little, so the child causes most of the measured cost. */
 export async function startJobistemer(
   task: { readonly isolation: Isolation; readonly pool: boolean },
   data: { readonly kind?: string } = {},

@@ -54,7 +54,10 @@ async function begin(order: NodeOrder): Promise<void> {
   present = { scheduler, storage }
 }
 
-/** Returns the kind of a storage call. The arguments of `listJobs` reveal which part of the node calls it. */
+/**
+ * Returns the method of a storage call. For `listJobs`, also tells apart calls that read due jobs, calls that read changed
+ * jobs, and other calls.
+ */
 function kindOf(call: StorageCall): string {
   if (call.method !== 'listJobs') return call.method
   const { due, changedSince } = call.request

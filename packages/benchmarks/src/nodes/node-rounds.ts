@@ -16,7 +16,7 @@ export interface Site {
   readonly serverCpu: ServerCpu
 }
 
-/** Makes all nodes run occurrences that wait in the storage. */
+/** Measures the cost of a fleet while its nodes run occurrences that already wait in the storage. */
 export async function workOff(
   fleet: Fleet,
   { address, serverCpu }: Site,

@@ -125,8 +125,8 @@ async function compare(
   for (const size of fleetSizes) {
     const fleet = await Fleet.start(size)
     try {
-      // The warm-up grows with the fleet, because each node must compile its own code.
       if (isWanted(wanted, 'backlog')) {
+        // Each node must compile its own code, so the warm-up is proportional to the number of nodes.
         const backlog = await workOff(fleet, site, { occurrences: load.backlog, warmUp: (load.backlog >> 2) * size })
         add(size, 'backlog', backlog.spent, backlog.ms)
       }

@@ -18,8 +18,8 @@ export interface Spent {
 }
 
 /**
- * Measures the cost of a fleet and its server. The measurement of the nodes begins with `prepare`, and the measurement of the
- * server when `prepare` has ended. Both measurements end when `done` resolves.
+ * Measures the cost of a fleet and its server until `done` resolves. The cost of the nodes includes the work of `prepare`;
+ * the cost of the server does not include it.
  */
 export async function spentUntil(
   fleet: Fleet,

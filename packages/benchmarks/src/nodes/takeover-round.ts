@@ -18,8 +18,8 @@ interface TakeoverOptions {
   /** `deadAfter` in ms; `null`: the scheduler's default. */
   readonly deadAfter: number | null
   /**
-   * The ways of ending a node that the benchmark measures. `shutdown`, for example, selects each way whose name begins
-   * with this word. Default: all ways.
+   * The ways of ending a node that the benchmark measures, each by the first word of its name: `shutdown` or `kill`, for
+   * example. Default: all ways.
    */
   readonly ways: readonly string[] | undefined
 }
@@ -38,8 +38,8 @@ export class TakeoverRound {
   readonly #deadAfter: number | null
   readonly #ways: readonly string[] | undefined
   /**
-   * The names of all jobs. Each node that the benchmark ends needs a job that runs on it. There are spare jobs, because
-   * a run may begin on another node.
+   * The names of all jobs. Before the benchmark ends a node, this node triggers jobs until one of their runs begins on
+   * it. Other runs begin on other nodes, so there are more jobs than nodes to end.
    */
   readonly #jobs: readonly string[]
   readonly #starts: Start[] = []

@@ -48,7 +48,7 @@ export async function runBareStatements(load: QueueLoad): Promise<{ readonly per
   }
 }
 
-/** Returns the SQL that creates the tables of the bare statements, with the indexes that a search for the rows requires. */
+/** Returns the SQL for the tables of the bare statements, with the indexes that a storage needs to find rows. */
 function tables(schema: string): string {
   return `
     CREATE SCHEMA ${schema};

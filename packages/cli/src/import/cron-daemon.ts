@@ -66,10 +66,11 @@ function readField(field: string, min: number, max: number, names: readonly stri
 
 /**
  * Returns the instants after `afterMs` at which a cron daemon runs the command of a crontab line. The algorithm is from
- * Vixie's cron: each minute, the daemon compares the line with the local time. A line has fixed times if neither its
- * minute field nor its hour field begins with `*`. If the clock jumps ahead over a fixed time, the daemon runs the
- * command immediately after the jump. If the clock jumps back, the daemon does not run the command again at a repeated
- * fixed time.
+ * Vixie's cron: each minute, the daemon compares the line with the local time.
+ *
+ * A line has fixed times if neither its minute field nor its hour field begins with `*`. For such a line:
+ * - If the clock jumps ahead over a fixed time, the daemon runs the command immediately after the jump.
+ * - If the clock jumps back and a fixed time repeats, the daemon does not run the command again.
  */
 export function* cronInstants(line: CronLine, timezone: string, afterMs: number): Generator<number, void> {
   for (let start = afterMs; ; start += 366 * dayMs) {

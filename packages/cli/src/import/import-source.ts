@@ -32,9 +32,9 @@ export interface ImportNote {
 
 /** Collects the notes of an import for its report. */
 export interface ImportNotes {
-  /** Notes that the output lacks a job, setting or request of the source (`left_out`). */
+  /** Adds a note: the output lacks a job, setting or request of the source (`left_out`). */
   leftOut(origin: string, text: string): void
-  /** Notes that Jobistemer treats a job, setting or request differently than the source (`differs`). */
+  /** Adds a note: Jobistemer treats a job, setting or request differently than the source (`differs`). */
   differs(origin: string, text: string): void
 }
 
@@ -96,8 +96,8 @@ export interface ImportSource {
   /** Returns the instants of a job after `afterMs`, in order, as the source's library computes them. */
   instantsAfter?(job: ImportedJob, afterMs: number, context: ImportContext): Promise<Iterator<number>>
   /**
-   * Returns a sentence that explains a difference, or `null` to leave the explanation to `rules`. `change`: the offset change
-   * around the instant, or `null`.
+   * Returns a sentence that explains a difference, or `null` to leave the explanation to `rules`. `change`: the change of
+   * the zone's UTC offset whose skipped or repeated local times may contain the instant; `null` without such a change.
    */
   explain?(job: ImportedJob, difference: Difference, change: OffsetChange | null): string | null
   /**
@@ -107,6 +107,6 @@ export interface ImportSource {
   stop?(jobs: readonly ImportedJob[], context: CutOverContext): readonly string[]
   /** Yields the requests that wait in the source. */
   requests?(context: CutOverContext, notes: ImportNotes): AsyncIterable<ImportedRequest>
-  /** Closes the connections of the source. */
+  /** Closes the connections that this import source has opened. */
   close?(): Promise<void>
 }

@@ -48,7 +48,7 @@ export function offsetChanges(timezone: string, fromMs: number, toMs: number): r
 
 /** Returns the offset change whose skipped or repeated local times may contain the instant; `null` without such a change. */
 export function changeAround(changes: readonly OffsetChange[], atMs: number): OffsetChange | null {
-  // A source may shift a skipped local time by the length of the clock jump, or by 1 h if the jump is shorter. So the
-  // instant may lie this far from the change.
+  // A source may shift a skipped local time by the length of the clock jump. If the jump is shorter than 1 h, the source
+  // may shift the time by 1 h. So the instant is at most the longer of these two durations away from the change.
   return changes.find(({ at, byMs }) => Math.abs(atMs - at) <= Math.max(hourMs, Math.abs(byMs))) ?? null
 }

@@ -156,8 +156,8 @@ async function readAll(
     const settings = settingsOfQueue(queue, (text) => notes.differs(origin, text))
     const rows = schedules.filter(({ name }) => name === queue.name)
     const jobs = rows.flatMap((row) => jobsOf(row, queue, settings, timezone, notes))
-    // The job of a schedule without a key has the name of the queue, and also runs the requests of the queue. So the
-    // queue then needs no job of its own.
+    // A schedule without a key becomes a job with the name of the queue. This job also runs the requests of the queue, so
+    // the queue needs no further job.
     const isThere = jobs.some(({ name }) => name === queue.name)
     return isThere ? jobs : [{ name: queue.name, origin, schedule: null, handler: queue.name, settings }, ...jobs]
   })

@@ -129,7 +129,7 @@ async function openRedis(url: string, { cwd, prefix, timeoutMs, logger }: OpenOp
     install: '@jobistemer/storage-redis ioredis',
   })
   // The timeout of a Redis command is shorter than the timeout of the client's call. So if Redis does not answer, the
-  // caller receives the error of the storage instead of its own timeout.
+  // caller receives the error of the storage and not a timeout of the client.
   const commandTimeout = Math.max(2, Math.min(5000, Math.floor(timeoutMs * 0.8)))
   const waitTimeout = Math.min(1000, commandTimeout - 1)
   return redisStorage({ url, commandTimeout, waitTimeout, logger, ...(prefix !== undefined && { prefix }) })
@@ -157,7 +157,7 @@ export async function postgresPackage({ cwd }: Pick<OpenOptions, 'cwd'>): Promis
 
 function placeOf(url: string, { prefix, timeoutMs, logger }: OpenOptions): PostgresPlace {
   // The timeout of an SQL command is shorter than the timeout of the client's call or the inspection. So if the server
-  // does not answer, the caller receives the error of the storage instead of its own timeout.
+  // does not answer, the caller receives the error of the storage and not a timeout error.
   const commandTimeout = Math.max(1, Math.floor(timeoutMs * 0.8))
   return { url, commandTimeout, logger, ...(prefix !== undefined && { schema: prefix }) }
 }

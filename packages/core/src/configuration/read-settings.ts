@@ -45,7 +45,10 @@ export function resolveScheduledSettings(
   return resolveJobSettings({ overlapPolicy: isBounded ? 'queue' : 'allow' }, ...levels)
 }
 
-/** Returns the defaults of a scheduler for a storage that keeps at most `mostQueued` queued occurrences of a job. */
+/**
+ * Limits the default of `maxQueued` for a storage that keeps at most `mostQueued` queued occurrences of a job. If the
+ * scheduler sets no `maxQueued` and the library's default is higher than `mostQueued`, the default becomes `mostQueued`.
+ */
 export function withMaxQueued(defaults: JobOverrides, mostQueued: number): JobOverrides {
   if (defaults.maxQueued !== undefined || defaultSettings.maxQueued <= mostQueued) return defaults
   return { ...defaults, maxQueued: mostQueued }
@@ -77,13 +80,13 @@ function intern<T extends object>(settings: T): T {
 
 const plainRecoveryStrategies = ['execute_all', 'execute_last', 'mark_as_missed', 'compressed'] as const
 
-/**
- * A setting. `checked`: its name in the checked settings, such as `taskTimeoutMs` for `taskTimeout`. `byDefault`: its default.
- * `read`: the function that checks a given value.
- */
+/** The name, the default and the check of a setting. */
 interface Setting {
+  /** The name under which the checked value is kept: `taskTimeoutMs` for the setting `taskTimeout`. */
   readonly checked: keyof JobSettings
+  /** The checked value that applies if nothing sets the setting. */
   readonly byDefault: unknown
+  /** Checks a given value, and returns the checked value. */
   readonly read: (value: never, field: string) => unknown
 }
 

@@ -95,8 +95,8 @@ export function readName(
   longest: number = longestName,
 ): string {
   const isText = typeof value === 'string'
-  // Rejects the name `__proto__`. For example, an object contains the results of tasks under the names of the tasks. An
-  // object cannot have an ordinary member with the name `__proto__`.
+  // Rejects the name `__proto__`, because names become the names of object members: for example, an object contains the
+  // results of tasks by task name. An object cannot have an ordinary member with the name `__proto__`.
   const isUsable = isText && value.length >= 1 && value.length <= longest && value !== '__proto__'
   if (isUsable && isWellFormed(value)) return value
   const why = !isText ? '' : isUsable ? ' (half a surrogate pair)' : ` (${value.length} characters)`
@@ -124,7 +124,6 @@ export function readTags(value: readonly string[], field: string): readonly stri
 
 /** Checks that a value is a tag. @throws JobistemerError `INVALID_NAME` */
 export function readTag(value: unknown, field: string): string {
-  // `readName` rejects a tag that is too long, with a message that states the length of the tag.
   return readName(value, field, 'Give a string of 1 to 64 characters.', 64)
 }
 

@@ -55,12 +55,14 @@ export interface RetryPolicyInput {
 /** A retry policy that is defined in code, so that it can hold a function. */
 export interface RetryPolicyInCode extends RetryPolicyInput {
   /**
-   * Decides whether a retry follows an attempt that failed or timed out: `false` ends the task, although its policy has a retry
-   * left. If the function throws or returns a promise, the node logs an error, emits `hook.failed`, and retries the task.
+   * Decides whether a retry follows an attempt that failed or timed out. If this function returns `false`, the task ends,
+   * although its policy has a retry left.
    *
-   * The storage does not keep this function, and an `update` of the policy leaves it in force. `defaults`, `update`,
-   * `overrides` and tasks that name a `handler` cannot contain it. For an isolated task, the function gets the `name`,
-   * `message`, `code`, `stack` and `cause` of the error, but not the error's class.
+   * - If the function throws or returns a promise, the node logs an error, emits `hook.failed`, and retries the task.
+   * - The storage does not keep the function. An `update` of the policy leaves the function in force.
+   * - `defaults`, `update`, `overrides` and tasks that name a `handler` cannot contain the function.
+   * - For an isolated task, the function gets the `name`, `message`, `code`, `stack` and `cause` of the error. It does not
+   *   get the class of the error.
    */
   retryIf?(error: unknown): boolean
 }

@@ -40,7 +40,10 @@ export function runDataTask(context: TaskContext<unknown>, world: HandlerWorld):
   return runSimulatedTask(context, context.data as SimulatedTask, world)
 }
 
-/** Returns the name of an occurrence's request; `null` for a slot. For a backfill, the name includes the slot. */
+/**
+ * Returns the name of the request that created the occurrence; `null` for a slot. Simulated users send this name as the input
+ * of the request. For a backfill, the result also contains the slot.
+ */
 function requestOf({ input, backfill }: TaskContext<unknown>): string | null {
   if (typeof input !== 'string') return null
   return backfill === null ? input : `${input} ${backfill.slot.toISOString()}`

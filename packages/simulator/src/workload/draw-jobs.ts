@@ -7,8 +7,8 @@ type OverlapPolicy = NonNullable<JobSettingsInput['overlapPolicy']>
 const exclusivePolicies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'cancel_running']
 
 /**
- * Execution timeouts of jobs, in ms. They are short, so that abandoned runs end in the last phase of the simulation, which has
- * no faults.
+ * Execution timeouts of jobs, in ms. They are short: the deadline of a run that no node ends passes before the end of the
+ * simulation's last phase, which has no faults.
  */
 const executionTimeouts = [3000, 10_000, 30_000]
 const intervals = [1000, 2000, 5000, 5000, 10_000, 10_000, 20_000, 30_000]

@@ -2,7 +2,7 @@ import { SeededRandom } from '@jobistemer/test-kit'
 import type { Fleet } from './fleet.ts'
 import { jumpsMs, longestWrongMs, type World } from './world.ts'
 
-/** Maximum error of a clock that stays wrong, in ms. Nodes may decide slots this far ahead. */
+/** Maximum error of a clock that stays wrong, in ms. By such a clock, a node may decide about slots this far in the future. */
 const longestLastingMs = 300_000
 
 /** Makes the clocks of nodes and of the storage jump: for a single reading, for some seconds, or permanently. */

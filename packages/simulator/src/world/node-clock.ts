@@ -64,8 +64,8 @@ export class NodeClock implements Clock {
   }
 
   /**
-   * Reports activity to the shared clock by a promise that has already resolved. So the shared clock does not wait for
-   * answers of the storage, which may need virtual time.
+   * Reports a storage call to the shared clock as activity. Passes a resolved promise in place of the call's promise. The
+   * shared clock would wait for the call's promise, but a delayed answer arrives only after this clock has advanced.
    */
   track(): void {
     this.#common.track?.(settled)

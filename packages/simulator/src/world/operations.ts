@@ -177,8 +177,8 @@ async function replay({ world, fleet, life, job: { name }, patience }: Stage): P
 }
 
 /**
- * Starts a backfill with a new key. The key and a slot identify the request, so at most one run for each slot calls a
- * handler.
+ * Starts a backfill with a new key. The backfill sends one request for each slot, which the key and the slot identify. So at
+ * most one run of the backfill for each slot calls a handler.
  */
 async function backfill({ world, life, job: { name }, patience }: Stage): Promise<string> {
   const { random } = world

@@ -197,8 +197,8 @@ export class World {
       : broken
     const recorded = recordingStorage(timed, this.history, life)
     if (!this.hasPlaces) return recorded
-    // The order watch wraps the recorder, because the order watch first awaits its own reads. If the recorder wrapped the
-    // order watch, the recorder would receive each answer late.
+    // The order watch returns each answer only after its own reads. If the recorder wrapped the order watch, the recorder would
+    // receive each answer late. So the order watch wraps the recorder.
     return watchOrder(recorded, memoryStorage({ database: this.#database }), this.history, life.name)
   }
 

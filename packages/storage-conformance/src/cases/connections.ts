@@ -424,10 +424,10 @@ export const subscribeCases: readonly StorageCase[] = caseGroup(
           isItsOwn = false
           break
         }
-        // In this round, the creating connection has received `due`. The next two heartbeats show whether it also receives
-        // `due` when no occurrence is created. If so, the storage is correct: it does not know what has changed. Such a storage
-        // sends wake-ups of every kind after each call. Late wake-ups arrive before the wake-up `nodes` of the second
-        // heartbeat.
+        // In this round, the creating connection has received `due`. Two further heartbeats show the reason:
+        // - If they bring a wake-up `due`, the storage sends wake-ups of every kind after each call, which is permitted.
+        // - Otherwise the storage has woken the connection for its own write, which is an error.
+        // Late wake-ups of the first heartbeat arrive before the wake-up `nodes` of the second heartbeat.
         watcher.heard.length = 0
         await hearOfAnotherLife()
         await hearOfAnotherLife()

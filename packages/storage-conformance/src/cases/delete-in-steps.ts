@@ -51,7 +51,7 @@ async function expectNothingStarts(node: TestNode, ids: readonly string[]): Prom
   return more
 }
 
-/** Repeats `sweep` until three calls have reported that nothing is left to cancel. */
+/** Repeats `sweep` until it has reported three times in total that nothing is left to cancel. */
 async function sweepAll(sweep: () => Promise<boolean>): Promise<void> {
   let calls = 0
   for (let ends = 0; ends < 3; calls++) {

@@ -35,9 +35,9 @@ function placeOf({ name, nextAt }: Pick<JobRecord, 'name' | 'nextAt'>): string {
 }
 
 /**
- * Asserts that exactly the given jobs are due. Each job comes with the number of its next slot. The storage must list the
- * job at the instant of this slot. So this check fails if a step has not updated the index of due jobs together with the
- * head.
+ * Asserts that exactly the jobs in `expected` are due: the name of each job, and the number of its next slot. Also asserts that
+ * a query for the instant of this slot finds the job. The query does not find the job if a step has updated the head, but not
+ * the index of due jobs.
  */
 async function expectDue(
   node: TestNode,

@@ -273,8 +273,8 @@ export class SoakNode {
 }
 
 /**
- * Returns whether the node owns the created occurrence. The answer `exists` does not exclude this: an earlier call of the node
- * may have created the occurrence, and the answer to that call was lost.
+ * Returns whether the node owns the occurrence. After the answer `exists`, the node may be the owner too: an earlier call of
+ * the node may have created the occurrence, and the answer to that call was lost.
  */
 function isOwn(answer: CreateAnswer, owner: Owner): boolean {
   if (answer.outcome === 'created') return answer.state === 'running'

@@ -71,7 +71,10 @@ export class TestNode {
     return expectOutcome(answer, 'saved').job
   }
 
-  /** Replaces the content of a job, with the currently stored version and watermark as the condition. */
+  /**
+   * Reads the head of a job, and replaces the content of the job. The storage makes the change only if the job still has the
+   * version and the watermark of this head.
+   */
   async replaceJob(
     id: JobId,
     options: JobOptions,
@@ -92,7 +95,10 @@ export class TestNode {
     )
   }
 
-  /** Sets a job's watermark back, with the currently stored version and watermark as the condition. */
+  /**
+   * Reads the head of a job, and sets the job's watermark back. The storage makes the change only if the job still has the
+   * version and the watermark of this head.
+   */
   async setBack(
     id: JobId,
     to: { readonly setBackTo: number; readonly nextAt: number | null },
@@ -101,7 +107,7 @@ export class TestNode {
     return await this.setBackFrom(await this.head(id), to, now)
   }
 
-  /** Sets a job's watermark back, with the version and watermark of a previously read head as the condition. */
+  /** Sets a job's watermark back. The storage does so only if the job still has the version and the watermark of `head`. */
   async setBackFrom(
     head: JobRecord,
     to: { readonly setBackTo: number; readonly nextAt: number | null },

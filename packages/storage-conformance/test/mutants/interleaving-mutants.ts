@@ -27,8 +27,8 @@ function claimsWhatItRead(
       const present = new Map([...ledger.jobs])
       for (const record of seen) restore(record, heads.get(record.jobId) as JobRecord)
       const answer = structuredClone(ledger.claim(request))
-      // The faulty claim overwrites only the occurrences and the member `starts` of the heads. All other members of the heads
-      // keep the changes that other calls have made meanwhile.
+      // Puts the heads back as the other calls have left them, with the `starts` of the claim. So the faulty claim overwrites
+      // only occurrences and `starts`.
       for (const head of present.values()) {
         const starts = ledger.jobs.get(head.id)?.starts
         ledger.putHead(starts === undefined ? head : { ...head, starts })

@@ -91,7 +91,7 @@ export function brokenLedger<L extends Ledger>(Machine: new () => L, steps: Brok
 export type MutantRow<L extends Ledger = Ledger> = Partial<Omit<Mutant, 'name'>> &
   Pick<Mutant, 'rejectedBy'> &
   BrokenSteps<L> & {
-    /** Creates the replaced steps, if several steps of this mutant share state. */
+    /** Creates replacements of steps that share state. Called once for each ledger. Default: no further replacements. */
     readonly steps?: () => BrokenSteps<L>
     /** Replaces methods of each connection, for faults that need non-atomic calls. */
     readonly calls?: (ledger: L) => Partial<Storage>
@@ -100,7 +100,7 @@ export type MutantRow<L extends Ledger = Ledger> = Partial<Omit<Mutant, 'name'>>
 /** Options that apply to all rows of a table of mutants. */
 interface TableOptions<L extends Ledger> {
   readonly capabilities?: DeclaredCapabilities
-  /** The subject of the table's cases. Prefix of each case name that has no subject. */
+  /** The group of the cases in `rejectedBy`. `mutantsOf` puts it before each name that contains no group. Default: none. */
   readonly subject?: string
   readonly world?: (ledger: L) => StorageWorld
 }

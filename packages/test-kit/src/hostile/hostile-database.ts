@@ -13,8 +13,8 @@ export interface HostileTransaction {
   /** The transaction as an argument of `context.complete`. */
   readonly transaction: unknown
   /**
-   * Injects a fault into a later statement of this connection, after `statements` further statements. Counts the
-   * statements of the user and of the storage.
+   * Injects a fault into a later statement of this connection, after `statements` further statements. Statements of the
+   * user and of the storage count.
    */
   breakAfter(fault: string, statements: number): void
   write(row: MovedRow): Promise<void>

@@ -1,6 +1,6 @@
 import { type OccurrenceId, systemClock } from '@jobistemer/core'
 
-/** A try waits for a later owner at most until this number of tries of other occurrences have begun. */
+/** A try that waits for a later owner stops waiting when this number of tries of other occurrences have begun. */
 const othersMeanwhile = 200
 /**
  * Maximum time in ms that a try waits for a later owner. If waiting tries hold all permits of the nodes, no later owner

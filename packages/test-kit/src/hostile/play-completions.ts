@@ -30,13 +30,13 @@ export interface CompletionPlay {
   /** Wraps the storage that the nodes use. */
   readonly wrap?: (storage: Storage) => Storage
   /**
-   * In one of this many tries, a fault of {@link HostileDatabase.deadly} ends this process. Default: no fault ends this
-   * process.
+   * For one try in this number, on average, the test chooses a fault of {@link HostileDatabase.deadly}, which ends this
+   * process. Default: no fault ends this process.
    */
   readonly killEvery?: number
   /**
-   * If a fault has ended an earlier process of this test: the state that it left. This process then continues the test.
-   * Default: begins a new test.
+   * The state that an earlier process of this test left when a fault ended that process. This process continues the
+   * test from this state. Default: this process begins a new test.
    */
   readonly before?: CompletionRemains
 }
@@ -250,9 +250,11 @@ export class CompletionPlayers {
   }
 
   /**
-   * Ends the test after many empty claims. Live occurrences are then a violation, because no node claims them. If there are
-   * no live occurrences, an earlier process stored the ends of the last occurrences before a fault killed the process. The
-   * present process received no event about these ends.
+   * Ends the test after many empty claims. If an occurrence is still live, reports a violation, because no node claims
+   * the occurrence.
+   *
+   * Without a live occurrence, the storage is correct. An earlier process ended the last occurrences before a fault
+   * killed this earlier process. The present process received no events about these ends.
    */
   async #lookForIdle(): Promise<void> {
     const live = await this.#live()

@@ -27,7 +27,7 @@ export function splitOverlap(storage: Storage): Storage {
   })
 }
 
-/** Returns the job with the overlap policy `allow`, so that the storage itself applies no rule. */
+/** Returns the job with the overlap policy `allow`, so that the storage does not limit concurrent occurrences. */
 function withoutRule(change: JobChange): JobChange {
   if (change.kind !== 'create' && change.kind !== 'replace') return change
   const overlap = { ...change.content.overlap, policy: 'allow' as const }

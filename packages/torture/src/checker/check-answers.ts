@@ -92,15 +92,19 @@ function claimsInPauses(view: RunView): readonly Violation[] {
   return violations
 }
 
-// Maximum time until a node has taken over all runs of a dead node, in ms. In this time the dead node may return and claim.
+// Maximum time until a node has taken over all runs of a dead node, in ms. In this time, the dead node may return and claim
+// a further run, and the other node may reap this run too. So a silence that ended at most this time earlier permits a reap.
 const takeoverMs = 5000
 
 /** Time from the end of a `runDue` call until other nodes may take over its runs, in ms. */
 const callMarginMs = 5000
 
 /**
- * Returns the reaps that break the rules of reaping. A node may reap a run in three cases. The deadline of the run has
- * passed, or the node of its owner is dead. Or an earlier process of the same node owned the run.
+ * Returns the reaps that break the rules of reaping. A node may reap a run in three cases:
+ *
+ * - The deadline of the run has passed.
+ * - The node that owns the run is dead.
+ * - An earlier process of the same node owned the run.
  */
 function earlyReaps(view: RunView): readonly Violation[] {
   const grants = new Map(view.lines('granted').map((line) => [`${line.occurrence} ${line.token}`, line]))

@@ -42,8 +42,8 @@ export function checkOverlap(view: RunView): readonly Violation[] {
 }
 
 /**
- * Returns handlers that exceeded the job's concurrency limit although no node had reaped the occurrences that they
- * overlapped.
+ * Returns a violation for each handler that exceeded the job's concurrency limit when it started. Earlier handlers whose
+ * owner had already lost the occurrence, by a reap or a cancel by force, do not count.
  */
 function overlappingHandlers(view: RunView, starts: readonly WitnessStart[], places: number): readonly Violation[] {
   const violations: Violation[] = []

@@ -49,8 +49,8 @@ export class EngineClocks {
   }
 
   /**
-   * Returns how far the time of a process's engine should be ahead of the machine's time, in ms. `latest`: the maximum
-   * over the process's life.
+   * Returns how far the time of a process's engine should be ahead of the machine's time, in ms. A number in `mono` is
+   * the monotonic time of this difference. For `latest`, returns the maximum over the process's life, at least 0.
    */
   offsetMs(life: string, mono: number | 'latest'): number {
     if (this.#source === 'storage') return 0
@@ -64,9 +64,11 @@ function at(values: readonly Since[] | undefined, mono: number): Since | undefin
 }
 
 /**
- * Returns the tolerance after each measurement. The error of a reading is at most half of its round trip plus the
- * clock's resolution. If the process's own clock differs from the reading by no more than this, the engine uses its own
- * clock. So the error of the engine's time can be twice as large.
+ * Returns the tolerance after each measurement, in ms: twice the uncertainty of the measurement's best reading.
+ *
+ * The uncertainty of a reading is half of its round trip plus the clock's resolution. If the process's own clock differs
+ * from the reading by at most the uncertainty, the engine uses the process's clock. So the error of the engine's time can
+ * be twice the uncertainty.
  */
 function tolerancesOf(readings: readonly Extract<HistoryLine, { readonly event: 'clock-read' }>[]): readonly Since[] {
   const tolerances: Since[] = []

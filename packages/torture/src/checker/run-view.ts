@@ -35,7 +35,7 @@ export class RunView {
   readonly #supersessions = new Map<OccurrenceId, { readonly token: number; readonly mono: number }[]>()
   readonly #forced: ReadonlySet<OccurrenceId>
   readonly #endings = new Map<string, Window>()
-  /** By occurrence and token: the monotonic time from which the owner may no longer own the occurrence. */
+  /** By occurrence and the owner's token: the monotonic time at which a node sent a hand-back or a reap of the occurrence. */
   readonly #givenUp = new Map<string, number>()
 
   constructor(run: RecordedRun) {
@@ -134,9 +134,12 @@ export class RunView {
   }
 
   /**
-   * Returns whether the process decided on the start before its token became invalid. A handler can start after that in
-   * three cases: a cancel by force ended the occurrence, the process was stopped between decision and start, or the
-   * answer to the claim was in transit.
+   * Returns whether the process decided on the start before its token became invalid. The handler can then start with the
+   * invalid token in three cases:
+   *
+   * - A cancel by force ended the occurrence.
+   * - The process was stopped between the decision and the start.
+   * - The answer to the claim was in transit when the token became invalid.
    */
   wasDecidedBefore(start: WitnessStart, supersededAt: number): boolean {
     if (this.wasForced(start.occurrence)) return true
@@ -189,10 +192,11 @@ export class RunView {
   }
 
   /**
-   * Returns the period in which the occurrence ended, from the sending of the ending call to the storage's answer;
-   * `null` if the occurrence has not ended. If the process died before it recorded the answer, the time comes from the
-   * ledger. `near` is one moment, both in monotonic and in wall time. With `near`, this function converts the ledger's
-   * wall time to monotonic time.
+   * Returns the period in which the occurrence ended; `null` if the occurrence has not ended. The period lasts from the
+   * sending of the ending call to the storage's answer.
+   *
+   * If the process died before it recorded the answer, the period comes from the end in the ledger. This function then
+   * converts wall time to monotonic time. For the conversion, `near` has both times of one moment.
    */
   endedWithin(id: OccurrenceId, near: HostTime): Window | null {
     const record = this.record(id)

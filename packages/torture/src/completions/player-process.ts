@@ -13,7 +13,7 @@ const breakerConnections = 4
 
 function open(url: string, max: number): pg.Pool {
   const pool = new pg.Pool({ connectionString: url, max })
-  // The connections break only when the server stops, and then the next call reports the error.
+  // The connections break only when the server stops. The next call then reports the error, so this listener ignores it.
   pool.on('error', () => {})
   return pool
 }

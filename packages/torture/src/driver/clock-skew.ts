@@ -1,20 +1,21 @@
 import type { SeededRandom } from '@jobistemer/test-kit'
 
-// Engines may take the time from their own clocks. A node then does no work if its clock is far behind the clock that
-// is most ahead. So every second clock is at most this time behind the clock that is most ahead, in ms: half of the
-// nodes do work.
+// Maximum time by which every second clock is behind the clock that is most ahead, in ms, if engines follow their own
+// clocks. A node does no work if its clock is far behind. So this limit makes sure that half of the nodes do work.
 const closeMs = 2000
 
 // Share of processes with a right clock, if all engines follow the storage's clock.
 const rightClocks = 0.25
 
 /**
- * Decides how wrong the clocks of the node processes are. If engines follow the storage's clock, each process has a
- * different error, and the driver can set any clock at any time.
+ * Decides how wrong the clocks of the node processes are:
  *
- * If engines follow their own clocks, all processes of one node have the same error. After a jump, the clock returns to
- * this error. Otherwise the node whose clock is most ahead could restart with an earlier time. All nodes would then
- * wait until their clocks reach the old time. No clock is ever ahead of the first node's clock.
+ * - If engines follow the storage's clock, each process has its own clock error. The driver can set any clock at any time.
+ * - If engines follow their own clocks, all processes of one node have the same clock error. After a jump, the driver sets
+ *   the clock back to this error. No clock is ever ahead of the first node's clock.
+ *
+ * With a new error for each process, the first node could restart with an earlier time. All nodes would then do no work
+ * until their clocks reach the old time.
  */
 export class ClockSkew {
   readonly #skewMs: number

@@ -4,8 +4,8 @@ import { SeededRandom } from '@jobistemer/test-kit'
 export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'kill' }
   /**
-   * A process receives SIGSTOP, and SIGCONT after `forMs`. With `by: 'itself'`, the process stops itself while it holds
-   * no lock of the storage.
+   * A process receives SIGSTOP, and SIGCONT after `forMs`. With `beyondTimeout`, other nodes reap the runs of the stopped
+   * process. With `by: 'itself'`, the process stops itself while it holds no lock of the storage.
    */
   | { readonly kind: 'stop'; readonly forMs: number; readonly beyondTimeout: boolean; readonly by: 'itself' | 'driver' }
   /**
@@ -21,7 +21,10 @@ export type Fault = { readonly atMs: number } & (
   /** A user cancels a live occurrence. With `force` the cancel does not wait for the owner. */
   | { readonly kind: 'cancel'; readonly force: boolean }
   | { readonly kind: 'pause'; readonly forMs: number }
-  /** The driver kills a working node. After `aheadMs` the server crashes, and the storage loses all node records. */
+  /**
+   * The driver kills a working node. After `aheadMs`, the server crashes, and the storage loses all node records. The
+   * server starts again after `downMs`.
+   */
   | { readonly kind: 'kill-and-crash'; readonly aheadMs: number; readonly downMs: number }
   /** The clock of a node is set. If the engines follow their own clocks, the driver sets the clock back after `forMs`. */
   | { readonly kind: 'jump'; readonly forMs: number }

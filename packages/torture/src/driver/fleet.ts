@@ -123,9 +123,11 @@ export class Fleet {
   }
 
   /**
-   * Stops a process, starts a successor with the same node name, and resumes the process for `besideMs` before it is
-   * killed. The same happens if a supervisor wrongly considers a process dead and starts another one. Returns whether
-   * the process lived until the kill.
+   * Stops a process, and starts a successor with the same node name. After `beforeMs`, resumes the stopped process, so
+   * that it runs beside its successor. Kills the resumed process after `besideMs`. Returns whether the process lived
+   * until the kill.
+   *
+   * This sequence also happens if a supervisor wrongly considers a process dead and starts another one.
    */
   async outlive(process: NodeProcess, beforeMs: number, besideMs: number): Promise<boolean> {
     const place = this.#places.find((candidate) => candidate.process === process)

@@ -88,8 +88,8 @@ const scheduler = createScheduler({
   // The capacity is low, so that some work must wait in the storage for another node.
   maxConcurrentJobs: 6,
   clock,
-  // Disables the check of the skew between the clocks of node and storage, because this check takes longer than a
-  // process lives.
+  // The node accepts any skew between its clock and the storage's clock. With the default limit, a node with a wrong
+  // clock starts no runs until it has confirmed the storage's time. That takes longer than a process lives.
   [Symbol.for('jobistemer.maxClockSkew')]: 86_400_000,
   ...kind.intervals,
 })

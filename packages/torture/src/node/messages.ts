@@ -24,11 +24,11 @@ export interface Assignment {
 /** A command of the driver to a node process. */
 export type Command =
   | { readonly do: 'trigger'; readonly job: string; readonly key: string; readonly priority: number }
-  /** Replays an ended occurrence of the job; `choice` selects the occurrence. */
+  /** Replays an ended occurrence of the job. `choice`, a number in `[0, 1)`, selects the occurrence. */
   | { readonly do: 'replay'; readonly job: string; readonly key: string; readonly choice: number }
   | { readonly do: 'pause'; readonly job: string }
   | { readonly do: 'resume'; readonly job: string }
-  /** Cancels a live occurrence of the job; `choice` selects the occurrence. */
+  /** Cancels a live occurrence of the job. `choice`, a number in `[0, 1)`, selects the occurrence. */
   | { readonly do: 'cancel'; readonly job: string; readonly choice: number; readonly force: boolean }
   /** Ends the schedules of all jobs: no slot is due after `at`, in epoch milliseconds. */
   | { readonly do: 'end-schedules'; readonly at: number }

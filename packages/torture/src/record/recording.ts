@@ -47,7 +47,7 @@ export class Recording {
     return { witness: witness.lines, history: history.lines, torn: witness.torn + history.torn }
   }
 
-  /** Writes the final contents of the storage to the folder, because its server stops before a check reads them. */
+  /** Writes the final contents of the storage to the run's folder, because the storage's server stops at the end of the run. */
   keepLedger({ jobs, occurrences }: StoredLedger): void {
     const lines = [...jobs, ...occurrences.values()].map((record) => `${JSON.stringify(record)}\n`)
     writeFileSync(join(this.folder, 'ledger.jsonl'), lines.join(''))

@@ -53,7 +53,7 @@ export class Additions extends ApiPart {
     send: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
   })
 
-  /** Stops sending batched `saveJobs` calls. */
+  /** Rejects the additions that wait for a `saveJobs` call, and sends no further calls. */
   stop(): void {
     this.#saves.stop()
   }
@@ -79,9 +79,10 @@ export class Additions extends ApiPart {
     for (;;) {
       const again = await this.#store(open, asked)
       if (again.length === 0) return
-      // Stores the jobs in `again` in the next round, for one of two reasons. Either the job changed between the read and
-      // the write. Or the job replaces a deleted job whose runs are not all canceled yet. Each storage call cancels only a
-      // limited number of runs.
+      // `again` contains the jobs that the storage did not store in this round. There are two reasons:
+      // - The job changed between the read and the write.
+      // - The job replaces a deleted job, and some runs of the deleted job are not canceled yet. Each storage call cancels
+      //   only a limited number of runs.
       await nextTurn()
       open = await this.#look(again, asked)
     }
@@ -214,7 +215,7 @@ export class Removals extends ApiPart {
     send: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
   })
 
-  /** Stops sending batched `saveJobs` calls. */
+  /** Rejects the removals that wait for a `saveJobs` call, and sends no further calls. */
   stop(): void {
     this.#deletes.stop()
   }

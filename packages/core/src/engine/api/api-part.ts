@@ -46,8 +46,8 @@ export class JobLookup {
   readonly #registry: JobRegistry
   readonly #reads: CallerBatcher<JobId, JobRecord | null>
   /**
-   * On a client, the `RegisteredJob` that was made from each head. Callers that share the read of a head also share its
-   * `RegisteredJob`. Empty on a node.
+   * On a client: the `RegisteredJob` of each head that the client has read. Callers whose reads were sent in one batch receive
+   * the same head, and so the same `RegisteredJob`. Empty on a node.
    */
   readonly #made = new WeakMap<JobRecord, RegisteredJob>()
 
@@ -65,13 +65,14 @@ export class JobLookup {
     })
   }
 
-  /** Stops sending batched `get` calls. */
+  /** Rejects the reads that wait for a `get` call, and sends no further calls. */
   stop(): void {
     this.#reads.stop()
   }
 
   /**
-   * Returns the heads of jobs. Callers of one batch share the read of a head. If the read of one head fails, `heads` rejects.
+   * Returns the heads of jobs. Reads of several callers are sent in one batch, which reads each head only once. If the read of
+   * one head fails, `heads` rejects.
    */
   heads(ids: readonly JobId[], asked: CallerContext): Promise<readonly (JobRecord | null)[]> {
     const read = (id: JobId) =>

@@ -169,8 +169,8 @@ async function ownRecordsOf(
 ): Promise<ReadonlyMap<number, OccurrenceRecord>> {
   const [first, last] = [Math.min(...slots), Math.max(...slots)]
   const found = new Map<number, OccurrenceRecord>()
-  // A record of several missed slots may begin before the first given slot, and the query then does not find it. The
-  // caller does not need this record, because it treats a slot without a record as missed.
+  // One record may cover several missed slots. If such a record begins before the first given slot, the query below does
+  // not find it. The caller does not need the record, because a slot without a record counts as missed.
   const spans: OccurrenceRecord[] = []
   const query = { kind: 'job', jobId: head.id, from: first, to: last + 1, order: 'ascending', runs: false } as const
   const records = eachItem((cursor) =>

@@ -237,7 +237,7 @@ export class OccurrenceSteps extends JobSteps {
     return heldBack(record, until)
   }
 
-  /** Wakes the next queued occurrence after a start. */
+  /** Wakes the next queued occurrence, after another occurrence of a job with a start rate has started. */
   wakeBehind(jobId: JobId) {
     return this.wakeOne(jobId)
   }

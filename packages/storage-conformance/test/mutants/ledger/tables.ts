@@ -92,7 +92,7 @@ export class Tables {
     return this.sums.get(id) ?? { pending: 0, queued: 0, running: 0 }
   }
 
-  /** Returns the live occurrences of a job in these states, in the order of their starts. */
+  /** Returns the live occurrences of a job in these states, in the order of waiting occurrences. */
   liveOf(jobId: JobId, ...states: OccurrenceRecord['state'][]) {
     const records = [...(this.live.get(jobId)?.values() ?? [])]
     return records.filter(({ state }) => states.includes(state)).sort((left, right) => this.compareWaiting(left, right))
