@@ -51,7 +51,8 @@ function startCoverage() {
 }
 
 /**
- * Returns the code that ran since the previous call. An inspector session of the same thread answers before `post` returns.
+ * Returns the code that ran since the previous call. The session belongs to the same thread, so `post` calls its callback
+ * before it returns.
  * @param {Session} session
  */
 function takeCoverage(session) {

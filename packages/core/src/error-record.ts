@@ -142,7 +142,7 @@ export function placesOf(moduleUrl: string): readonly string[] {
     const root = new URL('..', moduleUrl)
     return [root.href, fileURLToPath(root)].flatMap((place) => [`${place}dist/`, `${place}src/`])
   } catch {
-    // Return no location, because some bundlers give modules URLs that no file can have.
+    // The conversion throws, because some bundlers give modules URLs that no file can have. Then no location is known.
     return []
   }
 }

@@ -76,15 +76,17 @@ export interface SchedulerEvents {
   /** This node ended the pause of the job. */
   'job.resumed': JobEvent
   /**
-   * This node or another node removed the job; active runs continue to their end. If another node removes a job, only nodes
-   * that hold the job emit this event.
+   * A node removed the job; active runs continue to their end. This node emits the event if it removed the job itself. It also
+   * emits the event if another node removed the job and this node holds the job.
    */
   'job.removed': JobEvent
   /**
-   * The storage has lost the job: the storage has neither the job's head nor a tombstone. `stored_again`: this node, or
-   * another node shortly before, has stored the job again, and the job's schedule continues from now. `awaited`: this node
-   * followed another definition, and stores its own only if no other node stores the job. `forgotten`: this node does not
-   * define the job.
+   * The storage has lost the job: the storage has neither the job's head nor a tombstone. Values of `becomes`:
+   * - `stored_again`: this node, or another node shortly before, has stored the job again. The job's schedule continues from
+   *   now.
+   * - `awaited`: this node followed another definition. This node stores its own definition only if no other node stores the
+   *   job.
+   * - `forgotten`: this node does not define the job.
    */
   'job.vanished': JobEvent & {
     readonly becomes: 'stored_again' | 'awaited' | 'forgotten'
@@ -122,16 +124,16 @@ export interface SchedulerEvents {
     readonly report: ExecutionReport
     /**
      * True if a node other than the owner canceled the occurrence, usually by force. That node has already emitted
-     * `occurrence.canceled`, so a listener that counts ended occurrences must not count this event. Absent if a client canceled
-     * the occurrence, because clients emit no events.
+     * `occurrence.canceled`. So a listener that counts ended occurrences must leave out this `occurrence.finished`. Absent if a
+     * client canceled the occurrence, because clients emit no events.
      */
     readonly isToldBefore?: true
   }
   /** This node stopped an occurrence that it ran, and handed the occurrence back to the storage. */
   'occurrence.released': OccurrenceEvent & { readonly reason: OccurrenceReason | null }
   /**
-   * Another node owns the occurrence now, or a cancel by force ended it; a cancel by force also emits `occurrence.finished`.
-   * The storage rejected later writes of this node.
+   * This node has lost the occurrence: another node owns it now, or a cancel by force ended it. The storage has rejected a
+   * later write of this node. After a cancel by force, this node also emits `occurrence.finished`.
    */
   'occurrence.lost': OccurrenceEvent & { readonly fencingToken: number }
   /** This node took the occurrence from an owner that had died, had restarted, or had passed the deadline. */
@@ -142,9 +144,11 @@ export interface SchedulerEvents {
     readonly lostTasks: readonly string[]
   }
   /**
-   * This node canceled a waiting occurrence, or a running occurrence by force. An update or removal of the job also cancels
-   * waiting occurrences. If a running occurrence stops after a request to cancel it, its owner emits `occurrence.finished`
-   * instead. After a cancel by force, a living owner emits `occurrence.finished` too.
+   * This node canceled a waiting occurrence, or a running occurrence by force. An update or removal of the job by this node
+   * also causes this event for each waiting occurrence that it cancels.
+   *
+   * If a running occurrence stops after a request to cancel it, its owner emits `occurrence.finished` instead. After a cancel
+   * by force, a living owner emits `occurrence.finished` too.
    */
   'occurrence.canceled': OccurrenceEvent & { readonly reason: OccurrenceReason }
   /** The storage has acknowledged the attempt, and this node calls the handler. */
@@ -275,8 +279,8 @@ export function readEventName<Name extends SchedulerEventName>(name: Name): Name
 }
 
 /**
- * A listener of an event. If a listener throws or rejects, the scheduler emits `hook.failed` and continues. For each event
- * name, the scheduler logs only the first failure of a listener.
+ * A listener of an event. If a listener throws or rejects, the scheduler emits `hook.failed` and continues. The scheduler logs
+ * only the first failure among all listeners of the same event.
  */
 export type SchedulerListener<Name extends SchedulerEventName> = (event: SchedulerEvents[Name]) => void
 

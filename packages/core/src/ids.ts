@@ -15,8 +15,8 @@ export type TaskRunId = `run_${string}`
 /** The id of an attempt: `attempt_` and a UUIDv5. Made by {@link attemptId}. */
 export type AttemptId = `attempt_${string}`
 
-// Namespaces of UUIDv5: the four of RFC 9562, and `6ba7b813`, a number between them that the RFC does not use. Never change
-// these namespaces, because the ids in every user's database depend on them.
+// Namespaces of UUIDv5. RFC 9562 defines all of them except `6ba7b813`, a number that the RFC leaves out. Never change these
+// namespaces, because the ids in every user's database depend on them.
 const uuid = {
   job: uuidV5In('6ba7b810-9dad-11d1-80b4-00c04fd430c8', 'job_'),
   task: uuidV5In('6ba7b811-9dad-11d1-80b4-00c04fd430c8', 'task_'),
@@ -83,9 +83,8 @@ export function occurrenceId(job: JobId, at: InstantInput): OccurrenceId {
 }
 
 /**
- * Returns the id of the record that covers several missed slots, the first of them at `from`: a `missed` record or one run. One
- * of these slots may have its own record, because it was canceled ahead. So the id of the range differs from the id of each
- * slot.
+ * Returns the id of the `missed` record that covers several missed slots, the first of them at `from`. One of these slots may
+ * have its own record, because it was canceled ahead. So the id of the range differs from the id of each slot.
  *
  * @throws JobistemerError `INVALID_INSTANT`, `INVALID_ARGUMENT`
  */
@@ -131,8 +130,8 @@ export function attemptId(run: TaskRunId, number: number): AttemptId {
 
 const buffer = Buffer.alloc(2048)
 /**
- * Views of the first bytes of {@link buffer}, by their length. Each length needs only one view, and names have few different
- * lengths. So most ids need no new view.
+ * Views of {@link buffer}, each of its first bytes. The index of a view is its length. Names have few different lengths, so
+ * most ids need no new view.
  */
 const views: Buffer[] = []
 
@@ -168,7 +167,10 @@ function viewOf(length: number): Buffer {
   return views[length]
 }
 
-/** Prints the UUID as a flat string, because V8 would keep a concatenated string as a tree of its parts. */
+/**
+ * Writes the UUID into `text`, from the position `start` on. The caller makes one flat string of `text`, because V8 would keep
+ * a concatenated string as a tree of its parts.
+ */
 function printUuid(text: Buffer, start: number, digest: string): void {
   const hyphen = 0x2d
   let position = start

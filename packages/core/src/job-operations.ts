@@ -68,8 +68,9 @@ export interface FailuresFilter extends Pick<OccurrenceFilter, 'tasks' | 'limit'
   /** Order of the failures by `finishedAt`. Default `descending`: the newest first. */
   readonly order?: 'ascending' | 'descending'
   /**
-   * Whether to list resolved failures too. A failure is resolved once a replay, or a run of a backfill for the same slot, was
-   * completed. A replay of chosen tasks resolves a failure if the original has completed all other tasks. Default false.
+   * Whether to list resolved failures too. Default false. A failure is resolved once a replay of it was completed, or a run of
+   * a backfill for the same slot. A replay of chosen tasks resolves the failure only if the original has completed all other
+   * tasks.
    */
   readonly includeResolved?: boolean
 }
@@ -91,8 +92,8 @@ export interface PruneOptions extends CallOptions {
   /** Number of latest occurrences of each job to keep in any case. Default 0. */
   readonly keep?: number
   /**
-   * If true, the call only counts the occurrences that `prune` would remove, and removes none. The count reads the history of
-   * the jobs. Default false.
+   * If true, the call only counts the occurrences that `prune` would remove, and removes none. To count them, the call reads
+   * the history of the jobs. Default false.
    */
   readonly dryRun?: boolean
 }
@@ -107,11 +108,11 @@ export interface JobOperations {
    * claim, even if this node has a free permit.
    *
    * `skipped` of the result says whether the overlap policy `skip` kept the request from running.
-   * @throws JobistemerError `QUEUE_FULL` when `maxQueued` occurrences of the job are queued, or the storage has no room for a
-   *   further live occurrence of the job; nothing is stored; `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, and
-   *   `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION` or `UNKNOWN_OPTION` for a bad option; `INVALID_PAYLOAD` for data
-   *   that do not fit the job's payload schema, if this process has the schema; `WAIT_TIMEOUT` when that schema does not answer
-   *   within the timeout; `INVALID_TRANSACTION`, `TRANSACTION_NOT_SUPPORTED`
+   * @throws JobistemerError `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`; `INVALID_ARGUMENT`, `INVALID_NAME`,
+   *   `INVALID_DURATION`, `UNKNOWN_OPTION` for an invalid option; `INVALID_PAYLOAD` for data that do not fit the job's payload
+   *   schema, if this process has the schema; `WAIT_TIMEOUT` when that schema does not answer within the timeout;
+   *   `INVALID_TRANSACTION`, `TRANSACTION_NOT_SUPPORTED`; `QUEUE_FULL` when `maxQueued` occurrences of the job are queued, or
+   *   when the storage has no room for a further live occurrence of the job. With `QUEUE_FULL`, nothing is stored
    */
   trigger(name: string, options?: TriggerOptions): Promise<TriggerResult>
   /**
@@ -144,13 +145,16 @@ export interface JobOperations {
   replay(occurrenceId: OccurrenceId, options?: ReplayOptions): Promise<TriggerResult>
   /**
    * Runs slots of a past span, at most 10,000, by the schedule that is in force now. Each slot gets a separate run outside the
-   * schedule, whose `context.scheduledAt` is the slot. Resolves when the first runs are stored. `dryRun` writes nothing.
+   * schedule. The `context.scheduledAt` of that run is the slot. Resolves when the first runs are stored. With `dryRun`, the
+   * call writes nothing.
    *
-   * The node that ends a run of the backfill creates the next run. A second call with the same key reports the progress. If the
-   * backfill was stopped or its waiting runs were removed, that call resumes it.
-   *
-   * Except under the overlap policy `allow`, a run of a backfill waits for the active occurrences of the job, and is never
-   * skipped. A run that could overlap the next slot runs after that slot.
+   * These rules apply:
+   * - The node that ends a run of the backfill creates the next run.
+   * - A second call with the same key reports the progress. If the backfill was stopped or its waiting runs were removed, that
+   *   call resumes the backfill.
+   * - A run of a backfill waits for the active occurrences of the job, and is never skipped. The overlap policy `allow` is the
+   *   exception.
+   * - A run that could overlap the next slot runs after that slot.
    * @throws JobistemerError `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, `INVALID_PAYLOAD`; `UNKNOWN_SCHEDULE_TYPE`
    *   when this process cannot revive the job's schedule; `INVALID_ARGUMENT` for a job without a schedule, an end that lies
    *   ahead, too many slots, or a key that another backfill has; `INVALID_INSTANT`, `INVALID_NAME`, `UNKNOWN_OPTION`
@@ -306,22 +310,28 @@ export interface JobOperations {
   waitFor(id: OccurrenceId, options?: WaitOptions): Promise<Occurrence>
   /**
    * Iterates over changes, so that open pages and waiting scripts know what to read again: `for await (const { kind } of
-   * client.changes()) …`. A change names the kind of data, not the new values.
+   * client.changes()) …`. A change names the kind of data, not the new values. The first change is `start`: data that the
+   * caller reads after this change stays current until a further change.
    *
-   * The first change is `start`: data that the caller reads after this change stays current until a further change. While an
-   * iteration waits, this process polls the storage once per `interval`, and up to four times a second after wake-ups. A poll
-   * takes at most twelve small calls, usually five, whatever the size of the storage. All iterations of one client share the
-   * polls; without a waiting iteration the client does not poll. The iteration merges unread changes, so a slow reader misses
-   * none and delays no other reader.
+   * How this process finds changes:
+   * - While an iteration waits, this process polls the storage once per `interval`, and up to four times a second after
+   *   wake-ups. Without a waiting iteration, the client does not poll.
+   * - A poll takes at most twelve small calls, usually five, whatever the size of the storage.
+   * - All iterations of one client share the polls. The iteration merges unread changes, so a slow reader misses none and
+   *   delays no other reader.
+   * - A poll compares counts, next slots, running occurrences, the latest failures, definitions and nodes.
+   * - A node is lost if this process, while it iterates, has seen no heartbeat of that node for its `deadAfter`.
    *
-   * If the storage fails, the iteration yields `away`, and `back` once the storage answers again. The iteration ends when the
-   * caller leaves it, when the `signal` fires, and when this client is closed or this scheduler shut down. The iteration also
-   * ends, after `away`, if the storage is closed or gone for good (`STORAGE_CLOSED`, `STORAGE_REPLACED`).
+   * A poll does not detect the following data. A page that shows such data must read it again every few seconds:
+   * - a triggered run that begins and completes on another node between two polls; on DynamoDB this applies to any run
+   * - progress of runs
+   * - removal by retention
    *
-   * A poll compares counts, next slots, running occurrences, the latest failures, definitions and nodes. It does not detect a
-   * triggered run that begins and completes on another node between two polls; on DynamoDB this applies to any run. Nor does it
-   * detect progress of runs, or removal by retention. A page that shows such data must read the data again every few seconds. A
-   * node is lost if this process, while it iterates, has seen no heartbeat of that node for its `deadAfter`.
+   * If the storage fails, the iteration yields `away`, and `back` once the storage answers again. The iteration ends in these
+   * cases:
+   * - The caller leaves it, or the `signal` fires.
+   * - The program closes this client, or shuts down this scheduler.
+   * - The storage is closed or gone for good (`STORAGE_CLOSED`, `STORAGE_REPLACED`). The iteration first yields `away`.
    * @throws JobistemerError at once `INVALID_ARGUMENT`, `INVALID_DURATION`, `UNKNOWN_OPTION`; `SCHEDULER_STATE` when this
    * client is closed, or this scheduler does not run
    */

@@ -76,8 +76,8 @@ function printField(value: unknown): string {
     if (value instanceof Date) return Number.isNaN(+value) ? 'Invalid Date' : value.toISOString()
     if (!isErrorLike(value)) return JSON.stringify(value) ?? print(value)
   } catch {
-    // `JSON.stringify` throws for a BigInt, for a cyclic object and for an object whose `toJSON` throws. The function then
-    // prints the value as `inspect` does.
+    // `JSON.stringify` throws for a BigInt, for a cyclic object and for an object whose `toJSON` throws. `print` below prints
+    // such a value.
   }
   return print(value)
 }
@@ -104,8 +104,8 @@ export function lineOf(given: unknown, message: unknown): { readonly fields: unk
 }
 
 /**
- * Returns `fields` together with the members of `others`, the fields of a log line. Never throws, whatever value the caller of
- * the logger passes as `others`.
+ * Returns `fields` together with the members of `others`. `others` holds the fields of a log line, and may be any value that
+ * the caller of the logger passes. Never throws.
  */
 function withFields(fields: object, others: unknown): object {
   if (typeof others !== 'object' || others === null) return fields

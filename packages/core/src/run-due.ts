@@ -33,8 +33,9 @@ export interface RunDueReport {
   /** Number of runs that the `runDue` call handed back unfinished. Another call or node continues these runs. */
   readonly handedBack: number
   /**
-   * Number of runs whose handlers did not stop in time. A call that begins at least 5 s after the end of this call's budget
-   * takes over these runs. The number leaves out runs of isolated tasks: the call kills their children and hands the runs back.
+   * Number of runs whose handlers did not stop in time. Another call takes over these runs if it begins at least 5 s after the
+   * end of this call's budget. The number leaves out runs of isolated tasks: the call kills their children and hands the runs
+   * back.
    */
   readonly leftBehind: number
   /** Number of runs that the call took over from dead nodes and earlier calls. */

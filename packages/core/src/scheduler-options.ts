@@ -33,7 +33,10 @@ import { invalidValue } from './errors.ts'
 export interface SchedulerOptions {
   /** The storage that keeps all jobs and occurrences. The scheduler does not close the storage. */
   readonly storage: Storage
-  /** The jobs that this node defines and runs. The node also runs stored jobs that are data. Default: none. */
+  /**
+   * The jobs that this node defines and runs. Default: none. The node also runs stored jobs that are data alone, if it has
+   * their handlers.
+   */
   readonly jobs?: readonly Job[]
   /**
    * This node's name, unique among living nodes. A restarted node with the same name takes over the runs of its earlier
@@ -51,10 +54,12 @@ export interface SchedulerOptions {
    */
   readonly maxConcurrentJobs?: number
   /**
-   * How many due slots beyond `maxConcurrentJobs` this node may prefetch. The node prefetches only while its handlers are
-   * quick: each prefetched slot must begin within about 5 ms. If a prefetched slot has not begun after 100 ms, the node hands
-   * it back. The node does not prefetch jobs whose `executionTimeout` is below 1 s. 0 disables prefetch; at most 10,000.
-   * Default 100.
+   * How many due slots beyond `maxConcurrentJobs` this node may prefetch. At most 10,000; 0 disables prefetch. Default 100.
+   *
+   * The node prefetches a slot only while its handlers are so quick that the slot gets a permit within about 5 ms. If a
+   * prefetched slot has not begun after 100 ms, the node hands it back. The node does not prefetch slots of jobs with a
+   * `startRate`, or with an `executionTimeout` below 1 s. Nor does it prefetch slots of jobs whose `onInterrupted` is not
+   * `retry`.
    */
   readonly prefetch?: number
   /** Settings for all jobs of this node. A setting of a job, or of a task, replaces the setting here. */
@@ -71,17 +76,23 @@ export interface SchedulerOptions {
   /** The clock of this scheduler. Default: the machine's clock. */
   readonly clock?: Clock
   /**
-   * Interval between polls for pending occurrences in the storage. Wake-ups of the storage add further polls. Default 1 s; 5
-   * s if the storage sends wake-ups, as Redis does; 1 min if the storage belongs to this process alone. Every third interval
-   * the node checks for definitions that other nodes have changed; with wake-ups, every second interval.
+   * Interval between polls for pending occurrences in the storage. Wake-ups of the storage add further polls. The default
+   * depends on the storage:
+   * - 1 min if the storage belongs to this process alone
+   * - 5 s if the storage sends wake-ups, as Redis does
+   * - 1 s for any other storage
+   *
+   * Every third interval, the node checks for definitions that other nodes have changed. If the storage sends wake-ups, the
+   * node does this every second interval.
    */
   readonly pollInterval?: DurationInput
   /**
    * A peer declares this node dead after `deadAfter` without a heartbeat, and takes over this node's runs. At least 120 ms.
    * Default 30 s; 50 s on DynamoDB; 6 min if the storage belongs to this process alone.
    *
-   * The node sends six heartbeats within `deadAfter`, five on DynamoDB, and at least one a minute. At every third heartbeat,
-   * and at least every 15 s, it searches for runs whose deadline has passed.
+   * Two intervals of this node derive from `deadAfter`:
+   * - The node sends six heartbeats within `deadAfter`, five on DynamoDB, and at least one a minute.
+   * - At every third heartbeat, and at least every 15 s, the node searches for runs whose deadline has passed.
    */
   readonly deadAfter?: DurationInput
   /**
@@ -90,12 +101,14 @@ export interface SchedulerOptions {
    */
   readonly callTimeout?: DurationInput
   /**
-   * Signals of the process on which the scheduler shuts down, and then lets the process end. `true`: SIGTERM and SIGINT.
-   * Default: none.
+   * Signals of the process on which the scheduler shuts down. Afterwards the scheduler lets the process end. `true`: SIGTERM
+   * and SIGINT. Default: none.
    *
-   * A second signal ends the process at once. If the process is still alive 1 s after the shutdown, the scheduler ends it by
-   * the signal. The scheduler does not end it if the program handles that signal too. If the scheduler shuts down because its
-   * storage is closed or was replaced, it sets the exit code 1. An exit code that the program has set stays.
+   * - A second signal ends the process at once.
+   * - If the process is still alive 1 s after the shutdown, the scheduler ends the process by the first signal. If the program
+   *   also handles that signal, the scheduler does not end the process.
+   * - If the scheduler shuts down because its storage is closed or was replaced, the scheduler sets the exit code 1. If the
+   *   program has set an exit code, that code stays.
    */
   readonly handleSignals?: boolean | readonly ShutdownSignal[]
   /**
@@ -113,15 +126,16 @@ export interface SchedulerOptions {
    */
   readonly handlers?: Readonly<Record<string, TaskHandler>>
   /**
-   * Your own schedule types that stored jobs may have and that no job in `jobs` has. If a stored schedule needs a type of the
-   * packages `@jobistemer/ticker-*`, the scheduler imports that type. The scheduler also knows the types that
-   * `registerScheduleType` has registered.
+   * Your own schedule types that only stored jobs have. If a job in `jobs` has a schedule of a type, the scheduler knows that
+   * type already. The scheduler also knows the types that `registerScheduleType` has registered. If a stored schedule needs a
+   * type of the packages `@jobistemer/ticker-*`, the scheduler imports that type.
    */
   readonly scheduleTypes?: readonly ScheduleType[]
   /**
    * The release number of this node's build, an integer from 0. The definition of the highest release is in force, whichever
-   * nodes live; nodes of lower releases follow it. To roll back, deploy the earlier definitions with a higher number. Default:
-   * none. Without a number, a replaced definition comes back into force once no living node has its replacement.
+   * nodes live; nodes of lower releases follow that definition. To roll back, deploy the earlier definitions with a higher
+   * number. Default: none. Without a number, a replaced definition comes back into force once no living node has its
+   * replacement.
    */
   readonly release?: number
 }
@@ -136,8 +150,10 @@ export interface CheckedSchedulerOptions extends Required<Pick<SchedulerOptions,
   readonly pollIntervalMs: number
   readonly deadAfterMs: number
   /**
-   * Whether this node polls rarely while it has no peers. True only in tests: the storage serves one process and sends
-   * wake-ups, the clock is virtual, and no option sets `deadAfter`, `pollInterval` or a derived interval.
+   * Whether this node polls rarely while it has no peers. True only in tests, if all these conditions are met:
+   * - The storage serves one process and sends wake-ups.
+   * - The clock is virtual.
+   * - No option sets `deadAfter`, `pollInterval` or one of the derived `intervals`.
    */
   readonly restsAlone: boolean
   readonly callTimeoutMs: number
@@ -166,12 +182,15 @@ interface DerivedOptions {
 }
 
 /**
- * Derived intervals that a test may set. If a test sets one of them, a node without peers polls as often as a node with
- * peers.
+ * Names of the intervals that the scheduler derives from its storage and other options, and that a test may set. If a test sets
+ * one of these intervals, a node without peers polls as often as a node with peers.
  */
 const intervals = ['heartbeat', 'reapInterval', 'definitionInterval'] as const
 
-/** Returns the derived values. A test may replace a value by an option with a symbol key, which is not part of the API. */
+/**
+ * Returns the derived values. If `options` has a member with the key `Symbol.for('jobistemer.<name>')`, this member replaces
+ * the derived value of that name. Only tests set such members, which are not part of the API.
+ */
 function tunedBy<Derived extends Partial<DerivedOptions>>(options: object, derived: Derived): Derived {
   const values = Object.entries(derived).map(([name, value]: [string, number]) => {
     return [name, (options as Readonly<Record<symbol, number>>)[Symbol.for(`jobistemer.${name}`)] ?? value]
@@ -219,8 +238,8 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   const isPrivate = isTold && !storage.capabilities.multiProcess
   const { heartbeatMs: rareHeartbeatMs } = storage.capabilities
   const defaultHeartbeatMs = isPrivate ? upkeepMs : (rareHeartbeatMs ?? ordinaryHeartbeatMs)
-  // A peer notices the death of a node up to two heartbeats after `deadAfter`. If the storage asks for rare heartbeats, two
-  // heartbeats take long. So `deadAfter` then covers five heartbeats instead of six.
+  // A peer notices the death of a node up to two heartbeats after `deadAfter`. If the storage sets `heartbeatMs`, these two
+  // heartbeats take long. Therefore `deadAfter` then covers five heartbeats instead of six.
   const deadAfterHeartbeats = heartbeatsUntilDead - (rareHeartbeatMs === undefined ? 0 : 1)
   const { deadAfter, pollInterval } = options
   const deadAfterMs = toDurationMs(orDefault(deadAfter, deadAfterHeartbeats * defaultHeartbeatMs), 'deadAfter', {

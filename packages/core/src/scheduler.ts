@@ -39,17 +39,18 @@ export interface Scheduler extends JobOperations, AsyncDisposable {
    * If this node cannot load a job's stored schedule, this node logs one error, and other nodes launch the job's slots. This
    * node still runs the occurrences that those nodes create.
    * @throws JobistemerError `SCHEDULER_STATE` when the scheduler was started before or is shut down meanwhile; `NODE_ID_IN_USE`
-   * when a node of this name lives; `UNKNOWN_SCHEDULE_TYPE` when one of its `jobs` replaces a stored schedule that has slots to
-   * decide and that this node cannot revive
+   *   when a living node has the same name; `UNKNOWN_SCHEDULE_TYPE` when a job in `jobs` replaces a stored schedule that this
+   *   node cannot load, and that schedule still has slots to decide
    */
   start(): Promise<void>
   /**
    * Runs due work within a budget, and returns. Call `runDue` instead of `start` in a function or route that a timer calls.
    *
-   * Each call of `runDue` is a node. The call takes over the runs of earlier calls, and runs due slots until nothing is due or
-   * its budget is over. Then the call hands unfinished runs back. Calls may overlap. The first call that begins at least 5 s
-   * after the end of a killed call's budget takes over the runs of the killed call. Therefore choose a budget that is at least
-   * 10 s shorter than the time between two calls.
+   * Each call of `runDue` is a node. Calls may overlap.
+   * - The call takes over the runs of earlier calls.
+   * - The call runs due slots until nothing is due or its budget is over. Then the call hands unfinished runs back.
+   * - The first call that begins at least 5 s after the end of a killed call's budget takes over the runs of the killed call.
+   *   Therefore choose a budget that is at least 10 s shorter than the time between two calls.
    * @throws JobistemerError `SCHEDULER_STATE` when the scheduler was started or shut down; `STORAGE_TIMEOUT` when the storage
    *   has not answered and nothing could begin within the budget; `STORAGE_CLOSED`, `STORAGE_REPLACED` when the storage was
    *   closed during the call, or its file removed: the call has aborted its runs, and another call takes them over; `ABORTED`
@@ -59,9 +60,11 @@ export interface Scheduler extends JobOperations, AsyncDisposable {
   runDue(options?: RunDueOptions): Promise<RunDueReport>
   /**
    * Stops the node. The node starts no further runs, lets running tasks continue for the grace period, fires their signals, and
-   * hands unfinished runs back. Afterwards the scheduler does not keep the process alive. A second call of `shutdown` waits for
-   * the first. The shutdown also waits for hooks, except for an `onComplete` that calls `shutdown` before it awaits anything. A
-   * handler that awaits `shutdown` delays the shutdown until the grace periods are over.
+   * hands unfinished runs back. Afterwards the scheduler does not keep the process alive.
+   *
+   * A second call of `shutdown` waits for the first call. The shutdown also waits for hooks. If an `onComplete` calls
+   * `shutdown` before its first `await`, the shutdown does not wait for that `onComplete`. If a handler awaits `shutdown`, the
+   * shutdown lasts until the grace periods are over.
    * @throws JobistemerError `INVALID_DURATION`, `UNKNOWN_OPTION`
    */
   shutdown(options?: ShutdownOptions): Promise<void>

@@ -6,8 +6,8 @@ const path = String.raw`(?:\/[\w.-]*)*`
 const scheme = String.raw`[a-z][a-z\d+.-]*:\/\/`
 const plain = new RegExp(`^(?:${scheme})?${host}${path}$`, 'i')
 /**
- * Matches an address in which the position of each part is certain: one `@`, no `#`, and no delimiter in the part before the
- * `@`.
+ * Matches an address in which the position of each part is certain. Such an address has at most one `@`, no `#`, and no
+ * delimiter in the part before the `@`.
  */
 const certain = new RegExp(String.raw`^(${scheme})(?:([^@/?#\\\s"']*)@)?(${host}${path})(\?[^@#]*)?$`, 'i')
 /** Matches a text that is one complete address, optionally in quotes or after the name of a variable. */
@@ -86,7 +86,8 @@ function masked(value: unknown, name: string, depth: number, left: { members: nu
     if (shown.every(([, member], index) => Object.is(member, members[index]?.[1]))) return value
     if (Array.isArray(value)) return shown.map(([, member]) => member)
     const prototype: unknown = Object.getPrototypeOf(value)
-    // An instance of another class may hold data that its members do not show, so only plain objects are searched.
+    // At this line, a member of the value was masked. An instance of a class may also hold the secret in data that its members
+    // do not show. So the result is a masked copy of a plain object, but only the type tag of any other object.
     return prototype === Object.prototype || prototype === null
       ? Object.fromEntries(shown)
       : Object.prototype.toString.call(value)

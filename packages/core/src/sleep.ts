@@ -18,7 +18,7 @@ export function sleepOn(
       reject(signal?.reason)
     }
     const look = () => {
-      // The clock may end a timer after 1 min, so a long sleep needs several timers.
+      // The clock may fire a timer after 1 min, before its full delay. So a longer sleep needs several timers.
       if (clock.monotonic() < end) {
         timer = clock.setTimer(end - clock.monotonic(), look)
         return

@@ -258,7 +258,7 @@ class LiveTicker implements Ticker {
     return at
   }
 
-  /** Returns the latest due instant that has neither ticked nor been skipped, but no instant before `firstDue`. */
+  /** Returns the latest due instant that has neither ticked nor been skipped, or `firstDue` if `firstDue` is later. */
   #newestDue(firstDue: number, now: number): number {
     let at = this.#series.previousMs(now + 1)
     for (let span = this.#spanOf(at); span !== undefined; span = this.#spanOf(at))

@@ -18,8 +18,8 @@ export const lookMs = 1000
 export const maxClockSkewMs = 1000
 
 /**
- * Difference of two clocks, in ms, up to which a node neither delays nor repeats work. A larger difference shows that a clock
- * has jumped, or that a node was blocked.
+ * Maximum difference of two clocks, in ms, that neither delays nor repeats the work of a node. A larger difference shows that a
+ * clock has jumped, or that a node was blocked.
  */
 export const clockMarginMs = 5000
 

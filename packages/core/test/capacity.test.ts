@@ -250,7 +250,7 @@ describe('due slots without a free permit', () => {
 })
 
 describe('due slots that found no permit within 100 ms', () => {
-  /** Makes a capacity whose two permits are held, after a handler that took `handlerMs`. */
+  /** Makes a capacity of two permits, which are both held. One earlier run has already ended, after `handlerMs`. */
   function busy(handlerMs: number): Capacity {
     const capacity = capacityOf({ limit: 2, prefetch: 0 })
     const first = holder('first')
@@ -277,7 +277,8 @@ describe('due slots that found no permit within 100 ms', () => {
     }
     store(4, 2)
     expect(isHeld(capacity, 0)).toBe(true)
-    // The claim has found no pending work. This node still holds its due slots back, and does not store them for other nodes.
+    // This claim has found no pending work, and the node has stored no slot for other nodes since its last decision. So the
+    // node keeps that decision: its due slots stay on this node.
     capacity.workLeft(false, 0)
     expect(isHeld(capacity, 0)).toBe(true)
     store(4, 1)

@@ -67,8 +67,8 @@ describe('the transition table of a peer', () => {
 
   it('removes a peer once another node has stored the death of that peer', () => {
     const forgetting = after('stated').filter(({ to }) => to === 'unknown')
-    // For a peer in the state `unrecorded`, a node applies the event `silent` and never `stated`. So `stated` removes peers in
-    // all states except `unknown` and `unrecorded`.
+    // `stated` does not remove a peer in two states. An `unknown` peer is not stored at all. For an `unrecorded` peer, a node
+    // applies the event `silent` in place of `stated`.
     expect(forgetting.map(({ state }) => state)).toEqual(states.slice(2))
   })
 

@@ -153,8 +153,8 @@ describe('a secret', () => {
         field,
         value,
       })
-      // The test checks only `error.value`, which the error masks because of the option's name. `printValue` does not get that
-      // name, so a message must not print the value of a secret option.
+      // The test checks only `error.value`, which the error masks because of the name in `field`. The test does not check the
+      // message, because `printValue` does not get that name. So a message must not print the value of a secret option.
       expect([field, everythingOf({ value: error.value })]).not.toEqual([field, expect.stringContaining('hunter2')])
     }
   })

@@ -62,8 +62,8 @@ type Attempt = { -readonly [Name in 'job' | 'run' | 'actor' | 'reason']: AuditEn
 }
 
 /**
- * Returns whether a problem is a refusal. The error for a run that the viewer may not see is a refusal. A missing run causes
- * the same error, so it is a refusal too.
+ * Returns whether a problem is a refusal. The error for a run that the viewer may not see equals the error for a missing run.
+ * So both errors count as refusals.
  */
 function isRefusal({ status, code }: Problem): boolean {
   return status === 401 || status === 403 || code === 'OCCURRENCE_NOT_FOUND'

@@ -21,7 +21,9 @@ const always: Readonly<Record<string, string>> = {
   'x-frame-options': 'DENY',
 }
 
-/** Adds the security headers to an answer. Caches may store an answer only if its route allows caching. */
+/**
+ * Adds the security headers to an answer. If the route has not set `cache-control`, also forbids caches to store the answer.
+ */
 export function secured(response: Response): Response {
   for (const [name, value] of Object.entries(always)) response.headers.set(name, value)
   if (!response.headers.has('cache-control')) response.headers.set('cache-control', 'no-store')

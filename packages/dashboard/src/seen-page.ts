@@ -39,8 +39,8 @@ export async function seenPage<T>(
     }
     const room = limit - found.length
     if (places.length > room) {
-      // This read found more visible items than the page has room for. The next read repeats this read with fewer items, so
-      // that the new cursor points after the last item of the page.
+      // The read found more visible items than the page has room for. The cursor of this read would skip the items that do not
+      // fit. So the loop repeats the read with a smaller size: the read then ends at the last item of the page.
       size = (places[room - 1] as number) + 1
       continue
     }

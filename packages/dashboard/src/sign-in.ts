@@ -54,8 +54,8 @@ function signIn(request: Request, url: URL, { basePath, origins }: Settings, tok
 }
 
 /**
- * Returns whether the browser uses TLS. Behind a proxy that ends TLS, only the proxy's header shows whether the browser
- * uses TLS. If a sender forges the header, only the sign-in of this sender fails.
+ * Returns whether the browser uses TLS, so that the cookie may have the attribute `Secure`. If a proxy ends TLS, only the
+ * header of the proxy shows whether the browser uses TLS. A client that forges this header prevents only its own sign-in.
  */
 function isSecure(request: Request, url: URL, origins: ReadonlySet<string>): boolean {
   if (url.protocol === 'https:') return true

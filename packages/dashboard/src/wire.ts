@@ -235,7 +235,9 @@ export interface Overview {
   readonly failures: readonly RunLine[]
   readonly running: readonly RunLine[]
   readonly waiting: readonly RunLine[]
-  /** For each list of the overview: `true` if the request read only some of the storage's items for this list. */
+  /**
+   * For each list of the overview: `true` if the storage may have further runs for the list, which the request has not checked.
+   */
   readonly isPart: { readonly failures: boolean; readonly running: boolean; readonly waiting: boolean }
   readonly nodes: readonly Wire<NodeInfo>[]
 }

@@ -243,7 +243,8 @@ describe('a dashboard with many jobs', () => {
         }),
       ),
     )
-    // Without `seesAll`, the dashboard would call `authorize` for at most 1,000 jobs of a request.
+    // With `seesAll`, one request can return all jobs. Without `seesAll`, one request may call `authorize` for at most 1,000
+    // jobs, and returns no further jobs.
     const dashboard = createDashboard({ client, basePath, authorize: () => ({ actor: 'anna', seesAll: true }) })
     // The names of 12 jobs with four runs each. The fourth run of each job failed.
     const hasFailed = Array.from({ length: 12 }, (_, index) => `job-${index * 10}`)
@@ -289,7 +290,8 @@ describe('a dashboard with many jobs', () => {
     const plan = await jsonOf(
       post(dashboard, '/api/bulk-jobs', { action: 'pause', filter: { tag: 'many' }, dryRun: true }),
     )
-    // `seesAll` does not grant the right of the bulk action, so the dashboard calls `authorize` for at most 1,000 jobs.
+    // `seesAll` does not include the right to pause jobs. So the dashboard calls `authorize` for each job of the bulk action.
+    // One request may do so for at most 1,000 jobs, so the plan counts at most 1,000 jobs.
     expect(plan).toMatchObject({ count: Math.min(count, 1000), isPart: count > 1000 })
     await client.close()
     await storage.close()

@@ -15,8 +15,8 @@ export async function open(page: Page, origin: string, path: string): Promise<vo
 }
 
 /**
- * Opens an empty page of the same origin, so that the previous view stops reading. `about:blank` would need a new browser
- * process.
+ * Opens an address of the same server that has no view, so that the previous view stops reading. The test does not open
+ * `about:blank`, because the browser would need a new process for that page.
  */
 export async function leave({ page, complaints }: TestBrowser, origin: string): Promise<void> {
   await page.goto(`${origin}/no-view`)

@@ -136,7 +136,10 @@ const allLooks = [
   { width: 390, height: 1000, colorScheme: 'light', isWhole: false },
 ] as const
 
-/** The sizes and color schemes to draw. `npm test` draws each size and each scheme only once. */
+/**
+ * The sizes and color schemes in which the tests draw each view. `npm test` uses only the two entries with `isWhole`, which
+ * together cover both sizes and both schemes.
+ */
 const looks = allLooks.filter(({ isWhole }) => isWhole || isThorough)
 
 /** Waits for two animation frames, and takes a screenshot of the visible part of the page. */
@@ -176,7 +179,8 @@ describe.each([
         )
         if (complaint !== null) complaints.push(complaint)
         if ((await overflow(page)) > 0) complaints.push(`It is wider than ${width} pixels.`)
-        // Tests only the contrast in the second color scheme, because both schemes show the same elements.
+        // Both color schemes of a size show the same elements. So for the second scheme of a size, the test checks only the
+        // contrast.
         const findings = await (isWhole ? accessibilityFindings(page) : accessibilityFindings(page, ['color-contrast']))
         for (const finding of findings) complaints.push(`${width}, ${colorScheme}: ${finding}`)
       }

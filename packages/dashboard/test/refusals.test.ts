@@ -75,8 +75,8 @@ describe('the table of the dashboard’s routes', () => {
   it.each(routes.map((route) => [route.path, route] as const))(
     'contains the route %s, which the dashboard answers if authorize allows the request',
     async (path, route) => {
-      // For a user with all rights, the dashboard answers reads, dry runs, `resume` and `stop-backfill` with 200. So if a test
-      // below gets a refusal, a missing right is the reason.
+      // This user has all rights, and the dashboard answers reads, dry runs, `resume` and `stop-backfill` with 200. So the
+      // requests of this test are valid. If a test below gets a refusal, only a missing right can be the reason.
       const isDry = route.method === 'POST' && (path === '/api/backfill' || path.startsWith('/api/bulk'))
       const isDone = route.method === 'GET' || isDry || path === '/api/resume' || path === '/api/stop-backfill'
       if (!isDone) return expect(route.method).toBe('POST')

@@ -11,7 +11,7 @@ import { fillHistory } from './fill.ts'
 import { ask, basePath, jsonOf, post } from './world.ts'
 
 const token = 'a-token-of-24-characters'
-/** The test hides 1,200 jobs, because one request may call `authorize` for at most 1,000 jobs. */
+/** One request may call `authorize` for at most 1,000 jobs. The 1,200 hidden jobs let a request reach this limit. */
 const hidden = Array.from({ length: 1200 }, (_, index) => `secret-${String(index).padStart(4, '0')}`)
 const late = () => ({ now: () => Date.now() + 2 * 24 * 3_600_000 })
 

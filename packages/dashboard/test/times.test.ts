@@ -23,8 +23,8 @@ describe('the text in a date field of the dashboard', () => {
       const at = Date.UTC(2026, 0, 1) + day * 86_400_000 + 45_000 * day
       for (const zone of [berlin, 'America/New_York', 'Australia/Lord_Howe', 'UTC']) {
         const again = Date.parse(instantOf(fieldTime(at, zone), zone) as string)
-        // A local time that occurs twice may convert to either of its two instants. In these time zones, the two instants are
-        // 30 or 60 minutes apart.
+        // When the clocks are set back, a local time occurs twice, and `instantOf` may return either instant. In these time
+        // zones, the two instants are 30 or 60 minutes apart. So the difference must be a multiple of 30 minutes.
         expect(Math.abs(Math.floor(at / 60_000) * 60_000 - again) % 1_800_000).toBe(0)
       }
     }

@@ -22,8 +22,8 @@ export interface SharedPluginOptions {
   /** `true`: the plugin closes the storage when the server closes. Default true. */
   readonly closeStorage?: boolean
   /**
-   * Serves the dashboard of `@jobistemer/dashboard`. Its `basePath` comes after the prefixes of the plugin and the
-   * enclosing scopes. The dashboard requires `authorize`, `token`, or both. Default: no dashboard.
+   * Serves the dashboard of `@jobistemer/dashboard`. The path of the dashboard is `basePath`, preceded by the prefixes of the
+   * plugin and of the enclosing scopes. The dashboard requires `authorize`, `token`, or both. Default: no dashboard.
    */
   readonly dashboard?: Omit<DashboardOptions, 'client'> & { readonly basePath: string }
 }
@@ -32,7 +32,10 @@ export interface SharedPluginOptions {
 export interface JobistemerPluginOptions extends SchedulerOptions, SharedPluginOptions {
   /** `true`: jobs run in this process. `false`: the plugin does not start the scheduler, for example in tests. Default true. */
   readonly start?: boolean
-  /** Serves metrics of `@jobistemer/metrics-prometheus`. The option `metrics` still receives all calls. Default: no route. */
+  /**
+   * Serves metrics of `@jobistemer/metrics-prometheus`. The object in the option `metrics`, if any, still receives all calls.
+   * Default: no route.
+   */
   readonly metricsRoute?: MetricsRoute
 }
 

@@ -133,8 +133,8 @@ function joined(prefix: string, path: string): string {
 }
 
 /**
- * Returns Fastify's logger as an option. Returns no option if Fastify's logging is off, because a disabled logger would hide
- * all failures.
+ * Returns Fastify's logger as an option. If Fastify's logging is off, returns no option, so that Jobistemer uses its default
+ * logger. Fastify's disabled logger would hide all failures.
  */
 function loggerOf({ log }: FastifyInstance): { readonly logger?: Logger } {
   const isOff = log.level === undefined && log.error === log.debug

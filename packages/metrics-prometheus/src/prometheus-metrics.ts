@@ -9,9 +9,10 @@ import { RegisteredMetrics, registeredNames } from './registered-metrics.ts'
 const metricsIn = new WeakMap<Registry, RegisteredMetrics>()
 
 /**
- * Returns metrics for `createScheduler({ metrics })`. Only one scheduler at a time may use the returned metrics, and
- * only one may use a registry. After that scheduler has ended, another one may continue its counts. Gauges are read
- * with each scrape.
+ * Returns metrics for `createScheduler({ metrics })`. Gauges are read with each scrape.
+ *
+ * Only one scheduler at a time may use the returned metrics. The same applies to a registry. When this scheduler has ended,
+ * another scheduler may use the metrics, and continues their counts.
  *
  * @example
  * const registry = new Registry()

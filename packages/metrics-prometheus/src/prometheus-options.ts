@@ -14,8 +14,8 @@ export interface PrometheusMetricsOptions {
   readonly latenessBuckets?: readonly number[]
   /**
    * `true`: histograms have series for each job and each of its tasks. `false`: each histogram has one series for all jobs of
-   * the node. With thousands of jobs, `true` makes a scrape block the process. Counters and the time of the last success always
-   * have series for each job. Default true.
+   * the node. Choose `false` for thousands of jobs, because with `true` each scrape would then block the process. Counters and
+   * the time of the last success always have series for each job. Default true.
    */
   readonly histogramsByJob?: boolean
   /**

@@ -8,8 +8,8 @@ export class SeriesOfJobs {
   readonly #series = new Map<string, Map<Removable, Map<string, Record<string, string>>>>()
 
   /**
-   * Stores the labels of a series under the job that the label `job` names. Returns equal labels, which the caller passes to
-   * the metric.
+   * Stores the labels of a series under the job in the label `job`. {@link remove} needs these labels. Returns a copy of the
+   * labels, which the caller passes to the metric. Equal labels of a job share one copy.
    */
   kept(metric: Removable, labels: Readonly<Record<string, string>>): Record<string, string> {
     const own = { ...labels }

@@ -120,7 +120,7 @@ describe('if the storage does not answer, a Prometheus scrape shows the metrics 
     const own = new Counter({ name: 'orders_total', help: 'Of the application.', registers: [registry] })
     own.inc(7)
     const clock = virtualClock('2026-01-01T00:00:00Z')
-    // Without `track`, the virtual clock does not wait for storage calls, which this test never answers.
+    // This test leaves storage calls unanswered. With its method `track`, the virtual clock would wait for these calls forever.
     const { track: _track, ...untracked } = clock
     const storage = memoryStorage()
     const metrics = prometheusMetrics({ registry, totalGauges: true })

@@ -8,9 +8,7 @@
 const core = ['packages/scenarios/test/**/*.test.ts', 'packages/core/test/**/*.test.ts']
 const kitOnMemory = ['packages/storage-memory/test/**/*.test.ts', 'packages/storage-conformance/test/memory.test.ts']
 
-/**
- * The tests of the LevelDB example cover the asynchronous implementation of the storage steps, and need no database server.
- */
+/** The tests of the LevelDB example. They run the asynchronous code of the storage steps, and need no database server. */
 const kitOnLevel = 'examples/level-storage/test/conformance.test.mjs'
 
 /** @type {Readonly<Record<string, Area>>} */

@@ -34,7 +34,8 @@ async function callScoped(
   method: string | symbol,
   context: TaskContext,
 ): Promise<unknown> {
-  // Resolves the instance in this provider's Nest module, because another module may use the same token.
+  // Resolves the instance in the Nest module of this provider. Another Nest module may have a different provider with the same
+  // token.
   const moduleRef = host?.getProviderByKey(ModuleRef).instance as ModuleRef
   const contextId = ContextIdFactory.create()
   moduleRef.registerRequestByContextId(context, contextId)

@@ -2,8 +2,8 @@ import { JobistemerError, printValue } from '@jobistemer/core'
 import type { JobistemerModuleAsyncOptions, JobistemerOptionsFactory } from './module-options.ts'
 
 /**
- * Checks the options that only this module has. The scheduler or the client checks all other options. `from` names the
- * called method in errors.
+ * Checks that the options are an object, and that `jobs` and `handlers` have the right types. The scheduler or the client
+ * checks everything else. `from`: the name of the called method, for the message of an error.
  * @throws JobistemerError `INVALID_ARGUMENT`
  */
 export function checkOptions<Options extends object>(options: Options, from: string): Options {

@@ -3,8 +3,9 @@ import type { JobistemerModuleOptions } from './module-options.ts'
 import { nestLogger } from './nest-logger.ts'
 
 /**
- * The operations that a client performs while the scheduler shuts down. `waitFor` and `changes` are missing. A call of these
- * two methods could wait forever for a run that no process claims. The closing server would then wait for this call.
+ * The operations that a client performs while the scheduler shuts down. `waitFor` and `changes` are not among them. A call of
+ * one of these two methods could wait forever for a run that no process claims. The server would then never close, because it
+ * waits for calls that have not ended.
  */
 const taken: Readonly<Record<Exclude<keyof JobOperations, 'waitFor' | 'changes'>, true>> = {
   trigger: true,
@@ -39,8 +40,8 @@ const taken: Readonly<Record<Exclude<keyof JobOperations, 'waitFor' | 'changes'>
 }
 
 /**
- * Performs the job operations until the server is closed. While the scheduler shuts down, a client stores the triggered runs,
- * and other processes run them.
+ * Provides the job operations in `jobs` until the server is closed. The scheduler performs these operations until its shutdown.
+ * During the shutdown, a client performs the operations: it stores the triggered runs, and other processes run them.
  */
 export class JobsUntilTheEnd {
   readonly jobs: JobOperations

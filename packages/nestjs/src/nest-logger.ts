@@ -2,7 +2,8 @@ import type { Logger } from '@jobistemer/core'
 import { Logger as NestLogger } from '@nestjs/common'
 
 /**
- * Returns a logger that writes to the Nest application's logger, with the context `Jobistemer`. Default of the module.
+ * Returns a logger that writes to the Nest application's logger, with the context `Jobistemer`. The module uses this logger if
+ * its options contain no logger.
  */
 export function nestLogger(): Logger {
   const logger = new NestLogger('Jobistemer')

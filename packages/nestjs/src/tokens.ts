@@ -25,8 +25,8 @@ export function InjectScheduler(): PropertyDecorator & ParameterDecorator {
 /**
  * Injects the `JobOperations` of the application's scheduler, or of its client if the application has no scheduler.
  *
- * While the scheduler shuts down, other processes execute the runs that requests trigger. Meanwhile `waitFor`, `changes` and
- * all methods of the scheduler throw `SCHEDULER_STATE`.
+ * While the scheduler shuts down, requests can still trigger runs, which other processes execute. During the shutdown,
+ * `waitFor`, `changes` and each method that is called on the scheduler itself throw `SCHEDULER_STATE`.
  *
  * @example
  * constructor(@InjectJobs() private readonly jobs: JobOperations) {}

@@ -1,8 +1,8 @@
 import { type Context, context, createContextKey, ROOT_CONTEXT, trace } from '@opentelemetry/api'
 
 // The key under which an OpenTelemetry context holds the context of the caller. The scheduler's own work runs without an active
-// span. Otherwise asynchronous work would inherit the active span, and would extend the span's trace as long as the process
-// lives. The span of a request is still a child of the caller's span. The request finds the caller's context under this key.
+// span: otherwise the work would belong to the caller's trace as long as the process lives. But the span of a request must be a
+// child of the caller's span. So the request reads the caller's context under this key.
 const callerKey = createContextKey('jobistemer caller')
 
 /** Calls the function without an active span, and stores the caller's context for {@link callerContext}. */

@@ -1,5 +1,5 @@
-// Names from one version of the OpenTelemetry semantic conventions. This file has copies of the names, so that an upgrade
-// of a dependency does not change them.
+// The names in this file are copies from one version of the OpenTelemetry semantic conventions. Because they are copies, an
+// upgrade of a dependency cannot change them.
 
 /** The schema URL that tells backends the version of the semantic conventions. */
 export const schemaUrl: string = 'https://opentelemetry.io/schemas/1.45.0'

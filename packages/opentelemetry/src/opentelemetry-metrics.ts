@@ -189,7 +189,8 @@ export function openTelemetryMetrics(options: OpenTelemetryMetricsOptions = {}):
       lastValues.set(job, value)
     },
     removeJob(job) {
-      // The OpenTelemetry API can remove the series of a job only from this gauge, not from counters and histograms.
+      // Removes the series of the job from the gauge of the last success. The OpenTelemetry API cannot remove series from
+      // counters and histograms.
       lastValues.delete(job)
     },
     gauges(read) {
@@ -259,8 +260,8 @@ function mapOf<Name extends string, Kind, Instrument>(
 }
 
 /**
- * The label `status` exists on two counters, with a different meaning on each, so the caller gives the attribute's
- * name.
+ * Converts labels to attributes. The label `status` has a different meaning on each of two counters. So the parameter `status`
+ * gives the name of the attribute for this label.
  */
 function attributesOf(labels: Readonly<Record<string, string>>, status: string = own.outcome): Attributes {
   const attributes: Attributes = {}

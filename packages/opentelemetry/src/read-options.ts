@@ -1,6 +1,9 @@
 import { JobistemerError, printValue } from '@jobistemer/core'
 
-/** The accepted options of a function by name, each with the method that its value must have. */
+/**
+ * The accepted options of a function, by name. For each option: the method that its value must have, and the remedy that the
+ * error for a wrong value contains.
+ */
 export type OptionForms = Readonly<Record<string, { readonly method: string; readonly remedy: string }>>
 
 /**

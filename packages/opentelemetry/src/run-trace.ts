@@ -102,7 +102,9 @@ class SpanOfAttempt implements AttemptTrace {
   readonly #whenEnded: (errorType: string | null) => void
   #isEnded = false
 
-  /** @param whenEnded receives the type of the error after which the task is not retried, or `null` without such an error */
+  /**
+   * @param whenEnded is called when the attempt ends: with the type of an error that no retry follows, otherwise with `null`
+   */
   constructor(span: Span, whenEnded: (errorType: string | null) => void) {
     this.#span = span
     this.#whenEnded = whenEnded

@@ -12,7 +12,7 @@ import { troubleNodes } from './world/node-troubles.ts'
 import { takeStorageAway } from './world/storage-outages.ts'
 import { World } from './world/world.ts'
 
-/** Maximum time until all nodes have read and confirmed a corrected clock, in ms. */
+/** Maximum time in ms from the correction of a wrong clock until all nodes have confirmed the correct time. */
 const longestDoubtMs = 140_000
 
 /**

@@ -114,7 +114,7 @@ export class MemoryJob implements JobLedger<OccurrenceEntry> {
     if (version !== null) this.addVersion(version)
   }
 
-  /** Adds the version that a new head puts in force. */
+  /** Adds a version as the last one, which is in force. */
   addVersion(record: JobVersionRecord): void {
     // `concat` creates an array of the exact length. A spread would cost 130 bytes more for each job.
     this.versions = this.versions.concat({ record, references: 0 })

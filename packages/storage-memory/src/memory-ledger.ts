@@ -32,7 +32,9 @@ import type { SortedList } from './sorted-list.ts'
 
 type Ledger = SyncLedger<OccurrenceEntry>
 
-/** One connection to a database. Each step is synchronous, and thus atomic. */
+/**
+ * One connection to the data of a memory database. Each step is synchronous, so no other step can run during the step.
+ */
 export class MemoryLedger implements Ledger, HistoryRemover {
   readonly kind = 'sync'
   readonly opener = 'memoryStorage()'
@@ -169,8 +171,7 @@ function get(database: Database, request: GetRequest): GetAnswer {
 }
 
 /**
- * Returns the counts as a plain object. The counts of a job are getters, and a copy of the job's object would lose
- * them.
+ * Returns the counts as a plain object. In the job's object they are getters, which a copy of the object would lose.
  */
 function countsOf(job: MemoryJob | undefined): LiveCounts {
   const { pending, queued, running } = job?.counts ?? noCounts
@@ -237,8 +238,9 @@ function listOccurrences(database: Database, query: OccurrenceQuery): Page<Occur
 }
 
 /**
- * The sort order of a list of occurrences. `atOf` returns the instant by which an entry is sorted. `keyAt` makes an
- * entry with a given instant and id, at which the scan of the list begins.
+ * The sort order of a list of occurrences.
+ * - `atOf` returns the instant by which the list sorts an entry.
+ * - `keyAt` returns an incomplete entry that has only an instant and an id. A scan begins at the place of this entry.
  */
 interface ListOrder {
   readonly atOf: (entry: OccurrenceEntry) => number
@@ -269,8 +271,8 @@ function pageOfList(
   const wanted = states === undefined ? null : new Set(states)
   return page(rising ? list.ascending(key) : list.descending(key), limit, {
     stops: (entry) => (rising ? atOf(entry) >= to : atOf(entry) < from),
-    // An ascending walk begins with the cursor's entry, the last entry of the previous page. This page must not contain
-    // that entry again.
+    // An ascending walk yields the entry of the cursor again. The previous page already contains this entry, so
+    // `accepts` leaves it out.
     accepts: (entry) =>
       atOf(entry) >= from &&
       atOf(entry) < to &&

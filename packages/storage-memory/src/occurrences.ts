@@ -10,8 +10,8 @@ export interface OccurrenceEntry {
   readonly id: OccurrenceId
   readonly scheduledAt: number
   /**
-   * Number of the entry in the order of creation. Entries that are claimable from the same instant are sorted by this
-   * number, because numbers are faster to compare than ids.
+   * Number of the entry in the order of creation. If two entries become claimable at the same instant, this number
+   * decides their order. Numbers are faster to compare than ids.
    */
   readonly ordinal: number
 }
@@ -26,8 +26,8 @@ export function byOrder(left: OccurrenceEntry, right: OccurrenceEntry): number {
 }
 
 /**
- * Returns `orderAt` of the record. If the record has no priority, `orderAt` equals the scheduled time, which the entry
- * also stores.
+ * Returns `orderAt` of the record, computed from the scheduled time of the entry. Without a priority, both instants are
+ * equal.
  */
 function orderOf({ scheduledAt, record }: OccurrenceEntry): number {
   const { priority } = record.details
@@ -46,8 +46,8 @@ export function compareText(left: string, right: string): number {
 /** The occurrences of one job, and the counts of its live occurrences. */
 export class JobOccurrences implements JobCounts {
   /**
-   * Number of delayed occurrences: pending triggers and replays with a later due time. Such an occurrence stays delayed
-   * after its due time, until a claim processes the occurrence.
+   * Number of delayed occurrences: pending triggers and replays with a later due time. After its due time, such an
+   * occurrence still counts as delayed, until a claim starts it or makes it queued.
    */
   delayed = 0
   /** All occurrences of the job, including live ones, by their scheduled time. */

@@ -8,8 +8,9 @@ export type Compare<T> = (left: T, right: T) => number
 
 /**
  * A list that stays sorted. The list consists of short sorted blocks. To add or remove an item, the list finds the
- * item's block by a binary search. The list then moves only items of this block. While an item is in the list, no
- * change of the item may change its position in the order.
+ * item's block by a binary search. The list then moves only items of this block.
+ *
+ * The caller must not change an item in the list in a way that changes its order.
  */
 export class SortedList<T> {
   readonly #compare: Compare<T>

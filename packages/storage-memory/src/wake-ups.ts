@@ -7,8 +7,8 @@ export class WakeUps {
   readonly #listeners: Map<Listener, object> = new Map()
 
   /**
-   * Sends a wake-up of each kind to every connection except `connection`, which made the changes. The listeners run in later
-   * microtasks, because a listener may call the storage.
+   * Sends a wake-up of each kind to every connection except `connection`, which made the changes. A listener may call
+   * the storage. So each listener runs in a microtask, after the step that made the changes.
    */
   tell(connection: object, kinds: ReadonlySet<WakeUp['kind']>): void {
     for (const [listener, subscriber] of this.#listeners) {

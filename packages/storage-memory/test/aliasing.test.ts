@@ -5,7 +5,7 @@ import { firstAttempt, jobContent, Node, slotAt, slotItem, start } from './world
 // biome-ignore lint/suspicious/noExplicitAny: these tests write to `readonly` members on purpose.
 type Anything = any
 
-/** Overwrites every primitive in the value in place. Frozen objects stay unchanged. */
+/** Tries to overwrite every primitive in `value`, also in nested objects. Frozen objects stay unchanged. */
 function deface(value: Anything): void {
   if (typeof value !== 'object' || value === null) return
   for (const key of Object.keys(value)) {

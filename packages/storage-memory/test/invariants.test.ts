@@ -19,8 +19,7 @@ const names = ['alpha', 'beta'] as const
 const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
 
 /**
- * One random call. When the call runs, its random numbers select the records on which it works, among all records that
- * exist then.
+ * A random call of the test. When the call runs, its random numbers select records from all records that exist then.
  */
 const action = fc.record({
   kind: fc.constantFrom(
@@ -95,8 +94,8 @@ class Driver {
         await node.storage.prune({
           now,
           jobId: step.flag ? null : jobId(step.job),
-          // Callers of `prune` must not remove slots that are due now. So `before` is a past instant by the clock of
-          // every node.
+          // `prune` requires that its caller removes no slot that is due now. So `before` is a past instant by the
+          // clock of every node.
           before: slotAt(this.minutes - 1 - (step.pick % 4)),
           keep: step.pick % 3,
           limit: 1 + (step.pick % 5),

@@ -25,14 +25,17 @@ const mostTries = 12
 /** Runs statements and transactions, each within a time limit. Translates errors of the driver into errors of the storage. */
 export class Database implements Session {
   readonly place: string
-  /** How long the server waits for a lock: a value for the parameter of `limitLocks`. */
+  /**
+   * How long the server waits for a lock, as text, for example `9000ms`. This is the value of the parameter in the SQL
+   * of `limitLocks`.
+   */
   readonly lockLimit: string
   /** Whether the driver sends byte arrays unchanged, as binary parameters. False until {@link probe} has run. */
   takesBytes = false
   readonly #source: Source
   readonly #limitMs: number
   readonly #lockLimitMs: number
-  /** The names of prepared statements whose plans the server keeps, by statement text. */
+  /** The names under which statements are sent, by statement text. The server keeps the plans of these statements. */
   readonly #names = new Map<string, string>()
 
   constructor(source: Source, limitMs: number) {
@@ -61,9 +64,10 @@ export class Database implements Session {
   }
 
   /**
-   * Checks whether the driver sends bytes unchanged, as `pg` does. With other drivers, this check may break the
-   * connection. A pool then opens another connection, but a single client cannot. So the storage does this check only
-   * with a pool.
+   * Checks whether the driver sends bytes unchanged, as `pg` does. Stores the result in `takesBytes`.
+   *
+   * With other drivers, this check may break the connection. A pool then opens another connection, but a single client
+   * cannot. So this method does nothing with a single client.
    */
   async probe(): Promise<void> {
     if (!this.#source.replacesConnections) return
@@ -72,7 +76,7 @@ export class Database implements Session {
       const [row] = await this.query('SELECT ($1::uuid[])[1]::text AS first', [binaryUuids([id])])
       this.takesBytes = row?.first === uuidOf(id)
     } catch {
-      // Ignores the error of a failed probe. If the server is unreachable, the next call reports this.
+      // Ignores the error. If the server is unreachable, the next call rejects with the reason.
       this.takesBytes = false
     }
   }
@@ -159,8 +163,8 @@ export class Database implements Session {
       expire = () => reject(timeoutError(this.place, limitMs, what))
     })
     const begun = systemClock.monotonic()
-    // The instant at which the latest statement was sent. The server counts the wait for a lock from this instant. So
-    // the time that the call waited for a connection is not a part of the wait for a lock.
+    // The instant at which the latest statement was sent. The wait for a lock is measured from this instant. So the
+    // time that the call waited for a connection does not count.
     let sentAt = begun
     const sent = () => {
       sentAt = systemClock.monotonic()
@@ -198,7 +202,8 @@ async function rowsOf(
   statement: Statement,
   values?: readonly SqlValue[],
 ): Promise<readonly Row[]> {
-  // The cast avoids a separate exported type for named statements.
+  // The type of `query` allows only texts, but `pg` also accepts named statements. The cast makes a separate exported
+  // type unnecessary.
   const { rows } = await connection.query(statement as string, values === undefined ? undefined : [...values])
   return rows as readonly Row[]
 }

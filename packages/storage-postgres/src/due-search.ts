@@ -6,8 +6,8 @@ import { printPlace, readPlace } from './places.ts'
 import { numberOf, numberOrNull, type Session, storeText, textArray } from './sql.ts'
 
 /**
- * A claim counts the claimable occurrences whose rows still have the code `lanes.delayed`, at most up to this number.
- * If the count reaches this number, the claim changes the code of up to 10,000 claimable occurrences to `lanes.ready`.
+ * A claim counts the claimable occurrences whose rows still have the code `lanes.delayed`, up to this number. If the
+ * claim finds this number, it gives up to 10,000 of these rows the code `lanes.ready`.
  */
 const mostDelayed = 500
 

@@ -1,8 +1,8 @@
 import { lanes } from './occurrence-row.ts'
 
 /**
- * Values of `run_state` in a head: the state of the occurrence in the columns `run_…`. If the value is less than `never`, a
- * starting slot may be stored in the head.
+ * Values of `run_state` in a head: the state of the occurrence in the columns `run_…`. Only with a value less than
+ * `never`, a starting slot may be stored in the head: `ended` or `moved`.
  */
 export const inHead = {
   /** The head holds no occurrence: its last one has ended, or it never held one. */
@@ -16,9 +16,11 @@ export const inHead = {
 } as const
 
 /**
- * A starting slot may be stored in the head of its job only if the job's next slot follows within this time, in ms. An
- * index finds the running occurrences in these heads. Each job in this index starts at least one slot within this time.
- * So the number of entries in the index is at most the number of slots that start within this time.
+ * Maximum time, in ms, from a starting slot to its job's next slot. Only within this time, the head may store the
+ * starting slot.
+ *
+ * This rule limits the size of the index that finds the running occurrences in heads. Each job in the index starts at
+ * least one slot within this time. So the index has at most as many entries as slots start within this time.
  */
 const nearMs = 90_000
 

@@ -112,7 +112,8 @@ async function inspectServer(session: Session) {
 }
 
 /**
- * If the user may not read the schema, `formOf` returns `null` as for a missing schema. `missingRights` then names the reason.
+ * Returns the form (layout version) of the schema; `null` if the schema is missing. If the user may not read the
+ * schema, also returns `null`. `missingRights` then names the missing right.
  */
 async function formOf(session: Session, schema: string): Promise<number | null> {
   const [found] = await session.query(
@@ -192,8 +193,8 @@ async function holdersOf(session: Session): Promise<readonly VacuumHolder[]> {
 }
 
 /**
- * Returns whether notifications arrive. Sends a notification over one connection, and listens on another connection, as
- * nodes do.
+ * Returns whether notifications arrive; `null` if nodes with these options cannot wake each other. Sends a notification
+ * over one connection, and listens on another connection, as nodes do.
  */
 async function hears(database: Database, options: ReadOptions): Promise<boolean | null> {
   if (!canListen(options)) return null

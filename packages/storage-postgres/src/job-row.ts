@@ -128,8 +128,8 @@ export class JobAppeared extends Error {}
 type Column<Item> = readonly [name: string, type: string, read: (item: Item) => string | number | null]
 
 /**
- * Stores jobs with their heads and versions. Does not store the counts of occurrences, which the next write of the step
- * stores.
+ * Stores jobs with their heads and versions, without the counts of their occurrences. The step stores these counts
+ * later, when it writes its occurrences.
  */
 export async function saveJobs(session: Session, schema: string, writes: readonly JobWrite[]): Promise<void> {
   const created = writes.filter(({ before }) => before === null)
@@ -161,13 +161,13 @@ async function updateJobs(session: Session, schema: string, writes: readonly Job
   const update = async (table: string, { sets, rows, values }: Rows, more = '') => {
     await session.query(`UPDATE ${schema}.${table} t SET ${sets}${more} FROM ${rows} WHERE t.id = w.id`, values)
   }
-  // Sets `is_quick` to false, because the heads of the written jobs will contain no running occurrence. The next write
-  // of the same step moves running occurrences from the heads to the table `live`.
+  // Sets `is_quick` to false: after this step, the heads of the written jobs contain no running occurrence. The step
+  // moves these occurrences to the table `live` when it writes its occurrences.
   await update('heads', rowsOf(headColumns, writes.map(headOf)), ', is_quick = false')
   await update('jobs', rowsOf(jobColumns, writes.map(jobOf)))
 }
 
-/** Changes the instants at which pending occurrences become claimable, after a change of a pause. */
+/** If the pause of a job has changed, changes the instants from which claims may take the job's pending occurrences. */
 async function movePending(session: Session, schema: string, writes: readonly JobWrite[]): Promise<void> {
   const moved = writes.filter(({ before, after }) => {
     return pausedUntil(before?.head.paused ?? null) !== pausedUntil(after.head.paused)
@@ -240,8 +240,11 @@ function storedPauseEnd({ paused }: Pick<LedgerHead, 'paused'>): number | null {
 type Rows = ReturnType<typeof rowsOf>
 
 /**
- * Returns the parts of a statement that reads the items as rows named `w`. `rows` is the SQL of these rows, and
- * `values` has the values of its parameters. `sets` is SQL that assigns all columns except the first.
+ * Returns the parts of an SQL statement that reads the items as rows named `w`:
+ * - `names`: the names of the columns;
+ * - `rows`: the SQL of the rows;
+ * - `sets`: SQL that assigns all columns except the first;
+ * - `values`: the values of the parameters in `rows`.
  */
 function rowsOf<Item>(columns: readonly Column<Item>[], items: readonly Item[]) {
   const names = columns.map(([name]) => name).join(', ')

@@ -26,8 +26,8 @@ const completeTypes = ['uuid', 'uuid', 'integer', 'integer', 'integer', 'text', 
   .join(', ')
 
 /**
- * Time limit, in ms, for the move of an occurrence out of its head. The move precedes the completion of the occurrence in a
- * user's transaction.
+ * Time limit, in ms, for moving an occurrence from the head of its job to the table `live`. This move is a preparation
+ * for the completion of the occurrence in a user's transaction.
  */
 const moveLimitMs = 1000
 
@@ -38,9 +38,11 @@ export interface StepsOf {
 }
 
 /**
- * The ledger inside a user's transaction. Each step runs in a savepoint, so a failed step writes nothing. Locks do not
- * separate steps of one transaction, so steps run one after the other. A completion locks its occurrence until the
- * transaction ends; every other step locks the heads of its jobs.
+ * The ledger inside a user's transaction.
+ * - Each step runs in a savepoint, so a failed step writes nothing.
+ * - Steps run one after the other, because locks do not separate steps of the same transaction.
+ * - A completion locks its occurrence until the transaction ends.
+ * - Every other step locks the heads of its jobs.
  */
 export class LedgerWithin implements AsyncLedgerWithin {
   readonly #session: TransactionSession
@@ -69,8 +71,8 @@ export class LedgerWithin implements AsyncLedgerWithin {
   }
 
   /**
-   * Completes a task in the user's transaction. Locks only the occurrence, so other steps on the job continue. Returns
-   * `null` if core's rules must settle the item.
+   * Stores the completion of a task in the user's transaction. Locks only the occurrence, so other steps on the job
+   * continue. Returns `null` if it has stored nothing; then a step by core's rules must settle the item.
    */
   async quickSettle({ id, jobId, scheduledAt, change, ...item }: SettleItem): Promise<SettleAnswer | null> {
     const [occurrence, job] = [uuidOrNull(id), uuidOrNull(jobId)]
@@ -87,8 +89,8 @@ export class LedgerWithin implements AsyncLedgerWithin {
   }
 
   /**
-   * Moves the occurrence out of its job's head over another connection, so that the transaction does not lock the head.
-   * Gives up after `moveLimitMs`, because the user's transaction may hold the lock or the connection that the move
+   * Moves the occurrence out of its job's head over another connection. So the user's transaction need not lock the
+   * head. Gives up after `moveLimitMs`: the user's transaction itself may hold the lock or the connection that the move
    * needs.
    */
   async #moveOut(database: StepsOf['database'], occurrence: string, job: string): Promise<boolean> {
@@ -122,9 +124,10 @@ export class LedgerWithin implements AsyncLedgerWithin {
   }
 
   /**
-   * Returns a session whose writes fail if the transaction has ended. If a caller does not await a call, the caller may
-   * end the transaction during the call. Without this check, the next statement of the call would then run in another
-   * transaction.
+   * Returns a session whose writes fail if the user's transaction has ended.
+   *
+   * If a caller does not await a call, the caller may end the transaction during the call. Without the check, the next
+   * write of the call would then run in another transaction.
    */
   async #inSameTransaction(): Promise<Session> {
     const [row] = await this.#session.query('SELECT pg_current_xact_id()::text AS id')
@@ -151,9 +154,11 @@ export class LedgerWithin implements AsyncLedgerWithin {
   }
 
   /**
-   * Inserts a row whose foreign key refers to no row. PostgreSQL checks the foreign key at the commit, so the commit
-   * fails with an error. If a statement of the transaction failed instead, COMMIT would roll back without an error. The
-   * table has no primary key, so transactions do not wait for each other.
+   * Makes the commit of the user's transaction fail with an error. For this purpose, inserts a row whose foreign key
+   * refers to no row. PostgreSQL checks the foreign key only at the commit.
+   *
+   * A statement that fails at once would not be enough: COMMIT would then roll back without an error. The table has no
+   * primary key, so transactions do not wait for each other.
    */
   async forbidCommit(): Promise<void> {
     await this.#session.inTurn(async () => {

@@ -32,7 +32,10 @@ export const lanes = {
   running: 4,
 } as const
 
-/** For each state except pending: the code in this schema minus the code in core's codec. */
+/**
+ * Difference between the code of a state in this schema and its code in core's codec, except for pending occurrences.
+ * Pending occurrences have several codes in this schema.
+ */
 const shift = lanes.parked
 
 /** The codes of each state. Stored data contain them, so a code never changes. */
@@ -63,7 +66,10 @@ const columnsWith = (
 ) => `id, job, ${scheduledAt}, state, kind, token, sequence, rescues, job_version,
   owner, due_at, created_at, started_at, timeout, reason, cancel, details, runs`
 
-/** SQL select list of `live` for {@link readOccurrence}, before {@link withOwners} joins the owners. */
+/**
+ * SQL select list of the table `live`, for a subquery of {@link withOwners}. {@link readOccurrence} reads the resulting
+ * rows.
+ */
 export const liveColumns: string = `${columnsWith(`${liveScheduledAt} AS scheduled_at`)}, NULL::bigint AS finished_at`
 
 /** Like {@link liveColumns}, for the table `history`. */

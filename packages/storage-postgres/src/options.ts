@@ -11,8 +11,8 @@ export interface PostgresResult {
 /** One connection, with the interface of `pg` and PGlite. */
 export interface PostgresConnection {
   /**
-   * Runs one statement with its values for `$1` and so on: texts and `null`. If the driver sends bytes unchanged, some
-   * values are bytes in the binary form of their type.
+   * Runs one statement with its values for `$1` and so on. The values are texts and `null`. If the driver sends bytes
+   * unchanged, values can also be bytes: the binary form of the parameter's PostgreSQL type.
    */
   query(text: string, values?: unknown[]): Promise<PostgresResult>
 }

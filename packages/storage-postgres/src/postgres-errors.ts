@@ -30,7 +30,10 @@ function chainOf(error: unknown): readonly Linked[] {
   return chain
 }
 
-/** Pattern of Prisma's error codes, which look like an SQLSTATE. PostgreSQL's codes of class `P0` do not match. */
+/**
+ * Pattern of Prisma's own error codes. They have the form of an SQLSTATE, so `codeOf` must exclude them. PostgreSQL's
+ * codes of class `P0` do not match.
+ */
 const prismaCode = /^P[1-9]\d{3}$/
 
 /** Prisma's code for the SQLSTATEs `40001` and `40P01`. */
@@ -191,7 +194,7 @@ const otherFailure: FailureMeaning = {
   remedy: 'The cause says what happened. Nothing of the call was stored.',
 }
 
-/** The meaning of an error without an answer of the server: the outcome is unknown. */
+/** How the storage reports a failure without an answer of the server. The outcome of the call is unknown. */
 const withoutAnswer: FailureMeaning = {
   ...otherFailure,
   remedy: 'The cause says what happened. The call may have taken effect, and can be repeated.',

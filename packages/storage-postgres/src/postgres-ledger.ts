@@ -24,8 +24,8 @@ import { channelOf, WakeUps } from './wake-ups.ts'
 const maxBatch = 500
 
 /**
- * If at least this number of ended runs wait to be stored, one more concurrent call of `settle` saves time. The server
- * runs the call in a separate process, at the same time as other calls. In a call of this size, the fixed cost of a
+ * If at least this number of ended runs wait for storing, a node makes one more concurrent call of `settle`. The server
+ * runs this call in a separate process, at the same time as other calls. In a call of this size, the fixed cost of a
  * call is small.
  */
 const worthwhileBatch = 100
@@ -57,8 +57,8 @@ class PostgresLedger implements AsyncLedger, HistoryRemover {
       ...(hasConnections && { worthwhileBatch }),
       ...keepingOf(options),
       findsDueJobs: true,
-      // A step that ends an occurrence may also take the next occurrence, because the storage never repeats a commit
-      // with an unknown outcome. A repeated step would not know which occurrence the first commit has taken.
+      // A repeated step would not know which occurrence the first commit has taken. This storage never repeats a commit
+      // with an unknown outcome. So a step that ends an occurrence may take the next one.
       takesNext: true,
     }
     this.#options = options

@@ -60,8 +60,8 @@ async function listOfJob(session: Session, schema: string, query: Query<'job'>):
   const codes = (states ?? (Object.keys(stateCodes) as OccurrenceState[])).flatMap((state) => stateCodes[state])
   const live = codes.filter((code) => code <= lanes.running)
   const order = `ORDER BY scheduled_at ${range.direction}, id ${range.direction}`
-  // An index sorts occurrences without a priority by scheduled time. Occurrences with a priority have no such index, so
-  // the query sorts them.
+  // An index has the occurrences without a priority in the order of scheduled time. Occurrences with a priority are not
+  // in this order, so the query sorts them.
   const plain = `${ofJob} AND priority IS NULL ${range.conditions.replaceAll('scheduled_at', 'order_at')}`
   const inOrder = order.replace('scheduled_at', 'order_at')
   const sources = live.map((code) => {
@@ -89,7 +89,8 @@ async function listOfJob(session: Session, schema: string, query: Query<'job'>):
   if (!wantsSome) {
     return recordsOf(await session.query(`${withOwners(schema, page)} ${order}`, values.list), query, place)
   }
-  // The same statement finds the last scanned row, because retention could remove it before a second statement.
+  // The statement that reads the page also finds the last scanned row. Before a second statement, retention could
+  // remove this row.
   const end = `SELECT id AS end_id, scheduled_at AS end_at FROM ${schema}.history
     WHERE ${isOfJob} AND (SELECT count(*) FROM page) <= ${limit} ${order} OFFSET ${scanLimit - 1} LIMIT 1`
   const found = await session.query(
@@ -132,8 +133,8 @@ function rangeOf(
     const { at, uuid } = readPlace(cursor)
     const comparison = order === 'ascending' ? '>' : '<'
     const place = `(${values.add(String(at), 'bigint')}, ${values.add(uuid, 'uuid')})`
-    // The second condition implies the first. The first condition compares no id, so PostgreSQL can use an index
-    // without the id.
+    // The condition with the id implies the condition without the id. The latter lets PostgreSQL use an index that does
+    // not contain the id.
     conditions.push(
       `AND ${column} ${comparison}= ${values.add(String(at), 'bigint')} AND (${column}, id) ${comparison} ${place}`,
     )
@@ -178,9 +179,11 @@ async function listFailed(session: Session, schema: string, query: Query<'failed
 // ----------------------------------------------------------------------------------------------------------------- live
 
 /**
- * Lists live occurrences in the order of their jobs and starts. When a pending occurrence becomes claimable, its code
- * changes. So the query reads the rows of all codes of the state (see `stateCodes`) in one order. If a code changes
- * between two pages, the second page still contains the occurrence.
+ * Lists live occurrences in the order of their jobs and starts.
+ *
+ * When a pending occurrence becomes claimable, the code of its state changes. So the query reads the rows of all codes
+ * of the state (see `stateCodes`) in one order. If a code changes between two pages, the second page still contains the
+ * occurrence.
  */
 async function listLive(session: Session, schema: string, query: Query<'live'>): Promise<Page<OccurrenceRecord>> {
   const { state, node, deadlineBefore, cursor, limit, runs } = query

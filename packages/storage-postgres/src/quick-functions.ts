@@ -4,9 +4,9 @@ import { inHead, isShort, near } from './in-head.ts'
 import { lanes } from './occurrence-row.ts'
 
 /**
- * How long a call that ends occurrences waits for a lock, in ms. This time is longer than a flush of the disk, for
- * which other calls hold their locks. If the time ends, the call releases all its locks, and a step by core's rules
- * ends the occurrences.
+ * How long a call that ends occurrences waits for a lock, in ms. Other calls hold their locks while the server flushes
+ * the disk, which takes less time. After this time, the call releases all its locks. A step by core's rules then ends
+ * the occurrences.
  */
 const heldMs = 200
 
@@ -128,8 +128,8 @@ const declare = (columns: Columns) =>
     .join(' ')
 
 /**
- * PL/pgSQL that stores a value in a variable if a column has this value in all rows of a call. If a call has a single
- * row, the functions do not need these variables.
+ * PL/pgSQL for columns with the same value in all rows of a call: stores the value of each such column in a variable.
+ * If a call has a single row, the functions do not need these variables.
  */
 const readShared = (columns: Columns) => `IF cardinality(p_job) > 1 THEN
     ${sharedOf(columns)
@@ -145,20 +145,26 @@ const historyNames = `id, job, scheduled_at, state, kind, token, sequence, rescu
         due_at, created_at, started_at, timeout, reason, details, runs, finished_at`
 
 /**
- * Returns SQL that creates `start_step` and `end_step`. These functions write two ordinary cases of `write_step`
- * without reading first: a slot that starts, and an end that wakes no occurrence. The functions return the positions of
- * all other items, about which core's rules decide. See docs/decisions/0001-layout.md.
+ * Returns SQL that creates two functions. They write two ordinary cases of `write_step` without reading first:
+ * - `start_step`: a slot that starts;
+ * - `end_step`: an end that wakes no occurrence.
  *
- * A call contains at most one item for each job, and its items have the order in which steps lock heads. PostgreSQL
- * evaluates the conditions on a row after it has locked the row. `start_step` checks only the head, because no slot
- * later than `top` has a record. `end_step` checks the head, and then the occurrence. If the occurrence is not in the
- * expected state, or is locked, core's rules decide the whole call. No condition compares states or instants with `=`.
- * Otherwise the planner might choose an index over these columns instead of the primary key.
+ * The functions return the positions of all other items, about which core's rules decide. See
+ * docs/decisions/0001-layout.md.
  *
- * If each start may be stored in its head (`p_in_heads`), the first statement of `start_step` writes the heads. The
- * second statement writes the remaining starts. The second statement skips locked heads. Otherwise two calls could wait
- * for each other. A call that inserts a new owner does nothing else and returns NULL, because other steps lock heads
- * before they insert owners.
+ * Rules:
+ * - A call contains at most one item for each job. Its items have the order in which steps lock heads.
+ * - PostgreSQL evaluates the conditions on a row after it has locked the row.
+ * - `start_step` checks only the head, because no slot later than `top` has a record.
+ * - `end_step` checks the head, and then the occurrence. If the occurrence is not in the expected state, or is locked,
+ *   core's rules decide the whole call.
+ * - No condition compares states or instants with `=`. Otherwise the planner might choose an index over these columns
+ *   instead of the primary key.
+ * - If each start may be stored in its head (`p_in_heads`), the first statement of `start_step` writes the heads. The
+ *   second statement writes the remaining starts. It skips locked heads, because otherwise two calls could wait for
+ *   each other.
+ * - A call that inserts a new owner does nothing else and returns NULL. The reason: other steps lock heads before they
+ *   insert owners.
  */
 export function quickFunctions({ schema, settings, quote, sumRows }: FunctionText): string {
   return `

@@ -172,7 +172,10 @@ export class QuickSteps {
 /** Maximum number of tries of a call. If the calling node is a new owner, the first try only stores this owner. */
 const mostTries = 2
 
-/** Decides whether a call of `start_step` or `end_step` is likely to save work. */
+/**
+ * Decides whether to call `start_step` or `end_step`. A call may leave more than half of its items to core's rules.
+ * Then the next calls (see {@link pause}) use no function.
+ */
 class Usefulness {
   #skips = 0
 
@@ -191,7 +194,10 @@ function shared(values: readonly (string | number)[], between = ','): string {
   return values.every((value) => value === first) ? `${first}` : values.join(between)
 }
 
-/** The SQL for a call of a function whose first two parameters are arrays of ids. */
+/**
+ * The SQL for a call of `start_step` or `end_step`: `withBytes` if the driver sends ids as bytes, otherwise
+ * `withTexts`.
+ */
 interface CallText {
   readonly withBytes: string
   readonly withTexts: string

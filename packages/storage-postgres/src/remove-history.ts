@@ -75,14 +75,17 @@ export async function forget(database: Database, schema: string, jobId: JobId, b
 const pageSizes = { first: 100, next: 10_000 }
 
 /**
- * Removes replaced versions without an occurrence. No index of the history contains versions, because every end of an
- * occurrence would have to write that index. So `forgetVersions` reads the history of the job from its oldest
- * occurrence on, in pages and without a lock. If the search finds an occurrence of the oldest replaced version, the
- * search ends, and removes no version. Usually an occurrence on the first page ends the search.
+ * Removes replaced versions that no occurrence uses.
+ *
+ * No index of the history contains versions, because every end of an occurrence would have to write that index. So
+ * `forgetVersions` reads the history of the job in pages, from the oldest occurrence on and without a lock.
+ *
+ * If the search finds an occurrence of the oldest replaced version, the search ends, and removes no version. Usually an
+ * occurrence on the first page ends the search.
  */
 async function forgetVersions(database: Database, schema: string, job: string): Promise<void> {
-  // During the scan, a live occurrence may move to a part of the history that was already read. So this statement first
-  // excludes the versions of live occurrences.
+  // This statement first excludes the versions of live occurrences. During the scan, such an occurrence may end and
+  // move to a part of the history that was already read.
   const rows = await database.query(
     `SELECT v.version FROM ${schema}.versions v WHERE v.job = $1::text::uuid
        AND v.version < (SELECT version FROM ${schema}.heads WHERE id = v.job)

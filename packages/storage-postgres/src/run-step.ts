@@ -24,8 +24,8 @@ import { writeCall, writeStep } from './step-write.ts'
 const allOfThem = 1e15
 
 /**
- * Whether a step locks the heads of its jobs, and how long the step waits for a lock. `null`: the limit of the session
- * applies.
+ * `locks`: whether a step locks the heads of its jobs. `limit`: how long the step waits for each lock; `null` if the
+ * limit of the session applies.
  */
 interface StepLocks {
   readonly locks: boolean
@@ -46,8 +46,9 @@ class StepReading {
   }
 
   /**
-   * Reads the heads and the other records of the step from one snapshot. If `locks` is true, locks the heads before
-   * reading. If `limit` is not `null`, the transaction waits at most `limit` for each further lock.
+   * Reads the heads and the other records of the step from one snapshot. `locks`: whether to lock the heads before the
+   * read. `limit`: how long the transaction waits for each lock from now on; `null` if the limit of the session
+   * applies.
    */
   async begin(step: LedgerStep, { locks, limit }: StepLocks): Promise<void> {
     const [jobs, ids, keys] = namesOf(step)
@@ -81,8 +82,8 @@ class StepReading {
   }
 
   /**
-   * Reads the live occurrences that the step needs without naming their ids. Returns them by job and state, sorted as
-   * core's steps expect for each state.
+   * Reads the live occurrences that the step needs and whose ids it does not know. Returns them by job and state.
+   * Running occurrences are sorted by scheduled time, waiting ones by `orderAt`.
    */
   async live(needs: readonly LiveNeed[]): Promise<StepState['live']> {
     const found = new Map<JobId, Record<LiveState, LedgerEntry[]>>()
@@ -158,8 +159,8 @@ class StepReading {
 }
 
 /**
- * Returns the occurrences and keys that a step names, each with its job. A job without a named occurrence or key has a
- * separate entry.
+ * Returns the occurrences and keys that a step names, each with its job. Each job without a named occurrence also has
+ * an entry of its own.
  */
 function namesOf({ jobs, occurrences, keys }: LedgerStep): Names {
   const names = new Map<string, readonly [job: string, id: string | null, key: string | null]>()
@@ -191,8 +192,9 @@ function inOrder(entries: LedgerEntry[], state: LiveState): LedgerEntry[] {
 const freeTries = 2
 
 /**
- * A try of a step fails if its wait for a lock reaches the limit. Usually another transaction holds an occurrence of
- * the step. After this number of consecutive failures without such a transaction, the step fails.
+ * Limit for consecutive failures of a step because of locks. A try fails if its wait for a lock takes too long. Usually
+ * another transaction holds an occurrence of the step; then the failure does not count. After this number of other
+ * consecutive failures, the step fails.
  */
 const mostFreed = 5
 
@@ -230,7 +232,8 @@ export class StepRunner {
 
   /**
    * Runs the step without waiting for occurrences that other transactions hold.
-   * @throws if another transaction holds an occurrence that the step changes. The step has then released all locks.
+   *
+   * @throws if another transaction holds an occurrence that the step changes; this call then holds no locks any more
    */
   async #runPast(step: LedgerStep): Promise<void> {
     if (!step.wholeJobs) {

@@ -10,7 +10,10 @@ export const forEver = 9_000_000_000_000_000
  */
 export const formTable = 'jobistemer_form'
 
-/** The name of the constraint that no row of `no_commit` satisfies. */
+/**
+ * The name of a constraint of the table `no_commit`. No row satisfies this constraint, so an inserted row prevents the
+ * commit.
+ */
 export const refusal = 'commit_is_refused'
 
 const fixedColumns = (instant: 'scheduled_at' | 'order_at') => `

@@ -109,8 +109,10 @@ const guarded = new WeakSet<PostgresPool>()
 
 /**
  * Adds `error` listeners to a pool and its connections, because an `error` event without a listener ends the process. A
- * new connection may emit the event before its caller receives the connection. An idle connection emits the event at
- * each restart of the server. Connections outlive the end of their pool for a short time.
+ * connection may emit this event while no caller uses it:
+ * - before its first caller receives the connection;
+ * - while the connection is idle, at each restart of the server;
+ * - for a short time after its pool has ended.
  */
 function guardConnections(pool: PostgresPool): void {
   if (guarded.has(pool)) return

@@ -55,7 +55,7 @@ export function isTrue(value: unknown): boolean {
   return value === true || value === 't' || value === 'true' || value === 1 || value === '1'
 }
 
-/** Returns a number of rows as an SQL limit. `null` means no limit. */
+/** Returns the value for an SQL limit of rows: `null` for an infinite number, because NULL means no limit in SQL. */
 export function limitOf(count: number): number | null {
   return Number.isFinite(count) ? count : null
 }
@@ -98,8 +98,9 @@ export function readTextOrNull(stored: unknown): string | null {
 }
 
 /**
- * Returns SQL for the right side of `=`, to find each row of a table by a value of another table. With a plain
- * equality, the planner may exchange the two tables. Then it scans one whole table for each row of the other table.
+ * Returns SQL for the right side of `=`. The SQL finds each row of a table by a value of another table. With a plain
+ * equality, the planner may exchange the two tables. It then scans one whole table for each row of the other. The
+ * returned SQL prevents this exchange.
  */
 export function oneOf(value: string): string {
   return `ANY (ARRAY[${value}])`
@@ -107,8 +108,10 @@ export function oneOf(value: string): string {
 
 /**
  * Returns SQL that runs `lookUp` for each UUID of an array that is passed as text. `lookUp` finds at most one row for
- * `n.id`. Unlike a plain `= ANY`, the SQL always uses the index and reads the array once. Because of the LIMIT, the
- * planner cannot scan the table and search each row in the array.
+ * `n.id`.
+ *
+ * A plain `= ANY` might scan the table and search each row in the array. The LIMIT in the returned SQL prevents this.
+ * So the SQL always uses the index, and reads the array once.
  */
 export function eachOf(parameter: string, lookUp: string): string {
   return `SELECT f.* FROM unnest(${parameter}::text::uuid[]) n (id) CROSS JOIN LATERAL (${lookUp} LIMIT 1) f`
@@ -135,8 +138,10 @@ export function lockLimitOf(limitMs: number): number {
 
 /**
  * Returns an SQL expression that limits how long the transaction waits for each further lock. If the user has set a
- * shorter limit, the expression keeps that limit. Its value is never NULL. Without a limit, a statement whose caller
- * has given up would keep waiting in the server, and occupy a connection.
+ * shorter limit, the expression keeps that limit. The expression never returns NULL.
+ *
+ * Without a limit, a statement would keep waiting in the server after its caller has given up. It would then occupy a
+ * connection.
  */
 export function limitLocks(limit: string): string {
   return `CASE WHEN current_setting('lock_timeout') = '0' OR current_setting('lock_timeout')::interval > ${limit}::interval
@@ -149,9 +154,10 @@ export function locksAreLimited(limit: string): string {
 }
 
 /**
- * Maximum distance of a job's next instant from its stored `found_at`, in ms. The index over due jobs contains `found_at`
- * instead of the next instant. So a start changes no indexed column if the job's new next instant is within this distance of
- * `found_at`.
+ * Maximum distance of a job's next instant from its stored `found_at`, in ms.
+ *
+ * The index over due jobs contains `found_at` instead of the next instant. If a start moves the next instant within
+ * this distance, the start keeps `found_at`. So such a start changes no indexed column.
  */
 export const foundAheadMs = 8000
 

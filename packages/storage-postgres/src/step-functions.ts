@@ -13,9 +13,9 @@ export const sumRows = 64
 const heldMs = 20
 
 /**
- * Number of keys for rows of single transactions. Each transaction of a user writes its counts to a separate row,
- * because it must not lock a shared row. The key of the row is the transaction's id modulo this number. A later step
- * adds the row to the shared sums.
+ * Number of possible keys of rows that hold the counts of one transaction. A user's transaction must not lock a shared
+ * row of counts. So it writes its counts to a separate row, whose key is the transaction's id modulo this number. A
+ * later step adds the row to the shared sums.
  */
 const ownSums = 1_000_000_000
 
@@ -110,16 +110,18 @@ const parameters = [
   ...otherParameters.map(([name, type]) => `p_${name} ${type}`),
 ].join(', ')
 
-/** SQL for the written occurrences as rows, with their owners by number. */
+/** SQL for the written occurrences as rows. `owner` is the position of an occurrence's owner in the list of owners. */
 const writtenRows = `unnest(p_ops, ${writtenColumns.map(([name]) => `p_${name}`).join(', ')}, p_owner)
       w (op, ${writtenColumns.map(([name]) => name).join(', ')}, owner)`
 const values = `${kept.map((name) => `w.${name}`).join(', ')}, v_owners[w.owner]`
 
 /**
- * Returns SQL that creates the two functions that every step uses: `read_step` and `write_step`. So a step takes two
- * round trips. The server plans the statements of a function once per connection, even behind a pooler that does not
- * support prepared statements. Each statement in a function sees all earlier commits: a statement after the lock sees
- * the writes of the previous lock holders.
+ * Returns SQL that creates the two functions that every step uses: `read_step` and `write_step`.
+ * - A step takes two round trips, one for each function.
+ * - The server plans the statements of a function once per connection. This is so even behind a pooler without support
+ *   for prepared statements.
+ * - Each statement in a function sees all earlier commits. So a statement after the lock sees the writes of the
+ *   previous lock holders.
  */
 export function stepFunctions(schema: string): string {
   const quote = dollarQuote(schema)

@@ -16,7 +16,7 @@ export function writeCall(schema: string): string {
   return `SELECT ${schema}.write_step(${types.map((type, index) => `$${index + 1}::text::${type}`).join(', ')}) AS is_written`
 }
 
-/** How `writeStep` detects that jobs have changed, and how it waits for locks. */
+/** How `writeStep` makes sure that no job has changed since the read, and how it waits for locks. */
 export interface WriteMode {
   /**
    * Whether to write only if none of the jobs has changed since the step read them. `false`: the step has locked the
@@ -28,7 +28,7 @@ export interface WriteMode {
    * for which {@link isHeld} returns true.
    */
   readonly waits: boolean
-  /** Time limit for locks of jobs; `null` if the step has locked its jobs. */
+  /** How long the write waits for each lock of a job, as text; `null` if the step has locked its jobs before. */
   readonly lockLimit: string | null
 }
 
@@ -108,8 +108,8 @@ function placeOf({ node, incarnation }: Owner, owners: Owner[]): number {
 }
 
 /**
- * Returns the last slot of which the job may have a record after this write. A slot ahead of the watermark may have a
- * record too.
+ * Returns the latest slot of the job that may have a record after this write: the watermark, or a later slot that this
+ * write creates.
  */
 function topOf({ after, occurrences }: JobWrite): number {
   let top = after.head.watermark

@@ -17,7 +17,8 @@ interface Shapes {
   readonly isTransaction: boolean
   // A transaction of Drizzle.
   readonly session: { readonly client: unknown }
-  // The member of an EntityManager of TypeORM.
+  // An EntityManager of TypeORM has this member. `findSession` uses it to run statements in the transaction of the
+  // manager.
   readonly queryRunner: unknown
   // The method of a transaction of postgres.js.
   unsafe(text: string, values?: unknown[]): Promise<readonly Row[]>
@@ -115,7 +116,7 @@ function ofKysely(transaction: Shapes): Session {
 function ofPrisma(transaction: Shapes): Session {
   return {
     async query(text, values: Values = []) {
-      // For statements without a result, Prisma has a separate method.
+      // Prisma runs statements that return no rows by a separate method.
       if (!/^SELECT/.test(text)) {
         await transaction.$executeRawUnsafe(text)
         return []

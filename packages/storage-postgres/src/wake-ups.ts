@@ -20,7 +20,8 @@ const longestPauseMs = 2000
  */
 const closeLimitMs = 1000
 /**
- * Interval of connection checks, in ms. If notifications do not arrive, also the time until the next attempt to listen.
+ * Interval, in ms, of the checks of a listening connection. If notifications do not arrive, the storage waits as long
+ * before it tries to listen again.
  */
 const checkEveryMs = 60_000
 
@@ -181,8 +182,10 @@ class Hearing {
 
   /**
    * Listens on one connection until it is lost. Checks the connection by a test notification that this storage sends to
-   * itself, at first and then every minute. Returns `deaf` if the first test notification does not arrive, and `lost`
-   * otherwise.
+   * itself, at first and then every minute.
+   *
+   * If the first test notification does not arrive on an intact connection, returns `deaf`. In all other cases, returns
+   * `lost`.
    */
   async #listen(): Promise<'deaf' | 'lost'> {
     const database = await this.#database()

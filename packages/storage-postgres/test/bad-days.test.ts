@@ -191,7 +191,7 @@ describe('the time limits of a PostgreSQL call', () => {
     expect(error).toMatchObject({ code: 'STORAGE_UNREACHABLE', message: expect.stringContaining('Query read timeout') })
     expect(error).toMatchObject({ remedy: expect.stringContaining('may have taken effect') })
     expect(hasty.totalCount).toBe(0)
-    // A call that lists jobs does not wait for the lock of the head.
+    // Another transaction still locks the head. A call that lists jobs does not wait for this lock.
     expect((await storage.listJobs({ limit: 1, cursor: null })).items).toMatchObject([{ name: 'alpha' }])
     await holder.query('ROLLBACK')
     const occurrence = async () => (await storage.get({ occurrences: [slotItem(id, 1).id] })).occurrences[0]

@@ -18,8 +18,8 @@ interface Guard {
   /** The guard's text in the SQL functions, and its replacement in the test. */
   readonly guard: readonly [text: string, without: string]
   /**
-   * `count`: how often the functions contain the guard's text. `broken`: which of these copies the test replaces.
-   * Default: the text exists once, and the test replaces it.
+   * `count`: how many copies of the guard's text the functions contain. `broken`: the index, from 0 on, of the copy
+   * that the test replaces. Default: the text exists once, and the test replaces it.
    */
   readonly places?: { readonly count: number; readonly broken: number }
   /** Returns whether the removed guard has led to damage of the ledger. */
@@ -139,8 +139,8 @@ const guards: Readonly<Record<string, Guard>> = {
     guard: ['WHEN p_waits THEN 2 ELSE 1 END', 'WHEN p_waits THEN 2 ELSE 3 END'],
     async isBroken(place) {
       await begun(place)
-      // Without the guard, the step moves the occurrence twice, and its error is a violation of the primary key. The
-      // test ignores this error.
+      // Without the guard, the head keeps the moved occurrence, and the step moves it twice. The second move violates
+      // the primary key. The test ignores this error.
       await replaceOwner(place).catch(() => {})
       const all = { kind: 'live', state: 'running', runs: false, limit: 10, cursor: null } as const
       const [counts] = (await place.storage.get({ counts: [place.id] })).counts

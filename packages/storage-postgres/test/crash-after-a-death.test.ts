@@ -15,7 +15,7 @@ afterEach(async () => {
 
 const intervals = { deadAfter: 1500, ...tuned({ reapInterval: 500 }), pollInterval: 200 }
 
-/** Starts a node that has the job of the killed node. */
+/** Starts a node that can run the job of the killed node. */
 async function livingNode(url: string, nodeId: string) {
   const storage = postgresStorage({ url, wakeUps: false })
   cleanUps.push(() => storage.close())

@@ -72,8 +72,8 @@ export function describeTool(name: string, openTool: OpenTool): void {
           if (context.attempt === 1) throw new Error('no')
         })
         await moving
-        // If the handler completes its task again after the commit, this second transaction fails as a whole, even if
-        // the handler swallows the error.
+        // The handler completes its task again after the commit. This second transaction must fail as a whole, even if
+        // the handler ignores the error of `complete`.
         const again = tool.inTransaction(async (transaction, note) => {
           await note('again')
           await context.complete(transaction).catch(({ code }) => codes.push(code))

@@ -98,7 +98,8 @@ it('no call of a node reads the whole history, all waiting occurrences or all jo
   await fill(id)
   for (let index = 2; index <= 6; index++) await round(index)
   const { heads, history, live } = await activity()
-  // The first round may have read the nearly empty tables by sequential scans. So the limit is 50 rows instead of 0.
+  // In the first round, PostgreSQL may have read the nearly empty tables by sequential scans, which read few rows. So
+  // the limit is 50 rows instead of 0.
   expect(history?.seq_tup_read).toBeLessThan(50)
   expect(live?.seq_tup_read).toBeLessThan(50)
   expect(heads?.seq_tup_read).toBeLessThan(50)
@@ -112,8 +113,8 @@ it('the end and the progress of an occurrence change no index of the tables `hea
   await storage.settle({ now: slotAt(1) + 20, items: jobs.map(({ id }) => ({ ...finishItem(id, 1), sequence: 2 })) })
   const { heads, live, history } = await activity()
   expect(live).toMatchObject({ n_tup_upd: 20, n_tup_hot_upd: 20 })
-  // Each head is updated four times. Only two of these updates may change an index: the update at the creation of the job, and
-  // the update that moves the next instant.
+  // Each of the 20 heads is updated four times. Only two of these updates may change an index: at the creation of the
+  // job, and when the next instant moves. So at least 40 updates must change no index.
   expect(heads?.n_tup_upd).toBe(80)
   expect(heads?.n_tup_hot_upd).toBeGreaterThanOrEqual(40)
   expect(history?.n_tup_upd).toBe(0)
@@ -133,7 +134,8 @@ it('slots that PostgreSQL stores in the heads of their jobs create rows only in 
   const { heads, live, history } = await activity()
   expect(live?.n_tup_ins).toBe(0)
   expect(history?.n_tup_ins).toBe(80)
-  // Two updates of each head change an index: at the creation of the job, and at its first start.
+  // Each of the 10 heads is updated 17 times: at the creation of the job, and at the start and the end of 8 slots. Two
+  // of these updates change an index: at the creation of the job, and at its first start.
   expect(heads).toMatchObject({ n_tup_upd: 170, n_tup_hot_upd: 150 })
 })
 
@@ -164,8 +166,8 @@ it('a call finds jobs and occurrences by an index even if the tables were nearly
     await finish(index, { sequence: 2 })
   }
   const after = await activity()
-  // Each of the six calls looks up about a hundred rows, and each look-up counts as one index scan. A call that scanned
-  // the whole index would count as only one index scan.
+  // Each of the six calls looks up about a hundred rows, and each look-up counts as one index scan. A scan of the whole
+  // index counts only once. So hundreds of scans show that the calls use look-ups.
   for (const table of ['live', 'heads']) {
     expect((after[table]?.idx_scan ?? 0) - (before[table]?.idx_scan ?? 0)).toBeGreaterThanOrEqual(400)
   }
@@ -181,7 +183,8 @@ it('reads and removals by id use an index even if the tables were nearly empty a
     await mine.query(`DELETE FROM ${schema}.${table} WHERE ctid <> (SELECT max(ctid) FROM ${schema}.${table})`)
     await query(`VACUUM ANALYZE ${schema}.${table}`)
   }
-  // The planner now assumes that both tables have few rows in many pages.
+  // Since the vacuum, the planner assumes that both tables have few rows in many pages. The calls below must still use
+  // an index.
   await fill(id)
   const idsOf = async (table: string) => {
     const { rows } = await mine.query(`SELECT id FROM ${schema}.${table} LIMIT 500`)

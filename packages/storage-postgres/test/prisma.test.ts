@@ -41,8 +41,8 @@ function generate(): string {
   writeFileSync(file, schema)
   const require = createRequire(import.meta.url)
   const command = join(dirname(require.resolve('prisma/package.json')), 'build/index.js')
-  // Prisma would download its migration engine, which these tests do not use. If a variable names any other program as
-  // the engine, Prisma downloads nothing.
+  // Prisma would download its migration engine, which these tests do not use. `PRISMA_SCHEMA_ENGINE_BINARY` names
+  // another program as the engine, so Prisma downloads nothing.
   const env = {
     ...process.env,
     PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,

@@ -26,7 +26,10 @@ it('a connection returns to its pool only if no statement can still run on this 
 
 it('a source with one client instead of a pool sends no statement of the next step before the last answer of the current transaction', async () => {
   const sent: string[] = []
-  /** Statements. For each entry, the driver of this test reports once that no answer to this statement came in time. */
+  /**
+   * Statements to which the server does not answer in time, once for each entry. The driver of this test reports this
+   * failure.
+   */
   const silent = ['UPDATE', 'ROLLBACK', 'ROLLBACK']
   const query = async (text: string) => {
     sent.push(text.replace(/ .*/, ''))

@@ -175,7 +175,7 @@ it('each statement converts its array parameter once, and not again for each row
   for (const way of ['indexscan', 'bitmapscan', 'indexonlyscan']) await client.query(`SET enable_${way} = off`)
   const seen = new Set<string>()
   for (const { text, values } of [...sent]) {
-    // The test leaves out calls whose parameters contain bytes, because the statement below needs all values as texts.
+    // Skips calls whose parameters contain bytes, because the EXPLAIN below contains all values as texts.
     const hasTexts = values?.every((value) => value === null || typeof value === 'string') ?? false
     if (!hasTexts || !values.some((value) => value?.toString().startsWith('{')) || seen.has(text)) continue
     seen.add(text)

@@ -92,7 +92,8 @@ describe('wake-ups of a PostgreSQL storage', () => {
     const hasty = pool({ options: '-c idle_session_timeout=1s', max: 1 })
     const ears = new WakeUpListener(open({ pool: hasty, schema }))
     await ears.next('nodes')
-    // Proves that the timeout is effective: the server ends the idle connection of a second pool with the same timeout.
+    // Proves that the idle timeout takes effect: the server ends an idle connection of another pool that has the same
+    // timeout.
     const idle = pool({ options: '-c idle_session_timeout=1s', max: 1 })
     await idle.query('SELECT 1')
     await expect.poll(() => idle.totalCount, { timeout: 20_000 }).toBe(0)

@@ -17,8 +17,8 @@ export class Worlds {
   }
 
   /**
-   * Returns a test database that consists of one PostgreSQL schema. `processes` gets the name of the schema, and returns how
-   * child processes of a test case connect to it.
+   * Returns a test database that consists of one PostgreSQL schema. `processes` receives the name of the schema. It
+   * returns how child processes of a test case connect to the schema.
    */
   open(
     connect: (schema: string) => ReturnType<StorageWorld['connect']>,
@@ -67,7 +67,8 @@ export class Worlds {
 }
 
 /**
- * Returns the entry, and calls `used` when a case reads its `module`. Only a case that starts processes reads `module`.
+ * Returns a copy of the entry that calls `used` when a test case reads `module`. Only a case that starts processes
+ * reads `module`. A schema that processes have used is dropped later.
  */
 function whenUsed<Entry extends NonNullable<StorageWorld['processes']>>(entry: Entry, used: () => void): Entry {
   return {

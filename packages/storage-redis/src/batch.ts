@@ -12,10 +12,10 @@ const longestBatch = 1000
  * Runs a script over items: one concurrent call for each shard that has items. Returns the answers in the order of the
  * items.
  *
- * @param idOf returns the occurrence of an item. Callers pass `idOf` for scripts that read and write all records of one
- * Redis hash together.
- * @param prepare creates the call for the items of one shard. With `idOf` the items may be sorted by hash, as `spans`
- * states.
+ * @param idOf returns the id of an item's occurrence. Only for scripts that read and write all records of one Redis
+ * hash together: the items are then sorted by hash, if possible.
+ * @param prepare creates the call for the items of one shard. `spans`: the number of items for each hash, or empty if
+ * the items are not sorted.
  * @param read splits the answer of a call into one answer for each item.
  */
 export async function runBatch<Item, Answer>(
@@ -86,8 +86,8 @@ function groupByShard<Item>(
 }
 
 /**
- * Sorts items by the Redis hash that holds their records, so that a script reads and writes each hash once. If a job
- * has several items, the script must run them in the caller's order. Then no item of the batch is sorted.
+ * Sorts the items of a shard by the Redis hash that holds their records. So a script reads and writes each hash once.
+ * If any job has several items, returns the items unsorted: the script must run these items in the caller's order.
  */
 function arrangeByBucket<Item>(
   group: Group<Item>,

@@ -40,8 +40,8 @@ interface WholeAnswer extends ClaimAnswer {
 interface ShardAnswer extends WholeAnswer {
   readonly seen: readonly Omit<SeenPlace, 'shard'>[]
   /**
-   * Whether a claim of the found occurrences may wake queued occurrences of their jobs, and so make further occurrences
-   * claimable. A claim wakes occurrences only of jobs with a start rate.
+   * Whether a claim of the found occurrences may wake queued occurrences of the same jobs. Such a claim can then take
+   * the woken occurrences too. A claim wakes occurrences only of jobs with a start rate.
    */
   readonly wakes: boolean
 }
@@ -71,7 +71,10 @@ export class Claimer {
     this.#ledger = ledger
   }
 
-  /** Claims due occurrences in several short calls. Each call also moves or cancels occurrences that may not start. */
+  /**
+   * Claims due occurrences in several short calls. If a due occurrence may not start, a call queues, delays or cancels
+   * it.
+   */
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {
     const shards = await this.#ledger.connection.shards()
     let isLeftover = false
@@ -113,9 +116,9 @@ export class Claimer {
       wanted.set(place.shard, { limit: place.isBlocked ? limit : limit + 1, last: place })
       if (!place.isBlocked) open--
     }
-    // The calls in the mode `peek` do not find queued occurrences that this claim will wake. So if the claim may wake
-    // occurrences, it divides the rest of the limit equally among the shards with found occurrences. Each of these
-    // shards may claim its share in addition to the found occurrences.
+    // The calls in the mode `peek` do not find queued occurrences that this claim will wake. If the claim may wake
+    // occurrences, a shard may therefore claim more occurrences than it has found. The rest of the limit is divided
+    // equally among the shards with found occurrences.
     const mayWake = [...views.values()].some(({ wakes }) => wakes)
     const share = mayWake ? Math.floor(open / Math.max(1, wanted.size)) : 0
     const { answers, isWhole } = await this.#takeFromShards(request, shards, wanted, share)
@@ -126,7 +129,8 @@ export class Claimer {
     return {
       claimed: [...answers.values()].flatMap(({ claimed }) => claimed).sort(compareOrder),
       cancelRequested: latest.flatMap(({ cancelRequested }) => cancelRequested).sort(bySchedule),
-      // Further occurrences may have become due after the calls in the mode `peek`. `answer.more` states this.
+      // After the calls in the mode `peek`, further occurrences may have become due. The answers in the mode `take`
+      // report them by `more`.
       more: more || !isWhole || [...answers.values()].some((answer) => answer.more),
       // A call that reached its limits has not seen all due occurrences of its shard.
       stopped: all.some(({ stopped }) => stopped),
@@ -136,9 +140,11 @@ export class Claimer {
   }
 
   /**
-   * Asks each shard which occurrences a claim would take. Leaves out shards that do not answer, so that the work of one master
-   * does not wait for another master. Rejects if no shard answers, or if a shard answers with an error that an operator must
-   * fix. Also rejects if the owner must first look up the occurrences of an earlier claim.
+   * Asks each shard which occurrences a claim would take. Leaves out shards that do not answer, so that the work of one
+   * master does not wait for another master. Rejects in three cases:
+   * - No shard answers.
+   * - A shard answers with an error that an operator must fix.
+   * - An earlier claim may have taken occurrences, which the owner must first look up.
    */
   async #lookAtShards(request: ClaimRequest, shards: number): Promise<ReadonlyMap<number, ShardAnswer>> {
     const all = Array.from({ length: shards }, (_, shard) => shard)
@@ -185,7 +191,8 @@ export class Claimer {
     const { connection, channel, sender } = this.#ledger
     const { now, owner } = request
     const key = keyOf(spot.shard, request)
-    // A handler key that is a job's id is not stored with the job. For such a key the script compares the job's id.
+    // If a handler key is the id of its job, it is not stored with the job. For such a key, the script also receives
+    // the bytes of the id, and compares them with the job's id.
     const excepted = request.exceptHandlerKeys.flatMap((handlerKey): ScriptArgument[] => {
       const id = Buffer.allocUnsafe(16)
       const isId = handlerKey.startsWith('job_') && codec1.writeId(id, 0, handlerKey as JobId)
@@ -201,12 +208,12 @@ export class Claimer {
       // A call with limit 0 claims nothing. So such a call does not ask what an earlier claim without an answer has claimed.
       const asked = request.limit > 0 ? this.#unanswered.get(key) : undefined
       const number = asked ?? this.#calls++
-      // Number of found occurrences that count towards the limit. In the mode `peek`, a shard may need several calls.
-      // The script then does not know the jobs of the occurrences that earlier calls found. So the script cannot check
-      // whether all found occurrences may start together. The claim checks this later.
+      // Number of occurrences that earlier calls found and that count towards the limit. In the mode `peek`, a shard
+      // may need several calls. A later call does not know the jobs of these occurrences. So it cannot check whether
+      // all of them may start together. The calls in the mode `take` check this.
       const counted = whole?.seen.filter(({ isBlocked }) => !isBlocked).length ?? 0
       const limit = Math.max(0, request.limit - taken - counted)
-      // Makes the unanswered earlier call claim nothing if it reaches the server after this call.
+      // Tells the server that the unanswered earlier call must claim nothing if it arrives after this call.
       const fences = asked !== undefined
       const isPeek = mode === 'peek'
       const values = printFields(layouts.claim, { now, number, limit, sweep, isPeek, fences, lastAt: last.order })
@@ -226,8 +233,8 @@ export class Claimer {
         const [outcome, ...parts] = reply as readonly [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]
         const kind = outcome.toString()
         if (kind === 'repeated') throw repeatedError()
-        // When the script answers `done`, it has stored this number, so the unanswered claim is settled. Until then,
-        // further calls of this claim use the number of the unanswered claim again.
+        // When the script answers `done`, it has stored this number, and the earlier call can claim nothing any more.
+        // Until then, further calls of this claim use the number of the earlier call again.
         if (asked !== undefined && kind === 'done') this.#unanswered.delete(key)
         if (kind === 'swept') {
           cursor = parts[0].toString()

@@ -35,7 +35,7 @@ export const capabilities: StorageCapabilities = Object.freeze({
 
 export type ScriptArgument = string | Buffer | number
 
-/** Creates an extra key of a call from the shard's key prefix, which ends with a colon. */
+/** Returns an additional key of a call. `shard` is the key prefix of the shard, which ends with a colon. */
 type ExtraKey = (shard: string) => string
 
 export interface ScriptCall {
@@ -46,9 +46,11 @@ export interface ScriptCall {
   readonly arguments: readonly ScriptArgument[]
   readonly extraKey?: ExtraKey
   /**
-   * A call with `behind` waits until the server has answered the call with `ahead` on the same shard. Without the wait, a
-   * server that reads both calls together would answer both only after both are done. With the wait, the client processes the
-   * first answer while the server runs the second call.
+   * Order of two calls on the same shard. The client sends a call with `behind` only after the answer to the call with
+   * `ahead`.
+   *
+   * Without this wait, a server that reads both calls together would send both answers only at the end. With the wait,
+   * the client processes the first answer while the server runs the second call.
    */
   readonly order?: 'ahead' | 'behind'
 }
@@ -139,8 +141,8 @@ export class Connection {
     try {
       return await run()
     } catch (error) {
-      // If the number of shards is not known yet, the namespace is still being prepared. The code that prepares the
-      // namespace handles this error.
+      // While the number of shards is not known, the storage is still preparing the namespace. The code that prepares
+      // the namespace handles this error.
       if (!isSpreadOtherwise(error) || this.#shards === null) throw error
       // The new namespace may have another number of shards, if another process created it. Then the caller's
       // assignment of jobs to shards is wrong.
@@ -288,7 +290,8 @@ function openClient(url: string, commandTimeoutMs: number): Redis {
     // `READONLY` means that a failover has made the server a replica. A new connection may reach the new primary.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   })
-  // ioredis 5 does not clear the socket timer of a broken connection, and the timer then ends the next connection.
+  // Stops the socket timer of a broken connection, because ioredis 5 does not stop it. The timer would end the next
+  // connection.
   client.on('close', () => {
     const timed: { socketTimeoutTimer?: NodeJS.Timeout | undefined } = client as object
     clearTimeout(timed.socketTimeoutTimer)

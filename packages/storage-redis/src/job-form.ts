@@ -19,8 +19,9 @@ import { headLayout, timesLayout, versionLayout } from './layouts.ts'
 
 const { policyCodes, policyOf, readJobId } = codec1
 
-// The functions of this file print and read the parts in which Redis stores a job. The head, the times and the numbers of a
-// version are binary fields (`headLayout`, `timesLayout`, `versionLayout`). The content and each definition are JSON.
+// The functions below print and read the parts in which Redis stores a job. Some parts are binary fields: the head, the
+// times, and the numbers of a version (see `headLayout`, `timesLayout` and `versionLayout`). The content and each
+// definition are JSON.
 
 const { size: headSize, at: headAt } = headLayout
 
@@ -66,8 +67,8 @@ export function printHead(before: Buffer | null, head: LedgerHead): Buffer {
   if (before !== null) before.copy(fixed, 0, 0, headSize)
   else fixed.writeDoubleLE(always, headAt.taken)
   if (before !== null && head.version !== before.readUInt32LE(headAt.version)) fixed.writeUInt32LE(0, headAt.uses)
-  // After a realign, slots up to the earlier watermark may have records. So `taken`, the latest slot with a record, is at least
-  // that watermark.
+  // A realign moves the watermark back. Slots up to the earlier watermark may still have records. So `taken`, the
+  // latest slot with a record, must not be before the earlier watermark.
   const setBackFrom = before?.readDoubleLE(headAt.watermark) ?? always
   const taken = Math.max(fixed.readDoubleLE(headAt.taken), head.watermark < setBackFrom ? setBackFrom : always)
   fixed.writeDoubleLE(taken, headAt.taken)

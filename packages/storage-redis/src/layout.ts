@@ -1,5 +1,5 @@
-// Missing instants are stored as 9e15, so that comparisons in scripts need no special case. JavaScript's last instant is
-// 8.64e15.
+// Redis stores a missing instant as 9e15 or -9e15, so that comparisons in scripts need no special case. Instants of
+// JavaScript lie between -8.64e15 and 8.64e15.
 
 /** Stored in place of `null` for an event that does not happen: no next slot, or no end. */
 export const never = 9e15
@@ -98,7 +98,10 @@ export function parseFields<Name extends string>(layout: Layout<Name>, bytes: Bu
   return values
 }
 
-/** For each field: the name of its local variable in a script, or the Lua expression of its value. */
+/**
+ * Gives a Lua text for each field. When a script reads fields: the name of the local variable. When it writes fields:
+ * the expression of the value.
+ */
 type Parts<Name extends string> = Readonly<Partial<Record<Name, string>>>
 
 /** Maps every field to its own name with a prefix: `allFields(layout, 'r.')`. */

@@ -107,7 +107,7 @@ const fields = {
     goesOn: 'byte',
     scheduledAt: 'number',
     version: 'uint32',
-    // The next instant of the job after this slot; only for slots.
+    // The next instant of the job after this slot; 0 for a trigger or replay.
     expected: 'number',
     deadline: 'number',
     recordSize: 'uint32',
@@ -145,7 +145,7 @@ const fields = {
   stepCommit: {
     job: 'id',
     now: 'number',
-    // 1 if the step does not require an unchanged head.
+    // 1 if the step may be committed although the head has changed since the read.
     isFree: 'byte',
     beforeSize: 'uint32',
     afterSize: 'uint32',
@@ -188,16 +188,16 @@ const fields = {
    */
   notice: { scheduledAt: 'number', token: 'uint32', cancelSize: 'uint32' },
   /**
-   * The last occurrence that a claim has passed over. If the kind is `future`, the claim has read all ready
-   * occurrences, and this occurrence is in the set of delayed ones.
+   * The last occurrence that a claim has passed over. `kind` says to which set the occurrence belongs: `ready`, or
+   * `future` for delayed occurrences. With `future`, the claim has read all ready occurrences.
    */
   place: { kind: 'byte', order: 'number', id: 'id', job: 'id' },
   claimed: {
     more: 'byte',
     // 1 if the call reached its limits, so further due occurrences may exist.
     stopped: 'byte',
-    // 1 if a claim of the found occurrences may wake queued occurrences of their jobs, and so make further occurrences
-    // claimable.
+    // 1 if a claim of the found occurrences may wake queued occurrences of the same jobs. Such a claim can then take
+    // the woken occurrences too.
     wakes: 'byte',
     nextDueAt: 'number',
   },

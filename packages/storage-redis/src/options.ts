@@ -104,8 +104,8 @@ function readUrl(url: string | URL): string {
   if (protocol !== 'redis:' && protocol !== 'rediss:') {
     throw invalidOption('url', maskUrl(url), 'url does not begin with redis:// or rediss://', 'Write one that does.')
   }
-  // If a password contains `#`, `?` or `/`, the URL's host ends at this character. Parts of the real host are then in
-  // the path, the query or the fragment of the URL.
+  // If a password contains `#`, `?` or `/`, the URL parser ends the host at this character. The path, the query or the
+  // fragment then contains parts of the real host. So this check rejects such a URL.
   if (!/^(\/\d*)?$/.test(pathname) || search.includes('@') || hash !== '') {
     const problem = 'url has something else than the number of a database behind its host'
     throw invalidOption('url', maskUrl(url), problem, `Write one such as redis://localhost:6379/0. ${encode}`)

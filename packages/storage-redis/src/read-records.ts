@@ -68,7 +68,10 @@ class Questions<Item, Answer extends { readonly length: number }, Found> {
   }
 }
 
-/** Reads jobs, occurrences and counts. Occurrences are searched in all shards, because an id does not contain its job. */
+/**
+ * Reads jobs, occurrences and counts. Searches all shards for occurrences, because an occurrence's id does not say to
+ * which job and shard the occurrence belongs.
+ */
 export async function get({ connection }: Ledger, request: GetRequest): Promise<GetAnswer> {
   const { occurrences = [], counts = [] } = request
   const shards = await connection.shards()
@@ -252,8 +255,8 @@ export function mergePages<Item, Place>(
 ): { readonly items: readonly Item[]; readonly next: Place | null } {
   const { placeOf, compare } = order
   const found = pages.flatMap(({ items }) => items).sort((left, right) => compare(placeOf(left), placeOf(right)))
-  // A shard may have unread items after its `seenUpTo`. Found items after the least `seenUpTo` of all shards may follow
-  // such unread items. So `mergePages` leaves out these found items.
+  // A shard may have unread items after its `seenUpTo`, and these may precede found items of other shards. So
+  // `mergePages` leaves out found items after the least `seenUpTo` of all shards.
   const [seenUpTo = null] = pages.flatMap(({ seenUpTo: place }) => (place === null ? [] : [place])).sort(compare)
   const sure = seenUpTo === null ? found : found.filter((item) => compare(placeOf(item), seenUpTo) <= 0)
   const items = sure.slice(0, limit)

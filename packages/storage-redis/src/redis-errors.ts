@@ -114,8 +114,8 @@ function printConnectionError(error: Error): string {
 
 export function timeoutError(place: string, limitMs: number, connection: Error | null): JobistemerError {
   const reason = connection === null ? '' : ` (${printConnectionError(connection)})`
-  // If the client has no connection, the client queues the command, and the command times out. `connection` then
-  // contains the reason why the client could not connect.
+  // Without a connection, the client queues the command, and the command times out. `connection` then contains the
+  // reason why the client could not connect.
   const code = connection === null ? 'STORAGE_BUSY' : 'STORAGE_UNREACHABLE'
   const message = `Redis has not answered within ${limitMs} ms${reason}: ${place}.`
   const remedy = 'Check that the server runs and can be reached. The call may have taken effect, and can be repeated.'
@@ -135,8 +135,8 @@ export function tooFewReplicas(place: string, wanted: number, reached: number, w
 }
 
 /**
- * Creates the error for a claim that the client sent twice: the caller does not know which occurrences the first
- * sending claimed.
+ * Creates the error for a claim that the Redis client sent a second time after its connection broke. The caller does
+ * not know which occurrences the first command claimed.
  */
 export function repeatedError(): JobistemerError {
   const message = 'The answer to a claim got lost: the connection broke, and the client sent the claim once more.'

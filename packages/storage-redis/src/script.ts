@@ -41,8 +41,8 @@ function isNamedElsewhere(source: string, text: string, name: string): boolean {
 }
 
 /**
- * For each command that writing scripts call: the number of arguments after the key in the call of `acl_check_cmd`,
- * which checks the user's right to the command.
+ * For each command that writing scripts call: the number of arguments after the key that `acl_check_cmd` needs.
+ * `acl_check_cmd` checks whether the user has the right to a command.
  */
 const argumentsOf: Readonly<Record<string, number>> = {
   ...{ DEL: 0, EXISTS: 0, GET: 0, HGETALL: 0, SMEMBERS: 0, ZCARD: 0 },
@@ -51,8 +51,8 @@ const argumentsOf: Readonly<Record<string, number>> = {
 }
 
 /**
- * `place`: a placeholder in a script for the list of the script's Redis commands. `of` returns this list as Lua. The
- * list omits `PUBLISH`, because `missingRight` checks the right to `PUBLISH` separately.
+ * The Redis commands to which a script needs the right. In the source of a script, `place` stands for the list. `of`
+ * returns the list as Lua. The list omits `PUBLISH`, because `missingRight` checks the right to `PUBLISH` separately.
  */
 const neededRights = {
   place: '{ --[[ needed ]] }',

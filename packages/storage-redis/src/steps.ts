@@ -185,7 +185,8 @@ export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | '
 }
 
 function isNothing({ pending, queued, superseded }: LiveNeeds): boolean {
-  // The head has the exact counts, so a step that needs no waiting occurrences reads none.
+  // The counts of waiting occurrences are in the head. So a step that needs only the counts reads no waiting
+  // occurrence.
   return pending === 0 && queued === 0 && superseded === null
 }
 
@@ -213,9 +214,9 @@ function writeQuestion(writer: ByteWriter, { step, needs, place }: Question): vo
   writer.setByte(start + at.isWhole, step.wholeJobs && needs === null ? 1 : 0)
   writer.setUint32(start + at.named, named.length)
   const { pending = 0, queued = 0 } = needs ?? {}
-  // A step that needs all pending occurrences makes them claimable, and a step that needs all queued occurrences wakes them.
-  // The commit does both in short scripts, so this code reads none of these occurrences. A step that needs all pending and all
-  // queued occurrences cancels them, so this code reads them.
+  // A step that needs all pending occurrences only makes them claimable. A step that needs all queued occurrences only
+  // wakes them. The commit script does both by itself, so this code reads none of these occurrences. A step that needs
+  // all pending and all queued occurrences cancels them, so this code reads them.
   const needed = (count: number) => (count === Infinity && pending !== queued ? 0 : Math.min(count, noLimit))
   writer.setUint32(start + at.pendingNeeded, needed(pending))
   writer.setUint32(start + at.queuedNeeded, needed(queued))

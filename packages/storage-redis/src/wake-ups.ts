@@ -9,8 +9,8 @@ type Listener = (wakeUp: WakeUp) => void
 const kinds: readonly WakeUp['kind'][] = ['due', 'cancel', 'jobs', 'nodes']
 
 /**
- * Interval in ms of the checks that the server still knows the subscription. A check that has no answer when the next
- * check is due counts as failed.
+ * Interval, in ms, of the checks whether the server still knows the subscription. A check fails if its answer has not
+ * arrived when the next check is due.
  */
 const checkMs = 30_000
 
@@ -66,8 +66,8 @@ export class WakeUps {
         () => {
           if (this.#subscriber === subscriber) for (const kind of kinds) this.#raise(kind)
         },
-        // Does nothing if the connection broke, because the client then reconnects, emits `ready` again, and `listen`
-        // is called again.
+        // Ignores the failure of the subscription. If the connection broke, the client reconnects and emits `ready`,
+        // which calls `listen` again.
         () => {},
       )
     }
@@ -91,11 +91,10 @@ export class WakeUps {
   }
 
   /**
-   * Subscribes to the same channel again, to test whether the server still answers. Returns a function that says
-   * whether the answer has arrived.
+   * Tests whether the server still answers: subscribes to the same channel again, which has no other effect. Returns a
+   * function that says whether the answer has arrived. A rejection counts as an answer.
    *
-   * The second subscription has no effect, needs only the right to subscribe, and uses the listening connection. A
-   * rejection counts as an answer.
+   * This test needs only the right to subscribe, and uses the listening connection itself.
    */
   #ask(subscriber: RedisClient): () => boolean {
     let isAnswered = false

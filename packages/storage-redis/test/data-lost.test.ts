@@ -86,8 +86,8 @@ describe.each(losses)('after Redis has lost its data by $name', ({ loseAll }) =>
     })
     expect(await meta(server.url)).toEqual({ shards: '1', schema: '1' })
     for (const scheduler of schedulers) expect(await scheduler.trigger('rare')).toMatchObject({ created: true })
-    // Pauses the job, so that no run is left when the schedulers shut down. Otherwise the last scheduler would hand
-    // runs back, and no node would run them.
+    // Pauses the job, and waits until no run is left. Otherwise the last scheduler would hand its runs back when it
+    // shuts down, and no other node would run them.
     await schedulers[0]?.pause('tick')
     const storage = open({ url: server.url })
     const none = { pending: 0, queued: 0, running: 0 }

@@ -61,8 +61,8 @@ async function hasty(server: RedisServer, url = server.url): Promise<{ storage: 
 }
 
 /**
- * Makes the server cache all scripts. Otherwise the server might answer the tested call that it does not know the
- * script. This call would have no effect, although the test needs a call whose answer is lost after its effect.
+ * Makes the server cache all scripts. Without this, the server might answer the tested call that it does not know the
+ * script. The call would then have no effect. But the test needs a call that takes effect before its answer is lost.
  */
 async function loadScripts(storage: Storage): Promise<void> {
   const other = await addJob(storage, 'other')
@@ -83,7 +83,7 @@ describe('a Redis server that is killed and restarted', () => {
     let wasKilled = false
     for (let round = 1; round <= 60; round++) {
       const items = jobs.map(({ id }) => slotItem(id, round))
-      // Restarts the server twice during the writes, so that calls may fail with or without effect.
+      // Restarts the server in the rounds 25 and 50. The calls of these rounds may fail, with or without effect.
       const restart = round % 25 === 0 ? server.kill().then(() => server.restart()) : null
       const created = await repeat(other, () => storage.createOccurrences({ now: slotAt(round), owner, items }))
       for (const answer of created.answer) {

@@ -122,8 +122,8 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
         expect((await claim(storage, { exceptHandlerKeys })).keys).toEqual([5000, 5001])
       })
       expect(commands).toBeLessThan(100)
-      // The claim has moved the occurrences of `foreign` from the set that all jobs share into a set of the job
-      // `foreign`. The requests that are created here enter the shared set.
+      // The claim has moved the occurrences of `foreign` from the set of all jobs into a separate set. The following
+      // requests enter the set of all jobs. The next claims read both sets in one order.
       await wait(storage, foreign, 40, { from: 3000 })
       await wait(storage, own, 1, { from: 2995 })
       const expected = numbers(0, 3040).flatMap((key) => (key === 2995 ? [key, key] : [key]))

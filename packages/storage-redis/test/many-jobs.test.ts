@@ -16,8 +16,8 @@ import { redisStorage } from '../src/index.ts'
 import { finishItem, owner, slotAt, slotItem, start } from '@jobistemer/test-kit'
 import { newPrefix, quiet } from './prefixes.ts'
 
-// A script writes a batch with one item for each job by a few commands. It writes a batch with several items of one job
-// item by item. These tests compare the results of both ways.
+// If a batch has one item for each job, a script writes the batch by a few commands. If a batch has several items of
+// one job, the script writes it item by item. These tests compare the results of both ways.
 
 const closing: (() => Promise<void>)[] = []
 

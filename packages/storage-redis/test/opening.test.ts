@@ -111,8 +111,8 @@ describe('the first call of a Redis storage', () => {
     for (const config of [{ appendonly: 'yes' }, { save: '3600 1' }]) await lookOnce(await start(config))
     expect(warnings).toEqual([])
     const server = await start()
-    // This call makes the already loaded copy of the package warn about this server. The new copy must warn too, because
-    // each copy of the package has its own list of the servers about which it has warned.
+    // Each copy of the package has its own list of servers about which it has warned. After this call, the list of the
+    // loaded copy contains this server. The new copy must still warn.
     await look(open({ url: server.url }))
     await lookOnce(server)
     await lookOnce(server)

@@ -10,13 +10,13 @@ const servers = useServers()
 
 interface Sent {
   readonly call: 'claim' | 'other'
-  /** Lets the client receive the server's answer, or a failure instead. */
+  /** Delivers the server's answer to the client. With `failure`, delivers the failure instead. */
   readonly hear: (failure?: Error) => void
 }
 
 /**
- * Returns a client that records the scripts which it sends. The client receives an answer only when the test allows the
- * answer. A script call with a second key is a claim.
+ * Returns a client that records in `sent` the scripts which it sends. The client receives an answer only when the test
+ * calls `hear`. A script call with a second key is recorded as a claim.
  */
 function deafClient(client: Redis, sent: Sent[]): Redis {
   const scripts = scriptsOf(client)

@@ -173,8 +173,8 @@ describe('a claim over several Redis shards, one of which fails,', () => {
     await wait(first, 2)
     let error: { readonly code: string; readonly value: unknown } | null = null
     const claimed: unknown[] = []
-    // Repeats the claim until the second shard answers again. Then one claim takes no occurrence and rejects, because an
-    // earlier claim may have taken occurrences of the second shard.
+    // Repeats the claim until the second shard answers again. An earlier claim may have taken occurrences of this
+    // shard. So the first claim that it answers takes no occurrence and rejects.
     for (let tries = 0; error === null && tries < 200; tries++) {
       try {
         claimed.push(...(await storage.claim(request)).claimed)

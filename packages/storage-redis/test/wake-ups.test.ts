@@ -126,7 +126,8 @@ describe('wake-ups of a Redis storage', () => {
       next()
       const calls = new RegExp(`cmdstat_subscribe:calls=${asked},`)
       while (!calls.test(await other.info('commandstats')));
-      // The listening connection receives the answer to its SUBSCRIBE before this message.
+      // The server sends the answer to SUBSCRIBE before this message, over the listening connection. So after this
+      // message, the answer has arrived.
       await other.publish('channel', 'due another')
       expect(await ears.next('due')).toEqual(['due'])
     }

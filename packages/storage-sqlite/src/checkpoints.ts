@@ -8,8 +8,9 @@ import type Database from 'better-sqlite3'
 export const checkpointPages = 4000
 
 /**
- * Value of {@link checkpointPages} while many jobs are added. Job ids are random, so each job changes two scattered pages of
- * the indexes. The longer the log, the more changes of the same page SQLite copies into the file at once.
+ * Value of {@link checkpointPages} while many jobs are added. Job ids are random, so each job changes two scattered
+ * pages of the indexes. A longer log contains more changes of the same page. SQLite copies such a page into the file
+ * only once.
  */
 const bulkPages = 32_000
 

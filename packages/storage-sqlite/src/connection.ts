@@ -104,8 +104,8 @@ export class Connection {
   }
 
   /**
-   * Repeats an attempt until it finds the file unlocked. Fails with `STORAGE_BUSY` after the time limit. `since`:
-   * monotonic instant of the call that requested the step.
+   * Repeats `attempt` until it finds the file unlocked. Fails with `STORAGE_BUSY` after the time limit. `since`: the
+   * monotonic instant at which the caller requested the step.
    */
   async #persist<T>(attempt: () => T | typeof busy, since: number): Promise<T> {
     for (;;) {

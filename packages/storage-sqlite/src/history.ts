@@ -31,8 +31,8 @@ interface FailurePlace {
 type FailedQuery = Extract<OccurrenceQuery, { readonly kind: 'failed' }>
 
 /**
- * The index of the failures in the history. The index is a separate table. Partial indexes over the history would
- * reduce the number of runs that can end per second by an eighth, although most ends are no failures.
+ * The index of the failures in the history, as a separate table. Most ends are no failures, but partial indexes over
+ * the history would slow down every end. The number of runs that can end per second would be an eighth less.
  */
 class Failures {
   readonly #statements: Record<'ofAll' | 'ofJob', Record<FailedQuery['order'], Database.Statement>>
@@ -119,9 +119,10 @@ export interface HistoryRange {
 }
 
 /**
- * The finished occurrences of all jobs: a table to which each occurrence is appended once, when it ends. The indexes
- * are extended by many rows at once, so the cost of an end does not grow with the history. Each search also reads the
- * tail: the few rows that are not indexed yet.
+ * The finished occurrences of all jobs: a table to which each occurrence is appended once, when it ends.
+ *
+ * Most ends do not change the indexes. Later, many rows are added to the indexes together. So the cost of an end does
+ * not grow with the history. The few rows that are not indexed yet are the tail. Each search also reads the tail.
  */
 export class History {
   readonly failures: Failures
@@ -233,8 +234,8 @@ export class History {
     const blocks = rising ? this.#statements.blocksRising : this.#statements.blocksFalling
     const statement = rising ? this.#statements.riseInBlock : this.#statements.fallInBlock
     for (const block of blocks.all(from, to) as Block[]) {
-      // Blocks are sorted by their first instant in the given order. If a block begins after the last entry that is
-      // needed, all later blocks begin after that entry too, so the loop ends.
+      // Blocks are sorted by their first instant in the given order. If the page is full and this block begins after
+      // its last entry, all later blocks do so too. So the loop ends.
       const last = entries.length < limit ? undefined : entries[limit - 1]
       if (last !== undefined && (rising ? block.min_at > last.scheduledAt : block.max_at < last.scheduledAt)) break
       const found = statement.all(block.block, job, from, to, place.scheduledAt, place.key, limit) as HistoryEntry[]
@@ -297,7 +298,7 @@ function prepareStatements(database: NamedTables) {
     append: database.prepare(`INSERT INTO {history} VALUES (NULL, ${Array(19).fill('?').join(', ')})`),
     indexed: database.pluck('SELECT row FROM {history_indexed}'),
     lastRow: database.pluck('SELECT max(row) FROM {history}'),
-    // The statements sort their rows, because SQLite adds index entries in ascending order at low cost.
+    // SQLite adds index entries at low cost if they come in ascending order. So each statement sorts its rows first.
     indexTimes: database.prepare(
       `INSERT INTO {history_times} SELECT row >> ${blockShift}, job, scheduled_at, id, row, job_version FROM {history}
          WHERE row > ? AND row <= ? ORDER BY 1, 2, 3, 4`,

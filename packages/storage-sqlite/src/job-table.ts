@@ -122,7 +122,7 @@ export class JobTable {
     this.#statements = prepareStatements(database)
   }
 
-  /** Clears the caches after a rollback, because cached rows may not exist. */
+  /** Clears the caches after a rollback, which may have removed the cached rows. */
   forget(): void {
     this.#rows.clear()
     this.#ids.clear()
@@ -217,7 +217,7 @@ export class JobTable {
     return (this.#statements.stranded.all() as number[]).map((row) => this.jobIdOf(row))
   }
 
-  /** Stores the members of a head that steps on occurrences change. */
+  /** Stores the members of a head that steps on occurrences can change, such as the watermark and the next instant. */
   writeCourse(head: Head): void {
     const { watermark, nextAt, excludedUntil, requestedUntil, cancelsBelow, row } = head
     this.#statements.writeCourse.run(
@@ -445,7 +445,7 @@ function prepareStatements(database: NamedTables) {
       'UPDATE {heads} SET prune_floor = max(coalesce(prune_floor, -9e15), ?) WHERE row = ?',
     ),
     readJob: database.raw(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE j.key = ?`),
-    // `jobFilter` has a plus before `changed_at`, so that the walk does not use the index of changes.
+    // The plus before `changed_at` in `jobFilter` keeps SQLite from using the index of changes for this statement.
     walk: database.raw(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE ${jobFilter}`),
     few: {
       changed: few('jobs_changed', 'j.changed_at >= $since'),
@@ -453,7 +453,8 @@ function prepareStatements(database: NamedTables) {
       ofOwner: few('jobs_live', 'j.owner = $owner AND j.deleted_at IS NULL'),
     },
     lastRow: database.pluck('SELECT max(row) FROM {jobs}'),
-    // For jobs in other shards, SQLite reads only index entries.
+    // The index contains the key, and the key says to which shard a job belongs. So SQLite reads no rows of jobs in
+    // other shards.
     listDue: database.raw(
       `SELECT ${jobColumns} FROM {heads} h INDEXED BY {heads_due} CROSS JOIN {jobs} j ON j.row = h.row
          CROSS JOIN {versions} v ON v.job = h.row AND v.version = h.version
@@ -476,7 +477,8 @@ function prepareStatements(database: NamedTables) {
     deleteJob: database.prepare('DELETE FROM {jobs} WHERE row = ?'),
     deleteHead: database.prepare('DELETE FROM {heads} WHERE row = ?'),
     deleteVersions: database.prepare('DELETE FROM {versions} WHERE job = ?'),
-    // Usually one of the oldest history entries shows that the oldest version is in use, and the statement reads no further.
+    // Usually one of the oldest history entries uses the oldest version. The statement then deletes no version and
+    // reads no further entries.
     deleteUnusedVersions: database.prepare(
       `DELETE FROM {versions} WHERE job = $job AND version < (SELECT version FROM {heads} WHERE row = $job)
          AND NOT EXISTS (${ofHistory} AND t.job_version = (SELECT min(version) FROM {versions} WHERE job = $job))

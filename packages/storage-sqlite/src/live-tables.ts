@@ -100,7 +100,10 @@ export class LiveTables {
     this.#statements.park.run(job)
   }
 
-  /** Lets claims take the pending occurrences of a job again, from the instant `from` on. */
+  /**
+   * Lets claims take the pending occurrences of a job again, from the instant `from` on. `now` decides which of them
+   * are claimable already.
+   */
   unpark(job: number, from: number, now: number): void {
     this.#statements.unpark.run({ job, from, now })
   }

@@ -20,7 +20,7 @@ export class Names {
     this.#handlers = new NumberedNames(database, 'handlers', ['key'])
   }
 
-  /** Clears the cache after a rollback, because cached rows may not exist. */
+  /** Clears the caches after a rollback, which may have removed the cached rows. */
   forget(): void {
     this.#lastOwner = undefined
     this.#owners.forget()
@@ -29,7 +29,8 @@ export class Names {
 
   /** Returns the row number of an owner in the table `owners`; `undefined` if the table lacks the owner. */
   findOwner(owner: Owner): number | undefined {
-    // All items of a batch have the same owner object, so one cached number usually suffices.
+    // All items of a batch have the same owner object. So the number of the last owner usually makes a look-up
+    // unnecessary.
     if (owner === this.#lastOwner) return this.#lastOwnerRow
     const row = this.#owners.find(owner.node, owner.incarnation)
     if (row !== undefined) {

@@ -239,8 +239,8 @@ export class OccurrenceQueries {
   }
 
   /**
-   * Returns the first live occurrences of the job that match the query. The tables do not store waiting occurrences in
-   * the order of the query (by scheduled time), so all of them are read.
+   * Returns the first live occurrences of the job that match the query. The query sorts by scheduled time. The tables
+   * do not have waiting occurrences in this order, so the statements read all of them.
    */
   #liveOfJob(job: number, query: Query<'job'>, after: Place | null): OccurrenceRow[] {
     const { from = -9e15, to = 9e15, order, limit, states } = query

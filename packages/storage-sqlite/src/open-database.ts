@@ -26,7 +26,8 @@ export class FileWatch {
   /**
    * Checks that the path still leads to the opened file.
    *
-   * @throws JobistemerError `STORAGE_REPLACED`, and from then on at each call, even if the original file returns
+   * @throws JobistemerError `STORAGE_REPLACED` if the path leads to no file or to another one. From then on, every call
+   * throws, even if the original file returns.
    */
   assertSame(): void {
     const present = this.#isReplaced ? null : identityOf(this.#file)
@@ -66,15 +67,14 @@ function pathOf(database: Database.Database): string {
 const smallestDatabase = 512
 
 /**
- * Checks, before a file is opened for writing, whether it is or may become a file of Jobistemer. A file that does not
- * exist passes.
- *
- * A file with a log or a journal beside it is read through a read-only connection. A writing connection would change
- * the file, because it recovers the writes of a dead process. Any other file is checked after it was opened, because
- * opening does not change it.
+ * Checks, before a file is opened for writing, whether it is or may become a file of Jobistemer.
+ * - A file that does not exist passes.
+ * - A file with a log or a journal beside it is read through a read-only connection. A writing connection would recover
+ *   the writes of a dead process, and thus change the file.
+ * - Any other file is checked after it was opened, because opening does not change it.
  *
  * Only SQLite may open and close the file. If other code closes it, POSIX ends the locks of all connections of this
- * process, and another process may delete the log.
+ * process. Another process may then delete the log.
  *
  * @throws JobistemerError `STORAGE_UNREADABLE`, `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`; errors of SQLite unchanged
  */
@@ -88,19 +88,23 @@ function inspectFile(file: string): void {
     )
   assertMayWrite(file)
   if (!existsSync(`${file}-wal`) && !existsSync(`${file}-journal`)) return
-  // When a read-only connection closes, it does not remove the write-ahead log.
+  // The connection is read-only, because a writing connection could remove the write-ahead log when it closes.
   const database = new Database(file, { readonly: true, fileMustExist: true, timeout: 0 })
   try {
     readVersion(database, file, '')
   } catch (error) {
-    // Ignores the error if the writes of a dead process must be recovered, because only a writing connection can do that.
+    // Ignores the error that means: the writes of a dead process must be recovered, which only a writing connection can
+    // do.
     if (!isReadonly(error)) throw error
   } finally {
     database.close()
   }
 }
 
-/** Checks that the file is writable, because SQLite cannot remove side files of a read-only file. */
+/**
+ * Checks that the file is writable, before SQLite opens it. If the file is read-only, SQLite could not remove the side
+ * files that it has created.
+ */
 function assertMayWrite(file: string): void {
   try {
     accessSync(file, constants.W_OK)
@@ -162,7 +166,7 @@ export function openDatabase(options: ReadOptions): OpenedDatabase {
 function openFile(file: string, prefix: string): Database.Database {
   if (file !== ':memory:') {
     if (!existsSync(dirname(file))) throw unreadable(file, new Error(`there is no directory ${dirname(file)}`))
-    // With a table prefix, the file belongs to the user's application, so it needs no inspection before the opening.
+    // With a table prefix, the file belongs to the user's application, so it need not be a file of Jobistemer.
     if (prefix === '') inspectFile(file)
     makeFile(file)
   }
@@ -200,9 +204,11 @@ function prepareDatabase(database: Database.Database, file: string, options: Rea
 }
 
 /**
- * Checks that the file is writable. SQLite opens a read-only file without an error, and fails only at the first write.
- * This check does not wait for other processes, because SQLite detects a missing right first, and a lock of another
- * process only later.
+ * Checks that the file is writable, by a write that is rolled back. SQLite opens a read-only file without an error, and
+ * fails only at the first write.
+ *
+ * If another process locks the file, the check passes without a wait. SQLite reports a missing right before it reports
+ * a lock.
  */
 function assertWritable(database: Database.Database, file: string, prefix: string): void {
   database.exec('BEGIN')
@@ -305,8 +311,8 @@ function touchVersion(database: Database.Database, prefix: string): void {
 }
 
 /**
- * Checks in each writing transaction whether a newer version has migrated the file since this process opened the file. The
- * statements of this version could damage the newer schema.
+ * Checks in each writing transaction whether a newer package version has migrated the file since this process opened
+ * it. The statements of the older package version in this process could damage the newer schema.
  */
 export class SchemaWatch {
   readonly #version: Database.Statement

@@ -15,9 +15,13 @@ import type { Tables } from './tables.ts'
 const { kindCode, policyCodes, printDetails, printRuns, stateCodes } = codec1
 
 /**
- * Runs ordinary cases in one or two statements: a slot that starts, an attempt that continues, an end that wakes no
- * occurrence. In all other cases a method changes nothing and returns `null`, and the caller takes an ordinary step of
- * core. See docs/decisions/0001-layout.md.
+ * Runs ordinary cases in one or two statements:
+ * - a slot that starts;
+ * - an attempt that continues;
+ * - an end that wakes no occurrence.
+ *
+ * In all other cases, a method changes nothing and returns `null`. The caller then runs a step by core's rules. See
+ * docs/decisions/0001-layout.md.
  */
 export class QuickSteps {
   readonly #tables: Tables

@@ -21,7 +21,10 @@ export function namedTables(database: Database.Database, prefix: string): NamedT
   return { prepare, raw: (sql) => prepare(sql).raw(), pluck: (sql) => prepare(sql).pluck() }
 }
 
-/** The number of history rows per block is 2 to this power. The indexes of the history grow by blocks. */
+/**
+ * A block of the history has 2 to the power of this number rows. The indexes of the history are sorted by block first,
+ * so new entries belong near their end.
+ */
 export const blockShift = 14
 
 /** Maximum number of history rows that are not indexed yet. */
@@ -61,8 +64,9 @@ const liveColumns = `
   runs TEXT`
 
 /**
- * The migration steps from an empty file to the present schema. Names of tables stand in braces, see `withTableNames`. A
- * released step never changes. docs/decisions/0001-layout.md says why the tables look as they do.
+ * The migration steps from an empty file to the present schema. A released step never changes. `withTableNames`
+ * replaces each name in braces by the name of the table in the file. docs/decisions/0001-layout.md says why the tables
+ * look as they do.
  */
 export const migrations: readonly string[] = [
   `

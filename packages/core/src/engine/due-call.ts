@@ -118,7 +118,7 @@ export function callDue(
     try {
       await orEnding(starting)
     } catch (error) {
-      // If the call of `runDue` ended before the start failed, the code below throws the error of that end.
+      // If the call of `runDue` has ended before this error, the code below throws another error, which says why it ended.
       if (ended === null) throw error
     }
     if (isStarted) return

@@ -177,8 +177,8 @@ export class Engine implements CallingNode {
     this.registry = new JobRegistry(this, {
       reviver,
       handlers: options.handlers,
-      // A peer with the same options reads changed definitions once per `definitionInterval`. Two intervals give each peer time
-      // for one complete read.
+      // How long this node waits until a peer stores a vanished job again. A peer with the same options reads changed
+      // definitions once per `definitionInterval`. Two intervals give each peer time for one complete read.
       patienceMs: 2 * derived.definitionInterval,
       standbyMs: derived.standby,
       mostHeld: findsDueJobs ? derived.heldJobs : Number.POSITIVE_INFINITY,
@@ -552,7 +552,8 @@ export class Engine implements CallingNode {
   #code(): NodeCode {
     const { registry, defaults } = this
     const { jobs: given, handlers } = this.#options
-    // While the registry is still empty, the first heartbeat announces the jobs of the option `jobs`.
+    // A node sends its first heartbeat before the registry has any job. So this heartbeat announces the jobs of the option
+    // `jobs`.
     const isEmpty = registry.size === 0
     const jobs = isEmpty ? given : [...registry.all()].filter(isOfBuild).map(({ job }) => job)
     const definitions = isEmpty ? given : registry.definitionsOfBuild()

@@ -1,4 +1,7 @@
-/** Descriptor of a pipe to the starter that carries no data. The pipe closes when the node or its starter ends. */
+/**
+ * Descriptor of a pipe between a child and its starter. The pipe carries no data, and closes when the node or the starter ends.
+ * The child watches the pipe, and ends when the pipe closes.
+ */
 export const watchedDescriptor: number = 4
 
 /** Whether this platform has process groups, which can be killed as a whole. */

@@ -1,4 +1,5 @@
-// Every installation of this package has these programs beside this file; a bundle of an application lacks them.
+// The programs of the children and of the starter. Every installation of this package has these programs beside this file. A
+// bundle of an application lacks them.
 
 /** The program of a thread that runs isolated tasks. */
 export const threadProgram: URL = new URL('./thread-child.js', import.meta.url)

@@ -117,8 +117,8 @@ async function handlerOf(module: string): Promise<(context: unknown) => unknown>
       cause,
     })
   }
-  // The handler may be in `default.default`. If TypeScript compiles a module to CommonJS, the default export becomes the member
-  // `default` of the exports. An `import` then wraps these exports.
+  // The handler is in `default.default` if TypeScript has compiled the module to CommonJS. The default export is then the
+  // member `default` of the module's exports. `import` puts these exports into another `default`.
   const given = exported.default
   const inner = typeof given === 'object' && given !== null && 'default' in given ? given.default : given
   if (typeof inner === 'function') return inner as (context: unknown) => unknown

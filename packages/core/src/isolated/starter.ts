@@ -8,8 +8,8 @@ import type { ToChild } from './messages.ts'
 import { processProgram } from './programs.ts'
 import type { FromStarter, ToStarter } from './starter-messages.ts'
 
-// This is the program of the starter, which starts processes for a node. The starter stays small: a fork copies the page tables
-// of the forking process and blocks its event loop meanwhile.
+// This is the program of the starter, which starts processes for a node. A fork copies the page tables of the forking process,
+// and blocks its event loop meanwhile. So the small starter forks instead of the large process of the node.
 
 if (process.send === undefined)
   throw new Error('Only a scheduler can start the starter, because the starter needs an IPC channel.')

@@ -11,6 +11,6 @@ serve({
   post: (message) => port.postMessage(fromProgram(message)),
   listen: (hear) => port.on('message', (message: ToChild) => hear(message)),
   // Do not call `process.exit()`: it would lose printed output, which still has to pass through the event loops of both
-  // threads. The node ends a thread that does not end by itself.
+  // threads. Close only the port. If the thread then does not end by itself, the node ends it.
   leave: () => port.close(),
 })

@@ -20,7 +20,7 @@ import { refuseBoundsOf } from './overlap-bounds.ts'
 import { type PayloadSchema, readPayloadSchema } from './payload.ts'
 import type { Isolation, IsolationOptions, OccurrenceContext, TaskDefinition } from './task.ts'
 
-/** A task with any types of data and result. */
+/** A task whose data and result may have any types. */
 export interface AnyTask extends Omit<TaskDefinition, 'run'> {
   /** The handler. A task has exactly one of `run`, `handler` and `module`. */
   run?(context: never): unknown
@@ -103,9 +103,9 @@ export interface Job<Input = unknown> {
    */
   readonly schedule: Schedule
   /**
-   * If neither the schedule nor the job names a time zone: the schedule before it is bound to a job name and a time zone.
-   * Otherwise `null`. The scheduler later binds this schedule with the scheduler's default time zone. Until then, `schedule`
-   * applies in `UTC`.
+   * The schedule before `defineJob` has bound it to a job name and a time zone. Set only if neither the schedule nor the job
+   * names a time zone; otherwise `null`. The scheduler later binds this schedule with the scheduler's default time zone. Until
+   * then, `schedule` applies in `UTC`.
    */
   readonly unbound: UnboundSchedule | null
   /** The settings in the job's own definition, after their check. Durations are in milliseconds. */
@@ -265,8 +265,8 @@ export function withDefaultTimezone(job: Job, timezone: string | undefined): Job
 }
 
 /**
- * Returns the settings without the `retryIf` of their retry policy, and separately `retryIf`: settings are data, and a
- * function is not.
+ * Separates the settings from the `retryIf` of their retry policy. The storage keeps settings as data, and a function is no
+ * data.
  */
 function withoutRetryIf<Settings extends { readonly retryPolicy?: RetryPolicyInCode }>(
   settings: Settings,
@@ -319,7 +319,7 @@ export function readTasks(
       name,
       overrides: Object.keys(overrides).length === 0 ? noOverrides : overrides,
       data: task.data === undefined ? undefined : toJsonValue(task.data, `${path}.data`),
-      // A task that keeps the known function also keeps the `retryIf` of the known task.
+      // A task that keeps the function of the known task also keeps the `retryIf` of the known task.
       retryIf: given ?? (run !== undefined && run === before?.run ? before.retryIf : undefined),
       run,
       handler,

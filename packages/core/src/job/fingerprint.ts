@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 
 /** Returns a digest of plain data: 32 hex digits. The order of members and a JSON round trip do not change the digest. */
 export function fingerprintOf(value: unknown): string {
-  // Cut the digest as bytes. If a text were cut, V8 would keep all its 64 digits in memory for each job.
+  // Cut the digest before it becomes a text. A cut text would keep the whole text of 64 digits in memory, once for each job.
   return hash('sha256', canonicalJson(value), 'buffer').toString('hex', 0, 16)
 }
 

@@ -25,8 +25,8 @@ export interface JobDocument {
   /** The release of the build that stored the definition; absent if the build has no release. Not part of the fingerprint. */
   readonly release?: number
   /**
-   * Only for a version that `update` or `apply` has stored: the fingerprint of the definition in code that the version
-   * replaced. If the code of a node has that replaced definition, the node follows the version.
+   * Set only in a version that `update` or `apply` has stored: the fingerprint of the definition in code that this version
+   * replaced. If a node still has that definition in its code, the node follows this version.
    */
   readonly updates?: string
   /** The reason and the actor of the `update` that made this version. Not part of the fingerprint. */
@@ -117,7 +117,7 @@ export function isDataAlone({ tasks, isUnreadable = false }: JobDocument): boole
   return !isUnreadable && tasks.every(({ handler }) => handler !== undefined)
 }
 
-/** The code of a task that a node has. */
+/** The name of a task, with the members of the task that only the code of a node has. */
 export type TaskCode = Pick<JobTask, 'name' | 'run' | 'retryIf'>
 
 /**

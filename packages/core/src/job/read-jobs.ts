@@ -71,8 +71,8 @@ export function nameOfJob(value: unknown): unknown {
 }
 
 /**
- * Returns the error `SCHEDULE_NEVER_FIRES` for a new job whose schedule has no future instant, so that `nextAt` is `null`.
- * Returns `null` for any other job, and for a job that runs only on request.
+ * Returns the error `SCHEDULE_NEVER_FIRES` for a new job whose schedule has no future instant: `nextAt` is `null`. Returns
+ * `null` for any other job, and for a job that runs only on request.
  */
 export function errorOfWhatIsOver(
   { name, schedule }: Pick<Job, 'name' | 'schedule'>,

@@ -130,13 +130,15 @@ export interface TaskContext<Data = unknown, Input = JsonValue | undefined> exte
   sleep(duration: DurationInput): Promise<void>
   /**
    * Ends the task in the handler's own transaction. The handler's writes and the end of the task commit or roll back together,
-   * under this owner's fencing token. Call `complete` last, then commit, then return. `result` is the result of the task; the
-   * engine ignores the return value of the handler.
+   * under this owner's fencing token. These rules apply:
+   * - Call `complete` last, then commit, then return.
+   * - `result` is the result of the task. The engine ignores the return value of the handler.
+   * - After a rollback, the handler may call `complete` again in another transaction.
+   * - A call that rejects makes its transaction impossible to commit, even if the handler ignores the error.
    *
    * After the handler has ended, the stored record shows whether the task has completed. If the record holds the completion,
    * the task has completed, even if the handler threw. Otherwise the attempt has failed (`TRANSACTION_NOT_COMMITTED`), and the
-   * retry policy applies. After a rollback the handler may call `complete` again in another transaction. A call that rejects
-   * makes its transaction impossible to commit, even if the handler ignores the error.
+   * retry policy applies.
    * @throws JobistemerError `INVALID_TRANSACTION`, `TRANSACTION_NOT_SUPPORTED`; `OCCURRENCE_LOST` when another node has the
    * occurrence; the reason of `signal` if it has fired (`ABORTED`, `TASK_TIMEOUT` …); `ALREADY_COMPLETED`; `ATTEMPT_OVER` after
    * the handler has ended; `RESULT_NOT_SERIALISABLE`, `RESULT_TOO_LARGE`; the errors of the storage
@@ -212,9 +214,11 @@ export interface IsolationOptions {
    */
   readonly env?: Readonly<Record<string, string>>
   /**
-   * How long the handler may take to stop after its signal has fired. Then the node kills the child of the handler. Default 5
-   * s. In three cases the node waits at most 5 s, because another node may then run the occurrence: after the execution
-   * timeout, after the loss of the occurrence, and after the node is isolated under `whileIsolated: 'abort'`.
+   * How long the handler may take to stop after its signal has fired. Then the node kills the child of the handler. The default
+   * is 5 s. In three cases the node waits at most 5 s, because another node may then run the occurrence:
+   * - after the execution timeout
+   * - after the loss of the occurrence
+   * - after the node is isolated under `whileIsolated: 'abort'`
    */
   readonly killAfter?: DurationInput
 }
@@ -269,7 +273,7 @@ export function defineTask<const Data = undefined, Result = unknown>(
   return task
 }
 
-// The following functions implement methods of the context. They run on the node, and in the child of an isolated task.
+// The following functions implement methods of the context, both on the node and in the child of an isolated task.
 
 /** Checks the arguments of `progress`. @throws JobistemerError `INVALID_ARGUMENT` */
 export function checkProgress(fraction: number, message: string | undefined): void {

@@ -86,10 +86,12 @@ export interface Metrics {
    */
   gauges(read: () => Promise<GaugeValues>): void
   /**
-   * A scheduler calls `end` at its end, after it has reported its last values, with the function that it passed to `gauges`.
-   * The collector must then forget that function, and keep the counts, because another scheduler may follow. A program calls
-   * `end` without `read` to state that no scheduler uses the metrics, for example because `createScheduler` has thrown. A
-   * collector without state need not implement `end`.
+   * A scheduler calls `end` at its end, after it has reported its last values. `read` is the function that the scheduler passed
+   * to `gauges`. The collector must then forget this function. The collector must keep the counts, because another scheduler
+   * may follow.
+   *
+   * A program calls `end` without `read` to state that no scheduler uses the metrics, for example because `createScheduler` has
+   * thrown. A collector without state need not implement `end`.
    */
   end?(read?: () => Promise<GaugeValues>): void
 }

@@ -40,9 +40,9 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
     if (isFinal(state)) count('scheduler_job_occurrences_total', { job, status: state })
   })
   events.on('occurrence.started', ({ jobName: job, latenessMs, waitedMs }) => {
-    // No event reports that a removed job was added again. But if a run came due after the removal of its job, the job must
-    // have been added again. The metrics then forget the removal. A run that came due before the removal may only have waited
-    // for a permit.
+    // No event reports that a removed job was added again. So this listener checks when the run came due: `now() - waitedMs`.
+    // If the run came due after the removal of its job, the job was added again, and the metrics forget the removal. A run that
+    // came due before the removal may only have waited for a permit.
     if (removed.size > 0 && now() - waitedMs > (removed.get(job) ?? Number.POSITIVE_INFINITY)) removed.delete(job)
     measure('scheduler_start_lateness_seconds', { job }, latenessMs)
     if (waitedMs > 0) measure('scheduler_queue_wait_seconds', { job }, waitedMs)
@@ -52,7 +52,8 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
     measure('scheduler_job_execution_duration_seconds', { job }, report.durationMs)
     for (const { name: task, durationMs, state } of report.tasks) {
       if (durationMs !== null) measure('scheduler_task_execution_duration_seconds', { job, task }, durationMs)
-      // Count successes at the end of the run, not of the handler: the storage rejects the end of a lost run.
+      // Count the success of a task when its run ends, not when its handler ends. If this node has lost the run, the storage
+      // rejects the end of the run, and the success must not count.
       if (state === 'completed' && durationMs !== null)
         count('scheduler_task_attempts_total', { job, task, status: 'succeeded' })
     }
@@ -79,8 +80,8 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
   })
   events.on('recovery.decided', ({ jobName: job, strategy, missed, toRun }) => {
     if (toRun > 0) count('scheduler_recovery_runs_total', { job, strategy }, toRun)
-    // Under `compressed`, one run covers all missed slots, so this metric counts no slot as `missed`. Under other strategies,
-    // it counts each missed slot without a run as `missed`.
+    // Under `compressed`, one run covers all missed slots, so `scheduler_job_occurrences_total` counts no slot as `missed`.
+    // Under other strategies, it counts each missed slot without a run as `missed`.
     const notRun = strategy === 'compressed' ? 0 : missed - toRun
     if (notRun > 0) count('scheduler_job_occurrences_total', { job, status: 'missed' }, notRun)
   })
@@ -88,8 +89,8 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
 }
 
 /**
- * Returns a function that reports failures of the methods of the user's metrics or tracing. The function emits `hook.failed`
- * for each failure, and logs the first failure of each method.
+ * Returns a function that reports errors of the user's metrics or tracing. For each error, this function emits `hook.failed`.
+ * It logs only the first error of each method.
  */
 export function failureTeller(
   telemetry: 'metrics' | 'tracing',

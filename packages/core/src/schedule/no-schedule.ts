@@ -26,7 +26,10 @@ class NoSchedule extends WindowedSchedule {
 
 const noScheduleType: ScheduleType = { name: 'none', revive: () => noSchedule }
 
-/** The only instance of `NoSchedule`. A timeline holds this object as an ordinary segment, so that the timeline has no gaps. */
+/**
+ * The only instance of `NoSchedule`. If a job has no schedule for a time, the job's timeline holds this object for that time.
+ * So the timeline has no gaps.
+ */
 export const noSchedule: NoSchedule = new NoSchedule()
 
 /** Returns whether a stored schedule is the schedule of a job without slots. */

@@ -14,8 +14,8 @@ export interface ScheduleOptions {
    */
   readonly timezone?: string
   /**
-   * Earliest instant of the schedule. The start itself fires only if it is an instant of the schedule. Default: none. A string
-   * without an offset is read in the schedule's time zone.
+   * Earliest instant at which the schedule can fire. The start adds no instant to the schedule. Default: none. A string without
+   * an offset is read in the schedule's time zone.
    */
   readonly start?: InstantInput
   /** Latest instant of the schedule. An instant that equals the end still fires. Default: none. */
@@ -46,10 +46,10 @@ export function toZonedInstantMs(input: InstantInput, timezone: string, field: s
 }
 
 /**
- * Converts a local time to an instant, by the zone's offsets one day before and one day after. If neither offset fits, the
- * local time lies in a gap, and the offset of the day before applies.
+ * Converts a local time to an instant. Tries the zone's offsets one day before and one day after the local time. If both fit,
+ * the earlier instant applies. If neither fits, the local time lies in a gap, and the offset of the day before applies.
  *
- * luxon instead starts from the zone's present offset. If that offset differs much from the offset at the local time, luxon
+ * luxon instead starts from the zone's present offset. If this offset differs much from the offset at the local time, luxon
  * wrongly finds a gap. An example is Samoa, which crossed the date line.
  */
 function instantOf(localMs: number, offsetAt: (at: number) => number): number {
@@ -60,7 +60,8 @@ function instantOf(localMs: number, offsetAt: (at: number) => number): number {
 }
 
 /**
- * Returns the serialized form of an instant. A local time stays local, because it means another instant in another zone.
+ * Returns the serialized form of an instant. A local time stays a local time, because it means different instants in different
+ * time zones.
  *
  * @throws JobistemerError `INVALID_INSTANT`
  */
@@ -90,8 +91,10 @@ export function readScheduleWindow(options: ScheduleOptions, timezone: string): 
 }
 
 /**
- * True for a string with neither `Z` nor an offset after its time of day: its instant depends on a time zone. False for strings
- * that are no instants: a string of more than 100 characters, and a string with a time zone in brackets and no offset.
+ * Returns true for a local time: a string with neither `Z` nor an offset after its time of day. The instant of a local time
+ * depends on a time zone. Returns false for two kinds of strings that are no instants:
+ * - a string of more than 100 characters
+ * - a string with a time zone in brackets and no offset
  */
 export function isLocalTime(input: InstantInput): input is string {
   if (typeof input !== 'string' || input.length > longestReadable) return false

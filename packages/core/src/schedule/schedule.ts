@@ -60,8 +60,8 @@ export interface ScheduleType {
 }
 
 /**
- * What a schedule may derive from its job. For example, `H` in a cron expression stands for a number that derives from the
- * job's name. So jobs with the same expression can come due at different instants.
+ * The data of a job that can complete the job's schedule. For example, `H` in a cron expression stands for a number that
+ * derives from the job's name. So jobs with the same expression can come due at different instants.
  */
 export interface ScheduleContext {
   /** The name of the job, 1 to 255 characters. */

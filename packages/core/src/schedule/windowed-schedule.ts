@@ -69,8 +69,8 @@ export abstract class WindowedSchedule implements Schedule {
   }
 
   between(from: InstantInput, to: InstantInput): IterableIterator<Date> {
-    // Check the instants here, before the generator begins. The generator would reject an invalid instant only at the first
-    // step of the iteration. The call of `between` would not throw.
+    // Check the instants here, so that the call of `between` throws for an invalid instant. A check in the generator would
+    // throw only at the first step of the iteration.
     return this.#walk(toInstantMs(from, 'from'), toInstantMs(to, 'to'))
   }
 

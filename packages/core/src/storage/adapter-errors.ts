@@ -2,7 +2,7 @@ import { type ErrorCode, JobistemerError, printValue } from '../errors.ts'
 
 // This module makes the errors that several adapters report in the same words.
 
-/** Returns an error of a storage. `field` names an option, and `value` is its value or the location of the data. */
+/** Makes the error of a storage. `field` names an option. `value` is the value of this option, or the location of the data. */
 export function storageFailure(
   code: ErrorCode,
   [field, value]: readonly [field: string, value: unknown],

@@ -128,8 +128,8 @@ export function readOccurrenceId(bytes: Uint8Array, offset: number): OccurrenceI
 }
 
 /**
- * Writes the text of the id digit by digit into one buffer. V8 would have to flatten a concatenated text at its first use as
- * the key of a map.
+ * Writes the text of the id digit by digit into one buffer. A concatenated text would be slower, because V8 would flatten the
+ * text at its first use as the key of a map.
  */
 function readId(text: Buffer, bytes: Uint8Array, offset: number): string {
   let position = prefixLength
@@ -148,10 +148,10 @@ export function printDetails(details: OccurrenceDetails): string | null {
   return null
 }
 
-// Task runs are written twice for every occurrence and make up most of its size. Runs without an error and without a reason are
-// stored as arrays whose instants are relative to the scheduled time. An example is `[["work",2,[1,5,17]]]`: a completed task
-// with one attempt, from 5 to 17 ms after the scheduled time. All other runs are plain JSON. The first two characters of the
-// text distinguish the two forms.
+// Task runs are written twice for every occurrence and make up most of its size. So runs without rare members, such as an error
+// or a reason, are stored as arrays. The instants in these arrays are relative to the scheduled time. An example is
+// `[["work",2,[1,5,17]]]`: a completed task with one attempt, from 5 to 17 ms after the scheduled time. If one run of an
+// occurrence does not fit this form, all its runs are plain JSON. The first two characters of the text distinguish the forms.
 type CompactRun = readonly [task: string, state: number, attempts: readonly (number | null)[], result?: JsonValue]
 
 /** Encodes the task runs of an occurrence as text. Returns `null` for no runs. */

@@ -44,7 +44,7 @@ export interface ScheduleSegment {
   readonly after: number | null
   /** End of the segment in epoch milliseconds, inclusive; `null`: for ever. */
   readonly until: number | null
-  /** The schedule as plain data, which nodes revive. */
+  /** The schedule as plain data, from which a node makes the schedule object. */
   readonly schedule: SerializedSchedule
 }
 
@@ -115,8 +115,8 @@ export interface JobRecord {
    */
   readonly watermark: number
   /**
-   * The job's next slot, the only slot that a `slot` item may create. Later than the watermark; `null` if the schedule has
-   * ended.
+   * The job's next slot. An item of `createOccurrences` with the kind `slot` may create only this slot. Later than the
+   * watermark; `null` if the schedule has ended.
    */
   readonly nextAt: number | null
   /**
@@ -131,7 +131,8 @@ export interface JobRecord {
   readonly paused: PauseRecord | null
   /**
    * A waiting slot is superseded if its version is below this number and no node has started the slot. A `replace` with
-   * `waiting: 'cancel'` has still to cancel superseded slots, and they never start. `null` if no slot is superseded.
+   * `waiting: 'cancel'` sets this number. Superseded slots never start, and later steps cancel them. `null` if no slot is
+   * superseded.
    */
   readonly cancelsBelow: number | null
   /**

@@ -23,8 +23,8 @@ import type {
 // --------------------------------------------------------------------------------------------------------------- jobs
 
 /**
- * Returns the head of a new job. If the job has a tombstone, the new head continues the version and the watermark of the
- * tombstone.
+ * Returns the head of a new job. If the job has a tombstone, the new head gets the next version, and its watermark is not
+ * before the tombstone's watermark.
  */
 export function createdJob(id: JobId, content: JobContent, tombstone: JobRecord | null, now: number): JobRecord {
   // A literal with all members needs much less memory than an object that a spread fills.
@@ -186,8 +186,8 @@ export function judgeCreate(
   recordExists: boolean,
 ): 'exists' | 'create' | CreateRefusal {
   if (recordExists) {
-    // The last slot of a recovery may have a record because it was canceled ahead. Only a moved watermark shows that the
-    // recovery has taken effect.
+    // The last slot of a recovery may have a record because it was canceled ahead. So this record does not show that the
+    // recovery has taken effect. Only a moved watermark shows it.
     const undecided = item.kind === 'recovery' && head !== null && head.watermark === item.expectedWatermark
     if (!undecided) return 'exists'
   }
@@ -495,8 +495,8 @@ export function decideRecoveredRun(overlap: OverlapRule, active: number): 'pendi
 }
 
 /**
- * Returns whether an entry of a recovery is one run in place of several missed slots. An existing record of one slot must not
- * replace such a run.
+ * Returns whether an entry of a recovery is one run in place of several missed slots. If a record with the id of such a run
+ * exists, the storage rejects the recovery. Otherwise the record of one slot would take the place of the run.
  */
 export function standsForSeveral(entry: RecoveryEntry): boolean {
   return entry.kind === 'run' && (entry.details.span?.count ?? 1) > 1
@@ -516,11 +516,13 @@ export function isHeldBy(
 }
 
 /**
- * Judges an item of `settle`. `apply`: the storage applies the item. `repeated`: the storage answers `ok` again, and changes
- * nothing. `lost`: the storage answers `lost`.
+ * Judges an item of `settle`:
+ * - `apply`: the storage applies the item.
+ * - `repeated`: the storage answers `ok` again, and changes nothing.
+ * - `lost`: the storage answers `lost`.
  *
- * If the stored sequence equals the item's under the same token, the storage accepted this item before, because an
- * owner uses each sequence once. The present state of the occurrence decides whether the answer is still `ok`.
+ * An owner uses each sequence once under its token. So if the record has the token and the sequence of the item, the storage
+ * accepted this item before. The present state of the occurrence then decides whether the answer is still `ok`.
  */
 export function judgeSettle(
   record: Pick<OccurrenceRecord, 'state' | 'token' | 'owner' | 'sequence'>,

@@ -171,25 +171,26 @@ export type JobChange =
    * Over a tombstone, the job gets the next version and the tombstone's prune floor. Its watermark is the latest of the
    * tombstone's watermark, the prune floor and `now`.
    *
-   * Answers `conflict` if the slot at `nextAt` was already decided before the job was deleted. Also answers `conflict` if more
-   * occurrences of the deleted job wait than `cancelLimit` allows to cancel; each call cancels some.
+   * Answers `conflict` in two cases:
+   * - The slot at `nextAt` was already decided before the job was deleted.
+   * - More occurrences of the deleted job wait than `cancelLimit` allows to cancel. Each call cancels some of them.
    */
   | { readonly kind: 'create'; readonly id: JobId; readonly content: JobContent }
   /**
-   * Replaces the content if the version and the watermark are still the expected ones. The version grows by 1, and the old
-   * fingerprint becomes the first of the lineage. Under the overlap policy `allow`, each queued occurrence becomes pending, in
-   * this step or in a later one.
+   * Replaces the content if the version and the watermark are still the expected ones.
+   * - The version grows by 1, and the old fingerprint becomes the first of the lineage.
+   * - Under the overlap policy `allow`, each queued occurrence becomes pending, in this step or in a later one.
+   * - `setBackTo` sets the watermark back after a wrong clock has moved it ahead. Records of occurrences stay, and slots with a
+   *   record do not run again.
+   * - With `waiting: 'cancel'`, waiting slots that no node has started become `canceled` with the reason `updated`.
    *
-   * With `waiting: 'cancel'`, waiting slots that no node has started become `canceled` with the reason `updated`. If more than
-   * `cancelLimit` slots wait, the answer has `more`, and the remaining slots never start. The head then keeps the new version
-   * as `cancelsBelow`. The engine repeats the change to cancel the remaining slots. The repetition works under a later version
-   * too, unless that version cancels as well.
+   * If more than `cancelLimit` slots wait, the answer has `more`, and the head keeps the new version as `cancelsBelow`. The
+   * remaining slots never start. The engine repeats the change to cancel the remaining slots. The repetition works under a
+   * later version too, unless that version cancels as well.
    *
-   * `setBackTo` sets the watermark back after a wrong clock has moved it ahead. Records of occurrences stay, and slots with a
-   * record do not run again.
-   *
-   * Answers `conflict` if the content's next instant is at or before the prune floor. With `setBackTo`, also answers `conflict`
-   * if the content's next instant or the watermark is at or before `setBackTo`.
+   * The answer is also `conflict` in two cases:
+   * - The content's next instant is at or before the prune floor.
+   * - With `setBackTo`: the content's next instant or the watermark is at or before `setBackTo`.
    */
   | {
       readonly kind: 'replace'
@@ -288,16 +289,17 @@ export interface CreateRequested extends CreateItemBase {
    */
   readonly skippedId?: OccurrenceId
   /**
-   * A reusable key: at most one occurrence of the job holds it. If the key's last occurrence still blocks the key, the answer
-   * is `exists` with that occurrence. Otherwise the item creates a record with `details.keyId`. In the same atomic step the key
-   * names that record, unless the record is `skipped`. A record whose own id is `key.id` also blocks the key.
+   * A reusable key, which at most one occurrence of the job holds. If the key's last occurrence still blocks the key, the
+   * answer is `exists` with that occurrence. Otherwise the item creates a record with `details.keyId`. In the same atomic step,
+   * that record becomes the key's last occurrence, unless the record is `skipped`. A request with the same key but without a
+   * scope creates a record whose own id is `key.id`. Such a record also blocks the key.
    */
   readonly key?: ReusableKey
 }
 
 /** A reusable key, see {@link CreateRequested.key}. */
 export interface ReusableKey {
-  /** The id of the occurrence that a request with this key creates if the request states no scope. */
+  /** The id of the key. A request with this key but without a scope creates an occurrence with this id. */
   readonly id: OccurrenceId
   /** Until when an occurrence blocks its key: until its first start (`waiting`), or until its end (`live`). */
   readonly scope: 'waiting' | 'live'
@@ -333,9 +335,11 @@ export interface CreateRecovery extends CreateItemBase {
 /** The decision about one missed slot, or about several missed slots that do not run. */
 export type RecoveryEntry =
   /**
-   * The slot runs. The storage creates its run as pending, or as queued if another occurrence is active and the policy is not
-   * `allow`. A slot that has a record keeps the record. If the run covers several slots (`details.span`) and a record with its
-   * id exists, the storage rejects the whole item as `off_schedule`, because the deciding node did not know that record.
+   * The slot runs. If another occurrence is active and the policy is not `allow`, the storage creates the run as queued,
+   * otherwise as pending. If the slot has a record already, that record stays, and the storage creates no run.
+   *
+   * Exception: the run covers several slots (`details.span`), and a record with the id of the run exists. The deciding node did
+   * not know that record, so the storage rejects the whole item as `off_schedule`.
    */
   | {
       readonly kind: 'run'
@@ -380,9 +384,10 @@ export type CreateAnswer =
       readonly cancelRequested: readonly CancelNotice[]
     }
   /**
-   * The record exists. If its owner is the calling node, an earlier answer to that node was lost, and the node continues the
-   * run. If a slot item finds its record while the job's `nextAt` is still that slot, the storage moves the job past the slot.
-   * A recovery item answers `exists` if its last slot already has a record.
+   * The record exists.
+   * - If the calling node owns the record, an earlier answer to that node was lost, and the node continues the run.
+   * - If the job's `nextAt` is still the slot of a slot item, the storage moves the job past the slot.
+   * - A recovery item gets this answer if its last slot has a record and the watermark is no longer `expectedWatermark`.
    */
   | {
       readonly outcome: 'exists'
@@ -403,9 +408,11 @@ export type CreateAnswer =
   | { readonly outcome: 'pruned'; readonly pruneFloor: number }
   | { readonly outcome: 'stale_version'; readonly version: number }
   /**
-   * For a slot: the job's next instant is not the item's instant. For a slot to cancel ahead (`exclusion`): the slot is not
-   * after the watermark. For a recovery: the job's watermark is not the expected one, or a record has the id of a run in place
-   * of several slots.
+   * The item does not fit the schedule of the job:
+   * - For a slot: the job's next instant is not the item's instant.
+   * - For a slot to cancel ahead (`exclusion`): the slot is not after the watermark.
+   * - For a recovery: the job's watermark is not the expected one.
+   * - For a recovery with one run in place of several slots: a record with the id of that run exists.
    */
   | { readonly outcome: 'off_schedule'; readonly watermark: number; readonly nextAt: number | null }
   /**
@@ -434,10 +441,12 @@ export interface ClaimRequest {
 }
 
 /**
- * The answer to a claim. `claim` leaves out jobs that are paused at `now`, and cancels the occurrences of deleted jobs that it
- * reads. A claim never starts more occurrences of a job than the job's overlap rule allows; further occurrences go back to
- * `queued`. `claim` also respects the start rate. Of the due occurrences beyond the rate, the first stays pending until the
- * next allowed start; further occurrences go back to `queued`. Each start wakes the next occurrence.
+ * The answer to a claim. Rules of `claim`:
+ * - A claim leaves out jobs that are paused at `now`.
+ * - A claim cancels the occurrences of deleted jobs that it reads.
+ * - A claim never starts more occurrences of a job than the job's overlap rule allows. Further occurrences go back to `queued`.
+ * - A claim respects the start rate. Of the due occurrences beyond the rate, the first stays pending until the next allowed
+ *   start. Further occurrences go back to `queued`. Each start wakes the next occurrence.
  */
 export interface ClaimAnswer {
   /** The claimed occurrences, now running for the owner, with their `runs`; least `orderAt` first, ties by id. */
@@ -453,8 +462,8 @@ export interface ClaimAnswer {
    * The next instant after `now` at which a claim can take a pending occurrence: the occurrence is due, and its job is not
    * paused. `null` if no occurrence is pending, or if all pending occurrences belong to jobs whose pause has no end.
    *
-   * The value may be too early. This claim leaves out some occurrences, and because of `limit` it does not examine others. For
-   * such an occurrence, the storage may use its due instant.
+   * The value may be too early: this claim leaves out some occurrences, and does not examine others because of `limit`. For
+   * each of these occurrences, the storage may use the occurrence's due instant.
    */
   readonly nextDueAt: number | null
 }
@@ -487,9 +496,9 @@ export interface SettleItem extends OccurrenceAddress {
    */
   readonly sequence: number
   /**
-   * Highest stored sequence under which the item takes effect; if the stored sequence is higher, the item is `lost`. An owner
-   * may have written a later sequence in a transaction without knowing whether the transaction was committed. The owner then
-   * sets `upToSequence`. Only for a storage with `within`.
+   * Highest stored sequence under which the item takes effect. If the stored sequence is higher, the item is `lost`. An owner
+   * may have written an item in a transaction without knowing whether the transaction was committed. The owner then sets
+   * `upToSequence` to its last sequence before that item. Only for a storage with `within`.
    */
   readonly upToSequence?: number
   /** All task runs of the occurrence so far, which replace the stored task runs. */
@@ -607,10 +616,10 @@ export interface GetRequest {
   /** Jobs whose live occurrences to count; `all` counts the live occurrences of all jobs together. */
   readonly counts?: readonly (JobId | 'all')[]
   /**
-   * Ids of jobs. For each job, the storage reads the latest finished run: of the final occurrences with a token above 0, the
-   * one with the greatest `scheduledAt`, ties by id. The storage ignores occurrences that were skipped, missed or canceled
-   * before their start. After about a thousand ignored occurrences in a row, the storage may answer `null`. Storages keep no
-   * extra data for this read.
+   * Ids of jobs. For each job, the storage reads the latest finished run. This run is the final occurrence with a token
+   * above 0 and the greatest `scheduledAt`, ties by id. So the storage ignores occurrences that were skipped, missed or
+   * canceled before their start. Storages keep no extra data for this read. Therefore, after about a thousand ignored
+   * occurrences in a row, the storage may answer `null`.
    */
   readonly latest?: readonly JobId[]
 }
@@ -730,10 +739,12 @@ export interface PruneRequest {
   /** The job whose history to remove; `null` for all jobs. */
   readonly jobId: JobId | null
   /**
-   * The storage removes final occurrences with `scheduledAt` before this instant. If the job has a next instant, the storage
-   * removes only occurrences before that instant. Before the removal, the storage raises the prune floor at least to the latest
-   * `scheduledAt` or slot of the occurrences to remove. The floor may then be after the watermark. The storage also removes
-   * tombstones without occurrences whose jobs were deleted before `before`, and versions without a reference.
+   * The storage removes final occurrences with `scheduledAt` before this instant.
+   * - If the job has a next instant, the storage removes only occurrences before that instant.
+   * - Before the removal, the storage raises the prune floor. The floor is then at least the latest `scheduledAt` or slot of
+   *   the occurrences to remove, and may be after the watermark.
+   * - The storage also removes versions without a reference.
+   * - The storage also removes tombstones that have no occurrences and whose jobs were deleted before this instant.
    */
   readonly before: number
   /** Number of latest final occurrences of each job to keep in any case. */

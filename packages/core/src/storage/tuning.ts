@@ -14,7 +14,8 @@ export const wokenAtOnce = 2
 export const canceledByClaim = 1000
 
 /**
- * Maximum number of further jobs whose pauses a claim reads after it has reached its limit. Each job costs a read on DynamoDB.
+ * Maximum number of jobs whose pauses a claim reads. A claim reads the pause of a job if it has not started a due occurrence of
+ * the job. Each job costs a read on DynamoDB.
  */
 export const lookedAtByClaim = 4
 

@@ -4,7 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 interface Work {
   readonly owner: UserWork
   /**
-   * The handler or hook that made this call, if it belongs to another virtual clock; otherwise `undefined`. For example, a
+   * The nearest handler or hook of another virtual clock in which this call was made; `undefined` without one. For example, a
    * handler may run a second scheduler with a separate clock.
    */
   readonly caller: Work | undefined
@@ -18,14 +18,14 @@ interface Work {
 }
 
 /**
- * The work in which the running code was called. All clocks share one AsyncLocalStorage, because each further
- * AsyncLocalStorage slows down every promise of the process.
+ * The call of a handler or a hook to which the present code belongs. All clocks share one AsyncLocalStorage, because each
+ * further AsyncLocalStorage slows down every promise of the process.
  */
 const current = new AsyncLocalStorage<Work>()
 
 /**
- * The active handlers and hooks of one clock. Work that waits for the virtual clock lets time pass. Other work may wait for
- * real events. So virtual time stands still until that work ends, or until the clock no longer waits for it.
+ * The active handlers and hooks of one clock. Virtual time can pass while all of them wait for the virtual clock. Other work
+ * may wait for real events, so virtual time stands still until such work ends, or until the clock no longer waits for it.
  */
 export class UserWork {
   readonly #underWay = new Set<Work>()

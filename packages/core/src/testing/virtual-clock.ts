@@ -240,7 +240,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     track(promise) {
       changed()
       pending.add(promise)
-      // The begin and the end of a storage call show that the calling handler is active.
+      // During the storage call, the calling handler counts as waiting. The end of the call shows that the handler is active.
       const endWait = work.beginWait()
       const done = () => {
         changed()

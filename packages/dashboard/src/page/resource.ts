@@ -13,8 +13,8 @@ export interface Resource<T> {
 }
 
 /**
- * The parameter of the option `by`. That option reads data by several requests, and can show each part of the data when it
- * arrives.
+ * What `useResource` passes to the function in the option `by`. This function may send several requests for one read. With
+ * `show`, it may show each part of the data at once.
  */
 export interface Reading<T> {
   readonly signal: AbortSignal
@@ -28,8 +28,8 @@ interface ResourceOptions<T> {
   /** The kinds of changes after which the page reads the data again. */
   readonly on?: readonly ChangeKind[]
   /**
-   * Interval in ms at which the page reads the data again without a reported change. For some data, the change stream does not
-   * report every change.
+   * Interval in ms at which the page reads the data again, even if the change stream reports no change. Needed for data such as
+   * progress, whose changes the change stream does not report.
    */
   readonly everyMs?: number | ((data: T) => number | undefined) | undefined
   /** A function that reads the data. Default: one request of `path`. With `by`, `path` only identifies the data. */

@@ -122,8 +122,8 @@ async function lineOf(call: Call, run: Run): Promise<BackfillLine> {
   try {
     progress = await progressOf(call, run)
   } catch (error) {
-    // If this process cannot load the schedule type, the progress of the backfill stays `null`. The same applies if the job
-    // no longer has a schedule.
+    // `progress` stays `null` if this process cannot load the schedule type, or if the job no longer has a schedule. These two
+    // errors have a status below 500.
     const status = problemOf(error)?.status ?? 500
     if (status >= 500) throw error
   }

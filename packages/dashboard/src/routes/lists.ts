@@ -68,8 +68,8 @@ const overview: Read = {
       client.nodes(options),
     ])
     return {
-      // One request may call `authorize` for a limited number of jobs. When the limit is reached, the remaining results are
-      // incomplete. The lists are more important than the counts, so the counts are computed last.
+      // One request may call `authorize` for a limited number of jobs. After this limit, the request leaves out all other jobs.
+      // Complete lists are more important than complete counts, so the counts are computed after the lists.
       counts: await surveys.counts(access, options),
       failures: failures.items,
       running: running.items,

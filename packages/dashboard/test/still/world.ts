@@ -32,8 +32,8 @@ export async function createStillWorld(): Promise<StillWorld> {
   await second.start()
   await clock.advanceTo(new Date(present.getTime() - 7_200_000))
   await second.shutdown({ gracePeriod: 0 })
-  // The client has a separate storage object, so the node learns of the client's changes only at the node's next poll. So
-  // the runs start at fixed times, which the pictures show.
+  // The client has a separate storage object, so the node does not learn at once of the client's changes. The node finds the
+  // changes at its next poll, whose time is fixed. So the runs start at fixed times, which the pictures show.
   const client = createClient({ ...shared, storage: wrapStorage(storage, {}) })
   const voice = { actor: 'anna', reason: 'a customer asked' }
   await client.update('newsletter', { tags: ['eu', 'monthly'], retryPolicy: { maxRetries: 2 } })

@@ -30,7 +30,7 @@ interface Node {
 /** Starts a scheduler with one job, and waits until the job has run its only slot. */
 async function start(callTimeout?: number): Promise<Node> {
   const clock = virtualClock(startMs)
-  // Without `track`, the virtual clock does not wait for storage calls, which this test never answers.
+  // This test leaves storage calls unanswered. With its method `track`, the virtual clock would wait for these calls forever.
   const { track: _, ...untracked } = clock
   const database = memoryDatabase()
   const intercepted = new InterceptedStorage(memoryStorage({ database }))

@@ -187,8 +187,8 @@ it('the examples of all documents compile', () => {
       },
     }
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ ...options, extends: join(root, 'tsconfig.json') }))
-    // The reference documents of core and NestJS also address readers of JavaScript, so their examples may have implicit
-    // types. All other documents compile in strict mode.
+    // The reference documents of core and NestJS also address readers who write JavaScript. So the examples in these documents
+    // may omit types, and the test ignores errors about implicit types. All other documents compile in strict mode.
     const isLeft = (line: string) => /(core-docs|nestjs)-.*error TS70\d\d: .*implicitly/.test(line)
     expect(
       compile(folder)

@@ -220,7 +220,8 @@ describe.each(everywhere)('among many jobs on the storage $name', (place) => {
     }
     intercepted.reset()
     expect((await client.jobs({ text: 'nothing', limit: 10 })).items).toEqual([])
-    // The client lists 10, then 40, 160 and 500 jobs per call, but a storage may return fewer.
+    // A client that finds no match lists 10 jobs in its first call, then 40, 160 and 500. A storage may return fewer jobs in a
+    // call, so the number of calls may be higher.
     expect(intercepted.count('listJobs')).toBeLessThan(20)
   })
 })

@@ -27,8 +27,8 @@ describe('on a storage with its own clock', () => {
         isWrongOnce = false
         return time
       }
-      // Each node reads the storage's clock at its start and then every minute. After this delay of 7 s, the nodes start
-      // and read the clock between two slots.
+      // Each node reads the storage's clock at its start and then every minute. The slots are at full minutes. The nodes start
+      // 7 s after a full minute, so they read the clock between two slots.
       await world.clock.advance({ seconds: 7 })
       const left = await world.started('left', { jobs: [job, long] })
       const node = await world.started('right', { jobs: [job, long] })

@@ -19,7 +19,10 @@ function build(name: string, options: { readonly isData?: boolean; readonly job?
   })
 }
 
-/** Starts nodes of several builds of one job. `inForce` returns the name of the build whose definition is in force. */
+/**
+ * Returns functions for a test with several builds of one job. `start` starts a node of a build. `inForce` returns the name of
+ * the build whose definition is in force.
+ */
 function fleetOf(world: World) {
   const storage = world.connect()
   const versions = new Set<number>()
@@ -50,7 +53,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
       seen.push(await inForce())
       await world.clock.advance({ seconds: 20 })
       if (index === 2) continue
-      // The old node `c` is replaced last. Before that it restarts twice: first after a shutdown, then after a crash.
+      // The node `c` is the last old node that the new build replaces. Until then, `c` restarts twice with the old build: first
+      // after a shutdown, then after a crash.
       if (index === 0) await world.shutdown(old[2] as Scheduler)
       else world.crash(old[2] as Scheduler)
       old[2] = await start('c', 'v1')
@@ -85,8 +89,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await world.clock.advance({ seconds: 3 })
     expect(await inForce()).toBe('v2')
     await start('a', 'v1')
-    // After these 90 s, more than `deadAfter`, the new node is still starting. The definition of the new node must stay in
-    // force.
+    // These 90 s are longer than `deadAfter`, and the new node is still starting at their end. Its definition must stay in
+    // force nevertheless.
     await world.clock.advance({ seconds: 90 })
     expect(await inForce()).toBe('v2')
     isHeld = false
@@ -287,8 +291,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
         await world.clock.advance({ seconds: 10 })
         expect(await inForce()).toBe(names[0])
         await world.shutdown(old)
-        // Build `c` has no release. The definition of build `c` replaces the definition in force. So the releases of this
-        // pair of builds do not affect the next pair.
+        // Node `c` has no release, and brings another definition into force. So the releases of this pair of builds do not
+        // affect the next pair.
         await world.shutdown(await start('c', `between ${first} ${second}`))
       }
     })
@@ -296,8 +300,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     it('that has the same definition as an earlier release keeps this definition in force while a node of its build lives', async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
-      // Release 1 and release 3 have the same definition. Release 2 starts last and is lower than release 3, so the
-      // definition of release 2 must not replace that definition.
+      // Release 1 and release 3 have the same definition, `v1`. Release 2 has the definition `v2`, and starts last. Release 2
+      // is lower than release 3, so `v1` must stay in force.
       await world.shutdown(await start('a', 'v1', { release: 1 }))
       const newest = await start('a', 'v1', { release: 3 })
       await start('b', 'v2', { release: 2 })

@@ -83,7 +83,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await node.trigger('slow')
     expect(await hear(5)).toEqual([runs])
     expect(await hear(22)).toEqual([])
-    // In these 5 s the slot of `quick` runs at 60 s, and the second run of `slow` ends at 62.1 s.
+    // During these 5 s, `quick` runs its slot at 60 s. The second run of `slow` ends at 62.1 s. `changes` yields one change for
+    // each of these two events.
     expect(await hear(5)).toEqual([runs, runs])
     await node.trigger('bad')
     expect(await hear()).toEqual([runs, { kind: 'failures', jobs: ['bad'] }])
@@ -153,8 +154,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
       await node.resume(name)
       await hear()
     }
-    // The storage fails once while the consumer of `changes` does not wait for a change. The outage ends before the
-    // consumer's next read, so `changes` loses no change.
+    // The storage fails for one poll while the slow reader does not wait for a change. The outage ends before the reader's next
+    // read. So the slow reader receives no `away` and no `back`, but all other changes.
     intercepted.fail('heartbeat', 1, 'before its effect')
     expect(await hear(5)).toMatchObject([{ kind: 'away' }, { kind: 'back' }])
     expect(await next()).toEqual({ kind: 'jobs', jobs: ['bad', 'slow'] })
@@ -167,7 +168,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await next()).toMatchObject({ kind: 'away' })
     intercepted.intercept = ({ proceed }) => proceed()
     await hear(10)
-    // A consumer reloads all data after the change `back`, so `changes` repeats no earlier change.
+    // After the change `back`, a reader loads all data again. So `changes` does not also yield the pause of `slow`.
     expect(await next()).toEqual({ kind: 'back' })
     const last = next()
     await client.close()
@@ -188,7 +189,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(intercepted.count('heartbeat')).toBeLessThanOrEqual(14)
     await node.pause('slow')
     intercepted.intercept = ({ proceed }) => proceed()
-    // A consumer reloads all data after the change `back`, so `changes` repeats no earlier change.
+    // After the change `back`, a reader loads all data again. So `changes` does not also yield the pause of `slow`.
     expect(await hear(10)).toEqual([{ kind: 'back' }])
     expect(await late.hear(0)).toEqual([{ kind: 'away', error }, { kind: 'back' }])
     // If the storage does not answer within its timeout, `changes` yields `away`, as after an error of the storage.

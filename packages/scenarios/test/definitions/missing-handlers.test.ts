@@ -151,7 +151,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     for (const name of ['lacking', 'code', 'mixed']) {
       await expect(node.nextRuns(name), name).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
     }
-    // The node that stored the job has no handler for it. The other node runs the job.
+    // The node that stored the job shuts down. The other node has the handler, so it runs the job.
     await world.shutdown(author)
     await world.clock.advanceTo(at(3601))
     expect(await fates(node, 'data')).toEqual(['3600 completed'])

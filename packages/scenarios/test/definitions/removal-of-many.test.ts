@@ -69,7 +69,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     let deletes = 0
     intercepted.intercept = async (call) => {
       const [change] = call.operation === 'saveJobs' ? (call.request as SaveJobsRequest).changes : []
-      // The other node adds the job after the first call of the removal, and before the second.
+      // This removal needs two `saveJobs` calls. The other node adds the job between these two calls.
       if (change?.kind === 'delete' && ++deletes === 2) await other.add(queueing(called))
       return call.proceed()
     }

@@ -37,7 +37,7 @@ function crowded(): { job: Job; started: number[]; end: () => void } {
 
 const later = { schedule: everySeconds(600) }
 
-/** Queues all later slots of the job behind its first slot, by a recovery. */
+/** Creates all later slots of the job by a recovery, so that these slots queue behind the running first slot. */
 async function crowd(world: World, scheduler: Scheduler): Promise<void> {
   await world.clock.advance({ seconds: 1 })
   const job = jobId('crowded')
@@ -58,7 +58,7 @@ async function crowd(world: World, scheduler: Scheduler): Promise<void> {
   )
 }
 
-/** Returns how many runs a storage call of the update has canceled; `null` for any other call. */
+/** Returns how many runs a `saveJobs` call has canceled, if the call replaced a job; `null` for any other call. */
 function canceledBy({ operation, request }: Call, answers: unknown): number | null {
   if (operation !== 'saveJobs') return null
   const [change] = (request as SaveJobsRequest).changes
@@ -110,8 +110,8 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     const world = createWorld(place)
     const { job, started, end } = crowded()
     const intercepted = new InterceptedStorage(world.connect())
-    // On a storage with wake-ups, the other node polls every 4 minutes. Once the other node treats the update as abandoned,
-    // its next poll cancels all remaining runs. SQLite has no wake-ups, so the node polls more often.
+    // If an update stays unfinished for five minutes, the other node cancels all remaining runs at its next poll. On a storage
+    // with wake-ups, the node polls every 4 minutes. SQLite has no wake-ups, so the node polls more often.
     const pollInterval = { minutes: place.name === 'memory' ? 4 : 0.05 }
     const other = await world.start({ jobs: [job], pollInterval })
     await crowd(world, other)

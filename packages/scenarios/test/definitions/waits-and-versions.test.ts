@@ -80,8 +80,9 @@ describe.each(everywhere)('on the storage $name', (place) => {
     const world = createWorld(place)
     const { id } = await (await scene(world)).client.trigger('slow')
     const { clock } = world
-    // The client compares this clock with the storage's clock, because the client does not treat this clock as virtual. For
-    // the comparison, the client reads the storage's clock three times, and each read takes 3 s.
+    // The client does not recognize this clock as virtual, so the client compares the clock with the storage's clock. For the
+    // comparison, the client reads the storage's clock three times, and each read takes 3 s. Until then, the client is still
+    // connecting.
     const own: Clock = {
       now: () => clock.now(),
       monotonic: () => clock.monotonic(),

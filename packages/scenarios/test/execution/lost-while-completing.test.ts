@@ -35,8 +35,9 @@ function gate() {
 type Work = (context: TaskContext, call: number) => Promise<unknown>
 
 /**
- * Starts a node. The call of `complete` in its handler waits for the gate `completing`. After a call of `holdUp`, the
- * node's calls of `settle` wait for the gate `saying`.
+ * Starts a node with a job whose handler does `work`. If the handler calls `complete`, the storage performs this call when the
+ * gate `completing` is open. After a call of `holdUp`, the storage performs all other calls of `settle` when the gate `saying`
+ * is open.
  */
 async function scene(work: Work, options: Partial<JobOptions> = {}) {
   const database = memoryDatabase()

@@ -183,7 +183,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     world.crash(first)
     const second = await world.start({ jobs: [job], deadAfter: { seconds: 30 } })
     await world.clock.advance({ minutes: 20 })
-    // The dead node ran the slots 10 and 20. These two runs held both places of the job until the takeover.
+    // The dead node ran the slots 10 and 20. Until the takeover, these two runs held both places of the job, so the slots 30
+    // and 40 were queued.
     expect(await fates(second, 'slow')).toEqual([
       '10 failed_stale node_lost',
       '20 failed_stale node_lost',

@@ -22,7 +22,7 @@ interface Load {
 }
 
 interface LoadOptions extends Partial<JobOptions> {
-  /** Number of jobs that come due at seconds 10 and 20. Their handlers return immediately at second 10. */
+  /** Number of jobs. Each job has one slot at second 10, whose handler returns immediately, and one slot at second 20. */
   readonly count: number
   /** The work of the handlers at second 20. Default: none. */
   readonly handler?: (context: TaskContext) => unknown

@@ -69,7 +69,8 @@ describe.each(everywhere)('on the storage $name, with priorities', (place) => {
     await node.triggerMany(items)
     await world.clock.advance({ seconds: 10 })
     expect(names().slice(1, 3)).toEqual(['plain as 6', 'urgent as it is'])
-    // Runs of the same instant and priority start in the order of their ids, so the test sorts the names of these two runs.
+    // Runs with the same instant and priority start in the order of their ids. The test does not know these ids, so it sorts
+    // the names of the two runs.
     expect(names().slice(3, 5).sort()).toEqual(['plain as it is', 'urgent as 0'])
     expect(names().slice(5)).toEqual(['plain as -1'])
     const { items: runs } = await node.occurrences({ job: 'urgent' })
@@ -161,7 +162,8 @@ describe.each(everywhere)('on the storage $name, with priorities', (place) => {
     const { job, begun } = working(world)
     const jobs = [job('many', 0.01), job('urgent', 0, { priority: 5, slotsUntil: 10 })]
     const node = await world.start({ jobs, maxConcurrentJobs: 1, ...rarely })
-    // The requests of a burst wait for a permit for at most 100 ms. Then the node stores the remaining requests as pending.
+    // The node holds the requests of a burst for at most 100 ms, until permits are free for their runs. Then the node stores
+    // the remaining runs as pending.
     const asked = node.triggerMany(Array.from({ length: 2000 }, (_, data) => ({ job: 'many', data })))
     await world.clock.advance({ minutes: 2 })
     await asked
@@ -189,8 +191,8 @@ describe.each(everywhere)('on the storage $name, with priorities', (place) => {
     }
     await world.clock.advance({ minutes: 2 })
     const index = begun.findIndex((one) => one.startsWith('plain'))
-    // 81 runs of `urgent` start before the run of `plain`: the first one, and the 80 that were requested within the next
-    // hour. The later runs of `urgent` start after the run of `plain`.
+    // The priority of `urgent` is one level higher, which counts as one hour. So 81 runs of `urgent` start before the run of
+    // `plain`: the first run, and the 80 runs that were requested within an hour after the request for `plain`.
     expect(begun[index]).toBe(`plain at ${81 * 90}`)
     expect(index).toBe(81)
   })

@@ -15,7 +15,7 @@ interface NodeArgument {
   readonly shutdown?: ShutdownOptions
   /** Milliseconds. */
   readonly gracePeriod?: number
-  /** Whether the process has a server that keeps it alive. */
+  /** Whether the process also has an open server. This server keeps the process alive after the shutdown of the node. */
   readonly holds?: boolean
   /**
    * Whether the program has its own SIGTERM listener. This listener ends the process with exit code 7, 1.5 s after the

@@ -159,7 +159,8 @@ describe('a start rate', () => {
       }
       const rate = { until: 10, maxConcurrency: 1, startRate: { limit: 1, interval: 1000 } }
       expect(() => rated(world, { ...rate, overlapPolicy })).toThrow(expect.objectContaining(refusal))
-      // `defineJob` does not know the default policy of a scheduler, so only `start` rejects the job.
+      // The overlap policy of this job comes from the defaults of the scheduler, which `defineJob` does not know. So only
+      // `start` rejects the job.
       const job = defineJob({ name: 'rated', startRate: rate.startRate, tasks: [{ name: 'work', run: () => {} }] })
       const scheduler = world.scheduler({ jobs: [job], defaults: { overlapPolicy } })
       await expect(scheduler.start()).rejects.toMatchObject(refusal)

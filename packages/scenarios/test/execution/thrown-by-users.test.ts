@@ -7,8 +7,8 @@ import { Cast, type Stage } from '../support/stages.ts'
 import { watchProcess } from '../support/watch-process.ts'
 
 /**
- * Ways in which a user's function fails. `isAlways`: the engine notices the failure even if it does not await the returned
- * value.
+ * Ways in which a user's function fails. `isAlways`: whether the engine notices the failure everywhere. Otherwise the engine
+ * notices it only where it awaits the returned value.
  */
 const faults: readonly { readonly how: string; readonly isAlways: boolean; fail(): unknown }[] = [
   {
@@ -37,7 +37,7 @@ function withThen(target: object): object {
 
 const oddError = expect.objectContaining({ message: 'odd' })
 
-// Each of the tables below is complete, because the compiler rejects a missing name.
+// Each of the following tables contains all names of its type: the compiler rejects an incomplete table.
 
 const events: { readonly [Name in SchedulerEventName]: Stage } = {
   'scheduler.started': stages.runs,

@@ -93,7 +93,8 @@ describe.each(isolations)('in an isolated task that runs in a %s', (isolation) =
       })
       expect(resultOf(await run('here'))).toBe('unharmed')
       expect((await scheduler.occurrence(beside.id)).state).toBe('running')
-      // The handler of `beside` reacts to the abort, so the death of the other child has not harmed the child of `beside`.
+      // Cancels the run of `beside`. Its handler reacts to the abort, which shows that its child has survived the death of the
+      // other child.
       await scheduler.cancel(beside.id)
       const { tasks } = await scheduler.waitFor(beside.id)
       expect(tasks[0]?.attempts).toMatchObject([{ number: 1, state: 'aborted' }])
@@ -278,7 +279,7 @@ describe.each(isolations)('in an isolated task that runs in a %s', (isolation) =
         isLost = true
       })
       await clock.advance({ seconds: 5 })
-      // Another connection reaps the run. The node claims the run again, and detects that it had lost this run.
+      // Another connection reaps the run, so the node loses the run. When the node claims the run again, it detects the loss.
       const others = memoryStorage({ database })
       const { occurrences } = await others.get({ occurrences: [id] })
       const [record] = occurrences

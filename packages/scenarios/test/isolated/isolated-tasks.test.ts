@@ -188,8 +188,8 @@ describe.each(isolations)('the handler of an isolated task that runs in a %s', (
   it('that leaves a handle open, for example a timer, does not prevent the end of its attempt', async () => {
     const { run, scheduler } = await isolatedScene({ job: task(isolation, 'leavesOpen') }, { maxChildren: 1 })
     expect(resultOf(await run('job'))).toBe('left something open')
-    // Because of `maxChildren`, the node starts the child of the second attempt only after the child of the first attempt has
-    // ended.
+    // With `maxChildren: 1`, the node starts a second child only after the first child has ended. So the second run shows that
+    // the open handle did not keep the first child alive.
     expect(resultOf(await run('job'))).toBe('left something open')
     await scheduler.shutdown()
   })

@@ -185,8 +185,8 @@ it("a dead node's run is taken over within 75 s if heartbeats are 10 s apart", a
   }
   // Peers declare a node dead after five missed heartbeats at the earliest, because a few heartbeats may fail.
   expect(Math.min(...took)).toBeGreaterThanOrEqual(50)
-  // In this test, the peer reads the node records exactly once per heartbeat interval. In production, the takeover may take one
-  // heartbeat interval longer.
+  // In production, a takeover may take up to 75 s. In this test, the peer reads the node records exactly once per heartbeat
+  // interval of 10 s. So here, a takeover takes at least one interval less.
   expect(Math.max(...took)).toBeLessThanOrEqual(75 - 10)
 })
 
@@ -423,8 +423,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     const slow = { deadAfter: { seconds: 60 } }
     const watching = await world.start({ jobs: [job], nodeId: 'slow', storage: storage(), ...slow })
     const heard = listen(watching, 'node.lost')
-    // The slow node reads the node records at 30.1 s, 40.1 s, and so on. Heartbeats of its peer fail before each of these
-    // reads and succeed after it.
+    // The slow node reads the node records at 30.1 s, 40.1 s, and so on. Between two of these reads, the storage rejects all
+    // calls.
     for (const seconds of [30, 40, 50]) {
       await world.clock.advanceTo(at(seconds + 0.11))
       isAway = true
@@ -711,8 +711,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     const node = await world.start({ jobs: [job], storage, pollInterval: 1000, ...life })
     await world.clock.advanceTo(at(42))
     refused.add('heartbeat').add('claim')
-    // The last accepted heartbeat was at 40 s, so the node takes no new work from 64 s on. The node still repeats its
-    // earlier claim.
+    // The last accepted heartbeat was at 40 s, so the node takes no new work from 64 s on. The node still repeats the claim
+    // that the storage has rejected before.
     await world.clock.advanceTo(at(70))
     expect((await node.trigger('asked')).state).toBe('pending')
     refused.delete('claim')

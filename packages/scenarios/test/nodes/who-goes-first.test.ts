@@ -16,7 +16,10 @@ import { at, createWorld, fates, listen, secondsOf, type World } from '../suppor
 const life = { deadAfter: { seconds: 30 } }
 const names = Array.from({ length: 40 }, (_, index) => `job ${index}`)
 
-/** A storage without an index of due jobs. For this storage, a node reads the heads of the jobs that it passed over. */
+/**
+ * A storage without an index of due jobs. On this storage, a node cannot scan for overdue slots. Instead, it reads the heads of
+ * jobs whose due slots are assigned to other nodes.
+ */
 const withoutDueJobs: PlaceKind = {
   name: 'memory without an index of due jobs',
   open() {
@@ -60,7 +63,10 @@ function expectLittleLate(ran: ReturnType<typeof secondly>['ran']): void {
   expect(Math.max(...ran.map(({ lateBy }) => lateBy))).toBeLessThanOrEqual(2000)
 }
 
-/** Returns options of a node. Adds the number of items in the node's `createOccurrences` calls to `counts`. */
+/**
+ * Returns options of a node with a storage that counts. For each `createOccurrences` call of the node, the storage adds the
+ * number of items to the node's number in `counts`.
+ */
 function counting(world: World, counts: Map<string, number>, nodeId: string): Partial<SchedulerOptions> {
   const storage = wrapStorage(world.connect(), {
     around: (call) => {
@@ -83,8 +89,8 @@ it('no node tries twice to create a slot that was launched while a scan for over
       around: async (call) => {
         if (call.method === 'createOccurrences') {
           asked.push(...call.request.items.map(({ id }) => `${nodeId} ${id}`))
-          // Delays the creation of a slot by 3 s. So the storage evaluates a scan for overdue slots before the creation takes
-          // effect, and answers the scan after that.
+          // The creation of each slot takes effect 3 s after its call. So if the storage evaluates a scan for overdue slots
+          // during these 3 s, the scan still finds the slot. The storage answers the scan only after the creation.
           await world.clock.sleep({ seconds: 3 })
         }
         const answer = await call.proceed()
@@ -266,8 +272,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     await nodes[1]?.add([more])
     await world.clock.advanceTo(at(30.5))
     await nodes[0]?.add([more])
-    // The next heartbeat of the first node fails. If this heartbeat were stored, it would be the first one that reports the
-    // added job.
+    // The next heartbeat of node `a` fails. This heartbeat would be the first one that reports the added job to the other node.
     fails = true
     await world.clock.advanceTo(at(40.5))
     counts.clear()
@@ -297,8 +302,8 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     await world.clock.advanceTo(at(60.5))
     const slots = 40 * names.length
     expect(looked.count).toBeGreaterThanOrEqual(slots)
-    // Without an index of due jobs, each node tracks the slots that it passes over. To track them, the node computes more
-    // instants.
+    // Without an index of due jobs, each node tracks the slots of other nodes, because these may become overdue. So each node
+    // computes more instants.
     expect(looked.count).toBeLessThan(place === withoutDueJobs ? 8 * slots : 1.1 * slots)
     // `nextRuns` of each node also returns the next runs of jobs that are assigned to other nodes.
     for (const node of nodes) {
@@ -349,8 +354,8 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
 
   it.each([
     { leavesOrDies: 'leaves', when: 599.98, end: (world: World, node: Scheduler) => void world.shutdown(node) },
-    // The node dies about `deadAfter` (30 s) before its last slots at 600 s. Heartbeats are 5 s apart, so the peer
-    // declares the node dead at about the instant of these slots.
+    // The node dies 34 s before its last slots at 600 s. The peer declares the node dead after `deadAfter` (30 s) and up to one
+    // heartbeat interval (5 s). So the peer does so at about the instant of these slots.
     { leavesOrDies: 'dies', when: 566, end: (world: World, node: Scheduler) => world.crash(node) },
   ])(
     'after its only peer $leavesOrDies, a node launches the slots of that peer, including the last slot of a schedule',

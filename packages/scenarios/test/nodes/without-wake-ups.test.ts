@@ -167,8 +167,8 @@ describe('without wake-ups from the storage', () => {
   it('a node loads successive changes of a definition at its definition interval', async () => {
     const world = createWorld()
     const run = () => {}
-    // The answer to the creation of a slot would also report the new version. So in this test, no slot of the job is due.
-    // The second node learns of the new version only by its scan for changed definitions.
+    // If a slot were due, the answer to its creation would report the new version to the second node. So in this test, no slot
+    // of the job is due. The second node learns of the new version only by its scan for changed definitions.
     const job = defineJob({ name: 'work', schedule: everySeconds(3000), tasks: [{ name: 'work', run }] })
     const learned: number[] = []
     const first = await startDeaf(world, { jobs: [job], ...tuned({ definitionInterval: { minutes: 1 } }) })

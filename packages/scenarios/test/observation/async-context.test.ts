@@ -25,7 +25,7 @@ function noting() {
     tasks: [
       {
         name: 'work',
-        // A task timeout of 1 s fires earlier than every other timer of the scheduler.
+        // This timeout lets the scheduler set a timer for the task. No other timer of the scheduler fires within 1 s.
         taskTimeout: { seconds: 1 },
         async run() {
           note('handler')
@@ -144,8 +144,8 @@ it('storage calls of `changes` do not inherit the async context of the code that
   const client = createClient({ storage, logger: silentLogger })
   onTestFinished(() => client.close())
   const follow = async () => {
-    // This iteration runs in the context of a request. The iteration starts the first poll, and each poll starts the next
-    // poll.
+    // This iteration runs in the context of a request. The iteration starts the first poll, and each poll starts the next poll.
+    // But no poll may run in the context of the request.
     for await (const { kind } of client.changes({ interval: 250 })) if (kind === 'jobs') break
   }
   const following = request.run('a request', follow)

@@ -54,7 +54,8 @@ describe.each(everyStorage)('on the storage $name, a backfill', (place: PlaceKin
     const intercepted = new InterceptedStorage(world.connect())
     const steps: string[] = []
     intercepted.intercept = async ({ operation, request, proceed }) => {
-      // Delays each creation. A node that does not wait for the creation would send a settle first.
+      // Delays each creation. If the node did not wait for the creation, the settle that ends the previous run would come
+      // first.
       if (operation === 'createOccurrences') await new Promise((resolve) => setImmediate(resolve))
       const answer = await proceed()
       if (operation === 'createOccurrences') steps.push('created')
@@ -82,7 +83,8 @@ describe.each(everyStorage)('on the storage $name, a backfill', (place: PlaceKin
     await world.clock.advance({ seconds: 5 })
     await node.shutdown()
     expect(ran).toHaveLength(5)
-    // No run follows the last run, so the test checks only the first four runs.
+    // For each run, the next run must be created before the run ends. The last run has no next run, so the test checks only the
+    // first four runs.
     expect(steps.slice(0, 8)).toEqual(Array.from({ length: 4 }, () => ['created', 'ended']).flat())
   })
 
@@ -100,7 +102,8 @@ describe.each(everyStorage)('on the storage $name, a backfill', (place: PlaceKin
     await world.clock.advance({ seconds: 5 })
     expect(ran).toEqual(['backfill -300', 'backfill -240', 'backfill -180', 'backfill -120', 'backfill -60'])
     expect(await client.backfill('job', asked)).toMatchObject({ completed: 5, open: 0, live: 0, next: [], last: null })
-    // Another backfill of missed slots passes over the slots that the first backfill has run.
+    // A second backfill of missed slots does not run the slots that the first backfill has run. It counts these slots in
+    // `passed`.
     expect(await client.backfill('job', past)).toMatchObject({ passed: 5, open: 0, live: 0 })
     await world.clock.advance({ seconds: 5 })
     expect(ran).toHaveLength(5)
@@ -285,7 +288,7 @@ it('a backfill continues although its node dies between the end of one run and t
   const intercepted = new InterceptedStorage(world.connect())
   const first = await world.start({ jobs: [minutely(ran)], nodeId: 'a', storage: intercepted.storage })
   await first.backfill('job', { ...past, key: 'k' })
-  // The node dies when it creates the next run. The node's earlier calls still reach the storage.
+  // The node crashes during the call that creates the next run. All earlier calls of the node take effect.
   intercepted.intercept = async (call) => {
     if (call.operation !== 'createOccurrences') return call.proceed()
     for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))

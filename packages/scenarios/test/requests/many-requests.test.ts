@@ -183,7 +183,8 @@ describe.each(everywhere)('on the storage $name, `triggerMany`', (place) => {
       { error: null, created: false },
       { error: null, created: true, state: 'running' },
     ])
-    // The second item with the same key waits for the answer to the first item, so the node makes a second call.
+    // Two items have the same key. The second of these items waits for the answer to the first one, so the node needs two
+    // calls.
     expect(intercepted.count('createOccurrences')).toBe(2)
     expect(ran.sort()).toEqual(['a', 'c'])
     const occurrences = (await scheduler.occurrences({ job: 'asked' })).items

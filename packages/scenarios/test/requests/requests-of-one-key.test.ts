@@ -28,7 +28,8 @@ it('two concurrent triggers with one key run once, although the first answer is 
   })
   const scheduler = await world.start({ jobs: [job], storage })
   const requests = [scheduler.trigger('report', { key: 'ticket' }), scheduler.trigger('report', { key: 'ticket' })]
-  // Without the key, the node would answer the second trigger within these 20 turns of the event loop.
+  // The second trigger has the same key, so the node must hold it until the first trigger is answered. With another key, the
+  // node would answer the second trigger within these 20 turns of the event loop.
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
   answerFirst()
   const results = await Promise.all(requests)

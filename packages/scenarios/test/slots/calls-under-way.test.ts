@@ -15,8 +15,8 @@ function hold() {
 }
 
 /**
- * Waits 30 turns of the event loop, so that all steps that wait only for promises have run. The virtual clock stands
- * still, because it waits for the storage calls that the test holds back.
+ * Waits 30 turns of the event loop. After these turns, all steps that need only promises have run. The virtual clock does not
+ * advance meanwhile, because it waits for the storage calls that the test holds back.
  */
 async function turns() {
   for (let turn = 0; turn < 30; turn++) await new Promise((resolve) => setImmediate(resolve))
@@ -81,8 +81,8 @@ it("a node does not create a slot twice when a read of the slot's job is answere
   await scheduler.cancelSlot('changed', at(30))
   held.first.release()
   await turns()
-  // The answer to the second read arrived before the answer to the first read. So the node creates the slot under the new
-  // version.
+  // The node has read the job a second time. The answer to this second read has arrived, but the test still holds back the
+  // answer to the first read. After the second answer, the node has created the slot again, under the new version.
   expect([creations(), looks()]).toEqual([2, 2])
   held.look.release()
   await turns()
@@ -192,7 +192,7 @@ it('a node sends a full batch of slots before it prepares the next batch', async
   const storage = Object.assign(intercepted.storage, { capabilities: { ...target.capabilities, maxBatch: 50 } })
   await world.start({ jobs, storage, maxConcurrentJobs: 150 })
   await world.clock.advanceTo(at(9))
-  // A socket sends its data at the end of a turn of the event loop, so each batch needs a separate turn.
+  // A real socket sends data only at the end of a turn of the event loop. So the node must send each batch in a separate turn.
   let turn = 0
   let ticking = setImmediate(function tick() {
     turn++

@@ -65,8 +65,8 @@ function noting(world: World) {
 }
 
 /**
- * Returns the names of the jobs that a node holds. The signal is aborted, so `explain` cannot load a job. If the node holds
- * the job, `explain` rejects the invalid instant instead.
+ * Returns the names of the jobs that a node holds. If the node holds a job, `explain` rejects the invalid instant. If not,
+ * `explain` has to load the job, and rejects because its signal is aborted.
  */
 async function heldOf(scheduler: Scheduler, jobs: readonly Job[]): Promise<string[]> {
   const held: string[] = []

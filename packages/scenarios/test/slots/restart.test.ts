@@ -230,7 +230,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
       schedule: once(at(10)),
       taskExecutionMode: 'parallel',
       onInterrupted: 'retry',
-      // The next settle of the occurrence stores the completion of the quick task.
+      // The node stores the completion of the task `quick` only with its next settle of the occurrence.
       tasks: [task('quick', 1), task('slow', 20), { ...task('flaky', 2), retryPolicy: { maxRetries: 1 } }],
     })
     const first = await world.start({ jobs: [job], nodeId: 'node' })

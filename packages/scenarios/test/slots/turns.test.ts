@@ -56,15 +56,16 @@ describe.each(everywhere)('on the storage $name', (place) => {
         jobs: [hog.job, beside.job],
         defaults: { retention: 'forever' },
       })
-      // The runs of the job `hog` start 300 ms after a slot, so they also end between slots. So within one second after each
-      // slot, a permit becomes free.
+      // The runs of `hog` start 300 ms after a slot of `ticking`, so these runs also end between two slots. So the next permit
+      // becomes free within one second after a slot.
       await world.clock.advance(300)
       await store(world, node, 'hog', 3000)
       await world.clock.advance({ seconds: seconds + 2 })
       const completed = (await fates(node, 'ticking')).filter((fate) => fate.endsWith(' completed'))
       expect(completed.length).toBeGreaterThanOrEqual(seconds - 1)
       expect(Math.max(...beside.late)).toBeLessThanOrEqual(1.5)
-      // The job `hog` has used nearly all permits all the time.
+      // With 50 permits and runs of one second, `hog` can start 50 runs per second. In fact `hog` has started at most 100 fewer
+      // in total.
       expect(hog.starts.filter((start) => start <= seconds).length).toBeGreaterThanOrEqual(seconds * 50 - 100)
     },
   )

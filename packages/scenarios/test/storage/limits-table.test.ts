@@ -43,7 +43,7 @@ function clientWith(jobs: readonly Job[] = [define({})]) {
   return client.add(jobs).then(() => client)
 }
 
-/** Expects that `use` accepts the limit and rejects the next value. */
+/** Expects that `use` accepts a size that equals the limit, and rejects a size that exceeds the limit by 1. */
 async function expectLimit(limit: number, use: (size: number) => unknown, code = 'INVALID_'): Promise<void> {
   expect(limit).toBeGreaterThan(1)
   await use(limit)

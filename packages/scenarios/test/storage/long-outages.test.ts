@@ -167,8 +167,8 @@ describe("while a job with many missed slots waits until the node has stored oth
     const toRun = jobs.map(({ name }) =>
       decided.reduce((sum, event) => (event.jobName === name ? sum + event.toRun : sum), 0),
     )
-    // When the second node decides which missed slots still run, each job has 1,363 missed slots. When the first node started,
-    // each job had four fewer.
+    // Each job had 1,359 missed slots when the first node started. Before the second node decided about the slots, each job
+    // missed four more.
     expect(toRun).toEqual([1363, 1363, 1363, 1363])
   })
 })

@@ -199,7 +199,8 @@ describe('a storage that loses all its data', () => {
     await world.clock.advanceTo(at(20))
     expect(heard.map(({ event }) => event.jobName).sort()).toEqual(['rare', 'tick'])
     await world.clock.advanceTo(at(65))
-    // The node detects the lost data at its launch of slot 20, and does not run this slot.
+    // The launch of slot 20 shows the node that the storage has lost its data. The node then stores the jobs again, and the
+    // jobs continue with their next slots. So slot 20 does not run.
     expect(ran).toEqual([10, 30, 40, 50, 60])
     expect(rare.ran).toEqual([60])
     expect(loud()).toHaveLength(1)

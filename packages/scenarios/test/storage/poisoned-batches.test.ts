@@ -208,7 +208,8 @@ it('a definition that is too large is rejected before it is sent to the storage'
     code: 'DATA_TOO_LARGE',
     field: 'tasks',
   })
-  // A custom schedule may have a stored form of any length, so the definition of its job can exceed the size limit.
+  // The stored form of a custom schedule has no size limit of its own. So a long stored form can make the definition exceed the
+  // size limit.
   const schedule = everySeconds(10)
   schedule.toJSON = () => ({ type: 'every', intervalMs: 10_000, days: Array.from({ length: 50_000 }, (_, day) => day) })
   const dense = defineJob({ name: 'dense', schedule, tasks: [{ name: 'work', run: () => 1 }] })

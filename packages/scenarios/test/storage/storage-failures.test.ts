@@ -205,7 +205,8 @@ describe.each(everyStorage)('on the storage $name', (place) => {
         if (call.operation !== 'claim') return call.proceed()
         intercepted.intercept = (other) => other.proceed()
         const answer = await call.proceed()
-        // Triggers the job after the claim has read the storage. The test holds back the claim's answer.
+        // Triggers the job after the storage has evaluated the claim. The test still holds back the answer to this claim, which
+        // cannot contain the new run.
         resolve(scheduler.trigger('asked'))
         await new Promise<void>((go) => {
           release = go
@@ -234,7 +235,8 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     let canceled: Promise<CancelResult> | undefined
     intercepted.intercept = async (call) => {
       const { occurrences } = call.request as { occurrences?: readonly string[] }
-      // Cancels the run before the node confirms by a read that the slot runs.
+      // The call that creates the slot has failed. So the node reads the occurrence, to learn whether the call took effect. The
+      // test cancels the run just before this read.
       if (call.operation === 'get' && occurrences?.includes(id)) canceled ??= other.cancel(id, { force: true })
       await canceled
       return through(call)

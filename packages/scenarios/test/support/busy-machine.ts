@@ -1,7 +1,7 @@
 import type { Storage } from '@jobistemer/core/storage'
 import { type VirtualClock, wrapStorage } from '@jobistemer/core/testing'
 
-/** The costs of storage calls, in milliseconds of one processor core. */
+/** The costs of storage calls: how many milliseconds of work on one processor core a call causes. */
 export interface Costs {
   /** The cost on the server: `serverCall` for each call, and `serverItem` for each item of a call. */
   readonly serverCall: number

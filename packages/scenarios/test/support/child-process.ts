@@ -17,8 +17,8 @@ export class Child {
   #notify: () => void = () => undefined
 
   /**
-   * Starts a module with an argument that is passed as JSON. A concurrent test passes its own `atEnd` instead of
-   * `onTestFinished`.
+   * Starts the module in a new process, which receives the argument as JSON. `atEnd` registers a function that the test calls
+   * at its end. A concurrent test passes the `onTestFinished` of its own test context.
    */
   constructor(module: URL, argument: unknown, atEnd: (act: () => Promise<void>) => void = onTestFinished) {
     this.#process = fork(fileURLToPath(module), [JSON.stringify(argument)], {

@@ -72,8 +72,8 @@ export class ClockWorld {
   }
 
   /**
-   * Starts a node. Resolves when the start has ended. If the storage has a clock, the caller must ensure that this clock
-   * agrees with the node's clock.
+   * Starts a node, and resolves when the start has ended. If the storage has a clock, this clock must agree with the node's
+   * clock at the call.
    */
   async started(nodeId: string, options: Partial<SchedulerOptions> = {}) {
     const node = this.node(nodeId, options)

@@ -12,7 +12,10 @@ export class LosingStorage {
   #replica: Storage = empty()
   #isBehind = false
 
-  /** Makes a connection that outlives a loss of data. The connection receives no wake-ups. */
+  /**
+   * Makes a connection that a scheduler can continue to use after the storage has lost its data. The connection receives no
+   * wake-ups.
+   */
   connect(): Storage {
     return wrapStorage(empty(), {
       serverTime: undefined,

@@ -32,11 +32,9 @@ export class MortalProcess {
   #wake: () => void = () => undefined
   #froze: Promise<void> = new Promise(() => undefined)
   #markFrozen: () => void = () => undefined
-  /**
-   * `#stoodStillMs` is the total time in ms for which the monotonic clock has stood still. `#frozenAt` is the reading of
-   * this clock at the last freeze.
-   */
+  /** The total time in ms for which the monotonic clock of the process has stood still. */
   #stoodStillMs = 0
+  /** The reading of this monotonic clock at the last freeze. */
   #frozenAt = 0
 
   constructor(clock: Clock, storage: Storage) {
@@ -93,8 +91,8 @@ export class MortalProcess {
   }
 
   /**
-   * Resumes the process. The process's monotonic clock ran on during the freeze (SIGCONT), or stood still (suspended
-   * machine).
+   * Resumes the process. `ran on`: the monotonic clock of the process advanced during the freeze, as between SIGSTOP and
+   * SIGCONT. `stood still`: this clock did not advance, as on a suspended machine.
    */
   thaw(monotonic: 'ran on' | 'stood still'): void {
     if (monotonic === 'stood still') this.#stoodStillMs = this.#target.monotonic() - this.#frozenAt

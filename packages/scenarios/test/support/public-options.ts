@@ -128,7 +128,7 @@ const request = { ...itemRequest, ...why } as const
 const schedule = { timezone: 'timezone', start: 'instant', end: 'instant' } as const
 const job: Job = defineJob({ name: 'new', schedule: everySeconds(10), tasks: [{ name: 'work', run: () => 1 }] })
 
-/** Stands for a DynamoDB client. Functions reject invalid options before they call the client. */
+/** A fake of a DynamoDB client. The tested functions must reject an invalid option before they call the client. */
 const noClient = { send: () => Promise.reject(new Error('asked')) }
 
 /** The public functions and methods, except the methods of storages. */
@@ -308,7 +308,8 @@ export const entryPoints: readonly EntryPoint[] = [
     options: { job: 'one or a list', jobs: 'list', options: 'object', ...limits },
     call(path, value, scheduler) {
       if (path === 'job') return scheduler.add(value as never)
-      // `add` treats a value that is not an array as one job, so the value becomes an element of an array.
+      // `add` treats any value except an array as one job. So to test the option `jobs`, a wrong value becomes an element of an
+      // array.
       if (path === 'jobs') return scheduler.add([job, ...(Array.isArray(value) ? value : [value])])
       return scheduler.add(job, path === 'options' ? (value as never) : withMember(path, value))
     },

@@ -5,7 +5,10 @@ interface RealignedJob extends Realignment {
   readonly nextAt: Date | null
 }
 
-/** Realigns the named job, or all stored jobs that this process knows. Returns the jobs that were ahead of the time. */
+/**
+ * Realigns the named job. Without a name, realigns all stored jobs that this process knows, and ignores the other jobs. Returns
+ * the jobs that were ahead of the time.
+ */
 export async function realign(operations: JobOperations, name?: string): Promise<readonly RealignedJob[]> {
   const names = name === undefined ? (await operations.jobs()).items.map((job) => job.name) : [name]
   const realigned: RealignedJob[] = []

@@ -474,8 +474,8 @@ export const losesWhatOthersAdded: Stage = async (cast) => {
 }
 
 /**
- * Test situation: the storage rejects the end of a run. The scheduler then stores a failure instead of this end, and the
- * storage also rejects the failure.
+ * Test situation: the storage rejects the call that ends a run. The scheduler then tries to end this run as failed, and the
+ * storage also rejects that call.
  */
 export const isRefused: Stage = async (cast) => {
   const world = createWorld()

@@ -79,11 +79,10 @@ export function createWorld(kind: PlaceKind = memory): World {
       const process = new MortalProcess(clock, options.storage ?? world.connect())
       const scheduler = createScheduler({
         logger: silentLogger,
-        // The names of the nodes decide which node is assigned to a slot. Scenarios must be deterministic, so nodes
-        // have fixed names.
+        // A slot is assigned to a node by the names of the nodes. With fixed names, each test run has the same assignments.
         nodeId: `node ${processes.size + 1}`,
-        // This is the default `deadAfter` for a storage that only one process can open. With this value, scenarios behave
-        // equally on all storages, and long scenarios are fast.
+        // This is the default `deadAfter` on a storage that only one process can open. Other storages have other defaults, so
+        // without this value scenarios would behave differently on each storage. The long time also makes long scenarios fast.
         deadAfter: { minutes: 6 },
         ...options,
         clock: process.clock,

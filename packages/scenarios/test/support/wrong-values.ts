@@ -153,7 +153,7 @@ const byKind: Readonly<Record<Extract<OptionKind, string>, readonly WrongValue[]
   'text to parse': [...noText, ...texts('', 'no', ...ofTheLanguage)],
 }
 
-/** Returns wrong values for a kind of option: of another type, out of range, too long, or built-in objects. */
+/** Returns wrong values for a kind of option, such as values of another type, or texts that are too long. */
 export function wrongValuesOf(kind: OptionKind): readonly WrongValue[] {
   if (kind === 'positive duration') return [...byKind.duration, ...byKind['positive duration']]
   if (typeof kind === 'string') return byKind[kind]

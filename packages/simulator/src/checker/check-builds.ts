@@ -23,8 +23,8 @@ interface Life {
 }
 
 /**
- * Milliseconds after the stated end of a `runDue` call. From then on, nodes treat the call as over, even if its heartbeat
- * counter still grows.
+ * Time in ms after the stated end of a `runDue` call. When this time has passed, nodes treat the call as over, even if its
+ * heartbeat counter still grows.
  */
 const callMarginMs = 5000
 
@@ -33,7 +33,10 @@ interface JobBuilds {
   /** The builds that brought each definition into force, by fingerprint. */
   readonly builds: Map<string, Set<number>>
   fingerprint: string
-  /** The fingerprint that a user's update replaced; `null` if the definition in force is not from an update. */
+  /**
+   * If a user's update made the definition in force: the fingerprint of the definition that the update replaced. Otherwise
+   * `null`.
+   */
   updates: string | null
   /** Index in the history of the event that stored the definition in force. */
   savedAt: number
@@ -80,7 +83,7 @@ export class BuildModel {
       life.isForgotten = false
       for (const other of this.#lives.values()) if (other.state === 'up' && !other.isForgotten) other.readers.add(life)
       if (event.callEndsAt !== null) life.calledAt = event.mono
-      // A `runDue` call sends its last heartbeat with `leaving`.
+      // The last heartbeat of a `runDue` call has `leaving`. From then on, the call counts as stopping.
       if (event.leaving && life.state === 'up') life.state = 'stopping'
     } else if (event.kind === 'node.up') {
       life.state = 'up'
@@ -106,10 +109,11 @@ export class BuildModel {
   }
 
   /**
-   * Called when a node restores an earlier definition. Reports a violation if another node with the replaced definition lives.
-   * Ignores nodes that came up only after this definition had come into force. A `runDue` call without recent heartbeats, such
-   * as a frozen call, does not count as living. Other nodes may have removed the node record of the call after the call's
-   * stated end.
+   * Called when a node restores an earlier definition. Reports a violation if another living node has the replaced definition.
+   * The following nodes do not count:
+   * - nodes that came up only after the replaced definition had come into force
+   * - nodes that a peer has declared dead, and nodes whose record the storage has lost, unless the restoring node has read it
+   * - calls of `runDue` without recent heartbeats, such as frozen calls, because other nodes may have removed their records
    */
   #goneBack(id: JobId, job: JobBuilds, saver: Life | undefined, now: number): void {
     for (const [name, life] of this.#lives) {

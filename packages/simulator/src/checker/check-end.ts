@@ -8,7 +8,10 @@ import { nextSlot, slotsBetween } from './series.ts'
 import type { StoredState } from './stored-state.ts'
 import type { Rule, Violation } from './violation.ts'
 
-/** Maximum delay of periodic work in ms: claim polls, overdue scans, definition scans and late notifications. */
+/**
+ * Maximum delay, in ms, of claims, of scans for overdue slots and of scans for changed definitions. A node does this work at
+ * intervals, or after a notification that may be late.
+ */
 const slackMs = 35_000
 
 /**
@@ -52,8 +55,8 @@ export function checkConvergence(
     const fires = events.some(
       (event, index) =>
         index > calmStart &&
-        // Between two calls of `runDue` a job may miss slots, and its recovery strategy may skip all of them. So the checker
-        // accepts a recovery as a sign that the job still runs.
+        // Between two calls of `runDue` a job may miss slots. Its recovery strategy may run none of these slots. So the checker
+        // also accepts a recovery as a sign that the job still runs.
         (event.kind === 'handler.started' || (areCallsAlone && event.kind === 'recovered')) &&
         event.jobId === job.id,
     )
@@ -81,9 +84,9 @@ function stuckReason(
     }
     case 'queued':
       if (active.length === 0) return 'it is queued, but no active occurrence can wake it'
-      // In a job with a start rate, each start wakes only one queued occurrence. So an occurrence may stay queued although
-      // the job has free places. The checker reports this only 75 s after the start rate allows the next start
-      // (`startsAt`).
+      // In a job with a start rate, each start wakes only one queued occurrence. So an occurrence may stay queued although the
+      // job has free places. From `startsAt` on, the start rate allows the next start. The checker reports the occurrence only
+      // if it is still queued 75 s later.
       return active.length < places && now - Math.max(record.createdAt, startsAt) > 75_000
         ? `it is queued, but only ${active.length} of ${places} possible occurrences of its job are active`
         : null
@@ -143,8 +146,8 @@ export async function checkStored(
 }
 
 /**
- * Returns whether a claim or create may have canceled the occurrence without naming it in its answer. Claims and
- * creates finish the cancellations of an interrupted delete or replace.
+ * Returns whether the storage may have canceled the occurrence without reporting it. If a delete or replace was interrupted,
+ * later claims and creations cancel the remaining occurrences. The answers to these calls do not name the canceled occurrences.
  */
 function isCanceledInPassing(
   job: JobModel | undefined,

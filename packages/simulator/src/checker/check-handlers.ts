@@ -69,8 +69,8 @@ export class HandlerModel {
       this.#note('unfounded start', jobId, id, `${life} started an occurrence that no call created`)
       return
     }
-    // The node received an earlier occurrence with the same id, and was frozen until now. The storage will reject the node's
-    // next call. So this call of the handler is no violation.
+    // The node owned an earlier occurrence with the same id, and was frozen while a new occurrence got this id. The storage
+    // will reject the node's next call. So it is no violation that the node has called the handler.
     if (occurrence.life !== life && occurrence.earlierOwners.has(`${token} ${life}`)) return
     this.#checkRequest(event)
     const attemptKey = `${id} ${occurrence.generation} ${task} ${attempt}`
@@ -154,15 +154,16 @@ export class HandlerModel {
 
   #wasTaken({ id, token, generation }: OpenHandler): boolean {
     const occurrence = this.#storage.occurrences.get(id)
-    // If the id now belongs to a newer occurrence, the occurrence of this handler has ended. The checker has checked this end
-    // while the id still belonged to the older occurrence. So here, the handler counts as taken over.
+    // If the id now belongs to a newer occurrence, the occurrence of this handler has ended. The checker has already checked
+    // this end. So the handler counts as taken over, which is no violation.
     return occurrence?.generation !== generation || occurrence.taken.has(token)
   }
 
   #nodeGone({ kind, life }: EventOf<'node.crashed' | 'node.down'>): void {
     if (life === null) return
     this.#gone.set(life, kind === 'node.down' ? 'shut down' : 'dead')
-    // When a node stops, its process ends, and with it the handlers that exceeded the shutdown's grace period.
+    // The process of this node has ended, and so have all its handlers. This includes handlers that exceeded the grace period
+    // of a shutdown.
     for (const [key, open] of this.#open) if (open.life === life) this.#open.delete(key)
   }
 }

@@ -76,8 +76,9 @@ export class InterruptionModel {
   }
 
   /**
-   * Looks for a handler of the same occurrence that still runs under an earlier token. Ignores a handler that the engine has
-   * aborted for a reason outside of `handOvers`. Returns a sentence about the handler, or `undefined` if there is none.
+   * Looks for a running handler of the same occurrence whose token is older. The start of the new handler shows that the older
+   * handler was cut off. Ignores handlers that the engine has aborted for a reason outside of `handOvers`. Returns a
+   * description of the older handler, or `undefined` if there is none.
    */
   #cutOff(started: Pick<OpenHandler, 'id' | 'generation' | 'token'>): string | undefined {
     for (const { id, generation, token, task, life, told } of this.#open.values()) {
@@ -99,8 +100,8 @@ export class InterruptionModel {
     for (const [key, handler] of this.#open) {
       if (handler.life !== life) continue
       this.#open.delete(key)
-      // If the engine aborted the handler for a reason that is not in `handOvers`, the storage may already have settled
-      // the run. So the end of the node does not count as an interruption of this handler.
+      // The engine may have aborted the handler for a reason that is not in `handOvers`. The storage may then already have
+      // settled the run. So only handlers without such a reason count as interrupted by the end of their node.
       if (handOvers.includes(handler.told)) this.#note(handler, how)
     }
   }

@@ -3,8 +3,8 @@ import type { Quiet } from './quiet.ts'
 import type { Violation } from './violation.ts'
 
 /**
- * Maximum lateness of a launch, in ms. If all nodes that scan often for overdue slots have died, the other nodes launch the
- * overdue slots. These other nodes scan every 10 s.
+ * Maximum lateness of a launch, in ms. Only some nodes scan often for overdue slots. If these nodes have died, the other nodes
+ * launch the overdue slots, and they scan only every 10 s.
  */
 const longestMs = 14_000
 

@@ -30,9 +30,8 @@ export class OrderModel {
   }
 
   /**
-   * Stores the order of an occurrence by its id. If a request key is used again, the new occurrence has the same id, and
-   * its order replaces the order of the earlier occurrence. If a recovery names a slot whose order is already stored, the
-   * caller does not call this method.
+   * Stores the order of an occurrence by its id. If a request key is used again, the new occurrence has the same id. Its order
+   * replaces the earlier order. Callers leave out slots of a recovery whose order is already stored.
    */
   #know(id: OccurrenceId, created: Ordered): void {
     this.#orders.set(id, orderAt(created))

@@ -150,7 +150,8 @@ export class StorageModel {
     if (setBackTo === null) this.#headSeen(head.id, head)
     else this.#setBack(job, head, setBackTo)
     if (change === 'replace') {
-      // If a change is repeated to cancel further occurrences, the head keeps the version number of the change.
+      // A replace may need several changes to cancel all superseded occurrences. Each further change keeps the version number
+      // of the first one.
       const goesOn = head.version === job.head.version && job.head.cancelsBelow !== null
       if (head.version !== job.head.version + 1 && !goesOn) {
         this.#note('version', head.id, null, `${head.version} came after ${job.head.version}`)
@@ -184,7 +185,8 @@ export class StorageModel {
     if (job !== undefined && !isAnew && head.watermark < job.watermark) {
       this.#note('watermark back', head.id, null, `${text(head.watermark)} after ${text(job.watermark)}`)
     }
-    // True if the creating node computed the next slot from a tombstone that another node then pruned.
+    // Whether the creating node computed the next slot from a tombstone, and another node pruned this tombstone before the
+    // creation.
     const followsTombstone =
       isAnew && head.nextAt === nextSlot(head.timeline, Math.max(head.watermark, decidedUpTo(job)))
     this.jobs.set(head.id, {
@@ -206,7 +208,8 @@ export class StorageModel {
   #created({ item, state, token, now, life, displaced, mono }: EventOf<'created'>): void {
     const { jobId, scheduledAt, jobVersion } = item
     const id = item.kind === 'exclusion' ? item.id : createdId(item, state)
-    // The storage has already skipped this request. The node repeats the request because no answer arrived.
+    // The storage may store a skipped request under an id other than `item.id`. If this other id already exists, the node has
+    // repeated the request, because no answer arrived.
     if (id !== item.id && this.occurrences.has(id)) return
     const job = this.jobs.get(jobId)
     if (job === undefined) {
@@ -318,7 +321,8 @@ export class StorageModel {
     const { id, jobId, kind } = created
     const known = this.occurrences.get(id)
     const epoch = this.jobs.get(jobId)?.epoch ?? 0
-    // A request may create its occurrence again after the record was removed, because its key can be used again.
+    // The id of a removed record may occur again without a violation. In one case, the job was created again after a prune
+    // (`epoch`). In the other case, the record of a request was removed, and its key was used again.
     const mayReturn = known !== undefined && (known.epoch < epoch || (kind !== 'slot' && this.mayBeGone(known)))
     if (known !== undefined && !mayReturn) this.#note('created twice', jobId, id, `slot ${text(created.scheduledAt)}`)
     this.occurrences.set(id, {
@@ -420,8 +424,9 @@ export class StorageModel {
       this.#note('stale write', jobId, id, `${what}, token ${occurrence.token} ${occurrence.ended ?? 'is in force'}`)
       return
     }
-    // If a request key is used again after its record was removed, tokens begin at 1 again. The model then cannot tell an
-    // owner of the earlier occurrence from an owner of this occurrence: see the README.
+    // If a request key is used again after its record was removed, tokens begin at 1 again. The model then cannot tell an owner
+    // of the earlier occurrence from an owner of this occurrence. So the check applies only to the first occurrence of an id:
+    // see the README.
     if (occurrence.life !== life && occurrence.generation === 1) {
       this.#note('stale write', jobId, id, `${life} said it, but ${occurrence.life} has it`)
     }
@@ -507,8 +512,8 @@ export class StorageModel {
     const occurrence = this.occurrences.get(id)
     if (occurrence === undefined) return
     for (const { task, attempts, omitted } of runs) {
-      // If a task has more attempts than the limit, the storage keeps the first and the last attempts. It leaves out the
-      // attempts between them.
+      // If a task has too many attempts, the storage keeps only its first and its last attempts. `gap` is the number of
+      // attempts between them, which the storage has left out.
       const gap = omitted === undefined ? 0 : omitted.attempts
       for (const [index, { number }] of attempts.entries()) {
         const expected = index + 1 + (index < firstKept ? 0 : gap)

@@ -40,7 +40,10 @@ const ownerSearchMs = 20_000
  */
 const connectedFactor = 2
 
-/** Maximum interval between retries of a storage call, in ms. A reap may wait for the next retry. */
+/**
+ * Maximum interval between retries of a storage call, in ms. A takeover may be late by this time, because its reap may wait for
+ * the next retry.
+ */
 const longestPauseMs = 5000
 
 /** Interval, in ms, at which this model checks whether a takeover is too late. */
@@ -112,8 +115,8 @@ export class TakeoverModel {
         const occurrence = this.#storage.occurrences.get(id) as OccurrenceModel
         const owner = this.#lives.get(occurrence.life ?? '')
         if (owner?.state !== 'gone' || this.#noted.has(id) || !isKnownToRun(occurrence, owner)) continue
-        // If an owner has no node record, an observer must first detect the missing record, and does not know the
-        // owner's `deadAfter`.
+        // If an owner has no node record, an observer must first detect this, and cannot read the owner's `deadAfter`. So the
+        // limit is higher in this case.
         const isForgotten = this.#forgotAt >= occurrence.grantedAt
         const deadAfterMs = Math.max(isForgotten ? longestMs : owner.deadAfterMs, leastLooks * slowestMs)
         const toActMs = heartbeatsToAct * slowestMs + slackMs + (isForgotten ? ownerSearchMs : 0)
@@ -129,9 +132,9 @@ export class TakeoverModel {
   }
 
   /**
-   * Returns whether the takeover is too late although all faults since the owner's end were outages. Only the time in which the
-   * storage answers an observer's heartbeats (`connectedMs`) counts. If an observer has had more than `limitMs` of this time
-   * since the owner's end, the takeover is too late.
+   * Returns whether the takeover is too late although all faults since the owner's end were outages. During outages, an
+   * observer cannot detect the death. So only the time in which the storage answers an observer's heartbeats counts
+   * (`connectedMs`). The takeover is too late if this time, since the owner's end, exceeds `limitMs` for any observer.
    */
   #isLateThroughOutages(observers: readonly (readonly [string, Life])[], owner: Life, limitMs: number): boolean {
     if (this.#quietButOutages.since > owner.goneAt) return false

@@ -3,19 +3,22 @@ import type { RecoveryEntry } from '@jobistemer/core/storage'
 /** A slot that a recovery decides about. */
 export interface TiledSlot {
   readonly slot: number
-  /** Whether the slot has a record. `perhaps`: a cancel created the record so late that the recovery may not have read it. */
+  /**
+   * Whether the slot has a record. `perhaps`: the cancellation of the slot created the record, but the recovery may have read
+   * the records before.
+   */
   readonly isDecided: boolean | 'perhaps'
 }
 
 export interface TileProblem {
-  /** The recovery entry that causes the problem; `null` if a slot has no entry. */
+  /** The recovery entry that causes the problem; `null` if the problem is that a slot has no entry. */
   readonly entry: RecoveryEntry | null
   readonly message: string
 }
 
 /**
- * Checks the entries of a recovery. Yields a problem for each slot without an entry, and for each entry with a wrong number of
- * slots. The number of a run under the recovery strategy `compressed` must not include slots that have a record.
+ * Checks the entries of a recovery. Yields a problem for each slot without an entry, and for each entry whose number of slots
+ * is wrong. The number of a run for all missed slots (recovery strategy `compressed`) must not include slots with a record.
  */
 export function* tileProblems(entries: readonly RecoveryEntry[], slots: readonly TiledSlot[]): Iterable<TileProblem> {
   const tiles = entries.map((entry) => ({ entry, span: spanOf(entry), least: 0, most: 0 }))

@@ -5,8 +5,8 @@ const jumpMs = 5000
 const agreeMs = 1000
 const confirmMs = 15_000
 
-// Interval between clock readings while the time is in doubt, in ms. A node does not notice clock errors that are
-// shorter than this interval.
+// Interval between clock readings while the time is in doubt, in ms. If a clock is wrong for less than this interval, the node
+// may never read the wrong time.
 const readEveryMs = 1000
 
 // Maximum time from the end of an outage until a node reads the clock again, in ms.

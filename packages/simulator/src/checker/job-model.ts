@@ -46,17 +46,17 @@ export interface OccurrenceModel {
   readonly lastSlot: number
   readonly kind: 'slot' | 'trigger' | 'replay'
   readonly version: number
-  /** Whether the version under which the occurrence was created fails interrupted occurrences. */
+  /**
+   * Whether the occurrence must fail after an interruption: the version under which it was created has `onInterrupted: 'fail'`.
+   */
   readonly failsInterrupted: boolean
   /** The last token that the storage gave out for this occurrence. */
   token: number
   /** Whether the occurrence is running. The storage accepts the last token only while the occurrence runs. */
   running: boolean
-  /**
-   * The node incarnation that received the last token, `null` before the first token. `deadline` is the wall time from
-   * which nodes may reap the occurrence.
-   */
+  /** The node incarnation that received the last token; `null` before the first token. */
   life: string | null
+  /** The time from which nodes may reap the occurrence, by their wall clocks. */
   deadline: number
   /** Monotonic time at which the storage gave out the token. */
   grantedAt: number

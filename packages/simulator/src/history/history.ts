@@ -162,7 +162,7 @@ export type NodeEvent =
   | { readonly kind: 'storage.back' }
   /** The storage has lost all node records. */
   | { readonly kind: 'storage.forgot-nodes' }
-  /** A fault changed a storage call of the node. */
+  /** The simulation injected the fault `fault` into a storage call of the node. `operation` names the call. */
   | { readonly kind: 'fault'; readonly fault: string; readonly operation: string }
   | { readonly kind: 'operation'; readonly operation: string; readonly detail: string }
   /** A user received the occurrence of a trigger or a replay. */

@@ -9,8 +9,8 @@ interface Standpoint {
 }
 
 /**
- * Sabotage: each replacement of a job sets the watermark back to its value at the previous replacement. Nodes then create the
- * slots between these two values again.
+ * Sabotage: each time a job is replaced, its watermark moves back to the value that it had at the previous replacement. Nodes
+ * then create the slots between these two values a second time.
  */
 export function moveWatermarkBack(): (storage: Storage) => Storage {
   const earlier = new Map<JobId, Standpoint>()

@@ -20,7 +20,7 @@ export interface Sabotage {
   readonly connection?: (connection: Storage) => Storage
 }
 
-/** The sabotage in which nodes follow every reading of their wall clocks at once. */
+/** The name of a sabotage: nodes adopt the time of each reading of their wall clocks at once, without confirmation. */
 export const followEveryReading = 'every-reading'
 
 const sabotages: ReadonlyMap<string, () => Sabotage> = new Map([

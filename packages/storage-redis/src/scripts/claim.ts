@@ -10,8 +10,8 @@ const { stateCodes } = codec1
 const promotedAtOnce = 2000
 
 /**
- * Maximum number of occurrences that a call cancels for deleted and replaced jobs. The same limit applies to due occurrences
- * that a call makes queued or held back.
+ * Maximum number of waiting occurrences that a call cancels for deleted and replaced jobs. Also the maximum number of
+ * due occurrences that a call makes queued or holds back.
  */
 const movedAtOnce = 500
 
@@ -19,22 +19,22 @@ const movedAtOnce = 500
 const sweptAtOnce = 200
 
 /**
- * Maximum total cost of the occurrences that a call passes over. At this cost the call ends. A claim passes over
- * occurrences without a handler on this node, and occurrences that are not due by this node's clock.
+ * Maximum total cost of the occurrences that a call passes over. At this cost the call ends. A claim passes over an
+ * occurrence in two cases: this node has no handler for it, or it is not due by this node's clock.
  */
 const passedAtOnce = 1000
 
 /**
- * If this node has no handler for a job that has at least this many pending occurrences, a claim moves these occurrences into
- * separate sets.
+ * Minimum number of pending occurrences of a job for separate sets. If this node has no handler for the job, a claim
+ * moves these occurrences into separate sets. So later claims of this node need not pass over them.
  */
 const fewestApart = 16
 /** Maximum number of jobs with separate sets of pending occurrences. */
 const mostApart = 100
 
 /**
- * A claim reads this number of a job's first active occurrences, to learn whether the start rate already holds one of
- * them back.
+ * A claim reads this number of a job's first active occurrences. Among them it searches for an occurrence that the
+ * start rate already holds back.
  */
 const fewestLooked = 8
 
@@ -50,7 +50,10 @@ const placeOf = (kind: 'ready' | 'future') =>
 /** The front fields of a record. A claim changes these fields and the start instant. */
 const front = fieldsBetween(recordLayout, ['state', 'reasonSize'])
 
-/** The fields at the front of a record after its claim. The claim removes the reason from the record's texts. */
+/**
+ * The front fields of a record after its claim. The size of the reason is 0, because the claim removes the reason from
+ * the record.
+ */
 const takenFront = {
   ...front,
   ...{ state: `${stateCodes.running}`, token: 'token + 1', sequence: '0', ownerSize: '#owner', reasonSize: '0' },
@@ -62,23 +65,27 @@ const conditions = fieldsBetween(headLayout, ['running', 'maxConcurrency'], {
 })
 
 /**
- * Claims due pending occurrences of one shard. The server also runs the script when memory is short, because waiting
- * occurrences must be able to run and end. In the mode `peek`, the script claims nothing and returns the occurrences
- * that it would claim. Claims over several shards use this mode first.
+ * Claims due pending occurrences of one shard. In the mode `peek`, the script claims nothing and returns the
+ * occurrences that it would claim. Claims over several shards use this mode first.
  *
- * The duration of a call does not depend on the backlog, because other clients of the server wait while the script
- * runs. So the work of one call is limited, and the caller calls the script again until the claim is complete. Answers:
+ * The server also runs the script when memory is short, because waiting occurrences must be able to run and end.
+ *
+ * Other clients of the server wait while the script runs. So the work of one call is limited, however long the backlog
+ * is. The caller calls the script again until the claim is complete. Answers:
  * - `swept`: in a claim with `sweep`, the call has checked about 200 jobs, and has repaired jobs where necessary. It
  *   has claimed nothing. The answer has the cursor for the remaining jobs.
  * - `again`: the call has only moved waiting occurrences between the sets of the shard. It has claimed nothing.
  * - `done`: the answer has the claimed occurrences or, in the mode `peek`, the candidates. If the call has passed over
- *   many occurrences, the answer also names the occurrence after which the next call must continue.
+ *   many occurrences, the answer also names the last one. The next call continues after it.
  * - `repeated`: an earlier delivery of the same command may have claimed occurrences. This call has claimed nothing.
  *
- * Occurrences without a handler on this node would slow down each claim of this node. So the script moves these
- * occurrences into two sets of their job: `r:` for due occurrences and `d:` for occurrences that are not due yet. A
- * claim of a node with the handler reads these sets together with the common sets. The claim takes the occurrences of
- * all these sets in the order of waiting occurrences. New occurrences enter the common sets.
+ * Each claim of a node would have to pass over occurrences without a handler on this node. So the script moves these
+ * occurrences into two sets of their job:
+ * - `r:` for due occurrences;
+ * - `d:` for occurrences that are not due yet.
+ *
+ * New occurrences enter the common sets. A claim of a node with the handler reads the sets of the job together with the
+ * common sets. It takes the occurrences of all these sets in the order of waiting occurrences.
  */
 export const claimScript: Script = script(`#!lua flags=allow-oom
 ${prelude}${checkRights}
@@ -91,9 +98,10 @@ for index = 7, #ARGV do except[ARGV[index]] = true end
 local missing = missingRight(channel)
 if missing then return missing end
 
--- If the connection broke before the answer, the client sends the command again. No client knows what the first command
--- claimed, so the caller must receive \`repeated\`. An abandoned connection may also deliver a command late. Before this late
--- delivery, the owner has asked for the effect of the command, so the late command must claim nothing.
+-- This check finds a command that the server receives twice or late. If the connection broke before the answer, the
+-- client sends the command again. No client knows what the first command claimed, so the caller must receive
+-- \`repeated\`. An abandoned connection may also deliver a command late. Before this late delivery, the owner has asked
+-- for the command's effect. So the late command must claim nothing.
 if tonumber(call('GET', claimedKey) or -1) >= number then return { 'repeated' } end
 
 if moveOn(now) then
@@ -112,8 +120,9 @@ if sweep == 1 then
       if open > 0 then gone = cancelWaiting(now, h, job, '=deleted', open) end
       isLeftover = isLeftover or h.pending + h.queued > 0
     elseif h then
-      -- The end of an active occurrence wakes the next queued one. So a sweep wakes queued occurrences only of two kinds of
-      -- jobs: jobs without an active occurrence, and jobs with superseded occurrences.
+      -- Usually the end of an active occurrence wakes the next queued one. No such end follows in jobs without an
+      -- active occurrence, and superseded occurrences may prevent the wake. So a sweep wakes queued occurrences only of
+      -- these two kinds of jobs.
       local mayWake = h.cancelsBelow > 0 or activeCount(h) == 0
       if open > 0 then gone = cancelSuperseded(now, h, job, open) end
       if mayWake then wakeFirst(now, h, job) end
@@ -229,18 +238,20 @@ local function fromStart()
 end
 
 local taken, seen, more, nextDueAt = {}, {}, false, never
--- Whether this call reached its limits. Then three numbers of occurrences: moved ones, passed-over ones, and, in the
--- mode peek, found ones that may not start now.
+-- \`stopped\`: whether this call reached its limits. \`left\`: number of occurrences that the call has queued, delayed
+-- or canceled. \`passed\`: total cost of the passed-over occurrences. \`seenBlocked\`: in the mode peek, number of
+-- found occurrences that may not start now.
 local stopped, left, passed, seenBlocked = false, 0, 0, 0
--- For each job in the mode peek: the number of occurrences that this call has counted as claimed, and the number of
--- delayed ones among these occurrences.
+-- By job, in the mode peek. \`claimedJobs\`: number of occurrences that this call has counted as claimed.
+-- \`delayedSeen\`: number of delayed occurrences among them.
 local claimedJobs, delayedSeen = {}, {}
 local count = 0
 place = ''
--- Jobs with a held-back occurrence, and whether starts of this call wake other occurrences.
+-- \`heldJobs\`: jobs with a held-back occurrence. \`wakes\`: whether a start in this call may wake another occurrence.
 local heldJobs, wakes = {}, false
 
--- Passed-over occurrences of jobs with separate sets, to be moved out of a common set.
+-- Passed-over occurrences to be moved from a common set into the separate sets of their jobs. \`aside\`: their scores
+-- and members, by job. \`asideGone\`: their members, to be removed from the common set.
 local aside, asideGone = {}, {}
 
 local function setAside(job, member, score)
@@ -254,8 +265,9 @@ local function storeAside(common, ofJob)
   aside, asideGone = {}, {}
 end
 
--- Finds the next instant at which an occurrence for this node becomes due. In the common set, passes over occurrences
--- without a handler on this node. The separate sets from which this node claims contain no such occurrences.
+-- Finds the next instant at which an occurrence that this node can run becomes due. In the common set, passes over
+-- occurrences without a handler on this node. The separate sets from which this node claims contain no such
+-- occurrences.
 local function findDue(source, most)
   while place == '' do
     local from = most > 1 and futureFrom or 0
@@ -304,8 +316,8 @@ local function answer()
   return { 'done', ${writeFields(layouts.claimed, { more: 'more and 1 or 0', stopped: 'stopped and 1 or 0', wakes: 'wakes and 1 or 0', nextDueAt: 'nextDueAt' })}, readNotices(), table.concat(seen), table.concat(taken), place }
 end
 
--- Whether this call compares occurrences by their order. This is so in the mode peek, and if the call reads several
--- sets. It is also so if the caller gives a last occurrence (lastAt) or handler keys to leave out.
+-- Whether this call compares occurrences by their order. This is so in the mode peek, or if the call reads several
+-- sets. It is also so if the caller gives a last occurrence (lastAt), or handler keys to leave out.
 local needsOrder = isPeek == 1 or lastAt ~= never or hasExceptions or #sources > 1
 local stride = needsOrder and 2 or 1
 
@@ -445,9 +457,9 @@ local function noteTaken(id, record, member, source)
   append(taken, ${writeFields(layouts.taken, { id: 'id', recordSize: '#record' })}, record)
 end
 
--- Delays an occurrence that the start rate does not allow to start. The first occurrence of a job that is delayed in
--- this way stays pending until its time. Later occurrences of the job are queued behind it. Sends no wake-up, because a
--- delay gives other nodes no work.
+-- Delays an occurrence that may not start now because of the start rate. If the job has no held-back occurrence before
+-- it, the occurrence stays pending until \`startsAt\`. Otherwise the occurrence becomes queued. Sends no wake-up,
+-- because a delay gives other nodes no work.
 local function holdBack(h, id, job, r, startsAt)
   local wasDue = due
   if not heldJobs[job] then
@@ -543,12 +555,14 @@ local function takeFrom(page, sourceAt)
         local seenOf = claimedJobs[job] or 0
         local isBlocked = isLeft or (h.policy ~= allow and (h.running + seenOf >= h.maxConcurrency
           or (h.delayed > 0 and activeCount(h) + (delayedSeen[job] or 0) >= h.maxConcurrency and parseRecord(text).reason == delayed)))
-        -- In the mode peek, occurrences that were counted as claimed are assumed to start now.
+        -- The instant from which the start rate allows the start. In the mode peek, the computation assumes that all
+        -- occurrences that were counted as claimed start now.
         local startsAt = not isBlocked and h.startLimit > 0 and nextStartAt(h, seenOf) or always
         local isHeld = startsAt > now
         if h.startLimit > 0 and h.queued > 0 then wakes = true end
-        -- The caller may give a last occurrence (lastAt, lastId). If an occurrence up to this last occurrence may not
-        -- start, it does not count towards the limit.
+        -- Whether the call ends here: the occurrence comes after the caller's last occurrence (lastAt, lastId), or the
+        -- limit is reached. If the caller has given a last occurrence, an occurrence that may not start does not count
+        -- towards the limit.
         local isLast = order > lastAt or (order == lastAt and isBefore(lastId, id))
           or (count == limit and not ((isBlocked or isHeld) and lastAt ~= never))
         if isPeek == 1 then

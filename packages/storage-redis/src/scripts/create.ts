@@ -10,7 +10,8 @@ const { kindCodes, policyCodes, recoveredBit } = codec1
 const displacedAtOnce = 500
 
 /**
- * Maximum number of waiting occurrences that a call reads to make room for a new one, if the job has superseded occurrences.
+ * Maximum number of waiting occurrences that a call reads to make room for a new occurrence. Applies only if the job
+ * has superseded occurrences.
  */
 const displacedInPassing = 1000
 
@@ -132,8 +133,8 @@ local function displace(h, job, isPassing)
     end)
     return cancelEach(now, h, ids, records, '=displaced'), false
   end
-  -- Cancels queued occurrences before pending ones. So if queued occurrences are left, this call has canceled no active
-  -- occurrence. While an occurrence of the job is active, a new occurrence cannot overtake the queued ones.
+  -- Cancels queued occurrences before pending ones. If queued occurrences are left, this call has thus canceled no
+  -- active occurrence. The active occurrence then prevents that a new occurrence overtakes the queued ones.
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, ${displacedAtOnce} - 1)) do
     ids[#ids + 1], records[#ids + 1] = id, recordOf(id)
   end
@@ -151,22 +152,23 @@ end
 -- Code for a request that is not created because the queue of its job is full.
 local refused = -1
 
--- Jobs with an item for which this call cannot cancel all displaced occurrences. Further calls create the items of
--- these jobs.
+-- Jobs with an item that displaces more occurrences than this call can cancel. Further calls create this item and the
+-- later items of the same job.
 local crowded, hasCrowded = {}, false
 
 -- Decides the state and reason of a new slot, trigger or replay. Also decides whether the item displaces (cancels)
--- waiting occurrences, and whether it cancels running ones. While superseded occurrences are left (\`isPassing\`), the
--- counts of waiting occurrences include them. So if the overlap policy would skip or refuse the item because of these
--- counts, the item becomes queued instead. If an earlier call began to displace occurrences for the item (\`goesOn\`),
--- the item skips the check for a free place.
+-- waiting occurrences, and whether it cancels running ones.
+-- - \`isPassing\`: superseded occurrences are left, and the counts of waiting occurrences include them. If the overlap
+--   policy would skip or refuse the item because of these counts, the item becomes queued instead.
+-- - \`goesOn\`: an earlier call began to displace occurrences for the item. So the item skips the check for a free
+--   place.
 local function decide(h, kind, scheduledAt, isStartable, isForLater, isPassing, goesOn)
   if scheduledAt < h.pausedUntil and kind == ${itemKinds.slot} then return skipped, '=paused' end
   if isForLater then return pending, delayed end
   local free = isStartable and now >= h.pausedUntil and running or pending
   local active = activeCount(h)
-  -- Under the policy \`allow\`, each occurrence may start. Under other policies, the first queued occurrence gets a
-  -- free place of the job before new occurrences. So a new occurrence starts only if no occurrence is queued.
+  -- Under the policy \`allow\`, each occurrence may start. Under other policies, queued occurrences get a free place
+  -- before a new one. So while an occurrence is active, a new one starts only if none is queued.
   if h.policy == allow then return free, '' end
   if not goesOn and (active == 0 or (active < h.maxConcurrency and h.queued == 0)) then return free, '' end
   if h.policy == ${policyCodes.skip} then
@@ -205,7 +207,7 @@ local function createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, 
     end
     text = printRecord(r)
   end
-  -- The record exists if an earlier call skipped the request and its answer got lost.
+  -- If an earlier call skipped this request and its answer got lost, the record already exists.
   if id == ids[index] or not recordOf(id) then add(h, id, r, text) end
   if state ~= skipped then nameByKey(index, job, id) end
   if state == running then countStart(now, h) end
@@ -243,8 +245,8 @@ local function startSlot(index, scheduledAt, version, nextAt, deadline, record)
   return true
 end
 
--- Records and index entries of the ordinary requests of this call. Calls often contain many requests of one job, so the
--- script writes all requests together.
+-- Records and index entries of the requests that \`takeRequest\` has created. Calls often contain many requests of one
+-- job, so the script writes all these requests together.
 local requested = { records = {}, history = {}, live = {}, pending = {}, ready = {}, future = {} }
 local hasRequested = false
 
@@ -321,9 +323,11 @@ local function create(kind, isStartable, goesOn, index, scheduledAt, version, ne
   local id, job = ids[index], jobs[index]
   taken[id] = true
   local h = headOf(job)
-  -- This script reads the record of the id only if it may exist. The id of a slot contains its time. So a slot after
-  -- the watermark has a record only if the slot is not later than \`taken\`. A repeated request may have another time
-  -- than its record. So for a request, this script always looks for the record.
+  -- Reads the record of the id only if the record may exist.
+  -- - The id of a slot contains its time. So a slot after the watermark has a record only if the slot is not later than
+  --   \`taken\`.
+  -- - A repeated request may have another time than its record. So for a request, the script always looks for the
+  --   record.
   local present = false
   if h and (kind ~= ${itemKinds.slot} or scheduledAt <= h.watermark or scheduledAt <= h.taken) then
     present = recordOf(id)

@@ -4,11 +4,13 @@ import { nodeLayout } from '../layouts.ts'
 import { prelude } from './prelude.ts'
 
 /**
- * Stores and removes node records, and answers with all records. The server also runs the script when memory is short,
- * because without heartbeats peers would declare this node dead.
+ * Stores and removes node records, and answers with all records. A stored record begins with its counter.
  *
- * A stored record begins with its counter. `ARGV[6]` is the number of records to remove. Their names and counters
- * follow, and then the names of the nodes whose profiles the caller requests.
+ * The server also runs the script when memory is short. Otherwise other nodes would miss the heartbeats and declare
+ * this node dead.
+ *
+ * `ARGV[6]` is the number of records to remove. The following arguments are the name and the counter of each of these
+ * records. The last arguments are the names of the nodes whose profiles the caller requests.
  */
 export const heartbeatScript: Script = script(`#!lua flags=allow-oom
 ${prelude}${checkRights}

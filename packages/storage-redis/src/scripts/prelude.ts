@@ -37,12 +37,15 @@ const printedRecord = writeFields(recordLayout, {
 })
 
 /**
- * If a call moves at least this many jobs to their next instants, the call only notes the moves. If it moves fewer
- * jobs, the call updates the index of next instants. `listDueJobs` applies the notes to the index.
+ * If a call moves fewer jobs than this to their next instants, it updates the index of next instants. Otherwise it only
+ * notes the moves, and `listDueJobs` later applies the notes to the index.
  */
 const manyMoves = 8
 
-/** Maximum number of notes about new next instants. A call that exceeds this number applies some notes to the index. */
+/**
+ * Maximum number of notes about new next instants (see `moved`). If a call exceeds this number, it also applies some
+ * notes to the index of next instants.
+ */
 const mostNotes = 256
 
 /** Number of notes about new next instants (see `moved`) that a script applies to the index at once. */
@@ -50,20 +53,16 @@ const catchUpAtOnce = 8
 
 /**
  * The common beginning of every script.
- *
- * `KEYS[1]` is the hash of the job heads of one shard, `{prefix:0}:heads`. The script computes all other keys from this
- * key. All keys have the same hash tag, so they belong to the same hash slot of a Redis Cluster.
- *
- * Instants and counts are packed doubles and not texts, because Lua prints numbers beyond 10^14 inexactly, and parsing
- * takes long.
- *
- * Definitions, details, task runs, reasons and similar texts are JSON that no script parses.
- *
- * The last argument is the number of shards that the caller assumes. If the server has lost its data, the stored number
- * is missing or differs, and the call fails without effect. A package version with another stored form replaces the
- * number by another text, so that storages of older versions stop.
- *
- * `layouts.ts` defines the layouts of heads, records, requests and answers.
+ * - `KEYS[1]` is the hash of the job heads of one shard, `{prefix:0}:heads`. The script computes all other keys from
+ *   this key. All keys have the same hash tag, so they belong to the same hash slot of a Redis Cluster.
+ * - Instants and counts are packed doubles and not texts. The reasons: Lua prints numbers beyond 10^14 inexactly, and
+ *   parsing takes long.
+ * - Definitions, details, task runs, reasons and similar texts are JSON that no script parses.
+ * - The last argument is the number of shards that the caller assumes. If the server has lost its data, the stored
+ *   number is missing or differs. The call then fails without effect.
+ * - A package version with another stored form replaces the stored number by another text. So storages of older
+ *   versions stop.
+ * - `layouts.ts` defines the layouts of heads, records, requests and answers.
  */
 export const prelude: string = `
 local call, read, write, sub = redis.call, struct.unpack, struct.pack, string.sub
@@ -159,7 +158,8 @@ local function startAt(h, index)
   return (read('<d', h.text, headSize + index * 8 + 1))
 end
 
--- Returns the instant from which the start rate allows the job's next start, if \`more\` other occurrences start now.
+-- Returns the instant from which the start rate allows the job's next start. \`more\`: number of other occurrences that
+-- are assumed to start now, before this start.
 local function nextStartAt(h, more)
   local index = h.startCount + (more or 0) - h.startLimit
   if h.startLimit == 0 or index < 0 then return always end
@@ -174,7 +174,7 @@ local function keepStarts(h, kept, added)
   h.startCount = kept + #added / 8
 end
 
--- Counts a start for the start rate of its job. Every start calls this function.
+-- Stores a start for the start rate of its job. Must be called at every start.
 local function countStart(now, h)
   if h.startLimit > 0 then keepStarts(h, math.min(h.startCount, h.startLimit - 1), write('<d', now)) end
 end
@@ -224,8 +224,10 @@ end
 local nextAts = {}
 
 -- Jobs that ordinary slots have moved to their next instants. If each slot updated the index of next instants, each
--- slot would cost an eighth more. So a script that moves many jobs does not update the index. It adds all of these jobs
--- to a set of notes, as one member. A search for due jobs first applies the notes to the index.
+-- slot would cost an eighth more.
+--
+-- So a script that moves many jobs leaves the index unchanged. It adds one member to a set of notes; this member
+-- contains all these jobs. A search for due jobs first applies the notes to the index.
 local moved, movedTo = {}, {}
 
 local function nextAtOf(text)
@@ -419,8 +421,8 @@ local function activeCount(h)
   return h.pending - h.delayed + h.running
 end
 
--- If a place of the job is free, returns the id and record of the job's next queued occurrence. Returns nil if no place
--- is free, the occurrence is superseded, no occurrence is queued, or the job is deleted.
+-- Returns the id and record of the job's next queued occurrence if this occurrence may wake. Returns nil in four cases:
+-- no occurrence is queued, no place of the job is free, the occurrence is superseded, or the job is deleted.
 local function firstToWake(h, job)
   if h.queued == 0 or activeCount(h) >= h.maxConcurrency or h.deletedAt ~= never then return nil end
   local id = call('ZRANGE', queueOf .. job, 0, 0)[1]
@@ -472,10 +474,12 @@ local function rankBehind(key, score, id)
   return tonumber(present) < score and rank + 1 or rank
 end
 
--- Calls a step with each active occurrence of the job in order; if \`lastPart\` is 2, then also with each queued occurrence.
--- Stops when the step returns true. Reads about \`most\` occurrences after the occurrence \`place\`, given by its part (1:
--- active, 2: queued), its score and its id. Returns nil if no occurrence is left, otherwise the part, score and id of the last
--- occurrence that was read.
+-- Calls \`step\` with each active occurrence of the job in order; if \`lastPart\` is 2, then also with each queued
+-- occurrence.
+--
+-- Begins after the occurrence \`place\`: its part (1: active, 2: queued), its score and its id. Stops when \`step\`
+-- returns true, or after about \`most\` occurrences. Returns nil if no occurrence is left, otherwise the part, score
+-- and id of the last occurrence that was read.
 local function forEachLive(h, job, most, lastPart, place, step)
   local part, score, id = 1, nil, nil
   if place then part, score, id = place.part, place.score, place.id end
@@ -511,7 +515,8 @@ local function forEachLive(h, job, most, lastPart, place, step)
   end
 end
 
--- Wakes queued occurrences of a job without a concurrency limit, in order. Returns whether queued ones are left.
+-- Wakes queued occurrences of a job whose policy is \`allow\`, in order and up to a limit. Returns whether queued
+-- occurrences are left.
 local function wakeMany(now, h, job)
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, ${movedAtOnce} - 1)) do
     move(now, h, id, recordOf(id), pending, '')
@@ -525,9 +530,11 @@ local function wakeAll(now, h, job)
   if h.queued > 0 and wakeMany(now, h, job) then call('HSET', movesKey, 'w' .. job, '') end
 end
 
--- Moves the job's pending occurrences after the occurrence \`place\` to the index \`ready\` or \`future\`, as their due
--- times and the job's pause require. With \`letsGo\`, also frees occurrences that an earlier start rate held back.
--- Returns the last occurrence that it has read, after which the next call continues; nil if no occurrence is left.
+-- Moves pending occurrences of the job to the index \`ready\` or \`future\`. Their due times and the job's pause decide
+-- the index. With \`letsGo\`, also frees occurrences that an earlier start rate held back.
+--
+-- Begins after the occurrence \`place\`, and reads a limited number of occurrences. Returns the last one that it has
+-- read, after which the next call continues; nil if no occurrence is left.
 local function offerMany(now, h, job, letsGo, place)
   return forEachLive(h, job, ${movedAtOnce}, 1, place, function(id, r)
     if r.state ~= pending then return false end
@@ -577,9 +584,9 @@ local function moveOn(now)
   -- The earlier step that began these moves has already sent the wake-up \`due\`, so this function sends none.
   local wasDue, isLeft = due, false
   if h and sub(moves[1], 1, 1) == 'w' then
-    -- If the policy has changed again, the new policy decides which queued occurrences wake. While superseded
-    -- occurrences remain to be canceled, this code wakes no occurrence: the step that cancels the last superseded
-    -- occurrence wakes all queued ones.
+    -- The job's policy may have changed again, so the present policy decides whether queued occurrences wake here.
+    -- While superseded occurrences remain to be canceled, none of them wakes here. The step that cancels the last
+    -- superseded occurrence wakes all queued ones.
     isLeft = h.policy == allow and h.cancelsBelow == 0 and h.deletedAt == never and wakeMany(now, h, job)
   elseif h then
     local letsGo, place = parseOffer(moves[2])
@@ -616,9 +623,9 @@ local function cancelWaiting(now, h, job, reason, limit)
   return cancelEach(now, h, ids, records, reason)
 end
 
--- Parses the text of printPlace, which names an occurrence. No superseded occurrence is left before this occurrence. No
--- further superseded occurrence can appear before it, because new records have a version that the update keeps. Returns
--- nil without a text, or if the text belongs to another update.
+-- Parses a text of printPlace: the occurrence at which a search for superseded occurrences ended. No superseded
+-- occurrence is left before it. No new one can appear there, because new records have a version that the update keeps.
+-- Returns nil without a text, or if the text belongs to another update.
 local function parsePlace(h, text)
   if not text or text == '' then return nil end
   local cancelsBelow, part, score, at = read('<I4Bd', text)
@@ -648,13 +655,13 @@ end
 -- Finds up to \`count\` superseded occurrences of versions below \`cancelsBelow\`, pending ones first. Reads about \`most\`
 -- occurrences. Returns the text with which the next call continues; '' if the search has ended.
 local function findSuperseded(h, job, cancelsBelow, count, most, from, take)
-  -- Stores the position at which the search ended only if the update is already stored in the head. Before the update
-  -- is stored, steps may still create occurrences of the old version before this position.
+  -- Whether to read and store the position at which a search ended: only if the head already contains the update.
+  -- Before, steps may still create occurrences of the old version before this position.
   local keepsPlace = h.cancelsBelow == cancelsBelow
   h.cancelsBelow = cancelsBelow
   local goesOn, found, kept = from ~= '', 0, nil
-  -- Whether the search has found no superseded occurrence so far. The text with which a caller continues a search begins with
-  -- this flag.
+  -- Whether the search has found no superseded occurrence so far. The text with which a caller continues the search
+  -- contains this flag as its first letter.
   local areKept = not goesOn or sub(from, 1, 1) == 'k'
   local place = parsePlace(h, goesOn and sub(from, 2) or keepsPlace and call('HGET', searchesKey, job))
   place = forEachLive(h, job, most, 2, place, function(id, r)
@@ -723,8 +730,8 @@ end
 
 -- ----------------------------------------------------------------------------------------------------------- batches
 
--- Heads and records that a batch collects, to write them with few commands. If a job has several items, the script does
--- not collect: each step writes its changes at once, so that the next step reads them.
+-- Heads and records that the steps of a batch collect, so that few commands write them. If a job has several items, the
+-- steps do not collect: each step writes its changes at once, so that the next step reads them.
 local headFields, recordFields = {}, {}
 
 -- Calls a step for each range of items whose records are in the same Redis hash. If a job has several items, calls the

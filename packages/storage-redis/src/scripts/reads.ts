@@ -5,7 +5,7 @@ import { checkRights, type Script, script } from '../script.ts'
 import { jobKeys } from './job-keys.ts'
 import { prelude } from './prelude.ts'
 
-/** Minimum number of queued occurrences for which the search for a job's latest run skips the queue. */
+/** Number of queued occurrences above which the search for a job's latest run skips most of the queue. */
 const manyQueued = 100
 
 /** Approximate maximum number of history entries that the search for a job's latest run reads. */
@@ -66,10 +66,12 @@ local function latestFrom(job, rank, most)
   return nil
 end
 
--- Returns the latest ended run of a job, by its position in the history. The last history entries may be of waiting
--- occurrences. So if more than manyQueued occurrences are queued, the function searches only the last manyQueued entries, and
--- then the entries before the first waiting occurrence. A run that overtook waiting occurrences because of its priority may
--- lie between these two ranges; the function does not find this run.
+-- Returns the latest ended run of a job, by its position in the history. The last history entries may belong to waiting
+-- occurrences.
+--
+-- If more than manyQueued occurrences are queued, the function searches only two ranges: the last manyQueued entries,
+-- and then the entries before the first waiting occurrence. Because of its priority, a run may have overtaken waiting
+-- occurrences. If this run lies between the two ranges, the function does not find it.
 local function latestOf(job, h)
   local rank = 0
   if h.queued > ${manyQueued} then
@@ -138,13 +140,17 @@ const mostEntries = 4000
 const place = writeFields(layouts.duePlace, { nextAt: 'nextAt', job: 'job' })
 
 /**
- * Reads the due jobs of one shard, ordered by next instant and id. Answers the position up to which it has read; an empty text
- * at the end. First applies the noted changes of next instants to the index, and answers `again` if one call cannot apply all
- * of them.
+ * Reads the due jobs of one shard, ordered by next instant and id. First applies the noted changes of next instants to
+ * the index.
  *
- * Reading begins after the instant `ARGV[2]`, or within that instant after the job `ARGV[3]`. `ARGV[5]`, if given, has a 1 for
- * each wanted first byte of a job id. The instants stay texts, because the script also uses them as excluded bounds of
- * ranges. Redis expects an excluded bound as a text that begins with `(`.
+ * Answers the position up to which it has read, or an empty text at the end. If one call cannot apply all notes,
+ * answers `again`.
+ *
+ * Arguments:
+ * - Reading begins after the instant `ARGV[2]`, or within that instant after the job `ARGV[3]`.
+ * - `ARGV[5]`, if given, has a 1 for each wanted first byte of a job id.
+ * - The instants stay texts, because the script also uses them as excluded bounds of ranges. Redis expects an excluded
+ *   bound as a text that begins with `(`.
  */
 export const listDueJobsScript: Script = script(`#!lua flags=allow-oom
 ${prelude}${checkRights}${jobKeys}
@@ -200,8 +206,8 @@ local found, position = {}, ''
 -- Returns the rank in the sorted set at which the walk begins, counted in the direction of the walk.
 local function firstRank(key)
   if cursorAt ~= '' then
-    -- Compares the score too. A run that was handed back and started again has another deadline, so its score in this
-    -- set differs from the cursor's score.
+    -- The score must be compared too. If a run was handed back and started again, it has another deadline. So its score
+    -- differs from the cursor's score.
     if call('ZSCORE', key, cursorId) == cursorAt then
       return call(isDescending == 1 and 'ZREVRANK' or 'ZRANK', key, cursorId) + 1
     end
@@ -264,9 +270,9 @@ return { walkHistory(job, states), found }
 `)
 
 /**
- * Reads the live occurrences of one job in the given states, unsorted, without a walk through the history. If the job has many
- * live occurrences, reads a page of the history instead. This page contains the entries between the earliest and the latest
- * time that a live occurrence may have.
+ * Reads the live occurrences of one job in the given states, unsorted, without a walk through the history. If the job
+ * has many live occurrences, reads a page of the history instead. This page is limited to the times between the
+ * earliest and the latest live occurrence.
  */
 export const listLiveOfJobScript: Script = script(`#!lua flags=no-writes
 ${prelude}${paging}

@@ -49,9 +49,11 @@ return answers
 `)
 
 /**
- * Commits the changes that steps of core's ledger have decided, if the job's head and all records are unchanged since
- * they were read. Answers for each step whether it was committed. A step that changes no head and only running records
- * does not compare the head, because its decision depends on the records alone.
+ * Commits the changes that steps of core's ledger have decided. Commits a step only if the job's head and all its
+ * records are unchanged since the step read them. Answers for each step whether it was committed.
+ *
+ * A step that changes only running records, and no head, ignores changes of the head. Such a step has decided by the
+ * records alone.
  */
 const commitSteps: string = `
 ${prelude}${checkRights}${jobKeys}

@@ -196,8 +196,8 @@ async function ownRecordsOf(
 type Span = Pick<BackfillRecord, 'from' | 'to' | 'order'>
 
 /**
- * Returns the schedule of a past span: the schedule in force at `now`, because the storage keeps no earlier schedules.
- * If all schedules have ended, returns the last one of the timeline.
+ * Returns the schedule by which a backfill computes the slots of a past span: the schedule in force at `now`. The storage
+ * keeps no earlier schedules. If all schedules of the timeline have ended, returns the last schedule.
  */
 export function presentSchedule(timeline: JobRecord['timeline'], now: number): SerializedSchedule | undefined {
   const present = timeline.find(({ until }) => until === null || until > now)

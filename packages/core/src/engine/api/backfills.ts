@@ -218,7 +218,7 @@ export class Backfills extends ApiPart implements Relay {
       // An earlier call of `backfill` may have named a task that an update has removed since. For such a task, this
       // check throws an error. The check is necessary only if this call begins a run.
       if (begun !== null && firsts.length > 0) planOfRequest(this.registry, job, wanted)
-      // Each further run of the backfill copies these details, with their priority.
+      // Each further run of a lane copies these details from the run before it, including the priority.
       const details = prioritized(wanted, { priority: priorityOf(head) })
       const create = (trace: TraceContext | null) =>
         this.#create(asked, head, firsts, { details: { ...withTrace(details, trace), backfill } })
@@ -280,8 +280,8 @@ export class Backfills extends ApiPart implements Relay {
   }
 
   /**
-   * Ends the lane of a running run: creates the lane's next run and cancels that next run at once. Returns whether `stop` must
-   * read the live runs again.
+   * Ends the lane of a running run. Otherwise a node would create the lane's next run before the running run ends. So this
+   * method creates the next run itself, and cancels it at once. Returns whether `stop` must read the live runs again.
    */
   async #close(
     { jobId, details }: OccurrenceRecord,
@@ -292,8 +292,8 @@ export class Backfills extends ApiPart implements Relay {
     if (head === null) return false
     const next = await this.#nextInLane(asked, head, details)
     if (next === null || next.standing === 'stopped') return false
-    // If the next run already runs, `stop` closes its lane as well. If the next run waits, it was created after `stop` read the
-    // live runs, so `stop` must read them again.
+    // If the next run is running too, `stop` calls `#close` also for the next run. If the next run waits, a node created it
+    // after `stop` had read the live runs. So `stop` must read the live runs again.
     if (next.standing === 'live') return next.run?.state !== 'running'
     await this.#create(asked, head, [next], { details, delayMs: upkeepMs })
     const [closed] = await standingsOf(asked, head, [next.slot], askedOf(details))
@@ -397,9 +397,9 @@ export class Backfills extends ApiPart implements Relay {
       )
       for (const record of occurrences) {
         if (record?.details.backfill === undefined) continue
-        // A newer run has displaced this waiting run of the backfill. If no node had started the waiting run before,
-        // the backfill creates another run for the same slot (`isAgain`). Otherwise the backfill continues with the
-        // next slot of the lane.
+        // A newer run has displaced this waiting run of the backfill. If no node has ever started the displaced run, the
+        // backfill creates another run for the same slot (`isAgain`). Otherwise the backfill continues with the next slot
+        // of the lane.
         await this.#goOn(record.jobId, record.details, { tookMs: 0, isAgain: !hasBegun(record) })
       }
     } catch (error) {
@@ -434,8 +434,8 @@ export class Backfills extends ApiPart implements Relay {
   }
 
   /**
-   * Searches the lane of a run for the next slot that has the standing `open`, `stopped` or `live`. Returns `null` if
-   * there is no such slot. With `isAgain`, the search begins at the run's own slot.
+   * Searches the lane of a run for the next slot whose standing is neither `ended` nor `passed`, see {@link SlotStanding}.
+   * Returns `null` if there is no such slot. With `isAgain`, the search begins at the run's own slot.
    */
   async #nextInLane(
     storage: StorageCalls,
@@ -565,8 +565,8 @@ function otherBackfill(key: string): JobistemerError {
 }
 
 /**
- * Returns the due time of a backfill run. Unless the overlap policy is `allow`, the due time lies in the future: the policy
- * could skip a request that is due now.
+ * Returns the due time of a backfill run. Under the overlap policy `allow`, the run is due now. Any other policy could skip
+ * a run that is due now, but never skips a delayed run. So under these policies, the due time lies in the future.
  */
 function dueAtOf({ overlap, nextAt }: JobRecord, now: number, tookMs: number): number {
   if (overlap.policy === 'allow') return now

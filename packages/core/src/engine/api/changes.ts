@@ -31,9 +31,9 @@ export interface ChangesOptions {
 /** Events of this node's own runs. Each event reports a change that a scan of the storage may not find. */
 const runEvents: readonly SchedulerEventName[] = ['occurrence.created', 'occurrence.started', 'occurrence.finished']
 
-/** The scans, the storage access and the wake-ups that {@link Changes} receives from the engine. */
+/** The parts of the engine that {@link Changes} needs: the storage, the states of the nodes, and the wake-ups. */
 export interface ChangesHost {
-  /** Whether the storage has a due index, which returns the next slots of all jobs. */
+  /** Whether the storage has a due index. If so, each scan also reads the next slots of jobs, which this index returns. */
   readonly findsDueJobs: boolean
   /** Reads the nodes, with their states as this process observes them. */
   readonly nodes: (
@@ -431,7 +431,7 @@ class Remembered {
 
   add(marks: readonly Mark[], forgetBefore: number): void {
     for (const mark of marks) {
-      // Moves a known record to the end, because the map keeps the order of the last change.
+      // Moves a known mark to the end of the map. The loop below forgets the marks at the beginning, which changed longest ago.
       this.#marks.delete(mark.id)
       this.#marks.set(mark.id, mark)
     }
@@ -457,8 +457,8 @@ interface Some<T> {
 }
 
 /**
- * Returns the jobs that changed since `farSince`. If these are more than 500, returns the jobs that changed since
- * `since`.
+ * Returns the jobs that changed since `farSince`, to find changes that appear late. If these are more than 500, returns only
+ * the jobs that changed since `since`: the time of the last scan, minus a margin.
  */
 async function changedJobs(storage: StorageCalls, farSince: number, since: number): Promise<Some<JobRecord>> {
   const read = (changedSince: number) =>

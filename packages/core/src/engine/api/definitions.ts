@@ -311,7 +311,8 @@ export class Definitions extends ApiPart {
     const defaults = this.#defaultsOf(record)
     const schedule = job.schedule.toJSON()
     const sameSchedule = fingerprintOf(record.timeline.at(-1)?.schedule) === fingerprintOf(schedule)
-    // A window changes the definition, so the fingerprint includes the window.
+    // Under the policy `windowed`, two updates with the same schedule and different windows are different definitions. So the
+    // fingerprint includes `policy`, which has the window.
     const windowed = policy.type === 'windowed' && !sameSchedule
     const plain = fingerprintOfJob(job, defaults)
     const fingerprint = windowed ? fingerprintOf([plain, policy]) : plain
@@ -425,8 +426,8 @@ export class Definitions extends ApiPart {
   }
 
   /**
-   * Repeats the update until the storage has canceled all waiting occurrences. Returns the addresses of all canceled
-   * occurrences. Once the storage has stored the update, none of these occurrences can start.
+   * Cancels the waiting occurrences that the first save of an update has left: each save cancels a limited number of them.
+   * So this method repeats the save. Returns all canceled occurrences. None of them can start after the first save.
    */
   async #cancelRest(
     storage: StorageCalls,

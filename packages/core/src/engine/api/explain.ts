@@ -139,8 +139,8 @@ async function coveringRecord(
   head: Pick<JobRecord, 'id'>,
   at: number,
 ): Promise<OccurrenceRecord | null> {
-  // The scheduled time of a record of several missed slots is the first of these slots, and such records do not overlap. So
-  // only the last such record that begins at or before the instant can contain the instant.
+  // A record of several missed slots has the first of these slots as its scheduled time. Such records do not overlap. So only
+  // the last record that begins at or before the instant can contain the instant.
   const missed = await firstOf(storage, head, { to: at + 1, order: 'descending', states: ['missed'] }, () => true)
   if (missed !== null && holds(missed, at)) return missed
   return coveringRun(storage, head, at)
@@ -155,8 +155,8 @@ export async function coveringRun(
   head: Pick<JobRecord, 'id'>,
   at: number,
 ): Promise<OccurrenceRecord | null> {
-  // The scheduled time of a recovery run is the last slot that it covers. Records of triggers, and of slots that were
-  // canceled ahead, can lie between the instant and that slot.
+  // A recovery run has the last slot that it covers as its scheduled time. So the search goes forward from the instant. It
+  // ignores records of triggers, and of slots that were canceled ahead, because such records can lie before the recovery run.
   const run = await firstOf(storage, head, { from: at, order: 'ascending' }, ({ kind, state, details }) => {
     return kind === 'slot' && (state !== 'canceled' || details.span !== undefined)
   })
@@ -185,9 +185,8 @@ export function holds(record: Pick<OccurrenceRecord, 'details'>, at: number): bo
 }
 
 /**
- * Returns the records that are not `null`. Some claimed occurrences ended without a stored attempt. For such an
- * occurrence, adds the first attempts to its record: their handlers may have begun after the claim and before a forced
- * cancel. See decision 12.
+ * Returns the records that are not `null`. If a forced cancel has ended a claimed occurrence before an attempt was stored, adds
+ * the first attempts to its record: their handlers may have begun after the claim. See decision 12.
  */
 export async function withRunsOfClaim(
   storage: StorageCalls,

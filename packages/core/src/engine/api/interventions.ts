@@ -64,7 +64,7 @@ export interface JobSelection {
   readonly owner?: string
 }
 
-/** The option names that all calls accept which change a job or an occurrence. */
+/** Names of the options that are common to all calls that change a job or an occurrence. */
 export const interventionOptionNames: readonly string[] = ['reason', 'actor', ...callOptionNames]
 
 /**

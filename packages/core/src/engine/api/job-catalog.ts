@@ -251,7 +251,8 @@ export class JobCatalog {
     const page = await filledPage({
       limit,
       from,
-      // A filter may exclude most jobs of a read. So with such a filter, each read has the maximum size.
+      // In a list that is not sorted, a filter may exclude most jobs of a read. So with a filter, each read of such a list has
+      // the maximum size.
       least: sorted !== null || isPlain ? limit : recordsPerCall,
       read: sorted === null ? list : (size, cursor) => readSorted(sorted, size, cursor, storage),
       choose: (heads) => withExtras(heads.filter(isWanted), extras, storage),
@@ -453,7 +454,7 @@ async function withExtras(
 
 function lastRunOf(record: OccurrenceRecord | null): LastRun | null {
   if (record === null) return null
-  // Omits the task runs, because the digests of their ids take long for 10,000 jobs.
+  // Omits the task runs: their ids are digests, and computing these digests takes long for 10,000 jobs.
   const { id, state, reason, scheduledAt, slot, startedAt, finishedAt, node } = occurrenceOf({ ...record, runs: [] })
   return { id, state, reason, scheduledAt, slot, startedAt, finishedAt, node }
 }

@@ -23,8 +23,8 @@ import { initialRuns } from '../execution/task-run-records.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 
 /**
- * A request in progress. This is an object instead of a chain of promises, because thousands of requests may be in
- * progress.
+ * A request in progress. Thousands of requests may be in progress, and one object per request costs less than a chain of
+ * promises.
  */
 interface SentRequest extends Sending {
   /** Monotonic instant at which the request was submitted. */
@@ -439,8 +439,8 @@ export interface Sending {
 }
 
 /**
- * Handles an answer of the storage that has created no record: returns the result of the request, or the request that
- * must be sent again.
+ * Handles the storage's answer to a request for which the call has created no record. Returns the result of the request, or
+ * the request that must be sent again.
  */
 export async function followAnswer<One extends Sending>(
   registry: JobRegistry,

@@ -17,9 +17,10 @@ export interface HeartbeatOptions {
   readonly heartbeatMs: number
   readonly deadAfterMs: number
   /**
-   * Whether this node may rest. A resting node sends only one heartbeat per day while no other node exists. True only under a
-   * virtual clock, with a storage in this process that delivers every wake-up. Without the wake-up of a new node, this node
-   * would go on resting.
+   * Whether this node may rest. A resting node sends only one heartbeat per day while no other node exists.
+   *
+   * The wake-up of a new node ends the rest. If this wake-up got lost, this node would not end its rest. So the value is true
+   * only under a virtual clock, with a storage in this process: such a storage delivers every wake-up.
    */
   readonly restsAlone: boolean
   /** What the node record states about this node, for people and for other nodes. */
@@ -89,8 +90,8 @@ export class Heartbeats {
   #isStarting = true
   #phase: 'living' | 'leaving' | 'ended' = 'living'
   /**
-   * Whether a wake-up has scheduled the next heartbeat. If so, a heartbeat in progress does not schedule the next
-   * heartbeat for a later time.
+   * Whether a wake-up has scheduled the next heartbeat. If so, a heartbeat that ends meanwhile does not postpone the next
+   * heartbeat to its regular time.
    */
   #isWoken = false
   #isSaidPartitioned = false

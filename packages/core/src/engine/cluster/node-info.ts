@@ -79,8 +79,8 @@ export async function readNodeInfos(
   const { peers } = heartbeats
   const askedAt = engine.clock.monotonic()
   const { nodes } = await read({ now: engine.now(), own: null, remove: [], profilesOf: [] })
-  // A client sends no heartbeats, and finds silent nodes by comparing the records of several calls. A lone node may rest
-  // and be silent without being dead, so the client makes no comparison if only one node exists.
+  // A client sends no heartbeats. To find silent nodes, it compares the records that several calls have read. But if the only
+  // node may rest, this node may be silent without being dead. So in this case, the client makes no comparison.
   const [lone, ...others] = nodes.filter((record) => !hasEnded(record))
   const mayRest = others.length === 0 && lone?.about.restsAlone === true
   if (!heartbeats.isKnown && !mayRest) peers.observe(nodes, askedAt, { isQuiet: true })

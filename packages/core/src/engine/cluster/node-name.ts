@@ -17,7 +17,10 @@ export interface ProcessMark extends JsonObject {
   /** Identifies one boot of one machine, and the namespace of its process ids. */
   readonly machine: string
   readonly pid: number
-  /** Start of the process, in ticks of the machine. The start distinguishes processes with the same process id. */
+  /**
+   * Start of the process, in clock ticks since the boot of the machine. The start distinguishes processes with the same
+   * process id.
+   */
   readonly began: string
   /** Thread id of the node in its process, as `worker_threads` counts threads. */
   readonly thread: number

@@ -28,14 +28,14 @@ interface Silence {
   /** Maximum interval between two looks, in ms. A longer interval means that this node was stalled. */
   readonly longestGapMs: number
   /**
-   * Minimum silence, in ms, after which this node declares another node dead, even if that node's record states a shorter
-   * `deadAfter`. The reason: an outage of the storage between two looks of this node silences all nodes, and this node
-   * does not notice the outage.
+   * Minimum silence, in ms, before this node declares another node dead, even if that node's record states a shorter
+   * `deadAfter`. The reason: during an outage of the storage, no node can send heartbeats. This node does not notice an
+   * outage that begins and ends between two of its looks.
    */
   readonly leastSilenceMs: number
 }
 
-/** Counter of a run's owner that has no node record. The value is below every counter that a node writes. */
+/** Counter of a peer that is known only as the owner of a run. The value is below every counter that a node writes. */
 const unrecordedCounter = Number.NEGATIVE_INFINITY
 
 type PeersContext = Pick<EngineContext, 'clock' | 'events' | 'logger' | 'owner'>
@@ -118,8 +118,8 @@ export class Peers {
    * Returns the nodes that shut down at least one `deadAfter` ago. Every other node has had this time to read that the
    * node has ended.
    *
-   * The reaper searches for runs of these nodes: the storage may have executed a claim twice or after the shutdown. The
-   * ended node never learned of the runs that such a claim took.
+   * The reaper searches for runs of these nodes. The storage may have executed a claim of an ended node a second time, or only
+   * after the node's shutdown. The ended node never learned of the runs that such a claim took.
    */
   ended(): readonly NodeRecord[] {
     const before = this.#engine.clock.monotonic() - this.#silence.deadAfterMs
@@ -127,8 +127,8 @@ export class Peers {
   }
 
   /**
-   * Returns the calls of `runDue` whose stated end lies in the past. A call is too short to observe the silence of another
-   * call, so the clocks of the nodes decide whether a call is over. See decision 15.
+   * Returns the calls of `runDue` whose stated end lies more than a margin before `now`. This node does not wait for the
+   * silence of these calls: it may itself be a call, which is too short to observe another call's silence. See decision 15.
    */
   over(now: number): readonly NodeRecord[] {
     return this.#records(({ record }) => (callEndsAtOf(record) ?? Number.POSITIVE_INFINITY) + clockMarginMs < now)
@@ -204,8 +204,8 @@ export class Peers {
         const peer = missing.get(incarnation)
         if (peer === undefined) continue
         missing.delete(incarnation)
-        // Another node may have stated the death of the peer before this node found a run of the peer. In this case,
-        // the peer stays known as dead until that run is reaped.
+        // With `unrecordedCounter`, this node knows the peer only as the owner of a run. The node that stated the death may
+        // not have found that run. So this node considers the peer dead until the run is reaped.
         const before = peer.state
         this.#move(peer, peer.record.counter === unrecordedCounter ? 'silent' : 'stated')
         hasChanged ||= peer.state !== before
@@ -398,10 +398,13 @@ export function deathOf({ about: { dead } }: Pick<NodeRecord, 'about'>): NodeDea
 }
 
 /**
- * Returns the record that states the death of a node, for `Heartbeats.stateDeath`. A storage keeps the record with the
- * larger counter. The returned counter is lower than the counter of the last heartbeat, so the next heartbeat of a
- * living node replaces the record. A record that names the node that took over has a larger counter than a record
- * without that node, and replaces it.
+ * Returns the record that states the death of a node. `Heartbeats.stateDeath` stores it in place of the record of the node's
+ * last heartbeat.
+ *
+ * Of two records of a node, a storage keeps the record with the larger counter. The counters have this order:
+ * - The death record without the node that took over has the lowest counter.
+ * - The death record that names the node that took over has a larger counter, and replaces the first record.
+ * - The next heartbeat of a node that lives after all has the largest counter, and replaces both records.
  */
 export function recordOfDead(record: NodeRecord, { since, takenOverBy }: StoredDeath): NodeRecord {
   const dead = { since, takenOverBy }

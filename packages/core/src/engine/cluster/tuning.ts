@@ -8,13 +8,16 @@ export const partitionedAfter = 0.8
  */
 export const answersWithin = 2
 
-/** Minimum silence of a dead node, in heartbeat intervals, so that the observing node has looked at least four times. */
+/**
+ * Minimum silence before a node is declared dead, in heartbeat intervals. In this time, the observing node looks at least four
+ * times.
+ */
 export const leastLooks = 4
 
 /**
  * If outages interrupt the observation of a node, the node is dead after this multiple of its `deadAfter` in silence. Only
- * silence while the storage answers counts. Then the next look and the reap follow. Their end must not come later than
- * twice `deadAfter`, counted in the same way (`docs/nodes.md`).
+ * the time in which the storage answers counts. The factor is below 2, because the next look and the reap follow, and must
+ * end within twice `deadAfter` (`docs/nodes.md`).
  */
 export const interruptedFactor = 1.5
 

@@ -85,8 +85,9 @@ export function goesBack(change: JobChange | null, record: JobRecord | null): bo
 }
 
 /**
- * Returns the origin that a change by `update`, `add` or `apply` stores. The origin has the fingerprint of the changed
- * definition, and the higher release of two: the stored release and `ownRelease`.
+ * Returns the origin that a change by `update`, `add` or `apply` stores:
+ * - `updates`: the fingerprint of the definition that was in force before the first such change.
+ * - `release`: the higher one of the stored release and `ownRelease`. Absent without a release.
  */
 export function originOfUpdate(record: JobRecord, ownRelease?: number): DefinitionOrigin {
   const { release, updates = record.fingerprint } = readJobDocument(record.definition)
@@ -166,9 +167,9 @@ export class OverriddenDefinitions {
     const known = this.#jobs.get(record.id)
     const isSame = known?.record.createdAt === record.createdAt
     const isKnown = isSame && known.record.version === record.version
-    // A storage that has lost its jobs has also lost the records and profiles of nodes. So this node waits `deadAfter`, in
-    // which living peers store their records again by their next heartbeats. Until a peer stores its profile, this node assumes
-    // that the peer has each definition.
+    // Another `createdAt` shows that the storage may have lost its jobs, and with them the records and profiles of the nodes.
+    // So this node follows the stored definition for at least `deadAfter`. Within this time, living peers store their records
+    // again by their heartbeats. Until a peer stores its profile, this node assumes that the peer has each definition.
     const isLost = known !== undefined && !isSame
     const lostAt = isLost ? this.#engine.clock.monotonic() : Number.NEGATIVE_INFINITY
     const until = Math.max(known?.until ?? 0, lostAt + this.#deadAfterMs)

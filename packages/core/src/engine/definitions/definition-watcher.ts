@@ -95,10 +95,10 @@ export class DefinitionWatcher {
   #consider(record: JobRecord): void {
     const job = this.#registry.get(record.id)
     if (job === undefined) {
-      // If this node can run the job, the storage may already have pending occurrences of the job. So this node claims again.
       if (record.deletedAt !== null) this.#registry.evicted?.gone(record.id)
       else {
-        // A node that evicts jobs does not adopt a data job here, because it reads the job when the job comes due.
+        // A node that evicts jobs does not adopt a data job here, because it reads the job when the job comes due. If this node
+        // can run the job, it claims again, because the storage may already have pending occurrences of the job.
         const isLookedUp = this.#registry.cache.isEvicting && this.#registry.plans.runsAsData(record)
         if (isLookedUp || this.#registry.adoptStored(record) !== null) this.#workAppeared()
       }

@@ -64,9 +64,10 @@ export class JobCache {
 }
 
 /**
- * Returns whether the job has no slot up to `upTo`, and this node is not processing a slot of the job. A job with a next slot
- * usually has a timer. There are three exceptions: this node is processing the slot, another node launches the job's slots,
- * or this node lacks the job's handlers.
+ * Returns whether the job has no slot up to `upTo`, and this node is not processing a slot of the job.
+ *
+ * A job without a timer (`heapIndex` below 0) is idle in three cases: it has no next slot, another node launches its slots,
+ * or this node lacks its handlers. In any other case, this node is processing a slot of the job.
  */
 function isIdle({ heapIndex, at, isLeft, plan }: RegisteredJob, upTo: number): boolean {
   return heapIndex < 0 ? at === Number.POSITIVE_INFINITY || isLeft || plan === null : at > upTo

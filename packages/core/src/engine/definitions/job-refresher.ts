@@ -30,8 +30,8 @@ const messages: Readonly<Record<VanishedJobEnd, string>> = {
 }
 
 /**
- * Vanished jobs that this node or another node has stored again. The value is true if this check has still to report
- * the job, and false if another check of this node has reported the job.
+ * Vanished jobs that this node or another node has stored again. The value says whether the present check has to report that
+ * the job is stored again. `false`: another check of this node has reported the job.
  */
 type StoredJobs = Map<RegisteredJob, boolean>
 
@@ -239,8 +239,8 @@ export class JobRefresher {
       const isOurs = answer.outcome === 'saved'
       if (!isOurs && answer.outcome !== 'exists') continue
       this.#awaited.delete(job)
-      // This node reports the job in two cases: it has just stored the job, or the stored `createdAt` differs from the known
-      // one. If both are equal, another review of this node has already adopted and reported the head.
+      // This check reports the job if this node has just stored it, or if the stored `createdAt` is new to this node. If this
+      // node already knows the stored `createdAt`, another check of this node has adopted and reported the head.
       stored.set(job, isOurs || job.createdAt !== answer.job.createdAt)
       // If this node has defined the job again meanwhile, the registry holds a newer object instead of `job`. The head is
       // then not adopted for the older object `job`.

@@ -197,8 +197,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Returns true once, five minutes after the first unfinished update was noted: the claimer then cancels the runs that
-   * updating nodes have left.
+   * Returns true once, five minutes after this node first noted an unfinished update. The claimer then cancels the waiting runs
+   * that the updating node has not canceled.
    */
   takeUnfinished(): boolean {
     if (this.#unfinishedSince === null) return false
@@ -556,9 +556,10 @@ export class JobRegistry implements HeldJobs {
 
   #takeUp(job: RegisteredJob, now: number): void {
     job.isLeft = false
-    // If the watermark lies before now, sets it to now: other nodes may have launched the slots up to now, and this
-    // node schedules only later slots. If such a later slot is missed, the recovery of this node begins at that slot. With
-    // the old watermark, the storage could accept this recovery. The slots before that slot would then never run.
+    // Other nodes may have launched the slots up to now, so this node schedules only later slots. If such a later slot is
+    // missed, the recovery of this node begins at that slot. So the watermark of this node must not lie before now:
+    // - With the old watermark, the storage could accept the recovery although no node has launched the slots before it.
+    // - These earlier slots would then never run.
     job.watermark = Math.max(job.watermark, now)
     try {
       this.#engine.agenda.setSlot(job, job.series.nextMs(job.watermark))
@@ -592,9 +593,10 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Applies the watermark and next slot of a storage's answer about a slot. Does nothing if this node has adopted another
-   * version since it sent the call: the recovery would treat the old version's next instant as a slot of the new version.
-   * `follow` does not decide which definition is in force, see `RegisteredJob.isFollowing`.
+   * Applies the watermark and next slot of a storage's answer about a slot. Not related to `RegisteredJob.isFollowing`.
+   *
+   * Does nothing if this node has adopted another version since it sent the call. Otherwise a later recovery of the job would
+   * treat the old version's next instant as a slot of the new version.
    */
   follow(job: RegisteredJob, askedVersion: number, watermark: number, nextAt: number | null): void {
     if (job.version !== askedVersion) return

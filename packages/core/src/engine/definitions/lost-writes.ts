@@ -20,8 +20,9 @@ interface AcknowledgedRequest {
  * Detects that the storage has lost acknowledged writes, for example after a failover to a replica that was behind.
  *
  * - Slots: an answer has an earlier watermark than a previous answer. The lost slots run again.
- * - Requests: the storage does not have a request that it acknowledged to this node. Lost requests do not run again. The
- *   node reads its recent requests after an outage, after a lost run, and after a loss of slots.
+ * - Requests: the storage does not have a request that it acknowledged to this node. Lost requests do not run again. To find
+ *   them, the node reads its recent requests after three events: the storage answers again after an outage, the node has lost
+ *   an occurrence (`occurrence.lost`), or the storage has lost slots.
  */
 export class LostWriteDetector {
   readonly #engine: Pick<EngineContext, 'clock' | 'logger' | 'maxBatch' | 'storage'>

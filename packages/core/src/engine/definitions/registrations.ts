@@ -143,9 +143,9 @@ export class Registrations {
   }
 
   /**
-   * If a change puts a definition back into force, reads which definitions living nodes have. A node announces a definition
-   * before the node stores it, so this read shows every node that has the replacing definition. Returns true after such a read.
-   * The caller then computes its changes again.
+   * If a change puts an earlier definition back into force, reads which definitions living nodes have, and returns true. The
+   * caller then computes its changes again: the stored definition may stay in force if a living node has it. The read shows
+   * every such node, because a node announces its definition before it stores the definition.
    */
   async lookIfGoingBack(
     changes: readonly (JobChange | null)[],

@@ -19,7 +19,7 @@ const requestMessage =
  */
 export class SkippedSlots {
   readonly #engine: EngineContext
-  /** Skips that were logged within the last minute, by job and message. */
+  /** For each job and message whose last log line is at most a minute old: the skips that were counted since that line. */
   readonly #recent = new Map<string, Skips>()
 
   constructor(engine: EngineContext) {

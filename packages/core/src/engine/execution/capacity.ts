@@ -108,8 +108,8 @@ export class Capacity implements Alarm {
   }
 
   /**
-   * Permits that are neither held nor reserved. May be negative, for example while slots in creation reserve permits for the
-   * prefetch.
+   * Permits that are neither held nor reserved. May be negative: for the prefetch, slots in creation reserve more permits than
+   * are free.
    */
   get #free(): number {
     return this.#limit - this.#held - this.#reserved
@@ -155,8 +155,9 @@ export class Capacity implements Alarm {
    * Returns how many of the `waiting` requests the caller may send to the storage now. `waitedMs`: the wait of the oldest
    * request.
    *
-   * If many requests wait, and all will probably get a permit within {@link longestWaitMs}, returns the number of requests that
-   * get a permit now. The caller keeps the other requests until the signal {@link requestRoom}. Otherwise returns `waiting`.
+   * Usually the caller may send all of them. There is one exception: many requests wait, and all will probably get a permit
+   * within {@link longestWaitMs}. In this case, the caller may send only the requests that get a permit now. The caller keeps
+   * the other requests until the signal {@link requestRoom}.
    */
   admitRequests(waiting: number, waitedMs: number): number {
     const room = Math.max(0, this.#roomForRequests)
@@ -289,16 +290,20 @@ export class Capacity implements Alarm {
   // ------------------------------------------------------------------------------------------------------------- hold
 
   /**
-   * Returns whether a due slot waits for a permit in the memory of the launcher, and sets {@link heldForMs}. If not, the
-   * launcher creates the slot's occurrence, which starts if a permit is free and otherwise becomes pending. `taken`: how many
-   * slots of the same launch precede this slot. `slot` and `now` are epoch ms.
+   * Returns whether a due slot waits for a permit in the memory of the launcher, and sets {@link heldForMs}. If the slot does
+   * not wait, the launcher creates its occurrence. The occurrence starts if a permit is free, and otherwise becomes pending.
+   * `taken`: how many slots of the same launch precede this slot. `slot` and `now` are epoch ms.
    *
-   * - Without a backlog, a slot without a permit waits for {@link longestWaitMs}. Then the launcher stores the slot as pending
-   *   if it is among the first `limit` slots without a permit, and peers probably have free permits. Any other slot waits until
-   *   half of its misfire threshold has passed, as long as handlers are quick.
-   * - With a backlog, which has precedence because it is older, the slot waits while handlers are quick. After half of its
-   *   misfire threshold, the launcher stores the slot as pending, as far as {@link joinShare} allows.
+   * Without a backlog, only a slot without a permit waits:
+   * - First, the slot waits for {@link longestWaitMs}.
+   * - Then the slot stops waiting if a peer may run it: the slot is among the first `limit` slots without a permit, and peers
+   *   probably have free permits.
+   * - Any other slot waits until half of its misfire threshold has passed, as long as handlers are quick.
+   *
+   * A backlog has precedence, because it is older than the slot. With a backlog:
    * - A slot that is more urgent than the backlog does not wait, because the next claim takes its occurrence from the storage.
+   * - Any other slot waits while handlers are quick. After half of its misfire threshold, the slot stops waiting as far as
+   *   {@link joinShare} allows.
    */
   holds(slot: number, settings: JobSettings, taken: number, now: number): boolean {
     const patienceMs = settings.misfireThresholdMs / 2
@@ -428,13 +433,15 @@ export class HandlerLatency {
  * Gives each job with waiting work its turn while more work waits in the storage than this node has permits for. Otherwise
  * thousands of requests of one job would delay all other jobs.
  *
- * Turns go in rounds. A job has had its turn when this node has begun {@link runsPerTurn} runs of it in the round. Some
- * claims leave out the jobs that have had their turn. The first of these claims that finds no occurrence ends the round.
+ * Turns go in rounds:
+ * - A job has had its turn when this node has begun {@link runsPerTurn} runs of it in the present round.
+ * - From time to time, a claim leaves out the jobs that have had their turn.
+ * - If such a claim finds no occurrence, the round ends, and the next round begins.
  *
- * Claims never leave out a job with a priority above 0. After a run with a priority below 0 has begun, claims leave out no job
- * until the round ends.
- *
- * Jobs whose tasks name the same handlers share a turn.
+ * Exceptions:
+ * - Runs with a priority above 0 do not count for a turn.
+ * - After a run with a priority below 0 has begun, claims leave out no job until the round ends.
+ * - Jobs whose tasks name the same handlers share a turn.
  */
 export class FairTurns {
   readonly #clock: Pick<Clock, 'monotonic'>

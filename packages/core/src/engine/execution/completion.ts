@@ -23,13 +23,13 @@ export class Completions {
   /**
    * The last sequence that the execution assigned before the first completion; `null`: no completion can still commit.
    *
-   * Until {@link settle}, each settle item and each completion carries this value as `upToSequence`. If the stored
-   * sequence is higher, a completion was committed that this execution has not read, and the storage rejects the item.
+   * Until {@link settle}, each settle item and each completion carries this value as `upToSequence`. The storage rejects them
+   * if its stored sequence is higher: a completion was then committed that this execution has not read.
    */
   upTo: number | null = null
   /** Completions whose transaction has been committed or may still commit. */
   #said: Completion[] = []
-  /** The task whose handler has called `complete`, while its transaction may still commit; `null`: no task. */
+  /** The task whose handler has called `complete`, until the execution has read the outcome; `null`: no such task. */
   #open: CompletingTask | null = null
   /** Whether a storage call that writes a completion is in progress. */
   isWriting = false
@@ -90,7 +90,7 @@ export class Completions {
   }
 
   /**
-   * Resolves when no transaction of another task's handler can commit any more. Rejects with the abort reason of the signal.
+   * Resolves when no other task has an open completion. Rejects with the abort reason of the signal.
    */
   async awaitTurn(task: CompletingTask, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()

@@ -44,14 +44,14 @@ export class ExecutionPool implements ExecutionOwner {
    * again.
    */
   readonly left: Set<OccurrenceId> = new Set()
-  /** Number of promises that a shutdown waits for, such as calls of `onComplete`. */
+  /** Number of promises of {@link reporting} that are not settled. A shutdown waits for them. */
   #hooks = 0
   /** The `onComplete` hook on the call stack, and whether it has requested a shutdown; `null`: no hook. */
   #calledBack: { isToldToStop: boolean } | null = null
   #whenEmpty: (() => void)[] = []
   /**
-   * Monotonic instant until which a new execution may wait for retries. An execution that only waits for later retries hands
-   * its occurrence back. `null`: no limit.
+   * Monotonic instant that limits the wait for retries in all executions that are added from now on; `null`: no limit. If an
+   * execution only waits for retries after this instant, it hands its occurrence back at once.
    */
   waitsUntil: number | null = null
   /** Creates the next run of a backfill when a run ends; `null`: this node continues no backfills. */
@@ -223,8 +223,8 @@ export class ExecutionPool implements ExecutionOwner {
     const { agenda, storage } = this.engine
     const ended = quiet.then(() => this.emptied())
     // Container platforms kill the process after the grace period. If the storage does not answer, the node can neither end
-    // runs nor hand them back. The shutdown then waits for an answer up to three times. So its waits are shorter then: the
-    // whole shutdown fits into the grace period, minus a margin.
+    // runs nor hand them back. The shutdown then waits for an answer up to three times, at most `farewellMs` each time. So its
+    // other waits are shorter: the whole shutdown fits into the grace period, minus a margin of `3 * lookMs`.
     const killMs = this.children.size === 0 ? 0 : killedGraceMs
     const stoppedByMs = graceMs - 3 * lookMs - killMs - 3 * farewellMs
     const awayAbortMs = Math.max(0, Math.min(abortGraceMs, stoppedByMs))
@@ -321,7 +321,7 @@ class DelayedReports implements Alarm {
     for (let oldest = this.#since.first(); oldest !== undefined; oldest = this.#since.first()) {
       const [reporter, since] = oldest
       const leftMs = since + lookMs - now
-      // Sends reports early if at most 5 % of their delay is left.
+      // If at most 5 % of its delay is left, this loop sends a report now instead of setting a further alarm.
       if (leftMs > lookMs / 20) {
         this.#engine.agenda.setAlarm(this, leftMs)
         return

@@ -107,7 +107,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
    */
   #drainsUntil: number | null
   #phase: StateOf<typeof executionTransitions> = 'open'
-  /** Whether this execution waits for its next `settle` call, which has not called {@link takeItem} yet. */
+  /** Whether this execution has requested a settle, and the settler has not called {@link takeItem} for this request yet. */
   #saying = false
   /** Whether handlers have reported progress or log lines that the node has not stored yet. */
   #isNoted = false
@@ -245,8 +245,9 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Stores the trace context without waiting for the acknowledgement. If a handler ends very soon, the same settle carries the
-   * handler's end. If this node dies before the storage has the context, the next owner cannot continue the trace.
+   * Requests a settle that stores the trace context. The handlers do not wait for this settle. If a handler ends very soon, the
+   * same settle also carries the handler's end. If this node dies before the storage has the context, the next owner cannot
+   * continue the trace.
    */
   #keepTrace({ context }: RunTrace): void {
     if (context === null) return
@@ -396,10 +397,12 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     if (this.#phase === 'closed') return
     this.#worksSince ??= this.engine.clock.monotonic()
     if (answer.outcome === 'lost') {
-      // Usually another owner has the occurrence. If the stored token is the token of this execution, there are three cases:
+      // Usually another owner has the occurrence. But in two cases, this execution still owns the occurrence, because it has
+      // completions, and the stored occurrence still runs under its token:
       // - The item carries `upToSequence`: the storage has a completion that this execution has not read.
       // - The execution has assigned later sequences: the storage has a completion that contains the attempts of the item.
-      // - Otherwise the storage has given the same token to another owner, after a loss of data.
+      // In any other case, this execution has lost the occurrence. Its token proves nothing then: after a loss of data, the
+      // storage may have given the same token to another owner.
       const isOvertaken = this.#completions !== null && this.#isStillOwn(answer)
       if (isOvertaken && item.upToSequence !== undefined) this.#adoptCommitted()
       else if (isOvertaken && item.sequence < this.#sequence) this.#accepted(item)
@@ -632,8 +635,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   interrupted(): void {
     if (this.halt?.kind !== 'release') return
     this.halt = { kind: 'finish', state: 'failed', reason: this.halt.reason }
-    // If the node hands the occurrence back, it waits for running handlers without a limit. If the occurrence ends, the
-    // engine waits for running handlers at most `abortGraceMs` or `killAfter`.
+    // For the hand-back, the node waited for running handlers without a limit. Now the occurrence ends. So `abort` limits the
+    // wait for running handlers to `abortGraceMs` or `killAfter`.
     for (const task of this.#tasks) task.abort(giveUpReason(this.halt))
   }
 

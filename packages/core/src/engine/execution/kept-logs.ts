@@ -26,8 +26,9 @@ export class KeptLogs {
   }
 
   /**
-   * Returns the log whose oldest line is to be removed: of the logs with `isSuperseded`, the log that got a line first. If
-   * no log has `isSuperseded`, returns the largest log. `null`: all lines together are within the limit.
+   * Returns the log from which to remove the oldest line; `null`: all lines together are within the limit. Prefers logs with
+   * `isSuperseded`: of these logs, returns the log that got its first line earliest. Without such a log, returns the largest
+   * log.
    */
   #victim(): AttemptLog | null {
     let bytes = 0

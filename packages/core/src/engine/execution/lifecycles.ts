@@ -67,8 +67,8 @@ export const executionTransitions = {
  * A halt ends an open execution before its tasks have ended. The halt `finish` is final. The halt `release`, which hands the
  * occurrence back, can be replaced by `finish` or by a later `release`.
  *
- * `Execution` sets a halt without this table in two cases: a hand-back becomes a failure (`interrupted`), and the storage has
- * rejected the end (`refused`).
+ * Two methods of `Execution` can set a halt without this table: `interrupted` turns a hand-back into a failure. `refused` sets
+ * a failure if the storage has rejected the end of the occurrence.
  */
 export const haltTransitions = {
   none: { release: 'release', finish: 'finish' },
@@ -106,8 +106,8 @@ export function finalChange(
     return { kind: 'release', dueAt: resumableAt(tasks, now), reason: halt.reason }
   }
   if (halt?.kind === 'finish') return halt
-  // A late commit may have completed the task that failed. If another task was canceled, the occurrence has still
-  // failed by `fail_fast`.
+  // A canceled task shows that the failure of another task has ended the occurrence. A late commit may have completed that
+  // other task since, so that `failedFast` is false. The occurrence fails with `fail_fast` nevertheless.
   const isCanceled = tasks.some((task) => task.state === 'canceled')
   if (failedFast || isCanceled) return { kind: 'finish', state: 'failed', reason: 'fail_fast' }
   const failed = tasks.some((task) => task.state === 'failed')
@@ -123,7 +123,7 @@ function resumableAt(tasks: readonly EndingTask[], now: number): number {
 
 /**
  * Returns the abort reason of a task that has not ended when the execution ends early. If `onInterrupted: 'fail'` has turned a
- * hand-back into a failure, the reason stays `shutdown` or `isolated`.
+ * hand-back into a failure, the halt still has the reason of the hand-back, such as `shutdown` or `isolated`.
  */
 export function giveUpReason(halt: Halt): AbortReason {
   if (halt.kind === 'release' || halt.reason === 'shutdown') return 'shutdown'

@@ -19,8 +19,8 @@ export interface TakenRunner {
 }
 
 /**
- * Decides which run takes the next occurrence of its job in the call that settles the run's end (decision 0012). Conditions:
- * the job had a queue, the node has a permit, and no other run of the job takes an occurrence now.
+ * Decides whether the call that settles the end of a run also takes the next occurrence of the job (decision 0012). Conditions:
+ * the job probably has a queue, the node has a free permit, and no other run of the job is taking an occurrence.
  */
 export class NextOccurrenceTaker {
   readonly #engine: EngineContext
@@ -106,8 +106,8 @@ export interface Relay {
    */
   handOn(ended: EndedRun): Promise<void>
   /**
-   * Called when newer occurrences have displaced these waiting runs. If no node had started a displaced run before, the
-   * backfill creates another run for the same slot. Otherwise the backfill continues with the next slot of the lane.
+   * Called when newer occurrences have displaced these waiting runs. If no node has ever started a displaced run, the backfill
+   * creates another run for the same slot. Otherwise the backfill continues with the next slot of the lane.
    */
   displaced(addresses: readonly OccurrenceAddress[]): Promise<void>
 }

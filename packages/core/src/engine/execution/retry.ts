@@ -33,8 +33,8 @@ export function resumesAt(settings: TaskSettings, kept: KeptAttempts, now: numbe
   const longest = retryDelay(settings, failures, () => 0)
   // If the last attempt was stopped during its retry interval, its `startedAt` is the end of that interval.
   let dueAt = last.startedAt > last.endedAt ? last.startedAt : null
-  // With jitter, only the earlier owner knew the random interval. So this owner uses the shortest interval that the jitter
-  // allows.
+  // With jitter, only the earlier owner knew the random number. So this owner assumes the random number 1, which gives the
+  // shortest interval.
   if (isFailure(last)) dueAt = last.endedAt + (retryDelay(settings, failures, () => 1) ?? 0)
   if (dueAt === null || longest === null || dueAt <= now) return null
   return Math.min(dueAt, now + longest)

@@ -188,7 +188,10 @@ export class TaskProgress implements Alarm {
     this.#setLastAttempt({ ...last, startedAt: now })
   }
 
-  /** Adds the trace to the current attempt if the storage already has that attempt. Returns whether the trace was added. */
+  /**
+   * If the storage already has the current attempt, adds the trace to the attempt and returns true. The caller then stores the
+   * attempt again. Otherwise returns false: the task adds the trace to each attempt that it announces.
+   */
   traced(traceparent: string): boolean {
     if (this.#step !== 'stored') return false
     this.#replaceLastAttempt({ traceparent })
@@ -346,8 +349,8 @@ export class TaskProgress implements Alarm {
   }
 
   /**
-   * Called when the handler stored a completion in its transaction, but then failed or was aborted. Records this completion as
-   * the end of the task.
+   * Ends the task with a completion that the handler has stored in its own transaction. Called if the handler then failed or
+   * was aborted.
    */
   adopt({ run }: Completion): void {
     this.#owner.engine.agenda.cancelAlarm(this)
@@ -394,8 +397,8 @@ export class TaskProgress implements Alarm {
       this.#tellToStop('timeout')
       this.#owner.engine.agenda.setAlarm(this, this.#stopsWithinMs('timeout'))
     } else if (this.#step === 'stopping' && !this.#killIsolated()) {
-      // If the node wants to release the occurrence, the node first waits for the end of the handler, without a limit.
-      // Otherwise a peer could claim the occurrence and call the handler while the first call still runs.
+      // If the node wants to hand the occurrence back, the node waits for the end of the handler, without a limit. Otherwise a
+      // peer could claim the occurrence. The peer would then call the handler while the first call still runs.
       const reason = this.#abortReason
       if (this.#owner.halt?.kind === 'release' || reason === undefined) return
       this.#attemptEnded(this.#lastAttempt?.number ?? 0, false, abortErrorOf(this.plan, reason))
@@ -403,16 +406,19 @@ export class TaskProgress implements Alarm {
   }
 
   /**
-   * Aborts the current attempt. If the handler has not been called yet, it is never called. The signal of a running handler
-   * fires. After {@link abortGraceMs} the engine gives up on the handler, unless the node releases the occurrence. For an
-   * isolated task, the engine kills the child after `killAfter`, and waits {@link abortGraceMs} for its end.
+   * Aborts the current attempt:
+   * - If the node has not called the handler yet, the node never calls the handler.
+   * - If the handler runs, its signal fires. After {@link abortGraceMs} the engine gives up on the handler, unless the node
+   *   hands the occurrence back.
+   * - If the task is isolated, the node kills the child after `killAfter`. The node then waits {@link abortGraceMs} for the end
+   *   of the child.
    */
   abort(reason: AbortReason): void {
     if (this.#step === 'none' || this.#step === 'deciding') return
     const { agenda } = this.#owner.engine
     if (this.#step === 'stopping') {
-      // The task has waited for its aborted handler without an alarm, because the node wanted to release the occurrence. Now
-      // the node ends the occurrence, so the wait needs an alarm.
+      // The node first wanted to hand the occurrence back, and waited for the aborted handler without an alarm. Now the node
+      // ends the occurrence instead, so an alarm must limit this wait.
       if (this.heapIndex < 0) agenda.setAlarm(this, this.#stopsWithinMs(reason))
       return
     }
@@ -432,9 +438,11 @@ export class TaskProgress implements Alarm {
   }
 
   /**
-   * Replaces the result or error of the last attempt by the error `STORAGE_REFUSED`, and removes the errors of earlier
-   * attempts. Called when the storage rejected a write of the run, for example because a result is too large. The storage does
-   * not say which task caused the rejection, so the execution calls this method of each task.
+   * Replaces the result or error of the last attempt by the error `STORAGE_REFUSED`. Replaces the errors of earlier attempts by
+   * the text `not kept`.
+   *
+   * When the storage has rejected a write of the run, `Execution` calls this method of all tasks. The storage does not say
+   * which task caused the rejection. A possible cause is a result that is too large.
    */
   refuse(error: unknown): void {
     this.#attempts = this.#attempts.map((attempt) =>
@@ -466,9 +474,9 @@ export class TaskProgress implements Alarm {
   lose(): void {
     const { agenda } = this.#owner.engine
     const isBusy = this.#step === 'running' || this.#step === 'stopping'
-    // If the handler has not been called yet, cancel the alarm that would call it. This also applies while the child of an
-    // earlier attempt still runs. If the handler runs in this process, cancel its alarm too: the engine ignores the end of a
-    // lost attempt, so the attempt needs no timeout.
+    // Cancel the alarm in two cases:
+    // - The node has not called the handler of this attempt. The child of an earlier attempt may still run.
+    // - The handler runs in this process. The engine ignores the end of a lost attempt, so the attempt needs no timeout.
     if (!isBusy || this.#isolated?.isOver !== false) agenda.cancelAlarm(this)
     // If the attempt runs in a child, set an alarm: if the child has not stopped when the alarm rings, the node kills the
     // child.

@@ -100,8 +100,8 @@ export function definitionOf({ definition }: Pick<JobVersionRecord, 'definition'
 }
 
 /**
- * Returns whether a forced cancel ended the occurrence after its claim and before its owner's first settle. Such an occurrence
- * has no task runs.
+ * Returns whether a forced cancel ended a claimed occurrence before its owner stored anything about the run. Such an occurrence
+ * has no stored task runs, although its owner may have called handlers.
  */
 export function endedByClaim(record: Pick<OccurrenceRecord, 'state' | 'token' | 'sequence' | 'runs'>): boolean {
   return record.state === 'canceled' && record.token > 0 && record.sequence === 0 && beginsByClaim(record)

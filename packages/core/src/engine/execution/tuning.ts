@@ -1,17 +1,17 @@
 /**
  * Maximum time in ms for which work waits for a permit of this node: an occurrence, a due slot or a burst of requests. After
- * this time, the node leaves the work to peers. If a permit becomes free during the wait, one step creates and starts the
- * occurrence. So the wait saves a storage call.
+ * this time, the node leaves the work to peers. If a permit becomes free during the wait, one storage call creates and starts
+ * the occurrence. Without the wait, creation and start would be two storage calls.
  *
  * This time has three further uses:
  * - A handler that takes at most this time is quick.
- * - If a search of the horizon for due jobs is unfinished, it continues after this time.
- * - If `runDue` finds no work that it can start, it searches for work again after this time.
+ * - The horizon continues an unfinished search for due jobs after this time.
+ * - `runDue` searches for work again after this time, if it has found no work that it can start.
  */
 export const longestWaitMs = 100
 /**
- * How many due slots the node may store as pending for each run that it takes from the backlog. With 1 or more, the node would
- * mainly store new work, and the work that can run would starve.
+ * Number of due slots that the node may store as pending for each run that it claims from the backlog. With 1 or more, the node
+ * would add at least as much work to the backlog as it claims.
  */
 export const joinShare = 0.5
 /**
@@ -26,17 +26,19 @@ export const runsPerTurn = 10
 export const killedGraceMs = 2000
 
 /**
- * Milliseconds for which the engine waits for a handler after its signal fires. Then the engine gives up on the handler, unless
- * the node releases the occurrence. The option `abortGracePeriod` is different: it limits a shutdown.
+ * Milliseconds for which the engine waits for a handler after the handler's signal has fired. Then the engine gives up on the
+ * handler, unless the node hands the occurrence back. The option `abortGracePeriod` is different: it limits a shutdown.
  *
- * After the execution timeout, the reaper waits twice this time. Meanwhile the owner can kill a child and store the end of the
- * run. If a starter process does not answer a kill within this time, the node treats the starter as stuck.
+ * Two other waits depend on this time:
+ * - After the execution timeout of a run, the reaper waits twice this time. In this time, the owner can kill a child and store
+ *   the end of the run.
+ * - If a starter process does not answer a kill within this time, the node treats the starter as stuck.
  */
 export const abortGraceMs = 5000
 
 /**
- * Number of first attempts that a task's record keeps. The record also keeps three times as many last attempts. Each settle
- * writes all kept attempts of its occurrence. Without a limit, 1,000 attempts of a task wrote 3 GB.
+ * Number of first attempts that the record of a task keeps. The record keeps three times as many of the last attempts. Each
+ * settle writes all kept attempts of its occurrence. Without this limit, a task with 1,000 attempts caused 3 GB of writes.
  */
 export const firstKept = 5
 /** Maximum length of a kept log line in characters: message, field names and values together. */

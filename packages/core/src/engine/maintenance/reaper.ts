@@ -9,14 +9,14 @@ import { firstRetryMs } from '../storage-access/tuning.ts'
 import { passMs } from './tuning.ts'
 
 /**
- * Finds the runs of owners that are dead, have ended or have exceeded the run's deadline. `RunRelease` then reaps these runs.
- * Three loops find them:
- * - `#sweeps` searches for runs beyond their deadline, once per `reapInterval`. It also searches for owners without a node
- *   record. Unless node records are known to be missing, it does this at most once per {@link passMs}.
+ * Finds the runs of owners that are dead, that have ended, or that have exceeded the run's deadline. `RunRelease` then reaps
+ * these runs. Three loops find them:
+ * - `#sweeps` searches for runs beyond their deadline, once per `reapInterval`. It searches for owners without a node record at
+ *   most once per {@link passMs}. If this node has noticed a missing node record, the next round makes this search too.
  * - `#takeovers` runs after each heartbeat while a node is dead or has ended. It takes over the runs of that node. It also
- *   takes over the runs of calls of `runDue` that are over. If this node is itself a call of `runDue`, a takeover starts only
- *   in `sweepOnce`.
- * - `#looksAgain` searches for runs of earlier lives of this node, after the start.
+ *   takes over the runs of calls of `runDue` that are over. If this node is itself a call of `runDue`, only `sweepOnce` starts
+ *   a takeover.
+ * - `#looksAgain` repeats, after the start, the search for runs of earlier lives of this node.
  */
 export class Reaper {
   readonly #engine: EngineContext
@@ -129,8 +129,8 @@ export class Reaper {
   /**
    * Reaps the runs of this node's earlier lives. Returns the number of runs found.
    *
-   * At the start, all other owners with this node's name are earlier lives. Later, an unknown owner with this name may be a
-   * second node.
+   * At the start, each other owner with this node's name is an earlier life of this node. Later, an unknown owner with this
+   * name may be a second node, so this method does not reap its runs.
    */
   async #reapOwn({ isStart }: { readonly isStart: boolean }): Promise<number> {
     const { node, incarnation: own } = this.#engine.owner
@@ -158,8 +158,8 @@ export class Reaper {
   }
 
   /**
-   * Searches all running occurrences for owners without a node record. For such an owner, `deadAfter` begins now. If this time
-   * ends without a heartbeat, this node treats the owner as dead.
+   * Searches all running occurrences for owners without a node record. This node then waits for a heartbeat of such an owner,
+   * for the longest `deadAfter` that this node knows. Without a heartbeat in this time, this node treats the owner as dead.
    */
   async #findOwners(): Promise<void> {
     const { peers } = this.#options.heartbeats

@@ -76,7 +76,8 @@ export class Retainer {
       const head = this.#nextHead(now)
       if (this.#assignment.commonRank > 0) this.#endPass()
       else if (head !== undefined) {
-        // Removals must keep up with new history, so the pause is only four times the duration of a removal.
+        // Removals must keep up with new history. So the pause after a removal is short: only four times the duration of the
+        // removal.
         rests = 4
         await this.#removeOf(head, now)
       } else if (this.#isUnderWay && this.#cursor === null) this.#endPass()
@@ -121,7 +122,8 @@ export class Retainer {
   async #removeOf(visited: JobRecord, now: number): Promise<void> {
     let head: JobRecord | null = visited
     if (isOver(visited, now)) {
-      // Reads the job again, because `prune` must keep the latest occurrences of a job that was rescheduled meanwhile.
+      // Read the head again: since the page was read, a schedule may have given the job a future slot. If so, `prune` must keep
+      // the latest occurrences of the job.
       head = (await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [visited.id] }))).jobs[0] ?? null
     }
     const retention = head === null ? null : retentionOf(head)

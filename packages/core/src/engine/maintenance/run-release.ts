@@ -127,8 +127,8 @@ export class RunRelease {
     const { name: jobName, definition } = await this.#jobOf(record)
     const settings = definition?.settings
     const left = definition === null ? record.runs : runsOfLeft(record, definition)
-    // If all tasks had ended, the owner only had to store the end of the occurrence. In a retry, the next owner stores this
-    // end, and calls no handler again.
+    // If all tasks have ended, only the end of the occurrence is not stored yet. If the occurrence is tried again, the next
+    // owner stores this end, and calls no handler.
     const isDone = definition !== null && hasEndedTasks(record, left, definition)
     const isBlocking = reason === 'node_lost' && !isDone && this.#hasBlockedBefore(record)
     const mayRescue = settings !== undefined && record.rescues < Math.max(settings.maxRescues, isDone ? 1 : 0)

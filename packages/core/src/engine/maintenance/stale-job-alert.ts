@@ -20,7 +20,7 @@ interface WatchedJob extends HeapEntry, Pick<JobRecord, 'id' | 'name'> {
   /** Instant of the last check of this job, in epoch ms; `null` before the first check. */
   checkedAt: number | null
   isSilent: boolean
-  /** Instant up to which this node has reported the alerts of this job, in epoch ms. */
+  /** The nodes have reported all alerts of this job that were due up to this instant, in epoch ms. */
   saidUpTo: number
 }
 
@@ -153,9 +153,9 @@ export class StaleJobAlert {
   #begin(now: number): void {
     const before = now - this.#handOverMs
     const others = this.#heartbeats.peers.living()
-    // If a node that lives now was already alive at `before`, some node watched the jobs at that time. That node has reported
-    // the alerts up to `before`. Otherwise this node reports the latest due alert of each job. The heartbeat counter of a peer
-    // shows the age of the peer, because the clock of the peer may be wrong.
+    // If a node that lives now was already alive at `before`, some node watched the jobs at that instant. That node has
+    // reported all alerts up to `before`, so this node reports only later alerts. Otherwise this node reports the latest due
+    // alert of each job. The heartbeat counter shows the age of a peer, because the clock of the peer may be wrong.
     const isOld = ({ counter }: NodeRecord) => counter >= this.#beatsOfOld
     const wasLookedAt = this.#startedAt <= before || others.some(isOld)
     this.#saidUpTo = wasLookedAt ? before : Number.NEGATIVE_INFINITY
@@ -223,8 +223,9 @@ export class StaleJobAlert {
 
   async #lookForSuccess(job: WatchedJob, now: number): Promise<void> {
     const { id: jobId, rule, checkedAt } = job
-    // An earlier check has covered the runs that had ended at `checkedAt`. A later success may belong to a run that began up to
-    // one execution timeout before `checkedAt`. So the search begins one execution timeout and one minute before `checkedAt`.
+    // The check at `checkedAt` has found all runs that had succeeded before. A run that succeeded since then may have begun up
+    // to one execution timeout before `checkedAt`. So the search begins one execution timeout before `checkedAt`, and one
+    // minute earlier as a margin.
     const seen = checkedAt === null ? Number.NEGATIVE_INFINITY : checkedAt - rule.executionTimeoutMs - upkeepMs
     const from = Math.max(searchedFrom(rule, now), seen)
     const { at } = await lastSuccess({ jobId, from }, (query) =>

@@ -5,8 +5,8 @@
 export const passMs = 3_600_000
 
 /**
- * The retention of a job sets an age. Within that time, the retainer visits the job this many times. So history is removed late
- * by at most 1/30 of that age, or by one hour if that is longer.
+ * Number of visits of the retainer to a job within the age that the job's retention sets. So the removal of history is late by
+ * at most 1/30 of that age, or by one hour if that is longer.
  */
 export const visitsPerAge = 30
 

@@ -175,8 +175,9 @@ interface Level<Slot> {
 }
 
 /**
- * Slots in two orders: all slots by instant, and due slots by instant minus `forwardMs`. Slots with the same `forwardMs` are in
- * the same heap. Within one heap, both orders are equal.
+ * Slots in two orders: all slots by instant, and due slots by instant minus `forwardMs`. Each heap holds the slots with one
+ * value of `forwardMs`, so both orders are the same within a heap. The first slot in either order is the first slot of one of
+ * the heaps.
  */
 class SlotLevels<Slot extends SlotEntry> {
   readonly #levels: Level<Slot>[] = []

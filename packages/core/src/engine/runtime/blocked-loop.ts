@@ -38,9 +38,11 @@ export class BlockedLoop implements Alarm {
   #ranBefore: readonly string[] = []
 
   /**
-   * `running`: returns the names of the jobs that run now. `blamed` is called only if exactly one job can have blocked the
-   * event loop. In addition, CPU time or a measured call must explain half of the delay. While a process is suspended it uses
-   * no CPU, so no job is blamed for the suspension.
+   * `running` returns the names of the jobs that run now. This object calls `blamed` only if both conditions hold:
+   * - Exactly one job can have blocked the event loop.
+   * - CPU time or a measured call explains at least half of the delay.
+   *
+   * A suspended process uses no CPU time, so no job is blamed for a suspension.
    */
   constructor(
     engine: BlockedLoopContext,

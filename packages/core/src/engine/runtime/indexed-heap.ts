@@ -57,8 +57,8 @@ export class IndexedHeap<T extends HeapEntry> {
   }
 
   /**
-   * Sets `at` of every entry that is later than the given instant to that instant. The heap stays in order, because no entry
-   * gets a smaller `at` than an entry that was before it.
+   * If the `at` of an entry is later than the given instant, sets it to that instant. This never reverses the order of two
+   * entries, so the heap stays in order.
    */
   limit(at: number): void {
     for (const entry of this.#entries) entry.at = Math.min(entry.at, at)

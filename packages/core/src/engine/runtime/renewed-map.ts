@@ -1,8 +1,9 @@
 /**
- * A map for short-lived entries, which replaces its `Map` after some additions (decision 0020). When V8 grows a map, an
- * obsolete table can keep later entries alive until a full garbage collection.
+ * A map for short-lived entries. After some additions, it copies its entries to a new `Map` (decision 0020). The reason: when
+ * V8 grows a map, the obsolete table can keep later entries alive until a full garbage collection.
  *
- * An iteration may miss entries that are added during it, and may yield entries that are deleted during it.
+ * An iteration may miss entries that are added during the iteration. It may yield entries that are deleted during the
+ * iteration.
  *
  * @see https://github.com/v8/v8/blob/main/src/objects/ordered-hash-table.h on obsolete tables
  */

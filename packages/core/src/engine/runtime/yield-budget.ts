@@ -4,11 +4,13 @@ import { afterThisTurn } from '../../system-clock.ts'
 
 /**
  * Keeps the event loop responsive during long sequences of storage calls and schedule steps. Each storage call first awaits
- * {@link pass}. Each step of counting slots awaits {@link stepped}.
+ * {@link pass}. A counting task, which counts slots, awaits {@link stepped} after each step.
  *
- * When the budget of a turn of the event loop is used up, calls and counting tasks wait for the next turn. In that turn, all
- * calls of the engine continue first. If no call of the engine waits, one call of a user continues. Then the counting tasks
- * continue, until the budget is used up again.
+ * When the engine has used up its budget for a turn of the event loop, calls and counting tasks wait. The next turn continues
+ * them in this order:
+ * - All waiting calls of the engine continue.
+ * - If no call of the engine waits, one call of a user continues.
+ * - The counting tasks continue one after another, until the budget is used up again.
  */
 export class YieldBudget {
   readonly #clock: Pick<Clock, 'monotonic' | 'track' | 'isAuthoritative'>
@@ -72,8 +74,8 @@ export class YieldBudget {
   }
 
   #isUsedUp(beganAt: number, now: number): boolean {
-    // A virtual clock stands still while the engine works, so it would never end the turn. The number of steps is therefore
-    // limited too.
+    // The number of steps is also limited: under a virtual clock, which stands still while the engine works, the time limit
+    // would never end the turn.
     return now - beganAt >= longestTurnMs || this.#steps >= 50_000
   }
 
@@ -105,7 +107,10 @@ export class YieldBudget {
     if (this.#counting.length > 0) queueMicrotask(this.#whenQuiet)
   }
 
-  /** A `nextTick` from a microtask runs after all microtasks, so after the current work of the resumed task. */
+  /**
+   * The resumed counting task must first finish its present work. This callback is a microtask, and its `nextTick` runs after
+   * all microtasks, so after that work.
+   */
   readonly #whenQuiet = (): void => {
     process.nextTick(this.#countInTurn)
   }

@@ -15,8 +15,8 @@ import { lookMs, upkeepMs } from '../../tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 
 /**
- * Whether a claim is a sweep, which first repairs jobs. `to the end`: the claimer claims again until an unfinished update of
- * another node is finished.
+ * Whether a claim is a sweep, which first repairs jobs. `once`: the claimer leaves an unfinished update to the node that makes
+ * the update. `to the end`: that node may have died, so the claimer claims until the update is finished.
  */
 type Sweep = 'none' | 'once' | 'to the end'
 
@@ -146,8 +146,9 @@ export class Claimer implements TakenRunner {
     // If `nextDueAt` is not after `now`, an occurrence is due for which this claim had no permit. The next free permit starts a
     // claim, so the poll need not come earlier than usual.
     this.#loop.runIn(this.#untilNextPoll((answer.nextDueAt ?? now) > now ? answer.nextDueAt : null))
-    // If this claim took fewer occurrences than its limit but `more` is true, an update is unfinished. The update must still
-    // cancel waiting occurrences. A single sweep leaves these occurrences to the node that runs the update.
+    // The storage may answer `more` although this claim took fewer occurrences than its limit. Then an update is unfinished:
+    // the update must still cancel waiting occurrences. Further claims continue the update, except after the sweep `once`,
+    // which leaves it to the node that makes the update.
     const isLeft = answer.more && answer.claimed.length < limit && sweep !== 'once'
     if (isLeft) await nextTurn()
     const goesOn = answer.more && (isLeft || answer.claimed.length > 0)
@@ -198,8 +199,8 @@ export class Claimer implements TakenRunner {
         }),
       )
       for (const record of page.items) {
-        // An occurrence that was created and started by the same call has token 1 and an attempt. The code that made this call
-        // handles the lost answer, so this search leaves the occurrence out.
+        // This search is for occurrences that a claim or a settle took. An occurrence with token 1 and an attempt was started
+        // by the call that created it. The code that made that call handles the lost answer.
         const wasClaimed = record.token > 1 || record.runs.length === 0
         const mine = record.owner?.incarnation === owner.incarnation
         if (!mine || !wasClaimed || known.has(record.id) || this.#parts.pool.knows(record.id)) continue
@@ -265,7 +266,8 @@ export class Claimer implements TakenRunner {
       overrides === undefined && tasks === undefined ? stored : overridePlan(stored, overrides ?? {}, tasks ?? null)
     const startedAt = record.startedAt ?? this.#engine.now()
     // If this node dies before it stores the first attempts, a reaper derives them from the version of the occurrence. If this
-    // node uses another version, the result would be wrong. So the node then stores the attempts before it calls handlers.
+    // node runs another version, the derived attempts would be wrong. In that case, this node stores the attempts before it
+    // calls handlers.
     const isOwnVersion = plan.version === record.jobVersion
     // If the answer to the claim was late, the claimer confirms ownership before it calls handlers: a peer may have reaped the
     // run.
@@ -285,10 +287,12 @@ export class Claimer implements TakenRunner {
   }
 
   /**
-   * Returns the plan by which this node runs the occurrence; `null`: this node cannot run it. Usually this is the plan of the
-   * version under which the occurrence was created. If this node lacks the code of that version, it uses the plan of the
-   * version in force: a node with the code of the replaced version may never run again. This node never uses an older version
-   * than the occurrence's. If it holds an older version, it first reloads the job.
+   * Returns the plan by which this node runs the occurrence; `null`: this node cannot run it.
+   * - Usually this is the plan of the version under which the occurrence was created.
+   * - If this node lacks the code of that version, it uses the plan of the version in force. Perhaps no node will have the code
+   *   of the replaced version again.
+   * - If this node holds only an older version than the occurrence's, it first reloads the job. This node never uses an older
+   *   version than the occurrence's.
    */
   async #planFor(job: RegisteredJob, record: OccurrenceRecord): Promise<JobPlan | null> {
     const { plans } = this.#parts.registry
@@ -300,8 +304,8 @@ export class Claimer implements TakenRunner {
   }
 
   /**
-   * Releases the occurrence, and leaves its handler key out of the next claims. If the job was removed, the release ends the
-   * occurrence.
+   * Hands the occurrence back, and leaves the handler key of its job out of the next claims. If the job was removed, the
+   * storage then ends the occurrence.
    */
   async #leaveToOthers(record: OccurrenceRecord): Promise<void> {
     const { storage } = this.#engine

@@ -112,9 +112,9 @@ export class Horizon {
 
   #dueUpTo(now: number, shards: readonly number[] | null): DueJobs {
     const isFull = this.#looks++ % (upkeepMs / lookMs) === 0 || !Number.isFinite(this.#lookedAt)
-    // Leave out jobs whose next instant lies before `after`, because earlier searches have loaded these jobs. Another node may
-    // have moved the next instant of a job back. The next search for all due jobs then loads that job. `Math.min` covers a
-    // clock that was set back.
+    // Leave out jobs whose next instant lies before `after`, because earlier searches have loaded these jobs. If another node
+    // moves the next instant of a job back, the next search for all due jobs loads that job. If the clock was set back,
+    // `#lookedAt` lies in the future, so `Math.min` takes `now` instead.
     const since = isFull ? {} : { after: Math.min(this.#lookedAt, now) - 2 * clockMarginMs }
     // A search covers the next two intervals between searches. If one search fails, the next one still loads each job before
     // its slot is due.
@@ -138,8 +138,8 @@ export class Horizon {
   }
 
   /**
-   * Loads or updates one job of this node's shards; overdue takeover finds overdue slots of other shards. Reports an
-   * error of this job, so that the search continues with the next job.
+   * Loads or updates a job for which this node has rank 0. Ignores other jobs, because overdue takeover finds their overdue
+   * slots. Reports an error of this job, so that the search continues with the next job.
    */
   #takeOn(record: JobRecord): void {
     try {

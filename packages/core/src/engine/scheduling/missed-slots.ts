@@ -37,7 +37,10 @@ export interface RecordedAhead {
 /** Slots that no node created in time, with the strategy for them. */
 export interface MissedSlots {
   readonly series: SlotSeries
-  /** The first missed slot. The decision covers this slot even if the series does not contain its instant. */
+  /**
+   * The first missed slot: the stored next instant of the job. The decision covers this slot even if `series` does not contain
+   * its instant.
+   */
   readonly first: number
   /** The last instant at which a slot can be missed, in epoch ms. Later slots are no part of this decision. */
   readonly until: number
@@ -83,8 +86,9 @@ export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryD
 }
 
 /**
- * Decides on one run for all missed slots without a record. The run is at the last of these slots. Its span is from the first
- * to the last of them. A recorded slot before or after this span gets a `missed` entry.
+ * Decides on one run for all missed slots without a record. The run gets the instant of the last of these slots. The span of
+ * the run goes from the first to the last of these slots. A slot with a record that lies before or after the span gets a
+ * `missed` entry.
  */
 async function decideCompressed(options: MissedSlots): Promise<RecoveryDecision> {
   const { first, until, turns } = options
@@ -263,8 +267,8 @@ export class RecordedSlots {
   }
 
   /**
-   * Returns the slots in `[from, to]` that have a record. The list is short: no recovery has decided these slots yet, so nearly
-   * all of them have no record.
+   * Returns the slots in `[from, to]` that have a record. Nearly all missed slots have no record, because no recovery has
+   * decided on them yet. So the result is small.
    */
   async #between(jobId: JobId, from: number, to: number): Promise<ReadonlySet<number>> {
     const { storage, maxBatch: limit } = this.#engine

@@ -18,7 +18,7 @@ interface Passed {
   readonly slot: number
   /** Epoch milliseconds from which the check of `slot` is due. */
   readonly checkAt: number
-  /** The last slot of the job for which this node waits for the launch by another node. */
+  /** The last slot of the job whose launch this node has left to nodes with better ranks. */
   last: number
 }
 
@@ -29,9 +29,10 @@ interface Scan {
 }
 
 /**
- * Returns which node launched a slot that this node has tried to create. If the slot has a record only because it was canceled
- * ahead, returns `no node`. But if the watermark is after such a slot, another node has launched a later slot of the job, so
- * the function returns `another`.
+ * Returns which node launched a slot that this node has tried to create. If the slot already has a record, the record can mean
+ * two things:
+ * - The slot was canceled ahead, and the watermark has not passed it: returns `no node`.
+ * - Otherwise another node has launched this slot or a later slot of the job: returns `another`.
  */
 export function launcherOf(answer: CreateAnswer, slot: number): Launcher {
   switch (answer.outcome) {
@@ -64,15 +65,15 @@ export interface LaunchParts extends NodeParts {
  * Launches overdue slots that their assigned node has not launched. That node is slow or blocked, or it is dead and not yet
  * declared dead.
  *
- * Storages with a due index return overdue slots of all jobs in one query. For other storages, this class reads the heads of
- * the jobs whose slots this node has passed over. The watch rank of a node is independent of the ranks by which the nodes
- * launch slots.
+ * A storage with a due index returns the overdue slots of all jobs in one query. With another storage, this class reads the
+ * heads of the jobs whose slots this node has left to peers. Nodes scan in the order of their watch ranks, which are
+ * independent of the ranks by which they launch slots.
  *
- * In an overloaded fleet every slot is overdue, and scans delay all slots further. Three rules limit the load:
+ * In an overloaded fleet every slot is overdue, and scans would delay all slots further. Three rules limit the load:
  * - Watchers scan one after the other, one `standby` interval apart.
  * - A scan continues only after the slots that it found are launched.
- * - The next scan waits longer in two cases: other nodes had already launched most of these slots, or this node launches its
- *   own slots late.
+ * - The next scan waits longer if other nodes had already launched most of the slots that the last scan found. It also waits
+ *   longer if this node launches its own slots late.
  */
 export class OverdueTakeover {
   readonly #engine: EngineContext
@@ -80,11 +81,14 @@ export class OverdueTakeover {
   readonly #loop: BackgroundLoop
   readonly #passed = new Map<RegisteredJob, Passed>()
   #scannedUpTo = Number.NEGATIVE_INFINITY
-  /** Whether this node has left slots to peers since it last was the only node. */
+  /**
+   * Whether this node has left slots to peers. Becomes false when this node is the only node and has scanned all slots that it
+   * left.
+   */
   #hasLeft = false
   /**
-   * If this node becomes the only node, it keeps scanning until a scan has passed this instant, in epoch ms. These scans cover
-   * the slots that the node left to peers before.
+   * This node still has to scan slots up to this instant, in epoch ms, even if it becomes the only node. It may have left such
+   * slots to peers before.
    */
   #owedUpTo = Number.NEGATIVE_INFINITY
   /** The oldest slot that this node has left to peers since the last scan began. */
@@ -94,7 +98,7 @@ export class OverdueTakeover {
   #scanAt = Number.POSITIVE_INFINITY
   /** The scan in progress that the next round continues; `null`: the next round starts a new scan. */
   #rest: Scan | null = null
-  /** Whether the last scan has not reached its end. The scan continues when its slots are launched. */
+  /** Whether the last scan stopped before its end. The scan continues when all slots that it found are launched. */
   #goesOn = false
   /** Jobs whose overdue slots the current scan has put on the agenda, and whose launches have no answer yet. */
   readonly #taken = new Set<RegisteredJob>()
@@ -107,13 +111,13 @@ export class OverdueTakeover {
   #wereLaunched = 0
   /** Whether the last scan has reached its end and found no overdue slot. */
   #hasFoundNothing = false
-  /** Monotonic instant at which this node launched the last slot of its own shards, if that launch was late; else -Infinity. */
+  /** If this node launched the last slot of its own shards late: the monotonic instant of that launch. Otherwise -Infinity. */
   #lateAt = Number.NEGATIVE_INFINITY
   /** Factor by which the scan interval grows while peers are slow. */
   #slowness = 1
   /**
-   * True after other nodes have started, shut down or died. A later scan shows whether peers are dead or slow, and makes this
-   * member false.
+   * Whether this node does not know yet whether its peers are dead or slow. Becomes true when other nodes have started, shut
+   * down or died. A later scan that finds the answer makes this member false.
    */
   #isTrying = true
 
@@ -146,8 +150,8 @@ export class OverdueTakeover {
   }
 
   /**
-   * Called if the storage has no due index. Records that this node leaves a slot to the `rank` nodes that rank before this
-   * node.
+   * Called if the storage has no due index. Records that this node leaves a slot to the nodes that rank before this node.
+   * `rank`: number of these nodes.
    */
   passed(job: RegisteredJob, slot: number, rank: number): void {
     const passed = this.#passed.get(job)
@@ -200,8 +204,8 @@ export class OverdueTakeover {
       if (this.#engine.isHeldBack) return
       if (this.#taken.size > 0 && ++this.#waited <= mostSamples) return
       const goesOn = this.#goesOn
-      // If peers are slow and the last scan was incomplete, do not continue this scan: a new scan follows after the longer
-      // interval. If the last scan was complete, the interval since that scan has passed, so a new scan begins now.
+      // If peers are slow and the last scan is incomplete, `#learn` has dropped the rest of that scan. A new scan follows after
+      // the longer interval. In all other cases, this round continues the last scan or begins a new scan.
       if (this.#learn() && goesOn) return
       if (this.#parts.findsDueJobs) await this.#findOverdue()
       else await this.#checkPassed()
@@ -271,15 +275,15 @@ export class OverdueTakeover {
   }
 
   #newScan(): Scan {
-    // A watcher launches an overdue slot only after each watcher that scans before it had one `standby` interval to launch the
-    // slot. The node with rank 0 for the job does not count. So for any job, this node waits for at least `watchRank - 1`
-    // watchers. The scan leaves out slots for which these watchers still have time. `#takeOnInTurn` then counts the watchers
-    // exactly for each job.
+    // Each watcher that scans before this node first gets one `standby` interval to launch an overdue slot. A watcher with rank
+    // 0 for the job does not count, so at least `watchRank - 1` watchers scan before this node. The scan leaves out slots for
+    // which these watchers still have time. `#takeOnInTurn` then counts the watchers exactly for each job.
     const fewestTurns = Math.min(Math.max(0, this.#parts.assignment.watchRank - 1), activeWatchers)
     const upTo = this.#engine.now() - (fewestTurns + 1) * this.#parts.standbyMs
     const isFull = this.#scans++ % (upkeepMs / lookMs) === 0
-    // The scan also covers the last part of the previous scan, because clocks differ and writes may be late. A larger part
-    // would include slots that a failover of the storage lost, before their creator has reported the loss.
+    // The scan also covers the last part of the previous scan, because clocks differ and writes may be late. This part must be
+    // short. Otherwise the scan would find slots that a failover of the storage lost, before their creator has reported the
+    // loss.
     const after = Math.min(this.#scannedUpTo - 2 * clockMarginMs, this.#leftFrom - 1)
     this.#leftFrom = Number.POSITIVE_INFINITY
     return { due: { upTo, ...(!isFull && { after }) }, cursor: null }
@@ -337,8 +341,8 @@ export class OverdueTakeover {
     this.#passed.delete(job)
     if (!this.#parts.registry.holds(job)) return
     const rank = this.#parts.assignment.rankOf(job)
-    // The head shows the first slot that no node has launched. So one check covers all slots from `slot` to `last`. If this
-    // node has left later slots to peers meanwhile, a further check follows for the last of them.
+    // The head shows the first slot that no node has launched. So one check covers all slots from `slot` to `last`. If `last`
+    // is later than `slot`, a further check of `last` follows.
     if (last > slot) this.passed(job, last, rank)
     if (record !== null && record.nextAt !== null && record.nextAt <= slot) this.#takeOn(record, rank === 0)
   }
@@ -346,9 +350,8 @@ export class OverdueTakeover {
   #takeOn(record: JobRecord, isOwn: boolean): void {
     this.#moveOn(record)
     const job = this.#parts.registry.get(record.id)
-    // `#taken` leaves out jobs of this node's own shards, because their slots do not show whether peers are slow. For other
-    // jobs, an answer follows only if this node launches the job now or has it on its agenda. If no answer will follow,
-    // `#taken` leaves the job out too.
+    // `#taken` holds only jobs whose next answer shows whether peers are slow. Slots of this node's own shards do not show it.
+    // For another job, an answer follows only if this node launches the job now or has it on its agenda.
     if (!isOwn && job?.isOverdue && (job.inFlight !== 'no' || job.heapIndex >= 0)) this.#taken.add(job)
   }
 

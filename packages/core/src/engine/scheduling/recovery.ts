@@ -52,8 +52,9 @@ function missedSlotsOf({ plan, slot, pausedUntil, series, missedUntil }: LateSlo
   const { misfireThresholdMs, recoveryStrategy } = plan.settings
   const isPaused = slot < pausedUntil
   const strategy: RecoveryStrategy = isPaused ? { type: 'mark_as_missed' } : recoveryStrategy
-  // Slots in a pause and slots after the pause have different strategies. So a decision about slots in a pause ends with the
-  // pause. The launcher then finds the job late again.
+  // Missed slots in a pause get a `missed` record only; for slots after the pause, the strategy of the job applies. So a
+  // decision about slots in a pause ends with the pause. The launcher then finds the job late again, and the next decision
+  // follows.
   const late = Math.max(now - misfireThresholdMs - 1, Math.min(missedUntil, now))
   const last = isPaused ? Math.min(late, pausedUntil - 1) : late
   // If the wall clock was set back since the launcher found the slot late, `last` may lie before the slot. `until` never lies
@@ -76,8 +77,8 @@ export class Recovery {
   readonly #recorded: RecordedSlots
   readonly #small: Batcher<Decided, RecoveryItem, CreateAnswer>
   /**
-   * Stores decisions with more than {@link fewSlots} runs. A separate batcher stores smaller decisions, so that they need not
-   * wait for many large decisions.
+   * Stores decisions with more than {@link fewSlots} runs. Smaller decisions have a separate batcher, so that they need not
+   * wait for large decisions.
    */
   readonly #large: Batcher<Decided, RecoveryItem, CreateAnswer>
   readonly #beginning = new AfterTurn(() => this.#begin())
@@ -94,8 +95,8 @@ export class Recovery {
     const { owner } = engine
     const kind: BatchKind<Decided, RecoveryItem, CreateAnswer> = {
       operation: 'createOccurrences',
-      // A decision creates at most `recoveryStep` runs. A call takes items until their runs exceed `maxSize`, and the last of
-      // these items stays in the call. So a call creates less than three times `recoveryStep` runs.
+      // A call takes further items until their runs exceed `maxSize`. The item that exceeds `maxSize` stays in the call, and
+      // adds at most `recoveryStep` runs. So a call creates fewer than three times `recoveryStep` runs.
       maxSize: 2 * recoveryStep - 1,
       sizeOf: ({ entries }) => entries.length,
       make: (decided, now) => (this.#stillHolds(decided, now) ? decided.item : null),
@@ -121,11 +122,16 @@ export class Recovery {
   }
 
   /**
-   * Decides on missed slots and stores the decisions. Calls {@link ended} once per job: when the decision is stored, has
-   * failed, no longer applies to the job, or is retried alone. Before that call, this node must not launch slots of the job.
-   * After {@link stop}, `ended` is not called for decisions that have not begun.
+   * Decides on missed slots and stores the decisions. If several nodes recover the same slots, the storage accepts one
+   * decision.
    *
-   * If several nodes recover the same slots, the storage accepts one decision.
+   * Until this object has called {@link ended} for a job, this node must not launch slots of the job. The call of `ended`
+   * follows once per job, after one of these outcomes:
+   * - The decision is stored, or has failed.
+   * - The decision no longer applies to the job.
+   * - The batcher retries the decision alone.
+   *
+   * After {@link stop}, `ended` is not called for decisions that have not begun.
    */
   recover(late: readonly LateSlot[]): void {
     this.#waiting.push(...late)
@@ -152,8 +158,7 @@ export class Recovery {
     if (this.#isStopped) this.#waiting.length = 0
     const count = Math.min(this.#waiting.length, this.#engine.maxBatch - this.#atWork.size)
     // At most `maxBatch` decisions are in progress at the same time. Decisions that begin together share one read, and mostly
-    // one write. So decisions begin only when `#enough` of them can begin together. If fewer jobs wait, their decisions begin
-    // only when all of them can begin.
+    // one write. So decisions begin only in a group: all waiting decisions, or at least `#enough` of them.
     if (count <= 0 || (count < this.#waiting.length && count < this.#enough)) return
     const group = this.#waiting.splice(0, count)
     for (const late of group) this.#atWork.add(late)
@@ -186,7 +191,7 @@ export class Recovery {
         turns,
       })
       const item = this.#itemFor(late, decision)
-      // `#itemFor` has called the schedule too. This step includes the time of that call, so that `turns` notices a slow
+      // `#itemFor` has also called the schedule. This `stepped` adds the time of that call, so that `turns` notices a slow
       // schedule.
       await turns.stepped()
       const batcher = decision.toRun > fewSlots ? this.#large : this.#small

@@ -24,7 +24,8 @@ export interface DueSlot {
   /** The item of this slot for the storage call; `null`: the schedule has thrown, so the call leaves the slot out. */
   item: CreateSlot | null
   /**
-   * Resolves when the node has checked whether it created the occurrence in a call whose answer was lost; `null`: no check.
+   * Used if the storage answers that the occurrence exists. Resolves when this node has checked whether it created the
+   * occurrence itself, in a call whose answer was lost. If so, this node then runs the occurrence. `null`: no check.
    */
   starting: Promise<void> | null
 }
@@ -62,8 +63,11 @@ export class SlotCreator {
   }
 
   /**
-   * Creates the occurrences of these slots in one storage call. Resolves when the call has ended with its retries. If one slot
-   * made the call fail, that slot may then still be retried alone, without a reserved permit. Retries keep `now`.
+   * Creates the occurrences of these slots in one storage call. Resolves when the call has ended, after its retries. All
+   * retries use the same `now`.
+   *
+   * If one slot makes the call fail, the batcher may retry that slot alone, without a reserved permit. This method does not
+   * wait for such a retry.
    */
   async create(due: readonly DueSlot[], now: number): Promise<void> {
     // Occurrences in the backlog are older than due slots, so due slots do not start while there is a backlog. Exception: the
@@ -137,8 +141,8 @@ export class SlotCreator {
     switch (answer.outcome) {
       case 'created':
         this.#parts.registry.follow(job, item.jobVersion, item.scheduledAt, item.nextAt)
-        // With `isOverdue`, this node also launches the next slot of a peer's job if that slot is overdue. But if this node
-        // launches late itself, the peer may be slow and not dead. The next slot then stays with the peer.
+        // With `isOverdue`, this node also launches the next slot of a peer's job, if that slot is overdue. If this node
+        // launches late itself, an overdue slot does not show that the peer is dead. The next slot then stays with the peer.
         if (this.#parts.overdue.isBehind) job.isOverdue = false
         // The answer shows that the job is paused, but does not show when the pause ends. So this node assumes a pause without
         // an end until it reads the job's head again.
@@ -162,8 +166,9 @@ export class SlotCreator {
         else if (answer.state === 'pending') this.#parts.capacity.workStored(handlerKeyOf(job.job))
         return
       case 'exists':
-        // A slot that was canceled ahead stays the next slot of its job. Only a node with the current version can move the job
-        // past the slot. This node has an older version. Without the reload, it would try to create the same slot forever.
+        // If this slot is still the next slot of its job, the slot was canceled ahead. Only a node with the current version of
+        // the job can move the job past such a slot. This node has an older version, and without the reload it would try to
+        // create the same slot forever.
         if (answer.nextAt === item.scheduledAt) this.#parts.registry.reload(job)
         else this.#parts.registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
         // The node that launched the slot is alive, and will launch the next slot too. If this node also tried to create the
@@ -236,9 +241,10 @@ export function notifyDisplaced(
 }
 
 /**
- * Reads an occurrence that this incarnation has created and started in a call whose answer was lost. Such a record has token 1,
- * sequence 0 and task runs, and this node still has to run it. Returns `null` for every other record. A claimed occurrence has
- * no task runs at first. The claimer receives that occurrence with the answer to its claim.
+ * Reads an occurrence that this incarnation created and started in one call, if the answer to that call was lost. This node
+ * still has to run such an occurrence. Its record has token 1, sequence 0 and task runs. Returns `null` for every other record.
+ *
+ * A claimed occurrence is no such record: it has no task runs at first. The claimer runs it when the claim is answered.
  */
 export async function findUnacknowledgedStart(
   { owner, storage }: EngineContext,

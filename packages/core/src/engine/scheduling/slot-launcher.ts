@@ -16,7 +16,8 @@ import { lookMs } from '../../tuning.ts'
 
 /**
  * Returns whether several slots of the job came due during the last outage of the storage. If so, the recovery strategy decides
- * on them. If the node created them one after the other instead, the overlap policy would apply to all but the first.
+ * on these slots. Without this rule, the node would create the slots one after the other. The overlap policy would then decide
+ * on all but the first.
  */
 function wasMissedIn(outage: RecentOutage | null, { at, series }: RegisteredJob, now: number): boolean {
   if (outage === null || now - at > outage.beganAgoMs || now - at < outage.endedAgoMs) return false
@@ -172,8 +173,8 @@ export class SlotLauncher {
   }
 
   /**
-   * Returns the next job whose due slot the launcher does not hold back; `undefined`: no such job is left. `starting`: number
-   * of slots of jobs without a pause that this launch has already taken.
+   * Returns the next job whose due slot can be launched; `undefined`: no such job is left. Leaves out slots that the launcher
+   * holds back. `starting`: number of slots that this launch has already taken, without slots in a pause.
    */
   #nextDue(starting: number, now: number): RegisteredJob | undefined {
     for (;;) {
@@ -181,8 +182,8 @@ export class SlotLauncher {
       if (first === undefined) return undefined
       if (this.#passes(first)) continue
       if (!this.#holds(first, starting, now)) return first
-      // The most urgent slot is held back. The oldest slot may be another slot, with a lower priority. If the oldest slot was
-      // already held back for the maximum time, it may be launched now.
+      // The launcher holds back the most urgent slot. The oldest slot may be another one, with a lower priority. The oldest
+      // slot may be launched if it was held back for the maximum time.
       const oldest = this.#parts.agenda.peekSlot()
       if (oldest === undefined || oldest === first) return undefined
       if (this.#passes(oldest)) continue
@@ -199,7 +200,7 @@ export class SlotLauncher {
    */
   #passes(job: RegisteredJob): boolean {
     const rank = job.isOverdue ? 0 : this.#parts.assignment.rankOf(job)
-    // A slot of a job without a plan is not left to peers here: `#takeDue` takes the job off the agenda.
+    // If the job has no plan, do not leave its slot to peers here: `#takeDue` takes the job off the agenda.
     if (rank === 0 || job.plan === null) return false
     if (this.#parts.findsDueJobs) {
       this.#parts.overdue.left(job.at)

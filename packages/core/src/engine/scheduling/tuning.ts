@@ -5,10 +5,10 @@
 export const recoveryStep = 1000
 /**
  * A small number of slots, for three purposes:
- * - If a run under the strategy `compressed` covers at most this many slots, the node reads their records by id. One such call
+ * - If a run under the strategy `compressed` covers at most this many slots, the node reads their records by id. Such a call
  *   serves several jobs. For more slots, the node lists the records of the job.
  * - A recovery decision with at most this many runs is small: the storage stores it in some milliseconds.
- * - A sample has this size: the 20 oldest overdue slots show whether a slow peer has died.
+ * - A sample of overdue slots consists of this many slots, the oldest ones. The sample shows whether a slow peer has died.
  */
 export const fewSlots = 20
 
@@ -22,10 +22,10 @@ export const activeWatchers = 2
  */
 export const reserveFactor = 10
 /**
- * Maximum number of pages of jobs that a sample of overdue slots reads. Several pages may hold only jobs that no living node
- * can run.
- *
- * Also a number of rounds: if launches of the previous scan have no answer yet, the node starts no new scan for this many
- * rounds. After these rounds, the node no longer waits for the answers.
+ * A number with two uses:
+ * - A sample of overdue slots reads at most this many pages of jobs. Several pages may hold only jobs that no living node can
+ *   run.
+ * - If launches of the previous scan have no answer yet, the node starts no new scan for this many rounds. After these rounds,
+ *   the node no longer waits for the answers.
  */
 export const mostSamples = 5

@@ -51,8 +51,9 @@ export interface BatchKind<Entry, Item, Answer> {
    */
   callerOf?(entry: Entry): Asked
   /**
-   * Called when the batcher prepares the call; retries send the same item. `null`: the entry has nothing to send, and no
-   * callback follows. If `make` throws, `aborted` receives the error, or `failed` if there is no `aborted`.
+   * Makes the item of an entry. Called when the batcher prepares the call; retries send the same item. `null`: the entry has
+   * nothing to send, and the batcher calls no callback for it. If `make` throws, the batcher passes the error to `aborted`.
+   * Without `aborted`, the batcher passes the error to `failed`.
    */
   make(entry: Entry, now: number): Item | null
   /**
@@ -64,16 +65,19 @@ export interface BatchKind<Entry, Item, Answer> {
   /** Called with the answer to an item. `repeated`: an earlier attempt whose answer was lost may have taken effect. */
   answered(entry: Entry, item: Item, answer: Answer, repeated: boolean): void
   /**
-   * Called when the storage has rejected the item and would reject it again.
+   * Called when the storage has rejected the item, and would reject it again.
    *
-   * If an entry has a caller and is retried alone, `error` may instead be the reason why its retries ended. Reasons: the caller
-   * gave up, the engine stopped, or the storage was closed.
+   * Also called if an entry with a caller is retried alone and its retries end without an answer. Then `error` is the reason:
+   * the caller gave up, the engine stopped, or the storage was closed.
    */
   rejected(entry: Entry, item: Item, error: unknown): void
   /**
-   * Called when the entry gets no answer: its caller gave up, the engine stopped, or the storage was closed. Also called if
-   * `make` or the work on the answer throws. If the engine stops while an entry without a caller is retried alone, no callback
-   * follows.
+   * Called when the batcher gives up on an entry without an answer. Possible reasons:
+   * - The caller of the entry gave up, the engine stopped, or the storage was closed.
+   * - `make`, or the work on the answer, threw an error.
+   * - The call failed, and the batcher does not retry this call.
+   *
+   * If the engine stops while an entry without a caller is retried alone, no callback follows.
    */
   aborted?(entry: Entry, error: unknown): void
   /**
@@ -103,21 +107,23 @@ interface Batch<Entry, Item> {
   attempts: number
   /** Number of storage calls of the batch. An attempt that halves the batch makes several calls. */
   calls: number
-  /** Whether {@link Batcher} counts the call among its retried calls. */
+  /** Whether {@link Batcher} counts this batch as a failed call that is being retried. */
   isRetried: boolean
 }
 
 /**
- * Group commit for calls of one kind. The batcher sends a lone entry after the current turn of the event loop. While a call is
- * in progress, further entries form the next batch. The batcher sends this batch when no call is in progress. It sends the
- * batch earlier if the batch reaches `worthwhile` and fewer than {@link callsAtOnce} calls are in progress.
+ * Group commit for calls of one kind. If no call is in progress, the batcher sends the waiting entries after the current turn
+ * of the event loop. While a call is in progress, further entries form the next batch. The batcher sends the next batch in one
+ * of two cases:
+ * - No call is in progress any more.
+ * - The batch has at least `worthwhile` entries, and fewer than {@link callsAtOnce} calls are in progress.
  *
- * An item that the storage cannot store makes the whole call fail. The batcher halves the list of items to find it:
- * - After the errors `STORAGE_REFUSED` and `QUEUE_FULL`, the batcher halves the list at once, and rejects each item that gets
- *   such an error as the only item of a call.
+ * An item that the storage cannot store makes the whole call fail. What follows depends on the error:
+ * - After `STORAGE_REFUSED` or `QUEUE_FULL`, the batcher halves the list of items at once. It rejects each item that gets such
+ *   an error as the only item of a call.
+ * - After an error in `outages`, the batcher repeats all items without an answer.
  * - After another error, the batcher halves the list from the third attempt on. If an item fails in a call of its own, the
  *   batcher retries the item in the background. It rejects the item only if the storage accepts other calls meanwhile.
- * - After an error in `outages`, the batcher repeats all items without an answer.
  */
 export class Batcher<Entry, Item, Answer> {
   readonly #engine: BatcherContext
@@ -127,8 +133,8 @@ export class Batcher<Entry, Item, Answer> {
   #waiting: Entry[] = []
   #calls = 0
   /**
-   * Number of failed calls that are being retried and that have waiting callers. `#calls` does not count these calls, so that
-   * they do not delay other callers. While {@link callsAtOnce} or more calls are being retried, the batcher sends no further
+   * Number of failed calls with waiting callers that are being retried. `#calls` does not count these calls, so that they do
+   * not delay other callers. While {@link callsAtOnce} or more of these calls are being retried, the batcher sends no further
    * call.
    */
   #retried = 0
@@ -159,9 +165,11 @@ export class Batcher<Entry, Item, Answer> {
   }
 
   /**
-   * Sends these entries now, in one call, without regard to `hasRoom`. Resolves when the call has ended with its retries; an
-   * entry may still be retried alone. Never rejects. Entries beyond `maxSize` wait again, before all other waiting entries.
-   * With `isSerial`, the batcher would never send these entries, so no kind has both `maxSize` and `isSerial`.
+   * Sends these entries now, in one call, even if `hasRoom` returns false. Never rejects. Resolves when the call has ended with
+   * its retries. The batcher may then still retry entries alone.
+   *
+   * Entries beyond `maxSize` wait again, before all other waiting entries. With `isSerial`, the batcher would never send such
+   * entries. So no kind has both `maxSize` and `isSerial`.
    */
   async sendNow(group: readonly Entry[], now: number = this.#engine.now()): Promise<void> {
     const kind = this.#kind
@@ -248,8 +256,10 @@ export class Batcher<Entry, Item, Answer> {
   }
 
   /**
-   * Makes one attempt for all entries without an answer. Throws if entries are left for the next attempt. Returns
-   * {@link movedOn} if no entry got an answer. The attempt then ends no outage, because the storage has given no answer.
+   * Makes one attempt for all entries without an answer. Throws if entries are left for the next attempt.
+   *
+   * Returns {@link movedOn} if no entry got an answer and none is left. Such an attempt does not end an outage, because the
+   * storage has given no answer.
    */
   async #attempt(batch: Batch<Entry, Item>, storage: Storage): Promise<typeof movedOn | null> {
     batch.attempts++
@@ -271,8 +281,9 @@ export class Batcher<Entry, Item, Answer> {
       if (reason !== null) this.#abort(batch, index, reason)
     }
     if (open.size === 0) return movedOn
-    // If the storage has accepted another call, the failure probably comes from an item. Otherwise the storage is probably
-    // unavailable, and only one attempt in 4 searches for an item that fails.
+    // From this attempt on, the batcher may halve the list to find an item that fails. It does so if the storage has accepted
+    // another call, because the failure then probably comes from an item. Otherwise the storage is probably unavailable, and
+    // only one attempt in 4 halves the list.
     const isLate = batch.attempts >= enoughFailures
     const hasSign = this.#engine.storage.accepted > batch.acceptedBefore || batch.attempts % (enoughFailures + 1) === 0
     let hasAnswers = false
@@ -299,8 +310,8 @@ export class Batcher<Entry, Item, Answer> {
         }
       }
     }
-    // If the storage rejected the first call, `sendSome` halves the list without sending the whole list again. If a caller has
-    // given up meanwhile, the rejection may concern this caller's item. So `sendSome` first sends the list without that item.
+    // If the storage rejected the whole list, `sendSome` halves the list without sending it again. If a caller has given up
+    // meanwhile, the rejection may concern this caller's item. So `sendSome` then first sends the list without that item.
     await sendSome([...open], open.size < batch.items.length ? null : refusal)
     const failure = left as { readonly error: unknown } | null
     if (failure !== null) throw failure.error
@@ -317,8 +328,8 @@ export class Batcher<Entry, Item, Answer> {
     let failures = 0
     const tryOnce = async (calls: Storage): Promise<void> => {
       try {
-        // Throw the known failure in the first attempt. Then `repeated` reports the failure, and waits before it makes the next
-        // attempt.
+        // The first attempt throws the known failure and sends nothing. Then `repeated` reports the failure, and waits before
+        // it makes the next attempt.
         if (hasJustFailed) throw lastError
         await this.#call(batch, calls, [index])
       } catch (error) {
@@ -453,9 +464,9 @@ function isOutage(error: unknown): boolean {
 }
 
 /**
- * The error with which {@link CallerBatcher.send} rejects if the storage has rejected the item, and would reject it again. If
- * the item is retried alone, `error` may also be the reason why its retries ended. Reasons: the caller gave up, the engine
- * stopped, or the storage was closed.
+ * The error with which {@link CallerBatcher.send} rejects if the storage has rejected the item, and would reject it again.
+ * `error` is then the error of the storage. If the item is retried alone, `error` may instead say why its retries ended: the
+ * caller gave up, the engine stopped, or the storage was closed.
  */
 export class ItemRefused {
   readonly error: unknown
@@ -492,11 +503,12 @@ export class CallerBatcher<Item, Answer> {
   }
 
   /**
-   * Sends one item and resolves with its answer. The batcher calls `make` when it prepares the call.
-   *
-   * Rejects with the error of `make`, with the caller's timeout or abort error, or with {@link ItemRefused}.
-   * {@link refusedItem} returns the error for the caller from each `ItemRefused`. A call that is not retried also rejects with
-   * the error of the storage.
+   * Sends one item and resolves with its answer. The batcher calls `make` when it prepares the call. Rejects with one of these
+   * errors:
+   * - the error of `make`
+   * - the caller's timeout or abort error
+   * - {@link ItemRefused}, which {@link refusedItem} turns into the error for the caller
+   * - the error of the storage, if calls of this kind are not retried
    */
   send(asked: Asked, make: (now: number) => Item): Promise<Answer> {
     return new Promise((resolve, reject) => this.#batcher.add({ asked, make, resolve, reject }))

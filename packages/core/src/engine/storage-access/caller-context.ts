@@ -10,9 +10,9 @@ import type { Asked, RetryingStorage, StorageCalls } from './retrying-storage.ts
 /** How long the caller of a method waits for the storage. */
 export interface CallOptions {
   /**
-   * Maximum wait for each answer of the storage, at least 1 ms. After this time, the call rejects with `STORAGE_TIMEOUT`, whose
-   * `cause` is the last error of the storage. If a payload schema takes longer, the call rejects with `WAIT_TIMEOUT`. Default:
-   * the scheduler's `callTimeout`.
+   * Maximum wait for each answer, at least 1 ms. Default: the scheduler's `callTimeout`. If an answer of the storage takes
+   * longer, the call rejects with `STORAGE_TIMEOUT`. The `cause` of this error is the last error of the storage. If the job's
+   * payload schema takes longer, the call rejects with `WAIT_TIMEOUT`.
    */
   readonly timeout?: DurationInput
   /** Cancels the wait: if this signal fires, the call rejects with `ABORTED`. */
@@ -124,7 +124,8 @@ export class CallerContext implements Asked, StorageCalls {
 /** A wait of a caller for one answer. */
 export interface Wait {
   /**
-   * Ends the wait, because the answer has arrived. A later timeout no longer names an error of an earlier call as its cause.
+   * Ends the wait, because the answer has arrived. If a later wait of this caller times out, its error does not name earlier
+   * errors of the storage as the cause.
    */
   end(): void
 }

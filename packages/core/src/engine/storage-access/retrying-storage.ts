@@ -23,9 +23,9 @@ export function isStorageGone(error: unknown): boolean {
 }
 
 /**
- * A call with a list of items returns this symbol if the storage has answered none of its items. The call must then not be
- * retried: each item is retried alone by another call, was rejected, or has a caller that gave up. The symbol is no answer of
- * the storage, so it ends no outage.
+ * A call with a list of items returns this symbol if the storage has answered none of the items. The call must then not be
+ * retried. Each item was rejected, is retried alone by another call, or has a caller that gave up. The symbol is no answer of
+ * the storage, so it does not end an outage.
  */
 export const movedOn: unique symbol = Symbol('moved on')
 
@@ -72,7 +72,10 @@ export class RetryingStorage implements StorageCalls {
   readonly #waiting = new Set<() => void>()
   /** Whether the scheduler has started, see {@link started}. */
   #isAtWork = false
-  /** Number of calls with a list of items that the storage has accepted. Only the batchers count these calls. */
+  /**
+   * Number of calls of batchers that the storage has accepted. If this number grows while another call fails, the storage is
+   * available, so the failure probably comes from an item.
+   */
   accepted = 0
   /** Whether the engine has stopped: {@link repeated} and {@link tried} then begin no further calls. */
   isStopped = false
@@ -152,12 +155,12 @@ export class RetryingStorage implements StorageCalls {
   }
 
   /**
-   * Repeats a call until the storage answers. A pause ends early only when the engine stops.
+   * Repeats a call until the storage answers. A pause between two attempts ends early only when the engine stops.
    *
-   * `asked`: the caller that waits; `null`: the engine itself. A caller that gives up ends the retries at the next attempt.
+   * `asked`: the caller that waits; `null`: the engine itself. After a caller has given up, no further attempt begins.
    *
-   * @throws EngineStopped, and an error that no retry can fix. With `asked`, and before {@link started}, also an error that
-   * a person has to fix. With `asked`, also the refusal if the caller gives up
+   * @throws EngineStopped; an error that no retry can fix; an error that a person has to fix, if `asked` is set or
+   *   {@link started} was not called yet; the refusal, if the caller gives up
    */
   async repeated<T>(
     operation: string,
@@ -199,9 +202,10 @@ export class RetryingStorage implements StorageCalls {
 
   /**
    * Makes one attempt of a call. If the attempt fails, reports the error as {@link repeated} does, and throws it. The caller of
-   * `tried` must then repeat the call until it succeeds: until then, {@link StorageOutage} counts the call as failed.
-   * `failures`: number of consecutive failures of the call so far. `retryInMs`: the pause before the caller repeats the call if
-   * this attempt fails.
+   * `tried` must then repeat the call until it succeeds. Until then, {@link StorageOutage} counts the call as failed.
+   *
+   * `failures`: number of consecutive failures of the call so far. `retryInMs`: the pause before the caller repeats the call,
+   * if this attempt fails.
    *
    * @throws EngineStopped, and the error of the storage
    */

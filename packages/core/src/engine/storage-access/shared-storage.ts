@@ -26,7 +26,10 @@ export class SharedStorage {
   readonly #listeners = new Map<Listener, object>()
   /** Number of engines that have ever joined, including engines that have ended. */
   #engines = 0
-  /** Due time of the next waiting occurrence, from the last claim that took an occurrence; `null`: none waits. */
+  /**
+   * Due time of the next waiting occurrence, as the storage answered the last claim that took an occurrence; `null`: none
+   * waits.
+   */
   #nextDueAt: number | null = null
 
   /** Registers a further engine for this storage object, and returns the shared object. */
@@ -98,9 +101,11 @@ export class SharedStorage {
   }
 
   /**
-   * Returns which kinds of wake-ups a claim causes for the other engines. A claim notifies them if it leaves claimable
-   * occurrences (`more`), or if `nextDueAt` differs from the last claim's. A later `nextDueAt` also causes wake-ups, because
-   * the other engines set their timers by `nextDueAt`.
+   * Returns which kinds of wake-ups a claim causes for the other engines. A claim that took an occurrence causes `due` in two
+   * cases:
+   * - The claim leaves claimable occurrences (`more`).
+   * - Its `nextDueAt` is an instant that differs from the last claim's. The other engines set their timers by `nextDueAt`, so a
+   *   later instant causes wake-ups too.
    *
    * A claim that takes nothing notifies no engine; otherwise two engines would notify each other forever. An unchanged
    * `nextDueAt` notifies no engine either; otherwise every claim would wake all engines.

@@ -1,7 +1,6 @@
 /**
- * Maximum number of calls of one batcher that are in progress at once. This number does not include failed calls with waiting
- * callers. Failed calls with waiting callers have a separate limit of the same size: while this limit is reached, the batcher
- * sends no further call.
+ * Maximum number of calls of one batcher that are in progress at once, without failed calls that have waiting callers. These
+ * failed calls have a separate limit of the same size. While that limit is reached, the batcher sends no further call.
  */
 export const callsAtOnce = 4
 /**
@@ -12,18 +11,19 @@ export const worthACall = 50
 
 /**
  * Milliseconds until the first retry of a failed call. Also the milliseconds until a node first repeats its search for the runs
- * of its earlier lives. Each further pause is twice as long.
+ * of its earlier lives. In both cases, each further pause is twice as long.
  */
 export const firstRetryMs = 100
 
 /**
- * Number of the attempt from which a failed list is halved, about 300 ms after the first attempt. If the storage has accepted
- * no call since the first attempt, it is probably unavailable. Then only one attempt in 4 sends halves, because halves multiply
- * the failing calls. From this attempt on, a call of one item is retried alone.
- *
- * Also a number of failures: after this many failures, an item that is retried alone is rejected. This is 3 s to 7 s after the
- * first attempt. A failure counts only if the storage answers a probe right afterwards. The default timeout of callers is 10 s,
- * so a caller receives the rejection and not a timeout.
+ * A number with three uses:
+ * - From the attempt with this number on, a batcher halves a list that fails. This attempt follows about 300 ms after the
+ *   first. If the storage has accepted no call since the first attempt, it is probably unavailable. Then only one attempt in 4
+ *   sends halves, because halves multiply the failing calls.
+ * - From this attempt on, a batcher also retries an item alone that fails in a call of its own.
+ * - After this number of failures, a batcher rejects an item that it retries alone. This is 3 s to 7 s after the first attempt.
+ *   A failure counts only if the storage answers a probe right afterwards. The default timeout of callers is 10 s, so a caller
+ *   receives the rejection and not a timeout.
  */
 export const enoughFailures = 3
 

@@ -82,8 +82,8 @@ export class JumpCheck {
 
   /**
    * Adds a reading. Returns whether all readings have agreed for at least `forMs`. The storage may read its clock at any
-   * instant between request and answer. So `forMs` is measured from the answer of the first reading to the request of the last
-   * reading.
+   * instant between request and answer. So only the time from the answer of the first reading to the request of the last
+   * reading counts.
    */
   holds(reading: TimeReading, forMs: number): boolean {
     const first = this.#first

@@ -14,11 +14,11 @@ import { cancelSuperseded, noteStart, replaceRecord, type StepContext, wakeFirst
 export interface ClaimTally {
   /** Number of occurrences of deleted and replaced jobs that the steps of this call canceled. */
   left: number
-  /** Whether a claim has woken an occurrence, which may precede occurrences that were already read. */
+  /** Whether this claim has woken an occurrence. The woken occurrence may precede occurrences that were already read. */
   woke: boolean
   /**
-   * Earliest instant at which a claim may start one of the occurrences that this claim leaves out. The claim leaves out
-   * occurrences because of a pause or a start rate. Infinite if it leaves out none.
+   * Because of a pause or a start rate, this claim leaves out some occurrences. `resumesAt` is the earliest instant at which a
+   * later claim may start one of these occurrences. Infinite if there are none.
    */
   resumesAt: number
   /** For each job with a start rate: the occurrence that this claim has held back until the next allowed start. */
@@ -104,7 +104,8 @@ function wakeBehind(context: StepContext, job: JobLedger, started: OccurrenceRec
   const address = wakeOne(context, job)
   const woken = address === null ? undefined : job.find(address)?.record
   if (woken === undefined) return
-  // By the clock of the claiming node, the woken occurrence may not be due yet.
+  // Under the start rate, the woken occurrence may have to wait for the next allowed start. The occurrence may also become due
+  // later, by the clock of the claiming node.
   const from = Math.max(nextStartAt(job.head), woken.dueAt)
   if (from > context.now) {
     tally.resumesAt = Math.min(tally.resumesAt, from)

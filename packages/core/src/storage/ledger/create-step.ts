@@ -139,7 +139,10 @@ function createDue(
   return created(record, displaced, cancelRequested)
 }
 
-/** Cancels some superseded slots and wakes the next occurrence. Returns whether superseded slots remain. */
+/**
+ * Cancels at most `canceledInPassing` superseded slots, and wakes the next queued occurrences. Returns whether superseded slots
+ * remain.
+ */
 function passSuperseded(context: StepContext, job: JobLedger): boolean {
   if (job.head.cancelsBelow === null || job.head.overlap.policy === 'allow') return false
   cancelSuperseded(context, job, canceledInPassing)
@@ -148,8 +151,8 @@ function passSuperseded(context: StepContext, job: JobLedger): boolean {
 }
 
 /**
- * Cancels the waiting occurrences of a job, except delayed and superseded occurrences. If superseded slots remain, reads at
- * most `canceledByClaim` occurrences.
+ * Cancels the waiting occurrences of a job, except delayed and superseded occurrences. If superseded slots remain, very many
+ * occurrences may wait. So the function then reads only the first `canceledByClaim` waiting occurrences.
  */
 function displace(context: StepContext, job: JobLedger, superseded: boolean): readonly OccurrenceAddress[] {
   const waiting = waitingOf(job, superseded ? canceledByClaim : Number.POSITIVE_INFINITY)

@@ -91,7 +91,7 @@ export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
    * `scheduledAt` of the address may differ from that of the record.
    */
   find(address: OccurrenceAddress): Entry | undefined
-  /** Finds an occurrence as {@link find} does, for an id that determines the instant: a slot, or an entry of a recovery. */
+  /** Finds an occurrence as {@link find} does, if its id determines its `scheduledAt`: a slot, or an entry of a recovery. */
   findSlot(address: OccurrenceAddress): Entry | undefined
   /**
    * Finds the last occurrence with this `namingKey`; `undefined` if no such occurrence exists, or if the occurrence was pruned.
@@ -126,7 +126,7 @@ export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
   readonly job: JobRecord
   /**
    * Replaces the whole head. `version` is a new version to store; `null` if the version in force stays. If the pause changes,
-   * pending occurrences become claimable at other instants.
+   * pending occurrences become claimable at other instants. A ledger that keeps an index of these instants must then update it.
    */
   save(job: JobRecord, version: JobVersionRecord | null): void
 }

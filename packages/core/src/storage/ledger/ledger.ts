@@ -71,8 +71,8 @@ export interface LedgerBase {
   /** The properties of the storage that tune the engine, as in `Storage`. */
   readonly capabilities: StorageCapabilities
   /**
-   * Whether the ledger keeps and returns the objects themselves: core then copies the inputs and outputs of its steps. False
-   * for a ledger that serializes.
+   * Whether the ledger keeps the objects that core gives it, and returns the same objects. Core then copies the inputs and
+   * outputs of its steps. False for a ledger that serializes.
    */
   readonly keepsObjects: boolean
 
@@ -188,8 +188,8 @@ export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends Led
   /** Returns the running occurrences of exactly this owner that have a cancel request, least `scheduledAt` first. */
   cancelRequested(owner: Owner): readonly OccurrenceRecord[]
   /**
-   * Returns each job that has queued occurrences and either no active occurrence or a `cancelsBelow`. A delayed occurrence is
-   * not active. Changes nothing.
+   * Returns each job with queued occurrences that a sweep may have to repair. Such a job has no active occurrence, or its
+   * `cancelsBelow` is set. A delayed occurrence is not active. Changes nothing.
    */
   stranded(): readonly JobId[]
 }
@@ -216,8 +216,8 @@ export interface AsyncLedger extends LedgerBase {
    * Runs one step: reads the records that the step needs, lets the step decide what changes, and writes the changes in one
    * atomic commit. If another commit may have changed these records, `run` repeats the step.
    *
-   * An adapter whose storage has locks must lock the heads in the order of `LedgerStep.jobs`. It must then read the occurrences
-   * in a separate statement, which sees all commits before the lock.
+   * If the storage of an adapter has locks, the adapter must lock the heads in the order of `LedgerStep.jobs`. After it has the
+   * locks, the adapter must read the occurrences in a separate statement, which sees all commits before the lock.
    *
    * @throws StepTooLarge, with nothing written, when a divisible step is too large for one commit
    */
@@ -230,10 +230,12 @@ export interface AsyncLedger extends LedgerBase {
   quickSettle?(item: SettleItem, now: number): Promise<SettleAnswer | null>
 
   /**
-   * Optional fast paths that core tries for a whole call before it runs the steps. They need no read. A fast path starts a
-   * slot, or ends an occurrence whose end wakes no other occurrence. It does so only if the step would certainly have the same
-   * outcome. Each item belongs to a different job. The answers have the order of the items. An answer is `null`, without a
-   * change, if only the step can decide about the item.
+   * Optional fast path that core tries for a whole call of `createOccurrences` before it runs the steps. Each item of the call
+   * belongs to a different job. Conditions, also for `quickSettles`:
+   * - The fast path needs no read.
+   * - The fast path starts a slot, or ends an occurrence whose end wakes no other occurrence.
+   * - The step would certainly have the same outcome as the fast path.
+   * - The answers have the order of the items. An answer is `null`, without a change, if only the step can decide.
    */
   quickCreates?(
     items: readonly CreateItem[],
@@ -252,8 +254,8 @@ export interface AsyncLedger extends LedgerBase {
   /** Reads the running occurrences of exactly this owner that have a cancel request, least `scheduledAt` first. */
   cancelRequested(owner: Owner): Promise<readonly OccurrenceRecord[]>
   /**
-   * Reads each job that has queued occurrences and either no active occurrence or a `cancelsBelow`. A delayed occurrence is not
-   * active. Core checks each returned job again.
+   * Reads each job with queued occurrences that a sweep may have to repair. Such a job has no active occurrence, or its
+   * `cancelsBelow` is set. A delayed occurrence is not active. Core checks each returned job again.
    */
   stranded(): Promise<readonly JobId[]>
 }

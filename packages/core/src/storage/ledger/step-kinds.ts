@@ -51,8 +51,8 @@ const all = Number.POSITIVE_INFINITY
 export const needsNothing: LiveNeeds = { pending: 0, queued: 0, running: 0, counts: false, superseded: null }
 
 /**
- * Returns the needs of a step whose items each end at most one occurrence of a job: the live occurrences that the step must
- * read. Each end wakes at most one occurrence, or `wokenAtOnce` occurrences if `maxConcurrency` is above 1.
+ * Returns which live occurrences a step must read if each of its items ends at most one occurrence of a job. Each end wakes at
+ * most one occurrence, or `wokenAtOnce` occurrences if `maxConcurrency` is above 1.
  */
 function needsNext(items: readonly unknown[], stored: StoredJob): LiveNeeds {
   const { head, counts } = stored
@@ -121,8 +121,8 @@ function isForeseen(items: readonly CreateItem[], stored: StoredJob): boolean {
     return arePlacesFor(stored, created)
   }
   // At this line the job has queued occurrences. Under `queue` and `skip`, the answers then depend only on whether any
-  // occurrence is active. The counts may be above 0 although no occurrence is active. The step accepts this error, because it
-  // is rare: a job with queued occurrences usually has an active one.
+  // occurrence is active. The counts may be above 0 although no occurrence is active. The step then queues, skips or refuses
+  // an item whose occurrence could start. This error is rare, because a job with queued occurrences usually has an active one.
   const isBehind = (policy === 'queue' || policy === 'skip') && items.every(({ kind }) => kind !== 'recovery')
   return isBehind && startRate === undefined && counts.pending + counts.running > 0
 }

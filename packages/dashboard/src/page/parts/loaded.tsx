@@ -39,7 +39,7 @@ interface ErrorBoxProps {
 function ErrorBox({ error, reload, isStale }: ErrorBoxProps) {
   const isTransient = error.status === 0 || error.status >= 500
   const { state } = useStore(connection)
-  // If the storage or the server is unavailable, the banner at the top already shows the reason. So `ErrorBox` then omits the
+  // The banner at the top already shows why the storage or the server is unavailable. In this case, `ErrorBox` omits the
   // message of the error.
   const isSaid = isTransient && (state === 'away' || state === 'unreachable')
   return (

@@ -15,8 +15,8 @@ let count = 0
 interface NotifyOptions {
   readonly isBad?: boolean
   /**
-   * The subject of the notice. A notice replaces the previous notice about the same subject. For example, `is resumed`
-   * replaces `is paused` when a user resumes a job.
+   * The subject of the notice, such as the name of a job. A notice replaces the previous notice about the same subject. For
+   * example, when a user resumes a job, `is resumed` replaces `is paused`. A notice without a subject replaces no notice.
    */
   readonly about?: string
 }

@@ -220,7 +220,7 @@ interface TileProps {
   /** `true` if the real count may be higher than `count`. */
   readonly isPart?: boolean
   readonly isBad?: boolean
-  /** With `isBad`, the tile is highlighted if `count` is higher than this number. Default: 0. */
+  /** If `isBad` is `true`, the tile is highlighted when `count` is higher than this number. Default: 0. */
   readonly badAt?: number
   readonly children?: ComponentChildren
 }
