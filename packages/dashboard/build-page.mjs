@@ -34,8 +34,8 @@ writeFileSync(
   new URL('files.d.ts', folder),
   'export declare const pageFiles: readonly { readonly kind: string; readonly name: string; readonly packed: string }[]\n',
 )
-// Preact's license goes into `third-party.txt`. If its file had a name like `LICENSE`, pnpm would leave out this package's own
-// license.
+// Put Preact's license into `third-party.txt`. If that file had a name like `LICENSE`, pnpm would leave this package's own
+// license out of the package.
 const license = readFileSync(new URL('./node_modules/preact/LICENSE', import.meta.url), 'utf8')
 writeFileSync(new URL('third-party.txt', folder), `The page contains Preact, https://preactjs.com:\n\n${license}`)
 

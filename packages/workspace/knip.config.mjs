@@ -5,8 +5,8 @@ import { workspacePackages } from './runner/packages.mjs'
 /** @import { WorkspacePackage } from './runner/packages.mjs' */
 
 /**
- * Returns the sources of built files: files that the manifest names, and programs that a source starts. Knip itself
- * finds the sources that other sources import.
+ * Returns the sources from which knip begins. The build makes a file from each of them. Either the manifest names
+ * this file, or a source starts it as a process. Knip itself finds the sources that other sources import.
  * @param {WorkspacePackage} workspacePackage
  */
 function entriesOf(workspacePackage) {

@@ -4,11 +4,16 @@ import { Journal } from './journal.js'
 /** @import { RecordChange } from '@jobistemer/core/storage' */
 
 /**
- * The file format that this version of the storage writes. The first line of each file states the number of its format.
+ * The current file format: its number, and the migrations from earlier formats. The first line of each file contains the
+ * number of the file's format.
  */
 const present = {
   form: 1,
-  /** `migrations[n]` converts a change in format `n + 1` to changes in format `n + 2`. @type {((change: any) => any)[]} */
+  /**
+   * Each line of the file after the first is a list of changes to records. `migrations[n]` converts one of these changes
+   * from format `n + 1` to format `n + 2`.
+   * @type {((change: any) => any)[]}
+   */
   migrations: [],
 }
 

@@ -8,7 +8,7 @@ import { spec } from 'node:test/reporters'
 // file.
 
 // The environment variable `JOBISTEMER_TEST_EFFORT` determines the amount of work and the seeds of the conformance kit.
-// Does not change `JOBISTEMER_CONFORMANCE_SCALE` or `JOBISTEMER_CONFORMANCE_SEED` if the user has set it.
+// If the user has set `JOBISTEMER_CONFORMANCE_SCALE` or `JOBISTEMER_CONFORMANCE_SEED`, this program keeps that value.
 const effort = Number(process.env.JOBISTEMER_TEST_EFFORT ?? 1)
 process.env.JOBISTEMER_CONFORMANCE_SCALE ??= String(effort / 4)
 process.env.JOBISTEMER_CONFORMANCE_SEED ??= [1, 2, 3].slice(0, Math.max(1, effort)).join(',')

@@ -55,8 +55,7 @@ const placeOf = (state, record) =>
   `${sortable(state === 'running' ? record.scheduledAt : orderAt(record))}/${record.id}`
 
 /**
- * Key of a failed occurrence in the index of failures, which contains all jobs. The index sorts failures by the time of
- * their end.
+ * Key of a failed occurrence in the index of the failures of all jobs. The index sorts failures by the time of their end.
  * @param {OccurrenceRecord} record
  */
 export const failedKey = ({ finishedAt, id }) => `failed/${sortable(finishedAt ?? 0)}/${id}`
@@ -68,13 +67,14 @@ export const failedKey = ({ finishedAt, id }) => `failed/${sortable(finishedAt ?
 export const failedOfJobKey = (record) => `job/${record.jobId}/${failedKey(record)}`
 
 /**
- * Key under which the database stores an occurrence id: the last occurrence that was created with a reusable request key.
+ * Key of the entry for a reusable request key. The entry contains the id of the last occurrence that was created with this
+ * request key.
  * @param {JobId} jobId @param {OccurrenceId} keyId
  */
 export const reusableKey = (jobId, keyId) => `job/${jobId}/key/${keyId}`
 
 /**
- * Key of the address of an occurrence. The address contains the job of the occurrence.
+ * Key of the entry with the job id of an occurrence. The ledger reads this entry if a caller gives only an occurrence id.
  * @param {OccurrenceId} id
  */
 export const addressKey = (id) => `address/${id}`

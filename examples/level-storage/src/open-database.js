@@ -20,7 +20,7 @@ export class Database {
     /** @type {ClassicLevel<string, any>} */
     this.level = new ClassicLevel(folder, { keyEncoding: 'utf8', valueEncoding: 'json' })
     this.opening = this.open(migrations)
-    // After a failed opening, the next call opens the database again.
+    // After a failed opening, the next call of `openDatabase` tries again with a new `Database`.
     this.opening.catch(() => databases.delete(folder))
   }
 
@@ -59,7 +59,7 @@ export class Database {
     // Ignores a failed opening: the callers that waited for `opening` have received the error.
     await this.opening.catch(() => undefined)
     await this.#line
-    // Another caller may have opened a connection during the waits above.
+    // If another caller has opened a connection during the waits above, the database stays open.
     if (this.connections > 0) return
     databases.delete(this.level.location)
     await this.level.close()

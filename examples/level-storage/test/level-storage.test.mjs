@@ -15,7 +15,7 @@ import { openDatabase } from '../src/open-database.js'
 
 const writer = fileURLToPath(new URL('./writer.mjs', import.meta.url))
 
-/** Counts the lines of the sources, without blank lines and comments. */
+/** Counts the lines of this example's source files, without blank lines and comments. A test limits their number. */
 async function countLines() {
   const sources = new URL('../src/', import.meta.url)
   const texts = await Promise.all((await readdir(sources)).map((name) => readFile(new URL(name, sources), 'utf8')))

@@ -15,8 +15,8 @@ import { readWitness } from './witness.ts'
 import type { WorkerSettings } from './worker-messages.ts'
 
 /**
- * Minimum time between the message to a node and the slot, in ms. The message tells the node to stop in the middle of the
- * slot's run.
+ * Minimum time between a message to a node and the slot that the message names, in ms. The message tells the node to let its
+ * handler wait in the middle of the slot's run.
  */
 const tellMarginMs = 300
 /** The demo fails if the ledger does not change for the execution timeout plus this time, in ms. */
@@ -51,8 +51,8 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
     jobName,
     longestSilenceMs: longestSilenceMs + settings.executionTimeoutMs,
     onLook: (before, now) => {
-      // The watch has already read the ledger. `nodeOf` now reads the lines that the handlers wrote at their start and end.
-      // In this order, the lines contain every attempt that the ledger shows as ended.
+      // The watch has read the ledger before `nodeOf` reads the lines of the handlers. A handler writes its lines before the
+      // ledger shows the end of its attempt. So `nodeOf` finds the node of each ended attempt whose handler was called.
       const known = nodeOf()
       if (screen.live)
         screen.show(picture({ screen, slots, occurrences: now.occurrences, nodes, supervisor, nodeOf: known }))
@@ -108,8 +108,8 @@ async function interrupt(stage: Stage, nodes: readonly string[]): Promise<Kill |
   if (slot === undefined) throw new Error('The nodes took too long to start. Try a longer --seconds.')
   for (const node of nodes) supervisor.tell(node, { standStillAtMs: slot.getTime() })
   const standingStill = nodes.map((node): Promise<Interruption> => supervisor.message(node, 'standing-still'))
-  // If the database cannot be backed up, every run fails before its handler can stop for the kill. Then all occurrences
-  // end, and this function returns `null`.
+  // A handler waits for the kill in the middle of the task `compress`. If the database cannot be backed up, every run fails
+  // before that point. Then all occurrences end without an interruption, and this function returns `null`.
   const interruption = await expect(Promise.race([...standingStill, watch.until(allEnded(slots))]))
   if (interruption === undefined) return null
   const { node, scheduledMs, doneBytes, totalBytes } = interruption

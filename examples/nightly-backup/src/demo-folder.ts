@@ -45,7 +45,7 @@ function makeEmptyFolder(path: string): void {
   } catch (cause) {
     throw refusedFolder(path, `cannot be used: ${(cause as Error).message}`, cause)
   }
-  // The checks would find files of an earlier demo in this folder, and compare them with the slots of this demo.
+  // Refuses the folder, because the checks would compare files of an earlier demo with the slots of this demo.
   throw refusedFolder(path, 'is not empty')
 }
 

@@ -49,8 +49,8 @@ function changesOf(
 }
 
 /**
- * Returns whether an attempt reached the age of 1 s since the previous read of the ledger. So the start of a long attempt
- * is reported once, and the start of a shorter attempt is not reported.
+ * Returns whether an attempt reached the age of 1 s between the previous read of the ledger and this read. So the start of a
+ * long attempt is reported once, and the start of a shorter attempt is not reported.
  */
 function isWorthTelling({ startedAt }: AttemptReport, lookedAt: Date, looksAt: Date): boolean {
   const tellAt = startedAt.getTime() + worthTellingMs

@@ -13,7 +13,7 @@ export interface DemoOptions {
   /** Number of node processes: 1 or 2. */
   readonly nodes: number
   readonly ledger: LedgerKind
-  /** URL of the user's server for the ledger; `null`: the demo starts a server if the kind needs one. */
+  /** URL of the user's server for the ledger; `null`: the demo starts a server if the storage needs one. */
   readonly server: string | null
 }
 

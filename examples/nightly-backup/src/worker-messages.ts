@@ -9,8 +9,9 @@ export interface WorkerSettings {
   readonly ledger: { readonly kind: LedgerKind; readonly location: LedgerLocation }
   readonly database: string
   readonly seconds: number
-  /** The first and the last slot of the schedule, in epoch milliseconds. */
+  /** The first slot of the schedule, in epoch milliseconds. */
   readonly startMs: number
+  /** The last slot of the schedule, in epoch milliseconds. */
   readonly endMs: number
   readonly keep: number
   readonly executionTimeoutMs: number
@@ -29,7 +30,7 @@ export type WorkerMessage =
       readonly totalBytes: number
     }
 
-/** Instructs a worker to stop in the middle of this slot's compression, if the worker runs the slot. */
+/** Instructs a worker to let its handler wait in the middle of this slot's compression, if the worker runs the slot. */
 export interface Instruction {
   readonly standStillAtMs: number
 }

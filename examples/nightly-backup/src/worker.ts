@@ -54,6 +54,6 @@ await scheduler.start()
 
 // The channel disconnects when the supervisor ends this process, or when the supervisor dies.
 if (process.connected) await once(process, 'disconnect')
-// The user has pressed Ctrl-C and waits, so the node hands its runs back at once.
+// The demo has ended, so the node hands unfinished runs back at once.
 await scheduler.shutdown({ gracePeriod: 0 })
 await storage.close()

@@ -21,7 +21,10 @@ export function backupWorld(rows = 500): DemoFolder {
   return folder
 }
 
-/** Creates a database with every storage class, a table with its own primary key, an index, a view and a full-text table. */
+/**
+ * Creates a database with values of every storage class of SQLite. The database has two tables, an index, a view and a
+ * full-text table. One of the tables is `WITHOUT ROWID`.
+ */
 export function createDatabase(file: string, rows = 500): void {
   const database = new Database(file)
   database.exec(`

@@ -8,7 +8,7 @@ export interface FunctionContext {
   getRemainingTimeInMillis(): number
 }
 
-/** A function that a timer calls each minute: EventBridge, a cron route, or a scheduled container. */
+/** A function to call each minute, for example by EventBridge, by a cron route, or by a scheduled container. */
 export type ScheduledFunction = (event: unknown, context: FunctionContext) => Promise<RunDueReport>
 
 /**

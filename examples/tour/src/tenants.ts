@@ -30,7 +30,7 @@ const worker = createScheduler({
 })
 await worker.start()
 
-// The web process has core and a storage, and no handlers.
+// The client of the web process has no handlers and runs no jobs.
 const client = createClient({ storage: sqliteStorage({ file }), clock })
 
 const jobFor = (tenant: string, expression: string) =>

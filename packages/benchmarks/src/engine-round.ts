@@ -39,7 +39,7 @@ export function runEngine(storage: Storage, seconds: number, options: EngineRoun
   return measureEngine(storage, seconds, options, costOf)
 }
 
-/** Runs the same benchmark as {@link runEngine}, but with a measurement of the caller: `measure`. */
+/** Runs the same benchmark as {@link runEngine}, but measures with the function `measure` of the caller. */
 export async function measureEngine<Measured>(
   storage: Storage,
   seconds: number,

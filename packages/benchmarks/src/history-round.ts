@@ -4,8 +4,8 @@ import { type BenchmarkOptions, formatRate, median, type Table } from './suite.t
 
 /**
  * Measures whether a long history of ended occurrences slows the engine down. Compares runs on a storage with this
- * history and runs on empty storages. `open` creates a storage with the given name. `rest` is called when the history is
- * written, and waits for the maintenance of the storage, such as a checkpoint.
+ * history and runs on empty storages. `open` creates a storage with the given name. After writing the history, this
+ * function calls `rest`, which does the maintenance of the storage, such as a checkpoint, and resolves when it is done.
  */
 export async function measureHistory(
   open: (name: string) => Storage,
@@ -18,7 +18,7 @@ export async function measureHistory(
   const full = open('full')
   const rates = { empty: [] as number[], full: [] as number[] }
   let at = firstInstant
-  // The virtual time between two rounds on this storage is shorter than the misfire threshold, so no slot is missed.
+  // Each round on this storage begins at the virtual time at which the previous round ended, so no slot is missed.
   const runOnFull = async (length: number) => {
     const round = await runEngine(full, length, { startAt: at })
     at += (length + warmUpSeconds) * 1000

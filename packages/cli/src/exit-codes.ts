@@ -3,9 +3,11 @@ export const exitCodes = {
   /** The command succeeded, or its answer is yes. */
   fine: 0,
   /**
-   * The answer of the command is no: `doctor` found an error, `plan` a difference, or `conformance` a failed case.
-   * Also: a trigger was skipped, a run to cancel had already ended, or a run with `--wait` ended in a state other than
-   * `completed`.
+   * The command ran, but its answer is no:
+   * - `doctor` found an error, `plan` found a difference, or a case of `conformance` failed.
+   * - The job skipped a trigger.
+   * - The run that the user wanted to cancel had already ended.
+   * - With `--wait`, the run ended in a state other than `completed`.
    */
   no: 1,
   /** The command line, configuration or definition is invalid, or a required package is not installed. */

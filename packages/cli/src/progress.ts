@@ -5,7 +5,10 @@ import { type Part, render, text } from './output/rendered.ts'
 /** The parts of a context that the progress display uses. */
 type Teller = Pick<Context, 'io' | 'err' | 'now'>
 
-/** Shows the progress of long work on standard error: a bar on a terminal, otherwise a line at most every 5 s. */
+/**
+ * Shows the progress of work on standard error. On a terminal, the display is a bar. Otherwise it writes lines: at most one
+ * per tenth of the work, and without {@link Work.isLong} at most one every 5 s.
+ */
 export interface Progress {
   /** Updates the display with the number of finished items and an optional note. */
   show(done: number, note?: string): void
@@ -18,13 +21,16 @@ export interface Work {
   /** The text before the numbers of the display, such as "Storing". */
   readonly verb: string
   readonly total: number
-  /** `true` if the work may take minutes even with few items. */
+  /**
+   * `true` if the work may take minutes even with few items. The progress is then shown for any number of items, and lines
+   * need not be 5 s apart.
+   */
   readonly isLong?: boolean
 }
 
-/** Work with at most 8 items shows no progress, because it is too short. */
+/** Work with at most 8 items is usually short, and shows no progress. Work with `isLong` is an exception. */
 const few = 8
-/** Minimum time between two progress lines, in ms. */
+/** Minimum time between two progress lines without `isLong`, in ms. */
 const lineEveryMs = 5000
 const barWidth = 20
 const clearLine = '\r\u001b[K'

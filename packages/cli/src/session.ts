@@ -130,7 +130,10 @@ export class Session {
     return given
   }
 
-  /** Returns the storage of the configuration, or its location. Calls the configuration's function at most once. */
+  /**
+   * Returns the member `storage` of the configuration: a storage, the location of a storage, or `undefined`. If the member is
+   * a function, returns its result, and calls the function at most once.
+   */
   #given(): Promise<Storage | string | undefined> {
     this.#configured ??= this.config().then(async ({ config: { storage } }) => {
       return typeof storage === 'function' ? await storage() : storage

@@ -7,7 +7,7 @@ import { progressOf } from './progress.ts'
 
 /** Command lines that the output shows, so that the user can copy them. */
 export interface BackfillCommands {
-  /** The command line that watches the backfill again, and continues a stopped backfill. */
+  /** The command line that watches the backfill again. If the backfill was stopped, this command line continues it. */
   readonly same: string
   readonly stop: string
 }
@@ -17,7 +17,7 @@ const lookMs = 1000
 
 /**
  * Watches a backfill until it ends, and shows its progress.
- * @throws CliError with the progress after Ctrl-C
+ * @throws CliError `INTERRUPTED` if the user presses Ctrl-C; the message states the progress
  */
 export async function watchBackfill(
   context: Context,

@@ -10,9 +10,9 @@ const dayMs = 86_400_000
 export function instantInZone(wallMs: number, zone: string, { field, given }: { field: string; given: string }): Date {
   const times = new Times({ timezone: zone, now: () => wallMs })
   const offsetAt = (ms: number): number => Date.parse(`${times.at(new Date(ms)).slice(0, 19).replace(' ', 'T')}Z`) - ms
-  // Reads the zone's offsets one day before and one day after the local time. No zone changes its offset twice within
-  // two days, so no other offset is possible.
   const wholeMs = Math.floor(wallMs / 1000) * 1000
+  // The zone's offsets one day before and one day after the local time. No zone changes its offset twice within two days.
+  // So one of these two offsets applies at the local time.
   const offsets = new Set([offsetAt(wholeMs - dayMs), offsetAt(wholeMs + dayMs)])
   const instants = [...offsets].map((offset) => wholeMs - offset).filter((ms) => ms + offsetAt(ms) === wholeMs)
   const [first, second] = instants.map((ms) => new Date(ms + wallMs - wholeMs)).sort((one, other) => +one - +other)

@@ -224,7 +224,7 @@ describe('jobistemer doctor', () => {
     const found = (await examine()).findings.filter(({ code }) => code === 'JOB_WITHOUT_CODE')
     expect(found).toMatchObject([{ severity: 'error', job: "ann's report" }])
     const command = /jobistemer (remove .*)$/.exec(found[0]?.remedy ?? '')?.[1] ?? ''
-    // A shell splits the copied command line into words.
+    // Splits the suggested command with a shell, as if a user had copied it. The job's name contains a quotation mark.
     const words = execFileSync('sh', ['-c', `printf '%s\\n' ${command}`], { encoding: 'utf8' })
       .trim()
       .split('\n')

@@ -11,7 +11,7 @@ import { afterAll, afterEach } from 'vitest'
 /** A job name with control sequences that set the window title, ring the bell and color the following text. */
 export const evilName = 'evil\u001b]0;owned\u0007\u009b31m'
 
-/** Returns a job whose upload fails on the first night, and succeeds at its second attempt on the second night. */
+/** Returns a job whose upload succeeds at its second attempt on January 1, and fails on January 2. */
 function nightlyReport(place = 'the disk\u001b[2J'): Job {
   return defineJob({
     name: 'nightly-report',
@@ -40,8 +40,10 @@ function diskFull(place: string): Error {
 }
 
 /**
- * Fills a storage with the events of January 1 to 3, 2026. A report ran twice and failed the second time, an import job
- * has one pending and two queued runs, and a job with an evil name is paused.
+ * Fills a storage with the events of January 1 and 2, 2026:
+ * - The report of January 1 was completed, and the report of January 2 failed.
+ * - An import job has one pending and two queued runs.
+ * - With `hasEvil`, a job with the name {@link evilName} is paused.
  */
 export async function fillLedger(storage: Storage, { hasEvil = true } = {}): Promise<void> {
   const report = hasEvil ? nightlyReport() : nightlyReport('the disk')

@@ -26,8 +26,8 @@ export interface Clock {
    */
   perform?<T>(call: () => T): T
   /**
-   * The engine calls `passUntil` before it waits for something that may need time to pass. A virtual clock then advances by
-   * itself until the promise settles, unless a test advances it. The real clock lacks this method.
+   * The engine calls `passUntil` before it waits for a promise that may settle only after a timer has fired. A virtual clock
+   * then advances by itself until the promise settles, unless a test advances the clock. The real clock lacks this method.
    */
   passUntil?(promise: Promise<unknown>): void
   /**

@@ -34,8 +34,8 @@ export interface SchedulerOptions {
   /** The storage that keeps all jobs and occurrences. The scheduler does not close the storage. */
   readonly storage: Storage
   /**
-   * The jobs that this node defines and runs. Default: none. The node also runs stored jobs that are data alone, if it has
-   * their handlers.
+   * The jobs that this node defines and runs. Default: none. If this node has the handlers of a stored job that is data, this
+   * node runs that job too.
    */
   readonly jobs?: readonly Job[]
   /**
@@ -56,17 +56,19 @@ export interface SchedulerOptions {
   /**
    * How many due slots beyond `maxConcurrentJobs` this node may prefetch. At most 10,000; 0 disables prefetch. Default 100.
    *
-   * The node prefetches a slot only while its handlers are so quick that the slot gets a permit within about 5 ms. If a
-   * prefetched slot has not begun after 100 ms, the node hands it back. The node does not prefetch slots of jobs with a
-   * `startRate`, or with an `executionTimeout` below 1 s. Nor does it prefetch slots of jobs whose `onInterrupted` is not
-   * `retry`.
+   * The node prefetches only while its handlers are quick: a prefetched slot must get a permit within about 5 ms. If a
+   * prefetched slot has not begun after 100 ms, the node hands the slot back. The node does not prefetch slots of a job in
+   * these cases:
+   * - The job has a `startRate`.
+   * - The `executionTimeout` of the job is below 1 s.
+   * - The `onInterrupted` of the job is not `retry`.
    */
   readonly prefetch?: number
   /** Settings for all jobs of this node. A setting of a job, or of a task, replaces the setting here. */
   readonly defaults?: JobSettingsInput
   /**
-   * Where the scheduler writes its log; `console` and pino loggers fit. Default: warnings and errors go to stderr.
-   * `silentLogger` discards them. The scheduler ignores errors of the logger.
+   * Where the scheduler writes its log; `console` and pino loggers fit. Default: the scheduler writes warnings and errors to
+   * stderr. `silentLogger` discards all lines. The scheduler ignores errors of the logger.
    */
   readonly logger?: Logger
   /** Receives the metrics of this scheduler. Default: none. */
@@ -96,28 +98,28 @@ export interface SchedulerOptions {
    */
   readonly deadAfter?: DurationInput
   /**
-   * How long a call of the program waits for each answer of the storage before it rejects with `STORAGE_TIMEOUT`. Such calls
-   * are `trigger`, `cancel`, `occurrences` and others. At least 1 ms. `start` has no timeout. Default 10 s.
+   * How long a call, such as `trigger`, `cancel` or `occurrences`, waits for each answer of the storage. After this time, the
+   * call rejects with `STORAGE_TIMEOUT`. At least 1 ms. Default 10 s. `start` has no timeout.
    */
   readonly callTimeout?: DurationInput
   /**
-   * Signals of the process on which the scheduler shuts down. Afterwards the scheduler lets the process end. `true`: SIGTERM
-   * and SIGINT. Default: none.
+   * Signals of the process on which the scheduler shuts down. `true`: SIGTERM and SIGINT. Default: none. After the shutdown,
+   * the scheduler lets the process end.
    *
-   * - A second signal ends the process at once.
-   * - If the process is still alive 1 s after the shutdown, the scheduler ends the process by the first signal. If the program
-   *   also handles that signal, the scheduler does not end the process.
-   * - If the scheduler shuts down because its storage is closed or was replaced, the scheduler sets the exit code 1. If the
-   *   program has set an exit code, that code stays.
+   * - A second signal during the shutdown ends the process at once.
+   * - If the process is still alive 1 s after the shutdown, the scheduler sends the first signal again. This signal then ends
+   *   the process. If the program also handles the signal, the scheduler does not send it again.
+   * - If a closed or replaced storage makes the scheduler shut down, the scheduler sets the exit code 1. If the program has set
+   *   an exit code, that code stays.
    */
   readonly handleSignals?: boolean | readonly ShutdownSignal[]
   /**
-   * How long a shutdown lets runs continue before it fires their signals. The option `gracePeriod` of `shutdown` replaces this
-   * time. Default 20 s.
+   * How long a shutdown lets runs continue before the scheduler fires the `AbortSignal`s of their handlers. The option
+   * `gracePeriod` of `shutdown` replaces this time. Default 20 s.
    */
   readonly gracePeriod?: DurationInput
   /**
-   * How long a shutdown waits for handlers after it has fired their signals. The option `abortGracePeriod` of `shutdown`
+   * How long a shutdown waits for handlers after their `AbortSignal`s have fired. The option `abortGracePeriod` of `shutdown`
    * replaces this time. Default 5 s.
    */
   readonly abortGracePeriod?: DurationInput
@@ -132,10 +134,10 @@ export interface SchedulerOptions {
    */
   readonly scheduleTypes?: readonly ScheduleType[]
   /**
-   * The release number of this node's build, an integer from 0. The definition of the highest release is in force, whichever
-   * nodes live; nodes of lower releases follow that definition. To roll back, deploy the earlier definitions with a higher
-   * number. Default: none. Without a number, a replaced definition comes back into force once no living node has its
-   * replacement.
+   * The release number of this node's build, an integer from 0. Default: none. The definition of the highest release is in
+   * force, even if no node of that release lives. Nodes of lower releases follow that definition. To roll back, deploy the
+   * earlier definitions with a higher number. Without a number, a replaced definition comes back into force once no living node
+   * has its replacement.
    */
   readonly release?: number
 }
@@ -238,8 +240,9 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   const isPrivate = isTold && !storage.capabilities.multiProcess
   const { heartbeatMs: rareHeartbeatMs } = storage.capabilities
   const defaultHeartbeatMs = isPrivate ? upkeepMs : (rareHeartbeatMs ?? ordinaryHeartbeatMs)
-  // A peer notices the death of a node up to two heartbeats after `deadAfter`. If the storage sets `heartbeatMs`, these two
-  // heartbeats take long. Therefore `deadAfter` then covers five heartbeats instead of six.
+  // A peer notices the death of a node up to two heartbeats after `deadAfter`. If the storage sets `heartbeatMs`, the time
+  // between two heartbeats is long. So that peers do not notice a death too late, `deadAfter` then covers five heartbeats
+  // instead of six.
   const deadAfterHeartbeats = heartbeatsUntilDead - (rareHeartbeatMs === undefined ? 0 : 1)
   const { deadAfter, pollInterval } = options
   const deadAfterMs = toDurationMs(orDefault(deadAfter, deadAfterHeartbeats * defaultHeartbeatMs), 'deadAfter', {

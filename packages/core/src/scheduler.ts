@@ -6,13 +6,16 @@ import type { RunDueOptions, RunDueReport } from './run-due.ts'
 /** Options of `shutdown`. */
 export interface ShutdownOptions {
   /**
-   * How long runs may continue before the node fires their signals. Default: the scheduler's `gracePeriod`, 20 s. With this
-   * default, the shutdown ends within the 30 s that container platforms give a process. If the storage does not answer, the
-   * whole shutdown ends 3 s before the end of the grace period.
+   * How long runs may continue before the node fires the `AbortSignal`s of their handlers. Default: the scheduler's
+   * `gracePeriod`, 20 s. With this default, the shutdown ends within the 30 s that container platforms give a process.
+   *
+   * If the storage does not answer, the node fires the signals earlier. The whole shutdown then ends 3 s before the end of the
+   * grace period.
    */
   readonly gracePeriod?: DurationInput
   /**
-   * How long the shutdown waits for handlers after their signals have fired. Default: the scheduler's `abortGracePeriod`, 5 s.
+   * How long the shutdown waits for handlers after their `AbortSignal`s have fired. Default: the scheduler's
+   * `abortGracePeriod`, 5 s.
    */
   readonly abortGracePeriod?: DurationInput
 }
@@ -46,11 +49,13 @@ export interface Scheduler extends JobOperations, AsyncDisposable {
   /**
    * Runs due work within a budget, and returns. Call `runDue` instead of `start` in a function or route that a timer calls.
    *
-   * Each call of `runDue` is a node. Calls may overlap.
-   * - The call takes over the runs of earlier calls.
-   * - The call runs due slots until nothing is due or its budget is over. Then the call hands unfinished runs back.
-   * - The first call that begins at least 5 s after the end of a killed call's budget takes over the runs of the killed call.
-   *   Therefore choose a budget that is at least 10 s shorter than the time between two calls.
+   * Each call of `runDue` is a node. Calls may overlap. A call works in these steps:
+   * - The call takes over the runs that killed calls have left behind.
+   * - The call runs due slots until nothing is due or its budget is over.
+   * - The call hands unfinished runs back.
+   *
+   * A killed call counts as dead 5 s after the end of its budget. The first call that begins after that takes over its runs.
+   * Therefore choose a budget that is at least 10 s shorter than the time between two calls.
    * @throws JobistemerError `SCHEDULER_STATE` when the scheduler was started or shut down; `STORAGE_TIMEOUT` when the storage
    *   has not answered and nothing could begin within the budget; `STORAGE_CLOSED`, `STORAGE_REPLACED` when the storage was
    *   closed during the call, or its file removed: the call has aborted its runs, and another call takes them over; `ABORTED`
@@ -59,12 +64,14 @@ export interface Scheduler extends JobOperations, AsyncDisposable {
    */
   runDue(options?: RunDueOptions): Promise<RunDueReport>
   /**
-   * Stops the node. The node starts no further runs, lets running tasks continue for the grace period, fires their signals, and
-   * hands unfinished runs back. Afterwards the scheduler does not keep the process alive.
+   * Stops the node, in these steps:
+   * - The node starts no further runs, and lets running tasks continue for the grace period.
+   * - The node fires the `AbortSignal`s of the handlers that still run.
+   * - The node hands unfinished runs back.
    *
-   * A second call of `shutdown` waits for the first call. The shutdown also waits for hooks. If an `onComplete` calls
-   * `shutdown` before its first `await`, the shutdown does not wait for that `onComplete`. If a handler awaits `shutdown`, the
-   * shutdown lasts until the grace periods are over.
+   * Afterwards the scheduler does not keep the process alive. A second call of `shutdown` waits for the first call. The
+   * shutdown also waits for hooks. If an `onComplete` calls `shutdown` before its first `await`, the shutdown does not wait for
+   * that `onComplete`. If a handler awaits `shutdown`, the shutdown lasts until the grace periods are over.
    * @throws JobistemerError `INVALID_DURATION`, `UNKNOWN_OPTION`
    */
   shutdown(options?: ShutdownOptions): Promise<void>

@@ -1,6 +1,6 @@
 import { deepestCause } from './tuning.ts'
 
-// Matches a host, a port and the name of a database, which are no secrets.
+// Patterns for the parts of an address that are no secrets: a host with its port, the name of a database, and a scheme.
 const host = String.raw`(?:[\w.-]*|\[[\da-f:.]+\])(?::\d{1,5})?`
 const path = String.raw`(?:\/[\w.-]*)*`
 const scheme = String.raw`[a-z][a-z\d+.-]*:\/\/`
@@ -15,12 +15,15 @@ const wholeAddress = new RegExp(
   String.raw`^([\s"'\u0060<({[]{0,20}(?:\w{1,50}\s{1,5})?(?:\w{1,50}\s{0,5}=\s{0,5})?["'\u0060]{0,5})(${scheme}[\s\S]*)$`,
   'i',
 )
-/** Matches a delimiter of user, query or fragment, or a colon that does not begin a port. */
+/**
+ * Matches a sign that an address may contain a secret: a delimiter of user, query or fragment, or a colon that does not begin a
+ * port.
+ */
 const suspicious = /[@?#]|:(?!\/\/|\d{1,5}(?!\w))/
 // Lengths in the patterns below are bounded, so that matching does not take quadratic time for a long text.
 /**
- * The match is greedy, because a password may contain `@`. The pattern excludes addresses with the scheme `file:`, because
- * paths of packages contain `@`.
+ * Matches an address up to the last `@` of the line; this part may contain a user and a password. The match is greedy, because
+ * a password may contain `@`. The pattern excludes the scheme `file:`, because paths of packages contain `@`.
  */
 const userOfAddress = /(?<![a-z\d+.-])(?!file:)([a-z][a-z\d+.-]{0,30}:\/\/)[^\n]{0,1000}@/gi
 const queryOfMasked = /(\*\*\*@[\w.:[\]-]*(?:\/[\w.-]*)*)\?[^\s"'`]*/g

@@ -32,14 +32,16 @@ export function machineMonotonic(): number {
   return Number(process.hrtime.bigint() / 1000n) / 1000
 }
 
-/** Calls `callback` after the present turn of the event loop. So a caller can collect the items of one turn. */
+/**
+ * Calls `callback` after the present turn of the event loop. So a caller can send all items of one turn together, as a batch.
+ */
 export function afterThisTurn(callback: () => void): void {
   setImmediate(callback)
 }
 
 /**
- * Returns the number of events from outside the process so far, such as the end of a file read. Timers do not count. Node 21,
- * and Node 22 before 22.8, do not report the number. On these versions the result is always 0.
+ * Returns how many events from outside the process the event loop has handled so far, such as the end of a file read. Timers
+ * do not count. Always 0 on Node 21, and on Node 22 before 22.8, because these versions do not report the number.
  */
 export function eventsHeard(): number {
   const { uvMetricsInfo } = performance.nodeTiming as { readonly uvMetricsInfo?: { readonly events: number } }

@@ -15,8 +15,8 @@ export interface TickerOptions {
   /** The clock of the ticker. Default: the machine's clock. */
   readonly clock?: Clock
   /**
-   * A tick is late if the ticker notices its instant more than `lateAfter` after that instant. A tick is also late if this
-   * applies to an earlier instant that the tick covers. Default: 1 min.
+   * Maximum time from an instant until the ticker notices it. If the ticker takes longer, the tick is late. If a tick covers
+   * several instants, the earliest of them determines whether the tick is late. Default: 1 min.
    */
   readonly lateAfter?: DurationInput
   /** How many of the newest unread ticks the ticker keeps for each reader: 1 to 1,000,000, default 1000. */
@@ -26,21 +26,23 @@ export interface TickerOptions {
 }
 
 /**
- * A running schedule that emits a {@link Tick} for each instant. Iterate over it to read the ticks. Each iteration is a
- * separate reader: it gets the ticks that follow its beginning, and never delays the ticker.
+ * A running schedule that emits a {@link Tick} for each instant. Iterate over the ticker to read the ticks. Each iteration is
+ * a separate reader. It gets the ticks after its own beginning, and never delays the ticker.
  *
  * - No instant ticks twice, even if the clock is set back. Instants tick in order unless the clock is set back.
- * - After a jump of the clock by more than 5 s, or a sleep of the machine, the ticker pauses until the new time has held for 15
- *   s. A shorter wrong reading has no effect.
- * - If the schedule throws or returns no later instant, the ticker ends: its iterations reject with `INVALID_SCHEDULE`.
- * - If several instants are due at once, the ticker emits one tick for the newest and counts the earlier ones in `skipped`.
+ * - If several instants are due at once, the ticker emits one tick for the newest, and counts the earlier ones in `skipped`.
  *   This happens after the process stalled, the machine slept or the clock was set forward.
+ * - After a clock jump by more than 5 s, or a sleep of the machine, the ticker pauses. It continues when the new time has
+ *   held for 15 s. A shorter wrong reading has no effect.
+ * - If the schedule has no further instant, the ticker ends, and its iterations end.
+ * - If the schedule throws, or returns an instant that is not later than the given instant, the ticker ends. Its iterations
+ *   then reject with `INVALID_SCHEDULE`.
  */
 export interface Ticker extends AsyncIterable<Tick> {
   /** The schedule whose instants the ticker emits. */
   readonly schedule: Schedule
   /**
-   * Starts the ticker: the first tick is the first instant after now. Does nothing while the ticker is enabled.
+   * Starts the ticker: the first tick is the first instant after now. Does nothing while {@link isEnabled} is true.
    * @throws JobistemerError `INVALID_SCHEDULE` if the schedule fails; the ticker then does not start
    */
   start(): void
@@ -53,15 +55,18 @@ export interface Ticker extends AsyncIterable<Tick> {
    * @throws JobistemerError `INVALID_SCHEDULE` if the schedule fails; the ticker then stays paused
    */
   resume(): void
-  /** True if the present time lies between the schedule's start and its end. */
+  /**
+   * True if the present time lies in the window of the schedule, both ends included. Always true for a schedule without a
+   * start and an end.
+   */
   readonly isActive: boolean
   /** True from `pause` to `resume`. */
   readonly isPaused: boolean
   /** True if the ticker is started and not stopped, and its schedule still has an instant to come. */
   readonly isEnabled: boolean
   /**
-   * Returns the next instant of the ticker. While the ticker is paused or not running, returns the first instant of the
-   * schedule after now. `null` if the schedule has none.
+   * Returns the instant for which the ticker waits. If the ticker is paused or not running, returns the first instant of the
+   * schedule after now. `null` if the schedule has no further instant.
    * @throws JobistemerError `INVALID_SCHEDULE` when the schedule fails
    */
   nextRun(): Date | null
@@ -71,7 +76,10 @@ export interface Ticker extends AsyncIterable<Tick> {
   [Symbol.dispose](): void
 }
 
-/** The first and the last instant of a span in which each instant has ticked or was skipped. */
+/**
+ * The first and the last instant of a span. Each instant of the span has ticked or was skipped, so the ticker never emits it
+ * again.
+ */
 interface TickedSpan {
   readonly first: number
   last: number
@@ -117,21 +125,21 @@ class LiveTicker implements Ticker {
   /** True from the start to the end of the ticker. */
   #isRunning = false
   #isPaused = false
-  /** True after the end of a ticker that ran: new iterations then end without ticks. */
+  /** True from the end of the ticker to its next start. An iteration that begins meanwhile ends without ticks. */
   #isOver = false
   #time: FollowedClock
   /** The instant that the ticker waits for, in epoch milliseconds; `null` for none. */
   #awaited: number | null = null
   /**
-   * Monotonic instant of the last {@link resume} while the ticker has not yet determined the instant that it waits for;
-   * otherwise `null`.
+   * Monotonic instant of the last {@link resume}, until the ticker has determined the instant to wait for. Otherwise `null`.
+   * The ticker cannot determine that instant while its time is in doubt.
    */
   #resumedAt: number | null = null
   /** The spans in which the ticker has ticked, from the oldest to the newest. */
   #ticked: TickedSpan[] = []
   /**
-   * True if the next tick begins a new span. Instants that a clock jumps over belong to no span, so they can still tick if the
-   * clock goes back.
+   * True if the next tick begins a new span, as after a clock jump. Instants that the clock has jumped over belong to no
+   * span. So these instants can still tick if the clock goes back.
    */
   #beginsSpan = true
   #timer: Timer | undefined
@@ -229,7 +237,8 @@ class LiveTicker implements Ticker {
       const { isInDoubt, now } = this.#time
       if (!isInDoubt && this.#awaited !== null && this.#awaited <= now) this.#tick(this.#awaited, now)
     } catch (error) {
-      // The user's schedule has thrown. The ticker passes the error to its readers; a throw in a timer would end the process.
+      // The user's schedule has thrown. The ticker ends and passes the error to its readers. Without this `catch`, the error
+      // would leave the timer's callback and end the process.
       this.#end({ error })
       return
     }
@@ -258,7 +267,7 @@ class LiveTicker implements Ticker {
     return at
   }
 
-  /** Returns the latest due instant that has neither ticked nor been skipped, or `firstDue` if `firstDue` is later. */
+  /** Returns the latest due instant that has neither ticked nor been skipped, but never an instant before `firstDue`. */
   #newestDue(firstDue: number, now: number): number {
     let at = this.#series.previousMs(now + 1)
     for (let span = this.#spanOf(at); span !== undefined; span = this.#spanOf(at))
@@ -324,9 +333,9 @@ class FollowedClock {
   readonly #check = new JumpCheck()
   /** Wall clock minus monotonic clock, by the last accepted reading. */
   #difference: number
-  /** Wall time of the last reading, in epoch milliseconds. While the time is in doubt, this is the unconfirmed reading. */
+  /** Wall time of the last reading, in epoch milliseconds. While `isInDoubt` is true, this reading is not confirmed. */
   now: number
-  /** Monotonic instant of the last accepted reading. */
+  /** Monotonic instant of the last reading that was not in doubt. */
   #believedAt: number
   /**
    * True from a clock jump until the new time is confirmed, or the clock has returned to the old time. Meanwhile callers must
@@ -347,8 +356,8 @@ class FollowedClock {
   }
 
   /**
-   * Reads both clocks. If this reading confirms a jump, returns the instant of the last accepted reading before the jump,
-   * expressed in the new time. Otherwise returns `null`.
+   * Reads both clocks. If this reading confirms a clock jump, returns the instant of the last reading before the jump. This
+   * instant is in epoch milliseconds of the new time. Otherwise returns `null`.
    */
   look(): number | null {
     const readAt = this.#clock.monotonic()
@@ -376,7 +385,10 @@ export interface Tick {
   readonly lateMs: number
   /** True if this instant, or an earlier one that the tick covers, was noticed later than the ticker's `lateAfter`. */
   readonly isLate: boolean
-  /** Number of earlier instants that were due at the same time as this one, and therefore get no tick. Counted up to 10,000. */
+  /**
+   * Number of earlier instants that this tick covers. They were due, too, when the ticker noticed this instant, and get no
+   * tick of their own. Counted up to 10,000.
+   */
   readonly skipped: number
   /** Number of unread ticks that the ticker removed just before this tick, because this reader had more than `maxUnread`. */
   readonly dropped: number

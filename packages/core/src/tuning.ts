@@ -2,15 +2,15 @@
 export const dayMs = 86_400_000
 
 /**
- * Period of upkeep, in ms: measurements, checks, summaries in the log, and retries that no caller awaits. Also the maximum
- * delay of a timer, so that a node notices a clock jump within this time.
+ * Period of upkeep, in ms. Upkeep consists of measurements, checks, summaries in the log, and retries that no caller awaits.
+ * Also the maximum delay of a timer, so that a node notices a clock jump within this time.
  */
 export const upkeepMs = 60_000
 
 /**
  * Period of frequent background work, in ms, such as checks for due jobs and repeats of a failed heartbeat. Also the maximum
- * wait of a shutdown for each answer of the storage. The period is far below `deadAfter`, after which peers declare a silent
- * node dead.
+ * time that a shutdown waits for each answer of the storage. Must be far below `deadAfter`. Otherwise peers would declare a
+ * node dead before it has repeated its heartbeat.
  */
 export const lookMs = 1000
 
@@ -18,8 +18,8 @@ export const lookMs = 1000
 export const maxClockSkewMs = 1000
 
 /**
- * Maximum difference of two clocks, in ms, that neither delays nor repeats the work of a node. A larger difference shows that a
- * clock has jumped, or that a node was blocked.
+ * Maximum difference of two clocks, in ms, that a node tolerates. Up to this difference, the node neither delays its work nor
+ * does work again. A larger difference shows that a clock has jumped, or that a node was blocked.
  */
 export const clockMarginMs = 5000
 
@@ -27,8 +27,9 @@ export const clockMarginMs = 5000
 export const recordsPerCall = 500
 
 /**
- * Number of records per read in two cases: a filter may exclude most of the records, or the records become outdated while the
- * reader works on them.
+ * Number of records per read in two cases:
+ * - A filter may exclude most of the records. A smaller read would often find no record that fits.
+ * - The records become outdated while the reader works on them. A larger read would give the reader more outdated records.
  */
 export const fewestPerRead = 100
 
@@ -79,10 +80,16 @@ export const deepestJson = 100
 /** Maximum length of a name, a reason or an actor, in characters. */
 export const longestName = 255
 
-/** Default interval of heartbeats, and of polls on a storage with wake-ups, in ms. Such a poll makes up for lost wake-ups. */
+/**
+ * Default interval of heartbeats, in ms. Also the default interval of polls on a storage with wake-ups, because a poll finds
+ * the work of a lost wake-up.
+ */
 export const ordinaryHeartbeatMs = 5000
 
-/** Number of heartbeats in `deadAfter`. With fewer than four, a few failed calls would look like the death of the node. */
+/**
+ * Number of heartbeat intervals in `deadAfter`. If `deadAfter` covered fewer than four intervals, a few failed calls would
+ * look like the death of the node.
+ */
 export const heartbeatsUntilDead = 6
 
 /**
@@ -101,10 +108,10 @@ export const outputGraceMs = 200
 export const mostOpenRequests = 1000
 
 /**
- * Maximum number of log lines per second of a handler in a child; bursts may have twice that number. A loop would otherwise
- * fill the node's memory.
+ * Maximum number of log lines that a handler in a child may write per second. Bursts may have twice that number. Without a
+ * maximum, a handler that logs in a loop would fill the node's memory.
  */
 export const linesPerSecond = 500
 
-/** Milliseconds after which a virtual clock without a timer checks for a timer again. */
+/** Milliseconds after which a virtual clock that has found no timer checks again for a timer. */
 export const idleLookMs = 10

@@ -55,7 +55,8 @@ const byState: Readonly<Record<Occurrence['state'], string>> = {
 const stoppedBecause = 'backfill_stopped: '
 
 /**
- * Explains the state of a run in a sentence. The sentence does not contain a reason that a user gave.
+ * Explains the state of a run in a sentence. Of the reasons that a user can give, the sentence contains only the reason to
+ * stop a backfill.
  *
  * @throws JobistemerError `INVALID_ARGUMENT`
  */

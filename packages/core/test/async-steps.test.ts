@@ -249,7 +249,8 @@ describe('a claim that reads several pages', () => {
     ])
     expect([answer.more, answer.nextDueAt]).toEqual([true, 900])
     const stepsOf = (job: string) => ledger.steps.filter(({ jobs }) => jobs.includes(job as `job_${string}`)).length
-    // The claim runs only one step on a job whose occurrences the claim may not take.
+    // `paused` and `other` have several due occurrences each, which the claim may not take. The claim runs only one step per
+    // job.
     expect([stepsOf(paused), stepsOf(other)]).toEqual([1, 1])
   })
 
@@ -314,8 +315,8 @@ describe('a claim that reads several pages', () => {
     data.apply([{ table: 'occurrences', key: asked.id, value: asked }])
     const item = { ...addressOf(job, 300), reason: 'operator', actor: null, mode: 'request' } as const
     await storage.cancel({ now: 300, items: [item] })
-    // The test reads the list of cancel requests before the claim. So the list lacks the request for the occurrence that the
-    // claim takes.
+    // Read the list of cancel requests before the claim, as a slow read would. So the list lacks the request for the
+    // occurrence that the claim takes.
     const found = await ledger.cancelRequested(owner)
     ledger.cancelRequested = async () => found
     const answer = await storage.claim({ ...claim, now: 300, limit: 9 })

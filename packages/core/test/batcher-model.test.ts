@@ -41,7 +41,7 @@ function caller(): Entry['asked'] {
 
 /** Makes a batcher on a storage whose calls the test ends one by one. Records each violated rule in `broken`. */
 function world({ hasCallers, isSerial }: { readonly hasCallers: boolean; readonly isSerial: boolean }) {
-  // Without the member `track`, the virtual clock does not wait for storage calls. The test ends these calls itself.
+  // Leave out the member `track`. With it, the virtual clock would wait for storage calls, which the test ends itself.
   const { track: _, ...clock } = virtualClock('2026-01-01T00:00:00Z')
   const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
   agenda.start()

@@ -26,7 +26,7 @@ class Caller implements Asked {
 }
 
 function world({ maxBatch = 1000, retries = true } = {}) {
-  // Without the member `track`, the virtual clock does not wait for storage calls. The test ends these calls itself.
+  // Leave out the member `track`. With it, the virtual clock would wait for storage calls, which the test ends itself.
   const { track: _, ...clock } = virtualClock('2026-01-01T00:00:00Z')
   const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
   agenda.start()
@@ -154,7 +154,7 @@ describe('a batched request', () => {
     storageOf.fails = (items) => items.includes('bad')
     void ask('bad').catch(() => undefined)
     await turns()
-    // The clock stands still, so the batcher does not retry `bad`.
+    // The batcher retries `bad` only when the clock moves, so `bad` does not delay `good`.
     expect(await ask('good')).toBe('good done')
     await clock.advance(20_000)
   })

@@ -201,7 +201,8 @@ describe('the prefetch of due slots', () => {
     expect(capacity.roomForSlot(settings)).toBe(2)
     capacity.enter(first)
     capacity.leave(first, 2)
-    // Two permits become free every 2 ms, which makes five permits in 5 ms.
+    // A handler takes 2 ms, so the two permits become free every 2 ms. This makes five permits in 5 ms, beside the two that
+    // are free.
     expect(capacity.roomForSlot(settings)).toBe(2 + 5)
     expect(capacity.roomForSlot({ ...settings, executionTimeoutMs: 999 })).toBe(2)
     expect(capacity.roomToClaim()).toBe(2)
@@ -277,8 +278,8 @@ describe('due slots that found no permit within 100 ms', () => {
     }
     store(4, 2)
     expect(isHeld(capacity, 0)).toBe(true)
-    // This claim has found no pending work, and the node has stored no slot for other nodes since its last decision. So the
-    // node keeps that decision: its due slots stay on this node.
+    // A claim reports that it has found no pending work. The node has stored no slot for other nodes since its last decision.
+    // So the node keeps this decision: its due slots stay on this node.
     capacity.workLeft(false, 0)
     expect(isHeld(capacity, 0)).toBe(true)
     store(4, 1)
@@ -314,7 +315,10 @@ describe('due slots that found no permit within 100 ms', () => {
 })
 
 describe('due slots of a node while the storage has more pending work than the node has permits', () => {
-  /** Makes a node whose handlers take `handlerMs`, whose only permit is held, and that has claimed from a backlog. */
+  /**
+   * Makes a capacity whose only permit is held. Its handlers take `handlerMs`. Its last claim has left pending work in the
+   * storage.
+   */
   function workingOff(handlerMs: number): Capacity {
     const capacity = capacityOf({ limit: 1 })
     const one = holder('one')
@@ -361,7 +365,10 @@ describe('due slots of a node while the storage has more pending work than the n
 })
 
 describe('due slots of higher priority than the backlog in the storage', () => {
-  /** Makes a node with quick handlers. Its last claim, from a longer backlog, took the occurrence `last`. */
+  /**
+   * Makes a capacity whose only permit is held. Its handlers are quick. Its last claim took the occurrence `last`, and left
+   * further pending work in the storage.
+   */
   function workingOff(last: Ordered): Capacity {
     const capacity = capacityOf({ limit: 1 })
     const one = holder('one')

@@ -111,7 +111,7 @@ describe('the bytes of an id, encoded by codec 1', () => {
   })
 })
 
-// Databases of users hold these codes, so a change may only add names to a codec.
+// Databases of users contain these codes. A change may add names and codes to a codec, but must not change an existing code.
 it('the codes for states, reasons and kinds in codec 1 never change', () => {
   expect(codec1.stateCodes).toEqual({
     ...{ pending: 0, queued: 1, running: 2, completed: 3, completed_with_errors: 4 },

@@ -137,8 +137,8 @@ describe('the engine time, read from the clock of the storage', () => {
     const starting = time.start()
     await truth.advance(20 * minute)
     await starting
-    // The storage read its clock 300 ms after the request. The call took 800 ms, and the engine assumes that the storage read
-    // its clock after half of this time. So the engine's time is 100 ms behind the storage's clock.
+    // The call took 800 ms. The storage read its clock after 300 ms, but the engine assumes the middle of the call, 400 ms.
+    // So the engine's time is 100 ms behind the storage's clock.
     expect(time.now()).toBe(truth.now() + 3 * minute - 100)
   })
 

@@ -10,7 +10,10 @@ function foreign(): Promise<never> {
   return Promise.reject(new JobistemerError('STORAGE_FOREIGN', { message: 'No.' }))
 }
 
-/** Makes an engine on a storage that rejects the engine's start with `STORAGE_FOREIGN`, and begins `call` on that storage. */
+/**
+ * Makes an engine whose start fails, because its storage rejects with `STORAGE_FOREIGN`. The engine also begins the storage
+ * call `call`.
+ */
 function world(call: () => Promise<never>) {
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const capabilities = { maxBatch: 100, multiProcess: true, durability: 'process' }

@@ -325,7 +325,8 @@ it('bounded_window with only `maxAge` finds the first slot of each decision with
 })
 
 describe('a first missed slot that is not in this node’s schedule', () => {
-  // The next instant in the job's head applies to all nodes. The time zone data of a node may give no slot at this instant.
+  // An instant that is the job's next instant, but no slot in this node's schedule. The job's head applies to all nodes,
+  // although the time zone data of a node may differ.
   const foreign = 90_000
 
   it.each<[RecoveryStrategy, unknown[]]>([

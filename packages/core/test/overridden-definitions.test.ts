@@ -8,7 +8,7 @@ const deadAfterMs = 30_000
 const own = { fingerprint: 'own', release: undefined, hasFollowed: true }
 const job = { origin: 'jobs' } as RegisteredJob
 
-/** Creates the object that keeps the overridden definitions of a node without peers. */
+/** Makes an `OverriddenDefinitions` for a node without peers. The member `at` is the time of its monotonic clock. */
 function followedBy() {
   const clock = { monotonic: () => followed.at }
   const engine = { clock, events: { emit: () => {} }, logger: { warn: () => {} } }

@@ -67,7 +67,8 @@ describe('a peer, observed by its node records,', () => {
     await clock.advance({ seconds: 1 })
     const askedSecond = clock.monotonic()
     await clock.advance({ seconds: 1 })
-    // The answer without `b` shows the state before `b` joined, but arrives after the answer with `b`.
+    // Two reads of the node records overlap, and their answers arrive in the wrong order. The answer without `b` arrives
+    // last, but shows the state before `b` joined.
     expect(peers.observe([record('a', 6), record('b', 1)], askedFirst)).toBe(true)
     peers.observe([record('a', 6)], askedSecond)
     expect([namesOf(peers.living()), told]).toEqual([['a', 'b'], ['node.joined a']])

@@ -42,8 +42,8 @@ describe('a record ledger', () => {
     await storage.createOccurrences({ now: 200, owner, items: [slot(job, 100, []), slot(job, 200)] })
     const before = stored(records)
     failure.isOn = true
-    // These calls together make all kinds of changes: the first call ends an occurrence, wakes another occurrence and
-    // changes the head.
+    // Together, these calls make every kind of change. For example, the first call ends an occurrence, wakes another
+    // occurrence and changes the head.
     const refused = [
       () => storage.settle({ now: 300, items: [finish(job, 100)] }),
       () => storage.createOccurrences({ now: 300, owner, items: [slot(job, 300), slot(job, 400)] }),

@@ -13,7 +13,7 @@ const start = Date.UTC(2026, 0, 1)
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 function world(storage: Storage = {} as Storage) {
-  // Without the member `track`, the virtual clock does not wait for storage calls. The test ends these calls itself.
+  // Leave out the member `track`. With it, the virtual clock would wait for storage calls, which the test ends itself.
   const { track: _, ...clock } = virtualClock(start)
   const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
   const events = new EventHub(silent)
@@ -77,7 +77,7 @@ describe('a storage call that the engine repeats', () => {
     let calls = 0
     let fail = (_error: Error) => {}
     const call = () => {
-      // The first three calls fail. The test ends the fourth call, which sends the single item alone.
+      // The first three calls fail. The fourth call, which also has only one item, stays open until the test calls `fail`.
       if (++calls < 4) return Promise.reject(new Error('no'))
       return new Promise<never>((_resolve, reject) => {
         fail = reject
@@ -102,7 +102,8 @@ describe('a storage call that the engine repeats', () => {
     let fail = (_error: Error) => {}
     const call = (items: readonly string[]) => {
       calls.push([...items])
-      // The first three calls fail. The test ends the fourth call, which begins the search for the failing item.
+      // The first three calls fail. With the fourth call, the batcher begins to search for the failing item. The fourth call
+      // stays open until the test calls `fail`.
       if (calls.length !== 4) return Promise.reject(new Error('no'))
       return new Promise<never>((_resolve, reject) => {
         fail = reject

@@ -7,7 +7,10 @@ const sources = fileURLToPath(new URL('../src', import.meta.url))
 const engine = resolve(sources, 'engine')
 const map = readFileSync(new URL('../docs/engine.md', import.meta.url), 'utf8')
 
-/** Returns the folder of a file below `engine`; `engine` itself for the files that assemble the layers. */
+/**
+ * Returns the name of the folder below `engine` that contains a file. Returns `engine` for a file that lies directly in
+ * `engine`, such as the files that assemble the layers.
+ */
 function roomOf(file: string): string {
   const [first = '', ...rest] = relative(engine, file).split(sep)
   return rest.length === 0 ? 'engine' : first
@@ -33,8 +36,7 @@ const layers = [
 
 /** The layer of each file or folder below `src`. The entry of a file takes precedence over that of its folder. */
 const layerOfPath: Readonly<Record<string, (typeof layers)[number]>> = {
-  // Files without an entry belong to `protocol`: definitions of jobs, records, rules, and everything outside of the other
-  // layers.
+  // Files and folders without an entry belong to `protocol`, such as definitions of jobs, records and rules.
   '': 'protocol',
   isolated: 'execution',
   'isolated/programs.ts': 'protocol',

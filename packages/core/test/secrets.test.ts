@@ -43,7 +43,7 @@ const place = fc.record({
   base: word,
 })
 
-/** A connection string, with the parts of its password. */
+/** Generates a connection string, together with the two secret parts of its password. */
 const connection = fc.oneof(
   fc
     .tuple(place, password(`@#/?&=:%+ "'\\`), fc.boolean())
@@ -153,8 +153,9 @@ describe('a secret', () => {
         field,
         value,
       })
-      // The test checks only `error.value`, which the error masks because of the name in `field`. The test does not check the
-      // message, because `printValue` does not get that name. So a message must not print the value of a secret option.
+      // The error masks `error.value` because of the name in `field`. Check only this value, because no name reaches
+      // `printValue`, which makes the text of a message. So the code must never print the value of a secret option in a
+      // message.
       expect([field, everythingOf({ value: error.value })]).not.toEqual([field, expect.stringContaining('hunter2')])
     }
   })

@@ -15,8 +15,8 @@ function slowStorage(worthwhileBatch = maxBatch) {
       const answer = async () => {
         resolve(answers)
         await turn()
-        // The answer allows the settler a further call. The settler sends that call at the end of the next turn of the event
-        // loop.
+        // The first turn has delivered the answer, so the settler may send a further call. It sends this call at the end of
+        // the next turn.
         await turn()
       }
       calls.push({ names: items.map(({ scheduledAt }) => scheduledAt), answer })

@@ -48,7 +48,7 @@ function jobNamed(name: string, tasks: readonly { readonly handler?: string }[] 
   } as unknown as RegisteredJob
 }
 
-/** Returns, for each job, the name of the node with rank 0, if each node knows all other nodes. */
+/** Returns, for each job, the name of the node with rank 0. Each node has all other nodes as its living peers. */
 function firsts(members: readonly Member[]): string[] {
   const all = members.map((self) => ({
     self,

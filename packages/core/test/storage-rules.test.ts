@@ -119,7 +119,8 @@ describe('the overlap rule of the storage', () => {
       expect(decideOverlap(situation(policy, { paused: true, slotPaused: true, kind: 'trigger' })).state).toBe(
         'pending',
       )
-      // The slot lies after the end of the pause, but the pause still lasts: the clock of the slot's sender is ahead.
+      // The clock of the slot's sender is ahead. So the slot lies after the end of the pause, although the pause still lasts.
+      // The slot becomes pending, not skipped.
       expect(decideOverlap(situation(policy, { paused: true })).state).toBe('pending')
     }
   })

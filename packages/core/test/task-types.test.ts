@@ -5,7 +5,7 @@ import { defineTask, type RunnableTask, type TaskContext } from '../src/job/task
 import type { Jsonify, JsonValue } from '../src/json.ts'
 import { every } from './support/every.ts'
 
-// The compiler checks these tests: the script `typecheck` of the package fails if a test is wrong.
+// The compiler checks the types in these tests. If a type is wrong, the script `typecheck` of the package fails.
 
 const schedule = every(1000)
 const count = defineTask({ name: 'count', run: async () => ({ rows: 3 }) })

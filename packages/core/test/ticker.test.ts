@@ -50,7 +50,10 @@ function startedTicker(schedule: Schedule, options: Omit<TickerOptions, 'clock'>
   return startedOn(virtualClock(noon + 1), schedule, options)
 }
 
-/** Starts a ticker on a clock that can be wrong, as the clock of a machine can. */
+/**
+ * Starts a ticker that does not trust its clock: after a jump, the ticker waits until the new time has held. So it treats the
+ * virtual clock as the clock of a machine.
+ */
 function startedOnMachine(schedule: Schedule, options: Omit<TickerOptions, 'clock'> = {}) {
   return startedOn({ ...virtualClock(noon + 1), isAuthoritative: false }, schedule, options)
 }

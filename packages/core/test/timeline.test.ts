@@ -115,7 +115,7 @@ const situation = fc.record({
   segments: timeline,
   fresh: schedule,
   watermark: fc.integer({ min: 0, max: horizon }),
-  /** Milliseconds by which the present is later than the watermark. */
+  /** Milliseconds from the watermark to the present, when the new schedule begins. */
   lag: fc.integer({ min: 0, max: 100 }),
 })
 

@@ -69,7 +69,8 @@ describe('several concurrent long computations', () => {
         clock.work(stepMs)
         taken.at(-1)?.push(name)
         const turn = turns.stepped()
-        // The two calls of `then` delay the computation, as other asynchronous code may do after a wait.
+        // The two calls of `then` continue the computation two microtasks late, as other asynchronous code may do after a
+        // wait.
         if (turn !== null) await turn.then(() => null).then(() => null)
       }
       left--
@@ -92,7 +93,7 @@ describe('several concurrent long computations', () => {
     expect(taken).toEqual([
       ['long', 'a', 'b', 'c', 'd', 'e', 'f', 'g'],
       ['long'],
-      // If a turn has no time left for a computation, the computation is among the first in the next turn.
+      // This turn has no time left for `f` and `g`. So they are the first in the next turn.
       ['a', 'b', 'c', 'd', 'e'],
       ['f', 'g', 'long'],
     ])

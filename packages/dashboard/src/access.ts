@@ -24,7 +24,10 @@ const longestActor = 255
  */
 const mostQuestions = 1000
 
-/** The rights of one request. Asks `authorize` each question once: `open`, and at most 1,000 questions about jobs. */
+/**
+ * The rights of one request. Asks `authorize` at most one question about `open` and 1,000 questions about jobs, and no
+ * question twice.
+ */
 export class Access {
   readonly #settings: Settings
   readonly #request: Request
@@ -93,7 +96,7 @@ export class Access {
     const key = JSON.stringify([action, job])
     const known = this.#answers.get(key)
     if (known !== undefined) return known
-    // The stored answer for `open` does not count toward `mostQuestions`.
+    // `#answers` also holds the answer for `open`, which does not count toward `mostQuestions`.
     if (this.#answers.size === mostQuestions + 1) {
       this.#isSpent = true
       return no

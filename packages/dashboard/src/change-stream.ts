@@ -8,8 +8,8 @@ const aliveMs = 15_000
 const longestMs = 10 * 60_000
 
 /**
- * Answers with server-sent events about changed data. Events name kinds of data and no jobs, because the viewer may not
- * see every job.
+ * Answers with server-sent events about changed data. An event names the kinds of the changed data. An event never names a
+ * job, because the user may not have the right to see that job.
  */
 export function changeStream(client: Client, clock: Clock, gone: AbortSignal): Response {
   const ended = new AbortController()

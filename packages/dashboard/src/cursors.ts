@@ -10,9 +10,9 @@ const tagLength = 16
 const blockLength = 128
 
 /**
- * Encrypts cursors, because a storage's cursor contains the name of a job that the viewer may not be allowed to see.
- *
- * The key comes from `secret`, else from `token`. If neither option is set, cursors are valid only until the process ends.
+ * Encrypts cursors, because a storage's cursor contains the name of a job, which the viewer may not be allowed to see. The
+ * key comes from the option `secret`, or from the option `token` if `secret` is not set. Without both options, the key is
+ * random, and cursors become invalid when the process ends.
  */
 export class Cursors {
   readonly #key: Buffer

@@ -45,8 +45,8 @@ export function createDashboard(options: DashboardOptions): Dashboard {
 
 const longestQuery = 8192
 /**
- * Timeout in ms for a check whether the storage answers at all. The timeout is short, because the failed call has already
- * waited.
+ * Timeout in ms of the call that checks, after a failed call, whether the storage answers at all. The timeout is short,
+ * because the user has already waited for the failed call.
  */
 const longestAwayMs = 1000
 
@@ -57,13 +57,16 @@ const actions: readonly DashboardAction[] = ['trigger', 'replay', 'cancel', 'pau
  * reports these members to the audit.
  */
 type Attempt = { -readonly [Name in 'job' | 'run' | 'actor' | 'reason']: AuditEntry[Name] } & {
-  /** The action; `null` if the request is not an action, or if its route reports the action to the audit. */
+  /**
+   * The action that the dashboard reports to the audit if it refuses the request. `null` if the request is not an action.
+   * Also `null` once all rights are granted, because the route then reports the action.
+   */
   action: DashboardAction | null
 }
 
 /**
- * Returns whether a problem is a refusal. The error for a run that the viewer may not see equals the error for a missing run.
- * So both errors count as refusals.
+ * Returns whether a problem is a refusal. For a run that the viewer may not see, the dashboard answers with the error for a
+ * missing run. So this error counts as a refusal, too.
  */
 function isRefusal({ status, code }: Problem): boolean {
   return status === 401 || status === 403 || code === 'OCCURRENCE_NOT_FOUND'
@@ -224,7 +227,8 @@ class DashboardServer {
   }
 
   /**
-   * Reads the run of a request. The answer must not reveal whether a run exists that the viewer may not see.
+   * Reads the run of a request. Throws the same error for a missing run and for a run that the viewer may not see. So the
+   * viewer cannot find out which runs exist.
    * @throws Problem 404
    */
   async #findRun(id: string, access: Access, options: Call['options'], attempt: Attempt): Promise<Call['run']> {

@@ -50,7 +50,7 @@ export function problemDocument(problem: Problem, settings: Settings, assets: As
   )
 }
 
-/** Without `action`, browsers send the form to the address that the user opened. */
+/** The form has no `action`, so that browsers send it to the address that the user has opened. */
 const signInForm = `<form class="form" method="post">
 <div class="field">
 <label for="token">Token</label>

@@ -6,7 +6,7 @@ import { nodeListener } from './node.ts'
 
 /** The members of an Express request that the dashboard uses. */
 export interface ExpressRequest extends IncomingMessage {
-  /** The whole path, from which Express has not removed the mount path. */
+  /** The path and query of the request with the mount path. In `url`, Express has removed the mount path. */
   readonly originalUrl: string
   /** The request body, if an earlier middleware has parsed it. */
   readonly body?: unknown

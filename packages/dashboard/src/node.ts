@@ -6,7 +6,10 @@ import { keepIncoming } from './incoming.ts'
 
 export { incomingOf } from './incoming.ts'
 
-/** A request listener for `createServer` of `node:http`, for all or some paths of the server. */
+/**
+ * A request listener for `createServer` of `node:http`. A server calls it for all paths, or only for the paths of the
+ * dashboard.
+ */
 export type NodeListener = (request: IncomingMessage, response: ServerResponse) => void
 
 /**
@@ -21,10 +24,11 @@ export function nodeListener(dashboard: Dashboard): NodeListener {
   return (request, response) => {
     const answer = async (asked: Request): Promise<Response> => {
       keepIncoming(asked, request)
-      // Reads the URL now: srvx computes it on first access, and Express changes `request.url` later.
+      // Read the URL now, before Express changes `request.url`. srvx computes `asked.url` from `request.url` on the first
+      // access.
       void asked.url
       const answered = await dashboard(asked)
-      // Closes the connection after an event stream, because a closing server waits for idle connections.
+      // After an event stream, close the connection. An open connection without requests would delay the close of the server.
       if (isStream(answered)) response.shouldKeepAlive = false
       return answered
     }

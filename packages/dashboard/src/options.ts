@@ -21,17 +21,17 @@ export type DashboardAction =
 
 /** The question that the dashboard asks {@link Authorize} about a request. */
 export interface Asked {
-  /** The action for which the user needs a right. */
+  /** The action that the user wants to perform, such as `open` or `view`. */
   readonly action: DashboardAction
   /** The name of the job that the action concerns; `null` for `open`, and for a run whose job was deleted. */
   readonly job: string | null
 }
 
 /**
- * Decides whether to allow a request. `{ actor }` allows the request and names the user: core keeps the name with each action.
- * If the function throws or rejects, the dashboard refuses the request.
+ * Decides whether to allow a request. `true` or `{ actor }` allows the request. `actor` is the name of the user, which core
+ * stores with each action of the user. If the function throws or rejects, the dashboard refuses the request.
  *
- * The first question of each request is `open`. For each request, the dashboard asks each question once, and at most 1,000
+ * For each request, the dashboard first asks about `open`. The dashboard asks no question twice, and asks at most 1,000
  * questions about jobs.
  */
 export type Authorize = (request: Request, asked: Asked) => Verdict | Promise<Verdict>
@@ -104,8 +104,8 @@ export interface DashboardOptions {
    */
   readonly audit?: (entry: AuditEntry) => void | Promise<void>
   /**
-   * Additional allowed origins of the dashboard's pages, such as `https://jobs.example.com`, for proxies that change
-   * the `Host` header. Default: only the origin of the request.
+   * Further origins whose pages may send requests to the dashboard, such as `https://jobs.example.com`. Needed behind a proxy
+   * that changes the `Host` header. Default: only the origin of the request itself.
    */
   readonly origins?: readonly string[]
   /**

@@ -7,8 +7,8 @@ import { Problem } from './problem.ts'
 const actingHeader = 'x-jobistemer'
 
 /**
- * Refuses requests that a page of another origin sends or causes. The dashboard always allows reads of HTML documents, because
- * other sites may link to them.
+ * Refuses requests that come from a page of another origin. Exception: the dashboard always allows reads of HTML documents,
+ * because other sites may link to them.
  * @throws Problem 403
  */
 export function refuseOtherOrigins(
@@ -36,8 +36,8 @@ export function refuseForms(request: Request): void {
 }
 
 /**
- * Returns whether an origin has this host. Ignores the scheme, because a proxy may end TLS. Pass the `Host` header: Next.js
- * sets another host in the request's URL.
+ * Returns whether an origin has this host. Ignores the scheme: if a proxy ends TLS, the request and the origin have different
+ * schemes. Pass the `Host` header as `host`, because Next.js sets another host in the request's URL.
  */
 function isOfHost(origin: string, host: string): boolean {
   return URL.canParse(origin) && new URL(origin).host === host.toLowerCase()

@@ -16,8 +16,8 @@ import { World } from './world/world.ts'
 const longestDoubtMs = 140_000
 
 /**
- * Maximum time until a node scans for owners without a node record, in ms: the node scans each 15 s, and its storage
- * calls take time.
+ * Maximum time in ms from any moment until a node has next scanned for owners without a node record. A node scans each 15 s,
+ * and its storage calls take time.
  */
 const ownerSearchMs = 20_000
 
@@ -39,7 +39,10 @@ export async function simulate(options: {
   readonly seed: number
   /** Name of a sabotage: a deliberate error that the checks must detect. Default: none. */
   readonly sabotage?: string | null
-  /** Whether the only faults are outages of the storage for all nodes, and wrong clocks. Default false. */
+  /**
+   * Whether the simulation has only two kinds of faults: outages of the storage for all nodes, and constant errors of the
+   * nodes' clocks. Default false.
+   */
   readonly onlyOutages?: boolean
   /** Whether to include calls of `runDue`, together with running nodes or instead of them. Default false. */
   readonly calls?: boolean
@@ -152,14 +155,15 @@ async function calm(world: World, fleet: Fleet, callers: Callers | null): Promis
   if (world.clocksJump && world.hasClock) await clock.advance(longestDoubtMs)
   await resumeAll(world)
   const ahead = random.chance(0.5) ? await realignAll(world, fleet) : []
-  // Nodes whose clocks were ahead may have written deadlines up to `longestMs` ahead. So the calm phase lasts longer than
-  // `longestMs`.
+  // The calm phase waits at least 100 s longer than `longestMs`. In this time:
+  // - The deadlines pass that nodes wrote by clocks that were ahead.
+  // - Nodes take over the runs of dead nodes.
   const longestMs = Math.max(profile.largestSkewMs, world.setAheadMs, longestTakeoverMs(fleet))
   await clock.advance(longestMs + 100_000 + profile.slowestMs)
   return ahead
 }
 
-/** Maximum time until nodes have taken over the runs of dead nodes, in ms. */
+/** Returns by how much the takeover of a dead node's runs may exceed 100 s, in ms; at least 0. */
 function longestTakeoverMs({ lives }: Fleet): number {
   const slowest = Math.max(0, ...lives.map(({ timing: { heartbeatMs, deadAfterMs } }) => deadAfterMs + 6 * heartbeatMs))
   return Math.max(0, slowest + ownerSearchMs - 100_000)
@@ -180,7 +184,9 @@ async function setBackAll(scheduler: Scheduler): Promise<number> {
   return count
 }
 
-/** Realigns all jobs, as an operator does after wrong clocks. Afterwards no watermark may lie ahead of the time. */
+/**
+ * Realigns all jobs, as an operator does after a clock was wrong. Returns a violation for each job that is ahead afterwards.
+ */
 async function realignAll(world: World, fleet: Fleet): Promise<readonly Violation[]> {
   const { clock, history } = world
   const life = fleet.usable.at(-1)

@@ -78,8 +78,8 @@ it.each<[string, (script: Script) => Script]>([
   expect(go(deployed()).saved('old', 'v1').end()).toEqual([])
 })
 
-// Seed 46 with `--calls` found this case: a `runDue` call was frozen, and other nodes had removed its record, because its
-// stated end had passed.
+// Seed 46 with `--calls` found this case: a `runDue` call was frozen until after the end of its budget. So other nodes had
+// removed the node record of this call.
 it('the simulator reports no `flip back` if the newer node is a runDue call that is silent for longer than deadAfter', () => {
   const called = () => new Script().up('old', 0).saved('old', 'v1').up('call', 1, 3000).saved('call', 'v2')
   expect(called().wait(4).saved('old', 'v1').end()).toContain('flip back')

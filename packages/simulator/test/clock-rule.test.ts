@@ -3,8 +3,8 @@ import { expect, it } from 'vitest'
 import { HistoryChecker } from '../src/checker/history-checker.ts'
 import { History } from '../src/history/history.ts'
 
-// Tests of the clock rule. Each test writes a history in which node `a.1` claims, scans, or decides about missed slots, by a
-// time ahead of the true time.
+// Tests of the clock rule. In each test, node `a.1` uses a time ahead of the true time. With this time, it claims, scans for
+// overdue work, or decides about missed slots. Each test writes the history of this node.
 
 const startMs = Date.UTC(2026, 0, 1)
 const id = jobId('job')
@@ -67,7 +67,10 @@ class Script {
     return this
   }
 
-  /** Records a recovery by the node, with the right time. It moves the watermark to `seconds` ahead of the true time. */
+  /**
+   * Records a recovery by the node. The call has the true time as `now`, but moves the watermark to `seconds` ahead of the
+   * true time.
+   */
   recovers(seconds: number): this {
     const watermark = this.#at(seconds)
     const course = { expectedWatermark: startMs, watermark, nextAt: null, entries: [] }

@@ -54,7 +54,7 @@ function runs(attempts: number, state: 'running' | 'succeeded' = 'running'): Tas
   return [{ task: 'work', state: state === 'running' ? 'running' : 'completed', attempts: list }]
 }
 
-/** Builds a history event by event. The test sets the time in `seconds`. */
+/** Builds a history event by event. The member `seconds` is the time of the next event. */
 class Script {
   seconds = 0
   readonly #history = new History(() => this.seconds * 1000)

@@ -295,8 +295,8 @@ it('a `createOccurrences` call that is answered after an update launches no slot
   const other = await start('b', [changing])
   await clock.advance(59_000)
   hold()
-  // Both nodes create the slot at 60 s. The test delays the answer to node `a`. This answer names the next instant by the
-  // old schedule, 120 s, although the update has changed the schedule.
+  // Both nodes create the slot at 60 s. The storage's answer to node `a` names 120 s as the next instant, by the old
+  // schedule. The test delays this answer until node `b` has changed the schedule.
   await clock.advance(2000)
   await other.update('changing', { schedule: every(600_000) })
   await clock.advance(63_000)

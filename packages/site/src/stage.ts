@@ -7,8 +7,10 @@ const repository = 'https://github.com/jobistemer/jobistemer'
 const inRepository = new RegExp(`^${repository}/(?:blob|tree)/main/packages/`)
 
 /**
- * Writes the pages with adapted links into the folder from which VitePress builds the site. For programs that read
- * text, writes the same Markdown into the subfolder `public`, and `llms.txt`, which lists these files (llmstxt.org).
+ * Writes the pages, with adapted links, into the folder from which VitePress builds the site. For programs that read text,
+ * also writes into the subfolder `public`:
+ * - the same Markdown files
+ * - the file `llms.txt`, which lists these files (llmstxt.org)
  */
 export function stage(folder: string, pages: readonly SitePage[], title: string, summary: string): void {
   rmSync(folder, { recursive: true, force: true })

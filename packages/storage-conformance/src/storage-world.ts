@@ -53,7 +53,7 @@ export type DamagedText =
 
 /** A user's transaction on the test database. */
 export interface WorldTransaction {
-  /** The transaction as an argument of `within`. */
+  /** The value that the kit passes to `within` of the storage. It represents this transaction. */
   readonly transaction: unknown
   /** Commits the transaction. If the commit fails, rejects and rolls the transaction back. */
   commit(): Promise<void>

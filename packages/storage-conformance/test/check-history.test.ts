@@ -70,7 +70,7 @@ async function setBack(): Promise<Without<HistoryEvent>> {
   return last
 }
 
-/** Returns the recorded calls of a pause and of a new version. */
+/** Returns the recorded call that pauses the job, and the recorded call that stores a new version of the job. */
 async function headChanges(): Promise<{
   readonly paused: Without<HistoryEvent>
   readonly replaced: Without<HistoryEvent>

@@ -9,7 +9,7 @@ import { exclusionItem, missedEntry, recoveryItem, runEntry, slotAddress } from 
 import { slotAt } from '../src/stage/instants.ts'
 import { TestNode } from '../src/stage/test-node.ts'
 
-/** Returns a storage whose records contain every state and no violations. */
+/** Returns a storage whose records contain every state, and violate no rule of `checkLedger`. */
 async function soundLedger(): Promise<Storage> {
   const storage = memoryStorage()
   const node = new TestNode(storage)
@@ -40,7 +40,7 @@ interface Corruption {
   readonly counts?: (counts: LiveCounts, index: number) => LiveCounts
   readonly occurrence?: (record: OccurrenceRecord) => OccurrenceRecord | null
   readonly job?: (job: JobRecord) => JobRecord
-  /** Returns the jobs that the corrupted storage gives as the due jobs. */
+  /** Changes the jobs that `listJobs` returns for a query with `due`. Default: no change. */
   readonly due?: (jobs: readonly JobRecord[]) => readonly JobRecord[]
 }
 

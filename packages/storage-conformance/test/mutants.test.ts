@@ -56,8 +56,8 @@ const subjects = [
 const mutants = subjects.flat()
 
 /**
- * Mutants that the kit detects only by the cases in their `rejectedBy`. `npm test` tries the first such mutant of each
- * subject.
+ * Mutants that only the cases in their `rejectedBy` detect. `npm test` tries the first of these mutants in each list of
+ * `subjects`. `npm run test:extra` tries all of them.
  */
 const subtle = subjects.flatMap((subject) =>
   subject.filter(({ alone }) => alone === true).slice(0, isThorough ? undefined : 1),

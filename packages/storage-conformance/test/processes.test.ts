@@ -10,7 +10,7 @@ storageConformance({
   it: furtherKind(it, /^(races of processes|killed)/),
   name: 'memory, served to several processes',
   ...kitEffort(0.25),
-  // The data live as long as the process that serves them.
+  // The data are in the memory of this test process, so they survive the end of a child process.
   capabilities: { multiProcess: true, durability: 'process' },
   open: async () => await servedWorld(memoryStorage()),
 })

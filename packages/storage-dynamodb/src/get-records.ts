@@ -55,8 +55,8 @@ async function countOfJob(table: Table, id: JobId): Promise<LiveCounts> {
 }
 
 /**
- * Counts live occurrences in the index, which lags behind the table. For an exact sum, all steps would have to write the
- * same item.
+ * Counts live occurrences in the index, which lags behind the table. For an exact count, every step would have to update a
+ * common item. Steps on different jobs would then conflict.
  */
 async function countAll(table: Table, of: JobId | null = null): Promise<LiveCounts> {
   const [pending, prioritized, queued, running, canceling] = await Promise.all([

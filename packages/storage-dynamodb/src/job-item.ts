@@ -22,11 +22,14 @@ import type { Item } from './attributes.ts'
 import { jobOfKey, keyItem, keyOf, type Keys, uuidOf } from './keys.ts'
 
 /**
- * The stored head of a job: the data on which its steps decide, and the lists of its live occurrences. The version item
- * holds the rest of the job's record. Most steps need not read the version item.
+ * The stored head of a job. The head has the members of the job's record that most steps need, and lists of the job's live
+ * occurrences. The version item holds the other members of the record.
  */
 export interface StoredHead extends Omit<JobRecord, keyof VersionContent> {
-  /** Grows by one with each write of the head. Every write of a step on the job is conditional on this revision. */
+  /**
+   * Grows by one with each write of the head. A step can write the head only if the stored head still has the revision that
+   * the step has read.
+   */
   readonly revision: number
   /**
    * Pending and running occurrences, in any order. Some listed occurrences may have ended, because an end need not write the
@@ -258,7 +261,7 @@ export interface Waiting extends OccurrenceAddress {
   readonly details: Pick<OccurrenceRecord['details'], 'priority'>
 }
 
-/** The details of a waiting occurrence without a priority. */
+/** The `details` that all waiting occurrences without a priority share. */
 export const ordinary: Waiting['details'] = Object.freeze({})
 
 export function waitingOf({ id, jobId, scheduledAt, details: { priority } }: Waiting): Waiting {

@@ -32,8 +32,8 @@ const mostPagesAtOnce = 32
 const activeStates: ReadonlySet<OccurrenceState | undefined> = new Set(['pending', 'running'])
 
 /**
- * The result of the check of one list of active occurrences: which of them have not ended. The list is in the job's head, or
- * in a page: a separate item for active occurrences that the head does not list.
+ * One list of active occurrences, after a step has checked which of them have ended. The list is in the job's head, or in a
+ * page: an item for active occurrences that the head does not list.
  */
 interface LookedList {
   /** The listed occurrences that are still pending or running. */
@@ -62,8 +62,9 @@ export class JobReading {
   readonly #job: JobRecord | null
   readonly #known: Map<OccurrenceId, StoredOccurrence> = new Map()
   /**
-   * Ids of occurrences that the step names and that the table does not contain under their address. An interrupted prune may
-   * have removed the address of such an occurrence, but not its record.
+   * Ids of occurrences that the step names, and that the first reads did not find. The step regards these occurrences as
+   * absent, even if a later read finds a record. An interrupted prune may have removed the address of an occurrence, but
+   * not its record.
    */
   readonly #absent: Set<OccurrenceId> = new Set()
   /** The lists of active occurrences after the check for ended ones; `null` before this check. */
@@ -140,9 +141,12 @@ export class JobReading {
   }
 
   /**
-   * Returns the lists of active occurrences after the check for ended ones. `listed`: the live occurrences of the head's list,
-   * and of the checked pages that the step removes. `pages`: the other pages. A page is an item for active occurrences that
-   * the head does not list.
+   * Returns the lists of active occurrences after the step. Pages are items for active occurrences that the head does not
+   * list. If the step has checked which occurrences have ended:
+   * - `listed` has the live occurrences of the head's list, and of the first checked pages, which the step removes.
+   * - `pages` has the other pages.
+   *
+   * Without this check, the lists are unchanged.
    */
   leftOfLists(): Pick<LiveLists, 'pages'> & { readonly listed: readonly OccurrenceAddress[] } {
     const { active, pages } = this.head ?? noLists
@@ -247,8 +251,9 @@ export class JobReading {
       size: list.length,
     }))
     this.#looked = [...(this.#looked ?? []), ...looked]
-    // A step decides about the first queued occurrence that it has read. This read may have found later queued occurrences, but
-    // not the first one. So the step forgets the queued occurrences of this read.
+    // The read above may have found occurrences that were queued again, but not the first queued occurrence of the job. The
+    // step would regard the first queued occurrence in `records` as the first of the job. So this code removes the queued
+    // occurrences that the read has found.
     for (const { id } of unknown) if (this.records.get(id)?.record.state === 'queued') this.#known.delete(id)
   }
 
@@ -292,8 +297,9 @@ export class JobReading {
   }
 
   /**
-   * Returns whether `more` further starts may need more places than the job has. Then the decision depends on the number of
-   * active occurrences. Returns false if the job has a queued occurrence: most decisions then do not depend on this number.
+   * Returns whether the job may have too few places for `more` further starts. The decision of the step then depends on the
+   * number of active occurrences. Returns false if the job has a queued occurrence, because most decisions then do not
+   * depend on this number.
    */
   #isFullFor(more: number): boolean {
     if (this.head === null) return false

@@ -52,8 +52,9 @@ interface ListsAfter {
   readonly lists: LiveLists
   readonly moves: QueueMoves
   /**
-   * The writes of pages: items with active occurrences. Also the writes of some queue items: those of occurrences whose
-   * records the step does not write.
+   * The writes of pages, and of queue items. A page is an item that lists active occurrences. A queue item has one queued
+   * occurrence that the head does not list. If the step writes the record of an occurrence, `moves` has the change of its
+   * queue item instead.
    */
   readonly writes: readonly TransactWriteItem[]
 }

@@ -158,7 +158,10 @@ async function partsOf({ requests, keys }: Table, victim: Victim, bulk: Item): P
   return [...parts.values()]
 }
 
-/** Removes versions without a reference, and an old tombstone without occurrences. */
+/**
+ * Removes the job if it is an old tombstone without occurrences. Otherwise removes the versions that no occurrence uses,
+ * except the version in force.
+ */
 async function forget(table: Table, head: StoredHead, before: number): Promise<void> {
   const { id, version: inForce, deletedAt } = head
   const { requests, keys } = table

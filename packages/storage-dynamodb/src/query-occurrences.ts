@@ -272,8 +272,8 @@ async function listFailed(table: Table, query: FailedQuery): Promise<Page<Occurr
   const sign = query.order === 'ascending' ? 1 : -1
   const compare = (left: string, right: string) => sign * (left < right ? -1 : left > right ? 1 : 0)
   const [seenUpTo = null] = pages.flatMap(({ seenUpTo: place }) => place ?? []).sort(compare)
-  // A query may examine only a part of its partition. Beyond this part, entries may be missing in the merged list. So the page
-  // ends where the first of these parts ends: at the entry that comes first among the partitions' `seenUpTo`.
+  // A query may end before the end of its partition, at its position `seenUpTo`. After this position, entries may be
+  // missing in the merged list. So the page ends at the first `seenUpTo` of all partitions, in the order of the query.
   const sure = pages
     .flatMap(({ hints }) => hints)
     .filter(({ order }) => seenUpTo === null || compare(order, seenUpTo) <= 0)

@@ -6,9 +6,12 @@ import { keyItem, shardOf } from './keys.ts'
 import { failedPlace, names, ownerValue, readOccurrence } from './occurrence-item.ts'
 
 /**
- * Settles an occurrence by one write, without reading it first. Returns `null` in three cases: the settle affects other
- * occurrences, the record is not at the item's address, or the task runs need separate items. After `null`, a step of
- * core's rules settles the occurrence.
+ * Settles an occurrence by one write, without reading it first. Returns `null` in four cases, in which the caller must read
+ * the occurrence and apply core's rules:
+ * - The end of the occurrence may wake or cancel other occurrences.
+ * - The settle hands back an occurrence that has a priority.
+ * - The table has no record at the address in `item`.
+ * - The task runs are in separate items, or are too large for the record's item.
  */
 export async function quickSettle(table: Table, item: SettleItem, now: number): Promise<SettleAnswer | null> {
   if (isBulky(runsOf(item), names.runs)) return null
@@ -37,8 +40,8 @@ function accepted(item: Item): SettleAnswer {
 }
 
 /**
- * Builds the update that settles an occurrence by a write of its item alone. The update has a condition: `judgeSettle`
- * would return `apply`, and the end wakes or cancels no other occurrence.
+ * Builds the update that settles an occurrence by writing only the occurrence's item. The condition of the update requires
+ * two things: `judgeSettle` would return `apply`, and no other occurrence must be woken or canceled.
  */
 function alone({ keys }: Table, item: SettleItem, now: number): Omit<UpdateItemCommandInput, 'TableName'> {
   const { change } = item
@@ -102,7 +105,7 @@ function conditionOf(item: SettleItem): { readonly condition: string; readonly v
   return { condition: `${isNews}${unsplit}${unmarked}${ordinary}`, values }
 }
 
-/** The attribute with the task runs. */
+/** Returns the attribute with the task runs; an empty item if there are no task runs. */
 function runsOf({ runs }: SettleItem): Item {
   return runs.length === 0 ? {} : { [names.runs]: json(runs) }
 }

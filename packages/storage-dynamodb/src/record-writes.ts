@@ -68,8 +68,8 @@ export function checkStartable({ requests, keys }: Table, head: StoredHead): Tra
   const { policy, paused, pausedUntil, planParts, handlerKey, cancelsBelow } = headNames
   const values: Item = { ':allow': text('allow'), ':handlerKey': json(head.handlerKey) }
   const conditions = [`${policy} = :allow`, `attribute_not_exists(${planParts})`, `${handlerKey} = :handlerKey`]
-  // If this head has a pause, the pause has ended at the time of the step. The stored head must then still have a pause with
-  // the same end. If this head has no pause, the stored head must have none either.
+  // In `head`, the job has no pause, or a pause that has ended. The condition requires that the stored head still has no
+  // pause, or still has a pause with the same end.
   if (head.paused === null) conditions.push(`attribute_not_exists(${paused})`)
   else {
     conditions.push(`${pausedUntil} = :pausedUntil`)
@@ -99,9 +99,11 @@ export interface Writes {
 }
 
 /**
- * Builds the writes of these records, and of an address for each new record. Returns `null` if this call has marked a record
- * that is about to get its first separate items for large attributes. The mark changes the record, so the step must decide
- * again what changes.
+ * Builds the writes of these records, and of an address for each new record.
+ *
+ * Before a stored record gets its first parts (separate items for large attributes), the record must be marked. If a record
+ * lacks this mark, this function stores the mark and returns `null`. The mark changes the record, so the step must then
+ * read the data again, and decide again what changes.
  */
 export async function writesOf(table: Table, writes: readonly RecordWrite[]): Promise<Writes | null> {
   const levels = new Set(writes.flatMap(({ record }) => (record.state === 'pending' ? levelOf(record) : [])))
@@ -160,8 +162,8 @@ function itemOf({ keys }: Table, { record, marked, revision, before }: RecordWri
 }
 
 /**
- * Marks records that are about to get their first parts, the separate items for large attributes. Returns whether there
- * were such records.
+ * Marks stored records that will get their first parts, the separate items for large attributes. If the following write
+ * fails, a prune finds the parts by this mark. Returns whether there were such records.
  */
 async function markFirst(table: Table, writes: readonly RecordWrite[], items: readonly Item[]): Promise<boolean> {
   const first = writes.filter(({ revision }, index) => {

@@ -71,7 +71,7 @@ async function attempt(table: Table, id: JobId, step: LedgerStep): Promise<boole
   return write === undefined || (await commitStep(table, job, write, step))
 }
 
-/** Returns the named occurrences that do not exist and that the step does not create. */
+/** Returns the elements of the step's `occurrences` that do not exist and that the step does not create. */
 function refused({ occurrences }: LedgerStep, { records }: JobReading, write: JobWrite | undefined) {
   const created = new Set(write?.occurrences.map(({ after }) => after.id))
   return occurrences.filter(({ id }) => !records.has(id) && !created.has(id))
@@ -161,8 +161,8 @@ function recordsOf(
 }
 
 /**
- * Returns the occurrences that a large step should have ended. Another node started them before the step took effect, so they
- * continue to run.
+ * Returns the occurrences that this large step was meant to end. Another node started these occurrences before the step
+ * took effect, so they continue to run.
  */
 async function outlived(table: Table, { occurrences }: JobWrite): Promise<ReadonlySet<OccurrenceId>> {
   const ends = occurrences.filter(({ before, after }) => before !== null && isFinal(after.state))
@@ -242,8 +242,8 @@ function withoutBulk(write: RecordWrite): PlannedWrite {
 }
 
 /**
- * Occurrences that a large step should have ended. Another node claimed them before the step's plan was stored, so they
- * continue to run.
+ * Occurrences that the plan of a large step was meant to end. Another node claimed these occurrences before the plan was
+ * stored, so they continue to run.
  */
 type Survivors = Map<OccurrenceId, OccurrenceAddress>
 
@@ -304,8 +304,10 @@ async function writeSome(
       return await writeSome(table, head, left.slice(half), survivors)
     }
     if (writes !== null && (await commit(table, writes, [checkHead(table, head)]))) return true
-    // The table rejected the write. Either another node has written the same records of the plan, or the owner of a running
-    // occurrence has changed its record.
+    // The records were not written, for one of three reasons:
+    // - Another node has written the same records of the plan.
+    // - The owner of a running occurrence has changed its record.
+    // - `writesOf` has only marked a record.
     const item = await table.requests.get(table.keys.head(head.id))
     return item?.v?.N === String(head.revision) ? contended : false
   })
@@ -359,7 +361,10 @@ function leftOf(
   }
 }
 
-/** Adds the task runs of the large step, unless the owner has stored newer ones. */
+/**
+ * Returns the record with the task runs of the planned write. Returns the record unchanged in three cases: the plan has no
+ * task runs for it, its token differs, or its owner has stored newer task runs.
+ */
 function withSaid(record: OccurrenceRecord, { record: { token, sequence }, changed }: PlannedWrite): OccurrenceRecord {
   if (changed?.runs === undefined || token !== record.token || sequence < record.sequence) return record
   return withRuns(record, changed.runs, sequence)

@@ -160,9 +160,9 @@ export function namedIn(found: FoundItems, keys: Keys, keyId: OccurrenceId): Occ
 }
 
 /**
- * Stores each new occurrence with a reusable key as the last occurrence of the key. The write requires that the key still names
- * the occurrence that the step has read. A read of several items is no snapshot: another request may have written the key and
- * the head between these reads.
+ * Stores each new occurrence with a reusable key as the last occurrence of the key. The write requires that the key still
+ * names the occurrence that the step has read. The condition on the head's revision is not enough. Another request may have
+ * written the key and the head after the step read the key, but before it read the head.
  */
 export function nameByKeys(
   { requests, keys }: Table,

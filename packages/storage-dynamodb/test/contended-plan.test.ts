@@ -8,8 +8,8 @@ const paused = { count: 0 }
 
 let dynamodbStorage: typeof DynamodbStorage
 
-// Replaces the pauses between tries by a counter, because these tests need only their number. The mocked module applies
-// to this file only.
+// These tests only count the pauses between tries, so a counter replaces the pauses. The mocked module applies to this file
+// only.
 beforeAll(async () => {
   vi.resetModules()
   vi.doMock(import('../src/requests.ts'), async (original) => ({

@@ -510,8 +510,9 @@ it('if an update lets hundreds of queued occurrences overlap, all of these occur
 })
 
 /**
- * Adds a job whose slot 1 runs, with 12 slots and 150 triggers queued behind it. An update has permitted overlap and
- * begun to cancel slots. The next step cancels the rest and wakes all triggers, in several transactions.
+ * Adds a job whose slot 1 runs, with 12 slots and 150 triggers queued behind this slot. Then an update to the overlap
+ * policy `allow` cancels at most ten of the queued slots. The next step cancels the other slots and wakes all triggers, in
+ * several transactions.
  */
 async function addCutOff(name: string): Promise<JobId> {
   const { id } = await addJob(storage, name, 'queue')

@@ -138,7 +138,8 @@ it('a list reads only the large task runs that it returns', async () => {
     const { items } = await measured.listOccurrences({ ...ofJob(id, 5, ['failed']), runs: true })
     expect(items.map(({ runs }) => runs.length)).toEqual([2])
   })
-  // The storage sends one query of the history, and one read of the separate items with large values of the failed run.
+  // The storage sends one query for the history. It sends one read for the failed run's large values, which are in separate
+  // items.
   expect(failed.readRequests).toBe(2)
   const withoutRuns = await meter.measure(async () => {
     const { items } = await measured.listOccurrences(ofJob(id, 5))

@@ -86,8 +86,8 @@ export function meteredClient(server: { readonly endpoint: string }): Meter {
           }
         } else if (command !== 'CreateTable' && command !== 'DescribeTable') {
           usage.readRequests++
-          // Concurrent requests change the sum during the `await`. So this code reads the sum only after the `await`, and
-          // then adds its own units.
+          // Concurrent requests may change `usage.reads` during this `await`. If the `await` were part of the addition, the
+          // addition would overwrite their changes.
           const units = await readUnits(command, args.input, result.output, read)
           usage.reads += units
         }

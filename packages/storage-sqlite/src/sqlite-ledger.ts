@@ -71,7 +71,7 @@ class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
   readonly capabilities: Ledger['capabilities']
   readonly history: HistoryRemover = this
   readonly #opened: OpenedDatabase
-  /** The ledgers for transactions of users, by the user's connection. */
+  /** For each connection of a user: the ledger for the user's transactions on this connection. */
   readonly #within = new WeakMap<object, TransactionLedger>()
   readonly #connection: Connection
   readonly #queries: OccurrenceQueries
@@ -244,8 +244,8 @@ class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
 
   readonly forget: HistoryRemover['forget'] = async (jobId, before) => {
     await this.#connection.write(() => forget(this.tables, jobId, before))
-    // A prune of all jobs runs this code for each job. Waits for the end of this turn of the event loop, so that other
-    // code can run between two jobs.
+    // A prune of all jobs calls `forget` for each job. This wait for the end of the event loop's turn lets other code run
+    // between two jobs.
     await new Promise<void>((resolve) => afterThisTurn(resolve))
   }
 

@@ -46,8 +46,8 @@ export class Tables implements RowNames {
   readonly history: History
   readonly reusableKeys: ReusableKeys
   /**
-   * Whether any job has queued occurrences. `null` if the current step has not asked the database yet, or has changed
-   * an occurrence since then.
+   * Whether any job has queued occurrences. `null` until the current step asks the database, and again after the step has
+   * changed an occurrence.
    */
   #anyQueued: boolean | null = null
 
@@ -61,14 +61,17 @@ export class Tables implements RowNames {
     this.reusableKeys = new ReusableKeys(database)
   }
 
-  /** Clears the values that belong to the previous step. Must be called at the start of each write step. */
+  /** Clears what the previous step has cached, counted and noted. Must be called at the start of each write step. */
   startStep(): void {
     this.#anyQueued = null
     this.jobs.added = 0
     this.due.startStep()
   }
 
-  /** Notes which jobs the index of due jobs must update. Must be called at the end of each write step, before its commit. */
+  /**
+   * Notes the jobs whose next instants this step has changed without writing them to the index of due jobs. Must be called
+   * at the end of each write step, before its commit.
+   */
   endStep(): void {
     this.due.endStep()
   }
@@ -158,8 +161,10 @@ function laneOf(record: OccurrenceRecord, claimAt: number, now: number): Lane {
 }
 
 /**
- * Returns the number at which a step stops counting the running occurrences of a job, because thousands may run. A step
- * ends at most one run, and core then only compares the count with `maxConcurrency`. So the number is one greater.
+ * Returns the number at which a step stops counting the running occurrences of a job, because thousands may run.
+ *
+ * A step ends at most one run. After that, core only compares the remaining count with `maxConcurrency`. So the step
+ * need not count beyond `maxConcurrency + 1`.
  */
 function enoughRunning({ overlap: { maxConcurrency = 1 } }: Head): number {
   return maxConcurrency + 1
@@ -201,8 +206,8 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
   }
 
   /**
-   * Finds a record of the job; `undefined` if the record does not exist. Does not search the tables if `scheduledAt` is later
-   * than the scheduled times of all records that the job may have.
+   * Finds a record of the job; `undefined` if the record does not exist. The job's head limits the scheduled times of the
+   * job's records. If `scheduledAt` lies after this limit, this method does not search the tables.
    */
   #findAt({ id, scheduledAt }: OccurrenceAddress): StoredOccurrence | undefined {
     const { row, watermark, excludedUntil, requestedUntil } = this.#head

@@ -74,7 +74,7 @@ function invalid(value: unknown, problem: string, remedy: string): JobistemerErr
   return new JobistemerError('INVALID_TRANSACTION', { message: `${problem}.`, field: 'transaction', value, remedy })
 }
 
-/** The ledger inside of a user's transactions, on one connection of the user. */
+/** The ledger for all user transactions on one connection of the user. */
 export class TransactionLedger extends TableSteps implements SyncLedgerWithin<StoredOccurrence> {
   readonly #database: Database.Database
   readonly #file: string
@@ -114,11 +114,14 @@ export class TransactionLedger extends TableSteps implements SyncLedgerWithin<St
   }
 
   /**
-   * Makes sure that the user cannot commit the transaction. Rolls it back, and begins a new transaction that violates a
-   * foreign key. SQLite rejects the commit of the new transaction, so later writes of the user have no effect. If the
-   * user has turned foreign keys off, no transaction is open after this call.
+   * Makes sure that the user cannot commit the transaction:
    *
-   * The violation needs a new transaction: in the original one, a rollback to the user's savepoint would undo it.
+   * - This method rolls the user's transaction back.
+   * - Then it begins a new transaction that violates a foreign key. SQLite rejects the commit of the new transaction, so
+   *   later writes of the user have no effect.
+   * - If the user has turned foreign keys off, it begins no new transaction.
+   *
+   * In the original transaction, the user could undo the violation by a rollback to a savepoint.
    */
   forbidCommit(): void {
     const database = this.#database

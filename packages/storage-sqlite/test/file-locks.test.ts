@@ -29,15 +29,15 @@ function locks(): readonly string[] {
 }
 
 function locksOf(descriptor: string): readonly string[] {
-  // The descriptor that listed the folder is already closed, so it has no file in `fdinfo`.
+  // `readdirSync` lists its own descriptor of the folder, and then closes it. So `fdinfo` has no file for this descriptor.
   if (!existsSync(`/proc/self/fdinfo/${descriptor}`)) return []
   return readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8')
     .split('\n')
     .filter((line) => line.startsWith('lock:'))
 }
 
-// Only Linux lists the locks of a process. In the last test of this file, another process tries to lock the file instead. That
-// works on all systems, but not in write-ahead mode.
+// Only Linux lists the locks of a process, so other systems skip these tests. The last test of this file runs on all systems:
+// another process tries to lock the file. Such a test is not possible in write-ahead mode.
 describe.skipIf(!existsSync('/proc/self/fdinfo'))(
   'an SQLite connection of this process keeps its lock on the file',
   () => {

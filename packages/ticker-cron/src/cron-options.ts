@@ -19,9 +19,10 @@ export interface CronDstOptions {
 /** The options of `cron`. */
 export interface CronOptions extends ScheduleOptions {
   /**
-   * How to treat local times that the clock skips or repeats. Default, as the cron daemon: if the minute or the hour field
-   * begins with `*`, the schedule follows elapsed time (`skip`, `both`). Any other schedule has fixed times, which fire exactly
-   * once (`shift`, `first`).
+   * How to treat local times that the clock skips or repeats. The default is the rule of the cron daemon:
+   *
+   * - If the minute or the hour field begins with `*`, the schedule follows elapsed time (`skip`, `both`).
+   * - Any other schedule has fixed times, which fire exactly once (`shift`, `first`).
    */
   readonly dst?: CronDstOptions
 }

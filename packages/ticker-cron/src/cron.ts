@@ -3,8 +3,11 @@ import { type CronSchedule, cronScheduleOf, type UnboundCronSchedule } from './c
 import { readCronSource } from './cron-source.ts'
 
 /**
- * Makes a schedule from a cron expression with 5 fields: minute, hour, day of month, month and day of week. With 6
- * fields, seconds come first; with 7 fields, the year also comes last. Names such as `@daily` are valid too.
+ * Makes a schedule from a cron expression. The expression is a name such as `@daily`, or has 5 to 7 fields:
+ *
+ * - 5 fields: minute, hour, day of month, month and day of week.
+ * - 6 fields: the second precedes these 5 fields.
+ * - 7 fields: the second precedes these 5 fields, and the year follows them.
  *
  * `defineJob` binds the schedule to a job. An `H` in the expression then means a number that the job's name determines.
  * A schedule without a time zone gets the time zone of the job.

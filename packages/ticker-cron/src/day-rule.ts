@@ -28,7 +28,8 @@ export interface DayRule {
 const lengths = [28, 29, 30, 31] as const
 const firstWeekdays = [0, 1, 2, 3, 4, 5, 6] as const
 
-// The table for expressions that do not restrict the days. All such expressions share this table.
+// The compiled rule of expressions that do not restrict the days: every day of each kind of month. All such expressions
+// share this array.
 const everyDay: readonly number[] = lengths.flatMap((length) => firstWeekdays.map(() => 2 ** length - 1))
 
 /**

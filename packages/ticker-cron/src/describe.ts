@@ -18,7 +18,8 @@ const monthNames = [
 ]
 const ordinals = ['first', 'second', 'third', 'fourth', 'fifth']
 
-// Maximum number of times of day that are listed singly. With more times, a text about minutes and hours is shorter.
+// Maximum number of times of day that a description lists, such as `at 09:30 and 12:30`. For more times, the description names
+// the minutes and hours, because this text is shorter.
 const mostTimesOfDay = 6
 
 /** Describes an expression in words: `at 09:30 on Monday to Friday`. */
@@ -52,7 +53,7 @@ function describeTimes(fields: CronFields): string {
   const words = [stepOf(finest) === null ? `at ${wordsOf(finest)}` : wordsOf(finest)]
   let previous = finest
   for (const unit of coarser) {
-    // Omits 'of every hour' after a step such as 'every minute', because the step implies it.
+    // After a step such as 'every minute', omits 'of every hour': 'every minute' already includes every hour.
     if (stepOf(previous) === null || unit.values.length < unit.count)
       words.push(unit.values.length === unit.count ? wordsOf(unit) : listWords(unit))
     previous = unit

@@ -4,8 +4,8 @@
  */
 export interface OffsetSpan {
   /**
-   * The first instant of the span; `-Infinity` for the first span of the zone. If earlier data of the zone were not
-   * read yet: the first instant of the part that was read.
+   * The first instant of the span; `-Infinity` for the first span of the zone. If the span may begin before the zone data
+   * that were read so far: the first instant of these data.
    */
   start: number
   /** The first instant after the span. */

@@ -32,7 +32,7 @@ describe('H in a cron expression', () => {
       counts.set(minute, (counts.get(minute) ?? 0) + 1)
     }
     expect(counts.size).toBe(60)
-    // The average is 50. With an even distribution, all 60 counts are within these bounds.
+    // On average, 50 jobs have the same minute. With an even distribution, the counts of all 60 minutes are in these bounds.
     expect(Math.min(...counts.values())).toBeGreaterThan(20)
     expect(Math.max(...counts.values())).toBeLessThan(90)
   })

@@ -17,9 +17,12 @@ export interface Iso8601Options extends ScheduleOptions {
 }
 
 /**
- * Makes a schedule from an ISO 8601 repeating interval: `R/START/PERIOD`, `R/START/END`, or `R/PERIOD/END`, which
- * counts back from the end. `R5/2026-01-31T00:00:00/P1M` fires five times, first at the start. A bare period such as
- * `PT6H` counts from the option `start`, or else from 1970-01-01T00:00:00 in the time zone.
+ * Makes a schedule from an ISO 8601 repeating interval, which has one of these forms:
+ *
+ * - `R/START/PERIOD` or `R/START/END` counts from the start. For example, `R5/2026-01-31T00:00:00/P1M` fires five times,
+ *   first at the start.
+ * - `R/PERIOD/END` counts back from the end.
+ * - A bare period such as `PT6H` counts from the option `start`, or else from 1970-01-01T00:00:00 in the time zone.
  *
  * Instants are `start + n × period`. Years, months, weeks and days keep the local time of day. Hours, minutes and
  * seconds are exact durations.

@@ -36,8 +36,8 @@ export interface TortureDetails {
 // Maximum duration of a node's final shutdown, in ms. The nodes have no unfinished work then.
 const shutdownLimitMs = 20_000
 
-// Maximum time for which an engine repeats a call, in ms. An outage and its detection take some seconds, and the next
-// retry comes within 5 s.
+// Maximum time for which an engine repeats a call, in ms. It covers an outage, its detection, and the time until the next
+// retry. An outage and its detection take some seconds, and the next retry comes within 5 s.
 const longestRepeatMs = 20_000
 
 // Pause before the driver repeats the removal of the node records, in ms.

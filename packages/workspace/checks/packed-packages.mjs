@@ -10,7 +10,7 @@ import { tarballFiles } from './tarball.mjs'
 /** Maximum size of an unpacked package, in bytes. Core is the largest package that every user installs. */
 const largestSize = 2_000_000
 
-/** The ways to resolve imports that the packages do not support, because they are ES modules only. */
+/** The ways to resolve imports that the packages do not support, because the packages have only ES modules. */
 const unsupported = ['node10', 'node16-cjs']
 
 /** Returns a check for each publishable package: publint and @arethetypeswrong/core inspect the package's tarball. */

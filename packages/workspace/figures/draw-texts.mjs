@@ -21,8 +21,8 @@ const sampleSizes = { comment: 40, title: 20, message: 20, sentence: 20 }
 const shortestComment = 4
 
 /**
- * Draws a sample of texts by a seed. Whether a text comes before another text depends only on the seed and on the paths
- * and words of the two texts.
+ * Draws a sample of texts by a seed. The order of two texts depends only on the seed, and on the paths and words of these
+ * two texts.
  * @param {readonly ProseFile[]} files
  * @param {string} seed
  * @returns {Text[]} comments first, then test titles, messages, and sentences of documents

@@ -49,7 +49,8 @@ function isPinned(program) {
 }
 
 /**
- * Returns the command line of npx. Prefers the running npm, because on Windows npx is no program file.
+ * Returns the command line of npx. On Windows, `npx` is no program file. So this function prefers the file `npx-cli.js` of
+ * the running npm, which Node.js can run.
  * @returns {[string, ...string[]]}
  */
 export function npx() {

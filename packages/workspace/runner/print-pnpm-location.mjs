@@ -1,4 +1,4 @@
-// Prints the location of pnpm's program file. npx starts this program with the requested pnpm first on the PATH.
+// Prints the location of pnpm's program file. npx starts this script with Node.js, and adds the requested pnpm to the PATH.
 import { existsSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 

@@ -91,8 +91,8 @@ class Serving {
   }
 
   async #carryOut({ text, values }: Statement): Promise<void> {
-    // After the connection has closed, no client waits for an answer, and the host has rolled back the connection's
-    // transaction.
+    // Ignores the statement if the connection has closed. No client waits for the answer, and the host rolls back the
+    // transaction of the connection.
     if (this.#isOver) return
     this.#endTurn ??= await this.#turns.next()
     const answer = await this.#answer(text, values)

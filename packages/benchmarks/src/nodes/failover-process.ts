@@ -24,7 +24,7 @@ export interface SlotStart {
 }
 
 const { address, prefix, nodeId, jobs, deadAfter } = JSON.parse(process.argv[2] ?? '') as FailoverOrder
-// When the benchmark process ends, this node exits too, because the storage may end with the benchmark process.
+// When the benchmark process ends, this node exits too, because the server of the storage may end with the benchmark process.
 process.on('disconnect', () => process.exit())
 const schedule = cron('* * * * * *')
 const storage = await openStorage(address, prefix)

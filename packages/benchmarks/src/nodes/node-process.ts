@@ -9,7 +9,7 @@ import { openStorage } from './open-storage.ts'
 // already compiled when a measurement begins.
 
 const quiet = () => {}
-// The benchmark stops the nodes on purpose, so the log would only report expected gaps.
+// Logs only errors. The benchmark stops the nodes with SIGSTOP, so warnings about these interruptions are expected.
 const logger = { debug: quiet, info: quiet, warn: quiet, error: console.error }
 
 let present: { readonly scheduler: Scheduler; readonly storage: Storage } | null = null

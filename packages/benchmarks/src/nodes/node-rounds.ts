@@ -80,8 +80,8 @@ export async function keepTime(
   },
 ): Promise<Spent> {
   const { prefix, jobs, seconds, settleMs, warmUpSeconds } = options
-  // Before all nodes know each other, each node tries to create every slot. So the jobs become due only after the
-  // estimated start-up time of the fleet, in ms.
+  // The estimated start-up time of the fleet, in ms. No job is due earlier, because a node that does not know the other nodes
+  // tries to create the slots of all jobs.
   const startingMs = (startMs + jobs / jobsPerMs) * fleet.size
   const dueFrom = nextSecond(Date.now() + settleMs + startingMs)
   await fleet.begin({ address, prefix, jobs, dueFrom })

@@ -16,7 +16,10 @@ const sqliteSizes = [1, 2, 4]
 interface Load {
   /** The rates to measure, in due slots per second. */
   readonly rates: readonly number[]
-  /** Number of jobs per node in the measurement whose load grows with the fleet; 0: no such measurement. */
+  /**
+   * Number of jobs per node. One measurement runs this number of jobs multiplied by the number of nodes; 0: the benchmark
+   * skips this measurement.
+   */
   readonly jobsOfEach: number
   readonly seconds: number
   readonly backlog: number

@@ -18,8 +18,8 @@ export interface Spent {
 }
 
 /**
- * Measures the cost of a fleet and its server until `done` resolves. The cost of the nodes includes the work of `prepare`;
- * the cost of the server does not include it.
+ * Measures the cost of a fleet and its server. First awaits `prepare`, and then `done`. The cost of the nodes covers both.
+ * The cost of the server covers only `done`, because `prepare` itself may use the server.
  */
 export async function spentUntil(
   fleet: Fleet,
@@ -56,7 +56,10 @@ export function callsOf({ calls }: Spent): number {
   return [...calls.values()].reduce((sum, count) => sum + count, 0)
 }
 
-/** Formats the numbers of storage calls by method, each divided by `unit`. The most frequent method comes first. */
+/**
+ * Formats the number of storage calls of each method per unit, for example per 1,000 runs. `unit` is the number of units in
+ * the measurement. The most frequent method comes first.
+ */
 export function printCalls({ calls }: Spent, unit: number): string {
   return [...calls]
     .filter(([, count]) => count > 0)

@@ -33,7 +33,7 @@ export interface Begin {
 
 const order = JSON.parse(process.argv[2] ?? '') as TakeoverOrder
 const { address, nodeId, deadAfter } = order
-// When the benchmark process ends, this node exits too, because the storage may end with the benchmark process.
+// When the benchmark process ends, this node exits too, because the server of the storage may end with the benchmark process.
 process.on('disconnect', () => process.exit())
 process.send?.({ node: nodeId, beginsAt: Date.now() } satisfies Begin)
 const storage = await openStorage(address)

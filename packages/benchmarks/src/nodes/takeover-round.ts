@@ -38,12 +38,12 @@ export class TakeoverRound {
   readonly #deadAfter: number | null
   readonly #ways: readonly string[] | undefined
   /**
-   * The names of all jobs. Before the benchmark ends a node, this node triggers jobs until one of their runs begins on
-   * it. Other runs begin on other nodes, so there are more jobs than nodes to end.
+   * The names of all jobs. Before the benchmark ends a node, this node triggers jobs until this node itself begins a run of
+   * such a job. Other nodes begin some of the triggered runs, so there are more jobs than nodes to end.
    */
   readonly #jobs: readonly string[]
   readonly #starts: Start[] = []
-  /** By node name: the time at which its last process began to work. */
+  /** For each node name, the time at which the last process of this node began to work. */
   readonly #begins = new Map<string, number>()
   readonly #children: ChildProcess[] = []
   #used = 0
@@ -61,7 +61,7 @@ export class TakeoverRound {
     try {
       await this.#start('survivor')
       const killed = this.#isWanted('kill -9') ? await this.#kill() : []
-      // Measures shutdowns and restarts while the takeovers from the killed nodes are pending.
+      // Measures shutdowns and restarts while the takeovers from the killed nodes are pending, to save time.
       const shutdown = this.#isWanted('shutdown') ? await this.#shutDown() : []
       const restarted = this.#isWanted('same name') ? await this.#restart() : []
       return {

@@ -14,7 +14,7 @@ const jobsPerInsert = 1000
 
 /**
  * Measures the jobs per second that pg-boss fetches and completes in batches from a filled queue. pg-boss does no
- * maintenance during the measurement. Finished jobs stay, like finished occurrences.
+ * maintenance during the measurement. pg-boss keeps the finished jobs, as Jobistemer keeps finished occurrences.
  */
 export async function runPgBoss({ url, schema, count, width }: QueueLoad): Promise<{ readonly perSecond: number }> {
   const boss = new PgBoss({ connectionString: url, schema, supervise: false, schedule: false })

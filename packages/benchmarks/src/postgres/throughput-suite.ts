@@ -12,7 +12,7 @@ import { type QueueLoad, runPgBoss } from './pg-boss-round.ts'
 /** Number of jobs that are due at each instant, unless `width` is higher. Then `width` jobs are due. */
 const dueAtOnce = 500
 
-/** Widths (numbers of concurrent jobs) and job counts to measure. `isLong`: this load takes long. */
+/** Widths (numbers of concurrent jobs) and job counts to measure. With `smoke`, the benchmark skips loads with `isLong`. */
 const loads: readonly { readonly width: number; readonly count: number; readonly isLong?: true }[] = [
   { width: 1, count: 600 },
   { width: 10, count: 4000 },

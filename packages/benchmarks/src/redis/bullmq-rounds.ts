@@ -3,8 +3,8 @@ import { settled } from '../lateness-round.ts'
 import { Meter, type Server, type UnitCost, unitCost } from './meter.ts'
 
 /**
- * Measures the cost of a BullMQ worker with default settings on a filled queue. Finished jobs stay, like finished
- * occurrences.
+ * Measures the cost of a BullMQ worker with default settings on a filled queue. BullMQ keeps the finished jobs, as
+ * Jobistemer keeps finished occurrences.
  */
 export async function runBullmq(server: Server, options: { concurrency: number; jobs: number }): Promise<UnitCost> {
   const { concurrency, jobs } = options

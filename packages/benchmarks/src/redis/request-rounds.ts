@@ -64,7 +64,7 @@ async function latenciesOf(asked: Asked, { alone }: RequestLoad): Promise<readon
   return latencies
 }
 
-/** Measures requests that call `trigger`. */
+/** Measures the cost and the latency of runs that the benchmark requests by `trigger`. */
 export async function runTriggers(server: RedisServer, prefix: string, load: RequestLoad): Promise<RequestRound> {
   const storage = redisStorage({ url: server.url, prefix, logger: { warn() {} } })
   const meter = new Meter(server)
@@ -104,7 +104,10 @@ async function startNode(
   return { scheduler, asked, addJob }
 }
 
-/** Measures requests that call BullMQ's `add`. A worker in the same process runs the added jobs. */
+/**
+ * Measures the cost and the latency of jobs that the benchmark adds by BullMQ's `add`. A worker in the same process runs the
+ * added jobs.
+ */
 export async function runAdds({ host, port }: Server, load: RequestLoad): Promise<RequestRound> {
   const connection = { host, port }
   const meter = new Meter(connection)

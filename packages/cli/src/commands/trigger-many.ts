@@ -11,7 +11,7 @@ import { text } from '../output/rendered.ts'
 /** Number of requests that the command reads from the file and sends in one call. */
 const chunkSize = 1000
 
-/** A request that the storage rejected, with its line and its error. */
+/** A request that the client did not accept, with the number of its line and its error. */
 interface Failure {
   readonly line: number
   readonly job: string

@@ -94,8 +94,8 @@ export const ui: Command = {
 }
 
 /**
- * Accepts only the host names of this machine. Prevents DNS rebinding: another site resolves its own host name to this
- * machine and reads the answers.
+ * Returns whether the request names a host name of this machine. The check prevents DNS rebinding. In this attack, the host
+ * name of another site resolves to this machine, so that a page of the site can read the answers.
  */
 function isOwnHost({ headers, socket }: IncomingMessage): boolean {
   return headers.host === `${loopback}:${socket.localPort}` || headers.host === `localhost:${socket.localPort}`

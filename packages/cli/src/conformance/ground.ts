@@ -11,7 +11,7 @@ import { type OpenOptions, openStorage } from '../storage/open-storage.ts'
 import type { ConnectArgument } from './connect.ts'
 import { type PgClient, postgresTransactions, sqliteTransactions } from './transactions.ts'
 
-/** Separate databases, tables or keys for the test cases, beside the data of an existing storage. */
+/** Creates databases, tables or keys for conformance cases, at the location of a storage but separate from its data. */
 export interface Ground {
   /** Describes where the test data are stored, as text for the output. */
   readonly place: string
@@ -21,8 +21,8 @@ export interface Ground {
   remove(): Promise<void>
 }
 
-// Child processes of the kit run plain JavaScript. If this module runs as TypeScript, as in tests of this package,
-// `connectModule` points to the built file.
+// Child processes of the conformance kit import this module, and run plain JavaScript. If `ground.ts` runs as
+// TypeScript, as in tests of this package, this URL names the built file.
 const connectModule = new URL(
   import.meta.url.endsWith('.ts') ? '../../dist/conformance/connect.js' : './connect.js',
   import.meta.url,

@@ -6,8 +6,8 @@ import { CliError } from '../cli-error.ts'
 export type OpenWorld = () => StorageWorld | Promise<StorageWorld>
 
 /**
- * Wraps `open` so that conformance cases never change existing data. The wrapper throws if a new test database is not empty,
- * and never removes a database that was not empty.
+ * Wraps `open` so that conformance cases never change existing data. If a new test database is not empty, the wrapper throws
+ * an error, and never removes this database.
  */
 export function guardedWorlds(open: OpenWorld): OpenWorld {
   return async () => {
@@ -38,8 +38,8 @@ export function guardedWorlds(open: OpenWorld): OpenWorld {
         try {
           await checking
         } catch (error) {
-          // `error`: the test database was not empty. If a case has called `connect`, that call has already thrown this
-          // error. So the cleanup does not throw the error again.
+          // The test database was not empty, so `dispose` does not remove it. If a case has called `connect`, that call has
+          // already thrown `error`. Otherwise `dispose` throws `error`.
           if (isUnused) throw error
           return
         }

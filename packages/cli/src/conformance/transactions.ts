@@ -19,7 +19,7 @@ export interface PgClient {
   end(): Promise<void>
 }
 
-/** Returns a function that begins a user's transaction on SQLite, through a separate connection to the file. */
+/** Returns a function that opens an SQLite file separately, and begins a transaction as the code of a user does. */
 export async function sqliteTransactions(cwd: string): Promise<(file: string) => Promise<WorldTransaction>> {
   const { default: Database } = await importDependency<SqliteModule>(
     '@jobistemer/storage-sqlite',
@@ -41,7 +41,7 @@ export async function sqliteTransactions(cwd: string): Promise<(file: string) =>
   }
 }
 
-/** Returns a function that begins a user's transaction on PostgreSQL, through a separate connection. */
+/** Returns a function that opens a separate connection, and begins a transaction as the code of a user does. */
 export function postgresTransactions(makeClient: () => PgClient): () => Promise<WorldTransaction> {
   return async () => {
     const client = makeClient()

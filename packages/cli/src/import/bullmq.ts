@@ -284,7 +284,8 @@ class QueueReader {
   /** Returns the ids of the waiting BullMQ jobs, oldest first, each with its due instant if the job is delayed. */
   async #pending(): Promise<ReadonlyMap<string, number | null>> {
     const pending = new Map<string, number | null>()
-    // Reads sets and lists in the order in which workers move jobs between them, so that no job is overlooked.
+    // Workers move jobs from the delayed set to the prioritized set or to a list. This method reads in the same order, so that
+    // it also finds a job that is moved during the read.
     for (const [id, score] of pairs(await this.#redis.zrange(`${this.#base}:delayed`, 0, -1, 'WITHSCORES'))) {
       pending.set(id, Math.floor(score / 0x1000))
     }

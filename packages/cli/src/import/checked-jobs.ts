@@ -5,7 +5,7 @@ import { scheduleOf } from './schedule-of.ts'
 
 /** An imported job whose definition `plan` and `apply` accept. */
 export interface CheckedJob extends ImportedJob {
-  /** The schedule for comparisons: it lacks the window that begins at the cut-over. `null` if the job runs on request only. */
+  /** The schedule for `--compare`: without the start at the cut-over. `null` if the job runs on request only. */
   readonly checked: Schedule | null
 }
 
@@ -52,7 +52,7 @@ function bound(schedule: Schedule, jobName: string): Schedule {
   return 'bind' in schedule ? (schedule as UnboundSchedule).bind({ jobName }) : schedule
 }
 
-/** Returns the schedule with a window that starts at the cut-over. */
+/** Returns the schedule with the cut-over as its start. A `once` schedule and a schedule with a later start stay unchanged. */
 function startedAt(schedule: SerializedSchedule, cutOver: number): SerializedSchedule {
   const { start } = schedule
   const startMs = typeof start === 'string' ? Date.parse(start) : Number.NEGATIVE_INFINITY

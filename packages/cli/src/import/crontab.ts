@@ -122,7 +122,7 @@ interface Entry {
  * a sentence.
  */
 function splitEntry(line: string, isSystem: boolean): Entry | string {
-  // On SUSE and BSD, a dash at the start of a line, or options before the command, turn off cron's logging of the line.
+  // Removes a dash at the start of the line. Some cron daemons, such as that of SUSE, do not log the runs of such a line.
   const [first = '', ...words] = line.replace(/^-\s*(?=[@\d*])/, '').split(/(\s+)/)
   const isShortcut = first.startsWith('@')
   const columns = isShortcut ? 1 : 5

@@ -18,7 +18,7 @@ export interface ScheduleEntry {
 
 /**
  * Converts one schedule entry to an imported job. If the entry cannot be imported, returns the reason as a sentence.
- * Calls `note` for each difference.
+ * Calls `note` for each option or rule of the library that Jobistemer treats differently.
  */
 type Reader = (
   expression: string,
@@ -99,7 +99,7 @@ function inCode(source: string, entries: readonly ScheduleEntry[], read: Reader)
   }
 }
 
-/** Adds a note for each option that is not imported. `texts` says for each option what to write instead. */
+/** Adds a note for each given option that is not imported. `texts` has the explanation or advice for each such option. */
 function noteOptions(options: Options, texts: Readonly<Record<string, string>>, note: (text: string) => void): void {
   for (const [option, text] of Object.entries(texts)) {
     if (options[option] !== undefined && options[option] !== false) note(`${option} is not carried over: ${text}`)

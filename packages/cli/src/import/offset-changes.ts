@@ -46,9 +46,9 @@ export function offsetChanges(timezone: string, fromMs: number, toMs: number): r
   return changes
 }
 
-/** Returns the offset change whose skipped or repeated local times may contain the instant; `null` without such a change. */
+/** Returns an offset change that is so near that it may affect the instant; `null` if no change is near enough. */
 export function changeAround(changes: readonly OffsetChange[], atMs: number): OffsetChange | null {
   // A source may shift a skipped local time by the length of the clock jump. If the jump is shorter than 1 h, the source
-  // may shift the time by 1 h. So the instant is at most the longer of these two durations away from the change.
+  // may shift the time by 1 h. So the distance of the instant from the offset change is at most the longer duration.
   return changes.find(({ at, byMs }) => Math.abs(atMs - at) <= Math.max(hourMs, Math.abs(byMs))) ?? null
 }

@@ -298,7 +298,7 @@ function stopCommands(
   const rows = jobs.flatMap(({ original }) => (original === undefined ? [] : [original as ScheduleRow]))
   const seconds = rows.map(({ cron }) => (cron.trim().split(/\s+/).length > 5 ? Number.parseInt(cron.trim(), 10) : 0))
   const minute = Math.floor((cutOver - 1) / minuteMs) * minuteMs
-  // The last slot before the cut-over. pg-boss creates the slot's job at this instant or later.
+  // The latest instant before the cut-over at which a schedule may have a slot. pg-boss creates the slot's job then or later.
   const lastSlot = Math.max(...[0, ...seconds].map((second) => minute + second * 1000).filter((at) => at < cutOver))
   return [
     '# Start this command before the cut-over. 10 s before it, the command removes the schedules from pg-boss.',

@@ -17,10 +17,10 @@ export interface LoadedConfig {
 }
 
 /**
- * Loads the configuration of a file, or of the working folder if the user trusts it. Without a configuration file, the result
- * is empty.
- * @param asked the file of `--config`; `false`: load no configuration.
- * @throws CliError
+ * Loads the configuration from the file of `--config`, or else from the working folder. Without a configuration file, the
+ * result is empty.
+ * @param asked the file of `--config`; `undefined`: search the working folder; `false`: load no configuration
+ * @throws CliError also if the user has not trusted a working folder with a configuration file
  */
 export async function loadConfig(
   { cwd, env }: Pick<Io, 'cwd' | 'env'>,

@@ -11,7 +11,7 @@ import type { Location } from './location.ts'
 export interface OpenOptions {
   /** The working folder. The program resolves packages from it. */
   readonly cwd: string
-  /** The folder to which a relative path of the location is relative. */
+  /** The program resolves a relative path in the location from this folder. */
   readonly folder: string
   readonly prefix: string | undefined
   readonly timeoutMs: number
@@ -21,7 +21,8 @@ export interface OpenOptions {
   readonly logger: Pick<Logger, 'warn'>
 }
 
-// The options of `@jobistemer/storage-sqlite` that this program uses. The program imports storage packages on demand.
+// The export of `@jobistemer/storage-sqlite` that this program uses. The program imports a storage package only when it
+// opens a storage of this kind.
 interface SqlitePackage {
   sqliteStorage(options: { readonly file: string; readonly busyTimeout: number }): Storage
 }

@@ -4,8 +4,9 @@ import { dirname, join } from 'node:path'
 import type { Io } from '../io.ts'
 
 /**
- * The folders whose configuration file the user trusts. A configuration is a program, and another user may own the working
- * folder. The list is a file of the user with one absolute path per line.
+ * The folders whose configuration file the user trusts. A configuration file is a program, which another user may have put
+ * into the working folder. So the CLI runs only files that the user trusts. A file of the user lists the trusted folders,
+ * with one absolute path per line.
  */
 export class TrustedFolders {
   readonly #file: string

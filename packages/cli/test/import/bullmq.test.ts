@@ -228,7 +228,7 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import from the libra
     await queue.pause()
     const next = await nextOf(queue)
     const file = join(scratch.folder(), 'waiting.ndjson')
-    // The command runs 1 s after the cut-over.
+    // `now` is the clock of the command `import`: it shows 1 s after the cut-over.
     const cutOver = next + 5 * periodMs
     const now = { ...systemClock, now: () => cutOver + 1000 }
     const { err } = await runCli(

@@ -8,7 +8,7 @@ import { expect } from 'vitest'
 import { runCli } from '../run-cli.ts'
 import { type Started, startCli, startShell } from '../spawn-cli.ts'
 
-/** A run in the source or in Jobistemer. `what` is `job@slot`, or the key of a queued job. */
+/** A run in the source or in Jobistemer. `what` is `job@slot`, or `n` and the number of a queued job, such as `n12`. */
 export interface Run {
   readonly by: 'source' | 'jobistemer'
   readonly what: string
@@ -20,7 +20,7 @@ export interface CutOverWorld {
   /** The runs of the source and of Jobistemer, in order of time. */
   readonly runs: Run[]
   readonly client: Client
-  /** The source arguments of `jobistemer import`, without options. */
+  /** The arguments of `jobistemer import` that select the source, such as `bullmq`, `--from` and a URL. */
   readonly source: readonly string[]
   /** The folder of the user's project, from which the commands load the library of the source. */
   readonly project: string
@@ -41,7 +41,8 @@ export interface CutOverFigures {
 /** Starts a Jobistemer node without code-defined jobs. Its handlers record each run. */
 export async function startNode(folder: string, runs: Run[], handlers: readonly string[]): Promise<Scheduler> {
   const storage = sqliteStorage({ file: join(folder, 'jobs.db') })
-  // The name of a run is the number in its data, or the job and the instant of its slot.
+  // The name of a run with a number in its data is `n` and this number. Otherwise the name is the job and the instant of the
+  // slot, or the id of a run without a slot.
   const record = async ({ job, input, scheduledAt, occurrence }: RecordedContext): Promise<void> => {
     const n = input?.data?.n ?? input?.n
     const slot = occurrence.kind === 'slot' ? `${job.name}@${+scheduledAt}` : occurrence.id
@@ -96,7 +97,10 @@ async function call(cwd: string, ...argv: readonly string[]): Promise<string> {
   return out
 }
 
-/** Imports the jobs to a file, applies the file, and starts the printed command that stops the source. */
+/**
+ * Imports the jobs to a file, and applies the file. Then starts a shell with the commands that `jobistemer import` has printed
+ * for stopping the source. Returns the running shell.
+ */
 export async function prepare(
   { folder, source, project }: CutOverWorld,
   cutOver: number,
@@ -141,8 +145,8 @@ export async function handOver(
   const total = (await readFile(file, 'utf8')).trim().split('\n').length
   if (crashes) {
     const killed = startCli(trigger, {}, project)
-    // Returns whether `trigger-many` has triggered a run of `bulk`. Producers trigger runs of `bulk` too, with keys that
-    // begin with `new-`. So `isBegun` ignores these runs.
+    // Returns whether `trigger-many` has triggered a run of `bulk`. Ignores runs whose key begins with `new-`, because the
+    // test itself triggers these runs.
     const isBegun = async (): Promise<boolean> => {
       const { items } = await client.occurrences({ job: 'bulk', limit: 1000 })
       return items.some(({ requestKey }) => requestKey?.startsWith('new-') === false)
@@ -170,7 +174,7 @@ export async function drained(client: Client): Promise<void> {
 export interface Expected {
   /** The slots of each job up to the end of the test, in order. */
   readonly slots: ReadonlyMap<string, readonly number[]>
-  /** For each job, the first slot that the source had neither launched nor skipped when it stopped. */
+  /** For each job, the next slot of the source when it stopped. The source had launched or skipped all earlier slots. */
   readonly decided: ReadonlyMap<string, number>
   /** Number of queued jobs. Each has a number as its data. */
   readonly numbers: number

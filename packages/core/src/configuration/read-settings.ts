@@ -46,8 +46,8 @@ export function resolveScheduledSettings(
 }
 
 /**
- * Limits the default of `maxQueued` for a storage that keeps at most `mostQueued` queued occurrences of a job. If the
- * scheduler sets no `maxQueued` and the library's default is higher than `mostQueued`, the default becomes `mostQueued`.
+ * Returns the default settings for a storage that keeps at most `mostQueued` queued occurrences of a job. If the scheduler sets
+ * no `maxQueued`, and the library's default is higher than `mostQueued`, then `mostQueued` becomes the default.
  */
 export function withMaxQueued(defaults: JobOverrides, mostQueued: number): JobOverrides {
   if (defaults.maxQueued !== undefined || defaultSettings.maxQueued <= mostQueued) return defaults
@@ -90,7 +90,7 @@ interface Setting {
   readonly read: (value: never, field: string) => unknown
 }
 
-/** Makes a setting. `checked`: its name in the checked settings, which ends with `Ms` for a duration. */
+/** Makes a setting. `checked`: the name of the checked value. For a duration, this name ends with `Ms`. */
 function setting<Name extends keyof JobSettings>(
   checked: Name,
   byDefault: JobSettings[Name],

@@ -38,7 +38,10 @@ export type IsolationStrategy =
    */
   | 'abort'
 
-/** How the node retries a failed task. The n-th retry, counted from 0, follows after `retryInterval × backoffFactor^n`. */
+/**
+ * How the node retries a failed task. The time before the n-th retry, counted from 0, is `retryInterval × backoffFactor^n`, at
+ * most `maxInterval`. `jitter` may shorten this time.
+ */
 export interface RetryPolicyInput {
   /** Maximum number of retries after the first failure; 0 to 1,000. */
   readonly maxRetries: number
@@ -48,7 +51,7 @@ export interface RetryPolicyInput {
   readonly backoffFactor?: number
   /** Maximum time between two attempts. Default 1 h. */
   readonly maxInterval?: DurationInput
-  /** Random share of each interval, 0 to 1. With 0.2, an interval of 10 s lasts 8 to 10 s. Default 0. */
+  /** Maximum share of each interval that is cut off at random, 0 to 1. With 0.2, 10 s become 8 to 10 s. Default 0. */
   readonly jitter?: number
 }
 
@@ -154,8 +157,9 @@ export interface JobSettingsInput extends TaskSettingsInput {
   /** Which missed slots of the job still run. Default `execute_last`. */
   readonly recoveryStrategy?: RecoveryStrategyInput
   /**
-   * Time after which a slot that no node has created is missed: the recovery strategy then decides about the slot. If several
-   * slots of the job came due while the storage failed, these slots are missed too. Default 1 min.
+   * If no node has created a slot within this time after its instant, the slot is missed. The recovery strategy decides
+   * whether a missed slot still runs. If several slots of the job came due while the storage failed, these slots are missed
+   * too. Default 1 min.
    */
   readonly misfireThreshold?: DurationInput
   /** What happens to an interrupted occurrence of the job. Default `retry`. */

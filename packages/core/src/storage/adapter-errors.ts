@@ -59,7 +59,8 @@ export interface FailureMeaning {
 /**
  * Makes the error for a failure of a database, with the failure as its cause.
  * @param detail the code and the message of the failure
- * @param about the option that names the data, the location of the data without secrets, and the failure
+ * @param about `field`: the option that names the data; `value`: the location of the data, without secrets; `cause`: the
+ *   failure
  */
 export function failureOf(
   { code, message, remedy }: FailureMeaning,

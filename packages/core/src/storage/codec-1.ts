@@ -95,8 +95,8 @@ function isBehindDash(index: number): boolean {
 }
 
 /**
- * Writes the 16 bytes of an id at an offset. The bytes of two ids of one kind sort as their texts do. Returns false, after
- * writing arbitrary bytes, if the id lacks the form that `jobId` and `occurrenceId` return.
+ * Writes the 16 bytes of an id at an offset. Two ids of one kind have the same order as bytes and as texts. If the id lacks the
+ * form that `jobId` and `occurrenceId` return, returns false; the written bytes are then arbitrary.
  */
 export function writeId(bytes: Uint8Array, offset: number, id: JobId | OccurrenceId): boolean {
   let position = prefixLength
@@ -197,8 +197,8 @@ function printRun(run: TaskRunRecord, scheduledAt: number): string | null {
   return `[${printName(run.task)},${state},[${attempts}]${tail}]`
 }
 
-// Caches quoted task names, because the tasks of a job have the same names in all runs. The limit bounds the memory of a
-// process with many names.
+// Caches task names as JSON, because the tasks of a job have the same names in all runs. At `rememberedValues` names,
+// `printName` empties the cache, so that the cache stays small.
 const printedNames = new Map<string, string>()
 
 function printName(name: string): string {

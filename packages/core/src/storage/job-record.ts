@@ -58,8 +58,8 @@ export interface PauseRecord {
   /** The actor that the caller named for the pause; `null` if the caller named none. */
   readonly actor: string | null
   /**
-   * Set if a caller resumed the job with an actor or a reason. The record then only describes the end of the previous pause. It
-   * pauses no slot, because its `until` is earlier than every slot.
+   * Set if a caller resumed the job with an actor or a reason. Such a record only describes how the previous pause ended. The
+   * record pauses no slot, because its `until` is earlier than every slot.
    */
   readonly lifted?: {
     /** When the caller resumed the job, in epoch milliseconds. */
@@ -97,13 +97,15 @@ export interface JobRecord {
   /** Digest of the definition of the version in force. */
   readonly fingerprint: string
   /**
-   * The fingerprints of earlier versions, newest first, at most 32. A node of an older build finds its own definition among
-   * them.
+   * The fingerprints of earlier versions, newest first, at most 32. If a node of an older build finds its own fingerprint here,
+   * the node knows that its definition was replaced.
    */
   readonly lineage: readonly string[]
   /** The definition of the version in force. */
   readonly definition: JsonObject
-  /** Names the handlers that a node needs to run the job. A `claim` leaves out jobs whose keys the node cannot serve. */
+  /**
+   * Names the handlers that a node needs to run the job. A `claim` leaves out jobs whose handler keys the node cannot serve.
+   */
   readonly handlerKey: string
   /** The overlap rule of the version in force. */
   readonly overlap: OverlapRule

@@ -7,7 +7,7 @@ export type OccurrenceState =
   | 'pending'
   /** The occurrence waits until the active occurrence of its job ends, and has no owner. */
   | 'queued'
-  /** The occurrence belongs to the node that holds its token. */
+  /** The occurrence belongs to a node, its owner. The calls of the owner must have the fencing token of the occurrence. */
   | 'running'
   | 'completed'
   /** All tasks ran under the failure strategy `continue`, and at least one task failed. */
@@ -58,7 +58,7 @@ export function isFinal(state: OccurrenceState): state is FinalState {
 }
 
 /**
- * The address of an occurrence. An adapter may find the occurrence by its id alone, or by several members of the address.
+ * The address of an occurrence, by which an adapter finds the record. An adapter may use the id alone, or further members too.
  */
 export interface OccurrenceAddress {
   readonly id: OccurrenceId
@@ -85,7 +85,10 @@ export interface SlotSpan {
   readonly count: number
 }
 
-/** A run of a backfill: its slot, and the parameters of the backfill. The key of the backfill is the `requestKey`. */
+/**
+ * The data of a run of a backfill: its slot, and the parameters of the backfill. The key of the backfill is the `requestKey` of
+ * the occurrence.
+ */
 export interface BackfillRecord {
   /** The slot that the run makes up for, in epoch milliseconds. */
   readonly slot: number
@@ -125,7 +128,7 @@ export interface OccurrenceDetails {
   readonly data?: JsonValue
   /** Set if the job's payload schema has already checked the data. */
   readonly isParsed?: true
-  /** Settings of this trigger, which replace the settings of the job and the tasks for this run. */
+  /** Settings that the caller passed to `trigger`. For this run, they replace the settings of the job and of its tasks. */
   readonly overrides?: JsonObject
   /** The original that this occurrence replays. */
   readonly replayOf?: OccurrenceId
@@ -164,8 +167,8 @@ export interface OccurrenceDetails {
 }
 
 /**
- * Returns the instant that a run of a backfill or a replay works for. Returns `null` for other occurrences, which work for
- * their `scheduledAt`.
+ * Returns the instant for which a replay, or a run of a backfill, works. Returns `null` for any other occurrence, which works
+ * for its `scheduledAt`.
  */
 export function slotOf({ backfill, slot }: OccurrenceDetails): number | null {
   return backfill?.slot ?? slot ?? null
@@ -175,9 +178,9 @@ export function slotOf({ backfill, slot }: OccurrenceDetails): number | null {
 export type OccurrenceKind =
   /** The occurrence is a slot of the schedule. */
   | 'slot'
-  /** The occurrence was requested by `trigger()`. A trigger never replaces a slot. */
+  /** The occurrence was requested by `trigger()`. A slot at the same instant has its own occurrence. */
   | 'trigger'
-  /** The occurrence was requested by `replay()`. A replay never replaces a slot. */
+  /** The occurrence was requested by `replay()`. The original keeps its own record. */
   | 'replay'
 
 /** The states of an attempt. All states but `waiting` and `running` are final. */
@@ -239,7 +242,10 @@ export interface LogLineRecord {
 export interface LogsRecord {
   /** The last lines of the attempt, in order. */
   readonly lines: readonly LogLineRecord[]
-  /** Number of earlier lines that the node left out, because of the size limits. */
+  /**
+   * Number of earlier lines that the node left out. The number of lines of an attempt is limited, and so are the bytes of all
+   * lines.
+   */
   readonly dropped: number
 }
 
@@ -249,8 +255,8 @@ export interface AttemptRecord {
   readonly number: number
   readonly state: AttemptState
   /**
-   * When the owner called the handler, or will call it. Later than `endedAt` if the attempt ended during its retry
-   * interval.
+   * When the owner called the handler, or will call it. If the attempt ended while it waited for this instant, `startedAt` is
+   * later than `endedAt`.
    */
   readonly startedAt: number
   /** When the attempt ended; `null` while it runs or waits. */
@@ -353,6 +359,9 @@ export interface OccurrenceRecord extends OccurrenceAddress {
   /** The first request to cancel the occurrence; `null` without a request. */
   readonly cancelRequest: CancelRequest | null
   readonly details: OccurrenceDetails
-  /** The task runs. The owner replaces all runs with each `settle`. Empty if the query left the runs out. */
+  /**
+   * The task runs. With each `settle`, the owner sends the whole list, which replaces the stored one. Empty if the query left
+   * the runs out.
+   */
   readonly runs: readonly TaskRunRecord[]
 }

@@ -60,9 +60,9 @@ export function decidedUpTo({ watermark, pruneFloor }: Pick<JobRecord, 'watermar
 }
 
 /**
- * Returns whether the first slot of a `create` was already decided before the job was deleted. One cause: the sender of the
- * `create` read the head before another node stored and deleted the job. Another cause: the sender's clock is behind that
- * node's clock.
+ * Returns whether the first slot of a `create` was already decided before the job was deleted. Possible causes:
+ * - The sender of the `create` read the head before another node stored and deleted the job.
+ * - The clock of the sender is behind the clock of the node that stored and deleted the job.
  */
 export function isBelatedCreate(content: Pick<JobContent, 'nextAt'>, tombstone: JobRecord | null): boolean {
   return tombstone !== null && content.nextAt !== null && content.nextAt <= decidedUpTo(tombstone)
@@ -186,8 +186,8 @@ export function judgeCreate(
   recordExists: boolean,
 ): 'exists' | 'create' | CreateRefusal {
   if (recordExists) {
-    // The last slot of a recovery may have a record because it was canceled ahead. So this record does not show that the
-    // recovery has taken effect. Only a moved watermark shows it.
+    // The last slot of a recovery may have been canceled ahead, and then has a record. So this record does not show that the
+    // recovery has taken effect. Only a moved watermark shows that the recovery has taken effect.
     const undecided = item.kind === 'recovery' && head !== null && head.watermark === item.expectedWatermark
     if (!undecided) return 'exists'
   }
@@ -214,8 +214,9 @@ function isOnSchedule(item: CreateItem, head: HeadState): boolean {
 }
 
 /**
- * Returns whether a slot item moves the job past a slot that already has a record. Such a slot was canceled ahead, or its
- * creation did not finish. An item of an older version does not move the job, because the item's next instant may be wrong.
+ * For a slot item whose slot already has a record: returns whether the item still advances the job's next instant. Such a slot
+ * was canceled ahead, or its creation did not finish. An item of an older version does not advance the job: the item's next
+ * instant may be wrong.
  */
 export function passesSlot(item: CreateItem, head: HeadState): item is CreateSlot {
   return (
@@ -275,8 +276,8 @@ export function claimableFrom({ paused }: { readonly paused: PauseEnd | null }, 
 }
 
 /**
- * Returns whether a new pause or a resume has an effect. Of two pauses the longer one wins, and a resume can lift only a pause
- * that lasts at `now`.
+ * Returns whether a new pause or a resume has an effect. A new pause has an effect if it ends later than the stored pause. A
+ * resume has an effect if the job is paused at `now`.
  */
 export function changesPause({ paused }: Pick<JobRecord, 'paused'>, next: PauseEnd | null, now: number): boolean {
   return next === null ? isPausedAt({ paused }, now) : pausedUntil(next) > pausedUntil(paused)
@@ -318,7 +319,7 @@ export interface OverlapSituation {
   readonly slotPaused: boolean
   /**
    * True if the item has `runs` and is due, and the start rate of the job allows a start now. Under a start rate, false while
-   * pending occurrences wait, because they start first.
+   * the job has pending occurrences that are not delayed, because these occurrences start first.
    */
   readonly startable: boolean
   /** True if the item is a trigger or a replay that must wait until its `dueAt`. */
@@ -351,7 +352,10 @@ export interface CreateDecision {
   /** The state of the new occurrence. */
   readonly state: 'running' | 'pending' | 'queued' | 'skipped'
   readonly reason: 'overlap' | 'queue_full' | 'paused' | 'delayed' | null
-  /** All waiting occurrences of the job become `canceled` with the reason `displaced`, except delayed ones. */
+  /**
+   * True if all waiting occurrences of the job become `canceled` with the reason `displaced`, except delayed and superseded
+   * ones.
+   */
   readonly displacesWaiting: boolean
   /** True if each running occurrence of the job without a cancel request gets a cancel request with the reason `displaced`. */
   readonly cancelsRunning: boolean
@@ -496,7 +500,8 @@ export function decideRecoveredRun(overlap: OverlapRule, active: number): 'pendi
 
 /**
  * Returns whether an entry of a recovery is one run in place of several missed slots. If a record with the id of such a run
- * exists, the storage rejects the recovery. Otherwise the record of one slot would take the place of the run.
+ * exists, the storage rejects the recovery. Otherwise the storage would create no run because of that record, and the other
+ * slots would be lost.
  */
 export function standsForSeveral(entry: RecoveryEntry): boolean {
   return entry.kind === 'run' && (entry.details.span?.count ?? 1) > 1
@@ -522,7 +527,8 @@ export function isHeldBy(
  * - `lost`: the storage answers `lost`.
  *
  * An owner uses each sequence once under its token. So if the record has the token and the sequence of the item, the storage
- * accepted this item before. The present state of the occurrence then decides whether the answer is still `ok`.
+ * accepted this item before. If the present state of the occurrence still fits the item, the result is `repeated`, otherwise
+ * `lost`.
  */
 export function judgeSettle(
   record: Pick<OccurrenceRecord, 'state' | 'token' | 'owner' | 'sequence'>,
@@ -556,8 +562,9 @@ export function lastSlotOf(record: Pick<OccurrenceRecord, 'scheduledAt' | 'detai
 }
 
 /**
- * Returns whether a prune may remove the record. The caller keeps the job's `keep` latest records in any case. `nextAt` is the
- * next instant in the job's head: all slots before it are decided, even those after the watermark.
+ * Returns whether the state and the age of a record allow a prune to remove it. This function does not check `keep`: the caller
+ * keeps the job's `keep` latest records. `nextAt` is the next instant in the job's head: all slots before it are decided, even
+ * those after the watermark.
  */
 export function isPrunable(
   record: Pick<OccurrenceRecord, 'state' | 'scheduledAt' | 'details'>,

@@ -15,11 +15,11 @@ import type {
 /**
  * The storage protocol, version 1.
  *
- * - Calls take and answer lists: answers stand in the order of the items. Each item is atomic by itself, and its failure
- *   affects no other item. The items of one call take effect in their order.
+ * - The answers of a call stand in the order of its items. Each item is atomic by itself, and its failure affects no other
+ *   item. The items of one call take effect in their order.
  * - If two calls compete for a record, the answer says which call took effect; the storage throws no exception. An exception
- *   means that the storage failed; the call may have taken effect in whole, in part or not at all. The engine can repeat every
- *   call; the repetition answers as the first call would have.
+ *   means that the storage failed. The call may then have taken effect in whole, in part or not at all. The engine can repeat
+ *   every call; the repetition answers as the first call would have.
  * - Adapters read no clock: `now` is an argument. All instants are epoch milliseconds.
  * - Core has checked all arguments.
  */
@@ -109,8 +109,8 @@ export interface StorageCapabilities {
   /** Maximum number of items that the engine sends in one call. At least 1. */
   readonly maxBatch: number
   /**
-   * If the ends of this many runs wait to be stored, the engine sends a `settle` although another `settle` is in progress.
-   * Default `maxBatch`. Set a lower number if the storage processes several calls at once.
+   * If at least this many ended runs wait to be stored, the engine sends a further `settle` during another one. Default
+   * `maxBatch`. Set a lower number if the storage processes several calls at once.
    */
   readonly worthwhileBatch?: number
   /** True when several processes can use the same data at once. */
@@ -127,8 +127,7 @@ export interface StorageCapabilities {
    */
   readonly findsDueJobs?: boolean
   /**
-   * Whether `settle` supports `takeNext`. If not, `settle` wakes the occurrence that `takeNext` would have taken. Default
-   * false.
+   * Whether `settle` supports `takeNext`. Default false: `settle` wakes the next occurrence instead of taking it for the owner.
    */
   readonly takesNext?: boolean
   /** Default heartbeat interval of a node on this storage, in milliseconds. Default 5,000. */
@@ -152,7 +151,8 @@ export interface SaveJobsRequest {
   /** The changes, which take effect in this order. Each change is atomic. */
   readonly changes: readonly JobChange[]
   /**
-   * Maximum number of waiting occurrences that each `delete`, `replace` and `create` cancels. At least 1. Default: unlimited.
+   * Maximum number of waiting occurrences that a single `delete`, `replace` or `create` cancels. At least 1. Default:
+   * unlimited.
    */
   readonly cancelLimit?: number
 }
@@ -184,9 +184,10 @@ export type JobChange =
    *   record do not run again.
    * - With `waiting: 'cancel'`, waiting slots that no node has started become `canceled` with the reason `updated`.
    *
-   * If more than `cancelLimit` slots wait, the answer has `more`, and the head keeps the new version as `cancelsBelow`. The
-   * remaining slots never start. The engine repeats the change to cancel the remaining slots. The repetition works under a
-   * later version too, unless that version cancels as well.
+   * If more than `cancelLimit` slots wait, one change does not cancel all of them:
+   * - The answer has `more`, and the head keeps the new version as `cancelsBelow`. The remaining slots never start.
+   * - The engine repeats the change to cancel the remaining slots. The repetition also works after a later `replace`, unless
+   *   that `replace` has `waiting: 'cancel'` too.
    *
    * The answer is also `conflict` in two cases:
    * - The content's next instant is at or before the prune floor.
@@ -289,10 +290,12 @@ export interface CreateRequested extends CreateItemBase {
    */
   readonly skippedId?: OccurrenceId
   /**
-   * A reusable key, which at most one occurrence of the job holds. If the key's last occurrence still blocks the key, the
-   * answer is `exists` with that occurrence. Otherwise the item creates a record with `details.keyId`. In the same atomic step,
-   * that record becomes the key's last occurrence, unless the record is `skipped`. A request with the same key but without a
-   * scope creates a record whose own id is `key.id`. Such a record also blocks the key.
+   * A reusable key, which at most one occurrence of the job holds.
+   * - If the key's last occurrence still blocks the key, the answer is `exists` with that occurrence.
+   * - Otherwise the item creates a record with `details.keyId`. In the same atomic step, that record becomes the key's last
+   *   occurrence, unless the record is `skipped`.
+   * - A request with the same key but without a scope creates a record whose own id is `key.id`. Such a record also blocks the
+   *   key.
    */
   readonly key?: ReusableKey
 }
@@ -332,14 +335,18 @@ export interface CreateRecovery extends CreateItemBase {
   readonly entries: readonly RecoveryEntry[]
 }
 
-/** The decision about one missed slot, or about several missed slots that do not run. */
+/**
+ * A decision of a recovery about missed slots: one run for one or several slots, or one `missed` record for slots that do not
+ * run.
+ */
 export type RecoveryEntry =
   /**
-   * The slot runs. If another occurrence is active and the policy is not `allow`, the storage creates the run as queued,
-   * otherwise as pending. If the slot has a record already, that record stays, and the storage creates no run.
+   * One run for a missed slot, or for several missed slots (`details.span`). If the job has a free place, the storage creates
+   * the run as pending, otherwise as queued. If a single slot has a record already, that record stays, and the storage creates
+   * no run.
    *
-   * Exception: the run covers several slots (`details.span`), and a record with the id of the run exists. The deciding node did
-   * not know that record, so the storage rejects the whole item as `off_schedule`.
+   * A run of several slots must have an id without a record. Otherwise the storage rejects the whole item as `off_schedule`,
+   * because the deciding node did not know that record.
    */
   | {
       readonly kind: 'run'
@@ -374,8 +381,10 @@ export type CreateAnswer =
       readonly state: OccurrenceState
       readonly token: number
       /**
-       * Why the occurrence is `skipped` or `canceled`, or why it waits: `delayed` for a request before its `dueAt`,
-       * `start_rate` if the start rate of the job allows no start yet. `null` without a reason.
+       * Why the occurrence is `skipped` or `canceled`, or why it waits. `null` without a reason. Reasons of a pending
+       * occurrence:
+       * - `delayed`: a request waits until its `dueAt`.
+       * - `start_rate`: the start rate of the job allows no start yet.
        */
       readonly reason: string | null
       /** Waiting occurrences that this occurrence displaced (`queue_one`, `cancel_running`); they are now `canceled`. */
@@ -384,10 +393,12 @@ export type CreateAnswer =
       readonly cancelRequested: readonly CancelNotice[]
     }
   /**
-   * The record exists.
-   * - If the calling node owns the record, an earlier answer to that node was lost, and the node continues the run.
+   * An occurrence already has the item's id, or blocks the item's `key`. The storage creates no occurrence.
+   * - If the calling node owns the existing occurrence, the node has missed an earlier answer. The node then continues the
+   *   run.
    * - If the job's `nextAt` is still the slot of a slot item, the storage moves the job past the slot.
-   * - A recovery item gets this answer if its last slot has a record and the watermark is no longer `expectedWatermark`.
+   * - A recovery item gets this answer only if the watermark is no longer `expectedWatermark`. The record of the last slot
+   *   alone does not suffice, because a slot that was canceled ahead has a record, too.
    */
   | {
       readonly outcome: 'exists'
@@ -408,16 +419,17 @@ export type CreateAnswer =
   | { readonly outcome: 'pruned'; readonly pruneFloor: number }
   | { readonly outcome: 'stale_version'; readonly version: number }
   /**
-   * The item does not fit the schedule of the job:
-   * - For a slot: the job's next instant is not the item's instant.
-   * - For a slot to cancel ahead (`exclusion`): the slot is not after the watermark.
-   * - For a recovery: the job's watermark is not the expected one.
-   * - For a recovery with one run in place of several slots: a record with the id of that run exists.
+   * The item does not fit the schedule of the job, for one of these reasons:
+   * - Slot: the item's instant is not the job's `nextAt`.
+   * - Slot to cancel ahead (`exclusion`): the slot is at or before the watermark.
+   * - Recovery: the job's watermark is not `expectedWatermark`.
+   * - Recovery: one run covers several slots, and a record with the id of this run exists.
    */
   | { readonly outcome: 'off_schedule'; readonly watermark: number; readonly nextAt: number | null }
   /**
-   * The item is a trigger or a replay under `queue`, and `maxQueued` occurrences are queued: the storage keeps nothing. A slot
-   * becomes `skipped` with the reason `queue_full` instead.
+   * The overlap policy is `queue`, and `maxQueued` occurrences are queued already. The storage rejects the item, which is a
+   * trigger or a replay, and stores no record. A slot never gets this answer: the storage stores the slot as `skipped` with
+   * the reason `queue_full`.
    */
   | { readonly outcome: 'queue_full'; readonly maxQueued: number }
 
@@ -441,12 +453,12 @@ export interface ClaimRequest {
 }
 
 /**
- * The answer to a claim. Rules of `claim`:
- * - A claim leaves out jobs that are paused at `now`.
- * - A claim cancels the occurrences of deleted jobs that it reads.
- * - A claim never starts more occurrences of a job than the job's overlap rule allows. Further occurrences go back to `queued`.
- * - A claim respects the start rate. Of the due occurrences beyond the rate, the first stays pending until the next allowed
- *   start. Further occurrences go back to `queued`. Each start wakes the next occurrence.
+ * The answer to a claim. A claim leaves out jobs that are paused at `now`. A claim cancels the occurrences of deleted jobs
+ * that it reads. For all other due occurrences, a claim follows two rules:
+ * - Overlap policy: a claim starts no more occurrences of a job than the policy allows. The claim makes further due
+ *   occurrences `queued`.
+ * - Start rate: a claim starts no more occurrences of a job than the rate allows. The first further occurrence stays pending
+ *   until the next allowed start. The claim makes the rest `queued`. Each start wakes the next one.
  */
 export interface ClaimAnswer {
   /** The claimed occurrences, now running for the owner, with their `runs`; least `orderAt` first, ties by id. */
@@ -454,16 +466,17 @@ export interface ClaimAnswer {
   /** Running occurrences of this node and incarnation that have a cancel request; least `scheduledAt` first. */
   readonly cancelRequested: readonly CancelNotice[]
   /**
-   * True if more occurrences are due than `limit` allowed. Also true if more occurrences must be canceled or go back to
-   * `queued` than one call handles. Such a call may have claimed fewer occurrences than `limit`.
+   * True if a further claim has work, for one of two reasons:
+   * - More occurrences are due than `limit` allowed.
+   * - This claim had to cancel or queue more occurrences than one call can. It may then have claimed fewer than `limit`.
    */
   readonly more: boolean
   /**
    * The next instant after `now` at which a claim can take a pending occurrence: the occurrence is due, and its job is not
    * paused. `null` if no occurrence is pending, or if all pending occurrences belong to jobs whose pause has no end.
    *
-   * The value may be too early: this claim leaves out some occurrences, and does not examine others because of `limit`. For
-   * each of these occurrences, the storage may use the occurrence's due instant.
+   * The instant may be too early, but never too late. This claim leaves out some occurrences, and does not examine others
+   * because of `limit`. For such an occurrence, the storage may use the due instant and ignore a pause of the job.
    */
   readonly nextDueAt: number | null
 }
@@ -496,9 +509,11 @@ export interface SettleItem extends OccurrenceAddress {
    */
   readonly sequence: number
   /**
-   * Highest stored sequence under which the item takes effect. If the stored sequence is higher, the item is `lost`. An owner
-   * may have written an item in a transaction without knowing whether the transaction was committed. The owner then sets
-   * `upToSequence` to its last sequence before that item. Only for a storage with `within`.
+   * Highest stored sequence with which the item still takes effect. If the record has a higher sequence, the item is `lost`.
+   * Only for a storage with `within`.
+   *
+   * An owner may not know whether the transaction of an earlier item was committed. The owner then sets `upToSequence` to its
+   * last sequence before that earlier item. If the transaction was committed, the new item is `lost`.
    */
   readonly upToSequence?: number
   /** All task runs of the occurrence so far, which replace the stored task runs. */
@@ -506,9 +521,13 @@ export interface SettleItem extends OccurrenceAddress {
   /** The effect of the item on the occurrence. */
   readonly change: SettleChange
   /**
-   * For a `finish`: the next occurrence becomes running for this owner, as after a claim. The next occurrence must be due, and
-   * its job not paused. Under a start rate there are two further conditions: the rate allows a start now, and no occurrence is
-   * pending except delayed ones. Only with the capability `takesNext`.
+   * For a `finish`: the owner that takes the job's next queued occurrence, which becomes running as after a claim. Only with
+   * the capability `takesNext`. Conditions:
+   * - The next occurrence is due, and its job is not paused.
+   * - Under a start rate, the rate allows a start now, and no occurrence of the job is pending except delayed ones
+   *   (`isDelayed`).
+   *
+   * If a condition does not hold, the finish wakes the next occurrence instead.
    */
   readonly takeNext?: Owner
 }
@@ -517,7 +536,10 @@ export interface SettleItem extends OccurrenceAddress {
 export type SettleChange =
   /** Attempts have started or ended; the occurrence continues. */
   | { readonly kind: 'progress' }
-  /** The occurrence ends. The same step wakes, or takes, the job's next queued occurrence (least `orderAt`). */
+  /**
+   * The occurrence ends. The same step wakes the job's next queued occurrence (least `orderAt`). With `takeNext`, the step
+   * starts that occurrence instead, if its conditions hold.
+   */
   | { readonly kind: 'finish'; readonly state: FinalState; readonly reason: string | null }
   /** The owner hands the occurrence back: it becomes pending again, for any node, and due at `dueAt`. */
   | { readonly kind: 'release'; readonly dueAt: number; readonly reason: string | null }
@@ -533,8 +555,8 @@ export type SettleAnswer =
       /** The occurrence that `takeNext` took, which is now running, with its `runs`. Absent if `takeNext` took none. */
       readonly taken?: OccurrenceRecord
       /**
-       * Set for a repeated item with `takeNext`: the repetition takes no occurrence. If the first call took one, the owner
-       * finds it among its running occurrences.
+       * True if the item has `takeNext` and repeats an earlier call. The storage then takes no occurrence. If the earlier
+       * call took an occurrence, the owner finds it among the owner's running occurrences.
        */
       readonly repeated?: true
     }
@@ -556,8 +578,10 @@ export interface CancelItem extends OccurrenceAddress {
   readonly reason: string
   readonly actor: string | null
   /**
-   * For a running occurrence, `request` stores a cancel request for its owner; `force` ends it at once and invalidates its
-   * owner's token. Both modes cancel a waiting occurrence at once. The stored task runs do not change.
+   * How to cancel a running occurrence. In both modes, the storage cancels a waiting occurrence at once, and leaves the
+   * stored task runs unchanged.
+   * - `request`: the storage stores a cancel request for the owner.
+   * - `force`: the storage ends the occurrence at once and invalidates the owner's token.
    */
   readonly mode: 'request' | 'force'
 }
@@ -565,7 +589,7 @@ export interface CancelItem extends OccurrenceAddress {
 /** The storage's answer to an item of `cancel`. */
 export type CancelAnswer =
   | { readonly outcome: 'canceled'; readonly woken: OccurrenceAddress | null }
-  /** The owner of the running occurrence has a cancel request. The first of several requests stays. */
+  /** The occurrence is running, and its owner has a cancel request. A further request does not replace the first one. */
   | { readonly outcome: 'requested'; readonly token: number; readonly owner: Owner }
   | { readonly outcome: 'final'; readonly state: FinalState }
   | { readonly outcome: 'absent' }
@@ -581,7 +605,10 @@ export interface ReapRequest {
 /** An item of `reap`. The item takes effect if its token, sequence and owner still match the record. */
 export interface ReapItem extends OccurrenceAddress {
   readonly token: number
-  /** The owner from which to take the occurrence, as for {@link SettleItem}. */
+  /**
+   * The owner from which to take the occurrence. If the record belongs to another incarnation, the item is `lost`. Without an
+   * owner, the storage does not compare the incarnation. The same rules apply to {@link SettleItem}.
+   */
   readonly owner?: Owner | null
   /**
    * The sequence of the last accepted `settle`, as the caller knows it. If the record has another sequence, the owner has sent
@@ -591,8 +618,8 @@ export interface ReapItem extends OccurrenceAddress {
   /** The task runs to store, with unfinished attempts ended as `lost`. */
   readonly runs: readonly TaskRunRecord[]
   /**
-   * `fail`: the occurrence becomes `failed_stale`, and the step wakes the next queued occurrence. `retry`: the occurrence is
-   * pending again, for any node.
+   * `fail`: the occurrence becomes `failed_stale`, and the storage wakes the job's next queued occurrence. `retry`: the
+   * occurrence becomes pending again, and any node may claim it.
    */
   readonly action: 'fail' | 'retry'
   readonly reason: string
@@ -616,17 +643,19 @@ export interface GetRequest {
   /** Jobs whose live occurrences to count; `all` counts the live occurrences of all jobs together. */
   readonly counts?: readonly (JobId | 'all')[]
   /**
-   * Ids of jobs. For each job, the storage reads the latest finished run. This run is the final occurrence with a token
-   * above 0 and the greatest `scheduledAt`, ties by id. So the storage ignores occurrences that were skipped, missed or
-   * canceled before their start. Storages keep no extra data for this read. Therefore, after about a thousand ignored
+   * Ids of the jobs whose latest finished run to read. This run is the final occurrence with the greatest `scheduledAt` (ties
+   * by id) and a token above 0.
+   *
+   * Token 0 means that no node has started the occurrence, because it was skipped, missed or canceled before its start. The
+   * storage ignores these occurrences. Storages keep no extra data to find the run. Therefore, after about a thousand ignored
    * occurrences in a row, the storage may answer `null`.
    */
   readonly latest?: readonly JobId[]
 }
 
 /**
- * Counts of live occurrences, by state. A storage usually updates these sums with each write. So a read costs the same for any
- * number of occurrences.
+ * Counts of live occurrences, by state. A storage usually updates the stored counts with each write. So it need not count the
+ * records in a read, and a read costs the same for any number of occurrences.
  */
 export interface LiveCounts {
   /** Occurrences that wait for a node. */
@@ -637,7 +666,10 @@ export interface LiveCounts {
   readonly running: number
 }
 
-/** The answer of `get`: for each requested id a record or `null`, in the order of the request. */
+/**
+ * The answer of `get`. Each list answers the list of the same name in the request, in the same order. `null` means that the
+ * record does not exist.
+ */
 export interface GetAnswer {
   /** The heads of the jobs that are listed in `jobs` of the request. */
   readonly jobs: readonly (JobRecord | null)[]
@@ -662,7 +694,7 @@ export interface Page<T> {
 export interface PageRequest {
   /** Maximum number of items of the page; at least 1. */
   readonly limit: number
-  /** The cursor of the previous page; `null` for the first page. */
+  /** The member `cursor` of the previous {@link Page}; `null` to read the first page. */
   readonly cursor: string | null
 }
 
@@ -675,9 +707,9 @@ export interface JobQuery extends PageRequest {
   /** Whether to include tombstones. Default false. */
   readonly deleted?: boolean
   /**
-   * Reads only jobs whose next instant is due, in the order of their next instants, ties by id. `due` cannot be combined with
-   * the other filters. A job with less than 10 s between its slots may appear up to 10 s too early in that order. Only with the
-   * capability `findsDueJobs`.
+   * Reads only jobs whose next instant is due, ordered by their next instants, ties by id. A job with less than 10 s between
+   * its slots may stand too early in this order, by up to 10 s. `due` cannot be combined with the other filters. Only with
+   * the capability `findsDueJobs`.
    */
   readonly due?: DueJobs
 }
@@ -688,9 +720,7 @@ export interface DueJobs {
   readonly after?: number
   /** Reads only jobs whose next instant is at or before this instant, in epoch milliseconds. */
   readonly upTo: number
-  /**
-   * Reads only jobs of these shards, see `shardOf`. The list is in ascending order, without repetition. Default: all shards.
-   */
+  /** The shards whose jobs to read, in ascending order and without repetition, see `shardOf`. Default: all shards. */
   readonly shards?: readonly number[]
 }
 
@@ -718,8 +748,9 @@ export type OccurrenceQuery =
       readonly runs: boolean
     })
   /**
-   * Reads occurrences in one of the `failedStates`, by `finishedAt` (ties by id), `from` inclusive, `to` exclusive. The cost
-   * must not grow with the history, so the storage reads an index of failures, which may be eventually consistent.
+   * Reads occurrences in one of the `failedStates`, by `finishedAt` (ties by id), `from` inclusive, `to` exclusive. The
+   * storage reads an index of failures, so that the cost does not grow with the history. The index may be eventually
+   * consistent: a recent failure may still be missing.
    */
   | (PageRequest & {
       readonly kind: 'failed'
@@ -739,12 +770,15 @@ export interface PruneRequest {
   /** The job whose history to remove; `null` for all jobs. */
   readonly jobId: JobId | null
   /**
-   * The storage removes final occurrences with `scheduledAt` before this instant.
-   * - If the job has a next instant, the storage removes only occurrences before that instant.
-   * - Before the removal, the storage raises the prune floor. The floor is then at least the latest `scheduledAt` or slot of
-   *   the occurrences to remove, and may be after the watermark.
-   * - The storage also removes versions without a reference.
-   * - The storage also removes tombstones that have no occurrences and whose jobs were deleted before this instant.
+   * The storage removes final occurrences with `scheduledAt` before this instant. If the job has a next instant, the storage
+   * removes only occurrences before the next instant.
+   *
+   * Before the removal, the storage raises the job's prune floor. The new floor is at or after the `scheduledAt` and the slot
+   * of each occurrence to remove. The floor may be after the watermark.
+   *
+   * The storage also removes:
+   * - versions without a reference,
+   * - tombstones that have no occurrences and whose jobs were deleted before this instant.
    */
   readonly before: number
   /** Number of latest final occurrences of each job to keep in any case. */
@@ -774,8 +808,8 @@ export interface HeartbeatRequest {
   /** The profile of the calling node, to store beside its record `own`. Absent: the storage keeps the profile that it has. */
   readonly profile?: NodeProfile
   /**
-   * Node records to remove with their profiles, if their counters still have the given value. If a counter has grown since the
-   * sender read it, the node is alive and its record stays. The removal precedes the write of `own`.
+   * Node records to remove, together with their profiles. The storage removes a record only if its counter still equals the
+   * given counter. A larger counter shows that the node is alive. The storage removes these records before it writes `own`.
    */
   readonly remove: readonly NodeAtCounter[]
   /** Incarnations whose profiles to read. */

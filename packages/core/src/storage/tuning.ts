@@ -1,12 +1,16 @@
-/** Number of earlier fingerprints that a head keeps, so that nodes of older builds find their definitions. */
+/**
+ * Number of earlier fingerprints in the lineage of a head. By the lineage, a node of an older build notices that its
+ * definition was replaced before.
+ */
 export const maxLineage = 32
 
 /** Scheduled time, in milliseconds, by which one level of priority moves a waiting occurrence forward: 1 h. */
 export const priorityStepMs = 3_600_000
 
 /**
- * Maximum number of queued occurrences that a single step wakes, for a job with `maxConcurrency` above 1. The first woken
- * occurrence takes the place of the ended occurrence. The second takes a place that a raise of `maxConcurrency` has added.
+ * Maximum number of queued occurrences that a single step wakes, for a job with `maxConcurrency` above 1. The first one takes
+ * the place of the ended occurrence. The second one takes a further free place, which exists after `maxConcurrency` was
+ * raised.
  */
 export const wokenAtOnce = 2
 
@@ -14,8 +18,8 @@ export const wokenAtOnce = 2
 export const canceledByClaim = 1000
 
 /**
- * Maximum number of jobs whose pauses a claim reads. A claim reads the pause of a job if it has not started a due occurrence of
- * the job. Each job costs a read on DynamoDB.
+ * Maximum number of jobs whose pauses a claim reads. A claim reads the pause of a job if it has not started a due occurrence
+ * of that job. `nextDueAt` depends on the end of this pause. The maximum is low because each job costs a read on DynamoDB.
  */
 export const lookedAtByClaim = 4
 

@@ -69,7 +69,7 @@ export function cancelRequestOfStored(value: unknown): CancelRequest {
   return isObject(value) ? (value as unknown as CancelRequest) : { at: 0, reason: 'unreadable', actor: null }
 }
 
-/** Reads the `about` of a node record, or a profile. Returns an empty object for a damaged value. */
+/** Reads a stored profile, or the member `about` of a stored node record. Returns an empty object for a damaged value. */
 export function objectOfStored(value: unknown): JsonObject {
   return isObject(value) ? (value as JsonObject) : {}
 }

@@ -5,7 +5,8 @@ import type { CounterLabels, EventGaugeLabels, GaugeValues, HistogramLabels, Met
 /** Keeps all metrics in memory, for tests. */
 export interface MetricsCollector extends Metrics {
   /**
-   * Returns the sum of a counter over all series whose labels include the given labels; 0 if nothing was counted.
+   * Returns the value of a counter; 0 if nothing was counted. Adds the values of all series whose labels include the given
+   * labels.
    * @throws JobistemerError `INVALID_ARGUMENT` if no counter has this name, `UNKNOWN_OPTION` if the counter lacks a given label
    */
   counter<Name extends keyof CounterLabels>(name: Name, labels?: Partial<CounterLabels[Name]>): number

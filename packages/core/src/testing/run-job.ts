@@ -33,7 +33,10 @@ export interface RunTaskOptions {
   readonly handlers?: Readonly<Record<string, TaskHandler>>
   /** Logger of the run. Default: no log, because the report contains the errors. */
   readonly logger?: Logger
-  /** Patience of the run's virtual clock, as in `VirtualClockOptions`. Default 100 ms. */
+  /**
+   * How long, in real time, the run's virtual clock waits for a handler or a hook that shows no activity. See `patience` of
+   * `VirtualClockOptions`. Default 100 ms.
+   */
   readonly patience?: DurationInput
 }
 
@@ -70,8 +73,8 @@ export async function runJob(job: Job, options: RunJobOptions): Promise<Executio
   const engine = Engine.make(
     readSchedulerOptions({
       storage: options.storage,
-      // The default policy is `skip`: if the storage already holds an active run of the job, the trigger is skipped and does
-      // not wait.
+      // Set the overlap policy `skip`, unless the job sets another policy. If the storage already holds an active run of the
+      // job, the trigger is then skipped. Under `queue`, the trigger would wait for that run.
       jobs: [{ ...job, schedule: noSchedule, unbound: null, overrides: { overlapPolicy: 'skip', ...job.overrides } }],
       clock,
       logger: options.logger ?? silentLogger,

@@ -4,28 +4,29 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 interface Work {
   readonly owner: UserWork
   /**
-   * The nearest handler or hook of another virtual clock in which this call was made; `undefined` without one. For example, a
-   * handler may run a second scheduler with a separate clock.
+   * The handler or hook of another virtual clock that contains this call; `undefined` without one. For example, a handler may
+   * run a second scheduler with a separate clock. That handler is the caller of all handlers of the second scheduler.
    */
   readonly caller: Work | undefined
   /** Number of waits for the virtual clock that the work has begun and not yet ended. */
   waits: number
   /**
-   * True if the work has shown no activity for longer than the patience. The clock does not wait for such work until it shows
-   * activity.
+   * True if the work has shown no activity for longer than the patience. The clock then no longer waits for the work. The
+   * next activity of the work makes the member false again.
    */
   isGivenUp: boolean
 }
 
 /**
- * The call of a handler or a hook to which the present code belongs. All clocks share one AsyncLocalStorage, because each
- * further AsyncLocalStorage slows down every promise of the process.
+ * The call of a handler or a hook that executes the running code. All virtual clocks share this AsyncLocalStorage, because
+ * each further AsyncLocalStorage slows down every promise of the process.
  */
 const current = new AsyncLocalStorage<Work>()
 
 /**
- * The active handlers and hooks of one clock. Virtual time can pass while all of them wait for the virtual clock. Other work
- * may wait for real events, so virtual time stands still until such work ends, or until the clock no longer waits for it.
+ * The active handlers and hooks of one clock. If all of them wait for the virtual clock, virtual time can pass. An active
+ * handler or hook that does not wait for the virtual clock may wait for real events. Virtual time then stands still until
+ * this handler or hook ends, or until the clock gives it up.
  */
 export class UserWork {
   readonly #underWay = new Set<Work>()
@@ -42,7 +43,10 @@ export class UserWork {
     return false
   }
 
-  /** Lets virtual time move although handlers or hooks run, until they show activity. */
+  /**
+   * Gives up the active handlers and hooks that do not wait for the clock, so that virtual time can pass. A handler or hook
+   * that was given up counts again after its next activity.
+   */
   giveUp(): void {
     for (const work of this.#underWay) if (work.waits === 0) work.isGivenUp = true
   }
@@ -71,7 +75,10 @@ export class UserWork {
     }
   }
 
-  /** Marks the calling work as waiting for the clock. The returned function ends the wait. */
+  /**
+   * Marks the handler or hook that calls `beginWait` as waiting for the clock. The returned function ends the wait. Outside
+   * of handlers and hooks of this clock, `beginWait` does nothing.
+   */
   beginWait(): () => void {
     const work = nearest(({ owner }) => owner === this)
     if (work === undefined) return nothing
@@ -85,7 +92,10 @@ export class UserWork {
   }
 }
 
-/** Returns the first work that `fits` accepts: the calling work, or else the nearest of its callers. */
+/**
+ * Searches the handler or hook that executes the running code, then its caller, and so on. Returns the first one for which
+ * `fits` returns true; `undefined` without one.
+ */
 function nearest(fits: (work: Work) => boolean): Work | undefined {
   let work = current.getStore()
   while (work !== undefined && !fits(work)) work = work.caller

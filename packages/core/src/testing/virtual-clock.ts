@@ -27,7 +27,7 @@ export interface VirtualClock extends Clock {
    * @throws JobistemerError `INVALID_INSTANT`
    */
   jumpTo(instant: InstantInput): Promise<void>
-  /** Waits until all work of the present instant has finished. Time does not move. */
+  /** Waits for storage calls, handlers and hooks as {@link advance} does, but does not move time. */
   settle(): Promise<void>
   /**
    * Resolves after the duration in virtual time, for tests and for handlers without `context.sleep`. If the signal fires first,
@@ -42,9 +42,11 @@ export interface VirtualClockOptions {
   /** Seed of the clock's random numbers. Equal seeds give equal numbers. Default 1. */
   readonly seed?: number
   /**
-   * How long, in real time, the clock waits for a handler or a hook that shows no activity. Each event from outside the
-   * process, such as the end of a file read, restarts this wait. All waits together last at most fifty times the patience. With
-   * 0, virtual time continues at once. Default 100 ms.
+   * How long, in real time, the clock waits for a handler or a hook that shows no activity. Default 100 ms. With 0, the clock
+   * does not wait.
+   *
+   * Each event from outside the process, such as the end of a file read, restarts the wait. At the latest, the clock stops
+   * waiting after fifty times the patience.
    */
   readonly patience?: DurationInput
 }
@@ -59,12 +61,11 @@ interface VirtualTimer {
 }
 
 /**
- * Makes a clock for tests. Its time begins at `start`.
- *
- * Time passes only when no work is left at the present instant. The clock waits for storage calls, however long they take in
- * real time. The clock also waits for handlers and hooks, unless they wait for this clock (`context.sleep`, `clock.sleep`) or
- * exceed the `patience`. Beyond the patience, the clock assumes that a handler hangs or waits for virtual time, such as its
- * timeout.
+ * Makes a clock for tests. Its time begins at `start`. Time passes only when the work of the present instant is done:
+ * - The clock waits for storage calls, however long they take in real time.
+ * - The clock waits for handlers and hooks, but not while they wait for this clock (`context.sleep`, `clock.sleep`).
+ * - If a handler or hook shows no activity for the `patience`, the clock stops waiting for it. The clock then assumes that
+ *   the handler hangs or waits for virtual time, such as for its timeout.
  *
  * @example
  * const clock = virtualClock('2026-01-01T00:00:00Z')
@@ -83,11 +84,15 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
   let changes = 0
   const onChange = new Set<() => void>()
   let timerCount = 0
-  /** Number of moves of the clock so far. `movesUnderWay`: number of moves in progress. */
+  /** Number of moves of the clock that have begun so far. */
   let moves = 0
+  /** Number of moves of the clock that have begun and not ended. */
   let movesUnderWay = 0
   let advancesUnderWay = 0
-  /** Promises of running work that ends only if time passes. Until all of them have settled, the clock moves by itself. */
+  /**
+   * Promises of running work that settle only if virtual time passes. While one of them has not settled, the clock moves to
+   * the next timer without a call of `advance`.
+   */
   const awaited = new Set<Promise<unknown>>()
   const pending = new Set<Promise<unknown>>()
   const timers = new IndexedHeap<VirtualTimer>()
@@ -100,7 +105,8 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
 
   async function settle(): Promise<void> {
     for (;;) {
-      // The answer to a call may come two turns of the event loop later. So three successive turns must be quiet.
+      // The answer to a call may come up to two turns of the event loop after the call. So all work has ended only if nothing
+      // changes in three successive turns.
       for (let quiet = 0; quiet < 3; ) {
         const before = changes
         if (pending.size > 0) await Promise.allSettled(pending)
@@ -115,7 +121,8 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
   /** Waits for real work of handlers. Returns false if no handler has shown activity within the patience. */
   async function somethingHappens(): Promise<boolean> {
     const before = changes
-    // The wait has ten parts. A part in which the machine was busy does not count, so a busy machine extends the wait.
+    // The wait ends after ten successive parts without an event from outside the process. An event in a part restarts the
+    // count, because a handler may have caused the event. The wait ends after 500 parts in any case.
     for (let idle = 0, parts = 0; idle < 10 && parts < 500; parts++) {
       const heard = eventsHeard()
       if (patienceMs > 0) await changeOrPause(patienceMs / 10)
@@ -143,7 +150,10 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     return sleepOn(clock, milliseconds, signal).finally(endWait)
   }
 
-  /** Counts a move of the clock. If a handler makes the move, the clock treats the handler as waiting until the move ends. */
+  /**
+   * Makes a move of the clock and counts it. If a handler makes the move, the handler counts as waiting for the clock until
+   * the move ends. Otherwise the move would wait for the handler.
+   */
   async function moving(move: () => Promise<void>): Promise<void> {
     const endWait = work.beginWait()
     moves++
@@ -192,8 +202,8 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
       await settle()
       const end = monotonic + milliseconds
       for (;;) {
-        // Wait for each advance that a handler begins during this advance. Otherwise the clock would move past the end of the
-        // handler's advance.
+        // A handler may begin a further advance during this advance. Wait until the handler's advance has ended. Otherwise
+        // this loop would move the clock past the end of the handler's advance.
         while (advancesUnderWay > level) {
           await changeOrPause(idleLookMs)
           await settle()
@@ -240,7 +250,8 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     track(promise) {
       changed()
       pending.add(promise)
-      // During the storage call, the calling handler counts as waiting. The end of the call shows that the handler is active.
+      // While the storage call is in progress, the handler that makes it counts as waiting for the clock. The end of the call
+      // counts as activity of the handler.
       const endWait = work.beginWait()
       const done = () => {
         changed()

@@ -43,8 +43,8 @@ export type StorageCallWithin =
   | { readonly method: 'forbidCommit'; readonly request: undefined; proceed(): Promise<void> }
 
 /**
- * Hooks of {@link wrapStorage}: `around`, and replacements of methods and members of the storage by name. `undefined` removes
- * `serverTime`, `subscribe` or `within`.
+ * Hooks of {@link wrapStorage}. `around` and `aroundWithin` wrap calls. Every other member replaces the member of the storage
+ * that has the same name. The value `undefined` removes `serverTime`, `subscribe` or `within`.
  */
 export interface StorageHooks extends Partial<Pick<Storage, StorageMethod | 'close'>> {
   /** Replaces the `capabilities` of the storage. */
@@ -65,8 +65,8 @@ export interface StorageHooks extends Partial<Pick<Storage, StorageMethod | 'clo
 }
 
 /**
- * Wraps a storage, for tests that record calls, lose answers or break rules. The wrapper forwards all calls except calls of
- * methods that `hooks` replace.
+ * Wraps a storage, for tests that record calls, lose answers or break rules of the storage. `hooks` can replace or wrap
+ * methods. The wrapper forwards all other calls to the storage unchanged.
  *
  * @example
  * const deaf = wrapStorage(memoryStorage(), {

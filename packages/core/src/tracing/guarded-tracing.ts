@@ -7,8 +7,8 @@ import type { AttemptTrace, RequestTrace, RunTrace, Tracing } from './tracing.ts
 const noFields: object = Object.freeze({})
 
 /**
- * Wraps tracing so that errors of the tracing never affect the traced work, which then continues untraced. The wrapper emits
- * `hook.failed` for each failure, and logs the first failure of each method.
+ * Wraps tracing so that an error of the tracing never affects the traced work. After an error, the work continues without a
+ * trace. The wrapper emits `hook.failed` for each failure, and logs the first failure of each method.
  */
 export function guardedTracing(tracing: Tracing, engine: { events: EventHub; logger: Logger }): Tracing {
   const tell = failureTeller('tracing', engine)
@@ -68,8 +68,8 @@ export function guardedTracing(tracing: Tracing, engine: { events: EventHub; log
 }
 
 /**
- * Calls a function outside of any trace. Ignores errors of `outside`: if the tracing is broken, its other methods throw too,
- * and the scheduler reports those errors.
+ * Calls a function outside of any trace. Ignores an error of `outside`. If the tracing is broken, its other methods throw,
+ * too, and the scheduler reports the errors of those methods.
  */
 export function outsideTraces<T>(tracing: Pick<Tracing, 'outside'> | null, call: () => T): T {
   if (tracing === null) return call()
@@ -77,7 +77,7 @@ export function outsideTraces<T>(tracing: Pick<Tracing, 'outside'> | null, call:
     try {
       tracing.outside(made)
     } catch {
-      // Ignores the error of `outside`. If `outside` has not made the call, `madeOnce` makes it.
+      // Ignore the error of `outside`. If `outside` threw before it called `made`, then `madeOnce` calls `call`.
     }
   }, call)
 }
@@ -105,8 +105,8 @@ function guardedOrNull<T extends object>(trace: T | null, guard: (trace: T) => T
 }
 
 /**
- * Returns an object with the methods of `target`, which run outside of any trace. Otherwise the engine's timers and promises
- * would inherit the trace of the caller.
+ * Returns an object whose methods call the methods of `target` outside of any trace. In a direct call, the timers and
+ * promises that the engine creates would inherit the trace of the caller.
  */
 export function methodsOutside<T extends object>(target: T, tracing: Pick<Tracing, 'outside'>): T {
   const methods = new Map<PropertyKey, unknown>()

@@ -52,7 +52,10 @@ export interface TracedRun {
   readonly node: string
   /** The instant that the run works for, as `context.scheduledAt`. */
   readonly scheduledAt: Date
-  /** Delay of the run in milliseconds, as `context.latenessMs`. For a replay: the delay since its planned start. */
+  /**
+   * Delay of the run in milliseconds, as `context.latenessMs`. For a replay, the delay is the time since the planned start of
+   * the replay, not since the slot of its original.
+   */
   readonly latenessMs: number
   /** The fencing token of the run's owner. The token grows with each owner. */
   readonly fencingToken: number
@@ -60,7 +63,7 @@ export interface TracedRun {
   readonly recovered: boolean
   /** The original that the run replays; `null` if the run is no replay. */
   readonly replayOf: OccurrenceId | null
-  /** The key of the run's request or backfill; `null` without a key. */
+  /** The key of the request or of the backfill that created the run; `null` without a key. */
   readonly requestKey: string | null
   /** The trace context of the call that requested the run; `null` if that call was not traced. */
   readonly request: TraceContext | null
@@ -86,15 +89,18 @@ export interface RunEnd {
 export interface RunTrace {
   /** The trace context to store with the attempts, for the next owner if this node dies; `null` for none. */
   readonly context: TraceContext | null
-  /** Calls a user's hook exactly once as part of the run, and returns its result. */
+  /**
+   * The node calls `within` to call a user's hook. The method must call `call` exactly once, with the trace of the run as the
+   * active trace, and return the result.
+   */
   within<T>(call: () => T): T
   /** The node calls `attempt` before it calls a handler. Returns the trace of the attempt, or `null` for no trace. */
   attempt(attempt: { readonly task: string; readonly number: number }): AttemptTrace | null
   /** The fields of the trace for each line of the run's log. */
   logFields(): object
   /**
-   * The node calls `ended` once, after the end of the run's attempts. If the node shuts down or has lost the run, the node does
-   * not wait for handlers that still run.
+   * The node calls `ended` once, when the run has ended on this node. Usually all handlers have returned before. If the node
+   * shuts down or has lost the run, some handlers may still run.
    */
   ended(end: RunEnd): void
 }
@@ -110,7 +116,10 @@ export interface AttemptEnd {
 
 /** The trace of an attempt. */
 export interface AttemptTrace {
-  /** Calls the handler exactly once as part of the attempt, and returns its result. */
+  /**
+   * The node calls `within` to call the handler. The method must call `call` exactly once, with the trace of the attempt as
+   * the active trace, and return the result.
+   */
   within<T>(call: () => T): T
   /** The fields of the trace for each line of the attempt's log. */
   logFields(): object
@@ -124,8 +133,9 @@ export interface AttemptTrace {
  */
 export interface Tracing {
   /**
-   * Runs a function outside of the active trace, because the engine's own work belongs to no trace. If that function calls
-   * `requested`, now or later, the request still belongs to the trace that was active when `outside` was called.
+   * Runs a function outside of the active trace, because the engine's own work belongs to no trace. Exception: if the
+   * function calls `requested`, at once or later, the request belongs to a trace. This is the trace that was active when
+   * `outside` was called.
    */
   outside<T>(call: () => T): T
   /**

@@ -40,7 +40,9 @@ export interface AsyncFixtureOptions {
   readonly pageSize?: number
 }
 
-/** The wrong counts of pending and running occurrences that the fixture reports until a step needs the exact counts. */
+/**
+ * Wrong counts of pending and running occurrences. The fixture reports them to each step that has not asked for exact counts.
+ */
 const guess = { pending: 7, delayed: 3, running: 7 }
 
 /** The data that several connections of a test share. */
@@ -56,8 +58,8 @@ export class AsyncData {
 }
 
 /**
- * An asynchronous ledger in memory. The hints of this ledger name too many records, so each step must check the hinted
- * records again.
+ * An asynchronous ledger in memory. Its methods `due` and `stranded` name more records than a claim can use. So each step
+ * must check the named records again.
  */
 export class AsyncFixture implements AsyncLedger, HistoryRemover {
   readonly kind = 'async'
@@ -147,7 +149,10 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
     return true
   }
 
-  /** Asserts that the counts of a step equal the counts of the records. Other ledgers store a step's counts unchecked. */
+  /**
+   * Asserts that the counts that a step has computed equal the counts of the stored records. Other ledgers trust the step,
+   * and store its counts without this check.
+   */
   #assertCounts(id: JobId, told: JobCounts): void {
     const [is, said] = [this.#counts(id), told].map((counts) =>
       [counts.pending, counts.delayed, counts.queued, counts.running].join(),
@@ -182,7 +187,10 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
     return { pending: upTo('pending'), queued: upTo('queued'), running: first('running') }
   }
 
-  /** Returns due occurrences, also those of paused jobs and of jobs that the node cannot run. */
+  /**
+   * Returns all due occurrences. Some of them belong to paused jobs, or to jobs that the node cannot run. The steps must
+   * leave these out.
+   */
   async due({ now }: DueQuery, { limit, cursor }: { limit: number; cursor: string | null }): Promise<DuePage> {
     await turn()
     const due = [...this.#data.records.live.values()].filter(({ dueAt }) => dueAt <= now)
@@ -207,7 +215,10 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
     return this.#reads.cancelRequested(owner)
   }
 
-  /** Returns all jobs with queued occurrences, including jobs with active occurrences. */
+  /**
+   * Returns all jobs with queued occurrences. Some of them also have active occurrences, so the steps must leave these jobs
+   * out.
+   */
   async stranded(): Promise<readonly JobId[]> {
     await turn()
     return [...this.#data.records.jobs.keys()].filter((id) => this.#counts(id).queued > 0)

@@ -26,7 +26,7 @@ export interface GridSize {
   readonly nameWidth: number
 }
 
-/** The part of a grid to draw. End indexes are exclusive. Segments are counted from the newest column. */
+/** The rows and segments of a grid to draw. Each end index is exclusive. Segment 0 has the newest columns. */
 export interface GridWindow {
   readonly firstRow: number
   readonly endRow: number
@@ -42,7 +42,10 @@ export function heightOf({ rows }: GridSize): number {
   return headHeight + rows * pitch
 }
 
-/** Returns the part of the grid to draw: whole segments and some additional rows, so that the part seldom changes. */
+/**
+ * Returns the part of the grid to draw: the visible part, extended to whole segments and by some rows. So the part to draw
+ * stays the same when the user scrolls a little.
+ */
 export function windowOf({ left, top, width, height }: Viewport, size: GridSize): GridWindow {
   const fromEnd = (x: number): number => (widthOf(size) - endSpace - x) / pitch
   const firstColumn = fromEnd(left + width)

@@ -37,8 +37,8 @@ interface Wanted {
 const liveStates: ReadonlySet<string> = new Set(['pending', 'queued', 'running'])
 
 /**
- * Reads the runs of a grid in parts, and shows each part. A later call reads again only runs that may have changed:
- * from the newest run to the oldest run that was live.
+ * Reads the runs of a grid in parts, and shows each part. `before` has the runs of an earlier call. With `before`, the
+ * function reads these runs again only from the newest run to the oldest live run. Older runs do not change.
  */
 export async function readGrid(wanted: Wanted, { signal, before, show }: Reading<GridRuns>): Promise<GridRuns> {
   const newest = before === null ? [] : await readChanged(wanted, before, signal)

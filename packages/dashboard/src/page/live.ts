@@ -46,8 +46,8 @@ export function follow(): void {
       giveUp()
       giveUp = after(retryMs, () => {
         connection.value = { state: 'unreachable' }
-        // The browser does not reconnect by itself after a refused request. The page then connects again, because the user may
-        // sign in again, or the server may recover.
+        // After a refused request, the browser does not reconnect by itself. So the page connects again, because the user may
+        // have signed in again, or the server may have recovered.
         if (opened.readyState === EventSource.CLOSED) connect()
       })
     })

@@ -59,8 +59,8 @@ function isPlain({ defaultPrevented, button, metaKey, ctrlKey, shiftKey, altKey 
 }
 
 /**
- * Listens to clicks, and opens the clicked link of the dashboard in this page. An element with very many links needs only one
- * such listener.
+ * A listener for clicks on an element. If the user clicks a link in the element, opens the link in this page. An element with
+ * very many links needs only one such listener, not one for each link.
  */
 export function follow(event: MouseEvent): void {
   const link = (event.target as HTMLElement).closest('a')

@@ -5,7 +5,7 @@ import type { NodeClock } from '../world/node-clock.ts'
 import { every } from './every.ts'
 import type { SimulatedDefinition, SimulatedJob, SimulatedTask } from './simulated-job.ts'
 
-/** Name of the registered handler that all jobs from data use. */
+/** Name of the registered handler that runs the tasks of all jobs that are data. */
 export const dataHandler = 'simulated'
 
 /** What the handlers of one node incarnation need from the simulation. */
@@ -42,7 +42,7 @@ export function runDataTask(context: TaskContext<unknown>, world: HandlerWorld):
 
 /**
  * Returns the name of the request that created the occurrence; `null` for a slot. Simulated users send this name as the input
- * of the request. For a backfill, the result also contains the slot.
+ * of the request. For a run of a backfill, returns the input followed by the slot.
  */
 function requestOf({ input, backfill }: TaskContext<unknown>): string | null {
   if (typeof input !== 'string') return null

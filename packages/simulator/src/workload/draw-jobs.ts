@@ -7,8 +7,8 @@ type OverlapPolicy = NonNullable<JobSettingsInput['overlapPolicy']>
 const exclusivePolicies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'cancel_running']
 
 /**
- * Execution timeouts of jobs, in ms. They are short: the deadline of a run that no node ends passes before the end of the
- * simulation's last phase, which has no faults.
+ * Execution timeouts of jobs, in ms. Some runs end only because a node reaps them after their deadline. With these short
+ * timeouts, the deadline passes before the end of the calm phase.
  */
 const executionTimeouts = [3000, 10_000, 30_000]
 const intervals = [1000, 2000, 5000, 5000, 10_000, 10_000, 20_000, 30_000]
@@ -23,8 +23,8 @@ export function drawJobs(
 }
 
 /**
- * Draws 4 to 12 jobs that are due at the same instants. Most jobs are quick, so nodes prefetch slots of these jobs
- * until a run is slow.
+ * Draws 4 to 12 jobs that are due at the same instants. The handlers of most jobs are quick, so that nodes prefetch slots.
+ * The handlers of the other jobs may take up to 2 s, which can end the prefetch.
  */
 function drawCrowd(random: SeededRandom): SimulatedJob[] {
   const intervalMs = random.pick([1000, 2000, 5000])

@@ -2,7 +2,10 @@ import { SeededRandom } from '@jobistemer/test-kit'
 import type { Fleet } from './fleet.ts'
 import { jumpsMs, longestWrongMs, type World } from './world.ts'
 
-/** Maximum error of a clock that stays wrong, in ms. By such a clock, a node may decide about slots this far in the future. */
+/**
+ * Maximum lasting error of a clock, in ms. If a clock is ahead by this time, a node may decide about slots this far in the
+ * future.
+ */
 const longestLastingMs = 300_000
 
 /** Makes the clocks of nodes and of the storage jump: for a single reading, for some seconds, or permanently. */
@@ -16,8 +19,8 @@ export function makeClocksJump(world: World, fleet: Fleet): void {
 }
 
 /**
- * Makes one clock jump, and returns the duration of the jump in ms. Jumps are at least 2 s apart, so that a node does not
- * regard two jumps as one jump.
+ * Makes one clock jump. Returns a time in ms after which no temporary error of this jump remains. Before the next jump, the
+ * caller waits at least 2 s longer. Otherwise a node could regard the two jumps as one jump.
  */
 function jump(world: World, fleet: Fleet, random: SeededRandom): number {
   const how = random.weighted({ reading: 3, while: 3, good: 1, storage: 1 })
@@ -31,7 +34,7 @@ function jump(world: World, fleet: Fleet, random: SeededRandom): number {
     world.setStorageClock(lastingMs)
     return 0
   }
-  // Only clocks of running nodes jump. A starting node cannot detect a wrong clock if the storage has no clock.
+  // A starting node cannot detect a wrong clock if the storage has no clock. So only clocks of running nodes jump.
   const { usable } = fleet
   const life = usable[Math.floor(place * usable.length)]
   if (life === undefined) return 0

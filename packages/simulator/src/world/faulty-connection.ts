@@ -35,8 +35,8 @@ export interface ConnectionOwner {
 /** Wraps the storage as a node's connection, which injects faults into calls. */
 export function faultyConnection(target: Storage, owner: ConnectionOwner): Storage {
   return wrapStorage(target, {
-    // The connection reports that other processes share the storage. The node therefore polls, and scans for definitions that
-    // other nodes have changed.
+    // The connection reports that several processes can use the storage, although the simulation is one process. Therefore
+    // each node polls, and scans for definitions that other nodes have changed.
     capabilities: {
       ...target.capabilities,
       multiProcess: true,

@@ -3,8 +3,8 @@ import type { VirtualClock } from '@jobistemer/core/testing'
 import type { SeededRandom } from '@jobistemer/test-kit'
 
 /**
- * Maximum delay of one timer, in ms. A timer with a longer delay fires after this time. So the engine reads its wall clock
- * again at least this often, as with a real clock.
+ * Maximum delay of one timer, in ms: a timer with a longer delay already fires after this time. The engine then reads its
+ * wall clock, and sets another timer if it fired early. Real clocks also cut delays to 60 s.
  */
 const longestDelayMs = 60_000
 
@@ -64,8 +64,9 @@ export class NodeClock implements Clock {
   }
 
   /**
-   * Reports a storage call to the shared clock as activity. Passes a resolved promise in place of the call's promise. The
-   * shared clock would wait for the call's promise, but a delayed answer arrives only after this clock has advanced.
+   * Reports a storage call to the shared clock as activity. While a reported promise is pending, the shared clock does not
+   * advance. But a delayed answer arrives only after the shared clock has advanced. So this method reports a resolved promise
+   * in place of the call's promise.
    */
   track(): void {
     this.#common.track?.(settled)

@@ -163,7 +163,7 @@ export class NodeLife implements ConnectionOwner {
       const tookMs = this.clock.monotonic() - begunAt
       const isHindered = this.#wasFrozen
       history.add(this.name, { kind: 'call.ended', tookMs, budgetMs, isHindered, timersLeft: this.clock.timerCount })
-      // If the scheduler was shut down during its start, the shutdown records the end of the node.
+      // If the node was shut down during this call of `runDue`, `shutDown` records the end of the node.
       if (this.state !== 'starting') return
       history.add(this.name, { kind: 'node.stopping' })
       history.add(this.name, { kind: 'node.down' })

@@ -133,7 +133,7 @@ class Recorder {
   #heard({ own }: HeartbeatRequest): void {
     if (own === null) return
     const { incarnation, counter, leaving, about } = own
-    // The call writes the death record of another node, which is no heartbeat.
+    // The call writes the death record of another node. Such a call is not recorded as a heartbeat.
     if (about.dead !== undefined) return
     const callEndsAt = typeof about.callEndsAt === 'number' ? about.callEndsAt : null
     this.#add({ kind: 'heartbeat', incarnation, counter, callEndsAt, leaving, ended: about.ended === true })

@@ -44,17 +44,23 @@ export class World {
   readonly jobs: readonly SimulatedJob[]
   readonly counts: Counts = { storageCalls: 0, requests: 0, backfills: 0, faults: new Map() }
   readonly startMs: number = startMs
-  /** Whether the storage has a clock. The clock is right, except for temporary errors and some lasting jumps. */
+  /**
+   * Whether the storage has a clock. This clock shows the true time, unless a fault makes it wrong for some seconds or until
+   * a correction.
+   */
   readonly hasClock: boolean
-  /** Whether clocks have temporary errors, in addition to the faults that set clocks. */
+  /**
+   * Whether `makeClocksJump` makes clocks jump. Independently of this, a fault profile with `steppingClocks` sets clocks of
+   * nodes.
+   */
   readonly clocksJump: boolean
   /** Whether the storage is sometimes unavailable to all nodes. */
   readonly hasOutages: boolean
   /** Whether nodes suffer faults that affect their heartbeats. */
   readonly troublesNodes: boolean
   /**
-   * Maximum number of data jobs that a node holds. Users add these jobs at run time, and nodes load a job when it comes
-   * due. `null`: each node receives and holds all data jobs.
+   * Maximum number of data jobs that a node holds. With a number, nodes add the data jobs at run time, and load a job when it
+   * comes due. `null`: each node receives all data jobs in its option `jobs`, and holds them.
    */
   readonly heldJobs: number | null
   readonly timingOf: (life: string) => Timing
@@ -110,7 +116,7 @@ export class World {
     if (this.hasClock && !onlyOutages) this.#makeStorageClockWrong(new SeededRandom(`wrong clock of ${seed}`))
   }
 
-  /** Starts random temporary errors of the storage's clock, too short for the engine to follow. */
+  /** Starts random temporary errors of the storage's clock. Each error ends before the engine would adopt the wrong time. */
   #makeStorageClockWrong(random: SeededRandom): void {
     this.later(random.whole(1000, 60_000), () => {
       if (this.faults === null) return
@@ -183,7 +189,10 @@ export class World {
     return this.#away?.barrier ?? null
   }
 
-  /** Returns a node's connection, wrapped with the sabotage if the sabotage changes connections. */
+  /**
+   * Returns a node's connection with the sabotage. Returns `connection` itself without a sabotage, and if the sabotage does
+   * not change connections.
+   */
   behind(connection: Storage): Storage {
     return this.#sabotage?.connection?.(connection) ?? connection
   }

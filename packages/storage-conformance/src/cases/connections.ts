@@ -424,8 +424,9 @@ export const subscribeCases: readonly StorageCase[] = caseGroup(
           isItsOwn = false
           break
         }
-        // In this round, the creating connection has received `due`. Two further heartbeats show the reason:
-        // - If they bring a wake-up `due`, the storage sends wake-ups of every kind after each call, which is permitted.
+        // In this round, the connection of `node` received a wake-up `due` after its own write. Two further heartbeats of
+        // `other` show the reason:
+        // - If another `due` arrives meanwhile, the storage sends wake-ups of every kind after each call, which is permitted.
         // - Otherwise the storage has woken the connection for its own write, which is an error.
         // Late wake-ups of the first heartbeat arrive before the wake-up `nodes` of the second heartbeat.
         watcher.heard.length = 0

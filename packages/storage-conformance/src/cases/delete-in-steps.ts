@@ -51,7 +51,9 @@ async function expectNothingStarts(node: TestNode, ids: readonly string[]): Prom
   return more
 }
 
-/** Repeats `sweep` until it has reported three times in total that nothing is left to cancel. */
+/**
+ * Calls `sweep` until three calls have returned `false`, which means that nothing is left to cancel. Fails after 200 calls.
+ */
 async function sweepAll(sweep: () => Promise<boolean>): Promise<void> {
   let calls = 0
   for (let ends = 0; ends < 3; calls++) {

@@ -35,9 +35,10 @@ function placeOf({ name, nextAt }: Pick<JobRecord, 'name' | 'nextAt'>): string {
 }
 
 /**
- * Asserts that exactly the jobs in `expected` are due: the name of each job, and the number of its next slot. Also asserts that
- * a query for the instant of this slot finds the job. The query does not find the job if a step has updated the head, but not
- * the index of due jobs.
+ * Asserts that exactly the jobs in `expected` are due: the name of each job, and the number of its next slot.
+ *
+ * Also asserts that a query of the due jobs at the instant of this slot finds the job. This query misses the job if a step
+ * has updated the head, but not the index of due jobs.
  */
 async function expectDue(
   node: TestNode,
@@ -285,8 +286,10 @@ export const dueJobsCases: readonly StorageCase[] = caseGroup(
       await readPages(async (cursor) => {
         const page = await node.storage.listJobs({ due: { upTo }, limit: 2, cursor })
         seen.push(...page.items.map(({ id }) => id))
-        // Creates the slot of the last job on each page, which moves the job's next instant. The cursor then names a job that
-        // has left its position in the list. After the first page, also creates the slot of a job that no page has listed yet.
+        // Creates slots between the reads of pages, which moves the next instants of their jobs:
+        // - After each page, creates the slot of its last job. The cursor then names a job that has left its position in the
+        //   list.
+        // - After the first page, also creates the slot of a job that no page has listed yet.
         const last = page.items.at(-1)
         if (last !== undefined) await node.addSlot(last, 1, 'pending')
         if (pages++ === 0) await node.addSlot(itemAt(sameInstant, 6), 1, 'pending')

@@ -245,7 +245,7 @@ export const heartbeatCases: readonly StorageCase[] = caseGroup('heartbeat', {
   },
 })
 
-/** Adds a member to an object. A frozen object stays unchanged, which is also correct. */
+/** Tries to add a member to an object of an answer. A storage may return frozen objects, which stay unchanged. */
 function spoil(value: unknown): void {
   if (typeof value === 'object' && value !== null) Reflect.set(value, 'spoiled', true)
 }

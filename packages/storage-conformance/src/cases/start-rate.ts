@@ -206,8 +206,8 @@ export const startRateCases: readonly StorageCase[] = caseGroup('start rate', {
       await node.claim(slotAt(3), { sweep })
       return await Promise.all(slots.map((slot) => node.stateOf(slot)))
     }
-    // The start rate blocks pending occurrences. The first claim may move any number of these occurrences back to `queued`. The
-    // second claim must move none.
+    // The start rate blocks slots 2 and 3, which are pending. The first claim may move any number of them back to `queued`.
+    // The sweep in the second claim must not wake them, so all states must stay the same.
     const states = await statesAfter(false)
     assert.equal(states[0], 'running')
     assert.deepEqual(await statesAfter(true), states)

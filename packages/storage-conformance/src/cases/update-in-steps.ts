@@ -31,8 +31,8 @@ async function crowdedJob(
 
 /**
  * Returns a change that replaces the definition of a job. The change applies only if the job still has the version and the
- * watermark of `job`. {@link TestNode.saveSome} cancels only some waiting occurrences, so a test passes the same change to
- * several calls.
+ * watermark of `job`. {@link TestNode.saveSome} cancels a limited number of waiting occurrences per call. So a test sends the
+ * same change in several calls.
  */
 function update(job: JobRecord, options: JobOptions = {}, waiting: 'keep' | 'cancel' = 'cancel'): Replace {
   const { id, name, version, watermark, nextAt, overlap } = job

@@ -88,7 +88,7 @@ function withinOf({ storage }: TestNode, transaction: unknown): StorageWithin {
   return storage.within(transaction)
 }
 
-/** Stores progress of an owner outside of any transaction. */
+/** Stores the progress of the occurrence `held`, as its owner and outside of any transaction. */
 async function say(node: TestNode, held: Held, options: SaidOptions): Promise<SettleAnswer> {
   const items = [itemOf(held, progress, options)]
   return expectOne(await node.storage.settle({ now: held.scheduledAt + 2, items }))

@@ -28,7 +28,8 @@ export function checkHeads(
   for (const record of history) {
     if (record.kind !== 'slot') continue
     const decided = Math.max(record.scheduledAt, record.details.span?.to ?? record.scheduledAt) <= watermark
-    // Only a canceled future slot may lie after the watermark, unless the watermark of the job was set back.
+    // A record of a slot after the watermark is allowed in two cases: the slot was canceled ahead, or the watermark of the
+    // job was set back.
     const excluded = record.state === 'canceled' && record.token === 0
     expect(
       decided || excluded || wasSetBack,

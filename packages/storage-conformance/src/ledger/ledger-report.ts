@@ -14,8 +14,8 @@ export type LedgerRule =
   /** A job has no more active occurrences than places. */
   | 'overlap'
   /**
-   * A head keeps the starts that its start rate needs. No interval contains more starts than the limit, unless the job was
-   * replaced.
+   * A head keeps the instants of at most `limit` starts, and only if the job has a start rate. No interval contains more
+   * starts than the limit. The check of intervals omits jobs whose definition was replaced.
    */
   | 'start rate'
   /** Checked only with `oneClock`: in a job with one place, queued occurrences have started in their order. */

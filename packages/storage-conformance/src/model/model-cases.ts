@@ -100,8 +100,8 @@ async function play(world: CaseWorld, moves: readonly Move[]): Promise<void> {
     }
   }
   await compareLedgers(connections[1], model)
-  // Passes `exclusive: () => false`, because a `replace` may leave several active occurrences of a job that no longer
-  // allows overlap.
+  // `exclusive: () => false` turns off the rule that occurrences do not overlap. Reason: when a `replace` forbids overlap,
+  // several occurrences of the job may still be active.
   await assertLedger(connections[0], { oneClock: true, exclusive: () => false, setBack: ({ id }) => setBack.has(id) })
 }
 

@@ -74,7 +74,7 @@ export type Move =
       readonly kind: 'recovery'
       readonly job: Index
       readonly count: number
-      /** Number of missed slots that run: the last ones. The slots before them are stored as missed. */
+      /** How many missed slots run. The last missed slots run; the recovery stores the slots before them as missed. */
       readonly runs: number
       readonly priority: number | undefined
       readonly watermarkOffset: number
@@ -175,8 +175,8 @@ const life = fc.nat({ max: modelSize.lives - 1 })
 const counter = fc.nat({ max: 6 })
 
 /**
- * Returns an offset that is mostly 0. With another offset, a value in the call differs from the stored value, so the storage
- * rejects the call.
+ * Generates mostly 0, and sometimes one of `others`. Most moves add this number to a stored value, such as a token. With a
+ * number other than 0, the storage then usually rejects the call.
  */
 function offset(...others: readonly number[]): fc.Arbitrary<number> {
   return fc.oneof({ weight: 8, arbitrary: fc.constant(0) }, { weight: 2, arbitrary: fc.constantFrom(...others) })

@@ -155,7 +155,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         const first = itemAt(nodes, 0)
         const expected: readonly (readonly [OverlapPolicy, number, number])[] = [
           ['skip', 0, nodeCount - 1],
-          // Three creates are queued, and the remaining creates find a full queue.
+          // The storage queues three occurrences, and answers `queue_full` to the remaining calls.
           ['queue', 3, 0],
           ['queue_one', 1, 0],
           ['cancel_running', 1, 0],
@@ -371,7 +371,8 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         for (let round = 1; round <= rounds(6, effort); round++) {
           for (const change of ['pause', 'delete'] as const) {
             const job = await first.createJob({ name: `${change}-${round}`, policy: 'allow' })
-            // Every connection reads the job first. A connection that later relies on this cached head fails the test.
+            // First, each connection creates an occurrence, and so reads the head of the job. A connection that later relies
+            // on a cached copy of this head starts an occurrence. Then the test fails.
             await atOnce(nodes, (node, index) => node.create(requestItem(job, `early-${index}`, slotAt(1))))
             let stopped = false
             await atOnce(nodes, async (node, index) => {

@@ -151,8 +151,8 @@ export function killRaces(effort: Effort): readonly StorageCase[] {
 }
 
 /**
- * Replaces {@link killRaces} for a storage that only one process may open: while the child writes, no other process has the
- * data open.
+ * Cases that replace {@link killRaces} for a storage that only one process at a time can open. While the child writes, the
+ * parent has no connection.
  */
 export function soleKillRaces(effort: Effort): readonly StorageCase[] {
   return caseGroup(

@@ -29,7 +29,10 @@ export function countOutcomes(answers: readonly { readonly outcome: string }[], 
   return answers.filter((answer) => answer.outcome === outcome).length
 }
 
-/** Asserts that exactly `expected` of the `asked` connections received the answer that `told` describes. */
+/**
+ * Asserts that the number `actual` of connections with a certain answer equals `expected`. For the message of the error,
+ * `asked` is the number of all connections, and `told` describes the answer.
+ */
 export function expectTold(actual: number, asked: number, expected: number, told: string): void {
   const right = expected === 1 ? 'exactly one must be' : `${expected} must be`
   assert.equal(actual, expected, `${actual} of ${asked} connections were told that ${told}; ${right}`)

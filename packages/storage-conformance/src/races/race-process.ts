@@ -68,7 +68,8 @@ export class RaceProcess {
         child.off('exit', end)
       }
     })
-    // The caller may await only one of the two promises. Prevents an unhandled rejection of the other promise.
+    // If `#result` rejects, `#ready` rejects too. The caller may await only one of these promises. So both promises get a
+    // handler, which prevents an unhandled rejection of the other promise.
     this.#result.catch(fail)
     this.#ready.catch(() => {})
     this.#send({ kind: 'assignment', assignment })

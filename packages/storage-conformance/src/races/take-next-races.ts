@@ -10,8 +10,8 @@ import { connectNodes, expectTold } from './race-nodes.ts'
 const claimerCount = 3
 
 /**
- * Returns the race cases of `takeNext`. One call ends an occurrence and takes the next occurrence of the job. Two connections
- * send this call at the same time, while other nodes claim.
+ * Returns the race cases of `takeNext`: one `settle` ends an occurrence and takes the next occurrence of the job. Two
+ * connections send this `settle` at the same time, while other nodes claim.
  */
 export function takeNextRaces(effort: Effort): readonly StorageCase[] {
   return caseGroup(

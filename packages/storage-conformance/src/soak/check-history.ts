@@ -233,8 +233,8 @@ function* checkFinality({ acceptances, deaths, grants }: Facts): Iterable<Histor
 }
 
 /**
- * Returns the earliest acceptance of each step, that is, of each pair of token and sequence. The storage answers a
- * repeated step in the same way even after the token has ended.
+ * Returns the earliest acceptance of each step, that is, of each pair of token and sequence. Omits repetitions, because the
+ * storage may also accept a repeated step after the end of the token.
  */
 function firstOfEach(accepted: readonly Acceptance[]): readonly Acceptance[] {
   const groups = groupBy(accepted, ({ token, sequence }) => `${token}/${sequence}`)

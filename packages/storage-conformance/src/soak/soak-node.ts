@@ -282,8 +282,7 @@ function isOwn(answer: CreateAnswer, owner: Owner): boolean {
 }
 
 function recovery(job: JobRecord, next: number, last: number): CreateItem {
-  // The recovery has a separate entry for each slot. If one entry covered a range whose first slot was canceled ahead, the
-  // storage would not store the range.
+  // The recovery has a separate entry for each slot. If a missed slot was canceled ahead, its record stays as it is.
   const missed = Array.from({ length: last - next }, (_, index) => missedEntry(job, next + index, next + index))
   const entries = [...missed, runEntry(job, last)]
   return recoveryItem(job, last, { expectedWatermark: job.watermark, entries })

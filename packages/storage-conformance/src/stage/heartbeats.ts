@@ -12,7 +12,10 @@ export function nodeRecord(
   return { node, incarnation, counter, startedAt, leaving, about }
 }
 
-/** Sends a heartbeat with the record of a node, and optional further members of the request. */
+/**
+ * Sends a heartbeat with the record `own`; with `null`, only reads the stored records. `request` sets further members of the
+ * heartbeat request.
+ */
 export async function beat(
   storage: Storage,
   own: NodeRecord | null,

@@ -128,7 +128,7 @@ export class TestNode {
     )
   }
 
-  /** Pauses a job up to `until`; without `until`, until a resume. */
+  /** Pauses a job up to the instant `until`. If `until` is absent, the pause lasts until a resume. */
   async pause(id: JobId, now: number = start, until?: number): Promise<SaveJobAnswer> {
     const end = until === undefined ? {} : { until }
     const paused = { at: now, ...end, reason: 'maintenance', actor: 'kim' }

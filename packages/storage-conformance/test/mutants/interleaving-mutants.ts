@@ -27,8 +27,8 @@ function claimsWhatItRead(
       const present = new Map([...ledger.jobs])
       for (const record of seen) restore(record, heads.get(record.jobId) as JobRecord)
       const answer = structuredClone(ledger.claim(request))
-      // Puts the heads back as the other calls have left them, with the `starts` of the claim. So the faulty claim overwrites
-      // only occurrences and `starts`.
+      // Restores the heads that other calls have written, but keeps the `starts` of the claim. So the faulty claim
+      // overwrites only occurrences and `starts`.
       for (const head of present.values()) {
         const starts = ledger.jobs.get(head.id)?.starts
         ledger.putHead(starts === undefined ? head : { ...head, starts })

@@ -91,7 +91,10 @@ export function brokenLedger<L extends Ledger>(Machine: new () => L, steps: Brok
 export type MutantRow<L extends Ledger = Ledger> = Partial<Omit<Mutant, 'name'>> &
   Pick<Mutant, 'rejectedBy'> &
   BrokenSteps<L> & {
-    /** Creates replacements of steps that share state. Called once for each ledger. Default: no further replacements. */
+    /**
+     * Creates further replacements of steps, which can share variables. Called once for each ledger. Default: the row
+     * replaces only the steps that are its own members.
+     */
     readonly steps?: () => BrokenSteps<L>
     /** Replaces methods of each connection, for faults that need non-atomic calls. */
     readonly calls?: (ledger: L) => Partial<Storage>
@@ -110,7 +113,7 @@ export function mutants(rows: Readonly<Record<string, MutantRow>>): readonly Mut
   return mutantsOf(Ledger, rows)
 }
 
-/** Returns the mutants of a table whose rows replace steps of another ledger class. */
+/** Returns the mutants of a table. `Machine`: the class of the ledger whose steps the rows replace. */
 export function mutantsOf<L extends Ledger>(
   Machine: new () => L,
   rows: Readonly<Record<string, MutantRow<NoInfer<L>>>>,

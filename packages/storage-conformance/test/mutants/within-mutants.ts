@@ -12,7 +12,7 @@ interface Fault {
   readonly committed?: (calls: readonly Call[]) => readonly Call[]
   /** Returns the calls whose writes remain after a rollback. Default: none. */
   readonly leftByRollback?: (calls: readonly Call[]) => readonly Call[]
-  /** Returns the calls that take effect although the caller commits after `forbidCommit`. Default: none. */
+  /** After `forbidCommit`, a commit must fail. Returns the calls that such a commit stores nevertheless. Default: none. */
   readonly leftByForbidden?: (calls: readonly Call[]) => readonly Call[]
   /** `true`: a commit after `forbidCommit` resolves, although it must reject. */
   readonly commitsForbidden?: boolean

@@ -66,7 +66,7 @@ export async function sqlWorld(
   const ownPools: pg.Pool[] = []
   const listen = async (): Promise<pg.Client> => {
     const client = new pg.Client({ connectionString: url })
-    // Ignores errors: the server ends a connection that a fault leaves open.
+    // Ignores errors: if a fault leaves the connection open, the client emits an error when the server stops.
     client.on('error', () => {})
     await client.connect()
     return client
@@ -92,7 +92,7 @@ export async function sqlWorld(
 export function openPool(url: string, max: number): pg.Pool {
   const pool = new pg.Pool({ connectionString: url, max, connectionTimeoutMillis: 5_000 })
   pool.on('error', () => {})
-  // Ignores errors: a fault may hold a connection until the server stops.
+  // Ignores errors: if a fault holds a connection, its client emits an error when the server stops.
   pool.on('connect', (client) => client.on('error', () => {}))
   return pool
 }

@@ -13,8 +13,8 @@ export interface HostileTransaction {
   /** The transaction as an argument of `context.complete`. */
   readonly transaction: unknown
   /**
-   * Injects a fault into a later statement of this connection, after `statements` further statements. Statements of the
-   * user and of the storage count.
+   * Injects a fault into a later statement of this connection. `statements`: number of statements before the statement that
+   * the fault hits. Statements of the user and of the storage count.
    */
   breakAfter(fault: string, statements: number): void
   write(row: MovedRow): Promise<void>
@@ -42,8 +42,12 @@ export interface HostileDatabase {
   readonly deadly: readonly string[]
   begin(): Promise<HostileTransaction>
   /**
-   * Compares rows with completed tasks. Returns one line for each row without a completed task, completed task without
-   * a row, and second row of a task. A single SQL statement reads rows and tasks, as of one moment.
+   * Compares rows with completed tasks, as of one moment: a single SQL statement reads both. Returns one line for each of
+   * these contradictions:
+   *
+   * - a row without a completed task
+   * - a completed task without a row
+   * - a second row of a task
    */
   mismatches(): Promise<readonly string[]>
   /** Returns the `mark` of each row of the user's table. */

@@ -213,8 +213,8 @@ class UserConnection {
   }
 
   /**
-   * Sets the next fault. It hits a statement after `statements` further statements. So 0 selects the next statement, and
-   * `Infinity` selects none. Returns the statement that the previous fault hit; `null` if it hit none.
+   * Sets the next fault. `statements`: number of statements before the statement that the fault hits; 0 selects the
+   * next statement, and `Infinity` selects none. Returns the statement that the previous fault hit; `null` if it hit none.
    */
   breakAfter(fault: string, statements: number): string | null {
     const broken = this.#broken

@@ -1,6 +1,9 @@
 import { type OccurrenceId, systemClock } from '@jobistemer/core'
 
-/** A try that waits for a later owner stops waiting when this number of tries of other occurrences have begun. */
+/**
+ * Limits how long a try waits for a later owner. The wait ends when this number of tries of other occurrences have begun
+ * since its start.
+ */
 const othersMeanwhile = 200
 /**
  * Maximum time in ms that a try waits for a later owner. If waiting tries hold all permits of the nodes, no later owner

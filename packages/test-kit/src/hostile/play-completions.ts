@@ -41,7 +41,7 @@ export interface CompletionPlay {
   readonly before?: CompletionRemains
 }
 
-/** The state of a completion test that another process needs to continue it. */
+/** The state of a completion test. Another process needs this state to continue the test. */
 export interface CompletionRemains {
   /** Number of processes that faults have ended. */
   readonly kills: number
@@ -50,7 +50,7 @@ export interface CompletionRemains {
   readonly tally: CompletionTally
   /** The unique texts (see `MovedRow.mark`) of tries whose commit was acknowledged. */
   readonly acknowledged: readonly string[]
-  /** The unique texts of tries whose owner had been replaced before they sent their commit. */
+  /** The unique texts of tries that sent their commit after another node had replaced their owner. */
   readonly tooLate: readonly string[]
   /** The unique texts of tries whose commit was sent but not acknowledged. */
   readonly unanswered: readonly string[]
@@ -250,11 +250,11 @@ export class CompletionPlayers {
   }
 
   /**
-   * Ends the test after many empty claims. If an occurrence is still live, reports a violation, because no node claims
-   * the occurrence.
+   * Ends the test after many empty claims:
    *
-   * Without a live occurrence, the storage is correct. An earlier process ended the last occurrences before a fault
-   * killed this earlier process. The present process received no events about these ends.
+   * - If an occurrence is still live, reports a violation, because no node claims this occurrence.
+   * - If no occurrence is live, reports no violation. In this case, an earlier process ended the last occurrences before a
+   *   fault killed that process. So the present process received no events about the ends of these occurrences.
    */
   async #lookForIdle(): Promise<void> {
     const live = await this.#live()

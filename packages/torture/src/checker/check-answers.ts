@@ -92,8 +92,9 @@ function claimsInPauses(view: RunView): readonly Violation[] {
   return violations
 }
 
-// Maximum time until a node has taken over all runs of a dead node, in ms. In this time, the dead node may return and claim
-// a further run, and the other node may reap this run too. So a silence that ended at most this time earlier permits a reap.
+// Maximum time in which a node takes over all runs of a dead node, in ms. In this time, the dead node may return and claim a
+// further run. The other node may reap this run too. So the silence of the owner may end before the owner receives the run,
+// but at most this time before.
 const takeoverMs = 5000
 
 /** Time from the end of a `runDue` call until other nodes may take over its runs, in ms. */

@@ -41,7 +41,8 @@ function earliness(view: RunView, start: WitnessStart): string | null {
   const { scheduledAt, wall, takenAt } = start
   const what = `of ${time(scheduledAt)}, ${name(start)}`
   if (wall + view.clocks.aheadMs < scheduledAt) return `${what}, started ${ms(scheduledAt - wall)} early`
-  // The check accepts an early start if the clock of the owner, or of an earlier owner, showed the occurrence as due.
+  // The owner's clock gave the time `takenAt`. The clock of the node that created the occurrence gave `createdAt`. If
+  // one of these times is not before the scheduled time, that clock was ahead. So the early start is no violation.
   const knownAt = Math.max(takenAt, view.record(start.occurrence)?.createdAt ?? Number.POSITIVE_INFINITY)
   if (knownAt >= scheduledAt) return null
   return `${what}, started ${ms(scheduledAt - knownAt)} early by the clocks of its nodes`
@@ -109,8 +110,8 @@ function* recordProblems(
 }
 
 /**
- * Returns whether the ledger may lack this attempt. A claim stands for the first attempts. If a cancel by force ends
- * the occurrence before its owner stores these attempts, the ledger has no record of these attempts.
+ * Returns whether the ledger may lack this attempt. For the first attempts, a stored claim replaces their records until
+ * the owner stores these attempts. If a cancel by force ends the occurrence earlier, the ledger never has their records.
  */
 function isKnownByClaim(view: RunView, { attempt }: WitnessStart, { id, runs }: OccurrenceRecord): boolean {
   return attempt === 1 && runs.length === 0 && view.wasForced(id)

@@ -13,8 +13,9 @@ interface Since {
 
 /** The clock offsets of the engines of a run, and their maximum errors. */
 export class EngineClocks {
-  /** Maximum time, in ms, by which an engine's time may be ahead of the machine's time, or behind it (`behindMs`). */
+  /** Maximum time, in ms, by which an engine's time may be ahead of the machine's time. */
   readonly aheadMs: number
+  /** Maximum time, in ms, by which an engine's time may be behind the machine's time. */
   readonly behindMs: number
   /**
    * Whether the times of the engines differ by more than the uncertainty of these times. If they do, one engine may
@@ -49,8 +50,9 @@ export class EngineClocks {
   }
 
   /**
-   * Returns how far the time of a process's engine should be ahead of the machine's time, in ms. A number in `mono` is
-   * the monotonic time of this difference. For `latest`, returns the maximum over the process's life, at least 0.
+   * Returns how far the time of a process's engine should be ahead of the machine's time, in ms. If `mono` is a number,
+   * returns the difference at this monotonic time. If `mono` is `latest`, returns the maximum difference in the process's
+   * life, at least 0.
    */
   offsetMs(life: string, mono: number | 'latest'): number {
     if (this.#source === 'storage') return 0

@@ -67,7 +67,7 @@ export class RunView {
     return this.run.ledger.occurrences.get(id)
   }
 
-  /** Returns whether a cancel by force ended the occurrence, without its owner. */
+  /** Returns whether a node began to cancel the occurrence by force. Such a cancel does not wait for the owner. */
   wasForced(id: OccurrenceId): boolean {
     return this.#forced.has(id)
   }
@@ -152,9 +152,9 @@ export class RunView {
   }
 
   /**
-   * Returns whether the token became invalid while the answer that led to the start was in transit. This is possible
-   * only if the times of the engines differ: one engine may then consider a run overdue although another engine has
-   * just started it.
+   * An answer of the storage led to the start. Returns whether the token became invalid while this answer was in transit.
+   * This is possible only if the times of the engines differ. In this case, one engine may consider a run overdue although
+   * another engine has just started it.
    */
   #wasAnsweredBefore(start: WitnessStart, supersededAt: number): boolean {
     const isIts = ({ life, occurrence, token }: LineOf<'granted' | 'settled'>): boolean =>
@@ -192,11 +192,11 @@ export class RunView {
   }
 
   /**
-   * Returns the period in which the occurrence ended; `null` if the occurrence has not ended. The period lasts from the
-   * sending of the ending call to the storage's answer.
+   * Returns the period in which the occurrence ended; `null` if the occurrence has not ended. The period begins when the
+   * process sent the call that ended the occurrence, and ends with the storage's answer.
    *
-   * If the process died before it recorded the answer, the period comes from the end in the ledger. This function then
-   * converts wall time to monotonic time. For the conversion, `near` has both times of one moment.
+   * If the process died before it recorded the answer, this method uses the end in the ledger. This end is a wall
+   * time. To convert it to monotonic time, the method needs `near`: the wall time and the monotonic time of one moment.
    */
   endedWithin(id: OccurrenceId, near: HostTime): Window | null {
     const record = this.record(id)

@@ -8,7 +8,8 @@ import { hostTime } from '../record/host-time.ts'
 import type { CompletionOptions } from './completion-options.ts'
 import type { PlayerAssignment } from './player-assignment.ts'
 
-// Plain Node.js runs no TypeScript, so the tests of this package start the built player.
+// Plain Node.js runs no TypeScript. In the tests of this package, this module is a TypeScript source. So the child processes
+// that run `playCompletions` run the built module.
 const playerModule = new URL(
   import.meta.url.endsWith('.ts') ? '../../dist/completions/player-process.js' : './player-process.js',
   import.meta.url,

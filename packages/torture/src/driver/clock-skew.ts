@@ -1,7 +1,8 @@
 import type { SeededRandom } from '@jobistemer/test-kit'
 
-// Maximum time by which every second clock is behind the clock that is most ahead, in ms, if engines follow their own
-// clocks. A node does no work if its clock is far behind. So this limit makes sure that half of the nodes do work.
+// If engines follow their own clocks, the first node's clock is most ahead. The clock of every second node is behind the first
+// node's clock by at most this time, in ms. A node whose clock is far behind does no work. So this limit makes sure that half
+// of the nodes do work.
 const closeMs = 2000
 
 // Share of processes with a right clock, if all engines follow the storage's clock.
@@ -14,8 +15,8 @@ const rightClocks = 0.25
  * - If engines follow their own clocks, all processes of one node have the same clock error. After a jump, the driver sets
  *   the clock back to this error. No clock is ever ahead of the first node's clock.
  *
- * With a new error for each process, the first node could restart with an earlier time. All nodes would then do no work
- * until their clocks reach the old time.
+ * In the second case, a new error for each process would be wrong: the first node could restart with an earlier time. All
+ * nodes would do no work until their clocks reach the first node's time before its restart.
  */
 export class ClockSkew {
   readonly #skewMs: number

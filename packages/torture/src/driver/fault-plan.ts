@@ -94,7 +94,7 @@ const beforeEndOfBlackoutMs = 5000
 // Minimum time between the start of an outage and the end of the faults, in ms, so that the server can restart.
 const beforeEndOfOutageMs = 6000
 
-// Maximum time from the kill of a node to the end of the server crash that follows, in ms.
+// Time from the last kill of the kind `kill-and-crash` to the end of the fault phase, in ms.
 const crashBeforeEndMs = 1000
 
 /** Returns the default numbers of faults for a number of kills and a duration. */

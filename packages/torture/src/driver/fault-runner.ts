@@ -85,8 +85,9 @@ export class FaultRunner {
         this.#start(fault)
         continue
       }
-      // If no process can be killed now, this kill waits, and all later faults of the plan are delayed by the same
-      // time. Otherwise several kills would come at once, and hit the first processes that start.
+      // If no process can be killed now, this kill waits. All later faults of the plan wait for the same time. Without
+      // this delay, all kills that are due during the wait would come directly after it. These kills would hit the first
+      // processes that start.
       const waitsFrom = hostTime().mono
       await this.#kill()
       startedAt += hostTime().mono - waitsFrom

@@ -4,7 +4,8 @@ import type { Assignment, Command, FromNode } from '../node/messages.ts'
 import type { DriverEvent } from '../record/history.ts'
 import { sleep } from '../support/sleep.ts'
 
-// Plain Node.js runs no TypeScript, so the tests of this package start the built node.
+// Plain Node.js runs no TypeScript. In the tests of this package, this module is a TypeScript source. So the node processes
+// run the built module.
 const nodeModule = new URL(
   import.meta.url.endsWith('.ts') ? '../../dist/node/main.js' : '../node/main.js',
   import.meta.url,

@@ -174,7 +174,7 @@ class Recorder {
     if (!this.#firstSent.has(key)) this.#firstSent.set(key, hostTime().mono)
   }
 
-  /** Returns the monotonic time at which the call was first sent, before any repetition. */
+  /** Takes an answered call out of the unanswered ones. Returns the monotonic time of the first sending of this call. */
   #answered(key: string): number {
     const sentAt = this.#firstSent.get(key) ?? hostTime().mono
     this.#firstSent.delete(key)

@@ -17,8 +17,8 @@ export function takeoversOf(view: RunView): Takeovers {
   const times: number[] = []
   for (const { occurrence, token, reason, mono } of view.lines('reaped')) {
     const endedAt = view.endOfLife(owners.get(`${occurrence} ${token}`) ?? '')
-    // The figure leaves out takeovers before the end of the process: peers had declared the stopped process dead before the
-    // driver killed it.
+    // Peers may declare a stopped process dead, and take over its runs, before the driver kills it. The figure leaves out these
+    // takeovers.
     if (reason === 'node_lost' && endedAt !== null && endedAt <= mono) times.push(mono - endedAt)
   }
   times.sort((one, other) => one - other)

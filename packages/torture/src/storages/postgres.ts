@@ -34,8 +34,10 @@ export const postgres: StorageKind = {
 }
 
 /**
- * Breaks connections in two ways: one call ends the server's processes for the connections, and the next call breaks
- * the connections in the network.
+ * Breaks connections in two ways, which alternate from call to call:
+ *
+ * - The server ends its processes for the connections.
+ * - The proxy breaks the connections.
  */
 class PostgresBehindProxy extends ProxiedServer {
   readonly #server: PostgresServer

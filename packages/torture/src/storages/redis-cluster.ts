@@ -5,8 +5,8 @@ import { type ProxiedProcess, ProxiedServer } from './proxied-server.ts'
 import { durableRedis } from './redis.ts'
 import type { StorageKind } from './storage-kind.ts'
 
-// Time in ms after which masters declare a silent master failed, and the cluster rejects writes. The downtime of a
-// killed master may exceed this time.
+// Time in ms after which masters declare a silent master failed. From then on, the cluster rejects writes. Some killed masters
+// are down for longer than this time, so runs include this case.
 const nodeTimeoutMs = 2000
 
 const lookEveryMs = 50

@@ -44,7 +44,7 @@ class LossyRedis extends ProxiedServer {
     const { size } = statSync(file)
     await sleep(forMs)
     await this.#server.kill()
-    // If Redis has begun a new append-only file, the end of the old file is already lost.
+    // `size` is a position in the old append-only file. If Redis has begun a new file, this method truncates no file.
     if (this.#appendOnlyFile() === file) truncateSync(file, size)
     await this.#server.restart()
   }

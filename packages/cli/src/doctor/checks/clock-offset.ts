@@ -2,12 +2,12 @@ import { duration } from '../../output/times.ts'
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
-/** Clock offset in ms from which a node treats a reading as a clock jump. */
+/** A clock offset above this value, in ms, is an error: a node treats such a reading as a jump. */
 const errorMs = 5000
-/** Clock offset in ms from which a scheduler logs a warning. */
+/** `doctor` and schedulers warn about a clock offset above this value, in ms. */
 const warningMs = 1000
 
-/** Reports a difference between this machine's clock and the storage's clock of more than 1 s. */
+/** Reports if this machine's clock and the storage's clock differ by more than 1 s. */
 export async function clockOffset({ clockOffsetMs }: Survey): Promise<readonly Finding[]> {
   if (clockOffsetMs === null || Math.abs(clockOffsetMs) <= warningMs) return []
   const side = clockOffsetMs > 0 ? 'ahead of' : 'behind'

@@ -1,7 +1,7 @@
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
-/** Tolerance for a watermark ahead of the time, in ms: node clocks may differ by this much. */
+/** Tolerance for a watermark in the future, in ms: the clocks of nodes may differ by this much. */
 const ordinaryMs = 60_000
 
 /** Reports jobs that are ahead: slots up to their watermark do not run. */

@@ -6,7 +6,7 @@ import type { Survey } from '../survey.ts'
 
 const ended: readonly OccurrenceState[] = ['completed', 'completed_with_errors', 'failed', 'failed_stale']
 
-/** Reports jobs whose last runs have all failed. */
+/** Reports each job whose last ended runs have all failed. `settings.failures` is the number of these runs. */
 export async function jobFailing(survey: Survey): Promise<readonly Finding[]> {
   const { settings } = survey
   return forEachJob(survey, async ({ id: jobId, name }) => {

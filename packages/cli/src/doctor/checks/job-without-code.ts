@@ -5,7 +5,7 @@ import type { Survey } from '../survey.ts'
 
 /** Reports jobs that no living node can run, because no living node has their code. */
 export async function jobWithoutCode({ living, jobs, pending }: Survey): Promise<readonly Finding[]> {
-  // If the profile of a living node is missing, the doctor cannot know which jobs have code.
+  // If the profile of a living node is missing, `doctor` cannot know which jobs have code, and reports no job.
   if (living.length === 0 || living.some(({ capabilities }) => capabilities === null)) return []
   const waiting = new Set(pending.map(({ jobId }) => jobId))
   return jobs.flatMap((job) => {

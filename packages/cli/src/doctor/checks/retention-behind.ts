@@ -7,8 +7,8 @@ import { firstOccurrences } from '../first-occurrences.ts'
 import type { Survey } from '../survey.ts'
 
 /**
- * `doctor` accepts history that is older than the retention by up to this time, in ms. The nodes remove a job's old history
- * about once a day, or more often if `olderThan` is short.
+ * Minimum tolerance for history beyond its retention, in ms. The nodes remove a job's old history about once a day, or more
+ * often if `olderThan` is short.
  */
 const slackMs = 86_400_000
 

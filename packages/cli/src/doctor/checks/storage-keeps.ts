@@ -1,7 +1,7 @@
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
-/** Reports that stored data do not survive the end of a process or of the database server. */
+/** Reports a storage whose data do not survive the end of the process or of the database server. */
 export async function storageKeeps({ storage, warnings }: Survey): Promise<readonly Finding[]> {
   const findings: Finding[] = []
   if (storage.capabilities.durability === 'none') {

@@ -79,7 +79,7 @@ export class Additions extends ApiPart {
     for (;;) {
       const again = await this.#store(open, asked)
       if (again.length === 0) return
-      // `again` contains the jobs that the storage did not store in this round. There are two reasons:
+      // The next round repeats the jobs in `again`, which the storage did not store in this round. There are two reasons:
       // - The job changed between the read and the write.
       // - The job replaces a deleted job, and some runs of the deleted job are not canceled yet. Each storage call cancels
       //   only a limited number of runs.
@@ -274,8 +274,8 @@ export class Removals extends ApiPart {
    */
   async #deleteAll(deletions: readonly Deletion[], asked: CallerContext): Promise<readonly SaveJobAnswer[]> {
     const first = await this.#deleteOnce(deletions, asked)
-    // A further call deletes a job only at the version that the first call stored. Another caller may have created the
-    // job again in the meantime, and that job must stay.
+    // A further call cancels more occurrences of a deleted job. It expects the version that the first call stored: if another
+    // caller has created the job again in the meantime, the call has no effect on the new job.
     const withMore = (answers: readonly SaveJobAnswer[]): Deletion[] =>
       answers.flatMap((answer) =>
         answer.outcome === 'saved' && answer.more === true

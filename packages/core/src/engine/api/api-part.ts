@@ -40,14 +40,14 @@ export abstract class ApiPart implements ApiParts {
   }
 }
 
-/** Reads jobs that a caller names and this node does not hold. See decision 13. */
+/** Reads jobs that a caller names and this node does not hold. Decision 13 explains why a node does not hold all jobs. */
 export class JobLookup {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #reads: CallerBatcher<JobId, JobRecord | null>
   /**
-   * On a client: the `RegisteredJob` of each head that the client has read. Callers whose reads were sent in one batch receive
-   * the same head, and so the same `RegisteredJob`. Empty on a node.
+   * On a client, maps each head that the client has read to its `RegisteredJob`. If one batch has read a head for several
+   * callers, these callers share one `RegisteredJob`. On a node, the map is empty.
    */
   readonly #made = new WeakMap<JobRecord, RegisteredJob>()
 
@@ -171,7 +171,7 @@ export async function upcomingSlots(
     const records = eachItem((cursor) =>
       storage.once((calls) => calls.listOccurrences({ ...query, states: ['canceled'], limit: recordsPerCall, cursor })),
     )
-    // Skips records of delayed requests, because a request at a future instant cancels no slot.
+    // Skips records of delayed requests: even if a request was canceled, the slot at the same instant still runs.
     for await (const { id, kind, scheduledAt } of records) {
       if (kind === 'slot' && id === occurrenceId(jobId, scheduledAt)) canceled.add(scheduledAt)
     }

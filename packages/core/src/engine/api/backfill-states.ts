@@ -46,7 +46,7 @@ function isInPassing(run: Pick<OccurrenceRecord, 'reason'>): boolean {
 /** The state of a slot in one backfill. */
 export interface SlotStanding {
   readonly slot: number
-  readonly standing: /** The backfill is to run the slot, and the slot's run is not created yet. */
+  readonly standing: /** The backfill still has to create a run of the slot, possibly in place of a canceled run. */
     | 'open'
     /** `stopBackfill` has canceled the slot's run, so the backfill may run the slot again. */
     | 'stopped'
@@ -54,7 +54,7 @@ export interface SlotStanding {
     | 'live'
     /** The slot's run in this backfill is final. */
     | 'ended'
-    /** The backfill does not run the slot. */
+    /** The backfill omits the slot: its state is not among those of the option `which`, or is still undecided. */
     | 'passed'
   /** The slot's latest run in this backfill; `null` without a run. */
   readonly run: OccurrenceRecord | null
@@ -96,9 +96,9 @@ function standingOf(
 ): SlotStanding {
   const latest = rounds.at(-1)
   const ofKey = rounds.filter(({ details }) => details.requestKey === key)
-  // In one backfill, a slot may have several runs. At most one of them has begun; the other runs were canceled before their
-  // start. The run that has begun need not have the highest round number: after a prune, a later run may get the number
-  // of a pruned run.
+  // In one backfill, a slot may have several runs. At most one run has begun; all further runs were canceled before their
+  // start. The last run of the list need not be the run that has begun: after a prune, a later run may get the lower round
+  // number of a pruned run.
   const run = ofKey.find(hasBegun) ?? ofKey.at(-1) ?? null
   const answer = (standing: SlotStanding['standing']): SlotStanding => ({ slot, standing, run, rounds: rounds.length })
   if (run !== null) {
@@ -181,7 +181,7 @@ async function ownRecordsOf(
     if (record.details.span !== undefined) spans.push(record)
     if (record.details.span === undefined || record.state !== 'missed') found.set(record.scheduledAt, record)
   }
-  // Slots before the job's creation have no record, and no recovery covers them. So the search for a recovery skips them.
+  // A slot before the job's creation has no record, and no recovery covers it. So `lacks` returns false for such a slot.
   const lacks = (slot: number) => slot > Math.min(head.createdAt, head.watermark) && !found.has(slot)
   if (!slots.some(lacks)) return found
   const beyond = await coveringRun(storage, head, last)

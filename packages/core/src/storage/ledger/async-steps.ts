@@ -44,9 +44,9 @@ export class AsyncSteps extends AsyncWrites implements LedgerSteps {
     const taken: OccurrenceRecord[] = []
     let page = await ledger.due(query, { limit: limit + 1, cursor: null })
     let rest = page.occurrences
-    // Read further pages, because a page may contain occurrences that this claim cannot take. For example, the job of such an
-    // occurrence is paused, another node has claimed the occurrence, or the occurrence was queued again. Once this claim has
-    // canceled `canceledByClaim` occurrences, it leaves the remaining occurrences to later claims.
+    // A page may contain occurrences that this claim cannot take, so read further pages. Examples: the occurrence has a paused
+    // job, another node has claimed it, or it was queued again. Once this claim has canceled `canceledByClaim` occurrences, the
+    // remaining occurrences wait for later claims.
     while (tally.left < canceledByClaim && (rest.length > 0 ? taken.length < limit : page.cursor !== null)) {
       if (rest.length === 0) {
         page = await ledger.due(query, { limit: limit - taken.length + 1, cursor: page.cursor })
@@ -61,9 +61,9 @@ export class AsyncSteps extends AsyncWrites implements LedgerSteps {
       page = await ledger.due(query, { limit: limit - taken.length + 1, cursor: null })
       rest = page.occurrences.filter(({ jobId }) => !passedOver.has(jobId))
     }
-    // `rest` has the due occurrences that this claim has not started. If a job is paused, no claim can take its occurrences
-    // before the end of the pause. So this claim reads the end of the pause for at most `lookedAtByClaim` jobs. For the other
-    // jobs, `nextDueAt` uses the due instants of the occurrences. These instants may be too early, but never too late.
+    // `rest` has the due occurrences that this claim has not started. No claim can take the occurrences of a paused job before
+    // the end of the pause. So this claim reads the end of the pause for at most `lookedAtByClaim` jobs. For occurrences of
+    // other jobs, `nextDueAt` considers only their due instants, which may be too early but never too late.
     const first = new Map(rest.filter(({ dueAt }) => dueAt !== undefined).map((address) => [address.jobId, address]))
     const looked = [...first.values()].slice(0, lookedAtByClaim)
     if (looked.length > 0) await this.each(now, looked, looks(request, passedOver, tally))
@@ -129,7 +129,7 @@ function claims(
         head.cancelsBelow === null
           ? { ...needsNothing, counts: head.overlap.policy !== 'allow' && !arePlacesFor(stored, 0) }
           : needsInPassing(items, head)
-      // Under a start rate, each start wakes one queued occurrence.
+      // Under a start rate, each start wakes a queued occurrence, so the step needs one queued occurrence for each item.
       return head.overlap.startRate === undefined ? needs : { ...needs, queued: needs.queued + items.length }
     },
     step(context, job, address) {

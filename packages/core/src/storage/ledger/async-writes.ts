@@ -56,8 +56,8 @@ export class AsyncWrites extends LedgerWrites {
   }
 
   /**
-   * Executes the items in steps, and returns the answers in the order of the items. `quick` is a fast path for one item; if
-   * it is given, each item is a separate step.
+   * Executes the items in steps, and returns the answers in the order of the items. `quick` is an optional fast path for one
+   * item. With `quick`, each step has one item, and runs only if `quick` returns `null` for this item.
    */
   protected async each<Item, Answer>(
     now: number,
@@ -147,7 +147,10 @@ export class AsyncWrites extends LedgerWrites {
   }
 }
 
-/** Executes the items of a call. An item may take the fast path only if the call has no other item of the same job. */
+/**
+ * Executes the items of a call. If an item is the only one of its job, tries the fast path `quick` first. Executes the
+ * remaining items by `rules`.
+ */
 async function quickly<Item extends { readonly jobId: JobId }, Answer>(
   items: readonly Item[],
   quick: (items: readonly Item[]) => Promise<readonly (Answer | null)[] | undefined>,
@@ -164,8 +167,8 @@ async function quickly<Item extends { readonly jobId: JobId }, Answer>(
 }
 
 /**
- * Returns the item without `takeNext`. If the outcome of a commit is unknown, the commit is repeated. The repetition could not
- * tell which occurrence the first try took for the owner.
+ * Returns the item without `takeNext`, for a ledger without `takesNext`. If the outcome of a commit is unknown, such a ledger
+ * may repeat the commit. The repetition could not tell which occurrence the first try took for the owner.
  */
 function withoutTaking({ takeNext, ...item }: SettleItem): SettleItem {
   return item

@@ -14,7 +14,10 @@ import { cancelSuperseded, noteStart, replaceRecord, type StepContext, wakeFirst
 export interface ClaimTally {
   /** Number of occurrences of deleted and replaced jobs that the steps of this call canceled. */
   left: number
-  /** Whether this claim has woken an occurrence. The woken occurrence may precede occurrences that were already read. */
+  /**
+   * Whether this claim must read the due occurrences again: a step has woken an occurrence, which may precede occurrences that
+   * were already read.
+   */
   woke: boolean
   /**
    * Because of a pause or a start rate, this claim leaves out some occurrences. `resumesAt` is the earliest instant at which a
@@ -81,8 +84,8 @@ export function claimStep(
 
 /**
  * Holds an occurrence back because of the start rate. The first occurrence of the job that this claim holds back stays pending
- * until `until`. The claim queues further occurrences of the job again, after the first one. If the step is repeated, it holds
- * back the same occurrence.
+ * until `until`. Any other occurrence of the job is queued again, after the first one. A repeated step holds back the same
+ * occurrence.
  */
 function holdBack(
   context: StepContext,
@@ -104,8 +107,8 @@ function wakeBehind(context: StepContext, job: JobLedger, started: OccurrenceRec
   const address = wakeOne(context, job)
   const woken = address === null ? undefined : job.find(address)?.record
   if (woken === undefined) return
-  // Under the start rate, the woken occurrence may have to wait for the next allowed start. The occurrence may also become due
-  // later, by the clock of the claiming node.
+  // The woken occurrence may have to wait for one of two reasons. The start rate allows no start yet, or the occurrence is not
+  // yet due by this node's clock.
   const from = Math.max(nextStartAt(job.head), woken.dueAt)
   if (from > context.now) {
     tally.resumesAt = Math.min(tally.resumesAt, from)
@@ -115,7 +118,7 @@ function wakeBehind(context: StepContext, job: JobLedger, started: OccurrenceRec
   tally.woke = true
 }
 
-/** Returns whether an occurrence that this step has woken precedes the given occurrence and may also start now. */
+/** Returns whether this step has woken an occurrence that precedes the given occurrence and may start now. */
 function isOvertaking({ wokenBehind }: StepContext, { head }: JobLedger, { record }: LedgerEntry): boolean {
   return wokenBehind?.get(head.id)?.some((woken) => compareOrder(woken, record) < 0) === true
 }

@@ -77,8 +77,8 @@ export interface LedgerEntry {
 }
 
 /**
- * One job within one step: its head, its occurrences, and the changes that the step makes. A step sees its own changes at once.
- * Other steps see no change before the end of the step, and all changes or none after that.
+ * One job within one step: its head, its occurrences, and the changes that the step makes. The step sees its own changes at
+ * once. Other steps see all these changes together, once the step is stored. If the step fails, other steps see none of them.
  */
 export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
   /** The head of the job, with the changes of this step. */
@@ -91,7 +91,10 @@ export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
    * `scheduledAt` of the address may differ from that of the record.
    */
   find(address: OccurrenceAddress): Entry | undefined
-  /** Finds an occurrence as {@link find} does, if its id determines its `scheduledAt`: a slot, or an entry of a recovery. */
+  /**
+   * Works as {@link find}, but only for a slot or an entry of a recovery. The id of such an occurrence determines its
+   * `scheduledAt`.
+   */
   findSlot(address: OccurrenceAddress): Entry | undefined
   /**
    * Finds the last occurrence with this `namingKey`; `undefined` if no such occurrence exists, or if the occurrence was pruned.

@@ -131,8 +131,8 @@ export class LedgerStorage implements Storage {
 }
 
 /**
- * Returns the answer without the task runs of the latest occurrences and without the counts of delayed occurrences. A ledger
- * may return both although the request does not name them.
+ * Returns the answer without two parts that `Storage.get` does not return: the task runs of the latest occurrences, and the
+ * counts of delayed occurrences. A ledger may return both.
  */
 function bare({ counts, latest, ...answer }: GetAnswer): GetAnswer {
   return {

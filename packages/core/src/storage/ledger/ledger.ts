@@ -31,8 +31,8 @@ export interface HistoryRemover {
    */
   removeHistory(removal: HistoryRemoval): MaybePromise<number | null>
   /**
-   * Removes the tombstone of a job that was deleted before `before` and has no occurrences. Also removes the job's versions to
-   * which neither an occurrence nor the remaining head refers.
+   * Removes the tombstone of a job that was deleted before `before` and has no occurrences. Also removes each version of the
+   * job to which no occurrence refers. If the head of the job stays, the version in force stays too.
    */
   forget(jobId: JobId, before: number): MaybePromise<void>
 }
@@ -49,7 +49,7 @@ export type Ledger = SyncLedger | AsyncLedger
 export interface CommitControl {
   /** Makes the commit of the user's transaction impossible, as `StorageWithin.forbidCommit` does. */
   forbidCommit(): MaybePromise<void>
-  /** Sends wake-ups to the other connections after the commit of the user's transaction. */
+  /** Makes the storage send wake-ups to the other connections after the commit of the user's transaction. */
   notify?(kinds: ReadonlySet<WakeUp['kind']>): MaybePromise<void>
 }
 
@@ -64,7 +64,10 @@ export interface SyncLedgerWithin<Entry extends LedgerEntry = LedgerEntry>
 /** An asynchronous ledger inside a user's transaction, as {@link SyncLedgerWithin}. */
 export interface AsyncLedgerWithin extends Pick<AsyncLedger, 'run' | 'quickSettle'>, CommitControl {}
 
-/** The members that both kinds of ledger have: reads outside of steps, and closing. */
+/**
+ * The members that both kinds of ledger have: properties, reads outside of steps, removal of history, node records, wake-ups,
+ * and closing.
+ */
 export interface LedgerBase {
   /** The call with which a user opens this storage, as messages name it: `memoryStorage()`. */
   readonly opener: string
@@ -198,7 +201,9 @@ export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends Led
 export interface AsyncLedger extends LedgerBase {
   readonly kind: 'async'
   /**
-   * What one `run` covers: all jobs of a call in one transaction (`call`), or each job in a separate guarded commit (`job`).
+   * What one `run` covers:
+   * - `call`: all jobs of a call, in one transaction.
+   * - `job`: one job, in a separate commit. The commit fails if another commit has changed the records that the step read.
    */
   readonly unit: 'call' | 'job'
   /** Maximum number of items of one job in a step, if `unit` is `job`. Default: all. */

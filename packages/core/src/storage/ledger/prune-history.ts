@@ -58,7 +58,10 @@ function removalOf(jobId: JobId, victims: readonly OccurrenceRecord[]): HistoryR
   return { jobId, occurrences: victims.map(addressOf), keys, floor }
 }
 
-/** Reads the oldest occurrences of the job that may be removed, at most one more than `limit`. */
+/**
+ * Reads the oldest occurrences of the job that may be removed. Reads up to `limit + 1` of them, so that the caller knows
+ * whether some remain.
+ */
 async function victimsOf(
   ledger: LedgerBase,
   { jobId, before, keep, limit }: JobRequest,
@@ -87,7 +90,7 @@ async function oldestOfLatest(ledger: LedgerBase, jobId: JobId, count: number): 
   return null
 }
 
-/** Yields the final occurrences of a job, in pages of at most `limit`. */
+/** Yields the final occurrences of a job, one by one. Reads them from the ledger in pages of at most `limit`. */
 async function* finished(
   ledger: LedgerBase,
   query: Pick<Extract<OccurrenceQuery, { readonly kind: 'job' }>, 'jobId' | 'order' | 'to' | 'limit'>,

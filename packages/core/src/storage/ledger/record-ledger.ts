@@ -37,8 +37,8 @@ export interface RecordLedgerOptions {
 }
 
 /**
- * A ledger for data that fit into memory and can be scanned: a journal, a file, a browser's storage. An adapter supplies the
- * persistence of changes.
+ * A ledger for little data, such as a journal, a file or a browser's storage. The ledger holds all records in memory, and scans
+ * them for queries. An adapter only makes the changes durable.
  */
 export class RecordLedger implements AsyncLedger, HistoryRemover {
   readonly kind = 'async'

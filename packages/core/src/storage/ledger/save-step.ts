@@ -24,7 +24,7 @@ import {
   wakeFirst,
 } from './step-context.ts'
 
-/** Gives {@link saveStep} the job of a change, and stores a new job. */
+/** Lets {@link saveStep} read the job of a change, and store a new job. */
 export interface JobShelf {
   /** The job, or its tombstone; `undefined`: the storage has neither. */
   readonly job: JobLedger | undefined

@@ -20,7 +20,10 @@ import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 export interface StepContext {
   readonly now: number
   readonly wakeUps: Set<WakeUp['kind']>
-  /** For each job with a start rate: the occurrences that this step has woken and that may start at once. */
+  /**
+   * For each job with a start rate: the occurrences that this step has woken after a start of the job, and that may start at
+   * once.
+   */
   wokenBehind?: Map<JobId, OccurrenceRecord[]>
 }
 
@@ -114,7 +117,9 @@ function hasStartRate({ head }: JobLedger): boolean {
 
 /**
  * Returns whether a step other than a claim may start an occurrence of the job. Always true without a start rate. Under a start
- * rate, false while a pending occurrence of the job is not delayed, because that occurrence starts first.
+ * rate, true if both conditions are met:
+ * - The start rate allows a start now.
+ * - All pending occurrences of the job are delayed. Other pending occurrences would start first.
  */
 export function mayStart({ now }: StepContext, job: JobLedger): boolean {
   if (!hasStartRate(job)) return true

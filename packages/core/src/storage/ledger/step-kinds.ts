@@ -34,7 +34,10 @@ export interface StepKind<Item, Answer> {
   occurrencesOf(item: Item): readonly NamedOccurrence[]
   /** Returns the reusable keys of the item. Default: none. */
   keysOf?(item: Item): LedgerStep['keys']
-  /** Returns the live occurrences that the items of one job need, given the job's head and the named occurrences. */
+  /**
+   * Returns which live occurrences a step must read for its items of one job. `stored` has the job's head, and `found` has the
+   * named occurrences.
+   */
   needs(items: readonly Item[], stored: StoredJob, found: StepHeads['occurrences']): LiveNeeds
   /** Executes an item. The step calls `create` to store a new job. */
   step(
@@ -43,7 +46,7 @@ export interface StepKind<Item, Answer> {
     item: Item,
     create: (job: JobRecord, version: JobVersionRecord) => void,
   ): Answer
-  /** Corrects an answer after the step, if some occurrences continue although the step should have ended them. */
+  /** Corrects an answer after the step. `outlived` has the occurrences that the step should have ended and that continue. */
   amend?(answer: Answer, outlived: ReadonlySet<OccurrenceId>): Answer
 }
 
@@ -121,8 +124,10 @@ function isForeseen(items: readonly CreateItem[], stored: StoredJob): boolean {
     return arePlacesFor(stored, created)
   }
   // At this line the job has queued occurrences. Under `queue` and `skip`, the answers then depend only on whether any
-  // occurrence is active. The counts may be above 0 although no occurrence is active. The step then queues, skips or refuses
-  // an item whose occurrence could start. This error is rare, because a job with queued occurrences usually has an active one.
+  // occurrence is active.
+  //
+  // The counts may be above 0 although no occurrence is active. The step then queues, skips or refuses an item whose occurrence
+  // could start. Such a wrong answer is rare, because a job with queued occurrences usually has an active one.
   const isBehind = (policy === 'queue' || policy === 'skip') && items.every(({ kind }) => kind !== 'recovery')
   return isBehind && startRate === undefined && counts.pending + counts.running > 0
 }

@@ -125,8 +125,8 @@ export class SyncSteps extends SyncWrites implements LedgerSteps {
       let isStale = false
       for (const { job, entry } of due) {
         if (taken.length === limit) return this.#claimAnswer(request, taken, true)
-        // `claimStep` cancels a superseded occurrence and perhaps further occurrences that were read, so the due occurrences
-        // are then read again.
+        // If the occurrence is superseded, `claimStep` cancels superseded slots of its job. Some of these slots may be in
+        // `due`, so read the due occurrences again.
         isStale = isSuperseded(job.head, entry.record)
         const record = claimStep(context, job, entry, owner, tally)
         if (record !== null) taken.push(record)
@@ -135,7 +135,7 @@ export class SyncSteps extends SyncWrites implements LedgerSteps {
         tally.woke = false
         if (isStale) break
       }
-      // Sort again, because a woken occurrence may precede occurrences that were claimed earlier.
+      // A woken occurrence may precede occurrences that this claim has taken earlier, so sort the taken occurrences again.
       if (hasWoken) taken.sort(compareOrder)
       if (due.length < wanted && !isStale) return this.#claimAnswer(request, taken, isLeft)
       if (tally.left >= canceledByClaim) return this.#claimAnswer(request, taken, true)

@@ -12,9 +12,8 @@ import { notify } from './notices.tsx'
 import { useZone } from './time.tsx'
 
 /**
- * Sends a request for a run.
- * @throws RequestError if the server refuses the request, Error if the run is skipped; the dialog stays open and shows
- * the message
+ * Sends a request for a run. If the function throws, the dialog stays open and shows the error message.
+ * @throws RequestError if the server refuses the request, Error if the run is skipped
  */
 async function request(path: string, body: object): Promise<TriggerResult> {
   const asked = await act<TriggerResult>(path, body)
@@ -256,7 +255,7 @@ export function Cancel({ run, isRunning, reload }: OfRun & { readonly isRunning:
 
 interface ReplayProps extends OfRun {
   readonly tasks: readonly string[]
-  /** The data of the run that is replayed; `null` if the page does not have them. */
+  /** The data of the run to replay; `null` if the run had no data. */
   readonly input: Shown | null
 }
 
@@ -303,8 +302,8 @@ export function Replay({ run, tasks, input, reload }: ReplayProps) {
 }
 
 /**
- * Returns the initial value and the hint of the data field in the replay form: the data of the run, if the page has
- * them.
+ * Returns the initial value and the hint of the data field in the replay form. The initial value is the data of the run.
+ * There is no initial value if the run had no data, or if the data are hidden or too long.
  */
 function dataOfRun(input: Shown | null): Pick<Field, 'value' | 'hint'> {
   if (input === null) return { hint: 'JSON. The run had no data.' }

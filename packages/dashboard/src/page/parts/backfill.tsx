@@ -49,7 +49,8 @@ function BackfillDialog({ job, onClose }: { readonly job: string; readonly onClo
     act<BackfillView>('/api/backfill', { job, ...asked, ...(isDry && { dryRun: true }) })
   useEffect(() => {
     if (begun === null || !begun.isRunning || begun.plan.live + begun.plan.open === 0) return
-    // Reads the progress by a dry run, which changes nothing.
+    // Read the progress by a dry run of the backfill. A dry run changes nothing, and returns the plan with the present
+    // progress.
     return after(lookMs, () => {
       ask(begun.asked, true).then(
         (plan) => setBegun({ ...begun, plan }),

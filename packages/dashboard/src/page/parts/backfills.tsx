@@ -16,14 +16,17 @@ const whiches: Readonly<Record<BackfillLine['which'], string>> = {
   all: 'all slots',
 }
 
-/** Lists the running backfills of all jobs. For one job, also lists its stopped and ended backfills. */
+/**
+ * Lists backfills. With the job `of`, lists the running, stopped and ended backfills of that job. Without `of`, lists the
+ * running backfills of all jobs.
+ */
 export function Backfills({ of }: { readonly of?: string }) {
   const [stopped, setStopped] = useState<readonly BackfillLine[]>([])
   const found = useResource<BackfillsView>(pathOf('/api/backfills', { of }), { on: ['runs'], everyMs: 5000 })
   return (
     <Loaded of={found}>
       {({ items, isPart, readRuns }) => {
-        // For all jobs, the server lists only running backfills. So add the backfills that the user has just stopped on this
+        // Without `of`, the server leaves out stopped backfills. So add the backfills that the user has just stopped on this
         // page.
         const others = stopped.filter((one) => !items.some(({ job, key }) => job === one.job && key === one.key))
         const all = [...items, ...others]

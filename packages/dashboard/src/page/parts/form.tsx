@@ -20,13 +20,13 @@ interface FormProps {
   readonly fields: readonly Field[]
   readonly submit: string
   readonly isDangerous?: boolean
-  /** The text of the button that closes the form. */
+  /** The text of the button that closes the form. Default: `Cancel`. */
   readonly cancel?: string
   readonly onSubmit: (values: Values) => Promise<void>
   readonly onCancel: () => void
 }
 
-/** The form of an action. Shows a server's error beside the field that caused it. */
+/** The form of an action. If the server rejects the value of a field, shows the error beside this field. */
 export function ActionForm({ fields, submit, isDangerous = false, cancel = 'Cancel', onSubmit, onCancel }: FormProps) {
   const zone = useZone()
   const [error, setError] = useState<{ readonly field: string | null; readonly message: string } | null>(null)

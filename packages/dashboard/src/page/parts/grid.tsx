@@ -29,10 +29,7 @@ const wideNames = 176
 const narrowNames = 108
 const narrowBox = 600
 
-/**
- * Stands for the visible part of the grid until the grid has measured that part. Until then, the grid draws its newest
- * columns.
- */
+/** Used as the visible part of the grid before the first measurement. The grid then draws its newest columns. */
 const unmeasured: Viewport = { left: 0, top: 0, width: 0, height: 0 }
 
 /**
@@ -202,7 +199,10 @@ function rowsOf({ firstRow, endRow }: GridWindow, active: number): readonly numb
   return active === 0 || rows.includes(active) ? rows : [...rows, active]
 }
 
-/** Keeps the scroll position at the same columns when runs appear on the left or right, or when the width changes. */
+/**
+ * Keeps the same columns visible when runs appear on the left or right, or when the width changes. For this, sets the scroll
+ * position.
+ */
 function useStay(
   box: { readonly current: HTMLDivElement | null },
   columns: readonly GridColumn[],

@@ -151,7 +151,7 @@ export class JobSteps extends Tables {
     return { outcome: 'saved', job, canceled, ...(job.cancelsBelow !== null && { more: true }) }
   }
 
-  /** Returns whether a `replace` still has to cancel the occurrence. */
+  /** Returns whether the waiting occurrence must be canceled because of an update, and no step has canceled it yet. */
   isSuperseded(record: OccurrenceRecord): boolean {
     return isSuperseded(this.jobs.get(record.jobId) as JobRecord, record)
   }
@@ -206,8 +206,8 @@ export class JobSteps extends Tables {
   }
 
   /**
-   * Cancels at most `limit` waiting occurrences of the deleted job. Returns whether none is left, so that a new job may
-   * replace it.
+   * Cancels at most `limit` waiting occurrences of the deleted job. Returns whether no waiting occurrence is left. Only
+   * then may a new job replace the deleted job.
    */
   makesRoom({ id }: JobRecord, now: number, limit?: number): boolean {
     this.cancelLeft(id, now, limit)
@@ -232,7 +232,10 @@ export class JobSteps extends Tables {
     return records.map(addressOf)
   }
 
-  /** Returns the number of pending and running occurrences of the job, without delayed ones. */
+  /**
+   * Returns the number of active occurrences of the job. A trigger or replay that was created for a later time is not
+   * active while it is pending.
+   */
   activeCount(jobId: JobId) {
     return this.liveOf(jobId, 'pending', 'running').filter((record) => !this.isDelayed(record)).length
   }

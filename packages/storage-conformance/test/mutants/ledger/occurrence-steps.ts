@@ -177,7 +177,8 @@ export class OccurrenceSteps extends JobSteps {
     if (this.isUnaware(item)) return { outcome: 'off_schedule', watermark: head.watermark, nextAt: head.nextAt }
     this.passSuperseded(head)
     for (const entry of item.entries) {
-      // A future slot that was canceled before this recovery keeps its record.
+      // If a future slot was canceled before this recovery, the slot keeps its record. The recovery creates no record for
+      // it.
       if (this.occurrences.has(entry.id)) continue
       const state = decideRecoveredRun(head.overlap, this.activeCount(head.id))
       this.put(this.inTime(recoveredOccurrence(item, entry, state, now)))
@@ -237,7 +238,7 @@ export class OccurrenceSteps extends JobSteps {
     return heldBack(record, until)
   }
 
-  /** Wakes the next queued occurrence, after another occurrence of a job with a start rate has started. */
+  /** Wakes the next queued occurrence. A claim calls this method after each start of a job with a start rate. */
   wakeBehind(jobId: JobId) {
     return this.wakeOne(jobId)
   }
@@ -272,12 +273,14 @@ export class OccurrenceSteps extends JobSteps {
     }
   }
 
-  /** Sweeps a job: wakes its next occurrence, or cancels occurrences that a delete or a `replace` has left. */
+  /**
+   * Sweeps a job. If the job is deleted and no occurrence is active, cancels its waiting occurrences. If the job is not
+   * deleted, cancels superseded occurrences, and wakes the next queued occurrence.
+   */
   tend(jobId: JobId, now: number) {
     if (!this.isDeleted(jobId)) {
-      // This step cancels superseded occurrences only if the job has queued occurrences. If the superseded occurrences are
-      // pending, the next claims cancel them.
       const hadSuperseded = (this.jobs.get(jobId) as JobRecord).cancelsBelow !== null
+      // If no occurrence is queued, all superseded occurrences are pending, and the next claims cancel them.
       if (this.nextQueued(jobId) !== undefined) this.cancelSuperseded(jobId)
       // If an occurrence is active, this step wakes no other occurrence, because the end of the active occurrence wakes the
       // next one.
@@ -296,8 +299,8 @@ export class OccurrenceSteps extends JobSteps {
   }
 
   /**
-   * Returns whether the occurrence must not start yet, because all places of its job are taken. Running occurrences take
-   * places. If the occurrence is delayed, other pending occurrences of the job also take places.
+   * Returns whether the occurrence must not start yet, because its job has no free place. Usually, only running occurrences
+   * take places. For a delayed trigger or replay, the other pending occurrences also take places, except delayed ones.
    */
   isBlocked(record: OccurrenceRecord) {
     const { jobId } = record
