@@ -105,7 +105,7 @@ export class QueueRound {
       const isRight = found.queued === expected.queued && found.pending === 0 && found.running === expected.running
       if (!isRight) throw new Error(`The storage returned wrong counts: ${JSON.stringify(found)}.`)
     }
-    if (counts.length !== 2) throw new Error(`The storage returned ${counts.length} counts instead of 2.`)
+    if (counts.length !== 2) throw new Error(`The storage returned ${counts.length} counts, but 2 were requested.`)
   }
 
   async #scrape(expected: LiveCounts): Promise<void> {

@@ -88,7 +88,7 @@ describe('a record ledger', () => {
     expect(unhandled).toEqual([])
   })
 
-  it('commits one change for each record of a step, and commits nothing for a step without changes', async () => {
+  it('commits one change for each record that a step changes, and commits nothing if a step changes no record', async () => {
     const commits: string[][] = []
     const { storage } = open((changes) => commits.push(changes.map(({ table }) => table)))
     const job = await createOne(storage)

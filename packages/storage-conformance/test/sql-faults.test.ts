@@ -59,7 +59,7 @@ describe('the one-line faults of an SQL adapter', () => {
   })
 
   it.concurrent.each(tried)(
-    'are detected: in the group $subject, the conformance kit rejects an adapter that $name',
+    'are detected: the cases of the group $subject fail for an adapter that $name',
     async (fault) => {
       const storageCase = caseNamed(fault.noticedBy)
       let failure: unknown = null

@@ -124,8 +124,8 @@ export class Keys {
   }
 
   /**
-   * Returns the key of a node's profile. Each profile has a separate partition, so that reads of all nodes do not pay
-   * for profiles.
+   * Returns the key of a node's profile. Each profile has a separate partition. So a read of all node records does not
+   * also read the profiles, which would cost read units.
    */
   profile(incarnation: string): Key {
     return { pk: `${this.#prefix}profile/${printIncarnation(incarnation)}`, sk: 'profile' }

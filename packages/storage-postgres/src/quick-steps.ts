@@ -23,7 +23,7 @@ const { printDetails, printRuns } = codec1
 
 const none: readonly never[] = Object.freeze([])
 
-/** An item that may end its occurrence by `end_step`, if the end wakes no occurrence. */
+/** A settle item that ends its occurrence. If the end wakes no other occurrence, the SQL function `end_step` can write it. */
 type EndItem = SettleItem & { readonly change: { readonly kind: 'finish' } }
 
 /**

@@ -121,7 +121,7 @@ describe('a Redis call with more items than one script processes', () => {
     expect([more, nextDueAt]).toEqual([true, null])
   })
 
-  it('lists 1,500 jobs, or the changed jobs, in the order of their ids', async () => {
+  it('lists 1,500 jobs in the order of their ids, and so does a list of changed jobs', async () => {
     const before = (await storage.listJobs({ limit: 10_000, cursor: null })).items.length
     const names = Array.from({ length: 1500 }, (_, number) => `many-${number}`)
     const jobs = await Promise.all(names.map(async (name) => await addJob(storage, name)))

@@ -119,7 +119,7 @@ export class LiveTables {
     return this.#statements.countDelayedDue.get(now, limit) as number
   }
 
-  /** Like {@link promote}, for at most `limit` occurrences. Returns the number of moved occurrences. */
+  /** Like {@link promote}, but promotes at most `limit` occurrences. Returns how many it promoted. */
   promoteSome(now: number, limit: number): number {
     return this.#statements.promoteSome.run(now, limit).changes
   }

@@ -130,7 +130,7 @@ describe('the instants of an ISO 8601 interval', () => {
     ])
   })
 
-  it('keep the time of day of a start whose local time the clock skips', () => {
+  it('have the written time of day, even if the interval begins at a local time that summer time skips', () => {
     const daily = iso8601('R3/2026-03-29T02:30:00/P1D', { timezone: 'Europe/Berlin' })
     expect([...daily.between(0, Date.UTC(2030, 0, 1))].map((at) => at.toISOString())).toEqual([
       '2026-03-29T01:30:00.000Z',

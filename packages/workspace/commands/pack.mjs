@@ -11,7 +11,7 @@ import { capture } from '../runner/run-process.mjs'
 import { conclude, runSteps } from '../runner/run-steps.mjs'
 
 await main(async ([folder]) => {
-  if (folder === undefined) throw new Error('Give the new folder for the tarballs: npm run pack -- release')
+  if (folder === undefined) throw new Error('Name a new folder for the tarballs: npm run pack -- FOLDER')
   const target = resolve(folder)
   mkdirSync(target)
   await install()

@@ -29,7 +29,7 @@ export function render(part: Part): string {
   return part instanceof Rendered ? part.text : visible(String(part))
 }
 
-/** Template tag that makes safe text from parts: `text\`Job ${name} is paused.\``. */
+/** Template tag that escapes control characters in its parts: `text\`Job ${name} is paused.\``. */
 export function text(strings: TemplateStringsArray, ...parts: readonly Part[]): Rendered {
   return new Rendered(strings.reduce((all, string, index) => all + render(parts[index - 1] as Part) + string))
 }

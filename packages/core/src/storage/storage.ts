@@ -820,7 +820,7 @@ export interface HeartbeatRequest {
 export interface NodeAtCounter {
   /** The incarnation of the node whose record to remove. */
   readonly incarnation: string
-  /** The heartbeat counter in the node record, as the sender has read it. */
+  /** The heartbeat counter that the caller last read in the node record. */
   readonly counter: number
 }
 

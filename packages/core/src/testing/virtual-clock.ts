@@ -151,8 +151,8 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
   }
 
   /**
-   * Makes a move of the clock and counts it. If a handler makes the move, the handler counts as waiting for the clock until
-   * the move ends. Otherwise the move would wait for the handler.
+   * Moves the clock. A move waits until all handlers have ended or wait for the clock. So a handler that moves the clock is
+   * treated as waiting for the clock until the move ends: else the move would wait for its own handler.
    */
   async function moving(move: () => Promise<void>): Promise<void> {
     const endWait = work.beginWait()

@@ -43,8 +43,8 @@ const printedRecord = writeFields(recordLayout, {
 const manyMoves = 8
 
 /**
- * Maximum number of notes about new next instants (see `moved`). If a call exceeds this number, it also applies some
- * notes to the index of next instants.
+ * Number of stored notes about new next instants (see `moved`). If more notes are stored, each call also applies some of
+ * them to the index of next instants.
  */
 const mostNotes = 256
 

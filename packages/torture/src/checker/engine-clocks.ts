@@ -50,9 +50,9 @@ export class EngineClocks {
   }
 
   /**
-   * Returns how far the time of a process's engine should be ahead of the machine's time, in ms. If `mono` is a number,
-   * returns the difference at this monotonic time. If `mono` is `latest`, returns the maximum difference in the process's
-   * life, at least 0.
+   * Returns how far the engine's time in a process is ahead of the machine's time, in ms. If `mono` is a number, returns
+   * this lead at this monotonic time. If `mono` is `latest`, returns the largest lead in the life of the process, at least
+   * 0.
    */
   offsetMs(life: string, mono: number | 'latest'): number {
     if (this.#source === 'storage') return 0

@@ -106,8 +106,8 @@ export class RegisteredJob implements SlotEntry {
   /** Yields the job's next slots after `now`, as far as this node knows them. */
   *nextSlots(now: number): Generator<number, void> {
     const decidedUpTo = this.isLeft ? Math.max(this.watermark, now) : this.watermark
-    // If this node has no timer for the job (`heapIndex` below 0), another node may launch the job's slots. The schedule
-    // then gives the next slot.
+    // If this node has a timer for the job, `at` is the job's next slot. Without a timer (`heapIndex` below 0), `at` may be
+    // outdated, because another node may have launched slots. The next slot then comes from the schedule.
     let slot: number | null = this.heapIndex < 0 ? this.series.nextMs(decidedUpTo) : this.at
     while (slot !== null) {
       yield slot

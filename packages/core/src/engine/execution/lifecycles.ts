@@ -43,7 +43,7 @@ export const attemptTransitions = {
    */
   stored: { call: 'running', abort: 'none' },
   running: { stop: 'stopping', decide: 'deciding', end: 'none' },
-  /** The signal of the attempt has fired, and its handler still runs. */
+  /** The abort signal of the attempt has fired, and the handler of the task still runs. */
   stopping: { decide: 'deciding', end: 'none' },
   /** The handler has ended, and the execution reads whether its transaction has completed the task. */
   deciding: { end: 'none' },

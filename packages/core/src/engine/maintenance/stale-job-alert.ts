@@ -43,7 +43,7 @@ export class StaleJobAlert {
   readonly #engine: EngineContext
   readonly #assignment: ShardAssignment
   readonly #heartbeats: Heartbeats
-  /** Maximum time in ms from the death of the watching node to the first step of its successor. */
+  /** If the node that watches for stale jobs dies, another node watches after at most this time, in ms. */
   readonly #handOverMs: number
   /** A node whose heartbeat counter is at least this high has lived longer than `#handOverMs`. */
   readonly #beatsOfOld: number

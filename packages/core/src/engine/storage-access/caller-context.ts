@@ -36,7 +36,7 @@ export class CallerContext implements Asked, StorageCalls {
   readonly signal: AbortSignal | undefined
   readonly #storage: RetryingStorage
   refusal: JobistemerError | null = null
-  /** The error of the last storage call, if no answer has followed; `null`: none. */
+  /** The error of the last failed storage call; `null` if no call has failed since the last answer of the storage. */
   #failure: { readonly error: unknown } | null = null
 
   /** @throws JobistemerError `INVALID_DURATION`, `INVALID_ARGUMENT` */

@@ -235,12 +235,15 @@ export interface AsyncLedger extends LedgerBase {
   quickSettle?(item: SettleItem, now: number): Promise<SettleAnswer | null>
 
   /**
-   * Optional fast path that core tries for a whole call of `createOccurrences` before it runs the steps. Each item of the call
-   * belongs to a different job. Conditions, also for `quickSettles`:
-   * - The fast path needs no read.
-   * - The fast path starts a slot, or ends an occurrence whose end wakes no other occurrence.
-   * - The step would certainly have the same outcome as the fast path.
-   * - The answers have the order of the items. An answer is `null`, without a change, if only the step can decide.
+   * Optional fast path for a whole call of `createOccurrences`, in which each item belongs to a different job. Core tries the
+   * fast path before it runs the steps. The ledger may write an item by the fast path only under these conditions, which also
+   * hold for `quickSettles`:
+   * - The ledger can write the item without a read.
+   * - The item starts a slot, or ends an occurrence whose end wakes no other occurrence.
+   * - The step would certainly have the same outcome.
+   *
+   * Otherwise the ledger changes nothing for this item and answers `null`, and core runs the step. The answers have the order
+   * of the items.
    */
   quickCreates?(
     items: readonly CreateItem[],

@@ -54,8 +54,8 @@ const all = Number.POSITIVE_INFINITY
 export const needsNothing: LiveNeeds = { pending: 0, queued: 0, running: 0, counts: false, superseded: null }
 
 /**
- * Returns which live occurrences a step must read if each of its items ends at most one occurrence of a job. Each end wakes at
- * most one occurrence, or `wokenAtOnce` occurrences if `maxConcurrency` is above 1.
+ * Returns the live occurrences that a step must read if each of its items ends at most one occurrence of a job: as many queued
+ * occurrences as these ends can wake. An end wakes one occurrence, or `wokenAtOnce` occurrences if `maxConcurrency` is above 1.
  */
 function needsNext(items: readonly unknown[], stored: StoredJob): LiveNeeds {
   const { head, counts } = stored

@@ -25,7 +25,7 @@ const columns = [10, 50, 100, 500, 2000, 10_000] as const
  * last 50 runs.
  */
 const manyTasks = 200
-/** Approximate number of cells that the page reads in one request. */
+/** Approximate number of cells of the grid that the page reads in one request. A cell shows one task of one run. */
 const cellsAtOnce = 2500
 
 /** Shows the runs of a job: a grid of runs and tasks, and a list. */
