@@ -48,8 +48,8 @@ export default defineConfig({
     maxWorkers: 1,
     testTimeout: limitMs,
     hookTimeout: limitMs,
-    // Without a mutant, a test fails only if the machine is busy. So the first run, which has no mutant, retries failed
-    // tests.
+    // In the first run, which has no mutant, a test fails only because the machine is busy. So this run repeats a failed test
+    // up to two times.
     retry: record === undefined ? 0 : 2,
   },
 })

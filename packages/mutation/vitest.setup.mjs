@@ -51,8 +51,8 @@ function startCoverage() {
 }
 
 /**
- * Returns the code that ran since the previous call. The session belongs to the same thread, so `post` calls its callback
- * before it returns.
+ * Returns the code that ran since the previous call. The inspector session belongs to the same thread, so `post` calls its
+ * callback synchronously.
  * @param {Session} session
  */
 function takeCoverage(session) {

@@ -5,8 +5,9 @@ import { workspacePackages } from './runner/packages.mjs'
 /** @import { WorkspacePackage } from './runner/packages.mjs' */
 
 /**
- * Returns the sources from which knip begins. The build makes a file from each of them. Either the manifest names
- * this file, or a source starts it as a process. Knip itself finds the sources that other sources import.
+ * Returns the sources with which knip begins. The build makes a file from each source of a package. This function
+ * returns the sources whose built file the manifest names, or another source starts as a process. Knip itself finds the
+ * imported sources.
  * @param {WorkspacePackage} workspacePackage
  */
 function entriesOf(workspacePackage) {
@@ -27,8 +28,8 @@ function namedByManifest({ folder, manifest }) {
 }
 
 /**
- * Returns the programs that a source starts as processes. A name that ends in `.js` in a source is a built file,
- * because imports of sources end in `.ts`.
+ * Returns the programs that a source starts as processes. Imports of sources end in `.ts`. So a name in a source that
+ * ends in `.js` is the name of a built file.
  * @param {WorkspacePackage} workspacePackage
  */
 function namedBySources({ folder }) {

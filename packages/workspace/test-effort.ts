@@ -35,8 +35,8 @@ export function readEffort(text: string | undefined): number {
 type TestFunction = (name: string, body: () => Promise<void>, timeoutMs?: number) => unknown
 
 /**
- * Matches the conformance kit's cases that depend on the connection or the server, and its soak cases, which call every
- * method.
+ * Matches the conformance kit's cases that depend on the connection or the server. Also matches its long random cases
+ * (soak), which call every method.
  */
 const kindSubjects =
   /^(batch|capabilities|connections|damaged|disconnects|durability|serverTime|soak|subscribe|texts|within)/

@@ -20,7 +20,7 @@ interface Picture {
 const pictures: readonly Picture[] = [
   { name: 'overview', path: '/', width: 1280, height: 860, colorScheme: 'light' },
   { name: 'job', path: '/job?job=nightly-report', width: 1280, height: 860, colorScheme: 'light' },
-  // The height of 706 pixels cuts off the stack traces, which contain folder names of the machine that draws the pictures.
+  // Stack traces contain folder names of this machine. The height of 706 pixels keeps the stack traces out of the picture.
   { name: 'run', path: 'failed', width: 1280, height: 706, colorScheme: 'dark' },
 ]
 

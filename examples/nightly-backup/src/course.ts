@@ -51,8 +51,8 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
     jobName,
     longestSilenceMs: longestSilenceMs + settings.executionTimeoutMs,
     onLook: (before, now) => {
-      // The watch has read the ledger before `nodeOf` reads the lines of the handlers. A handler writes its lines before the
-      // ledger shows the end of its attempt. So `nodeOf` finds the node of each ended attempt whose handler was called.
+      // Reads the lines of the handlers only now, after the watch has read the ledger. A handler writes its lines before the
+      // ledger shows the end of its attempt. So these lines name the node of each ended attempt whose handler was called.
       const known = nodeOf()
       if (screen.live)
         screen.show(picture({ screen, slots, occurrences: now.occurrences, nodes, supervisor, nodeOf: known }))
@@ -101,8 +101,8 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
 /** Kills a node in the middle of a task, and waits until another process continues the run. */
 async function interrupt(stage: Stage, nodes: readonly string[]): Promise<Kill | null> {
   const { screen, supervisor, watch, slots, expect } = stage
-  // With one node, the demo kills the node during the third slot at the earliest. With two nodes, the kill
-  // may come one slot earlier: a takeover by the other node takes longer than a restart.
+  // With one node, the demo kills the node during the third slot at the earliest. With two nodes, the earliest slot is the
+  // second one. A takeover by the other node takes longer than a restart, so it must begin earlier.
   const earliest = slots[nodes.length === 1 ? 2 : 1]?.getTime() ?? Number.POSITIVE_INFINITY
   const slot = slots.find((one) => one.getTime() >= Math.max(earliest, Date.now() + tellMarginMs))
   if (slot === undefined) throw new Error('The nodes took too long to start. Try a longer --seconds.')

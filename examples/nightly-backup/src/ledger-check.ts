@@ -115,7 +115,7 @@ function endProblems({ occurrences, witness }: CheckInput): string[] {
   )
 }
 
-/** Reports attempts that overlap: an attempt that starts between the start and the end of another attempt. */
+/** Reports each attempt that started while another attempt was in progress, by the lines of the handlers. */
 function overlapProblems({ occurrences, witness }: CheckInput): string[] {
   const lost = new Set(
     occurrences.flatMap(({ id, tasks }) =>

@@ -56,7 +56,8 @@ export class Screen {
     if (erasure !== '') this.#output.write(erasure)
   }
 
-  // Maximum number of lines of the picture: one less than the terminal has, because lines that scrolled out cannot be erased.
+  // Maximum number of lines of the picture. Below the picture, the cursor needs one line of the terminal. A longer picture
+  // would scroll, and lines that have scrolled out cannot be erased.
   get #pictureRows(): number {
     return Math.max(1, (this.#output.rows ?? 24) - 1)
   }

@@ -62,7 +62,7 @@ function tablesOf(database: Database): StoredTable[] {
   const list = database.pragma('table_list') as { schema: string; name: string; type: string; wr: 0 | 1 }[]
   return (
     list
-      // Leaves virtual tables out, because the list contains their shadow tables, which hold the rows of the virtual tables.
+      // Leaves virtual tables out. SQLite stores their rows in shadow tables, and `list` contains these shadow tables.
       .filter(
         ({ schema, name, type }) =>
           schema === 'main' && type !== 'view' && type !== 'virtual' && name !== 'sqlite_schema',

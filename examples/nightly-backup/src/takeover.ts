@@ -1,7 +1,7 @@
 import type { Interruption, Kill, Stage } from './stage.ts'
 import { printDuration, printSlot } from './style.ts'
 
-/** Time after the execution timeout, in ms, in which only the owner may settle its occurrence. */
+/** Grace period in ms: another node may take over an occurrence only this long after its execution timeout. */
 const graceMs = 10_000
 
 /** Waits until the other node has taken over the run of the killed node, and starts the killed node again. */

@@ -30,8 +30,8 @@ export function witnessed<Data, Result>(
   task: TaskDefinition<Data, Result>,
 ): TaskDefinition<Data, Result> {
   const { run } = task
-  // A task with a named handler has no function that this wrapper could call. So the code of the named handler must
-  // write the lines at its start and end.
+  // A task with a named handler has no function that this wrapper could call. So this wrapper returns the task unchanged.
+  // The named handler must write its lines itself.
   if (run === undefined) return task
   return {
     ...task,

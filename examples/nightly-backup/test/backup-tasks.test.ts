@@ -101,8 +101,8 @@ function overwrite(file: string, position: number, bytes: Buffer): void {
 }
 
 /**
- * Runs a statement with SQLite's safety checks off. Returns the row of the index `notes_by_text` in `sqlite_schema` before
- * the statement, so that a test can delete the row and insert it again.
+ * Runs a statement with SQLite's safety checks off. The statement may delete the row of the index `notes_by_text` from
+ * `sqlite_schema`. So this function reads that row before the statement, and returns it for a later `INSERT`.
  */
 function changeRows(file: string, statement: string, parameters: readonly unknown[] = []): readonly unknown[] {
   const database = new Database(file)

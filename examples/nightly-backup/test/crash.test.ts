@@ -30,7 +30,7 @@ const interrupted = [
   ['rotate', 'succeeded'],
 ]
 
-/** Functions that make the ledger of an ended demo available again, by kind of ledger. */
+/** For each kind of ledger, starts a server on the data of an ended demo if necessary. Returns the ledger's location. */
 const revivals: Readonly<Record<LedgerKind, (folder: string) => Promise<LedgerLocation>>> = {
   sqlite: async (folder) => ({ address: folder, name: 'ledger.db' }),
   redis: async (folder) => {

@@ -53,7 +53,8 @@ if (skipped !== null) console.log(`the bill of tenant-8 was skipped: ${skipped}`
 await clock.advance({ hours: 1 })
 console.log(`tenant-7 ${bills.get('tenant-7')} bills, tenant-8 ${bills.get('tenant-8')} bills`)
 
-// The next lines run the CLI command: npx jobistemer jobs --tag tenant --outcome failed --storage sqlite:jobs.db
+// Runs a CLI command in this process. The same command in a shell:
+// npx jobistemer jobs --tag tenant --outcome failed --utc --storage sqlite:jobs.db
 const { stdin, stdout, stderr, env } = process
 const io = { stdin, stdout, stderr, env, cwd: folder, clock, onInterrupt: () => () => undefined }
 await main(['jobs', '--tag', 'tenant', '--outcome', 'failed', '--utc', '--storage', `sqlite:${file}`], io)

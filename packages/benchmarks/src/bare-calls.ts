@@ -46,9 +46,9 @@ export class BareCalls {
   /**
    * Runs `seconds` slots of each job, and measures only the storage calls.
    *
-   * - Before each slot, this method creates the arguments of the calls for this slot, outside of the measured time. If the
-   *   arguments for all slots existed at once, their garbage collection would cost more than the calls.
-   * - Like an engine, this method splits a batch that is larger than the storage's `maxBatch` into concurrent calls.
+   * - The measured time does not include the creation of the calls' arguments.
+   * - Arguments are created slot by slot. For all slots at once, their garbage collection would cost more than the calls.
+   * - If a batch is larger than the storage's `maxBatch`, concurrent calls send its parts, as in an engine.
    */
   async run(seconds: number): Promise<Cost> {
     const { maxBatch } = this.#storage.capabilities

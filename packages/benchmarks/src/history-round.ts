@@ -3,9 +3,11 @@ import { firstInstant, jobCount, runEngine, warmUpSeconds } from './engine-round
 import { type BenchmarkOptions, formatRate, median, type Table } from './suite.ts'
 
 /**
- * Measures whether a long history of ended occurrences slows the engine down. Compares runs on a storage with this
- * history and runs on empty storages. `open` creates a storage with the given name. After writing the history, this
- * function calls `rest`, which does the maintenance of the storage, such as a checkpoint, and resolves when it is done.
+ * Measures whether a long history of ended occurrences slows the engine down. Compares the rate of runs on a storage with
+ * this history with the rate on empty storages.
+ *
+ * @param open creates a storage with the given name
+ * @param rest maintains the storage after the history is written, for example by a checkpoint
  */
 export async function measureHistory(
   open: (name: string) => Storage,

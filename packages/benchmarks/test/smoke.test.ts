@@ -13,7 +13,7 @@ interface Run {
   readonly suites: readonly string[]
   /** True if only `npm run test:extra` runs these suites, because they start and kill many processes. */
   readonly isExtra?: boolean
-  /** The first words of the table rows that must contain a number other than 0. */
+  /** Beginnings of rows in the printed result tables. Each row must contain a number other than 0. */
   readonly rows: readonly string[]
 }
 

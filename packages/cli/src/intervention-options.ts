@@ -17,7 +17,7 @@ export function actorOf({ io }: Context): string {
   try {
     return io.env.USER || io.env.LOGNAME || userInfo().username
   } catch {
-    // In containers, a user id may have no name.
+    // In a container, the user id may have no user name. `userInfo` then throws an error.
     return 'cli'
   }
 }

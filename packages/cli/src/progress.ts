@@ -6,8 +6,8 @@ import { type Part, render, text } from './output/rendered.ts'
 type Teller = Pick<Context, 'io' | 'err' | 'now'>
 
 /**
- * Shows the progress of work on standard error. On a terminal, the display is a bar. Otherwise it writes lines: at most one
- * per tenth of the work, and without {@link Work.isLong} at most one every 5 s.
+ * Shows the progress of work on standard error: a bar on a terminal, and lines on any other output. There is at most one
+ * line per tenth of the work. Without {@link Work.isLong}, lines are also at least 5 s apart.
  */
 export interface Progress {
   /** Updates the display with the number of finished items and an optional note. */

@@ -54,8 +54,8 @@ function exitCodeOf(code: string): number {
   if (conflictCodes.test(code)) return exitCodes.conflict
   if (code === 'WAIT_TIMEOUT') return exitCodes.waitTimeout
   if (usageCodes.test(code)) return exitCodes.usage
-  // Any other code comes from a storage, a database driver or a bug. Codes of SQLite's driver begin with `SQLITE_`. They
-  // count as errors of the storage.
+  // A code that none of the rules above matches comes from a storage, a database driver or a bug. Codes of SQLite's driver
+  // begin with `SQLITE_`.
   return /^(STORAGE_|SQLITE_)/.test(code) ? exitCodes.storage : exitCodes.internal
 }
 

@@ -20,9 +20,12 @@ export const selectionOptions: readonly CommandOption[] = [
 
 /** The jobs that the command line selects. */
 export interface SelectedJobs {
-  /** The names of jobs that the command has to change. */
+  /**
+   * If the user gives names: all these names. If the user gives `--owner`, `--tag` or `--match`: the names of the matching
+   * jobs that need the change.
+   */
   readonly names: readonly string[]
-  /** The names of selected jobs that already have the wanted state. */
+  /** The given names of jobs that need no change. Empty if the user gives `--owner`, `--tag` or `--match`. */
   readonly unwanted: readonly string[]
   readonly areMatched: boolean
 }

@@ -28,8 +28,8 @@ export interface RunOptions {
 }
 
 /**
- * Number of CLI calls so far, which is the seed of the next call's virtual clock. With equal seeds, requests of two calls at
- * the same instant would get equal random ids.
+ * Number of CLI calls so far. The virtual clock of each call has this number as its seed, and random ids derive from the
+ * seed. With equal seeds, two calls at the same instant would give their requests equal ids.
  */
 let calls = 0
 

@@ -13,21 +13,24 @@ export interface Clock {
   /** Milliseconds since an arbitrary instant; never jumps or runs backwards. */
   monotonic(): number
   /**
-   * Calls `callback` once, after `delayMs` or earlier. A callback must therefore read the clock, and set another timer if it
-   * was called early. A clock whose wall time may jump, or that uses `setTimeout`, cuts delays to 60 s. With `unref`, the
-   * timer does not keep the process alive.
+   * Calls `callback` once, after `delayMs` or earlier. With `unref`, the timer does not keep the process alive.
+   *
+   * - If the callback is called early, it must set another timer. So a callback has to read the clock.
+   * - An implementation must limit delays to 60 s if its wall time may jump, or if it uses `setTimeout`.
    */
   setTimer(delayMs: number, callback: () => void, options?: { readonly unref?: boolean }): Timer
   /** Makes a virtual clock wait: its time does not advance before the promise settles. The real clock lacks this method. */
   track?(promise: Promise<unknown>): void
   /**
-   * Calls `call`, which calls a handler or a hook. Returns the result of `call`: a native promise or a value. The time of a
-   * virtual clock does not advance while the handler or hook waits for real work. Default: a plain call.
+   * The engine calls each handler and hook through this method. The method calls `call` and returns its result: a native
+   * promise or a value. While the handler or hook waits for real work, the time of a virtual clock does not advance.
+   * Default: a plain call.
    */
   perform?<T>(call: () => T): T
   /**
-   * The engine calls `passUntil` before it waits for a promise that may settle only after a timer has fired. A virtual clock
-   * then advances by itself until the promise settles, unless a test advances the clock. The real clock lacks this method.
+   * The engine calls this method before it waits for a promise that may settle only after a timer has fired. A virtual clock
+   * then moves from timer to timer by itself until the promise settles. The clock does not do so while a test moves it. The
+   * real clock lacks this method.
    */
   passUntil?(promise: Promise<unknown>): void
   /**

@@ -13,7 +13,7 @@ import type { Storage } from './storage/storage.ts'
 const optionNames = ['storage', 'defaults', 'callTimeout', 'scheduleTypes', 'logger', 'tracing', 'clock']
 const lists: readonly string[] = ['occurrences', 'failures', 'live', 'jobs']
 
-// The common type of the methods of `JobOperations`, whose arguments and results differ.
+// The methods of `JobOperations` differ in arguments and results. The function `connected` wraps them under this common type.
 type Operation = (...given: readonly unknown[]) => unknown
 
 /**
@@ -45,8 +45,8 @@ export function createClient(options: ClientOptions): Client {
 }
 
 /**
- * Connects the client before a call of `waitFor` waits. Connecting takes at most the timeout of the wait, and at most
- * `callTimeout`. Returns the options of the wait, whose timeout is the remaining time.
+ * Connects the client for a call of `waitFor`. Connecting may take up to the call's `timeout`, and up to `callTimeout`.
+ * Returns the options for the wait itself: their `timeout` is the rest of the call's `timeout`.
  */
 async function connectToWait(engine: Engine, callTimeoutMs: number, options: WaitOptions = {}): Promise<WaitOptions> {
   const { timeout, signal } = Object(options) as WaitOptions

@@ -142,7 +142,8 @@ export function placesOf(moduleUrl: string): readonly string[] {
     const root = new URL('..', moduleUrl)
     return [root.href, fileURLToPath(root)].flatMap((place) => [`${place}dist/`, `${place}src/`])
   } catch {
-    // The conversion throws, because some bundlers give modules URLs that no file can have. Then no location is known.
+    // Some bundlers give modules URLs that are no path of a file, and `fileURLToPath` throws. The location of the engine's
+    // files is then unknown.
     return []
   }
 }

@@ -20,8 +20,8 @@ export interface OccurrenceEvent extends JobEvent {
   /** The id of the occurrence. */
   readonly occurrenceId: OccurrenceId
   /**
-   * The instant of the occurrence, as in `Occurrence`. For a replay or a run of a backfill: the instant of the request or of
-   * the planned start, not the slot.
+   * The instant of the occurrence, as in `Occurrence`. For a replay or a run of a backfill, this is not the slot that it works
+   * for. It is the instant of the request, or of the planned start.
    */
   readonly scheduledAt: Date
 }
@@ -123,9 +123,9 @@ export interface SchedulerEvents {
   'occurrence.finished': OccurrenceEvent & {
     readonly report: ExecutionReport
     /**
-     * True if a node other than the owner canceled the occurrence, usually by force. That node has already emitted
-     * `occurrence.canceled`. So a listener that counts ended occurrences must leave out this `occurrence.finished`. Absent if a
-     * client canceled the occurrence, because clients emit no events.
+     * True if a node other than the owner canceled the occurrence, usually by force, and has emitted `occurrence.canceled`. A
+     * listener that counts ended occurrences by both events must leave out this `occurrence.finished`. Absent if a client
+     * canceled the occurrence, because clients emit no events.
      */
     readonly isToldBefore?: true
   }
@@ -279,8 +279,8 @@ export function readEventName<Name extends SchedulerEventName>(name: Name): Name
 }
 
 /**
- * A listener of an event. If a listener throws or rejects, the scheduler emits `hook.failed` and continues. The scheduler logs
- * only the first failure among all listeners of the same event.
+ * A listener of an event. If a listener throws or rejects, the scheduler emits `hook.failed` and continues. For each event
+ * name, the scheduler logs only the first failure of a listener.
  */
 export type SchedulerListener<Name extends SchedulerEventName> = (event: SchedulerEvents[Name]) => void
 
@@ -296,7 +296,7 @@ export class EventHub {
   readonly #failed = new Set<SchedulerEventName>()
   readonly #above: EventHub | null
 
-  /** With `above`, the listeners of that hub also receive all events of this hub. */
+  /** `above`: a hub whose listeners also receive all events of this hub. */
   constructor(logger: Logger, above: EventHub | null = null) {
     this.#logger = logger
     this.#above = above

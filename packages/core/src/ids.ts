@@ -130,8 +130,8 @@ export function attemptId(run: TaskRunId, number: number): AttemptId {
 
 const buffer = Buffer.alloc(2048)
 /**
- * Views of {@link buffer}, each of its first bytes. The index of a view is its length. Names have few different lengths, so
- * most ids need no new view.
+ * Views of {@link buffer}: the view with index n has its first n bytes. Names have few different lengths, so most ids need no
+ * new view.
  */
 const views: Buffer[] = []
 
@@ -168,8 +168,8 @@ function viewOf(length: number): Buffer {
 }
 
 /**
- * Writes the UUID into `text`, from the position `start` on. The caller makes one flat string of `text`, because V8 would keep
- * a concatenated string as a tree of its parts.
+ * Writes the UUID into `text`, from the position `start` on. The caller then makes one flat string of all bytes of `text`. V8
+ * would keep a string that is concatenated from parts as a tree of these parts.
  */
 function printUuid(text: Buffer, start: number, digest: string): void {
   const hyphen = 0x2d

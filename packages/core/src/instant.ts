@@ -47,7 +47,7 @@ function readInstant(input: InstantInput): number {
     if (input instanceof Date) return input.getTime()
     if (typeof input === 'object' && input !== null && typeof input.toMillis === 'function') return input.toMillis()
   } catch {
-    // The value's `getTime` or `toMillis` throws, so the code below rejects the value.
+    // `getTime` or `toMillis` of the value has thrown. Ignore the error, because the code below rejects the value.
   }
   return Number.NaN
 }

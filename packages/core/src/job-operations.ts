@@ -68,8 +68,8 @@ export interface FailuresFilter extends Pick<OccurrenceFilter, 'tasks' | 'limit'
   /** Order of the failures by `finishedAt`. Default `descending`: the newest first. */
   readonly order?: 'ascending' | 'descending'
   /**
-   * Whether to list resolved failures too. Default false. A failure is resolved once a replay of it was completed, or a run of
-   * a backfill for the same slot. A replay of chosen tasks resolves the failure only if the original has completed all other
+   * Whether to list resolved failures too. Default false. A failure is resolved once a replay of it, or a backfill's run for
+   * the same slot, was completed. A replay of chosen tasks resolves the failure only if the original has completed all other
    * tasks.
    */
   readonly includeResolved?: boolean
@@ -102,12 +102,10 @@ export interface PruneOptions extends CallOptions {
 export interface JobOperations {
   /**
    * Runs a job now, outside its schedule, under the job's overlap policy. Resolves when the occurrence is stored, not when it
-   * has ended.
+   * has ended. `skipped` of the result says whether the overlap policy `skip` kept the request from running.
    *
-   * With `transaction`, the storage writes the occurrence in that transaction. After the commit, the occurrence waits for a
-   * claim, even if this node has a free permit.
-   *
-   * `skipped` of the result says whether the overlap policy `skip` kept the request from running.
+   * With `transaction`, the storage writes the occurrence in that transaction. After the commit, the occurrence is pending
+   * until a node claims it, even if this node has a free permit.
    * @throws JobistemerError `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`; `INVALID_ARGUMENT`, `INVALID_NAME`,
    *   `INVALID_DURATION`, `UNKNOWN_OPTION` for an invalid option; `INVALID_PAYLOAD` for data that do not fit the job's payload
    *   schema, if this process has the schema; `WAIT_TIMEOUT` when that schema does not answer within the timeout;
@@ -145,16 +143,16 @@ export interface JobOperations {
   replay(occurrenceId: OccurrenceId, options?: ReplayOptions): Promise<TriggerResult>
   /**
    * Runs slots of a past span, at most 10,000, by the schedule that is in force now. Each slot gets a separate run outside the
-   * schedule. The `context.scheduledAt` of that run is the slot. Resolves when the first runs are stored. With `dryRun`, the
-   * call writes nothing.
+   * schedule, with the slot as its `context.scheduledAt`. Resolves when the first runs are stored. With `dryRun`, the call
+   * writes nothing.
    *
    * These rules apply:
    * - The node that ends a run of the backfill creates the next run.
+   * - A run of the backfill is never skipped. It waits for the active occurrences of the job, except under the overlap policy
+   *   `allow`.
+   * - If a run could overlap the job's next slot, it runs after that slot.
    * - A second call with the same key reports the progress. If the backfill was stopped or its waiting runs were removed, that
    *   call resumes the backfill.
-   * - A run of a backfill waits for the active occurrences of the job, and is never skipped. The overlap policy `allow` is the
-   *   exception.
-   * - A run that could overlap the next slot runs after that slot.
    * @throws JobistemerError `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, `INVALID_PAYLOAD`; `UNKNOWN_SCHEDULE_TYPE`
    *   when this process cannot revive the job's schedule; `INVALID_ARGUMENT` for a job without a schedule, an end that lies
    *   ahead, too many slots, or a key that another backfill has; `INVALID_INSTANT`, `INVALID_NAME`, `UNKNOWN_OPTION`
@@ -201,8 +199,8 @@ export interface JobOperations {
   resumeAll(filter: JobSelection, options?: InterventionOptions): Promise<readonly string[]>
   /**
    * Lifts the pause of a job on all nodes at once, even a pause with an end. The slots that the pause skipped do not run. A job
-   * that is not paused does not change. If the call gives a reason or an actor, `resumed` of the job shows them until the next
-   * pause.
+   * that is not paused does not change. If the call gives a reason or an actor, the job's member `resumed` shows them until the
+   * next pause.
    * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`, `UNKNOWN_OPTION`
    */
   resume(name: string, options?: InterventionOptions): Promise<void>
@@ -214,8 +212,8 @@ export interface JobOperations {
    */
   update(name: string, change: JobUpdate, options?: UpdateOptions): Promise<UpdateResult>
   /**
-   * Stores up to 10,000 jobs at run time, in few calls to the storage. A job that is data alone (`handler`, not `run`) runs on
-   * every node with its handlers. A job that exists gets a new version.
+   * Stores up to 10,000 jobs at run time, in few calls to the storage. A job that exists gets a new version. A job is data if
+   * its tasks name handlers (`handler`, not `run`). Every node that has these handlers then runs the job.
    *
    * If one job of the list is invalid, the call stores no job. If the storage fails in the middle, some jobs are stored, and
    * the caller can repeat the call.
@@ -236,7 +234,8 @@ export interface JobOperations {
    */
   remove(names: readonly string[], options?: CallOptions): Promise<readonly string[]>
   /**
-   * Returns what storing these definitions under an owner tag would add, change and remove. The call itself changes nothing.
+   * Compares these definitions with the stored jobs of an owner tag. Returns which jobs a later `apply` would add, change and
+   * remove. The call itself changes nothing.
    * @throws JobistemerError `INVALID_NAME`, `INVALID_ARGUMENT`, `DUPLICATE_JOB`
    */
   plan(jobs: readonly Job[], options: PlanOptions): Promise<DefinitionPlan>
@@ -273,8 +272,12 @@ export interface JobOperations {
    */
   occurrences(filter: OccurrenceFilter, options?: CallOptions): Listing<ListedOccurrence>
   /**
-   * Reads the failures of all jobs or of one, newest first: occurrences that are `failed`, `failed_stale` (no node ended them)
-   * or `completed_with_errors`. The list leaves out resolved failures, unless `includeResolved` is set.
+   * Reads the failures of all jobs, or of one job, newest first. A failure is an occurrence in one of these states:
+   * - `failed`
+   * - `failed_stale`: its owner did not end the occurrence in time.
+   * - `completed_with_errors`
+   *
+   * The list leaves out resolved failures, unless `includeResolved` is set.
    * @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_INSTANT`, `UNKNOWN_OPTION`
    */
   failures(filter?: FailuresFilter, options?: CallOptions): Listing<Failure>
@@ -300,27 +303,27 @@ export interface JobOperations {
    */
   occurrence(id: OccurrenceId, options?: CallOptions): Promise<ListedOccurrence>
   /**
-   * Waits until an occurrence has ended on any node, and returns it with its tasks and results. The end of a run on
-   * this node resolves the call at once. Otherwise the call polls the storage, first after 100 ms and finally every
-   * 2 s.
-   * @throws JobistemerError `OCCURRENCE_NOT_FOUND`; `WAIT_TIMEOUT` and `ABORTED` when the timeout or the signal ends
-   * the wait; `STORAGE_TIMEOUT` when the storage does not answer, or when a client cannot connect within the timeout;
-   * `SCHEDULER_STATE` when this scheduler is shut down
+   * Waits until an occurrence has ended on any node, and returns it with its tasks and results. If the run ends on this node,
+   * the call resolves at once. Otherwise the call polls the storage, with pauses that grow from 100 ms to 2 s.
+   * @throws JobistemerError `OCCURRENCE_NOT_FOUND`; `WAIT_TIMEOUT` and `ABORTED` when the timeout or the signal ends the wait;
+   *   `STORAGE_TIMEOUT` when the storage does not answer, or when a client cannot connect within the timeout; `SCHEDULER_STATE`
+   *   when this scheduler is shut down
    */
   waitFor(id: OccurrenceId, options?: WaitOptions): Promise<Occurrence>
   /**
-   * Iterates over changes, so that open pages and waiting scripts know what to read again: `for await (const { kind } of
-   * client.changes()) …`. A change names the kind of data, not the new values. The first change is `start`: data that the
-   * caller reads after this change stays current until a further change.
+   * Iterates over changes of stored data. From a change, open pages and waiting scripts learn which data to read again: `for
+   * await (const { kind } of client.changes()) …`. A change names the kind of data, not the new values. The first change is
+   * `start`. Data that the caller reads after `start` stays current until a further change.
    *
    * How this process finds changes:
-   * - While an iteration waits, this process polls the storage once per `interval`, and up to four times a second after
-   *   wake-ups. Without a waiting iteration, the client does not poll.
-   * - A poll takes at most twelve small calls, usually five, whatever the size of the storage.
+   * - While an iteration waits, this process polls the storage once per `interval`. After wake-ups, this process polls up to
+   *   four times a second. Without a waiting iteration, the client does not poll.
+   * - A poll usually takes five small calls, and at most twelve, whatever the size of the storage.
    * - All iterations of one client share the polls. The iteration merges unread changes, so a slow reader misses none and
    *   delays no other reader.
    * - A poll compares counts, next slots, running occurrences, the latest failures, definitions and nodes.
-   * - A node is lost if this process, while it iterates, has seen no heartbeat of that node for its `deadAfter`.
+   * - While this process iterates, it observes heartbeats. A node is lost if this process has seen no heartbeat of that node
+   *   for its `deadAfter`.
    *
    * A poll does not detect the following data. A page that shows such data must read it again every few seconds:
    * - a triggered run that begins and completes on another node between two polls; on DynamoDB this applies to any run
@@ -333,7 +336,7 @@ export interface JobOperations {
    * - The program closes this client, or shuts down this scheduler.
    * - The storage is closed or gone for good (`STORAGE_CLOSED`, `STORAGE_REPLACED`). The iteration first yields `away`.
    * @throws JobistemerError at once `INVALID_ARGUMENT`, `INVALID_DURATION`, `UNKNOWN_OPTION`; `SCHEDULER_STATE` when this
-   * client is closed, or this scheduler does not run
+   *   client is closed, or this scheduler does not run
    */
   changes(options?: ChangesOptions): AsyncIterable<Change>
   /**

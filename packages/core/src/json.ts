@@ -34,15 +34,15 @@ export type Jsonify<T> = unknown extends T
           ? { [Name in keyof T]: Jsonify<T[Name]> }
           : never
 
-// Maximum length of a string whose JSON always fits `mostJsonBytes`: JSON takes at most six bytes for a UTF-16 unit (`\u0000`),
-// and two quotes.
+// Maximum length of a string whose JSON certainly has at most `mostJsonBytes` bytes. In JSON, one UTF-16 unit takes at most six
+// bytes (`\u0000`), and the two quotes take two bytes.
 const longestPlainString = Math.floor((mostJsonBytes - 2) / 6)
 
 /**
  * Returns a copy of the value after its JSON round trip. Members that are `undefined` are left out; `undefined` itself becomes
  * `null`.
- * @throws JobistemerError of the given code, with the path, for a value that JSON would drop or change; `DATA_TOO_LARGE` or
- *   `RESULT_TOO_LARGE` above 131,072 bytes of JSON, escaped and in UTF-8.
+ * @throws JobistemerError of the given code for a value that JSON would drop or change, with the path of this value;
+ *   `DATA_TOO_LARGE` or `RESULT_TOO_LARGE` above 131,072 bytes of JSON, counted in UTF-8 with escapes.
  */
 export function toJsonValue(
   value: unknown,

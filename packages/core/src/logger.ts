@@ -24,8 +24,9 @@ const ignore = (): void => undefined
 export const silentLogger: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore }
 
 /**
- * The default logger. Writes warnings and errors to stderr, one line each, and the stack of an error in indented lines. The
- * logger escapes control characters, so that a text of a job cannot forge a line. The logger masks passwords in addresses.
+ * The default logger. Writes each warning and error as one line to stderr. The stack of an error follows in indented lines. The
+ * logger escapes control characters, so that a text of a job cannot forge a line. The logger masks secrets, such as passwords
+ * in addresses.
  */
 export const stderrLogger: Logger = {
   debug: ignore,
@@ -53,8 +54,8 @@ function write(level: string, given: unknown, message: unknown): void {
 }
 
 /**
- * Returns whether a line of a stack names a file. Passwords in such lines are not masked, because paths of packages contain
- * `@`.
+ * Returns whether a line of a stack names a file. The logger does not mask passwords in such a line. Paths of packages contain
+ * `@`, so the logger would take parts of these paths for passwords.
  */
 function isFrame(line: string): boolean {
   return line.startsWith('    at ')
@@ -76,8 +77,8 @@ function printField(value: unknown): string {
     if (value instanceof Date) return Number.isNaN(+value) ? 'Invalid Date' : value.toISOString()
     if (!isErrorLike(value)) return JSON.stringify(value) ?? print(value)
   } catch {
-    // `JSON.stringify` throws for a BigInt, for a cyclic object and for an object whose `toJSON` throws. `print` below prints
-    // such a value.
+    // `JSON.stringify` throws for a BigInt, for a cyclic object and for an object whose `toJSON` throws. The next statement
+    // prints such a value.
   }
   return print(value)
 }
@@ -96,7 +97,10 @@ function print(value: unknown): string {
   }
 }
 
-/** Normalizes the arguments of a log call: the text may come first or alone, and an error may replace the fields. */
+/**
+ * Normalizes the arguments of a log call. A caller may pass fields and text, text and fields, or only a text. An error in place
+ * of the fields becomes the field `err`.
+ */
 export function lineOf(given: unknown, message: unknown): { readonly fields: unknown; readonly message: unknown } {
   const isTextFirst = typeof given === 'string' && typeof message !== 'string'
   const fields = isTextFirst ? message : given
@@ -104,8 +108,8 @@ export function lineOf(given: unknown, message: unknown): { readonly fields: unk
 }
 
 /**
- * Returns `fields` together with the members of `others`. `others` holds the fields of a log line, and may be any value that
- * the caller of the logger passes. Never throws.
+ * Returns `fields` with the members of `others` added. The caller of the logger supplies `others`, which may be any value.
+ * Ignores a value that is no object. Never throws.
  */
 function withFields(fields: object, others: unknown): object {
   if (typeof others !== 'object' || others === null) return fields

@@ -33,16 +33,16 @@ export interface RunDueReport {
   /** Number of runs that the `runDue` call handed back unfinished. Another call or node continues these runs. */
   readonly handedBack: number
   /**
-   * Number of runs whose handlers did not stop in time. Another call takes over these runs if it begins at least 5 s after the
-   * end of this call's budget. The number leaves out runs of isolated tasks: the call kills their children and hands the runs
-   * back.
+   * Number of runs whose handlers still ran at the end of the call. Another call takes over these runs if that call begins at
+   * least 5 s after the end of this call's budget. The number leaves out runs of isolated tasks: the call kills their children
+   * and hands the runs back.
    */
   readonly leftBehind: number
   /** Number of runs that the call took over from dead nodes and earlier calls. */
   readonly takenOver: number
   /**
-   * When work is due next, as far as the call knows, so that a caller can schedule the next call. If the call left due work,
-   * `nextAt` is the end of the call. `null` if no work lies ahead.
+   * When work is due next, as far as the call knows, so that a caller can schedule the next call. If due work is left, `nextAt`
+   * is the end of this call: the next call can begin at once. `null` if no work lies ahead.
    */
   readonly nextAt: Date | null
 }

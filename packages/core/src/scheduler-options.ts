@@ -56,7 +56,7 @@ export interface SchedulerOptions {
   /**
    * How many due slots beyond `maxConcurrentJobs` this node may prefetch. At most 10,000; 0 disables prefetch. Default 100.
    *
-   * The node prefetches only while its handlers are quick: a prefetched slot must get a permit within about 5 ms. If a
+   * The node prefetches a slot only if it expects a permit for this slot within about 5 ms. So its handlers must be quick. If a
    * prefetched slot has not begun after 100 ms, the node hands the slot back. The node does not prefetch slots of a job in
    * these cases:
    * - The job has a `startRate`.
@@ -84,8 +84,8 @@ export interface SchedulerOptions {
    * - 5 s if the storage sends wake-ups, as Redis does
    * - 1 s for any other storage
    *
-   * Every third interval, the node checks for definitions that other nodes have changed. If the storage sends wake-ups, the
-   * node does this every second interval.
+   * The node also checks for definitions that other nodes have changed. The period of this check is three poll intervals, or
+   * two if the storage sends wake-ups. If the storage belongs to this process alone, the period is one poll interval.
    */
   readonly pollInterval?: DurationInput
   /**
@@ -128,9 +128,11 @@ export interface SchedulerOptions {
    */
   readonly handlers?: Readonly<Record<string, TaskHandler>>
   /**
-   * Your own schedule types that only stored jobs have. If a job in `jobs` has a schedule of a type, the scheduler knows that
-   * type already. The scheduler also knows the types that `registerScheduleType` has registered. If a stored schedule needs a
-   * type of the packages `@jobistemer/ticker-*`, the scheduler imports that type.
+   * Your own schedule types of stored jobs. You need this option only for a type that the scheduler does not know otherwise.
+   * The scheduler also knows these types:
+   * - the types of the schedules of `jobs`
+   * - the types that `registerScheduleType` has registered
+   * - the types of the packages `@jobistemer/ticker-*`: the scheduler imports such a type if a stored schedule needs it
    */
   readonly scheduleTypes?: readonly ScheduleType[]
   /**
@@ -152,7 +154,7 @@ export interface CheckedSchedulerOptions extends Required<Pick<SchedulerOptions,
   readonly pollIntervalMs: number
   readonly deadAfterMs: number
   /**
-   * Whether this node polls rarely while it has no peers. True only in tests, if all these conditions are met:
+   * Whether this node may poll rarely while it has no peers. Only a test can meet all conditions:
    * - The storage serves one process and sends wake-ups.
    * - The clock is virtual.
    * - No option sets `deadAfter`, `pollInterval` or one of the derived `intervals`.
@@ -184,8 +186,8 @@ interface DerivedOptions {
 }
 
 /**
- * Names of the intervals that the scheduler derives from its storage and other options, and that a test may set. If a test sets
- * one of these intervals, a node without peers polls as often as a node with peers.
+ * Names of the intervals that the scheduler derives from its storage and other options. A test may set these intervals. If a
+ * test sets one of them, `restsAlone` is false: the node polls at its usual rate even without peers.
  */
 const intervals = ['heartbeat', 'reapInterval', 'definitionInterval'] as const
 
@@ -240,9 +242,9 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   const isPrivate = isTold && !storage.capabilities.multiProcess
   const { heartbeatMs: rareHeartbeatMs } = storage.capabilities
   const defaultHeartbeatMs = isPrivate ? upkeepMs : (rareHeartbeatMs ?? ordinaryHeartbeatMs)
-  // A peer notices the death of a node up to two heartbeats after `deadAfter`. If the storage sets `heartbeatMs`, the time
-  // between two heartbeats is long. So that peers do not notice a death too late, `deadAfter` then covers five heartbeats
-  // instead of six.
+  // After `deadAfter`, up to two more heartbeat intervals pass before a peer notices the death of a node. If the storage sets
+  // `heartbeatMs`, these intervals are long. `deadAfter` then covers five intervals instead of six, so that peers do not notice
+  // a death too late.
   const deadAfterHeartbeats = heartbeatsUntilDead - (rareHeartbeatMs === undefined ? 0 : 1)
   const { deadAfter, pollInterval } = options
   const deadAfterMs = toDurationMs(orDefault(deadAfter, deadAfterHeartbeats * defaultHeartbeatMs), 'deadAfter', {

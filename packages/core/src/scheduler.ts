@@ -9,8 +9,8 @@ export interface ShutdownOptions {
    * How long runs may continue before the node fires the `AbortSignal`s of their handlers. Default: the scheduler's
    * `gracePeriod`, 20 s. With this default, the shutdown ends within the 30 s that container platforms give a process.
    *
-   * If the storage does not answer, the node fires the signals earlier. The whole shutdown then ends 3 s before the end of the
-   * grace period.
+   * If the storage does not answer, the node fires the signals earlier. The whole shutdown then ends 3 s before the end of this
+   * `gracePeriod`.
    */
   readonly gracePeriod?: DurationInput
   /**

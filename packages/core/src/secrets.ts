@@ -1,6 +1,7 @@
 import { deepestCause } from './tuning.ts'
 
-// Patterns for the parts of an address that are no secrets: a host with its port, the name of a database, and a scheme.
+// `host`, `path` and `scheme` match the parts of an address that are no secrets. A path may be the name of a database. `plain`
+// matches an address that has only such parts.
 const host = String.raw`(?:[\w.-]*|\[[\da-f:.]+\])(?::\d{1,5})?`
 const path = String.raw`(?:\/[\w.-]*)*`
 const scheme = String.raw`[a-z][a-z\d+.-]*:\/\/`
@@ -89,13 +90,13 @@ function masked(value: unknown, name: string, depth: number, left: { members: nu
     if (shown.every(([, member], index) => Object.is(member, members[index]?.[1]))) return value
     if (Array.isArray(value)) return shown.map(([, member]) => member)
     const prototype: unknown = Object.getPrototypeOf(value)
-    // At this line, a member of the value was masked. An instance of a class may also hold the secret in data that its members
-    // do not show. So the result is a masked copy of a plain object, but only the type tag of any other object.
+    // At this line, a member of the value was masked. Return a masked copy of a plain object, but only the type tag of any
+    // other object. An instance of a class may also hold the secret in data that its members do not show.
     return prototype === Object.prototype || prototype === null
       ? Object.fromEntries(shown)
       : Object.prototype.toString.call(value)
   } catch {
-    // A getter or a proxy has thrown. The value is returned unchanged, because a logger cannot print its members either.
+    // A getter or a proxy has thrown, so no member can be masked. Return the value: a logger cannot print its members either.
     return value
   }
 }

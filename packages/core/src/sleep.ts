@@ -18,7 +18,7 @@ export function sleepOn(
       reject(signal?.reason)
     }
     const look = () => {
-      // The clock may fire a timer after 1 min, before its full delay. So a longer sleep needs several timers.
+      // A clock may fire a timer after 1 min, even if the timer was set for longer. Then set a further timer for the rest.
       if (clock.monotonic() < end) {
         timer = clock.setTimer(end - clock.monotonic(), look)
         return

@@ -15,8 +15,8 @@ export interface TickerOptions {
   /** The clock of the ticker. Default: the machine's clock. */
   readonly clock?: Clock
   /**
-   * Maximum time from an instant until the ticker notices it. If the ticker takes longer, the tick is late. If a tick covers
-   * several instants, the earliest of them determines whether the tick is late. Default: 1 min.
+   * Maximum delay of a tick that is not late. The delay is the time from an instant until the ticker notices it. If a tick
+   * covers several instants, the delay of the earliest one counts. Default: 1 min.
    */
   readonly lateAfter?: DurationInput
   /** How many of the newest unread ticks the ticker keeps for each reader: 1 to 1,000,000, default 1000. */
@@ -131,15 +131,15 @@ class LiveTicker implements Ticker {
   /** The instant that the ticker waits for, in epoch milliseconds; `null` for none. */
   #awaited: number | null = null
   /**
-   * Monotonic instant of the last {@link resume}, until the ticker has determined the instant to wait for. Otherwise `null`.
-   * The ticker cannot determine that instant while its time is in doubt.
+   * Monotonic instant of the last {@link resume}, if the ticker has not yet determined the instant to wait for. Otherwise
+   * `null`. While its time is in doubt, the ticker cannot determine the instant to wait for.
    */
   #resumedAt: number | null = null
   /** The spans in which the ticker has ticked, from the oldest to the newest. */
   #ticked: TickedSpan[] = []
   /**
-   * True if the next tick begins a new span, as after a clock jump. Instants that the clock has jumped over belong to no
-   * span. So these instants can still tick if the clock goes back.
+   * True if the next tick begins a new span, as after a clock jump. Instants between two spans did not tick, because the clock
+   * jumped over them. They can still tick if the clock goes back.
    */
   #beginsSpan = true
   #timer: Timer | undefined
@@ -356,8 +356,8 @@ class FollowedClock {
   }
 
   /**
-   * Reads both clocks. If this reading confirms a clock jump, returns the instant of the last reading before the jump. This
-   * instant is in epoch milliseconds of the new time. Otherwise returns `null`.
+   * Reads both clocks. If this reading confirms a clock jump, returns the instant of the last reading that was not in doubt.
+   * This instant is in epoch milliseconds of the new time. Otherwise returns `null`.
    */
   look(): number | null {
     const readAt = this.#clock.monotonic()

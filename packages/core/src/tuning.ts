@@ -18,8 +18,8 @@ export const lookMs = 1000
 export const maxClockSkewMs = 1000
 
 /**
- * Maximum difference of two clocks, in ms, that a node tolerates. Up to this difference, the node neither delays its work nor
- * does work again. A larger difference shows that a clock has jumped, or that a node was blocked.
+ * Maximum difference of two clocks, in ms, that a node tolerates. Up to this difference, the node is not late with its work and
+ * repeats no work. A larger difference shows that a clock has jumped, or that a node was blocked.
  */
 export const clockMarginMs = 5000
 
@@ -27,9 +27,9 @@ export const clockMarginMs = 5000
 export const recordsPerCall = 500
 
 /**
- * Number of records per read in two cases:
- * - A filter may exclude most of the records. A smaller read would often find no record that fits.
- * - The records become outdated while the reader works on them. A larger read would give the reader more outdated records.
+ * Number of records per read, for two kinds of reads:
+ * - A filter may exclude most of the records. Many smaller reads would find no record that fits.
+ * - The records may become outdated while the reader works on them. Of a larger read, more records would become outdated.
  */
 export const fewestPerRead = 100
 
@@ -81,8 +81,8 @@ export const deepestJson = 100
 export const longestName = 255
 
 /**
- * Default interval of heartbeats, in ms. Also the default interval of polls on a storage with wake-ups, because a poll finds
- * the work of a lost wake-up.
+ * Default interval of heartbeats, in ms. Also the default interval of polls on a storage with wake-ups. Such a storage needs
+ * polls only to find work whose wake-up was lost.
  */
 export const ordinaryHeartbeatMs = 5000
 
@@ -113,5 +113,5 @@ export const mostOpenRequests = 1000
  */
 export const linesPerSecond = 500
 
-/** Milliseconds after which a virtual clock that has found no timer checks again for a timer. */
+/** Milliseconds that a virtual clock without a timer waits before it checks again whether a timer was set. */
 export const idleLookMs = 10

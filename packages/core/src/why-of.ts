@@ -55,8 +55,8 @@ const byState: Readonly<Record<Occurrence['state'], string>> = {
 const stoppedBecause = 'backfill_stopped: '
 
 /**
- * Explains the state of a run in a sentence. Of the reasons that a user can give, the sentence contains only the reason to
- * stop a backfill.
+ * Explains the state of a run in a sentence. The sentence contains the reason that a user gave for stopping a backfill. It
+ * contains no other reason of a user.
  *
  * @throws JobistemerError `INVALID_ARGUMENT`
  */

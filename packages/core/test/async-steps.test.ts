@@ -36,7 +36,7 @@ describe.each(['call', 'job'] as const)('in an asynchronous ledger that runs one
     const [answer] = await storage.createOccurrences({ now: 100, owner, items: [slot(job, 100)] })
     expect(answer).toMatchObject({ outcome: 'exists', state: 'pending', watermark: 100, nextAt: 200 })
     expect([ledger.steps.length, ledger.decisions]).toEqual([1, 2])
-    // The first decision of the repeated step was not committed, so its wake-up must not be sent.
+    // The ledger has repeated the step. The wake-up of the first try must not be sent, because the first try was not committed.
     expect(ledger.told).toEqual([])
   })
 
@@ -249,8 +249,8 @@ describe('a claim that reads several pages', () => {
     ])
     expect([answer.more, answer.nextDueAt]).toEqual([true, 900])
     const stepsOf = (job: string) => ledger.steps.filter(({ jobs }) => jobs.includes(job as `job_${string}`)).length
-    // `paused` and `other` have several due occurrences each, which the claim may not take. The claim runs only one step per
-    // job.
+    // The claim may take no occurrence of the jobs `paused` and `other`, which have several due occurrences each. The claim
+    // runs only one step for each of these jobs.
     expect([stepsOf(paused), stepsOf(other)]).toEqual([1, 1])
   })
 
@@ -315,7 +315,7 @@ describe('a claim that reads several pages', () => {
     data.apply([{ table: 'occurrences', key: asked.id, value: asked }])
     const item = { ...addressOf(job, 300), reason: 'operator', actor: null, mode: 'request' } as const
     await storage.cancel({ now: 300, items: [item] })
-    // Read the list of cancel requests before the claim, as a slow read would. So the list lacks the request for the
+    // Read the list of cancel requests before the claim, as a slow storage may do. So the list lacks the request for the
     // occurrence that the claim takes.
     const found = await ledger.cancelRequested(owner)
     ledger.cancelRequested = async () => found

@@ -6,7 +6,7 @@ import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts
 
 let clock: VirtualClock
 let failures: unknown[]
-/** The rounds that the background loop has begun, each with its argument and with functions that end the round. */
+/** The rounds that the background loop has begun. The test ends a round with its `end` or `fail`. */
 let rounds: { readonly byAlarm: boolean; readonly end: () => void; readonly fail: (error: unknown) => void }[]
 
 function loop(options: { again?: () => void } = {}): BackgroundLoop {

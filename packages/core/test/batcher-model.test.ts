@@ -39,7 +39,10 @@ function caller(): Entry['asked'] {
   }
 }
 
-/** Makes a batcher on a storage whose calls the test ends one by one. Records each violated rule in `broken`. */
+/**
+ * Makes a batcher on a storage. The test ends each call of the storage, one by one. `broken` lists the rules that were
+ * violated.
+ */
 function world({ hasCallers, isSerial }: { readonly hasCallers: boolean; readonly isSerial: boolean }) {
   // Leave out the member `track`. With it, the virtual clock would wait for storage calls, which the test ends itself.
   const { track: _, ...clock } = virtualClock('2026-01-01T00:00:00Z')
@@ -194,8 +197,8 @@ async function heal({ clock, batcher, held, state, settle }: World): Promise<voi
 
 const plans = fc.array(actions, { maxLength: 40 })
 /**
- * A sequence that a random run of this test once found: the caller of the last entry gives up, and then the answer to a call is
- * lost.
+ * A sequence that a random run of this test once found: the caller of the last entry gives up, and then the storage's answer is
+ * lost. Each run of the test repeats this sequence.
  */
 const lastCallerGivesUp: [readonly Action[]] = [
   [

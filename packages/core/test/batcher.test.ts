@@ -154,7 +154,7 @@ describe('a batched request', () => {
     storageOf.fails = (items) => items.includes('bad')
     void ask('bad').catch(() => undefined)
     await turns()
-    // The batcher retries `bad` only when the clock moves, so `bad` does not delay `good`.
+    // The batcher retries `bad` only after time has passed. No time passes here, so the retries do not delay `good`.
     expect(await ask('good')).toBe('good done')
     await clock.advance(20_000)
   })

@@ -10,7 +10,7 @@ let running: string[]
 let told: { readonly blockedMs: number; readonly jobs: readonly string[] }[]
 let blamed: string[]
 let blockedLoop: BlockedLoop
-/** How long the event loop was blocked, in milliseconds: the monotonic clock advances, and no timer fires. */
+/** Simulates a blocked event loop: the monotonic clock advances by this number of milliseconds, and no timer fires. */
 let heldMs = 0
 
 beforeEach(() => {

@@ -107,7 +107,7 @@ describe('the permits of a node', () => {
     capacity.reserveRequest()
     expect(capacity.holds(clock.now(), settings, 0, clock.now())).toBe(true)
     capacity.unreserveRequest()
-    // The signal `room` makes the launcher check the waiting slot again at once.
+    // After the signal `room`, the launcher checks the waiting slot again at once.
     expect(log).toContain('room')
     expect(capacity.roomForRequest()).toBe(false)
     capacity.heldForMs = 0
@@ -150,7 +150,7 @@ describe('the permits of a node', () => {
 })
 
 describe('a burst of requests', () => {
-  /** Makes a capacity that treats the virtual clock as a real clock. */
+  /** Makes a capacity that takes the virtual clock for a real clock. On a virtual clock, no request would wait for a permit. */
   function realCapacity(limit: number): Capacity {
     const { isAuthoritative: _, ...rest } = clock
     const agenda = new Agenda({ clock: rest, wallNow: () => clock.now(), onSlotsDue: () => undefined })
@@ -164,7 +164,7 @@ describe('a burst of requests', () => {
     const capacity = realCapacity(10)
     expect(capacity.admitRequests(60, 0)).toBe(5)
     for (let request = 0; request < 5; request++) capacity.reserveRequest()
-    // The remaining requests of the burst still wait for permits.
+    // Seven requests of the burst remain. They still wait for permits.
     expect(capacity.admitRequests(7, 1)).toBe(0)
     capacity.unreserveRequest()
     expect(log).toEqual(['request room'])
@@ -201,8 +201,8 @@ describe('the prefetch of due slots', () => {
     expect(capacity.roomForSlot(settings)).toBe(2)
     capacity.enter(first)
     capacity.leave(first, 2)
-    // A handler takes 2 ms, so the two permits become free every 2 ms. This makes five permits in 5 ms, beside the two that
-    // are free.
+    // A handler takes 2 ms, so two permits become free every 2 ms. This makes five permits within 5 ms. Two more permits are
+    // free now.
     expect(capacity.roomForSlot(settings)).toBe(2 + 5)
     expect(capacity.roomForSlot({ ...settings, executionTimeoutMs: 999 })).toBe(2)
     expect(capacity.roomToClaim()).toBe(2)
@@ -251,7 +251,7 @@ describe('due slots without a free permit', () => {
 })
 
 describe('due slots that found no permit within 100 ms', () => {
-  /** Makes a capacity of two permits, which are both held. One earlier run has already ended, after `handlerMs`. */
+  /** Makes a capacity with two permits, both held. An earlier run has ended, and its handler took `handlerMs`. */
   function busy(handlerMs: number): Capacity {
     const capacity = capacityOf({ limit: 2, prefetch: 0 })
     const first = holder('first')
@@ -278,8 +278,8 @@ describe('due slots that found no permit within 100 ms', () => {
     }
     store(4, 2)
     expect(isHeld(capacity, 0)).toBe(true)
-    // A claim reports that it has found no pending work. The node has stored no slot for other nodes since its last decision.
-    // So the node keeps this decision: its due slots stay on this node.
+    // A claim has found no pending work. Since its last decision, the node has stored no slot for other nodes. So the decision
+    // stays in force: due slots wait on this node.
     capacity.workLeft(false, 0)
     expect(isHeld(capacity, 0)).toBe(true)
     store(4, 1)
@@ -366,7 +366,7 @@ describe('due slots of a node while the storage has more pending work than the n
 
 describe('due slots of higher priority than the backlog in the storage', () => {
   /**
-   * Makes a capacity whose only permit is held. Its handlers are quick. Its last claim took the occurrence `last`, and left
+   * Makes a capacity with quick handlers and one permit, which is held. Its last claim took the occurrence `last`, and left
    * further pending work in the storage.
    */
   function workingOff(last: Ordered): Capacity {
@@ -393,8 +393,8 @@ describe('due slots of higher priority than the backlog in the storage', () => {
   it('wait on the node while the priority of the backlog is unknown', () => {
     const capacity = workingOff({ scheduledAt: now, details: {} })
     expect(isHeld(capacity, 5)).toBe(false)
-    // A claim without a free permit takes no occurrence. So the node still knows the priority of the backlog from the last
-    // claim.
+    // This claim has taken no occurrence, because no permit is free. So the node keeps the priority of the backlog that it
+    // knows from the last claim.
     capacity.workLeft(true, 0)
     expect(isHeld(capacity, 5)).toBe(false)
     capacity.workLeft(false, 1, { scheduledAt: now, details: {} })

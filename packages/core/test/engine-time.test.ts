@@ -146,7 +146,8 @@ describe('the engine time, read from the clock of the storage', () => {
     for (const quickest of [0, 1, 2]) {
       const { truth, server, time } = world()
       server.offsetMs = 4000
-      // The longer a call takes, the less certain is the time in its answer.
+      // Two of three reads take 600 ms longer. The longer a read takes, the less certain is its time. So the engine must use
+      // the quick read.
       server.serve = async (read) => {
         const isQuick = (server.reads + 2) % 3 === quickest
         const value = read()

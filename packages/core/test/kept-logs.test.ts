@@ -32,7 +32,7 @@ describe('the kept logs of one occurrence', () => {
   it('have at most 65,536 bytes of JSON, whatever the handlers log', () => {
     const kept = new KeptLogs()
     const logs = [new AttemptLog(kept, 1000), new AttemptLog(kept, 1000)]
-    // The character U+0001 takes six bytes in JSON, so these lines reach the size limit.
+    // The character U+0001 takes six bytes in JSON. So 400 lines of 1,000 such characters far exceed the limit of 65,536 bytes.
     for (let index = 0; index < 200; index++) for (const log of logs) log.add(line('\u0001'.repeat(1000)))
     expect(bytesOf(...logs)).toBeLessThanOrEqual(65_536 + 100)
     expect(bytesOf(...logs)).toBeGreaterThan(50_000)

@@ -27,8 +27,8 @@ describe('the transition table of an attempt', () => {
   })
 
   it('calls a handler only after the storage has acknowledged the attempt and its retry interval has passed', () => {
-    // All paths through the state diagram from the first state to `running`, in which the handler is called. Each path is a
-    // list of events, and visits no state twice.
+    // All paths through the state diagram from the first state to `running`, the state of a called handler. Each path is a list
+    // of events. No path visits a state twice.
     const paths: (readonly string[])[] = []
     const walk = (state: string, seen: readonly string[], events: readonly string[]): void => {
       if (state === 'running') paths.push(events)

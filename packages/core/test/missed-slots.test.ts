@@ -398,8 +398,10 @@ function slotsOf({ series, first, until }: Case): number[] {
 }
 
 /**
- * Returns what a decision does with each slot, in the order of the slots: `run`, `covered` (by one run for several slots) or
- * `missed`.
+ * Returns for each slot how the decision treats the slot, in the order of the slots:
+ * - `run`: the slot has its own run.
+ * - `covered`: one run covers several slots.
+ * - `missed`: the slot does not run.
  */
 function coverageOf(decision: RecoveryDecision, slots: readonly number[], canceled: ReadonlySet<number>) {
   return decision.entries.flatMap((entry): [number, string][] => {

@@ -8,7 +8,7 @@ const deadAfterMs = 30_000
 const own = { fingerprint: 'own', release: undefined, hasFollowed: true }
 const job = { origin: 'jobs' } as RegisteredJob
 
-/** Makes an `OverriddenDefinitions` for a node without peers. The member `at` is the time of its monotonic clock. */
+/** Makes an `OverriddenDefinitions` for a node without peers. The monotonic clock of the node returns the member `at`. */
 function followedBy() {
   const clock = { monotonic: () => followed.at }
   const engine = { clock, events: { emit: () => {} }, logger: { warn: () => {} } }

@@ -67,8 +67,8 @@ describe('the transition table of a peer', () => {
 
   it('removes a peer once another node has stored the death of that peer', () => {
     const forgetting = after('stated').filter(({ to }) => to === 'unknown')
-    // The event `stated` removes a peer in every state except the first two. A peer in the state `unknown` is not stored at
-    // all. For a peer in the state `unrecorded`, a node applies the event `silent` in place of `stated`.
+    // The event `stated` removes a peer in every state except the first two, `unknown` and `unrecorded`. A peer in the state
+    // `unknown` is not stored at all. For a peer in the state `unrecorded`, a node applies the event `silent` instead.
     expect(forgetting.map(({ state }) => state)).toEqual(states.slice(2))
   })
 

@@ -279,7 +279,7 @@ describe('the measurement of a peer’s silence', () => {
 
   it('may restart repeatedly; a peer is dead once its silence, counted only while reads succeed, reaches 1.5 times the dead time', async () => {
     await look(0, record('a', 5))
-    // Each outage of 8 s counts as at most one heartbeat interval of silence.
+    // Each outage lasts 8 s. At most one heartbeat interval of each outage counts as silence of the peer.
     for (let outages = 0; outages < 2; outages++) {
       await silent(10)
       peers.beginAnew()

@@ -17,7 +17,7 @@ interface World {
   readonly records: Records
   readonly removals: HistoryRemoval[]
   readonly forgotten: JobId[]
-  /** The ledger calls `answer` before each removal. If `answer` returns `null`, the ledger rejects the removal. */
+  /** The ledger calls `answer` before each removal. After `null`, `removeHistory` removes nothing and returns `null`. */
   answer: ((removal: HistoryRemoval) => 'go on' | null) | null
   prune(request?: Partial<PruneRequest>): ReturnType<typeof pruneHistory>
 }

@@ -80,8 +80,10 @@ describe('a task that waited for a retry when its run lost its owner', () => {
   const settings = (retryPolicy: RetryPolicy) =>
     ({ retryPolicy, failureStrategy: 'fail_fast', keepLogs: null, taskTimeoutMs: 1 }) as const
   /**
-   * Returns the instant from which the next owner may retry a task; `null` if it may retry at once. Attempt 1 of the task
-   * failed at 100. Attempt 2 is `last`, or does not exist if `last` is `null`. `now` is 500 by default.
+   * Returns the instant from which the next owner may retry a task; `null` if it may retry at once.
+   * - Attempt 1 of the task failed at 100.
+   * - `last` is attempt 2; `null` if the task has no attempt 2.
+   * - `now` is the present time of the next owner.
    */
   function resumed(last: Omit<AttemptRecord, 'number'> | null, now: number = 500, jitter: number = 0): number | null {
     const failed: AttemptRecord = { number: 1, state: 'failed', startedAt: 0, endedAt: 100 }

@@ -77,7 +77,7 @@ describe('a storage call that the engine repeats', () => {
     let calls = 0
     let fail = (_error: Error) => {}
     const call = () => {
-      // The first three calls fail. The fourth call, which also has only one item, stays open until the test calls `fail`.
+      // Each call has one item. The first three calls fail. The fourth call stays open until the test calls `fail`.
       if (++calls < 4) return Promise.reject(new Error('no'))
       return new Promise<never>((_resolve, reject) => {
         fail = reject

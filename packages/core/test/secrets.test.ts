@@ -21,7 +21,9 @@ function logged(log: (logger: typeof stderrLogger) => void): string {
 
 const schemes = ['postgres', 'postgresql', 'postgres+ssl', 'mysql2', 'redis', 'rediss', 'mongodb+srv', 'amqp', 'HTTPS']
 const word = fc.stringMatching(/^[a-z]{1,8}$/)
-/** Makes passwords of two parts that must not appear in a log. Between the two parts stands one of `separators`, or nothing. */
+/**
+ * Generates a password of two secret parts, and the parts themselves. Between the parts stands one of `separators`, or nothing.
+ */
 const password = (separators: string) =>
   fc
     .tuple(fc.stringMatching(/^[a-z\d]{6}$/), fc.constantFrom(...separators, ''), fc.stringMatching(/^[a-z\d]{6}$/))
@@ -153,9 +155,9 @@ describe('a secret', () => {
         field,
         value,
       })
-      // The error masks `error.value` because of the name in `field`. Check only this value, because no name reaches
-      // `printValue`, which makes the text of a message. So the code must never print the value of a secret option in a
-      // message.
+      // The error masks `error.value`, because `field` names a secret option. Check only this value, not the message.
+      // `printValue` makes the text of a message, and does not get the name of the option. So the code must never print the
+      // value of a secret option in a message.
       expect([field, everythingOf({ value: error.value })]).not.toEqual([field, expect.stringContaining('hunter2')])
     }
   })

@@ -119,8 +119,8 @@ describe('the overlap rule of the storage', () => {
       expect(decideOverlap(situation(policy, { paused: true, slotPaused: true, kind: 'trigger' })).state).toBe(
         'pending',
       )
-      // The clock of the slot's sender is ahead. So the slot lies after the end of the pause, although the pause still lasts.
-      // The slot becomes pending, not skipped.
+      // The clock of the slot's sender is ahead. So the slot lies after the end of the pause, although the pause still lasts
+      // now. The storage then does not skip the slot: the slot waits as pending.
       expect(decideOverlap(situation(policy, { paused: true })).state).toBe('pending')
     }
   })

@@ -51,8 +51,8 @@ function startedTicker(schedule: Schedule, options: Omit<TickerOptions, 'clock'>
 }
 
 /**
- * Starts a ticker that does not trust its clock: after a jump, the ticker waits until the new time has held. So it treats the
- * virtual clock as the clock of a machine.
+ * Starts a ticker on a virtual clock that the ticker takes for the clock of a machine. After a jump, the ticker waits until the
+ * new time has held.
  */
 function startedOnMachine(schedule: Schedule, options: Omit<TickerOptions, 'clock'> = {}) {
   return startedOn({ ...virtualClock(noon + 1), isAuthoritative: false }, schedule, options)

@@ -115,7 +115,7 @@ const situation = fc.record({
   segments: timeline,
   fresh: schedule,
   watermark: fc.integer({ min: 0, max: horizon }),
-  /** Milliseconds from the watermark to the present, when the new schedule begins. */
+  /** Milliseconds from the watermark to the instant at which the new schedule begins. */
   lag: fc.integer({ min: 0, max: 100 }),
 })
 

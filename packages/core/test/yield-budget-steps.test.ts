@@ -69,8 +69,7 @@ describe('several concurrent long computations', () => {
         clock.work(stepMs)
         taken.at(-1)?.push(name)
         const turn = turns.stepped()
-        // The two calls of `then` continue the computation two microtasks late, as other asynchronous code may do after a
-        // wait.
+        // Continue the computation two microtasks after the wait, as a computation with further promises would do.
         if (turn !== null) await turn.then(() => null).then(() => null)
       }
       left--
@@ -93,7 +92,7 @@ describe('several concurrent long computations', () => {
     expect(taken).toEqual([
       ['long', 'a', 'b', 'c', 'd', 'e', 'f', 'g'],
       ['long'],
-      // This turn has no time left for `f` and `g`. So they are the first in the next turn.
+      // The turn ends before the steps of `f` and `g`. So they are the first in the next turn.
       ['a', 'b', 'c', 'd', 'e'],
       ['f', 'g', 'long'],
     ])

@@ -96,7 +96,7 @@ export class Access {
     const key = JSON.stringify([action, job])
     const known = this.#answers.get(key)
     if (known !== undefined) return known
-    // `#answers` also holds the answer for `open`, which does not count toward `mostQuestions`.
+    // `#answers` may hold `mostQuestions` answers about jobs, and one answer for `open`.
     if (this.#answers.size === mostQuestions + 1) {
       this.#isSpent = true
       return no

@@ -31,8 +31,8 @@ export function changeStream(client: Client, clock: Clock, gone: AbortSignal): R
     {
       start(controller) {
         const send = (text: string): void => {
-          // A reader that has left 100 events unread gets no further events. Such a reader reconnects and reads everything
-          // again.
+          // While a reader has about 100 unread events, drop further events. The stream ends after `longestMs` at the latest.
+          // The reader then reconnects and reads everything again.
           if (!signal.aborted && (controller.desiredSize ?? 0) > -100)
             controller.enqueue(new TextEncoder().encode(text))
         }

@@ -53,13 +53,13 @@ const longestAwayMs = 1000
 const actions: readonly DashboardAction[] = ['trigger', 'replay', 'cancel', 'pause', 'resume']
 
 /**
- * What the dashboard knows about an action while it checks the right to perform it. If the dashboard refuses the action, it
- * reports these members to the audit.
+ * What the dashboard has learned about an action so far, while it checks the user's rights. If the dashboard refuses the
+ * action, it reports these members to `audit`.
  */
 type Attempt = { -readonly [Name in 'job' | 'run' | 'actor' | 'reason']: AuditEntry[Name] } & {
   /**
-   * The action that the dashboard reports to the audit if it refuses the request. `null` if the request is not an action.
-   * Also `null` once all rights are granted, because the route then reports the action.
+   * The action that the dashboard reports to `audit` if it refuses the request. `null` if the request is not an action. Also
+   * `null` after all checks of rights have passed: from then on, the route itself reports the action.
    */
   action: DashboardAction | null
 }
@@ -250,8 +250,8 @@ class DashboardServer {
   }
 
   /**
-   * Returns the problem for an error of the client. If the storage is unavailable, each driver throws a different error. So
-   * this method calls the storage again to find out whether it answers.
+   * Returns the problem for an error of the client. Each driver throws a different error if the storage is unavailable, so the
+   * error does not show this. So this method calls the storage again to find out whether it answers.
    */
   async #fault(error: unknown, request: Request, path: string): Promise<Problem> {
     const { client, logger } = this.#settings

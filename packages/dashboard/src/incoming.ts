@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 const incoming = new WeakMap<Request, IncomingMessage>()
 const endings = new WeakMap<IncomingMessage, AbortSignal>()
 
-/** Stores the Node.js request from which a `Request` was made. */
+/** Stores the Node.js request from which a `Request` was made, for {@link incomingOf} and {@link goneOf}. */
 export function keepIncoming(request: Request, from: IncomingMessage): void {
   incoming.set(request, from)
 }

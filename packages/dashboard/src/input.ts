@@ -17,7 +17,7 @@ export class Input {
     const values: Record<string, unknown> = Object.create(null)
     for (const [name, value] of parameters) {
       if (name in values) throw new Problem(400, 'INVALID_ARGUMENT', `${name} is given twice.`, name)
-      // Ignores empty values, because an HTML form also sends its empty fields.
+      // Ignore empty values: an HTML form also sends the fields that the user left empty.
       if (value !== '') values[name] = value
     }
     return new Input(values)

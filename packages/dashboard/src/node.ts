@@ -24,8 +24,8 @@ export function nodeListener(dashboard: Dashboard): NodeListener {
   return (request, response) => {
     const answer = async (asked: Request): Promise<Response> => {
       keepIncoming(asked, request)
-      // Read the URL now, before Express changes `request.url`. srvx computes `asked.url` from `request.url` on the first
-      // access.
+      // srvx computes `asked.url` from `request.url` at the first access. Access `asked.url` now, because Express later changes
+      // `request.url`.
       void asked.url
       const answered = await dashboard(asked)
       // After an event stream, close the connection. An open connection without requests would delay the close of the server.

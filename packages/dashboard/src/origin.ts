@@ -1,8 +1,8 @@
 import { Problem } from './problem.ts'
 
 /**
- * The header that every action must carry. Pages of other origins can send it only after a CORS preflight request, which the
- * dashboard never allows.
+ * The header that every action must carry. Before a page of another origin sends this header, the browser sends a CORS
+ * preflight request. The dashboard never allows such a request, so pages of other origins can cause no action.
  */
 const actingHeader = 'x-jobistemer'
 

@@ -29,7 +29,7 @@ export interface Call {
   readonly job: string
   /** The run that the HTTP request names, for a route about a run. */
   readonly run: ListedOccurrence
-  /** The actor and the reason of an action, for core to store. */
+  /** The actor and the reason that the client stores with an action. */
   readonly voice: { readonly actor?: string; readonly reason?: string }
 }
 

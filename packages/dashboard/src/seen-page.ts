@@ -39,8 +39,8 @@ export async function seenPage<T>(
     }
     const room = limit - found.length
     if (places.length > room) {
-      // The read found more visible items than the page has room for. The cursor of this read would skip the items that do not
-      // fit. So the loop repeats the read with a smaller size: the read then ends at the last item of the page.
+      // The read found more visible items than the page has room for, and its cursor lies after all these items. So the loop
+      // repeats the read with a smaller size. The repeated read ends at the last item of the page.
       size = (places[room - 1] as number) + 1
       continue
     }

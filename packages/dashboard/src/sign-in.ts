@@ -66,10 +66,13 @@ function isSecure(request: Request, url: URL, origins: ReadonlySet<string>): boo
   return origin?.startsWith('https:') === true || origins.has(`https://${headers.get('host') ?? url.host}`)
 }
 
-/** Maximum number of cookies of other dashboards at this host and path that a new sign-in keeps. */
+/** A new sign-in keeps at most this number of cookies of other dashboards at this host and path. */
 const mostCookies = 10
 
-/** Returns the names of cookies that other dashboards have set at this host and path. */
+/**
+ * Returns the names of cookies that other dashboards at this host and path have set. Such a name differs from `name` only in
+ * the hash at its end.
+ */
 function namesLikeIt(request: Request, name: string): readonly string[] {
   const cookies = cookiesOf(request).map((one) => one.replace(/=.*/s, ''))
   return cookies.filter(

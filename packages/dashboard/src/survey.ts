@@ -38,9 +38,11 @@ interface Look {
 }
 
 /**
- * Answers questions about all jobs for which no storage query exists: which jobs are late, and which failed in their last
- * run. A survey reads all jobs for these answers. All requests share a survey, and slow surveys are repeated less often.
- * Each request counts only the jobs that it may view.
+ * Answers two questions about all jobs: which jobs are late, and which jobs failed in their last run. No query of the storage
+ * answers these questions, so a survey reads all jobs.
+ * - All requests share a survey.
+ * - A slow survey stays valid for longer.
+ * - Each request counts only the jobs that its viewer may see.
  */
 export class Surveys {
   readonly #settings: Settings

@@ -101,7 +101,7 @@ export interface GridRun {
 
 /** Runs of a job for the grid, in compact form, because a grid has thousands of cells. */
 export interface GridPage {
-  /** The distinct names of the tasks in these runs. Tasks refer to them by index. */
+  /** The distinct names of the tasks in these runs. A {@link GridTask} contains the index of its name in this list. */
   readonly names: readonly string[]
   /** The runs that the grid shows as columns, newest first. */
   readonly runs: readonly GridRun[]
@@ -223,7 +223,7 @@ export interface TaskView {
   }[]
 }
 
-/** The counts of waiting and running runs, of the jobs that the viewer may see. */
+/** The counts of waiting and running runs. Only runs of jobs that the viewer may see are counted. */
 export interface CountsView extends LiveCounts {
   /** `true` if the request reached its limit of calls of `authorize`, so that the real counts may be higher. */
   readonly isPart: boolean
@@ -265,7 +265,8 @@ export interface SurveyView {
   readonly attentionCount: number
   readonly upcoming: readonly { readonly job: string; readonly at: string }[]
   /**
-   * `true` if the request reached its limit of calls of `authorize`. The survey may then omit jobs that the viewer may see.
+   * `true` if the request reached its limit of calls of `authorize`. The survey then omits all further jobs, even jobs that the
+   * viewer may see.
    */
   readonly isAskedPart: boolean
 }

@@ -177,8 +177,7 @@ describe('a job whose slot is overdue', () => {
     const survey = await jsonOf<SurveyView>(ask(dashboard, '/api/survey'))
     expect(survey.late.map(({ name }) => name)).toContain('hourly')
     const late = await jsonOf<LateView>(ask(dashboard, '/api/late'))
-    // If the next slot of the job `nightly-report` is due too, this job is also late. So the test does not expect a certain
-    // count.
+    // The next slot of the job `nightly-report` may also be due. Then this job is late too, so the test expects no fixed count.
     expect(late).toMatchObject({ count: late.items.length, cursor: null, isPart: false })
     expect(late.items.map(({ name }) => name)).toContain('hourly')
     const blind = world.dashboard({ clock, authorize: (_, { job }) => job !== 'hourly' })
@@ -290,8 +289,8 @@ describe('a dashboard with many jobs', () => {
     const plan = await jsonOf(
       post(dashboard, '/api/bulk-jobs', { action: 'pause', filter: { tag: 'many' }, dryRun: true }),
     )
-    // `seesAll` does not include the right to pause jobs. So the dashboard calls `authorize` for each job of the bulk action.
-    // One request may do so for at most 1,000 jobs, so the plan counts at most 1,000 jobs.
+    // `seesAll` gives no right to pause jobs, so the dashboard calls `authorize` for each job of the bulk pause. One request
+    // calls `authorize` for at most 1,000 jobs. So the plan counts at most 1,000 jobs.
     expect(plan).toMatchObject({ count: Math.min(count, 1000), isPart: count > 1000 })
     await client.close()
     await storage.close()

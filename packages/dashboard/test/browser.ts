@@ -15,7 +15,7 @@ export async function open(page: Page, origin: string, path: string): Promise<vo
 }
 
 /**
- * Opens an address of the same server that has no view, so that the previous view stops reading. The test does not open
+ * Opens an address without a view on the same server, so that the previous view stops reading data. The test does not open
  * `about:blank`, because the browser would need a new process for that page.
  */
 export async function leave({ page, complaints }: TestBrowser, origin: string): Promise<void> {

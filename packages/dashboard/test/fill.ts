@@ -17,8 +17,8 @@ interface Filled {
 }
 
 /**
- * Creates a history of a job with storage calls, which is faster than a node. One run in seven fails, or every run with
- * `allFail`.
+ * Creates a history of a job by direct storage calls, because a node would take longer. One run in seven fails; with `allFail`,
+ * every run fails.
  */
 export async function fillHistory(
   storage: Storage,

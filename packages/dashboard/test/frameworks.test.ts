@@ -102,7 +102,7 @@ const frameworks: Readonly<Record<string, () => Promise<Running>>> = {
     await server.ready()
     return { origin: String(server.url).replace(/\/$/, ''), close: () => server.close(true) }
   },
-  // Calls the route handlers without Next.js. extra/next.test.ts builds a whole Next.js app.
+  // Calls the route handlers through a plain server, without Next.js. The test `extra/next.test.ts` builds a whole Next.js app.
   'the handlers of Next.js': async () => {
     const handlers: Readonly<Record<string, ((request: Request) => Promise<Response>) | undefined>> = {
       ...nextHandlers(world.dashboard()),

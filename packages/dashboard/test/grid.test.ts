@@ -30,7 +30,7 @@ afterAll(async () => {
   await world.end()
 })
 
-/** Returns the number of elements in the page, which determines memory, layout and drawing time. */
+/** Returns the number of elements in the page. More elements need more memory, and more time for layout and drawing. */
 const elements = (page: Page): Promise<number> =>
   page.evaluate('document.querySelectorAll("*").length') as Promise<number>
 /**
@@ -39,7 +39,10 @@ const elements = (page: Page): Promise<number> =>
  */
 const mostElements = 5000
 
-/** Scrolls the grid to a share of its size, and waits until all visible cells are drawn. */
+/**
+ * Scrolls the grid to a position, and waits until all visible cells are drawn. `left` and `top` are shares of the scrollable
+ * size, from 0 to 1. Default: the right end (`left` 1) and the top (`top` 0).
+ */
 async function scrollTo(page: Page, share: { readonly left?: number; readonly top?: number }): Promise<void> {
   await page.evaluate(`new Promise((resolve) => {
     const box = document.querySelector('.grid-box')

@@ -108,7 +108,7 @@ const nothing: readonly View[] = [
   { name: 'search', path: () => '/search?q=nothing', whole: '.empty' },
 ]
 
-/** Views that are empty although the storage has jobs. */
+/** Views that have nothing to show for one job or one run, although the storage has data of other jobs. */
 const partlyNothing: readonly View[] = [
   { name: 'job-runs', path: () => job('never-run'), whole: '.empty' },
   { name: 'job-upcoming', path: () => job('never-run', 'upcoming'), whole: '.empty' },

@@ -75,8 +75,9 @@ describe('the table of the dashboard’s routes', () => {
   it.each(routes.map((route) => [route.path, route] as const))(
     'contains the route %s, which the dashboard answers if authorize allows the request',
     async (path, route) => {
-      // This user has all rights, and the dashboard answers reads, dry runs, `resume` and `stop-backfill` with 200. So the
-      // requests of this test are valid. If a test below gets a refusal, only a missing right can be the reason.
+      // This user has all rights. The dashboard answers reads, dry runs, `resume` and `stop-backfill` with 200, so the requests
+      // of this test are valid. So if a test below receives a refusal, its cause is a missing right, and not an invalid
+      // request.
       const isDry = route.method === 'POST' && (path === '/api/backfill' || path.startsWith('/api/bulk'))
       const isDone = route.method === 'GET' || isDry || path === '/api/resume' || path === '/api/stop-backfill'
       if (!isDone) return expect(route.method).toBe('POST')
@@ -162,8 +163,8 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
     it('refuses a job name if no such job exists', async () => {
       for (const job of ['none', '__proto__', '../hourly', 'n'.repeat(256), '\u0000']) {
         const response = await send(world.dashboard(), route, {}, { job })
-        // The history of a job that does not exist is empty. So for such a job, a read may also answer 200 with an empty
-        // list.
+        // For a job that does not exist, the dashboard answers 400 or 404. A read may also answer 200 with an empty list,
+        // because such a job has an empty history.
         const told = response.status === 200 ? await jsonOf<Partial<Page<unknown> & GridPage>>(response.clone()) : {}
         const isEmpty = (told.items ?? told.runs)?.length === 0
         if (!isEmpty) await refused(response, [400, 404])

@@ -65,7 +65,7 @@ describe('a user without the right to view a job', () => {
       await own.trigger(name)
       await own.pause(name)
     }
-    // A living node without code, so the stored jobs have no code on any node.
+    // This living node has no code for any job. So the stored jobs have no code on any living node.
     const node = createScheduler({ storage: few, jobs: [], logger: silentLogger })
     await node.start()
     const counted = async (authorize: DashboardOptions['authorize']) => {

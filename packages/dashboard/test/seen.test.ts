@@ -142,7 +142,7 @@ describe('a list in the dashboard that changes between two pages', () => {
     expect(seen.toSorted()).toEqual(['mine', ...others].toSorted())
   })
 
-  it('omits no job in the view of late jobs', async () => {
+  it('omits no job in the view for late jobs', async () => {
     const [slot] = await client.nextRuns('mine', 1)
     const late = () => Number(slot) + 60_000
     const one = await jsonOf<LateView>(

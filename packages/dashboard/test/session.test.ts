@@ -158,7 +158,7 @@ describe('a bulk action in the dashboard', () => {
       done: 0,
       failed: [{ what: 'rebuild', message: expect.stringContaining('The request was skipped') }],
     })
-    // Completes the run after the page has listed it and before the cancel request.
+    // This client answers `cancel` as if the run had completed between the listing of the runs and the cancel request.
     const client = new Proxy(world.client, {
       get(of, name) {
         if (name === 'cancel') return async (id: string) => ({ id, outcome: 'final', state: 'completed' })

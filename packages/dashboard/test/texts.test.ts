@@ -151,9 +151,9 @@ describe('an error in the dashboard', () => {
     })
     const client = createClient({ storage, callTimeout: 300, logger: silentLogger })
     const logger = { error: () => undefined }
-    // The time in ms by which the test has moved the dashboard's clock ahead. The test also moves the page's clock by 15 s, so
-    // that the page reads its data again. The dashboard's survey, a cached read of all jobs, is valid for only 5 s. So the
-    // dashboard then makes a new survey.
+    // The time in ms by which the test has moved the dashboard's clock ahead. The dashboard's survey, a cached read of all
+    // jobs, is valid for 5 s. So after 15 s, the dashboard makes a new survey. The test also moves the page's clock by 15 s, so
+    // that the page reads its data again.
     let passedMs = 0
     const clock = { ...systemClock, now: () => systemClock.now() + passedMs }
     const away = await world.serve(createDashboard({ client, basePath, authorize: () => true, logger, clock }))

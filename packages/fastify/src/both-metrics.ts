@@ -11,9 +11,10 @@ export function areMetrics(value: Metrics): boolean {
 }
 
 /**
- * Returns metrics that forward each call to both given objects, even if one of the objects throws. The caller of the returned
- * metrics receives the error. If one of the objects returned a promise, the error is a rejection. Otherwise the error is
- * thrown.
+ * Returns metrics that forward each call to both given objects. If one object fails, the other object still receives the call.
+ * The caller of the returned metrics receives the error:
+ * - as a rejection, if one of the objects returned a promise
+ * - as a thrown error, otherwise
  */
 export function bothMetrics(first: Metrics, second: Metrics): Metrics {
   function both<Name extends keyof Metrics>(name: Name): Required<Metrics>[Name] {

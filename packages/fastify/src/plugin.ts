@@ -48,8 +48,8 @@ async function register(app: FastifyInstance, options: JobistemerPluginOptions &
   const { start = true, closeStorage = true, dashboard, metricsRoute, ...others } = options
   const { prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers, ...given } = others
   const routes = routeOptionsOf(options)
-  // If the option `metrics` is not a metrics object, the plugin adds no metrics to it. The scheduler then rejects the
-  // option.
+  // If the option `metrics` is not a metrics object, the plugin does not combine it with its own metrics. The scheduler then
+  // rejects the option.
   const isServed = metricsRoute !== undefined && (given.metrics === undefined || areMetrics(given.metrics))
   const own = isServed ? await metricsOf(metricsRoute) : undefined
   const metrics = own !== undefined && given.metrics !== undefined ? bothMetrics(given.metrics, own) : own
@@ -172,7 +172,7 @@ async function serveDashboard(app: FastifyInstance, { given, options, routes }: 
     import('@jobistemer/dashboard/fastify'),
   ])
   const clientOptions = { ...loggerOf(app), ...clientOptionsOf(given) }
-  // The dashboard gets a separate client, so that a server with `start: false` also shows its jobs.
+  // With `start: false`, the scheduler rejects all calls. So the dashboard gets a separate client, and works in this case too.
   const client = createClient(clientOptions)
   app.addHook('onClose', () => client.close())
   const { logger, clock } = clientOptions

@@ -5,14 +5,17 @@ import { type PrometheusMetricsOptions, readPrometheusOptions } from './promethe
 import { type ReadGauges, registerGauges } from './read-gauges.ts'
 import { RegisteredMetrics, registeredNames } from './registered-metrics.ts'
 
-/** The metrics of each registry, including those of ended schedulers. */
+/**
+ * The metrics of each registry. The metrics of an ended scheduler stay in this map, so that the next scheduler can continue
+ * their counts.
+ */
 const metricsIn = new WeakMap<Registry, RegisteredMetrics>()
 
 /**
  * Returns metrics for `createScheduler({ metrics })`. Gauges are read with each scrape.
  *
- * Only one scheduler at a time may use the returned metrics. The same applies to a registry. When this scheduler has ended,
- * another scheduler may use the metrics, and continues their counts.
+ * Only one scheduler at a time may use the returned metrics or their registry. When this scheduler has ended, another scheduler
+ * may use both, and continues the counts.
  *
  * @example
  * const registry = new Registry()

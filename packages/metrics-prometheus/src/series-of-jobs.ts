@@ -8,8 +8,8 @@ export class SeriesOfJobs {
   readonly #series = new Map<string, Map<Removable, Map<string, Record<string, string>>>>()
 
   /**
-   * Stores the labels of a series under the job in the label `job`. {@link remove} needs these labels. Returns a copy of the
-   * labels, which the caller passes to the metric. Equal labels of a job share one copy.
+   * Stores the labels of a series under the value of the label `job`, for a later {@link remove}. Returns a copy of the labels,
+   * which the caller passes to the metric. Equal labels of a metric share one copy. Labels without `job` are only copied.
    */
   kept(metric: Removable, labels: Readonly<Record<string, string>>): Record<string, string> {
     const own = { ...labels }

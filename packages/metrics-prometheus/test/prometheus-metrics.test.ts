@@ -18,7 +18,9 @@ import { tuned } from '../../workspace/test-tuning.ts'
 
 interface Sample {
   readonly value?: string
-  /** The buckets of a histogram. The parser returns the buckets of only one label set of each histogram. */
+  /**
+   * The buckets of a histogram. If a histogram has several label sets, the parser returns the buckets of only one label set.
+   */
   readonly buckets?: { readonly '+Inf': string }
   readonly labels?: { readonly status?: string }
 }
@@ -39,8 +41,8 @@ test('a Prometheus scrape can be parsed, and every metric changes when jobs run'
     defineJob({
       name: 'report',
       schedule: cron('* * * * *'),
-      // Makes `report` start first. The order must not vary, because the parser returns the buckets of only one job per
-      // histogram.
+      // With this priority, `report` always starts first. The parser returns the buckets of only one job per histogram, so the
+      // order of the starts must not vary.
       priority: 1,
       tasks: [{ name: 'write', run: (context) => clock.sleep({ seconds: 5 }, context.signal) }],
     }),
@@ -372,7 +374,7 @@ test('a Prometheus scrape contains the last success of a job, and no metric of a
   expect(before).toContain('job="removed"')
   await scheduler.remove('removed')
   expect(await registry.metrics()).not.toContain('job="removed"')
-  // The active run of the removed job ends within these 10 s.
+  // The removed job still has an active run, which ends within these 10 s.
   await clock.advance({ seconds: 10 })
   const after = await registry.metrics()
   expect(after).not.toContain('job="removed"')

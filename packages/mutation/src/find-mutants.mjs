@@ -37,8 +37,8 @@ export function findMutants(code) {
   full(parse(code, { ecmaVersion: 'latest', sourceType: 'module', locations: true }), (/** @type {any} */ node) => {
     const { type, test, operator, left, right } = node
     const decides = type === 'IfStatement' || type === 'ConditionalExpression'
-    // A comparison gets no mutants `true` and `false`, because its operator has mutants. The condition of a loop gets no mutant
-    // `true`, because an endless loop takes the whole timeout.
+    // A comparison has mutants of its operator, so it needs no mutants `true` and `false`. A loop whose condition is always
+    // `true` would run until the timeout, so the condition gets no mutant `true`.
     if (decides && !isComparison(test)) for (const value of ['true', 'false']) add(test, value)
     if ((type === 'WhileStatement' || type === 'DoWhileStatement') && test.type !== 'Literal') add(test, 'false')
     if (type === 'LogicalExpression') {

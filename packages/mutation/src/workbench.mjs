@@ -12,8 +12,8 @@ const run = promisify(execFile)
 /** Timeout of the first run of all tests, without a mutant, in ms. This run takes 6 minutes on a quiet machine. */
 const firstRunMs = 3_600_000
 /**
- * Timeout of the tests of one mutant, in ms. A second limit also applies: `mostTimesAsLong` times the duration of these
- * tests without the mutant.
+ * Maximum timeout of the tests of one mutant, in ms. Quick tests have a lower timeout: `startingMs` plus `mostTimesAsLong`
+ * times their duration without the mutant.
  */
 const longestMs = 900_000
 const mostTimesAsLong = 10

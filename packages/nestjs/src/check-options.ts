@@ -3,7 +3,8 @@ import type { JobistemerModuleAsyncOptions, JobistemerOptionsFactory } from './m
 
 /**
  * Checks that the options are an object, and that `jobs` and `handlers` have the right types. The scheduler or the client
- * checks everything else. `from`: the name of the called method, for the message of an error.
+ * checks all other options.
+ * @param from the name of the called method, for the message of an error
  * @throws JobistemerError `INVALID_ARGUMENT`
  */
 export function checkOptions<Options extends object>(options: Options, from: string): Options {

@@ -40,7 +40,7 @@ export class JobistemerHealth {
       const nodes = await this.#jobs.nodes({ timeout })
       const living = nodes.filter(({ state }) => state === 'working').length
       if (node === null) return { status: 'up', nodes: living }
-      // Compare incarnations: a restarted process can have the same node name and process id.
+      // A restarted process can have the same node name and process id. So this check compares incarnations.
       const own = nodes.find(({ incarnation }) => incarnation === this.#own?.incarnation)
       const state = own?.state ?? 'unknown'
       return { status: state === 'working' ? 'up' : 'down', node, state, running: own?.running ?? 0, nodes: living }

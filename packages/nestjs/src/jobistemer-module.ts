@@ -22,7 +22,10 @@ import type {
 import { nestLogger } from './nest-logger.ts'
 import { jobsToken, optionsToken, schedulerToken } from './tokens.ts'
 
-/** The internal Nest module that provides the scheduler or the client. All modules can inject its exports. */
+/**
+ * The internal Nest module with the scheduler or the client. This module is global, so every module can inject the providers
+ * that it exports.
+ */
 class JobistemerProviders {}
 Module({})(JobistemerProviders)
 Global()(JobistemerProviders)

@@ -3,9 +3,9 @@ import type { JobistemerModuleOptions } from './module-options.ts'
 import { nestLogger } from './nest-logger.ts'
 
 /**
- * The operations that a client performs while the scheduler shuts down. `waitFor` and `changes` are not among them. A call of
- * one of these two methods could wait forever for a run that no process claims. The server would then never close, because it
- * waits for calls that have not ended.
+ * The operations that a client performs while the scheduler shuts down: all except `waitFor` and `changes`. A call of `waitFor`
+ * or `changes` could wait forever for a run that no process claims. A closing server waits for its pending calls, so it would
+ * never close.
  */
 const taken: Readonly<Record<Exclude<keyof JobOperations, 'waitFor' | 'changes'>, true>> = {
   trigger: true,

@@ -25,8 +25,10 @@ export function InjectScheduler(): PropertyDecorator & ParameterDecorator {
 /**
  * Injects the `JobOperations` of the application's scheduler, or of its client if the application has no scheduler.
  *
- * While the scheduler shuts down, requests can still trigger runs, which other processes execute. During the shutdown,
- * `waitFor`, `changes` and each method that is called on the scheduler itself throw `SCHEDULER_STATE`.
+ * While the scheduler shuts down, requests can still trigger runs, which other processes execute. These calls then throw
+ * `SCHEDULER_STATE`:
+ * - `waitFor` and `changes`
+ * - each method that is called on the scheduler itself
  *
  * @example
  * constructor(@InjectJobs() private readonly jobs: JobOperations) {}

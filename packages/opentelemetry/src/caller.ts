@@ -1,8 +1,8 @@
 import { type Context, context, createContextKey, ROOT_CONTEXT, trace } from '@opentelemetry/api'
 
-// The key under which an OpenTelemetry context holds the context of the caller. The scheduler's own work runs without an active
-// span: otherwise the work would belong to the caller's trace as long as the process lives. But the span of a request must be a
-// child of the caller's span. So the request reads the caller's context under this key.
+// The key under which `outsideSpans` stores the caller's context in an OpenTelemetry context. The scheduler's own work runs
+// without an active span. Otherwise this work would belong to the caller's trace as long as the process lives. But the span of
+// a request must be a child of the caller's span. So the request reads the caller's context under this key.
 const callerKey = createContextKey('jobistemer caller')
 
 /** Calls the function without an active span, and stores the caller's context for {@link callerContext}. */

@@ -1,5 +1,5 @@
-// The names in this file are copies from one version of the OpenTelemetry semantic conventions. Because they are copies, an
-// upgrade of a dependency cannot change them.
+// This file copies names from one version of the OpenTelemetry semantic conventions, and imports no package for them. So an
+// upgrade of a dependency cannot change the names.
 
 /** The schema URL that tells backends the version of the semantic conventions. */
 export const schemaUrl: string = 'https://opentelemetry.io/schemas/1.45.0'

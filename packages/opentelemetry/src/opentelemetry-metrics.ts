@@ -260,8 +260,8 @@ function mapOf<Name extends string, Kind, Instrument>(
 }
 
 /**
- * Converts labels to attributes. The label `status` has a different meaning on each of two counters. So the parameter `status`
- * gives the name of the attribute for this label.
+ * Converts labels to attributes. Two counters have a label `status`, each with a different meaning. So the caller passes the
+ * attribute name for this label in the parameter `status`.
  */
 function attributesOf(labels: Readonly<Record<string, string>>, status: string = own.outcome): Attributes {
   const attributes: Attributes = {}

@@ -103,7 +103,8 @@ class SpanOfAttempt implements AttemptTrace {
   #isEnded = false
 
   /**
-   * @param whenEnded is called when the attempt ends: with the type of an error that no retry follows, otherwise with `null`
+   * @param whenEnded called at the end of the attempt. Its argument is the type of an error that no retry follows, otherwise
+   * `null`
    */
   constructor(span: Span, whenEnded: (errorType: string | null) => void) {
     this.#span = span

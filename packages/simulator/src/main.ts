@@ -6,7 +6,8 @@ import { readSimulatorOptions, type SimulatorOptions, simulatorUsage } from './r
 import { addTotals, emptyTotals } from './run/totals.ts'
 import { simulate } from './simulate.ts'
 
-// npm run simulate -- [options]: exits with 1 after a violation, with 2 after a wrong command line.
+// Command line: `npm run simulate -- [options]`. The process exits with 1 after a violation, and with 2 after a wrong command
+// line.
 
 const begin = systemClock.monotonic()
 const progressEveryMs = 10_000

@@ -16,8 +16,8 @@ import { World } from './world/world.ts'
 const longestDoubtMs = 140_000
 
 /**
- * Maximum time in ms from any moment until a node has next scanned for owners without a node record. A node scans each 15 s,
- * and its storage calls take time.
+ * Maximum time in ms between two scans of a node for owners without a node record. A node scans each 15 s, and its storage
+ * calls take time.
  */
 const ownerSearchMs = 20_000
 
@@ -155,7 +155,7 @@ async function calm(world: World, fleet: Fleet, callers: Callers | null): Promis
   if (world.clocksJump && world.hasClock) await clock.advance(longestDoubtMs)
   await resumeAll(world)
   const ahead = random.chance(0.5) ? await realignAll(world, fleet) : []
-  // The calm phase waits at least 100 s longer than `longestMs`. In this time:
+  // The calm phase lasts at least 100 s longer than `longestMs`. This is long enough for two things:
   // - The deadlines pass that nodes wrote by clocks that were ahead.
   // - Nodes take over the runs of dead nodes.
   const longestMs = Math.max(profile.largestSkewMs, world.setAheadMs, longestTakeoverMs(fleet))
@@ -163,7 +163,7 @@ async function calm(world: World, fleet: Fleet, callers: Callers | null): Promis
   return ahead
 }
 
-/** Returns by how much the takeover of a dead node's runs may exceed 100 s, in ms; at least 0. */
+/** Returns how many ms longer than 100 s the takeover of a dead node's runs may take; at least 0. */
 function longestTakeoverMs({ lives }: Fleet): number {
   const slowest = Math.max(0, ...lives.map(({ timing: { heartbeatMs, deadAfterMs } }) => deadAfterMs + 6 * heartbeatMs))
   return Math.max(0, slowest + ownerSearchMs - 100_000)

@@ -3,8 +3,8 @@ import { expect, it } from 'vitest'
 import { HistoryChecker } from '../src/checker/history-checker.ts'
 import { History } from '../src/history/history.ts'
 
-// Tests of the clock rule. In each test, node `a.1` uses a time ahead of the true time. With this time, it claims, scans for
-// overdue work, or decides about missed slots. Each test writes the history of this node.
+// Tests of the clock rule. Each test writes the history of node `a.1`, which uses a time ahead of the true time. By this time,
+// the node claims, scans for overdue work, or decides about missed slots.
 
 const startMs = Date.UTC(2026, 0, 1)
 const id = jobId('job')
@@ -68,8 +68,7 @@ class Script {
   }
 
   /**
-   * Records a recovery by the node. The call has the true time as `now`, but moves the watermark to `seconds` ahead of the
-   * true time.
+   * Records a recovery by the node. Its member `now` is the true time, but its watermark is `seconds` ahead of the true time.
    */
   recovers(seconds: number): this {
     const watermark = this.#at(seconds)

@@ -174,8 +174,8 @@ it('the simulator reports a dead node’s runs that no living node takes over in
   expect(rulesOf(died().lost(8).at(8, 'b.1', reaped).heard(60, 'b.1', 2))).toEqual([])
   expect(rulesOf(died().heard(60, 'b.1', 2))).toEqual(['takeover'])
   expect(rulesOf(died().at(8, 'b.1', reaped).heard(60, 'b.1', 2))).toEqual(['reaped early'])
-  // Adds repeated outages: in each 10 s, the storage answers heartbeats for only 4 s. The rule `takeover` counts only the
-  // time in which the storage answers: a takeover is late after about 20 s of this time.
+  // Adds repeated outages. In each 10 s, the storage answers heartbeats for only 4 s. The rule `takeover` counts only the time
+  // with answers: after about 20 s of this time, a takeover is late.
   const throughOutages = (outages: number) => {
     const script = died()
     let counter = 1

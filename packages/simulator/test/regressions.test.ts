@@ -19,8 +19,8 @@ import { every } from '../src/workload/every.ts'
 import { NodeClock } from '../src/world/node-clock.ts'
 import { tuned } from '../../workspace/test-tuning.ts'
 
-// Each test reproduces a bug that a seed has found. The seed finds this bug only until the generator of simulations changes,
-// because the seed's history then changes too.
+// Each test reproduces a bug that the simulation of a seed has revealed. When the simulator changes, the history of a seed
+// changes too, so the seed may no longer reveal the bug.
 
 const startMs = Date.UTC(2026, 0, 1)
 
@@ -77,7 +77,7 @@ function holding(storage: Storage, operation: 'claim' | 'createOccurrences' | 'g
   let isHeld = false
   const waiting: (() => void)[] = []
   const held = wrapStorage(storage, {
-    // Without wake-ups the node polls, and a poll makes the call whose answer the test holds back.
+    // Without wake-ups, the node polls. A poll makes the call whose answer the test holds back.
     subscribe: undefined,
     async around(call) {
       const answer = await call.proceed()

@@ -24,7 +24,10 @@ const consequences: Readonly<Record<string, readonly Rule[]>> = {
   'blind-standby': ['late slot'],
 }
 
-/** For each sabotage that the lowest seeds do not reveal: the seed with which the search begins, so that the test is short. */
+/**
+ * The seed with which the search begins, for some sabotages. Lower seeds do not reveal these sabotages, so the search would
+ * take longer from the lowest seed on.
+ */
 const firstSeeds: Readonly<Record<string, number>> = {
   recovery: 3,
   token: 221,

@@ -7,8 +7,9 @@ const repository = 'https://github.com/jobistemer/jobistemer'
 const inRepository = new RegExp(`^${repository}/(?:blob|tree)/main/packages/`)
 
 /**
- * Writes the pages, with adapted links, into the folder from which VitePress builds the site. For programs that read text,
- * also writes into the subfolder `public`:
+ * Writes the pages, with adapted links, into the folder from which VitePress builds the site.
+ *
+ * Also writes these files into the subfolder `public`, for programs that read text:
  * - the same Markdown files
  * - the file `llms.txt`, which lists these files (llmstxt.org)
  */

@@ -67,7 +67,7 @@ function corrupted(storage: Storage, corruption: Corruption): Storage {
 
 const at = (name: string, index: number) => slotAddress({ id: jobId(name), name, version: 1 }, index).id
 
-/** The id of the missed range of the job "late". */
+/** The id of the record that stores slots 1 to 5 of the job "late" as missed. */
 const range = missedEntry({ id: jobId('late'), name: 'late', version: 1 }, 1, 5).id
 
 /** Returns a corruption that changes the record with this id; `null` removes the record. */

@@ -41,9 +41,10 @@ interface PartitionPage extends DueStart {
 /**
  * Returns the occurrences that are due according to the index, in the order of waiting occurrences.
  *
- * Each partition of the index has the pending occurrences of one priority level, sorted by due instants. Within one level, this
- * is also the order of waiting occurrences. A page reads at least `limit` occurrences of each partition. So the first `limit`
- * occurrences of a page precede all other due occurrences in this order.
+ * The first `limit` occurrences of a page precede all other due occurrences in this order, for two reasons:
+ * - Each partition of the index has the pending occurrences of one priority level, sorted by due instants. Within one
+ *   level, this is also the order of waiting occurrences.
+ * - A page reads at least `limit` occurrences of each partition.
  */
 export async function findDue(
   table: Table,
@@ -68,8 +69,8 @@ export async function findDue(
 }
 
 /**
- * Reads the partitions of all priority levels. Markers on the first page name the priority levels that other processes
- * have begun to use.
+ * Reads the first page of each partition of the priority levels that this process knows. The first partition of level 0
+ * also has markers, which name all used levels. Then reads the partitions of the levels that only the markers name.
  */
 async function beginSearch(table: Table, ahead: number): Promise<readonly PartitionPage[]> {
   const asked = [0, ...table.levels.known]
@@ -131,8 +132,8 @@ export async function findCancelRequested(table: Table, owner: Owner): Promise<r
 }
 
 /**
- * Returns jobs with queued occurrences, and jobs with an unfinished plan: the remaining writes of a large step. The
- * next step on each job completes the plan, and wakes or cancels occurrences.
+ * Returns the jobs with queued occurrences, and the jobs with an unfinished plan. A plan lists the remaining writes of a
+ * large step. The next step on a job completes the job's plan, if there is one, and wakes or cancels occurrences.
  */
 export async function findStranded(table: Table): Promise<readonly JobId[]> {
   const jobs = new Set<JobId>()

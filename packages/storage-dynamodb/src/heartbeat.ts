@@ -59,7 +59,8 @@ async function putNode(
           ])
     const nodes = await listNodes(table)
     const stored = nodes.find(({ incarnation }) => incarnation === own.incarnation)
-    // If the node's newer record was not written, another transaction has used the same item. So the node repeats the step.
+    // If the record is newer than the stored one and was not written, another transaction was using the same item. So
+    // `untilDecided` repeats the write.
     return written || !isNewsOf(stored ?? null, own) ? nodes : contended
   })
 }

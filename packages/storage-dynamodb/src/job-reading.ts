@@ -63,8 +63,8 @@ export class JobReading {
   readonly #known: Map<OccurrenceId, StoredOccurrence> = new Map()
   /**
    * Ids of occurrences that the step names, and that the first reads did not find. The step regards these occurrences as
-   * absent, even if a later read finds a record. An interrupted prune may have removed the address of an occurrence, but
-   * not its record.
+   * absent, even if a later read finds a record. Such a record can be the rest of an interrupted prune, which has removed
+   * only the address of the occurrence.
    */
   readonly #absent: Set<OccurrenceId> = new Set()
   /** The lists of active occurrences after the check for ended ones; `null` before this check. */
@@ -251,9 +251,9 @@ export class JobReading {
       size: list.length,
     }))
     this.#looked = [...(this.#looked ?? []), ...looked]
-    // The read above may have found occurrences that were queued again, but not the first queued occurrence of the job. The
-    // step would regard the first queued occurrence in `records` as the first of the job. So this code removes the queued
-    // occurrences that the read has found.
+    // The read above may have found occurrences that another step has queued again. The first queued occurrence of the job
+    // may be missing among them. But this step regards the first queued occurrence in `records` as the first of the job. So
+    // this code removes the queued occurrences that the read has found.
     for (const { id } of unknown) if (this.records.get(id)?.record.state === 'queued') this.#known.delete(id)
   }
 

@@ -77,11 +77,11 @@ export async function* queryGroup(
   for (const partition of partitionsOf(group)) yield* table.requests.queryAll(liveQuery(table, partition))
 }
 
-// Each index partition is sorted by due instants. Only within one priority level is this the order of waiting occurrences.
-// So the pending occurrences of each level have two partitions of their own.
+// Each index partition is sorted by due instants. This is the order of waiting occurrences only if all occurrences have
+// the same priority level. So each level has two partitions of its own for its pending occurrences.
 //
-// A marker is an item for one priority level that the namespace has used. The markers are the first entries in the first
-// partition of level 0. Each claim reads this partition, so a claim finds the used levels without a further request.
+// A marker is an item that shows that the namespace has used a priority level. All markers are at the beginning of the
+// first partition of level 0. Each claim reads this partition, so a claim finds the used levels without a further request.
 
 /** The sort instant of priority markers, before the first instant that a `Date` can represent. */
 const markerOrder = -9e15

@@ -73,8 +73,8 @@ export async function listsAfter(
 }
 
 async function activeAfter(table: Table, job: JobReading, head: StoredHead, changes: Changes) {
-  // Under `allow`, no step needs the lists for its decision, so no step has checked them for ended occurrences. So a step
-  // that finds at least `lookAt` entries in the head removes the entries of ended occurrences.
+  // Under `allow`, a step decides without these lists, and has not checked them for ended occurrences before. If the head
+  // lists at least `lookAt` occurrences, such a step now removes the ended ones from the lists.
   const tidies = !job.hasLooked && head.active.length >= head.lookAt
   if (tidies) await job.lookAtActive(() => job.hasTidied)
   const { listed, pages: left } = job.leftOfLists()
@@ -105,7 +105,8 @@ async function activeAfter(table: Table, job: JobReading, head: StoredHead, chan
 
 /** Returns the maximum number of active occurrences that the head of this job lists. */
 function roomFor({ overlap: { policy, maxConcurrency = 1 } }: StoredHead): number {
-  // Under `allow`, no step counts active occurrences, so the head lists at most `pageSize` of them.
+  // Under `allow`, no step counts active occurrences, so their list in the head need not be complete. The head lists at
+  // most `pageSize` of them, and pages list the remaining ones.
   return policy === 'allow' ? pageSize : Math.min(mostListed, Math.max(pageSize, 2 * maxConcurrency))
 }
 

@@ -16,8 +16,8 @@ export interface DynamoDBStorageOptions {
   /** Time limit of one request, after which the storage sends the request again. Default 10 s. */
   readonly requestTimeout?: DurationInput
   /**
-   * How long the storage retries a request while DynamoDB throttles the request or is unreachable. This limit applies to
-   * the sum of the pauses between the tries. After that, the call fails with `STORAGE_BUSY`. Default 20 s.
+   * How long the storage retries a request while DynamoDB throttles the request or is unreachable. Only the pauses between
+   * the tries count. When the sum of the pauses reaches this time, the call fails with `STORAGE_BUSY`. Default 20 s.
    */
   readonly retryTimeout?: DurationInput
 }

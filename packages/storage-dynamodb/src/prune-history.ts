@@ -128,8 +128,8 @@ async function removeAll(table: Table, victims: readonly Victim[]): Promise<void
   const { requests, keys } = table
   const slots = victims.filter(({ kind }) => kind === 'slot')
   const requested = victims.filter(({ kind }) => kind !== 'slot')
-  // If a new request has reused the id of a removed record, the address belongs to the new record, and must stay. So the
-  // removal of an address requires the scheduled time of the removed record.
+  // A new request may have reused the id of a removed record. The address then belongs to the new record, and must stay. So
+  // this code removes an address only if the address still has the scheduled time of the removed record.
   for (const some of groupsOf(requested, concurrency)) {
     const removals = some.map(({ id, scheduledAt }) => {
       const isSame = { ConditionExpression: 't = :t', ExpressionAttributeValues: { ':t': number(scheduledAt) } }

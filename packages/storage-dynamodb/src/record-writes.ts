@@ -75,7 +75,8 @@ export function checkStartable({ requests, keys }: Table, head: StoredHead): Tra
     conditions.push(`${pausedUntil} = :pausedUntil`)
     values[':pausedUntil'] = number(head.paused.until ?? 0)
   }
-  // Requires that `cancelsBelow` is unchanged. An update changes `cancelsBelow` while it cancels superseded occurrences.
+  // Requires that `cancelsBelow` is unchanged. An update that supersedes waiting slots changes `cancelsBelow`, and these
+  // slots must not start.
   if (head.cancelsBelow === null) conditions.push(`attribute_not_exists(${cancelsBelow})`)
   else {
     conditions.push(`${cancelsBelow} = :cancelsBelow`)

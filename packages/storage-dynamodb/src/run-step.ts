@@ -71,7 +71,10 @@ async function attempt(table: Table, id: JobId, step: LedgerStep): Promise<boole
   return write === undefined || (await commitStep(table, job, write, step))
 }
 
-/** Returns the elements of the step's `occurrences` that do not exist and that the step does not create. */
+/**
+ * Returns the occurrences that the step names, that its reads have not found, and that it does not create. If one of them
+ * exists now, the reads have missed it.
+ */
 function refused({ occurrences }: LedgerStep, { records }: JobReading, write: JobWrite | undefined) {
   const created = new Set(write?.occurrences.map(({ after }) => after.id))
   return occurrences.filter(({ id }) => !records.has(id) && !created.has(id))
@@ -80,8 +83,8 @@ function refused({ occurrences }: LedgerStep, { records }: JobReading, write: Jo
 /**
  * Writes the decisions of a step if the data that the step has read are unchanged. Otherwise writes nothing and returns false.
  *
- * Most steps also write the job's head, if no other step has written the head since this step read it. So these steps of a job
- * follow one another. If the decision does not change the head, two kinds of steps do not write it:
+ * Most steps also write the job's head. Such a write fails if another step has written the head since this step read it. So
+ * only one of several concurrent steps succeeds. Two kinds of steps do not write the head, if they do not change it:
  * - The step changes only running occurrences, and each of them keeps running or is not {@link StoredOccurrence.marked}.
  * - The step only starts pending occurrences of a job with the overlap policy `allow`.
  */
@@ -339,8 +342,8 @@ function leftOf(
   const { details, runs, state } = record
   if (revision === write.revision) return { ...write, record: { ...wanted, details, runs, ...changed }, before: there }
   if (write.revision === 0 || isFinal(state)) return null
-  // The stored revision differs from the planned one. A node has made this write, or has changed the record before the
-  // plan was stored.
+  // The stored revision differs from the planned one, for one of two reasons. Another node has already written this record
+  // of the plan. Or a node changed the record before the plan was stored.
   const isClaimed = state === 'running' && record.token !== wanted.token
   const concerns = head.deletedAt !== null || head.queued.length > 0
   const said = withSaid(record, write)

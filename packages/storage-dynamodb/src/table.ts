@@ -42,8 +42,8 @@ const mostTries = 300
 const longestPauseMs = 120
 
 /**
- * Repeats a step until its result is not `contended`, at most `mostTries` times. If a result is `contended`, another step
- * has succeeded in the meantime.
+ * Repeats a step until its result is not `contended`, at most `mostTries` times. The result `contended` means that
+ * another step has succeeded in the meantime. So concurrent steps together make progress.
  */
 export async function untilDecided<T>(
   { requests }: Table,

@@ -124,7 +124,7 @@ describe('a DynamoDB step of more than 100 records', () => {
     const change = { kind: 'replace', id, content, expectedVersion: 1, expectedWatermark: slotAt(120) } as const
     const [answer] = await node.saveJobs({ now: slotAt(121), changes: [{ ...change, waiting: 'cancel' }] })
     expect([node.met, running.length, answer?.outcome]).toEqual([true, 5, 'saved'])
-    // The update does not cancel running occurrences, so its answer does not name them.
+    // The update cancels the 115 waiting occurrences. It does not cancel the running ones, so its answer does not name them.
     expect(answer?.outcome === 'saved' && answer.canceled.length).toBe(115)
     for (const { id: one } of running) expect((await recordOf(one))?.state).toBe('running')
     const items = [{ ...slotItem(id, 121), jobVersion: 2 }]

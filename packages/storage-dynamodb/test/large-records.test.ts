@@ -366,8 +366,8 @@ describe('the list of active occurrences in the head of a job', () => {
   const headKey = (id: JobId) => ({ pk: { S: `test-${tests - 1}:job/${id.slice(4)}` }, sk: { S: 'head' } })
 
   /**
-   * Writes a list of `count` equal occurrences into the job's head. So the next step checks which of these occurrences have
-   * ended.
+   * Writes a list of `count` equal occurrences into the job's head, and sets `lookAt` to `count`. So the next step checks
+   * which of these occurrences have ended.
    */
   async function fillList(id: JobId, entry: OccurrenceAddress, count: number): Promise<void> {
     await client.send(

@@ -7,8 +7,8 @@ import { localClient } from './local-client.ts'
 
 // Number of jobs. Eight processes try to create every slot of these jobs: for each slot, exactly one process succeeds.
 const jobCount = 20
-// Number of rounds of this race. Eight processes compete in this race, and only four in the conformance kit's race for
-// slots.
+// Number of rounds of this race. Eight processes compete in each round. The similar race of the conformance kit has only
+// four processes.
 const rounds = isThorough ? byEffort(3) : 1
 
 const { endpoint } = inject('dynamodb')

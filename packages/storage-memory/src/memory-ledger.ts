@@ -170,9 +170,7 @@ function get(database: Database, request: GetRequest): GetAnswer {
   }
 }
 
-/**
- * Returns the counts as a plain object. In the job's object they are getters, which a copy of the object would lose.
- */
+/** Returns the counts as a plain object. The members of `job.counts` are getters, which a copy of `job.counts` would lose. */
 function countsOf(job: MemoryJob | undefined): LiveCounts {
   const { pending, queued, running } = job?.counts ?? noCounts
   return { pending, queued, running }

@@ -26,8 +26,8 @@ const mostTries = 12
 export class Database implements Session {
   readonly place: string
   /**
-   * How long the server waits for a lock, as text, for example `9000ms`. This is the value of the parameter in the SQL
-   * of `limitLocks`.
+   * How long the server waits for a lock, as text, for example `9000ms`. Statements whose SQL contains `limitLocks` receive
+   * this text as a parameter.
    */
   readonly lockLimit: string
   /** Whether the driver sends byte arrays unchanged, as binary parameters. False until {@link probe} has run. */

@@ -6,8 +6,9 @@ import { printPlace, readPlace } from './places.ts'
 import { numberOf, numberOrNull, type Session, storeText, textArray } from './sql.ts'
 
 /**
- * A claim counts the claimable occurrences whose rows still have the code `lanes.delayed`, up to this number. If the
- * claim finds this number, it gives up to 10,000 of these rows the code `lanes.ready`.
+ * Number of claimable rows with the code `lanes.delayed` from which a claim changes the code. The claim then gives up to
+ * 10,000 of these rows the code `lanes.ready`. An index has the rows with `lanes.ready` in the order of claims; a claim
+ * must sort the rows with `lanes.delayed`.
  */
 const mostDelayed = 500
 

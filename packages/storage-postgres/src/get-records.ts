@@ -69,9 +69,9 @@ async function readOccurrences(
     return new Map(rows.map((row) => readOccurrence(row)).map((record) => [record.id, record]))
   }
   let found = await select(byId)
-  // Heads have no index over the ids of their occurrences. If an id was not found, the second statement scans all heads
-  // that may store a running occurrence (`is_quick`). It also searches both tables again, because an occurrence may
-  // have moved after the first statement.
+  // Heads have no index over the ids of their occurrences, so the first statement does not search them. If an id was not
+  // found, the second statement searches all heads that may store a running occurrence (`is_quick`). It also searches both
+  // tables again, because an occurrence may have moved after the first statement.
   if (ids.some((id) => !found.has(id))) found = await select(`${byId} UNION ALL ${inHeads}`)
   return ids.map((id) => found.get(id) ?? null)
 }

@@ -1,8 +1,8 @@
 import { lanes } from './occurrence-row.ts'
 
 /**
- * Values of `run_state` in a head: the state of the occurrence in the columns `run_…`. Only with a value less than
- * `never`, a starting slot may be stored in the head: `ended` or `moved`.
+ * Values of `run_state` in a head: the state of the occurrence in the columns `run_…`. The head may store a starting
+ * slot only if the present value is less than `never`: `ended` or `moved`.
  */
 export const inHead = {
   /** The head holds no occurrence: its last one has ended, or it never held one. */
@@ -16,11 +16,11 @@ export const inHead = {
 } as const
 
 /**
- * Maximum time, in ms, from a starting slot to its job's next slot. Only within this time, the head may store the
- * starting slot.
+ * Maximum time, in ms, from a starting slot to the next slot of its job. If the next slot comes later, the head must not
+ * store the starting slot.
  *
- * This rule limits the size of the index that finds the running occurrences in heads. Each job in the index starts at
- * least one slot within this time. So the index has at most as many entries as slots start within this time.
+ * This rule limits the size of the index that finds the running occurrences in heads. The index then has at most as many
+ * entries as slots start within this time.
  */
 const nearMs = 90_000
 

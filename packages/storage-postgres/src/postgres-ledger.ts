@@ -25,8 +25,8 @@ const maxBatch = 500
 
 /**
  * If at least this number of ended runs wait for storing, a node makes one more concurrent call of `settle`. The server
- * runs this call in a separate process, at the same time as other calls. In a call of this size, the fixed cost of a
- * call is small.
+ * runs this call in a separate process, at the same time as other calls. With this number of items, the fixed cost of
+ * the further call is small in comparison.
  */
 const worthwhileBatch = 100
 
@@ -57,8 +57,8 @@ class PostgresLedger implements AsyncLedger, HistoryRemover {
       ...(hasConnections && { worthwhileBatch }),
       ...keepingOf(options),
       findsDueJobs: true,
-      // A repeated step would not know which occurrence the first commit has taken. This storage never repeats a commit
-      // with an unknown outcome. So a step that ends an occurrence may take the next one.
+      // If a step were repeated after its commit, the step would not know which occurrence the commit has taken. But this
+      // storage never repeats a commit whose outcome is unknown. So a step that ends an occurrence may take the next one.
       takesNext: true,
     }
     this.#options = options

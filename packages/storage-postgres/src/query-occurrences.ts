@@ -133,8 +133,8 @@ function rangeOf(
     const { at, uuid } = readPlace(cursor)
     const comparison = order === 'ascending' ? '>' : '<'
     const place = `(${values.add(String(at), 'bigint')}, ${values.add(uuid, 'uuid')})`
-    // The condition with the id implies the condition without the id. The latter lets PostgreSQL use an index that does
-    // not contain the id.
+    // The second condition alone, with the id, would be sufficient. The first condition lets PostgreSQL use an index that
+    // does not contain the id.
     conditions.push(
       `AND ${column} ${comparison}= ${values.add(String(at), 'bigint')} AND (${column}, id) ${comparison} ${place}`,
     )
@@ -179,7 +179,8 @@ async function listFailed(session: Session, schema: string, query: Query<'failed
 // ----------------------------------------------------------------------------------------------------------------- live
 
 /**
- * Lists live occurrences in the order of their jobs and starts.
+ * Lists live occurrences, sorted by job, then by `order_at`, then by id. `order_at` is the scheduled time, or `orderAt` of
+ * a waiting occurrence.
  *
  * When a pending occurrence becomes claimable, the code of its state changes. So the query reads the rows of all codes
  * of the state (see `stateCodes`) in one order. If a code changes between two pages, the second page still contains the

@@ -4,9 +4,9 @@ import { inHead, isShort, near } from './in-head.ts'
 import { lanes } from './occurrence-row.ts'
 
 /**
- * How long a call that ends occurrences waits for a lock, in ms. Other calls hold their locks while the server flushes
- * the disk, which takes less time. After this time, the call releases all its locks. A step by core's rules then ends
- * the occurrences.
+ * How long a call that ends occurrences waits for a lock, in ms. Most calls hold their locks for less time: only while
+ * the server flushes the disk. If the wait takes longer than this limit, the call fails and releases all its locks. A
+ * step by core's rules then ends the occurrences.
  */
 const heldMs = 200
 

@@ -159,8 +159,8 @@ class StepReading {
 }
 
 /**
- * Returns the occurrences and keys that a step names, each with its job. Each job without a named occurrence also has
- * an entry of its own.
+ * Returns the occurrences and keys that a step names, each with its job. A job without a named occurrence also has an
+ * entry without an occurrence and without a key.
  */
 function namesOf({ jobs, occurrences, keys }: LedgerStep): Names {
   const names = new Map<string, readonly [job: string, id: string | null, key: string | null]>()
@@ -192,9 +192,9 @@ function inOrder(entries: LedgerEntry[], state: LiveState): LedgerEntry[] {
 const freeTries = 2
 
 /**
- * Limit for consecutive failures of a step because of locks. A try fails if its wait for a lock takes too long. Usually
- * another transaction holds an occurrence of the step; then the failure does not count. After this number of other
- * consecutive failures, the step fails.
+ * Number of consecutive tries that may fail because of a lock before the step fails. A try fails if its wait for a lock
+ * takes too long. Usually another transaction holds an occurrence of the step. Such a failure does not count, and the
+ * count starts again at 0.
  */
 const mostFreed = 5
 

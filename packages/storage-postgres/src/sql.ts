@@ -98,9 +98,10 @@ export function readTextOrNull(stored: unknown): string | null {
 }
 
 /**
- * Returns SQL for the right side of `=`. The SQL finds each row of a table by a value of another table. With a plain
- * equality, the planner may exchange the two tables. It then scans one whole table for each row of the other. The
- * returned SQL prevents this exchange.
+ * Returns SQL for the right side of `=` in a join, which finds rows of one table by values of another.
+ *
+ * With a plain value, the planner may exchange the two tables. The statement then scans one whole table for each row of
+ * the other table. The returned SQL prevents this exchange.
  */
 export function oneOf(value: string): string {
   return `ANY (ARRAY[${value}])`

@@ -13,9 +13,9 @@ export const sumRows = 64
 const heldMs = 20
 
 /**
- * Number of possible keys of rows that hold the counts of one transaction. A user's transaction must not lock a shared
- * row of counts. So it writes its counts to a separate row, whose key is the transaction's id modulo this number. A
- * later step adds the row to the shared sums.
+ * A user's transaction must not lock the shared rows of counts. So the transaction writes its counts to a separate row,
+ * and a later step adds them to the shared rows. The key of the separate row contains the transaction's id modulo this
+ * number.
  */
 const ownSums = 1_000_000_000
 

@@ -154,7 +154,7 @@ class Hearing {
   readonly #trial: string = `trial-${randomUUID()}`
   readonly #ended: Promise<void>
   #isStopped = false
-  /** Ends the pause before the listening loop's next check or attempt to connect. */
+  /** Ends the present pause of the listening loop. The loop then makes its next check or attempt to connect at once. */
   #wake: () => void = () => {}
 
   constructor(database: () => Promise<Database>, channel: string, events: HearingEvents) {

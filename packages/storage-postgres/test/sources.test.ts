@@ -27,8 +27,8 @@ it('a connection returns to its pool only if no statement can still run on this 
 it('a source with one client instead of a pool sends no statement of the next step before the last answer of the current transaction', async () => {
   const sent: string[] = []
   /**
-   * Statements to which the server does not answer in time, once for each entry. The driver of this test reports this
-   * failure.
+   * Each entry is a statement that gets no answer in time, once. The driver of this test reports the missing answer by an
+   * error.
    */
   const silent = ['UPDATE', 'ROLLBACK', 'ROLLBACK']
   const query = async (text: string) => {

@@ -169,7 +169,8 @@ it('each statement converts its array parameter once, and not again for each row
   await storage.heartbeat({ now, own: null, remove: [], profilesOf: ['one', 'two'] })
   await storage.saveJobs({ now, changes: [{ kind: 'delete', id: ids[0] as JobId, expectedVersion: null }] })
   await storage.prune({ now, jobId: ids[1] as JobId, before: slotAt(9), keep: 0, limit: 10 })
-  // The settings of this connection force a generic plan and a sequential scan.
+  // Forces generic plans and sequential scans. Such a plan shows a conversion of the array parameter that PostgreSQL would
+  // repeat for each row.
   const client = await connection()
   await client.query('SET plan_cache_mode = force_generic_plan')
   for (const way of ['indexscan', 'bitmapscan', 'indexonlyscan']) await client.query(`SET enable_${way} = off`)

@@ -67,8 +67,8 @@ export class Worlds {
 }
 
 /**
- * Returns a copy of the entry that calls `used` when a test case reads `module`. Only a case that starts processes
- * reads `module`. A schema that processes have used is dropped later.
+ * Returns a copy of the entry. When a test case reads `module` of the copy, the copy calls `used`. Only a case that starts
+ * processes reads `module`. A schema that processes have used is dropped later.
  */
 function whenUsed<Entry extends NonNullable<StorageWorld['processes']>>(entry: Entry, used: () => void): Entry {
   return {

@@ -12,8 +12,8 @@ const longestBatch = 1000
  * Runs a script over items: one concurrent call for each shard that has items. Returns the answers in the order of the
  * items.
  *
- * @param idOf returns the id of an item's occurrence. Only for scripts that read and write all records of one Redis
- * hash together: the items are then sorted by hash, if possible.
+ * @param idOf returns the id of an item's occurrence. If `idOf` is given, the items of each call are sorted by the Redis
+ * hash of their records, if possible. Only for scripts that read and write all records of one hash together.
  * @param prepare creates the call for the items of one shard. `spans`: the number of items for each hash, or empty if
  * the items are not sorted.
  * @param read splits the answer of a call into one answer for each item.

@@ -40,8 +40,8 @@ interface WholeAnswer extends ClaimAnswer {
 interface ShardAnswer extends WholeAnswer {
   readonly seen: readonly Omit<SeenPlace, 'shard'>[]
   /**
-   * Whether a claim of the found occurrences may wake queued occurrences of the same jobs. Such a claim can then take
-   * the woken occurrences too. A claim wakes occurrences only of jobs with a start rate.
+   * Whether a claim that takes the found occurrences may also wake queued occurrences, and take these too. A claim wakes
+   * occurrences only of jobs with a start rate.
    */
   readonly wakes: boolean
 }
@@ -116,9 +116,9 @@ export class Claimer {
       wanted.set(place.shard, { limit: place.isBlocked ? limit : limit + 1, last: place })
       if (!place.isBlocked) open--
     }
-    // The calls in the mode `peek` do not find queued occurrences that this claim will wake. If the claim may wake
-    // occurrences, a shard may therefore claim more occurrences than it has found. The rest of the limit is divided
-    // equally among the shards with found occurrences.
+    // In the mode `peek`, a shard does not find the queued occurrences that this claim will wake. If the claim may wake
+    // occurrences, it divides the rest of the limit equally among the shards with found occurrences. So a shard can also
+    // claim occurrences that it wakes.
     const mayWake = [...views.values()].some(({ wakes }) => wakes)
     const share = mayWake ? Math.floor(open / Math.max(1, wanted.size)) : 0
     const { answers, isWhole } = await this.#takeFromShards(request, shards, wanted, share)
@@ -191,8 +191,8 @@ export class Claimer {
     const { connection, channel, sender } = this.#ledger
     const { now, owner } = request
     const key = keyOf(spot.shard, request)
-    // If a handler key is the id of its job, it is not stored with the job. For such a key, the script also receives
-    // the bytes of the id, and compares them with the job's id.
+    // A job does not store a handler key that equals its id. So for a handler key in the form of a job's id, the script also
+    // receives the id's bytes. The script compares these bytes with the ids of jobs.
     const excepted = request.exceptHandlerKeys.flatMap((handlerKey): ScriptArgument[] => {
       const id = Buffer.allocUnsafe(16)
       const isId = handlerKey.startsWith('job_') && codec1.writeId(id, 0, handlerKey as JobId)
@@ -208,9 +208,9 @@ export class Claimer {
       // A call with limit 0 claims nothing. So such a call does not ask what an earlier claim without an answer has claimed.
       const asked = request.limit > 0 ? this.#unanswered.get(key) : undefined
       const number = asked ?? this.#calls++
-      // Number of occurrences that earlier calls found and that count towards the limit. In the mode `peek`, a shard
-      // may need several calls. A later call does not know the jobs of these occurrences. So it cannot check whether
-      // all of them may start together. The calls in the mode `take` check this.
+      // In the mode `peek`: number of occurrences that earlier calls found and that count towards the limit. A later call does
+      // not know the jobs of these occurrences. So the later call does not check whether its occurrences may start together
+      // with them. The calls in the mode `take` check this.
       const counted = whole?.seen.filter(({ isBlocked }) => !isBlocked).length ?? 0
       const limit = Math.max(0, request.limit - taken - counted)
       // Tells the server that the unanswered earlier call must claim nothing if it arrives after this call.
@@ -233,8 +233,8 @@ export class Claimer {
         const [outcome, ...parts] = reply as readonly [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]
         const kind = outcome.toString()
         if (kind === 'repeated') throw repeatedError()
-        // When the script answers `done`, it has stored this number, and the earlier call can claim nothing any more.
-        // Until then, further calls of this claim use the number of the earlier call again.
+        // The answer `done` means that the script has stored the number of the unanswered call. That call can then claim
+        // nothing any more. Before this answer, each call of this claim is sent with the same number.
         if (asked !== undefined && kind === 'done') this.#unanswered.delete(key)
         if (kind === 'swept') {
           cursor = parts[0].toString()

@@ -47,10 +47,9 @@ export interface ScriptCall {
   readonly extraKey?: ExtraKey
   /**
    * Order of two calls on the same shard. The client sends a call with `behind` only after the answer to the call with
-   * `ahead`.
+   * `ahead`. So the client processes the first answer while the server runs the second call.
    *
-   * Without this wait, a server that reads both calls together would send both answers only at the end. With the wait,
-   * the client processes the first answer while the server runs the second call.
+   * If the client sent both calls together, the server would send both answers at the end of the second call.
    */
   readonly order?: 'ahead' | 'behind'
 }

@@ -67,8 +67,8 @@ export function printHead(before: Buffer | null, head: LedgerHead): Buffer {
   if (before !== null) before.copy(fixed, 0, 0, headSize)
   else fixed.writeDoubleLE(always, headAt.taken)
   if (before !== null && head.version !== before.readUInt32LE(headAt.version)) fixed.writeUInt32LE(0, headAt.uses)
-  // A realign moves the watermark back. Slots up to the earlier watermark may still have records. So `taken`, the
-  // latest slot with a record, must not be before the earlier watermark.
+  // `taken` is the latest slot with a record. A realign moves the watermark back, but slots up to the earlier watermark may
+  // still have records. So after a realign, `taken` must not be before the earlier watermark.
   const setBackFrom = before?.readDoubleLE(headAt.watermark) ?? always
   const taken = Math.max(fixed.readDoubleLE(headAt.taken), head.watermark < setBackFrom ? setBackFrom : always)
   fixed.writeDoubleLE(taken, headAt.taken)

@@ -99,8 +99,8 @@ export function parseFields<Name extends string>(layout: Layout<Name>, bytes: Bu
 }
 
 /**
- * Gives a Lua text for each field. When a script reads fields: the name of the local variable. When it writes fields:
- * the expression of the value.
+ * Lua texts by field. If a script reads the fields, each text is the name of a local variable. If a script writes the
+ * fields, each text is an expression for the value.
  */
 type Parts<Name extends string> = Readonly<Partial<Record<Name, string>>>
 

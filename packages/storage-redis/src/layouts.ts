@@ -128,8 +128,8 @@ const fields = {
     speakerSize: 'uint32',
   },
   /**
-   * These fields precede the ids of the occurrences that a step names, and a text. This text says after which
-   * occurrence the search for superseded occurrences continues.
+   * A request to read the data of a step: these fields, then the ids of the occurrences that the step names, then one
+   * text. The text says after which occurrence the search for superseded occurrences continues.
    */
   stepRead: {
     job: 'id',
@@ -196,8 +196,7 @@ const fields = {
     more: 'byte',
     // 1 if the call reached its limits, so further due occurrences may exist.
     stopped: 'byte',
-    // 1 if a claim of the found occurrences may wake queued occurrences of the same jobs. Such a claim can then take
-    // the woken occurrences too.
+    // 1 if a claim that takes the found occurrences may also wake queued occurrences, and take these too.
     wakes: 'byte',
     nextDueAt: 'number',
   },

@@ -41,8 +41,8 @@ function isNamedElsewhere(source: string, text: string, name: string): boolean {
 }
 
 /**
- * For each command that writing scripts call: the number of arguments after the key that `acl_check_cmd` needs.
- * `acl_check_cmd` checks whether the user has the right to a command.
+ * For each command that writing scripts call: how many arguments must follow the key in a call of `acl_check_cmd`.
+ * `acl_check_cmd` checks whether the user has the right to the command.
  */
 const argumentsOf: Readonly<Record<string, number>> = {
   ...{ DEL: 0, EXISTS: 0, GET: 0, HGETALL: 0, SMEMBERS: 0, ZCARD: 0 },

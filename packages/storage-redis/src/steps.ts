@@ -120,7 +120,7 @@ export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | '
 
   readonly reap: Storage['reap'] = async (request) => await this.#writes(request.now, this.#ends, 100).reap(request)
 
-  /** Creates the writer for the steps of one storage call, which all have the instant `now`. */
+  /** Creates the object that runs the steps of one storage call. All these steps have the instant `now`. */
   #writes(now: number, commits: Gathered<Commit, boolean>, itemsPerStep: number): Writes {
     this.#ledger.connection.assertOpen()
     const run: AsyncWriter['run'] = async (step) => {
@@ -190,7 +190,10 @@ function isNothing({ pending, queued, superseded }: LiveNeeds): boolean {
   return pending === 0 && queued === 0 && superseded === null
 }
 
-/** Returns the needs of a step for a second read: only the superseded occurrences that the previous read has not found. */
+/**
+ * Returns what a step still needs from a second read: only the superseded occurrences that the previous read has not
+ * found.
+ */
 function onlyLeft({ superseded, ...needs }: LiveNeeds, live: ReadonlyMap<OccurrenceId, StoredEntry>): LiveNeeds {
   if (superseded === null) return { ...needs, superseded }
   const found = [...live.values()].filter(({ record }) => isWaiting(record) && isSuperseded(superseded, record))
@@ -214,9 +217,12 @@ function writeQuestion(writer: ByteWriter, { step, needs, place }: Question): vo
   writer.setByte(start + at.isWhole, step.wholeJobs && needs === null ? 1 : 0)
   writer.setUint32(start + at.named, named.length)
   const { pending = 0, queued = 0 } = needs ?? {}
-  // A step that needs all pending occurrences only makes them claimable. A step that needs all queued occurrences only
-  // wakes them. The commit script does both by itself, so this code reads none of these occurrences. A step that needs
-  // all pending and all queued occurrences cancels them, so this code reads them.
+  // This code does not read the occurrences in two cases, because the commit script itself makes the change:
+  //
+  // - A step needs all pending occurrences, to make them claimable.
+  // - A step needs all queued occurrences, to wake them.
+  //
+  // If a step needs all pending and all queued occurrences, it cancels them, so this code reads them.
   const needed = (count: number) => (count === Infinity && pending !== queued ? 0 : Math.min(count, noLimit))
   writer.setUint32(start + at.pendingNeeded, needed(pending))
   writer.setUint32(start + at.queuedNeeded, needed(queued))

@@ -18,7 +18,10 @@ const checkMs = 30_000
 export class WakeUps {
   readonly #client: RedisClient
   readonly #channel: string
-  /** Suffix of the messages that this storage's scripts publish. The storage ignores these messages. */
+  /**
+   * Suffix of the messages that this storage's scripts publish. The storage ignores messages with this suffix, because
+   * they are about its own changes.
+   */
   readonly #sender: string
   readonly #clock: Clock
   readonly #listeners = new Set<Listener>()

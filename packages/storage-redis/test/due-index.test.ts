@@ -58,7 +58,8 @@ it('a search for due jobs updates its index in several steps if the index lacks 
 it('if no node searches for due jobs, the list of next instants outside the index of due jobs still stays short', async () => {
   const jobs = await addJobs(80)
   const count = 300
-  // Each round has another group of eight jobs. The list of noted next instants would store equal groups as one entry.
+  // Each round has another group of eight jobs. If two rounds had equal groups, Redis would store their two notes about
+  // next instants as one.
   for (let call = 0; call < count; call++) {
     const round = Array.from({ length: 8 }, (_, index) => jobs[(call + index * (1 + (call % 9))) % jobs.length])
     const different = [...new Set(round)] as JobRecord[]

@@ -50,8 +50,8 @@ async function until(isDone: () => Promise<boolean>): Promise<void> {
 const patient = (url: string) => admin(url, { maxRetriesPerRequest: null })
 
 /**
- * Opens a storage with a command timeout of 300 ms. The storage has already answered once, because opening may take
- * longer on a busy machine.
+ * Opens a storage with a command timeout of 300 ms. Before the return, the storage has answered one call. The opening
+ * may take longer than the timeout on a busy machine, so this function repeats that call.
  */
 async function hasty(server: RedisServer, url = server.url): Promise<{ storage: Storage; job: JobRecord }> {
   const job = await addJob(open({ url: server.url }), 'alpha')

@@ -243,8 +243,8 @@ it('a claim takes no occurrences of the handler keys and job ids that it exclude
     const answer = await storage.claim({ now: slotAt(1), owner, limit: 10, exceptHandlerKeys, sweep: false })
     return answer.claimed.map((record) => record.jobId)
   }
-  // A claim leaves out jobs by their handler keys, not by their ids. So a key that equals a job's id does not leave out this
-  // job if the job has another handler key.
+  // A claim leaves out jobs by their handler keys, not by their ids. The handler key of one job may be the id of
+  // another job. A claim that leaves out this key then still takes occurrences of the other job.
   expect(await claimBut(own, 'handlers:a', follower)).toEqual([other])
   expect(await claimBut(own, other)).toEqual([named])
   expect((await claimBut(named)).sort()).toEqual([own, follower].sort())

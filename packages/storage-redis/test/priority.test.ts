@@ -37,9 +37,9 @@ it('claims over several shards take thousands of occurrences in the order of pri
   const jobs: JobId[] = []
   for (const name of ['alpha', 'beta', 'gamma', 'delta', 'epsilon'])
     jobs.push((await addJob(storage, name, 'allow')).id)
-  // Each priority level has scheduled times that are one hour (`priorityStepMs`) later than those of the next lower
-  // level. The order of waiting occurrences subtracts one hour for each level, so this difference disappears. So
-  // successive occurrences in this order have different levels.
+  // The scheduled times of each priority level are one hour (`priorityStepMs`) later than those of the level below. The
+  // order of waiting occurrences subtracts one hour for each level of priority. So occurrences of all levels alternate
+  // in this order.
   const items = Array.from({ length: 2100 }, (_, key) => {
     const priority = (key % 21) - 10
     const at = slotAt(1) + (priority + 10) * priorityStepMs + key * 7

@@ -168,13 +168,13 @@ describe('a claim over several Redis shards, one of which fails,', () => {
       runs: false,
     })
     expect(running.items).toHaveLength(2)
-    // A claim with limit 0 does not ask for the effect of the unanswered claim.
+    // A claim with limit 0 does not find out whether the unanswered claim took occurrences. So it does not reject.
     await storage.claim({ ...request, limit: 0 })
     await wait(first, 2)
     let error: { readonly code: string; readonly value: unknown } | null = null
     const claimed: unknown[] = []
-    // Repeats the claim until the second shard answers again. An earlier claim may have taken occurrences of this
-    // shard. So the first claim that it answers takes no occurrence and rejects.
+    // Repeats the claim until the second shard answers again. An earlier claim may have taken occurrences of this shard
+    // without an answer. So the first claim that reaches this shard again takes none of its occurrences, and rejects.
     for (let tries = 0; error === null && tries < 200; tries++) {
       try {
         claimed.push(...(await storage.claim(request)).claimed)

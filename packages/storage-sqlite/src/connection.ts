@@ -24,8 +24,8 @@ export interface StepListener {
 /**
  * Runs steps as transactions. Writing steps run one after the other. A reading step runs at once.
  *
- * SQLite itself never waits for a lock here: such a wait would block the thread, and would be unfair to other
- * connections. If a step finds the file locked, the step tries again after a short pause, until `limitMs` has elapsed.
+ * If a step finds the file locked, the step tries again after a short pause, until `limitMs` has elapsed. SQLite's own
+ * wait for a lock is turned off, because it would block the thread. It would also be unfair to other connections.
  */
 export class Connection {
   readonly #database: Database.Database

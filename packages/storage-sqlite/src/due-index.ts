@@ -1,8 +1,8 @@
 import type { NamedTables } from './schema.ts'
 
 /**
- * Maximum number of transactions whose changes of next instants are noted and not yet in the index. If more are noted,
- * each further transaction first updates the index by the oldest notes.
+ * Maximum number of transactions whose changes of next instants are only noted. If more transactions have notes, each
+ * further transaction first applies the oldest notes to the index.
  */
 const waitingTransactions = 64
 

@@ -31,8 +31,8 @@ interface FailurePlace {
 type FailedQuery = Extract<OccurrenceQuery, { readonly kind: 'failed' }>
 
 /**
- * The index of the failures in the history, as a separate table. Most ends are no failures, but partial indexes over
- * the history would slow down every end. The number of runs that can end per second would be an eighth less.
+ * The index of the failures in the history, as a separate table. Most ends are no failures. Partial indexes over the
+ * history would nevertheless slow down every end: an eighth fewer runs could end per second.
  */
 class Failures {
   readonly #statements: Record<'ofAll' | 'ofJob', Record<FailedQuery['order'], Database.Statement>>
@@ -72,8 +72,8 @@ class Failures {
   }
 
   /**
-   * Returns the row numbers of failures in the order of their end, at most one more than the limit of the query. `job`:
-   * `null` for all jobs.
+   * Returns the row numbers of failures in the order of their end. Returns at most one more than the limit of the
+   * query: the additional one shows that a further page follows. `job`: `null` for all jobs.
    */
   list(query: FailedQuery, job: number | null, after: FailurePlace | null): readonly number[] {
     const { order, limit } = query
@@ -121,8 +121,9 @@ export interface HistoryRange {
 /**
  * The finished occurrences of all jobs: a table to which each occurrence is appended once, when it ends.
  *
- * Most ends do not change the indexes. Later, many rows are added to the indexes together. So the cost of an end does
- * not grow with the history. The few rows that are not indexed yet are the tail. Each search also reads the tail.
+ * Most ends do not change the indexes, so the cost of an end does not grow with the history. From time to time, many
+ * rows are added to the indexes together. The rows that are not indexed yet are the tail. Each search also reads the
+ * tail.
  */
 export class History {
   readonly failures: Failures
@@ -176,8 +177,8 @@ export class History {
   }
 
   #extendIndexes(lastRow: number): void {
-    // If the row number is less than `#indexed`, another process has removed the last rows, and SQLite gives their
-    // numbers to new rows. So `#indexed` is outdated, and must be read again.
+    // SQLite gives the numbers of removed last rows to new rows. So if the row number is less than `#indexed`, another
+    // process has removed rows up to the end. In this case `#indexed` is outdated, and must be read again.
     if (lastRow >= this.#indexed && lastRow - this.#indexed < tailLimit) return
     this.#indexed = this.#statements.indexed.get() as number
     if (lastRow - this.#indexed >= tailLimit) this.indexTail()
@@ -234,8 +235,8 @@ export class History {
     const blocks = rising ? this.#statements.blocksRising : this.#statements.blocksFalling
     const statement = rising ? this.#statements.riseInBlock : this.#statements.fallInBlock
     for (const block of blocks.all(from, to) as Block[]) {
-      // Blocks are sorted by their first instant in the given order. If the page is full and this block begins after
-      // its last entry, all later blocks do so too. So the loop ends.
+      // Blocks are sorted by their first instant in the given order. If this block begins after the last entry of a
+      // full page, all later blocks also begin after this entry. So the loop ends.
       const last = entries.length < limit ? undefined : entries[limit - 1]
       if (last !== undefined && (rising ? block.min_at > last.scheduledAt : block.max_at < last.scheduledAt)) break
       const found = statement.all(block.block, job, from, to, place.scheduledAt, place.key, limit) as HistoryEntry[]

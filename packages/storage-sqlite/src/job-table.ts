@@ -38,13 +38,13 @@ export interface Head extends LedgerHead {
    */
   readonly waiting: WaitingCounts
   /**
-   * No slot that is later than both this instant and the watermark has a record. `null`: no slot after the watermark
-   * has a record.
+   * Slots with a record exist only up to this instant or the watermark, whichever is later. `null`: slots with a record
+   * exist only up to the watermark.
    */
   readonly excludedUntil: number | null
   /**
-   * No trigger or replay whose scheduled time is later than this instant has a record. `null` before the first trigger
-   * or replay.
+   * The latest scheduled time that a trigger or replay with a record can have. `null` before the first trigger or
+   * replay.
    */
   readonly requestedUntil: number | null
 }
@@ -211,13 +211,16 @@ export class JobTable {
   }
 
   /**
-   * Returns jobs that have queued occurrences, and that have either no active occurrence or superseded occurrences to cancel.
+   * Returns jobs that have queued occurrences, in two cases:
+   *
+   * - The job has no active occurrence.
+   * - Superseded occurrences of the job must be canceled.
    */
   stranded(): readonly JobId[] {
     return (this.#statements.stranded.all() as number[]).map((row) => this.jobIdOf(row))
   }
 
-  /** Stores the members of a head that steps on occurrences can change, such as the watermark and the next instant. */
+  /** Stores the columns of a head that steps on occurrences can change, such as the watermark and the next instant. */
   writeCourse(head: Head): void {
     const { watermark, nextAt, excludedUntil, requestedUntil, cancelsBelow, row } = head
     this.#statements.writeCourse.run(
@@ -412,8 +415,8 @@ const ofHistory =
 function prepareStatements(database: NamedTables) {
   const placeholders = (columns: string) => columns.replaceAll(/\w+/g, '?')
   /**
-   * Prepares two statements for the jobs that an index finds: `count` counts them up to `$most`, and `list` returns a
-   * sorted page. Only the jobs of the page are read whole.
+   * Prepares two statements for the jobs that an index finds. `count` counts these jobs up to `$most`. `list` returns a
+   * page of these jobs in order, and reads all columns only for the jobs of this page.
    */
   const few = (index: string, condition: string) => {
     const found = `FROM {jobs} j INDEXED BY {${index}} WHERE ${condition}`
@@ -477,8 +480,8 @@ function prepareStatements(database: NamedTables) {
     deleteJob: database.prepare('DELETE FROM {jobs} WHERE row = ?'),
     deleteHead: database.prepare('DELETE FROM {heads} WHERE row = ?'),
     deleteVersions: database.prepare('DELETE FROM {versions} WHERE job = ?'),
-    // Usually one of the oldest history entries uses the oldest version. The statement then deletes no version and
-    // reads no further entries.
+    // If the history uses the oldest version, the statement deletes no version, and reads no further history entries.
+    // This is the usual case, and one of the oldest history entries shows it.
     deleteUnusedVersions: database.prepare(
       `DELETE FROM {versions} WHERE job = $job AND version < (SELECT version FROM {heads} WHERE row = $job)
          AND NOT EXISTS (${ofHistory} AND t.job_version = (SELECT min(version) FROM {versions} WHERE job = $job))

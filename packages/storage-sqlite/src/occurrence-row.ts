@@ -345,9 +345,9 @@ function prepareStatements(database: NamedTables) {
     queued: ofJob('waiting', `lane = ${lanes.queued}`, comparison, direction),
     waiting: ofJob('waiting', 'TRUE', comparison, direction),
   })
-  // The column `lane` of a waiting occurrence changes when the occurrence becomes claimable. The statement reads the rows of
-  // all given values of this column in one common order. So an occurrence whose `lane` changes between two calls of
-  // `listOccurrences` is not missed.
+  // When a waiting occurrence becomes claimable, its column `lane` changes, perhaps between two calls of
+  // `listOccurrences`. The statement reads the rows of all given values of `lane` in one common order. So the list
+  // contains this occurrence nevertheless.
   const waitingIn = (...of: readonly Lane[]) => {
     const order = 'ORDER BY claim_at, job, order_at, id LIMIT $limit'
     const parts = of.map(

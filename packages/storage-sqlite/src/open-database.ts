@@ -67,10 +67,10 @@ function pathOf(database: Database.Database): string {
 const smallestDatabase = 512
 
 /**
- * Checks, before a file is opened for writing, whether it is or may become a file of Jobistemer.
+ * Checks, before a file is opened for writing, whether the file is or may become a file of Jobistemer.
  * - A file that does not exist passes.
- * - A file with a log or a journal beside it is read through a read-only connection. A writing connection would recover
- *   the writes of a dead process, and thus change the file.
+ * - If a log or a journal is beside the file, this function reads the file through a read-only connection. A writing
+ *   connection would recover the writes of a dead process, and thus change the file.
  * - Any other file is checked after it was opened, because opening does not change it.
  *
  * Only SQLite may open and close the file. If other code closes it, POSIX ends the locks of all connections of this
@@ -93,8 +93,8 @@ function inspectFile(file: string): void {
   try {
     readVersion(database, file, '')
   } catch (error) {
-    // Ignores the error that means: the writes of a dead process must be recovered, which only a writing connection can
-    // do.
+    // Ignores the error of a read-only connection to a file whose log has unrecovered writes of a dead process. Only a
+    // writing connection can recover these writes.
     if (!isReadonly(error)) throw error
   } finally {
     database.close()

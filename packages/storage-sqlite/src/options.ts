@@ -41,10 +41,12 @@ export interface SqliteStorageOptions {
    */
   readonly synchronous?: 'full' | 'normal'
   /**
-   * Stores the jobs beside the tables of your application, in the same file. The names of all tables of the storage begin
-   * with this prefix. The header of the file (`user_version`, `application_id`) stays yours. 1 to 32 characters: a lower
-   * case letter, then lower case letters, digits and `_`. No other name in the file may begin with the prefix. Default:
-   * none, and a separate file.
+   * Stores the jobs beside the tables of your application, in the same file. The names of all tables of the storage
+   * begin with this prefix. The storage does not write to the fields `user_version` and `application_id` of the file's
+   * header.
+   *
+   * The prefix has 1 to 32 characters: a lower case letter, then lower case letters, digits and `_`. No other name in
+   * the file may begin with the prefix. Default: no prefix, and a separate file.
    */
   readonly tablePrefix?: string
   /** How long a call waits while other connections lock the file, before it fails with `STORAGE_BUSY`. Default 30 s. */

@@ -22,8 +22,8 @@ export function namedTables(database: Database.Database, prefix: string): NamedT
 }
 
 /**
- * A block of the history has 2 to the power of this number rows. The indexes of the history are sorted by block first,
- * so new entries belong near their end.
+ * A block of the history has 2 to the power of this number rows. The indexes of the history are sorted by block first.
+ * So new entries are added near the end of an index.
  */
 export const blockShift = 14
 

@@ -130,8 +130,9 @@ class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
   }
 
   /**
-   * Moves all due occurrences to the lane `ready` (see `lanes`). A claim searches only this lane, and must find the
-   * first occurrences among all due ones. Uses several transactions, so that other steps run between them.
+   * Moves all due occurrences to the lane `ready` (see `lanes`). A claim searches only this lane. Without this move,
+   * the claim could miss due occurrences that come first in the order. Uses several transactions, so that other steps
+   * run between them.
    */
   async #promoteMost(now: number): Promise<void> {
     this.#isMuchDue = false
@@ -244,8 +245,8 @@ class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
 
   readonly forget: HistoryRemover['forget'] = async (jobId, before) => {
     await this.#connection.write(() => forget(this.tables, jobId, before))
-    // A prune of all jobs calls `forget` for each job. This wait for the end of the event loop's turn lets other code run
-    // between two jobs.
+    // A prune of all jobs calls `forget` for each job. Between two jobs, this code lets other code of the event loop
+    // run.
     await new Promise<void>((resolve) => afterThisTurn(resolve))
   }
 

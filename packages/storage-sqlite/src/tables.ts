@@ -161,10 +161,10 @@ function laneOf(record: OccurrenceRecord, claimAt: number, now: number): Lane {
 }
 
 /**
- * Returns the number at which a step stops counting the running occurrences of a job, because thousands may run.
+ * Returns the number at which a step stops counting the running occurrences of a job. Thousands of occurrences may run,
+ * but core only compares their number with `maxConcurrency`.
  *
- * A step ends at most one run. After that, core only compares the remaining count with `maxConcurrency`. So the step
- * need not count beyond `maxConcurrency + 1`.
+ * A step ends at most one run before this comparison. So the number is `maxConcurrency + 1`.
  */
 function enoughRunning({ overlap: { maxConcurrency = 1 } }: Head): number {
   return maxConcurrency + 1
@@ -282,8 +282,8 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
     if (isOtherPause && until === Number.POSITIVE_INFINITY) live.park(row)
     else if (isOtherPause) live.unpark(row, job.paused === null ? earliest : until, this.#now)
     this.#head = jobs.headAt(row) as Head
-    // The job may have more places now than when its running occurrences were counted, so `save` counts the running occurrences
-    // again.
+    // The counting of running occurrences stops above `maxConcurrency`, and the saved job may have a greater
+    // `maxConcurrency`. So `save` counts the running occurrences again.
     this.#counts.running = live.countRunning(row, enoughRunning(this.#head))
   }
 }

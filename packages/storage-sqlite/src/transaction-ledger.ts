@@ -117,11 +117,12 @@ export class TransactionLedger extends TableSteps implements SyncLedgerWithin<St
    * Makes sure that the user cannot commit the transaction:
    *
    * - This method rolls the user's transaction back.
-   * - Then it begins a new transaction that violates a foreign key. SQLite rejects the commit of the new transaction, so
-   *   later writes of the user have no effect.
+   * - Then it begins a new transaction that violates a foreign key. SQLite rejects the commit of the new transaction,
+   *   so later writes of the user have no effect.
    * - If the user has turned foreign keys off, it begins no new transaction.
    *
-   * In the original transaction, the user could undo the violation by a rollback to a savepoint.
+   * The violation must be in a new transaction. In the user's transaction, a rollback to a savepoint could undo the
+   * violation.
    */
   forbidCommit(): void {
     const database = this.#database

@@ -372,8 +372,7 @@ describe('an owner that dies between the commit of a completion and the end of t
           ],
         })
       let isDead = false
-      // After the completion in the transaction, the calls of the node have no effect on this storage, as if the node
-      // had died.
+      // After the completion in the transaction, this wrapper blocks all calls of the node, as if the node had died.
       const dying = wrapStorage(world.connect(), {
         around: async (call) => (isDead ? await new Promise(() => {}) : await call.proceed()),
         aroundWithin: async (call) => {

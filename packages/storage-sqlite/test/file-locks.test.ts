@@ -36,8 +36,8 @@ function locksOf(descriptor: string): readonly string[] {
     .filter((line) => line.startsWith('lock:'))
 }
 
-// Only Linux lists the locks of a process, so other systems skip these tests. The last test of this file runs on all systems:
-// another process tries to lock the file. Such a test is not possible in write-ahead mode.
+// Only Linux lists the locks of a process, so other systems skip these tests. All systems run the last test of this
+// file, in which another process tries to lock the file. That test needs a file without write-ahead mode.
 describe.skipIf(!existsSync('/proc/self/fdinfo'))(
   'an SQLite connection of this process keeps its lock on the file',
   () => {

@@ -5,8 +5,8 @@ import { sqliteStorage } from '../src/index.ts'
 import { addJob, finishItem, owner, slotAt, slotItem, triggerItem } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
-// The number of finished occurrences: more than a single read of a filtered list returns. In the order of scheduled
-// times, live occurrences come between and after the finished ones.
+// The number of finished occurrences: more than a single read of a filtered list returns. The scheduled times of some
+// live occurrences are between those of the finished ones. Other live occurrences have later scheduled times.
 const finishedCount = 2_600
 const perCall = 200
 

@@ -17,8 +17,9 @@ interface Tool {
   inTransaction<T>(body: (connection: unknown, note: (name: string) => unknown) => Promise<T>): Promise<T>
   close(): unknown
   /**
-   * Whether the tool leaves the transaction open after a failed commit. With such a tool, the test's handler does not
-   * swallow the error of its second call of `context.complete`. So the tool rolls the transaction back.
+   * Whether the tool leaves the transaction open after a failed commit. With such a tool, the body of the second
+   * transaction rejects after the error of `context.complete`. The tool then rolls the transaction back without a
+   * commit.
    */
   readonly leavesFailedCommits?: true
 }

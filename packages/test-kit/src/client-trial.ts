@@ -4,7 +4,7 @@ import type { OccurrenceState, Storage } from '@jobistemer/core/storage'
 import { cron } from '@jobistemer/ticker-cron'
 import { Child } from './child.ts'
 
-/** How both processes of a client trial connect to the same data. */
+/** The data of a client trial, and how its two processes open a storage on these data. */
 export interface TrialPlace {
   /** A module whose `connect` opens a storage in the other process, which has the code of the jobs. */
   readonly module: URL
@@ -129,8 +129,8 @@ async function defines(client: Client): Promise<void> {
   assert.deepEqual(
     (await client.versions('one')).map(({ version: number, changes }) => [number, changes.map(({ part }) => part)]),
     [
-      // The update of the schedule also changes the default overlap policy, which depends on whether the job has a
-      // schedule.
+      // The default overlap policy of a job depends on whether the job has a schedule. So the update of the schedule
+      // also changes the overlap policy.
       [2, ['schedule', 'overlapPolicy']],
       [1, []],
     ],

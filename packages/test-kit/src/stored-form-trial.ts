@@ -37,8 +37,8 @@ interface StoredForm {
 
 const suffix = '.json.gz'
 /**
- * The version of the packages for which the trials write fixtures, before they read them. An environment variable sets
- * this version. If it is `undefined`, the trials only read fixtures.
+ * The version of the packages whose stored form the trials write as fixtures. The trials then read these fixtures. An
+ * environment variable sets this version. If it is `undefined`, the trials only read existing fixtures.
  */
 const written = process.env.JOBISTEMER_WRITE_STORED_FORM
 

@@ -58,7 +58,8 @@ async function startOnPort(options: DynamoDBOptions, port: number): Promise<Dyna
       '-XX:TieredStopAtLevel=1',
       '-XX:+UseSerialGC',
       `-Djava.library.path=${join(home, 'DynamoDBLocal_lib')}`,
-      // Java unpacks SQLite's native library into the data folder.
+      // Java unpacks SQLite's native library into its temporary folder. This option makes the data folder its temporary
+      // folder.
       `-Djava.io.tmpdir=${directory}`,
       '-DDDB_LOCAL_TELEMETRY=0',
       '-jar',

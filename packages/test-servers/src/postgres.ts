@@ -25,8 +25,8 @@ export interface PostgresOptions {
    */
   readonly directory?: string
   /**
-   * URL of a private primary server on this machine. The new server begins as a copy of the primary, and follows the
-   * primary as a standby until the standby is promoted. Default: the new server is a primary.
+   * URL of a private primary server on this machine. The new server begins as a copy of the primary, and then follows
+   * the primary as a standby. A promotion of the standby ends this. Default: the new server is a primary.
    */
   readonly standbyOf?: string
   /** Whether the server has its own process group, so that Ctrl-C does not end it. Default false. */
@@ -121,7 +121,7 @@ function makeData(program: string, args: readonly string[], data: string, user: 
   throw new Error(`${program} ended with code ${status}:\n${stdout}${stderr}${remedy}`)
 }
 
-/** Returns the advice for root if the user who runs PostgreSQL cannot reach the data folder. */
+/** Returns the error message for root if the user who runs PostgreSQL cannot access the data folder. */
 function unreachable(data: string): string {
   return `PostgreSQL does not run as root: another user must reach ${data}. Run "chmod o+x" on the folders above it, or choose another one.`
 }

@@ -9,7 +9,7 @@ export interface ServerControls {
   readonly pid: number
   /** Ends the server, and removes its data unless the caller chose the folder of the data. */
   stop(): Promise<void>
-  /** Ends the server without warning. Data on disk stay for {@link ServerControls.restart}. */
+  /** Ends the server like a crash. Data on disk stay for {@link ServerControls.restart}. */
   kill(): Promise<void>
   /** Ends the server if it runs, and starts it on the same port and data. */
   restart(): Promise<void>

@@ -8,7 +8,10 @@ export interface ServerUser {
 // Users to try: the user of Debian's package, and `nobody`, which every system has.
 const names = ['postgres', 'nobody']
 
-/** Returns the user of a server that refuses to run as root; `undefined` if this process does not run as root. */
+/**
+ * Returns the user as which to run a server that refuses to run as root; `undefined` if this process does not run as
+ * root.
+ */
 export function serverUser(): ServerUser | undefined {
   if (process.getuid?.() !== 0) return undefined
   for (const name of names) {

@@ -11,7 +11,9 @@ export interface TcpProxy {
   cut(): void
   /** From now on, drops the server's answers. Requests still reach the server, and connections stay open. */
   loseAnswers(): void
-  /** Ends all connections once, after the server has received pending requests. New connections succeed. */
+  /**
+   * Ends all connections once. The server still receives the requests that are on their way. New connections succeed.
+   */
   breakConnections(): void
   /** Existing connections stay open, but no data pass in either direction. New connections succeed. */
   freezeConnections(): void
@@ -38,7 +40,7 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
       client.destroy()
       return
     }
-    // Reads only `host` and `port` of the target: if the target is a stopped server, the getters of its other fields
+    // Reads only `host` and `port` of the target. If the target is a stopped server, the getters of all other fields
     // throw.
     const server = connect({ host: target.host, port: target.port })
     const pair = [client, server] as const

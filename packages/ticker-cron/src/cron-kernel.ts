@@ -14,9 +14,9 @@ export interface OffsetChangeRules {
 
 const secondsPerDay = 86_400
 
-// Length of the calendar's cycle, in seconds: dates and weekdays repeat after 400 years. From the year 2600 on, the
-// kernel computes an instant one or more cycles earlier, and adds these cycles. This is correct, because all offset
-// changes of that time follow yearly rules.
+// Length of the calendar's cycle, in seconds: dates and weekdays repeat after 400 years. For an instant from the year
+// 2600 on, the kernel first subtracts whole cycles. It computes the earlier instant, and adds the cycles again. This is
+// correct, because from that year on all offset changes follow yearly rules.
 const cycleSeconds = 146_097 * secondsPerDay
 const lastDirectSecond = Math.floor(Date.UTC(2600, 0, 1) / 1000)
 
@@ -47,7 +47,8 @@ export class CronKernel {
     this.#shiftGaps = rules.gap === 'shift'
     this.#firstOfFold = rules.fold === 'first'
     this.#lastOfFold = rules.fold === 'last'
-    // The margin of 2 days exceeds every offset and every gap of a time zone.
+    // The bounds are in UTC, but `times.first` and `times.last` are local times. The margin of 2 days exceeds the sum
+    // of the largest offset and the largest gap.
     this.#earliest = Math.max(firstSecond, times.first - 2 * secondsPerDay)
     this.#latest = Math.min(lastSecond, times.last + 2 * secondsPerDay)
     this.#isCyclic = this.#latest > lastDirectSecond

@@ -159,7 +159,7 @@ function makeSchedule(source: CronSource): CronSchedule | UnboundCronSchedule {
   return schedule
 }
 
-// An instant of a year in which all time zones follow their present rules.
+// An instant after which the check below searches. From then on, all time zones follow their present rules.
 const someFutureMs = Date.UTC(2030, 0, 1)
 
 function refuseWhatNeverFires(schedule: CronSchedule, { fields }: ParsedExpression): void {
@@ -170,8 +170,8 @@ function refuseWhatNeverFires(schedule: CronSchedule, { fields }: ParsedExpressi
   if (Number.isFinite(endMs) ? schedule.previousMs(endMs + 1) === null : startsTooLate(schedule, startMs)) {
     throw neverFires(schedule, 'none of its times lies between its start and its end', 'Widen start and end.')
   }
-  // Rejects an expression whose times the clock skips in every year. The clock skips times only on a few days of a year.
-  // So this check ignores expressions that name more days.
+  // Rejects an expression whose times the clock skips in every year. The clock skips times only on a few days of a
+  // year. So the check considers only expressions that name few days.
   const { months, days, years } = fields
   const isSparse = months.length < 12 && (days.dayOfMonth !== null || days.dayOfWeek !== null) && years === null
   if (isSparse && endMs === Number.POSITIVE_INFINITY && schedule.nextMs(someFutureMs) === null) {

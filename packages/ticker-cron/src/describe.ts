@@ -18,8 +18,8 @@ const monthNames = [
 ]
 const ordinals = ['first', 'second', 'third', 'fourth', 'fifth']
 
-// Maximum number of times of day that a description lists, such as `at 09:30 and 12:30`. For more times, the description names
-// the minutes and hours, because this text is shorter.
+// Maximum number of times of day that a description lists, such as `at 09:30 and 12:30`. Descriptions of expressions
+// with more times of day name the minutes and the hours.
 const mostTimesOfDay = 6
 
 /** Describes an expression in words: `at 09:30 on Monday to Friday`. */

@@ -73,7 +73,8 @@ export class LocalTimes {
 
   /** `true` if no year has a day that matches the expression. */
   get isEmpty(): boolean {
-    // Searches 400 years, because they contain every kind of month.
+    // An expression without years is searched for in 400 years, which contain every kind of month. If no day of them
+    // matches, no year has a matching day.
     const from = this.#years === null ? 2000 : this.#firstYear
     const to = this.#years === null ? 2399 : this.#lastYear
     const day = this.#nextDay(firstDayOfMonth(from, 1))

@@ -171,8 +171,8 @@ function readWithCronParser(name: FieldName, item: string): readonly number[] {
 }
 
 /**
- * Adds the end 6 (Saturday) to a weekday step that has no end. Otherwise cron-parser counts to 7, so `1/2` would match Sunday
- * (7) as well as Monday, Wednesday and Friday.
+ * Adds the end 6 (Saturday) to a weekday step that has no end. Without this end, cron-parser would count to 7 (Sunday).
+ * `1/2` would then match Sunday as well as Monday, Wednesday and Friday.
  */
 function weekdayItem(item: string): string {
   const [range = '', every] = item.split('/')

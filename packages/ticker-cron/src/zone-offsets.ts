@@ -4,8 +4,8 @@
  */
 export interface OffsetSpan {
   /**
-   * The first instant of the span; `-Infinity` for the first span of the zone. If the span may begin before the zone data
-   * that were read so far: the first instant of these data.
+   * The first instant of the span; `-Infinity` for the first span of the zone. If older zone data were not read yet,
+   * the span may begin earlier: `start` is then the first instant of the data that were read.
    */
   start: number
   /** The first instant after the span. */

@@ -42,7 +42,8 @@ describe('a CronKernel that has not yet read its time zone’s offsets', () => {
         const asked = (change + away) * 1000
         expect(new CronKernel(times, zone(), { gap, fold }).nextMs(asked)).toBe(expected.nextMs(asked))
         expect(new CronKernel(times, zone(), { gap, fold }).previousMs(asked)).toBe(expected.previousMs(asked))
-        // A kernel that has searched in another span before must find the same instants as a new kernel.
+        // A kernel remembers the span of its last search. A kernel whose last search was in another span must find the
+        // same instants as a new kernel.
         const wandering = new CronKernel(times, zone(), { gap, fold })
         wandering.nextMs((edge - stepSeconds / 2) * 1000)
         expect(wandering.previousMs(asked)).toBe(expected.previousMs(asked))
@@ -69,7 +70,7 @@ describe('a CronKernel that has not yet read its time zone’s offsets', () => {
     fc.assert(
       fc.property(scene, ({ change, minutes, gap, fold, away, days }) => {
         const zone = zoneWithChange(change, minutes)
-        // The expression matches one time in each week: the local time near the offset change.
+        // The expression matches one local time in each week. This local time is near the offset change.
         const local = new Date((change + away + 3600) * 1000)
         const times = new LocalTimes({
           seconds: [0],

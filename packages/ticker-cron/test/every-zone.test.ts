@@ -14,7 +14,10 @@ interface Case {
   readonly expression: string
   readonly dst?: CronDstOptions
   readonly rules: Rules
-  /** Number of minutes to check before and after an offset change, in addition to the size of the change. */
+  /**
+   * Number of minutes to check before and after an offset change. The size of the offset change is added to this
+   * number.
+   */
   readonly margin: number
   /** Returns whether the expression matches this minute of the day. */
   readonly names: (minuteOfDay: number) => boolean

@@ -100,9 +100,9 @@ function parseRepetitions(text: string, interval: string): number | null {
 function parseAnchor(text: string, interval: string, timezone: string, calendar: ZonedCalendar): Anchor {
   try {
     const anchorMs = toZonedInstantMs(text, timezone, 'interval')
-    // If the text is a local time, the series adds periods to this local time. The clock may skip this local time on the
-    // anchor's day. In this case, `anchorMs` has a later local time. But on other days, the clock shows the local time of the
-    // text. So the series must not use the local time of `anchorMs`.
+    // The text may be a local time that the clock skips on the anchor's day. The local time of `anchorMs` is then later
+    // than the text. But on other days, the clock shows the local time of the text. So the series adds periods to the
+    // local time of the text, not to that of `anchorMs`.
     const anchorLocalMs = isLocalTime(text) ? toZonedInstantMs(text, 'UTC', 'interval') : calendar.localAt(anchorMs)
     return { anchorMs, anchorLocalMs, anchorText: text }
   } catch (error) {

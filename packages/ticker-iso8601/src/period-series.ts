@@ -20,7 +20,9 @@ const latestMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 
 /**
  * A series of instants `anchor + n × period`. Each instant is computed from the anchor, not from the instant before it.
- * So a monthly series from January 31 stays at the ends of months. A search also need not compute all earlier instants.
+ *
+ * - A monthly series from January 31 has its instants on the last days of months.
+ * - A search can compute an instant without all earlier instants.
  */
 export class PeriodSeries {
   readonly #options: SeriesOptions

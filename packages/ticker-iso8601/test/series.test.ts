@@ -19,8 +19,8 @@ function localTimeAt(timezone: string, at: number): number {
 }
 
 /**
- * Computes start + n × step without the product's code: adds on the calendar with Date, and finds the instant by asking
- * Intl.
+ * Computes start + n × step without the product's code. Adds the step on the calendar with `Date`, and then finds the
+ * instant by the offsets of Intl.
  */
 function instantByHand(timezone: string, startLocal: number, { months, days, hours }: Step, n: number): number {
   const start = new Date(startLocal)

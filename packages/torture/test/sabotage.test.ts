@@ -21,8 +21,8 @@ const sabotages: Readonly<Record<string, Sabotage>> = {
   'create-twice': { minutes: 0.05, counts: noFaults, rule: 'created-twice' },
   'split-overlap': { minutes: 0.1, counts: { ...noFaults, trigger: 20 }, rule: 'overlap' },
   'forget-wake': { minutes: 0.1, counts: { ...noFaults, trigger: 30 }, rule: 'convergence' },
-  // A completion by a process that runs beside its successor is rare. So this run has twice as many such processes as the run
-  // of `ignore-token`.
+  // A completion by a process that runs beside its successor is rare. So this run has twice as many faults of the kind
+  // `outlive` as the run of `ignore-token`.
   'complete-late': { minutes: 0.25, counts: { ...noFaults, outlive: 20 }, rule: 'rows' },
   // The runs of `one-place-more` and `one-start-more` trigger more occurrences than the job's limits allow, so that the
   // limits always delay some occurrences.

@@ -60,8 +60,8 @@ async function storedOnceBack(open: () => Promise<Storage>): Promise<number> {
 }
 
 /**
- * For each storage, the arguments of `kill`: each number from 0 to 1 chooses one server process of the storage. `npm test`
- * kills only servers of Redis and PostgreSQL, because its torture runs use only these servers.
+ * The arguments of `kill` for each storage. Each argument is a number from 0 to 1, and selects a server process of the
+ * storage. `npm test` kills only servers of Redis and PostgreSQL, because its torture runs use only these servers.
  */
 const killed: readonly [string, number[]][] = [
   ['redis', [0]],

@@ -25,8 +25,8 @@ it('the torture test reports a slot without a record as a gap in the ledger, unl
   await clock.advance({ seconds: 3 })
   await scheduler.shutdown()
   expect(await checkStoredLedger(storage, [checked])).toEqual([])
-  // All slots of the job are at whole seconds, so the ledger has no records at half seconds. This check expects slots
-  // at half seconds. So it reports each half second as a missing slot, except while the schedule had ended.
+  // All slots of the job are at whole seconds, and this check expects slots at half seconds. So the check reports each
+  // half second as a missing slot, except while the schedule had ended.
   const holes = await checkStoredLedger(storage, [{ ...checked, slots: halfSeconds }])
   expect(holes.map(({ message }) => /:(\d\d\.\d)\d\dZ has no entry/.exec(message)?.[1])).toEqual([
     '00.5',

@@ -3,7 +3,7 @@ import { workspacePackages } from '../runner/packages.mjs'
 
 /**
  * Maximum size of each entry point in kB: a minified bundle with everything that the entry point imports from its own
- * package. Raise a limit on purpose, in the commit that needs the space.
+ * package. If a change needs more space, raise the limit in the commit of this change.
  * @type {Readonly<Record<string, number>>}
  */
 const limits = {
@@ -74,7 +74,7 @@ async function sizeOf(folder, file) {
 }
 
 /**
- * Returns the problems: entry points above their limit, without a limit, or that do not exist.
+ * Returns the problems: entry points that exceed their limit, that have no limit, or that do not exist.
  * @param {Readonly<Record<string, number>>} sizes in bytes
  * @param {Readonly<Record<string, number>>} kilobytes the limits
  * @returns {string | undefined}

@@ -70,7 +70,8 @@ async function inspect(tarball) {
  * @param {Buffer} tarball
  */
 export async function publishingProblems(tarball) {
-  // The check loads its tools here, because the runner must start in a fresh clone, before the installation.
+  // This function loads its tools itself. The runner imports this module in a fresh clone, before the tools are
+  // installed.
   const { publint } = await import('publint')
   const { formatMessage } = await import('publint/utils')
   const { messages, pkg } = await publint({ pack: { tarball: new Uint8Array(tarball).buffer }, strict: true })
@@ -91,8 +92,8 @@ export async function typeProblems(tarball) {
 }
 
 /**
- * Returns a text that names the missing files of a tarball, and the files that do not belong there; undefined if there
- * are none.
+ * Returns a text that names the files which a tarball lacks, and the files which it must not contain. Returns undefined
+ * if there are none.
  * @param {readonly string[]} paths the paths in a tarball
  * @returns {string | undefined}
  */

@@ -6,7 +6,7 @@ import { readSources } from './read-source.mjs'
 /** @import { Source } from './read-source.mjs' */
 
 /**
- * A figure of the sources, with its maximum.
+ * A figure of the sources. Its value must not exceed its target.
  * @typedef {object} Figure
  * @property {string} name
  * @property {number} value
@@ -17,7 +17,7 @@ const adapters = ['memory', 'sqlite', 'redis', 'postgres', 'dynamodb']
 
 /** The files with which a reader begins to understand how nodes detect a death and react to it. */
 const takeoverRoots = ['cluster/heartbeats.ts', 'maintenance/reaper.ts', 'scheduling/overdue-takeover.ts']
-/** The figures count the roots, and the files of this folder that the roots import directly or indirectly. */
+/** The folder of the engine whose files count if the roots import them, directly or indirectly. The roots count too. */
 const takeoverFolder = 'cluster'
 
 /**

@@ -9,8 +9,8 @@ import { mustCapture } from './registry.mjs'
 const folder = join(cacheFolder, 'prebuilds')
 
 /**
- * Returns an environment in which the install script of better-sqlite3 finds the addon that an earlier install has
- * compiled, because a compilation takes minutes.
+ * Returns an environment in which the install script of better-sqlite3 finds a compiled addon. The addon comes from an
+ * earlier install, because a compilation takes minutes.
  * @param {NodeRelease} node
  * @returns {Promise<NodeRelease>}
  */

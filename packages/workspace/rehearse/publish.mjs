@@ -7,7 +7,8 @@ import { complaint } from '../runner/outcome.mjs'
 import { mustCapture } from './registry.mjs'
 
 /**
- * Packs all published packages, and publishes them once for each version. The versions are written only into temporary copies.
+ * Packs all published packages, and publishes each package once under each of the versions. Only temporary copies of
+ * the manifests contain these versions.
  * @param {string} folder
  * @param {string} registry
  * @param {readonly string[]} versions

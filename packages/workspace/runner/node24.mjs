@@ -6,8 +6,8 @@ import { capture } from './run-process.mjs'
  * Returns Node 24 from the npm packages of Node.js, without an installation on this machine.
  *
  * Compiled with the headers of Node 24.19 or later, better-sqlite3 12 aborts the process during garbage collection
- * (nodejs/node issue 65446). An addon that was compiled with earlier headers runs under every 24.x. So the
- * versions differ by system:
+ * (nodejs/node issue 65446). If it is compiled with earlier headers, it runs under every 24.x. So the versions differ
+ * by system:
  *
  * - On Linux, the last version before 24.19 compiles the addon, and the newest 24 runs the tests.
  * - On other systems, the npm packages have no headers, and the last version before 24.19 runs the tests too.

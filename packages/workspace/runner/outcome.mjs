@@ -10,7 +10,7 @@
  */
 
 /**
- * A step of a run. `run` throws only for a defect of the runner itself.
+ * A step of a run. A failed check or test is in the outcome. If `run` throws, the runner itself has a defect.
  * @typedef {object} Step
  * @property {string} name
  * @property {() => Promise<Omit<Outcome, 'name' | 'seconds'>>} run

@@ -49,8 +49,8 @@ function isPinned(program) {
 }
 
 /**
- * Returns the command line of npx. On Windows, `npx` is no program file. So this function prefers the file `npx-cli.js` of
- * the running npm, which Node.js can run.
+ * Returns the command line of npx. On Windows, Node.js cannot start `npx` as a program. So if npm started this command,
+ * the function returns npm's file `npx-cli.js`, which Node.js can run.
  * @returns {[string, ...string[]]}
  */
 export function npx() {

@@ -102,15 +102,15 @@ function killGroup(pid) {
   try {
     process.kill(-pid, 'SIGKILL')
   } catch {
-    // This code ignores the error of the kill, because the process group has already ended.
+    // Ignores the error, because it means that the process group has already ended.
   }
 }
 
 const deadlySignals = /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])
 
 /**
- * Ctrl-C does not reach the process group of a captured program. So when this process ends, it kills that group. This
- * process handles signals only while captured programs run: a program in the foreground handles signals itself.
+ * Kills the process group of a captured program when this process ends, because Ctrl-C does not reach that group. This
+ * process handles signals only while captured programs run. A program in the foreground handles signals itself.
  * @param {number} pid
  */
 function track(pid) {

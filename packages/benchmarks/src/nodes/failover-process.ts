@@ -31,8 +31,8 @@ const storage = await openStorage(address, prefix)
 const unsaid: SlotStart[] = []
 
 function say(start: SlotStart): void {
-  // Reports each start at once. If the killed node has not reported a start before the kill, the benchmark counts the
-  // start as missing.
+  // Sends all starts of one turn of the event loop right after this turn. A delay could lose starts in a kill. The benchmark
+  // counts each start as missing that the killed node has not reported.
   if (unsaid.length === 0) setImmediate(() => process.send?.(unsaid.splice(0)))
   unsaid.push(start)
 }

@@ -55,8 +55,8 @@ async function begin(order: NodeOrder): Promise<void> {
 }
 
 /**
- * Returns the method of a storage call. For `listJobs`, also tells apart calls that read due jobs, calls that read changed
- * jobs, and other calls.
+ * Returns the name under which the report counts a storage call: the name of the method. For `listJobs`, the name also
+ * states whether the call reads due jobs or changed jobs.
  */
 function kindOf(call: StorageCall): string {
   if (call.method !== 'listJobs') return call.method

@@ -6,8 +6,9 @@ import { jobNames, type NodeOrder } from './node-order.ts'
 import { openStorage } from './open-storage.ts'
 import { type ServerCpu, type Spent, spentUntil } from './spent.ts'
 
-/** `startMs`: start-up time of a node, in ms. `jobsPerMs`: number of jobs that a starting node defines in each ms. */
+/** Estimated time in ms that a node needs to start, without the time to define its jobs. */
 const startMs = 300
+/** Estimated number of jobs that a starting node defines per ms. */
 const jobsPerMs = 10
 
 /** The address of a storage, and the function that reads its server's CPU time. */

@@ -18,8 +18,8 @@ export interface Spent {
 }
 
 /**
- * Measures the cost of a fleet and its server. First awaits `prepare`, and then `done`. The cost of the nodes covers both.
- * The cost of the server covers only `done`, because `prepare` itself may use the server.
+ * Measures the cost of a fleet and its server. Calls and awaits `prepare`, and then `done`. The cost of the nodes includes
+ * the time of both calls. The cost of the server includes only the time of `done`, because `prepare` may use the server.
  */
 export async function spentUntil(
   fleet: Fleet,

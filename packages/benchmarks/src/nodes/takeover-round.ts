@@ -38,8 +38,8 @@ export class TakeoverRound {
   readonly #deadAfter: number | null
   readonly #ways: readonly string[] | undefined
   /**
-   * The names of all jobs. Before the benchmark ends a node, this node triggers jobs until this node itself begins a run of
-   * such a job. Other nodes begin some of the triggered runs, so there are more jobs than nodes to end.
+   * The names of all jobs. Before the benchmark ends a node, the node must run a task. So the node triggers one job after
+   * another until it begins a triggered run itself. Other nodes may begin some of these runs, so there are spare jobs.
    */
   readonly #jobs: readonly string[]
   readonly #starts: Start[] = []
@@ -61,7 +61,7 @@ export class TakeoverRound {
     try {
       await this.#start('survivor')
       const killed = this.#isWanted('kill -9') ? await this.#kill() : []
-      // Measures shutdowns and restarts while the takeovers from the killed nodes are pending, to save time.
+      // Takeovers from killed nodes take long. To save time, the benchmark measures shutdowns and restarts meanwhile.
       const shutdown = this.#isWanted('shutdown') ? await this.#shutDown() : []
       const restarted = this.#isWanted('same name') ? await this.#restart() : []
       return {

@@ -8,8 +8,8 @@ import { formatRate, type Suite } from '../suite.ts'
 const schema = 'bloat'
 const looks = 5
 /**
- * Number of occurrences between two measurements. Measurements are frequent, so that the result shows whether the
- * tables grow or only have peaks between two vacuums.
+ * Maximum number of occurrences between two measurements. Between two vacuums, the size of a table has a peak. Frequent
+ * measurements show whether the tables also grow from vacuum to vacuum.
  */
 const occurrencesPerLook = 250_000
 

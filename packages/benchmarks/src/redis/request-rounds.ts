@@ -33,7 +33,7 @@ interface Asked {
   onRun: () => void
 }
 
-/** Measures the cost of `count` requests until all of them are stored or, with `waits`, have run. */
+/** Sends `count` requests, and measures the cost until all are stored. With `waits`, measures until all runs have begun. */
 async function costOf(meter: Meter, asked: Asked, { count, width }: RequestLoad, waits: boolean): Promise<UnitCost> {
   let ran = 0
   const allRan = new Promise<void>((resolve) => {

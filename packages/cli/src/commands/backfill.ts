@@ -145,7 +145,10 @@ function stopOf(name: string, key: string, options: Options): string {
   return `jobistemer backfill ${shellWord(name)} --stop ${shellWord(key)}${placeOf(options)}`
 }
 
-/** Returns the options that name the storage, as command-line text. An address that may contain a password becomes `…`. */
+/**
+ * Returns the options `--storage`, `--config` and `--prefix` of this call, as text for another command line. Replaces a
+ * storage address with `@` by `…`, because the address may contain a password.
+ */
 function placeOf({ storage, config, prefix }: Options): string {
   const shown = storage?.includes('@') ? '…' : storage
   return [

@@ -8,7 +8,7 @@ interface Options {
   readonly runs: number
 }
 
-/** A backfill, as one of its runs describes it. Each run of a backfill contains the whole request. */
+/** A backfill that the command has found by one of its runs. Each run of a backfill stores the backfill's whole request. */
 interface Found {
   readonly job: string
   readonly backfill: BackfillReference

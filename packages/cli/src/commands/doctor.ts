@@ -50,7 +50,8 @@ export const doctor: Command = {
     let examined = { jobs: 0, nodes: 0, isPartial: false }
     let code: number
     const inspecting = context.session.inspection()
-    // Ignores an error of the inspection: opening the storage fails for the same cause, and the doctor reports that error.
+    // Ignores an error of the inspection of the PostgreSQL server. For the same cause, opening the storage fails too, and
+    // the doctor reports that error.
     const inspected = inspecting.catch(() => null)
     try {
       const [storage, client, clock, postgres] = await Promise.all([

@@ -62,7 +62,8 @@ export const history: Command = {
       },
       context.call,
     )
-    // A deleted job may still have history. If no run is found, the command checks whether the job exists.
+    // A deleted job may still have history, so the command first reads the history. If the history is empty, `jobOf` throws an
+    // error for a job that does not exist.
     if (occurrences.length === 0) await jobOf(context, name)
     if (context.out.isJson) return context.out.json({ job: name, occurrences, cursor })
     if (occurrences.length === 0) return context.out.line('No runs.')

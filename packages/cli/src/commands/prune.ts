@@ -82,6 +82,6 @@ async function pruneAll(context: Context, how: PruneOptions): Promise<number> {
     verb: 'Pruned the history of jobs:',
     act: ({ name }) => client.prune({ ...how, job: name }),
   })
-  // The calls before this one pruned the jobs that exist. `all()` also prunes the history of deleted jobs.
+  // The calls above have pruned the existing jobs one by one. `all()` then prunes what is left: the history of deleted jobs.
   return outcomes.reduce((sum, { result }) => sum + result, await all())
 }

@@ -58,7 +58,8 @@ export const triggerMany: Command = {
 }
 
 /**
- * Sends requests. The client rejects a list with an invalid request, so this function resends the list without that request.
+ * Sends requests. If one request is invalid, the client rejects the whole list. So this function adds the invalid request to
+ * `failed`, and sends the other requests again.
  */
 async function triggered(
   requests: readonly Line[],

@@ -21,8 +21,8 @@ export interface Ground {
   remove(): Promise<void>
 }
 
-// Child processes of the conformance kit import this module, and run plain JavaScript. If `ground.ts` runs as
-// TypeScript, as in tests of this package, this URL names the built file.
+// The module that child processes of the conformance kit import. The children run plain JavaScript. So if `ground.ts` runs as
+// TypeScript, as in tests of this package, the URL is that of the built file.
 const connectModule = new URL(
   import.meta.url.endsWith('.ts') ? '../../dist/conformance/connect.js' : './connect.js',
   import.meta.url,
@@ -51,8 +51,8 @@ function ownDigits(): string {
 }
 
 /**
- * Returns a function that opens test databases with consecutive numbers. The number determines the location and prefix
- * of a test database.
+ * Returns a function that opens a new test database at each call. `placeOf` returns the location and the prefix of the
+ * n-th test database, counted from 1.
  */
 function worldsAt(
   options: OpenOptions,
@@ -135,7 +135,7 @@ async function groundUnderPrefix(
     open: worldsAt(options, (number) => ({ location, prefix: `${prefix}-${number}` })),
     async remove() {
       const client = new Redis(location.url)
-      // Ignores the event, because the failed call reports the same error.
+      // Without a listener, ioredis would print each connection error. The failed call below reports the error.
       client.on('error', () => undefined)
       try {
         for (let cursor = '0', isDone = false; !isDone; isDone = cursor === '0') {

@@ -38,8 +38,8 @@ export function guardedWorlds(open: OpenWorld): OpenWorld {
         try {
           await checking
         } catch (error) {
-          // The test database was not empty, so `dispose` does not remove it. If a case has called `connect`, that call has
-          // already thrown `error`. Otherwise `dispose` throws `error`.
+          // The check has failed, for example because the test database contains data. So `dispose` keeps the database.
+          // If the case has connected before, that call has thrown `error`. Otherwise `dispose` must throw `error`.
           if (isUnused) throw error
           return
         }

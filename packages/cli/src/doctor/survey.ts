@@ -20,8 +20,8 @@ export interface Survey {
   readonly warnings: readonly { readonly fields: object; readonly message: string }[]
   readonly nodes: readonly ObservedNode[]
   /**
-   * Nodes that have not shut down and that sent a heartbeat during the observation. If the observation was too short to
-   * include a heartbeat of a node, the node counts as living.
+   * Nodes that have not shut down, and that the observation did not find dead. If the observation was too short to decide
+   * whether a node lives, the list contains the node.
    */
   readonly living: readonly LivingNode[]
   readonly jobs: readonly JobRecord[]

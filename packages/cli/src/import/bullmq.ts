@@ -284,8 +284,8 @@ class QueueReader {
   /** Returns the ids of the waiting BullMQ jobs, oldest first, each with its due instant if the job is delayed. */
   async #pending(): Promise<ReadonlyMap<string, number | null>> {
     const pending = new Map<string, number | null>()
-    // Workers move jobs from the delayed set to the prioritized set or to a list. This method reads in the same order, so that
-    // it also finds a job that is moved during the read.
+    // Workers move jobs from the delayed set to the prioritized set or to a list. So this method reads the delayed set first.
+    // If a worker moves a job after that, a later read finds the job.
     for (const [id, score] of pairs(await this.#redis.zrange(`${this.#base}:delayed`, 0, -1, 'WITHSCORES'))) {
       pending.set(id, Math.floor(score / 0x1000))
     }

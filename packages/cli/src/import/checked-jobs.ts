@@ -5,7 +5,10 @@ import { scheduleOf } from './schedule-of.ts'
 
 /** An imported job whose definition `plan` and `apply` accept. */
 export interface CheckedJob extends ImportedJob {
-  /** The schedule for `--compare`: without the start at the cut-over. `null` if the job runs on request only. */
+  /**
+   * The schedule whose instants `--compare` compares. Unlike `schedule`, it does not begin at the cut-over. `null`: the job
+   * runs on request only.
+   */
   readonly checked: Schedule | null
 }
 

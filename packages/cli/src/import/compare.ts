@@ -37,7 +37,7 @@ const mostInstants = 530_000
 /** Number of instants after which the comparison yields to the event loop, so that Ctrl-C works. */
 const turn = 1000
 
-/** Compares the job's instants of the next year: those of the source's library with those of Jobistemer. */
+/** Computes a job's instants of the next year with the source's library and with Jobistemer, and compares both series. */
 export async function compareJob(
   source: ComparableSource,
   job: CheckedJob,

@@ -96,8 +96,8 @@ export interface ImportSource {
   /** Returns the instants of a job after `afterMs`, in order, as the source's library computes them. */
   instantsAfter?(job: ImportedJob, afterMs: number, context: ImportContext): Promise<Iterator<number>>
   /**
-   * Returns a sentence that explains a difference, or `null` to leave the explanation to `rules`. `change`: a change of the
-   * zone's UTC offset that may have caused the difference. `null`: no such change is near the instant.
+   * Returns a sentence that explains a difference. If the result is `null`, a sentence of `rules` explains the difference.
+   * @param change the change of the zone's UTC offset that may have caused the difference; `null` without such a change
    */
   explain?(job: ImportedJob, difference: Difference, change: OffsetChange | null): string | null
   /**

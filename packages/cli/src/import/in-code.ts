@@ -99,7 +99,7 @@ function inCode(source: string, entries: readonly ScheduleEntry[], read: Reader)
   }
 }
 
-/** Adds a note for each given option that is not imported. `texts` has the explanation or advice for each such option. */
+/** Adds a note for each option of `texts` that the user has set. The importer does not import these options. */
 function noteOptions(options: Options, texts: Readonly<Record<string, string>>, note: (text: string) => void): void {
   for (const [option, text] of Object.entries(texts)) {
     if (options[option] !== undefined && options[option] !== false) note(`${option} is not carried over: ${text}`)
@@ -127,14 +127,14 @@ const readNodeCron: Reader = (expression, options, zone, note) => {
   return { schedule: { type: 'cron', expression, timezone }, settings: settingsOf(options.noOverlap === true) }
 }
 
-/** Returns whether a day field of a cron expression excludes any day. */
+/** Returns whether a day field of a cron expression is limited to certain days. `*`, `?` and `*` with step 1 are not. */
 function restricts(field: string): boolean {
   return !field.split(',').some((part) => /^(\*|\?)(\/1)?$/.test(part))
 }
 
 function* nodeCronInstants(task: ReturnType<NodeCronPackage['createTask']>, afterMs: number): Generator<number, void> {
-  // node-cron computes the next instant from the present time, which advances between two calls. `last` prevents
-  // repeated instants.
+  // Each call of `getNextRuns` begins at the present time, so a further call returns known instants again. The generator
+  // skips instants up to `last`, the last instant that it knows.
   let last = afterMs
   for (let count = 64; ; count *= 4) {
     const runs = task.getNextRuns(count)

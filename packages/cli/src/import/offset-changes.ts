@@ -46,9 +46,9 @@ export function offsetChanges(timezone: string, fromMs: number, toMs: number): r
   return changes
 }
 
-/** Returns an offset change that is so near that it may affect the instant; `null` if no change is near enough. */
+/** Returns an offset change near the instant that may explain a difference at this instant; `null` without such a change. */
 export function changeAround(changes: readonly OffsetChange[], atMs: number): OffsetChange | null {
-  // A source may shift a skipped local time by the length of the clock jump. If the jump is shorter than 1 h, the source
-  // may shift the time by 1 h. So the distance of the instant from the offset change is at most the longer duration.
+  // A source may shift a local time that the clock skips by the length of the jump, or by 1 h. So a shifted
+  // instant is at most the longer of the two durations away from the offset change.
   return changes.find(({ at, byMs }) => Math.abs(atMs - at) <= Math.max(hourMs, Math.abs(byMs))) ?? null
 }

@@ -28,7 +28,7 @@ export async function openRedis(url: string, cwd: string): Promise<RedisReader> 
     field: '--from',
   })
   const redis = new Redis(url, { lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 })
-  // Ignores the event, because the failed command reports the same error.
+  // Without a listener, ioredis would print each connection error. The failed command reports the error.
   redis.on('error', () => undefined)
   await redis.connect().catch((cause: unknown) => {
     redis.disconnect()

@@ -276,7 +276,8 @@ function* previewed(boss: Boss, cron: string, tz: string, afterMs: number): Gene
       list = boss.previewSchedule(cron, { tz, from, count })
       count = Math.min(2 * count, mostPreviewed)
     } catch {
-      // pg-boss throws if it finds fewer than `count` instants. If a call for one instant throws, no further instant exists.
+      // pg-boss throws if fewer than `count` instants follow. So the loop repeats the call with a count of 1. If this call
+      // throws too, no instant follows.
       if (count === 1) return
       count = 1
       continue
@@ -298,7 +299,8 @@ function stopCommands(
   const rows = jobs.flatMap(({ original }) => (original === undefined ? [] : [original as ScheduleRow]))
   const seconds = rows.map(({ cron }) => (cron.trim().split(/\s+/).length > 5 ? Number.parseInt(cron.trim(), 10) : 0))
   const minute = Math.floor((cutOver - 1) / minuteMs) * minuteMs
-  // The latest instant before the cut-over at which a schedule may have a slot. pg-boss creates the slot's job then or later.
+  // The latest instant before the cut-over at which a schedule may have a slot. The stop command waits until pg-boss has
+  // sent all slots up to this instant.
   const lastSlot = Math.max(...[0, ...seconds].map((second) => minute + second * 1000).filter((at) => at < cutOver))
   return [
     '# Start this command before the cut-over. 10 s before it, the command removes the schedules from pg-boss.',

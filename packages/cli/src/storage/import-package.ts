@@ -51,7 +51,6 @@ function resolveFrom(from: string, specifier: string): string | undefined {
   try {
     return pathToFileURL(createRequire(from).resolve(specifier)).href
   } catch {
-    // The package cannot be resolved from the module `from`.
     return undefined
   }
 }

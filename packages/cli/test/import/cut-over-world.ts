@@ -41,8 +41,8 @@ export interface CutOverFigures {
 /** Starts a Jobistemer node without code-defined jobs. Its handlers record each run. */
 export async function startNode(folder: string, runs: Run[], handlers: readonly string[]): Promise<Scheduler> {
   const storage = sqliteStorage({ file: join(folder, 'jobs.db') })
-  // The name of a run with a number in its data is `n` and this number. Otherwise the name is the job and the instant of the
-  // slot, or the id of a run without a slot.
+  // If the data of a run has a number, the recorded name is `n` and this number. Otherwise a run of a slot has the name
+  // `job@slot`, and the name of a requested run is its id.
   const record = async ({ job, input, scheduledAt, occurrence }: RecordedContext): Promise<void> => {
     const n = input?.data?.n ?? input?.n
     const slot = occurrence.kind === 'slot' ? `${job.name}@${+scheduledAt}` : occurrence.id
@@ -174,7 +174,10 @@ export async function drained(client: Client): Promise<void> {
 export interface Expected {
   /** The slots of each job up to the end of the test, in order. */
   readonly slots: ReadonlyMap<string, readonly number[]>
-  /** For each job, the next slot of the source when it stopped. The source had launched or skipped all earlier slots. */
+  /**
+   * For each job, the next slot of the source at the moment at which the source stopped. If an earlier slot has no run, the
+   * source skipped the slot.
+   */
   readonly decided: ReadonlyMap<string, number>
   /** Number of queued jobs. Each has a number as its data. */
   readonly numbers: number

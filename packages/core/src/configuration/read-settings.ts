@@ -29,9 +29,9 @@ export function resolveJobSettings(...levels: readonly JobOverrides[]): JobSetti
 }
 
 /**
- * Merges levels of settings for a job, whose default overlap policy depends on its schedule. A job without a schedule runs
- * every request, so the job's default is `allow`. If `maxConcurrency` or `startRate` is set, the default is `queue`, because
- * `allow` does not support these limits.
+ * Merges levels of settings for a job. Sets the default overlap policy of a job without a schedule (`isOnRequest`): `allow`,
+ * so that every request runs. If `maxConcurrency` or `startRate` is set, the default is `queue`, because `allow` does not
+ * support these limits.
  */
 export function resolveScheduledSettings(
   { isOnRequest }: { readonly isOnRequest: boolean },
@@ -82,7 +82,7 @@ const plainRecoveryStrategies = ['execute_all', 'execute_last', 'mark_as_missed'
 
 /** The name, the default and the check of a setting. */
 interface Setting {
-  /** The name under which the checked value is kept: `taskTimeoutMs` for the setting `taskTimeout`. */
+  /** The member of `JobSettings` that contains the checked value: `taskTimeoutMs` for the setting `taskTimeout`. */
   readonly checked: keyof JobSettings
   /** The checked value that applies if nothing sets the setting. */
   readonly byDefault: unknown
@@ -90,7 +90,7 @@ interface Setting {
   readonly read: (value: never, field: string) => unknown
 }
 
-/** Makes a setting. `checked`: the name of the checked value. For a duration, this name ends with `Ms`. */
+/** Makes a setting. `checked`: the member of `JobSettings` for the checked value. The member of a duration ends with `Ms`. */
 function setting<Name extends keyof JobSettings>(
   checked: Name,
   byDefault: JobSettings[Name],

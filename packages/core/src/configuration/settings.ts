@@ -80,7 +80,7 @@ export type RecoveryStrategyInput =
   | 'mark_as_missed'
   /**
    * One run, at the last missed slot, covers all missed slots. `context.span` has the first and the last of these slots, and
-   * the number of the slots that were not canceled ahead.
+   * their number. The number does not include slots that were canceled ahead.
    */
   | 'compressed'
   /** The last `maxOccurrences` slots that are not older than `maxAge` run. At least one bound is required. */
@@ -158,8 +158,9 @@ export interface JobSettingsInput extends TaskSettingsInput {
   readonly recoveryStrategy?: RecoveryStrategyInput
   /**
    * If no node has created a slot within this time after its instant, the slot is missed. The recovery strategy decides
-   * whether a missed slot still runs. If several slots of the job came due while the storage failed, these slots are missed
-   * too. Default 1 min.
+   * whether a missed slot still runs. Default 1 min.
+   *
+   * Several slots of the job that came due during an outage of the storage are missed even within this time.
    */
   readonly misfireThreshold?: DurationInput
   /** What happens to an interrupted occurrence of the job. Default `retry`. */
@@ -175,16 +176,19 @@ export interface JobSettingsInput extends TaskSettingsInput {
    */
   readonly whileIsolated?: IsolationStrategy
   /**
-   * How long the storage keeps the history of the job. The living nodes remove occurrences beyond the retention in
-   * small steps: within a day, or within hours if `olderThan` is short. The nodes also remove a job that is only data,
-   * after its schedule is over and its history is removed. Default 30 d and the latest 10.
+   * How long the storage keeps the history of the job. Default 30 d and the latest 10 occurrences.
+   *
+   * - The living nodes remove occurrences beyond the retention in small steps, within a day. If `olderThan` is short, the
+   *   nodes remove the occurrences within hours.
+   * - After the schedule of a data job is over and its history is removed, the nodes remove the job.
    */
   readonly retention?: RetentionInput
   /**
-   * Time without a `completed` run after which the job is silent, whatever the reason. A living node then emits `job.silent`,
-   * logs an error, and raises the gauge `scheduler_jobs_silent`. The time is counted from the last success. If the job was
-   * stored, changed or resumed later, or a pause ended later, the time is counted from that instant. At least 1 s. Default
-   * `never`.
+   * Time without a `completed` run after which the job is silent, whatever the reason. At least 1 s. Default `never`.
+   *
+   * - For a silent job, a living node emits `job.silent`, logs an error, and raises the gauge `scheduler_jobs_silent`.
+   * - The time is counted from the last success. If the job was stored, changed or resumed later, the time is
+   *   counted from that instant. A pause that ended later has the same effect.
    */
   readonly alertAfter?: DurationInput | 'never'
   /** IANA time zone of schedules that name no time zone. Default `UTC`. */

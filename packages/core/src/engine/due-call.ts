@@ -137,7 +137,7 @@ export function callDue(
   async function untilIdle(): Promise<void> {
     while (ended === null) {
       await launcher.launched()
-      // The recovery may need minutes. Meanwhile the `runDue` call claims and runs other work.
+      // The recovery may need minutes. So wait only a short time, and then claim and run other work of this `runDue` call.
       if (recovery.isAtWork) await agenda.endsWithin(recovery.settled(), longestWaitMs)
       const hasTaken = await claimer.claimed()
       if (pool.size > 0) {
@@ -160,7 +160,8 @@ export function callDue(
         storage.repeated('listJobs', (calls) => calls.listJobs({ due, limit: 1, cursor }))
       known.push((await firstItems(read))[0]?.nextAt ?? null)
     }
-    // If this node cannot hold all jobs, a job that it does not hold may have the next slot.
+    // If this node cannot hold all jobs, a job that it does not hold may have the next slot. So ask the storage for the next
+    // slot.
     if (node.registry.cache.isEvicting && ended === null) await orEnding(look())
     const instants = known.filter((instant) => instant !== null)
     return instants.length === 0 ? null : Math.min(...instants)

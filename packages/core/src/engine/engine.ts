@@ -101,7 +101,10 @@ export class Engine implements CallingNode {
   /** Resolves when the node's start has succeeded or failed; `null`: no start has begun. */
   #startSettled: Promise<unknown> | null = null
   #giveUpStart: () => void = () => undefined
-  /** Functions that end the wake-ups, the signal handlers and the metrics. The engine calls them when it has ended. */
+  /**
+   * Functions that end the subscription to wake-ups, the signal handlers and the metrics. The engine calls them when it has
+   * ended.
+   */
   readonly #cleanUps: (() => void)[] = []
 
   /**
@@ -177,8 +180,8 @@ export class Engine implements CallingNode {
     this.registry = new JobRegistry(this, {
       reviver,
       handlers: options.handlers,
-      // How long this node waits until a peer stores a vanished job again. A peer with the same options reads changed
-      // definitions once per `definitionInterval`. Two intervals give each peer time for one complete read.
+      // How long this node waits for a peer to store a vanished job again. A peer with the same options reads changed
+      // definitions once per `definitionInterval`. Within two intervals, each peer has time for one complete read.
       patienceMs: 2 * derived.definitionInterval,
       standbyMs: derived.standby,
       mostHeld: findsDueJobs ? derived.heldJobs : Number.POSITIVE_INFINITY,
@@ -315,7 +318,8 @@ export class Engine implements CallingNode {
     this.events.emit('engine.failed', { where, error })
     const isGone = isStorageGone(error)
     if (isGone && this.#call === null) {
-      // This error is reported once, because all other calls in progress fail with the same error.
+      // The storage is closed or replaced, so all other calls in progress fail with the same error. Report only the first
+      // error.
       if (this.#isStorageGone) return
       this.#isStorageGone = true
     }
@@ -523,13 +527,14 @@ export class Engine implements CallingNode {
   async #endStart(): Promise<void> {
     const settled = this.#startSettled
     if (settled === null) return
-    // A node without a stored heartbeat has no runs, so the shutdown ends the retries of its storage calls.
+    // A node without a stored heartbeat has no runs, so it has nothing to store. The shutdown ends the retries of its storage
+    // calls.
     if (!this.#heartbeats.isKnown) this.storage.stop()
     if (!(await this.#passed(this.agenda.endsWithin(settled, this.#farewellMs)))) this.#giveUpStart()
     await settled
   }
 
-  /** Returns the given promise. A virtual clock lets its time pass until the promise resolves. */
+  /** Returns the given promise. If the clock is virtual, lets its time pass until the promise resolves. */
   #passed<T>(ended: Promise<T>): Promise<T> {
     this.clock.passUntil?.(ended)
     return ended
@@ -552,8 +557,8 @@ export class Engine implements CallingNode {
   #code(): NodeCode {
     const { registry, defaults } = this
     const { jobs: given, handlers } = this.#options
-    // A node sends its first heartbeat before the registry has any job. So this heartbeat announces the jobs of the option
-    // `jobs`.
+    // A node sends its first heartbeat before the registry has any job. This heartbeat announces the jobs of the option `jobs`
+    // instead of registered jobs.
     const isEmpty = registry.size === 0
     const jobs = isEmpty ? given : [...registry.all()].filter(isOfBuild).map(({ job }) => job)
     const definitions = isEmpty ? given : registry.definitionsOfBuild()

@@ -1,8 +1,8 @@
 import type { JsonValue } from '../json.ts'
 import type { ErrorRecord, LogLevel, OccurrenceKind } from '../storage/occurrence-record.ts'
 
-// All messages between a node and its child are plain data. A thread gets a copy of the data, and a process gets the data as
-// JSON.
+// This file describes the messages between a node and its child. All messages are plain data: a thread gets a copy, and a
+// process gets JSON.
 
 /** The time of the engine at an instant of the machine's monotonic clock. `at` is `null` if the engine's time stands still. */
 export interface ToldTime {

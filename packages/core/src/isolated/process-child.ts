@@ -17,8 +17,8 @@ new Worker(new URL('./watchdog.js', import.meta.url), {
   resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 2 },
 }).unref()
 process.on('disconnect', () => endGroup())
-// A service manager signals all processes of a service. The child ignores the signal, because the node stops the handler in
-// time.
+// A service manager signals all processes of a service, also the node. The child ignores the signal, because the node stops the
+// handler in time.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
 
 const post = (message: FromChild, then?: () => void): void => {

@@ -1,5 +1,5 @@
-// The programs of the children and of the starter. Every installation of this package has these programs beside this file. A
-// bundle of an application lacks them.
+// The programs of the children and of the starter. In every installation of this package, they lie beside this file. If an
+// application is bundled, they are missing beside the bundle.
 
 /** The program of a thread that runs isolated tasks. */
 export const threadProgram: URL = new URL('./thread-child.js', import.meta.url)

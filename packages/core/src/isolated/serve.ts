@@ -117,8 +117,8 @@ async function handlerOf(module: string): Promise<(context: unknown) => unknown>
       cause,
     })
   }
-  // The handler is in `default.default` if TypeScript has compiled the module to CommonJS. The default export is then the
-  // member `default` of the module's exports. `import` puts these exports into another `default`.
+  // TypeScript may have compiled the module to CommonJS. Its default export is then the member `default` of the module's
+  // exports. `import` puts these exports into another `default`, so the handler is in `default.default`.
   const given = exported.default
   const inner = typeof given === 'object' && given !== null && 'default' in given ? given.default : given
   if (typeof inner === 'function') return inner as (context: unknown) => unknown

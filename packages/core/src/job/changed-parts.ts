@@ -3,7 +3,7 @@ import { isNoSchedule, noSchedule } from '../schedule/no-schedule.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { type JobDocument, labelsOf, settingsOf, type TaskDocument } from './job-document.ts'
 
-/** One part of a job's definition that differs between two definitions. */
+/** One difference between two definitions of a job: the part that differs, with its earlier and its later value. */
 export interface ChangedPart {
   /**
    * The name of the part: `schedule`, `task`, `order of tasks`, `tags`, `description`, `owner`, or the name of a setting.

@@ -69,13 +69,13 @@ export interface JobTask {
   /** The data of the task, as the handler gets them; `undefined` without data. */
   readonly data: JsonValue | undefined
   /**
-   * The handler; `undefined` if the task names a registered `handler`. For an isolated task: a function that represents the
-   * handler inside the node, and throws if called.
+   * The handler; `undefined` if the task names a registered `handler`. For an isolated task, a child runs the handler. `run` is
+   * then a function that only holds the task's options, and throws if called.
    */
   readonly run: ((context: never) => unknown) | undefined
   /** Returns whether to retry an error. `undefined`: each error is retried. The storage does not keep this function. */
   readonly retryIf: RetryPolicyInCode['retryIf']
-  /** The name of the registered handler; `undefined` if the task has `run`. */
+  /** The name of the registered handler; `undefined` if the task was defined with `run` or `module`. */
   readonly handler: string | undefined
   /**
    * Whether the handler runs in a separate thread or in a separate process; `null` if it runs in neither. `null` also for a
@@ -103,9 +103,9 @@ export interface Job<Input = unknown> {
    */
   readonly schedule: Schedule
   /**
-   * The schedule before `defineJob` has bound it to a job name and a time zone. Set only if neither the schedule nor the job
-   * names a time zone; otherwise `null`. The scheduler later binds this schedule with the scheduler's default time zone. Until
-   * then, `schedule` applies in `UTC`.
+   * The schedule as given, before `defineJob` bound it to the job's name. The scheduler binds this schedule again, with the
+   * scheduler's default time zone. Until then, the job's `schedule` applies in `UTC`. `null` if the schedule or the job names a
+   * time zone, or if the schedule needs no binding.
    */
   readonly unbound: UnboundSchedule | null
   /** The settings in the job's own definition, after their check. Durations are in milliseconds. */
@@ -120,14 +120,14 @@ export interface Job<Input = unknown> {
   readonly onComplete: JobOptions['onComplete']
 }
 
-/** A list of tasks, each with the type of its data. */
+/** The type of a job's list of tasks. `Datas` has the type of each task's `data`, in the order of the list. */
 export type TaskList<Datas extends readonly unknown[], Input = JsonValue | undefined> = {
   readonly [K in keyof Datas]: TaskDefinition<Datas[K], unknown, Input>
 }
 
 /**
- * The type of `context.input` for the tasks of a job. If the job has a schedule, the type includes `undefined`, because slots
- * have no data.
+ * The type of `context.input` for the tasks of a job. With a payload schema: the schema's output as JSON. If the job also has a
+ * schedule, the type includes `undefined`, because slots have no data. Without a payload schema: any JSON value or `undefined`.
  */
 export type TaskInput<Payload, Planned> =
   Payload extends StandardSchema<infer _, infer Output>
@@ -182,8 +182,8 @@ export function defineJob<
   const name = readName(options.name, 'name')
   const { settings, retryIf } = withoutRetryIf(options, '')
   const overrides = readJobSettings(settings)
-  // Rejects `maxConcurrency` and `startRate` under overlap policies that ignore them. The scheduler checks the job again
-  // together with the scheduler's defaults.
+  // Reject `maxConcurrency` above 1 and `startRate` under `allow` and `cancel_running`. These overlap policies have no such
+  // limits. The scheduler checks the job again together with the scheduler's defaults.
   refuseBoundsOf(name, overrides)
   const { schedule, payload } = options as JobOptions
   if (schedule === undefined && 'schedule' in options) throw missingSchedule(name)
@@ -265,8 +265,8 @@ export function withDefaultTimezone(job: Job, timezone: string | undefined): Job
 }
 
 /**
- * Separates the settings from the `retryIf` of their retry policy. The storage keeps settings as data, and a function is no
- * data.
+ * Returns the settings without the `retryIf` of their retry policy, and this `retryIf` separately. The storage keeps settings
+ * as data, and cannot keep a function.
  */
 function withoutRetryIf<Settings extends { readonly retryPolicy?: RetryPolicyInCode }>(
   settings: Settings,
@@ -280,8 +280,10 @@ function withoutRetryIf<Settings extends { readonly retryPolicy?: RetryPolicyInC
 }
 
 /**
- * Checks a list of tasks. If `known` has a task of the same name, a task may omit `run` and `handler`. Such a task keeps the
- * function or the handler name of the known task. `retryIf` applies to tasks without their own retry policy.
+ * Checks a list of tasks.
+ * - `known`: tasks that the job already has. If a task omits `run` and `handler`, the task keeps the function or the handler
+ *   name of the known task of the same name.
+ * - `retryIf`: the function of the job's retry policy. It applies to tasks without their own retry policy.
  */
 export function readTasks(
   tasks: readonly AnyTask[],
@@ -319,7 +321,8 @@ export function readTasks(
       name,
       overrides: Object.keys(overrides).length === 0 ? noOverrides : overrides,
       data: task.data === undefined ? undefined : toJsonValue(task.data, `${path}.data`),
-      // A task that keeps the function of the known task also keeps the `retryIf` of the known task.
+      // A task may keep the function of its known task and give no `retryIf`. Such a task also keeps the `retryIf` of the known
+      // task.
       retryIf: given ?? (run !== undefined && run === before?.run ? before.retryIf : undefined),
       run,
       handler,

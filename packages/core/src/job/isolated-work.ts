@@ -200,7 +200,8 @@ function unusable(path: string, why: string, remedy: string): JobistemerError {
 }
 
 /**
- * Returns whether this process can load TypeScript, by itself or because of its Node options. Children get the same options.
+ * Returns whether this process can load TypeScript, by itself or because of its Node options. The result also applies to
+ * children, because children get the same Node options.
  */
 function runsTypescript(): boolean {
   const { typescript: stripped } = process.features as { readonly typescript?: string | false }

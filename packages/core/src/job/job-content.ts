@@ -16,8 +16,8 @@ import { mostJsonBytes } from '../tuning.ts'
 export type DefinitionOrigin = Pick<JobDocument, 'release' | 'updates' | 'reason' | 'actor'>
 
 function refuseTooLarge({ name }: Job, definition: JsonObject): void {
-  // Some storages limit a record to 400 kB. If the definition in a record has at most `most` bytes, the record fits all
-  // storages.
+  // Some storages limit a record to 400 kB. A definition of at most `most` bytes (262,144) leaves room for the rest of its
+  // record.
   const most = 2 * mostJsonBytes
   const bytes = Buffer.byteLength(JSON.stringify(definition))
   if (bytes <= most) return

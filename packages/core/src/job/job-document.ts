@@ -20,17 +20,18 @@ export interface JobDocument {
   readonly description?: string
   /** Tag of the code that declares the job; absent without a tag. */
   readonly owner?: string
-  /** The schedule as the definition gives it. The timeline holds the instant from which this schedule applies. */
+  /** The schedule that the definition gives. The timeline of the job tells from which instant this schedule applies. */
   readonly schedule?: SerializedSchedule
   /** The release of the build that stored the definition; absent if the build has no release. Not part of the fingerprint. */
   readonly release?: number
   /**
    * Set only in a version that `update` or `apply` has stored: the fingerprint of the definition in code that this version
-   * replaced. If a node still has that definition in its code, the node follows this version.
+   * replaced. If the code of a node still has the replaced definition, the node runs the job by this version.
    */
   readonly updates?: string
-  /** The reason and the actor of the `update` that made this version. Not part of the fingerprint. */
+  /** The reason that the caller of `update` gave for this version. Not part of the fingerprint. */
   readonly reason?: string
+  /** The actor that the caller of `update` named for this version. Not part of the fingerprint. */
   readonly actor?: string
   /** True if the stored definition is damaged, see `unreadablePartOf`. This member is never stored. */
   readonly isUnreadable?: boolean
@@ -89,8 +90,8 @@ export function priorityOf({ definition }: { readonly definition: JsonObject }):
 }
 
 /**
- * Returns by how many milliseconds a due slot of a stored job moves forward in the order of waiting occurrences. This depends
- * on the priority of the job. Negative for a priority below 0.
+ * Returns by how many milliseconds the priority of a stored job moves its slots forward in the order of waiting occurrences.
+ * Each level of priority counts 1 h. Negative for a priority below 0.
  */
 export function forwardMsOf(head: { readonly definition: JsonObject }): number {
   return priorityOf(head) * priorityStepMs
@@ -121,8 +122,9 @@ export function isDataAlone({ tasks, isUnreadable = false }: JobDocument): boole
 export type TaskCode = Pick<JobTask, 'name' | 'run' | 'retryIf'>
 
 /**
- * Returns the tasks of a stored definition. `own`: the tasks of this node's code. A task without a named handler gets the
- * function of the task of the same name in `own`. If `own` has no such task, `run` is `undefined`.
+ * Returns the tasks of a stored definition, with the functions of this node's code. `own` has the tasks of this node's code. A
+ * task without a named handler gets `run` and `retryIf` of the task of the same name in `own`. If `own` has no such task, both
+ * are `undefined`.
  */
 export function tasksOf(document: JobDocument, own: readonly TaskCode[]): readonly JobTask[] {
   return document.tasks.map(({ name, settings, handler, data, isolation = null }) => {

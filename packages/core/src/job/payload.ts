@@ -21,7 +21,7 @@ export function readPayloadSchema<Input>(schema: PayloadSchema<Input>, field: st
   )
 }
 
-/** The job and the argument that an error message about invalid data names. */
+/** The place of a request's data: the job, and the argument that holds the data. Error messages name both. */
 interface PayloadPlace {
   readonly jobName: string
   /** The argument that holds the data: `data`, `items[3].data`. */
@@ -69,7 +69,7 @@ export function parsePayload(
 type ReadResult = { readonly wrong: null; readonly value: unknown } | { readonly wrong: string }
 
 /**
- * Reads the result of a schema's `validate`. If a getter of the result throws, the error passes unchanged.
+ * Reads the result of a schema's `validate`. If a getter of the result throws, this function throws the same error.
  *
  * @throws JobistemerError `INVALID_ARGUMENT` for a value that is no Standard Schema result
  */

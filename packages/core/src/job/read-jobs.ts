@@ -71,8 +71,9 @@ export function nameOfJob(value: unknown): unknown {
 }
 
 /**
- * Returns the error `SCHEDULE_NEVER_FIRES` for a new job whose schedule has no future instant: `nextAt` is `null`. Returns
- * `null` for any other job, and for a job that runs only on request.
+ * Checks that the schedule of a new job can still fire. `nextAt` is the job's next instant. Returns the error
+ * `SCHEDULE_NEVER_FIRES` if the window of the schedule has ended, or if `nextAt` is `null`. Returns `null` if the schedule can
+ * fire, and for a job that runs only on request.
  */
 export function errorOfWhatIsOver(
   { name, schedule }: Pick<Job, 'name' | 'schedule'>,

@@ -60,8 +60,8 @@ export interface OccurrenceContext<Input = JsonValue | undefined> {
   /** When the present owner claimed the occurrence. */
   readonly startedAt: Date
   /**
-   * `startedAt - scheduledAt`, in milliseconds. For a replay and a run of a backfill: the delay since the run's own planned
-   * start.
+   * How late the run started, in milliseconds: `startedAt - scheduledAt`. For a replay and a run of a backfill, `scheduledAt`
+   * is the instant of earlier work. So for these runs, the delay counts from the planned start of the run itself.
    */
   readonly latenessMs: number
   /** True if the recovery of missed slots created the run. */
@@ -71,8 +71,8 @@ export interface OccurrenceContext<Input = JsonValue | undefined> {
   /** The backfill of this run; `null` if the run belongs to no backfill. */
   readonly backfill: BackfillReference | null
   /**
-   * The missed slots that this run, or the original of a replay, covers under the recovery strategy `compressed`; otherwise
-   * `null`.
+   * The missed slots that this run covers under the recovery strategy `compressed`. A replay has the span of its original.
+   * `null` for any other run.
    */
   readonly span: CoveredSpan | null
   /**
@@ -215,7 +215,7 @@ export interface IsolationOptions {
   readonly env?: Readonly<Record<string, string>>
   /**
    * How long the handler may take to stop after its signal has fired. Then the node kills the child of the handler. The default
-   * is 5 s. In three cases the node waits at most 5 s, because another node may then run the occurrence:
+   * is 5 s. In the following cases another node may soon run the occurrence, so the node waits at most 5 s:
    * - after the execution timeout
    * - after the loss of the occurrence
    * - after the node is isolated under `whileIsolated: 'abort'`
@@ -273,7 +273,8 @@ export function defineTask<const Data = undefined, Result = unknown>(
   return task
 }
 
-// The following functions implement methods of the context, both on the node and in the child of an isolated task.
+// `checkProgress` and the functions below it implement methods of the context, both on the node and in the child of an isolated
+// task.
 
 /** Checks the arguments of `progress`. @throws JobistemerError `INVALID_ARGUMENT` */
 export function checkProgress(fraction: number, message: string | undefined): void {

@@ -35,7 +35,7 @@ export interface EventGaugeLabels {
   readonly scheduler_job_last_success_timestamp_seconds: { readonly job: string }
 }
 
-/** The gauges that a metrics collector reads from its scheduler, see {@link Metrics.gauges}. */
+/** The present values of a scheduler's gauges. A metrics collector reads these values, see {@link Metrics.gauges}. */
 export interface GaugeValues {
   /** Occurrences that this node runs at present, including those of calls of `runDue`. */
   readonly scheduler_jobs_running: number

@@ -5,7 +5,7 @@ import { rememberedValues } from '../tuning.ts'
 import type { Logger } from '../logger.ts'
 import { catchRejection } from '../rejection.ts'
 
-/** Tells {@link recordMetrics} that a job was removed, if no event reports the removal. */
+/** The result of {@link recordMetrics}. With this object, the node reports removals of jobs that cause no event. */
 export interface RecordedMetrics {
   /** The node calls `removed` when it learns of the removal of a job that it did not hold. */
   removed(jobName: string): void
@@ -40,9 +40,9 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
     if (isFinal(state)) count('scheduler_job_occurrences_total', { job, status: state })
   })
   events.on('occurrence.started', ({ jobName: job, latenessMs, waitedMs }) => {
-    // No event reports that a removed job was added again. So this listener checks when the run came due: `now() - waitedMs`.
-    // If the run came due after the removal of its job, the job was added again, and the metrics forget the removal. A run that
-    // came due before the removal may only have waited for a permit.
+    // No event reports that a removed job was added again. So this listener computes when the run came due: `now() - waitedMs`.
+    // If the run came due after the removal of its job, the job was added again. Its metrics then count again. A run that came
+    // due before the removal may only have waited for a permit.
     if (removed.size > 0 && now() - waitedMs > (removed.get(job) ?? Number.POSITIVE_INFINITY)) removed.delete(job)
     measure('scheduler_start_lateness_seconds', { job }, latenessMs)
     if (waitedMs > 0) measure('scheduler_queue_wait_seconds', { job }, waitedMs)

@@ -27,8 +27,8 @@ class NoSchedule extends WindowedSchedule {
 const noScheduleType: ScheduleType = { name: 'none', revive: () => noSchedule }
 
 /**
- * The only instance of `NoSchedule`. If a job has no schedule for a time, the job's timeline holds this object for that time.
- * So the timeline has no gaps.
+ * The only instance of `NoSchedule`. A job's timeline holds this object for each span in which the job has no schedule. So the
+ * timeline has no gaps.
  */
 export const noSchedule: NoSchedule = new NoSchedule()
 

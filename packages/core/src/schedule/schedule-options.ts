@@ -14,8 +14,8 @@ export interface ScheduleOptions {
    */
   readonly timezone?: string
   /**
-   * Earliest instant at which the schedule can fire. The start adds no instant to the schedule. Default: none. A string without
-   * an offset is read in the schedule's time zone.
+   * Earliest instant at which the schedule can fire. The schedule fires at `start` itself only if `start` is one of its
+   * instants. Default: none. A string without an offset is read in the schedule's time zone.
    */
   readonly start?: InstantInput
   /** Latest instant of the schedule. An instant that equals the end still fires. Default: none. */
@@ -49,8 +49,8 @@ export function toZonedInstantMs(input: InstantInput, timezone: string, field: s
  * Converts a local time to an instant. Tries the zone's offsets one day before and one day after the local time. If both fit,
  * the earlier instant applies. If neither fits, the local time lies in a gap, and the offset of the day before applies.
  *
- * luxon instead starts from the zone's present offset. If this offset differs much from the offset at the local time, luxon
- * wrongly finds a gap. An example is Samoa, which crossed the date line.
+ * This function does not use luxon's conversion, which starts from the zone's present offset. If this offset differs much from
+ * the offset at the local time, luxon wrongly finds a gap. An example is Samoa, which crossed the date line.
  */
 function instantOf(localMs: number, offsetAt: (at: number) => number): number {
   const earlier = offsetAt(localMs - dayMs)

@@ -60,8 +60,8 @@ export interface ScheduleType {
 }
 
 /**
- * The data of a job that can complete the job's schedule. For example, `H` in a cron expression stands for a number that
- * derives from the job's name. So jobs with the same expression can come due at different instants.
+ * The data of a job that `bind` uses to complete the job's schedule. For example, `H` in a cron expression stands for a number
+ * that derives from the job's name. So two jobs with the same expression can come due at different instants.
  */
 export interface ScheduleContext {
   /** The name of the job, 1 to 255 characters. */
@@ -73,8 +73,9 @@ export interface ScheduleContext {
 /** A schedule that is complete only with the name of its job. `defineJob` binds the schedule to the job. */
 export interface UnboundSchedule extends Schedule {
   /**
-   * Returns the complete schedule. A time zone of the schedule itself takes precedence over the time zone of the context.
-   * @throws JobistemerError `INVALID_TIMEZONE`, or `SCHEDULE_NEVER_FIRES` if the schedule can never fire in this context
+   * Returns the schedule, completed with the data of its job. If the schedule names a time zone, `bind` ignores the time zone
+   * of the context.
+   * @throws JobistemerError `INVALID_TIMEZONE`; `SCHEDULE_NEVER_FIRES` if the schedule can never fire in this context
    */
   bind(context: ScheduleContext): Schedule
 }

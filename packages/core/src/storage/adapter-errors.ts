@@ -1,6 +1,6 @@
 import { type ErrorCode, JobistemerError, printValue } from '../errors.ts'
 
-// This module makes the errors that several adapters report in the same words.
+// All adapters make these errors with the functions of this module, so that the same failure has the same message.
 
 /** Makes the error of a storage. `field` names an option. `value` is the value of this option, or the location of the data. */
 export function storageFailure(
@@ -59,8 +59,8 @@ export interface FailureMeaning {
 /**
  * Makes the error for a failure of a database, with the failure as its cause.
  * @param detail the code and the message of the failure
- * @param about `field`: the option that names the data; `value`: the location of the data, without secrets; `cause`: the
- *   failure
+ * @param about `field`: the option that determines the location of the data, such as `tableName`; `value`: the location of the
+ *   data, without secrets; `cause`: the error of the database
  */
 export function failureOf(
   { code, message, remedy }: FailureMeaning,

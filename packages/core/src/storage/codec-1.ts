@@ -128,8 +128,8 @@ export function readOccurrenceId(bytes: Uint8Array, offset: number): OccurrenceI
 }
 
 /**
- * Writes the text of the id digit by digit into one buffer. A concatenated text would be slower, because V8 would flatten the
- * text at its first use as the key of a map.
+ * Writes the text of the id digit by digit into one buffer. A concatenated text would be slower. When such a text first becomes
+ * the key of a map, V8 must copy its parts into one text.
  */
 function readId(text: Buffer, bytes: Uint8Array, offset: number): string {
   let position = prefixLength

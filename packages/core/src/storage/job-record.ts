@@ -58,8 +58,8 @@ export interface PauseRecord {
   /** The actor that the caller named for the pause; `null` if the caller named none. */
   readonly actor: string | null
   /**
-   * Set if a caller resumed the job with an actor or a reason. Such a record only describes how the previous pause ended. The
-   * record pauses no slot, because its `until` is earlier than every slot.
+   * Set if a caller resumed the job and gave an actor or a reason. The record then only describes the end of the previous
+   * pause. The record pauses no slot, because its `until` is earlier than every slot.
    */
   readonly lifted?: {
     /** When the caller resumed the job, in epoch milliseconds. */
@@ -117,8 +117,8 @@ export interface JobRecord {
    */
   readonly watermark: number
   /**
-   * The job's next slot. An item of `createOccurrences` with the kind `slot` may create only this slot. Later than the
-   * watermark; `null` if the schedule has ended.
+   * The job's next slot, later than the watermark; `null` if the schedule has ended. If an item of `createOccurrences` has the
+   * kind `slot`, it must be for this slot.
    */
   readonly nextAt: number | null
   /**

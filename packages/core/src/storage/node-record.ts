@@ -5,8 +5,8 @@ import type { Owner } from './occurrence-record.ts'
 /** The record that a node writes. Storages key these records by incarnation, so two lives of a node have separate records. */
 export interface NodeRecord extends Owner {
   /**
-   * A counter that grows with each heartbeat; below 1 while the node starts. A peer that sees no growth for `deadAfter`
-   * declares the node dead.
+   * A counter of heartbeats, which grows with each heartbeat. Below 1 while the node starts. If a peer sees no growth for
+   * `deadAfter`, the peer declares the node dead.
    */
   readonly counter: number
   /** When the node started, in epoch milliseconds by the node's own time. For display only. */

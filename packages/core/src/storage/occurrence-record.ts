@@ -136,7 +136,9 @@ export interface OccurrenceDetails {
   readonly slot?: number
   /** For a replay of a replay: the original of the first replay. */
   readonly root?: OccurrenceId
-  /** For a replay: an id that is unique to its request, to distinguish a repeated call from another request. */
+  /**
+   * For a replay: an id that is unique to its request. The id shows whether a second call repeats the request or is a new one.
+   */
   readonly requestId?: string
   /** Set for a replay that leaves out an uncompleted task of the original. Such a replay does not resolve the failure. */
   readonly isPartial?: true
@@ -243,8 +245,8 @@ export interface LogsRecord {
   /** The last lines of the attempt, in order. */
   readonly lines: readonly LogLineRecord[]
   /**
-   * Number of earlier lines that the node left out. The number of lines of an attempt is limited, and so are the bytes of all
-   * lines.
+   * Number of earlier lines that the node left out. The node limits the number of lines of an attempt, and the total bytes of
+   * all kept lines.
    */
   readonly dropped: number
 }
@@ -274,7 +276,7 @@ export interface AttemptRecord {
    * trace.
    */
   readonly traceparent?: string
-  /** For a lost attempt whose node was declared dead: the incarnation of that node. */
+  /** For an attempt that was lost because its node was declared dead: the incarnation of the dead node. */
   readonly lostBy?: string
 }
 

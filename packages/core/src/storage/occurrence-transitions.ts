@@ -157,7 +157,7 @@ export function heldBack(record: OccurrenceRecord, until: number): OccurrenceRec
   return { ...record, dueAt: until, reason: startRateReason }
 }
 
-/** Returns the record of an occurrence that is no longer held back, for a step that changes the start rate. */
+/** Returns the record of an occurrence that a changed start rate no longer holds back. It is due at `now` at the latest. */
 export function letGo(record: OccurrenceRecord, now: number): OccurrenceRecord {
   return { ...record, dueAt: Math.min(record.dueAt, now), reason: null }
 }
@@ -204,8 +204,8 @@ export function askedToCancel(record: OccurrenceRecord, request: CancelRequest):
 }
 
 /**
- * Returns the record after a `release`: running → pending. If the job was deleted, the occurrence becomes canceled, as the
- * job's waiting occurrences did.
+ * Returns the record after a `release`: running → pending. If the job was deleted, the occurrence becomes canceled instead,
+ * with the reason `deleted`.
  */
 export function handedBack(
   record: OccurrenceRecord,

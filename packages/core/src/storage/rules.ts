@@ -60,7 +60,8 @@ export function decidedUpTo({ watermark, pruneFloor }: Pick<JobRecord, 'watermar
 }
 
 /**
- * Returns whether the first slot of a `create` was already decided before the job was deleted. Possible causes:
+ * Returns whether the first slot of a `create` was already decided before the job was deleted. The answer to the `create` is
+ * then `conflict`. Possible causes:
  * - The sender of the `create` read the head before another node stored and deleted the job.
  * - The clock of the sender is behind the clock of the node that stored and deleted the job.
  */
@@ -122,8 +123,8 @@ export function isRepeatedReplace(
 }
 
 /**
- * Returns whether this `replace` has taken effect and still has slots to cancel. A repetition then cancels further slots, even
- * if a later version is in force.
+ * Returns whether this `replace` has taken effect before, and some of its superseded slots still wait. If so, the storage
+ * cancels further slots for the repeated `replace`, even if a later version is in force.
  */
 export function goesOnCanceling(
   head: Pick<JobRecord, 'version' | 'fingerprint' | 'lineage' | 'cancelsBelow'>,
@@ -149,8 +150,8 @@ export function isSuperseded(
 }
 
 /**
- * Returns whether a `replace` with this content makes every queued occurrence of the job pending. True under `allow`, where
- * the end of an occurrence wakes no queued occurrence.
+ * Returns whether a `replace` with this content makes every queued occurrence of the job pending. This is true under `allow`,
+ * because no end of an occurrence would wake these occurrences later.
  */
 export function wakesAllQueued(content: Pick<JobContent, 'overlap'>): boolean {
   return content.overlap.policy === 'allow'
@@ -186,8 +187,8 @@ export function judgeCreate(
   recordExists: boolean,
 ): 'exists' | 'create' | CreateRefusal {
   if (recordExists) {
-    // The last slot of a recovery may have been canceled ahead, and then has a record. So this record does not show that the
-    // recovery has taken effect. Only a moved watermark shows that the recovery has taken effect.
+    // For a recovery, a record of its last slot is no proof: the slot may have been canceled ahead. The recovery has taken
+    // effect only if the watermark has moved.
     const undecided = item.kind === 'recovery' && head !== null && head.watermark === item.expectedWatermark
     if (!undecided) return 'exists'
   }
@@ -214,9 +215,9 @@ function isOnSchedule(item: CreateItem, head: HeadState): boolean {
 }
 
 /**
- * For a slot item whose slot already has a record: returns whether the item still advances the job's next instant. Such a slot
- * was canceled ahead, or its creation did not finish. An item of an older version does not advance the job: the item's next
- * instant may be wrong.
+ * For a slot item whose slot already has a record: returns whether the item still advances the job's next instant. The record
+ * exists because the slot was canceled ahead, or because an earlier creation did not finish. An item of an older version does
+ * not advance the job, because its next instant may be wrong.
  */
 export function passesSlot(item: CreateItem, head: HeadState): item is CreateSlot {
   return (
@@ -296,7 +297,7 @@ export function orderAt({ scheduledAt, details: { priority } }: Ordered): number
   return priority === undefined ? scheduledAt : scheduledAt - priority * priorityStepMs
 }
 
-/** Returns whether a slot with this priority precedes the waiting occurrence `than` because the slot has a higher priority. */
+/** Returns whether a slot with this priority has a higher priority than the waiting occurrence `than`, and also precedes it. */
 export function isMoreUrgent(scheduledAt: number, { priority }: { readonly priority: number }, than: Ordered): boolean {
   return priority > (than.details.priority ?? 0) && orderAt({ scheduledAt, details: { priority } }) < orderAt(than)
 }
@@ -331,7 +332,7 @@ export interface OverlapSituation {
   /** Number of queued occurrences of the job. */
   readonly queued: number
   /**
-   * True if the job has superseded slots that this step could not cancel. These slots will be canceled, so the numbers of
+   * True if superseded slots of the job remain after this step. Later steps cancel these slots, so the present numbers of
    * waiting occurrences are too high.
    */
   readonly superseded: boolean
@@ -417,8 +418,8 @@ export function nextStartAt({ overlap: { startRate }, starts = [] }: StartHead):
 }
 
 /**
- * Returns the recorded starts of a job with a start rate after one more start. Even if the nodes' clocks differ, no interval
- * contains more than `limit` recorded starts.
+ * Returns the recorded starts of a job after one more start at `now`: the last `limit` starts. By these records, no interval
+ * contains more than `limit` starts, even if the clocks of the nodes differ.
  */
 export function startsAfter({ overlap: { startRate }, starts = [] }: StartHead, now: number): readonly number[] {
   return [...starts, now].slice(-(startRate?.limit ?? 1))
@@ -443,7 +444,7 @@ export function startNumbersOf({ overlap: { startRate }, starts = [] }: StartHea
   return startRate === undefined ? null : [startRate.limit, startRate.intervalMs, ...starts]
 }
 
-/** Parses a list of numbers that {@link startNumbersOf} has returned. */
+/** Returns the start rate and the last starts from numbers of {@link startNumbersOf}. `null` means no start rate. */
 export function readStartNumbers(numbers: readonly number[] | null): {
   readonly startRate: StartRate | null
   readonly starts?: readonly number[]
@@ -469,7 +470,8 @@ export function decideOverlap(situation: OverlapSituation): OverlapDecision {
     case 'allow':
       return free
     case 'skip':
-      // Some pending occurrences may be superseded and never run, so queue the slot instead of skipping it.
+      // Some pending occurrences may be superseded, and will never run. If no occurrence is running, perhaps none will run. So
+      // queue the item instead of skipping it.
       return superseded && running === 0 ? decisions.queue : decisions.skip
     case 'queue':
       if (queued < overlap.maxQueued || superseded) return decisions.queue
@@ -486,8 +488,8 @@ export function decideOverlap(situation: OverlapSituation): OverlapDecision {
 }
 
 /**
- * Returns the id for the record of a slot, a trigger or a replay: usually the id of the item. If a request is skipped and has a
- * `skippedId`, returns the `skippedId`. So a repeated request can still use the id of the item.
+ * Returns the id for the record of a slot, a trigger or a replay: usually the id of the item. A skipped request with a
+ * `skippedId` gets the `skippedId` instead. The id of the item then stays free for a repetition of the request.
  */
 export function createdId(item: CreateSlot | CreateRequested, state: OccurrenceState): OccurrenceId {
   return item.kind === 'slot' || state !== 'skipped' ? item.id : (item.skippedId ?? item.id)
@@ -499,9 +501,9 @@ export function decideRecoveredRun(overlap: OverlapRule, active: number): 'pendi
 }
 
 /**
- * Returns whether an entry of a recovery is one run in place of several missed slots. If a record with the id of such a run
- * exists, the storage rejects the recovery. Otherwise the storage would create no run because of that record, and the other
- * slots would be lost.
+ * Returns whether an entry of a recovery is one run in place of several missed slots. The storage rejects a recovery if a
+ * record with the id of such a run exists. Otherwise the storage would keep that record and create no run, and the other slots
+ * would never run.
  */
 export function standsForSeveral(entry: RecoveryEntry): boolean {
   return entry.kind === 'run' && (entry.details.span?.count ?? 1) > 1
@@ -563,8 +565,8 @@ export function lastSlotOf(record: Pick<OccurrenceRecord, 'scheduledAt' | 'detai
 
 /**
  * Returns whether the state and the age of a record allow a prune to remove it. This function does not check `keep`: the caller
- * keeps the job's `keep` latest records. `nextAt` is the next instant in the job's head: all slots before it are decided, even
- * those after the watermark.
+ * keeps the job's `keep` latest records. `nextAt` is the next instant in the job's head. All slots before `nextAt` are decided,
+ * even slots after the watermark.
  */
 export function isPrunable(
   record: Pick<OccurrenceRecord, 'state' | 'scheduledAt' | 'details'>,

@@ -109,8 +109,9 @@ export interface StorageCapabilities {
   /** Maximum number of items that the engine sends in one call. At least 1. */
   readonly maxBatch: number
   /**
-   * If at least this many ended runs wait to be stored, the engine sends a further `settle` during another one. Default
-   * `maxBatch`. Set a lower number if the storage processes several calls at once.
+   * Number of waiting items that justifies a concurrent call. If at least this many ended runs wait to be stored, the engine
+   * sends a further `settle` while another one is in progress. Default `maxBatch`. Set a lower number if the storage processes
+   * several calls at once.
    */
   readonly worthwhileBatch?: number
   /** True when several processes can use the same data at once. */
@@ -173,21 +174,22 @@ export type JobChange =
    *
    * Answers `conflict` in two cases:
    * - The slot at `nextAt` was already decided before the job was deleted.
-   * - More occurrences of the deleted job wait than `cancelLimit` allows to cancel. Each call cancels some of them.
+   * - More than `cancelLimit` occurrences of the deleted job wait. Each call cancels up to `cancelLimit` of them.
    */
   | { readonly kind: 'create'; readonly id: JobId; readonly content: JobContent }
   /**
-   * Replaces the content if the version and the watermark are still the expected ones.
+   * Replaces the content of a job. If the version or the watermark is no longer the expected one, the answer is `conflict`.
+   *
+   * Effects:
    * - The version grows by 1, and the old fingerprint becomes the first of the lineage.
    * - Under the overlap policy `allow`, each queued occurrence becomes pending, in this step or in a later one.
    * - `setBackTo` sets the watermark back after a wrong clock has moved it ahead. Records of occurrences stay, and slots with a
    *   record do not run again.
    * - With `waiting: 'cancel'`, waiting slots that no node has started become `canceled` with the reason `updated`.
    *
-   * If more than `cancelLimit` slots wait, one change does not cancel all of them:
-   * - The answer has `more`, and the head keeps the new version as `cancelsBelow`. The remaining slots never start.
-   * - The engine repeats the change to cancel the remaining slots. The repetition also works after a later `replace`, unless
-   *   that `replace` has `waiting: 'cancel'` too.
+   * If more than `cancelLimit` slots wait, one change does not cancel all of them. The answer then has `more`, and the head
+   * keeps the new version as `cancelsBelow`. The remaining slots never start. The engine repeats the change to cancel them. The
+   * repetition also works after a later `replace`, unless that `replace` has `waiting: 'cancel'` too.
    *
    * The answer is also `conflict` in two cases:
    * - The content's next instant is at or before the prune floor.
@@ -342,11 +344,12 @@ export interface CreateRecovery extends CreateItemBase {
 export type RecoveryEntry =
   /**
    * One run for a missed slot, or for several missed slots (`details.span`). If the job has a free place, the storage creates
-   * the run as pending, otherwise as queued. If a single slot has a record already, that record stays, and the storage creates
-   * no run.
+   * the run as pending, otherwise as queued.
    *
-   * A run of several slots must have an id without a record. Otherwise the storage rejects the whole item as `off_schedule`,
-   * because the deciding node did not know that record.
+   * A record with the id of the run may exist already:
+   * - Run for one slot: the record stays, and the storage creates no run.
+   * - Run for several slots: the storage rejects the whole item as `off_schedule`. The node did not know the record when it
+   *   decided the slots.
    */
   | {
       readonly kind: 'run'
@@ -394,11 +397,11 @@ export type CreateAnswer =
     }
   /**
    * An occurrence already has the item's id, or blocks the item's `key`. The storage creates no occurrence.
-   * - If the calling node owns the existing occurrence, the node has missed an earlier answer. The node then continues the
+   * - If the calling node owns the existing occurrence, the answer to an earlier call was lost. The node then continues the
    *   run.
-   * - If the job's `nextAt` is still the slot of a slot item, the storage moves the job past the slot.
-   * - A recovery item gets this answer only if the watermark is no longer `expectedWatermark`. The record of the last slot
-   *   alone does not suffice, because a slot that was canceled ahead has a record, too.
+   * - If the job's `nextAt` is still the slot of a slot item, the storage moves the job's next instant past this slot.
+   * - A recovery item gets this answer only if the watermark is no longer `expectedWatermark`. A record of the last slot is not
+   *   enough: a slot that was canceled ahead has a record, too.
    */
   | {
       readonly outcome: 'exists'
@@ -475,8 +478,8 @@ export interface ClaimAnswer {
    * The next instant after `now` at which a claim can take a pending occurrence: the occurrence is due, and its job is not
    * paused. `null` if no occurrence is pending, or if all pending occurrences belong to jobs whose pause has no end.
    *
-   * The instant may be too early, but never too late. This claim leaves out some occurrences, and does not examine others
-   * because of `limit`. For such an occurrence, the storage may use the due instant and ignore a pause of the job.
+   * The instant may be too early, but never too late. If this claim has not taken an occurrence, the storage may use its due
+   * instant although its job is paused.
    */
   readonly nextDueAt: number | null
 }
@@ -509,11 +512,10 @@ export interface SettleItem extends OccurrenceAddress {
    */
   readonly sequence: number
   /**
-   * Highest stored sequence with which the item still takes effect. If the record has a higher sequence, the item is `lost`.
-   * Only for a storage with `within`.
+   * Set if the owner does not know whether the transaction of an earlier item was committed. Only for a storage with `within`.
    *
-   * An owner may not know whether the transaction of an earlier item was committed. The owner then sets `upToSequence` to its
-   * last sequence before that earlier item. If the transaction was committed, the new item is `lost`.
+   * The owner sets `upToSequence` to its last sequence before that earlier item. If the record has a higher sequence, the
+   * transaction was committed, and the new item is `lost`.
    */
   readonly upToSequence?: number
   /** All task runs of the occurrence so far, which replace the stored task runs. */
@@ -555,8 +557,8 @@ export type SettleAnswer =
       /** The occurrence that `takeNext` took, which is now running, with its `runs`. Absent if `takeNext` took none. */
       readonly taken?: OccurrenceRecord
       /**
-       * True if the item has `takeNext` and repeats an earlier call. The storage then takes no occurrence. If the earlier
-       * call took an occurrence, the owner finds it among the owner's running occurrences.
+       * True if the item has `takeNext` and repeats an earlier call. The storage then takes no occurrence. The earlier call may
+       * have taken an occurrence. The owner finds that occurrence among its running occurrences in the storage.
        */
       readonly repeated?: true
     }
@@ -632,7 +634,7 @@ export type ReapAnswer =
 
 // ------------------------------------------------------------------------------------------------------ get and list
 
-/** The records that `get` reads. For an absent member, the answer has an empty list. */
+/** The records that `get` reads. If a member is absent, the member of the same name in the answer is an empty list. */
 export interface GetRequest {
   /** Ids of the jobs whose heads to read, tombstones included. */
   readonly jobs?: readonly JobId[]

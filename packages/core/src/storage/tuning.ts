@@ -8,9 +8,9 @@ export const maxLineage = 32
 export const priorityStepMs = 3_600_000
 
 /**
- * Maximum number of queued occurrences that a single step wakes, for a job with `maxConcurrency` above 1. The first one takes
- * the place of the ended occurrence. The second one takes a further free place, which exists after `maxConcurrency` was
- * raised.
+ * Maximum number of queued occurrences that a single step wakes, for a job with `maxConcurrency` above 1. The first one gets
+ * the place that the end of an occurrence has freed. The second one gets a place that was free before, because `maxConcurrency`
+ * was raised.
  */
 export const wokenAtOnce = 2
 
@@ -18,8 +18,8 @@ export const wokenAtOnce = 2
 export const canceledByClaim = 1000
 
 /**
- * Maximum number of jobs whose pauses a claim reads. A claim reads the pause of a job if it has not started a due occurrence
- * of that job. `nextDueAt` depends on the end of this pause. The maximum is low because each job costs a read on DynamoDB.
+ * Maximum number of jobs whose pauses a claim reads. A claim needs the end of a pause for `nextDueAt`, if it has left a due
+ * occurrence of a job unstarted. The maximum is low because each job costs a read on DynamoDB.
  */
 export const lookedAtByClaim = 4
 

@@ -2,8 +2,8 @@ import type { JsonObject } from '../json.ts'
 import type { JobRecord, PauseRecord, ScheduleSegment } from './job-record.ts'
 import type { CancelRequest, OccurrenceDetails, TaskRunRecord } from './occurrence-record.ts'
 
-// A storage marks a damaged row and returns it. If the storage threw an exception instead, the caller would not get the other
-// rows of the call either. The mark is a member of the stored JSON, so later writes keep it.
+// The functions of this module mark a damaged row, and do not throw. If a storage threw an exception, the caller would not get
+// the other rows of the call either. The mark is a member of the stored JSON, so later writes keep it.
 
 /** Parses stored JSON. Returns `undefined` for text that is no JSON. */
 export function parseStored(text: string): unknown {

@@ -20,8 +20,8 @@ export interface MetricsCollector extends Metrics {
     labels?: Partial<HistogramLabels[Name]>,
   ): readonly number[]
   /**
-   * Returns the last value of a gauge, for the first series whose labels include the given labels; `null` if the gauge was
-   * never set.
+   * Returns the last value that the scheduler set for a gauge; `null` if the gauge was never set. If the labels of several
+   * series include the given labels, returns the value of the first series.
    * @throws JobistemerError `INVALID_ARGUMENT` if no gauge has this name, `UNKNOWN_OPTION` if the gauge lacks a given label
    */
   lastSet<Name extends keyof EventGaugeLabels>(name: Name, labels?: Partial<EventGaugeLabels[Name]>): number | null

@@ -73,8 +73,8 @@ export async function runJob(job: Job, options: RunJobOptions): Promise<Executio
   const engine = Engine.make(
     readSchedulerOptions({
       storage: options.storage,
-      // Set the overlap policy `skip`, unless the job sets another policy. If the storage already holds an active run of the
-      // job, the trigger is then skipped. Under `queue`, the trigger would wait for that run.
+      // If the job sets no overlap policy, use `skip`. The storage may already hold an active run of the job. Under `skip`, the
+      // trigger is then skipped at once. Under `queue`, the trigger would wait for that run.
       jobs: [{ ...job, schedule: noSchedule, unbound: null, overrides: { overlapPolicy: 'skip', ...job.overrides } }],
       clock,
       logger: options.logger ?? silentLogger,

@@ -4,8 +4,9 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 interface Work {
   readonly owner: UserWork
   /**
-   * The handler or hook of another virtual clock that contains this call; `undefined` without one. For example, a handler may
-   * run a second scheduler with a separate clock. That handler is the caller of all handlers of the second scheduler.
+   * The handler or hook of another virtual clock that was running when this call began; `undefined` without one. For example, a
+   * handler may run a second scheduler with a separate clock. That handler is the caller of all handlers of the second
+   * scheduler.
    */
   readonly caller: Work | undefined
   /** Number of waits for the virtual clock that the work has begun and not yet ended. */

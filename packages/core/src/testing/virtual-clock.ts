@@ -90,8 +90,8 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
   let movesUnderWay = 0
   let advancesUnderWay = 0
   /**
-   * Promises of running work that settle only if virtual time passes. While one of them has not settled, the clock moves to
-   * the next timer without a call of `advance`.
+   * The promises that `passUntil` has received, such as the run of `runTask`. While one of them has not settled, the clock
+   * moves to the next timer by itself, without a call of `advance`.
    */
   const awaited = new Set<Promise<unknown>>()
   const pending = new Set<Promise<unknown>>()
@@ -121,8 +121,8 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
   /** Waits for real work of handlers. Returns false if no handler has shown activity within the patience. */
   async function somethingHappens(): Promise<boolean> {
     const before = changes
-    // The wait ends after ten successive parts without an event from outside the process. An event in a part restarts the
-    // count, because a handler may have caused the event. The wait ends after 500 parts in any case.
+    // One pass of this loop waits a tenth of the patience. An event from outside the process restarts the count of idle passes,
+    // because a handler may have caused the event. The loop ends after ten idle passes in a row, or after 500 passes.
     for (let idle = 0, parts = 0; idle < 10 && parts < 500; parts++) {
       const heard = eventsHeard()
       if (patienceMs > 0) await changeOrPause(patienceMs / 10)
@@ -151,8 +151,8 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
   }
 
   /**
-   * Moves the clock. A move waits until all handlers have ended or wait for the clock. So a handler that moves the clock is
-   * treated as waiting for the clock until the move ends: else the move would wait for its own handler.
+   * Moves the clock. A move waits until each handler has ended or waits for the clock. A handler may move the clock itself, and
+   * the move must not wait for this handler. So until the move ends, the handler counts as waiting for the clock.
    */
   async function moving(move: () => Promise<void>): Promise<void> {
     const endWait = work.beginWait()

@@ -68,8 +68,8 @@ export function guardedTracing(tracing: Tracing, engine: { events: EventHub; log
 }
 
 /**
- * Calls a function outside of any trace. Ignores an error of `outside`. If the tracing is broken, its other methods throw,
- * too, and the scheduler reports the errors of those methods.
+ * Calls a function outside of any trace. If `outside` throws, still calls the function, and does not report the error. A broken
+ * tracing also throws in its other methods, and the scheduler reports those errors.
  */
 export function outsideTraces<T>(tracing: Pick<Tracing, 'outside'> | null, call: () => T): T {
   if (tracing === null) return call()
@@ -77,7 +77,7 @@ export function outsideTraces<T>(tracing: Pick<Tracing, 'outside'> | null, call:
     try {
       tracing.outside(made)
     } catch {
-      // Ignore the error of `outside`. If `outside` threw before it called `made`, then `madeOnce` calls `call`.
+      // Ignore the error of `outside`. If `outside` has not called `made`, `madeOnce` calls the function itself.
     }
   }, call)
 }
@@ -105,8 +105,8 @@ function guardedOrNull<T extends object>(trace: T | null, guard: (trace: T) => T
 }
 
 /**
- * Returns an object whose methods call the methods of `target` outside of any trace. In a direct call, the timers and
- * promises that the engine creates would inherit the trace of the caller.
+ * Returns an object whose methods call the methods of `target` outside of any trace. Otherwise the timers and promises that the
+ * engine creates in a call would inherit the trace of the caller.
  */
 export function methodsOutside<T extends object>(target: T, tracing: Pick<Tracing, 'outside'>): T {
   const methods = new Map<PropertyKey, unknown>()

@@ -133,9 +133,8 @@ export interface AttemptTrace {
  */
 export interface Tracing {
   /**
-   * Runs a function outside of the active trace, because the engine's own work belongs to no trace. Exception: if the
-   * function calls `requested`, at once or later, the request belongs to a trace. This is the trace that was active when
-   * `outside` was called.
+   * Runs a function outside of the active trace, because the engine's own work belongs to no trace. The function may call
+   * `requested`, at once or later. Such a request still belongs to the trace that was active when `outside` was called.
    */
   outside<T>(call: () => T): T
   /**

@@ -40,9 +40,7 @@ export interface AsyncFixtureOptions {
   readonly pageSize?: number
 }
 
-/**
- * Wrong counts of pending and running occurrences. The fixture reports them to each step that has not asked for exact counts.
- */
+/** Wrong counts, as estimates of a ledger may be. The fixture passes them to each step that does not ask for exact counts. */
 const guess = { pending: 7, delayed: 3, running: 7 }
 
 /** The data that several connections of a test share. */
@@ -78,7 +76,7 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
   readonly concurrency?: number
   /** The steps that the ledger has run. */
   readonly steps: LedgerStep[] = []
-  /** Number of times that steps decided on their writes, repetitions included. */
+  /** Number of calls of `decide` of all steps. A repeated step calls `decide` again. */
   decisions = 0
   /** The maximum number of steps that were in progress at once. */
   mostAtOnce = 0

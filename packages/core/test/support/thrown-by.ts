@@ -1,6 +1,8 @@
 import { type ErrorCode, JobistemerError } from '../../src/errors.ts'
 
-/** Returns the error with which a call is rejected. Throws if the call succeeds or throws any other value. */
+/**
+ * Returns the `JobistemerError` that a call throws. Throws any other value that the call throws. Throws if the call succeeds.
+ */
 export function thrownBy(call: () => unknown): JobistemerError {
   try {
     call()

@@ -1,4 +1,4 @@
-// The only module of the page that reads the time and sets timers.
+// Of the modules of the page, only this one reads the time and sets timers.
 
 /** How far the server's clock is ahead of the browser's clock, in ms. */
 let aheadMs = 0

@@ -37,8 +37,9 @@ interface Wanted {
 const liveStates: ReadonlySet<string> = new Set(['pending', 'queued', 'running'])
 
 /**
- * Reads the runs of a grid in parts, and shows each part. `before` has the runs of an earlier call. With `before`, the
- * function reads these runs again only from the newest run to the oldest live run. Older runs do not change.
+ * Reads the runs of a grid in parts, and shows each part. `before` has the runs of an earlier call; `null` without an earlier
+ * call. With `before`, the function reads runs again only down to the oldest live run in `before`. Older runs have ended, so
+ * they do not change.
  */
 export async function readGrid(wanted: Wanted, { signal, before, show }: Reading<GridRuns>): Promise<GridRuns> {
   const newest = before === null ? [] : await readChanged(wanted, before, signal)

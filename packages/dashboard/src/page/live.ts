@@ -4,7 +4,7 @@ import { Store } from './store.ts'
 
 export type ChangeKind = 'start' | 'jobs' | 'runs' | 'failures' | 'nodes' | 'away' | 'back'
 
-/** The state of the page's connection, which shows whether the page is up to date. */
+/** The state of the page's connection to the server. The page is up to date only in the state `live`. */
 export interface Connection {
   readonly state: 'live' | 'connecting' | 'unreachable' | 'away'
 }

@@ -12,14 +12,14 @@ function kept<T extends string>(name: string, known: readonly T[]): Store<T> {
   try {
     value = window.localStorage.getItem(key)
   } catch {
-    // If the browser denies access to its local storage, the page uses the default.
+    // If the browser denies access to its local storage, the preference has its default, the first value of `known`.
   }
   const store = new Store<T>(known.find((one) => one === value) ?? (known[0] as T))
   store.listen(() => {
     try {
       window.localStorage.setItem(key, store.value)
     } catch {
-      // If the browser denies access to its local storage, the value is kept until the page is closed.
+      // Without access to the browser's local storage, the page keeps the preference until the user closes or reloads the page.
     }
   })
   return store

@@ -13,8 +13,8 @@ export interface Resource<T> {
 }
 
 /**
- * What `useResource` passes to the function in the option `by`. This function may send several requests for one read. With
- * `show`, it may show each part of the data at once.
+ * The parameter that `useResource` passes to the function in the option `by`. For one read, this function may send several
+ * requests. After each answer, it may call `show` with the data received so far.
  */
 export interface Reading<T> {
   readonly signal: AbortSignal

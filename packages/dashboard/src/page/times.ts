@@ -60,9 +60,9 @@ export function instantOf(text: string, timeZone: string | undefined): string | 
   const asUtc = Date.parse(`${text}Z`)
   if (Number.isNaN(asUtc)) return null
   let at = asUtc
-  // The offset of the time zone depends on the instant, and the instant is the result of this loop. The first pass uses the
-  // offset at the local time read as UTC. The second pass uses the offset at the first result. The second result is right,
-  // unless the clocks skip the local time.
+  // The offset of the time zone depends on the instant that this loop computes, so the loop makes two passes. The first pass
+  // uses the offset at `asUtc`: the local time, read as UTC. The second pass uses the offset at the result of the first pass.
+  // The second result is right, unless the clocks skip the local time.
   for (let guess = 0; guess < 2; guess++) {
     const { date, time } = localTime(at, timeZone)
     at += asUtc - Date.parse(`${date}T${time}Z`)

@@ -25,7 +25,10 @@ function isOfBackfill(run: ListedOccurrence): run is Run {
   return run.backfill !== null && run.job !== null
 }
 
-/** The backfills that a search has found: for each pair of a job and a backfill key, one run of the backfill. */
+/**
+ * The backfills that a search has found. A job and a backfill key identify a backfill. For each backfill, `runs` has the first
+ * of its runs that the search found.
+ */
 class Found {
   readonly runs = new Map<string, Run>()
 
@@ -94,8 +97,8 @@ async function endedOf({ client, options }: Call, job: string) {
 }
 
 /**
- * Caches the progress of ended backfills, for each client. The keys of the inner map are the ids of the backfills' last
- * runs.
+ * Caches the progress of ended backfills, separately for each client. In the inner map, the key is the id of the backfill's
+ * last run.
  */
 const results = new WeakMap<Client, Map<string, BackfillView>>()
 
@@ -122,8 +125,8 @@ async function lineOf(call: Call, run: Run): Promise<BackfillLine> {
   try {
     progress = await progressOf(call, run)
   } catch (error) {
-    // `progress` stays `null` if this process cannot load the schedule type, or if the job no longer has a schedule. These two
-    // errors have a status below 500.
+    // `progress` stays `null` if this process cannot load the schedule type. It also stays `null` if the job no longer has a
+    // schedule. The errors of both cases have a status below 500.
     const status = problemOf(error)?.status ?? 500
     if (status >= 500) throw error
   }

@@ -28,8 +28,8 @@ export function jobsFilterOf(input: Input): JobsFilter {
 }
 
 /**
- * Checks, before the storage is read, that the viewer may see the job by which a request filters. Returns the job's name;
- * `undefined` without such a filter.
+ * Checks that the viewer may see the job that a request filters by. Routes call this function before they read the storage.
+ * Returns the job's name; `undefined` if the request has no such filter.
  * @throws Problem 403 if the viewer may not see the job
  */
 export async function visibleJobOf({ access }: Call, job: string | undefined): Promise<string | undefined> {
@@ -68,8 +68,8 @@ const overview: Read = {
       client.nodes(options),
     ])
     return {
-      // One request may call `authorize` for a limited number of jobs. After this limit, the request leaves out all other jobs.
-      // Complete lists are more important than complete counts, so the counts are computed after the lists.
+      // Both the lists and the counts call `authorize`, and one request may call it for a limited number of jobs. Complete
+      // lists are more important than complete counts. So the counts come last, and may omit jobs.
       counts: await surveys.counts(access, options),
       failures: failures.items,
       running: running.items,

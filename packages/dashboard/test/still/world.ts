@@ -32,8 +32,8 @@ export async function createStillWorld(): Promise<StillWorld> {
   await second.start()
   await clock.advanceTo(new Date(present.getTime() - 7_200_000))
   await second.shutdown({ gracePeriod: 0 })
-  // The client has a separate storage object, so the node does not learn at once of the client's changes. The node finds the
-  // changes at its next poll, whose time is fixed. So the runs start at fixed times, which the pictures show.
+  // The client has a separate storage object, so the node finds the client's changes only at its next poll. The time of this
+  // poll is fixed, so the runs start at fixed times. The pictures show these times.
   const client = createClient({ ...shared, storage: wrapStorage(storage, {}) })
   const voice = { actor: 'anna', reason: 'a customer asked' }
   await client.update('newsletter', { tags: ['eu', 'monthly'], retryPolicy: { maxRetries: 2 } })
@@ -53,8 +53,8 @@ export async function createStillWorld(): Promise<StillWorld> {
   const empty = sqliteStorage({ file: ':memory:' })
   const away = breakable()
   const none = createClient({ storage: empty, clock, logger: silentLogger })
-  // This client waits between repeated calls to the unavailable storage. The client uses the real clock, because the clock
-  // of the pictures stands still, so a wait would never end.
+  // The virtual clock `clock` stands still, so a wait on it would never end. This client waits between repeated calls to the
+  // unavailable storage, so it uses the real clock.
   const lost = createClient({ storage: away, callTimeout: { seconds: 30 }, logger: silentLogger })
   const ends: (() => Promise<unknown>)[] = []
   const serve = async (of: Client): Promise<string> => {

@@ -41,7 +41,7 @@ import { describe, expect, it } from 'vitest'
 import { runReadmeExamples } from '../../../workspace/readme-examples.ts'
 import { entryPointsOf } from '../support/declarations.ts'
 
-/** The modules that an example can import. `vitest` is a fake that runs no test. */
+/** The modules that the examples of documents can import. `vitest` is a fake, which does not run the tests of an example. */
 const modules = {
   '@aws-sdk/client-dynamodb': dynamodbClient,
   '@jobistemer/cli': cli,
@@ -85,8 +85,9 @@ const modules = {
 const packages = new URL('../../../', import.meta.url)
 
 /**
- * For each document: its file, the entry points whose exports it shows, and the minimum number of compared results. The test
- * compares the results that the document's examples state in comments.
+ * The documents whose examples this test runs. The examples state their results in comments, which the test compares.
+ * - `shows`: the entry points whose exports the document shows
+ * - `compared`: the minimum number of compared results
  */
 const documents: readonly { readonly file: string; readonly shows: readonly string[]; readonly compared: number }[] = [
   { file: 'cli/README.md', shows: ['@jobistemer/cli'], compared: 5 },
@@ -187,8 +188,8 @@ it('the examples of all documents compile', () => {
       },
     }
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ ...options, extends: join(root, 'tsconfig.json') }))
-    // The reference documents of core and NestJS also address readers who write JavaScript. So the examples in these documents
-    // may omit types, and the test ignores errors about implicit types. All other documents compile in strict mode.
+    // The reference documents of core and NestJS also address readers who write JavaScript, so their examples may omit types.
+    // For these documents, the test ignores errors about implicit types. For all other documents, it reports these errors.
     const isLeft = (line: string) => /(core-docs|nestjs)-.*error TS70\d\d: .*implicitly/.test(line)
     expect(
       compile(folder)

@@ -220,8 +220,8 @@ describe.each(everywhere)('among many jobs on the storage $name', (place) => {
     }
     intercepted.reset()
     expect((await client.jobs({ text: 'nothing', limit: 10 })).items).toEqual([])
-    // A client that finds no match lists 10 jobs in its first call, then 40, 160 and 500. A storage may return fewer jobs in a
-    // call, so the number of calls may be higher.
+    // If a client finds no match, it calls `listJobs` for 10 jobs, then for 40, 160 and 500. A storage may return fewer jobs in
+    // a call, so the client may need more calls.
     expect(intercepted.count('listJobs')).toBeLessThan(20)
   })
 })

@@ -124,7 +124,7 @@ describe.each(everyStorage)('on the storage $name, a call of `runDue`', (place) 
     const report = await call(world, scheduler, 10, 10_000)
     expect(report).toMatchObject({ ended: 'budget', finished: 0, handedBack: 0, leftBehind: 1 })
     expect(report.durationMs).toBeLessThan(10_000)
-    // Nodes treat the first call as dead at 75.5 s, which is 5 s after the end of its budget.
+    // At 75.5 s, 5 s after the end of the first call's budget, nodes treat this call as dead.
     await world.clock.advance({ seconds: 6 })
     const next = await call(world, scheduler, 10, 10_000)
     expect(next).toMatchObject({ ended: 'idle', takenOver: 1, finished: 1, leftBehind: 0 })
@@ -172,8 +172,8 @@ describe.each(everyStorage)('on the storage $name, a call of `runDue`', (place) 
     let reaps = 0
     const storage = wrapStorage(world.connect(), {
       around: ({ method, proceed }) => {
-        // After 50 rejections the storage accepts the call, so that a faulty engine fails the test instead of looping
-        // forever.
+        // A faulty engine would repeat `reap` forever. So after 50 rejections the storage accepts the call, and the test fails
+        // because of the number of calls.
         if (method !== 'reap' || ++reaps > 50) return proceed()
         throw new RangeError('too deep')
       },

@@ -6,8 +6,8 @@ import { ClockWorld, day, hour, minute, minutes, second } from '../support/clock
 import { tuned } from '../../../workspace/test-tuning.ts'
 
 /**
- * The instants at which five slots may run. While the time of the assigned node is in doubt, its peer launches the slot 1 s
- * late.
+ * The instants at which the runs of five slots may start. A slot usually starts on time. If the time of the assigned node is in
+ * doubt, a peer launches the slot 1 s late.
  */
 const inTime = [1, 2, 3, 4, 5].map((slot) => expect.toBeOneOf([slot * minute, slot * minute + second]))
 

@@ -9,8 +9,8 @@ import { listen } from '../support/world.ts'
 const start = Date.UTC(2026, 0, 1)
 
 /**
- * Makes a simulated cluster in which the clock of one node was an hour ahead. By this clock, the node has decided about an hour
- * of slots too early.
+ * Makes a simulated cluster in which the clock of one node was an hour ahead. By this clock, the node has already decided about
+ * the slots of the next hour.
  */
 async function aheadByAnHour(settings: Parameters<ClockWorld['recording']>[0] = {}) {
   const world = new ClockWorld({ hasClock: false })

@@ -291,8 +291,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
         await world.clock.advance({ seconds: 10 })
         expect(await inForce()).toBe(names[0])
         await world.shutdown(old)
-        // Node `c` has no release, and brings another definition into force. So the releases of this pair of builds do not
-        // affect the next pair.
+        // Node `c` has no release, and brings another definition into force. So the next pair of builds does not depend on the
+        // releases of this pair.
         await world.shutdown(await start('c', `between ${first} ${second}`))
       }
     })

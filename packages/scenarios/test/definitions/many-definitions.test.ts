@@ -140,8 +140,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     intercepted.intercept = (call) =>
       call.operation === 'get' ? Promise.reject(new Error('unreadable')) : call.proceed()
     const heard = scheduler.add(dataJob('new'), { timeout: { hours: 1 } }).catch((error) => error)
-    // The storage accepts the triggers of `other` meanwhile. So the scheduler does not regard the storage as unavailable,
-    // although each read of the job `new` fails.
+    // The storage accepts the triggers of `other` while each read of the job `new` fails. So the scheduler does not regard the
+    // storage as unavailable.
     for (let second = 0; second < 60; second++) {
       await world.clock.advance({ seconds: 1 })
       await scheduler.trigger('other')

@@ -115,7 +115,8 @@ describe('a handler that throws an unusual value fails without an effect on othe
     }
     const odd = defineJob({ name: 'odd', schedule: everySeconds(10, +at(10)), tasks: [{ name: 'work', run }] })
     const all = [jobs[0] as Job, odd, jobs[1] as Job]
-    // Without a logger option, a scheduler logs to stderr.
+    // An undefined `logger` replaces the silent logger of the simulated cluster. So the scheduler logs to stderr, where the
+    // test reads its lines.
     const logger = undefined as never
     const scheduler = await world.start({ jobs: all, logger })
     await world.clock.advanceTo(at(25))

@@ -181,9 +181,9 @@ describe('among the nodes of a cluster', () => {
     for (const nodeId of ['a', 'b', 'c']) nodes.set(nodeId, await listeningNode(world, said, { nodeId, jobs }))
     await world.clock.advance({ minutes: 25 })
     expect(said.lines).toEqual(['job silent, since 0, at 10', 'job silent, since 0, at 20'])
-    // The node that has emitted the events at 10 and 20 minutes crashes just before the event at 30 minutes. Another node must
-    // emit this event. Later, the node that has emitted the event at 50 minutes crashes just after this event. No node may
-    // repeat this event.
+    // First crash: the node that emitted the events at 10 and 20 minutes crashes just before 30 minutes. Another node must emit
+    // the event of 30 minutes. Second crash: the node that emitted the event at 50 minutes crashes just after this event. No
+    // node may emit this event again.
     await world.clock.advanceTo(at(29.5 * minute))
     world.crash(nodes.get(said.nodes[0] as string) as Scheduler)
     await world.clock.advanceTo(at(50.5 * minute))

@@ -37,7 +37,10 @@ function crowded(): { job: Job; started: number[]; end: () => void } {
 
 const later = { schedule: everySeconds(600) }
 
-/** Creates all later slots of the job by a recovery, so that these slots queue behind the running first slot. */
+/**
+ * Creates all later slots of the job in one recovery call. The first slot is still running, so the created slots queue behind
+ * it.
+ */
 async function crowd(world: World, scheduler: Scheduler): Promise<void> {
   await world.clock.advance({ seconds: 1 })
   const job = jobId('crowded')
@@ -110,8 +113,9 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     const world = createWorld(place)
     const { job, started, end } = crowded()
     const intercepted = new InterceptedStorage(world.connect())
-    // If an update stays unfinished for five minutes, the other node cancels all remaining runs at its next poll. On a storage
-    // with wake-ups, the node polls every 4 minutes. SQLite has no wake-ups, so the node polls more often.
+    // The crashed node leaves its update unfinished. If an update stays unfinished for five minutes, the other node cancels all
+    // remaining runs at its next poll. On a storage with wake-ups, this node polls every 4 minutes. SQLite has no wake-ups, so
+    // there it polls every 3 s.
     const pollInterval = { minutes: place.name === 'memory' ? 4 : 0.05 }
     const other = await world.start({ jobs: [job], pollInterval })
     await crowd(world, other)

@@ -296,8 +296,8 @@ it('`start` rejects if the node cannot load the schedule type of a stored job, a
   const { build } = builds(world)
   await world.shutdown(await world.start({ jobs: [build('a', 100)] }))
   await world.clock.advance({ seconds: 1000 })
-  // The missed slots belong to the stored schedule of the job. The new build has another schedule type, and cannot load the
-  // type of the stored schedule.
+  // The missed slots belong to the stored schedule, whose type is `every`. The new build has another schedule type, and cannot
+  // load `every`. So it cannot decide about the missed slots, and its start fails.
   const job = defineJob({
     name: 'job',
     schedule: once(at(2000)),

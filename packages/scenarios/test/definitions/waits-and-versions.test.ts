@@ -80,9 +80,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     const world = createWorld(place)
     const { id } = await (await scene(world)).client.trigger('slow')
     const { clock } = world
-    // The client does not recognize this clock as virtual, so the client compares the clock with the storage's clock. For the
-    // comparison, the client reads the storage's clock three times, and each read takes 3 s. Until then, the client is still
-    // connecting.
+    // The client does not recognize this clock as a virtual clock. So the client compares the clock with the storage's clock,
+    // in three reads of 3 s each. The client is connected only after these reads.
     const own: Clock = {
       now: () => clock.now(),
       monotonic: () => clock.monotonic(),

@@ -35,9 +35,9 @@ function gate() {
 type Work = (context: TaskContext, call: number) => Promise<unknown>
 
 /**
- * Starts a node with a job whose handler does `work`. If the handler calls `complete`, the storage performs this call when the
- * gate `completing` is open. After a call of `holdUp`, the storage performs all other calls of `settle` when the gate `saying`
- * is open.
+ * Starts a node with a job whose handler calls `work`. Two gates hold back storage calls until they are open:
+ * - `completing` holds back the handler's call of `complete`.
+ * - `saying` holds back all other calls of `settle` after a call of `holdUp`.
  */
 async function scene(work: Work, options: Partial<JobOptions> = {}) {
   const database = memoryDatabase()
@@ -98,7 +98,8 @@ it('a run that is canceled by force while its handler calls `complete` ends once
   await begun.reached
   holdUp()
   begun.open()
-  // The node sends the progress before the handler calls `complete`, so the storage receives the progress first.
+  // The handler reports progress before it calls `complete`. The test waits until the node's call with this progress has
+  // reached the gate `saying`.
   await saying.reached
   reported.open()
   await completing.reached

@@ -74,8 +74,8 @@ it('the execution timeout aborts a run even during the grace period of a shutdow
   await world.clock.advance({ seconds: 12 })
   await world.shutdown(scheduler, 60_000)
   const occurrence = await onlyOccurrence(world.scheduler(), 'deaf')
-  // The handler ignores its abort signal. So the node abandons the attempt 5 s after the execution timeout, although the node
-  // is shutting down.
+  // The handler ignores its abort signal, so the node abandons the attempt 5 s after the execution timeout. The shutdown of the
+  // node does not change this.
   expect(occurrence).toMatchObject({ state: 'failed', reason: 'execution_timeout', finishedAt: at(45) })
 })
 

@@ -152,7 +152,8 @@ describe.each(everywhere)('on the storage $name, with priorities', (place) => {
       expect(secondsOf(world.clock.now())).toBe(35.5)
       expect(begun).toHaveLength(21)
       expect(place_).toBeGreaterThanOrEqual(6)
-      // On SQLite the node gets no wake-up, so its next poll finds the run.
+      // `place_` is the number of runs that start before the urgent run. SQLite sends no wake-ups, so on SQLite the node's next
+      // poll finds the urgent run, after at most 2 s.
       expect(place_).toBeLessThanOrEqual(5 + (place.name === 'memory' ? within : 3))
     },
   )
@@ -162,7 +163,7 @@ describe.each(everywhere)('on the storage $name, with priorities', (place) => {
     const { job, begun } = working(world)
     const jobs = [job('many', 0.01), job('urgent', 0, { priority: 5, slotsUntil: 10 })]
     const node = await world.start({ jobs, maxConcurrentJobs: 1, ...rarely })
-    // The node holds the requests of a burst for at most 100 ms, until permits are free for their runs. Then the node stores
+    // The node holds back the requests of a burst for at most 100 ms, until their runs have permits. After this time, it stores
     // the remaining runs as pending.
     const asked = node.triggerMany(Array.from({ length: 2000 }, (_, data) => ({ job: 'many', data })))
     await world.clock.advance({ minutes: 2 })

@@ -7,8 +7,8 @@ import { Cast, type Stage } from '../support/stages.ts'
 import { watchProcess } from '../support/watch-process.ts'
 
 /**
- * Ways in which a user's function fails. `isAlways`: whether the engine notices the failure everywhere. Otherwise the engine
- * notices it only where it awaits the returned value.
+ * Ways in which a user's function fails. If `isAlways` is true, the engine notices the failure wherever it calls the function.
+ * Otherwise, the engine notices the failure only where it awaits the returned value.
  */
 const faults: readonly { readonly how: string; readonly isAlways: boolean; fail(): unknown }[] = [
   {

@@ -39,8 +39,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await world.clock.advance({ seconds: 2 })
     expect(states()).toEqual(Array.from({ length: 10 }, () => 'running'))
     expect(intercepted.count('createOccurrences')).toBe(5)
-    // Each of the five groups of two slots takes one call of `createOccurrences` and one call of `settle`. No run is
-    // stored as pending, so no claim is needed.
+    // The node starts the ten slots in five groups of two. Each group needs one call of `createOccurrences` and one call of
+    // `settle`. The node stores no run as pending, so it makes no claim.
     expect(intercepted.count('settle')).toBe(5)
     expect(intercepted.count('claim')).toBe(0)
   })

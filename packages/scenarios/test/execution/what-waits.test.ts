@@ -380,8 +380,8 @@ it('if a node that shuts down takes a queued run in the step that ends another r
     const { items } = call.request as { items?: { takeNext?: unknown }[] }
     if (call.operation === 'settle' && items?.some(({ takeNext }) => takeNext !== undefined) === true) {
       stopping ??= node.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
-      // Delays the answer to this `settle`, which takes the next queued run. The answer arrives after the shutdown has stopped
-      // the claims of the node.
+      // This `settle` takes the next queued run for the node. The test delays its answer until the shutdown has stopped the
+      // claims of the node.
       await new Promise((resolve) => setImmediate(resolve))
     }
     return answer

@@ -193,7 +193,7 @@ describe.each(isolations)('in an isolated task that runs in a %s', (isolation) =
       expect(killed()).toBe(0)
       await clock.advance({ seconds: 1 })
       expect(killed()).toBe(1)
-      // From here on the virtual clock stands still, so no other node can take the run over.
+      // After this line the virtual clock stands still, so no other node can take over the run. Only this node can end the run.
       const { outcome, tasks } = await ended
       expect([outcome, tasks[0]?.attempts[0]?.state]).toEqual(
         by === 'a cancellation' ? ['canceled', 'aborted'] : ['failed', by === 'nothing' ? 'aborted' : 'timed_out'],
@@ -205,7 +205,7 @@ describe.each(isolations)('in an isolated task that runs in a %s', (isolation) =
     'a node that loses a run starts no further attempt of the run, even if a child that it killed has not ended yet',
     async () => {
       const clock = virtualClock(0)
-      // The node never learns that the killed child has ended.
+      // Because of this mock, the node never learns that the killed child has ended.
       vi.spyOn(IsolatedAttempt.prototype, 'ended').mockReturnValue(undefined)
       onTestFinished(() => void vi.restoreAllMocks())
       const database = memoryDatabase()

@@ -142,7 +142,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     async (onInterrupted) => {
       const world = createWorld(place)
       const stops = async ({ signal }: TaskContext) => {
-        // This task stops 8 s after the abort. The node waits only 5 s for the task `ignores`, which does not stop.
+        // This task stops 8 s after its abort. The task `ignores` never stops, and the node waits for it only 5 s after the
+        // abort.
         await world.clock.sleep({ minutes: 30 }, signal).catch(() => world.clock.sleep({ seconds: 8 }))
         signal.throwIfAborted()
       }

@@ -84,8 +84,8 @@ describe('the starter process of a node', () => {
     const pid = pidOf(looping.said)
     for (const signal of ['SIGTERM', 'SIGINT'] as const)
       for (const one of [pid, parentOf(pid)]) process.kill(one, signal)
-    // Cancels another run, and waits for its end. If a signal had killed the child of `looping`, this child would end before
-    // the canceled run ends.
+    // Cancels another run, and waits for its end. A child that a signal had killed would end earlier. So if the child of
+    // `looping` still lives afterwards, it has survived the signals.
     await scheduler.cancel(id)
     await scheduler.waitFor(id)
     expect((await place.scheduler.occurrence(looping.id)).state).toBe('running')
@@ -97,8 +97,8 @@ describe('the starter process of a node', () => {
     const before = parentOf(pidOf((await begin('before')).said))
     const { getgroups } = process
     onTestFinished(() => void Object.assign(process, { getgroups }))
-    // In some test environments, the process has no privileges that it could drop. So the test replaces `getgroups`: the
-    // process then seems to have dropped its groups.
+    // In some test environments, the process has no privileges to drop. So the test replaces `getgroups`. Because of the empty
+    // list, the process seems to have dropped its groups.
     Object.assign(process, { getgroups: () => [] })
     const after = await begin('after')
     expect(parentOf(pidOf(after.said))).not.toBe(before)

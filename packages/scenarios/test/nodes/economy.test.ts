@@ -106,8 +106,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     const { counted } = await callsOf(createWorld(place), { jobs, ...tuned({ definitionInterval }), advance: 100 })
     const reads = counted.calls.filter(({ operation }) => operation === 'get')
     expect(reads).toHaveLength(10)
-    // Retention also reads all heads. This test ignores the calls of retention, and counts only the polls for changed
-    // definitions.
+    // The node also calls `listJobs` for retention, which reads all heads. This test counts only the calls that poll for
+    // changed definitions.
     const lists = counted.calls.filter(({ operation }) => operation === 'listJobs')
     expect(lists.filter(({ request }) => 'changedSince' in (request as object))).toHaveLength(10)
     const looked = reads.map(({ request }) => (request as { jobs: string[] }).jobs)

@@ -6,7 +6,10 @@ import { everySeconds } from '../support/every.ts'
 import { memory } from '../support/places.ts'
 import { at, createWorld } from '../support/world.ts'
 
-/** Costs of storage calls, in milliseconds. The fixed cost of a call is 1.3 to 1.5 times the cost of one item in the call. */
+/**
+ * Costs of storage calls in milliseconds: a fixed cost per call, and a cost per item of a call. The fixed cost is 1.3 to 1.5
+ * times the cost of an item.
+ */
 const slow = { serverCall: 3, serverItem: 2, nodeCall: 6, nodeItem: 4.7 }
 
 /**
@@ -85,8 +88,8 @@ it.each([4, 8])('%i overloaded nodes try fewer than 1.3 times on average to crea
 
 it('while seven nodes join an overloaded node, all eight nodes together try fewer than two times on average to create each slot', async () => {
   const { perSecond, asked } = await overload(8, { late: true })
-  // The nodes that join do not know each other at first. Until then, each node considers itself assigned to all slots, so
-  // several nodes try to create the same slot. So these limits are weaker than in the test above.
+  // At first, the joining nodes do not know each other. Until then, each node considers itself assigned to all slots, so
+  // several nodes try to create the same slot. So the limits of this test are weaker than the limits of the test above.
   expect(perSecond).toBeGreaterThan(60)
   expect(asked).toBeLessThan(2)
 })
@@ -100,8 +103,8 @@ it.each([
     const costs = { serverCall: 0.6, serverItem: 0.05, nodeCall: 1.2, nodeItem: 0.1 }
     const { perSecond, claims } = await overload(nodes, { jobs, costs, prefetch: 30, seconds: 15 })
     expect(perSecond).toBeCloseTo(jobs, -1)
-    // Each node polls only every 5 s, so it makes few claims. A node that has to claim its own pending slots learns that no
-    // other node had permits for them. From then on, the node stores no such slots, and makes no claims.
+    // Each node polls only every 5 s, so it makes few claims. If a node has to claim its own pending slot, no other node had a
+    // permit for this slot. From then on, the node keeps such slots in memory, and makes no claims.
     expect(claims).toBeLessThan(0.002)
   },
 )

@@ -64,8 +64,8 @@ function expectLittleLate(ran: ReturnType<typeof secondly>['ran']): void {
 }
 
 /**
- * Returns options of a node with a storage that counts. For each `createOccurrences` call of the node, the storage adds the
- * number of items to the node's number in `counts`.
+ * Returns options of a node whose storage counts created items. For each `createOccurrences` call of the node, the storage adds
+ * the number of items to the node's entry in `counts`.
  */
 function counting(world: World, counts: Map<string, number>, nodeId: string): Partial<SchedulerOptions> {
   const storage = wrapStorage(world.connect(), {
@@ -89,8 +89,8 @@ it('no node tries twice to create a slot that was launched while a scan for over
       around: async (call) => {
         if (call.method === 'createOccurrences') {
           asked.push(...call.request.items.map(({ id }) => `${nodeId} ${id}`))
-          // The creation of each slot takes effect 3 s after its call. So if the storage evaluates a scan for overdue slots
-          // during these 3 s, the scan still finds the slot. The storage answers the scan only after the creation.
+          // The creation of a slot takes effect 3 s after its call. The answer to a scan for overdue slots arrives 3 s after
+          // its evaluation. So a scan in the first 3 s still finds the slot, although its answer arrives after the creation.
           await world.clock.sleep({ seconds: 3 })
         }
         const answer = await call.proceed()

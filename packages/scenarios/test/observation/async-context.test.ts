@@ -25,7 +25,7 @@ function noting() {
     tasks: [
       {
         name: 'work',
-        // This timeout lets the scheduler set a timer for the task. No other timer of the scheduler fires within 1 s.
+        // For this timeout, the scheduler sets a timer during the task. No other timer of the scheduler fires within 1 s.
         taskTimeout: { seconds: 1 },
         async run() {
           note('handler')

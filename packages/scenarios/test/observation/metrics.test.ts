@@ -122,8 +122,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     const counted: unknown[] = []
     const metrics: Metrics = {
       ...metricsCollector(),
-      // When a job is removed, the collector removes all series of the job. So the test records the calls of `increment`
-      // itself.
+      // When a job is removed, the collector removes the job's series, which this test needs. So the test records the calls of
+      // `increment` itself.
       increment: (name, labels) => void (name === 'scheduler_job_occurrences_total' && counted.push(labels)),
     }
     const jobs = ['updated', 'deleted'].map((name) =>
@@ -217,8 +217,8 @@ describe('metrics whose methods fail', () => {
     const expected =
       'no room left: a method of metrics failed: metrics may be incomplete; further failures of this method are not logged'
     expect(lines.sort()).toEqual([...methods].sort().map((name) => `${name}: ${expected}`))
-    // Each of the three runs causes four failing calls, and the removal causes one. So more than 12 events show that the node
-    // continues these calls after the first failures.
+    // Each of the three runs causes four failing calls, and the removal causes one. The node emits one event for each failing
+    // call. So more than 12 events show that the node continues these calls after the first failures.
     expect(heard.length).toBeGreaterThan(12)
   })
 })

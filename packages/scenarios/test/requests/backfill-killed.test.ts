@@ -26,8 +26,8 @@ it('a backfill of 1,000 slots completes each slot once, although its node is kil
     child.kill('SIGKILL')
     await child.ended
   }
-  // The killed nodes may have run more than the 300 slots that the test waited for. So the number of slots for the last
-  // node is unknown, and the test waits only for its first run.
+  // The killed nodes have run at least 300 slots, and perhaps more. So the test does not know how many slots are left. It waits
+  // for only one run of the last node.
   await node({}, 1)
   const storage = sqliteStorage({ file })
   const client = createClient({ storage })

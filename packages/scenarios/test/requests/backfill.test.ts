@@ -54,7 +54,7 @@ describe.each(everyStorage)('on the storage $name, a backfill', (place: PlaceKin
     const intercepted = new InterceptedStorage(world.connect())
     const steps: string[] = []
     intercepted.intercept = async ({ operation, request, proceed }) => {
-      // Delays each creation. If the node did not wait for the creation, the settle that ends the previous run would come
+      // The test delays each creation. A node that does not wait for the creation would send the settle of the previous run
       // first.
       if (operation === 'createOccurrences') await new Promise((resolve) => setImmediate(resolve))
       const answer = await proceed()

@@ -82,8 +82,8 @@ describe.each(everywhere)('on the storage $name, a job without a schedule', (pla
     const { items } = await node.jobs()
     expect(items.map(({ name }) => name).sort()).toEqual(['added', 'planned'])
     expect((await node.occurrences({ job: 'added' })).items).toHaveLength(3)
-    // Retention may run in the same second as this trigger. Retention then keeps only three of the four occurrences, and the
-    // new occurrence must be among them.
+    // Retention may run in the same second as this trigger, and keeps only three of the four occurrences. The new occurrence
+    // must be one of these three.
     const { id: asked } = await node.trigger('added')
     await world.clock.advance({ seconds: 1 })
     expect((await node.occurrences({ job: 'added' })).items.map(({ id }) => id)).toContain(asked)

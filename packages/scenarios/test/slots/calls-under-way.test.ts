@@ -81,8 +81,8 @@ it("a node does not create a slot twice when a read of the slot's job is answere
   await scheduler.cancelSlot('changed', at(30))
   held.first.release()
   await turns()
-  // The node has read the job a second time. The answer to this second read has arrived, but the test still holds back the
-  // answer to the first read. After the second answer, the node has created the slot again, under the new version.
+  // The node has read the job twice. The test has released the answer to the second read, and still holds back the answer to
+  // the first read. After the second answer, the node has created the slot again, under the new version.
   expect([creations(), looks()]).toEqual([2, 2])
   held.look.release()
   await turns()

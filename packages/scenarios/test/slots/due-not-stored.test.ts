@@ -27,8 +27,8 @@ function lastSlot(seconds: number, upTo: number): number {
 }
 
 /**
- * Returns the slots of the first `count` jobs that lie after `after`, up to `upTo` inclusive, in seconds after the start
- * of the virtual clock.
+ * Returns the slots of the first `count` jobs after second `after`, up to and including second `upTo`. The seconds count from
+ * the start of the virtual clock.
  */
 function slotsOf(count: number, after: number, upTo: number): string[] {
   return Array.from({ length: count }, (_, index) => 11 + index).flatMap((seconds, index) => {
@@ -65,8 +65,9 @@ function noting(world: World) {
 }
 
 /**
- * Returns the names of the jobs that a node holds. If the node holds a job, `explain` rejects the invalid instant. If not,
- * `explain` has to load the job, and rejects because its signal is aborted.
+ * Returns the names of the jobs that a node holds. Calls `explain` for each job with an invalid instant and an aborted signal:
+ * - For a held job, `explain` rejects because of the instant.
+ * - For any other job, `explain` must load the job first, so it rejects because of the signal.
  */
 async function heldOf(scheduler: Scheduler, jobs: readonly Job[]): Promise<string[]> {
   const held: string[] = []

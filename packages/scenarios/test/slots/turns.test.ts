@@ -32,7 +32,10 @@ function ticking(world: World, until: number) {
   }
 }
 
-/** Stores `count` triggers. Before the node stores a burst of triggers, it may wait up to 100 ms for permits for their runs. */
+/**
+ * Stores `count` triggers. The node may hold back a burst of triggers for up to 100 ms, until their runs have permits. So the
+ * clock advances by 200 ms.
+ */
 async function store(world: World, node: Scheduler, job: string, count: number): Promise<void> {
   const storing = node.triggerMany(Array.from({ length: count }, () => ({ job })))
   await world.clock.advance(200)
@@ -56,16 +59,16 @@ describe.each(everywhere)('on the storage $name', (place) => {
         jobs: [hog.job, beside.job],
         defaults: { retention: 'forever' },
       })
-      // The runs of `hog` start 300 ms after a slot of `ticking`, so these runs also end between two slots. So the next permit
-      // becomes free within one second after a slot.
+      // The runs of `hog` start 300 ms after a slot of `ticking`, so they also end between two slots. So after each slot, a
+      // permit becomes free within one second.
       await world.clock.advance(300)
       await store(world, node, 'hog', 3000)
       await world.clock.advance({ seconds: seconds + 2 })
       const completed = (await fates(node, 'ticking')).filter((fate) => fate.endsWith(' completed'))
       expect(completed.length).toBeGreaterThanOrEqual(seconds - 1)
       expect(Math.max(...beside.late)).toBeLessThanOrEqual(1.5)
-      // With 50 permits and runs of one second, `hog` can start 50 runs per second. In fact `hog` has started at most 100 fewer
-      // in total.
+      // With 50 permits and runs of one second, `hog` can start 50 runs per second. In total, `hog` may start at most 100 runs
+      // fewer than this maximum.
       expect(hog.starts.filter((start) => start <= seconds).length).toBeGreaterThanOrEqual(seconds * 50 - 100)
     },
   )

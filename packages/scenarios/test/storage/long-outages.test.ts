@@ -17,8 +17,8 @@ import { everySeconds } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { at, createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
 
-// After a long outage a job has many missed slots. A node needs a long time to decide about them: it needs many turns of the
-// event loop, or it reads the storage slowly.
+// After a long outage, a job has many missed slots, and a node decides about them for a long time. The decision takes many
+// turns of the event loop, or the node reads the storage slowly.
 
 const startedAt = 2100
 

@@ -292,8 +292,8 @@ describe('a storage that loses all its data', () => {
     const young = await start({ jobs: [job], nodeId: 'young', deadAfter: 60_000 })
     const heard = listen(old, 'job.registered')
     await world.clock.advanceTo(at(21))
-    // The storage loses all its data, also the profiles of the nodes. After that, the older node reads the profiles
-    // before the newer node has stored its profile again.
+    // The storage loses all its data, including the profiles of the nodes. The older node then reads the profiles before the
+    // newer node has stored its profile again. So the older node finds no profile of the newer node.
     losing.loseAll()
     await world.clock.advanceTo(at(1502))
     expect(await old.nextRuns('tick', 2)).toEqual([at(1515), at(1530)])

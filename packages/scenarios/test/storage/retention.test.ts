@@ -132,7 +132,8 @@ describe.each(everyStorage)('on the storage $name', (place) => {
       around: async ({ method, request, proceed }) => {
         const answer = await proceed()
         const isPage = method === 'listJobs' && !('due' in request) && !('changedSince' in request)
-        // After 2.1 h the only run is older than the retention of its job.
+        // From 2.1 h on, the only run is older than the retention of its job. When retention has then listed the jobs, the test
+        // gives the job a new schedule.
         if (isPage && !isRescheduled && +world.clock.now() > +at(2.1 * hour)) {
           isRescheduled = true
           await editor.update('over', { schedule: once(at(3 * day)) })

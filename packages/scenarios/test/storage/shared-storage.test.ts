@@ -193,8 +193,8 @@ describe.each(everyStorage)('on the storage $name, if engines share one storage 
         await node.trigger('work', { delay: { seconds: 1 } })
         await world.clock.advance({ seconds: 5 })
       }
-      // In this first run, an answer of the storage tells the node when the delayed run starts. The test counts calls only
-      // after this run.
+      // In this first run only, an answer of the storage tells the node when the delayed run starts. So the test counts calls
+      // only after this run.
       await run()
       intercepted.reset()
       for (let times = 0; times < 5; times++) await run()

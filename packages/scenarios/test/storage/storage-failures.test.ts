@@ -205,8 +205,8 @@ describe.each(everyStorage)('on the storage $name', (place) => {
         if (call.operation !== 'claim') return call.proceed()
         intercepted.intercept = (other) => other.proceed()
         const answer = await call.proceed()
-        // Triggers the job after the storage has evaluated the claim. The test still holds back the answer to this claim, which
-        // cannot contain the new run.
+        // The storage has evaluated the claim, and the test holds back its answer. The test triggers the job only now, so this
+        // answer cannot contain the new run.
         resolve(scheduler.trigger('asked'))
         await new Promise<void>((go) => {
           release = go
@@ -216,7 +216,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     })
     const advancing = world.clock.advance({ seconds: 61 })
     expect(await asked).toMatchObject({ state: 'pending', created: true })
-    // In these turns of the event loop the scheduler finds no free permit for the run.
+    // During these turns of the event loop, the scheduler tries to start the new run, and finds no free permit.
     for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
     release()
     await advancing

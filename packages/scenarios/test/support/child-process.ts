@@ -17,8 +17,9 @@ export class Child {
   #notify: () => void = () => undefined
 
   /**
-   * Starts the module in a new process, which receives the argument as JSON. `atEnd` registers a function that the test calls
-   * at its end. A concurrent test passes the `onTestFinished` of its own test context.
+   * Starts the module in a new process, which receives the argument as JSON.
+   * @param atEnd registers a function that runs at the end of the test. A concurrent test passes the `onTestFinished` of its
+   * own test context
    */
   constructor(module: URL, argument: unknown, atEnd: (act: () => Promise<void>) => void = onTestFinished) {
     this.#process = fork(fileURLToPath(module), [JSON.stringify(argument)], {

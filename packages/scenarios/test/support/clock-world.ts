@@ -26,7 +26,10 @@ const start = Date.UTC(2026, 0, 1)
  * ended.
  */
 export class ClockWorld {
-  /** The true clock. `jumpTo` simulates a machine that slept: the monotonic clocks do not advance. */
+  /**
+   * The true clock. Its method `jumpTo` simulates a machine that slept: only the wall clocks advance, and not the monotonic
+   * clocks.
+   */
   readonly clock: VirtualClock = virtualClock(start)
   readonly storageClock: WrongClock = new WrongClock(this.clock, 0)
   readonly #hasClock: boolean

@@ -157,8 +157,8 @@ function parentsIn(line: string): readonly string[] {
 }
 
 /**
- * Reads a member from a line. Returns null for constructors and for members that a user cannot access, because they need no
- * comment.
+ * Reads a member from a line. Returns `null` for members that need no comment: constructors, and members that a user cannot
+ * access.
  */
 function memberOf(line: string, isDocumented: boolean): Member | null {
   const pattern = /^ {4}((?:(?:static|readonly|abstract|protected|private|get|set) )*)(\[?[\w.]+\]?)\??([(<:;])/

@@ -16,8 +16,8 @@ import { collectingLogger } from './collecting-logger.ts'
 export const isolations: readonly Isolation[] = ['thread', 'process']
 
 /**
- * Returns `it` for cases that test code that both threads and processes use. Without `npm run test:extra`, these cases run
- * only in threads, which start faster: this function then returns `undefined` for processes.
+ * Returns `it` for cases that test code which threads and processes share. By default, these cases run only in threads, which
+ * start faster. So without `npm run test:extra`, this function returns `undefined` for processes.
  */
 export function sharedCase(isolation: Isolation): typeof it | undefined {
   return isThorough || isolation === 'thread' ? it : undefined

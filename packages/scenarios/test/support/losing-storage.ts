@@ -3,12 +3,13 @@ import { wrapStorage } from '@jobistemer/core/testing'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 
 /**
- * A storage that can lose all its data, like a restarted server without persistence. The storage can also lose only its last
- * writes. This simulates a server that was replaced by a replica without these writes.
+ * A storage that can lose data in two ways:
+ * - It loses all its data, like a restarted server without persistence.
+ * - It loses only its last writes, like a server that was replaced by a replica without these writes.
  */
 export class LosingStorage {
   #present: Storage = empty()
-  /** A second storage that receives the same calls, until `fallBehind` is called. */
+  /** A second storage, the replica. It receives the same calls as `#present` until `fallBehind` is called. */
   #replica: Storage = empty()
   #isBehind = false
 

@@ -14,8 +14,8 @@ interface ProcessTimer {
 /**
  * Simulates the process of one scheduler. The process has its own clock and its own storage connection.
  *
- * After the death of the process, no timer of the process fires, no call of the process reaches the storage, and no pending
- * answer arrives. The same applies to a frozen process, but when the process thaws, its timers fire and its answers arrive.
+ * After the death of the process, its timers do not fire, and its calls do not reach the storage. No answer to a pending call
+ * arrives. A frozen process has the same limits. When a frozen process thaws, its timers fire and its answers arrive.
  */
 export class MortalProcess {
   readonly clock: Clock

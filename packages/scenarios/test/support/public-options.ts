@@ -308,8 +308,8 @@ export const entryPoints: readonly EntryPoint[] = [
     options: { job: 'one or a list', jobs: 'list', options: 'object', ...limits },
     call(path, value, scheduler) {
       if (path === 'job') return scheduler.add(value as never)
-      // `add` treats any value except an array as one job. So to test the option `jobs`, a wrong value becomes an element of an
-      // array.
+      // `add` treats any value except an array as one job. So a test of the option `jobs` puts a wrong value into an array,
+      // beside a valid job.
       if (path === 'jobs') return scheduler.add([job, ...(Array.isArray(value) ? value : [value])])
       return scheduler.add(job, path === 'options' ? (value as never) : withMember(path, value))
     },

@@ -6,8 +6,8 @@ interface RealignedJob extends Realignment {
 }
 
 /**
- * Realigns the named job. Without a name, realigns all stored jobs that this process knows, and ignores the other jobs. Returns
- * the jobs that were ahead of the time.
+ * Realigns the named job. Without a name, realigns all stored jobs, and skips each job for which `update` throws
+ * `JOB_NOT_FOUND`. Returns the jobs that were ahead.
  */
 export async function realign(operations: JobOperations, name?: string): Promise<readonly RealignedJob[]> {
   const names = name === undefined ? (await operations.jobs()).items.map((job) => job.name) : [name]

@@ -372,7 +372,7 @@ export const takesOverForGood: Stage = async (cast) => {
   return 105
 }
 
-/** Test situation: a slot exceeds the maxQueued of its job. */
+/** Test situation: a slot comes due while `maxQueued` occurrences of its job are already queued. */
 export const isFull: Stage = async (cast) => {
   const world = createWorld()
   const job = odd(cast, { overlapPolicy: 'queue', maxQueued: 1, ...sleeper(world) })
@@ -492,7 +492,7 @@ export const isRefused: Stage = async (cast) => {
   return 125
 }
 
-/** Test situation: a handler reports progress, and the storage rejects its log lines. */
+/** Test situation: a handler reports progress and logs a line, and the storage rejects each settle with log lines. */
 export const saysTooMuch: Stage = async (cast) => {
   const world = createWorld()
   const run = async ({ progress, logger }: TaskContext<undefined>) => {

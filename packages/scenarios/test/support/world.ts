@@ -63,7 +63,8 @@ export interface World {
 }
 
 export function createWorld(kind: PlaceKind = memory): World {
-  // Handlers of scenarios do no work in real time, so the clock does not wait for them.
+  // `patience` is the maximum real time for which the clock waits for handlers. Handlers of scenarios need no real time, so it
+  // is 0.
   const clock = virtualClock(startMs, { patience: 0 })
   const place = kind.open()
   const storages: Storage[] = []
@@ -81,8 +82,8 @@ export function createWorld(kind: PlaceKind = memory): World {
         logger: silentLogger,
         // A slot is assigned to a node by the names of the nodes. With fixed names, each test run has the same assignments.
         nodeId: `node ${processes.size + 1}`,
-        // This is the default `deadAfter` on a storage that only one process can open. Other storages have other defaults, so
-        // without this value scenarios would behave differently on each storage. The long time also makes long scenarios fast.
+        // Storages have different defaults of `deadAfter`. This fixed value makes scenarios behave in the same way on each
+        // storage. It is the default of a storage that only one process can open. The long time also makes long scenarios fast.
         deadAfter: { minutes: 6 },
         ...options,
         clock: process.clock,

@@ -13,8 +13,8 @@ export class WrongClock implements Clock {
 
   now = (): number => this.#clock.now() + this.offsetMs
   monotonic = (): number => this.#clock.monotonic()
-  // The virtual clock returns the same sequence of random numbers in each test run. With real random numbers, a node would
-  // sometimes read its clock earlier than a test expects.
+  // A node uses random numbers for the times of its clock readings. The virtual clock returns the same numbers in each test
+  // run. With real random numbers, a node would sometimes read its clock earlier than a test expects.
   random = (): number => (this.#clock.random as () => number)()
   track = (promise: Promise<unknown>): void => this.#clock.track?.(promise)
   setTimer: Clock['setTimer'] = (delayMs, callback) => this.#clock.setTimer(delayMs, callback)

@@ -15,7 +15,7 @@ interface Life {
    * Nodes that start before the new record exists do not see this node.
    */
   isForgotten: boolean
-  /** The node incarnations that have read this incarnation's node record since its start. */
+  /** The node incarnations that have read the record of this node incarnation. Empty at the start of this incarnation. */
   readonly readers: Set<Life>
   /** The time of a `runDue` call's last heartbeat, in milliseconds of the simulation; `null` for other nodes. */
   calledAt: number | null
@@ -23,7 +23,7 @@ interface Life {
 }
 
 /**
- * Time in ms after the stated end of a `runDue` call. When this time has passed, nodes treat the call as over, even if its
+ * Nodes treat a call of `runDue` as over when this time in ms has passed since its stated end. This applies even if the call's
  * heartbeat counter still grows.
  */
 const callMarginMs = 5000
@@ -34,7 +34,7 @@ interface JobBuilds {
   readonly builds: Map<string, Set<number>>
   fingerprint: string
   /**
-   * If a user's update made the definition in force: the fingerprint of the definition that the update replaced. Otherwise
+   * The fingerprint of the definition that a user's update replaced, if this update made the definition in force. Otherwise
    * `null`.
    */
   updates: string | null
@@ -110,15 +110,18 @@ export class BuildModel {
 
   /**
    * Called when a node restores an earlier definition. Reports a violation if another living node has the replaced definition.
-   * The following nodes do not count:
-   * - nodes that came up only after the replaced definition had come into force
-   * - nodes that a peer has declared dead, and nodes whose record the storage has lost, unless the restoring node has read it
-   * - calls of `runDue` without recent heartbeats, such as frozen calls, because other nodes may have removed their records
+   *
+   * Ignores these nodes:
+   * - nodes that came up after the replaced definition had come into force
+   * - nodes that a peer has declared dead
+   * - nodes whose record the storage has lost, unless the restoring node has read this record before
+   * - calls of `runDue` without a recent heartbeat, such as frozen calls, because other nodes may have removed their records
    */
   #goneBack(id: JobId, job: JobBuilds, saver: Life | undefined, now: number): void {
     for (const [name, life] of this.#lives) {
       const { state, upAt, incarnation, build, isForgotten, readers } = life
-      // If a node read the record of a peer before the storage lost this record, the node still considers the peer alive.
+      // The restoring node may have read the record of this node before the storage lost the record. Then the restoring node
+      // still considers this node alive.
       const isUnknown = isForgotten && (saver === undefined || !readers.has(saver))
       const isSilentCall = life.calledAt !== null && now - life.calledAt > Math.min(life.deadAfterMs, callMarginMs)
       if (life === saver || state !== 'up' || isUnknown || isSilentCall) continue

@@ -58,8 +58,8 @@ export class ClockModel {
         this.#up(event)
         return
       case 'job.saved':
-        // The creation of version 1 counts as a decision about the slots up to the watermark. If a deleted job is created
-        // again, it keeps its watermark, and its version is above 1. So this creation decides about no slots.
+        // The creation of a new job, with version 1, counts as a decision about the slots up to the watermark. A deleted job
+        // that is created again keeps its watermark, and has a higher version. So its creation decides about no slots.
         if (event.change === 'create' && event.head.version === 1)
           this.#decided(event, event.head.id, event.head.watermark)
         return
@@ -150,8 +150,8 @@ export class ClockModel {
     const { jobId, id: occurrence, what, at } = told
     const aheadMs = at - this.#world.startMs - mono
     const mostMs = life.holds.mostAhead(mono)
-    // Before the node may adopt a time (`null`), a time that is not ahead of the true time is no violation. Such a node may
-    // have been cut off while the storage's clock was wrong. So it may have read only true times.
+    // If `mostMs` is `null`, the node may not adopt any time yet. But an outage may have hidden the wrong clock from the node,
+    // so that it has read only true times. So a time that is not ahead of the true time is no violation.
     if (aheadMs <= (mostMs ?? 0)) return
     const allowed = mostMs === null ? 'may not adopt the time of any clock yet' : `may be ahead by ${mostMs} ms`
     const message = `${what} ${new Date(at).toISOString()}, ${aheadMs} ms ahead of the truth: ${name} ${allowed}`

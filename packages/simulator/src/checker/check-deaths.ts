@@ -7,8 +7,8 @@ interface Life {
   readonly name: string
   readonly deadAfterMs: number
   /**
-   * Whether the node incarnation is a call of `runDue`. Another node may remove the record of this call when that node's clock
-   * has passed the call's stated end.
+   * Whether the node incarnation is a call of `runDue`. Another node may remove the call's node record after the call's stated
+   * end, by the clock of that other node.
    */
   isCall: boolean
   /** Whether the process of this node incarnation has ended or is about to end. */
@@ -93,8 +93,8 @@ export class DeathModel {
   #heard(life: Life, { incarnation, mono, callEndsAt }: EventOf<'heartbeat'>): void {
     life.isCall = callEndsAt !== null
     this.#byIncarnation.set(incarnation, life)
-    // A peer has rightly declared this node dead, and may have read the node records just before this heartbeat. The peer then
-    // does not know this heartbeat. So the checker regards this heartbeat and all earlier ones as hidden from the peers.
+    // A peer has rightly declared this node dead. The peer may have read the node records just before this heartbeat, so it
+    // does not know of the heartbeat. So the checker regards all heartbeats of the node until now as hidden from the peers.
     if (life.isTakenAway) life.hinderedUntil = Math.max(life.hinderedUntil, mono)
     life.isTakenAway = false
     if (!life.isUnheard || life.hindrances.size > 0) return

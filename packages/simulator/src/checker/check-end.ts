@@ -9,8 +9,8 @@ import type { StoredState } from './stored-state.ts'
 import type { Rule, Violation } from './violation.ts'
 
 /**
- * Maximum delay, in ms, of claims, of scans for overdue slots and of scans for changed definitions. A node does this work at
- * intervals, or after a notification that may be late.
+ * Maximum delay, in ms, of background work: claims, scans for overdue slots, and scans for changed definitions. A node does
+ * this work at intervals, or after a wake-up, which may be late.
  */
 const slackMs = 35_000
 
@@ -55,8 +55,8 @@ export function checkConvergence(
     const fires = events.some(
       (event, index) =>
         index > calmStart &&
-        // Between two calls of `runDue` a job may miss slots. Its recovery strategy may run none of these slots. So the checker
-        // also accepts a recovery as a sign that the job still runs.
+        // Between two calls of `runDue` a job may miss slots, and its recovery strategy may run none of these slots. So if no
+        // node runs between the calls, a recovery also shows that the job still runs.
         (event.kind === 'handler.started' || (areCallsAlone && event.kind === 'recovered')) &&
         event.jobId === job.id,
     )
@@ -85,8 +85,8 @@ function stuckReason(
     case 'queued':
       if (active.length === 0) return 'it is queued, but no active occurrence can wake it'
       // In a job with a start rate, each start wakes only one queued occurrence. So an occurrence may stay queued although the
-      // job has free places. From `startsAt` on, the start rate allows the next start. The checker reports the occurrence only
-      // if it is still queued 75 s later.
+      // job has free places. From `startsAt` on, the start rate allows the next start. The checker reports an occurrence only
+      // if it is still queued 75 s after `startsAt` and after its creation.
       return active.length < places && now - Math.max(record.createdAt, startsAt) > 75_000
         ? `it is queued, but only ${active.length} of ${places} possible occurrences of its job are active`
         : null

@@ -69,8 +69,8 @@ export class HandlerModel {
       this.#note('unfounded start', jobId, id, `${life} started an occurrence that no call created`)
       return
     }
-    // The node owned an earlier occurrence with the same id, and was frozen while a new occurrence got this id. The storage
-    // will reject the node's next call. So it is no violation that the node has called the handler.
+    // The node owned an earlier occurrence with the same id, and was frozen while a new occurrence received this id. The
+    // storage will reject the node's next call. So this call of the handler is no violation.
     if (occurrence.life !== life && occurrence.earlierOwners.has(`${token} ${life}`)) return
     this.#checkRequest(event)
     const attemptKey = `${id} ${occurrence.generation} ${task} ${attempt}`
@@ -154,8 +154,8 @@ export class HandlerModel {
 
   #wasTaken({ id, token, generation }: OpenHandler): boolean {
     const occurrence = this.#storage.occurrences.get(id)
-    // If the id now belongs to a newer occurrence, the occurrence of this handler has ended. The checker has already checked
-    // this end. So the handler counts as taken over, which is no violation.
+    // If the id now belongs to a newer occurrence, the occurrence of this handler has ended. Other checks cover that end. So
+    // here the handler counts as taken over.
     return occurrence?.generation !== generation || occurrence.taken.has(token)
   }
 

@@ -100,8 +100,8 @@ export class InterruptionModel {
     for (const [key, handler] of this.#open) {
       if (handler.life !== life) continue
       this.#open.delete(key)
-      // The engine may have aborted the handler for a reason that is not in `handOvers`. The storage may then already have
-      // settled the run. So only handlers without such a reason count as interrupted by the end of their node.
+      // The engine also aborts handlers for reasons outside of `handOvers`, such as a cancellation. The storage may then have
+      // settled the run before its node ended. So such a handler does not count as interrupted.
       if (handOvers.includes(handler.told)) this.#note(handler, how)
     }
   }
@@ -114,7 +114,10 @@ export class InterruptionModel {
   }
 }
 
-/** Returns whether the node received an earlier occurrence with the same id. The storage rejects that node's next call. */
+/**
+ * Returns whether the token belongs to an earlier occurrence with the same id, which this node owned. The storage rejects the
+ * next call of this node.
+ */
 function isOfEarlierLife(occurrence: OccurrenceModel, token: number, life: string): boolean {
   return occurrence.life !== life && occurrence.earlierOwners.has(`${token} ${life}`)
 }

@@ -30,8 +30,9 @@ export class OrderModel {
   }
 
   /**
-   * Stores the order of an occurrence by its id. If a request key is used again, the new occurrence has the same id. Its order
-   * replaces the earlier order. Callers leave out slots of a recovery whose order is already stored.
+   * Stores the order of an occurrence under its id. If a request key is used again, the new occurrence has the same id. The
+   * order of the new occurrence then replaces the stored order. For slots of a recovery whose order is already stored, callers
+   * do not call this method.
    */
   #know(id: OccurrenceId, created: Ordered): void {
     this.#orders.set(id, orderAt(created))

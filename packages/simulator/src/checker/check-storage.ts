@@ -28,8 +28,8 @@ export class StorageModel {
   readonly occurrences: Map<OccurrenceId, OccurrenceModel> = new Map()
   readonly violations: Violation[] = []
   /**
-   * The highest deadline up to which each node incarnation has scanned for overdue work. The checker keeps the highest one,
-   * because the clock of the node may be set back between the scan and the reap.
+   * For each node incarnation: the highest deadline up to which it has scanned for overdue work. The highest value counts,
+   * because the node's clock may be set back between the scan and the reap.
    */
   readonly #sought = new Map<string | null, number>()
   readonly #incarnations = new Map<string | null, string>()
@@ -150,8 +150,8 @@ export class StorageModel {
     if (setBackTo === null) this.#headSeen(head.id, head)
     else this.#setBack(job, head, setBackTo)
     if (change === 'replace') {
-      // A replace may need several changes to cancel all superseded occurrences. Each further change keeps the version number
-      // of the first one.
+      // One replace may need several changes of the head to cancel all superseded occurrences. All these changes have the same
+      // version number.
       const goesOn = head.version === job.head.version && job.head.cancelsBelow !== null
       if (head.version !== job.head.version + 1 && !goesOn) {
         this.#note('version', head.id, null, `${head.version} came after ${job.head.version}`)
@@ -208,8 +208,8 @@ export class StorageModel {
   #created({ item, state, token, now, life, displaced, mono }: EventOf<'created'>): void {
     const { jobId, scheduledAt, jobVersion } = item
     const id = item.kind === 'exclusion' ? item.id : createdId(item, state)
-    // The storage may store a skipped request under an id other than `item.id`. If this other id already exists, the node has
-    // repeated the request, because no answer arrived.
+    // The storage may store a skipped request under an id other than `item.id`. If this id already has a record, the node has
+    // only repeated a request whose answer was lost.
     if (id !== item.id && this.occurrences.has(id)) return
     const job = this.jobs.get(jobId)
     if (job === undefined) {
@@ -301,8 +301,8 @@ export class StorageModel {
   }
 
   /**
-   * Returns the earliest time at which the recovery can have read the records: `longestLookMs` before the write of the
-   * recovery. If the node was frozen between this time and the write, the result is earlier by the duration of the freeze.
+   * Returns the earliest time at which the node can have read the records for this recovery. This time is `longestLookMs`
+   * before the write of the recovery, and earlier by each freeze of the node in between.
    */
   #lookedAfter({ life, mono }: EventOf<'recovered'>): number {
     let after = mono - longestLookMs
@@ -321,8 +321,9 @@ export class StorageModel {
     const { id, jobId, kind } = created
     const known = this.occurrences.get(id)
     const epoch = this.jobs.get(jobId)?.epoch ?? 0
-    // The id of a removed record may occur again without a violation. In one case, the job was created again after a prune
-    // (`epoch`). In the other case, the record of a request was removed, and its key was used again.
+    // The id of a removed record may occur again in two cases:
+    // - The job was created again after a prune (`epoch`).
+    // - The record of a request was removed, and its key was used again.
     const mayReturn = known !== undefined && (known.epoch < epoch || (kind !== 'slot' && this.mayBeGone(known)))
     if (known !== undefined && !mayReturn) this.#note('created twice', jobId, id, `slot ${text(created.scheduledAt)}`)
     this.occurrences.set(id, {
@@ -424,9 +425,9 @@ export class StorageModel {
       this.#note('stale write', jobId, id, `${what}, token ${occurrence.token} ${occurrence.ended ?? 'is in force'}`)
       return
     }
-    // If a request key is used again after its record was removed, tokens begin at 1 again. The model then cannot tell an owner
-    // of the earlier occurrence from an owner of this occurrence. So the check applies only to the first occurrence of an id:
-    // see the README.
+    // After the record of a request was removed, its key may be used again, and tokens begin at 1 again. The model then cannot
+    // tell the owners of the two occurrences apart. So this check applies only to the first occurrence of an id: see the
+    // README.
     if (occurrence.life !== life && occurrence.generation === 1) {
       this.#note('stale write', jobId, id, `${life} said it, but ${occurrence.life} has it`)
     }
@@ -546,8 +547,8 @@ function decidedUpTo({ watermark, pruneFloor }: JobModel): number {
 }
 
 /**
- * Returns the number of places of a job, read from the definition. A sabotage may break the copy of this number that the
- * storage keeps beside the definition.
+ * Returns the number of places of a job, from its definition. The storage also keeps a copy of this number beside the
+ * definition, which a sabotage may make wrong.
  */
 function placesIn(head: JobModel['head']): number {
   return settingsOf(head)?.maxConcurrency ?? 1

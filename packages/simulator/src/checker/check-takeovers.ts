@@ -35,8 +35,8 @@ const slackMs = 2000
 const ownerSearchMs = 20_000
 
 /**
- * Maximum time until a takeover during repeated outages, as a multiple of `deadAfter`. Only the time in which the storage
- * answers the observer's heartbeats counts.
+ * Maximum time until a takeover if outages repeat, as a multiple of `deadAfter`. Only the time in which the storage answers the
+ * observer's heartbeats counts.
  */
 const connectedFactor = 2
 
@@ -56,7 +56,7 @@ export class TakeoverModel {
   readonly #quiet: Quiet
   readonly #lives = new Map<string, Life>()
   readonly #noted = new Set<OccurrenceId>()
-  /** Tracks the time since the last fault other than an outage. */
+  /** Tracks the time since the last fault that is not an outage of the storage. */
   readonly #quietButOutages = new Quiet({ ignoresOutages: true })
   #isFollowing = true
   #lookedAt = 0
@@ -132,9 +132,11 @@ export class TakeoverModel {
   }
 
   /**
-   * Returns whether the takeover is too late although all faults since the owner's end were outages. During outages, an
-   * observer cannot detect the death. So only the time in which the storage answers an observer's heartbeats counts
-   * (`connectedMs`). The takeover is too late if this time, since the owner's end, exceeds `limitMs` for any observer.
+   * Returns whether the takeover is too late although the only faults since the owner's end were outages.
+   *
+   * An observer cannot detect a death during an outage. So only the time in which the storage answers the observer's heartbeats
+   * counts (`connectedMs`). The takeover is too late if an observer has had more than `limitMs` of this time since the owner's
+   * end.
    */
   #isLateThroughOutages(observers: readonly (readonly [string, Life])[], owner: Life, limitMs: number): boolean {
     if (this.#quietButOutages.since > owner.goneAt) return false

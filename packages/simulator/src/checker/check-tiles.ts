@@ -17,8 +17,12 @@ export interface TileProblem {
 }
 
 /**
- * Checks the entries of a recovery. Yields a problem for each slot without an entry, and for each entry whose number of slots
- * is wrong. The number of a run for all missed slots (recovery strategy `compressed`) must not include slots with a record.
+ * Checks the entries of a recovery. Yields a problem for:
+ * - each slot without an entry
+ * - each entry whose number of slots is wrong
+ *
+ * The recovery strategy `compressed` makes one run for all missed slots. Its number of slots must not include slots with a
+ * record.
  */
 export function* tileProblems(entries: readonly RecoveryEntry[], slots: readonly TiledSlot[]): Iterable<TileProblem> {
   const tiles = entries.map((entry) => ({ entry, span: spanOf(entry), least: 0, most: 0 }))

@@ -5,14 +5,14 @@ const jumpMs = 5000
 const agreeMs = 1000
 const confirmMs = 15_000
 
-// Interval between clock readings while the time is in doubt, in ms. If a clock is wrong for less than this interval, the node
-// may never read the wrong time.
+// Interval between clock readings while the time is in doubt, in ms. A clock error that lasts less than this interval may fall
+// between two readings.
 const readEveryMs = 1000
 
 // Maximum time from the end of an outage until a node reads the clock again, in ms.
 const longestPauseMs = 5000
 
-/** A period in which the difference between a clock and the true time was constant. */
+/** A period in which a clock had a constant offset from the true time. */
 interface Hold {
   readonly offsetMs: number
   readonly since: number

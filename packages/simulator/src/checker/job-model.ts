@@ -6,8 +6,8 @@ export interface JobModel {
   head: JobRecord
   watermark: number
   /**
-   * The watermark before the last realign. Slots up to this watermark may have records although these slots lie after
-   * the present watermark.
+   * The watermark before the last realign, which set the watermark back. So the slots between the present watermark and this
+   * instant may already have records.
    */
   setBackFrom: number
   /**
@@ -35,7 +35,10 @@ export interface JobModel {
    * versions.
    */
   cancelsBelow: number
-  /** Slots that were canceled ahead: the time of the cancel, and whether the slot was already overdue and undecided. */
+  /**
+   * Slots that were canceled ahead. `mono`: the time of the cancel. `isLate`: the slot was overdue at this time, and no node
+   * had decided about it.
+   */
   readonly excluded: Map<number, { readonly mono: number; readonly isLate: boolean }>
 }
 

@@ -105,7 +105,9 @@ export type StorageEvent =
       /** Whether this heartbeat is the last one of its node incarnation. */
       readonly ended: boolean
     }
-  /** A claim took the pending occurrences in `claimed`, and left other claimable occurrences pending. */
+  /**
+   * A claim took the pending occurrences in `claimed`. It could also have taken the occurrences in `left`, which stay pending.
+   */
   | {
       readonly kind: 'order.claimed'
       readonly claimed: readonly OccurrenceId[]

@@ -19,7 +19,7 @@ export interface WorkDone {
   readonly failures: readonly { readonly seed: number; readonly violations: readonly Violation[] }[]
 }
 
-// Disables stack traces. To create the stack traces of simulated errors would take most of the run time.
+// Disables stack traces, because creating them for simulated errors would take most of the time of a simulation.
 Error.stackTraceLimit = 0
 
 parentPort?.on('message', async ({ from, seeds, sabotage, onlyOutages, calls, places }: WorkOrder) => {

@@ -2,8 +2,8 @@ import type { HeartbeatRequest, NodeRecord, Storage } from '@jobistemer/core/sto
 import { wrapStorage } from '@jobistemer/core/testing'
 
 /**
- * Sabotage: an observer compares the time of a node's last heartbeat, by that node's clock, with the observer's own wall clock.
- * If the heartbeat seems too old, the observer declares the node dead.
+ * Sabotage: observers detect deaths by wall clocks. The time of a node's last heartbeat comes from the node's wall clock. The
+ * observer compares this time with its own wall clock. If the heartbeat seems too old, the observer declares the node dead.
  */
 export function judgeByWallClock(connection: Storage): Storage {
   let looks = 0
@@ -20,7 +20,10 @@ function stamped({ own, ...request }: HeartbeatRequest): HeartbeatRequest {
   return { ...request, own: own && { ...own, about: { ...own.about, beatAt: request.now } } }
 }
 
-/** Returns the record with a false counter, which stands still if the sabotage considers the node dead. */
+/**
+ * Returns the record with a false counter. If the sabotage considers the node dead, the counter is always 0. Otherwise, the
+ * counter grows with each look.
+ */
 function judged(record: NodeRecord, { now, looks }: { readonly now: number; readonly looks: number }): NodeRecord {
   const { beatAt, deadAfterMs } = record.about as { readonly beatAt?: number; readonly deadAfterMs: number }
   if (beatAt === undefined) return record

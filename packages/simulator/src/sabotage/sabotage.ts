@@ -16,7 +16,7 @@ import { seeNothingOverdue } from './see-nothing-overdue.ts'
 export interface Sabotage {
   /** Wraps the storage, to simulate a storage that works wrongly. */
   readonly storage?: (storage: Storage) => Storage
-  /** Wraps the connection between the engine and the injected faults, to simulate a wrong engine. */
+  /** Wraps a node's connection, to simulate a wrong engine. The injected faults act between this wrapper and the storage. */
   readonly connection?: (connection: Storage) => Storage
 }
 

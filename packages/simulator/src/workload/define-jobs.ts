@@ -41,8 +41,8 @@ export function runDataTask(context: TaskContext<unknown>, world: HandlerWorld):
 }
 
 /**
- * Returns the name of the request that created the occurrence; `null` for a slot. Simulated users send this name as the input
- * of the request. For a run of a backfill, returns the input followed by the slot.
+ * Returns the name of the request that created the occurrence; `null` for a slot. The simulated user sends this name as the
+ * input of the request. Each run of a backfill has a name of its own: the input, followed by the slot.
  */
 function requestOf({ input, backfill }: TaskContext<unknown>): string | null {
   if (typeof input !== 'string') return null

@@ -7,8 +7,8 @@ type OverlapPolicy = NonNullable<JobSettingsInput['overlapPolicy']>
 const exclusivePolicies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'cancel_running']
 
 /**
- * Execution timeouts of jobs, in ms. Some runs end only because a node reaps them after their deadline. With these short
- * timeouts, the deadline passes before the end of the calm phase.
+ * Execution timeouts of jobs, in ms. They are short, because some runs end only when a node reaps them after their deadline.
+ * Each deadline must pass before the end of the calm phase.
  */
 const executionTimeouts = [3000, 10_000, 30_000]
 const intervals = [1000, 2000, 5000, 5000, 10_000, 10_000, 20_000, 30_000]
@@ -105,8 +105,8 @@ function drawTask(
     name,
     longestMs,
     failing: random.pick([0, 0, 0.2, 0.7]),
-    // A task that ignores its abort signal may still run when the next run of its job starts. Only jobs that allow overlap have
-    // such tasks.
+    // A task that ignores its abort signal may still run when the next run of its job starts. This is an overlap, so only jobs
+    // that allow overlap have such tasks.
     stopsInMs: job.overlaps && random.chance(0.2) ? null : random.pick([0, 0, 500, 3000]),
     settings: drawTaskSettings(random),
   }
@@ -133,7 +133,7 @@ function drawTaskSettings(random: SeededRandom): TaskSettingsInput {
   }
 }
 
-/** Returns the definition of the job in the next code build. */
+/** Returns the definition of the job in the newer of two builds. `old` is the definition in the older build. */
 function nextBuild(
   old: SimulatedDefinition,
   random: SeededRandom,

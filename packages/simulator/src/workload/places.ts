@@ -11,8 +11,8 @@ export function drawPriority(random: SeededRandom): number {
 }
 
 /**
- * Adds a random priority to the settings. If the overlap policy allows a concurrency limit, adds such a limit, and
- * perhaps a start rate.
+ * Adds a random priority to the settings. Also adds a random `maxConcurrency` and perhaps a start rate, unless the overlap
+ * policy is `allow` or `cancel_running`. Settings without an overlap policy stay unchanged.
  */
 export function withPlaces(settings: JobSettingsInput, random: SeededRandom): JobSettingsInput {
   const { overlapPolicy } = settings

@@ -19,8 +19,8 @@ export function makeClocksJump(world: World, fleet: Fleet): void {
 }
 
 /**
- * Makes one clock jump. Returns a time in ms after which no temporary error of this jump remains. Before the next jump, the
- * caller waits at least 2 s longer. Otherwise a node could regard the two jumps as one jump.
+ * Makes one clock jump. Returns the time in ms until all temporary errors of this jump have ended. The caller waits at least
+ * 2 s longer before the next jump. Otherwise a node could regard both jumps as one.
  */
 function jump(world: World, fleet: Fleet, random: SeededRandom): number {
   const how = random.weighted({ reading: 3, while: 3, good: 1, storage: 1 })
@@ -34,7 +34,8 @@ function jump(world: World, fleet: Fleet, random: SeededRandom): number {
     world.setStorageClock(lastingMs)
     return 0
   }
-  // A starting node cannot detect a wrong clock if the storage has no clock. So only clocks of running nodes jump.
+  // If the storage has no clock, a starting node cannot detect that its own clock is wrong. So only the clocks of running nodes
+  // jump.
   const { usable } = fleet
   const life = usable[Math.floor(place * usable.length)]
   if (life === undefined) return 0

@@ -3,8 +3,8 @@ import type { VirtualClock } from '@jobistemer/core/testing'
 import type { SeededRandom } from '@jobistemer/test-kit'
 
 /**
- * Maximum delay of one timer, in ms: a timer with a longer delay already fires after this time. The engine then reads its
- * wall clock, and sets another timer if it fired early. Real clocks also cut delays to 60 s.
+ * Maximum delay of one timer, in ms. Like a real clock, this clock fires a timer with a longer delay after this time. The
+ * engine then reads its wall clock, and sets another timer if the timer fired early.
  */
 const longestDelayMs = 60_000
 
@@ -64,9 +64,9 @@ export class NodeClock implements Clock {
   }
 
   /**
-   * Reports a storage call to the shared clock as activity. While a reported promise is pending, the shared clock does not
-   * advance. But a delayed answer arrives only after the shared clock has advanced. So this method reports a resolved promise
-   * in place of the call's promise.
+   * Reports a storage call to the shared clock as activity. While a reported promise is pending, the shared clock stands still.
+   * But a delayed answer arrives only after the shared clock has advanced, so the clock would wait forever. So this method
+   * reports a resolved promise instead of the call's promise.
    */
   track(): void {
     this.#common.track?.(settled)

@@ -77,7 +77,8 @@ export class NodeLife implements ConnectionOwner {
     const { random } = world
     this.timing = world.timingOf(this.name)
     this.maxBatch = random.pick([1, 4, 1000])
-    // In every third seed, the node sends small batches concurrently, as on a storage with a low `worthwhileBatch`.
+    // In every third seed, `worthwhileBatch` is at most 2. So the node sends small batches concurrently, as on a storage with a
+    // low `worthwhileBatch`.
     this.worthwhileBatch = Math.min(world.seed % 3 === 0 ? 2 : this.maxBatch, this.maxBatch)
     this.scheduler = createScheduler({
       logger: silentLogger,
@@ -163,7 +164,7 @@ export class NodeLife implements ConnectionOwner {
       const tookMs = this.clock.monotonic() - begunAt
       const isHindered = this.#wasFrozen
       history.add(this.name, { kind: 'call.ended', tookMs, budgetMs, isHindered, timersLeft: this.clock.timerCount })
-      // If the node was shut down during this call of `runDue`, `shutDown` records the end of the node.
+      // `shutDown` may have ended the node during this call of `runDue`. In this case, `shutDown` records the end of the node.
       if (this.state !== 'starting') return
       history.add(this.name, { kind: 'node.stopping' })
       history.add(this.name, { kind: 'node.down' })

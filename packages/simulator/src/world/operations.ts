@@ -177,8 +177,8 @@ async function replay({ world, fleet, life, job: { name }, patience }: Stage): P
 }
 
 /**
- * Starts a backfill with a new key. For each slot, the backfill sends one request, which its key and its slot identify
- * together. So for each slot, at most one run of the backfill calls a handler.
+ * Starts a backfill with a new key. The backfill sends one request for each slot, which the key and the slot identify. So for
+ * each slot, at most one run of the backfill calls a handler.
  */
 async function backfill({ world, life, job: { name }, patience }: Stage): Promise<string> {
   const { random } = world

@@ -21,9 +21,11 @@ interface Waiting {
 }
 
 /**
- * Wraps the storage. For each call that may change waiting occurrences, records which of them the call took and which it left
- * waiting. For this, reads the waiting occurrences before and after the call, through a second connection `look` to the same
- * data. The memory storage executes a call at once, so no other call runs between the call and these reads.
+ * Wraps the storage. For each call that may change waiting occurrences, records which of them the call took, and which it left
+ * waiting.
+ *
+ * Reads the waiting occurrences before and after the call, through the second connection `look` to the same data. The memory
+ * storage executes a call at once, so no other call runs between the call and these reads.
  */
 export function watchOrder(storage: Storage, look: Storage, history: History, life: string): Storage {
   return wrapStorage(storage, {

@@ -59,8 +59,9 @@ export class World {
   /** Whether nodes suffer faults that affect their heartbeats. */
   readonly troublesNodes: boolean
   /**
-   * Maximum number of data jobs that a node holds. With a number, nodes add the data jobs at run time, and load a job when it
-   * comes due. `null`: each node receives all data jobs in its option `jobs`, and holds them.
+   * Maximum number of data jobs that a node holds; `null` for no maximum.
+   * - With a maximum, nodes add the data jobs at run time, and load a job when it comes due.
+   * - Without a maximum, each node receives all data jobs in its option `jobs`, and holds them.
    */
   readonly heldJobs: number | null
   readonly timingOf: (life: string) => Timing
@@ -190,8 +191,8 @@ export class World {
   }
 
   /**
-   * Returns a node's connection with the sabotage. Returns `connection` itself without a sabotage, and if the sabotage does
-   * not change connections.
+   * Adds the sabotage to a node's connection. Returns `connection` itself if there is no sabotage, or if the sabotage does not
+   * change connections.
    */
   behind(connection: Storage): Storage {
     return this.#sabotage?.connection?.(connection) ?? connection
@@ -206,8 +207,8 @@ export class World {
       : broken
     const recorded = recordingStorage(timed, this.history, life)
     if (!this.hasPlaces) return recorded
-    // The order watch returns each answer only after its own reads. If the recorder wrapped the order watch, the recorder would
-    // receive each answer late. So the order watch wraps the recorder.
+    // The order watch returns each answer only after its own reads. The recorder must receive answers without this delay, so
+    // the order watch wraps the recorder.
     return watchOrder(recorded, memoryStorage({ database: this.#database }), this.history, life.name)
   }
 

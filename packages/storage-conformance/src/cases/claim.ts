@@ -110,8 +110,8 @@ export const claimCases: readonly StorageCase[] = caseGroup('claim', {
     await node.addTrigger(alpha, 'x', slotAt(1), 'pending', { dueAt: slotAt(3) })
     await node.addTrigger(beta, 'x', slotAt(1), 'pending', { dueAt: slotAt(5) })
     const exceptOld = { exceptHandlerKeys: ['old'] }
-    // This node cannot claim the occurrence that is due at slot 3, but can claim the occurrence that is due at slot 5. The
-    // storage may return either slot as `nextDueAt`.
+    // `nextDueAt` may be slot 5, at which this node can claim an occurrence. It may also be slot 3, at which only other nodes
+    // can claim an occurrence.
     const answered = (await node.claim(slotAt(1), exceptOld)).nextDueAt
     assert.ok(answered === slotAt(3) || answered === slotAt(5), `expected nextDueAt ${slotAt(5)}, received ${answered}`)
     assert.equal((await node.claim(slotAt(3), exceptOld)).nextDueAt, slotAt(5))

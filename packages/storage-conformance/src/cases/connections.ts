@@ -424,9 +424,10 @@ export const subscribeCases: readonly StorageCase[] = caseGroup(
           isItsOwn = false
           break
         }
-        // In this round, the connection of `node` received a wake-up `due` after its own write. Two further heartbeats of
-        // `other` show the reason:
-        // - If another `due` arrives meanwhile, the storage sends wake-ups of every kind after each call, which is permitted.
+        // In this round, the connection of `node` received a wake-up `due` after its own write. This is permitted if the
+        // storage sends wake-ups of every kind after each call. To find out, the test waits for two further heartbeats of
+        // `other`:
+        // - If another `due` arrives meanwhile, the storage is of this kind.
         // - Otherwise the storage has woken the connection for its own write, which is an error.
         // Late wake-ups of the first heartbeat arrive before the wake-up `nodes` of the second heartbeat.
         watcher.heard.length = 0
@@ -441,7 +442,10 @@ export const subscribeCases: readonly StorageCase[] = caseGroup(
   { needs: ['subscribe'] },
 )
 
-/** Returns cases that require the storage to report the declared capabilities. Otherwise the kit would silently omit cases. */
+/**
+ * Returns cases that compare the capabilities of the storage with the declared capabilities. If the storage reported fewer
+ * capabilities, the kit would silently omit cases.
+ */
 export function capabilityCases(declared: DeclaredCapabilities): readonly StorageCase[] {
   return caseGroup('capabilities', {
     'match the declaration of the test file': async (world) => {

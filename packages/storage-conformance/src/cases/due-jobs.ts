@@ -25,7 +25,10 @@ async function findDue(
   })
 }
 
-/** Returns the names and next instants of the due jobs, in the order in which the storage lists the jobs. */
+/**
+ * Returns the name and the number of the next slot of each due job, such as `'alpha at 2'`. The order is the order of the
+ * storage.
+ */
 async function placesOf(node: TestNode, due?: DueJobs, limit?: number): Promise<readonly string[]> {
   return (await findDue(node, due, limit)).map(placeOf)
 }
@@ -35,10 +38,10 @@ function placeOf({ name, nextAt }: Pick<JobRecord, 'name' | 'nextAt'>): string {
 }
 
 /**
- * Asserts that exactly the jobs in `expected` are due: the name of each job, and the number of its next slot.
+ * Asserts that exactly the jobs in `expected` are due. An entry has the name of a job and the number of its next slot.
  *
- * Also asserts that a query of the due jobs at the instant of this slot finds the job. This query misses the job if a step
- * has updated the head, but not the index of due jobs.
+ * Also queries the due jobs at the instant of each entry's slot, and asserts that the query finds the job. If a step has
+ * updated the head, but not the index of due jobs, this query misses the job.
  */
 async function expectDue(
   node: TestNode,
@@ -286,7 +289,7 @@ export const dueJobsCases: readonly StorageCase[] = caseGroup(
       await readPages(async (cursor) => {
         const page = await node.storage.listJobs({ due: { upTo }, limit: 2, cursor })
         seen.push(...page.items.map(({ id }) => id))
-        // Creates slots between the reads of pages, which moves the next instants of their jobs:
+        // Creates slots between the reads of two pages. Each creation moves the next instant of its job:
         // - After each page, creates the slot of its last job. The cursor then names a job that has left its position in the
         //   list.
         // - After the first page, also creates the slot of a job that no page has listed yet.

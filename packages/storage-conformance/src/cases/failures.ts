@@ -170,7 +170,8 @@ export const failureCases: readonly StorageCase[] = caseGroup('failures', {
   'are listed behind a cursor whose occurrence was pruned': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob({ policy: 'allow' })
-    // Later slots end earlier. So the oldest slots, which `prune` removes first, are on the first page of the list.
+    // Later slots end earlier, so the list, newest first, begins with the oldest slots. `prune` removes the oldest slots first,
+    // so it removes runs of the first page.
     const held: Held[] = []
     for (const index of [1, 2, 3, 4]) held.push(await runSlot(node, job, index, { now: slotAt(20 - index) }))
     const first = await node.storage.listOccurrences({ kind: 'failed', ...newestFirst, limit: 2, cursor: null })

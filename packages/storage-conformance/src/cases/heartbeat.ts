@@ -53,8 +53,8 @@ export const heartbeatCases: readonly StorageCase[] = caseGroup('heartbeat', {
 
   'a greater counter brings all of the record up to date': async (world) => {
     const storage = await world.connect()
-    // Before a node has joined the cluster, it sends heartbeats with negative counters. So the node's first heartbeat as a
-    // member has a greater counter.
+    // Before a node joins the cluster, it sends heartbeats with negative counters. Its first heartbeat as a member has a
+    // greater counter, so the storage accepts each of these heartbeats.
     for (const counter of [-1_000_000, -999_999, 1]) {
       const own = nodeRecord('life-1', counter)
       assert.deepEqual((await beat(storage, own)).nodes, [own], `with the counter ${counter}`)

@@ -370,8 +370,8 @@ export const priorityCases: readonly StorageCase[] = [
 ]
 
 /**
- * Checks that exactly two entries of {@link mixed} have the same position in the order of waiting occurrences. Other cases
- * need two such entries, and would otherwise test nothing.
+ * Checks that exactly two entries of {@link mixed} have the same position in the order of waiting occurrences. Other cases test
+ * such a pair, and would otherwise test nothing.
  */
 const instants = mixed.map(([priority, at]) => orderAt({ scheduledAt: slotAt(at), details: withPriority(priority) }))
 assert.equal(new Set(instants).size, mixed.length - 1, 'two of the mixed ones are equal in order, and no others')

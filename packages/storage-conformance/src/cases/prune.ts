@@ -119,8 +119,8 @@ export const pruneCases: readonly StorageCase[] = caseGroup('prune', {
       const { id } = await node.addTrigger(job, key, slotAt(2), 'running', { run: true })
       await node.finish({ id, jobId: job.id, scheduledAt: slotAt(2), token: 1 })
     }
-    // `prune` removes all occurrences of one instant together, so it may exceed its limit of 2. It must keep the record of
-    // the missed slots 1 to 5. Reason: slot 5 is later than `before`, which is slot 4.
+    // `prune` removes all occurrences of one instant together, so it may exceed its limit of 2. It must keep the record of the
+    // missed slots 1 to 5, because slot 5 lies after `before`.
     let removed = 0
     for (let calls = 0; ; calls++) {
       assert.ok(calls < 30, 'prune never came to an end')

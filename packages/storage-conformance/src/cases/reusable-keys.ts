@@ -165,8 +165,8 @@ export const reusableKeyCases: readonly StorageCase[] = caseGroup('reusable keys
 
 async function withJob(world: Parameters<StorageCase['run']>[0], policy: 'allow' | 'queue' = 'allow') {
   const node = await TestNode.connect(world)
-  // `prune` removes only occurrences before the job's next instant. Under `allow`, the test job has no next instant, so
-  // `prune` may remove all ended occurrences of the job.
+  // `prune` removes only occurrences before the job's next instant. Under `allow`, this function creates a job without a next
+  // instant, so `prune` may remove all its ended occurrences.
   const job: JobRecord = await node.createJob({ policy, ...(policy === 'allow' && { nextAt: null }) })
   const request = (name: string, scope: ReusableKey['scope'], options: { readonly run?: boolean } = {}) =>
     requestItem(job, name, slotAt(1), { ...options, key: reusableKey(job, 'order', scope) })

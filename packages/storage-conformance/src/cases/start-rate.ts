@@ -206,8 +206,8 @@ export const startRateCases: readonly StorageCase[] = caseGroup('start rate', {
       await node.claim(slotAt(3), { sweep })
       return await Promise.all(slots.map((slot) => node.stateOf(slot)))
     }
-    // The start rate blocks slots 2 and 3, which are pending. The first claim may move any number of them back to `queued`.
-    // The sweep in the second claim must not wake them, so all states must stay the same.
+    // The start rate does not allow slots 2 and 3 to start yet. So the first claim leaves them pending, or moves some of them
+    // back to `queued`. The second claim, with a sweep, must not wake them, so their states must stay the same.
     const states = await statesAfter(false)
     assert.equal(states[0], 'running')
     assert.deepEqual(await statesAfter(true), states)

@@ -25,13 +25,13 @@ interface Trial<Answer> {
 
 /** A limit above the number of messages that any call sends. */
 const mostMessages = 80
-/** Maximum number of times that a rejected call is sent, and the time before each repetition, in ms. */
+/** Maximum number of times that a rejected call is sent. `pauseMs` is the time in ms before each repetition. */
 const tries = 20
 const pauseMs = 25
 
 /**
- * Sends calls one after the other. The connection breaks at the n-th message of the n-th call. Ends when a call is
- * answered before its n-th message.
+ * Makes calls one after the other, numbered from 1. The proxy breaks the connection of call n at the n-th message of this call.
+ * Ends when a call is answered before its n-th message.
  */
 async function breakEverywhere<Answer>(
   world: CaseWorld,

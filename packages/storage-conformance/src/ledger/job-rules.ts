@@ -54,8 +54,8 @@ export function checkStarts(job: JobRecord, history: readonly OccurrenceRecord[]
   if (starts !== undefined && (starts.length === 0 || starts.length > limit)) {
     violations.push(violation(`${starts.length} starts are kept, and ${limit} looked at`))
   }
-  // Checks only jobs that were never updated: an earlier version of a job may have had another start rate. Later starts of one
-  // occurrence replace its earlier start in the record, so the check may miss starts.
+  // Checks only jobs that were never updated, because an earlier version may have had another start rate. The record of an
+  // occurrence has only its latest start, so the check may miss starts.
   if (version > 1) return violations
   const started = history.filter((record) => record.startedAt !== null)
   const inOrder = started.toSorted((first, second) => (first.startedAt as number) - (second.startedAt as number))

@@ -14,8 +14,8 @@ export type LedgerRule =
   /** A job has no more active occurrences than places. */
   | 'overlap'
   /**
-   * A head keeps the instants of at most `limit` starts, and only if the job has a start rate. No interval contains more
-   * starts than the limit. The check of intervals omits jobs whose definition was replaced.
+   * The head of a job with a start rate keeps the instants of at most `limit` starts. Other heads keep none. No interval
+   * contains more starts than `limit`. For a job whose definition was replaced, the intervals are not checked.
    */
   | 'start rate'
   /** Checked only with `oneClock`: in a job with one place, queued occurrences have started in their order. */
@@ -74,8 +74,8 @@ export interface LedgerExpectations {
    */
   readonly setBack?: (job: JobRecord) => boolean
   /**
-   * `true`: all calls were sequential, and no clock ran back. Only then do the instants in the records show which occurrences
-   * waited at an instant. Default `false`.
+   * `true`: all calls were sequential, and no clock was set back. Only then do the records show which occurrences were waiting
+   * at the same time. Default `false`.
    */
   readonly oneClock?: boolean
   /** `true`: all work has ended, so that each live occurrence is a violation. Default `false`. */

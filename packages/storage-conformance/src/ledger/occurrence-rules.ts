@@ -59,8 +59,8 @@ export function checkRecord(job: JobRecord, record: OccurrenceRecord): readonly 
   expect((token === 0) === (owner === null), 'token', `token ${token} with owner ${owner?.incarnation ?? 'null'}`)
   expect((token === 0) === (startedAt === null), 'token', `token ${token} with startedAt ${text(startedAt)}`)
   expect(token > 0 || (sequence === 0 && record.runs.length === 0), 'token', 'an owner spoke before the first claim')
-  // Each owner of an occurrence gets a new token, and a rescue takes the occurrence from its owner. So each token allows at
-  // most one rescue. The last token of a running occurrence allows none, because its owner still has the occurrence.
+  // Each owner of an occurrence gets a new token, and each rescue takes the occurrence from an owner. So each token allows at
+  // most one rescue. The owner of a running occurrence still has the occurrence, so its token allows no rescue.
   const taken = state === 'running' ? token - 1 : token
   expect(rescues >= 0 && rescues <= Math.max(0, taken), 'token', `${rescues} rescues at token ${token}`)
   expect(token > 0 || !claimedStates.includes(state), 'token', 'no owner ever claimed it')

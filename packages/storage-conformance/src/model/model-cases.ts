@@ -22,7 +22,9 @@ const callsBetweenCounts = 2
 /** Maximum time in ms for searching a shorter counterexample. */
 const shrinkingLimitMs = 60_000
 
-/** Returns one case for each seed: random calls to the storage and to the memory storage must have the same answers. */
+/**
+ * Returns one case for each seed. A case makes random calls to the storage and to the memory storage, and compares the answers.
+ */
 export function modelCases(effort: Effort): readonly StorageCase[] {
   const bodies = effort.seeds.map((seed) => [
     `random calls are answered as by the memory storage (seed ${seed})`,
@@ -100,8 +102,8 @@ async function play(world: CaseWorld, moves: readonly Move[]): Promise<void> {
     }
   }
   await compareLedgers(connections[1], model)
-  // `exclusive: () => false` turns off the rule that occurrences do not overlap. Reason: when a `replace` forbids overlap,
-  // several occurrences of the job may still be active.
+  // `exclusive: () => false` turns off the rule that occurrences do not overlap. When a `replace` forbids overlap, several
+  // occurrences of the job may still be active, which is no error.
   await assertLedger(connections[0], { oneClock: true, exclusive: () => false, setBack: ({ id }) => setBack.has(id) })
 }
 

@@ -14,7 +14,10 @@ import fc from 'fast-check'
  */
 type Index = number
 
-/** One step of a random history. Moves contain no record ids, so a shortened history stays valid. */
+/**
+ * One step of a random history. To shorten a failing history, fast-check removes moves. Moves contain no record ids, so the
+ * shortened history stays valid.
+ */
 export type Move =
   | { readonly kind: 'advance'; readonly seconds: number }
   | {
@@ -74,7 +77,7 @@ export type Move =
       readonly kind: 'recovery'
       readonly job: Index
       readonly count: number
-      /** How many missed slots run. The last missed slots run; the recovery stores the slots before them as missed. */
+      /** Number of missed slots that run. These are the last missed slots; the recovery stores the earlier slots as missed. */
       readonly runs: number
       readonly priority: number | undefined
       readonly watermarkOffset: number
@@ -139,8 +142,8 @@ export interface SettleMove {
   readonly tokenOffset: number
   readonly sequenceOffset: number
   /**
-   * The node that takes the next queued occurrence if this move ends an occurrence and the storage supports `takeNext`. `null`:
-   * no node takes the next occurrence.
+   * The node that takes the next queued occurrence in the same step, if this move ends an occurrence. `null`: no node takes it.
+   * Used only if the storage supports `takeNext`.
    */
   readonly taker: Index | null
 }
@@ -175,8 +178,8 @@ const life = fc.nat({ max: modelSize.lives - 1 })
 const counter = fc.nat({ max: 6 })
 
 /**
- * Generates mostly 0, and sometimes one of `others`. Most moves add this number to a stored value, such as a token. With a
- * number other than 0, the storage then usually rejects the call.
+ * Generates a number that most moves add to a stored value, such as a token. The number is mostly 0, and sometimes one of
+ * `others`. With a number other than 0, the storage usually rejects the call.
  */
 function offset(...others: readonly number[]): fc.Arbitrary<number> {
   return fc.oneof({ weight: 8, arbitrary: fc.constant(0) }, { weight: 2, arbitrary: fc.constantFrom(...others) })
@@ -228,7 +231,7 @@ const anyMove: fc.Arbitrary<Move> = fc.oneof(
     arbitrary: move('slots', {
       job,
       offset: offset(-1, 1),
-      // Sometimes creates more slots than the job has places.
+      // Mostly 1 to 3 slots. Sometimes 4 to 8, so that the slots can outnumber the places of the job.
       count: fc.oneof(
         { weight: 5, arbitrary: fc.integer({ min: 1, max: 3 }) },
         { weight: 1, arbitrary: fc.integer({ min: 4, max: 8 }) },

@@ -90,8 +90,8 @@ export function resolveMove(move: Move, state: ModelState): ModelCall | null {
           now,
           owner: ownerAt(move.node),
           // If a job has no free place, or its start rate is reached, a claim moves pending occurrences to `queued`. If the
-          // claim reaches its limit, the number of moved occurrences depends on the adapter. So this claim gets a limit that
-          // it does not reach.
+          // claim reaches its limit, the number of moved occurrences depends on the adapter. The model and the storage would
+          // then differ, so this claim gets a limit that it does not reach.
           limit: hasBlockedPending(state) ? 1_000 : move.limit,
           exceptHandlerKeys: move.except === null ? [] : [jobName(move.except)],
           sweep: move.sweep,
@@ -252,8 +252,8 @@ function createItems(move: CreateMove, state: ModelState): readonly CreateItem[]
         const reusable = { id: requestId(job, key, slotAt(0)), scope: move.scope }
         return [requestItem(job, `${key}, ${move.scope}, ${state.now}`, at, { ...options, key: reusable })]
       }
-      // A request with key 0 has no `skippedId`. If the storage skips this request, the record of the skip has the id of the
-      // request. So a later request with this id creates no run.
+      // Requests with key 0 have no `skippedId`. If the storage skips such a request, the record of the skip gets the id of
+      // the request. A later request with the same id then creates no run.
       const skippedId = move.key === 0 ? undefined : requestId(job, `${key}, skipped`, at)
       return [requestItem(job, key, at, { ...options, ...(skippedId !== undefined && { skippedId }) })]
     }

@@ -371,8 +371,8 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         for (let round = 1; round <= rounds(6, effort); round++) {
           for (const change of ['pause', 'delete'] as const) {
             const job = await first.createJob({ name: `${change}-${round}`, policy: 'allow' })
-            // First, each connection creates an occurrence, and so reads the head of the job. A connection that later relies
-            // on a cached copy of this head starts an occurrence. Then the test fails.
+            // First, each connection creates an occurrence, and may cache the head of the job that it reads. If a connection
+            // still uses this head after the pause or the deletion, it starts an occurrence. Then the test fails.
             await atOnce(nodes, (node, index) => node.create(requestItem(job, `early-${index}`, slotAt(1))))
             let stopped = false
             await atOnce(nodes, async (node, index) => {
@@ -395,7 +395,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
               const states = (await first.history(job.id)).map((record) => record.state)
               assert.ok(!states.includes('pending') && !states.includes('queued'), 'something waits for a deleted job')
             } else {
-              // Removes the job, because the claims of all later rounds would have to skip its waiting occurrences.
+              // Removes the job. Otherwise the claims of all later rounds would have to skip its waiting occurrences.
               await first.deleteJob(job.id)
             }
           }

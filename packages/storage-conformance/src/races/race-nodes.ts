@@ -30,8 +30,8 @@ export function countOutcomes(answers: readonly { readonly outcome: string }[], 
 }
 
 /**
- * Asserts that the number `actual` of connections with a certain answer equals `expected`. For the message of the error,
- * `asked` is the number of all connections, and `told` describes the answer.
+ * Asserts that `actual`, the number of connections that received a certain answer, equals `expected`. The error message
+ * also contains `asked`, the number of all connections, and `told`, a description of the answer.
  */
 export function expectTold(actual: number, asked: number, expected: number, told: string): void {
   const right = expected === 1 ? 'exactly one must be' : `${expected} must be`

@@ -50,7 +50,7 @@ interface Grant extends Moment {
   readonly token: number
 }
 
-/** A step of an occurrence's owner, which the storage has accepted. */
+/** A step that the owner of an occurrence has sent, and that the storage has accepted. */
 interface Acceptance extends Moment {
   readonly token: number
   readonly sequence: number
@@ -66,8 +66,8 @@ interface HeadChange extends Moment {
 }
 
 /**
- * Checks a history of answered calls for violations. A repeated call must be recorded once for each time that it was
- * made.
+ * Checks a history of answered calls for violations. If a call was made several times, the history must contain it the
+ * same number of times.
  */
 export function checkHistory(
   events: readonly HistoryEvent[],
@@ -88,7 +88,10 @@ interface Facts {
   readonly creations: (Moment & { readonly item: CreateItem; readonly started: boolean })[]
   readonly grants: Grant[]
   readonly acceptances: Map<OccurrenceId, Acceptance[]>
-  /** Calls that ended a token: a reap, a forced cancel, or a cancel of a waiting occurrence (`token: null`). */
+  /**
+   * Calls that ended a token: reaps and forced cancels. Also cancels of waiting occurrences, which have no token
+   * (`token: null`).
+   */
   readonly deaths: Map<OccurrenceId, (Moment & { readonly token: number | null })[]>
   readonly watermarks: Map<JobId, (Moment & { readonly watermark: number })[]>
   /** Calls that set a job's watermark back on purpose. */
@@ -233,8 +236,8 @@ function* checkFinality({ acceptances, deaths, grants }: Facts): Iterable<Histor
 }
 
 /**
- * Returns the earliest acceptance of each step, that is, of each pair of token and sequence. Omits repetitions, because the
- * storage may also accept a repeated step after the end of the token.
+ * Returns the earliest acceptance of each step. Acceptances with equal token and sequence belong to the same step. Omits
+ * the later ones: the storage may accept a repeated step even after the end of the token, which is no violation.
  */
 function firstOfEach(accepted: readonly Acceptance[]): readonly Acceptance[] {
   const groups = groupBy(accepted, ({ token, sequence }) => `${token}/${sequence}`)

@@ -282,7 +282,8 @@ function isOwn(answer: CreateAnswer, owner: Owner): boolean {
 }
 
 function recovery(job: JobRecord, next: number, last: number): CreateItem {
-  // The recovery has a separate entry for each slot. If a missed slot was canceled ahead, its record stays as it is.
+  // The recovery has one entry for each slot. If a slot was canceled ahead, the storage ignores the slot's entry and keeps
+  // the record of the cancellation.
   const missed = Array.from({ length: last - next }, (_, index) => missedEntry(job, next + index, next + index))
   const entries = [...missed, runEntry(job, last)]
   return recoveryItem(job, last, { expectedWatermark: job.watermark, entries })

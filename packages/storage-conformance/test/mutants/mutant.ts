@@ -92,8 +92,8 @@ export type MutantRow<L extends Ledger = Ledger> = Partial<Omit<Mutant, 'name'>>
   Pick<Mutant, 'rejectedBy'> &
   BrokenSteps<L> & {
     /**
-     * Creates further replacements of steps, which can share variables. Called once for each ledger. Default: the row
-     * replaces only the steps that are its own members.
+     * Creates further replacements of steps, once for each ledger. Unlike replacements that are members of the row, these
+     * replacements can share variables of one ledger. Default: no further replacements.
      */
     readonly steps?: () => BrokenSteps<L>
     /** Replaces methods of each connection, for faults that need non-atomic calls. */

@@ -98,10 +98,10 @@ for index = 7, #ARGV do except[ARGV[index]] = true end
 local missing = missingRight(channel)
 if missing then return missing end
 
--- This check finds a command that the server receives twice or late. If the connection broke before the answer, the
--- client sends the command again. No client knows what the first command claimed, so the caller must receive
--- \`repeated\`. An abandoned connection may also deliver a command late. Before this late delivery, the owner has asked
--- for the command's effect. So the late command must claim nothing.
+-- This check finds a command that must claim nothing. There are two cases:
+-- - The connection broke before the answer, so the client sends the command a second time. No client knows what the first
+--   delivery claimed, so the caller must receive \`repeated\`.
+-- - An abandoned connection delivers the command late. The owner has already asked the server for the command's effect.
 if tonumber(call('GET', claimedKey) or -1) >= number then return { 'repeated' } end
 
 if moveOn(now) then
@@ -242,8 +242,8 @@ local taken, seen, more, nextDueAt = {}, {}, false, never
 -- or canceled. \`passed\`: total cost of the passed-over occurrences. \`seenBlocked\`: in the mode peek, number of
 -- found occurrences that may not start now.
 local stopped, left, passed, seenBlocked = false, 0, 0, 0
--- By job, in the mode peek. \`claimedJobs\`: number of occurrences that this call has counted as claimed.
--- \`delayedSeen\`: number of delayed occurrences among them.
+-- Two counts by job, in the mode peek. \`claimedJobs\`: occurrences that this call has counted as claimed.
+-- \`delayedSeen\`: the delayed ones among these occurrences.
 local claimedJobs, delayedSeen = {}, {}
 local count = 0
 place = ''
@@ -463,8 +463,8 @@ end
 local function holdBack(h, id, job, r, startsAt)
   local wasDue = due
   if not heldJobs[job] then
-    -- An earlier call may have held back an occurrence of the job that precedes this occurrence. If so, this occurrence
-    -- must be queued. The held-back occurrence is among the job's first active ones.
+    -- This occurrence must be queued if an earlier call has held back an occurrence of the job that precedes it. A
+    -- held-back occurrence is pending, so this code searches the job's first active occurrences.
     local order = orderAt(r.scheduledAt, r.standing)
     for _, other in ipairs(activeOf(h, job, ${fewestLooked})) do
       local it = recordOf(other)
@@ -560,9 +560,10 @@ local function takeFrom(page, sourceAt)
         local startsAt = not isBlocked and h.startLimit > 0 and nextStartAt(h, seenOf) or always
         local isHeld = startsAt > now
         if h.startLimit > 0 and h.queued > 0 then wakes = true end
-        -- Whether the call ends here: the occurrence comes after the caller's last occurrence (lastAt, lastId), or the
-        -- limit is reached. If the caller has given a last occurrence, an occurrence that may not start does not count
-        -- towards the limit.
+        -- Whether the call ends here. There are two reasons:
+        -- - The occurrence comes after the caller's last occurrence (lastAt, lastId).
+        -- - The limit is reached. If the caller has given a last occurrence, an occurrence that may not start does not count
+        --   towards the limit.
         local isLast = order > lastAt or (order == lastAt and isBefore(lastId, id))
           or (count == limit and not ((isBlocked or isHeld) and lastAt ~= never))
         if isPeek == 1 then

@@ -133,8 +133,8 @@ local function displace(h, job, isPassing)
     end)
     return cancelEach(now, h, ids, records, '=displaced'), false
   end
-  -- Cancels queued occurrences before pending ones. If queued occurrences are left, this call has thus canceled no
-  -- active occurrence. The active occurrence then prevents that a new occurrence overtakes the queued ones.
+  -- Cancels queued occurrences before pending ones. If queued occurrences are left, this call has canceled no pending
+  -- occurrence. So the active occurrence still keeps a new occurrence from overtaking the queued ones.
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, ${displacedAtOnce} - 1)) do
     ids[#ids + 1], records[#ids + 1] = id, recordOf(id)
   end
@@ -160,8 +160,8 @@ local crowded, hasCrowded = {}, false
 -- waiting occurrences, and whether it cancels running ones.
 -- - \`isPassing\`: superseded occurrences are left, and the counts of waiting occurrences include them. If the overlap
 --   policy would skip or refuse the item because of these counts, the item becomes queued instead.
--- - \`goesOn\`: an earlier call began to displace occurrences for the item. So the item skips the check for a free
---   place.
+-- - \`goesOn\`: an earlier call has canceled some of the occurrences that the item displaces, but not all. So the item
+--   skips the check for a free place: it displaces the rest even if a place is free now.
 local function decide(h, kind, scheduledAt, isStartable, isForLater, isPassing, goesOn)
   if scheduledAt < h.pausedUntil and kind == ${itemKinds.slot} then return skipped, '=paused' end
   if isForLater then return pending, delayed end

@@ -74,8 +74,9 @@ local spread = call('GET', shard .. 'shards')
 if spread ~= table.remove(ARGV) then return redis.error_reply('SPREAD ' .. (spread or 'none')) end
 
 local ready, future, pendingKey = shard .. 'ready', shard .. 'future', shard .. 'pending'
--- Prefixes of the keys of a job's separate sets of ready and delayed occurrences, and the key of the set of jobs that have
--- such sets.
+-- A claim may have to pass over many occurrences of a job. It then moves them into two separate sets of this job: ready
+-- and delayed ones. Later claims that must pass over this job need not read these sets. \`readyOf\`, \`futureOf\`:
+-- prefixes of the keys of these sets. \`apartKey\`: key of the set of jobs that have such sets.
 local readyOf, futureOf, apartKey = shard .. 'r:', shard .. 'd:', shard .. 'apart'
 local queuedKey, waitingKey = shard .. 'queued', shard .. 'waiting'
 local runningKey, cancelsKey = shard .. 'running', shard .. 'cancels'
@@ -90,7 +91,8 @@ local never, always = ${never}, ${always}
 local none = string.rep('\\0', 16)
 local pending, queued, running = ${stateCodes.pending}, ${stateCodes.queued}, ${stateCodes.running}
 local canceled, skipped = ${stateCodes.canceled}, ${stateCodes.skipped}
--- The reason of a delayed occurrence, which does not keep other occurrences of its job from starting.
+-- The stored reason of a delayed occurrence: a pending trigger or replay that waits for its \`dueAt\`. A delayed
+-- occurrence does not keep other occurrences of its job from starting.
 local delayed = '=delayed'
 -- The stored reason of a pending occurrence that waits because of the start rate of its job.
 local heldBack = '=${startRateReason}'
@@ -135,7 +137,8 @@ end
 -- ------------------------------------------------------------------------------------------------------------- heads
 
 local headSize = ${headLayout.size}
--- The heads that this script has read, by job: as a parsed table, or as a text if no step needs the table.
+-- \`known\`: the heads that this script has read, by job. A head is a text, or a parsed table if a step needs the
+-- table. \`changed\`: the jobs whose heads \`store\` must write.
 local known, changed = {}, {}
 
 -- Parses a head. \`indexedAt\` is the job's score in the index of next instants.
@@ -158,8 +161,8 @@ local function startAt(h, index)
   return (read('<d', h.text, headSize + index * 8 + 1))
 end
 
--- Returns the instant from which the start rate allows the job's next start. \`more\`: number of other occurrences that
--- are assumed to start now, before this start.
+-- Returns the instant from which the start rate allows the job's next start. \`more\`: number of other occurrences
+-- whose starts the result counts as well, although they have not started yet.
 local function nextStartAt(h, more)
   local index = h.startCount + (more or 0) - h.startLimit
   if h.startLimit == 0 or index < 0 then return always end
@@ -223,11 +226,11 @@ end
 -- New next instants by job. The script writes these to the index of next instants.
 local nextAts = {}
 
--- Jobs that ordinary slots have moved to their next instants. If each slot updated the index of next instants, each
--- slot would cost an eighth more.
+-- Jobs that ordinary slots have moved to their next instants.
 --
--- So a script that moves many jobs leaves the index unchanged. It adds one member to a set of notes; this member
--- contains all these jobs. A search for due jobs first applies the notes to the index.
+-- An update of the index of next instants at each slot would make each slot an eighth more expensive. So a script that
+-- moves many jobs does not update the index. It stores all these jobs as one note. A search for due jobs first applies
+-- the notes to the index.
 local moved, movedTo = {}, {}
 
 local function nextAtOf(text)
@@ -449,8 +452,8 @@ local function wakeFirst(now, h, job)
   return first
 end
 
--- Returns the ids of the job's pending and running occurrences: all without a limit, else at most one more than the
--- limit.
+-- Returns the ids of the job's pending and running occurrences. \`limit\`: maximum number of ids that are read from the
+-- set; the id in the head is added to them. Without a limit, returns all ids.
 local function activeOf(h, job, limit)
   if h.active == none and h.pending + h.running == 0 then return {} end
   local ids = call('ZRANGE', liveOf .. job, 0, limit and limit - 1 or -1)
@@ -458,8 +461,8 @@ local function activeOf(h, job, limit)
   return ids
 end
 
--- A score and an id give a position in a sorted set. Returns the rank, from 0 on, of the first member after this
--- position. The position is valid even if the member with this id was removed, or if its score has changed.
+-- Returns the rank, from 0 on, of the first member of a sorted set that is behind a position. A score and an id give
+-- the position. The set need not contain this id, and the id may have another score in the set.
 local function rankBehind(key, score, id)
   local present = call('ZSCORE', key, id)
   local isElsewhere = not present or tonumber(present) ~= score
@@ -474,12 +477,14 @@ local function rankBehind(key, score, id)
   return tonumber(present) < score and rank + 1 or rank
 end
 
--- Calls \`step\` with each active occurrence of the job in order; if \`lastPart\` is 2, then also with each queued
--- occurrence.
+-- Calls \`step\` with each active occurrence of the job in order. If \`lastPart\` is 2, then also calls it with each
+-- queued one.
 --
--- Begins after the occurrence \`place\`: its part (1: active, 2: queued), its score and its id. Stops when \`step\`
--- returns true, or after about \`most\` occurrences. Returns nil if no occurrence is left, otherwise the part, score
--- and id of the last occurrence that was read.
+-- - \`place\`: the occurrence after which the walk begins, as its part (1: active, 2: queued), its score and its id.
+-- - \`most\`: about the maximum number of occurrences to read.
+--
+-- Stops earlier if \`step\` returns true. Returns the part, score and id of the last occurrence that was read. Returns
+-- nil if no occurrence is left.
 local function forEachLive(h, job, most, lastPart, place, step)
   local part, score, id = 1, nil, nil
   if place then part, score, id = place.part, place.score, place.id end
@@ -531,10 +536,11 @@ local function wakeAll(now, h, job)
 end
 
 -- Moves pending occurrences of the job to the index \`ready\` or \`future\`. Their due times and the job's pause decide
--- the index. With \`letsGo\`, also frees occurrences that an earlier start rate held back.
+-- the index. With \`letsGo\`, also computes the next start of held-back occurrences anew, because the start rate has
+-- changed.
 --
--- Begins after the occurrence \`place\`, and reads a limited number of occurrences. Returns the last one that it has
--- read, after which the next call continues; nil if no occurrence is left.
+-- Begins after the occurrence \`place\`, and reads a limited number of occurrences. Returns the last occurrence that it
+-- has read, after which the next call continues. Returns nil if no occurrence is left.
 local function offerMany(now, h, job, letsGo, place)
   return forEachLive(h, job, ${movedAtOnce}, 1, place, function(id, r)
     if r.state ~= pending then return false end
@@ -584,9 +590,9 @@ local function moveOn(now)
   -- The earlier step that began these moves has already sent the wake-up \`due\`, so this function sends none.
   local wasDue, isLeft = due, false
   if h and sub(moves[1], 1, 1) == 'w' then
-    -- The job's policy may have changed again, so the present policy decides whether queued occurrences wake here.
-    -- While superseded occurrences remain to be canceled, none of them wakes here. The step that cancels the last
-    -- superseded occurrence wakes all queued ones.
+    -- Queued occurrences wake only under the policy \`allow\`. The policy may have changed since these moves began. If
+    -- superseded occurrences are left, no occurrence wakes here. The step that cancels the last of them wakes all
+    -- queued ones.
     isLeft = h.policy == allow and h.cancelsBelow == 0 and h.deletedAt == never and wakeMany(now, h, job)
   elseif h then
     local letsGo, place = parseOffer(moves[2])
@@ -623,9 +629,9 @@ local function cancelWaiting(now, h, job, reason, limit)
   return cancelEach(now, h, ids, records, reason)
 end
 
--- Parses a text of printPlace: the occurrence at which a search for superseded occurrences ended. No superseded
--- occurrence is left before it. No new one can appear there, because new records have a version that the update keeps.
--- Returns nil without a text, or if the text belongs to another update.
+-- Parses the text that printPlace made of the last occurrence that a search for superseded occurrences has read. No
+-- superseded occurrence is left before this occurrence. Steps create no superseded occurrence there, because the update
+-- does not cancel the version of new records. Returns nil without a text, or if the text belongs to another update.
 local function parsePlace(h, text)
   if not text or text == '' then return nil end
   local cancelsBelow, part, score, at = read('<I4Bd', text)
@@ -655,13 +661,13 @@ end
 -- Finds up to \`count\` superseded occurrences of versions below \`cancelsBelow\`, pending ones first. Reads about \`most\`
 -- occurrences. Returns the text with which the next call continues; '' if the search has ended.
 local function findSuperseded(h, job, cancelsBelow, count, most, from, take)
-  -- Whether to read and store the position at which a search ended: only if the head already contains the update.
-  -- Before, steps may still create occurrences of the old version before this position.
+  -- Whether to read and store the position at which a search ended. This is right only if the head already contains the
+  -- update. Otherwise steps may still create occurrences of the old version before this position.
   local keepsPlace = h.cancelsBelow == cancelsBelow
   h.cancelsBelow = cancelsBelow
   local goesOn, found, kept = from ~= '', 0, nil
-  -- Whether the search has found no superseded occurrence so far. The text with which a caller continues the search
-  -- contains this flag as its first letter.
+  -- Whether the search has found no superseded occurrence so far. The first letter of \`from\`, the text with which a
+  -- caller continues the search, is \`k\` in this case.
   local areKept = not goesOn or sub(from, 1, 1) == 'k'
   local place = parsePlace(h, goesOn and sub(from, 2) or keepsPlace and call('HGET', searchesKey, job))
   place = forEachLive(h, job, most, 2, place, function(id, r)
@@ -698,8 +704,8 @@ local function cancelSuperseded(now, h, job, limit, most)
   return gone
 end
 
--- \`canceledCount\`: number of superseded occurrences that the steps of this script have canceled in addition to their
--- own work. \`searched\`: the jobs in which the script has searched for superseded occurrences.
+-- \`canceledCount\`: number of superseded occurrences that this script has canceled in passing, while its steps did
+-- other work. \`searched\`: the jobs in which the script has searched for superseded occurrences.
 local canceledCount, searched = 0, {}
 
 -- Cancels a few superseded occurrences of a job. First continues the last search from where it ended, and then searches
@@ -730,8 +736,8 @@ end
 
 -- ----------------------------------------------------------------------------------------------------------- batches
 
--- Heads and records that the steps of a batch collect, so that few commands write them. If a job has several items, the
--- steps do not collect: each step writes its changes at once, so that the next step reads them.
+-- Heads and records that the steps of a batch have changed. The batch writes them together, by few commands. If a job
+-- has several items, each step instead writes its changes at once, and the next step reads them.
 local headFields, recordFields = {}, {}
 
 -- Calls a step for each range of items whose records are in the same Redis hash. If a job has several items, calls the

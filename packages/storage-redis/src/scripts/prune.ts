@@ -10,8 +10,9 @@ const jobsAtOnce = 200
 const slotFields = { ownerSize: 'ownerSize', kind: 'kind', version: 'version', scheduledAt: 'scheduledAt' }
 
 /**
- * Removes old finished occurrences of one job, or of a shard's jobs after the job where the previous call ended. The server
- * also runs the script when memory is short, because the script frees memory.
+ * Removes old finished occurrences of one job, or of all jobs of a shard. For a shard, begins after the job at which
+ * the previous call ended. When memory is short, the server nevertheless runs this script, because the script frees
+ * memory.
  *
  * Returns the number of removed occurrences, whether a further call would remove more, and the cursor for that call.
  */
@@ -23,16 +24,16 @@ local only, after = ARGV[2], ARGV[3]
 local missing = missingRight(nil)
 if missing then return missing end
 
--- Returns the last slot that a record stands for, and the number of the record's job version. A record of several missed slots
--- (a span) contains its last slot before the details.
+-- Returns the last slot that a record stands for, and the number of the record's job version. A record of several
+-- missed slots (a span) stores its last slot behind its owner.
 local function lastSlotOf(text)
   ${readFields(recordLayout, 'text', slotFields)}
   if kind < ${spanBit} then return scheduledAt, version end
   return math.max(scheduledAt, (read('<d', text, recordSize + ownerSize + 1))), version
 end
 
--- Returns the oldest removable occurrences, at most one more than the limit. Passes over live occurrences, and over records of
--- several slots whose last slot is too recent.
+-- Returns the oldest removable occurrences, at most one more than the limit: the additional one shows that more are
+-- left. Passes over live occurrences, and over records of several slots whose last slot is too recent.
 local function victimsOf(h, job, limit)
   local victims, floor = {}, h.floor
   local endAt = math.min(before, h.nextAt)

@@ -12,8 +12,8 @@ const manyQueued = 100
 const mostLooked = 1000
 
 /**
- * Number of history entries that the search reads at once. Usually one of the last ten entries belongs to an occurrence that
- * has run.
+ * Number of history entries that the search for a job's latest run reads with one command. Usually one of the last ten
+ * entries belongs to an occurrence that has run.
  */
 const atOnce = 10
 
@@ -67,11 +67,13 @@ local function latestFrom(job, rank, most)
 end
 
 -- Returns the latest ended run of a job, by its position in the history. The last history entries may belong to waiting
--- occurrences.
+-- occurrences. If more than manyQueued occurrences are queued, the function searches only two ranges:
 --
--- If more than manyQueued occurrences are queued, the function searches only two ranges: the last manyQueued entries,
--- and then the entries before the first waiting occurrence. Because of its priority, a run may have overtaken waiting
--- occurrences. If this run lies between the two ranges, the function does not find it.
+-- - the last manyQueued entries
+-- - the entries before the first queued occurrence
+--
+-- A run with a higher priority may have overtaken queued occurrences. If this run lies between the two ranges, the
+-- function does not find it.
 local function latestOf(job, h)
   local rank = 0
   if h.queued > ${manyQueued} then
@@ -143,11 +145,12 @@ const place = writeFields(layouts.duePlace, { nextAt: 'nextAt', job: 'job' })
  * Reads the due jobs of one shard, ordered by next instant and id. First applies the noted changes of next instants to
  * the index.
  *
- * Answers the position up to which it has read, or an empty text at the end. If one call cannot apply all notes,
- * answers `again`.
+ * Answers the position of the last job that it has read. If no due job is left, answers an empty text. If one call
+ * cannot apply all notes, answers `again`.
  *
  * Arguments:
- * - Reading begins after the instant `ARGV[2]`, or within that instant after the job `ARGV[3]`.
+ * - Reading begins after the job `ARGV[3]` with the instant `ARGV[2]`. Without a job, reading begins after this
+ *   instant.
  * - `ARGV[5]`, if given, has a 1 for each wanted first byte of a job id.
  * - The instants stay texts, because the script also uses them as excluded bounds of ranges. Redis expects an excluded
  *   bound as a text that begins with `(`.
@@ -203,11 +206,11 @@ ${readFields(layouts.paging, 'ARGV[1]', allFields(layouts.paging))}
 local cursorAt, cursorId = ARGV[2], ARGV[3]
 local found, position = {}, ''
 
--- Returns the rank in the sorted set at which the walk begins, counted in the direction of the walk.
+-- Returns the rank in the sorted set at which \`walk\` begins, counted in the direction of the walk.
 local function firstRank(key)
   if cursorAt ~= '' then
-    -- The score must be compared too. If a run was handed back and started again, it has another deadline. So its score
-    -- differs from the cursor's score.
+    -- The same member with another score is not the end of the previous page. For example, a run that was handed back
+    -- and started again has another deadline as its score.
     if call('ZSCORE', key, cursorId) == cursorAt then
       return call(isDescending == 1 and 'ZREVRANK' or 'ZRANK', key, cursorId) + 1
     end

@@ -40,9 +40,11 @@ local function release(h, id, r, sequence, dueAt, reason, runs)
   end
 end
 
--- If the next queued occurrence may start now, starts it under this owner, and wakes the occurrence behind it.
--- Otherwise only wakes the next occurrence, like \`wakeNext\`. Returns the id and time of the woken occurrence; '' if
--- none woke. After a start, also returns the id and record of the started occurrence.
+-- Starts the next queued occurrence of the job for this owner, if it may start now. Then wakes the occurrence after it.
+-- If the next occurrence may not start now, only wakes it, like \`wakeNext\`.
+--
+-- Returns the id and time of the woken occurrence; '' if none woke. After a start, also returns the id and record of
+-- the started occurrence.
 local function takeNext(h, job, owner)
   if h.queued == 0 or h.deletedAt ~= never then return '' end
   passSuperseded(now, h, job)
@@ -63,8 +65,8 @@ local function stopRunning(index)
   if active == id then active = none else call('ZREM', liveOf .. job, id) end
   text = ${writeFields(headLayout, { active: 'active', running: 'nRunning - 1' })}
     .. sub(text, ${headLayout.end.running + 1})
-  -- If the job has no queued occurrences, no later part of this settle reads its head. So one command can write the
-  -- heads of all such jobs of the batch at the end.
+  -- If the job has queued occurrences, later code of this settle reads the head. So this code writes the head at once.
+  -- Heads of jobs without queued occurrences are written at the end of the batch, by one command.
   if isBulk and nQueued == 0 then append(headFields, job, text) else setHeadText(job, text) end
   return nQueued
 end

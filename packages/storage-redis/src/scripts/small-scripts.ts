@@ -10,10 +10,10 @@ return redis.call('TIME')
 
 /**
  * Stores the number of shards beside the data of a shard, if the number is not stored there. Every script compares this
- * number with the expected one.
+ * number with the number that its caller expects. If the number is missing or differs, the server has lost the data of
+ * the shard.
  *
- * So scripts detect that a server has lost a shard's data. On a Cluster, the storage's settings are perhaps on another
- * server, and do not show this loss.
+ * The storage's settings cannot show this loss: on a Redis Cluster, another server may store the settings.
  */
 export const markShardScript: string = `#!lua flags=allow-oom
 local key = string.sub(KEYS[1], 1, -6) .. 'shards'

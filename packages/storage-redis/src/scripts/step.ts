@@ -52,8 +52,8 @@ return answers
  * Commits the changes that steps of core's ledger have decided. Commits a step only if the job's head and all its
  * records are unchanged since the step read them. Answers for each step whether it was committed.
  *
- * A step that changes only running records, and no head, ignores changes of the head. Such a step has decided by the
- * records alone.
+ * Exception: a step that changes only records of running occurrences did not use the head. The script commits this step
+ * even if the head has changed.
  */
 const commitSteps: string = `
 ${prelude}${checkRights}${jobKeys}

@@ -5,17 +5,20 @@ export interface CompletionTally {
   /** Number of tries whose commit was acknowledged. */
   committed: number
   /**
-   * Number of tries that failed before their commit: the storage rejected them, the connection broke, or the handler
-   * threw.
+   * Number of handler calls that failed before their commit: the storage rejected the completion, the connection broke,
+   * or the handler threw.
    */
   refused: number
-  /** Number of tries whose commit was sent but not acknowledged. */
+  /** Number of handler calls whose commit was sent but not acknowledged. */
   unanswered: number
   /** Number of unacknowledged commits that the database had executed. */
   unansweredHeld: number
-  /** Number of tries whose owner had been replaced before the commit, according to the storage. */
+  /** Number of handler calls whose owner had been replaced before the commit, according to the storage. */
   late: number
-  /** Number of tries whose owner had been replaced, and whose next owner had already begun to run the occurrence. */
+  /**
+   * Number of handler calls whose owner had been replaced, and whose next owner had already begun to run the
+   * occurrence.
+   */
   overtaken: number
   /** Number of injected faults, by kind. */
   readonly faults: Record<string, number>

@@ -38,7 +38,7 @@ export interface HostileDatabase {
   readonly isExclusive: boolean
   /** The names of the faults for {@link HostileTransaction.breakAfter}. */
   readonly faults: readonly string[]
-  /** The names of further faults, which end this process. */
+  /** The names of the faults that end this process. `faults` does not contain them. */
   readonly deadly: readonly string[]
   begin(): Promise<HostileTransaction>
   /**

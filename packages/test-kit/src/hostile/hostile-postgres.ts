@@ -17,7 +17,10 @@ interface Breaking {
 
 const rollback = 'a rollback'
 
-/** Faults after which the connection works again after a rollback, so that a user's pool would reuse it. */
+/**
+ * Names of the faults that do not end the connection. After a rollback the connection works again, so a user's pool
+ * would reuse it.
+ */
 const mild: readonly string[] = ['an error of the server', 'a statement timeout', 'an answer that gets lost', rollback]
 
 const injected = () => new Error('injected')
@@ -117,7 +120,10 @@ export interface HostilePostgresOptions {
   readonly schema: string
   /** Creates the tested storage. */
   storage(options: { readonly pool: pg.Pool; readonly schema: string }): Storage
-  /** Ends this process immediately, as a fault during a statement. Absent: no deadly faults. */
+  /**
+   * Ends this process immediately. A deadly fault calls this function before, during or after a statement. Absent: the
+   * test has no deadly faults.
+   */
   readonly kill?: (fault: string, statement: string) => void
 }
 
@@ -313,7 +319,10 @@ class UserTransaction implements HostileTransaction {
   }
 }
 
-/** Returns a short name of a statement: the called function, the written table, or else its whole text. */
+/**
+ * Returns a short name of a statement: the function that it calls, or the table to which it writes. Returns the whole
+ * text of any other statement.
+ */
 function nameOf(text: string): string {
   return /\w+(?=\()/.exec(text)?.[0] ?? /(?<=^INSERT INTO \S*)(moved|no_commit)/.exec(text)?.[0] ?? text
 }

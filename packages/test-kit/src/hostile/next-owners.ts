@@ -1,13 +1,13 @@
 import { type OccurrenceId, systemClock } from '@jobistemer/core'
 
 /**
- * Limits how long a try waits for a later owner. The wait ends when this number of tries of other occurrences have begun
- * since its start.
+ * Limits how long a handler call waits for a later owner of its occurrence. The wait ends when this number of handler
+ * calls of other occurrences have begun meanwhile.
  */
 const othersMeanwhile = 200
 /**
- * Maximum time in ms that a try waits for a later owner. If waiting tries hold all permits of the nodes, no later owner
- * can begin until this time ends.
+ * Maximum time in ms that a handler call waits for a later owner of its occurrence. If waiting handler calls hold all
+ * permits of the nodes, no later owner can begin. Then only this limit ends the waits.
  */
 const longestMs = 250
 

@@ -30,7 +30,7 @@ export interface CompletionPlay {
   /** Wraps the storage that the nodes use. */
   readonly wrap?: (storage: Storage) => Storage
   /**
-   * For one try in this number, on average, the test chooses a fault of {@link HostileDatabase.deadly}, which ends this
+   * On average, one of this number of handler calls gets a fault of {@link HostileDatabase.deadly}, which ends this
    * process. Default: no fault ends this process.
    */
   readonly killEvery?: number
@@ -48,11 +48,11 @@ export interface CompletionRemains {
   /** `true` if the request for every occurrence has been sent. */
   readonly hasAsked: boolean
   readonly tally: CompletionTally
-  /** The unique texts (see `MovedRow.mark`) of tries whose commit was acknowledged. */
+  /** The unique texts (see `MovedRow.mark`) of handler calls whose commit was acknowledged. */
   readonly acknowledged: readonly string[]
-  /** The unique texts of tries that sent their commit after another node had replaced their owner. */
+  /** The unique texts of handler calls that sent their commit after another node had replaced their owner. */
   readonly tooLate: readonly string[]
-  /** The unique texts of tries whose commit was sent but not acknowledged. */
+  /** The unique texts of handler calls whose commit was sent but not acknowledged. */
   readonly unanswered: readonly string[]
 }
 
@@ -65,7 +65,7 @@ export interface CompletionOutcome extends CompletionTally {
 /** From this attempt on, no faults are injected, so that each occurrence ends. */
 const calmFrom = 8
 /**
- * Upper limit for the random number of statements before a fault. This limit exceeds the number of statements of a try, so that
+ * Upper limit for the random number of statements before a fault. The transaction of a handler has fewer statements, so
  * some faults hit no statement.
  */
 const statements = 14
@@ -204,8 +204,8 @@ export class CompletionPlayers {
   }
 
   /**
-   * Sends the requests for all occurrences. Their keys prevent a second run if an earlier process has already sent a
-   * request.
+   * Sends the requests for all occurrences. Each request has a key. If an earlier process has already sent a request,
+   * the key prevents a second run.
    */
   async #ask(node: Scheduler): Promise<void> {
     const { occurrences, jobs = 1 } = this.#play
@@ -250,11 +250,11 @@ export class CompletionPlayers {
   }
 
   /**
-   * Ends the test after many empty claims:
+   * Ends the test after many empty claims.
    *
-   * - If an occurrence is still live, reports a violation, because no node claims this occurrence.
-   * - If no occurrence is live, reports no violation. In this case, an earlier process ended the last occurrences before a
-   *   fault killed that process. So the present process received no events about the ends of these occurrences.
+   * If an occurrence is still live, reports a violation, because no node claims this occurrence. Without a live
+   * occurrence, reports no violation: an earlier process ended the last occurrences, and then a fault killed that
+   * process. The present process has received no events about these ends.
    */
   async #lookForIdle(): Promise<void> {
     const live = await this.#live()
@@ -294,8 +294,8 @@ export class CompletionPlayers {
     const replace = async () => await this.#replace(id, token)
     const isReplacedFirst = !isCalm && random.chance(database.isExclusive ? 0.15 : 0.08) && (await replace())
     const transaction = await database.begin()
-    // Reserves some faults for the commit: few tries reach the commit, and the lost answer of a commit is the most
-    // important fault.
+    // The lost answer of a commit is the most important fault, but few handler calls reach their commit. So this code
+    // reserves some faults for the commit.
     const faultOfCommit = fault !== null && random.chance(0.15) ? fault : null
     if (fault !== null && faultOfCommit === null) transaction.breakAfter(fault, random.whole(0, statements))
     const isReplaced = isReplacedFirst || (!isCalm && !database.isExclusive && random.chance(0.08) && (await replace()))

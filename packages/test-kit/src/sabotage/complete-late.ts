@@ -1,7 +1,10 @@
 import type { Storage, StorageWithin } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Breaks the storage: a former owner may complete a task in a transaction while the occurrence runs. */
+/**
+ * Breaks the storage: it accepts the completion in a transaction of a former owner, while a later owner runs the
+ * occurrence.
+ */
 export function completeLate(storage: Storage): Storage {
   return wrapStorage(storage, {
     within(transaction) {

@@ -1,7 +1,7 @@
 import type { SettleAnswer, SettleItem, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Breaks the storage: a former owner may settle while the occurrence runs. */
+/** Breaks the storage: it accepts the settle of a former owner, while a later owner runs the occurrence. */
 export function ignoreToken(storage: Storage): Storage {
   async function say(now: number, item: SettleItem, refusal: SettleAnswer): Promise<SettleAnswer> {
     const { occurrences } = await storage.get({ occurrences: [item.id] })

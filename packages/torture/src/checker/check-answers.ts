@@ -92,9 +92,9 @@ function claimsInPauses(view: RunView): readonly Violation[] {
   return violations
 }
 
-// Maximum time in which a node takes over all runs of a dead node, in ms. In this time, the dead node may return and claim a
-// further run. The other node may reap this run too. So the silence of the owner may end before the owner receives the run,
-// but at most this time before.
+// Maximum time in which a node takes over all runs of a dead node, in ms. During the takeover, the dead node may return
+// and claim a further run, which the other node then also reaps. So the check accepts a silence that ended at most this
+// time before the owner received the run.
 const takeoverMs = 5000
 
 /** Time from the end of a `runDue` call until other nodes may take over its runs, in ms. */

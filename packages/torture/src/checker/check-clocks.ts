@@ -10,14 +10,11 @@ const readingMs = 5
 // Maximum wait for a processor between the reading of the time and the call, in ms. A longer wait is recorded as a stall.
 const stallMs = 1000
 
-/** Maximum errors of the times in the engines' requests, in ms. */
+/** How far the times in the engines' requests were ahead of and behind the right times at most, in ms. */
 export interface ClockErrors {
   readonly aheadMs: number
   readonly behindMs: number
-  /**
-   * The tolerance for these errors, in ms. The longer the slowest reading of the storage's clock took, the greater the
-   * tolerance.
-   */
+  /** The greatest error that the check tolerates because of slow readings of the storage's clock, in ms. */
   readonly toleranceMs: number
 }
 
@@ -54,8 +51,8 @@ function errorOf(view: RunView, { now, wall, mono, sentAt, life, by }: Granted):
 
 /**
  * Returns whether the time in the request must equal the time of the engine's clock when the request was sent. This is
- * true for a claim of a process that was not stopped. A create may contain an older time, if the engine's clock was set
- * or the call was repeated.
+ * true for a claim of a process that was not stopped. The time in a create may be older: the engine's clock was set, or
+ * the call was repeated.
  */
 function isExact(view: RunView, { by, life, sentAt }: Granted): boolean {
   return by === 'claim' && !view.wasStopped(life, sentAt)

@@ -2,9 +2,11 @@ import type { RunView } from './run-view.ts'
 import type { Violation } from './violation.ts'
 
 /**
- * Checks the ends of occurrences. If the storage accepted an end and has not lost this write, the ledger must name the
- * owner that sent the end. After a storage has lost writes, it can give two owners the same token. The storage may then
- * accept the end from the wrong owner.
+ * Checks the ends of occurrences. If the storage accepted an end, the ledger must name the owner that sent the end. The
+ * check ignores ends in periods in which the storage lost writes.
+ *
+ * An owner can differ although the tokens are equal. After a storage has lost writes, it can give two owners the same
+ * token. It may then accept the end from the wrong owner.
  */
 export function checkEnds(view: RunView): readonly Violation[] {
   const nodes = new Map(view.lines('up').map(({ life, node }) => [life, node]))

@@ -102,8 +102,8 @@ function problemOf(view: RunView, earlier: Span, later: Span): string | null {
 }
 
 /**
- * Returns whether the ledger marks the attempt as lost. A canceled occurrence can have a lost attempt without a later
- * owner.
+ * Returns whether the ledger marks the attempt as lost. If it does, the owner has lost the occurrence, even if the
+ * occurrence was canceled and has no later owner.
  */
 function wasLost({ runs }: OccurrenceRecord, { task, attempt }: WitnessStart): boolean {
   const run = runs.find((one) => one.task === task)

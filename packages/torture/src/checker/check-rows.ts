@@ -17,8 +17,8 @@ export function checkRows(view: RunView): readonly Violation[] {
   }
   const moving = new Map(view.run.jobs.map(({ id, movingTasks }) => [id, movingTasks]))
   const byTask = groupBy(rows, ({ occurrence, task }) => `${occurrence} ${task}`)
-  // From a handler's completion to its commit, no other node can become the owner. So a row is a violation if the
-  // handler's token had already been replaced when the handler reported the row.
+  // From a handler's completion to its commit, no other node can become the owner. The handler reports its row between
+  // the two. So a row is a violation if the handler's token had already been replaced at the time of this report.
   for (const line of view.run.witness) {
     if (line.event !== 'end' || line.outcome !== 'moved') continue
     const { occurrence, task, attempt, token } = line

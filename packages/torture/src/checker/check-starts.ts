@@ -41,8 +41,8 @@ function earliness(view: RunView, start: WitnessStart): string | null {
   const { scheduledAt, wall, takenAt } = start
   const what = `of ${time(scheduledAt)}, ${name(start)}`
   if (wall + view.clocks.aheadMs < scheduledAt) return `${what}, started ${ms(scheduledAt - wall)} early`
-  // The owner's clock gave the time `takenAt`. The clock of the node that created the occurrence gave `createdAt`. If
-  // one of these times is not before the scheduled time, that clock was ahead. So the early start is no violation.
+  // `takenAt` is a time of the owner's clock, and `createdAt` of the clock of the node that created the occurrence. If
+  // one of these times is not before the scheduled time, its clock was ahead. The early start is then no violation.
   const knownAt = Math.max(takenAt, view.record(start.occurrence)?.createdAt ?? Number.POSITIVE_INFINITY)
   if (knownAt >= scheduledAt) return null
   return `${what}, started ${ms(scheduledAt - knownAt)} early by the clocks of its nodes`
@@ -64,8 +64,8 @@ function staleness(view: RunView, start: WitnessStart): string | null {
   if (supersededAt === null) return null
   const since = `under token ${start.token}, which had been dead for ${ms(start.mono - supersededAt)}`
   if (!view.wasDecidedBefore(start, supersededAt)) return `${name(start)} started ${since}`
-  // The owner had decided on this start before it lost the token, so the late start alone is no violation. But the
-  // later owner must have given its attempt a higher number.
+  // The owner decided on this start before it lost the token. So the late start alone is no violation. It is a
+  // violation if the attempt of a later owner does not have a higher number.
   const later = (view.startsOf.get(start.occurrence) ?? []).find(
     (other) => other.task === start.task && other.token > start.token && other.attempt <= start.attempt,
   )
@@ -110,8 +110,8 @@ function* recordProblems(
 }
 
 /**
- * Returns whether the ledger may lack this attempt. For the first attempts, a stored claim replaces their records until
- * the owner stores these attempts. If a cancel by force ends the occurrence earlier, the ledger never has their records.
+ * Returns whether the ledger may lack this first attempt. The stored claim counts as its record until the owner stores
+ * the attempt itself. If a cancel by force ends the occurrence before that, the ledger never contains the attempt.
  */
 function isKnownByClaim(view: RunView, { attempt }: WitnessStart, { id, runs }: OccurrenceRecord): boolean {
   return attempt === 1 && runs.length === 0 && view.wasForced(id)

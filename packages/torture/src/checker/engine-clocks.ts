@@ -44,7 +44,10 @@ export class EngineClocks {
     this.disagree = clocks.source === 'process' && (clocks.aheadMs > 0 || clocks.behindMs > 0)
   }
 
-  /** Returns the maximum error of the time of a process, in ms. */
+  /**
+   * Returns the maximum error of an engine's time at a monotonic time, in ms. The slower the readings of the storage's
+   * clock were, the greater is this error.
+   */
   toleranceMs(life: string, mono: number): number {
     return at(this.#tolerances.get(life), mono)?.ms ?? 0
   }
@@ -68,9 +71,10 @@ function at(values: readonly Since[] | undefined, mono: number): Since | undefin
 /**
  * Returns the tolerance after each measurement, in ms: twice the uncertainty of the measurement's best reading.
  *
- * The uncertainty of a reading is half of its round trip plus the clock's resolution. If the process's own clock differs
- * from the reading by at most the uncertainty, the engine uses the process's clock. So the error of the engine's time can
- * be twice the uncertainty.
+ * - The uncertainty of a reading is half of its round trip plus the clock's resolution.
+ * - The engine uses the clock of its own process if clock and reading differ by at most the uncertainty.
+ *
+ * So the error of the engine's time can be twice the uncertainty.
  */
 function tolerancesOf(readings: readonly Extract<HistoryLine, { readonly event: 'clock-read' }>[]): readonly Since[] {
   const tolerances: Since[] = []

@@ -7,8 +7,8 @@ export interface RunClocks {
   /** How far the clock of any process was behind the machine's clock at most, in ms. */
   readonly behindMs: number
   /**
-   * Maximum time from the first sending of a repeated call to the effect of the call, in ms. A repeated call contains
-   * the time of the first sending.
+   * Maximum time for which an engine repeats a call until the call takes effect, in ms. A repeated call contains the
+   * time of its first sending.
    */
   readonly repeatMs: number
 }

@@ -67,7 +67,7 @@ export class RunView {
     return this.run.ledger.occurrences.get(id)
   }
 
-  /** Returns whether a node began to cancel the occurrence by force. Such a cancel does not wait for the owner. */
+  /** Returns whether a node began to cancel the occurrence by force, which ends the occurrence without its owner. */
   wasForced(id: OccurrenceId): boolean {
     return this.#forced.has(id)
   }
@@ -98,7 +98,7 @@ export class RunView {
   }
 
   /**
-   * Returns the monotonic time at which a newer token or a reap replaced the token in a handler's line. `null` if
+   * Returns the monotonic time at which a newer token or a reap made the token of a handler's line invalid. `null` if
    * neither happened before the handler wrote the line.
    */
   replacedAt({ occurrence, token, mono }: Pick<WitnessStart, 'occurrence' | 'token' | 'mono'>): number | null {
@@ -125,8 +125,8 @@ export class RunView {
     const attempt = run?.attempts.find(({ number }) => number === start.attempt)
     const lostAt = attempt?.state === 'lost' ? attempt.endedAt : null
     const at = lostAt === null ? Number.NEGATIVE_INFINITY : start.mono - (start.wall - lostAt) - this.clocks.aheadMs
-    // If the loss in the ledger is earlier than this start, an earlier owner lost its attempt. So this code ignores
-    // this loss.
+    // If the ledger's time of the loss is before this start, an earlier owner lost the attempt. So this code ignores
+    // that time.
     return Math.min(
       at < start.mono ? Number.POSITIVE_INFINITY : at,
       this.#lifeEnds.get(life) ?? Number.POSITIVE_INFINITY,
@@ -152,8 +152,10 @@ export class RunView {
   }
 
   /**
-   * An answer of the storage led to the start. Returns whether the token became invalid while this answer was in transit.
-   * This is possible only if the times of the engines differ. In this case, one engine may consider a run overdue although
+   * The owner started the handler after an answer of the storage. Returns whether the token became invalid while this
+   * answer was in transit.
+   *
+   * This is possible only if the times of the engines differ. One engine may then consider a run overdue although
    * another engine has just started it.
    */
   #wasAnsweredBefore(start: WitnessStart, supersededAt: number): boolean {
@@ -171,9 +173,8 @@ export class RunView {
   }
 
   /**
-   * Returns the longest gap between two accepted heartbeats of the process, in ms. Counts only gaps that began at or
-   * before `before`, and that ended at or after `after`. If a gap ended after `before`, only its part up to `before`
-   * counts.
+   * Returns the longest gap between two accepted heartbeats of the process, in ms. A gap counts if it began at `before`
+   * or earlier, and ended at `after` or later. The part of a gap after `before` does not count.
    */
   silenceMs(life: string, { before, after }: { readonly before: number; readonly after: number }): number {
     const beats = this.#heartbeats.get(life) ?? []
@@ -192,11 +193,11 @@ export class RunView {
   }
 
   /**
-   * Returns the period in which the occurrence ended; `null` if the occurrence has not ended. The period begins when the
-   * process sent the call that ended the occurrence, and ends with the storage's answer.
+   * Returns the period in which the occurrence ended; `null` if the occurrence has not ended. The period begins when
+   * the process sent the call that ended the occurrence, and ends with the storage's answer.
    *
-   * If the process died before it recorded the answer, this method uses the end in the ledger. This end is a wall
-   * time. To convert it to monotonic time, the method needs `near`: the wall time and the monotonic time of one moment.
+   * If the process died before it recorded the answer, this method uses the end in the ledger. This end is a wall time.
+   * `near` is one moment as wall time and as monotonic time. With it, the method converts the end to monotonic time.
    */
   endedWithin(id: OccurrenceId, near: HostTime): Window | null {
     const record = this.record(id)

@@ -12,8 +12,8 @@ export interface CompletionOptions {
   /** Number of occurrences in each play, a run of `playCompletions`. */
   readonly occurrences: number
   /**
-   * For one handler call in this number, on average, the test chooses a statement. If the call reaches this statement,
-   * the process kills itself. 0: no process kills itself.
+   * How rarely processes kill themselves. On average, the test chooses a statement of one of this number of handler
+   * calls. If the call reaches this statement, the process kills itself. 0: no process kills itself.
    */
   readonly killEvery: number
   /** Seed of the first run of `playCompletions`. Each further run uses the next number as its seed. */

@@ -5,8 +5,8 @@ import { HostilePostgres } from '@jobistemer/test-kit/hostile-postgres'
 import pg from 'pg'
 import type { PlayerAssignment } from './player-assignment.ts'
 
-// A child process that runs `playCompletions`, or continues an interrupted run of it. Sends the result to its parent, or kills
-// itself before the end.
+// This module is a child process that runs `playCompletions`, or continues an interrupted run of it. The process sends
+// the result to its parent, or kills itself before the end.
 
 const connections = 24
 const breakerConnections = 4

@@ -1,8 +1,7 @@
 import type { SeededRandom } from '@jobistemer/test-kit'
 
-// If engines follow their own clocks, the first node's clock is most ahead. The clock of every second node is behind the first
-// node's clock by at most this time, in ms. A node whose clock is far behind does no work. So this limit makes sure that half
-// of the nodes do work.
+// If engines follow their own clocks, no clock is ahead of the first node's clock. A node whose clock is far behind it
+// does no work. So half of the nodes have clocks that are behind it by at most this time, in ms.
 const closeMs = 2000
 
 // Share of processes with a right clock, if all engines follow the storage's clock.
@@ -11,12 +10,13 @@ const rightClocks = 0.25
 /**
  * Decides how wrong the clocks of the node processes are:
  *
- * - If engines follow the storage's clock, each process has its own clock error. The driver can set any clock at any time.
- * - If engines follow their own clocks, all processes of one node have the same clock error. After a jump, the driver sets
- *   the clock back to this error. No clock is ever ahead of the first node's clock.
+ * - If engines follow the storage's clock, each process has its own clock error. The driver can set any clock at any
+ *   time.
+ * - If engines follow their own clocks, all processes of one node have the same clock error. After a jump, the driver
+ *   sets the clock back to this error. No clock is ever ahead of the first node's clock.
  *
- * In the second case, a new error for each process would be wrong: the first node could restart with an earlier time. All
- * nodes would do no work until their clocks reach the first node's time before its restart.
+ * In the second case, the clock error stays the same after a restart. Otherwise the first node could restart with an
+ * earlier time. All nodes would then do no work until their clocks reach the previous time of the first node.
  */
 export class ClockSkew {
   readonly #skewMs: number

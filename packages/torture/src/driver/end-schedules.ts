@@ -8,7 +8,8 @@ import type { Fleet } from './fleet.ts'
 export async function endSchedules(fleet: Fleet, at: number): Promise<readonly Violation[]> {
   let problem = 'no node was up to end the schedules'
   // If the node dies during the updates, the next node repeats all updates. A repeated update changes nothing. A
-  // starting node adds its data jobs with their old schedules. So each attempt begins only when all nodes have started.
+  // starting node would add its data jobs with their old schedules again. So each attempt begins only when all nodes
+  // have started.
   for (let attempt = 0; attempt < 3; attempt++) {
     await fleet.calmDown()
     const [process] = fleet.up

@@ -4,8 +4,10 @@ import { SeededRandom } from '@jobistemer/test-kit'
 export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'kill' }
   /**
-   * A process receives SIGSTOP, and SIGCONT after `forMs`. With `beyondTimeout`, other nodes reap the runs of the stopped
-   * process. With `by: 'itself'`, the process stops itself while it holds no lock of the storage.
+   * A process receives SIGSTOP, and SIGCONT after `forMs`.
+   *
+   * - `beyondTimeout`: whether the stop lasts until other nodes have reaped the runs of the stopped process.
+   * - `by`: who stops the process. With `itself`, the process stops itself while it holds no lock of the storage.
    */
   | { readonly kind: 'stop'; readonly forMs: number; readonly beyondTimeout: boolean; readonly by: 'itself' | 'driver' }
   /**

@@ -54,8 +54,8 @@ export class FaultRunner {
   readonly #storage: StorageBreaker
   readonly #underWay = new Set<Promise<void>>()
   /**
-   * Stopped processes that must lose their runs to other nodes. The driver does not kill these processes, because a
-   * kill would end the stop.
+   * Processes whose stop must last until other nodes have reaped their runs. The driver does not kill these processes.
+   * A kill would end the stop too early.
    */
   readonly #spared = new Set<NodeProcess>()
 
@@ -85,17 +85,16 @@ export class FaultRunner {
         this.#start(fault)
         continue
       }
-      // If no process can be killed now, this kill waits. All later faults of the plan wait for the same time. Without
-      // this delay, all kills that are due during the wait would come directly after it. These kills would hit the first
-      // processes that start.
+      // If no process can be killed now, this kill waits. All later faults of the plan wait for the same time.
+      // Otherwise all kills that were due meanwhile would follow at once, and hit the first processes that start.
       const waitsFrom = hostTime().mono
       await this.#kill()
       startedAt += hostTime().mono - waitsFrom
     }
     this.#requests.end()
     await Promise.all(this.#underWay)
-    // The plan expects a blackout to kill every node, but a blackout may find dead nodes. So the driver kills further
-    // processes until the planned number is reached.
+    // The planned number of kills assumes that a blackout kills a process of every node. But some nodes may have no
+    // process at that time. So the driver kills further processes until the planned number is reached.
     while (this.#figures.kills < leastKills) {
       await sleep(this.#random.between(100, 500))
       await this.#kill()

@@ -127,7 +127,7 @@ export class Fleet {
    * that it runs beside its successor. Kills the resumed process after `besideMs`. Returns whether the process lived
    * until the kill.
    *
-   * This sequence also happens if a supervisor wrongly considers a process dead and starts another one.
+   * A supervisor causes the same events if it wrongly considers a process dead and starts another one.
    */
   async outlive(process: NodeProcess, beforeMs: number, besideMs: number): Promise<boolean> {
     const place = this.#places.find((candidate) => candidate.process === process)

@@ -40,7 +40,10 @@ export class RequestSender {
   readonly #record: (event: DriverEvent) => void
   /** Jobs for which a pause or resume is in progress, or may still take effect. */
   readonly #pausing = new Set<string>()
-  /** Jobs with a pause that may still take effect, because the process that received the pause died before it answered. */
+  /**
+   * Jobs with a pause that got no answer, because the process that received the command died. The pause may still take
+   * effect.
+   */
   readonly #latePauses = new Set<string>()
   #requests = 0
   #over = false
@@ -101,7 +104,9 @@ export class RequestSender {
     if (await this.#resume(job)) this.#pausing.delete(job)
   }
 
-  /** Resumes jobs again if a pause may have taken effect after the first resume of the job. */
+  /**
+   * Resumes all jobs with an unanswered pause again, because the pause may have taken effect after the first resume.
+   */
   async resumeAll(): Promise<void> {
     for (const job of this.#latePauses) await this.#resume(job)
   }

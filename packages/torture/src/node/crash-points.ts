@@ -15,7 +15,7 @@ export interface CrashPoint {
 // Maximum `count` of a crash point, by operation: about as many calls as a process makes in the few seconds of its life.
 const mostCalls = { saveJobs: 1, createOccurrences: 6, claim: 6, settle: 12, cancel: 1, reap: 2 } as const
 
-/** Returns a random crash point. The most frequent operations of nodes have more weight. */
+/** Returns a random crash point. Operations that nodes call often are more probable. */
 export function randomCrashPoint(random: SeededRandom): CrashPoint {
   const operation = random.pick([...writes, 'createOccurrences', 'settle', 'settle', 'claim'] as const)
   return {

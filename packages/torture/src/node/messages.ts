@@ -40,8 +40,8 @@ export type Command =
   /** Sets the process's clock to `offsetMs` ahead of the machine's clock. */
   | { readonly do: 'set-clock'; readonly offsetMs: number }
   /**
-   * Disables the crash point of the process. After a crash, the successor would add the data jobs again, with their old
-   * schedules, although the driver has ended these schedules.
+   * Disables the crash point of the process. The driver sends this command before it ends the schedules. If the process
+   * crashed later, its successor would add the data jobs again, with their old schedules.
    */
   | { readonly do: 'stay' }
   | { readonly do: 'shutdown' }

@@ -19,8 +19,8 @@ export type NodeEvent = { readonly life: string } & (
       readonly job: string
       readonly origin: 'slot' | 'trigger' | 'replay' | 'recovery' | 'exclusion'
       /**
-       * The state of the created occurrence; `null` if a recovery of missed slots created the occurrence. For a
-       * recovery, the storage answers only the state of the last occurrence.
+       * The state of the created occurrence; `null` if a recovery of missed slots created the occurrence. The storage's
+       * answer to a recovery has only the state of the last occurrence that the recovery created.
        */
       readonly state: OccurrenceState | null
     }

@@ -10,7 +10,7 @@ export interface HostTime {
 
 /** Returns the present moment. The monotonic time has a resolution of 1 µs. */
 export function hostTime(): HostTime {
-  // biome-ignore lint/nursery/noJsRestrictedProperties: core's clock counts from the start of its own process.
+  // biome-ignore lint/nursery/noJsRestrictedProperties: core's clock differs between processes, this time must not.
   const nanoseconds = process.hrtime.bigint()
   return { mono: Number(nanoseconds / 1000n) / 1000, wall: systemClock.now() }
 }

@@ -1,8 +1,8 @@
 import type { RunView } from '../checker/run-view.ts'
 
 /**
- * Times from the end of a killed process to the takeover of its runs by a peer that declared the process's node dead,
- * in ms.
+ * Times, in ms, from the end of a killed process until another node took over its runs. Counts only takeovers by a node
+ * that had declared the process's node dead.
  */
 export interface Takeovers {
   readonly count: number

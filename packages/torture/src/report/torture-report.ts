@@ -58,7 +58,7 @@ export interface TortureFigures extends FaultFigures {
   readonly refusedWrites: number
   /** Number of failed storage calls, including repeated calls, by error code. */
   readonly storageFailures: Readonly<Record<string, number>>
-  /** Maximum errors of the times in the engines' requests. */
+  /** How far the times in the engines' requests were from the right times at most. */
   readonly clockErrors: ClockErrors
   /** Number of incomplete recorded lines, which a kill cut off. */
   readonly tornLines: number

@@ -43,7 +43,8 @@ export class PostgresRows implements UserRows {
       const { command } = await client.query('COMMIT')
       if (command !== 'COMMIT') throw new Error('the transaction was rolled back')
     } catch (error) {
-      // `client.release` with an error closes the connection, and the server then rolls back the open transaction.
+      // Called with an error, `client.release` closes the connection, and the server then rolls the transaction back.
+      // If the signal fired, its listener has already called `client.release`.
       signal.removeEventListener('abort', fail)
       if (failure === undefined) client.release(error instanceof Error ? error : true)
       throw error

@@ -2,8 +2,8 @@ import type { CreateAnswer, CreateItem, Storage } from '@jobistemer/core/storage
 import { wrapStorage } from '@jobistemer/core/testing'
 
 /**
- * Sabotage: the storage has no unique key, and answers the creation of an existing slot with `created`. All peers are
- * hidden, so that each node launches every slot.
+ * Sabotage: if a node creates an existing slot, the storage answers `created`, as if it had no unique key. Each node
+ * sees no other node in the answers to its heartbeats, so that every node launches every slot.
  */
 export function createTwice(storage: Storage): Storage {
   return wrapStorage(storage, {

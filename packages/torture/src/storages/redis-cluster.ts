@@ -68,8 +68,8 @@ async function announce(server: RedisServer, { port }: TcpProxy): Promise<void> 
   const { Redis } = await import('ioredis')
   const client = new Redis(server.url)
   try {
-    // The master announces its bus port too, because other masters expect the bus port at a fixed distance from the
-    // announced port.
+    // The master also announces its bus port. Otherwise other masters would compute this port from the announced port
+    // of the proxy.
     const [, busPort] = (await client.config('GET', 'cluster-port')) as [string, string]
     await client.config('SET', 'cluster-announce-port', port, 'cluster-announce-bus-port', busPort)
     // Writes the configuration to disk for the next start.

@@ -44,7 +44,8 @@ class LossyRedis extends ProxiedServer {
     const { size } = statSync(file)
     await sleep(forMs)
     await this.#server.kill()
-    // `size` is a position in the old append-only file. If Redis has begun a new file, this method truncates no file.
+    // `size` is the length that the append-only file had at the beginning of this call. If Redis has begun a new file
+    // since then, this method cuts nothing off.
     if (this.#appendOnlyFile() === file) truncateSync(file, size)
     await this.#server.restart()
   }

@@ -7,8 +7,8 @@ export interface StorageKind {
   /** Default of the option `--clock-skew`: the maximum error of the nodes' clocks, in minutes. */
   readonly usualSkewMinutes: number
   /**
-   * Default duration of the fault phase for each kill, in seconds. Storages whose client takes longer to load need more
-   * time, so that nodes can work between kills.
+   * Default duration of the fault phase, in seconds, for each kill of the run. The duration is longer for storages
+   * whose client takes long to load, so that nodes can work between kills.
    */
   readonly secondsPerKill: number
   /** Factor by which the jobs' intervals are longer than on a fast storage: a whole number. */

@@ -1,9 +1,11 @@
 import type { WorkloadJob } from './workload-job.ts'
 
-// The jobs of the workload with their intervals. Together they use every overlap policy, recovery strategy, failure
-// strategy and `onInterrupted`, both execution modes, retries, and tasks that exceed their timeouts. Deadlines are
-// short, so that nodes reap the runs of killed nodes within 30 s. Most tasks are short, because a job without overlap
-// waits for this reap.
+// The jobs of the workload with their intervals. Among the jobs, every overlap policy, recovery strategy, failure
+// strategy and value of `onInterrupted` occurs. The jobs also use both execution modes, retries, and tasks that exceed
+// their timeouts.
+//
+// Deadlines are short, so that nodes reap the runs of killed nodes within 30 s. A job without overlap waits for such a
+// reap, so most tasks are short.
 
 const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: number })[] = [
   {
@@ -112,7 +114,7 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
       onInterrupted: 'retry',
       maxRescues: 3,
     },
-    // The durations are such that the concurrency limit and the start rate both often delay occurrences of this job.
+    // With these durations, the concurrency limit often delays occurrences of this job, and so does the start rate.
     tasks: [{ name: 'call', durationMs: [1500, 3500] }],
   },
   {

@@ -1,7 +1,7 @@
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
-/** Tolerance for a watermark in the future, in ms: the clocks of nodes may differ by this much. */
+/** The check ignores watermarks that lie at most this many ms in the future: clocks of nodes differ a little. */
 const ordinaryMs = 60_000
 
 /** Reports jobs that are ahead: slots up to their watermark do not run. */

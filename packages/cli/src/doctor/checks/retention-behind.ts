@@ -7,8 +7,8 @@ import { firstOccurrences } from '../first-occurrences.ts'
 import type { Survey } from '../survey.ts'
 
 /**
- * Minimum tolerance for history beyond its retention, in ms. The nodes remove a job's old history about once a day, or more
- * often if `olderThan` is short.
+ * Minimum excess over the retention, in ms, from which old history is reported. Less excess is normal. The nodes remove a
+ * job's old history only about once a day, or more often if `olderThan` is short.
  */
 const slackMs = 86_400_000
 

@@ -79,10 +79,10 @@ export class Additions extends ApiPart {
     for (;;) {
       const again = await this.#store(open, asked)
       if (again.length === 0) return
-      // The next round repeats the jobs in `again`, which the storage did not store in this round. There are two reasons:
+      // The storage has not stored the jobs in `again`, so the next round repeats them. There are two reasons:
       // - The job changed between the read and the write.
-      // - The job replaces a deleted job, and some runs of the deleted job are not canceled yet. Each storage call cancels
-      //   only a limited number of runs.
+      // - The job replaces a deleted job that still has waiting runs. First, several rounds must cancel these runs: each
+      //   storage call cancels only a limited number.
       await nextTurn()
       open = await this.#look(again, asked)
     }

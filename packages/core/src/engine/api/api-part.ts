@@ -46,8 +46,8 @@ export class JobLookup {
   readonly #registry: JobRegistry
   readonly #reads: CallerBatcher<JobId, JobRecord | null>
   /**
-   * On a client, maps each head that the client has read to its `RegisteredJob`. If one batch has read a head for several
-   * callers, these callers share one `RegisteredJob`. On a node, the map is empty.
+   * Only on a client: the `RegisteredJob` that the client has made of each head. One batch may read a head for several
+   * callers. Through this map, these callers get the same `RegisteredJob`.
    */
   readonly #made = new WeakMap<JobRecord, RegisteredJob>()
 
@@ -71,8 +71,8 @@ export class JobLookup {
   }
 
   /**
-   * Returns the heads of jobs. Reads of several callers are sent in one batch, which reads each head only once. If the read of
-   * one head fails, `heads` rejects.
+   * Returns the heads of jobs; `null` for a job that does not exist. One storage call reads the heads for several callers, each
+   * head once. If the read of one head fails, this method rejects.
    */
   heads(ids: readonly JobId[], asked: CallerContext): Promise<readonly (JobRecord | null)[]> {
     const read = (id: JobId) =>
@@ -104,7 +104,7 @@ export class JobLookup {
       const turn = this.#engine.storage.turn()
       if (turn !== null) await turn
       const id = typeof name === 'string' && isWellFormed(name) ? jobId(name) : null
-      // A client does not watch definitions, so the client reads a job again for each call.
+      // A node reads only jobs that it does not hold. A client reads every job, because it does not watch for changed jobs.
       if (id !== null && (this.#registry.isClient || this.#registry.get(id) === undefined)) ids.add(id)
     }
     for (const some of chunksOf([...ids], changesAtOnce)) {
@@ -171,7 +171,7 @@ export async function upcomingSlots(
     const records = eachItem((cursor) =>
       storage.once((calls) => calls.listOccurrences({ ...query, states: ['canceled'], limit: recordsPerCall, cursor })),
     )
-    // Skips records of delayed requests: even if a request was canceled, the slot at the same instant still runs.
+    // A canceled request may have the same scheduled time as a slot. Such a slot still runs, so only records of slots count.
     for await (const { id, kind, scheduledAt } of records) {
       if (kind === 'slot' && id === occurrenceId(jobId, scheduledAt)) canceled.add(scheduledAt)
     }

@@ -46,7 +46,7 @@ function isInPassing(run: Pick<OccurrenceRecord, 'reason'>): boolean {
 /** The state of a slot in one backfill. */
 export interface SlotStanding {
   readonly slot: number
-  readonly standing: /** The backfill still has to create a run of the slot, possibly in place of a canceled run. */
+  readonly standing: /** The backfill has still to create a run of the slot, or a new run after a canceled one. */
     | 'open'
     /** `stopBackfill` has canceled the slot's run, so the backfill may run the slot again. */
     | 'stopped'
@@ -54,7 +54,7 @@ export interface SlotStanding {
     | 'live'
     /** The slot's run in this backfill is final. */
     | 'ended'
-    /** The backfill omits the slot: its state is not among those of the option `which`, or is still undecided. */
+    /** The backfill omits the slot: the option `which` excludes it, or the slot has no outcome yet. */
     | 'passed'
   /** The slot's latest run in this backfill; `null` without a run. */
   readonly run: OccurrenceRecord | null
@@ -68,7 +68,7 @@ export interface AskedBackfill {
   readonly which: BackfillRecord['which']
 }
 
-/** The part of a job's head that decides whether a slot can have a record. */
+/** The part of a job's head by which `standingsOf` decides why a slot has no record: missed, pruned or undecided. */
 type History = Pick<JobRecord, 'id' | 'createdAt' | 'watermark' | 'pruneFloor'>
 
 /**
@@ -96,9 +96,9 @@ function standingOf(
 ): SlotStanding {
   const latest = rounds.at(-1)
   const ofKey = rounds.filter(({ details }) => details.requestKey === key)
-  // In one backfill, a slot may have several runs. At most one run has begun; all further runs were canceled before their
-  // start. The last run of the list need not be the run that has begun: after a prune, a later run may get the lower round
-  // number of a pruned run.
+  // In one backfill, a slot may have several runs. At most one of them has begun; the other runs were canceled before their
+  // start. The list is in the order of round numbers. The run that has begun need not be its last run. After a prune, a
+  // new run may get the lower number of a pruned run.
   const run = ofKey.find(hasBegun) ?? ofKey.at(-1) ?? null
   const answer = (standing: SlotStanding['standing']): SlotStanding => ({ slot, standing, run, rounds: rounds.length })
   if (run !== null) {
@@ -169,8 +169,8 @@ async function ownRecordsOf(
 ): Promise<ReadonlyMap<number, OccurrenceRecord>> {
   const [first, last] = [Math.min(...slots), Math.max(...slots)]
   const found = new Map<number, OccurrenceRecord>()
-  // One record may cover several missed slots. If such a record begins before the first given slot, the query below does
-  // not find it. The caller does not need the record, because a slot without a record counts as missed.
+  // One record may cover several missed slots. The query below does not find such a record if it begins before the first given
+  // slot. This has no effect: the caller treats a slot without a record as missed.
   const spans: OccurrenceRecord[] = []
   const query = { kind: 'job', jobId: head.id, from: first, to: last + 1, order: 'ascending', runs: false } as const
   const records = eachItem((cursor) =>
@@ -181,7 +181,8 @@ async function ownRecordsOf(
     if (record.details.span !== undefined) spans.push(record)
     if (record.details.span === undefined || record.state !== 'missed') found.set(record.scheduledAt, record)
   }
-  // A slot before the job's creation has no record, and no recovery covers it. So `lacks` returns false for such a slot.
+  // Returns whether a slot has no record in `found`, but a recovery run may cover the slot. No recovery covers slots before
+  // the job's creation.
   const lacks = (slot: number) => slot > Math.min(head.createdAt, head.watermark) && !found.has(slot)
   if (!slots.some(lacks)) return found
   const beyond = await coveringRun(storage, head, last)

@@ -92,8 +92,8 @@ export interface BackfillResult {
   /** Number of slots of the job's schedule in the span. */
   readonly slots: number
   /**
-   * Number of slots that the backfill does not run, because `which` excludes the slot, or because the slot has a live run that
-   * does not belong to the backfill.
+   * Number of slots that the backfill does not run. Either `which` excludes the slot, or the slot has no outcome yet. A
+   * slot has no outcome while a run of it outside of the backfill is live.
    */
   readonly passed: number
   /** Number of slots whose runs the backfill has still to create. */
@@ -215,8 +215,8 @@ export class Backfills extends ApiPart implements Relay {
       const backfill = { slot: 0, from, to, which, order, lanes }
       const begun = latestRunOf(standings)
       const wanted = begun === null ? request : goingOn(begun.details, request, !withoutData)
-      // An earlier call of `backfill` may have named a task that an update has removed since. For such a task, this
-      // check throws an error. The check is necessary only if this call begins a run.
+      // If this call resumes a backfill, new runs use the tasks that an earlier call named. An update may have removed such a
+      // task since. Then `planOfRequest` throws an error.
       if (begun !== null && firsts.length > 0) planOfRequest(this.registry, job, wanted)
       // Each further run of a lane copies these details from the run before it, including the priority.
       const details = prioritized(wanted, { priority: priorityOf(head) })
@@ -280,8 +280,9 @@ export class Backfills extends ApiPart implements Relay {
   }
 
   /**
-   * Ends the lane of a running run. Otherwise a node would create the lane's next run before the running run ends. So this
-   * method creates the next run itself, and cancels it at once. Returns whether `stop` must read the live runs again.
+   * Ends the lane of a running run. Before this run ends, its node would create the lane's next run. So this method creates
+   * the next run itself, and cancels it at once. The node then finds the canceled run, and creates no other run.
+   * Returns whether `stop` must read the live runs again.
    */
   async #close(
     { jobId, details }: OccurrenceRecord,
@@ -292,8 +293,8 @@ export class Backfills extends ApiPart implements Relay {
     if (head === null) return false
     const next = await this.#nextInLane(asked, head, details)
     if (next === null || next.standing === 'stopped') return false
-    // If the next run is running too, `stop` calls `#close` also for the next run. If the next run waits, a node created it
-    // after `stop` had read the live runs. So `stop` must read the live runs again.
+    // The lane already has a next run. If it is running, `stop` calls `#close` for it too. If it waits, a node created it
+    // after `stop` had read the live runs. Then `stop` must read them again, and cancel this run.
     if (next.standing === 'live') return next.run?.state !== 'running'
     await this.#create(asked, head, [next], { details, delayMs: upkeepMs })
     const [closed] = await standingsOf(asked, head, [next.slot], askedOf(details))
@@ -316,9 +317,10 @@ export class Backfills extends ApiPart implements Relay {
   }
 
   /**
-   * Creates a run for each given slot, in the given order, and returns the answers of the storage. `tookMs`: the
-   * expected duration of a run in ms. If a run of this duration could still be active at the job's next slot, the run
-   * becomes due after that slot.
+   * Creates a run for each given slot, in the given order. Returns the answers of the storage.
+   *
+   * `tookMs`: the expected duration of a run in ms. If such a run might not end before the job's next slot, the run becomes
+   * due after that slot.
    */
   async #create(
     storage: StorageCalls,
@@ -397,9 +399,8 @@ export class Backfills extends ApiPart implements Relay {
       )
       for (const record of occurrences) {
         if (record?.details.backfill === undefined) continue
-        // A newer run has displaced this waiting run of the backfill. If no node has ever started the displaced run, the
-        // backfill creates another run for the same slot (`isAgain`). Otherwise the backfill continues with the next slot
-        // of the lane.
+        // A newer run has displaced this waiting run of the backfill. If the displaced run never began, the backfill creates
+        // another run for the same slot (`isAgain`). If it had begun earlier, the next slot of the lane follows.
         await this.#goOn(record.jobId, record.details, { tookMs: 0, isAgain: !hasBegun(record) })
       }
     } catch (error) {
@@ -513,8 +514,8 @@ function firstsOf(standings: readonly SlotStanding[], lanes: number): readonly S
   for (const [index, one] of standings.entries()) {
     const lane = index % lanes
     if (one.standing === 'live') going.add(lane)
-    // `stopBackfill` has canceled the lane's next run, so the lane ends with its running run. A resume begins the lane
-    // again at this slot.
+    // `stopBackfill` has canceled the lane's next run. So the lane ends with its running run, and this call begins the
+    // lane again at this slot.
     if (one.standing === 'stopped') going.delete(lane)
     if ((one.standing === 'open' || one.standing === 'stopped') && !firsts.has(lane)) firsts.set(lane, one)
   }
@@ -565,8 +566,9 @@ function otherBackfill(key: string): JobistemerError {
 }
 
 /**
- * Returns the due time of a backfill run. Under the overlap policy `allow`, the run is due now. Any other policy could skip
- * a run that is due now, but never skips a delayed run. So under these policies, the due time lies in the future.
+ * Returns the due time of a backfill run. Under the overlap policy `allow`, the run is due now. Under any other policy, the
+ * due time lies in the future, so that the run counts as delayed. These policies could skip a run that is due now, but never
+ * skip a delayed run.
  */
 function dueAtOf({ overlap, nextAt }: JobRecord, now: number, tookMs: number): number {
   if (overlap.policy === 'allow') return now

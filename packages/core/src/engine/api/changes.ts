@@ -12,8 +12,8 @@ import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import { farClockMarginMs, looksPerFarLook } from '../definitions/tuning.ts'
 
 /**
- * Limits of the scan interval, in ms. `min` also applies after a wake-up: a burst of changes causes at most four scans per
- * second.
+ * Limits of the interval between two scans, in ms. A wake-up causes an early scan, but not before `min` has passed. So a
+ * burst of wake-ups causes at most four scans per second.
  */
 const bounds = { min: lookMs / 4, max: 10 * lookMs }
 
@@ -262,8 +262,8 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
       unread.clear()
       unread.set(this.#told === 'nothing' ? 'start' : 'back', null)
     } else if (!unread.has('start') && !unread.has('back')) {
-      // Discards an unread change `away`, because the storage answers again. The outage hid no other change, because each scan
-      // compares with the last successful scan.
+      // The storage answers again, so this call discards an unread change `away`. No change is lost: the scan compares with
+      // the last successful scan, so it also finds changes during the outage.
       unread.delete('away')
       this.#addJobs('jobs', jobs)
       if (runs) unread.set('runs', null)
@@ -431,7 +431,7 @@ class Remembered {
 
   add(marks: readonly Mark[], forgetBefore: number): void {
     for (const mark of marks) {
-      // Moves a known mark to the end of the map. The loop below forgets the marks at the beginning, which changed longest ago.
+      // Moves a known mark to the end of the map. So the oldest changes are at its beginning, and the loop below forgets them.
       this.#marks.delete(mark.id)
       this.#marks.set(mark.id, mark)
     }
@@ -450,15 +450,16 @@ function failureMark({ id, finishedAt }: OccurrenceRecord): Mark {
   return { id, state: '', at: finishedAt ?? 0 }
 }
 
-/** All records of a list, or about its first 500 records. `isWhole`: the list has no further records. */
+/** The first records of a list: all, or about 500. `isWhole`: these are all records of the list. */
 interface Some<T> {
   readonly items: readonly T[]
   readonly isWhole: boolean
 }
 
 /**
- * Returns the jobs that changed since `farSince`, to find changes that appear late. If these are more than 500, returns only
- * the jobs that changed since `since`: the time of the last scan, minus a margin.
+ * Returns the jobs that changed since `farSince`. If these are more than about 500, returns only jobs that changed since
+ * `since`. `since` is the time of the last scan minus a margin. In rare scans, `farSince` is earlier: such a scan finds
+ * changes that the storage shows late.
  */
 async function changedJobs(storage: StorageCalls, farSince: number, since: number): Promise<Some<JobRecord>> {
   const read = (changedSince: number) =>
@@ -487,8 +488,8 @@ async function firstPages<T>(read: (cursor: string | null) => Promise<Page<T>>):
 }
 
 /**
- * Returns the counts of live occurrences, and the ids of a limited number of running occurrences. If one run ends while another
- * begins, the counts do not change, and only these ids show the change.
+ * Returns the counts of live occurrences, and the ids and tokens of a limited number of running occurrences. If one run ends
+ * and another begins between two scans, the counts are equal, but the ids differ.
  */
 async function readLive(storage: StorageCalls): Promise<readonly unknown[]> {
   const { counts } = await storage.once((calls) => calls.get({ counts: ['all'] }))

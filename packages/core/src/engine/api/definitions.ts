@@ -97,8 +97,8 @@ export interface Realignment {
   /** The job's watermark before the update. */
   readonly decidedUpTo: Date
   /**
-   * Slots whose occurrences were created ahead of their time and have not started. While these occurrences wait, the overlap
-   * policy may queue or skip other slots of the job. `cancel` ends each of these occurrences.
+   * Waiting occurrences of slots that lie ahead: the wrong clock made a node create them too early. While they wait, the
+   * overlap policy may queue or skip other slots of the job. To prevent this, call `cancel` for each id.
    */
   readonly waiting: readonly OccurrenceId[]
 }
@@ -159,8 +159,8 @@ export interface DefinitionPlan {
 }
 
 /**
- * A planned change whose lists still contain slots that were canceled ahead. `id` is the id of the stored job; `null` for a new
- * job.
+ * An unfinished planned change: its `before` and `after` still contain slots that were canceled ahead. `id` is the id of the
+ * stored job; `null` for a new job.
  */
 interface Preview extends PlannedChange {
   readonly id: JobId | null
@@ -192,7 +192,7 @@ export class Definitions extends ApiPart {
     const realigns = readBoolean(orDefault(options.realign, false), 'realign')
     if (realigns) this.#assertConfirmed()
     const hasChange = Object.keys(change).length > 0
-    // Repeats the update if another node has decided a slot between the read and the write.
+    // If the version or the watermark has changed between the read and the write, the loop repeats the update.
     for (;;) {
       const record = await livingHead(storage, job.job.id)
       if (record === null) throw jobGone(job)
@@ -311,8 +311,8 @@ export class Definitions extends ApiPart {
     const defaults = this.#defaultsOf(record)
     const schedule = job.schedule.toJSON()
     const sameSchedule = fingerprintOf(record.timeline.at(-1)?.schedule) === fingerprintOf(schedule)
-    // Under the policy `windowed`, two updates with the same schedule and different windows are different definitions. So the
-    // fingerprint includes `policy`, which has the window.
+    // Under the policy `windowed`, the new schedule applies only in a window. Two updates that differ only in the window are
+    // different definitions, so the fingerprint includes `policy` with its window.
     const windowed = policy.type === 'windowed' && !sameSchedule
     const plain = fingerprintOfJob(job, defaults)
     const fingerprint = windowed ? fingerprintOf([plain, policy]) : plain
@@ -426,8 +426,9 @@ export class Definitions extends ApiPart {
   }
 
   /**
-   * Cancels the waiting occurrences that the first save of an update has left: each save cancels a limited number of them.
-   * So this method repeats the save. Returns all canceled occurrences. None of them can start after the first save.
+   * Cancels the rest of the waiting occurrences that an update cancels. Each `saveJobs` call cancels a limited number, so
+   * this method repeats the call. Returns all occurrences that the first call and these calls have canceled. Already after
+   * the first call, none of the waiting occurrences can start.
    */
   async #cancelRest(
     storage: StorageCalls,
@@ -456,7 +457,7 @@ export class Definitions extends ApiPart {
   }
 }
 
-/** Returns the content of a job's record, with the reason and the actor of the update. */
+/** Returns the stored content of a job unchanged, except for the reason and the actor of the update. */
 function contentAsStored(record: JobRecord, said: Said): JobContent {
   const { name, owner, fingerprint, definition, handlerKey, overlap, timeline, nextAt } = record
   return { name, owner, fingerprint, definition: { ...definition, ...said }, handlerKey, overlap, timeline, nextAt }

@@ -75,7 +75,7 @@ export async function explain(
   if (span !== null) return { ...found(at, id, span), verdict: 'covered' }
   const series = registry.seriesOf(head.timeline, job.job)
   const isSlot = series.nextMs(at - 1) === at
-  // Triggers and replays also have records at instants that are no slots.
+  // Triggers and replays can have records at any instant. So if the instant is not a slot, this code searches for them.
   const isAsked = ({ kind }: OccurrenceRecord) => kind !== 'slot'
   const request = isSlot ? null : await firstOf(storage, head, { from: at, to: at + 1, order: 'ascending' }, isAsked)
   if (request !== null) return { ...found(at, request.id, request), verdict: 'recorded' }
@@ -85,8 +85,8 @@ export async function explain(
 }
 
 function withoutRecord(now: number, head: JobRecord, isSlot: boolean, at: number, id: OccurrenceId): Explanation {
-  // All slots of a job lie after its creation. There is one exception: `realign` may have set the watermark back to an instant
-  // before the creation. The slots then lie after that watermark.
+  // A job has slots only after its creation, or after its watermark if the watermark is earlier. The watermark is earlier if
+  // `realign` has set it back to an instant before the creation.
   if (at <= Math.min(head.createdAt, head.watermark)) {
     const reason = `The job was created at ${text(head.createdAt)}: earlier slots are not recovered.`
     return answer(at, id, 'before_creation', reason)
@@ -155,8 +155,9 @@ export async function coveringRun(
   head: Pick<JobRecord, 'id'>,
   at: number,
 ): Promise<OccurrenceRecord | null> {
-  // A recovery run has the last slot that it covers as its scheduled time. So the search goes forward from the instant. It
-  // ignores records of triggers, and of slots that were canceled ahead, because such records can lie before the recovery run.
+  // A recovery run has the last slot that it covers as its scheduled time. So the search goes forward from the instant.
+  // Between the instant and the recovery run, there may be records of triggers and of slots that were canceled ahead. The
+  // search ignores these records.
   const run = await firstOf(storage, head, { from: at, order: 'ascending' }, ({ kind, state, details }) => {
     return kind === 'slot' && (state !== 'canceled' || details.span !== undefined)
   })
@@ -185,8 +186,9 @@ export function holds(record: Pick<OccurrenceRecord, 'details'>, at: number): bo
 }
 
 /**
- * Returns the records that are not `null`. If a forced cancel has ended a claimed occurrence before an attempt was stored, adds
- * the first attempts to its record: their handlers may have begun after the claim. See decision 12.
+ * Returns the records that are not `null`, with the first attempts of claimed occurrences. After a claim, the owner may call
+ * handlers before it stores an attempt. If a forced cancel ends the occurrence in this time, its record has no attempts. So
+ * this function adds the first attempts. See decision 12.
  */
 export async function withRunsOfClaim(
   storage: StorageCalls,

@@ -109,7 +109,7 @@ export interface JobInfo {
   readonly nextAt: Date | null
   /** The present pause of the job. `null`: the job is not paused, or its pause has ended by itself. */
   readonly paused: PauseInfo | null
-  /** The job's last resume; `null` if its caller gave neither a reason nor an actor, or if the job is paused again. */
+  /** The last resume of the job. `null`: the call of `resume` had no reason and no actor, or the job is paused again. */
   readonly resumed: Omit<PauseInfo, 'until'> | null
   /** The effective settings. */
   readonly settings: JobSettings
@@ -251,8 +251,8 @@ export class JobCatalog {
     const page = await filledPage({
       limit,
       from,
-      // In a list that is not sorted, a filter may exclude most jobs of a read. So with a filter, each read of such a list has
-      // the maximum size.
+      // The ids of a sorted list are already filtered. In any other list, a filter may exclude most jobs of a read. Then each
+      // read has the maximum size, so that a page needs few reads.
       least: sorted !== null || isPlain ? limit : recordsPerCall,
       read: sorted === null ? list : (size, cursor) => readSorted(sorted, size, cursor, storage),
       choose: (heads) => withExtras(heads.filter(isWanted), extras, storage),
@@ -537,8 +537,7 @@ async function newestOf(head: JobRecord, count: number, storage: StorageCalls): 
     const wanted = Array.from({ length }, (_, index) => ({ jobId: head.id, version: next - index }))
     const { versions } = await storage.once((calls) => calls.get({ versions: wanted }))
     const kept = versions.filter((record) => record !== null)
-    // If the storage has removed all versions of this read, it has probably removed the older versions too. So the
-    // search ends.
+    // The storage has none of these versions any more. It has probably removed all older versions too, so the search ends.
     if (kept.length === 0) break
     found.push(...kept)
   }

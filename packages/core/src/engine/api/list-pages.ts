@@ -4,9 +4,9 @@ import { fingerprintOf } from '../../job/fingerprint.ts'
 import { invalidValue } from '../../errors.ts'
 
 /**
- * Converts between a storage's cursors and the cursors that users see. A user's cursor begins with a digest of the list,
- * its filter and the storage's cursor. For all storages, this class therefore rejects a forged or truncated cursor, and a
- * cursor of another list.
+ * Converts between a storage's cursors and the cursors that users see. A user's cursor consists of a digest and the
+ * storage's cursor. The digest is over the name of the list, its filter and the storage's cursor. By the digest, this class
+ * rejects a forged or truncated cursor, and a cursor of another list or filter.
  */
 export class Cursors {
   /** The name of the list, and the list's filter without `limit` and `cursor`. */

@@ -380,8 +380,8 @@ async function countPrunable(storage: StorageCalls, target: JobId | null, before
 }
 
 async function countOfJob(storage: StorageCalls, { id, nextAt }: JobRecord, before: number, keep: number) {
-  // `prune` keeps the latest `keep` occurrences, and some of these may be newer than `before`. So with `keep`, the
-  // query must include occurrences that are newer than `before`.
+  // `prune` keeps the latest `keep` occurrences of any age, and the loop below has to count them. So if `keep` is not 0, the
+  // query includes occurrences that are newer than `before`.
   const bound = keep === 0 ? { to: nextAt === null ? before : Math.min(before, nextAt) } : {}
   const query = { kind: 'job', jobId: id, states: finalStates, order: 'descending', runs: false, ...bound } as const
   // Counts from the newest occurrence backwards, because `prune` keeps the latest `keep` occurrences.

@@ -4,12 +4,11 @@ import { systemClock } from '../../system-clock.ts'
 export type ShutdownSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
 
 /**
- * Calls `shutdown` on the first signal. A second signal during the shutdown ends the process at once, as it would
- * without these handlers. Returns a function that removes the handlers.
+ * Calls `shutdown` on the first signal. Returns a function that removes the signal handlers.
  *
- * With `endsProcess`, the first signal also ends the process: 1 s after the shutdown, if the process still runs.
- * Otherwise an open connection would keep the process alive. If the process has other handlers of the first signal, the
- * signal does not end the process.
+ * - A second signal during the shutdown ends the process at once, as it would without these handlers.
+ * - With `endsProcess`, the process ends at most 1 s after the shutdown, even if a connection is still open.
+ * - If the program has its own handlers of the signal, `endsProcess` has no effect.
  */
 export function onShutdownSignals(
   signals: readonly ShutdownSignal[],

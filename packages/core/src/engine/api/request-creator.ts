@@ -167,8 +167,8 @@ export class RequestCreator extends ApiPart {
   }
 
   /**
-   * Rejects a request that the storage has not answered. `mayHaveStarted`: the unanswered call may have started the run
-   * on this node. This node then first searches the storage for that run.
+   * Rejects a request that the storage has not answered. With `mayHaveStarted`, the unanswered call may have started the run.
+   * Then this node first searches the storage for the run, because this node has to run it.
    */
   #aborted(sent: SentRequest, error: unknown, mayHaveStarted: boolean): void {
     if (!startsWith(sent)) this.#failed(sent, error)
@@ -265,9 +265,9 @@ export class RequestCreator extends ApiPart {
   }
 
   async #recognise(job: RegisteredJob, id: OccurrenceId): Promise<void> {
-    // If this node already runs the occurrence, `pool` contains it. This check comes before the read and again after the
-    // read. With only the later check, the run could end and leave `pool` during the read. This node would then run the
-    // occurrence a second time, from the older state that it has read.
+    // If this node already runs the occurrence, `pool` contains it. Both checks of `pool` are necessary. The run may end
+    // during the read, so that only the first check finds it. The run may begin during the read, so that only the second
+    // check finds it. Without both checks, this node could run the occurrence twice.
     if (this.pool.get(id) !== undefined) return
     const record = await findUnacknowledgedStart(this.engine, id)
     if (record === null || this.pool.get(id) !== undefined) return
@@ -348,9 +348,11 @@ interface RequestBase {
 /**
  * The possible ids of a request's record.
  *
- * A trigger gets a new id, or the id that derives from its key. The id of a replay derives from its original and a
- * number: the first number that no other replay of this original has. Ids are created on first use: thousands of
- * requests may wait, and strings would take most of their memory.
+ * - A trigger gets a new id, or the id that derives from its key.
+ * - The id of a replay derives from its original and a number. It is the first number that no other replay of this original
+ *   has.
+ *
+ * Ids are created on first use, to save memory: thousands of requests may wait.
  */
 export class RequestIds {
   readonly #incarnation: string
@@ -385,8 +387,9 @@ export class RequestIds {
   }
 
   /**
-   * The id of the record if the request is skipped. A skipped trigger does not block its key, so this id differs from the key's
-   * id. `null`: the skipped record has the id {@link id}, because the request is a replay, has no key, or has a reusable key.
+   * The id of the record of a skipped trigger whose {@link id} derives from its key. The two ids differ, because a skipped
+   * trigger must not block its key. `null` for a replay, and for a trigger without a key or with a reusable key. The
+   * record of such a request has the id {@link id} even if the request is skipped.
    */
   get skippedId(): OccurrenceId | null {
     const { kind, base, details } = this.#request
@@ -439,8 +442,9 @@ export interface Sending {
 }
 
 /**
- * Handles the storage's answer to a request for which the call has created no record. Returns the result of the request, or
- * the request that must be sent again.
+ * Handles an answer of the storage other than `created`: the call has created no record for the request. Returns the result
+ * of the request if a record already exists. Otherwise returns the changed request, which the caller must send again. Throws
+ * an error if the queue is full or the job was deleted.
  */
 export async function followAnswer<One extends Sending>(
   registry: JobRegistry,
@@ -452,8 +456,8 @@ export async function followAnswer<One extends Sending>(
   switch (answer.outcome) {
     case 'exists': {
       const { state, id = item.id } = answer
-      // If no other request can have the id, an earlier call of this request created the record, and the answer to that
-      // call was lost.
+      // `created` is true if no other request can have this id. Then this request itself created the record, in an earlier
+      // storage call whose answer was lost.
       const created = answer.id === undefined && item.kind === 'trigger' && ids.isNew
       // The answer lacks the reason for the state. If the state is final, this node reads the reason from the record.
       if (!isFinal(state)) return resultOf({ id, state, reason: null, created })
@@ -495,7 +499,7 @@ function dueAtOf({ startAt }: Request, now: number): number {
   return Math.max(startAt ?? now, now)
 }
 
-/** Returns the item of the storage call that creates the request's occurrence. `starts`: the same call starts the run. */
+/** Returns the item with which `createOccurrences` creates the request's occurrence. `starts`: the call also starts the run. */
 export function requestItemOf(
   job: RegisteredJob,
   plan: JobPlan,

@@ -109,7 +109,7 @@ export interface TriggerResult {
   readonly id: OccurrenceId
   /** State of the occurrence: `running`, waiting (`pending`, `queued`), or `skipped` under the overlap policy `skip`. */
   readonly state: OccurrenceState
-  /** Why this request never runs; `null` if it runs, waits or has run. Check this member if each request must run. */
+  /** Why the job skipped this request; `null` if the request was not skipped. A skipped request never runs. */
   readonly skipped: SkipReason | null
   /** The reason for the occurrence's state, such as `overlap`, `delayed` or the reason of a cancel; `null` without a reason. */
   readonly reason: OccurrenceReason | null
@@ -120,8 +120,8 @@ export interface TriggerResult {
 }
 
 /**
- * The result of one request in a list: the result of a single request with `error: null`, or the error of this request. A
- * request that failed with a timeout or an abort may have been stored nevertheless.
+ * The result of one request of a list. On success, the members of `TriggerResult`, with `error: null`. Otherwise only the
+ * error. After a timeout or an abort, the request may have been stored nevertheless.
  */
 export type TriggerManyResult = (TriggerResult & { readonly error: null }) | { readonly error: JobistemerError }
 

@@ -160,7 +160,7 @@ export class Requests extends ApiPart {
     return this.#submit(job, { kind: 'replay', base: rootOf(original), details, startAt }, asked, { original })
   }
 
-  /** Returns whether a replay of the tasks `again` leaves out a task that the original has not completed. */
+  /** Returns whether a replay of the tasks `again` omits a task of the original that is not completed. */
   #leavesOut(job: RegisteredJob, { runs, details }: OccurrenceRecord, again: readonly string[]): boolean {
     if (details.isPartial === true) return true
     const wanted = details.tasks ?? planOfRequest(this.registry, job, {}).tasks.map(({ name }) => name)
@@ -267,8 +267,8 @@ function withSchema({ name, payload }: Job, given: string | Job): Pick<Job, 'nam
  */
 function workOf({ scheduledAt, details }: OccurrenceRecord): Pick<OccurrenceDetails, 'slot' | 'span'> {
   const { span } = details
-  // The scheduled time of a recovery run in place of several missed slots is the last of these slots. The scheduled time of a
-  // record of several missed slots that do not run is their first slot.
+  // If the original covers several missed slots, the replay works for the last of them (`span.to`). For a recovery run,
+  // `scheduledAt` is the last of them. For a record of missed slots that do not run, `scheduledAt` is the first of them.
   const slot = slotOf(details) ?? span?.to ?? scheduledAt
   return span === undefined ? { slot } : { slot, span }
 }
@@ -317,8 +317,8 @@ class TransactionRequests extends ApiPart {
         open = [...again, ...open.slice(some.length)]
       }
     } catch (error) {
-      // A failed call must not store a part of its requests, so the transaction must not be committed. If the transaction
-      // has ended already, `forbidCommit` fails too, and the caller gets the first error.
+      // The transaction may contain a part of the requests. So after an error, the caller must not commit the transaction. If
+      // `forbidCommit` fails too, for example after the end of the transaction, the caller gets the first error.
       if (isBegun) await within.forbidCommit().catch(() => undefined)
       throw error
     }

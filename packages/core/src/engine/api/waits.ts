@@ -23,7 +23,8 @@ export class Waits {
   readonly #engine: EngineContext
   readonly #find: (id: OccurrenceId, signal: AbortSignal | undefined) => Promise<OccurrenceRecord>
   /**
-   * For each awaited occurrence, one function per waiting call. The function wakes its call from the pause between two reads.
+   * For each awaited occurrence, one function per waiting call. The function ends the call's pause between two reads, so that
+   * the call reads the occurrence at once.
    */
   readonly #resting = new Map<OccurrenceId, Set<() => void>>()
   #unlisten: (() => void) | null = null

@@ -17,17 +17,17 @@ export interface HeartbeatOptions {
   readonly heartbeatMs: number
   readonly deadAfterMs: number
   /**
-   * Whether this node may rest. A resting node sends only one heartbeat per day while no other node exists.
+   * Whether this node may rest. While no other node exists, a resting node sends only one heartbeat per day.
    *
-   * The wake-up of a new node ends the rest. If this wake-up got lost, this node would not end its rest. So the value is true
-   * only under a virtual clock, with a storage in this process: such a storage delivers every wake-up.
+   * The wake-up of a new node ends the rest. So a node may rest only with a storage that loses no wake-ups: a storage in this
+   * process. The value is true only under a virtual clock with such a storage.
    */
   readonly restsAlone: boolean
   /** What the node record states about this node, for people and for other nodes. */
   readonly about: JsonObject
   /**
-   * Maximum wait in ms for a heartbeat in progress when this node ends. After this wait, the node sends its last
-   * heartbeat. The maximum wait for the last heartbeat is the same.
+   * Maximum duration of each of two waits at the end of this node, in ms. The node waits for a heartbeat in progress. Then it
+   * sends its last heartbeat, and waits for the answer.
    */
   readonly farewellMs: number
   /** Only for a call of `runDue`: returns how much of the call's budget is left, in ms. */
@@ -41,14 +41,16 @@ export interface HeartbeatOptions {
 }
 
 /**
- * Sends the heartbeats of this node and observes the other nodes. A heartbeat stores this node's record with a larger counter,
- * and its answer contains the records of all nodes. A look is a read of all node records: each heartbeat is a look, and `look`
- * reads the records but sends no heartbeat. `Peers` derives from the looks which nodes live.
+ * Sends the heartbeats of this node and observes the other nodes.
+ *
+ * - A heartbeat stores this node's record with a larger counter. Its answer contains the records of all nodes.
+ * - A look is a read of all node records. Each heartbeat is a look, and `look` reads the records without a heartbeat.
+ * - From the looks, `Peers` derives which nodes live.
  */
 export class Heartbeats {
   /**
-   * Sent when other nodes have started, shut down or died, or when the code of a node has changed. Also sent after each
-   * heartbeat while this node knows a dead or ended node, so that the reaper searches again for runs of that node.
+   * Sent when other nodes have started, shut down or died, or when the code of a node has changed. While this node knows a
+   * dead or ended node, the signal is also sent after each heartbeat. The reaper then searches for runs of that node again.
    */
   readonly changed: Signal = new Signal()
   /**
@@ -83,15 +85,15 @@ export class Heartbeats {
   #startedAt = 0
   #callEndsAt: number | null = null
   /**
-   * The counter in the heartbeat that this node prepared last. The counter stays below 1 until the node has started. Peers
-   * assign no jobs to a node with a counter below 1.
+   * The counter in the heartbeat that this node prepared last. Until this node has started, the counter is below 1, so that
+   * peers assign no jobs to this node.
    */
   #counter = -1_000_000
   #isStarting = true
   #phase: 'living' | 'leaving' | 'ended' = 'living'
   /**
-   * Whether a wake-up has scheduled the next heartbeat. If so, a heartbeat that ends meanwhile does not postpone the next
-   * heartbeat to its regular time.
+   * Whether a wake-up has scheduled an early heartbeat. Each heartbeat schedules the next one for its regular time when it
+   * ends. While this value is true, it does not, so that the early heartbeat is not postponed.
    */
   #isWoken = false
   #isSaidPartitioned = false
@@ -116,8 +118,8 @@ export class Heartbeats {
   }
 
   /**
-   * Whether peers may soon declare this node dead. A partitioned node takes no new work. The value is also correct
-   * right after a stall of the process, before any timer has called its callback.
+   * Whether peers may soon declare this node dead. A partitioned node takes no new work. The value depends on the clock and
+   * not on a timer. So it is correct even right after a stall of the process, when timers have not fired yet.
    */
   get isPartitioned(): boolean {
     if (this.#heardAt === null || this.isResting) return false
@@ -169,7 +171,7 @@ export class Heartbeats {
   /** Sends a heartbeat with this node's changed code at once. Resolves when the storage has accepted the heartbeat. */
   async tell(): Promise<void> {
     this.#isCodeStale = true
-    // Retries follow after short delays, because peers may already watch for this node's heartbeats.
+    // If the heartbeat fails, retries follow after short delays. With long delays, peers might declare this node dead.
     const repeating = { longestPauseMs: this.#retryInMs }
     await this.#engine.storage.repeated('heartbeat', () => this.#say(), null, repeating)
   }
@@ -235,8 +237,8 @@ export class Heartbeats {
   }
 
   /**
-   * Stops the heartbeats of this node. `isEmpty`: the node leaves no runs behind, so a last heartbeat marks it as ended.
-   * Otherwise peers declare it dead later, and take over its runs.
+   * Stops the heartbeats of this node. With `isEmpty`, the node has no runs, and a last heartbeat marks the node as ended.
+   * Otherwise, peers declare the node dead later, and take over its runs.
    */
   async end({ isEmpty }: { readonly isEmpty: boolean }): Promise<void> {
     const { agenda } = this.#engine
@@ -257,8 +259,9 @@ export class Heartbeats {
   }
 
   /**
-   * Returns the instant, in epoch ms of this node's time, at which the dead node's silence began. This is the dead
-   * node's last heartbeat or, if the storage was unavailable afterwards, a later instant.
+   * Returns the instant at which the silence of a dead node began, in epoch ms of this node's time. Usually this is the dead
+   * node's last heartbeat. After an outage of the storage, this node restarts its observation. The silence then
+   * begins at that restart.
    */
   deadSince({ incarnation }: NodeRecord): number {
     return Math.round(this.#engine.now() - this.peers.silentForMs(incarnation))
@@ -294,7 +297,8 @@ export class Heartbeats {
   /** Sends one heartbeat. @throws the errors of the storage; `STORAGE_TIMEOUT` if the storage does not answer in time */
   async #say(): Promise<void> {
     const { clock, storage } = this.#engine
-    // Peers may have removed the record and the profile of a partitioned node, so a partitioned node sends its profile again.
+    // Peers may have declared a partitioned node dead, and removed its record and profile. So such a node sends its profile
+    // again.
     if (this.#isCodeStale || this.isPartitioned) {
       this.#isCodeStale = false
       this.#code = this.#options.code()

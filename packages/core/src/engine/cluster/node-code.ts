@@ -119,8 +119,8 @@ function marksOf({ id, tasks }: JobCode): readonly string[] {
 }
 
 /**
- * Returns the short hash of a task or a definition for a node's profile: two FNV-1a hashes with different primes. The hash is
- * computed again for each profile, because a cache would take much memory.
+ * Returns the short hash of a task or a definition, for the profile of a node. The hash comes from two FNV-1a hashes with
+ * different primes. A node computes each hash again for every profile, because a cache of hashes would take much memory.
  */
 function markOf(id: JobId, text: string): string {
   const whole = `${id} ${text}`

@@ -10,7 +10,10 @@ import { deathOf, hasEnded, type NodeDeath, timeZoneVersion, type Peers } from '
 import { isDead } from './peer-states.ts'
 import { ownProcessMark } from './node-name.ts'
 
-/** A node of the cluster, as its stored record and the reading process describe it. */
+/**
+ * A node of the cluster, as a call of `nodes` describes it. Most members come from the node record in the storage. The members
+ * `state`, `dead` and `silentForMs` also depend on what the reading process has observed.
+ */
 export interface NodeInfo {
   /** The name of the node. */
   readonly node: string
@@ -46,8 +49,8 @@ export interface NodeInfo {
 }
 
 /**
- * Returns the member `about` of this node's record, for people and for other nodes. Other nodes use its `deadAfterMs`,
- * `process` and the version of the time zone data.
+ * Returns the member `about` of this node's record. `NodeInfo` shows most of its members to users. Other nodes use
+ * `deadAfterMs`, `process` and the version of the time zone data.
  */
 export function aboutOf({
   maxConcurrentJobs,
@@ -79,8 +82,8 @@ export async function readNodeInfos(
   const { peers } = heartbeats
   const askedAt = engine.clock.monotonic()
   const { nodes } = await read({ now: engine.now(), own: null, remove: [], profilesOf: [] })
-  // A client sends no heartbeats. To find silent nodes, it compares the records that several calls have read. But if the only
-  // node may rest, this node may be silent without being dead. So in this case, the client makes no comparison.
+  // A client sends no heartbeats. It finds silent nodes by comparing the records of this call with those of its earlier calls.
+  // Exception: the only node may rest, and is then silent although it lives. In this case, the client makes no comparison.
   const [lone, ...others] = nodes.filter((record) => !hasEnded(record))
   const mayRest = others.length === 0 && lone?.about.restsAlone === true
   if (!heartbeats.isKnown && !mayRest) peers.observe(nodes, askedAt, { isQuiet: true })

@@ -125,8 +125,8 @@ export class NodeName {
   }
 
   /**
-   * Logs an error for each other living node with this node's name, once per incarnation. `claim` does not find a node
-   * that starts at the same time as this node.
+   * Logs an error for each other living node that has this node's name, once per incarnation. `claim` misses a node that starts
+   * at the same time as this node. Calls of this method find it later.
    */
   reportOthers(records: readonly NodeRecord[]): void {
     const { owner, logger } = this.#engine
@@ -134,8 +134,7 @@ export class NodeName {
       const { node, incarnation } = record
       if (node !== owner.node || incarnation === owner.incarnation || record.leaving) continue
       if (this.#reported.has(incarnation) || lives(incarnation, record.about.process) === false) continue
-      // Only a counter that has grown since the previous look proves that the other node lives. Without this proof,
-      // this node logs no error.
+      // A standing counter, or a counter of at most 1, does not prove that the other node lives. In this case, log no error.
       if (!this.#heartbeats.peers.hasBeaten(incarnation) || record.counter <= 1) continue
       this.#reported.add(incarnation)
       logger.error({ err: inUse(record) }, 'another living node has the nodeId of this node')

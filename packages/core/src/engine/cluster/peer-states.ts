@@ -18,10 +18,10 @@ export type PeerState = 'unknown' | 'unrecorded' | 'present' | 'absent' | 'dead'
  * - `beat`: a look found the record with another counter than the previous look.
  * - `ended`: a look found the record, and the record says that the incarnation has shut down.
  * - `missed`: a look found no record of the incarnation.
- * - `silent`: the incarnation was silent for its `deadAfter`.
- * - `stated`: a look found a record that states the death of the incarnation. Another node has stored this record after
- *   its search for runs of the incarnation. If this node knows the incarnation only as the owner of a run, the event
- *   is `silent` instead.
+ * - `silent`: the incarnation was silent for its `deadAfter`. This event also replaces `stated` if this node knows the
+ *   incarnation only as the owner of a run.
+ * - `stated`: a look found a record that states the death of the incarnation. Another node stored this record after it had
+ *   searched for runs of the incarnation.
  * - `settled`: the reaper found no run of the incarnation.
  */
 export type PeerEvent = 'owns' | 'read' | 'beat' | 'ended' | 'missed' | 'silent' | 'stated' | 'settled'

@@ -28,9 +28,9 @@ interface Silence {
   /** Maximum interval between two looks, in ms. A longer interval means that this node was stalled. */
   readonly longestGapMs: number
   /**
-   * Minimum silence, in ms, before this node declares another node dead, even if that node's record states a shorter
-   * `deadAfter`. The reason: during an outage of the storage, no node can send heartbeats. This node does not notice an
-   * outage that begins and ends between two of its looks.
+   * Minimum silence, in ms, before this node declares another node dead. The minimum also applies if that node's record states
+   * a shorter `deadAfter`. The reason: during an outage of the storage, no node can send heartbeats. If the outage begins and
+   * ends between two looks, this node does not notice it. Without the minimum, this node could then declare a living node dead.
    */
   readonly leastSilenceMs: number
 }
@@ -41,13 +41,14 @@ const unrecordedCounter = Number.NEGATIVE_INFINITY
 type PeersContext = Pick<EngineContext, 'clock' | 'events' | 'logger' | 'owner'>
 
 /**
- * The other nodes, each as a state machine (`peer-states.ts`) whose events come from looks. A node is dead when its
- * counter has stood still for its `deadAfter`, by the monotonic clock of this node.
+ * The other nodes, each as a state machine (`peer-states.ts`) whose events come from looks. A node is dead when its counter has
+ * stood still for its `deadAfter`, by the monotonic clock of this node.
  *
- * A failed heartbeat and a stall of this node restart the observation, so that an outage of the storage makes no node
- * dead. Connected silence is the part of the silence in which the storage answered this node. Even if outages restart
- * the observation repeatedly, a node is dead after 1.5 × `deadAfter` of connected silence. Each answered look adds at
- * most one heartbeat interval of connected silence.
+ * These rules keep an outage of the storage from making a node dead:
+ * - A failed heartbeat and a stall of this node restart the observation of the nodes.
+ * - Connected silence is the part of the silence in which the storage answered this node. Each answered look adds at most one
+ *   heartbeat interval to it.
+ * - If outages restart the observation repeatedly, a node is dead after 1.5 × `deadAfter` of connected silence.
  */
 export class Peers {
   readonly #engine: PeersContext
@@ -58,7 +59,7 @@ export class Peers {
    * node had declared a living node dead.
    */
   readonly #buried = new Set<string>()
-  /** Versions of other nodes' time zone data of which this node has logged a warning. */
+  /** Versions of the time zone data for which this node has already logged a warning, because another node has them. */
   readonly #warnedOf = new Set<string>()
   /** Whether the next look restarts the measurement of the silence of all peers. */
   #restarts = true
@@ -75,7 +76,7 @@ export class Peers {
     this.#silence = silence
   }
 
-  /** Whether this node knows no other incarnation, except by a death record. */
+  /** Whether this node observes no other node. A node that this node knows only by a death record does not count. */
   get isEmpty(): boolean {
     return this.#peers.size === 0
   }
@@ -91,8 +92,8 @@ export class Peers {
   }
 
   /**
-   * Returns whether the last look found the first record or a changed counter of this incarnation, or restarted the observation
-   * of this incarnation.
+   * Returns whether the silence of this incarnation counts from the last look. This is so if that look found its first record
+   * or a changed counter, or restarted its observation.
    */
   hasBeaten(incarnation: string): boolean {
     return this.#peers.get(incarnation)?.since === this.#lookedAt
@@ -115,11 +116,11 @@ export class Peers {
   }
 
   /**
-   * Returns the nodes that shut down at least one `deadAfter` ago. Every other node has had this time to read that the
-   * node has ended.
+   * Returns the nodes that shut down at least one `deadAfter` ago. In this time, every other node could read that the node has
+   * ended.
    *
-   * The reaper searches for runs of these nodes. The storage may have executed a claim of an ended node a second time, or only
-   * after the node's shutdown. The ended node never learned of the runs that such a claim took.
+   * The reaper searches for runs of these nodes, because an ended node may own runs that it never learned of. The reason: the
+   * storage may have executed a claim of the node twice, or only after the node's shutdown.
    */
   ended(): readonly NodeRecord[] {
     const before = this.#engine.clock.monotonic() - this.#silence.deadAfterMs
@@ -204,8 +205,8 @@ export class Peers {
         const peer = missing.get(incarnation)
         if (peer === undefined) continue
         missing.delete(incarnation)
-        // With `unrecordedCounter`, this node knows the peer only as the owner of a run. The node that stated the death may
-        // not have found that run. So this node considers the peer dead until the run is reaped.
+        // `unrecordedCounter`: this node knows the peer only as the owner of a run. The node that stated the peer's death may
+        // not have found that run. So this node handles the event as `silent`, and the peer stays dead until the run is reaped.
         const before = peer.state
         this.#move(peer, peer.record.counter === unrecordedCounter ? 'silent' : 'stated')
         hasChanged ||= peer.state !== before
@@ -339,8 +340,6 @@ function namesOf({ node, incarnation }: NodeRecord) {
   return { node, incarnation }
 }
 
-// The functions below write and read the members of a node record's `about` that the engine itself uses.
-
 /** The code of a node, as the node announces it to other nodes. */
 export interface NodeCode {
   /** The profile of the node; `null` if the profile is too large to store. */
@@ -378,7 +377,7 @@ export function hasEnded({ about }: Pick<NodeRecord, 'about'>): boolean {
   return about.ended === true
 }
 
-/** Version of the time zone data of this process. If Node.js does not state it, this is the version of ICU instead. */
+/** Version of the time zone data of this process. If Node.js does not state the version, the version of ICU takes its place. */
 export const timeZoneVersion: string = process.versions.tz ?? `ICU ${process.versions.icu ?? 'unknown'}`
 
 /** The form in which a node record stores the death of its node. */
@@ -398,13 +397,13 @@ export function deathOf({ about: { dead } }: Pick<NodeRecord, 'about'>): NodeDea
 }
 
 /**
- * Returns the record that states the death of a node. `Heartbeats.stateDeath` stores it in place of the record of the node's
- * last heartbeat.
+ * Returns the record that states the death of a node. `Heartbeats.stateDeath` removes the record of the node's last heartbeat,
+ * and stores this record in its place.
  *
- * Of two records of a node, a storage keeps the record with the larger counter. The counters have this order:
- * - The death record without the node that took over has the lowest counter.
- * - The death record that names the node that took over has a larger counter, and replaces the first record.
- * - The next heartbeat of a node that lives after all has the largest counter, and replaces both records.
+ * Of two records of a node, a storage keeps the record with the larger counter. So these records have ascending counters:
+ * - the death record that names no node that took over
+ * - the death record that names the node that took over: it replaces the first record
+ * - the next heartbeat of a node that lives after all: it replaces both death records
  */
 export function recordOfDead(record: NodeRecord, { since, takenOverBy }: StoredDeath): NodeRecord {
   const dead = { since, takenOverBy }

@@ -5,8 +5,8 @@ import type { Heartbeats } from './heartbeats.ts'
 import { callEndsAtOf } from './peers.ts'
 
 /**
- * Index in {@link Scores} of the score for common work, which one node does for all jobs. The indexes of the shards
- * precede this index.
+ * Index in {@link Scores} of the score for common work. Common work concerns all jobs, and a single node does it. The scores
+ * for the shards precede this score.
  */
 const common = shardCount
 
@@ -21,12 +21,14 @@ interface JobWithId {
 }
 
 /**
- * Ranks the living nodes of this node's code group for each shard of jobs, by rendezvous hashing (Thaler and Ravishankar 1998).
- * A code group consists of the nodes with the same code and definitions. The node with rank 0 in its group launches the slots
- * of the shard. If a node starts or ends, only the shards in which that node has rank 0 get another first node.
+ * Ranks the living nodes of this node's code group, separately for each shard of jobs. The node with rank 0 launches the slots
+ * of the shard.
  *
- * If several groups can run a job, the node with rank 0 of each group requests the job's slots. Ranks only save storage calls:
- * the storage decides which node creates a slot.
+ * The ranks come from rendezvous hashing (Thaler and Ravishankar 1998). If a node starts or ends, only the shards in which that
+ * node has rank 0 get another first node.
+ *
+ * A code group consists of the nodes with the same code and definitions. If several groups can run a job, the first node of
+ * each group tries to create its slots. The storage decides which node creates a slot. So ranks only save storage calls.
  */
 export class ShardAssignment {
   /**

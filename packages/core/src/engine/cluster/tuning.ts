@@ -2,9 +2,10 @@
 export const partitionedAfter = 0.8
 
 /**
- * Timeout of a heartbeat, in heartbeat intervals. After the timeout, the heartbeat has failed and is repeated. A starting node
- * also waits this long if a record with its name exists. If that record's counter grows meanwhile, another living node has the
- * name.
+ * Two durations, in heartbeat intervals:
+ * - The timeout of a heartbeat. After the timeout, the heartbeat has failed, and the node repeats it.
+ * - The wait of a starting node if a record with its name exists. If that record's counter grows meanwhile, another living node
+ *   has the name.
  */
 export const answersWithin = 2
 
@@ -15,9 +16,9 @@ export const answersWithin = 2
 export const leastLooks = 4
 
 /**
- * If outages interrupt the observation of a node, the node is dead after this multiple of its `deadAfter` in silence. Only
- * the time in which the storage answers counts. The factor is below 2, because the next look and the reap follow, and must
- * end within twice `deadAfter` (`docs/nodes.md`).
+ * Maximum connected silence of a node, as a multiple of its `deadAfter`. If outages interrupt the observation of a node, the
+ * node is dead after this silence. Only the time in which the storage answers counts. The factor is below 2: the next look and
+ * the reap follow, and must end within twice `deadAfter` (`docs/nodes.md`).
  */
 export const interruptedFactor = 1.5
 

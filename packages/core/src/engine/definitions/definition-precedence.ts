@@ -58,8 +58,8 @@ export interface OwnDefinition {
   /** The release of the node's build; `undefined` for a build without a release. */
   readonly release: number | undefined
   /**
-   * Whether the node has already followed another definition of this job. If so, the node's own definition is not new, even
-   * if the stored lineage lacks it.
+   * Whether the node has already followed another definition of this job. If so, the node does not assume that its own
+   * definition is newer, even if the stored lineage lacks it.
    */
   readonly hasFollowed: boolean
 }
@@ -136,14 +136,18 @@ export class OverriddenDefinitions {
     this.#deadAfterMs = options.deadAfterMs
   }
 
-  /** Lets this node put its own definitions back with `putBack`. Checks the followed jobs once per interval, and in `look`. */
+  /**
+   * Lets this node put its own definitions back, by calls of `putBack`. From then on, this node checks the followed jobs once
+   * per interval, and when `look` is called.
+   */
   restoreBy(putBack: (jobs: readonly RegisteredJob[]) => Promise<void>, intervalMs: number): void {
     const engine = this.#engine
     const round = async () => {
       try {
-        // `now` reads the clocks, so that `isHeldBack` notices a clock jump. This node's time decides when a schedule
-        // takes effect, so the node puts no definition back while its time is in doubt. A partitioned node puts none back
-        // either, because it does not know which nodes live.
+        // Call `now`, because it reads the clocks, so that `isHeldBack` notices a clock jump. This node puts no definition back
+        // in two cases:
+        // - Its time is in doubt: the time decides when a schedule takes effect.
+        // - It is isolated: it does not know which nodes live.
         engine.now()
         if (!engine.isHeldBack) await putBack(await this.returningNow())
       } finally {
@@ -167,9 +171,10 @@ export class OverriddenDefinitions {
     const known = this.#jobs.get(record.id)
     const isSame = known?.record.createdAt === record.createdAt
     const isKnown = isSame && known.record.version === record.version
-    // Another `createdAt` shows that the storage may have lost its jobs, and with them the records and profiles of the nodes.
-    // So this node follows the stored definition for at least `deadAfter`. Within this time, living peers store their records
-    // again by their heartbeats. Until a peer stores its profile, this node assumes that the peer has each definition.
+    // If the stored `createdAt` has changed, the storage may have lost its jobs. It may also have lost the records and profiles
+    // of the nodes. Living peers store their records again by their heartbeats within `deadAfter`. So this node follows the
+    // stored definition for at least this time. Until a peer stores its profile, this node assumes that the peer has each
+    // definition.
     const isLost = known !== undefined && !isSame
     const lostAt = isLost ? this.#engine.clock.monotonic() : Number.NEGATIVE_INFINITY
     const until = Math.max(known?.until ?? 0, lostAt + this.#deadAfterMs)

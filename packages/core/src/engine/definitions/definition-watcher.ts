@@ -85,8 +85,9 @@ export class DefinitionWatcher {
         }
       }
       cursor = page.cursor
-      // A node that evicts jobs reads only the first page of changes, so the node misses changes on further pages. When the
-      // node sends a slot or request of such a job, the storage's answer shows the change. The node then reads the head.
+      // A node that evicts jobs reads only the first page of changes. It misses the changed jobs on further pages. When the
+      // node later sends the storage a slot or request of such a job, the answer shows the change. The node then reads the
+      // job's head.
     } while (cursor !== null && !this.#loop.isStopped && !this.#registry.cache.isEvicting)
     this.#registry.reviveAgain()
     this.#lookedAt = startedAt
@@ -97,8 +98,8 @@ export class DefinitionWatcher {
     if (job === undefined) {
       if (record.deletedAt !== null) this.#registry.evicted?.gone(record.id)
       else {
-        // A node that evicts jobs does not adopt a data job here, because it reads the job when the job comes due. If this node
-        // can run the job, it claims again, because the storage may already have pending occurrences of the job.
+        // A node that evicts jobs does not adopt a data job here. It reads the job when the job comes due. If this node can run
+        // the job, it claims in both cases. The storage may already have pending occurrences of the job.
         const isLookedUp = this.#registry.cache.isEvicting && this.#registry.plans.runsAsData(record)
         if (isLookedUp || this.#registry.adoptStored(record) !== null) this.#workAppeared()
       }

@@ -29,8 +29,8 @@ export class JobCache {
   }
 
   /**
-   * Whether this node may hold one more due job. The limit for due jobs is higher than `#most`, the limit to which this
-   * node evicts jobs.
+   * Whether this node may hold one more due job. Evictions reduce the held jobs to `#most`. Due jobs may exceed `#most`, up to
+   * a higher limit.
    */
   get hasRoom(): boolean {
     return this.#jobs.size < this.#most + Math.max(2 * recordsPerCall, 4 * this.#most)
@@ -64,10 +64,14 @@ export class JobCache {
 }
 
 /**
- * Returns whether the job has no slot up to `upTo`, and this node is not processing a slot of the job.
+ * Returns whether the job has no slot up to `upTo` and this node is processing none of its slots.
  *
- * A job without a timer (`heapIndex` below 0) is idle in three cases: it has no next slot, another node launches its slots,
- * or this node lacks its handlers. In any other case, this node is processing a slot of the job.
+ * A job without a timer (`heapIndex` below 0) is idle in three cases:
+ * - It has no next slot.
+ * - Another node launches its slots.
+ * - This node lacks its handlers.
+ *
+ * In any other case, the job has no timer because this node is processing its slot.
  */
 function isIdle({ heapIndex, at, isLeft, plan }: RegisteredJob, upTo: number): boolean {
   return heapIndex < 0 ? at === Number.POSITIVE_INFINITY || isLeft || plan === null : at > upTo

@@ -14,7 +14,7 @@ export class JobPlans {
   readonly #handlers: Handlers
   /** Plans of versions that are no longer in force, for occurrences that were created under these versions. */
   readonly #otherPlans = new Map<string, JobPlan | null>()
-  /** The missing handlers of which this node has logged a warning, by job. */
+  /** For each job, the missing handlers that this node has named in a warning. */
   readonly #missing = new Map<JobId, readonly string[]>()
 
   constructor(engine: EngineContext, handlers: Handlers) {

@@ -30,8 +30,8 @@ const messages: Readonly<Record<VanishedJobEnd, string>> = {
 }
 
 /**
- * Vanished jobs that this node or another node has stored again. The value says whether the present check has to report that
- * the job is stored again. `false`: another check of this node has reported the job.
+ * Vanished jobs that are stored again, by this node or by another node. The value says whether the present check has to report
+ * this. It is `false` if another check of this node has reported the job.
  */
 type StoredJobs = Map<RegisteredJob, boolean>
 
@@ -146,7 +146,7 @@ export class JobRefresher {
       const learning = this.#registry.learn(records)
       if (learning === null) return records
       await learning
-      // Heads may have changed during the import of ticker packages. So the loop reads the heads again.
+      // The import of ticker packages takes time, and heads may have changed meanwhile. So the loop reads the heads again.
     }
   }
 
@@ -194,7 +194,8 @@ export class JobRefresher {
    * `null`: this node does nothing now, because it no longer holds the job or is already waiting.
    */
   #endOf(job: RegisteredJob): VanishedJobEnd | null {
-    // This node no longer holds the job, because the job was removed or this node has already handled its loss.
+    // This node no longer holds the job. The job was removed, or another check of this node has dealt with its loss in the
+    // storage.
     if (!this.#registry.holds(job)) {
       this.#awaited.delete(job)
       return null
@@ -239,11 +240,11 @@ export class JobRefresher {
       const isOurs = answer.outcome === 'saved'
       if (!isOurs && answer.outcome !== 'exists') continue
       this.#awaited.delete(job)
-      // This check reports the job if this node has just stored it, or if the stored `createdAt` is new to this node. If this
-      // node already knows the stored `createdAt`, another check of this node has adopted and reported the head.
+      // Report the job if this node has just stored it, or if the stored `createdAt` is new to this node. Otherwise another
+      // check of this node has already adopted and reported the head.
       stored.set(job, isOurs || job.createdAt !== answer.job.createdAt)
-      // If this node has defined the job again meanwhile, the registry holds a newer object instead of `job`. The head is
-      // then not adopted for the older object `job`.
+      // This node may have defined the job again meanwhile. The registry then holds a newer object, so do not adopt the head
+      // for the older object `job`.
       if (this.#registry.holds(job)) this.#registry.adopt(job.job, answer.job, isOurs ? 'created' : undefined)
     }
   }

@@ -32,7 +32,7 @@ export class JobRegistry implements HeldJobs {
   /** Logs the slots and requests that the storage has skipped. */
   readonly skipped: SkippedSlots
   readonly lostWrites: LostWriteDetector
-  /** Sent when this node gains or loses a job definition of its build. */
+  /** Sent when this node gains or loses a definition from its build. The node then stores a new profile. */
   readonly definitions: Signal = new Signal()
   /** The plans by which this node runs its jobs: their tasks with code and effective settings. */
   readonly plans: JobPlans
@@ -173,8 +173,8 @@ export class JobRegistry implements HeldJobs {
       this.learnTypeOf(job)
       const [only] = timeline
       const whole = timeline.length === 1 && only?.after === null && only.until === null
-      // Thousands of jobs may share the definition's schedule object. If this node made a schedule from each stored
-      // copy, it would need one more object per job.
+      // Thousands of jobs may share one schedule object of a definition. Use this object: a schedule made from each stored copy
+      // would cost one more object per job.
       if (whole && isSameData(only.schedule, job.schedule.toJSON())) return checkedSeries(job.schedule)
     }
     if (timeline.length === 0) throw unreadableJob(job?.name ?? 'unknown', 'timeline')
@@ -197,8 +197,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Returns true once, five minutes after this node first noted an unfinished update. The claimer then cancels the waiting runs
-   * that the updating node has not canceled.
+   * Called by the claimer. Returns true once, when five minutes have passed since this node first noted an unfinished update.
+   * The claimer then cancels the waiting runs that the updating node has not canceled.
    */
   takeUnfinished(): boolean {
     if (this.#unfinishedSince === null) return false
@@ -224,7 +224,10 @@ export class JobRegistry implements HeldJobs {
     return this.adopt(job, record, change, origin)
   }
 
-  /** Adopts a head with a definition from a call of `update` or `add`. Remembers the build's own definition. */
+  /**
+   * Adopts a head whose definition comes from a call of `update` or `add`. Remembers the job's definition in this node's build,
+   * which the call has replaced.
+   */
   adoptAsked(job: Job, record: JobRecord, change: RegistrationChange | undefined, origin?: JobOrigin): RegisteredJob {
     const registered = this.#jobs.get(job.id)
     const own = registered === undefined || !isOfBuild(registered) ? this.#dormant.get(job.id) : registered.job
@@ -233,8 +236,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Returns true, and emits `job.registered`, if this node need not hold the job that it has just stored. This applies to a
-   * data job that is not due soon, if this node evicts jobs.
+   * Decides whether this node need not hold the job that it has just stored. Returns true for a data job that is not due soon,
+   * if this node evicts jobs. Also emits `job.registered` in this case.
    */
   leaveStored(job: Job, record: JobRecord, change: RegistrationChange): boolean {
     if (this.isClient || !this.cache.isEvicting || !isData(job) || job.payload !== null) return false
@@ -272,8 +275,8 @@ export class JobRegistry implements HeldJobs {
     const isOwnAgain = own !== undefined && fingerprintOfJob(own, this.#engine.defaults) === record.fingerprint
     if (isOwnAgain) this.#ownOfUpdated.delete(record.id)
     const job = isOwnAgain ? own : known
-    // An update has still to cancel waiting runs of the job. If another node made the update, that node may die first. So this
-    // node remembers to cancel these runs later. If this node made the update, its call of `update` cancels them.
+    // `cancelsBelow`: an update has still to cancel waiting runs of the job. If this node made the update, its call of `update`
+    // cancels them. If another node made the update, that node may die first. So this node remembers to cancel them later.
     if (record.cancelsBelow !== null && change !== 'updated') this.noteUnfinished()
     let series: SlotSeries
     try {
@@ -288,8 +291,8 @@ export class JobRegistry implements HeldJobs {
     let registered = this.#jobs.get(job.id)
     const isNew = registered?.version !== record.version || registered.createdAt !== record.createdAt
     const isOld = !isNew && registered !== undefined && this.isOldLook(registered, record)
-    // After an update with the policy `windowed`, the stored fingerprint differs from the job's fingerprint. This node has
-    // stored that definition itself, so it does not follow another definition.
+    // After an update with the policy `windowed`, the stored fingerprint differs from the job's fingerprint. This does not mean
+    // that this node follows another definition: this node has stored that definition itself.
     const isOwnUpdate = change === 'updated' && registered?.job !== job
     if (registered === undefined) {
       registered = new RegisteredJob(job, record, series, this.#dormant.has(job.id) ? 'jobs' : origin)
@@ -360,8 +363,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Adopts a stored job if this node has its code: a data job with known handlers, or a removed job of the option `jobs`.
-   * Returns the held job, or `null` for other jobs.
+   * Adopts a stored job and returns the held job, if this node has its code. This applies to data jobs with known handlers, and
+   * to removed jobs of the option `jobs`. Returns `null` if this node does not adopt the job.
    */
   adoptStored(record: JobRecord): RegisteredJob | null {
     if (unreadablePartOf(record) !== null) {
@@ -498,8 +501,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   #catchUpWithin(job: RegisteredJob, { watermark, nextAt }: JobRecord): void {
-    // A job has no timer in three cases: it has no next slot, another node launches its slots, or this node is processing
-    // its slot. In the third case, the storage's answer about the slot has newer values than this head.
+    // A job without a timer has no next slot, another node launches its slots, or this node processes its slot. Do not apply
+    // the head to such a job. In the last case, the storage's answer about the slot has newer values than the head.
     if (job.heapIndex < 0 || job.inFlight !== 'no') return
     const isOverdue = nextAt !== null && nextAt < job.at && nextAt <= this.#engine.now() - this.#standbyMs
     if (watermark > job.watermark || isOverdue) this.moveOn(job, watermark, nextAt)
@@ -556,8 +559,9 @@ export class JobRegistry implements HeldJobs {
 
   #takeUp(job: RegisteredJob, now: number): void {
     job.isLeft = false
-    // Other nodes may have launched the slots up to now, so this node schedules only later slots. If such a later slot is
-    // missed, the recovery of this node begins at that slot. So the watermark of this node must not lie before now:
+    // Other nodes may have launched the slots up to now, so this node schedules only later slots. The watermark must not lie
+    // before now. Otherwise slots could get lost:
+    // - If a later slot is missed, the recovery of this node begins at that slot.
     // - With the old watermark, the storage could accept the recovery although no node has launched the slots before it.
     // - These earlier slots would then never run.
     job.watermark = Math.max(job.watermark, now)
@@ -593,10 +597,12 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Applies the watermark and next slot of a storage's answer about a slot. Not related to `RegisteredJob.isFollowing`.
+   * Applies the watermark and the next slot from the storage's answer about a slot.
    *
-   * Does nothing if this node has adopted another version since it sent the call. Otherwise a later recovery of the job would
-   * treat the old version's next instant as a slot of the new version.
+   * Does nothing if this node has adopted another version since it sent the call. The next instant in the answer belongs to the
+   * old version. A later recovery of the job would treat it as a slot of the new version.
+   *
+   * Not related to `RegisteredJob.isFollowing`.
    */
   follow(job: RegisteredJob, askedVersion: number, watermark: number, nextAt: number | null): void {
     if (job.version !== askedVersion) return
@@ -610,8 +616,7 @@ export class JobRegistry implements HeldJobs {
     this.#engine.agenda.setSlot(job, null)
     const { id: jobId, name: jobName } = job.job
     if (!this.holds(job)) {
-      // This node has evicted the job, or holds another object for the job. Only the removal of an evicted job is
-      // reported.
+      // This node has evicted the job, or holds another object for the job. Report a removal only if the job was evicted.
       if (!this.#jobs.has(jobId)) this.evicted?.gone(jobId)
       return
     }

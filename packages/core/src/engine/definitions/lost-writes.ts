@@ -19,10 +19,14 @@ interface AcknowledgedRequest {
 /**
  * Detects that the storage has lost acknowledged writes, for example after a failover to a replica that was behind.
  *
+ * Two kinds of writes can get lost:
  * - Slots: an answer has an earlier watermark than a previous answer. The lost slots run again.
- * - Requests: the storage does not have a request that it acknowledged to this node. Lost requests do not run again. To find
- *   them, the node reads its recent requests after three events: the storage answers again after an outage, the node has lost
- *   an occurrence (`occurrence.lost`), or the storage has lost slots.
+ * - Requests: the storage does not have a request that it acknowledged to this node. Lost requests do not run again.
+ *
+ * To find lost requests, the node reads its recent requests after these events:
+ * - The storage answers again after an outage.
+ * - The node has lost an occurrence (`occurrence.lost`).
+ * - The storage has lost slots.
  */
 export class LostWriteDetector {
   readonly #engine: Pick<EngineContext, 'clock' | 'logger' | 'maxBatch' | 'storage'>

@@ -6,8 +6,8 @@ import { UnrevivedSchedule } from './schedule-reviver.ts'
 import type { SlotSeries } from './slot-series.ts'
 
 /**
- * Returns whether the watermark lies more than a minute ahead of `now`. Then a wrong clock has set the watermark. A smaller
- * difference proves no wrong clock: without a clock of the storage, correct clocks of nodes may differ by less than a minute.
+ * Returns whether the watermark lies more than a minute ahead of `now`, because a wrong clock has set it. A smaller difference
+ * does not prove a wrong clock. If the storage has no clock, correct clocks of nodes may differ by less than a minute.
  */
 export function isAhead({ watermark }: Pick<JobRecord, 'watermark'>, now: number): boolean {
   return watermark - now > 60_000
@@ -22,8 +22,8 @@ export function isAhead({ watermark }: Pick<JobRecord, 'watermark'>, now: number
 export type JobOrigin = 'jobs' | 'added' | 'stored'
 
 /**
- * Returns whether the node's build defines the job. A job that was added as data belongs to no build: the storage keeps
- * the job, and the next `add` replaces it.
+ * Returns whether the node's build defines the job. The build does not define a job that was added as data. Only the storage
+ * keeps such a job, and the next `add` replaces it.
  */
 export function isOfBuild({ origin, job }: Pick<RegisteredJob, 'origin' | 'job'>): boolean {
   return origin === 'jobs' || (origin === 'added' && job.tasks.some(({ run }) => run !== undefined))
@@ -74,7 +74,7 @@ export class RegisteredJob implements SlotEntry {
    */
   isLeft = false
 
-  /** End of the pause; `null` stands for minus infinity, which would take 16 bytes more per job. */
+  /** End of the pause. `null` means minus infinity: as a number, minus infinity would take 16 bytes more per job. */
   #pausedUntil: number | null = null
 
   constructor(job: Job, record: JobRecord, series: SlotSeries, origin: JobOrigin) {

@@ -20,7 +20,7 @@ import { changesAtOnce } from './tuning.ts'
 /** A change that stores a definition and brings it into force. */
 export type DefinitionChange = JobChange & { readonly content: JobContent }
 
-/** The storage to register definitions in, and the reason for the registration. */
+/** How to register definitions: the storage calls to use, and what has caused the registration. */
 interface Registration {
   readonly storage: StorageCalls
   /** Whether the node is starting and registers the definitions in its option `jobs`. Default false. */
@@ -115,7 +115,8 @@ export class Registrations {
         else this.#registry.adoptDefinition(job, answer.job, change.kind === 'create' ? 'created' : 'updated', origin)
       }
       open = again
-      // Before the storage recreates a deleted job, it cancels the job's old runs, a limited number per call.
+      // `again` may have deleted jobs that the storage has still to recreate. Before that, each call cancels a limited number
+      // of their old runs. Many calls may follow, so let the event loop run between them.
       if (again.length > 0) await nextTurn()
     }
   }
@@ -131,8 +132,8 @@ export class Registrations {
   }
 
   /**
-   * Returns true if the stored job is not the job that this node holds: the job was deleted, evicted or created again, or has
-   * vanished. If the job was created again, this node adopts the new head.
+   * Returns true if the stored job is not the job that this node holds. The stored job was deleted or created again, has
+   * vanished, or this node has evicted the job. If the job was created again, this node adopts the new head.
    */
   #hasBecomeAnother({ id }: Job, record: JobRecord | null): boolean {
     const registered = this.#registry.get(id)
@@ -144,8 +145,8 @@ export class Registrations {
 
   /**
    * If a change puts an earlier definition back into force, reads which definitions living nodes have, and returns true. The
-   * caller then computes its changes again: the stored definition may stay in force if a living node has it. The read shows
-   * every such node, because a node announces its definition before it stores the definition.
+   * caller then computes its changes again, because a stored definition of a living node may stay in force. The read finds
+   * every such node: each node announces its definition before it stores the definition.
    */
   async lookIfGoingBack(
     changes: readonly (JobChange | null)[],
@@ -212,9 +213,9 @@ export class Registrations {
   }
 
   /**
-   * Returns the replacement of the stored definition. The stored timeline may have a schedule of a newer build that
-   * this node cannot load. If such a schedule still has slots to decide, returns `null`. The node then follows the
-   * stored definition, and {@link HeldJobs.adopt} logs why this node launches none of the job's slots.
+   * Returns the replacement of the stored definition. Returns `null` if this node cannot load a schedule of the stored timeline
+   * that still has slots to decide. Such a schedule comes from a newer build. The node then follows the stored definition.
+   * {@link HeldJobs.adopt} logs why this node launches none of the job's slots.
    */
   #unlessUnrevived(replacement: () => DefinitionChange): DefinitionChange | null {
     try {

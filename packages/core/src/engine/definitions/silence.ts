@@ -36,9 +36,11 @@ export function countedSince({ notBefore }: SilenceRule, lastSuccessAt: number |
   return lastSuccessAt === null ? notBefore : Math.max(notBefore, lastSuccessAt)
 }
 
-/** Returns the earliest scheduled time, in epoch ms, of a run that may have succeeded within `alertAfter`. */
+/**
+ * Returns the earliest scheduled time, in epoch ms, of the runs to read. The search looks for a success within `alertAfter`.
+ */
 export function searchedFrom({ alertAfterMs, executionTimeoutMs }: SilenceRule, now: number): number {
-  // Runs may wait in a queue before they start, so the search covers twice `alertAfter`.
+  // A run that succeeded within `alertAfter` may have waited in a queue before. So the search covers twice `alertAfter`.
   return now - 2 * alertAfterMs - executionTimeoutMs
 }
 

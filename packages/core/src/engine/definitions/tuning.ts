@@ -1,10 +1,13 @@
 /**
- * How far back a node searches for changes and requests that appear late, in ms. They appear late if the clock of a node is
- * wrong, or after a failover to a replica that was behind.
+ * How far back a node searches for changes and requests that it could not find earlier, in ms. The cause is a wrong clock of a
+ * node, or a failover to a replica that was behind.
  */
 export const farClockMarginMs = 600_000
 
-/** Every 100th scan for changes goes back `farClockMarginMs`. Such a scan lists many unchanged jobs, so it is rare. */
+/**
+ * Every 100th scan for changes goes back `farClockMarginMs`, to find changes that appear late. Such a scan is rare, because it
+ * lists many unchanged jobs.
+ */
 export const looksPerFarLook = 100
 
 /**

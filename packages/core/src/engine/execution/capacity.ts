@@ -24,12 +24,13 @@ export interface PermitHolder {
 }
 
 /**
- * Limits concurrent occurrences on this node to `limit` permits. Running occurrences hold a permit. Occurrences that are being
- * created, claimed or taken next reserve a permit. While handlers are quick, the node prefetches further occurrences, which
- * wait here for a permit (decision 0007).
+ * Limits concurrent occurrences on this node to `limit` permits:
+ * - A running occurrence holds a permit.
+ * - An occurrence that is being created, claimed or taken next reserves a permit.
+ * - While handlers are quick, the node prefetches further occurrences, which wait here for a permit (decision 0007).
  *
- * A held slot or held request waits in the memory of this node for a free permit; the storage does not have its occurrence yet.
- * A held permit belongs to a running occurrence.
+ * A held slot or held request waits for a free permit, in the memory of this node. The storage does not have its occurrence
+ * yet.
  *
  * Callers ask this class before they take work. All rules about precedence and shares are in this class:
  * - {@link roomForSlot} for due slots,
@@ -69,18 +70,16 @@ export class Capacity implements Alarm {
    * waits.
    */
   heldForMs = 0
-  /** Monotonic instant at which a run last gave its permit back. Runs that this node had lost do not change this value. */
+  /** Monotonic instant at which a run last gave its permit back. Runs that this node had lost do not count. */
   #leftAt = Number.NEGATIVE_INFINITY
   /**
    * How many due slots this node may still store as pending during a backlog. Each run claimed from the backlog adds
    * {@link joinShare}.
    */
   #mayJoin = 0
-  /**
-   * `#stored`: number of occurrences that this node has stored as pending since it last had no backlog. `#claimed`: number of
-   * occurrences that it has claimed since then.
-   */
+  /** Number of occurrences that this node has stored as pending since it last had no backlog. */
   #stored = 0
+  /** Number of occurrences that this node has claimed since it last had no backlog. */
   #claimed = 0
   /** Whether peers probably have free permits. */
   #othersHaveRoom = true
@@ -108,8 +107,8 @@ export class Capacity implements Alarm {
   }
 
   /**
-   * Permits that are neither held nor reserved. May be negative: for the prefetch, slots in creation reserve more permits than
-   * are free.
+   * Permits that are neither held nor reserved. May be negative: slots in creation also reserve permits for the prefetch, more
+   * than are free.
    */
   get #free(): number {
     return this.#limit - this.#held - this.#reserved
@@ -132,8 +131,9 @@ export class Capacity implements Alarm {
   }
 
   /**
-   * Returns whether a requested run may start now. Due slots have precedence. Requests in creation reserve at most half
-   * of the permits: the overlap policy may skip most requests of a burst, and their permits stay unused until the answer.
+   * Returns whether a requested run may start now. Due slots have precedence. Requests in creation reserve at most half of the
+   * permits. The reason: the overlap policy may skip most requests of a burst. Until the storage answers, no other work can use
+   * the permits of these requests.
    */
   roomForRequest(): boolean {
     return this.#roomForRequests > 0
@@ -152,12 +152,14 @@ export class Capacity implements Alarm {
   }
 
   /**
-   * Returns how many of the `waiting` requests the caller may send to the storage now. `waitedMs`: the wait of the oldest
-   * request.
+   * Returns how many of the `waiting` requests the caller may send to the storage now. `waitedMs`: how long the oldest request
+   * has waited.
    *
-   * Usually the caller may send all of them. There is one exception: many requests wait, and all will probably get a permit
-   * within {@link longestWaitMs}. In this case, the caller may send only the requests that get a permit now. The caller keeps
-   * the other requests until the signal {@link requestRoom}.
+   * Usually the caller may send all requests. It may send only the requests that get a permit now if both conditions hold:
+   * - Many requests wait.
+   * - All of them will probably get a permit within {@link longestWaitMs}.
+   *
+   * The caller then keeps the other requests until the signal {@link requestRoom}.
    */
   admitRequests(waiting: number, waitedMs: number): number {
     const room = Math.max(0, this.#roomForRequests)
@@ -170,9 +172,8 @@ export class Capacity implements Alarm {
   #findRoomSoon(waiting: number, waitedMs: number): boolean {
     // On a virtual clock, time does not pass during a wait, so requests do not wait for permits.
     if (this.#engine.clock.isAuthoritative === true || this.#stopped) return false
-    // If this node already keeps a part of many waiting requests in memory, it keeps the remaining requests too, even
-    // if these are few. A request that is stored as pending would become a backlog, and no later request could start
-    // immediately.
+    // If this node already keeps requests of a burst in memory, it also keeps the rest of the burst. A request that is stored
+    // as pending would become a backlog. With a backlog, no later request could start immediately.
     const isBurst = waiting >= worthACall || this.#holdsRequests
     return isBurst && waitedMs < longestWaitMs && this.#latency.waitMs(waiting) < longestWaitMs
   }
@@ -252,8 +253,8 @@ export class Capacity implements Alarm {
   }
 
   #fill(): void {
-    // A handler that ends synchronously calls this method during its own start, while an outer call of this method still
-    // gives out permits. The inner call then returns, because the outer call also gives out the permit that became free.
+    // A handler may end synchronously, while an outer call of this method starts it and still gives out permits. The handler's
+    // end calls this method again. This inner call returns: the outer call also gives out the permit that became free.
     if (this.#stopped || this.#filling || this.#waiting.length === 0) return
     this.#filling = true
     while (this.#held < this.#limit) {
@@ -294,14 +295,14 @@ export class Capacity implements Alarm {
    * not wait, the launcher creates its occurrence. The occurrence starts if a permit is free, and otherwise becomes pending.
    * `taken`: how many slots of the same launch precede this slot. `slot` and `now` are epoch ms.
    *
-   * Without a backlog, only a slot without a permit waits:
+   * Without a backlog, a slot that gets a permit does not wait. These rules apply to a slot without a permit:
    * - First, the slot waits for {@link longestWaitMs}.
-   * - Then the slot stops waiting if a peer may run it: the slot is among the first `limit` slots without a permit, and peers
-   *   probably have free permits.
+   * - Then the slot stops waiting if a peer may run it. This means that peers probably have free permits, and that the slot is
+   *   among the first `limit` slots without one.
    * - Any other slot waits until half of its misfire threshold has passed, as long as handlers are quick.
    *
-   * A backlog has precedence, because it is older than the slot. With a backlog:
-   * - A slot that is more urgent than the backlog does not wait, because the next claim takes its occurrence from the storage.
+   * With a backlog, these rules apply, because the backlog is older than the slot:
+   * - A slot that is more urgent than the backlog does not wait. The next claim takes its occurrence from the storage.
    * - Any other slot waits while handlers are quick. After half of its misfire threshold, the slot stops waiting as far as
    *   {@link joinShare} allows.
    */
@@ -319,7 +320,8 @@ export class Capacity implements Alarm {
   #holdForPermit(beyond: number, lateMs: number, patienceMs: number): number {
     if (beyond < 0 || lateMs >= patienceMs) return 0
     if (lateMs < longestWaitMs) return Math.min(longestWaitMs, patienceMs) - lateMs
-    // Peers with free permits take stored slots. Without such peers, more stored slots would only delay the runs of this node.
+    // A peer with a free permit takes a slot that this node stores as pending. Without such a peer, each stored slot would only
+    // delay the runs of this node.
     const isOffered = beyond < this.#limit && this.#othersHaveRoom
     return !isOffered && this.#worksQuickly ? Math.min(longestWaitMs, patienceMs - lateMs) : 0
   }
@@ -348,7 +350,7 @@ export class Capacity implements Alarm {
     this.work.send()
   }
 
-  /** Like {@link workAppeared}, for pending work that this node itself has stored. */
+  /** Called when this node itself has stored pending work. Counts the work, and then does the same as {@link workAppeared}. */
   workStored(handlerKey: string): void {
     this.#stored++
     this.turns.stored(handlerKey)
@@ -412,8 +414,8 @@ export class HandlerLatency {
   }
 
   /**
-   * Number of further occurrences, beyond the occurrences with a permit, that will get a permit within 5 % of {@link
-   * longestWaitMs}.
+   * Number of occurrences that will get a permit within 5 % of {@link longestWaitMs}. Occurrences that have a permit already do
+   * not count.
    */
   get soonStarted(): number {
     const startedMs = (this.#permits * longestWaitMs) / 20

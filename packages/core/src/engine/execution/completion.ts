@@ -1,7 +1,10 @@
 import { JobistemerError, printValue } from '../../errors.ts'
 import type { TaskRunRecord } from '../../storage/occurrence-record.ts'
 
-/** A task that adopts a completion whose transaction commits after the task's handler has ended. */
+/**
+ * The task whose handler has called `complete`. If the transaction commits after the handler's end, the task adopts the stored
+ * completion.
+ */
 interface CompletingTask {
   adopt(stored: Completion): void
 }
@@ -15,16 +18,17 @@ export interface Completion {
 }
 
 /**
- * The completions that the handlers of one occurrence have written in their own transactions. The engine cannot observe the
- * commit. So after a call of `complete`, the execution settles nothing until the handler has ended. Then the execution reads
- * the record for the outcome. See decision 0014.
+ * The completions that the handlers of one occurrence have written in their own transactions (decision 0014).
+ *
+ * The engine cannot observe whether a transaction commits. So after a call of `complete`, the execution settles nothing until
+ * the handler has ended. Then it reads the stored record, which shows the outcome.
  */
 export class Completions {
   /**
    * The last sequence that the execution assigned before the first completion; `null`: no completion can still commit.
    *
-   * Until {@link settle}, each settle item and each completion carries this value as `upToSequence`. The storage rejects them
-   * if its stored sequence is higher: a completion was then committed that this execution has not read.
+   * Until {@link settle}, each settle item and each completion carries this value as `upToSequence`. If the stored sequence is
+   * higher, a completion was committed that this execution has not read. The storage then rejects the item or completion.
    */
   upTo: number | null = null
   /** Completions whose transaction has been committed or may still commit. */

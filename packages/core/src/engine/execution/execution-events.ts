@@ -87,8 +87,8 @@ export function emitLost(source: OccurrenceSource, isCanceled: boolean): void {
 }
 
 /**
- * Reports the end of an occurrence. `isToldBefore`: the node that canceled the occurrence by force has already emitted
- * `occurrence.finished`.
+ * Reports the end of an occurrence. `isToldBefore`: another node canceled the occurrence by force, and has already emitted
+ * `occurrence.canceled`.
  */
 export function emitFinished(source: OccurrenceSource, report: ExecutionReport, isToldBefore: boolean): void {
   const event = { ...namesOf(source), report }

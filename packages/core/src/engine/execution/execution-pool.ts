@@ -38,10 +38,9 @@ export class ExecutionPool implements ExecutionOwner {
   readonly capacity: Capacity
   readonly #executions = new RenewedMap<OccurrenceId, Execution>()
   /**
-   * Occurrences whose end the storage has rejected, so that this node has left them to the reaper. In the storage, this
-   * node owns such an occurrence until its deadline. Without this set, the claimer would assume that a claim of this
-   * occurrence had succeeded and its answer was lost. An id leaves the set only when this node runs the occurrence
-   * again.
+   * Occurrences whose end the storage has rejected, so that this node has left them to the reaper. In the storage, this node
+   * still owns such an occurrence until its deadline. The claimer would otherwise assume that the answer to a claim of this
+   * occurrence was lost. An id leaves the set only when this node runs the occurrence again.
    */
   readonly left: Set<OccurrenceId> = new Set()
   /** Number of promises of {@link reporting} that are not settled. A shutdown waits for them. */
@@ -50,8 +49,8 @@ export class ExecutionPool implements ExecutionOwner {
   #calledBack: { isToldToStop: boolean } | null = null
   #whenEmpty: (() => void)[] = []
   /**
-   * Monotonic instant that limits the wait for retries in all executions that are added from now on; `null`: no limit. If an
-   * execution only waits for retries after this instant, it hands its occurrence back at once.
+   * Monotonic instant up to which an execution may wait for retries; `null`: no limit. An execution that only waits for later
+   * retries hands its occurrence back at once. Applies to executions that are added after this member was set.
    */
   waitsUntil: number | null = null
   /** Creates the next run of a backfill when a run ends; `null`: this node continues no backfills. */
@@ -122,8 +121,8 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   /**
-   * Called when the node is partitioned: the storage accepts no heartbeats of this node. Aborts the runs of jobs with
-   * `whileIsolated: 'abort'`, also runs that are added before {@link rejoined}.
+   * Called when the node is isolated: the storage accepts no heartbeats of this node. Aborts the runs of jobs with
+   * `whileIsolated: 'abort'`. If such a run is added before {@link rejoined}, it is aborted too.
    */
   isolated(): void {
     this.#isIsolated = true
@@ -163,8 +162,8 @@ export class ExecutionPool implements ExecutionOwner {
     this.#calledBack = called
     const hook = call()
     this.#calledBack = outer
-    // The shutdown does not wait for a hook that has requested the shutdown, because the hook may wait for the
-    // shutdown. This method notices only a request that the hook makes before its first `await`.
+    // The shutdown does not wait for a hook that has requested it, because the hook may wait for the shutdown. `isToldToStop`
+    // shows only a request that the hook made before its first `await`.
     if (!called.isToldToStop) this.reporting(hook)
   }
 
@@ -222,9 +221,9 @@ export class ExecutionPool implements ExecutionOwner {
   ): Promise<void> {
     const { agenda, storage } = this.engine
     const ended = quiet.then(() => this.emptied())
-    // Container platforms kill the process after the grace period. If the storage does not answer, the node can neither end
-    // runs nor hand them back. The shutdown then waits for an answer up to three times, at most `farewellMs` each time. So its
-    // other waits are shorter: the whole shutdown fits into the grace period, minus a margin of `3 * lookMs`.
+    // Container platforms kill the process after the grace period, so the whole shutdown must fit into this period. Without
+    // answers of the storage, the node can neither end runs nor hand them back. It then waits for an answer up to three times,
+    // at most `farewellMs` each time. So the other waits are shorter, and leave a margin of `3 * lookMs`.
     const killMs = this.children.size === 0 ? 0 : killedGraceMs
     const stoppedByMs = graceMs - 3 * lookMs - killMs - 3 * farewellMs
     const awayAbortMs = Math.max(0, Math.min(abortGraceMs, stoppedByMs))
@@ -237,7 +236,7 @@ export class ExecutionPool implements ExecutionOwner {
     this.abort()
     if (await agenda.endsWithin(ended, isAway ? awayAbortMs : abortGraceMs)) return
     if (this.children.size === 0) return
-    // After a child process or thread is killed, the node can hand its occurrence back.
+    // Kill the children that have not ended. After a child has ended, the node can hand its occurrence back.
     this.children.kill()
     await agenda.endsWithin(ended, killedGraceMs)
   }
@@ -321,7 +320,7 @@ class DelayedReports implements Alarm {
     for (let oldest = this.#since.first(); oldest !== undefined; oldest = this.#since.first()) {
       const [reporter, since] = oldest
       const leftMs = since + lookMs - now
-      // If at most 5 % of its delay is left, this loop sends a report now instead of setting a further alarm.
+      // If at most 5 % of this report's delay is left, send the report now, without a further alarm.
       if (leftMs > lookMs / 20) {
         this.#engine.agenda.setAlarm(this, leftMs)
         return

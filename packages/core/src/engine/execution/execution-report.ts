@@ -47,7 +47,9 @@ export function backfillOf({ backfill, requestKey }: OccurrenceDetails): Backfil
   return { key: requestKey as string, slot: new Date(slot), from: new Date(from), to: new Date(to), which, order }
 }
 
-/** Returns the report on a task run, with the ids that derive from its job, occurrence and task name. */
+/**
+ * Returns the report on a task run. The ids in the report derive from the ids of job and occurrence, and from the task's name.
+ */
 export function taskReportOf(jobId: JobId, occurrenceId: OccurrenceId, run: TaskRunRecord): TaskReport {
   const id = taskId(jobId, run.task)
   const runId = taskRunId(occurrenceId, id)

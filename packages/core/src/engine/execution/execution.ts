@@ -107,7 +107,9 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
    */
   #drainsUntil: number | null
   #phase: StateOf<typeof executionTransitions> = 'open'
-  /** Whether this execution has requested a settle, and the settler has not called {@link takeItem} for this request yet. */
+  /**
+   * Whether this execution waits for a settle that it has requested. The settler ends this wait by a call of {@link takeItem}.
+   */
   #saying = false
   /** Whether handlers have reported progress or log lines that the node has not stored yet. */
   #isNoted = false
@@ -137,8 +139,9 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   #finalRuns: readonly TaskRunRecord[] = noRuns
 
   /**
-   * `runs`: the stored task runs, or the task runs that the claim stands for. `fresh`: `true` if the attempts of these
-   * task runs have just started and belong to this execution; `false` if the attempts belong to an earlier owner.
+   * `runs`: the stored task runs. If the storage has none, the first task runs, which the stored claim stands for. `fresh`:
+   * `true` if the attempts of these task runs have just started and belong to this execution. `false` if the attempts belong to
+   * an earlier owner.
    */
   constructor(
     owner: ExecutionOwner,
@@ -202,7 +205,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     const { startedAt, executionTimeoutMs } = this.occurrence
     const now = this.engine.now()
     if (this.engine.isTimeInDoubt) {
-      // While the time is in doubt, the execution timeout may have passed unnoticed, so the node hands the occurrence back.
+      // While the time is in doubt, this node cannot tell whether the execution timeout has passed. So it hands the occurrence
+      // back.
       this.#stop({ kind: 'release', reason: 'clock_unconfirmed' }, 'clock_unconfirmed')
       return
     }
@@ -341,7 +345,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   isolate(): void {
     if (this.plan.settings.whileIsolated !== 'abort') return
     this.#stop({ kind: 'release', reason: 'isolated' }, 'isolated')
-    // Only children of isolated tasks can be killed. Handlers in this process that ignore their signal continue.
+    // The node can kill only the children of isolated tasks. A handler in this process continues if it ignores its signal.
     if (this.#phase === 'open') for (const task of this.#tasks) task.hurry()
   }
 
@@ -392,17 +396,18 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   }
 
   settled(item: SettleItem, answer: SettleAnswer): void {
-    // This node owns the taken occurrence even if the node has lost the occurrence of this execution.
+    // The end of this occurrence may have taken the next one. This node owns the taken occurrence even if it has lost this one.
     this.#endTaking(answer)
     if (this.#phase === 'closed') return
     this.#worksSince ??= this.engine.clock.monotonic()
     if (answer.outcome === 'lost') {
-      // Usually another owner has the occurrence. But in two cases, this execution still owns the occurrence, because it has
-      // completions, and the stored occurrence still runs under its token:
+      // Usually `lost` means that another owner has the occurrence. This execution may still own it if it has completions, and
+      // if the stored occurrence runs under its token. There are two such cases:
       // - The item carries `upToSequence`: the storage has a completion that this execution has not read.
       // - The execution has assigned later sequences: the storage has a completion that contains the attempts of the item.
-      // In any other case, this execution has lost the occurrence. Its token proves nothing then: after a loss of data, the
-      // storage may have given the same token to another owner.
+      //
+      // In any other case, this execution has lost the occurrence. The token proves nothing then: after a loss of data, the
+      // storage may have given another owner the same token.
       const isOvertaken = this.#completions !== null && this.#isStillOwn(answer)
       if (isOvertaken && item.upToSequence !== undefined) this.#adoptCommitted()
       else if (isOvertaken && item.sequence < this.#sequence) this.#accepted(item)
@@ -438,8 +443,6 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     }
   }
 
-  // The methods below let a handler complete its task in the handler's own transaction.
-
   async complete(
     task: TaskProgress,
     attempt: number,
@@ -449,7 +452,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     try {
       await this.#completeWithin(within, task, attempt, completing.result)
     } catch (error) {
-      // The caller receives the first error. If `forbidCommit` fails too, the transaction cannot be committed anyway.
+      // Throw the first error even if `forbidCommit` fails too: the transaction cannot be committed then anyway.
       await within.forbidCommit().catch(() => undefined)
       throw error
     }
@@ -595,8 +598,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
       if (!parallel) break
     }
     if (open) {
-      // Parallel tasks may run for hours, so this node reports the end of a task within 1 s. If tasks run in sequence, the
-      // storage call that announces the next task also stores the end of the task before it.
+      // Report the end of a parallel task within 1 s, because other tasks may run for hours. Tasks in sequence need no such
+      // report: the call that announces the next task also stores the previous end.
       if (parallel && this.#tasks.some((task) => task.ended)) this.noted()
       this.#handBackIfWaiting()
       return
@@ -635,8 +638,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   interrupted(): void {
     if (this.halt?.kind !== 'release') return
     this.halt = { kind: 'finish', state: 'failed', reason: this.halt.reason }
-    // For the hand-back, the node waited for running handlers without a limit. Now the occurrence ends. So `abort` limits the
-    // wait for running handlers to `abortGraceMs` or `killAfter`.
+    // Before the hand-back, the node would have waited for running handlers without a limit. The occurrence ends instead, so
+    // `abort` limits this wait to `abortGraceMs` or `killAfter`.
     for (const task of this.#tasks) task.abort(giveUpReason(this.halt))
   }
 
@@ -649,8 +652,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Whether the execution timeout has passed. If the event loop was blocked, the alarm of a task may be called before
-   * the alarm of the execution timeout.
+   * Whether the execution timeout has passed, and its alarm has not been called yet. The alarm of a task may be called first if
+   * the event loop was blocked.
    */
   get isOverdue(): boolean {
     return this.heapIndex >= 0 && this.engine.clock.monotonic() >= this.at

@@ -18,8 +18,8 @@ export function transition<T extends Table>(table: T, from: StateOf<T>, event: E
 /**
  * Events:
  * - `begin`: the storage already has the attempt.
- * - `announce`: the task sends an attempt without a retry interval to the storage.
- * - `announce_early`: the task sends an attempt with a retry interval to the storage.
+ * - `announce`: the task sends the attempt to the storage. The attempt has no retry interval.
+ * - `announce_early`: the task sends the attempt to the storage while its retry interval lasts.
  * - `acknowledge`: the storage has the attempt.
  * - `due`: the retry interval is over.
  * - `call`: the task calls the handler.
@@ -106,8 +106,8 @@ export function finalChange(
     return { kind: 'release', dueAt: resumableAt(tasks, now), reason: halt.reason }
   }
   if (halt?.kind === 'finish') return halt
-  // A canceled task shows that the failure of another task has ended the occurrence. A late commit may have completed that
-  // other task since, so that `failedFast` is false. The occurrence fails with `fail_fast` nevertheless.
+  // If a task was canceled, the failure of another task has ended the occurrence. The transaction of that other task may have
+  // been committed later, so that `failedFast` is false. The occurrence fails with `fail_fast` nevertheless.
   const isCanceled = tasks.some((task) => task.state === 'canceled')
   if (failedFast || isCanceled) return { kind: 'finish', state: 'failed', reason: 'fail_fast' }
   const failed = tasks.some((task) => task.state === 'failed')
@@ -122,8 +122,8 @@ function resumableAt(tasks: readonly EndingTask[], now: number): number {
 }
 
 /**
- * Returns the abort reason of a task that has not ended when the execution ends early. If `onInterrupted: 'fail'` has turned a
- * hand-back into a failure, the halt still has the reason of the hand-back, such as `shutdown` or `isolated`.
+ * Returns the abort reason of a task that has not ended when the execution ends early. The reason of a failure may be that of a
+ * hand-back, such as `shutdown` or `isolated`. Then `onInterrupted: 'fail'` has turned a hand-back into this failure.
  */
 export function giveUpReason(halt: Halt): AbortReason {
   if (halt.kind === 'release' || halt.reason === 'shutdown') return 'shutdown'

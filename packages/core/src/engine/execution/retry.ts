@@ -31,7 +31,8 @@ export function resumesAt(settings: TaskSettings, kept: KeptAttempts, now: numbe
   const failures = failuresOf(kept)
   if (last === undefined || last.endedAt === null || failures === 0) return null
   const longest = retryDelay(settings, failures, () => 0)
-  // If the last attempt was stopped during its retry interval, its `startedAt` is the end of that interval.
+  // If the last attempt was stopped during its retry interval, its handler was never called. Its `startedAt` is then the
+  // planned start: the end of the interval.
   let dueAt = last.startedAt > last.endedAt ? last.startedAt : null
   // With jitter, only the earlier owner knew the random number. So this owner assumes the random number 1, which gives the
   // shortest interval.

@@ -51,7 +51,10 @@ export interface TaskOwner extends TaskContextSource {
   interrupted(): void
   /** Returns whether this node may start a further attempt of the task. */
   mayRetry(plan: TaskPlan): boolean
-  /** The error of unreadable or invalid run data, for which no handler is called; `null`: the data are valid. */
+  /**
+   * The error for which no handler is called: unreadable run data, or data that do not match the job's schema. `null`: the data
+   * are valid.
+   */
   readonly misfit: JobistemerError | null
   /** Called when an attempt has failed with {@link misfit}. The occurrence then fails with the reason `invalid_payload`. */
   failMisfit(): void
@@ -74,9 +77,10 @@ export interface TaskOwner extends TaskContextSource {
   /** Returns whether the handler of this task has called `complete`, and the outcome of the transaction is unknown. */
   isCompleting(task: TaskProgress): boolean
   /**
-   * Called after the handler has ended. Reads the stored record of the occurrence, and resolves with the stored completion;
-   * `null`: no completion is stored, or this node has lost the occurrence. While {@link isOpen} is true, the caller applies the
-   * result and then calls {@link decided}.
+   * Called after the handler has ended. Reads the stored record of the occurrence, and resolves with the stored completion.
+   * `null`: no completion is stored, or this node has lost the occurrence.
+   *
+   * If {@link isOpen} is still true, the caller then applies the result, and calls {@link decided}.
    */
   decide(): Promise<Completion | null>
   decided(): void
@@ -97,13 +101,16 @@ export class TaskProgress implements Alarm {
   result: JsonValue | undefined = undefined
   #reason: string | undefined = undefined
   /**
-   * Start of the next retry in epoch ms; `null`: the next attempt may start at once, or this node has already announced the
-   * retry to the storage.
+   * Start of the next retry, in epoch ms. `null` in two cases: the next attempt may start at once, or this node has already
+   * announced the retry.
    */
   retryDueAt: number | null = null
   /** The first reason for which the engine aborted the last attempt. */
   #abortReason: AbortReason | undefined = undefined
-  /** The context of the current or last attempt; `null` before the handler of the current attempt is called. */
+  /**
+   * The context of the current attempt, or of the last one if no attempt is current. `null` until the handler of the current
+   * attempt is called.
+   */
   #context: RunningTaskContext | null = null
   /** Progress and log lines of the task; `null` until a handler reports some, because most handlers report none. */
   #notes: TaskNotes | null = null
@@ -274,8 +281,8 @@ export class TaskProgress implements Alarm {
   #call(context: RunningTaskContext): unknown {
     if (this.plan.isolated !== null) {
       const { engine, children } = this.#owner
-      // Cancel the task timeout, which was set when the attempt began. The attempt may wait for a child, so `#startTimeout`
-      // sets the timeout again when the attempt gets its child.
+      // The task timeout was set when the attempt began. But an attempt of an isolated task may first wait for a child. So
+      // cancel the timeout: `#startTimeout` sets it again when the attempt gets its child.
       engine.agenda.cancelAlarm(this)
       const options = { work: this.plan.isolated, context, onBegin: () => this.#startTimeout() }
       this.#isolated = new IsolatedAttempt(engine, children, options)
@@ -397,8 +404,8 @@ export class TaskProgress implements Alarm {
       this.#tellToStop('timeout')
       this.#owner.engine.agenda.setAlarm(this, this.#stopsWithinMs('timeout'))
     } else if (this.#step === 'stopping' && !this.#killIsolated()) {
-      // If the node wants to hand the occurrence back, the node waits for the end of the handler, without a limit. Otherwise a
-      // peer could claim the occurrence. The peer would then call the handler while the first call still runs.
+      // For a hand-back, the node waits for the end of the handler, without a limit. If the node handed the occurrence back
+      // earlier, a peer could claim it. The peer would then call the handler while the first call still runs.
       const reason = this.#abortReason
       if (this.#owner.halt?.kind === 'release' || reason === undefined) return
       this.#attemptEnded(this.#lastAttempt?.number ?? 0, false, abortErrorOf(this.plan, reason))
@@ -417,8 +424,8 @@ export class TaskProgress implements Alarm {
     if (this.#step === 'none' || this.#step === 'deciding') return
     const { agenda } = this.#owner.engine
     if (this.#step === 'stopping') {
-      // The node first wanted to hand the occurrence back, and waited for the aborted handler without an alarm. Now the node
-      // ends the occurrence instead, so an alarm must limit this wait.
+      // The handler was aborted before, for a hand-back, and the node waited for it without an alarm. Now the node ends the
+      // occurrence instead, so an alarm must limit this wait.
       if (this.heapIndex < 0) agenda.setAlarm(this, this.#stopsWithinMs(reason))
       return
     }
@@ -438,11 +445,11 @@ export class TaskProgress implements Alarm {
   }
 
   /**
+   * Called for all tasks of a run when the storage has rejected a write of the run. The storage does not say which task caused
+   * the rejection. A possible cause is a result that is too large.
+   *
    * Replaces the result or error of the last attempt by the error `STORAGE_REFUSED`. Replaces the errors of earlier attempts by
    * the text `not kept`.
-   *
-   * When the storage has rejected a write of the run, `Execution` calls this method of all tasks. The storage does not say
-   * which task caused the rejection. A possible cause is a result that is too large.
    */
   refuse(error: unknown): void {
     this.#attempts = this.#attempts.map((attempt) =>
@@ -475,7 +482,7 @@ export class TaskProgress implements Alarm {
     const { agenda } = this.#owner.engine
     const isBusy = this.#step === 'running' || this.#step === 'stopping'
     // Cancel the alarm in two cases:
-    // - The node has not called the handler of this attempt. The child of an earlier attempt may still run.
+    // - The handler of this attempt does not run, so no alarm has to stop it.
     // - The handler runs in this process. The engine ignores the end of a lost attempt, so the attempt needs no timeout.
     if (!isBusy || this.#isolated?.isOver !== false) agenda.cancelAlarm(this)
     // If the attempt runs in a child, set an alarm: if the child has not stopped when the alarm rings, the node kills the

@@ -1,7 +1,9 @@
 /**
- * Maximum time in ms for which work waits for a permit of this node: an occurrence, a due slot or a burst of requests. After
- * this time, the node leaves the work to peers. If a permit becomes free during the wait, one storage call creates and starts
- * the occurrence. Without the wait, creation and start would be two storage calls.
+ * Maximum time in ms for which work waits for a permit of this node. The work is an occurrence, a due slot or a burst of
+ * requests. After this time, the node leaves the work to peers.
+ *
+ * The wait saves a storage call. If a permit becomes free during the wait, one storage call creates and starts the occurrence.
+ * Without the wait, creation and start would be two storage calls.
  *
  * This time has three further uses:
  * - A handler that takes at most this time is quick.
@@ -15,8 +17,8 @@ export const longestWaitMs = 100
  */
 export const joinShare = 0.5
 /**
- * Duration of a pause of `FairTurns`, as a multiple of the duration of its last read of the waiting work. The pause is long,
- * because for one such read the storage may read all waiting work of the busy jobs.
+ * Duration of a pause of `FairTurns`, as a multiple of the duration of its last claim that left out jobs. The pause is long:
+ * for one such claim, the storage may read all waiting work of the busy jobs.
  */
 export const pauseFactor = 20
 /** Number of runs that make up the turn of a job. */
@@ -37,8 +39,8 @@ export const killedGraceMs = 2000
 export const abortGraceMs = 5000
 
 /**
- * Number of first attempts that the record of a task keeps. The record keeps three times as many of the last attempts. Each
- * settle writes all kept attempts of its occurrence. Without this limit, a task with 1,000 attempts caused 3 GB of writes.
+ * Number of first attempts that the record of a task keeps. It also keeps three times as many last attempts. Each settle writes
+ * all kept attempts of its occurrence. Without this limit, a task with 1,000 attempts caused 3 GB of writes.
  */
 export const firstKept = 5
 /** Maximum length of a kept log line in characters: message, field names and values together. */

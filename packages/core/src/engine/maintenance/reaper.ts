@@ -9,14 +9,16 @@ import { firstRetryMs } from '../storage-access/tuning.ts'
 import { passMs } from './tuning.ts'
 
 /**
- * Finds the runs of owners that are dead, that have ended, or that have exceeded the run's deadline. `RunRelease` then reaps
- * these runs. Three loops find them:
- * - `#sweeps` searches for runs beyond their deadline, once per `reapInterval`. It searches for owners without a node record at
- *   most once per {@link passMs}. If this node has noticed a missing node record, the next round makes this search too.
- * - `#takeovers` runs after each heartbeat while a node is dead or has ended. It takes over the runs of that node. It also
- *   takes over the runs of calls of `runDue` that are over. If this node is itself a call of `runDue`, only `sweepOnce` starts
- *   a takeover.
+ * Finds runs whose owner is dead, has ended, or has exceeded the run's deadline. `RunRelease` then reaps these runs. Three
+ * loops search for them:
+ * - `#sweeps` searches for runs beyond their deadline, once per `reapInterval`. At most once per {@link passMs}, it also
+ *   searches for owners without a node record. If this node has noticed a missing node record, the next round makes this search
+ *   too.
+ * - `#takeovers` runs after each heartbeat while a node is dead or has ended. It takes over the runs of such nodes, and of
+ *   calls of `runDue` that are over.
  * - `#looksAgain` repeats, after the start, the search for runs of earlier lives of this node.
+ *
+ * If this node is itself a call of `runDue`, only `sweepOnce` starts a takeover.
  */
 export class Reaper {
   readonly #engine: EngineContext
@@ -102,7 +104,7 @@ export class Reaper {
       // to settle their runs before the next search.
       if (!isStalled && !this.#engine.isTimeInDoubt) await this.#reapOverdue()
       // Only a round that an alarm starts makes this search. A call of `runDue` starts its round without an alarm. Such a call
-      // is too short to observe that an owner sends no heartbeat for `deadAfter`.
+      // is too short to observe that an owner is silent for `deadAfter`.
       if (byAlarm) await this.#findOwners()
     } finally {
       this.#setAlarm()
@@ -206,7 +208,8 @@ export class Reaper {
       this.#engine.logger.warn({ node, incarnation, runs: reaped }, 'took over the runs of a dead node')
     }
     if (isDeath && reaped > 0) this.#deaths.set(incarnation, { record, since })
-    // The storage may have rejected items of `reap`. So another takeover follows after the next heartbeat.
+    // Some of the found runs may not be reaped, because the storage may have rejected their items of `reap`. So another
+    // takeover follows after the next heartbeat.
     if (found > 0) this.#hasFoundRuns = true
     else if (!isComplete || !isGone()) return
     else if (!isDeath) heartbeats.forget(record)
@@ -214,8 +217,8 @@ export class Reaper {
   }
 
   /**
-   * Stores in the death records of dead nodes that this node took over their runs. A peer may already have stored a death
-   * record that names no node, because it found no runs any more. This method replaces that record.
+   * Stores the death records of the nodes whose runs this node took over. These records name this node. A peer that found no
+   * runs any more may already have stored a death record without a name. The record of this method replaces it.
    */
   async #stateDeaths(): Promise<void> {
     const { heartbeats } = this.#options

@@ -122,8 +122,8 @@ export class Retainer {
   async #removeOf(visited: JobRecord, now: number): Promise<void> {
     let head: JobRecord | null = visited
     if (isOver(visited, now)) {
-      // Read the head again: since the page was read, a schedule may have given the job a future slot. If so, `prune` must keep
-      // the latest occurrences of the job.
+      // Read the head again: since the page was read, an update may have given the job a future slot. For such a job, `prune`
+      // must keep the latest occurrences.
       head = (await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [visited.id] }))).jobs[0] ?? null
     }
     const retention = head === null ? null : retentionOf(head)

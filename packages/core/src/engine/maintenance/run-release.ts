@@ -41,9 +41,12 @@ export interface ReleaseParts extends NodeParts {
 }
 
 /**
- * Reaps running occurrences: each becomes pending again, or fails. Their owners have died or ended, are earlier lives of this
- * node, or have passed the deadline. The storage compares owner and token. So if an owner has settled its run in the meantime,
- * that result stays.
+ * Reaps running occurrences: each becomes pending again, or fails. A run is reaped for one of these reasons:
+ * - Its owner has died or ended.
+ * - Its owner is an earlier life of this node.
+ * - Its owner has passed the deadline of the run.
+ *
+ * The storage compares owner and token. So if the owner has settled its run in the meantime, that result stays.
  */
 export class RunRelease {
   readonly #engine: EngineContext
@@ -152,9 +155,13 @@ export class RunRelease {
   }
 
   /**
-   * Returns whether this job probably blocks the event loop of its owners. Condition: an earlier owner of the run was declared
-   * dead, is alive, and reports that the job blocked its event loop. Then the present owner probably hangs in the same handler.
-   * Exception: the process of the present owner is known to have ended.
+   * Returns whether this job probably blocks the event loop of its owners. This is so if an earlier owner of the run meets
+   * these conditions:
+   * - It was declared dead, but it lives.
+   * - It reports that the job blocked its event loop.
+   *
+   * Then the present owner probably hangs in the same handler. Returns false if the process of the present owner is known to
+   * have ended.
    */
   #hasBlockedBefore({ jobId, owner, runs }: OccurrenceRecord): boolean {
     const { heartbeats } = this.#parts

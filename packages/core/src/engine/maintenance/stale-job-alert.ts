@@ -20,7 +20,7 @@ interface WatchedJob extends HeapEntry, Pick<JobRecord, 'id' | 'name'> {
   /** Instant of the last check of this job, in epoch ms; `null` before the first check. */
   checkedAt: number | null
   isSilent: boolean
-  /** The nodes have reported all alerts of this job that were due up to this instant, in epoch ms. */
+  /** The watching nodes have reported all alerts of this job that were due up to this instant. In epoch ms. */
   saidUpTo: number
 }
 
@@ -43,7 +43,7 @@ export class StaleJobAlert {
   readonly #engine: EngineContext
   readonly #assignment: ShardAssignment
   readonly #heartbeats: Heartbeats
-  /** If the node that watches for stale jobs dies, another node watches after at most this time, in ms. */
+  /** If the node that watches for silent jobs dies, another node watches after at most this time, in ms. */
   readonly #handOverMs: number
   /** A node whose heartbeat counter is at least this high has lived longer than `#handOverMs`. */
   readonly #beatsOfOld: number
@@ -75,12 +75,13 @@ export class StaleJobAlert {
     this.#heartbeats = options.heartbeats
     // Peers notice a dead watching node after `deadAfter`, and the next watching node starts up to a minute later.
     this.#handOverMs = options.deadAfterMs + 2 * upkeepMs
-    // Wake-ups cause additional heartbeats. So assume that a node sends up to twice as many heartbeats as its interval allows.
+    // Wake-ups cause additional heartbeats, so the counter grows faster. Assume that it grows at most twice as fast as the
+    // heartbeat interval says.
     this.#beatsOfOld = (2 * this.#handOverMs) / options.heartbeatMs
     this.#loop = new BackgroundLoop(engine, { name: 'stale-job alert', round: () => this.#step() })
   }
 
-  /** Plans the first read of job heads in one minute, so that a node in a crash loop reports nothing. */
+  /** Plans the first read of job heads in one minute. So a node that crashes soon after each start reports nothing. */
   start(): void {
     this.#startedAt = this.#engine.now()
     this.#loop.runIn(upkeepMs)
@@ -223,9 +224,8 @@ export class StaleJobAlert {
 
   async #lookForSuccess(job: WatchedJob, now: number): Promise<void> {
     const { id: jobId, rule, checkedAt } = job
-    // The check at `checkedAt` has found all runs that had succeeded before. A run that succeeded since then may have begun up
-    // to one execution timeout before `checkedAt`. So the search begins one execution timeout before `checkedAt`, and one
-    // minute earlier as a margin.
+    // An earlier check at `checkedAt` found all runs that had succeeded until then. A run that succeeded later may have begun
+    // up to one execution timeout before `checkedAt`. So the search begins at that instant, and one minute earlier as a margin.
     const seen = checkedAt === null ? Number.NEGATIVE_INFINITY : checkedAt - rule.executionTimeoutMs - upkeepMs
     const from = Math.max(searchedFrom(rule, now), seen)
     const { at } = await lastSuccess({ jobId, from }, (query) =>

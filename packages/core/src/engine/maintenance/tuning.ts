@@ -5,8 +5,8 @@
 export const passMs = 3_600_000
 
 /**
- * Number of visits of the retainer to a job within the age that the job's retention sets. So the removal of history is late by
- * at most 1/30 of that age, or by one hour if that is longer.
+ * A job's retention sets how old its history may become. In a time of this length, the retainer visits the job this many times.
+ * So the removal of history is late by at most 1/30 of that age, or by one hour if longer.
  */
 export const visitsPerAge = 30
 

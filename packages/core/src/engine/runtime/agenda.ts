@@ -176,8 +176,8 @@ interface Level<Slot> {
 
 /**
  * Slots in two orders: all slots by instant, and due slots by instant minus `forwardMs`. Each heap holds the slots with one
- * value of `forwardMs`, so both orders are the same within a heap. The first slot in either order is the first slot of one of
- * the heaps.
+ * value of `forwardMs`, so its slots have the same sequence in both orders. The first slot in either order is the first slot of
+ * one of the heaps.
  */
 class SlotLevels<Slot extends SlotEntry> {
   readonly #levels: Level<Slot>[] = []

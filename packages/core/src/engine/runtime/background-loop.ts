@@ -31,8 +31,9 @@ interface LoopOptions {
   /** The name of the loop in error reports. */
   readonly name: string
   /**
-   * The work of one round. `byAlarm`: true if the loop's own alarm has started the round. False if a call of `run` has started
-   * the round, or if the alarm rang during the previous round.
+   * The work of one round. `byAlarm` is true if the loop's own alarm has started the round. It is false in two cases:
+   * - A call of `run` has started the round.
+   * - The round follows an earlier round during which the alarm rang.
    */
   readonly round: (byAlarm: boolean) => Promise<void>
   /**
@@ -42,11 +43,14 @@ interface LoopOptions {
 }
 
 /**
- * Runs background work in rounds, one at a time. A call of `run` or the alarm starts a round. If `run` is called or the alarm
- * rings during a round, one further round follows. If `again` is given, the loop calls `again` instead of this further round.
+ * Runs background work in rounds, one at a time. These rules apply:
+ * - A call of `run`, or the alarm, starts a round.
+ * - If `run` is called or the alarm rings during a round, one further round follows. If `again` is given, the loop calls
+ *   `again` instead of this further round.
+ * - The loop sets no alarm by itself: each round calls `runIn` to plan the next round.
+ * - The loop reports the error of a round. If a round fails before it calls `runIn`, no alarm is set.
  *
- * The loop sets no alarm by itself: each round calls `runIn` to plan the next round. The loop reports the error of a round. If
- * a round fails before it calls `runIn`, no alarm is set. Rounds run in the async context in which the loop was created.
+ * Rounds run in the async context in which the loop was created.
  */
 export class BackgroundLoop implements Alarm {
   at: number = 0

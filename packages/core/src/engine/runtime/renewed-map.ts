@@ -1,6 +1,7 @@
 /**
  * A map for short-lived entries. After some additions, it copies its entries to a new `Map` (decision 0020). The reason: when
- * V8 grows a map, the obsolete table can keep later entries alive until a full garbage collection.
+ * V8 grows a `Map`, it leaves an obsolete table. Until a full garbage collection, this table can keep entries alive that were
+ * added and deleted later.
  *
  * An iteration may miss entries that are added during the iteration. It may yield entries that are deleted during the
  * iteration.

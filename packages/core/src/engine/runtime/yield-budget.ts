@@ -3,11 +3,11 @@ import type { Clock } from '../../clock.ts'
 import { afterThisTurn } from '../../system-clock.ts'
 
 /**
- * Keeps the event loop responsive during long sequences of storage calls and schedule steps. Each storage call first awaits
- * {@link pass}. A counting task, which counts slots, awaits {@link stepped} after each step.
+ * Keeps the event loop responsive during long sequences of storage calls and schedule steps. The budget is the time for which
+ * the engine may work in one turn of the event loop. Each storage call first awaits {@link pass}. A counting task is a
+ * computation that steps through the slots of a schedule. It awaits {@link stepped} after each step.
  *
- * When the engine has used up its budget for a turn of the event loop, calls and counting tasks wait. The next turn continues
- * them in this order:
+ * When the engine has used up its budget, calls and counting tasks wait. The next turn continues them in this order:
  * - All waiting calls of the engine continue.
  * - If no call of the engine waits, one call of a user continues.
  * - The counting tasks continue one after another, until the budget is used up again.
@@ -50,16 +50,19 @@ export class YieldBudget {
     return new Promise((resolve) => (isAsked ? this.#asked : this.#own).push(resolve))
   }
 
-  /** Called before the first step of a counting task. The duration of that step is measured from this call. */
+  /**
+   * Called before the first step of a counting task, which steps through the slots of a schedule. The duration of the first
+   * step counts from this call.
+   */
   begin(): void {
     if (this.#beganAt === null) this.#begin()
     else this.#readAt = this.#clock.monotonic()
   }
 
   /**
-   * A counting task calls this method after each of its steps. Returns `null` if the task may run its next step at once.
-   * Otherwise returns a promise that the task must await before its next step. The promise resolves in a later turn of the
-   * event loop than the present one.
+   * Called by a counting task after each step through the slots of a schedule. Returns `null` if the task may make its next
+   * step at once. Otherwise returns a promise that the task must await before its next step. The promise resolves in a later
+   * turn of the event loop.
    */
   stepped(): Promise<void> | null {
     const beganAt = this.#beganAt ?? this.#begin()
@@ -97,8 +100,8 @@ export class YieldBudget {
   }
 
   /**
-   * Resumes one counting task. When that task waits again or has ended, resumes the next one in the same turn of the event
-   * loop.
+   * Continues one counting task that waits in {@link stepped}. When that task waits again or has ended, continues the next one
+   * in the same turn of the event loop.
    */
   readonly #count = (): void => {
     const goOn = this.#counting.shift()
@@ -108,8 +111,8 @@ export class YieldBudget {
   }
 
   /**
-   * The resumed counting task must first finish its present work. This callback is a microtask, and its `nextTick` runs after
-   * all microtasks, so after that work.
+   * Lets the resumed counting task finish its present work, which runs in microtasks. This callback is a microtask itself. The
+   * callback of its `nextTick` runs after all microtasks, and so after that work.
    */
   readonly #whenQuiet = (): void => {
     process.nextTick(this.#countInTurn)

@@ -15,8 +15,9 @@ import { lookMs, upkeepMs } from '../../tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 
 /**
- * Whether a claim is a sweep, which first repairs jobs. `once`: the claimer leaves an unfinished update to the node that makes
- * the update. `to the end`: that node may have died, so the claimer claims until the update is finished.
+ * Whether a claim is a sweep, which first repairs jobs. The two kinds of sweep differ if an update of a job is unfinished:
+ * - `once`: the claimer leaves the update to the node that makes it.
+ * - `to the end`: that node may have died, so the claimer repeats its claim until the update is finished.
  */
 type Sweep = 'none' | 'once' | 'to the end'
 
@@ -137,18 +138,18 @@ export class Claimer implements TakenRunner {
     if (leftOut !== null) {
       turns.looked(answer.claimed.length > 0, this.#engine.clock.monotonic() - askedAt)
       // This claim left out jobs, so `more` does not say whether these jobs have pending work. The next claim that leaves out
-      // no job answers this question, and plans the next poll.
+      // no job shows this, and plans the next poll.
       this.#parts.capacity.workLeft(true, answer.claimed.length)
       return !this.#loop.isStopped && this.#parts.capacity.roomToClaim() > 0
     }
     this.#parts.capacity.workLeft(answer.more, answer.claimed.length, answer.claimed.at(-1))
     this.nextDueAt = answer.nextDueAt
-    // If `nextDueAt` is not after `now`, an occurrence is due for which this claim had no permit. The next free permit starts a
-    // claim, so the poll need not come earlier than usual.
+    // If `nextDueAt` is at or before `now`, this claim left a due occurrence, because no permit was free for it. The next free
+    // permit starts a claim. So the poll need not come earlier than usual.
     this.#loop.runIn(this.#untilNextPoll((answer.nextDueAt ?? now) > now ? answer.nextDueAt : null))
-    // The storage may answer `more` although this claim took fewer occurrences than its limit. Then an update is unfinished:
-    // the update must still cancel waiting occurrences. Further claims continue the update, except after the sweep `once`,
-    // which leaves it to the node that makes the update.
+    // If this claim took fewer occurrences than its limit, `more` means that an update is unfinished. The update must still
+    // cancel waiting occurrences, and further claims continue it. Exception: after the sweep `once`, the node that makes the
+    // update continues it.
     const isLeft = answer.more && answer.claimed.length < limit && sweep !== 'once'
     if (isLeft) await nextTurn()
     const goesOn = answer.more && (isLeft || answer.claimed.length > 0)
@@ -167,7 +168,7 @@ export class Claimer implements TakenRunner {
     const answer = await storage.repeated('claim', (storage) => {
       calls++
       const now = this.#engine.now()
-      // Before a repetition of this call, the node may have learned that it must not claim now. The repeated call then claims
+      // This call may be a repetition. If the node has learned meanwhile that it must not claim, the repeated call claims
       // nothing.
       const most = this.#engine.isHeldBack ? 0 : limit
       return storage.claim({ now, owner, limit: most, exceptHandlerKeys, sweep })
@@ -199,8 +200,8 @@ export class Claimer implements TakenRunner {
         }),
       )
       for (const record of page.items) {
-        // This search is for occurrences that a claim or a settle took. An occurrence with token 1 and an attempt was started
-        // by the call that created it. The code that made that call handles the lost answer.
+        // This search is only for occurrences that a claim or a settle took. An occurrence with token 1 and an attempt was
+        // created and started by one call. The sender of that call handles its lost answer.
         const wasClaimed = record.token > 1 || record.runs.length === 0
         const mine = record.owner?.incarnation === owner.incarnation
         if (!mine || !wasClaimed || known.has(record.id) || this.#parts.pool.knows(record.id)) continue
@@ -305,7 +306,7 @@ export class Claimer implements TakenRunner {
 
   /**
    * Hands the occurrence back, and leaves the handler key of its job out of the next claims. If the job was removed, the
-   * storage then ends the occurrence.
+   * hand-back makes the storage end the occurrence.
    */
   async #leaveToOthers(record: OccurrenceRecord): Promise<void> {
     const { storage } = this.#engine
@@ -337,7 +338,7 @@ function isStarted(record: OccurrenceRecord): record is OccurrenceRecord & { rea
 }
 
 interface Entry {
-  /** One of the jobs with the handler key that claims leave out. */
+  /** A job with the handler key that claims leave out. Other jobs may have the same key. */
   readonly job: JobRecord
   /**
    * Monotonic instant until which claims leave out the key; infinite: claims leave it out until this node has the missing

@@ -104,8 +104,8 @@ export class Horizon {
     const { due, cursor } = this.#rest ?? { due: this.#dueUpTo(now, shards), cursor: null }
     this.#rest = null
     const end = await this.#lookUp(due, cursor)
-    // An incomplete search continues in the next round, even if `lookForAll` was called meanwhile. The search for all due jobs
-    // then follows after the end of this search.
+    // If this search is incomplete, the next round continues it, even if `lookForAll` was called meanwhile. The search for all
+    // due jobs then follows after this search.
     if (end === null) this.#lookedAt = due.upTo - 2 * lookMs
     else this.#rest ??= { due, cursor: end }
   }
@@ -113,8 +113,8 @@ export class Horizon {
   #dueUpTo(now: number, shards: readonly number[] | null): DueJobs {
     const isFull = this.#looks++ % (upkeepMs / lookMs) === 0 || !Number.isFinite(this.#lookedAt)
     // Leave out jobs whose next instant lies before `after`, because earlier searches have loaded these jobs. If another node
-    // moves the next instant of a job back, the next search for all due jobs loads that job. If the clock was set back,
-    // `#lookedAt` lies in the future, so `Math.min` takes `now` instead.
+    // moves a next instant back, the next search for all due jobs loads the job. After the clock was set back, `#lookedAt` lies
+    // in the future, so use `now` instead.
     const since = isFull ? {} : { after: Math.min(this.#lookedAt, now) - 2 * clockMarginMs }
     // A search covers the next two intervals between searches. If one search fails, the next one still loads each job before
     // its slot is due.

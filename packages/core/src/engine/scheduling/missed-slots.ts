@@ -42,7 +42,10 @@ export interface MissedSlots {
    * its instant.
    */
   readonly first: number
-  /** The last instant at which a slot can be missed, in epoch ms. Later slots are no part of this decision. */
+  /**
+   * This decision covers the missed slots up to this instant, in epoch ms. Later slots are not missed yet, or belong to a later
+   * decision.
+   */
   readonly until: number
   readonly now: number
   readonly strategy: RecoveryStrategy
@@ -50,8 +53,8 @@ export interface MissedSlots {
   readonly limit: number
   readonly recorded: RecordedAhead
   /**
-   * The decision calls `stepped` after each slot, so that counting yields to the event loop. If `stepped` rejects, the decision
-   * rejects with the same error.
+   * The decision awaits `stepped` after each slot, so that the event loop can run during a long count. If `stepped` rejects,
+   * the decision rejects with the same error.
    */
   readonly turns: Pick<YieldBudget, 'stepped'>
 }
@@ -267,8 +270,8 @@ export class RecordedSlots {
   }
 
   /**
-   * Returns the slots in `[from, to]` that have a record. Nearly all missed slots have no record, because no recovery has
-   * decided on them yet. So the result is small.
+   * Returns the slots in `[from, to]` that have a record. The result is small: hardly any of these slots has a record before a
+   * recovery has decided on it.
    */
   async #between(jobId: JobId, from: number, to: number): Promise<ReadonlySet<number>> {
     const { storage, maxBatch: limit } = this.#engine

@@ -29,10 +29,9 @@ interface Scan {
 }
 
 /**
- * Returns which node launched a slot that this node has tried to create. If the slot already has a record, the record can mean
- * two things:
- * - The slot was canceled ahead, and the watermark has not passed it: returns `no node`.
- * - Otherwise another node has launched this slot or a later slot of the job: returns `another`.
+ * Returns which node launched a slot that this node has tried to create. If the slot already has a record, there are two cases:
+ * - The slot was canceled ahead, and the watermark does not lie after the slot: no node has launched it. Returns `no node`.
+ * - Otherwise another node has launched this slot or a later slot of the job. Returns `another`.
  */
 export function launcherOf(answer: CreateAnswer, slot: number): Launcher {
   switch (answer.outcome) {
@@ -63,11 +62,11 @@ export interface LaunchParts extends NodeParts {
 
 /**
  * Launches overdue slots that their assigned node has not launched. That node is slow or blocked, or it is dead and not yet
- * declared dead.
+ * declared dead. This class finds the slots by scans:
+ * - If the storage has a due index, it returns the overdue slots of all jobs in one query.
+ * - Otherwise a scan reads the heads of the jobs whose slots this node has left to peers.
  *
- * A storage with a due index returns the overdue slots of all jobs in one query. With another storage, this class reads the
- * heads of the jobs whose slots this node has left to peers. Nodes scan in the order of their watch ranks, which are
- * independent of the ranks by which they launch slots.
+ * Nodes scan in the order of their watch ranks. These are independent of the ranks by which nodes launch slots.
  *
  * In an overloaded fleet every slot is overdue, and scans would delay all slots further. Three rules limit the load:
  * - Watchers scan one after the other, one `standby` interval apart.
@@ -87,8 +86,8 @@ export class OverdueTakeover {
    */
   #hasLeft = false
   /**
-   * This node still has to scan slots up to this instant, in epoch ms, even if it becomes the only node. It may have left such
-   * slots to peers before.
+   * This node may have left slots up to this instant to peers, in epoch ms. So it still has to scan these slots, even if it
+   * becomes the only node.
    */
   #owedUpTo = Number.NEGATIVE_INFINITY
   /** The oldest slot that this node has left to peers since the last scan began. */
@@ -103,21 +102,22 @@ export class OverdueTakeover {
   /** Jobs whose overdue slots the current scan has put on the agenda, and whose launches have no answer yet. */
   readonly #taken = new Set<RegisteredJob>()
   #waited = 0
-  /**
-   * Number of slots of the current scan that this node has launched. `#wereLaunched`: number of slots of the scan that peers
-   * had launched before.
-   */
+  /** Number of slots of the current scan that this node has launched. */
   #launched = 0
+  /** Number of slots of the current scan that peers had launched before this node tried to launch them. */
   #wereLaunched = 0
   /** Whether the last scan has reached its end and found no overdue slot. */
   #hasFoundNothing = false
-  /** If this node launched the last slot of its own shards late: the monotonic instant of that launch. Otherwise -Infinity. */
+  /**
+   * Monotonic instant at which this node launched the last slot of its own shards, if that launch was late. Otherwise
+   * -Infinity.
+   */
   #lateAt = Number.NEGATIVE_INFINITY
   /** Factor by which the scan interval grows while peers are slow. */
   #slowness = 1
   /**
-   * Whether this node does not know yet whether its peers are dead or slow. Becomes true when other nodes have started, shut
-   * down or died. A later scan that finds the answer makes this member false.
+   * Whether this node has still to find out whether its peers are dead or only slow. Becomes true when other nodes have
+   * started, shut down or died. Becomes false when the slots of a scan show the answer.
    */
   #isTrying = true
 
@@ -204,8 +204,8 @@ export class OverdueTakeover {
       if (this.#engine.isHeldBack) return
       if (this.#taken.size > 0 && ++this.#waited <= mostSamples) return
       const goesOn = this.#goesOn
-      // If peers are slow and the last scan is incomplete, `#learn` has dropped the rest of that scan. A new scan follows after
-      // the longer interval. In all other cases, this round continues the last scan or begins a new scan.
+      // `#learn` returns true if peers are slow. If the last scan was incomplete, `#learn` has dropped its rest, and a new scan
+      // follows after the longer interval. In all other cases, this round continues the last scan or begins a new scan.
       if (this.#learn() && goesOn) return
       if (this.#parts.findsDueJobs) await this.#findOverdue()
       else await this.#checkPassed()
@@ -275,15 +275,15 @@ export class OverdueTakeover {
   }
 
   #newScan(): Scan {
-    // Each watcher that scans before this node first gets one `standby` interval to launch an overdue slot. A watcher with rank
-    // 0 for the job does not count, so at least `watchRank - 1` watchers scan before this node. The scan leaves out slots for
-    // which these watchers still have time. `#takeOnInTurn` then counts the watchers exactly for each job.
+    // Each watcher that scans before this node has one `standby` interval to launch an overdue slot. The scan leaves out slots
+    // for which such a watcher still has time. One of the watchers may have rank 0 for the job and then does not count. So the
+    // scan assumes only `watchRank - 1` watchers, and `#takeOnInTurn` counts them exactly for each job.
     const fewestTurns = Math.min(Math.max(0, this.#parts.assignment.watchRank - 1), activeWatchers)
     const upTo = this.#engine.now() - (fewestTurns + 1) * this.#parts.standbyMs
     const isFull = this.#scans++ % (upkeepMs / lookMs) === 0
     // The scan also covers the last part of the previous scan, because clocks differ and writes may be late. This part must be
-    // short. Otherwise the scan would find slots that a failover of the storage lost, before their creator has reported the
-    // loss.
+    // short. After a failover, a long part would contain slots that the storage has lost. The node that created these slots
+    // must report the loss first.
     const after = Math.min(this.#scannedUpTo - 2 * clockMarginMs, this.#leftFrom - 1)
     this.#leftFrom = Number.POSITIVE_INFINITY
     return { due: { upTo, ...(!isFull && { after }) }, cursor: null }
@@ -350,8 +350,8 @@ export class OverdueTakeover {
   #takeOn(record: JobRecord, isOwn: boolean): void {
     this.#moveOn(record)
     const job = this.#parts.registry.get(record.id)
-    // `#taken` holds only jobs whose next answer shows whether peers are slow. Slots of this node's own shards do not show it.
-    // For another job, an answer follows only if this node launches the job now or has it on its agenda.
+    // `#taken` holds only jobs whose next answer shows whether peers are slow. The answers for this node's own shards do not
+    // show it. For another job, an answer follows only if this node is launching the job or has it on its agenda.
     if (!isOwn && job?.isOverdue && (job.inFlight !== 'no' || job.heapIndex >= 0)) this.#taken.add(job)
   }
 

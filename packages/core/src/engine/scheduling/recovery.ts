@@ -19,9 +19,9 @@ import { fewSlots, recoveryStep } from './tuning.ts'
 const noDetails: OccurrenceDetails = Object.freeze({})
 
 /**
- * A snapshot of a late job from the moment when the launcher found the job late. The recovery decision uses this snapshot
- * only, because users and peers may change the job meanwhile. If the decision carried a newer watermark or version, the
- * storage would apply the decision to later slots.
+ * A snapshot of a late job from the moment when the launcher found the job late. Users and peers may change the job during the
+ * recovery decision, so the decision uses only this snapshot. If the decision carried a newer watermark or version, the storage
+ * would apply the decision to later slots.
  */
 export interface LateSlot
   extends Readonly<Pick<RegisteredJob, 'version' | 'createdAt' | 'watermark' | 'pausedUntil' | 'series'>> {
@@ -52,9 +52,8 @@ function missedSlotsOf({ plan, slot, pausedUntil, series, missedUntil }: LateSlo
   const { misfireThresholdMs, recoveryStrategy } = plan.settings
   const isPaused = slot < pausedUntil
   const strategy: RecoveryStrategy = isPaused ? { type: 'mark_as_missed' } : recoveryStrategy
-  // Missed slots in a pause get a `missed` record only; for slots after the pause, the strategy of the job applies. So a
-  // decision about slots in a pause ends with the pause. The launcher then finds the job late again, and the next decision
-  // follows.
+  // Missed slots in a pause get only a `missed` record. Slots after the pause get the strategy of the job. So a decision about
+  // slots in a pause covers no slot after the pause. The launcher then finds the job late again, and the next decision follows.
   const late = Math.max(now - misfireThresholdMs - 1, Math.min(missedUntil, now))
   const last = isPaused ? Math.min(late, pausedUntil - 1) : late
   // If the wall clock was set back since the launcher found the slot late, `last` may lie before the slot. `until` never lies
@@ -95,8 +94,8 @@ export class Recovery {
     const { owner } = engine
     const kind: BatchKind<Decided, RecoveryItem, CreateAnswer> = {
       operation: 'createOccurrences',
-      // A call takes further items until their runs exceed `maxSize`. The item that exceeds `maxSize` stays in the call, and
-      // adds at most `recoveryStep` runs. So a call creates fewer than three times `recoveryStep` runs.
+      // A call takes further items until their runs exceed `maxSize`. The last item may exceed `maxSize` by at most
+      // `recoveryStep` runs. So a call creates fewer than three times `recoveryStep` runs.
       maxSize: 2 * recoveryStep - 1,
       sizeOf: ({ entries }) => entries.length,
       make: (decided, now) => (this.#stillHolds(decided, now) ? decided.item : null),
@@ -125,8 +124,8 @@ export class Recovery {
    * Decides on missed slots and stores the decisions. If several nodes recover the same slots, the storage accepts one
    * decision.
    *
-   * Until this object has called {@link ended} for a job, this node must not launch slots of the job. The call of `ended`
-   * follows once per job, after one of these outcomes:
+   * This node must not launch slots of the job until this object has called {@link ended} for the job. It calls `ended` once
+   * per job, when one of these is true:
    * - The decision is stored, or has failed.
    * - The decision no longer applies to the job.
    * - The batcher retries the decision alone.
@@ -157,8 +156,8 @@ export class Recovery {
   #begin(): void {
     if (this.#isStopped) this.#waiting.length = 0
     const count = Math.min(this.#waiting.length, this.#engine.maxBatch - this.#atWork.size)
-    // At most `maxBatch` decisions are in progress at the same time. Decisions that begin together share one read, and mostly
-    // one write. So decisions begin only in a group: all waiting decisions, or at least `#enough` of them.
+    // Decisions that begin together share one read, and mostly one write. So only begin all waiting decisions, or at least
+    // `#enough` of them. At most `maxBatch` decisions are in progress at the same time.
     if (count <= 0 || (count < this.#waiting.length && count < this.#enough)) return
     const group = this.#waiting.splice(0, count)
     for (const late of group) this.#atWork.add(late)
@@ -191,7 +190,7 @@ export class Recovery {
         turns,
       })
       const item = this.#itemFor(late, decision)
-      // `#itemFor` has also called the schedule. This `stepped` adds the time of that call, so that `turns` notices a slow
+      // `#itemFor` calls the schedule once more. This call of `stepped` measures that time too, so that `turns` notices a slow
       // schedule.
       await turns.stepped()
       const batcher = decision.toRun > fewSlots ? this.#large : this.#small
@@ -287,7 +286,7 @@ export class Recovery {
         }
         const { span } = entry
         const details = prioritized(span === null ? noDetails : { span }, plan.settings)
-        // If a run covers several slots, its id is the id of the slot at which it runs. So that slot gets no second record.
+        // A run may cover several slots. Its id is the id of the slot at which it runs. So that slot gets no second record.
         const id = occurrenceId(jobId, entry.slot)
         return { kind: 'run', id, scheduledAt: entry.slot, executionTimeoutMs, details }
       }),

@@ -141,8 +141,8 @@ export class SlotCreator {
     switch (answer.outcome) {
       case 'created':
         this.#parts.registry.follow(job, item.jobVersion, item.scheduledAt, item.nextAt)
-        // With `isOverdue`, this node also launches the next slot of a peer's job, if that slot is overdue. If this node
-        // launches late itself, an overdue slot does not show that the peer is dead. The next slot then stays with the peer.
+        // `isOverdue` makes this node also launch the next slot of a peer's job, if that slot is overdue. If this node launches
+        // late itself, an overdue slot does not show that the peer is dead. So leave the next slot to the peer.
         if (this.#parts.overdue.isBehind) job.isOverdue = false
         // The answer shows that the job is paused, but does not show when the pause ends. So this node assumes a pause without
         // an end until it reads the job's head again.
@@ -166,9 +166,9 @@ export class SlotCreator {
         else if (answer.state === 'pending') this.#parts.capacity.workStored(handlerKeyOf(job.job))
         return
       case 'exists':
-        // If this slot is still the next slot of its job, the slot was canceled ahead. Only a node with the current version of
-        // the job can move the job past such a slot. This node has an older version, and without the reload it would try to
-        // create the same slot forever.
+        // If this slot is still the next slot of its job, it was canceled ahead. Only a node with the current version of the
+        // job can move the job past such a slot. This node has an older version. Without the reload, it would try to create the
+        // same slot forever.
         if (answer.nextAt === item.scheduledAt) this.#parts.registry.reload(job)
         else this.#parts.registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
         // The node that launched the slot is alive, and will launch the next slot too. If this node also tried to create the
@@ -244,7 +244,8 @@ export function notifyDisplaced(
  * Reads an occurrence that this incarnation created and started in one call, if the answer to that call was lost. This node
  * still has to run such an occurrence. Its record has token 1, sequence 0 and task runs. Returns `null` for every other record.
  *
- * A claimed occurrence is no such record: it has no task runs at first. The claimer runs it when the claim is answered.
+ * So the result is also `null` for a claimed occurrence, which has no task runs at first. The claimer runs a claimed
+ * occurrence.
  */
 export async function findUnacknowledgedStart(
   { owner, storage }: EngineContext,

@@ -128,7 +128,7 @@ export class SlotLauncher {
         for (const { job, slot } of due) this.#parts.agenda.setSlot(job, slot)
         return false
       }
-      // If the launcher held a slot back because no permit was free, `heldForMs` is above 0: this node is full. A full node
+      // `heldForMs` is above 0 if the launcher held a slot back because no permit was free: this node is full. A full node
       // sends many slots in two calls. The storage then processes one call while the node processes the answer to the other.
       const isFull = this.#parts.capacity.heldForMs > 0 && this.#callsUnderWay.size === 0 && due.length >= 2 * enough
       const half = isFull ? Math.ceil(due.length / 2) : due.length
@@ -182,8 +182,8 @@ export class SlotLauncher {
       if (first === undefined) return undefined
       if (this.#passes(first)) continue
       if (!this.#holds(first, starting, now)) return first
-      // The launcher holds back the most urgent slot. The oldest slot may be another one, with a lower priority. The oldest
-      // slot may be launched if it was held back for the maximum time.
+      // The most urgent slot is held back. The oldest slot may be another one, with a lower priority. If it was held back for
+      // the maximum time, it may be launched now.
       const oldest = this.#parts.agenda.peekSlot()
       if (oldest === undefined || oldest === first) return undefined
       if (this.#passes(oldest)) continue

@@ -4,11 +4,11 @@
  */
 export const recoveryStep = 1000
 /**
- * A small number of slots, for three purposes:
- * - If a run under the strategy `compressed` covers at most this many slots, the node reads their records by id. Such a call
- *   serves several jobs. For more slots, the node lists the records of the job.
+ * A number of slots with three uses:
+ * - A run under the strategy `compressed` covers several slots. For up to this many slots, the node reads their records by id,
+ *   and such a call serves several jobs. For more slots, the node lists the records of the job.
  * - A recovery decision with at most this many runs is small: the storage stores it in some milliseconds.
- * - A sample of overdue slots consists of this many slots, the oldest ones. The sample shows whether a slow peer has died.
+ * - A sample of overdue slots consists of the oldest ones, up to this number. The sample shows whether a slow peer has died.
  */
 export const fewSlots = 20
 
@@ -23,8 +23,8 @@ export const activeWatchers = 2
 export const reserveFactor = 10
 /**
  * A number with two uses:
- * - A sample of overdue slots reads at most this many pages of jobs. Several pages may hold only jobs that no living node can
- *   run.
+ * - A sample of overdue slots reads at most this many pages of jobs. Without the limit, it could read many pages whose jobs no
+ *   living node can run.
  * - If launches of the previous scan have no answer yet, the node starts no new scan for this many rounds. After these rounds,
  *   the node no longer waits for the answers.
  */

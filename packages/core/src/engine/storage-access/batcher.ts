@@ -67,8 +67,8 @@ export interface BatchKind<Entry, Item, Answer> {
   /**
    * Called when the storage has rejected the item, and would reject it again.
    *
-   * Also called if an entry with a caller is retried alone and its retries end without an answer. Then `error` is the reason:
-   * the caller gave up, the engine stopped, or the storage was closed.
+   * An entry with a caller may be retried alone. This callback is also called if these retries end without an answer. `error`
+   * is then the reason: the caller gave up, the engine stopped, or the storage was closed.
    */
   rejected(entry: Entry, item: Item, error: unknown): void
   /**
@@ -77,7 +77,7 @@ export interface BatchKind<Entry, Item, Answer> {
    * - `make`, or the work on the answer, threw an error.
    * - The call failed, and the batcher does not retry this call.
    *
-   * If the engine stops while an entry without a caller is retried alone, no callback follows.
+   * If the engine stops while an entry without a caller is retried alone, the batcher calls no callback.
    */
   aborted?(entry: Entry, error: unknown): void
   /**
@@ -107,15 +107,14 @@ interface Batch<Entry, Item> {
   attempts: number
   /** Number of storage calls of the batch. An attempt that halves the batch makes several calls. */
   calls: number
-  /** Whether {@link Batcher} counts this batch as a failed call that is being retried. */
+  /** Whether the call of this batch has failed and is being retried. {@link Batcher} counts such batches separately. */
   isRetried: boolean
 }
 
 /**
- * Group commit for calls of one kind. If no call is in progress, the batcher sends the waiting entries after the current turn
- * of the event loop. While a call is in progress, further entries form the next batch. The batcher sends the next batch in one
- * of two cases:
- * - No call is in progress any more.
+ * Group commit for calls of one kind: the batcher collects entries, and sends them together in one call. Such a group is a
+ * batch. The batcher sends a batch in one of these cases:
+ * - No call is in progress. The batch then leaves after the current turn of the event loop.
  * - The batch has at least `worthwhile` entries, and fewer than {@link callsAtOnce} calls are in progress.
  *
  * An item that the storage cannot store makes the whole call fail. What follows depends on the error:
@@ -133,9 +132,8 @@ export class Batcher<Entry, Item, Answer> {
   #waiting: Entry[] = []
   #calls = 0
   /**
-   * Number of failed calls with waiting callers that are being retried. `#calls` does not count these calls, so that they do
-   * not delay other callers. While {@link callsAtOnce} or more of these calls are being retried, the batcher sends no further
-   * call.
+   * Number of failed calls with waiting callers that are being retried. `#calls` does not include these calls, so that they do
+   * not delay other callers. From {@link callsAtOnce} such calls on, the batcher sends no further call.
    */
   #retried = 0
   /** With `isSerial`: the entries whose item is in a call that has no answer yet. */
@@ -168,8 +166,8 @@ export class Batcher<Entry, Item, Answer> {
    * Sends these entries now, in one call, even if `hasRoom` returns false. Never rejects. Resolves when the call has ended with
    * its retries. The batcher may then still retry entries alone.
    *
-   * Entries beyond `maxSize` wait again, before all other waiting entries. With `isSerial`, the batcher would never send such
-   * entries. So no kind has both `maxSize` and `isSerial`.
+   * Entries beyond `maxSize` wait again, before all other waiting entries. If the kind also had `isSerial`, these entries would
+   * wait forever. So no kind has both `maxSize` and `isSerial`.
    */
   async sendNow(group: readonly Entry[], now: number = this.#engine.now()): Promise<void> {
     const kind = this.#kind
@@ -258,8 +256,8 @@ export class Batcher<Entry, Item, Answer> {
   /**
    * Makes one attempt for all entries without an answer. Throws if entries are left for the next attempt.
    *
-   * Returns {@link movedOn} if no entry got an answer and none is left. Such an attempt does not end an outage, because the
-   * storage has given no answer.
+   * Otherwise returns {@link movedOn} if the storage has answered no entry, and `null` if it has. An attempt with the result
+   * `movedOn` does not end an outage.
    */
   async #attempt(batch: Batch<Entry, Item>, storage: Storage): Promise<typeof movedOn | null> {
     batch.attempts++
@@ -281,9 +279,9 @@ export class Batcher<Entry, Item, Answer> {
       if (reason !== null) this.#abort(batch, index, reason)
     }
     if (open.size === 0) return movedOn
-    // From this attempt on, the batcher may halve the list to find an item that fails. It does so if the storage has accepted
-    // another call, because the failure then probably comes from an item. Otherwise the storage is probably unavailable, and
-    // only one attempt in 4 halves the list.
+    // From this attempt on, the batcher may halve the list to find an item that fails. If the storage has accepted another
+    // call, the failure probably comes from an item, so each attempt halves the list. Otherwise the storage is probably
+    // unavailable, and only one attempt in 4 halves the list.
     const isLate = batch.attempts >= enoughFailures
     const hasSign = this.#engine.storage.accepted > batch.acceptedBefore || batch.attempts % (enoughFailures + 1) === 0
     let hasAnswers = false
@@ -310,8 +308,8 @@ export class Batcher<Entry, Item, Answer> {
         }
       }
     }
-    // If the storage rejected the whole list, `sendSome` halves the list without sending it again. If a caller has given up
-    // meanwhile, the rejection may concern this caller's item. So `sendSome` then first sends the list without that item.
+    // If the storage rejected the whole list, `sendSome` halves the list without sending it again. But if a caller has given up
+    // meanwhile, the rejection may concern only this caller's item. `sendSome` then first sends the list without that item.
     await sendSome([...open], open.size < batch.items.length ? null : refusal)
     const failure = left as { readonly error: unknown } | null
     if (failure !== null) throw failure.error
@@ -328,8 +326,8 @@ export class Batcher<Entry, Item, Answer> {
     let failures = 0
     const tryOnce = async (calls: Storage): Promise<void> => {
       try {
-        // The first attempt throws the known failure and sends nothing. Then `repeated` reports the failure, and waits before
-        // it makes the next attempt.
+        // The known failure counts as the first attempt, so this attempt sends nothing. `repeated` reports the failure, and
+        // waits before the next attempt.
         if (hasJustFailed) throw lastError
         await this.#call(batch, calls, [index])
       } catch (error) {
@@ -464,9 +462,11 @@ function isOutage(error: unknown): boolean {
 }
 
 /**
- * The error with which {@link CallerBatcher.send} rejects if the storage has rejected the item, and would reject it again.
- * `error` is then the error of the storage. If the item is retried alone, `error` may instead say why its retries ended: the
- * caller gave up, the engine stopped, or the storage was closed.
+ * The error with which {@link CallerBatcher.send} rejects if the batcher rejects the item. Usually the storage has rejected the
+ * item, and would reject it again. `error` is then the error of the storage.
+ *
+ * If the item is retried alone, `error` may instead say why its retries ended. The reasons are: the caller gave up, the engine
+ * stopped, or the storage was closed.
  */
 export class ItemRefused {
   readonly error: unknown

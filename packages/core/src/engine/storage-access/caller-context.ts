@@ -43,7 +43,7 @@ export class CallerContext implements Asked, StorageCalls {
   constructor(storage: RetryingStorage, clock: Clock, options: CallOptions, defaultTimeoutMs: number) {
     this.#storage = storage
     this.clock = clock
-    // If `options` is no object, the code that reads the method's own options rejects that value.
+    // If `options` is no object, use the defaults here. The code that reads the method's own options then rejects the value.
     const { timeout, signal } = typeof options === 'object' && options !== null ? options : {}
     this.timeoutMs = toDurationMs(orDefault(timeout, defaultTimeoutMs), 'timeout', { min: 1 })
     this.signal = readSignal(signal)
@@ -124,8 +124,8 @@ export class CallerContext implements Asked, StorageCalls {
 /** A wait of a caller for one answer. */
 export interface Wait {
   /**
-   * Ends the wait, because the answer has arrived. If a later wait of this caller times out, its error does not name earlier
-   * errors of the storage as the cause.
+   * Ends the wait, because the answer has arrived. Also forgets earlier errors of the storage. So if a later wait of this
+   * caller times out, its error does not name them as the cause.
    */
   end(): void
 }

@@ -28,8 +28,8 @@ export interface EngineContext {
   /** Maximum number of items per storage call. */
   readonly maxBatch: number
   /**
-   * Usually the engine sends a `settle` call only when no other `settle` call is in progress. If the ends of at least this many
-   * runs wait to be stored, the engine sends a further call earlier.
+   * Number of run ends that are worth a further `settle` call. If at least this many ends wait, the engine sends a call while
+   * another `settle` call is in progress. With fewer ends, the engine usually waits for the answer to that call.
    */
   readonly worthwhileBatch: number
   /** Returns a random number in `[0, 1)`. The clock may supply the number, which makes simulations reproducible. */
@@ -54,7 +54,9 @@ export interface EngineContext {
   untilNextLook(intervalMs: number): number
   /** Records that a handler or the schedule of this job has blocked the event loop for `forMs`. */
   heldLoop(jobName: string, forMs: number): void
-  /** Reports an internal error. The engine continues, unless its storage is closed or was replaced. */
+  /**
+   * Reports an internal error. The engine then continues, unless the error means that its storage is closed or was replaced.
+   */
   fail(where: string, error: unknown): void
 }
 

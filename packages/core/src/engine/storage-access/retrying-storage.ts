@@ -23,9 +23,10 @@ export function isStorageGone(error: unknown): boolean {
 }
 
 /**
- * A call with a list of items returns this symbol if the storage has answered none of the items. The call must then not be
- * retried. Each item was rejected, is retried alone by another call, or has a caller that gave up. The symbol is no answer of
- * the storage, so it does not end an outage.
+ * The result of a call with a list of items if the storage has answered none of the items. The call must then not be retried.
+ * Each item was rejected, is retried alone by another call, or has a caller that gave up.
+ *
+ * The symbol is no answer of the storage, so it does not end an outage.
  */
 export const movedOn: unique symbol = Symbol('moved on')
 
@@ -60,7 +61,10 @@ export interface StorageCalls {
 export class RetryingStorage implements StorageCalls {
   readonly #storage: Storage
   readonly #shared: SharedStorage
-  /** The storage whose calls also notify the other engines of this process; `null`: no second engine has joined yet. */
+  /**
+   * The storage with calls that also notify the other engines of this process. `null`: no second engine has joined yet, so
+   * there is no engine to notify.
+   */
   #telling: Storage | null = null
   readonly #clock: Clock
   readonly #agenda: Agenda<SlotEntry>
@@ -106,8 +110,8 @@ export class RetryingStorage implements StorageCalls {
   }
 
   /**
-   * Yields to the event loop between the storage calls of an API call. `null`: the work continues now. Otherwise the promise
-   * resolves when the work may continue.
+   * Lets the event loop run between two storage calls of one method call of a user. Returns `null` if the work may continue at
+   * once. Otherwise returns a promise that resolves when the work may continue.
    */
   turn(): Promise<void> | null {
     return this.yieldBudget.pass(true)
@@ -159,8 +163,10 @@ export class RetryingStorage implements StorageCalls {
    *
    * `asked`: the caller that waits; `null`: the engine itself. After a caller has given up, no further attempt begins.
    *
-   * @throws EngineStopped; an error that no retry can fix; an error that a person has to fix, if `asked` is set or
-   *   {@link started} was not called yet; the refusal, if the caller gives up
+   * @throws EngineStopped if the engine stops
+   * @throws the refusal if the caller gives up
+   * @throws the error of the storage if no retry can fix it; also if a person has to fix it, and `asked` is set or {@link
+   *   started} was not called yet
    */
   async repeated<T>(
     operation: string,

@@ -17,9 +17,9 @@ type Listener = (wakeUp: WakeUp) => void
 const sharedStorages = new WeakMap<Storage, SharedStorage>()
 
 /**
- * The engines of this process (schedulers and clients) that use the same storage object. For the storage, these engines are one
- * connection. If a connection changes data, the storage sends wake-ups only to other connections. So the engines notify each
- * other.
+ * The engines of this process (schedulers and clients) that use the same storage object. The storage treats these engines as
+ * one connection. If a connection changes data, the storage sends wake-ups only to other connections. So the engines notify
+ * each other of their changes.
  */
 export class SharedStorage {
   readonly #storage: Storage
@@ -64,8 +64,9 @@ export class SharedStorage {
   /** Returns a storage for one engine. Calls through this storage notify the other engines of changes. */
   tellingFor(engine: object): Storage {
     const storage = this.#storage
-    // Notifies the other engines of the effects of a call. `possible`: the kinds of wake-ups to send if the call fails,
-    // because a failed call may have taken effect. `newsOf`: returns the kinds for an answer; default: `possible`.
+    // Waits for the answer to a call, and sends wake-ups to the other engines. `newsOf` returns the kinds of wake-ups for an
+    // answer; default: `possible`. `possible` lists the kinds to send if the call fails, because a failed call may have taken
+    // effect.
     const told = async <Answer>(answer: Promise<Answer>, possible: Kind[], newsOf?: (answer: Answer) => Kind[]) => {
       let news = possible
       try {
@@ -92,8 +93,8 @@ export class SharedStorage {
       listJobs: (query) => storage.listJobs(query),
       listOccurrences: (query) => storage.listOccurrences(query),
       prune: (request) => storage.prune(request),
-      // If a heartbeat fails, its node repeats it, and the answer to the repetition notifies the other engines. So the failure
-      // itself notifies no engine.
+      // A failed heartbeat notifies no engine. Its node repeats the heartbeat, and the answer to the repetition notifies the
+      // other engines.
       heartbeat: (request) => told(storage.heartbeat(request), [], () => (isNodesNews(request) ? ['nodes'] : [])),
       ...(storage.serverTime !== undefined && { serverTime: () => storage.serverTime?.() as Promise<number> }),
       close: () => storage.close(),
@@ -107,8 +108,9 @@ export class SharedStorage {
    * - Its `nextDueAt` is an instant that differs from the last claim's. The other engines set their timers by `nextDueAt`, so a
    *   later instant causes wake-ups too.
    *
-   * A claim that takes nothing notifies no engine; otherwise two engines would notify each other forever. An unchanged
-   * `nextDueAt` notifies no engine either; otherwise every claim would wake all engines.
+   * Other claims notify no engine, for these reasons:
+   * - After a claim that takes nothing, two engines would notify each other forever.
+   * - If an unchanged `nextDueAt` caused wake-ups, every claim would wake all engines.
    */
   #newsOfClaim({ claimed, more, nextDueAt }: ClaimAnswer): Kind[] {
     if (claimed.length === 0) return []

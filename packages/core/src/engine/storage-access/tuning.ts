@@ -1,6 +1,6 @@
 /**
- * Maximum number of calls of one batcher that are in progress at once, without failed calls that have waiting callers. These
- * failed calls have a separate limit of the same size. While that limit is reached, the batcher sends no further call.
+ * Maximum number of calls of one batcher that are in progress at once. Failed calls with waiting callers do not count. They
+ * have a separate limit of the same size. While that limit is reached, the batcher sends no further call.
  */
 export const callsAtOnce = 4
 /**
@@ -17,13 +17,13 @@ export const firstRetryMs = 100
 
 /**
  * A number with three uses:
- * - From the attempt with this number on, a batcher halves a list that fails. This attempt follows about 300 ms after the
+ * - A batcher halves a list that fails, from the attempt with this number on. This attempt follows about 300 ms after the
  *   first. If the storage has accepted no call since the first attempt, it is probably unavailable. Then only one attempt in 4
  *   sends halves, because halves multiply the failing calls.
  * - From this attempt on, a batcher also retries an item alone that fails in a call of its own.
- * - After this number of failures, a batcher rejects an item that it retries alone. This is 3 s to 7 s after the first attempt.
- *   A failure counts only if the storage answers a probe right afterwards. The default timeout of callers is 10 s, so a caller
- *   receives the rejection and not a timeout.
+ * - A batcher retries an item alone until this number of failures, and then rejects it. This is 3 s to 7 s after the first
+ *   attempt. A failure counts only if the storage answers a probe right afterwards. The default timeout of callers is 10 s, so
+ *   a caller receives the rejection and not a timeout.
  */
 export const enoughFailures = 3
 

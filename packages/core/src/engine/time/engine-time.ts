@@ -7,8 +7,9 @@ import { clockMarginMs, lookMs, maxClockSkewMs, upkeepMs } from '../../tuning.ts
 import { confirmMs } from './tuning.ts'
 
 /**
- * The time by which the engine schedules. If the storage has a clock, the engine reads it once a minute and extrapolates by the
- * monotonic clock. If the storage has no clock, or if the node's clock is authoritative, the engine uses the node's wall clock.
+ * The time by which the engine schedules:
+ * - If the storage has a clock, the engine reads it once a minute and extrapolates by the monotonic clock.
+ * - If the storage has no clock, the engine uses the node's wall clock. It also does so if the node's clock is authoritative.
  *
  * After a jump, the time is in doubt until the readings have agreed for at least {@link confirmMs} (decision 8). Meanwhile
  * `now` continues from the last confirmed time, and no work may begin.

@@ -3,7 +3,7 @@ export const readingsPerMeasurement = 3
 
 /**
  * Milliseconds for which the readings after a jump must agree before the engine adopts the new time. The engine waits four
- * times as long if the wall clock contradicts a jump of the storage's clock. This means that the wall clock has not jumped, and
- * that it does not show the new time.
+ * times as long if the wall clock contradicts a jump of the storage's clock. The wall clock does so if it has not jumped, and
+ * does not show the new time.
  */
 export const confirmMs = 15_000

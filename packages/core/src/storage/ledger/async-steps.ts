@@ -44,9 +44,9 @@ export class AsyncSteps extends AsyncWrites implements LedgerSteps {
     const taken: OccurrenceRecord[] = []
     let page = await ledger.due(query, { limit: limit + 1, cursor: null })
     let rest = page.occurrences
-    // A page may contain occurrences that this claim cannot take, so read further pages. Examples: the occurrence has a paused
-    // job, another node has claimed it, or it was queued again. Once this claim has canceled `canceledByClaim` occurrences, the
-    // remaining occurrences wait for later claims.
+    // A page may contain occurrences that this claim cannot take, so read further pages. For example, the job of the occurrence
+    // is paused, another node has claimed the occurrence, or a step has queued it again. Stop once this claim has canceled
+    // `canceledByClaim` occurrences. Later claims process the remaining occurrences.
     while (tally.left < canceledByClaim && (rest.length > 0 ? taken.length < limit : page.cursor !== null)) {
       if (rest.length === 0) {
         page = await ledger.due(query, { limit: limit - taken.length + 1, cursor: page.cursor })
@@ -61,9 +61,10 @@ export class AsyncSteps extends AsyncWrites implements LedgerSteps {
       page = await ledger.due(query, { limit: limit - taken.length + 1, cursor: null })
       rest = page.occurrences.filter(({ jobId }) => !passedOver.has(jobId))
     }
-    // `rest` has the due occurrences that this claim has not started. No claim can take the occurrences of a paused job before
-    // the end of the pause. So this claim reads the end of the pause for at most `lookedAtByClaim` jobs. For occurrences of
-    // other jobs, `nextDueAt` considers only their due instants, which may be too early but never too late.
+    // `rest` has the due occurrences that this claim has not started, for example because their jobs are paused. Such an
+    // occurrence can start only after the pause, so `nextDueAt` depends on the end of the pause. This claim reads the pauses of
+    // at most `lookedAtByClaim` jobs. For occurrences of other jobs, `nextDueAt` uses the due instant, which may be too early
+    // but never too late.
     const first = new Map(rest.filter(({ dueAt }) => dueAt !== undefined).map((address) => [address.jobId, address]))
     const looked = [...first.values()].slice(0, lookedAtByClaim)
     if (looked.length > 0) await this.each(now, looked, looks(request, passedOver, tally))
@@ -75,7 +76,8 @@ export class AsyncSteps extends AsyncWrites implements LedgerSteps {
     ])
     const instants = [dueNext, tally.resumesAt, ...unknown.map(({ dueAt }) => dueAt)]
     const nextDueAt = Math.min(...instants.map((instant) => instant ?? Number.POSITIVE_INFINITY))
-    // A cancel request stays after a hand-back, so a claimed occurrence may have a cancel request.
+    // If an owner handed an occurrence back, its cancel request stays. So also search the occurrences that this claim has
+    // taken.
     const asked = new Map([...running, ...taken].map((record) => [record.id, record]))
     return {
       claimed: taken.sort(compareOrder),
@@ -129,15 +131,15 @@ function claims(
         head.cancelsBelow === null
           ? { ...needsNothing, counts: head.overlap.policy !== 'allow' && !arePlacesFor(stored, 0) }
           : needsInPassing(items, head)
-      // Under a start rate, each start wakes a queued occurrence, so the step needs one queued occurrence for each item.
+      // Under a start rate, each start also wakes a queued occurrence. So read one queued occurrence for each item.
       return head.overlap.startRate === undefined ? needs : { ...needs, queued: needs.queued + items.length }
     },
     step(context, job, address) {
       if (job === undefined) return null
       const { id } = job.head
       notePause(job.head, request, passedOver, tally)
-      // If the ledger repeats this step, the first try may have noted the occurrence in `heldBack`. The repetition removes
-      // the note, because the occurrence may no longer be claimable.
+      // The ledger may repeat this step. The first try may have noted the occurrence in `heldBack`, but the occurrence may no
+      // longer be claimable. So remove the note.
       if (tally.heldBack.get(id) === address.id) tally.heldBack.delete(id)
       const entry = job.find(address)
       if (entry === undefined) return null
@@ -147,7 +149,10 @@ function claims(
   }
 }
 
-/** Makes a step that changes no record. The step notes which jobs of the occurrences are paused, and until when. */
+/**
+ * Makes a step that only reads. For each job of the given occurrences, the step notes whether the job is paused, and until
+ * when.
+ */
 function looks(...notes: readonly [ClaimRequest, Set<JobId>, ClaimTally]): StepKind<OccurrenceAddress, null> {
   return {
     wholeJobs: false,

@@ -167,8 +167,9 @@ async function quickly<Item extends { readonly jobId: JobId }, Answer>(
 }
 
 /**
- * Returns the item without `takeNext`, for a ledger without `takesNext`. If the outcome of a commit is unknown, such a ledger
- * may repeat the commit. The repetition could not tell which occurrence the first try took for the owner.
+ * Returns the item without `takeNext`, for a ledger without the capability `takesNext`. If such a ledger does not know whether
+ * a commit took effect, it may repeat the commit. The repetition could not find out which occurrence the first try took for the
+ * owner.
  */
 function withoutTaking({ takeNext, ...item }: SettleItem): SettleItem {
   return item

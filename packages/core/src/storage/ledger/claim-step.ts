@@ -15,8 +15,8 @@ export interface ClaimTally {
   /** Number of occurrences of deleted and replaced jobs that the steps of this call canceled. */
   left: number
   /**
-   * Whether this claim must read the due occurrences again: a step has woken an occurrence, which may precede occurrences that
-   * were already read.
+   * Whether this claim must read the due occurrences again. True if a step has woken an occurrence, because this occurrence may
+   * precede occurrences that the claim has already read.
    */
   woke: boolean
   /**
@@ -107,8 +107,8 @@ function wakeBehind(context: StepContext, job: JobLedger, started: OccurrenceRec
   const address = wakeOne(context, job)
   const woken = address === null ? undefined : job.find(address)?.record
   if (woken === undefined) return
-  // The woken occurrence may have to wait for one of two reasons. The start rate allows no start yet, or the occurrence is not
-  // yet due by this node's clock.
+  // The woken occurrence cannot start before `from`: the start rate must allow a start, and the occurrence must be due by this
+  // node's clock.
   const from = Math.max(nextStartAt(job.head), woken.dueAt)
   if (from > context.now) {
     tally.resumesAt = Math.min(tally.resumesAt, from)

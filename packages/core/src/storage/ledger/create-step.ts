@@ -131,7 +131,7 @@ function createDue(
   const displaced = decision.displacesWaiting ? displace(context, job, superseded) : none
   const cancelRequested = decision.cancelsRunning ? askAllToCancel(context, job) : none
   const record = inTime(context, job, createdOccurrence(item, decision, owner, context.now))
-  // A skipped request that already has a record is a repetition after a lost answer: create no second record.
+  // If a skipped request already has a record, the request is a repetition after a lost answer. Then create no second record.
   const isRepeated = record.id !== item.id && job.find(record) !== undefined
   if (!isRepeated) createRecord(context, job, record)
   if (record.state === 'running') noteStart(context, job)
@@ -151,8 +151,9 @@ function passSuperseded(context: StepContext, job: JobLedger): boolean {
 }
 
 /**
- * Cancels the waiting occurrences of a job, except delayed and superseded occurrences. If superseded slots remain, very many
- * occurrences may wait. So the function then reads only the first `canceledByClaim` waiting occurrences.
+ * Cancels the waiting occurrences of a job, except delayed and superseded occurrences. `superseded`: superseded slots remain,
+ * so very many occurrences may wait. To limit the step, the function then reads only the first `canceledByClaim` waiting
+ * occurrences.
  */
 function displace(context: StepContext, job: JobLedger, superseded: boolean): readonly OccurrenceAddress[] {
   const waiting = waitingOf(job, superseded ? canceledByClaim : Number.POSITIVE_INFINITY)

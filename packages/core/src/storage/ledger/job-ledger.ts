@@ -18,7 +18,7 @@ export type LedgerHead = Pick<
   | 'starts'
   | 'deletedAt'
 > & {
-  /** The pause of the job; steps read only its end. */
+  /** The end of the job's pause. Steps read no other member of the pause. `null` if the head has no pause. */
   readonly paused: PauseEnd | null
 }
 
@@ -106,8 +106,8 @@ export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
    */
   live(state: LiveState, limit: number): readonly Entry[]
   /**
-   * Returns occurrences as {@link live} does, but only superseded slots. Steps call `superseded` only while `cancelsBelow` is
-   * set.
+   * Returns the first `limit` superseded slots in a state, in the order of {@link live}. Steps call `superseded` only while
+   * `cancelsBelow` is set. Otherwise the job has no superseded slots.
    */
   superseded(state: 'pending' | 'queued', limit: number): readonly Entry[]
 

@@ -131,8 +131,9 @@ export class LedgerStorage implements Storage {
 }
 
 /**
- * Returns the answer without two parts that `Storage.get` does not return: the task runs of the latest occurrences, and the
- * counts of delayed occurrences. A ledger may return both.
+ * Removes two parts of a ledger's answer that `Storage.get` does not return:
+ * - the task runs of the latest finished runs
+ * - the counts of delayed occurrences
  */
 function bare({ counts, latest, ...answer }: GetAnswer): GetAnswer {
   return {

@@ -31,8 +31,9 @@ export interface HistoryRemover {
    */
   removeHistory(removal: HistoryRemoval): MaybePromise<number | null>
   /**
-   * Removes the tombstone of a job that was deleted before `before` and has no occurrences. Also removes each version of the
-   * job to which no occurrence refers. If the head of the job stays, the version in force stays too.
+   * Removes records of a job that are no longer needed:
+   * - the tombstone, if the job was deleted before `before` and has no occurrences
+   * - each version to which no occurrence refers; if the head of the job stays, the version in force stays too
    */
   forget(jobId: JobId, before: number): MaybePromise<void>
 }
@@ -74,7 +75,7 @@ export interface LedgerBase {
   /** The properties of the storage that tune the engine, as in `Storage`. */
   readonly capabilities: StorageCapabilities
   /**
-   * Whether the ledger keeps the objects that core gives it, and returns the same objects. Core then copies the inputs and
+   * True if the ledger stores the objects that core passes, and later returns the same objects. Core then copies the inputs and
    * outputs of its steps. False for a ledger that serializes.
    */
   readonly keepsObjects: boolean
@@ -118,7 +119,7 @@ export interface HistoryRemoval {
   readonly floor: number
 }
 
-/** The id of a reusable key, and the occurrence that has this id as `details.keyId`. */
+/** A reusable key, and one occurrence whose `details.keyId` is the id of this key. */
 export interface NamedKey {
   /** The id of the reusable key. */
   readonly keyId: OccurrenceId
@@ -271,8 +272,8 @@ export interface AsyncLedger extends LedgerBase {
 /** A page of occurrences that may be due. The claiming step checks each of them again. */
 export interface DuePage {
   /**
-   * The occurrences, least `orderAt` first, ties by id. A ledger that also returns occurrences of paused jobs must set `dueAt`,
-   * the instant at which the occurrence became due.
+   * The occurrences, least `orderAt` first, ties by id. `dueAt` is the instant at which the occurrence became due. A ledger
+   * that also returns occurrences of paused jobs must set `dueAt`. The claim needs it for the `nextDueAt` of its answer.
    */
   readonly occurrences: readonly (OccurrenceAddress & { readonly dueAt?: number })[]
   /** The cursor of the next page; `null` on the last page. */
@@ -304,8 +305,8 @@ export interface LedgerStep {
    */
   decide(found: StepState): readonly JobWrite[]
   /**
-   * Tells the step which occurrences the ledger could not end, because they were started meanwhile. Only for a ledger that
-   * commits a large step in parts. The ledger calls `outlived` before `run` resolves.
+   * Reports occurrences that the step wanted to end, but that were started before the ledger could end them. Only for a ledger
+   * that commits a large step in parts. The ledger calls `outlived` before `run` resolves.
    */
   outlived(occurrences: ReadonlySet<OccurrenceId>): void
 }
@@ -322,8 +323,8 @@ export class StepTooLarge extends Error {
 /** The address of an occurrence that an item of a step names. The ledger must read the occurrence, if it exists. */
 export interface NamedOccurrence extends OccurrenceAddress {
   /**
-   * True if a stored occurrence with this id has this `scheduledAt`. False if its stored `scheduledAt` may differ: the ledger
-   * must then find the occurrence by its id alone.
+   * True if the id determines the `scheduledAt`: a stored occurrence with this id has the `scheduledAt` of this address. If
+   * false, the stored `scheduledAt` may differ. The ledger must then find the occurrence by its id alone.
    */
   readonly isSlot: boolean
 }
@@ -353,8 +354,8 @@ export interface StepHeads {
 }
 
 /**
- * How many live occurrences of a job the ledger must read in each state. The ledger reads them from the first on, in the order
- * of `JobLedger.live`.
+ * The live occurrences of one job that the ledger must read. In each state, the ledger reads the given number of occurrences
+ * from the beginning of the order of `JobLedger.live`.
  */
 export interface LiveNeed extends LiveNeeds {
   readonly jobId: JobId

@@ -1,5 +1,5 @@
-// A synchronous ledger returns values, not promises. So the code after a call of such a ledger runs in the same turn of the
-// event loop as the call. If the ledger returned a promise, another call could run before that code.
+// A synchronous ledger must return values, not promises. The code after a call then runs in the same turn of the event loop as
+// the call. If the ledger returned a promise, another call could run before that code.
 
 /** A value from a synchronous ledger, or a promise of a value from an asynchronous one. */
 export type MaybePromise<T> = T | Promise<T>

@@ -59,8 +59,8 @@ function removalOf(jobId: JobId, victims: readonly OccurrenceRecord[]): HistoryR
 }
 
 /**
- * Reads the oldest occurrences of the job that may be removed. Reads up to `limit + 1` of them, so that the caller knows
- * whether some remain.
+ * Returns the oldest occurrences of the job that `prune` may remove, up to `limit + 1`. If the result has more than `limit`
+ * occurrences, some remain after this call of `prune`.
  */
 async function victimsOf(
   ledger: LedgerBase,

@@ -120,7 +120,7 @@ export class RecordLedger implements AsyncLedger, HistoryRemover {
   }
 
   /**
-   * Yields the pending occurrences that a claim may take now or later. `from`: the first instant at which a claim may take the
+   * Returns the pending occurrences of jobs that the node can run. `from` is the first instant at which a claim may take the
    * occurrence.
    */
   #pending({ exceptHandlerKeys }: DueQuery): { readonly record: OccurrenceRecord; readonly from: number }[] {

@@ -24,7 +24,7 @@ import {
   wakeFirst,
 } from './step-context.ts'
 
-/** Lets {@link saveStep} read the job of a change, and store a new job. */
+/** How {@link saveStep} accesses the job of a change: the stored job, and a function that stores a new job. */
 export interface JobShelf {
   /** The job, or its tombstone; `undefined`: the storage has neither. */
   readonly job: JobLedger | undefined
@@ -85,7 +85,8 @@ function replace(context: StepContext, job: JobLedger, change: Change<'replace'>
   const isOtherRate = changesStartRate(before, after)
   if (isOtherRate && before.overlap.startRate !== undefined) letGoHeld(context, job)
   if (change.waiting === 'cancel') return cancelReplaced(context, job, cancelLimit)
-  // Superseded occurrences must not be woken. The step that cancels the last superseded slot wakes the other occurrences.
+  // While superseded slots remain, wake no queued occurrence. The step that cancels the last superseded slot wakes the
+  // remaining queued occurrences.
   if (after.cancelsBelow === null) {
     if (wakesAllQueued(after)) wakeAll(context, job)
     else if (isOtherRate || addsPlaces(before, after)) wakeFirst(context, job)
@@ -119,8 +120,8 @@ function remove(context: StepContext, job: JobLedger, change: Change<'delete'>, 
   let after = before
   if (before.deletedAt === null) {
     after = deletedJob(before, context.now)
-    // If waiting occurrences remain, lift the pause of the deleted job: later claims cancel the remaining occurrences only if
-    // the job is not paused.
+    // If waiting occurrences remain, later claims must cancel them. A claim cancels no occurrence of a paused job. So end the
+    // pause of the deleted job.
     if (isLeft) after = { ...after, paused: null }
     job.save(after, null)
   }

@@ -14,7 +14,7 @@ import {
 import type { CancelNotice, WakeUp } from '../storage.ts'
 import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 
-// Functions that all steps share. Each change of an occurrence goes through this module, so that no step misses a wake-up.
+// Each step changes occurrences only through the functions of this module, so that no step forgets a wake-up.
 
 /** The context of one step: its instant, and the wake-ups to send once the step is stored. */
 export interface StepContext {
@@ -54,7 +54,7 @@ export function wakeNext(context: StepContext, job: JobLedger): OccurrenceAddres
   return wakeFirst(context, job)
 }
 
-/** The next queued occurrence of a job, which the end of an occurrence has woken or started. */
+/** What a step did with the job's next queued occurrence when an occurrence ended: woke it, started it, or neither. */
 export interface NextOne {
   readonly woken: OccurrenceAddress | null
   /** The occurrence that was taken and is now running for the owner; absent if no occurrence was taken. */

@@ -39,7 +39,7 @@ export interface StepKind<Item, Answer> {
    * named occurrences.
    */
   needs(items: readonly Item[], stored: StoredJob, found: StepHeads['occurrences']): LiveNeeds
-  /** Executes an item. The step calls `create` to store a new job. */
+  /** Executes an item. `create` is the function with which a step stores a new job. */
   step(
     context: StepContext,
     job: JobLedger | undefined,
@@ -54,8 +54,9 @@ const all = Number.POSITIVE_INFINITY
 export const needsNothing: LiveNeeds = { pending: 0, queued: 0, running: 0, counts: false, superseded: null }
 
 /**
- * Returns the live occurrences that a step must read if each of its items ends at most one occurrence of a job: as many queued
- * occurrences as these ends can wake. An end wakes one occurrence, or `wokenAtOnce` occurrences if `maxConcurrency` is above 1.
+ * Returns what a step must read if each of its items ends at most one occurrence of a job. If `maxConcurrency` is above 1, an
+ * end wakes up to `wokenAtOnce` queued occurrences, otherwise one. So the step must read that number of queued occurrences for
+ * each item.
  */
 function needsNext(items: readonly unknown[], stored: StoredJob): LiveNeeds {
   const { head, counts } = stored
@@ -78,8 +79,8 @@ export function wokenByEach({ overlap: { maxConcurrency = 1 } }: Pick<StoredJob[
 }
 
 /**
- * Returns the needs of a step on a job with superseded slots. The step must read the queued occurrences to wake, and the
- * superseded slots to cancel. Each item of the step cancels some of these slots.
+ * Returns what a step must read for a job with superseded slots: the queued occurrences to wake, and the superseded slots to
+ * cancel. Each item of the step cancels up to `canceledInPassing` of these slots.
  */
 export function needsInPassing({ length }: readonly unknown[], head: StoredJob['head']): LiveNeeds {
   const superseded = needsSuperseded(head.cancelsBelow as number, length * canceledInPassing)
@@ -115,7 +116,7 @@ export function creates(owner: Owner): StepKind<CreateItem, CreateAnswer> {
   }
 }
 
-/** Returns whether the answers to these items are known without the exact number of active occurrences. */
+/** Returns whether the step can answer these items although its numbers of active occurrences are only estimates. */
 function isForeseen(items: readonly CreateItem[], stored: StoredJob): boolean {
   const { head, counts } = stored
   const { policy, startRate } = head.overlap
@@ -126,8 +127,8 @@ function isForeseen(items: readonly CreateItem[], stored: StoredJob): boolean {
   // At this line the job has queued occurrences. Under `queue` and `skip`, the answers then depend only on whether any
   // occurrence is active.
   //
-  // The counts may be above 0 although no occurrence is active. The step then queues, skips or refuses an item whose occurrence
-  // could start. Such a wrong answer is rare, because a job with queued occurrences usually has an active one.
+  // The estimate may be above 0 although no occurrence is active. The step then queues, skips or refuses an item that it could
+  // start. Such a wrong answer is rare, because a job with queued occurrences usually has an active one.
   const isBehind = (policy === 'queue' || policy === 'skip') && items.every(({ kind }) => kind !== 'recovery')
   return isBehind && startRate === undefined && counts.pending + counts.running > 0
 }
@@ -209,7 +210,7 @@ function needsOfChanges(changes: readonly JobChange[], { head }: StoredJob, canc
     return { ...needsNothing, pending: all, queued: all, counts: true }
   }
   const wakes = changes.some((change) => change.kind === 'replace' && wakesAllQueued(change.content))
-  // Before a new job replaces a deleted job, the step cancels waiting occurrences of the deleted job.
+  // A `delete` cancels waiting occurrences of the job. A `create` over a deleted job first cancels its remaining ones.
   const cancelsLeft = changes.some(({ kind }) => kind === 'delete' || (kind === 'create' && head.deletedAt !== null))
   const adds = changes.filter((change) => change.kind === 'replace' && addsPlaces(head, change.content)).length
   if (!cancelsLeft && !wakes && adds > 0) return { ...needsNothing, queued: adds * wokenAtOnce, counts: true }

@@ -14,6 +14,6 @@ export function storageFromLedger(ledger: Ledger): Storage {
 export function writesFromLedger(
   ledger: AsyncWriter,
 ): Pick<Storage, 'saveJobs' | 'createOccurrences' | 'settle' | 'cancel' | 'reap'> {
-  // Each method of `AsyncWrites` returns a promise, although its type also allows values, so the cast is safe.
+  // The declared types of these methods allow values and promises. `AsyncWrites` always returns promises, so the cast is safe.
   return new AsyncWrites(ledger) as Pick<Storage, keyof AsyncWrites & keyof Storage>
 }

@@ -118,7 +118,7 @@ export class SyncSteps extends SyncWrites implements LedgerSteps {
     const taken: OccurrenceRecord[] = []
     let hasWoken = false
     const tally = newTally()
-    // After occurrences were queued again or canceled, the due occurrences must be read again.
+    // Each pass reads the due occurrences. If a step changes which occurrences are due, a further pass reads them again.
     for (;;) {
       const wanted = limit - taken.length + 1
       const due = ledger.due(request, wanted)

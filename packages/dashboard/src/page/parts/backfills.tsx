@@ -26,8 +26,7 @@ export function Backfills({ of }: { readonly of?: string }) {
   return (
     <Loaded of={found}>
       {({ items, isPart, readRuns }) => {
-        // Without `of`, the server leaves out stopped backfills. So add the backfills that the user has just stopped on this
-        // page.
+        // Without `of`, the server leaves out stopped backfills. So add the backfills that the user has stopped on this page.
         const others = stopped.filter((one) => !items.some(({ job, key }) => job === one.job && key === one.key))
         const all = [...items, ...others]
         return (

@@ -15,7 +15,7 @@ interface BulkAction {
   /** The text of the button that closes the dialog. Default: `Cancel`. */
   readonly cancel?: string
   readonly isDangerous?: boolean
-  /** The text that the dialog shows in place of the items while no filter is set. */
+  /** Set if the action needs a filter. While no filter is set, the dialog shows this text in place of the items. */
   readonly needsFilter?: string
 }
 

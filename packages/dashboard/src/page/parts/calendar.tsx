@@ -9,7 +9,7 @@ const weekdays = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'] as const
 
 interface CalendarProps {
   readonly slots: readonly string[]
-  /** `true` if the job has more slots than `slots` contains. */
+  /** `true` if the job may have later slots, because `slots` has the maximum number of slots that the page reads. */
   readonly isPart: boolean
 }
 

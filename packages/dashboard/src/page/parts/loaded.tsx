@@ -39,8 +39,7 @@ interface ErrorBoxProps {
 function ErrorBox({ error, reload, isStale }: ErrorBoxProps) {
   const isTransient = error.status === 0 || error.status >= 500
   const { state } = useStore(connection)
-  // The banner at the top already shows why the storage or the server is unavailable. In this case, `ErrorBox` omits the
-  // message of the error.
+  // While the banner shows why the storage or the server is unavailable, `ErrorBox` omits the message of a transient error.
   const isSaid = isTransient && (state === 'away' || state === 'unreachable')
   return (
     <div class="error-box" role="alert">

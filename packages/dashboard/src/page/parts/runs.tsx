@@ -98,7 +98,7 @@ export function JobLink({ job }: { readonly job: string | null }) {
   )
 }
 
-/** Shows further details of a run, such as its actor and its error. Another element shows the state of the run. */
+/** Shows the details of a run for the column `What`, such as its actor and its error. The column `State` shows the state. */
 function What({ run }: { readonly run: RunLine }) {
   const { kind, recovered, isBackfill, actor, rescues, slots, error, cancelRequested, state, slot } = run
   const notes = [
@@ -136,7 +136,7 @@ function What({ run }: { readonly run: RunLine }) {
   )
 }
 
-/** Returns whether a person or program requested this run, and the overlap policy skipped it. */
+/** Returns whether the run belongs to a trigger or replay that was skipped, for example because of the overlap policy. */
 export function isSkippedRequest({ kind, state }: RunLine): boolean {
   return kind !== 'slot' && state === 'skipped'
 }

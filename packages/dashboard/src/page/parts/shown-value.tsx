@@ -5,7 +5,7 @@ import { pathOf, type Query } from '../request.ts'
 interface ShownValueProps {
   readonly value: Shown
   readonly label: string
-  /** The query in the address of the page that shows the whole value. */
+  /** The query in the link to the page that shows the whole value. */
   readonly whole?: Query
 }
 

@@ -44,7 +44,7 @@ interface TimeProps {
   readonly none?: string
 }
 
-/** Shows the distance of an instant from now. The tooltip contains the instant. */
+/** Shows the time between an instant and now. The tooltip contains the instant. */
 export function Ago({ at, none = '–' }: TimeProps) {
   const present = useNow()
   const zone = useZone()

@@ -111,8 +111,9 @@ export function Overview() {
 }
 
 /**
- * Returns whether the survey lacks some jobs. The survey is the overview's data about all jobs. It lacks jobs if the server
- * has not read all jobs, or if the request reached its limit of calls of `authorize`.
+ * Returns whether the survey, the overview's data about all jobs, is incomplete. There are two reasons:
+ * - The server has not read all jobs.
+ * - The request has reached its limit of calls of `authorize`.
  */
 function isPartOf(look: SurveyView | null): boolean {
   return look !== null && (look.isPart || look.isAskedPart)

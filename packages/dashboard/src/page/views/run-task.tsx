@@ -100,8 +100,9 @@ function ErrorView({ error }: { readonly error: ErrorRecord }) {
 }
 
 /**
- * Returns the stack of an error without its first lines if they only repeat the error's name and message. The stored
- * message may be shortened, so it may be only a part of the message in the stack.
+ * Returns the stack of an error. Removes the lines above the first frame if they only repeat the error's name and message. For
+ * this, the lines must contain the first line of the stored message. A `…` at its end is ignored, because it marks a shortened
+ * message.
  */
 function framesOf({ name, message, stack = '' }: ErrorRecord): string {
   const at = stack.search(/^\s+at /m)

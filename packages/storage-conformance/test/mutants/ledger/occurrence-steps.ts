@@ -299,8 +299,9 @@ export class OccurrenceSteps extends JobSteps {
   }
 
   /**
-   * Returns whether the occurrence must not start yet, because its job has no free place. Usually, only running occurrences
-   * take places. For a delayed trigger or replay, the other pending occurrences also take places, except delayed ones.
+   * Returns whether the occurrence must not start yet, because its job has no free place:
+   * - Each occurrence is blocked if running occurrences take all places.
+   * - A delayed trigger or replay is also blocked if the active occurrences, without delayed ones, take all places.
    */
   isBlocked(record: OccurrenceRecord) {
     const { jobId } = record

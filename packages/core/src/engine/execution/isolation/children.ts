@@ -56,8 +56,8 @@ export class Children {
       try {
         this.#starter.get()
       } catch (error) {
-        // Reports the error and continues. The first attempt tries to start the starter process again, and fails if
-        // this start fails too.
+        // Report the error and continue: the first attempt of an isolated task tries to start the starter process again. If
+        // this start fails too, the attempt fails.
         this.#engine.fail('isolation', error)
       }
       return

@@ -56,8 +56,7 @@ export class IsolatedAttempt implements ChildSeeker {
       this.#resolve = resolve
       this.#reject = reject
     })
-    // The child's calls to the node run in the handler's async context, because the child may have been created in another
-    // context.
+    // The child may have been created in another async context. So bind the child's calls to the async context of the handler.
     this.#ask = AsyncResource.bind((asked: AskedOfNode) => this.#answerTo(asked))
     children.seek(this)
     if (!this.isOver) this.#context.signal.addEventListener('abort', () => this.#tellToStop(), { once: true })

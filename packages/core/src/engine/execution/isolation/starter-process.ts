@@ -115,7 +115,7 @@ export class StarterProcess {
   }
 
   #send(message: ToStarter): void {
-    // After the channel is closed, the starter process ends all its children, so no message is needed.
+    // If the channel is closed, send nothing: after the closing, the starter process ends all its children by itself.
     if (this.#forked.connected) this.#forked.send(message, () => undefined)
   }
 
