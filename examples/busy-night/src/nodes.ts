@@ -42,7 +42,7 @@ export class Nodes {
 
   #kill(): void {
     this.#processes.get('worker-b')?.kill('SIGKILL')
-    // If the demo stops before the node has started, the start fails. The demo ignores the error of this start.
+    // If the demo stops before the restarted node is ready, the call of `#start` rejects. The demo ignores this error.
     this.#later(awayMs, () => void this.#start('worker-b').catch(() => undefined))
     this.#later(killEveryMs, () => this.#kill())
   }

@@ -15,7 +15,8 @@ storageConformance({
     const options = { file: join(folder, 'jobs.journal') }
     return {
       connect: async () => journalStorage(options),
-      // The conformance kit kills a child process, and checks that all its acknowledged writes are stored.
+      // With this module, the conformance kit opens the storage in a child process. The kit kills the child. The kit then
+      // checks that all writes are stored that the storage has acknowledged to the child.
       processes: {
         module: import.meta.resolve('custom-storage-example'),
         exportName: 'journalStorage',

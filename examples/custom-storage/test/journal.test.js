@@ -104,7 +104,7 @@ describe('the journal file of the example storage', () => {
     })
   })
 
-  it('is migrated if its format is older, and refused if its format is newer', async () => {
+  it('is migrated if its format is older than the format of the code, and refused if its format is newer', async () => {
     await withFile(async (file) => {
       await writeUntilKilled(file, 5)
       const first = journalStorage({ file })
@@ -129,7 +129,7 @@ describe('the journal file of the example storage', () => {
     })
   })
 
-  it('is refused if its folder does not exist', () => {
+  it('cannot be opened in a folder that does not exist: `journalStorage` throws STORAGE_UNREADABLE', () => {
     assert.throws(
       () => journalStorage({ file: join(tmpdir(), 'no-such-folder-of-a-journal', 'jobs.journal') }),
       (error) => JobistemerError.isInstance(error, 'STORAGE_UNREADABLE'),

@@ -1,7 +1,8 @@
 import { jobId, occurrenceId } from '@jobistemer/core'
 import { journalStorage } from 'custom-storage-example'
 
-// Creates and ends one slot after another, and prints each acknowledged slot, until the test kills this process.
+// This program creates a run of one slot after another, and ends each run. It prints each slot whose run the storage has
+// acknowledged, until the test kills this process.
 
 const [file] = process.argv.slice(2)
 const storage = journalStorage({ file })

@@ -15,7 +15,8 @@ storageConformance({
     const options = { folder: join(folder, 'jobs') }
     return {
       connect: async () => levelStorage(options),
-      // The conformance kit kills a child process, and checks that all its acknowledged writes are stored.
+      // With this module, the conformance kit opens the storage in a child process. The kit kills the child. The kit then
+      // checks that all writes are stored that the storage has acknowledged to the child.
       processes: {
         module: new URL('../src/level-storage.js', import.meta.url),
         exportName: 'levelStorage',

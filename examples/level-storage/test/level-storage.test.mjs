@@ -32,7 +32,7 @@ describe('the example storage on LevelDB', () => {
     await rm(folder, { recursive: true })
   })
 
-  it('runs each slot once although several schedulers of one process use it', async () => {
+  it('can be shared by several schedulers of one process, which together run each slot only once', async () => {
     /** @type {string[]} */
     const runs = []
     const clock = virtualClock('2026-01-01T00:00:00Z')

@@ -1,4 +1,5 @@
-// Creates and ends one slot after another, and prints each acknowledged slot, until the test kills this process.
+// This program creates a run of one slot after another, and ends each run. It prints each slot whose run the storage has
+// acknowledged, until the test kills this process.
 import { jobId, occurrenceId } from '@jobistemer/core'
 import { levelStorage } from 'level-storage-example'
 

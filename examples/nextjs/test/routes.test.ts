@@ -12,8 +12,8 @@ import '../scheduler.ts'
 const shared = globalThis as { jobs?: Promise<{ end(): Promise<void> }> | undefined }
 
 /**
- * Sets the environment variables of a Next.js server, so that `mode` is its `NODE_ENV`. The database is in a new folder.
- * Returns the path of the database. When the test ends, ends the server's scheduler and removes the folder.
+ * Sets the environment variables of a Next.js server: `NODE_ENV` is `mode`, and `JOBS_FILE` is a database in a new folder.
+ * Returns the path of this database. When the test ends, ends the server's scheduler and removes the folder.
  */
 function newServer(mode: 'production' | 'development' = 'production'): string {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-next-'))

@@ -11,12 +11,13 @@ export const taskNames = ['backup', 'compress', 'verify', 'rotate'] as const
 export const misfireThresholdMs = 1000
 
 /**
- * Returns the execution timeout for a backup of `bytes` bytes, in ms. The timeout is much longer than the backup takes.
- * Another node may take over a run after its execution timeout and 10 s of grace. With this timeout, another node takes over
- * the run of a dead node within 30 s. A real job would use `{ minutes: 30 }`.
+ * Returns the execution timeout for a backup of `bytes` bytes, in ms. The timeout is much longer than the backup takes, even
+ * if a busy machine starts the first handlers slowly. Another node may take over a run after its execution timeout and 10 s
+ * of grace. With this timeout, another node takes over the run of a dead node within 30 s. A real job would use `{ minutes:
+ * 30 }`.
  */
 export function executionTimeoutMs(bytes: number): number {
-  return 4000 + Math.ceil(bytes / 2000)
+  return 7000 + Math.ceil(bytes / 2000)
 }
 
 /**

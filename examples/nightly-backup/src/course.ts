@@ -19,7 +19,10 @@ import type { WorkerSettings } from './worker-messages.ts'
  * handler wait in the middle of the slot's run.
  */
 const tellMarginMs = 300
-/** The demo fails if the ledger does not change for the execution timeout plus this time, in ms. */
+/**
+ * Maximum time without a change of the ledger, in ms, in addition to the execution timeout. After this time, the demo
+ * fails.
+ */
 const longestSilenceMs = 6 * 60_000
 
 export interface CourseOptions {
@@ -51,7 +54,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
     jobName,
     longestSilenceMs: longestSilenceMs + settings.executionTimeoutMs,
     onLook: (before, now) => {
-      // Reads the lines of the handlers only now, after the watch has read the ledger. A handler writes its lines before the
+      // These lines are read only now, after `LedgerWatch` has read the ledger. A handler writes its lines before the
       // ledger shows the end of its attempt. So these lines name the node of each ended attempt whose handler was called.
       const known = nodeOf()
       if (screen.live)
@@ -101,8 +104,8 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
 /** Kills a node in the middle of a task, and waits until another process continues the run. */
 async function interrupt(stage: Stage, nodes: readonly string[]): Promise<Kill | null> {
   const { screen, supervisor, watch, slots, expect } = stage
-  // With one node, the demo kills the node during the third slot at the earliest. With two nodes, the earliest slot is the
-  // second one. A takeover by the other node takes longer than a restart, so it must begin earlier.
+  // With one node, the demo kills the node during the third slot at the earliest. With two nodes, it kills one of them
+  // during the second slot at the earliest. This kill comes earlier, because a takeover takes longer than a restart.
   const earliest = slots[nodes.length === 1 ? 2 : 1]?.getTime() ?? Number.POSITIVE_INFINITY
   const slot = slots.find((one) => one.getTime() >= Math.max(earliest, Date.now() + tellMarginMs))
   if (slot === undefined) throw new Error('The nodes took too long to start. Try a longer --seconds.')

@@ -1,7 +1,10 @@
 import { once } from 'node:events'
 import type { CompressProgress } from './backup-tasks.ts'
 
-/** Stops the handler half-way through the first attempt at the given slot, so that the demo can kill its node there. */
+/**
+ * Stops the handler half-way through the first attempt at the given slot. The demo can then kill the node that runs this
+ * attempt.
+ */
 export function crashDrill(options: {
   /** Returns the slot in whose first attempt the handler waits, in epoch milliseconds; `null` while the slot is not known. */
   readonly slotMs: () => number | null

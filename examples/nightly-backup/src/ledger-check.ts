@@ -115,7 +115,10 @@ function endProblems({ occurrences, witness }: CheckInput): string[] {
   )
 }
 
-/** Reports each attempt that started while another attempt was in progress, by the lines of the handlers. */
+/**
+ * Reports each attempt that started during another attempt. The lines that the handlers wrote show when an attempt started
+ * and ended.
+ */
 function overlapProblems({ occurrences, witness }: CheckInput): string[] {
   const lost = new Set(
     occurrences.flatMap(({ id, tasks }) =>

@@ -55,8 +55,8 @@ async function main(args: readonly string[]): Promise<number> {
     screen.say(good ? `All checks hold. Took ${seconds} s.` : 'A check does not hold: see above.')
     if (good) exitCode = 0
   } catch (error) {
-    // While the demo stops after Ctrl-C or another signal, its parts may throw further errors. The demo then prints why
-    // it was stopped, and not such an error.
+    // While the demo stops after Ctrl-C or another signal, its parts may throw further errors. The demo then prints the
+    // reason of the stop, and not one of these errors.
     const reason = controller.signal.aborted ? controller.signal.reason : error
     screen.say('', reason instanceof Error ? reason.message : String(reason))
     if (reason instanceof Interruption) exitCode = reason.exitCode

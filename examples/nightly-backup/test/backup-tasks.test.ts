@@ -184,7 +184,7 @@ it('the backup job removes no file that is not a backup', async () => {
   expect(readdirSync(world.backups)).toHaveLength(2)
 })
 
-it('the backup job retries the compression after a failure', async () => {
+it('if the compression of a backup fails, the backup job tries the compression again', async () => {
   const world = backupWorld()
   let failures = 0
   const onProgress = async () => {

@@ -30,7 +30,10 @@ const interrupted = [
   ['rotate', 'succeeded'],
 ]
 
-/** For each kind of ledger, starts a server on the data of an ended demo if necessary. Returns the ledger's location. */
+/**
+ * One function for each kind of ledger, which makes the ledger of an ended demo readable again. If this kind needs a
+ * server, the function starts a server on the data in `folder`. Returns the ledger's location.
+ */
 const revivals: Readonly<Record<LedgerKind, (folder: string) => Promise<LedgerLocation>>> = {
   sqlite: async (folder) => ({ address: folder, name: 'ledger.db' }),
   redis: async (folder) => {
@@ -149,7 +152,7 @@ it.each(kinds)(
   longestRunMs,
 )
 
-it('if the only node of the demo is killed and restarted, it continues its run and recovers missed slots', async () => {
+it('if the only node of the demo is killed and restarted, the node continues its run and recovers missed slots', async () => {
   const { folder, demo } = demos.get('one node') as RunningDemo
   expect(await demo.ended, demo.output()).toBe(0)
   expect(demo.output()).toContain('compress  attempt 1 lost')

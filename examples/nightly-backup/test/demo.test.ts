@@ -15,7 +15,7 @@ function demoOfTest(...args: readonly string[]): DemoProcess {
   return demo
 }
 
-/** Creates a folder with a small database. Returns the folder, and the demo's options for it. */
+/** Creates a folder with a small database. Returns the folder, and the options with which the demo backs up this database. */
 function smallWorld(): { readonly folder: string; readonly options: readonly string[] } {
   const folder = temporaryFolder()
   const database = join(folder, 'my.db')

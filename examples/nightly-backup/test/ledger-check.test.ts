@@ -126,7 +126,7 @@ function indexOf(run: Run, event: WitnessLine['event'], slot: number, task: stri
   )
 }
 
-it('the ledger check accepts a demo in which one node was killed, one attempt was lost, and every other attempt ran once', () => {
+it('the ledger check finds no problem if a killed node of the demo lost one attempt, and every other attempt ran once', () => {
   expect(problemsOf(goodRun())).toEqual([])
 })
 

@@ -72,7 +72,7 @@ it('the live table of the demo marks interrupted attempts, and missed slots that
   expect(tableOf({ ...options, occurrences }).lines[1]?.text).toContain('missed, made up, interrupted, taken up again')
 })
 
-it('a live table on a narrow terminal omits first the notes, then the durations, then parts of the headings', async () => {
+it('a live table on a narrow terminal omits its notes first, then its durations, and then parts of its headings', async () => {
   for (const columns of [100, 60, 45, 34, 10]) {
     const { lines, complete } = tableOf(await tableOptions(columns))
     for (const { text, width } of lines) {

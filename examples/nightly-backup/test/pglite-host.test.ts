@@ -7,7 +7,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { PGliteClient } from '../src/ledgers/pglite-client.ts'
 import { hostPGlite } from '../src/ledgers/pglite-host.ts'
 
-it('the PGlite host accepts a new connection after the previous connection was reset', async () => {
+it('the server that hosts PGlite accepts a new connection after a client has reset the previous connection', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'pglite-host-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   const host = await hostPGlite(join(folder, 'data'))

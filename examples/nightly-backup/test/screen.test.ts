@@ -96,7 +96,7 @@ const others: readonly (readonly [string, object, NodeJS.ProcessEnv])[] = [
 ]
 
 it.each(others)(
-  'the screen prints only lines without escape codes, and draws no picture, if its output is %s',
+  'the screen prints lines, but no escape codes and no picture, if its output is %s',
   (_, properties, environment) => {
     let printed = ''
     const write = (text: string) => {

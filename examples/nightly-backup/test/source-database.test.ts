@@ -43,14 +43,14 @@ const files = [
   ['two-lines.txt', 8, 2, 'text'],
 ]
 
-it('the demo’s source database is built only from the folder’s files if the folder has no git history', async () => {
+it('if the source folder has no git history, the demo’s source database contains only the folder’s files', async () => {
   const built = await build(sourceTree())
   expect(built.summary).toEqual({ files: 3, commits: null })
   expect(built.files).toEqual(files)
   expect(built.commits).toEqual([])
 })
 
-it('the demo’s source database ignores the git history if the folder is an untracked folder inside a git checkout', async () => {
+it('the demo’s source database omits the history of a git checkout that does not track the source folder', async () => {
   const outer = temporaryFolder()
   git(outer, 'init')
   const inner = join(outer, 'inner')

@@ -9,7 +9,7 @@ async function outputOf(program: string): Promise<string[]> {
   return stdout.trimEnd().split('\n')
 }
 
-test('parallel-etl: the first run succeeds after retries, the second run fails at its first failed task, and both runs clean up', async () => {
+test('the program parallel-etl: run 1 completes after retries, run 2 fails when a task fails, and both clean up', async () => {
   expect(await outputOf('parallel-etl')).toEqual([
     'completed after 50 s',
     '  extract-1: completed (succeeded)',
@@ -36,7 +36,7 @@ test('parallel-etl: the first run succeeds after retries, the second run fails a
   ])
 })
 
-test('recovery: each recovery strategy runs or records the same five missed slots in a different way', async () => {
+test('in the program recovery, each recovery strategy runs or records the same five missed slots in its own way', async () => {
   expect((await outputOf('recovery')).sort()).toEqual([
     'bounded_window: 3 slots recorded as missed',
     'bounded_window: runs 05:00 late',
@@ -53,7 +53,7 @@ test('recovery: each recovery strategy runs or records the same five missed slot
   ])
 })
 
-test('update-policies: each update policy replaces the old schedule from a different instant on', async () => {
+test('in the program update-policies, each update policy replaces the old schedule from another instant on', async () => {
   expect(await outputOf('update-policies')).toEqual([
     'in four hours: 4 slots added, 0 removed, 4 kept',
     'immediate (version 2): 00:30 01:00 01:30 02:00 02:30 03:00 03:30 04:00',
@@ -63,7 +63,7 @@ test('update-policies: each update policy replaces the old schedule from a diffe
   ])
 })
 
-test('tenants: one handler runs jobs that are data, and a process without the handler manages these jobs', async () => {
+test('the program tenants runs jobs that are data by one handler; a process without the handler manages the jobs', async () => {
   expect(await outputOf('tenants')).toEqual([
     '239 tenants billed, 717 bills',
     'bill-tenant-13: the tenant has no address',

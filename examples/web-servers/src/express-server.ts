@@ -47,8 +47,8 @@ async function end(): Promise<void> {
   const patience = setTimeout(() => server.closeAllConnections(), 5000)
   await closed
   clearTimeout(patience)
-  // Runs have 20 s to end. Together with 5 s for the server and 5 s for aborted handlers, the shutdown takes at most 30
-  // s, as most platforms allow.
+  // The shutdown takes at most 30 s, which most platforms allow. These are 5 s for the server, 20 s for the runs, and 5 s
+  // for aborted handlers.
   await scheduler.shutdown({ gracePeriod: { seconds: 20 } })
   await storage.close()
 }

@@ -68,7 +68,7 @@ describe.each(['express-server', 'hono-server'])('the web server of the example 
     expect(told).toEqual({ state: 'completed', result: { pages: 2 } })
   })
 
-  it('serves the dashboard only to requests with the token', async () => {
+  it('serves the dashboard only to requests with the dashboard’s token', async () => {
     const { origin } = await start(name)
     const status = async (headers: Record<string, string>) =>
       (await fetch(`${origin}/admin/jobs/api/jobs`, { headers })).status

@@ -47,7 +47,8 @@ export class BareCalls {
    * Runs `seconds` slots of each job, and measures only the storage calls.
    *
    * - The measured time does not include the creation of the calls' arguments.
-   * - Arguments are created slot by slot. For all slots at once, their garbage collection would cost more than the calls.
+   * - The arguments are created slot by slot. If the arguments of all slots existed at once, collecting them as garbage
+   *   would cost more than the calls.
    * - If a batch is larger than the storage's `maxBatch`, concurrent calls send its parts, as in an engine.
    */
   async run(seconds: number): Promise<Cost> {

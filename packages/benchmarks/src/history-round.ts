@@ -20,7 +20,7 @@ export async function measureHistory(
   const full = open('full')
   const rates = { empty: [] as number[], full: [] as number[] }
   let at = firstInstant
-  // Each round on this storage begins at the virtual time at which the previous round ended, so no slot is missed.
+  // Each round on the storage `full` begins at the virtual time of the end of the previous round. So no slot is missed.
   const runOnFull = async (length: number) => {
     const round = await runEngine(full, length, { startAt: at })
     at += (length + warmUpSeconds) * 1000

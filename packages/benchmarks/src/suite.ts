@@ -46,7 +46,7 @@ export function printTable({ columns, rows, notes }: Table): string {
   return [line(columns), rule, ...rows.map(line), ...notes.map((note) => `  ${note}`)].join('\n')
 }
 
-/** Returns whether a benchmark includes `name`, by its first word in lower case. Without `wanted`, it includes all names. */
+/** Returns whether the list `wanted` contains the first word of `name`, in lower case. Without `wanted`, returns true. */
 export function isWanted(wanted: readonly string[] | undefined, name: string): boolean {
   const [word = ''] = name.toLowerCase().replaceAll(',', '').split(/[ /]/)
   return wanted === undefined || wanted.includes(word)

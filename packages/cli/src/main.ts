@@ -23,8 +23,8 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   setMaxListeners(0, interruption.signal)
   const stopListening = io.onInterrupt(() => interruption.abort())
   let code: number = exitCodes.fine
-  // `--json`, `--color` and `--debug` also apply to errors in the command line, so the program reads these options
-  // before commander parses the command line.
+  // `--json`, `--color` and `--debug` also apply to errors in the command line. So the program reads these options before
+  // commander parses the command line.
   let options: Pick<GlobalOptions, 'json' | 'color' | 'debug'> = {
     ...(argv.includes('--json') && { json: true }),
     ...(argv.includes('--no-color') && { color: false }),

@@ -148,7 +148,7 @@ describe('cancel', () => {
     })
   })
 
-  it('cancel --job --state cancels the runs of the job in that state; with --dry-run it cancels none', async () => {
+  it('cancel --job --state cancels each run of the job in the given state, and with --dry-run cancels none', async () => {
     const { ask, json } = await ledger()
     const many = ['cancel', '--job', 'import', '--state', 'queued']
     expect(await ask([...many, '--dry-run'])).toMatchObject({
@@ -330,7 +330,7 @@ describe('backfill', () => {
     expect((await json(...failed, '--all', '--dry-run')).open).toBe(2)
   })
 
-  it('backfill prints the command that stops the backfill, stops a backfill with the option --stop, and refuses invalid options', async () => {
+  it('backfill prints how to stop the new backfill, stops one if --stop is given, and refuses invalid options', async () => {
     const { ask, json, place } = await ledger()
     const keyed = ['backfill', 'nightly-report', ...span, '--key', 'k', '--no-wait']
     expect(await ask(keyed)).toMatchObject({

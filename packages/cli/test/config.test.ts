@@ -49,7 +49,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
     expect(missing).toMatchObject({ code: 2, err: expect.stringContaining('CONFIG_MISSING') })
   })
 
-  it('names the storage only if neither --storage nor the variable JOBISTEMER_STORAGE names a storage', async () => {
+  it('determines the storage only if neither --storage nor the variable JOBISTEMER_STORAGE names a storage', async () => {
     const { folder, place } = await scratch.ledger()
     writeFileSync(join(folder, 'jobistemer.config.json'), '{ "storage": "sqlite:configured.db" }')
     const trusted = await trusting(folder)

@@ -41,7 +41,7 @@ const broken = `export default {
 }
 `
 
-it('conformance of a SQLite file creates its test data in a new folder beside the file, and removes this folder at the end', async () => {
+it('conformance with a SQLite file keeps its test data in a new folder beside the file, and removes the folder', async () => {
   const { place, folder } = await scratch.ledger()
   const before = readFileSync(join(folder, 'jobs.db'))
   const { code, out, err } = await runCli(['conformance', '-s', place, '--depth', 'cases', '--grep', 'PRUNE: '])
@@ -105,7 +105,7 @@ it('conformance --bail stops at the first failed case, and lists the remaining c
   expect(notRun).toBeGreaterThan(5)
 })
 
-it('conformance skips each case in the module’s list `skip`, prints its reason, and fails if the list has an unknown case', async () => {
+it('conformance skips the cases in the adapter’s list `skip` with their reasons, and fails if a case is unknown', async () => {
   const left = 'connections: closing twice is allowed'
   const list = [
     { test: left, reason: 'not yet (soon)' },
@@ -205,7 +205,7 @@ it.each([
   expect(await adapter(content).ask(argv)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(problem) })
 })
 
-it('conformance refuses a missing folder, a missing module, and a configuration file that opens its own storage', async () => {
+it('conformance refuses a missing folder, a missing module, and a configuration file that itself opens a storage', async () => {
   const { folder } = await scratch.ledger()
   writeFileSync(
     join(folder, 'jobistemer.config.mjs'),

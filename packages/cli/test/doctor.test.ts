@@ -50,7 +50,7 @@ async function node(storage: Storage, clock: VirtualClock, options: Omit<Schedul
 const idle = defineJob({ name: 'idle', schedule: daily, tasks: [{ name: 'a', run: async () => {} }] })
 
 describe('jobistemer doctor', () => {
-  it('has no findings and exits with 0 while a node lives and runs the job', async () => {
+  it('has no findings and exits with 0 if a living node can run the only job', async () => {
     const { storage, clock, examine } = patient()
     const scheduler = await node(storage, clock, { jobs: [idle] })
     expect(await examine()).toMatchObject({ code: 0, codes: [] })
@@ -417,7 +417,7 @@ export default { storage: () => sqliteStorage({ file: ':memory:' }) }`,
     )
   })
 
-  it('checks at most the number of jobs in --limit, and reports that the storage has more jobs', async () => {
+  it('checks at most n jobs with --limit n, and reports if the storage has more than n jobs', async () => {
     const { place } = await scratch.ledger()
     const { out } = await runCli(['doctor', '-s', place, '--observe', '0', '--limit', '2'])
     expect(out).toContain('2 jobs (there are more: --limit)')

@@ -30,7 +30,7 @@ describe('jobs', () => {
     expect(JSON.parse(out).jobs[0].name).toBe(evilName)
   })
 
-  it('jobs can filter by a part of the name, by owner and by pause, and --cursor continues the list', async () => {
+  it('the command `jobs` filters by a part of the name, by owner and by pause, and --cursor continues its list', async () => {
     const names = async (...argv: string[]) =>
       (await json('jobs', ...argv)).jobs.map(({ name }: { name: string }) => name)
     expect(await names('REPORT')).toEqual(['nightly-report'])
@@ -96,7 +96,7 @@ describe('job', () => {
     expect(await json('job', 'import')).toMatchObject({ job: { name: 'import', counts: { pending: 1, queued: 2 } } })
   })
 
-  it('job shows whether a task runs in a handler, a module, a thread or a process', async () => {
+  it('job shows a task’s function, handler or module, and whether the module runs in a thread or a process', async () => {
     const { place: other, storage } = scratch.empty()
     const module = new URL('file:///srv/app/render.js')
     await createClient({ storage: storage(), logger: silentLogger }).add(
@@ -227,7 +227,7 @@ describe('run', () => {
 })
 
 describe('failures', () => {
-  it('failures lists the failed runs of all jobs since an instant', async () => {
+  it('failures lists the unresolved failed runs of all jobs since an instant', async () => {
     expect((await ask('failures')).out).toMatchInlineSnapshot(`
       "SCHEDULED             JOB             STATE   TOOK  NODE     RUN                                       WHAT
       2026-01-02 01:00:00Z  nightly-report  failed  10 s  night-1  occ_69751cf7-0b2c-55c2-8fa4-766ed45ba1e4  fail_fast, upload: the disk\\x1b[2J is full

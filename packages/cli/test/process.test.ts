@@ -61,8 +61,8 @@ describe('the CLI as a process', () => {
   })
 })
 
-// These tests run only on Linux, because the command `script` takes other options on other systems. The CLI's code is
-// the same on all systems.
+// These tests use the command `script`, which takes other options on other systems. So they run only on Linux. The CLI's
+// code is the same on all systems.
 describe.runIf(process.platform === 'linux')('the CLI on a terminal', () => {
   it('prints colors unless NO_COLOR is set, and escapes control sequences in stored names', async () => {
     const { place } = await scratch.ledger()

@@ -40,7 +40,7 @@ it('pause shows its progress on a terminal and in a pipe, but shows none with th
   expect((await ask(['prune', '--older-than', '1h', '--json'], { terminal: 80 })).err).toBe('')
 })
 
-it('a command without a terminal prints a progress line each 5 s for 20 items, and prints no progress line for 8 items', () => {
+it('without a terminal, a command prints progress each 5 s for 20 items in 20 s, and prints none for 8 items in 8 s', () => {
   let written = ''
   let time = 0
   const stderr = { write: (text: string) => (written += text) }

@@ -47,7 +47,7 @@ describe('the CLI on Redis', () => {
     expect((await ask(['counts', '--prefix', 'cli'], server.url)).out).toContain('pending  1')
   })
 
-  it('doctor reports REDIS_NOT_PERSISTENT, and reports CLOCK_OFFSET if the clock of doctor’s machine is an hour ahead', async () => {
+  it('doctor reports Redis without persistence (REDIS_NOT_PERSISTENT) and a clock an hour ahead (CLOCK_OFFSET)', async () => {
     const examine = ['doctor', '--observe', '0', '--prefix', 'cli', '--json']
     // Redis warnings appear once per process, so the test runs the CLI in a new process.
     const { out: said } = await startCli([...examine, '-s', server.url]).ended
@@ -79,7 +79,7 @@ describe('the CLI on Redis', () => {
     expect(Math.abs(createdAt - systemClock.now())).toBeLessThan(60_000)
   })
 
-  it('doctor reports STORAGE_EVICTS and STORAGE_SCHEMA_NEWER, and exits with 3', async () => {
+  it('doctor exits with 3 if Redis may evict keys (STORAGE_EVICTS) or has a newer schema (STORAGE_SCHEMA_NEWER)', async () => {
     const examine = ['doctor', '--json', '--prefix', 'cli']
     await admin.config('SET', 'maxmemory-policy', 'allkeys-lru')
     const evicting = await ask(examine, server.url)

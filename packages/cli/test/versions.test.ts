@@ -73,7 +73,7 @@ describe('update', () => {
     expect(await json('update', 'nightly-report', '--no-schedule')).toMatchObject({ version: 4, nextAt: null })
   })
 
-  it('update refuses an invalid cron expression, an outdated expected version, and a call without a change', async () => {
+  it('update refuses an invalid cron expression, an outdated expected version, and a command without a change', async () => {
     const { ask, client } = await ledger()
     await client.close()
     expect(await ask(['update', 'import', '--cron', 'never'])).toMatchObject({

@@ -45,8 +45,9 @@ export function createClient(options: ClientOptions): Client {
 }
 
 /**
- * Connects the client for a call of `waitFor`. Connecting may take up to the call's `timeout`, and up to `callTimeout`.
- * Returns the options for the wait itself: their `timeout` is the rest of the call's `timeout`.
+ * Connects the client for a call of `waitFor`. Connecting may take up to the call's `timeout` or `callTimeout`, whichever
+ * is shorter. Returns the options for the wait itself. If the call has a `timeout`, the returned `timeout` is the time that
+ * is left of it.
  */
 async function connectToWait(engine: Engine, callTimeoutMs: number, options: WaitOptions = {}): Promise<WaitOptions> {
   const { timeout, signal } = Object(options) as WaitOptions
@@ -89,8 +90,8 @@ export interface ClientOptions
 }
 
 /**
- * Offers all operations of a scheduler to a process that runs no jobs and has no code of jobs. A client is no node:
- * nodes run the jobs that it triggers. The first call connects.
+ * Offers all operations of a scheduler to a process that runs no jobs and has no code of jobs. A client is no node: nodes
+ * run the jobs that it triggers. The client connects to the storage at its first call.
  *
  * Between calls a client does not keep the process alive, but open connections of its storage keep the process alive.
  */

@@ -1,6 +1,6 @@
 /**
- * Returns the first `length` UTF-16 code units of a text, or one less if the text would end with half of a surrogate
- * pair.
+ * Returns the first `length` UTF-16 code units of a text. Returns one unit less if the text would otherwise end with half
+ * of a surrogate pair.
  */
 export function cutText(text: string, length: number): string {
   if (text.length <= length) return text

@@ -131,7 +131,7 @@ describe('the agenda of a node', () => {
     expect(agenda.peekSlot()).toBeUndefined()
   })
 
-  it('delays slots, but not alarms, while earlier slots are being launched', async () => {
+  it('reports no further slots, but still rings alarms, while earlier slots are being launched', async () => {
     const { clock, agenda, log, slot, alarm } = world({ holds: true })
     slot(1000)
     slot(2000)
@@ -231,7 +231,7 @@ describe('the agenda of a node', () => {
     ])
   })
 
-  it('reports no slot before its instant after the wall clock was set back', async () => {
+  it('still reports a slot only at its instant if the wall clock was set back', async () => {
     const { clock, agenda, log, slot } = world()
     slot(10_000)
     agenda.start()

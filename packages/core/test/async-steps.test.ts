@@ -97,7 +97,7 @@ describe.each(['call', 'job'] as const)('in an asynchronous ledger that runs one
     expect(statesOf(await storage.createOccurrences({ now: 200, owner, items }))).toEqual(['pending', 'pending'])
   })
 
-  it('that deletes a job lists an occurrence as canceled only if the ledger has stored the end of the occurrence', async () => {
+  it('with the deletion of a job lists an occurrence as canceled only if the ledger has stored this cancellation', async () => {
     const { ledger, storage } = open({ unit })
     const [job] = await createJobs(storage, ['alpha'], 'allow')
     if (job === undefined) throw new TypeError('no job')

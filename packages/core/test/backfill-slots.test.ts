@@ -22,7 +22,7 @@ describe('the present schedule of a timeline', () => {
     ['the first to come, where the timeline begins later', windowed.slice(1), 50, newer],
     ['the last, where the timeline is over', windowed.slice(0, 2), 200, newer],
     ['none of an empty timeline', [], 50, undefined],
-  ])('depends on the present instant: it is %s', (_, timeline, now, schedule) => {
+  ])('depends on the present instant: the present schedule is %s', (_, timeline, now, schedule) => {
     expect(presentSchedule(timeline, now)).toEqual(schedule)
   })
 })

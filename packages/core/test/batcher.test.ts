@@ -159,7 +159,7 @@ describe('a batched request', () => {
     await clock.advance(20_000)
   })
 
-  it('on which the storage always fails is rejected within 7 s, and the other requests of its batch succeed', async () => {
+  it('for which every storage call fails is rejected within 7 s, and the other requests of its batch succeed', async () => {
     const { ask, clock, storageOf } = world()
     storageOf.fails = (items) => items.includes('bad')
     const good = ['a', 'b', 'c'].map((name) => ask(name))

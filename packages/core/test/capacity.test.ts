@@ -34,7 +34,7 @@ beforeEach(() => {
 })
 
 describe('the permits of a node', () => {
-  it('go to the first holders up to the limit, and then to the holder that has waited longest', () => {
+  it('go to the first holders up to the capacity of the node, and then to the holder that has waited longest', () => {
     const capacity = capacityOf({ limit: 1 })
     const [first, second, third] = [holder('first'), holder('second'), holder('third')]
     for (const one of [first, second, third]) capacity.enter(one)
@@ -128,7 +128,7 @@ describe('the permits of a node', () => {
     expect(log).toEqual(['first starts', 'second is handed back'])
   })
 
-  it('are awaited for at most 100 ms even by a run of low priority, after which the node hands the run back to the storage', async () => {
+  it('are awaited for at most 100 ms by a run of lower priority too, and then the node hands back this run', async () => {
     const capacity = capacityOf({ limit: 1 })
     capacity.enter(holder('first'))
     capacity.enter(holder('second', 2))
@@ -195,7 +195,7 @@ describe('a burst of requests', () => {
 })
 
 describe('the prefetch of due slots', () => {
-  it('takes only slots that will get a permit within 5 ms; takes no slot before the first handler has ended', () => {
+  it('takes only slots that are expected to get a permit within 5 ms, and no slot before the first handler has ended', () => {
     const capacity = capacityOf({ limit: 2, prefetch: 7 })
     const first = holder('first')
     expect(capacity.roomForSlot(settings)).toBe(2)
@@ -229,7 +229,7 @@ describe('due slots without a free permit', () => {
     expect(capacity.holds(1000, settings, 0, 1030)).toBe(false)
   })
 
-  it('are stored at once if they are late or nearly missed, or if older work waits in the storage', () => {
+  it('are stored at once if they are late, if half of their misfire threshold has passed, or if older work waits', () => {
     const capacity = capacityOf({ limit: 1 })
     capacity.enter(holder('first'))
     expect(capacity.holds(1000, settings, 0, 1100)).toBe(false)

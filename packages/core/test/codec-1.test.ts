@@ -56,7 +56,7 @@ describe('task runs encoded as text by codec 1', () => {
     for (const run of runs) expect(parseRuns(printRuns([run], 5), 5)).toEqual([run])
   })
 
-  it('are encoded in the compact way if they have no errors and no reasons', () => {
+  it('have a shorter form if they have no errors and no reasons', () => {
     const runs: readonly TaskRunRecord[] = [
       {
         task: 'work',
@@ -74,7 +74,7 @@ describe('task runs encoded as text by codec 1', () => {
 })
 
 describe('the bytes of an id, encoded by codec 1', () => {
-  it('decode to the id of the same kind', () => {
+  it('decode to the same job id or occurrence id', () => {
     const job = jobId('nightly')
     const occurrence = occurrenceId(job, 0)
     const bytes = new Uint8Array(40)

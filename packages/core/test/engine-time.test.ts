@@ -113,7 +113,7 @@ describe('the engine time, read from the clock of the storage', () => {
     expect(time.now()).toBe(now())
   })
 
-  it('ignores a storage clock while its readings differ from each other', async () => {
+  it('ignores the storage’s clock while the offset of this clock changes from one reading to the next', async () => {
     const { truth, server, time } = world()
     await time.start()
     server.answer = (value) => value + (10 + (server.reads % 2)) * minute

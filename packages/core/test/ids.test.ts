@@ -62,7 +62,7 @@ describe('a UUIDv5', () => {
     )
   })
 
-  it('is correct even if the previous UUID had a name that is too long for the shared buffer', () => {
+  it('is correct even if the previous UUID had a name that is too long for the buffer that all UUIDs share', () => {
     const make = uuidV5In(golden.namespaces.job)
     const long = '☕'.repeat(5000)
     expect(make(long)).toBe(v5(long, golden.namespaces.job))

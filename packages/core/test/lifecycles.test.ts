@@ -47,7 +47,7 @@ describe('the transition table of an attempt', () => {
     ])
   })
 
-  it('stays in the states of a called handler until the handler ends, even after an abort', () => {
+  it('leads from `running`, `stopping` and `deciding` to `none` only by the event `end`, even after an abort', () => {
     for (const called of ['running', 'stopping', 'deciding']) {
       const back = edges.filter(({ from, to }) => from === called && to === 'none')
       expect(back.map(({ event }) => event)).toEqual(['end'])
@@ -64,13 +64,13 @@ describe('the transition table of an execution', () => {
     expect([...reachable(edges, 'closing')].sort()).toEqual(['closed', 'closing'])
   })
 
-  it('allows the acknowledgement of an end only in the phase `closing`, and then changes the phase to `closed`', () => {
+  it('moves from `closing` to `closed` by the event `acknowledge`, and accepts this event in no other phase', () => {
     expect(edges.filter(({ event }) => event === 'acknowledge')).toEqual([
       { from: 'closing', event: 'acknowledge', to: 'closed' },
     ])
   })
 
-  it('keeps a requested finish, even if a release or a halt is requested later', () => {
+  it('keeps the halt `finish`, even if another halt is requested later', () => {
     expect([...reachable(edgesOf(haltTransitions), 'finish')]).toEqual(['finish'])
     expect([...reachable(edgesOf(haltTransitions), 'release')].sort()).toEqual(['finish', 'release'])
   })

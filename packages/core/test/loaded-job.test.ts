@@ -70,7 +70,7 @@ describe('a loaded job', () => {
     expect(job.write).toBeNull()
   })
 
-  it('writes each changed record once, together with the entry that the ledger had read, and writes no unchanged record', () => {
+  it('writes only changed records, each once and together with the entry in which the ledger read the record', () => {
     const read = { record: record(id, 100), revision: 7 }
     const stored = { head, counts: { pending: 2, delayed: 0, queued: 0, running: 0 }, job: head, etag: 'x' }
     const job = new LoadedJob(stored, [read, { record: record(id, 200) }], new Map())

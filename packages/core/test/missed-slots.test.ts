@@ -302,7 +302,7 @@ describe('missed slots that take 1 ms each to compute', () => {
   })
 })
 
-it('bounded_window with only `maxAge` finds the first slot of each decision with one call of the schedule', async () => {
+it('bounded_window with only `maxAge` calls `previousMs` fewer than 1,000 times to decide 86,400 missed slots', async () => {
   let calls = 0
   const second = every(1000)
   const series: SlotSeries = {

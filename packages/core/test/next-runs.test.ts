@@ -9,7 +9,7 @@ import { virtualClock } from '../src/testing/virtual-clock.ts'
 
 const job = jobId('report')
 
-it('a search for unanswered claims does not release an occurrence that the node has taken next and that does not run yet', async () => {
+it('a search for claims without an answer hands back no occurrence that the node took next and does not run yet', async () => {
   const clock = virtualClock(0)
   const agenda = new Agenda({ clock, wallNow: () => clock.now(), onSlotsDue: () => undefined })
   const engine = { agenda, clock, isHeldBack: false } as unknown as EngineContext

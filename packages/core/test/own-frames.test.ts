@@ -3,7 +3,7 @@ import { placesOf, printError, toErrorRecord, withoutOwnFrames } from '../src/er
 
 const own = String(placesOf(new URL('../src/own-frames.ts', import.meta.url).href)[2])
 
-it('placesOf returns the engine’s folder as URL and as path, or an empty list if the file’s address is no URL of a local file', () => {
+it('placesOf returns the folder of a file as URL and as path, or an empty list if the URL is not of a local file', () => {
   const [asUrl, , asPath] = placesOf('file:///app/node_modules/@jobistemer/core/dist/own-frames.js')
   expect(asUrl).toBe('file:///app/node_modules/@jobistemer/core/dist/')
   expect(asPath).toBe('/app/node_modules/@jobistemer/core/dist/')

@@ -52,7 +52,7 @@ describe('a peer, observed by its node records,', () => {
     expect(told).toEqual(['node.lost a'])
   })
 
-  it('is not dead if the delayed answer to an earlier read lacks its record', async () => {
+  it('is not dead if a delayed answer to an earlier read lacks the record of the peer', async () => {
     await look(0, record('a', 5))
     const askedAt = clock.monotonic()
     await look(1, record('a', 5), record('b', 1))
@@ -209,7 +209,7 @@ describe('a peer, observed by its node records,', () => {
     expect([namesOf(peers.dead()), told]).toEqual([['a'], ['node.lost a']])
   })
 
-  it('is dead until its runs are released, even if another node’s record states its death', async () => {
+  it('stays dead for this node until its runs are settled, even if another node has already recorded its death', async () => {
     const stated = record('a', 3, { leaving: true, about: { ended: true, dead: { since: 1, takenOverBy: null } } })
     await look(0, stated)
     peers.expect({ node: 'a', incarnation: 'a-1' })
@@ -320,7 +320,7 @@ describe('the measurement of a peer’s silence', () => {
   })
 })
 
-it('`takeGap` of Peers returns true once after each event that may hide node records: the start, a failed read, a missing record', async () => {
+it('`takeGap` of Peers returns true once after this node’s start, each failed read, and each missing record', async () => {
   await look(0, record('a', 5))
   expect([peers.takeGap(), peers.takeGap()]).toEqual([true, false])
   peers.beginAnew()

@@ -90,7 +90,7 @@ describe('pruneHistory', () => {
     expect(records.jobs.get(id)?.pruneFloor).toBe(900)
   })
 
-  it('removes only occurrences that are final, older than the given instant, and before the next slot', async () => {
+  it('removes only occurrences that are final, older than the given instant, and before their job’s next slot', async () => {
     const { records, prune } = world()
     const id = addJob(records, 'alpha', [100, 200, 300, 400], 300)
     add(records, record(id, 50, { state: 'running' }))
@@ -163,7 +163,7 @@ describe('pruneHistory', () => {
     expect(instantsOf(made.records)).toEqual([200, 300])
   })
 
-  it('stops if another call removes the job during the prune', async () => {
+  it('stops if another storage call removes the job during the prune', async () => {
     const made = world()
     const id = addJob(made.records, 'alpha', [100])
     made.answer = () => {

@@ -101,7 +101,7 @@ describe('a record ledger', () => {
     ])
   })
 
-  it('raises the prune floor, and then removes history in one commit', async () => {
+  it('raises the prune floor and removes the history in the same commit, in this order', async () => {
     const commits: RecordChange[][] = []
     const { ledger, records, storage } = open((changes) => commits.push([...changes]))
     const job = await createOne(storage)

@@ -5,7 +5,7 @@ import { silentLogger } from '../src/logger.ts'
 import { recordMetrics } from '../src/metrics/record-metrics.ts'
 import { metricsCollector } from '../src/testing/metrics-collector.ts'
 
-it('the metrics do not measure the start of a run whose slot came due before the removal of its job', () => {
+it('the metrics omit the start lateness of a run whose slot lies before the removal of its job', () => {
   const events = new EventHub(silentLogger)
   const metrics = metricsCollector()
   let now = 100_000

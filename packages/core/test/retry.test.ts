@@ -91,7 +91,7 @@ describe('a task that waited for a retry when its run lost its owner', () => {
     return resumesAt(settings({ ...policy, jitter }), { attempts: list, omitted: undefined }, now)
   }
 
-  it('waits, on the next owner of its run, for the instant of this retry', () => {
+  it('still waits until the instant of this retry when the next owner continues the run', () => {
     for (const state of ['lost', 'aborted'] as const) {
       expect(resumed({ state, startedAt: 1100, endedAt: 400 })).toBe(1100)
       expect(resumed({ state, startedAt: 1100, endedAt: 400 }, 1100)).toBeNull()

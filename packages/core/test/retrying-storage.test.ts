@@ -67,7 +67,7 @@ describe('a storage call that the engine repeats', () => {
     expect(failures).toEqual([])
   })
 
-  it('that fails with a single item after the engine has stopped causes no further storage call as a test of the storage', async () => {
+  it('that fails with a single item after the engine has stopped causes no further call that probes the storage', async () => {
     let probes = 0
     const listJobs = async () => {
       probes++
@@ -121,7 +121,7 @@ describe('a storage call that the engine repeats', () => {
   })
 })
 
-it('a storage call of the engine is sent before queued calls of users', async () => {
+it('a storage call of the engine is sent before waiting calls of users', async () => {
   const { agenda } = world()
   const clock = workClock()
   const options = { clock: clock as unknown as Clock, agenda, events: new EventHub(silent), logger: silent }

@@ -9,7 +9,7 @@ const readJob = (input: unknown) => readJobSettings(input as JobSettingsInput, '
 const readTask = (input: unknown) => readTaskSettings(input as TaskSettingsInput, 'tasks[2].')
 
 describe('the settings of a job or task', () => {
-  it('that are not given do not replace the values of earlier levels', () => {
+  it('omit each value that is absent or undefined, so that the value of the scheduler or of the job applies', () => {
     expect(readJob({})).toEqual({})
     expect(readTask({})).toEqual({})
     expect(readJob({ retryPolicy: undefined, overlapPolicy: undefined })).toEqual({})
@@ -68,13 +68,13 @@ describe('the settings of a job or task', () => {
     expect(readJob({ alertAfter: 'never' })).toEqual({ alertAfterMs: null })
   })
 
-  it('of a retry policy default to an interval of 1 s, no back-off, no jitter, and a maximum interval of 1 h', () => {
+  it('contain, for a retry policy, the defaults: interval 1 s, no back-off, no jitter, and maximum interval 1 h', () => {
     expect(readTask({ retryPolicy: { maxRetries: 2 } })).toEqual({
       retryPolicy: { maxRetries: 2, retryIntervalMs: 1000, backoffFactor: 1, maxIntervalMs: 3_600_000, jitter: 0 },
     })
   })
 
-  it('of a retry policy with an interval above 1 h use that interval as the maximum', () => {
+  it('contain, for a retry interval above 1 h, this interval as the maximum interval', () => {
     const { retryPolicy } = readTask({ retryPolicy: { maxRetries: 1, retryInterval: { hours: 6 } } })
     expect(retryPolicy?.maxIntervalMs).toBe(21_600_000)
   })

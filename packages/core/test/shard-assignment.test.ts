@@ -67,7 +67,7 @@ function firsts(members: readonly Member[]): string[] {
 const members = (count: number): Member[] => Array.from({ length: count }, (_, index) => ({ name: `node ${index}` }))
 
 describe('the shard assignment', () => {
-  it('gives the only node rank 0 for each job', () => {
+  it('gives rank 0 for each job to a node that has no peers', () => {
     const assignment = assignmentOf({ name: 'a' }, [])
     expect([assignment.isAlone, assignment.commonRank]).toEqual([true, 0])
     expect(jobs.every((job) => assignment.rankOf(job) === 0)).toBe(true)
@@ -82,7 +82,7 @@ describe('the shard assignment', () => {
     }
   })
 
-  it('changes the assigned node only for jobs of the node that joins or leaves', () => {
+  it('changes the assigned node only for jobs that move to a node that joins, or from a node that leaves', () => {
     const names = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 20 }), { minLength: 2, maxLength: 6 })
     fc.assert(
       fc.property(names, ([comer, ...rest]) => {
@@ -94,7 +94,7 @@ describe('the shard assignment', () => {
     )
   })
 
-  it('ignores nodes with other code', () => {
+  it('ignores nodes whose code differs from the code of this node', () => {
     const others = members(5).map((member) => ({ ...member, code: 'another build' }))
     const alone = assignmentOf({ name: 'self' }, others)
     expect(alone.isAlone).toBe(true)
@@ -150,7 +150,7 @@ describe('the profile of a node', () => {
   const data = jobNamed('data', [{ handler: 'work' }, { handler: 'other' }])
   const fingerprint = fingerprintOfJob(coded.job, {})
 
-  it('contains the code of the node', () => {
+  it('says which jobs the node can run: the jobs of its code, and jobs that name handlers of its code', () => {
     const capabilities = readNodeCapabilities(codeWith([coded], ['work', 'other']).profile)
     expect([capabilities.canRun(coded.job), capabilities.canRun(data.job)]).toEqual([true, true])
     const less = readNodeCapabilities(codeWith([jobNamed('another', [{}])], ['work']).profile)

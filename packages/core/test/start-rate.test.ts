@@ -34,7 +34,7 @@ describe('the start rate of a job', () => {
     expect(startsAfter({ ...rated(2, 60), starts: [100, 130] }, 160)).toEqual([130, 160])
   })
 
-  it('limits the starts in any interval, even if the clocks of the starting nodes differ', () => {
+  it('limits the starts in any interval, even if the clocks of the nodes that start the runs differ', () => {
     const clocks = fc.array(fc.nat({ max: 500 }), { minLength: 1, maxLength: 200 })
     const world = fc.record({
       limit: fc.integer({ min: 1, max: 5 }),

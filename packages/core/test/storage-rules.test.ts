@@ -74,7 +74,7 @@ function situation(policy: OverlapPolicy, change: Partial<OverlapSituation> = {}
 describe('the overlap rule of the storage', () => {
   const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
 
-  it('starts an occurrence of a job without active occurrences if the node has a permit, and otherwise leaves it pending', () => {
+  it('lets an occurrence of a job without active occurrences start if the node has a permit, or else stay pending', () => {
     for (const policy of policies) {
       expect(decideOverlap(situation(policy)).state).toBe('running')
       expect(decideOverlap(situation(policy, { startable: false })).state).toBe('pending')
@@ -285,7 +285,7 @@ describe('the head of a job', () => {
     expect(createdJob(job, content, dead, 700).watermark).toBe(700)
   })
 
-  it('keeps the 32 latest earlier fingerprints', () => {
+  it('keeps the fingerprints of the last 32 versions before the present version', () => {
     const lineage = Array.from({ length: maxLineage }, (_, index) => `${index}`)
     const next = nextLineage({ fingerprint: 'new', lineage })
     expect([next.length, next[0], next.at(-1)]).toEqual([32, 'new', '30'])
@@ -409,7 +409,7 @@ describe('pruning in the storage', () => {
   const record: OccurrenceRecord = createdOccurrence(slot, { state: 'skipped', reason: 'overlap' }, owner, 210)
   const span = { from: 200, to: 500, count: 4 }
 
-  it('keeps records that are live, are newer than `before`, or lie at or after the next slot', () => {
+  it('keeps records that are live, are newer than `before`, or lie at or after the next slot of their job', () => {
     expect(isPrunable(record, 201, 201)).toBe(true)
     expect(isPrunable(record, 200, 201)).toBe(false)
     expect(isPrunable(record, 201, 200)).toBe(false)

@@ -103,7 +103,7 @@ describe('the type of stored data and results', () => {
     expectTypeOf<Jsonify<{ toJSON(): string }>>().toEqualTypeOf<never>()
   })
 
-  it('is the type of `context.result` and `context.data`', () => {
+  it('is the type of `context.data` for stored data, and of `context.result` for a stored result', () => {
     const stamp = defineTask({ name: 'stamp', run: () => ({ at: new Date(0), rows: [1] }) })
     const refused = () =>
       defineTask({
@@ -131,7 +131,7 @@ describe('the compiler refuses', () => {
     for (const define of refused) expect(define).toThrow()
   })
 
-  it('a job with a value that the setting does not allow', () => {
+  it('a job with an unknown option, or with an option whose value is not allowed', () => {
     const refused = [
       // @ts-expect-error `replace` is no overlap policy
       () => defineJob({ name: 'a', schedule, tasks: [count], overlapPolicy: 'replace' }),

@@ -304,7 +304,7 @@ describe('a live ticker whose clock is wrong', () => {
     expect(new Set(times()).size).toBe(times().length)
   })
 
-  it('ticks as soon as the clock that was wrong at its start is corrected', async () => {
+  it('ticks as soon as a clock that was wrong at the start of the ticker is corrected', async () => {
     const clock = { ...virtualClock(noon + year), isAuthoritative: false }
     const { live, times } = startedOn(clock, new Every(minute))
     await clock.jumpTo(noon + second)

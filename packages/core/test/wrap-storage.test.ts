@@ -60,7 +60,7 @@ describe('wrapStorage', () => {
     expect(heard).toEqual([{ kind: 'due' }, 'ended'])
   })
 
-  it('uses the given hooks instead of single methods, of `capabilities` and of `close`', async () => {
+  it('calls the given hooks instead of the storage’s methods, and uses the given `capabilities` and `close`', async () => {
     const inner = namedStorage()
     const closed: string[] = []
     const capabilities = { maxBatch: 1, multiProcess: true, durability: 'power' } as const

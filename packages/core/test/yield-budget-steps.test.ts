@@ -34,7 +34,7 @@ describe('steps of a long computation', () => {
     { stepMs: 1, most: 5 },
     { stepMs: 3, most: 2 },
     { stepMs: 700, most: 1 },
-  ])('run up to $most per turn of the event loop if each step takes $stepMs ms', async ({ stepMs, most }) => {
+  ])('number at most $most in one turn of the event loop if each step takes $stepMs ms', async ({ stepMs, most }) => {
     const clock = workClock()
     expect(mostInOneTurn(await stepsOf(new YieldBudget(clock), clock, { stepMs }))).toBeLessThanOrEqual(most)
   })
@@ -106,7 +106,7 @@ describe('several concurrent long computations', () => {
   })
 })
 
-it('`lastStepMs` is the duration of the last step, and excludes all steps before the last call of `begin`', async () => {
+it('after a call of `begin` and a step, `lastStepMs` is the duration of this step, without earlier steps', async () => {
   const clock = workClock()
   const turns = new YieldBudget(clock)
   turns.begin()

@@ -288,7 +288,7 @@ describe.each(Object.entries(storages))('the dashboard on the storage %s, used b
     await world.client.waitFor(first.id)
   })
 
-  it('runs every job that matches the filter once', async () => {
+  it('creates one run for each job that matches the filter', async () => {
     await open(page, origin, '/jobs?text=large')
     await opens(page, 'Run all')
     await page.getByText('1 job', { exact: true }).waitFor()

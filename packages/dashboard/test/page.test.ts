@@ -57,7 +57,7 @@ describe('a read-only dashboard', () => {
 })
 
 describe('the rights of a user', () => {
-  it('decide for each job which buttons its page shows; the page of a hidden job says that the user may not see the job', async () => {
+  it('decide which buttons a job’s page shows; a hidden job’s page says that the user may not see the job', async () => {
     const { page } = browser
     const authorize: Parameters<World['dashboard']>[0] = {
       authorize: (_, { action, job }) =>
@@ -177,7 +177,7 @@ describe('a page of the dashboard', () => {
     expect(JSON.parse(Buffer.concat(chunks).toString())).toBe(largeResult)
   })
 
-  it('shows whether a task runs in a handler, a module, a thread or a process', async () => {
+  it('shows a task’s function, handler or module, and whether the module runs in a thread or a process', async () => {
     const { page } = browser
     const module = new URL('file:///srv/app/render.js')
     await world.client.add(

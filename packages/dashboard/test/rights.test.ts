@@ -117,7 +117,7 @@ describe('a user without the right to view a job', () => {
     expect(await answers('secret-0007')).toEqual(await answers('absent-0007'))
   })
 
-  it('gets counts of bulk actions that include only jobs and runs on which the user may act', async () => {
+  it('gets plans of bulk actions whose counts include only jobs and runs on which the user may act', async () => {
     const dashboard = dashboardOf({ authorize: onlyMine as never })
     const plan = { action: 'pause', filter: {}, dryRun: true }
     expect(await jsonOf<BulkPlan>(post(dashboard, '/api/bulk-jobs', plan))).toMatchObject({

@@ -297,7 +297,7 @@ describe('the optional routes of the Fastify plugin', () => {
     ['of the plugin', { own: '/internal' }, '/internal/jobs'],
     ['of both, written in any way', { around: '/api/', own: 'internal/' }, '/api/internal/jobs'],
   ])(
-    'are below the prefix of the scope or of the plugin: the prefix %s',
+    'have paths that begin with the prefix %s',
     async (_, { around = '', own = '' }: { around?: string; own?: string }, place) => {
       const app = Fastify({ forceCloseConnections: true })
       onTestFinished(() => app.close())

@@ -63,7 +63,7 @@ it('a Fastify server with only a client runs no jobs, and answers a pending requ
   expect((await client.waitFor(id, { timeout: { minutes: 1 } })).state).toBe('completed')
 })
 
-it('a closing Fastify server releases the run of an endless isolated task, and leaves no child process', async () => {
+it('a closing Fastify server hands back the run of an endless isolated task, and leaves no child process', async () => {
   const { file, client } = sharedDatabase()
   const worker = startServer(new URL('./fixtures/worker.mjs', import.meta.url), file)
   expect(await once(worker, 'message')).toEqual(['working', undefined])

@@ -13,7 +13,7 @@ async function resultOf(jobs: JobOperations, name: string): Promise<unknown> {
 describe.each(['thread', 'process'] as const)(
   'a NestJS application with an isolated task that runs in a %s',
   (isolation) => {
-    it('runs the isolated task, which a property with a module declares, between tasks that are methods', async () => {
+    it('runs three tasks in order: a method, a property whose module has the isolated task, and a second method', async () => {
       @Job({ name: 'rendering' })
       class Rendering {
         @Task()
@@ -39,7 +39,7 @@ describe.each(['thread', 'process'] as const)(
       expect(tasks.map((task) => task.isolation)).toEqual([null, isolation, null])
     })
 
-    it('runs a handler that a property with a module declares, for jobs that are data', async () => {
+    it('runs jobs that are data with a handler that a property with a module declares', async () => {
       class Handlers {
         @Handler('render', { module, isolation })
         readonly render!: unknown

@@ -300,7 +300,7 @@ describe('a second JobistemerModule in a NestJS application', () => {
     })
   })
 
-  it('is accepted if it is the same dynamic module, or the class without options', async () => {
+  it('is accepted if it is the dynamic module of the first import, or the class JobistemerModule without options', async () => {
     const jobs = JobistemerModule.forRoot({ storage: storage() })
     @Module({ imports: [jobs] })
     class One {}

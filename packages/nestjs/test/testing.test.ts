@@ -17,7 +17,7 @@ class Daily {
 @Module({ imports: [JobistemerModule.forRoot({ storage: sqliteStorage({ file: ':memory:' }) })], providers: [Daily] })
 class AppModule {}
 
-it('withVirtualTime runs the jobs of a NestJS application in virtual time and on another storage', async () => {
+it('withVirtualTime runs a NestJS application’s jobs in virtual time, on a storage that the test gives', async () => {
   const { builder, clock } = withVirtualTime(Test.createTestingModule({ imports: [AppModule] }), {
     storage: memoryStorage(),
     start: '2026-01-01T00:00:00Z',

@@ -170,7 +170,7 @@ test('a meter provider keeps no reference to a scheduler that has ended', async 
   expect(kept.size).toBe(0)
 })
 
-test('a second scheduler with the same OpenTelemetry metrics is refused, and its end does not affect the first scheduler', async () => {
+test('OpenTelemetry metrics refuse a second scheduler, whose shutdown does not affect the first scheduler', async () => {
   await using collected = meters(AggregationTemporality.DELTA)
   const metrics = openTelemetryMetrics({ meterProvider: collected.meterProvider })
   const refused: unknown[] = []

@@ -90,7 +90,7 @@ test('the call triggerMany has one span, and each run that the call requested ha
   expect(new Set(runs.map((run) => run.spanContext().traceId)).size).toBe(3)
 })
 
-test('the span of a replay has a link to the span of its request, which has a link to the original run', async () => {
+test('a replay’s span has a link to the span of its request, whose link leads to the span of the original run', async () => {
   const { spans, ...options } = world()
   const job = defineJob({ name: 'report', tasks: [{ name: 'write', run: () => 1 }] })
   await using scheduler = createScheduler({ ...options, jobs: [job] })
@@ -179,7 +179,7 @@ test.each([
   expect(root?.attributes['jobistemer.reason']).toBe(reason)
 })
 
-test('storage calls and other work of the engine run in no span, even if `start` and requests are called in a span', async () => {
+test('storage calls and other engine work run in no span, even if a caller calls `start` and `trigger` in a span', async () => {
   const { spans, storage, ...options } = world()
   const active: string[] = []
   const look = (where: string) => {
@@ -216,7 +216,7 @@ test('storage calls and other work of the engine run in no span, even if `start`
   expect(spans.open).toBe(0)
 })
 
-test('storage calls for the progress reports of a handler are in no span, also under the real clock', async () => {
+test('under the real clock, storage calls for the progress reports of a handler are in no span', async () => {
   const spans = new TestSpans()
   const active: string[] = []
   const settled = Array.from({ length: 2 }, () => signal())
@@ -299,7 +299,7 @@ test('hooks of a job are called in the span of the run', async () => {
   expect(parents).toEqual([root, root])
 })
 
-test('a run whose trace is not sampled stores no trace', async () => {
+test('the stored record of a run contains no trace if the trace of the run is not sampled', async () => {
   const { spans, storage, ...options } = world(new TestSpans(new AlwaysOffSampler()))
   const inside: unknown[] = []
   const run = () => {

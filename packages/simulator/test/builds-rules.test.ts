@@ -80,13 +80,13 @@ it.each<[string, (script: Script) => Script]>([
 
 // Seed 46 with `--calls` found this case: a `runDue` call was frozen until after the end of its budget. So other nodes had
 // removed the node record of this call.
-it('the simulator reports no `flip back` if the newer node is a runDue call that is silent for longer than deadAfter', () => {
+it('the simulator reports no `flip back` if the newer node is a runDue call without heartbeats for deadAfter', () => {
   const called = () => new Script().up('old', 0).saved('old', 'v1').up('call', 1, 3000).saved('call', 'v2')
   expect(called().wait(4).saved('old', 'v1').end()).toContain('flip back')
   expect(called().wait(6).saved('old', 'v1').end()).not.toContain('flip back')
 })
 
-it('the simulator expects a node to know a newer node only if the node read the newer node’s record before the loss of that record', () => {
+it('the simulator assumes that a node knows a newer node only if the storage lost the newer node’s record after the node read it', () => {
   const lost = () => deployed().beat('old').lost()
   expect(lost().up('later', 0).saved('later', 'v1').end()).toEqual([])
   expect(lost().saved('old', 'v1').end()).toContain('flip back')

@@ -252,7 +252,7 @@ it('the history checker reports no violation for a history that keeps every rule
   expect(rulesBrokenBy(kept)).toEqual([])
 })
 
-it('the history checker accepts a request under another id after the record of its run was removed', () => {
+it('the history checker accepts a second run of one request after the record of the first run was pruned', () => {
   const removed = script()
     .created('a.1', 10)
     .started('a.1', 10, { request: 'once' })
@@ -266,7 +266,7 @@ it('the history checker accepts a request under another id after the record of i
 
 // Seed 610034 found this case: a node with a slow clock stores a deleted job again, while a node with a fast clock prunes its
 // tombstone.
-it('the history checker accepts that a job that was created again continues after the watermark of its pruned tombstone', () => {
+it('the history checker accepts that a job, created again, skips slots up to its pruned tombstone’s watermark', () => {
   const anew = (nextAt: number) =>
     script()
       .saved('delete', head({ watermark: at(40), nextAt: null, deletedAt: at(45) }))

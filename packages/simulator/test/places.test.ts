@@ -11,11 +11,11 @@ it('`claim` and `createOccurrences` cancel the superseded slots that a rejected 
   await assertPlacesHold({ from: 5509, to: 5509 })
 })
 
-it('a scan for overdue slots finds slots of a dead node even if its peers reloaded the job and so forgot these slots', async () => {
+it('a scan finds overdue slots of a dead node even if other nodes forgot these slots when they reloaded the job', async () => {
   await assertPlacesHold({ from: 20315, to: 20315 })
 })
 
-it('a slot with a record keeps its order when its job is realigned and the slot is recovered under another priority', async () => {
+it('a slot keeps the order in its record when its job is realigned and a recovery gives the slot another priority', async () => {
   await assertPlacesHold({ from: 2133, to: 2133 })
 })
 
@@ -23,11 +23,11 @@ it('a node that takes over jobs of other nodes launches every slot that those no
   for (const seed of [4018, 5627]) await assertPlacesHold({ from: seed, to: seed })
 })
 
-it('runs of a node that crashed in the last heartbeat of its shutdown are taken over, and no node declares this node dead', async () => {
+it('other nodes take over runs of a node that crashes in the last heartbeat of its shutdown, and report no death', async () => {
   await assertPlacesHold({ from: 7475, to: 7475 })
 })
 
-it('runs of a node that freezes after its last heartbeat are taken over, and no node declares this node dead', async () => {
+it('other nodes take over runs of a node that freezes after its last heartbeat, and report no death', async () => {
   await assertPlacesHold({ from: 4018, to: 4018 })
 })
 

@@ -251,7 +251,7 @@ it('a node with an old definition does not try repeatedly to create a slot that 
   expect(slots).toEqual([120])
 })
 
-it('if other nodes create and delete a job while a node stores the job, the job runs only slots that are not decided yet', async () => {
+it('if other nodes create and delete a job while a node stores it, only slots run about which no node has decided', async () => {
   const { start, clock, database } = stage()
   const slots: number[] = []
   const late = job('late', {}, ((context: TaskContext) => {
@@ -391,7 +391,7 @@ it('if a storage outage interrupts the start of a node, the peers of this node d
   expect(lost).toEqual([])
 })
 
-it('a displaced run of a backfill ends, even after earlier runs of its slot were pruned', async () => {
+it('a newer occurrence can displace a run of a backfill even after earlier runs of the same slot were pruned', async () => {
   const { start, clock, database } = stage()
   const node = await start('a', [job('job', { overlapPolicy: 'queue_one' })])
   await clock.advance(61_000)

@@ -39,7 +39,7 @@ const firstSeeds: Readonly<Record<string, number>> = {
   'wall-clock-deaths': 19,
 }
 
-it('this test names the expected violation of each sabotage of the simulator', () => {
+it('the table of expected violations in this test contains each sabotage of the simulator', () => {
   expect(Object.keys(consequences).sort()).toEqual([...sabotageNames].sort())
 })
 

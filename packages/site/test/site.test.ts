@@ -45,7 +45,7 @@ it('each link on the site leads to an existing page and anchor', () => {
   expect([...new Set(wrong)]).toEqual([])
 })
 
-it('llms.txt lists the Markdown of each page, and its relative links lead to existing files', () => {
+it('llms.txt lists the Markdown file of each page, and the relative links in these files lead to existing files', () => {
   const listed = [...readFileSync(`${dist}/llms.txt`, 'utf8').matchAll(/\]\((.+?)\)/g)].map(([, file]) => `/${file}`)
   const files = builtFiles('.md')
   expect(listed.sort()).toEqual(

@@ -22,8 +22,9 @@ export type CaseDepth =
 export const caseDepths: readonly CaseDepth[] = ['cases', 'races', 'disconnects', 'model', 'soak']
 
 /**
- * The capabilities that an adapter's test file declares. The kit needs them before it opens a storage, because test
- * runners first collect the list of tests. A case checks that the storage reports the declared capabilities.
+ * The capabilities that an adapter's test file declares. Test runners collect the list of tests before they run any test. So
+ * the kit must know the capabilities before it opens a storage. A case checks that the storage reports the declared
+ * capabilities.
  */
 export interface DeclaredCapabilities {
   /** `multiProcess` of {@link StorageCapabilities}. Default `false`. */

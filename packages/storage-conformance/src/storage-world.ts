@@ -29,7 +29,10 @@ export interface ServerEntry {
   readonly host: string
   /** The TCP port of the server. */
   readonly port: number
-  /** Opens a connection to this test database that communicates only with the given address. The kit closes the connection. */
+  /**
+   * Opens a connection to this test database. The connection communicates only with the given address. The kit closes the
+   * connection.
+   */
   connect(address: ServerAddress): Promise<Storage>
 }
 

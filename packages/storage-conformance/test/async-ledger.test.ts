@@ -4,9 +4,9 @@ import { AsyncData, AsyncFixture } from '../../core/test/support/async-fixture.t
 import { storageConformance } from '../src/index.ts'
 import { kitEffort } from '../../workspace/test-effort.ts'
 
-// Runs the kit on an asynchronous ledger twice. With the unit `call`, one `run` of the ledger covers all jobs of a call;
-// with the unit `job`, it covers one job. The limits are so small that steps exceed `maxWrites`, and that the due
-// occurrences need several pages.
+// Runs the kit twice on an asynchronous ledger. With the unit `call`, one `run` of the ledger covers all jobs of a call. With
+// the unit `job`, each `run` covers one job. The limits are so small that steps exceed `maxWrites`, and that the due
+// occurrences fill several pages.
 for (const options of [
   { unit: 'call', maxWrites: 3, pageSize: 2 },
   { unit: 'job', maxWrites: 3, itemsPerStep: 2, concurrency: 3 },

@@ -58,7 +58,10 @@ function rulesOf(events: readonly HistoryEvent[]): readonly HistoryRule[] {
   return checkHistory(events, () => 'skip').map(({ rule }) => rule)
 }
 
-/** Returns the recorded call that sets a watermark back from the second slot to before the first slot. */
+/**
+ * Returns the recorded call that sets a watermark back. Before the call, the watermark is the second slot. After the call, the
+ * watermark is before the first slot.
+ */
 async function setBack(): Promise<Without<HistoryEvent>> {
   const history = new History()
   const node = new TestNode(history.record(memoryStorage()))
@@ -142,7 +145,7 @@ describe('checkHistory of the conformance kit', () => {
     expect(rulesOf(inOrder(recover(3), recover(4)))).toContain('one recovery')
   })
 
-  it('reports a start during a pause, unless the start began before the pause', async () => {
+  it('reports a start during a pause, unless the storage call that starts the run began before the pause', async () => {
     const { paused } = await headChanges()
     expect(rulesOf(inOrder(paused, created()))).toContain('pause')
     const overlapping = [

@@ -44,7 +44,7 @@ interface Corruption {
   readonly due?: (jobs: readonly JobRecord[]) => readonly JobRecord[]
 }
 
-/** Returns a storage that gives the same records, changed by a corruption. */
+/** Returns a storage that forwards each call to `storage`, and changes the records in the answers as `corruption` says. */
 function corrupted(storage: Storage, corruption: Corruption): Storage {
   const { occurrence = (record) => record, job = (head) => head, counts = (said) => said } = corruption
   const { due = (jobs) => jobs } = corruption
@@ -184,7 +184,7 @@ describe('checkLedger of the conformance kit', () => {
   })
 
   it.each(corruptions)(
-    'reports an inconsistent ledger with the name of a rule: %s, by the rule `%s`',
+    'reports this inconsistency of a ledger: %s; the name of the reported rule is `%s`',
     async (_name, rule, corruption) => {
       const { violations } = await checkLedger(corrupted(await soundLedger(), corruption), expectations)
       expect(violations.map((violation) => violation.rule)).toContain(rule)
@@ -260,7 +260,7 @@ describe('checkLedger of the conformance kit', () => {
 
     const third = (details: OccurrenceRecord['details']) => change(at('queue', 3), { details })
 
-    it('reports an occurrence that started before an earlier waiting occurrence', async () => {
+    it('reports an occurrence that started while another occurrence waited that precedes it in the order', async () => {
       const storage = corrupted(await inOrder(), third({ priority: 1 }))
       expect((await checkLedger(storage)).violations).toEqual([])
       const { violations } = await checkLedger(storage, { oneClock: true })

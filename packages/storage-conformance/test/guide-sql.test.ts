@@ -15,7 +15,10 @@ const backlog = 20_000
 const far = 10 * backlog
 const none: readonly string[] = ['none']
 
-/** The values with which this test runs each SQL statement of the guide. A pattern matches the beginning of the statement. */
+/**
+ * The parameter values with which this test runs each SQL statement of the guide. The pattern before the values matches the
+ * beginning of the statement.
+ */
 const parameters: readonly (readonly [RegExp, readonly unknown[]])[] = [
   [/^SELECT \* FROM jobs WHERE id = ANY/, [['job_1', 'job_2']]],
   [/^SELECT \* FROM occurrences WHERE id/, [['occ_1', 'occ_2']]],
@@ -63,7 +66,7 @@ interface PlanNode {
   readonly Plans?: readonly PlanNode[]
 }
 
-/** Returns the number of rows that a node of a query plan and all nodes below it have read. */
+/** Returns the number of rows that a part of a query plan has read, together with all parts below it. */
 function rowsRead(node: PlanNode): number {
   const own = (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops']
   return (node.Plans ?? []).reduce((sum, one) => sum + rowsRead(one), own)
@@ -85,7 +88,7 @@ describe('the SQL statements of the guide for adapters', () => {
     await server?.stop()
   })
 
-  it('are the statements that this test runs', () => {
+  it('have parameters in this test, one entry for each statement, in the same order', () => {
     expect(statements.map((text) => parameters.findIndex(([begin]) => begin.test(text)))).toEqual([
       ...parameters.keys(),
     ])

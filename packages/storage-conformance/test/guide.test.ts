@@ -38,7 +38,10 @@ type Member =
   | keyof RecordLedgerOptions
   | keyof StorageCapabilities
 
-/** The names of all options that an adapter's author can supply. The compiler rejects this object if a name is missing. */
+/**
+ * The names of all options that an adapter's author can supply. If this object lacks the name of an option, the compiler
+ * reports an error.
+ */
 const members: Readonly<Record<Member, true>> = {
   kind: true,
   opener: true,
@@ -100,7 +103,7 @@ describe('the guide for adapters', () => {
     expect(Object.keys(members).filter((name) => !guide.includes(`\`${name}\``))).toEqual([])
   })
 
-  it('shows the code of the storage that child processes of the conformance kit open', async () => {
+  it('shows the code of the module from which child processes of the conformance kit load the storage', async () => {
     const blocks = [...guide.matchAll(/^```js\n(.*?)^```$/gms)].map(([, block]) => String(block))
     expect(blocks).toContain(await readFile(fileStorage, 'utf8'))
   })

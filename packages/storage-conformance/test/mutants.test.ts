@@ -118,9 +118,9 @@ async function inVirtualTime<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-describe('the case of the conformance kit for one fault rejects a storage with that fault', () => {
+describe('a case of the conformance kit rejects a storage with a fault that the case detects', () => {
   it.each(mutants.flatMap((mutant) => mutant.rejectedBy.map((name) => ({ mutant, fault: mutant.name, name }))))(
-    'the storage has the fault $fault, and the case is: $name',
+    'the fault is: $fault; the case is: $name',
     async ({ mutant, name }) => {
       const storageCase = caseNamed(name, storageCases(mutant.capabilities))
       let failure: unknown = null
@@ -138,7 +138,7 @@ describe('the case of the conformance kit for one fault rejects a storage with t
   )
 })
 
-describe('the cases of the conformance kit for one fault, and no other cases, reject a storage with that fault', () => {
+describe('a storage with one fault fails exactly the cases of the conformance kit that detect this fault', () => {
   it.each(subtle)('$name', async (mutant) => {
     const shallow = storageCases(mutant.capabilities).filter(({ depth }) => depth === 'cases' || depth === 'races')
     const fewRounds = storageCases(mutant.capabilities, kitEffort(0.1))

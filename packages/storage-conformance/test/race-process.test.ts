@@ -37,8 +37,8 @@ it('a child process that has failed or was killed takes part in no later race te
   const { race, start, seen } = world()
   await expect(race(true)).rejects.toThrow('a child process of a race failed: Error: cannot connect')
   await race()
-  // Leaves out the lines of failed children. After the first child has failed the race, the second child may or may not write
-  // its line.
+  // Ignores the lines of children that fail. As soon as one child fails, the race ends. So the other child may or may not have
+  // written a line.
   const racers = seen().filter((line) => !line.endsWith(' fails'))
   expect(racers).toHaveLength(2)
   const killed = start()

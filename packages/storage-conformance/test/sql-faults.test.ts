@@ -42,8 +42,8 @@ async function runFaulty(fault: SqlFault, { run }: Pick<StorageCase, 'run'>): Pr
   try {
     await withWorld(() => sqlWorld(adapterWith(fault), { pool: own, url: server.url }), run)
   } finally {
-    // Does not wait until the connection pool has ended. `end` rejects if the fault has already ended the pool, and stays
-    // pending if the fault never gives a connection back.
+    // The test does not wait for `end`. If the fault has already ended the pool, `end` rejects. If the fault never releases a
+    // connection, `end` never settles.
     void own.end().catch(() => undefined)
   }
 }
@@ -63,7 +63,8 @@ describe('the one-line faults of an SQL adapter', () => {
     async (fault) => {
       const storageCase = caseNamed(fault.noticedBy)
       let failure: unknown = null
-      // Runs the case up to five times if the fault may stay undetected in one run: in a race, or because of a late wake-up.
+      // In a race, or because of a late wake-up, a case may miss the fault in a single run. So such a case runs up to five
+      // times, until it detects the fault.
       const runs = storageCase.depth === 'races' || fault.subject === 'wake-ups' ? 5 : 1
       for (let run = 1; run <= runs && failure === null; run++) {
         failure = await runFaulty(fault, storageCase).then(

@@ -96,7 +96,7 @@ describe('storageConformance', () => {
     )
   })
 
-  it('closes every connection and disposes of every test database, even if the case fails', async () => {
+  it('closes every connection and disposes of every test database, even after a case that fails', async () => {
     let open = 0
     let worlds = 0
     const { tests } = register({

@@ -59,7 +59,7 @@ export function storedJson(value: AttributeValue | undefined): unknown {
   }
 }
 
-/** Returns an upper bound of the bytes that DynamoDB counts for an item. */
+/** Returns a size in bytes that is never below the size that DynamoDB computes for an item. */
 export function sizeOf(item: Item): number {
   let size = 0
   for (const [name, value] of Object.entries(item)) size += Buffer.byteLength(name) + sizeOfValue(value)

@@ -93,7 +93,7 @@ const meanings: readonly Meaning[] = [
     remedy: 'Check the credentials, the region and the clock of this machine.',
   },
   {
-    // Credentials of a role expire and are renewed, so a later call may succeed.
+    // The credentials of a role expire, and the client's credential provider renews them. So a later call may succeed.
     pattern: /^(ExpiredToken.*|ExpiredCredentials.*|CredentialsProviderError)$/,
     code: 'STORAGE_FAILED',
     message: 'The client has no valid credentials at present',

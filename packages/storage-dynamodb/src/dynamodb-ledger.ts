@@ -24,8 +24,8 @@ class DynamoDBLedger implements AsyncLedger {
   readonly opener = 'dynamodbStorage()'
   readonly keepsObjects = false
   readonly capabilities: AsyncLedger['capabilities'] = {
-    // Only about two dozen steps run concurrently. A larger batch would not be faster, and would delay the answers of its first
-    // items.
+    // This storage runs only about two dozen steps concurrently. So a larger batch would not be faster. It would only delay the
+    // answers for the first items of the batch.
     maxBatch: 100,
     multiProcess: true,
     durability: 'power',
@@ -34,7 +34,7 @@ class DynamoDBLedger implements AsyncLedger {
     // DynamoDB charges for each heartbeat, so the interval is longer than for other storages.
     heartbeatMs: 10_000,
   }
-  /** Unlike core's removal of history, this prune reads a job's history only once. */
+  /** Core's own removal of history reads a job's history more than once. This `prune` reads the history only once. */
   readonly history: AsyncLedger['history'] = {
     prune: async (request) => await prune(await this.#opened(), request),
   }

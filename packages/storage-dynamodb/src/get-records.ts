@@ -41,9 +41,9 @@ export async function get(
 }
 
 /**
- * Counts the live occurrences of a job. The number of queued occurrences comes from the head. If the head lists all active
- * occurrences, their records show how many are pending, running or already ended. Otherwise the index of live occurrences
- * yields the numbers of pending and running occurrences.
+ * Counts the live occurrences of a job. The head contains the number of queued occurrences. If the head lists all active
+ * occurrences, this function reads their records, and counts the still pending or running ones. Otherwise the index of live
+ * occurrences yields the numbers of pending and running occurrences.
  */
 async function countOfJob(table: Table, id: JobId): Promise<LiveCounts> {
   const job = new JobReading(table, id, await loadHead(table, id))

@@ -59,7 +59,7 @@ async function putNode(
           ])
     const nodes = await listNodes(table)
     const stored = nodes.find(({ incarnation }) => incarnation === own.incarnation)
-    // If the record is newer than the stored one and was not written, another transaction was using the same item. So
+    // If `own` is newer than the stored record, only a transaction on the same item can have prevented the write. So
     // `untilDecided` repeats the write.
     return written || !isNewsOf(stored ?? null, own) ? nodes : contended
   })

@@ -32,8 +32,8 @@ export interface StoredHead extends Omit<JobRecord, keyof VersionContent> {
    */
   readonly revision: number
   /**
-   * Pending and running occurrences, in any order. Some listed occurrences may have ended, because an end need not write the
-   * head. Every active occurrence is listed: in this list, or in one of the items `pages`.
+   * Addresses of pending and running occurrences, in any order. The list may also contain ended occurrences, because a step
+   * that ends an occurrence need not write the head. Each active occurrence is in this list or in one of the items `pages`.
    */
   readonly active: readonly OccurrenceAddress[]
   /** The pages: items that list the active occurrences for which `active` has no room. A page never changes. */
@@ -47,7 +47,7 @@ export interface StoredHead extends Omit<JobRecord, keyof VersionContent> {
   readonly queuedBeyond: number
   /** Whether a queued occurrence that the head does not list may have a priority. */
   readonly hasPriorities: boolean
-  /** If `active` has at least this length, a step checks which of the listed occurrences have ended. */
+  /** If `active` has at least this number of entries, a step checks which of these occurrences have ended. */
   readonly lookAt: number
   /** Number of plan items that hold the remaining writes of the last step; usually 0. */
   readonly planParts: number
@@ -72,8 +72,8 @@ export const headNames = {
   policy: 'p',
   paused: 'z',
   /**
-   * The end of a pause; absent without a pause, or if the pause has no end. The attribute repeats the end from the record of
-   * the pause, because conditions of writes need a separate attribute.
+   * The end of the job's pause; absent without a pause, or if the pause has no end. The stored pause also contains this
+   * instant, but the condition of a write can only refer to a separate attribute.
    */
   pausedUntil: 'u',
   cancelsBelow: 'b',
@@ -194,7 +194,10 @@ export function readJob(head: StoredHead, version: Item): JobRecord {
   return jobRecordOf(head, { ...contentOf(version, head.id), paused, createdAt, changedAt })
 }
 
-/** Builds the stored head of a job's record. `before`: the stored head; `null` for a new job. */
+/**
+ * Builds the stored head of a job from its record. The revision, the plan and the lists come from `before`, the previous stored
+ * head. `before` is `null` for a new job.
+ */
 export function headOf(job: JobRecord, before: StoredHead | null): StoredHead {
   const { revision, planParts, active, pages, queued, queuedBeyond, hasPriorities, lookAt } = before ?? newHead
   return { ...job, revision, planParts, active, pages, queued, queuedBeyond, hasPriorities, lookAt }

@@ -48,13 +48,13 @@ export class JobReading {
   readonly head: StoredHead | null
   readonly records: ReadonlyMap<OccurrenceId, StoredOccurrence>
   /**
-   * By `keyId`: the last occurrence of each reusable key that the step names. The record of that occurrence may have been
-   * pruned.
+   * Maps the `keyId` of each reusable key that the step names to the key's last occurrence. A prune may have removed the record
+   * of this occurrence.
    */
   readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
   /**
-   * By occurrence id: an address item whose occurrence record was removed. A new record with the same id replaces this address
-   * item.
+   * Maps the id of an occurrence to an address item whose occurrence record was removed. If the step stores a new record with
+   * this id, the record's address replaces this address item.
    */
   readonly staleAddresses: Map<OccurrenceId, OccurrenceAddress> = new Map()
   readonly #table: Table
@@ -63,13 +63,13 @@ export class JobReading {
   readonly #known: Map<OccurrenceId, StoredOccurrence> = new Map()
   /**
    * Ids of occurrences that the step names, and that the first reads did not find. The step regards these occurrences as
-   * absent, even if a later read finds a record. Such a record can be the rest of an interrupted prune, which has removed
-   * only the address of the occurrence.
+   * absent, even if a later read finds a record. An interrupted prune can leave such a record: it has removed the address of
+   * the occurrence, but not the record.
    */
   readonly #absent: Set<OccurrenceId> = new Set()
   /** The lists of active occurrences after the check for ended ones; `null` before this check. */
   #looked: readonly LookedList[] | null = null
-  /** Queued occurrences that were read although the head does not list them, in the order of waking. */
+  /** Queued occurrences from outside of the head's list that this step has read, in the order of waking. */
   readonly #beyond: Waiting[] = []
   #isBeyondRead = false
 
@@ -117,8 +117,8 @@ export class JobReading {
   }
 
   /**
-   * The active occurrences of the head's list, and of further lists that were read. Some of them may have ended if the check
-   * for ended occurrences has not run.
+   * If the step has checked which listed occurrences have ended: the active occurrences of all checked lists. Otherwise the
+   * occurrences in the head's list, some of which may have ended.
    */
   get #active(): readonly OccurrenceAddress[] {
     return this.#looked?.flatMap(({ live }) => live) ?? this.head?.active ?? []
@@ -183,7 +183,10 @@ export class JobReading {
     await this.#readQueued(queued, ({ state }) => state === 'queued')
   }
 
-  /** Returns whether the step's decision is certain, although some lists of active occurrences were not read. */
+  /**
+   * Returns whether the lists that were read are enough for the step's decision. If so, the step need not read the other lists
+   * of active occurrences.
+   */
   #isDecided({ pending, running, superseded }: LiveNeeds): boolean {
     if (this.head === null || running > 0 || superseded !== null) return false
     const found = this.counts
@@ -193,7 +196,7 @@ export class JobReading {
     return this.#active.length - found.delayed >= placesOf(this.head.overlap) + itemsPerStep
   }
 
-  /** Reads queued occurrences, from the first on, until `count` of them satisfy `isWanted`. */
+  /** Reads queued occurrences in the order of waking, until `isWanted` has accepted `count` of them. */
   async #readQueued(count: number, isWanted: (record: OccurrenceRecord) => boolean): Promise<void> {
     const { queued, queuedBeyond } = this.head ?? noLists
     const isFound = ({ id }: OccurrenceAddress) => {
@@ -224,8 +227,8 @@ export class JobReading {
   }
 
   /**
-   * Reads which active occurrences have ended, until `isEnough` returns true. The head's list comes first. The items with
-   * further active occurrences follow, from the oldest item on.
+   * Checks which of the listed active occurrences have ended. Checks the head's list first, and then the items with further
+   * active occurrences, from the oldest item on. Stops when `isEnough` returns true.
    */
   async lookAtActive(isEnough: () => boolean = () => false): Promise<void> {
     const { active, pages } = this.head ?? noLists
@@ -243,36 +246,37 @@ export class JobReading {
   async #look(lists: readonly (readonly OccurrenceAddress[])[], seen: Set<OccurrenceId>): Promise<void> {
     const unknown = lists.flat().filter(({ id }) => !this.records.has(id))
     await this.#load(unknown)
-    // If a record is missing, a prune has removed it, so its occurrence had ended. If another step has queued a listed
-    // occurrence again, this occurrence is not active either.
+    // A missing record means that the occurrence has ended and that a prune has removed its record. If another step has queued
+    // a listed occurrence again, this occurrence is not active either.
     const isActive = ({ id }: OccurrenceAddress) => activeStates.has(this.records.get(id)?.record.state)
     const looked = lists.map((list) => ({
       live: list.filter((entry) => isActive(entry) && !seen.has(entry.id) && seen.add(entry.id)),
       size: list.length,
     }))
     this.#looked = [...(this.#looked ?? []), ...looked]
-    // The read above may have found occurrences that another step has queued again. The first queued occurrence of the job
-    // may be missing among them. But this step regards the first queued occurrence in `records` as the first of the job. So
-    // this code removes the queued occurrences that the read has found.
+    // The read above may have found queued occurrences: another step has queued listed occurrences again. This step takes the
+    // first queued occurrence in `records` for the first queued occurrence of the job. But the job may have an earlier queued
+    // occurrence that was not read. So this code removes the queued occurrences that the read has found.
     for (const { id } of unknown) if (this.records.get(id)?.record.state === 'queued') this.#known.delete(id)
   }
 
   /**
    * Returns whether any of these occurrences exists now, although the first read did not find it. A read of several items is no
-   * snapshot: it may miss a new record, and yet read the head that was written with this record.
+   * snapshot. So the read may return a step's new head, but miss a record that the same step has written.
    */
   async haveAppeared(addresses: readonly OccurrenceAddress[]): Promise<boolean> {
     return (await loadOccurrences(this.#table, addresses)).some((stored) => stored !== null)
   }
 
   /**
-   * Finds occurrences that the step names and that are stored under another scheduled time. A repeated trigger has its
-   * own time, but its record has the time of the first request.
+   * Finds occurrences that the step names, but that are stored under another scheduled time. If a trigger is repeated at a
+   * later time, the stored record keeps the time of the first trigger.
    */
   async #follow(missing: readonly NamedOccurrence[]): Promise<void> {
     if (missing.length === 0) return
     const { keys } = this.#table
-    // If the decision depends on the number of active occurrences, the request below also reads their records.
+    // The decision may depend on the number of active occurrences. In this case, the request below also reads the records of
+    // the active occurrences in the head's list.
     const active = this.#isFullFor(missing.length) ? (this.head?.active ?? []) : []
     const found = await readItems(this.#table, [
       ...missing.map(({ id }) => keys.address(id)),

@@ -21,7 +21,7 @@ export function keyOf(item: Item): Key {
 // Keys begin with the namespace's prefix and a colon. No prefix contains a colon, so namespaces never mix.
 
 /**
- * Number of index partitions for the occurrences of each group. The numbers must never change, because the partition of each
+ * Number of index partitions for each group of live occurrences. The numbers must never change, because the partition of each
  * stored entry depends on them.
  */
 export const shardCounts = { pending: 2, queued: 2, running: 8, canceling: 1 } as const
@@ -98,8 +98,8 @@ export class Keys {
   }
 
   /**
-   * Returns the key of a part: an item with a piece of a large attribute of an occurrence. `writing` is the name that
-   * all parts of one write share.
+   * Returns the key of a part: a separate item with one piece of an occurrence's large attribute. All parts of a write have the
+   * same name `writing`.
    */
   part(id: OccurrenceId, writing: string, part: number): Key {
     const { pk, sk } = this.parts(id, writing)
@@ -222,7 +222,7 @@ export function levelOfPartition(partition: string): number {
   return Number(/\.(-?\d+)\/\d+$/.exec(partition)?.[1] ?? 0)
 }
 
-/** Returns the id of the job whose UUID ends a partition key or a sort key. */
+/** Returns the id of a job from a partition key or a sort key. The last section of the key is the UUID of the job. */
 export function jobOfKey(key: string): JobId {
   return `job_${key.slice(key.lastIndexOf('/') + 1)}`
 }

@@ -29,8 +29,8 @@ export interface LivePartition {
 /** An occurrence that was live when the index was last updated. */
 export interface LiveHint extends Waiting {
   /**
-   * For a pending occurrence: its due instant. For a queued occurrence: core's `orderAt`. For a running occurrence: its
-   * deadline.
+   * For a pending occurrence, its due instant. For a queued occurrence, the instant `orderAt` of core. For a running
+   * occurrence, its deadline.
    */
   readonly order: number
 }
@@ -120,7 +120,8 @@ export class PriorityLevels {
 
   /**
    * Learns from a page of index entries which priority levels have a stored marker. The page must begin with all markers. If
-   * the marker of a level is missing, because the table was emptied, the next call of `mark` for this level stores it again.
+   * the table was emptied, the marker of a level may be missing. The next call of `mark` for this level then stores the marker
+   * again.
    */
   saw(page: readonly Item[]): void {
     this.#marked.clear()

@@ -47,14 +47,14 @@ const refill = 32
 
 type Changes = ReadonlyMap<OccurrenceId, OccurrenceWrite>
 
-/** The lists of live occurrences that a head has after a step, and the writes that they need. */
+/** The lists of live occurrences that a head has after a step, and the writes that store these lists. */
 interface ListsAfter {
   readonly lists: LiveLists
   readonly moves: QueueMoves
   /**
-   * The writes of pages, and of queue items. A page is an item that lists active occurrences. A queue item has one queued
-   * occurrence that the head does not list. If the step writes the record of an occurrence, `moves` has the change of its
-   * queue item instead.
+   * The writes of pages and of queue items. A page is an item that lists active occurrences. A queue item has one queued
+   * occurrence that the head does not list. If the step writes the occurrence's record, `moves` contains the change of the
+   * queue item, and `writes` does not.
    */
   readonly writes: readonly TransactWriteItem[]
 }
@@ -73,8 +73,9 @@ export async function listsAfter(
 }
 
 async function activeAfter(table: Table, job: JobReading, head: StoredHead, changes: Changes) {
-  // Under `allow`, a step decides without these lists, and has not checked them for ended occurrences before. If the head
-  // lists at least `lookAt` occurrences, such a step now removes the ended ones from the lists.
+  // Under `allow`, a step needs no lists of active occurrences for its decision. So the step has not checked yet which listed
+  // occurrences have ended. If the head lists at least `lookAt` occurrences, the step now removes the ended ones from the
+  // lists.
   const tidies = !job.hasLooked && head.active.length >= head.lookAt
   if (tidies) await job.lookAtActive(() => job.hasTidied)
   const { listed, pages: left } = job.leftOfLists()
@@ -105,8 +106,8 @@ async function activeAfter(table: Table, job: JobReading, head: StoredHead, chan
 
 /** Returns the maximum number of active occurrences that the head of this job lists. */
 function roomFor({ overlap: { policy, maxConcurrency = 1 } }: StoredHead): number {
-  // Under `allow`, no step counts active occurrences, so their list in the head need not be complete. The head lists at
-  // most `pageSize` of them, and pages list the remaining ones.
+  // Under `allow`, no step counts active occurrences. So the head lists at most `pageSize` active occurrences, and pages list
+  // the further active occurrences.
   return policy === 'allow' ? pageSize : Math.min(mostListed, Math.max(pageSize, 2 * maxConcurrency))
 }
 
@@ -184,8 +185,8 @@ function waitingIn(item: Item): Waiting {
 }
 
 /**
- * The addresses of a job's live occurrences, from all lists of the job. Queued occurrences after `cutAt` may be missing. Some
- * of the listed occurrences may have ended.
+ * The addresses of a job's live occurrences, from all lists of the job. Some listed occurrences may have ended. If `cutAt` is
+ * not `null`, the queued occurrences after `cutAt` may be missing.
  */
 export interface WholeLists {
   readonly head: StoredHead
@@ -197,7 +198,7 @@ export interface WholeLists {
 
 /** The range of queued occurrences, outside of the head's list, that a query needs. */
 export interface QueuePage {
-  /** A sort key of the job's history. The page begins after this key. */
+  /** The page begins after this sort key of the job's history. */
   readonly after: string | null
   readonly limit: number
   readonly order: 'ascending' | 'descending'
@@ -225,8 +226,8 @@ export async function readWholeLists(table: Table, job: JobId, page: QueuePage |
 
 async function readQueue(table: Table, head: StoredHead, page: QueuePage | null) {
   const { id, queuedBeyond, hasPriorities, planParts } = head
-  // While a large step is still being written, the queue may hold occurrences in states other than `queued`. So this function
-  // then reads the queue even without a `page`.
+  // While the writes of a large step are unfinished, the queue items may contain occurrences in states other than `queued`. So
+  // this function then reads the queue items even if `page` is `null`.
   if (queuedBeyond === 0 || (page === null && planParts === 0)) return { entries: [], isLast: true }
   if (page !== null && !hasPriorities) return await queryQueue(table, id, page.after, page.limit, page.order)
   const entries: Waiting[] = []

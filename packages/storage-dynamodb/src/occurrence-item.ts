@@ -53,13 +53,13 @@ export const names = {
   detailsParts: 'dtp',
   runsParts: 'rnp',
   /**
-   * The record may have parts (separate items for large attributes) to which no attribute refers. Set before the first
-   * parts are written, and never removed.
+   * Marks a record that may have parts (separate items for large attributes) to which no attribute refers. A step stores this
+   * mark before the first parts of the record. No step removes the mark.
    */
   hadParts: 'hp',
   revision: 'v',
   marked: 'm',
-  /** The priority, repeated from the details for conditions; absent if it is 0. */
+  /** The priority, as in the details. Conditions of writes need this separate attribute. Absent if the priority is 0. */
   priority: 'p',
   /** The `keyId`, repeated from the details for a prune, because separate items may hold the details. */
   keyId: 'ki',

@@ -141,7 +141,8 @@ async function removeAll(table: Table, victims: readonly Victim[]): Promise<void
   for (const some of groupsOf(keyed, concurrency)) {
     await Promise.all(some.map(({ keyId, id }) => freeKey(table, keyId, id)))
   }
-  // Records are removed after their addresses, so that after a crash the next prune still finds the records.
+  // Removes the addresses first, and the records last. If the process crashes in between, the next prune still finds the
+  // records.
   await requests.deleteAll(slots.map(({ id }) => keys.address(id)))
   for (const victim of victims)
     if (victim.bulk !== null) await requests.deleteAll(await partsOf(table, victim, victim.bulk))
@@ -172,8 +173,8 @@ async function forget(table: Table, head: StoredHead, before: number): Promise<v
   for await (const item of requests.queryAll(query)) versions.set(numberOf(item, 'n'), keyOf(item))
   if (deletedAt !== null && deletedAt < before && (await removeTombstone(table, id, before, versions))) return
   versions.delete(inForce)
-  // Reads the oldest records first, because they usually use the old versions. The read ends as soon as it has found a record
-  // of every old version.
+  // Reads the oldest records first, because old versions usually belong to old records. When each old version has a record that
+  // uses it, no version can be removed, and the read ends.
   if (versions.size === 0) return
   const records = { ...partitionQuery(keys.history(id)), ProjectionExpression: names.jobVersion }
   for await (const item of requests.queryAll(records)) {

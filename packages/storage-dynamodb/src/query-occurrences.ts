@@ -60,8 +60,8 @@ async function listHistory(table: Table, query: Query<'job'>): Promise<Page<Occu
   let looked = 0
   let last: string | null = null
   let start: Item | null = null
-  // Matching occurrences may be frequent or rare. So the first read of a query by state is small. Each further read reads
-  // twice as many records as the previous read.
+  // Records in the wanted states may be frequent or rare. So the first read of such a query is small. Each further read reads
+  // twice as many records as the read before.
   let ahead = Math.max(limit + 1, firstLook)
   do {
     const page: { items: readonly Item[]; last: Item | null } = await requests.query({
@@ -82,12 +82,14 @@ async function listHistory(table: Table, query: Query<'job'>): Promise<Page<Occu
       const whole = await wholeItem(table, item, query)
       if (whole === null) continue
       const { record } = readOccurrence(whole)
-      // A record that changed during the read was read again, so its state may no longer match.
+      // If a record changed during the read, the storage has read it again. Its state may then no longer be one of the wanted
+      // states.
       if (wanted === null || wanted.has(record.state)) items.push(record)
     }
     start = page.last
     ahead *= 2
-    // If the page is full, this call does not search for a further match. So the returned cursor may lead to an empty page.
+    // A full page ends the call without a search for a further match. If no further match exists, the returned cursor leads to
+    // an empty page.
     if (start !== null && items.length === limit && wanted !== null) return { items, cursor: last }
   } while (start !== null)
   return { items, cursor: null }
@@ -119,7 +121,7 @@ async function listLiveOfJob(table: Table, query: Query<'job'>): Promise<Page<Oc
 }
 
 /**
- * Returns which queued occurrences outside of the head the query needs: from which sort key on, how many, and in which
+ * Returns the page of queued occurrences, outside of the head's list, that the query needs: its start, its length and its
  * order.
  */
 function queuePageOf({ limit, cursor, from, to, order }: Query<'job'>): QueuePage {
@@ -164,7 +166,7 @@ function livePlaces(
 interface LivePlace {
   readonly partition: number
   readonly start: Item | null
-  /** The priority levels whose partitions follow; absent if no level follows. */
+  /** The priority levels whose partitions come after the present partition; absent if no level follows. */
   readonly levels?: readonly number[]
 }
 
@@ -211,8 +213,8 @@ function partitionsIn(state: Query<'live'>['state'], { levels = [] }: LivePlace)
 
 function matches(record: OccurrenceRecord, { state, node, deadlineBefore }: Query<'live'>, group: LiveGroup): boolean {
   if (record.state !== state || (node !== undefined && record.owner?.node !== node)) return false
-  // An index entry in the `canceling` group may be outdated: an occurrence without a cancel request is in the `running`
-  // group.
+  // An index entry may be outdated. If the record has no cancel request, the occurrence belongs to the group `running`, and not
+  // to `canceling`.
   if (group === 'canceling' && record.cancelRequest === null) return false
   return deadlineBefore === undefined || (record.deadlineAt ?? Number.POSITIVE_INFINITY) <= deadlineBefore
 }
@@ -272,8 +274,9 @@ async function listFailed(table: Table, query: FailedQuery): Promise<Page<Occurr
   const sign = query.order === 'ascending' ? 1 : -1
   const compare = (left: string, right: string) => sign * (left < right ? -1 : left > right ? 1 : 0)
   const [seenUpTo = null] = pages.flatMap(({ seenUpTo: place }) => place ?? []).sort(compare)
-  // A query may end before the end of its partition, at its position `seenUpTo`. After this position, entries may be
-  // missing in the merged list. So the page ends at the first `seenUpTo` of all partitions, in the order of the query.
+  // The query of a partition may end before the end of the partition. The entry `seenUpTo` is the last entry that DynamoDB has
+  // examined. After it, the merged list may lack entries. So the page ends at the first `seenUpTo` of all partitions, in the
+  // order of the query.
   const sure = pages
     .flatMap(({ hints }) => hints)
     .filter(({ order }) => seenUpTo === null || compare(order, seenUpTo) <= 0)
@@ -328,8 +331,8 @@ function limitOfShard(limit: number): number {
 }
 
 /**
- * Maximum number of occurrences that the search for a job's latest run passes because they were not run (such as
- * skipped slots).
+ * The search for a job's latest run passes over occurrences that were not run, such as skipped slots. This number is the
+ * maximum number of occurrences that the search passes over.
  */
 const passedOver = 1000
 
@@ -394,7 +397,8 @@ function boundsOf({ from, to, order }: InstantRange, place: string | null): KeyB
   let lower = from === undefined ? '-' : `${sortableInstant(from)}/`
   let upper = to === undefined ? '~' : `${sortableInstant(to)}/`
   if (place === null) return { lower, upper }
-  // The bound comes directly after (ascending) or before (descending) every key that begins with `place`.
+  // In ascending order, the lower bound comes directly after all keys that begin with `place`. In descending order, the upper
+  // bound comes directly before these keys.
   if (order === 'ascending') lower = max(lower, `${place}~`)
   else upper = upper < place ? upper : before(place)
   return { lower, upper }

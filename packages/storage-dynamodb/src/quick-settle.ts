@@ -20,7 +20,10 @@ export async function quickSettle(table: Table, item: SettleItem, now: number): 
   return accepted(outcome.before)
 }
 
-/** Returns the answer if the stored record rejects the write; `null` if core's rules must decide the answer. */
+/**
+ * Returns the answer if the stored record shows that the settle must not be applied. Returns `null` if core's rules must decide
+ * the answer.
+ */
 function refused(found: Item | null, item: SettleItem): SettleAnswer | null {
   if (found === null) return null
   const { record } = readOccurrence(found)
@@ -40,8 +43,8 @@ function accepted(item: Item): SettleAnswer {
 }
 
 /**
- * Builds the update that settles an occurrence by writing only the occurrence's item. The condition of the update requires
- * two things: `judgeSettle` would return `apply`, and no other occurrence must be woken or canceled.
+ * Builds the update that settles an occurrence and writes only the item of this occurrence. The condition of the update
+ * requires two things: `judgeSettle` would return `apply`, and the step need not wake or cancel any other occurrence.
  */
 function alone({ keys }: Table, item: SettleItem, now: number): Omit<UpdateItemCommandInput, 'TableName'> {
   const { change } = item

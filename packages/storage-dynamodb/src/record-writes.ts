@@ -12,12 +12,15 @@ import { transactionBytes, transactionLimit } from './requests.ts'
 /** The write of one occurrence record, as a part of a step. */
 export interface RecordWrite {
   readonly record: OccurrenceRecord
-  /** The stored record before the write; `null` for a new record, and in the stored plan of a large step. */
+  /** The stored record before the write. `null` for a new record, and for each record in the stored plan of a large step. */
   readonly before: StoredOccurrence | null
   readonly marked: boolean
   /** The stored revision on which the write is conditional; 0 for a new record. */
   readonly revision: number
-  /** The address of a removed record with the same id. The new record replaces this address. */
+  /**
+   * The address item of an earlier record with the same id. This earlier record was removed. The write replaces its address by
+   * the address of the new record.
+   */
   readonly staleAddress: OccurrenceAddress | null
   /** What the write does to the queue item of the record. Default: nothing. */
   readonly queueMove?: QueueMove
@@ -30,8 +33,8 @@ export type QueueMove = 'add' | 'remove'
 export type QueueMoves = ReadonlyMap<OccurrenceId, QueueMove>
 
 /**
- * Builds the write of a step's change. `marks`: the write marks a running occurrence, so that its end also writes the job's
- * head.
+ * Builds the write for one change of a step. With `marks`, the write marks a running occurrence. The step that ends a marked
+ * occurrence also writes the job's head.
  */
 export function recordWrite(
   job: JobReading,
@@ -50,7 +53,10 @@ export function recordWrite(
   }
 }
 
-/** Writes a head if the stored head has the given revision; 0 for a new head. */
+/**
+ * Builds the write of a head, on the condition that the stored head has the given revision. With revision 0, no head may be
+ * stored yet.
+ */
 export function putHead({ requests, keys }: Table, head: StoredHead, revision: number): TransactWriteItem {
   return { Put: { TableName: requests.tableName, Item: headItem(keys, head), ...hasRevision(revision) } }
 }
@@ -68,8 +74,8 @@ export function checkStartable({ requests, keys }: Table, head: StoredHead): Tra
   const { policy, paused, pausedUntil, planParts, handlerKey, cancelsBelow } = headNames
   const values: Item = { ':allow': text('allow'), ':handlerKey': json(head.handlerKey) }
   const conditions = [`${policy} = :allow`, `attribute_not_exists(${planParts})`, `${handlerKey} = :handlerKey`]
-  // In `head`, the job has no pause, or a pause that has ended. The condition requires that the stored head still has no
-  // pause, or still has a pause with the same end.
+  // The step has read `head`, which has no pause or an ended pause. The condition requires that the stored head still has no
+  // pause, or a pause with the same end.
   if (head.paused === null) conditions.push(`attribute_not_exists(${paused})`)
   else {
     conditions.push(`${pausedUntil} = :pausedUntil`)
@@ -163,8 +169,8 @@ function itemOf({ keys }: Table, { record, marked, revision, before }: RecordWri
 }
 
 /**
- * Marks stored records that will get their first parts, the separate items for large attributes. If the following write
- * fails, a prune finds the parts by this mark. Returns whether there were such records.
+ * Marks stored records that will get their first parts, the separate items for large attributes. If the following write fails,
+ * a prune finds the parts by this mark. Returns true if it has marked at least one record.
  */
 async function markFirst(table: Table, writes: readonly RecordWrite[], items: readonly Item[]): Promise<boolean> {
   const first = writes.filter(({ revision }, index) => {

@@ -55,8 +55,8 @@ export interface RequestOptions extends Omit<ReadOptions, 'prefix'> {
 }
 
 /**
- * The result of a conditional update. `before`: the item before the update; `found`: the item that made the condition
- * fail, or `null` if there is none.
+ * The result of a conditional update. `before` is the item before the update. `found` is the item that did not meet the
+ * condition; `null` if the item does not exist.
  */
 export type UpdateOutcome =
   | { readonly written: true; readonly before: Item }

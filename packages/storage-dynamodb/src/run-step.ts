@@ -54,7 +54,8 @@ export async function runStep(table: Table, step: LedgerStep): Promise<void> {
 }
 
 async function decided(table: Table, id: JobId, step: LedgerStep, earlier: Promise<void> | undefined): Promise<void> {
-  // The caller of the earlier step receives the error of that step, so this step ignores the error.
+  // Waits for the earlier step on this job. If the earlier step fails, its own caller receives the error, so this step ignores
+  // the error.
   await earlier?.catch(() => undefined)
   await untilDecided(table, id, async () => ((await attempt(table, id, step)) ? null : contended))
 }
@@ -72,8 +73,8 @@ async function attempt(table: Table, id: JobId, step: LedgerStep): Promise<boole
 }
 
 /**
- * Returns the occurrences that the step names, that its reads have not found, and that it does not create. If one of them
- * exists now, the reads have missed it.
+ * Returns the occurrences that the step names, but that the step has neither found nor created. If such an occurrence exists
+ * now, the reads of the step have missed it.
  */
 function refused({ occurrences }: LedgerStep, { records }: JobReading, write: JobWrite | undefined) {
   const created = new Set(write?.occurrences.map(({ after }) => after.id))
@@ -164,8 +165,8 @@ function recordsOf(
 }
 
 /**
- * Returns the occurrences that this large step was meant to end. Another node started these occurrences before the step
- * took effect, so they continue to run.
+ * Returns the occurrences that this large step should have ended, but that another node has started first. These occurrences
+ * continue to run.
  */
 async function outlived(table: Table, { occurrences }: JobWrite): Promise<ReadonlySet<OccurrenceId>> {
   const ends = occurrences.filter(({ before, after }) => before !== null && isFinal(after.state))
@@ -213,7 +214,7 @@ interface PlannedWrite extends RecordWrite {
 
 type Bulk = Partial<Pick<OccurrenceRecord, 'details' | 'runs'>>
 
-/** Returns requests that store these writes as a plan, which is carried out afterwards. */
+/** Returns requests that store these writes as a plan. After storing the plan, a node makes the writes in the plan. */
 function planWrites({ keys, requests }: Table, job: JobId, records: readonly RecordWrite[]): TransactWriteItem[] {
   const bytes = gzipSync(JSON.stringify(records.map(withoutBulk)))
   return Array.from({ length: Math.ceil(bytes.length / bytesPerPart) }, (_, part) => {
@@ -265,8 +266,9 @@ export async function carryOut(table: Table, head: StoredHead): Promise<void> {
 }
 
 /**
- * Removes the plan of a large step. A running occurrence may have ended before the plan marked it. Then its end has woken no
- * other occurrence. So if no occurrence is active, this function wakes the next queued occurrence.
+ * Removes the plan of a large step. The plan marks running occurrences, so that their ends wake the next occurrence. But a
+ * running occurrence may have ended before it was marked, and its end has woken no occurrence. So if no occurrence is active,
+ * this function wakes the next queued occurrence.
  */
 async function takeAway(table: Table, stored: StoredHead, survivors: readonly OccurrenceAddress[]): Promise<void> {
   const head = { ...stored, active: [...stored.active, ...survivors] }
@@ -287,7 +289,8 @@ async function takeAway(table: Table, stored: StoredHead, survivors: readonly Oc
   await commit(table, woke, [putHead(table, after, head.revision), ...writes, ...plan])
 }
 
-// A new queued record takes three items of a transaction, and the check of the head takes one.
+// A new queued record needs three items of a transaction: the record, its address and its queue item. The check of the head
+// needs one item.
 const recordsPerTransaction = Math.floor((transactionLimit - 1) / 3)
 
 /** Writes the records `wanted` of a large step's plan. Returns false if another node has carried out the plan. */
@@ -307,9 +310,9 @@ async function writeSome(
       return await writeSome(table, head, left.slice(half), survivors)
     }
     if (writes !== null && (await commit(table, writes, [checkHead(table, head)]))) return true
-    // The records were not written, for one of three reasons:
+    // The transaction has not written the records, for one of three reasons:
     // - Another node has written the same records of the plan.
-    // - The owner of a running occurrence has changed its record.
+    // - The owner of a running occurrence has changed the record of this occurrence.
     // - `writesOf` has only marked a record.
     const item = await table.requests.get(table.keys.head(head.id))
     return item?.v?.N === String(head.revision) ? contended : false
@@ -365,8 +368,10 @@ function leftOf(
 }
 
 /**
- * Returns the record with the task runs of the planned write. Returns the record unchanged in three cases: the plan has no
- * task runs for it, its token differs, or its owner has stored newer task runs.
+ * Returns the record with the task runs of the planned write. Returns the record unchanged in three cases:
+ * - The planned write contains no task runs.
+ * - The record has another token than the planned write.
+ * - The owner of the occurrence has stored newer task runs.
  */
 function withSaid(record: OccurrenceRecord, { record: { token, sequence }, changed }: PlannedWrite): OccurrenceRecord {
   if (changed?.runs === undefined || token !== record.token || sequence < record.sequence) return record

@@ -42,8 +42,8 @@ const mostTries = 300
 const longestPauseMs = 120
 
 /**
- * Repeats a step until its result is not `contended`, at most `mostTries` times. The result `contended` means that
- * another step has succeeded in the meantime. So concurrent steps together make progress.
+ * Repeats a step until its result is not `contended`, at most `mostTries` times. If a step returns `contended`, another step
+ * has succeeded in the meantime. So of several concurrent steps, at least one makes progress.
  */
 export async function untilDecided<T>(
   { requests }: Table,
@@ -160,9 +160,9 @@ export function namedIn(found: FoundItems, keys: Keys, keyId: OccurrenceId): Occ
 }
 
 /**
- * Stores each new occurrence with a reusable key as the last occurrence of the key. The write requires that the key still
- * names the occurrence that the step has read. The condition on the head's revision is not enough. Another request may have
- * written the key and the head after the step read the key, but before it read the head.
+ * Stores each new occurrence with a reusable key as the last occurrence of the key. The write has a condition: the key still
+ * names the occurrence that the step has read. The condition on the head's revision does not ensure this. The step may read the
+ * key before the head, and another request may write both between these two reads.
  */
 export function nameByKeys(
   { requests, keys }: Table,
@@ -313,8 +313,8 @@ export function outdatedParts(keys: Keys, id: OccurrenceId, before: Item, after:
 }
 
 /**
- * Removes parts, the separate items for large attributes, to which the written record no longer refers. If the removal
- * fails, a prune removes them with the record.
+ * Removes the parts to which the written record no longer refers. Parts are separate items for large attributes. If this
+ * removal fails, a later prune removes the parts together with the record.
  */
 export async function removeParts({ requests }: Place, parts: readonly Key[]): Promise<void> {
   if (parts.length === 0) return

@@ -12,7 +12,7 @@ useTable(tableName, (made) => {
   client = made
 })
 
-it('a node runs a later request of another job before one job’s backlog ends, and DynamoDB cancels no transaction of the node', async () => {
+it('a node runs a later request of one job during another job’s backlog, and DynamoDB cancels no transaction', async () => {
   const failures: unknown[] = []
   const failing = new Proxy(client, {
     get(target, name) {

@@ -35,7 +35,8 @@ describe('nodes on DynamoDB break no invariant of the storage', () => {
     const faulty: ReturnType<typeof faultyClient>[] = []
     let connections = 0
     const clientFor = (seed: number): Pick<DynamoDBClient, 'send'> => {
-      // At the end, a soak test checks the table through its first connection. So the client of this connection has no faults.
+      // At the end, a soak test checks the table through its first connection. So the client of the first connection has no
+      // faults.
       if (seed === 1) return client
       const inner = faultyClient(client, rates, seed)
       faulty.push(inner)

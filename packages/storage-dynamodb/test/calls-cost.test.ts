@@ -53,7 +53,7 @@ const callsAMonth = 43_200
 it.each([
   ['calls that find nothing due', 600, 0],
   ['calls with one run each', 1, 10],
-])('the guide states the monthly cost of %s within 10 %', async (row, minutes, runs) => {
+])('the guide states the monthly cost of %s with an error below 10 %', async (row, minutes, runs) => {
   const { usage, finished } = await measureCalls(minutes, 10)
   expect(finished).toBe(runs)
   const perCall = [(usage.tableWrites + usage.indexWrites) / 10, usage.reads / 10]

@@ -36,9 +36,9 @@ beforeEach(() => {
 })
 
 /**
- * Returns a DynamoDB client that rejects the next `times` transactions that contain a condition check, as DynamoDB does after a
- * conflict. In this file, each of these transactions makes some writes of a stored plan. A plan lists the writes of a step that
- * needs several transactions.
+ * Returns a DynamoDB client that rejects the next `times` transactions with a condition check. The rejection looks like
+ * DynamoDB's rejection after a conflict. In this file, each of these transactions makes some writes of a stored plan. A plan
+ * lists the writes of a step that needs several transactions.
  */
 function refusing(times: number): Pick<DynamoDBClient, 'send'> & { readonly refused: number } {
   let refused = 0
@@ -88,7 +88,7 @@ it('a large step that conflicts at every try rejects, and the next step complete
   const { deleted, again, waiting } = await deleteWithBacklog('gives-up', Number.POSITIVE_INFINITY)
   await expect(deleted()).rejects.toMatchObject({ code: 'STORAGE_BUSY' })
   expect(paused.count).toBeGreaterThan(100)
-  // The failed call has deleted the job, so the repeated call finds no job.
+  // The first call has failed, but it has already deleted the job. So the repeated call finds no job.
   expect(await again()).toMatchObject([{ outcome: 'absent' }])
   expect(await waiting()).toEqual({ pending: 0, queued: 0, running: 0 })
 })

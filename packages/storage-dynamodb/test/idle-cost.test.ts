@@ -50,7 +50,7 @@ function statedReads(jobs: number): number {
 }
 
 it.each(isThorough ? [1, 25, 100] : [1, 100])(
-  'the guide states the hourly reads of an idle node with %i jobs within 5 %',
+  'the guide states the hourly reads of an idle node with %i jobs with an error below 5 %',
   {
     timeout: 120_000,
   },

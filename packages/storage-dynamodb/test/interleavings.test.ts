@@ -45,7 +45,7 @@ beforeEach(() => {
 type Send = (command: object, options: object) => Promise<unknown>
 
 /**
- * Returns the storage of another node, which calls `happens` before one of its requests. `moment`: the number of the
+ * Returns the storage of another node. Before one of its requests, this storage calls `happens`. `moment` is the number of this
  * request, or a pattern of its text.
  */
 function interrupted(
@@ -92,8 +92,8 @@ function strict(): Storage {
     }
     return await (client.send as Send)(command, options)
   }
-  // Real DynamoDB ends a page of an index query after 1 MB of projected keys. DynamoDB Local ends a page after 1 MB of whole
-  // items, so its pages contain too few keys. So `laggingIndex` answers the index queries, from a scan of the index.
+  // DynamoDB ends a page of an index query after 1 MB of projected keys. DynamoDB Local counts the whole items, so its pages
+  // contain too few keys. So `laggingIndex` scans the index, and answers the index queries itself.
   const whole = laggingIndex({ send: send as unknown as DynamoDBClient['send'] }, 1)
   return dynamodbStorage({ client: whole, tableName, prefix })
 }
@@ -113,7 +113,7 @@ async function recordOf(id: `occ_${string}`): Promise<OccurrenceRecord | null | 
 }
 
 describe('a DynamoDB step of more than 100 records', () => {
-  it('that updates a job keeps concurrent claims of another node', async () => {
+  it('that updates a job does not cancel occurrences that another node claims meanwhile', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     await addWaiting(id, 120)
     let running: readonly OccurrenceRecord[] = []
@@ -243,7 +243,7 @@ describe('a claim on DynamoDB', () => {
       const foreign = await addJob(storage, 'foreign', 'allow')
       const free = await addJob(storage, 'free', 'allow')
       for (const { id } of [paused, foreign]) await addTriggers(id, 130)
-      // These triggers come last in the order of waiting occurrences, in both partitions of the index.
+      // In both index partitions, these triggers come after all other occurrences in the order of waiting occurrences.
       const last = Array.from({ length: 4 }, (_, key) => triggerItem(free.id, key, slotAt(2)))
       await storage.createOccurrences({ now: slotAt(2), owner, items: last })
       const pause = { at: slotAt(2), reason: null, actor: null }
@@ -314,7 +314,7 @@ it('a claim of overlapping occurrences starts no occurrence that a concurrent up
     }
     const answer = (await (client.send as Send)(command, options)) as QueryCommandOutput
     if (!(command instanceof QueryCommand) || command.input.IndexName === undefined) return answer
-    // Leaves out the first occurrence, as an index that lags behind the table does.
+    // Removes the first occurrence from the answer. An index that lags behind the table gives such an answer.
     return { ...answer, Items: answer.Items?.filter(({ lo }) => lo?.N !== String(slotAt(1))) }
   }
   const node = dynamodbStorage({ client: { send: send as unknown as DynamoDBClient['send'] }, tableName, prefix })
@@ -342,7 +342,9 @@ describe('a prune on DynamoDB', () => {
     expect(lister.met).toBe(true)
   })
 
-  it('that dies after it has removed a part of a large record blocks no later read', { timeout: 30_000 }, async () => {
+  it('whose process dies after the removal of a part of a large record blocks no later read', {
+    timeout: 30_000,
+  }, async () => {
     const { job, id } = await addLarge()
     const dying = interrupted(/^BatchWriteItemCommand .*"part\//, async () => {
       const { BatchWriteItemCommand, QueryCommand } = await import('@aws-sdk/client-dynamodb')
@@ -382,7 +384,7 @@ describe('a prune on DynamoDB', () => {
     expect.unreachable('the prune has more requests than that')
   })
 
-  it('continues after a crash, and keeps the new run of a request whose key was used again after the crash', async () => {
+  it('continues after a crash, and keeps the run of a later request that used the same key again after the crash', async () => {
     const { id: job } = await addJob(storage, 'alpha')
     await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job, 1)] })
     await storage.settle({ now: slotAt(1), items: [finishItem(job, 1)] })
@@ -418,7 +420,7 @@ describe('a prune on DynamoDB', () => {
   })
 })
 
-it('if a trigger is repeated with another scheduled time, the owner can settle the occurrence under the new scheduled time', {
+it('if a trigger is repeated with another scheduled time, the owner of its run can settle the run under this time', {
   timeout: 30_000,
 }, async () => {
   const { id } = await addJob(storage, 'alpha')

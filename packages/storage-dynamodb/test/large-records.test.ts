@@ -118,7 +118,8 @@ it('all DynamoDB items of a large record are kept until its prune, even if the e
   const last = { ...finishItem(id, 1), runs: largeRuns(8), sequence: 3 }
   expect(await storage.settle({ now: slotAt(1), items: [last] })).toMatchObject([{ woken: { id: slotItem(id, 2).id } }])
   expect((await recordOf(item.id))?.runs).toEqual(last.runs)
-  // The occurrence keeps one item for its address, and three items for the parts of eight results of 98 KB.
+  // The table keeps one item for the occurrence's address, and three items for the parts. These parts contain the eight results
+  // of 98 KB.
   expect(await itemsOf(item.id)).toBe(1 + 3)
   expect(await leftAfterPrune(item.id)).toBe(0)
 })
@@ -142,7 +143,7 @@ function losingClient(kind: new (input: never) => object): Pick<DynamoDBClient, 
 }
 
 it.each([1, 2, 3])(
-  'all further DynamoDB items of a large record are removed with the record although %i answers to updates were lost',
+  'all further DynamoDB items of a large record are removed with the record although %i answers of DynamoDB were lost',
   async (losses) => {
     const losing = losingClient(UpdateItemCommand)
     storage = dynamodbStorage({ client: losing, tableName: 'large', prefix: `losing-${losses}` })
@@ -414,7 +415,7 @@ describe('the list of active occurrences in the head of a job', () => {
     await storage.settle({ now: slotAt(3), items })
   }
 
-  it.each(['has ended', 'was pruned'])('omits a run that %s, after the next check of the list', async (what) => {
+  it.each(['has ended', 'was pruned'])('loses the entry of a run that %s when a step checks the list', async (what) => {
     const { id } = await addJob(storage, what, 'allow')
     const [ended] = await addTriggers(id, 0, 1)
     await endSome(1)
@@ -430,8 +431,8 @@ describe('the list of active occurrences in the head of a job', () => {
 
   it('uses pages for hundreds of live runs, and drops the pages after the runs have ended', async () => {
     const { id } = await addJob(storage, 'many', 'allow')
-    // 400 live runs already fill several pages. If steps did not check which runs have ended, the lists would grow to
-    // `2 * runs` entries.
+    // The lists of 400 live runs already fill several pages. Later, the test starts and ends the same number of further runs.
+    // If steps did not check which runs have ended, the lists would grow to `2 * runs` entries.
     const runs = isThorough ? 900 : 400
     for (let first = 0; first < runs; first += 100) await addTriggers(id, first, 100)
     const full = await storedLists(id)
@@ -594,7 +595,7 @@ describe('the task runs of an occurrence whose end wakes hundreds of other occur
     await assertLedger(plain)
   })
 
-  it('are stored as the owner sent them in its last settle, if this settle arrives before a reap has stored its plan', async () => {
+  it('are stored as the owner sent them in its last settle, if this settle arrives while a reap ends the occurrence', async () => {
     const plain = storage
     const id = await addCutOff('alive')
     const { id: occurrence, jobId, scheduledAt, runs } = finishItem(id, 1)

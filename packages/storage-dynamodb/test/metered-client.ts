@@ -86,8 +86,8 @@ export function meteredClient(server: { readonly endpoint: string }): Meter {
           }
         } else if (command !== 'CreateTable' && command !== 'DescribeTable') {
           usage.readRequests++
-          // Concurrent requests may change `usage.reads` during this `await`. If the `await` were part of the addition, the
-          // addition would overwrite their changes.
+          // Other requests may change `usage.reads` during this `await`. With `usage.reads += await …`, JavaScript would read
+          // the old value before the `await`, and lose these changes.
           const units = await readUnits(command, args.input, result.output, read)
           usage.reads += units
         }

@@ -33,7 +33,7 @@ function tableOf(client: DynamoDBClient, tableName: string) {
   }
 }
 
-it.each(storedForms(folder))('this version runs the jobs in a DynamoDB table of version %s', async (version) => {
+it.each(storedForms(folder))('the jobs in a DynamoDB table of Jobistemer %s still run', async (version) => {
   const client = localClient(inject('dynamodb'))
   onTestFinished(() => client.destroy())
   const tables = [`filled by ${version}`, `continued from ${version}`].map((name) => name.replaceAll(' ', '-'))

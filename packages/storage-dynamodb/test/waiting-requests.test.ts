@@ -47,7 +47,7 @@ async function addLetters(policy: OverlapPolicy, maxConcurrency = 1): Promise<vo
   ])
 }
 
-/** Returns requests in another order than that of their scheduled times. Every tenth request has a priority. */
+/** Returns requests whose scheduled times are not in ascending order. Every tenth request has a priority. */
 function requests(): readonly CreateRequested[] {
   return Array.from({ length: count }, (_, index) => {
     const item = triggerItem(id, index, at + (index ^ 5))

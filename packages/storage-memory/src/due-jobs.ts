@@ -13,7 +13,10 @@ export class DueJobs {
   )
   readonly #changed = new Set<MemoryJob>()
 
-  /** Marks a job that is new, whose next instant may have changed, or that may have been deleted. */
+  /**
+   * Marks a job for the next read of this list. Callers mark new jobs, jobs whose next instant may have changed, and jobs that
+   * may be deleted.
+   */
   changed(job: MemoryJob): void {
     this.#changed.add(job)
   }

@@ -11,14 +11,14 @@ export class LiveIndex {
   /** Running occurrences with a cancel request. */
   readonly cancelRequested: Set<OccurrenceEntry> = new Set()
 
-  // Pending occurrences that a claim at `#horizon`, the instant of the last claim, may take. `#future` has the pending
+  // Pending occurrences that the last claim was allowed to take at its instant, `#horizon`. `#future` has the pending
   // occurrences that only a later claim may take.
   readonly #ready: SortedList<OccurrenceEntry> = new SortedList(byOrder)
   readonly #future: SortedList<OccurrenceEntry> = new SortedList(byClaimable)
   #horizon = Number.NEGATIVE_INFINITY
   /**
-   * The instant from which all occurrences in `#ready` are claimable. If a claim has an earlier instant, it must check
-   * each occurrence in `#ready`.
+   * From this instant on, claims may take all occurrences in `#ready`. If the instant of a claim is earlier, the claim must
+   * check each occurrence in `#ready`.
    */
   #latestReady = Number.NEGATIVE_INFINITY
 
@@ -124,7 +124,8 @@ export class LiveIndex {
         moved.push(entry)
       }
     } else if (this.#latestReady > now) {
-      // The claiming node's clock is behind the clock of an earlier claim, so some ready occurrences are not due for this node.
+      // The clock of the claiming node is behind the clock of a node that has claimed before. So some occurrences in `#ready`
+      // are not due yet by the clock of the claiming node.
       for (const entry of this.#ready.ascending()) if (claimableAt(entry) > now) moved.push(entry)
       this.#latestReady = now
     }

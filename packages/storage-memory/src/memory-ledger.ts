@@ -187,7 +187,8 @@ function latestOf(job: MemoryJob | undefined): OccurrenceRecord | null {
 function listJobs(database: Database, query: JobQuery): Page<JobRecord> {
   if (query.due !== undefined) return listDueJobs(database, query, query.due)
   const { limit, cursor, changedSince = Number.NEGATIVE_INFINITY, owner, deleted = false } = query
-  // `from` contains only the id, because the sorted list of jobs compares only ids.
+  // The sorted list compares jobs only by their ids. So `from`, an incomplete job with only the cursor's id, is enough to find
+  // the page's start.
   const from = cursor === null ? undefined : ({ id: cursor } as MemoryJob)
   return page(database.jobsById.ascending(from), limit, {
     stops: () => false,
@@ -238,7 +239,7 @@ function listOccurrences(database: Database, query: OccurrenceQuery): Page<Occur
 /**
  * The sort order of a list of occurrences.
  * - `atOf` returns the instant by which the list sorts an entry.
- * - `keyAt` returns an incomplete entry that has only an instant and an id. A scan begins at the place of this entry.
+ * - `keyAt` builds an entry with only an instant and an id. The list uses this entry to find the place where a scan begins.
  */
 interface ListOrder {
   readonly atOf: (entry: OccurrenceEntry) => number
@@ -264,13 +265,14 @@ function pageOfList(
   if (list === null) return { items: [], cursor: null }
   const last = cursor === null ? null : readCursor(cursor)
   const rising = order === 'ascending'
-  // The empty id precedes all other ids, so this key precedes all entries with the same instant.
+  // Without a cursor, the key has an empty id, which precedes all other ids. So this key precedes all entries with the same
+  // instant.
   const key = keyAt(last ?? { order: rising ? from : to, id: '' })
   const wanted = states === undefined ? null : new Set(states)
   return page(rising ? list.ascending(key) : list.descending(key), limit, {
     stops: (entry) => (rising ? atOf(entry) >= to : atOf(entry) < from),
-    // An ascending walk yields the entry of the cursor again. The previous page already contains this entry, so
-    // `accepts` leaves it out.
+    // In ascending order, the walk begins with the last entry of the previous page, which the cursor names. So `accepts` leaves
+    // this entry out.
     accepts: (entry) =>
       atOf(entry) >= from &&
       atOf(entry) < to &&

@@ -10,7 +10,7 @@ export interface OccurrenceEntry {
   readonly id: OccurrenceId
   readonly scheduledAt: number
   /**
-   * Number of the entry in the order of creation. If two entries become claimable at the same instant, this number
+   * The position of the entry in the order of creation. If two entries become claimable at the same instant, this number
    * decides their order. Numbers are faster to compare than ids.
    */
   readonly ordinal: number
@@ -26,8 +26,8 @@ export function byOrder(left: OccurrenceEntry, right: OccurrenceEntry): number {
 }
 
 /**
- * Returns `orderAt` of the record, computed from the scheduled time of the entry. Without a priority, both instants are
- * equal.
+ * Returns the instant `orderAt` of a record, computed from the scheduled time and the priority. Without a priority, this
+ * instant equals the scheduled time.
  */
 function orderOf({ scheduledAt, record }: OccurrenceEntry): number {
   const { priority } = record.details

@@ -25,7 +25,7 @@ describe('a claim on the memory storage', () => {
     expect(slotsOf(await node.claim(slotAt(12)))).toEqual([1, 2])
   })
 
-  it('takes only occurrences that are due by the clock of its node', async () => {
+  it('takes only occurrences that are due by the clock of the node that claims', async () => {
     const node = new Node()
     const job = await node.addJob('alpha', 'allow')
     await node.create(triggerItem(job, 'a', slotAt(1), { dueAt: slotAt(5) }))

@@ -94,7 +94,7 @@ class Driver {
         await node.storage.prune({
           now,
           jobId: step.flag ? null : jobId(step.job),
-          // `prune` requires that its caller removes no slot that is due now. So `before` is a past instant by the
+          // A caller of `prune` must not remove a slot that is due now. So `before` is an instant that lies in the past by the
           // clock of every node.
           before: slotAt(this.minutes - 1 - (step.pick % 4)),
           keep: step.pick % 3,

@@ -88,7 +88,7 @@ describe('a prune of the memory storage', () => {
     expect(await prune(node, 9)).toEqual({ removed: 2, more: false })
   })
 
-  it('removes a missed range only if its whole span is old, and raises the prune floor to the end of the span', async () => {
+  it('removes a record of missed slots only if all these slots are old, and raises the prune floor to the last', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     await finished(node, job, 1)

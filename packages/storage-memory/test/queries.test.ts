@@ -34,7 +34,7 @@ async function withHistory(node: Node, count: number): Promise<JobId> {
 describe('a list of a job’s occurrences in the memory storage', () => {
   const base = { kind: 'job', runs: false, order: 'ascending' } as const
 
-  it('pages through a range in both directions, and contains each occurrence once', async () => {
+  it('contains each occurrence of a span once across its pages, in ascending and in descending order', async () => {
     const node = new Node()
     const jobId = await withHistory(node, 10)
     const range = { ...base, jobId, from: slotAt(2), to: slotAt(9) }
@@ -55,7 +55,7 @@ describe('a list of a job’s occurrences in the memory storage', () => {
     expect(falling.map(({ details }) => details.requestKey)).toEqual(rising.toReversed())
   })
 
-  it('is one page for live states, and several short pages for states that need a read of a long history', async () => {
+  it('has one page if the query names only live states, and several short pages if it needs a long history', async () => {
     const node = new Node()
     const jobId = await withHistory(node, 25_000)
     const live = [triggerItem(jobId, 'first', start + 1), triggerItem(jobId, 'last', slotAt(30_000))]

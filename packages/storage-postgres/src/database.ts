@@ -26,8 +26,8 @@ const mostTries = 12
 export class Database implements Session {
   readonly place: string
   /**
-   * How long the server waits for a lock, as text, for example `9000ms`. Statements whose SQL contains `limitLocks` receive
-   * this text as a parameter.
+   * The maximum time that the server waits for a lock, as text, for example `9000ms`. Statements whose SQL contains
+   * `limitLocks` receive this text as a parameter.
    */
   readonly lockLimit: string
   /** Whether the driver sends byte arrays unchanged, as binary parameters. False until {@link probe} has run. */
@@ -104,7 +104,8 @@ export class Database implements Session {
       return await this.#queryOnce({ name, text }, values)
     } catch (error) {
       if (!isNameUnknown(error)) throw error
-      // The server rejected the name, so the statement has not run and can be sent without a name.
+      // The server rejected the name of the statement. So the statement has not run, and this code sends the statement again
+      // without a name.
       this.#names.clear()
       return await this.#queryOnce(text, values)
     }
@@ -163,8 +164,8 @@ export class Database implements Session {
       expire = () => reject(timeoutError(this.place, limitMs, what))
     })
     const begun = systemClock.monotonic()
-    // The instant at which the latest statement was sent. The wait for a lock is measured from this instant. So the
-    // time that the call waited for a connection does not count.
+    // The instant at which this call sent its latest statement. The wait for a lock is measured from this instant. So it does
+    // not include the wait for a connection.
     let sentAt = begun
     const sent = () => {
       sentAt = systemClock.monotonic()
@@ -179,8 +180,8 @@ export class Database implements Session {
     try {
       return await call(expired, sent)
     } catch (error) {
-      // If the wait was shorter than the lock limit, the error has another cause: a NOWAIT, or a lower limit that the user
-      // has set.
+      // If the statement has waited for less time than the lock limit, the error has another cause: a NOWAIT, or a lower limit
+      // that the user has set.
       if (!isHeld(error) || systemClock.monotonic() - sentAt < this.#lockLimitMs) throw error
       throw heldError(error, { place: this.place, limitMs, lockLimitMs: this.#lockLimitMs })
     } finally {

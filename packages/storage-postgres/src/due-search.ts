@@ -6,9 +6,9 @@ import { printPlace, readPlace } from './places.ts'
 import { numberOf, numberOrNull, type Session, storeText, textArray } from './sql.ts'
 
 /**
- * Number of claimable rows with the code `lanes.delayed` from which a claim changes the code. The claim then gives up to
- * 10,000 of these rows the code `lanes.ready`. An index has the rows with `lanes.ready` in the order of claims; a claim
- * must sort the rows with `lanes.delayed`.
+ * A claim counts the claimable rows that still have the code `lanes.delayed`. If at least this number of rows have it, the
+ * claim gives `lanes.ready` to at most 10,000 of them. An index has the rows with `lanes.ready` in the order of claims. But a
+ * claim must sort the rows with `lanes.delayed`.
  */
 const mostDelayed = 500
 
@@ -23,8 +23,8 @@ export class DueSearch {
   }
 
   /**
-   * Returns claimable occurrences, and the next instant at which another occurrence becomes claimable. Both come from
-   * one snapshot.
+   * Returns claimable occurrences, and the next instant at which another occurrence becomes claimable. One snapshot of the
+   * database yields both results.
    */
   async due(
     { now, exceptHandlerKeys }: DueQuery,

@@ -69,9 +69,10 @@ async function readOccurrences(
     return new Map(rows.map((row) => readOccurrence(row)).map((record) => [record.id, record]))
   }
   let found = await select(byId)
-  // Heads have no index over the ids of their occurrences, so the first statement does not search them. If an id was not
-  // found, the second statement searches all heads that may store a running occurrence (`is_quick`). It also searches both
-  // tables again, because an occurrence may have moved after the first statement.
+  // Heads have no index over the ids of their occurrences. So the first statement searches only the tables `live` and
+  // `history`. If it misses an id, the second statement also searches all heads that may store a running occurrence
+  // (`is_quick`). The second statement searches both tables again, because an occurrence may have moved after the first
+  // statement.
   if (ids.some((id) => !found.has(id))) found = await select(`${byId} UNION ALL ${inHeads}`)
   return ids.map((id) => found.get(id) ?? null)
 }

@@ -1,8 +1,8 @@
 import { lanes } from './occurrence-row.ts'
 
 /**
- * Values of `run_state` in a head: the state of the occurrence in the columns `run_…`. The head may store a starting
- * slot only if the present value is less than `never`: `ended` or `moved`.
+ * Values of `run_state` in a head: the state of the occurrence in the columns `run_…`. If the value is `ended` or `moved`, the
+ * head may store a starting slot. So the condition in SQL is: `run_state` is less than `never`.
  */
 export const inHead = {
   /** The head holds no occurrence: its last one has ended, or it never held one. */
@@ -16,10 +16,10 @@ export const inHead = {
 } as const
 
 /**
- * Maximum time, in ms, from a starting slot to the next slot of its job. If the next slot comes later, the head must not
- * store the starting slot.
+ * Maximum time, in ms, from a starting slot to the next slot of its job. If the next slot comes later, the head must not store
+ * the starting slot.
  *
- * This rule limits the size of the index that finds the running occurrences in heads. The index then has at most as many
+ * An index finds the running occurrences in heads. This rule limits the size of the index: the index has at most as many
  * entries as slots start within this time.
  */
 const nearMs = 90_000
@@ -80,14 +80,20 @@ export function headRunColumns(row: string): string {
   return `${selected.join(', ')}, NULL::bigint AS finished_at`
 }
 
-/** Returns SQL that selects the running occurrences in heads. `condition` restricts the heads `h`. */
+/**
+ * Returns SQL that selects the running occurrences in heads. The SQL condition `condition` selects the heads, under the name
+ * `h`.
+ */
 export function headRuns(schema: string, condition: string, more = ''): string {
   return `SELECT ${headRunColumns('h')}${more} FROM ${schema}.heads h WHERE h.run_state = ${inHead.runs} AND ${condition}`
 }
 
 const liveNames = columns.map(([name]) => (name === 'scheduled_at' ? 'order_at' : name)).join(', ')
 
-/** Returns SQL that inserts the rows of `moved`, which a statement has just moved out of heads, into `live`. */
+/**
+ * Returns SQL that inserts rows into `live`. An earlier part of the statement has moved these rows out of heads, under the name
+ * `moved`.
+ */
 export function insertMoved(schema: string): string {
   return `INSERT INTO ${schema}.live (${liveNames})
       SELECT ${columns.map(([, value]) => standing('m', value)).join(', ')} FROM moved m`

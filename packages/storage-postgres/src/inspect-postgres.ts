@@ -62,11 +62,7 @@ const mostHolders = 20
  */
 const feedbackAge = 100_000
 
-/**
- * Inspects a database as `postgresStorage` would find it with the same options. Changes nothing.
- *
- * @throws JobistemerError if the database cannot be reached, with the same codes as calls of the storage
- */
+/** Inspects the database that `postgresStorage` would use with the same options. Changes nothing in the database. */
 export async function inspectPostgres(options: PostgresStorageOptions): Promise<PostgresInspection> {
   const read = readOptions(options)
   const database = new Database(await openSource(read), read.commandTimeoutMs)
@@ -112,8 +108,8 @@ async function inspectServer(session: Session) {
 }
 
 /**
- * Returns the form (layout version) of the schema; `null` if the schema is missing. If the user may not read the
- * schema, also returns `null`. `missingRights` then names the missing right.
+ * Returns the form (layout version) of the schema. Returns `null` in two cases: the schema is missing, or the user may not read
+ * the schema. In the second case, `missingRights` names the missing right.
  */
 async function formOf(session: Session, schema: string): Promise<number | null> {
   const [found] = await session.query(

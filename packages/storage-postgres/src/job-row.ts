@@ -128,8 +128,8 @@ export class JobAppeared extends Error {}
 type Column<Item> = readonly [name: string, type: string, read: (item: Item) => string | number | null]
 
 /**
- * Stores jobs with their heads and versions, without the counts of their occurrences. The step stores these counts
- * later, when it writes its occurrences.
+ * Stores jobs with their heads and versions, but without the counts of the jobs' occurrences. Later, when the step writes its
+ * occurrences, it also stores the counts.
  */
 export async function saveJobs(session: Session, schema: string, writes: readonly JobWrite[]): Promise<void> {
   const created = writes.filter(({ before }) => before === null)
@@ -161,8 +161,8 @@ async function updateJobs(session: Session, schema: string, writes: readonly Job
   const update = async (table: string, { sets, rows, values }: Rows, more = '') => {
     await session.query(`UPDATE ${schema}.${table} t SET ${sets}${more} FROM ${rows} WHERE t.id = w.id`, values)
   }
-  // Sets `is_quick` to false: after this step, the heads of the written jobs contain no running occurrence. The step
-  // moves these occurrences to the table `live` when it writes its occurrences.
+  // Sets `is_quick` to false: after this step, the head of a written job contains no running occurrence. If a head contains one
+  // now, the step moves it to the table `live` when it writes its occurrences.
   await update('heads', rowsOf(headColumns, writes.map(headOf)), ', is_quick = false')
   await update('jobs', rowsOf(jobColumns, writes.map(jobOf)))
 }

@@ -71,8 +71,8 @@ export class LedgerWithin implements AsyncLedgerWithin {
   }
 
   /**
-   * Stores the completion of a task in the user's transaction. Locks only the occurrence, so other steps on the job
-   * continue. Returns `null` if it has stored nothing; then a step by core's rules must settle the item.
+   * Stores the completion of a task in the user's transaction. Locks only the occurrence and not the job's head, so other steps
+   * on the job do not wait. Returns `null` if it has stored nothing. A step by core's rules must then settle the item.
    */
   async quickSettle({ id, jobId, scheduledAt, change, ...item }: SettleItem): Promise<SettleAnswer | null> {
     const [occurrence, job] = [uuidOrNull(id), uuidOrNull(jobId)]
@@ -89,13 +89,13 @@ export class LedgerWithin implements AsyncLedgerWithin {
   }
 
   /**
-   * Moves the occurrence out of its job's head over another connection. So the user's transaction need not lock the
-   * head. Gives up after `moveLimitMs`: the user's transaction itself may hold the lock or the connection that the move
-   * needs.
+   * Moves the occurrence out of its job's head, over another connection than the user's transaction. So the user's transaction
+   * need not lock the head. The move needs a lock and a connection, and the user's transaction may already hold one of them. So
+   * the move gives up after `moveLimitMs`.
    */
   async #moveOut(database: StepsOf['database'], occurrence: string, job: string): Promise<boolean> {
     const text = `SELECT ${this.#schema}.move_step($1::text::uuid, $2::text::uuid) AS is_written`
-    // If the move fails, a step completes the occurrence and locks the head.
+    // If the move fails, the completion uses a step by core's rules, which locks the head.
     const moved = database.query(text, [occurrence, job]).then(isWritten, () => false)
     return await within(moveLimitMs, moved, () => false)
   }

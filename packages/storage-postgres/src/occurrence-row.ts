@@ -33,8 +33,8 @@ export const lanes = {
 } as const
 
 /**
- * Difference between the code of a state in this schema and its code in core's codec, except for pending occurrences.
- * Pending occurrences have several codes in this schema.
+ * In this schema, the code of a state is greater than its code in core's codec. This number is the difference. It does not
+ * apply to pending occurrences, which have several codes in this schema.
  */
 const shift = lanes.parked
 
@@ -144,8 +144,10 @@ export function writeOccurrence(
 }
 
 /**
- * Returns the group of a pending occurrence. `ready`: claimable since its creation. `delayed`: claimable at a later
- * instant. `parked`: not claimable during a pause without an end.
+ * Returns the group of a pending occurrence:
+ * - `ready`: a claim may take the occurrence since its creation.
+ * - `delayed`: a claim may take the occurrence only from a later instant on.
+ * - `parked`: the job is paused without an end.
  */
 function laneOf({ createdAt }: OccurrenceRecord, claimAt: number): number {
   if (!Number.isFinite(claimAt)) return lanes.parked

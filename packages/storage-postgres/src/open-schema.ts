@@ -52,8 +52,8 @@ export async function openSchema(database: Database, { name, migrate, steps = mi
 }
 
 /**
- * Seed of the hash that gives the lock its number: `JBST`. This seed separates the lock from advisory locks of other
- * programs.
+ * The seed of the hash that gives the advisory lock of a migration its number: `JBST`. With this seed, the number differs from
+ * the locks of other programs.
  */
 const lockSeed = 0x4a425354
 

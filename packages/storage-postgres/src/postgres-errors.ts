@@ -58,7 +58,8 @@ export function hasState(error: unknown): boolean {
 }
 
 function messageOf(error: unknown): string {
-  // Node.js wraps the errors of all addresses of a host in one error without a message.
+  // If a host has several addresses and all attempts to connect fail, Node.js reports one error without a message. This error
+  // contains the errors of all addresses.
   if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join(', ')
   const message = (error as Linked | null | undefined)?.message
   return typeof message === 'string' ? message : String(error)
@@ -194,7 +195,7 @@ const otherFailure: FailureMeaning = {
   remedy: 'The cause says what happened. Nothing of the call was stored.',
 }
 
-/** How the storage reports a failure without an answer of the server. The outcome of the call is unknown. */
+/** How the storage reports that the server has not answered a call. It is then unknown whether the call took effect. */
 const withoutAnswer: FailureMeaning = {
   ...otherFailure,
   remedy: 'The cause says what happened. The call may have taken effect, and can be repeated.',

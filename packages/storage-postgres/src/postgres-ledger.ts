@@ -57,16 +57,17 @@ class PostgresLedger implements AsyncLedger, HistoryRemover {
       ...(hasConnections && { worthwhileBatch }),
       ...keepingOf(options),
       findsDueJobs: true,
-      // If a step were repeated after its commit, the step would not know which occurrence the commit has taken. But this
-      // storage never repeats a commit whose outcome is unknown. So a step that ends an occurrence may take the next one.
+      // A step can end an occurrence and take the next one. If such a step were repeated after its commit, it would not know
+      // which occurrence it has taken. But this storage never repeats a commit whose outcome is unknown, so `takesNext` is
+      // possible.
       takesNext: true,
     }
     this.#options = options
     this.#schema = quoteName(options.schema)
     const wakeUps = new WakeUps(async () => (await this.#opened()).database, options.schema, options.logger)
     this.#wakeUps = wakeUps
-    // A database in this process has a single connection, which a user's transaction would occupy. So the storage then
-    // offers no `within`.
+    // A database in this process, such as PGlite, has only one connection. A user's transaction would occupy this connection,
+    // so the storage offers no `within`.
     if (!isInProcess(options)) this.within = (transaction) => this.#within(transaction)
     if (!canListen(options)) return
     this.subscribe = (listener) => wakeUps.subscribe(listener)

@@ -89,8 +89,8 @@ async function listOfJob(session: Session, schema: string, query: Query<'job'>):
   if (!wantsSome) {
     return recordsOf(await session.query(`${withOwners(schema, page)} ${order}`, values.list), query, place)
   }
-  // The statement that reads the page also finds the last scanned row. Before a second statement, retention could
-  // remove this row.
+  // One statement reads the page and finds the last scanned row. With two statements, retention could remove this row between
+  // them.
   const end = `SELECT id AS end_id, scheduled_at AS end_at FROM ${schema}.history
     WHERE ${isOfJob} AND (SELECT count(*) FROM page) <= ${limit} ${order} OFFSET ${scanLimit - 1} LIMIT 1`
   const found = await session.query(

@@ -4,9 +4,9 @@ import { inHead, isShort, near } from './in-head.ts'
 import { lanes } from './occurrence-row.ts'
 
 /**
- * How long a call that ends occurrences waits for a lock, in ms. Most calls hold their locks for less time: only while
- * the server flushes the disk. If the wait takes longer than this limit, the call fails and releases all its locks. A
- * step by core's rules then ends the occurrences.
+ * The maximum time, in ms, that a call that ends occurrences waits for a lock. Most calls hold their locks only while the
+ * server flushes the disk, which takes less time. After a longer wait, the call fails and releases all its locks. A step by
+ * core's rules then ends the occurrences.
  */
 const heldMs = 200
 
@@ -99,7 +99,10 @@ const intoHeadIfItStays = headRun
 const moveOn = `revision = h.revision + 1, watermark = w.scheduled_at, top = w.scheduled_at, next_at = w.next_at,
         found_at = ${foundAt('w.next_at', 'h.found_at')}, running = h.running + 1`
 
-/** SQL condition under which `start_step` starts a slot, so that no step by core's rules is needed. */
+/**
+ * SQL condition under which `start_step` itself starts a slot. If a slot does not meet the condition, a step by core's rules
+ * decides about the slot.
+ */
 const mayStart = `h.id = ${oneOf('w.job')} AND h.next_at IS NOT DISTINCT FROM w.scheduled_at AND h.top < w.scheduled_at
         AND h.version = w.job_version AND h.deleted_at IS NULL
         AND h.starts IS NULL
@@ -128,8 +131,8 @@ const declare = (columns: Columns) =>
     .join(' ')
 
 /**
- * PL/pgSQL for columns with the same value in all rows of a call: stores the value of each such column in a variable.
- * If a call has a single row, the functions do not need these variables.
+ * PL/pgSQL that reads the columns with the same value in all rows of a call. It stores the value of each such column in a
+ * variable. The functions need these variables only if a call has several rows.
  */
 const readShared = (columns: Columns) => `IF cardinality(p_job) > 1 THEN
     ${sharedOf(columns)

@@ -90,7 +90,7 @@ export class QuickSteps {
   }
 
   async settles(items: readonly SettleItem[], now: number): Promise<readonly (SettleAnswer | null)[]> {
-    // All items of a call have the same owner.
+    // All items of one call of `end_step` must have the same owner. This code uses the owner of the first item.
     const owner = items[0]?.owner
     const isOrdinary = (item: SettleItem): item is EndItem => {
       const { change, upToSequence } = item
@@ -142,8 +142,8 @@ export class QuickSteps {
   }
 
   /**
-   * Returns the positions of the items that core's rules must decide, from 1 on; `null` if core's rules must decide all
-   * items.
+   * Returns the positions of the items about which core's rules must decide. Positions count from 1. Returns `null` if core's
+   * rules must decide about all items.
    */
   async #call(
     call: CallText,

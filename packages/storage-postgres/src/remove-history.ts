@@ -23,8 +23,8 @@ export async function removeHistory(
     )
     if (raised.length === 0) return null
     const [gone] = await session.query(
-      // A row in the history keeps its ctid (its place in the table), because finished occurrences do not change. So a
-      // ctid that this statement has found still leads to the same row.
+      // Finished occurrences do not change, so a row in the history keeps its ctid (its place in the table). So the ctid that
+      // the first part of this statement finds leads the second part to the same row.
       `WITH found AS (${eachOf('$1', `SELECT y.ctid AS place, y.job FROM ${schema}.history y WHERE y.id = n.id`)}),
        gone AS (
          DELETE FROM ${schema}.history WHERE ctid = ANY (ARRAY(SELECT place FROM found WHERE job = $2::text::uuid)) RETURNING id
@@ -84,8 +84,8 @@ const pageSizes = { first: 100, next: 10_000 }
  * occurrence on the first page ends the search.
  */
 async function forgetVersions(database: Database, schema: string, job: string): Promise<void> {
-  // This statement first excludes the versions of live occurrences. During the scan, such an occurrence may end and
-  // move to a part of the history that was already read.
+  // This statement excludes the versions of live occurrences before the scan of the history. During the scan, a live occurrence
+  // may end, and move to an already scanned part of the history.
   const rows = await database.query(
     `SELECT v.version FROM ${schema}.versions v WHERE v.job = $1::text::uuid
        AND v.version < (SELECT version FROM ${schema}.heads WHERE id = v.job)

@@ -82,8 +82,8 @@ class StepReading {
   }
 
   /**
-   * Reads the live occurrences that the step needs and whose ids it does not know. Returns them by job and state.
-   * Running occurrences are sorted by scheduled time, waiting ones by `orderAt`.
+   * Reads the live occurrences that the step needs without knowing their ids. Returns them by job and state. Running
+   * occurrences are sorted by scheduled time, pending and queued ones by `orderAt`.
    */
   async live(needs: readonly LiveNeed[]): Promise<StepState['live']> {
     const found = new Map<JobId, Record<LiveState, LedgerEntry[]>>()
@@ -159,8 +159,8 @@ class StepReading {
 }
 
 /**
- * Returns the occurrences and keys that a step names, each with its job. A job without a named occurrence also has an
- * entry without an occurrence and without a key.
+ * Returns the occurrences and keys that a step names, each in an entry with its job. If the step names no occurrence of a job,
+ * the job's entry has `null` as occurrence and as key.
  */
 function namesOf({ jobs, occurrences, keys }: LedgerStep): Names {
   const names = new Map<string, readonly [job: string, id: string | null, key: string | null]>()
@@ -192,9 +192,8 @@ function inOrder(entries: LedgerEntry[], state: LiveState): LedgerEntry[] {
 const freeTries = 2
 
 /**
- * Number of consecutive tries that may fail because of a lock before the step fails. A try fails if its wait for a lock
- * takes too long. Usually another transaction holds an occurrence of the step. Such a failure does not count, and the
- * count starts again at 0.
+ * A try fails if it waits too long for a lock. After this number of consecutive failed tries, the step fails. Usually another
+ * transaction held an occurrence of the step. Such a failed try does not count, and the count starts again at 0.
  */
 const mostFreed = 5
 
@@ -211,9 +210,9 @@ export class StepRunner {
   }
 
   /**
-   * Runs a step on occurrences in two statements: the first reads without locks, and the second writes if no job has
-   * changed meanwhile. If the step writes jobs, or after `freeTries` conflicts, this method locks the heads before it
-   * reads.
+   * Runs a step on occurrences in two statements. The first statement reads without locks. The second statement writes, but
+   * only if no job has changed since the read. If the step writes jobs, or after `freeTries` conflicts, this method locks the
+   * heads before it reads.
    */
   async run(step: LedgerStep): Promise<void> {
     for (let freed = 0; ; ) {
@@ -222,8 +221,8 @@ export class StepRunner {
         return
       } catch (error) {
         if (!isHeld(error)) throw error
-        // `freed` counts consecutive tries that failed because of a lock although no transaction held an occurrence of
-        // the step.
+        // `freed` counts consecutive tries that waited too long for a lock. If a user's transaction held an occurrence of the
+        // step, the count starts again at 0.
         freed = (await this.#awaitHeld(step)) ? 0 : freed + 1
         if (freed === mostFreed) throw error
       }
@@ -231,9 +230,10 @@ export class StepRunner {
   }
 
   /**
-   * Runs the step without waiting for occurrences that other transactions hold.
+   * Runs the step, but does not wait for occurrences that other transactions hold.
    *
-   * @throws if another transaction holds an occurrence that the step changes; this call then holds no locks any more
+   * @throws if another transaction holds an occurrence that the step changes; before it throws, this call has released its
+   * locks
    */
   async #runPast(step: LedgerStep): Promise<void> {
     if (!step.wholeJobs) {
@@ -243,8 +243,8 @@ export class StepRunner {
   }
 
   /**
-   * Waits until no user's transaction locks an occurrence that the step may change. While this method waits, it holds
-   * no locks that other steps need. Returns true if a user's transaction did lock such an occurrence.
+   * Waits while a user's transaction holds a lock on an occurrence that the step may change. During this wait, this method
+   * holds no locks that other steps need. Returns true if it found such a lock.
    */
   async #awaitHeld({ jobs }: LedgerStep): Promise<boolean> {
     const running = `${this.#schema}.live WHERE job = ${anyOf('$1', 'uuid')} AND state = ${lanes.running}`

@@ -80,7 +80,8 @@ async function inTransaction<T>(connection: PostgresConnection, body: Use<T>): P
     await connection.query('COMMIT')
     return answer
   } catch (error) {
-    // If the connection has ended, the server has rolled back. Without an open transaction, ROLLBACK only warns.
+    // If the connection is broken, the server has already rolled back, so no ROLLBACK is necessary. Otherwise, a ROLLBACK
+    // without an open transaction does no harm: the server only sends a warning.
     if (!isBroken(error)) await connection.query('ROLLBACK')
     throw error
   }
@@ -200,7 +201,8 @@ export class ClientSource implements Source {
 
   async use<T>(body: Use<T>, expired: Promise<never>): Promise<T> {
     const answer = this.#last.then(async () => {
-      // A rollback keeps the next statement out of an unfinished transaction.
+      // The previous transaction may still be open. The ROLLBACK ends it, so that the next statement does not become a part of
+      // it.
       if (this.#mayBeOpen) await this.#client.query('ROLLBACK')
       this.#mayBeOpen = false
       return await body(this.#client)
@@ -237,7 +239,7 @@ export function canListen({ source, wakeUps }: ReadOptions): boolean {
   return 'url' in source || earOfClient(source.client) !== null
 }
 
-/** Returns whether the database runs in this process, as PGlite does. */
+/** Returns whether the database runs in this process. PGlite is such a database. */
 export function isInProcess({ source }: Pick<ReadOptions, 'source'>): boolean {
   return 'client' in source && earOfClient(source.client) !== null
 }

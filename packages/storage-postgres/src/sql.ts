@@ -98,10 +98,10 @@ export function readTextOrNull(stored: unknown): string | null {
 }
 
 /**
- * Returns SQL for the right side of `=` in a join, which finds rows of one table by values of another.
+ * Returns SQL for the right side of `=` in a join. Such a join finds rows of one table by values of another table.
  *
- * With a plain value, the planner may exchange the two tables. The statement then scans one whole table for each row of
- * the other table. The returned SQL prevents this exchange.
+ * With a plain value, the planner may join the two tables in the opposite order. The statement then scans one whole table for
+ * each row of the other table. The returned SQL prevents this order.
  */
 export function oneOf(value: string): string {
   return `ANY (ARRAY[${value}])`
@@ -138,11 +138,11 @@ export function lockLimitOf(limitMs: number): number {
 }
 
 /**
- * Returns an SQL expression that limits how long the transaction waits for each further lock. If the user has set a
- * shorter limit, the expression keeps that limit. The expression never returns NULL.
+ * Returns an SQL expression that limits how long the transaction waits for each further lock. If the user has set a shorter
+ * limit, that limit stays in force. The expression never returns NULL.
  *
- * Without a limit, a statement would keep waiting in the server after its caller has given up. It would then occupy a
- * connection.
+ * Without a limit, the server would keep waiting for a lock after the caller has given up. The waiting statement would then
+ * occupy a connection.
  */
 export function limitLocks(limit: string): string {
   return `CASE WHEN current_setting('lock_timeout') = '0' OR current_setting('lock_timeout')::interval > ${limit}::interval
@@ -155,10 +155,10 @@ export function locksAreLimited(limit: string): string {
 }
 
 /**
- * Maximum distance of a job's next instant from its stored `found_at`, in ms.
+ * Maximum time, in ms, by which a job's next instant may lie after its stored `found_at`.
  *
- * The index over due jobs contains `found_at` instead of the next instant. If a start moves the next instant within
- * this distance, the start keeps `found_at`. So such a start changes no indexed column.
+ * The index over due jobs contains `found_at` instead of the next instant. If the new next instant after a start is within this
+ * limit, the start does not change `found_at`. Such a start changes no indexed column.
  */
 export const foundAheadMs = 8000
 

@@ -13,9 +13,9 @@ export const sumRows = 64
 const heldMs = 20
 
 /**
- * A user's transaction must not lock the shared rows of counts. So the transaction writes its counts to a separate row,
- * and a later step adds them to the shared rows. The key of the separate row contains the transaction's id modulo this
- * number.
+ * A user's transaction must not lock the shared rows of counts. So the transaction writes its counts to a separate row. A later
+ * step adds these counts to the shared rows. The key of the separate row contains the remainder of the transaction's id after
+ * division by this number.
  */
 const ownSums = 1_000_000_000
 
@@ -35,7 +35,8 @@ export const ops = {
 export const writtenColumns = [
   ['id', 'uuid'],
   ['job', 'uuid'],
-  // The scheduled time. For a waiting occurrence, the instant `orderAt`, by which waiting occurrences are sorted.
+  // For a waiting occurrence, the instant `orderAt`, by which waiting occurrences are sorted. For any other occurrence, the
+  // scheduled time.
   ['order_at', 'bigint'],
   ['priority', 'smallint'],
   ['state', 'smallint'],
@@ -54,8 +55,8 @@ export const writtenColumns = [
   ['runs', 'text'],
   ['claim_at', 'bigint'],
   ['finished_at', 'bigint'],
-  // The sequence that the step has read. A completion in a user's transaction may change the sequence without changing
-  // the head of the job. So the write fails unless the stored sequence equals this sequence.
+  // The sequence of the occurrence at the step's read. After the read, a completion in a user's transaction may change the
+  // stored sequence, but not the job's head. So the write fails if the stored sequence differs from this value.
   ['was', 'integer'],
   // The id of the reusable key whose last occurrence is this new occurrence.
   ['key_id', 'uuid'],
@@ -93,8 +94,8 @@ export const otherParameters = [
   ['all_running', 'integer'],
 ] as const
 
-// PostgreSQL may plan these functions while all tables are empty. So the settings exclude plans that are good only for
-// empty tables. They also exclude `jit`, whose compilation takes longer than the execution.
+// PostgreSQL may plan these functions while all tables are empty. These settings keep PostgreSQL from choosing plans that are
+// good only for empty tables. They also turn `jit` off, because its compilation takes longer than the execution.
 const settings = `SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
   SET enable_memoize = off SET plan_cache_mode = force_generic_plan SET jit = off`
 

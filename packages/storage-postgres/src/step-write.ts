@@ -19,13 +19,13 @@ export function writeCall(schema: string): string {
 /** How `writeStep` makes sure that no job has changed since the read, and how it waits for locks. */
 export interface WriteMode {
   /**
-   * Whether to write only if none of the jobs has changed since the step read them. `false`: the step has locked the
-   * jobs, so no job can have changed.
+   * `true`: the write takes place only if none of the jobs has changed since the step's read. `false`: the step has locked the
+   * jobs before its read, so no job can have changed.
    */
   readonly guards: boolean
   /**
-   * Whether to wait without a limit for occurrences that other transactions hold. `false`: the call fails with an error
-   * for which {@link isHeld} returns true.
+   * `true`: the write waits without a limit for occurrences that other transactions hold. `false`: if another transaction holds
+   * an occurrence, the call fails with an error for which {@link isHeld} returns true.
    */
   readonly waits: boolean
   /** How long the write waits for each lock of a job, as text; `null` if the step has locked its jobs before. */
@@ -87,7 +87,7 @@ function valuesOf(writes: readonly JobWrite[], { guards, waits, lockLimit }: Wri
   ]
 }
 
-/** Returns the columns of a written occurrence. Adds an unknown owner to `owners`. */
+/** Returns the column values of a written occurrence. Adds its owner to `owners` if the list does not contain this owner. */
 function rowOf({ before, after }: OccurrenceWrite, head: LedgerHead, owners: Owner[]) {
   const isOver = isFinal(after.state)
   const keyId = before === null ? namingKey(after) : undefined
@@ -108,8 +108,8 @@ function placeOf({ node, incarnation }: Owner, owners: Owner[]): number {
 }
 
 /**
- * Returns the latest slot of the job that may have a record after this write: the watermark, or a later slot that this
- * write creates.
+ * Returns the latest slot of the job for which a record may exist after this write. This is the watermark, or a later slot for
+ * which the step creates a record.
  */
 function topOf({ after, occurrences }: JobWrite): number {
   let top = after.head.watermark

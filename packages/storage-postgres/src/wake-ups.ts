@@ -20,7 +20,7 @@ const longestPauseMs = 2000
  */
 const closeLimitMs = 1000
 /**
- * Interval, in ms, of the checks of a listening connection. If notifications do not arrive, the storage waits as long
+ * Interval, in ms, of the checks of a listening connection. If notifications do not arrive, the storage waits for the same time
  * before it tries to listen again.
  */
 const checkEveryMs = 60_000
@@ -51,7 +51,7 @@ export class WakeUps {
   /** Marks the notifications of this storage, so that its own listener ignores them. */
   readonly #sender: string = randomUUID()
   readonly #listeners = new Set<Listener>()
-  /** Kinds of wake-up that the next notification will contain; `null` while no notification is being sent. */
+  /** While the storage is sending a notification: the kinds of wake-up for the next notification. Otherwise `null`. */
   #untold: Set<WakeUp['kind']> | null = null
   #telling: Promise<void> = Promise.resolve()
   #hearing: Hearing | null = null
@@ -63,7 +63,10 @@ export class WakeUps {
     this.#logger = logger
   }
 
-  /** Sends a notification. While a notification is being sent, collects further kinds for the next notification. */
+  /**
+   * Sends a notification of these kinds. If the storage is still sending an earlier notification, adds the kinds to the next
+   * notification instead.
+   */
   notify(news: ReadonlySet<WakeUp['kind']>): void {
     // Ignores an error: if a notification is lost, other nodes see the changes at their next poll.
     if (this.#untold === null) this.#telling = this.#tell(news).catch(() => {})
@@ -142,7 +145,7 @@ export class WakeUps {
 interface HearingEvents {
   onText(text: string): void
   onStart(): void
-  /** `Hearing` calls this function if notifications do not arrive on an intact connection. */
+  /** `Hearing` calls this function if the listening connection is intact, but no notifications arrive. */
   onDeaf(): void
 }
 
@@ -154,7 +157,9 @@ class Hearing {
   readonly #trial: string = `trial-${randomUUID()}`
   readonly #ended: Promise<void>
   #isStopped = false
-  /** Ends the present pause of the listening loop. The loop then makes its next check or attempt to connect at once. */
+  /**
+   * Ends the pause that the listening loop is making now. The loop then checks its connection, or tries to connect, at once.
+   */
   #wake: () => void = () => {}
 
   constructor(database: () => Promise<Database>, channel: string, events: HearingEvents) {
@@ -215,7 +220,7 @@ class Hearing {
         if (isLost || this.#isStopped) return 'lost'
       }
     } finally {
-      // The listening connection is abandoned, so errors of its close do not matter.
+      // This code no longer uses the listening connection, so an error of its close does not matter.
       await ear.close().catch(() => {})
     }
   }

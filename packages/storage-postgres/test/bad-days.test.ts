@@ -12,7 +12,10 @@ const { connection, open, pool, proxy, query, schema: newSchema } = useSchemas()
 const create = (storage: Storage, job: `job_${string}`, index = 1) =>
   storage.createOccurrences({ now: slotAt(index), owner, items: [slotItem(job, index)] })
 
-/** Wraps a pool so that each error of `failures` replaces the next statement that matches its pattern. */
+/**
+ * Wraps a pool. Each entry of `failures` has an error code and a pattern. Instead of the next statement that matches the
+ * pattern, the server raises this error.
+ */
 function failing(real: pg.Pool, failures: { readonly on: RegExp; readonly code: string }[]): PostgresPool {
   const query = async (connection: PostgresConnection, text: string, values?: unknown[]) => {
     const place = failures.findIndex(({ on }) => on.test(text))
@@ -71,7 +74,8 @@ describe('an error of the PostgreSQL server', () => {
       // The first slot starts at once, so `start_step` creates it. The second slot waits for a claim, so `write_step`
       // creates it.
       const items = [{ ...slotItem(id, index + 1), ...(index === 1 && { runs: null }) }]
-      // After a lock error, the storage tries the step up to five times.
+      // After a lock error of a step, the storage tries the step again, up to five times in total. So in this case the test
+      // needs five failures.
       const times = code === '55P03' && index === 1 ? 5 : 1
       const failures = Array.from({ length: times }, () => ({ on, code }))
       const storage = open({ pool: failing(pool(), failures), schema })
@@ -124,7 +128,7 @@ describe('the time limits of a PostgreSQL call', () => {
       ['alpha', 'beta'].map(async (name) => (await addJob(patient, name, 'allow')).id),
     )
     if (id === undefined || far === undefined) throw new Error('no jobs')
-    // The job's next slot is far away, so the storage stores this slot in a row of `live`.
+    // The next slot of this job is far away. So the storage does not store slot 1 in the job's head, but in a row of `live`.
     const alone = { ...slotItem(far, 1), nextAt: slotAt(200) }
     await patient.createOccurrences({ now: slotAt(1), owner, items: [alone] })
     await create(patient, id)
@@ -155,7 +159,7 @@ describe('the time limits of a PostgreSQL call', () => {
     expect(await patient.settle({ now: slotAt(2), items: [finishItem(far, 1)] })).toMatchObject([{ outcome: 'ok' }])
   })
 
-  it('apply to a pool without a free connection, and a connection that arrives late returns to the pool', async () => {
+  it('apply while the pool has no free connection, and a connection that it provides late returns to the pool', async () => {
     const small = pool({ max: 1 })
     const storage = open({ pool: small, schema: newSchema(), commandTimeout: 200 })
     await addJob(open({ pool: small, schema: newSchema() }), 'alpha')
@@ -165,7 +169,7 @@ describe('the time limits of a PostgreSQL call', () => {
     await expect.poll(() => small.idleCount).toBe(1)
   })
 
-  it('apply to lost answers, and the storage does not use the connection of a lost answer again', async () => {
+  it('apply while an answer is missing, and the storage does not use the connection of the missing answer again', async () => {
     const schema = newSchema()
     await addJob(open({ pool: pool(), schema }), 'alpha')
     const far = await proxy()
@@ -178,7 +182,7 @@ describe('the time limits of a PostgreSQL call', () => {
     await expect(storage.listJobs({ limit: 1, cursor: null })).resolves.toMatchObject({ items: [{ name: 'alpha' }] })
   })
 
-  it('that the driver sets make a call that exceeds them reject; the storage discards its connection, and the error says that the call may have taken effect', async () => {
+  it('include the driver’s query_timeout: the rejection says that the call may have taken effect, and the storage drops the connection', async () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
     const hasty = pool({ max: 1, query_timeout: 2000 })
@@ -191,14 +195,15 @@ describe('the time limits of a PostgreSQL call', () => {
     expect(error).toMatchObject({ code: 'STORAGE_UNREACHABLE', message: expect.stringContaining('Query read timeout') })
     expect(error).toMatchObject({ remedy: expect.stringContaining('may have taken effect') })
     expect(hasty.totalCount).toBe(0)
-    // Another transaction still locks the head. A call that lists jobs does not wait for this lock.
+    // Another transaction still holds a lock on the head. `listJobs` nevertheless answers, because it does not wait for this
+    // lock.
     expect((await storage.listJobs({ limit: 1, cursor: null })).items).toMatchObject([{ name: 'alpha' }])
     await holder.query('ROLLBACK')
     const occurrence = async () => (await storage.get({ occurrences: [slotItem(id, 1).id] })).occurrences[0]
     await expect.poll(occurrence).toMatchObject({ state: 'running', owner })
   })
 
-  it('that the server sets by its statement_timeout make a call that exceeds them reject with STORAGE_BUSY', async () => {
+  it('include the server’s statement_timeout: a call that exceeds this limit rejects with STORAGE_BUSY', async () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
     const holder = await connection()

@@ -18,8 +18,8 @@ interface Guard {
   /** The guard's text in the SQL functions, and its replacement in the test. */
   readonly guard: readonly [text: string, without: string]
   /**
-   * `count`: how many copies of the guard's text the functions contain. `broken`: the index, from 0 on, of the copy
-   * that the test replaces. Default: the text exists once, and the test replaces it.
+   * `count`: the number of places at which the guard's text occurs in the functions. `broken`: the index of the place at which
+   * the test replaces the text. The first place has the index 0. Default: the text occurs once, and the test replaces it there.
    */
   readonly places?: { readonly count: number; readonly broken: number }
   /** Returns whether the removed guard has led to damage of the ledger. */
@@ -66,7 +66,9 @@ async function replaceOwner({ storage, id }: Place): Promise<void> {
   await storage.claim({ now: slotAt(2), owner: other, limit: 1, exceptHandlerKeys: [], sweep: false })
 }
 
-/** Changes the job on another connection while `step` waits for a lock between its read and its write. */
+/**
+ * Calls `change` on another connection while `step` waits for a lock. This wait is between the read and the write of the step.
+ */
 async function whileItWaits(
   place: Place,
   step: () => Promise<unknown>,
@@ -139,8 +141,8 @@ const guards: Readonly<Record<string, Guard>> = {
     guard: ['WHEN p_waits THEN 2 ELSE 1 END', 'WHEN p_waits THEN 2 ELSE 3 END'],
     async isBroken(place) {
       await begun(place)
-      // Without the guard, the head keeps the moved occurrence, and the step moves it twice. The second move violates
-      // the primary key. The test ignores this error.
+      // Without the guard, the head keeps the moved occurrence, and the step moves this occurrence a second time. The second
+      // move violates the primary key. The test ignores the resulting error.
       await replaceOwner(place).catch(() => {})
       const all = { kind: 'live', state: 'running', runs: false, limit: 10, cursor: null } as const
       const [counts] = (await place.storage.get({ counts: [place.id] })).counts
@@ -209,8 +211,8 @@ const guards: Readonly<Record<string, Guard>> = {
       const { schema } = place
       await whileItWaits(
         place,
-        // `end_step` cannot hand an occurrence back. So a step by core's rules reads the occurrence, and then writes
-        // it.
+        // `end_step` cannot hand an occurrence back. So the storage uses a step by core's rules, which reads the occurrence
+        // before it writes the occurrence.
         () => finish(place, { change: { kind: 'release', dueAt: slotAt(9), reason: null } }),
         (client) => client.query(`UPDATE ${schema}.live SET token = 2; UPDATE ${schema}.heads SET pending = 0`),
       )
@@ -292,7 +294,7 @@ it('a faulty claim that locks no head and skips locked rows claims occurrences t
   expect([proper, skipping > 0]).toEqual([0, true])
 })
 
-it('the test with failing completions detects a completion that does not compare the token', {
+it('playCompletions detects a completion that does not compare the fencing token', {
   timeout: 120_000,
 }, async () => {
   const admin = pool({ max: 12 })

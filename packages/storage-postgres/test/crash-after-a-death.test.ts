@@ -43,7 +43,7 @@ async function crash(server: Awaited<ReturnType<typeof startPostgres>>): Promise
   await server.restart()
 }
 
-it('nodes release the run of a killed node although the server crashed before any node declared it dead', {
+it('a node takes over the run of a killed node although the server crashed before any node declared the killed node dead', {
   timeout: 60_000,
 }, async () => {
   const server = await startPostgres({})
@@ -61,7 +61,7 @@ it('nodes release the run of a killed node although the server crashed before an
   expect(released).toEqual([expect.objectContaining({ node: 'doomed', runs: 1 })])
 })
 
-it('a node that starts after a server crash takes over the run of a killed node that it never observed', {
+it('a node that starts after a server crash takes over the run of a node that was killed before the crash', {
   timeout: 60_000,
 }, async () => {
   const server = await startPostgres({})

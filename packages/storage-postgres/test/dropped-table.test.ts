@@ -5,7 +5,7 @@ import { useSchemas } from './schemas.ts'
 
 const { open, pool, query, schema: newSchema } = useSchemas()
 
-it('a node logs once a minute an outage that a dropped table causes, with its duration', async () => {
+it('while a dropped table causes an outage, a node logs the duration of the outage once a minute', async () => {
   const schema = newSchema()
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const lines: { readonly message: string; readonly forMs: unknown }[] = []

@@ -70,7 +70,7 @@ async function pair() {
   }
 }
 
-it('slots lost by a failover to a delayed standby run again, and the node reports the lost runs', async () => {
+it('after a failover to a delayed standby, slots without a record run again, and a node reports the lost runs', async () => {
   const servers = await pair()
   const clock = virtualClock(begin)
   const ran: string[] = []
@@ -117,7 +117,8 @@ it('slots lost by a failover to a delayed standby run again, and the node report
   await clock.advance({ seconds: 9 })
   expect(await one.trigger('pay', { key: 'once' })).toMatchObject({ created: true })
   await clock.advance({ seconds: 20 })
-  // The slots whose records were lost run a second time, in the order of the slots. `again` contains these second runs.
+  // The failover has lost the records of some slots. So these slots run a second time, in their order. `again` contains the
+  // second runs.
   const again = ran.slice(6)
   expect(again.filter((what) => what.startsWith('tick'))).toEqual(
     [40, 50, 60, 70, 80].map((second) => `tick ${second}`),

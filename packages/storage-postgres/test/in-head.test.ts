@@ -9,7 +9,7 @@ const { connection, open, pool, query, schema: newSchema } = useSchemas()
 
 let schema: string
 let storage: Storage
-/** The statements that the storage has sent. */
+/** The statements that the storage has sent to the server in this test. */
 let sent: string[]
 
 beforeEach(() => {

@@ -60,8 +60,9 @@ it('the time that a call waits for a connection does not count as waiting for a 
     await vi.advanceTimersByTimeAsync(9600)
     return await failure
   }
-  // The call waits 9.5 s for a connection, and then its statement fails at once with a lock error. The wait for the lock was
-  // shorter than the storage's limit of 9 s, so this limit is not the cause. The caller receives the error unchanged.
+  // The call waits 9.5 s for a connection. Then its statement fails at once with a lock error. The storage's limit for locks is
+  // 9 s, and the wait for the lock itself was much shorter. So the lock error does not come from this limit, and the caller
+  // receives the error unchanged.
   expect(await call()).toBe(refused)
   heldMs = 9100
   expect(await call()).toMatchObject({ code: 'STORAGE_BUSY', cause: refused })

@@ -98,8 +98,8 @@ it('no call of a node reads the whole history, all waiting occurrences or all jo
   await fill(id)
   for (let index = 2; index <= 6; index++) await round(index)
   const { heads, history, live } = await activity()
-  // In the first round, PostgreSQL may have read the nearly empty tables by sequential scans, which read few rows. So
-  // the limit is 50 rows instead of 0.
+  // Usually PostgreSQL reads these tables only by indexes. But in the first round, the tables were nearly empty, and PostgreSQL
+  // may have read them by sequential scans. Such scans read few rows, so the test permits up to 49 rows instead of 0.
   expect(history?.seq_tup_read).toBeLessThan(50)
   expect(live?.seq_tup_read).toBeLessThan(50)
   expect(heads?.seq_tup_read).toBeLessThan(50)
@@ -160,8 +160,8 @@ it('a call finds jobs and occurrences by an index even if the tables were nearly
   storage = open({ pool: mine, schema, wakeUps: false })
   for (const index of [2, 3]) {
     await begin(index)
-    // The storage writes the progress by a step that first reads the occurrence, and the end by a function that does
-    // not read the occurrence first.
+    // The first call stores progress: a step reads the occurrence before it writes. The second call ends the occurrence: a
+    // function writes without reading the occurrence first.
     await finish(index, { change: { kind: 'progress' } })
     await finish(index, { sequence: 2 })
   }

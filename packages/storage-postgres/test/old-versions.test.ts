@@ -60,8 +60,8 @@ it('the removal of old job versions reads only the first occurrences of a job if
 
 it('job versions without occurrences are removed, even while the job’s head is locked', async () => {
   await addVersions(1, 2, 3, 4, 5)
-  // The only occurrence of version 3 is on the last page. So the search for unused versions must read all pages.
-  // Version 5 has many occurrences of the same instant, so pages end in the middle of this instant.
+  // Version 3 has one occurrence, which is on the last page. So the search for unused versions must read all pages. Version 5
+  // has many occurrences at the same instant, so some pages end between occurrences with equal instants.
   await addHistory(5, 12_000, 0)
   await addHistory(3, 1, 20_000 * minute)
   await query(`UPDATE ${schema}.history SET scheduled_at = 7 WHERE job_version = 5`)

@@ -85,7 +85,7 @@ it('a reap of an occurrence with an uncommitted completion waits for the commit,
   expect(await reaping).toMatchObject([{ outcome: 'lost', state: 'running', token: 1 }])
 })
 
-it('a reap returns `lost` even if a completion is committed before the reap finds out that its row is locked', async () => {
+it('a reap returns `lost` even if a completion is committed just before the reap searches for locked rows', async () => {
   const { schema, id, client } = await openCompletion('allow')
   const late = pool()
   late.on('connect', (connection) => {
@@ -114,7 +114,7 @@ it('a step that fails at the server’s lock_timeout rejects with STORAGE_BUSY',
   await expect(creating).rejects.toMatchObject({ code: 'STORAGE_BUSY', message: expect.stringContaining('55P03') })
 })
 
-it('a settle of an end waits until a completion of the same occurrence is committed, and delays no other job of the same call', async () => {
+it('a settle that waits for the commit of a completion blocks no step on another job whose occurrence it ends', async () => {
   const { schema, storage, id, client } = await openCompletion('allow')
   const { id: beside } = await addJob(storage, 'beside', 'allow')
   await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(beside, 1)] })
@@ -150,7 +150,7 @@ it('a settle that was sent before the commit of a completion and arrives after t
   expect(await within.settle({ now: slotAt(1), items: [{ ...progressItem(id, 1), sequence: 2 }] })).toMatchObject([
     { outcome: 'ok' },
   ])
-  // The settle reads the occurrence before the commit of the user's transaction, and writes the occurrence after that commit.
+  // The settle reads the occurrence before the user's transaction commits, and writes the occurrence afterwards.
   const storage = open({ pool: pool(), schema })
   const finishing = storage.settle({ now: slotAt(1) + minute / 2, items: [{ ...finishItem(id, 1), sequence: 2 }] })
   await someoneWaitsFor(client)
@@ -185,8 +185,8 @@ it('an uncommitted trigger blocks no step on other jobs, on any connection', asy
   expect(await storage.get({ counts: ['all'] })).toMatchObject({ counts: [{ pending: 71 }] })
   await storage.claim({ now, owner, limit: 71, exceptHandlerKeys: [], sweep: false })
   expect(await storage.get({ counts: ['all'] })).toMatchObject({ counts: [{ pending: 0, running: 71 }] })
-  // The user's transaction has stored its counts in a separate row. The claim has added these counts to the shared rows, and
-  // removed the separate row.
+  // The user's transaction has stored its counts in a separate row. A later claim has added these counts to the shared rows,
+  // and has removed the separate row.
   expect(await query(`SELECT slot FROM ${schema}.live_sums WHERE slot >= 64`)).toEqual([])
 })
 
@@ -261,7 +261,7 @@ describe('a commit that the storage has forbidden with `forbidCommit`', () => {
     for (const client of clients) await expect(client.query('COMMIT')).rejects.toMatchObject({ code: '23503' })
   })
 
-  it('still fails after a session with disabled database triggers has committed another forbidden transaction', async () => {
+  it('still fails after a session with disabled database triggers has committed despite `forbidCommit`', async () => {
     const without = await forbidden('SET session_replication_role = replica')
     await without.query('COMMIT')
     await without.query('RESET session_replication_role')

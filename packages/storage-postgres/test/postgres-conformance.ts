@@ -7,8 +7,8 @@ import { beginTransaction } from './user-transaction.ts'
 import { Worlds } from './worlds.ts'
 
 /**
- * Runs the conformance kit against the server that `start` starts. `isFurther`: whether to run only the cases that
- * depend on the kind of server. Default: all cases.
+ * Runs the conformance kit against the server that `start` starts. With `isFurther`, runs only the cases that depend on the
+ * kind of server. Default: all cases.
  */
 export function postgresConformance(
   name: string,

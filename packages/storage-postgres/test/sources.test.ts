@@ -24,11 +24,11 @@ it('a connection returns to its pool only if no statement can still run on this 
   expect(released).toEqual([...failures.slice(0, -2), undefined, undefined])
 })
 
-it('a source with one client instead of a pool sends no statement of the next step before the last answer of the current transaction', async () => {
+it('ClientSource sends no statement of a step before the server has answered the last statement of the previous transaction', async () => {
   const sent: string[] = []
   /**
-   * Each entry is a statement that gets no answer in time, once. The driver of this test reports the missing answer by an
-   * error.
+   * Statements that get no answer in time. Each entry applies to one statement. In place of the missing answer, the driver of
+   * this test throws an error.
    */
   const silent = ['UPDATE', 'ROLLBACK', 'ROLLBACK']
   const query = async (text: string) => {

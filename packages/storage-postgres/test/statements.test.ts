@@ -46,8 +46,8 @@ async function runSlots(storage: Storage, count: number, prefix = 'job'): Promis
 }
 
 /**
- * Number of calls that {@link runSlots} sends for one job: three starts, three ends, and one repeated start, because the first
- * try of the first start only inserted the owner.
+ * Number of calls that {@link runSlots} sends for one job: three starts, three ends and one repeated start. The first call of a
+ * new owner only stores the owner, so the storage must repeat the first start.
  */
 const sentBySlots = 7
 
@@ -119,7 +119,8 @@ for (const [title, change] of Object.entries(drivers)) {
       },
     }
     const storage = open({ pool: odd, schema: schema(), wakeUps: false })
-    // Opens the storage before the recording, because statements of the opening may fail on this server.
+    // This call opens the storage. It runs before the recording, because some statements of the opening may fail on this
+    // server.
     await storage.get({ jobs: [] })
     const sent = listen()
     await runSlots(storage, 1)

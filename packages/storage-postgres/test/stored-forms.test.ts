@@ -10,7 +10,7 @@ const { pool, query, open, schema: newSchema } = useSchemas()
 /** Stands for the name of the schema in saved data. */
 const anySchema = 'stored_form'
 
-it.each(storedForms(folder))('this version runs the jobs in a PostgreSQL schema of version %s', async (version) => {
+it.each(storedForms(folder))('the jobs in a PostgreSQL schema of Jobistemer %s still run', async (version) => {
   const newDatabase = () => {
     const schema = newSchema()
     const quoted = `"${schema}"`

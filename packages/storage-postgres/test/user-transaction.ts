@@ -11,8 +11,8 @@ export async function beginTransaction(url: string): Promise<WorldTransaction> {
       const { command } = await client.query(statement)
       if (command !== statement) throw new Error(`${statement} was answered ${command}`)
     } finally {
-      // The connection closes one turn of the event loop after the end of the transaction. Until then, the test case can check
-      // that the storage rejects calls within a transaction that has ended.
+      // The connection closes one turn of the event loop later than the transaction ends. In between, a test case can check
+      // that the storage rejects calls `within` the ended transaction.
       setImmediate(() => void client.end())
     }
   }

@@ -10,7 +10,7 @@ const { connection, open, pool, proxy, query, schema: newSchema } = useSchemas()
 const everyKind = ['due', 'cancel', 'jobs', 'nodes']
 
 describe('wake-ups of a PostgreSQL storage', () => {
-  it('report new work, cancel requests and changes of other connections, but not of the same connection', async () => {
+  it('report new work, cancel requests and changed jobs only to connections that did not cause them', async () => {
     const schema = newSchema()
     const [watched, other] = [open({ pool: pool(), schema }), open({ pool: pool(), schema })]
     const ears = new WakeUpListener(watched)
@@ -28,8 +28,8 @@ describe('wake-ups of a PostgreSQL storage', () => {
     await watched.createOccurrences({ now: slotAt(2), owner, items: [{ ...slotItem(job.id, 2), runs: null }] })
     await addJob(other, 'gamma')
     await ears.next('jobs')
-    // Notifications arrive in order. So after the notification of another storage, no earlier notification of this
-    // storage can still arrive.
+    // Notifications arrive in the order in which they were sent. The notification of the other storage has arrived. So no
+    // earlier notification of this storage can still arrive.
     expect(ears.heard).toEqual([])
   })
 
@@ -87,7 +87,7 @@ describe('wake-ups of a PostgreSQL storage', () => {
     expect(await ears.next('nodes')).toEqual(everyKind)
   })
 
-  it('use a connection that the server does not end when the connection is idle', async () => {
+  it('use a connection that the server’s idle_session_timeout does not end', async () => {
     const schema = newSchema()
     const hasty = pool({ options: '-c idle_session_timeout=1s', max: 1 })
     const ears = new WakeUpListener(open({ pool: hasty, schema }))
@@ -100,8 +100,8 @@ describe('wake-ups of a PostgreSQL storage', () => {
     const listening = await query('SELECT FROM pg_stat_activity WHERE query = $1', [`LISTEN "${channelOf(schema)}"`])
     expect(listening).toHaveLength(1)
     await addJob(open({ pool: pool(), schema }), 'alpha')
-    // Only this kind of wake-up arrives, so the listening connection still exists. After a new connection, listeners
-    // would receive wake-ups of all kinds.
+    // After a reconnect, listeners would receive wake-ups of all kinds. Only the kind `jobs` arrives, so the storage still uses
+    // the same listening connection.
     expect(await ears.next('jobs')).toEqual(['jobs'])
   })
 

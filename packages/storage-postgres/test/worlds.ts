@@ -17,8 +17,8 @@ export class Worlds {
   }
 
   /**
-   * Returns a test database that consists of one PostgreSQL schema. `processes` receives the name of the schema. It
-   * returns how child processes of a test case connect to the schema.
+   * Returns a test database that consists of one PostgreSQL schema. The function `processes` receives the schema's name, and
+   * returns how child processes of a test case connect to it.
    */
   open(
     connect: (schema: string) => ReturnType<StorageWorld['connect']>,
@@ -67,8 +67,8 @@ export class Worlds {
 }
 
 /**
- * Returns a copy of the entry. When a test case reads `module` of the copy, the copy calls `used`. Only a case that starts
- * processes reads `module`. A schema that processes have used is dropped later.
+ * Returns a copy of the entry that calls `used` when a test case reads its member `module`. Only a case that starts processes
+ * reads this member. If processes have used a schema, the schema is later dropped and not reused.
  */
 function whenUsed<Entry extends NonNullable<StorageWorld['processes']>>(entry: Entry, used: () => void): Entry {
   return {

@@ -102,8 +102,8 @@ it('a call fails if the server’s disk is full, stores nothing, and succeeds on
   const limited = new pg.Pool({ connectionString: server.url, max: 1 })
   limited.on('error', () => {})
   const storage = open({ pool: limited, wakeUps: false })
-  // The text of the reason does not fit into the free space of the last page. So the server must enlarge the file, and
-  // reaches the limit.
+  // The text of the failure's reason is too long for the free space of the table's last page. So the server must enlarge the
+  // file of the table, and reaches the size limit.
   const reason = 'x'.repeat(6000)
   const end = { ...finishItem(id, 2), change: { kind: 'finish', state: 'failed', reason } } as const
   const refused = await storage.settle({ now: slotAt(3), items: [end] }).catch((error: unknown) => error)

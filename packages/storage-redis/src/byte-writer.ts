@@ -12,7 +12,10 @@ const firstSize = 16_384
 export class ByteWriter {
   #bytes: Buffer
   #length = 0
-  /** The last id that was written, and its offset. The next id is often the same, and is then copied. */
+  /**
+   * The last id that was written, and its offset. If the next id is equal, which is frequent, the writer copies the bytes at
+   * this offset.
+   */
   #lastId: JobId | OccurrenceId | null = null
   #lastIdAt = 0
 

@@ -45,8 +45,8 @@ export async function checkServer(
   // two values. If a process died between the two commands, only the number of shards is stored, and the next storage
   // adds the other value.
   if (isNew) {
-    // On a Cluster, the server that holds the namespace may have lost its data while other servers kept theirs. In this
-    // case, shard 0 may still store the number of shards, because it can be on another server.
+    // On a Cluster, the keys of a prefix are on several servers. The server with the namespace may have lost its data while the
+    // other servers kept theirs. Shard 0 can be on another server, and may still store the number of shards.
     const marked = Number((await client.get(`{${options.prefix}:0}:shards`)) ?? Number.NaN)
     const wanted = options.shards ?? earlierShards ?? (isCluster(client) ? shardsOfCluster : 1)
     await client.hsetnx(key, 'shards', marked > 0 ? marked : wanted)

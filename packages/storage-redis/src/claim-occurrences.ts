@@ -31,9 +31,9 @@ interface SeenPlace extends Place {
 }
 
 interface WholeAnswer extends ClaimAnswer {
-  /** Whether the call reached its limits before it scanned all due occurrences. */
+  /** Whether the call ended at its limits, before it had scanned all due occurrences. */
   readonly stopped: boolean
-  /** Whether superseded occurrences are left that a later call must cancel. */
+  /** Whether the call has left superseded occurrences. A later call must cancel them. */
   readonly isLeftover: boolean
 }
 
@@ -62,8 +62,8 @@ export class Claimer {
   readonly #ledger: Ledger
   #calls = 0
   /**
-   * By shard and owner: the number of a claim call that got no answer, and may have claimed occurrences. The next call
-   * asks the server for the effect of that call.
+   * Maps a shard and an owner to the number of an unanswered call, which may have claimed occurrences. The owner's next call
+   * asks the server whether the unanswered call took effect.
    */
   readonly #unanswered = new Map<string, number>()
 
@@ -96,8 +96,8 @@ export class Claimer {
   }
 
   /**
-   * First asks all shards which occurrences a claim would take, so that the claim takes the first occurrences across
-   * all shards.
+   * Claims in two steps. First asks all shards which occurrences a claim would take. Then claims the occurrences that come
+   * first in the order across all shards.
    */
   async #claimOverShards(request: ClaimRequest, shards: number): Promise<WholeAnswer> {
     const views = await this.#lookAtShards(request, shards)
@@ -117,8 +117,8 @@ export class Claimer {
       if (!place.isBlocked) open--
     }
     // In the mode `peek`, a shard does not find the queued occurrences that this claim will wake. If the claim may wake
-    // occurrences, it divides the rest of the limit equally among the shards with found occurrences. So a shard can also
-    // claim occurrences that it wakes.
+    // occurrences, part of its limit may still be open. The claim divides this part equally among the shards with found
+    // occurrences. So each of these shards can also claim occurrences that the claim wakes there.
     const mayWake = [...views.values()].some(({ wakes }) => wakes)
     const share = mayWake ? Math.floor(open / Math.max(1, wanted.size)) : 0
     const { answers, isWhole } = await this.#takeFromShards(request, shards, wanted, share)
@@ -129,8 +129,8 @@ export class Claimer {
     return {
       claimed: [...answers.values()].flatMap(({ claimed }) => claimed).sort(compareOrder),
       cancelRequested: latest.flatMap(({ cancelRequested }) => cancelRequested).sort(bySchedule),
-      // After the calls in the mode `peek`, further occurrences may have become due. The answers in the mode `take`
-      // report them by `more`.
+      // Further occurrences may have become due after the calls in the mode `peek`. In this case, `more` is true in an answer
+      // in the mode `take`.
       more: more || !isWhole || [...answers.values()].some((answer) => answer.more),
       // A call that reached its limits has not seen all due occurrences of its shard.
       stopped: all.some(({ stopped }) => stopped),
@@ -176,23 +176,24 @@ export class Claimer {
       const place = share === 0 ? last : lastPlace
       return [shard, await this.#askShard(ofShard, { shard, shards }, 'take', place)] as const
     })
-    // Ignores errors here: the owner's next claim asks the server for the effect of a failed call.
+    // This method ignores failed calls: the owner's next claim asks the server whether a failed call took effect.
     const settled = await Promise.allSettled(takes)
     const answers = new Map(settled.flatMap((take) => (take.status === 'fulfilled' ? [take.value] : [])))
     return { answers, isWhole: answers.size === wanted.size }
   }
 
   /**
-   * Calls the script for one shard until the script has handled the whole request. If a call fails, returns the
-   * occurrences that earlier calls claimed; rejects if earlier calls claimed none. The owner's next claim learns
-   * whether the failed call has claimed occurrences.
+   * Calls the script for one shard until the script has handled the whole request. If a call fails after other calls have
+   * claimed occurrences, returns these occurrences. If a call fails before any occurrence was claimed, rejects. In both cases,
+   * the owner's next claim learns whether the failed call has claimed occurrences.
    */
   async #askShard(request: ClaimRequest, spot: Spot, mode: 'peek' | 'take', last: Place): Promise<ShardAnswer> {
     const { connection, channel, sender } = this.#ledger
     const { now, owner } = request
     const key = keyOf(spot.shard, request)
-    // A job does not store a handler key that equals its id. So for a handler key in the form of a job's id, the script also
-    // receives the id's bytes. The script compares these bytes with the ids of jobs.
+    // If the handler key of a job equals the job's id, the storage does not store the handler key. A handler key in the request
+    // may have the form of a job's id. The script then also receives the bytes of this id, and compares them with the ids of
+    // jobs.
     const excepted = request.exceptHandlerKeys.flatMap((handlerKey): ScriptArgument[] => {
       const id = Buffer.allocUnsafe(16)
       const isId = handlerKey.startsWith('job_') && codec1.writeId(id, 0, handlerKey as JobId)
@@ -205,12 +206,12 @@ export class Claimer {
     let place: Buffer = nowhere
     for (;;) {
       const taken = whole?.claimed.length ?? 0
-      // A call with limit 0 claims nothing. So such a call does not ask what an earlier claim without an answer has claimed.
+      // A call with limit 0 must claim nothing. So it does not ask for the effect of an unanswered earlier call.
       const asked = request.limit > 0 ? this.#unanswered.get(key) : undefined
       const number = asked ?? this.#calls++
-      // In the mode `peek`: number of occurrences that earlier calls found and that count towards the limit. A later call does
-      // not know the jobs of these occurrences. So the later call does not check whether its occurrences may start together
-      // with them. The calls in the mode `take` check this.
+      // In the mode `peek`, this is the number of startable occurrences that earlier calls of this claim have found. These
+      // occurrences count towards the limit. The next call does not know them. So it cannot check whether its own occurrences
+      // may start in addition to them. The calls in the mode `take` make this check.
       const counted = whole?.seen.filter(({ isBlocked }) => !isBlocked).length ?? 0
       const limit = Math.max(0, request.limit - taken - counted)
       // Tells the server that the unanswered earlier call must claim nothing if it arrives after this call.
@@ -224,8 +225,8 @@ export class Claimer {
             script: claimScript,
             ...spot,
             arguments: [values, channel, sender, printOwner(owner), place, cursor, ...excepted],
-            // Each storage object numbers its own claims. So the key contains both the sender, which identifies the
-            // storage object, and the incarnation.
+            // Each storage object has its own `sender` and numbers its own claims. So the key contains the sender and the
+            // owner's incarnation.
             extraKey: (prefix) => `${prefix}claimed:${sender}:${owner.incarnation}`,
             order: 'ahead',
           },
@@ -233,8 +234,8 @@ export class Claimer {
         const [outcome, ...parts] = reply as readonly [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]
         const kind = outcome.toString()
         if (kind === 'repeated') throw repeatedError()
-        // The answer `done` means that the script has stored the number of the unanswered call. That call can then claim
-        // nothing any more. Before this answer, each call of this claim is sent with the same number.
+        // With the answer `done`, the script has stored the number of the unanswered call. That call can then claim nothing any
+        // more. Until the answer `done`, all calls of this claim use the same number.
         if (asked !== undefined && kind === 'done') this.#unanswered.delete(key)
         if (kind === 'swept') {
           cursor = parts[0].toString()

@@ -46,8 +46,8 @@ export interface ScriptCall {
   readonly arguments: readonly ScriptArgument[]
   readonly extraKey?: ExtraKey
   /**
-   * Order of two calls on the same shard. The client sends a call with `behind` only after the answer to the call with
-   * `ahead`. So the client processes the first answer while the server runs the second call.
+   * Order of two calls on the same shard. The client sends the call with `behind` only after it has received the answer to the
+   * call with `ahead`. So the client processes the first answer while the server runs the second call.
    *
    * If the client sent both calls together, the server would send both answers at the end of the second call.
    */
@@ -140,11 +140,11 @@ export class Connection {
     try {
       return await run()
     } catch (error) {
-      // While the number of shards is not known, the storage is still preparing the namespace. The code that prepares
-      // the namespace handles this error.
+      // `#shards` is `null` while the storage prepares the namespace. The code that prepares the namespace handles the error
+      // itself.
       if (!isSpreadOtherwise(error) || this.#shards === null) throw error
-      // The new namespace may have another number of shards, if another process created it. Then the caller's
-      // assignment of jobs to shards is wrong.
+      // Another process may have created the new namespace with another number of shards. The caller has then sent the jobs to
+      // wrong shards, so the call must fail.
       if ((await this.#openAnew()) !== shards) throw error
       return await run()
     }

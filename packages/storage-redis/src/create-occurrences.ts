@@ -46,8 +46,8 @@ const running = { state: 'running', reason: null } as const
 const pending = { state: 'pending', reason: null } as const
 
 /**
- * The answer for an item that is not created yet. Either one call cannot cancel all waiting occurrences that the item
- * displaces, or an earlier item of the same job is not created yet.
+ * The answer for an item that this call has not created, for one of two reasons. Either the item displaces more waiting
+ * occurrences than one call can cancel. Or the call has not created an earlier item of the same job.
  */
 interface OpenAnswer {
   readonly outcome: 'open'
@@ -175,8 +175,8 @@ function writeReusableKey(bytes: Buffer, offset: number, { id, scope }: Reusable
 
 function writeItem(writer: ByteWriter, item: DueItem, owner: Owner, printedOwner: string, now: number): number {
   const start = writer.skip(layouts.createItem.size)
-  // This code writes the record as running if the item may start at once, otherwise as pending. For any other state the
-  // script changes the record.
+  // If the item may start at once, this code writes the record of a running occurrence. Otherwise it writes the record of a
+  // pending occurrence. If the script decides for another state, it changes the state in the record.
   const starts = isStartable(item, now)
   const record = createdOccurrence(item, starts ? running : pending, owner, now)
   writer.setByte(start + itemAt.kind, itemKinds[item.kind])

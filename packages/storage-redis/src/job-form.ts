@@ -67,8 +67,8 @@ export function printHead(before: Buffer | null, head: LedgerHead): Buffer {
   if (before !== null) before.copy(fixed, 0, 0, headSize)
   else fixed.writeDoubleLE(always, headAt.taken)
   if (before !== null && head.version !== before.readUInt32LE(headAt.version)) fixed.writeUInt32LE(0, headAt.uses)
-  // `taken` is the latest slot with a record. A realign moves the watermark back, but slots up to the earlier watermark may
-  // still have records. So after a realign, `taken` must not be before the earlier watermark.
+  // `taken` is the latest slot that may have a record. A realign moves the watermark back, but slots up to the previous
+  // watermark may still have records. So after a realign, `taken` is at least the previous watermark.
   const setBackFrom = before?.readDoubleLE(headAt.watermark) ?? always
   const taken = Math.max(fixed.readDoubleLE(headAt.taken), head.watermark < setBackFrom ? setBackFrom : always)
   fixed.writeDoubleLE(taken, headAt.taken)
@@ -93,7 +93,7 @@ export function printHead(before: Buffer | null, head: LedgerHead): Buffer {
 type VersionContent = Pick<JobVersionRecord, 'fingerprint' | 'definition' | 'createdAt'>
 
 export function readVersion(bytes: Buffer): VersionContent {
-  // A damaged version may be shorter than its fixed fields. Zeros then stand for all its fields.
+  // The bytes of a damaged version may be too few for its fixed fields. This function then reads zeros for all these fields.
   if (bytes.length < versionLayout.size) return readVersion(Buffer.alloc(versionLayout.size))
   const { createdAt, fingerprintSize } = parseFields(versionLayout, bytes)
   const end = versionLayout.size + fingerprintSize

@@ -99,7 +99,7 @@ export function parseFields<Name extends string>(layout: Layout<Name>, bytes: Bu
 }
 
 /**
- * Lua texts by field. If a script reads the fields, each text is the name of a local variable. If a script writes the
+ * Maps fields to texts in Lua. If a script reads the fields, each text is the name of a local variable. If a script writes the
  * fields, each text is an expression for the value.
  */
 type Parts<Name extends string> = Readonly<Partial<Record<Name, string>>>
@@ -110,8 +110,8 @@ export function allFields<Name extends string>(layout: Layout<Name>, prefix = ''
 }
 
 /**
- * Returns a name for each field from `first` to `last`: the name that `others` gives for the field, or else the field's
- * own name.
+ * Returns a map from each field between `first` and `last`, both included, to a name. The name comes from `others`; if `others`
+ * has no name for the field, it is the field's own name.
  */
 export function fieldsBetween<Name extends string>(
   { names }: Layout<Name>,

@@ -103,7 +103,7 @@ const fields = {
   createItem: {
     kind: 'byte',
     isStartable: 'byte',
-    // 1 if an earlier call has already canceled some of the occurrences that this item displaces, but not all.
+    // 1 if this item displaces occurrences, and an earlier call has canceled only a part of these occurrences.
     goesOn: 'byte',
     scheduledAt: 'number',
     version: 'uint32',
@@ -145,7 +145,7 @@ const fields = {
   stepCommit: {
     job: 'id',
     now: 'number',
-    // 1 if the step may be committed although the head has changed since the read.
+    // 1 if the script may commit the step even if another step has changed the head since the read.
     isFree: 'byte',
     beforeSize: 'uint32',
     afterSize: 'uint32',
@@ -161,7 +161,7 @@ const fields = {
   recordChange: { id: 'id', beforeSize: 'uint32', afterSize: 'uint32' },
   claim: {
     now: 'number',
-    // Number of the claim, which grows with each call of an owner.
+    // The number of the claim. Each new number of an owner is greater than all its earlier numbers.
     number: 'number',
     limit: 'uint32',
     sweep: 'byte',
@@ -188,8 +188,8 @@ const fields = {
    */
   notice: { scheduledAt: 'number', token: 'uint32', cancelSize: 'uint32' },
   /**
-   * The last occurrence that a claim has passed over. `kind` says to which set the occurrence belongs: `ready`, or
-   * `future` for delayed occurrences. With `future`, the claim has read all ready occurrences.
+   * The last occurrence that a claim has passed over. `kind` names the set of this occurrence: `ready`, or `future` for delayed
+   * occurrences. A claim reads the set `future` only after it has read the whole set `ready`.
    */
   place: { kind: 'byte', order: 'number', id: 'id', job: 'id' },
   claimed: {

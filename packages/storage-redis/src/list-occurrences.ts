@@ -20,7 +20,10 @@ const { readOccurrenceId, stateCodes } = codec1
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 
-/** The last member of a sorted set that a page has read: its score, and the member in hexadecimal. */
+/**
+ * The position at which a page ends: the score of the last member of a sorted set that the page contains, and this member in
+ * hexadecimal.
+ */
 interface Cursor {
   readonly score: string
   readonly member: string
@@ -54,8 +57,8 @@ async function askOfJob({ connection }: Ledger, query: Query<'job'>, script: Scr
 }
 
 /**
- * Lists only live occurrences of a job. If a job has few live occurrences, the script returns them unsorted, and this function
- * sorts them. If a job has many, the script returns a sorted page of the history.
+ * Lists the live occurrences of a job. If the job has few of them, the script returns all of them unsorted, and this function
+ * sorts them. If the job has many, the script reads the history in order, and returns a sorted page.
  */
 async function listLiveOfJob(ledger: Ledger, query: Query<'job'>): Promise<Page<OccurrenceRecord>> {
   let page = await lookForLive(ledger, query)
@@ -140,7 +143,10 @@ function compareCursors(left: Cursor, right: Cursor): number {
 
 type Paging = Pick<Query<'failed'>, 'limit' | 'runs'> & Partial<Pick<Query<'failed'>, 'from' | 'to' | 'order'>>
 
-/** Prints the limit, range and order of a listing, and the member of the sorted set after which the listing begins. */
+/**
+ * Prints the limit, range and order of a listing as arguments of a script. Also prints the position after which the listing
+ * begins: a member of the sorted set, and its score.
+ */
 function printPaging(
   { limit, from = always, to = never, order, runs }: Paging,
   place: Cursor | null,

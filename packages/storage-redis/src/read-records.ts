@@ -255,8 +255,8 @@ export function mergePages<Item, Place>(
 ): { readonly items: readonly Item[]; readonly next: Place | null } {
   const { placeOf, compare } = order
   const found = pages.flatMap(({ items }) => items).sort((left, right) => compare(placeOf(left), placeOf(right)))
-  // A shard may have unread items after its `seenUpTo`, and these may precede found items of other shards. So
-  // `mergePages` leaves out found items after the least `seenUpTo` of all shards.
+  // A shard may have unread items after its `seenUpTo`. In the order of the page, these items may come before items that other
+  // shards have found. So `mergePages` leaves out all found items after the least `seenUpTo` of all shards.
   const [seenUpTo = null] = pages.flatMap(({ seenUpTo: place }) => (place === null ? [] : [place])).sort(compare)
   const sure = seenUpTo === null ? found : found.filter((item) => compare(placeOf(item), seenUpTo) <= 0)
   const items = sure.slice(0, limit)

@@ -114,8 +114,8 @@ function printConnectionError(error: Error): string {
 
 export function timeoutError(place: string, limitMs: number, connection: Error | null): JobistemerError {
   const reason = connection === null ? '' : ` (${printConnectionError(connection)})`
-  // Without a connection, the client queues the command, and the command times out. `connection` then contains the
-  // reason why the client could not connect.
+  // If the client has no connection, it queues the command until the command times out. `connection` is then the last error of
+  // the connection, which says why the client could not connect.
   const code = connection === null ? 'STORAGE_BUSY' : 'STORAGE_UNREACHABLE'
   const message = `Redis has not answered within ${limitMs} ms${reason}: ${place}.`
   const remedy = 'Check that the server runs and can be reached. The call may have taken effect, and can be repeated.'

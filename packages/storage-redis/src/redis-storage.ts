@@ -29,7 +29,8 @@ import { WakeUps } from './wake-ups.ts'
 export function redisStorage(options: RedisStorageOptions): Storage {
   const read = readOptions(options)
   const connection = new Connection(read)
-  // Distinguishes the messages and claims of this storage from those of other storages. No stored data depend on this id.
+  // This id distinguishes the messages and claims of this storage from the messages and claims of other storages. No stored
+  // data depend on this id.
   const sender = randomUUID()
   const channel = `{${read.prefix}}:wake-ups`
   const ledger: Ledger = { connection, channel, sender }

@@ -16,7 +16,10 @@ const functions = /^local function (\w+)\([^\n]*\n[\s\S]*?^end\n/gm
 
 const comments = /^ *--[^\n]*\n/gm
 
-/** Matches a script's calls of server commands. The script must first check the user's right to each of them. */
+/**
+ * Matches a script's calls of Redis commands. Before its first write, the script must check that the user has the right to each
+ * of these commands.
+ */
 const commands = /\bcall(?:With)?\('([A-Z]+)'/g
 
 /**
@@ -41,8 +44,8 @@ function isNamedElsewhere(source: string, text: string, name: string): boolean {
 }
 
 /**
- * For each command that writing scripts call: how many arguments must follow the key in a call of `acl_check_cmd`.
- * `acl_check_cmd` checks whether the user has the right to the command.
+ * For each command that writing scripts call: the number of arguments that `acl_check_cmd` needs after the key. A script calls
+ * `acl_check_cmd` to check whether the user has the right to the command.
  */
 const argumentsOf: Readonly<Record<string, number>> = {
   ...{ DEL: 0, EXISTS: 0, GET: 0, HGETALL: 0, SMEMBERS: 0, ZCARD: 0 },
@@ -51,8 +54,9 @@ const argumentsOf: Readonly<Record<string, number>> = {
 }
 
 /**
- * The Redis commands to which a script needs the right. In the source of a script, `place` stands for the list. `of`
- * returns the list as Lua. The list omits `PUBLISH`, because `missingRight` checks the right to `PUBLISH` separately.
+ * The list of Redis commands for which a script checks the user's right. `place` is the text that stands for this list in the
+ * source of a script. `of` returns the list as Lua code. The list omits `PUBLISH`, because `missingRight` checks the right to
+ * `PUBLISH` separately.
  */
 const neededRights = {
   place: '{ --[[ needed ]] }',
@@ -79,7 +83,7 @@ local function denial(command)
   return redis.error_reply("NOPERM the user may not run '" .. command .. "', or not on these keys or this channel")
 end
 
--- If the user lacks a right, returns the error with which the script answers. If the user has all rights, returns nil.
+-- If the user lacks a right, returns an error, which is then the answer of the script. If the user has all rights, returns nil.
 local function missingRight(channel)
   local may = redis.acl_check_cmd
   local others = { '0', '0' }

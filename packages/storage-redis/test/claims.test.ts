@@ -179,7 +179,7 @@ describe.each([1, 2])('a Redis claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('returns the instant at which the next occurrence for its node is due, even if many occurrences for other nodes come first', async () => {
+  it('returns the instant at which the next occurrence with a handler on its node is due, even behind many other occurrences', async () => {
     await withStorage(async (storage) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       const { id: own } = await addJob(storage, 'own', 'allow')

@@ -242,7 +242,7 @@ describe('answers of Redis that are lost', () => {
     expect(answer[0]).toMatchObject({ outcome: 'exists', state: 'running', owner: owners })
   })
 
-  it('make a claim reject if the client has sent it to Redis twice', async () => {
+  it('make a claim reject if the ioredis client has sent this claim to Redis twice', async () => {
     const server = await start()
     const proxy = await through(server)
     const direct = open({ url: server.url })

@@ -76,7 +76,7 @@ async function claimAll(storage: Storage, at = now): Promise<readonly string[]> 
   }
 }
 
-describe('superseded slots in Redis that wait behind many triggers, which the update does not cancel', () => {
+describe('superseded slots in Redis that wait behind many triggers, if an update cancels only the slots,', () => {
   it('cost each storage call a limited number of reads, and no reads once all superseded slots are canceled', {
     timeout: 120_000,
   }, async () => {
@@ -196,7 +196,7 @@ describe('thousands of waiting occurrences of one job in Redis', () => {
     expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: many - 1, running: 1 })
   })
 
-  it('are displaced in several steps, and later items of the same call wait until the last of these steps has ended', async () => {
+  it('are displaced in several steps by one item of a call, and the next items of the call wait for the last step', async () => {
     const { storage, callsOf, job } = await begin('queue')
     const ids = await fill(storage, job.id, many)
     const other = await addJob(storage, 'beta')

@@ -110,7 +110,7 @@ it('a job without pending occurrences is removed from the list of jobs whose pen
 })
 
 describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
-  it('is read only once by a node without its handler; other nodes claim the occurrences of the backlog in order', async () => {
+  it('is read only once by a node without the job’s handler; other nodes claim its occurrences in order', async () => {
     await withStorage(shards, async ({ storage, prefix, cost }) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       const { id: own } = await addJob(storage, 'own', 'allow')
@@ -140,7 +140,7 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
     })
   })
 
-  it('is read only once by a node without its handler, even if the occurrences of the backlog are delayed', async () => {
+  it('is read only once by a node without the job’s handler, even if the occurrences of the backlog are delayed', async () => {
     await withStorage(shards, async ({ storage, cost }) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       const { id: own } = await addJob(storage, 'own', 'allow')

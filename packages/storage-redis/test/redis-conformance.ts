@@ -12,9 +12,9 @@ export interface ConformanceServer {
 }
 
 /**
- * Registers the conformance kit for one server, on which each case has its own prefix. `isFurther`: a server of another
- * product, for which the kit runs only some cases. `canDamage`: whether one connection reaches all keys, so that the kit can
- * damage stored texts.
+ * Registers the conformance kit for one server. Each case has its own prefix on this server. `isFurther`: a test of this
+ * package runs the whole kit on another server, so the kit runs only some cases on this one. `canDamage`: one connection
+ * reaches all keys, so the kit can also run the cases that overwrite stored texts.
  */
 export function redisConformance(
   name: string,

@@ -156,7 +156,7 @@ describe('a claim over several Redis shards, one of which fails,', () => {
       .toMatchObject([{ jobId: second }])
   })
 
-  it('makes the next claim of its owner reject with STORAGE_BUSY, so that the owner reads its claimed occurrences', async () => {
+  it('makes the next claim of its owner reject with STORAGE_BUSY, because the shard may have claimed occurrences', async () => {
     const { storage, other, first, second, wait, fate } = await startTwo()
     fate.after = (call) => (call === 2 ? broken() : null)
     expect(await storage.claim(request)).toMatchObject({ claimed: [{ jobId: first }], more: true })
@@ -188,7 +188,7 @@ describe('a claim over several Redis shards, one of which fails,', () => {
     expect(claimed).toHaveLength(2)
   })
 
-  it('lets claims of other owners succeed, and makes the next claim of the same owner reject', async () => {
+  it('lets claims of other owners succeed, and makes only the next claim of its own owner reject', async () => {
     const { storage, second, wait, fate } = await startTwo()
     const sibling = { ...owner, incarnation: `${owner.incarnation}-2` }
     fate.after = (call) => (call === 2 ? broken() : null)

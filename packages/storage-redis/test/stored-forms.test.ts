@@ -5,7 +5,7 @@ import { useServers } from './servers.ts'
 const folder = new URL('./fixtures/stored-forms/', import.meta.url)
 const { start, client, open } = useServers()
 
-it.each(storedForms(folder))('this version runs the jobs in Redis data of version %s', async (version) => {
+it.each(storedForms(folder))('the jobs in Redis data of Jobistemer %s still run', async (version) => {
   const { url } = await start()
   const admin = client(url)
   /** Returns the command that stores the value of a key, as bytes: the name of the command and its arguments. */

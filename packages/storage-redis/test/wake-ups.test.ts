@@ -22,7 +22,7 @@ function handClock(): { readonly clock: Clock; next(): void } {
 }
 
 describe('wake-ups of a Redis storage', () => {
-  it('report new work, cancel requests and changes of other connections, but not of the same connection', async () => {
+  it('report new work, cancel requests and changed jobs only to connections that did not cause them', async () => {
     const { url } = await start()
     const [watched, other] = [open({ url }), open({ url })]
     const ears = new WakeUpListener(watched)

@@ -29,7 +29,7 @@ export interface StoredOccurrence {
   readonly record: OccurrenceRecord
   readonly job: number
   readonly key: OccurrenceKey
-  /** The lane (see `lanes`) of a waiting occurrence. */
+  /** The number of the waiting line that contains the occurrence, see `lanes`. This is no lane of a backfill. */
   readonly lane: number
 }
 

@@ -128,7 +128,7 @@ describe('a refused completion in a savepoint', () => {
     ['in another savepoint', 'SAVEPOINT inner; SAVEPOINT innermost', 'SAVEPOINT outer'],
   ]
   it.each(ways)(
-    '%s makes the whole transaction fail, even if the savepoint is rolled back and the handler catches the error',
+    'that lies %s makes the whole transaction fail, even if the savepoint is rolled back and the handler catches the error',
     async (...way) => {
       const [, inner, outer] = way
       const { app } = world
@@ -347,9 +347,9 @@ it('a completion that is committed after the end of its handler takes effect, an
   expect(world.notes()).toEqual(['late'])
 })
 
-describe('an owner that dies between the commit of a completion and the end of the occurrence', () => {
+describe('if an owner dies between the commit of a completion and the end of the occurrence,', () => {
   it.each(['retry', 'fail'] as const)(
-    'is followed by an owner that does not call the handler again under onInterrupted %s',
+    'the next owner does not call the handler again, with onInterrupted %s',
     async (onInterrupted) => {
       const { app } = world
       const calls: string[] = []

@@ -78,7 +78,7 @@ describe.skipIf(!existsSync('/proc/self/fdinfo'))(
   },
 )
 
-it('a file that the storage refuses stays locked for other processes while its application writes', () => {
+it('an SQLite file that another application is writing stays locked after a storage has refused the file', () => {
   const app = new Database(scratch.file)
   app.exec('CREATE TABLE customers (name TEXT)')
   app.exec("BEGIN IMMEDIATE; INSERT INTO customers VALUES ('Ada')")

@@ -59,7 +59,7 @@ describe.each(ways)('an SQLite file that was %s', (_how, replace) => {
     ['prunes', (storage) => storage.prune({ now: slotAt(1), jobId: null, before: slotAt(1), keep: 0, limit: 10 })],
   ]
 
-  it.each(calls)('makes the next call that %s reject with STORAGE_REPLACED', async (_name, call) => {
+  it.each(calls)('causes STORAGE_REPLACED at the next call that %s', async (_name, call) => {
     const storage = open()
     await addJob(storage, 'a')
     await call(storage)

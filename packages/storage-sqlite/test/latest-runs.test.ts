@@ -46,7 +46,7 @@ it('the latest run is found although hundreds of skipped slots followed it, both
   expect((await storage.get({ latest: [id] })).latest).toMatchObject([expected])
 })
 
-it('the search for the latest run returns null if thousands of skipped slots follow the run, and finds a run that follows these slots', async () => {
+it('the search for the latest run returns null behind thousands of skipped slots, until a newer run follows these slots', async () => {
   const id = await skipping('job', 3000)
   await index()
   expect((await storage.get({ latest: [id] })).latest).toEqual([null])

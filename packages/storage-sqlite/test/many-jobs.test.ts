@@ -80,7 +80,7 @@ describe('a list of jobs that are not deleted', () => {
     return ids
   }
 
-  it('contains each job once in the order of ids, whether few or many jobs belong to an owner or are deleted', async () => {
+  it('contains each matching job once in the order of ids, whether few or many of the stored jobs match', async () => {
     const many = await addMany(names('many', 60), start, 'of-many')
     const few = await addMany(names('few', 5), start, 'of-few')
     const unowned = await addMany(names('unowned', 10), start)
@@ -99,7 +99,7 @@ describe('a list of jobs that are not deleted', () => {
     expect(await listed({ owner: 'of-many', deleted: true })).toEqual(many)
   })
 
-  it('is read without tombstones and without jobs of other owners, if few jobs match', async () => {
+  it('reads neither tombstones nor jobs of other owners if few jobs match', async () => {
     const many = await addMany(names('many', 400), start, 'of-many')
     const few = await addMany(names('few', 5), start, 'of-few')
     const database = new Database(scratch.file)

@@ -55,7 +55,7 @@ it('migrate runs only the migration steps that an older SQLite file lacks', () =
 })
 
 it.each(['', 'jobs_'])(
-  'a storage with the prefix %j stops writing once a newer version has migrated its file',
+  'a storage with the table prefix %j stops writing once a newer version of Jobistemer has migrated its file',
   async (prefix) => {
     const tablePrefix = prefix === '' ? {} : { tablePrefix: prefix }
     const storage = sqliteStorage({ file: scratch.file, ...tablePrefix })

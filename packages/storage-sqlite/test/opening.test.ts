@@ -177,7 +177,7 @@ describe('sqliteStorage', () => {
     busy.close()
   })
 
-  it('accepts a file: URL of its file', async () => {
+  it('accepts a URL with the scheme `file:` as its option `file`', async () => {
     await sqliteStorage({ file: pathToFileURL(scratch.file) }).close()
     await sqliteStorage({ file: pathToFileURL(scratch.file).href }).close()
     expect(existsSync(scratch.file)).toBe(true)
@@ -237,7 +237,7 @@ describe('an SQLite database of the caller', () => {
     for (const each of [database, app]) each.close()
   })
 
-  it.each(['', 'jobs_'])('may return integers as BigInt, with the prefix %j', async (tablePrefix) => {
+  it.each(['', 'jobs_'])('may return integers as BigInt, with the table prefix %j', async (tablePrefix) => {
     const options = tablePrefix === '' ? {} : { tablePrefix }
     for (const name of ['first', 'second']) {
       const database = new Database(scratch.file)

@@ -24,6 +24,6 @@ function newFile() {
   }
 }
 
-it.each(storedForms(folder))('this version runs the jobs in an SQLite file of version %s', async (version) => {
+it.each(storedForms(folder))('the jobs in an SQLite file of Jobistemer %s still run', async (version) => {
   await expect(storedFormTrial(folder, version, newFile)).resolves.toBeUndefined()
 })

@@ -114,7 +114,7 @@ describe('a step that finds the SQLite file locked', () => {
     expect(clock.delays).not.toEqual(otherClock.delays)
   })
 
-  it('has its own time limit, even while it waits for an earlier step', async () => {
+  it('has its own time limit, counted from its call, even if an earlier step waits for the lock at the same time', async () => {
     other.exec('BEGIN IMMEDIATE')
     const first = write()
     let late: ReturnType<typeof write> | undefined

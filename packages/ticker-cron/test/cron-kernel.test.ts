@@ -16,7 +16,7 @@ function zoneWithChange(at: number, minutes: number): () => ZoneOffsets {
 }
 
 describe('a CronKernel that has not yet read its time zone’s offsets', () => {
-  it('returns the same instants as a kernel that has read all offsets, even if an offset change lies where the span of one read ends', () => {
+  it('returns the same instants as a kernel that has read all offsets, even if the offset changes near the border of two reads', () => {
     const times = new LocalTimes({
       seconds: [0],
       minutes: [0, 10, 20, 30, 40, 50],
@@ -53,7 +53,7 @@ describe('a CronKernel that has not yet read its time zone’s offsets', () => {
     )
   })
 
-  it('computes instants far from its first read correctly, even if an offset change lies where the span of one read ends', () => {
+  it('computes instants far from its first read correctly, even if the offset changes near the border of two reads', () => {
     const scene = fc.record({
       change: fc
         .oneof(

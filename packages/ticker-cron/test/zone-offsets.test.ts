@@ -52,7 +52,7 @@ describe('ZoneOffsets', () => {
     }
   })
 
-  it('is shared by all spellings of a time zone', () => {
+  it('is the same object for all spellings of a time zone', () => {
     expect(zoneOffsets('america/new_york')).toBe(zoneOffsets('America/New_York'))
     expect(zoneOffsets('Etc/UTC')).toBe(zoneOffsets('UTC'))
   })

@@ -97,7 +97,7 @@ describe('the torture test’s check of the rows that handlers write', () => {
   })
 })
 
-describe('the torture test’s check of a correct run', () => {
+describe('the torture test’s check of a torture run without violations', () => {
   it('accepts slots that run one after the other on several nodes', () => {
     const story = new Story()
     for (const at of [1000, 2000, 3000]) story.plainSlot(at, at === 2000 ? 'b.1' : 'a.1')
@@ -527,7 +527,7 @@ describe('the torture test’s check of a storage that loses acknowledged writes
 })
 
 describe('the torture test’s check of takeovers after the faults', () => {
-  it('reports a dead node’s run that its peers release only at the deadline of the run', () => {
+  it('reports a dead node’s run that other nodes reap only at the deadline of the run', () => {
     const reapedAt = (at: number, reason: string) => {
       const story = new Story()
       const occurrence = story.slot(1000)
@@ -673,7 +673,7 @@ describe('the torture test’s check of clocks', () => {
     expect(rulesOf(story)).toEqual(['reaped-early'])
   })
 
-  it('accepts a reap during the start of the first attempt if the clocks of the two nodes differ', () => {
+  it('accepts an attempt that starts just after the reap of its occurrence if the two nodes’ clocks differ', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.record(occurrence, {

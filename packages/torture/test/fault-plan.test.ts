@@ -71,7 +71,7 @@ it('a fault plan contains faults of network and server only for a storage with a
   )
 })
 
-it('a fault plan changes clocks during a torture run only if nodes of this run have wrong clocks', () => {
+it('a fault plan contains clock changes only if the options of the torture run give nodes wrong clocks', () => {
   fc.assert(
     fc.property(options, (one) => {
       expect(plan(one).some((fault) => fault.kind === 'jump')).toBe(one.isSkewed)

@@ -122,7 +122,7 @@ it('the torture report of a run without violations ends with `No violation.`', (
   expect(text).toMatch(/No violation\.$/)
 })
 
-it('the torture report prints each rule’s first violation, the folder, and the command that repeats the run', () => {
+it('the torture report prints each rule’s first violations, the recording’s folder, and the command to repeat the run', () => {
   const many = Array.from({ length: 8 }, (_, number): Violation => {
     return { rule: 'overlap', job: exclusive.name, occurrence: null, message: `number ${number}` }
   })

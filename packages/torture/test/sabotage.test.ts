@@ -30,7 +30,7 @@ const sabotages: Readonly<Record<string, Sabotage>> = {
   'one-start-more': { minutes: 0.2, counts: { ...noFaults, trigger: 60 }, rule: 'start-rate' },
 }
 
-it('this test covers every sabotage of the torture test', () => {
+it('the table of sabotages in this test contains each sabotage of the torture test', () => {
   expect(Object.keys(sabotages)).toEqual(sabotageNames)
 })
 

@@ -37,7 +37,7 @@ it('workspacePackages finds the packages in every folder of the workspace, in a 
   ])
 })
 
-it('a change of the lockfile, of a manifest or of the package list causes a new installation', () => {
+it('a change of the lockfile, of a manifest or of the package list causes a new installation of the dependencies', () => {
   const before = installFingerprint(workspace())
   expect(installFingerprint(workspace())).toBe(before)
   for (const changes of [
@@ -50,7 +50,7 @@ it('a change of the lockfile, of a manifest or of the package list causes a new 
   }
 })
 
-it('a change of a source file causes no new installation', () => {
+it('a change of a source file causes no new installation of the dependencies', () => {
   const before = installFingerprint(workspace())
   expect(installFingerprint(workspace({ 'packages/a/src/index.ts': 'export {}' }))).toBe(before)
 })

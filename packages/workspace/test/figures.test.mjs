@@ -19,8 +19,8 @@ function folderOf(files) {
   return folder
 }
 
-describe('a source file in the project’s figures', () => {
-  it('has a number of code lines, which excludes blank lines and comments', () => {
+describe('the description of a source file that readSources returns', () => {
+  it('contains the code lines, without blank lines and comments', () => {
     const content = [
       '/** A comment. */',
       'const one = 1 // beside code',
@@ -43,7 +43,7 @@ describe('a source file in the project’s figures', () => {
     ])
   })
 
-  it('has a list of the files that it imports, including types and re-exports', () => {
+  it('contains the paths of the imported files, including imports of types and re-exports', () => {
     const content =
       "import { a } from './a.ts'\nimport type { B } from '../b.ts'\nexport * from './c/c.ts'\nimport 'd'\n"
     const folder = folderOf({ 'sub/one.ts': content })
@@ -51,7 +51,7 @@ describe('a source file in the project’s figures', () => {
     expect(readSources(folder)[0]?.imports).toEqual(paths.map((path) => join(folder, path)))
   })
 
-  it('has a list of its top-level constants whose value is a number', () => {
+  it('contains the names of the top-level constants whose value is a number', () => {
     const content = [
       'const limit = 10_000',
       'export const longer: number = 2 * limit, negative = -1',

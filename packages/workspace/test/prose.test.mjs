@@ -127,7 +127,7 @@ describe('a forbidden phrase', () => {
     expect(findings.map(describeFinding)).toEqual(['a/b.md:2 "blue moon" (vague): write a number'])
   })
 
-  it('is accepted in listed sentences, and a listed sentence that does not exist is reported', () => {
+  it('is accepted in the sentences of a given list, and an entry of this list that no file contains is reported', () => {
     const files = [
       { path: 'a.md', text: 'Sing "blue\nmoon" today. Once in a blue moon.' },
       { path: 'b.md', text: 'Sing "blue moon" today.' },

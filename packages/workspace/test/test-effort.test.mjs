@@ -30,7 +30,7 @@ it('`byEffort` and `kitEffort` use their second argument in `npm test`, and thei
   expect(kitEffort(0.25, 0.1).scale).toBe(isThorough ? 0.25 * testEffort : 0.1)
 })
 
-it('with a raised test effort, `furtherKind` registers all cases, and otherwise only the cases that depend on the connection', () => {
+it('`furtherKind` registers all kit cases with a raised test effort, and otherwise only connection-dependent cases', () => {
   /** @type {string[]} */
   const registered = []
   const always = ['soak: one', 'texts: two', 'within a transaction: three', 'killed processes: four']

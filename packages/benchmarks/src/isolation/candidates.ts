@@ -93,7 +93,10 @@ async function startBullmq({ port }: RedisServer, useWorkerThreads: boolean): Pr
   }
 }
 
-/** Returns the candidates without a pool, which the benchmark measures again in a node with a large heap. */
+/**
+ * Returns the candidates that use no pool. The benchmark measures these candidates a second time, in a node with a large
+ * heap.
+ */
 export function grownCandidates(): readonly Candidate[] {
   const isolations: readonly Isolation[] = ['thread', 'process']
   return isolations.map((isolation) => ({

@@ -31,8 +31,8 @@ const storage = await openStorage(address, prefix)
 const unsaid: SlotStart[] = []
 
 function say(start: SlotStart): void {
-  // Sends all starts of one turn of the event loop right after this turn. A delay could lose starts in a kill. The benchmark
-  // counts each start as missing that the killed node has not reported.
+  // Sends all starts of one turn of the event loop right after this turn. After a longer delay, a kill could come before
+  // the message. The benchmark would then count these starts as missing.
   if (unsaid.length === 0) setImmediate(() => process.send?.(unsaid.splice(0)))
   unsaid.push(start)
 }

@@ -81,8 +81,8 @@ export async function keepTime(
   },
 ): Promise<Spent> {
   const { prefix, jobs, seconds, settleMs, warmUpSeconds } = options
-  // The estimated start-up time of the fleet, in ms. No job is due earlier, because a node that does not know the other nodes
-  // tries to create the slots of all jobs.
+  // The estimated start-up time of the fleet, in ms. The jobs are due only after this time. Until a node knows the other
+  // nodes, it tries to create the slots of all jobs.
   const startingMs = (startMs + jobs / jobsPerMs) * fleet.size
   const dueFrom = nextSecond(Date.now() + settleMs + startingMs)
   await fleet.begin({ address, prefix, jobs, dueFrom })

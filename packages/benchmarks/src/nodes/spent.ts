@@ -4,7 +4,10 @@ import type { NodeReport } from './node-order.ts'
 /** Returns the CPU time of the storage's server so far, in ms; `null` for a storage without a server. */
 export type ServerCpu = (() => Promise<number>) | null
 
-/** The storage calls, CPU time and lateness of a fleet and its server during one measurement. */
+/**
+ * The storage calls, CPU time and lateness of a fleet during one measurement. Includes the CPU time of the storage's
+ * server.
+ */
 export interface Spent {
   /** Number of storage calls, by method. */
   readonly calls: ReadonlyMap<string, number>
@@ -18,8 +21,9 @@ export interface Spent {
 }
 
 /**
- * Measures the cost of a fleet and its server. Calls and awaits `prepare`, and then `done`. The cost of the nodes includes
- * the time of both calls. The cost of the server includes only the time of `done`, because `prepare` may use the server.
+ * Measures the cost of a fleet and of the storage's server. Calls and awaits `prepare`, and then `done`. The cost of the
+ * nodes includes the time of both calls. The cost of the server includes only the time of `done`, because `prepare` may use
+ * the server.
  */
 export async function spentUntil(
   fleet: Fleet,

@@ -72,7 +72,7 @@ process.on('message', async (message: { readonly trigger: string } | 'end') => {
   await storage.close()
   process.disconnect()
 })
-// After its start, a node claims pending runs, and this first claim reserves all its permits. If the node triggered a run
-// during this claim, another node would begin the run. So this node waits 500 ms until the claim has ended.
+// After its start, a node claims pending runs, and this first claim reserves all permits of the node. If the node triggered
+// a run during this claim, another node would begin the run. So this node waits 500 ms until the claim has ended.
 await wait(500)
 process.send?.('ready')

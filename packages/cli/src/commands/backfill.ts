@@ -146,8 +146,8 @@ function stopOf(name: string, key: string, options: Options): string {
 }
 
 /**
- * Returns the options `--storage`, `--config` and `--prefix` of this call, as text for another command line. Replaces a
- * storage address with `@` by `…`, because the address may contain a password.
+ * Returns the options `--storage`, `--config` and `--prefix` of this call, as text for another command line. If the storage
+ * address contains `@`, it may contain a password. The text then has `…` in place of the address.
  */
 function placeOf({ storage, config, prefix }: Options): string {
   const shown = storage?.includes('@') ? '…' : storage

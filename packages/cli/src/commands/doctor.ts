@@ -50,8 +50,8 @@ export const doctor: Command = {
     let examined = { jobs: 0, nodes: 0, isPartial: false }
     let code: number
     const inspecting = context.session.inspection()
-    // Ignores an error of the inspection of the PostgreSQL server. For the same cause, opening the storage fails too, and
-    // the doctor reports that error.
+    // If the inspection of the PostgreSQL server fails, `inspected` is `null`. The same fault makes the opening of the
+    // storage fail, and the doctor reports the error of the opening.
     const inspected = inspecting.catch(() => null)
     try {
       const [storage, client, clock, postgres] = await Promise.all([

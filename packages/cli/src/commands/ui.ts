@@ -63,7 +63,7 @@ export const ui: Command = {
     const client = await context.client()
     // Tests the storage. If the storage is unavailable, this call throws before the command prints a link.
     await client.counts(undefined, context.call)
-    // The secret token is in the path and not in a cookie, because the browser sends cookies also to other ports of
+    // The secret token is in the path and not in a cookie. A browser would send a cookie also to servers at other ports of
     // this machine.
     const basePath = `/${randomBytes(24).toString('base64url')}`
     const actor = actorOf(context)
@@ -95,7 +95,7 @@ export const ui: Command = {
 
 /**
  * Returns whether the request names a host name of this machine. The check prevents DNS rebinding. In this attack, the host
- * name of another site resolves to this machine, so that a page of the site can read the answers.
+ * name of another site resolves to this machine. A page of that site could then read the answers of this server.
  */
 function isOwnHost({ headers, socket }: IncomingMessage): boolean {
   return headers.host === `${loopback}:${socket.localPort}` || headers.host === `localhost:${socket.localPort}`

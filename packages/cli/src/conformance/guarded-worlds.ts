@@ -38,8 +38,9 @@ export function guardedWorlds(open: OpenWorld): OpenWorld {
         try {
           await checking
         } catch (error) {
-          // The check has failed, for example because the test database contains data. So `dispose` keeps the database.
-          // If the case has connected before, that call has thrown `error`. Otherwise `dispose` must throw `error`.
+          // The check has failed, for example because the test database contains data. So `dispose` keeps the database. If
+          // the case has called `connect` before, `connect` has thrown `error` already. Otherwise `dispose` must throw
+          // `error`.
           if (isUnused) throw error
           return
         }

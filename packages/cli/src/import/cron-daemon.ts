@@ -81,7 +81,7 @@ export function* cronInstants(line: CronLine, timezone: string, afterMs: number)
       const change = changes.find((one) => one.at === at)
       if (change !== undefined) offset = offsetAt(timezone, at)
       const last = changes.findLast((one) => one.at <= at)
-      // `true` if the clock of the time zone was last set back, and had shown this local time before that.
+      // `true` if the zone's clock was set back at its last change, and had shown this local time before.
       const isRepeated = last !== undefined && last.byMs < 0 && at < last.at - last.byMs
       const jumpMs = change !== undefined && change.byMs > 0 && change.byMs <= 3 * hourMs ? change.byMs : 0
       let runs = matches(line, at + offset) && (line.followsElapsedTime || !isRepeated)

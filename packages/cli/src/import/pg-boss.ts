@@ -276,8 +276,8 @@ function* previewed(boss: Boss, cron: string, tz: string, afterMs: number): Gene
       list = boss.previewSchedule(cron, { tz, from, count })
       count = Math.min(2 * count, mostPreviewed)
     } catch {
-      // pg-boss throws if fewer than `count` instants follow. So the loop repeats the call with a count of 1. If this call
-      // throws too, no instant follows.
+      // pg-boss throws if there are fewer than `count` instants after `from`. So the loop calls pg-boss again, for one
+      // instant. If a call for one instant throws, there is no further instant.
       if (count === 1) return
       count = 1
       continue

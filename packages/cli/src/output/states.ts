@@ -19,7 +19,7 @@ const stylesOfStates: Readonly<Partial<Record<State, StyleName>>> = {
   retrying: 'yellow',
 }
 
-/** Returns a table cell with the name of a state in its colour. */
+/** Returns a table cell with the name of a state in the color of this state. */
 export function stateCell(state: State, styles: Styles): Cell {
   const style = stylesOfStates[state]
   return { text: state, style: styles[style ?? 'dim'] }

@@ -2,7 +2,7 @@ import picocolors from 'picocolors'
 import type { Io, Output } from '../io.ts'
 import { type Part, Rendered, render } from './rendered.ts'
 
-/** Functions that style text. Without colours they return the text unchanged. */
+/** Functions that style text. Without colors they return the text unchanged. */
 export type Styles = Readonly<Record<StyleName, (part: Part) => Rendered>>
 
 /** The names of the text styles. */
@@ -17,8 +17,8 @@ export function stylesOf(isColored: boolean): Styles {
 }
 
 /**
- * Returns whether to use colours: by `--color` or `--no-color`, else by NO_COLOR or FORCE_COLOR, else whether the
- * output is a terminal with colours.
+ * Returns whether to use colors. `--color` and `--no-color` have precedence over NO_COLOR, and NO_COLOR over FORCE_COLOR.
+ * Without them, the output has colors if it is a terminal that supports colors.
  */
 export function wantsColor(output: Output, { env }: Pick<Io, 'env'>, asked: boolean | undefined): boolean {
   if (asked !== undefined) return asked

@@ -5,8 +5,8 @@ import type { Io } from '../io.ts'
 
 /**
  * The folders whose configuration file the user trusts. A configuration file is a program, which another user may have put
- * into the working folder. So the CLI runs only files that the user trusts. A file of the user lists the trusted folders,
- * with one absolute path per line.
+ * into the working folder. So the CLI runs only files that the user trusts. The file `trusted-folders` in the user's
+ * configuration folder lists the trusted folders, with one absolute path per line.
  */
 export class TrustedFolders {
   readonly #file: string

@@ -256,7 +256,7 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import from the libra
     await queue.resume()
   })
 
-  it('compares, with --compare, the instants of one year with the instants that BullMQ computes', async () => {
+  it('compares, with --compare, a year of instants of each imported job with the instants that BullMQ computes', async () => {
     const { code, out, err } = await ask('--compare', '--json')
     expect({ code, err }).toEqual({ code: 0, err: '' })
     const { comparisons } = JSON.parse(out)
@@ -265,7 +265,7 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import from the libra
   })
 })
 
-it('jobistemer import reads repeatable jobs of BullMQ 5 and earlier; their data come from the next job that BullMQ has created for each', async () => {
+it('jobistemer import reads repeatable jobs of BullMQ 5 and earlier, and their data from their next BullMQ jobs', async () => {
   const queue = new bullmq5.Queue('old', { connection: { url: server.url }, prefix: 'legacy' })
   await queue.add('report', { day: 1 }, { repeat: { pattern: '15 3 * * *', tz: 'UTC', limit: 5 }, attempts: 2 })
   await queue.add('tick', { n: 1 }, { repeat: { every: 60_000 } })

@@ -74,7 +74,7 @@ CRON_TZ=
   ])
 })
 
-it('jobistemer import crontab reports each line that it does not import, with its number and the reason', async () => {
+it('jobistemer import crontab reports the number of each crontab line that it leaves out, and the reason', async () => {
   const { code, leftOut, jobs } = await imported(`MAILTO=ops@example.com
 RANDOM_DELAY=30
 @reboot /usr/bin/start
@@ -109,7 +109,7 @@ a b c d e f
   ])
 })
 
-it('jobistemer import crontab --system reads the user from the sixth column', async () => {
+it('jobistemer import crontab --system reads the user of each command from the column after the schedule', async () => {
   const { jobs } = await imported('17 * * * * root cd / && run-parts /etc/cron.hourly\n@daily www-data clean\n', [
     '--system',
   ])
@@ -189,7 +189,7 @@ it.each([
   [['./source.mjs'], 'INVALID_SOURCE', 'SOURCE'],
   [['crontab', 'zone'], 'ok', ''],
 ])(
-  'jobistemer import %j exits with the code %s, and its error names the field and a remedy',
+  'jobistemer import %j answers with the code %s; an error also names the invalid argument and a remedy',
   async (argv, code, field) => {
     const folder = scratch.folder()
     writeFileSync(join(folder, 'tab'), '0 1 * * * a\n')

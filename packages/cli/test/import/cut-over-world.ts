@@ -26,7 +26,7 @@ export interface CutOverWorld {
   readonly project: string
 }
 
-/** The counted results of a tested cut-over. */
+/** The numbers of runs in a cut-over test, and the names of the runs that happened twice or are missing. */
 export interface CutOverFigures {
   readonly slotsOfSource: number
   readonly slotsOfJobistemer: number

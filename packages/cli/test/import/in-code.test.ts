@@ -122,7 +122,7 @@ it('croner schedules with Quartz weekdays, with a start and an end, or for a sin
   expect(comparisons.map(({ differences }: { differences: object[] }) => differences)).toEqual([[], [], [], []])
 })
 
-it('a module may export its own import source, and jobistemer import reads it', async () => {
+it('jobistemer import reads the jobs of a module that exports its own implementation of ImportSource', async () => {
   const { jobs, source, notes } = await imported(`const source: ImportSource = {
   name: 'Quartz',
   async read({ timezone }, notes) {
@@ -136,7 +136,7 @@ export default source`)
   expect(notes).toEqual([{ origin: 'trigger 2', kind: 'left_out', text: 'It has a calendar.' }])
 })
 
-it('the comparison with node-cron contains every instant of node-cron, even if time passes during the comparison', async () => {
+it('a comparison with node-cron contains each instant of the node-cron task, even if the wall clock advances', async () => {
   const start = Date.parse('2026-01-01T00:00:00.500Z')
   const schedule = { type: 'cron', expression: '* * * * * *', timezone: 'UTC' }
   const job = {

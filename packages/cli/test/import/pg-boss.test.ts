@@ -159,7 +159,7 @@ it('jobistemer import pg-boss refuses to write requests while a pg-boss process 
   await boss.stop()
 })
 
-it('the command that stops pg-boss schedules changes nothing if pg-boss has not created the job of each slot before the cut-over', async () => {
+it('the command that stops pg-boss schedules changes nothing if a slot before the cut-over has no pg-boss job', async () => {
   const cutOver = new Date(Date.now() + 4000).toISOString()
   const { stop } = JSON.parse((await ask('--cut-over', cutOver, '--json')).out)
   const { rows: before } = await admin.query('SELECT xmin::text, * FROM boss.schedule ORDER BY key')
@@ -189,7 +189,7 @@ it('jobistemer import pg-boss writes a request for each due slot for which pg-bo
   ])
 })
 
-it('jobistemer import pg-boss --compare compares the instants of one year with the instants of pg-boss', async () => {
+it('jobistemer import pg-boss --compare compares one year of instants of each job and of its pg-boss schedule', async () => {
   const { code, out, err } = await ask('--compare', '--json')
   expect({ code, err }).toEqual({ code: 1, err: '' })
   const { comparisons } = JSON.parse(out)

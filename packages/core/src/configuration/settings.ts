@@ -23,13 +23,13 @@ export type InterruptionStrategy =
   | 'fail'
 
 /**
- * What a node does with its runs while the storage accepts none of the node's heartbeats, so that peers may declare the node
- * dead.
+ * What a node does with its runs while the storage accepts none of the node's heartbeats. Other nodes may then declare the
+ * node dead.
  */
 export type IsolationStrategy =
   /**
-   * The run continues. If a peer takes the run over meanwhile, the run is active on two nodes, and the storage rejects the
-   * results of this node.
+   * The run continues. If another node takes over the run meanwhile, the run is active on two nodes. The storage then
+   * rejects the results of the first node.
    */
   | 'continue'
   /**
@@ -160,7 +160,8 @@ export interface JobSettingsInput extends TaskSettingsInput {
    * If no node has created a slot within this time after its instant, the slot is missed. The recovery strategy decides
    * whether a missed slot still runs. Default 1 min.
    *
-   * Several slots of the job that came due during an outage of the storage are missed even within this time.
+   * An outage of the storage is an exception. If several slots of the job came due during the outage, they are missed even
+   * within this time.
    */
   readonly misfireThreshold?: DurationInput
   /** What happens to an interrupted occurrence of the job. Default `retry`. */

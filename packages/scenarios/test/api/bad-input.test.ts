@@ -127,7 +127,7 @@ it('a call that rejects because of its arguments changes no stored record', asyn
   expect(await fates(scheduler, 'a')).toEqual(['10 completed', '20 completed'])
 })
 
-describe('a rejected call names the valid argument as the remedy', () => {
+describe('the check of arguments and schedules', () => {
   const running = () => createWorld(memory).start({ jobs: [job('a')] })
   type Call = (scheduler: Scheduler) => unknown
   const call = (method: string, ...passed: readonly unknown[]): Call => {
@@ -163,7 +163,7 @@ describe('a rejected call names the valid argument as the remedy', () => {
       'started',
       /scheduler\.started/,
     ],
-  ])('for an invalid call: %s', async (_, refused, code, field, value, remedy) => {
+  ])('rejects a wrong call with the valid argument as remedy: %s', async (_, refused, code, field, value, remedy) => {
     const scheduler = await running()
     const error = await Promise.resolve()
       .then(() => refused(scheduler))
@@ -172,7 +172,7 @@ describe('a rejected call names the valid argument as the remedy', () => {
     expect(error).toHaveProperty('value', value)
   })
 
-  it('`add` rejects a job whose schedule has ended, while `start` only logs a warning', async () => {
+  it('makes `add` reject a job whose schedule has ended, while `start` only logs a warning', async () => {
     const world = createWorld(memory)
     const ended = () =>
       defineJob({
@@ -243,7 +243,7 @@ describe('a rejected call names the valid argument as the remedy', () => {
       },
     )
 
-    it('is accepted if a node has stored the job before and the slots of the job have run; a job without a schedule is accepted too', async () => {
+    it('is rejected, but a stored job is accepted after its last slot, and a job without a schedule is accepted', async () => {
       const world = createWorld(memory)
       const warnings: string[] = []
       const logger = { ...silentLogger, warn: (_: object, message: string) => warnings.push(message) }
@@ -261,7 +261,7 @@ describe('a rejected call names the valid argument as the remedy', () => {
       expect(warnings).toEqual([])
     })
 
-    it('is rejected by `add` even if its last instant passes while the job waits to be stored', async () => {
+    it('is rejected by `add` even if its last instant passes only while `add` waits for the storage', async () => {
       const world = createWorld(memory)
       const intercepted = new InterceptedStorage(world.connect())
       const scheduler = await world.start({ storage: intercepted.storage, handlers: { work: () => 1 } })

@@ -192,7 +192,7 @@ describe('a call that exceeds its timeout because the storage fails', () => {
     expect(refused.error?.message).toMatch(/last with "away x{20,300}\.\.\. The call may still take effect/)
   })
 
-  it('rejects without the earlier storage error as cause if a repetition of the storage call succeeded after that error', async () => {
+  it('rejects without a cause if the only storage call that failed has succeeded when repeated', async () => {
     const { scheduler, intercepted, clock } = await start()
     let failures = 0
     intercepted.intercept = (call) => {
@@ -227,7 +227,7 @@ describe('a trigger whose caller has stopped waiting', () => {
     operation === 'createOccurrences' &&
     (request as { items: readonly { kind: string }[] }).items.some(({ kind }) => kind === 'trigger')
 
-  it('is not sent again, and never runs', async () => {
+  it('is not sent to the storage again, and never runs', async () => {
     const node = await start()
     let sent = 0
     node.intercepted.intercept = (call) => {
@@ -246,7 +246,7 @@ describe('a trigger whose caller has stopped waiting', () => {
     expect(node.called).toEqual([])
   })
 
-  it('runs once if the storage has accepted the trigger and its answer is late', async () => {
+  it('runs once if the storage accepts the trigger, but answers late', async () => {
     const node = await start()
     let answer: () => void = () => {}
     node.intercepted.intercept = async (call) => {
@@ -267,7 +267,7 @@ describe('a trigger whose caller has stopped waiting', () => {
     expect(node.called).toEqual(['trigger'])
   })
 
-  it('runs once if the storage has accepted the trigger and its answer was lost', async () => {
+  it('runs once if the storage accepts the trigger, but the answer of the storage is lost', async () => {
     const node = await start()
     node.intercepted.intercept = async (call) => {
       const result = await call.proceed()

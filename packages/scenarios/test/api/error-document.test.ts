@@ -11,7 +11,7 @@ const sections = readFileSync(new URL('docs/errors.md', core), 'utf8')
   .map((section) => ({ group: section.split('\n', 1)[0] ?? '', rows: rowsOf(section) }))
 
 describe('docs/errors.md', () => {
-  it('lists each code of `ErrorCode`, in the same groups and the same order', () => {
+  it('lists each code of `ErrorCode`, in the groups and the order of `ErrorCode`', () => {
     expect(declared.flatMap(({ codes }) => codes).length).toBeGreaterThan(40)
     expect(sections.map(({ group, rows }) => ({ group, codes: rows.map(([code]) => code) }))).toEqual(declared)
   })

@@ -190,7 +190,7 @@ describe.each(everywhere)('on the storage $name, `explain`', (place) => {
     expect(await saidOf(scheduler, 10, 100)).toEqual(['pruned', 'pruned'])
   })
 
-  it('reads at most three pages of occurrences for an instant that 98 later slots follow', async () => {
+  it('reads at most three pages of occurrences for an instant before 98 later slots', async () => {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())
     const scheduler = await world.start({ jobs: [ticking()], storage: intercepted.storage })

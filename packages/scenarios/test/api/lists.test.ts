@@ -39,7 +39,7 @@ async function all<T>(list: AsyncIterable<T>): Promise<T[]> {
 const named = (items: readonly ListedOccurrence[]) =>
   items.map(({ job, scheduledAt }) => `${job} ${secondsOf(scheduledAt)}`)
 
-it('a client lists 2,100 jobs by name in pages of 100 jobs, and reads the storage only 5 times', async () => {
+it('a client lists 2,100 jobs by name in 21 pages, with only 5 calls of `listJobs` to the storage for all pages', async () => {
   const world = createWorld(memory)
   const intercepted = new InterceptedStorage(world.connect())
   const client = createClient({ storage: intercepted.storage, clock: world.clock, logger: silentLogger })
@@ -52,7 +52,7 @@ it('a client lists 2,100 jobs by name in pages of 100 jobs, and reads the storag
   expect(intercepted.calls.filter(({ operation }) => operation === 'listJobs')).toHaveLength(5)
 })
 
-it('a list of 700 jobs includes a job that was added 5 s before the list read the page of this job', async () => {
+it('a list of 700 jobs in pages includes a job that was added 5 s before the list reads this job’s page', async () => {
   const world = createWorld(memory)
   const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
   onTestFinished(() => client.close())

@@ -235,7 +235,7 @@ describe('a payload schema', () => {
     expect(await codes).toEqual(['WAIT_TIMEOUT', 'WAIT_TIMEOUT'])
   })
 
-  it('whose validation never ends fails the run of a client’s trigger at its execution timeout', async () => {
+  it('whose validation never ends makes the run of a client’s trigger fail at the execution timeout of the job', async () => {
     const world = createWorld()
     const payload = schemaOf(() => new Promise(() => undefined))
     const tasks = [{ name: 'work', run: () => 1 }]

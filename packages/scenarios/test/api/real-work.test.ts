@@ -135,7 +135,7 @@ describe('under a virtual clock, a handler', () => {
     await scheduler.shutdown()
   })
 
-  it('that never ends is stopped by its timeout in virtual time, after the clock has waited for its `patience` in real time', async () => {
+  it('that never ends is stopped by its timeout in virtual time, once the real `patience` of the clock is over', async () => {
     const clock = virtualClock(startMs, { patience: 20 })
     const { scheduler, reports } = await scene(clock, () => new Promise(() => undefined), {
       taskTimeout: { minutes: 5 },

@@ -260,7 +260,7 @@ describe('a call of `runDue`', () => {
     expect(secondsOf(endedAt)).toBeLessThan(8)
   })
 
-  it('delays no slot of a living node, because nodes assign no jobs to the process of the call', async () => {
+  it('delays no slot of a living node, because the nodes assign no jobs to a call of `runDue`', async () => {
     const world = createWorld(memory)
     const ran: string[] = []
     const run: Run = async ({ scheduledAt }) => {

@@ -44,7 +44,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   describe('a handler that outlives its node while another node takes over the run', () => {
-    it('cannot write to a database that compares fencing tokens, because its own fencing token is older', async () => {
+    it('cannot write to a database that compares fencing tokens, because the new owner’s fencing token is higher', async () => {
       const world = createWorld(place)
       const ledger = { token: 0, written: [] as string[], refused: [] as string[] }
       const write = (token: number, text: string) => {
@@ -92,7 +92,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   describe('a node that claims its own run again after a node with a wrong clock has reaped the run', () => {
-    it('aborts the handler of its earlier attempt at once, and settles the new attempt only after this handler has ended', async () => {
+    it('aborts the first attempt’s handler at once, and settles the second attempt only after that handler’s end', async () => {
       const world = createWorld(place)
       const log: string[] = []
       const run = async ({ attempt, signal }: TaskContext) => {
@@ -127,7 +127,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   describe('a schedule with a fixed local time', () => {
-    it('fires once, right after the span that the clock skips, although two of its times lie in this span', async () => {
+    it('fires once, after the hour that daylight saving time skips, although two of its times lie in this hour', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(cron('0,30 2 * * *', { timezone: 'Europe/Berlin' }))
       await world.clock.jumpTo('2026-03-28T12:00:00Z')
@@ -141,7 +141,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(ran).toEqual(['2026-03-29T01:00'])
     })
 
-    it('fires only the first time if the local time occurs twice', async () => {
+    it('fires only the first time if the local time occurs twice at the end of daylight saving time', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(cron('30 2 * * *', { timezone: 'Europe/Berlin' }))
       await world.clock.jumpTo('2026-10-24T12:00:00Z')
@@ -150,7 +150,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(ran).toEqual(['2026-10-25T00:30'])
     })
 
-    it('fires both times under `fold: both` if the local time occurs twice', async () => {
+    it('fires both times under `fold: both` if the local time occurs twice at the end of daylight saving time', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(cron('30 2 * * *', { timezone: 'Europe/Berlin', dst: { fold: 'both' } }))
       await world.clock.jumpTo('2026-10-24T12:00:00Z')
@@ -201,12 +201,12 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(await ranAt('R/2026-01-31T00:30/P1M', 'Europe/Berlin', instants)).toEqual(instants)
     })
 
-    it('fires later, by the length of the span that the clock skips, if its local time lies in this span', async () => {
+    it('fires an hour later if its local time lies in the hour that daylight saving time skips', async () => {
       const instants = ['2026-01-29T01:30', '2026-02-28T01:30', '2026-03-29T01:30', '2026-04-29T00:30']
       expect(await ranAt('R/2026-01-29T02:30/P1M', 'Europe/Berlin', instants)).toEqual(instants)
     })
 
-    it('fires only the first time if its local time occurs twice', async () => {
+    it('fires only the first time if its local time occurs twice at the end of daylight saving time', async () => {
       const instants = ['2026-09-25T00:30', '2026-10-25T00:30', '2026-11-25T01:30']
       expect(await ranAt('R/2026-09-25T02:30/P1M', 'Europe/Berlin', instants)).toEqual(instants)
     })
@@ -263,7 +263,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   describe('a slot that is months ahead', () => {
-    it('does not fire early: Node.js fires a timer of 25 days or more at once, so the scheduler sets no timer of more than a day', async () => {
+    it('does not fire early: no timer exceeds a day, because Node.js fires a timer of 25 days or more at once', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(once('2026-04-01T00:00:00Z'))
       const delays: number[] = []

@@ -115,7 +115,7 @@ describe('on a storage with its own clock', () => {
     expect(node.told().slice(0, 2)).toEqual([`unconfirmed ${hour}`, `confirmed ${hour}`])
   })
 
-  it('a node whose machine slept for an hour recovers missed slots 15 s after it has noticed the jump', async () => {
+  it('a node whose machine slept for an hour notices a time jump, and recovers missed slots 15 s later', async () => {
     const world = new ClockWorld({ hasClock: true })
     const { job, ran, at } = world.recording()
     const long = world.long()
@@ -199,7 +199,7 @@ describe('on a storage without a clock', () => {
     expect(ran).toEqual([minute, ...minutes(60, 63)])
   })
 
-  it('a node whose machine slept for an hour recovers missed slots 16 s after the jump', async () => {
+  it('a node whose machine slept for an hour recovers missed slots 16 s after the end of the sleep', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job, ran } = world.recording()
     const node = await world.started('only', { jobs: [job] })

@@ -47,7 +47,7 @@ it('a forward step of the clock by two hours does not make a node reap a running
   await stop(left, right)
 })
 
-it('a node reaps a stopped peer’s run at the run’s deadline, even if the clock stepped forward before the run', async () => {
+it('a node reaps a stopped peer’s run at the run’s deadline, even if the clock was set forward before the run', async () => {
   const { clock, left, right, stop } = twoNodes()
   await right.start()
   await clock.advance({ minutes: 1 })

@@ -58,7 +58,7 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
     expect(await realign(scheduler)).toEqual([])
   })
 
-  it('is realigned once by four concurrent calls on two nodes, and a third node adopts the change', async () => {
+  it('is realigned once although two nodes make four concurrent calls, and a third node adopts the new watermark', async () => {
     const { world, job, ran } = await aheadByAnHour()
     const left = await world.started('left', { jobs: [job] })
     const right = await world.started('right', { jobs: [job] })
@@ -117,7 +117,7 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
     expect(ran).toEqual(minutes(1, 3))
   })
 
-  it('is set back by realign to its prune floor at the earliest', async () => {
+  it('has a watermark at or above its prune floor after realign', async () => {
     const { world, job, ran } = await aheadByAnHour()
     const { scheduler } = await world.started('only', { jobs: [job] })
     const storage = world.connect()
@@ -133,7 +133,7 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
     ['execute_last', [59]],
     [{ type: 'bounded_window', maxOccurrences: 2 }, [57, 58]],
   ] as const)(
-    'recovers only missed slots that did not run while the job was ahead, if its node stops after realign (strategy %j)',
+    'recovers, after realign and a later outage, only missed slots that had not run while the job was ahead (strategy %j)',
     async (strategy, expected) => {
       const { world, job, ran } = await aheadByAnHour({ recoveryStrategy: strategy })
       const { scheduler } = await world.started('only', { jobs: [job] })
@@ -178,7 +178,7 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
     expect(await realign(node.scheduler)).toHaveLength(1)
   })
 
-  it('emits `job.ahead` when the confirmed time of its node moves back', async () => {
+  it('emits `job.ahead` on a node whose confirmed time moves back, as the watermark is then ahead of this time', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job } = world.recording()
     const node = await world.started('only', { jobs: [job] })
@@ -239,7 +239,7 @@ function foreignSchedule() {
   })
 }
 
-it('if a job is ahead, an update with `realign` applies the new schedule from the present on', async () => {
+it('if a job is ahead, an update with `realign` applies the new schedule from now on, not from the watermark on', async () => {
   const { world, job, ran } = await aheadByAnHour()
   const { scheduler } = await world.started('only', { jobs: [job] })
   const schedule = everySeconds(30)

@@ -225,7 +225,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('an old build restores its definition of a changed job, and unchanged jobs keep their version', async () => {
+  it('a node of an old build restores its definition of a changed job, and keeps the version of an unchanged job', async () => {
     const world = createWorld(place)
     const same = build('same', { job: 'same' })
     await world.shutdown(await world.start({ jobs: [build('v1'), same], nodeId: 'a', ...life }))
@@ -297,7 +297,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       }
     })
 
-    it('that has the same definition as an earlier release keeps this definition in force while a node of its build lives', async () => {
+    it('that is the highest keeps its definition in force, even if a lower release had the same definition', async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
       // Release 1 and release 3 have the same definition, `v1`. Release 2 has the definition `v2`, and starts last. Release 2
@@ -344,7 +344,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('if started nodes add a job, the newest definition is in force while the node that added this definition lives', async () => {
+  it('if nodes add different definitions of a job, the newest is in force while the node that added it lives', async () => {
     const world = createWorld(place)
     const { inForce } = fleetOf(world)
     const nodes = await Promise.all(['a', 'b', 'c'].map((nodeId) => world.start({ nodeId, ...life })))
@@ -362,7 +362,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('a node that has replaced its own definition does not keep the replaced definition in force any longer', async () => {
+  it('a node that replaces its own definition keeps only the new definition in force, not the former definition', async () => {
     const world = createWorld(place)
     const { inForce } = fleetOf(world)
     const node = await world.start({ nodeId: 'a', ...life })
@@ -388,7 +388,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     }
   })
 
-  it('a job with named handlers can be added, changed and changed back on different nodes', async () => {
+  it('a node can add a job with named handlers, a peer can change the job, and the node can undo the change', async () => {
     const world = createWorld(place)
     const { inForce } = fleetOf(world)
     const handlers = { work: () => undefined }

@@ -108,7 +108,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(states).toContainEqual(['dying', 'dead'])
   })
 
-  it('all iterations of `changes` share one poll per second, or four polls per second after wake-ups; without a reader, no poll happens', async () => {
+  it('all iterations of `changes` share one poll per second, or four after wake-ups; idle iterations never poll', async () => {
     const world = createWorld(place)
     const { node, client, intercepted, hear } = await scene(world)
     const others = [follow(world, client), follow(world, client, { interval: { seconds: 5 } })]

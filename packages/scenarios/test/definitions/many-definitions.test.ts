@@ -133,7 +133,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await stored(world)).toEqual(['good'])
   })
 
-  it('`add` rejects with the error of the storage if each read of the job fails', async () => {
+  it('`add` of one job rejects with the error of the storage if each read of this job fails', async () => {
     const world = createWorld(place)
     const { intercepted, scheduler } = await start(world)
     await scheduler.add(dataJob('other'))
@@ -149,7 +149,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await heard).toEqual(new Error('unreadable'))
   })
 
-  it('a node that crashes during `add` leaves only complete jobs, and another node can add the array again', async () => {
+  it('a node that crashes during `add` of 50 jobs leaves only complete jobs, and a peer can add all 50 again', async () => {
     const world = createWorld(place)
     const { intercepted, scheduler } = await start(world, 10)
     let saves = 0

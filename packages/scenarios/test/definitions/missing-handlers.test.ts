@@ -131,7 +131,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect((await node.occurrences({ job: 'rare' })).items.map(({ state }) => state)).toEqual(['completed'])
   })
 
-  it('a node loads a job that another node has added only if it has all handlers of the job', async () => {
+  it('if a node adds a job, another node loads the job only if this other node has all handlers of the job', async () => {
     const world = createWorld(place)
     const { handlers } = greeter(world)
     const node = await world.start({

@@ -22,7 +22,7 @@ async function refusalOf(call: Promise<unknown>): Promise<Pick<JobistemerError, 
 
 const code = 'VERSION_CONFLICT'
 
-describe.each(everywhere)('on the storage $name, applying an outdated plan', (place) => {
+describe.each(everywhere)('on the storage $name, applying a plan', (place) => {
   it('changes nothing if a job that the plan adds was created after the plan was made', async () => {
     const world = createWorld(place)
     const scheduler = await world.start()
@@ -69,7 +69,7 @@ describe.each(everywhere)('on the storage $name, applying an outdated plan', (pl
     }
   })
 
-  it('creates a job that was removed before the plan was made', async () => {
+  it('creates the planned job if a job with the same name was removed before the plan was made', async () => {
     const world = createWorld(place)
     const scheduler = await world.start()
     await scheduler.add(define('again', 10))

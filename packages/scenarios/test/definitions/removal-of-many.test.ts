@@ -58,7 +58,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(left).toHaveLength(waiting)
   })
 
-  it('if another node adds a job again during its removal, the job stays, and no old waiting run starts', async () => {
+  it('if a node adds a job while a peer removes it, the job stays, and no run from before the removal starts', async () => {
     const world = createWorld(place)
     const called: string[] = []
     const intercepted = new InterceptedStorage(world.connect())

@@ -117,7 +117,7 @@ function endless() {
   return [{ name: 'work', taskTimeout: { hours: 9 }, run: () => new Promise(() => undefined) }]
 }
 
-it("`job.silent` is not emitted for a job without alertAfter, or whose alertAfter `never` overrides the scheduler's default", async () => {
+it("`job.silent` is emitted neither without alertAfter nor if a job sets `never` over the scheduler's default", async () => {
   const world = createWorld()
   const said = new Said(world)
   await listeningNode(world, said, { jobs: [jobOf(() => true, { name: 'a', alertAfter: 'never' })] })
@@ -173,7 +173,7 @@ it('a silent job that is updated, paused or removed is no longer silent, and no 
 })
 
 describe('among the nodes of a cluster', () => {
-  it('one node emits `job.silent` for a job; after the death of this node another node continues, and no event is missing or repeated', async () => {
+  it('one node emits a job’s `job.silent`; if this node dies, a peer emits the further events, each exactly once', async () => {
     const world = createWorld()
     const said = new Said(world)
     const jobs = [jobOf(() => true)]

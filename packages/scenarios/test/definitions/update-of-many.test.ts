@@ -109,7 +109,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(await countOf(scheduler, 'canceled updated')).toBe(waiting)
   })
 
-  it('if the updating process dies between two storage calls, another node cancels the remaining old slots', async () => {
+  it('if a node dies between two calls of its update, a peer cancels the old schedule’s remaining queued slots', async () => {
     const world = createWorld(place)
     const { job, started, end } = crowded()
     const intercepted = new InterceptedStorage(world.connect())

@@ -54,7 +54,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(ran).toEqual([20, 40, ...expected])
     })
 
-    it('that is graceful until an instant keeps the old schedule for slots up to this instant, even if these slots are missed', async () => {
+    it('with `graceful` until an instant keeps the old schedule up to this instant, even for missed slots', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { recoveryStrategy: 'execute_all', overlapPolicy: 'queue' })
       const first = await world.start({ jobs: [job] })
@@ -92,7 +92,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(log).toEqual(['20 v1 a', '20 v1 b', '20 v1 c', '40 v2 c', '40 v2 a'])
     })
 
-    it('adds a task that is data and runs on nodes with its handler, and changes the timeout of another task', async () => {
+    it('adds a task with a named handler, which nodes with this handler run, and changes another task’s timeout', async () => {
       const world = createWorld(place)
       const { job, log } = chain(world)
       const handlers = { notify: ({ data }: TaskContext) => void log.push(`notifies ${data}`) }

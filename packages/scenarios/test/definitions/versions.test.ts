@@ -260,7 +260,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(nodes).toEqual(['new', 'new'])
   })
 
-  it('a node to which the code of a job is added claims a pending run of this job', async () => {
+  it('a node that receives the code of a job by `add` then claims a pending run of this job', async () => {
     const world = createWorld(place)
     const ran: number[] = []
     const job = defineJob({
@@ -291,7 +291,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 })
 
-it('`start` rejects if the node cannot load the schedule type of a stored job, and the error names the missing option', async () => {
+it('`start` rejects if the node cannot load a stored job’s schedule type; the error names `scheduleTypes`', async () => {
   const world = createWorld(memory)
   const { build } = builds(world)
   await world.shutdown(await world.start({ jobs: [build('a', 100)] }))

@@ -32,7 +32,7 @@ async function scene(world: World) {
 }
 
 describe.each(everywhere)('on the storage $name', (place) => {
-  it('`waitFor` resolves with the complete ended occurrence, both on the node that ran it and on a client', async () => {
+  it('`waitFor` resolves with the ended occurrence and its tasks, both on the occurrence’s node and on a client', async () => {
     const world = createWorld(place)
     const { node, client } = await scene(world)
     const { id } = await node.trigger('slow', { data: 5 })
@@ -57,7 +57,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect((await client.waitFor(id)).state).toBe('completed')
   })
 
-  it("`waitFor` rejects by its timeout, by its signal and by its scheduler's shutdown, and the run continues", async () => {
+  it("`waitFor` rejects at its timeout, at its signal's abort and at its scheduler's shutdown; the run continues", async () => {
     const world = createWorld(place)
     const { node, client } = await scene(world)
     const { id } = await client.trigger('slow')
@@ -76,7 +76,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await expect(client.waitFor('occ_none' as never)).rejects.toMatchObject({ code: 'OCCURRENCE_NOT_FOUND' })
   })
 
-  it('`waitFor` of a client that is still connecting to its storage ends by its timeout and by its signal', async () => {
+  it('`waitFor` of a client that still connects to its storage rejects at its timeout and at its signal’s abort', async () => {
     const world = createWorld(place)
     const { id } = await (await scene(world)).client.trigger('slow')
     const { clock } = world

@@ -186,7 +186,7 @@ it.concurrent('a run whose two owners were killed by SIGKILL is not blamed for b
   await third.end()
 }, 60_000)
 
-it.concurrent('a node that SIGSTOP stops counts as dead, rejoins after SIGCONT, and blames no job for the block', async (context) => {
+it.concurrent('a node that was stopped by SIGSTOP is declared dead, rejoins on SIGCONT, and blames no job', async (context) => {
   const { peer, blocker, file } = await twoNodes(context, 0, {}, { stopsItself: true })
   await blocker.until({ did: 'stop' })
   await peer.until({ told: 'node.lost' })

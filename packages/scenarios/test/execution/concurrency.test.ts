@@ -40,7 +40,7 @@ function load(world: World, names: readonly string[], options: { second: number;
 const startsNow = ({ runs }: { readonly runs: unknown }): boolean => runs !== null
 
 describe.each(everywhere)('on the storage $name', (place) => {
-  it('the due slot of a paused job takes no permit from other slots of the same `createOccurrences` call', async () => {
+  it('a `createOccurrences` call reserves permits for slots that can run, and none for a paused job’s slot', async () => {
     const world = createWorld(place)
     const paused = load(world, ['paused'], { second: 9, seconds: 5 })
     const { jobs, started } = load(world, ['a', 'b', 'c'], { second: 10, seconds: 5 })

@@ -67,7 +67,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       ])
     })
 
-    it('a failed task cancels the pending retry of a parallel task', async () => {
+    it('a failed task cancels the retry for which a parallel task waits', async () => {
       const { called, tasks } = await outcomeOf(
         createWorld(place),
         [

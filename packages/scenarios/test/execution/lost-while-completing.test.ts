@@ -144,7 +144,7 @@ it('if a node claims its own run again, the run continues although `complete` of
   expect(heard).toEqual(['lost', 'finished completed', 'stopped, 0 abandoned'])
 })
 
-it('a run whose failed task was completed in a transaction still fails if fail_fast has canceled another task', async () => {
+it('a run fails if fail_fast canceled a task, even if the failed task was later completed in a transaction', async () => {
   const begun = gate()
   const stopped = gate()
   const first = async ({ complete }: TaskContext) => {

@@ -79,7 +79,7 @@ it('the execution timeout aborts a run even during the grace period of a shutdow
   expect(occurrence).toMatchObject({ state: 'failed', reason: 'execution_timeout', finishedAt: at(45) })
 })
 
-it('the next owner retries a task whose attempt timed out before a shutdown and ended during the shutdown', async () => {
+it('the next owner retries a task whose handler timed out before a shutdown and returned during the shutdown', async () => {
   const world = createWorld()
   const run = ({ attempt }: TaskContext) => world.clock.sleep({ seconds: attempt === 1 ? 8 : 1 })
   const retryPolicy = { maxRetries: 1, retryInterval: 1000 }
@@ -102,7 +102,7 @@ describe('a run whose owner has died', () => {
     [{ onInterrupted: 'retry' }, { onInterrupted: 'fail' }, 'completed'],
   ]
   it.each(asked)(
-    'is reaped by the settings with which the run began, %o, and not by the settings of a later update, %o',
+    'is reaped by the settings that the run had at its start, %o, although a later update of the job has set %o',
     async (before, after, state) => {
       const world = createWorld()
       const run = ({ signal }: TaskContext) => world.clock.sleep({ seconds: 20 }, signal)
@@ -132,7 +132,7 @@ describe('a replay', () => {
     return { seen, job: defineJob({ name: 'chain', schedule: everySeconds(3600), tasks }) }
   }
 
-  it('has the data of the original, and its tasks receive no results of tasks that run again', async () => {
+  it('has the data of the original, and its tasks receive old results only of tasks that do not run again', async () => {
     const world = createWorld()
     const { job, seen } = chain()
     const scheduler = await world.start({ jobs: [job] })
@@ -156,7 +156,7 @@ describe('an update of a job', () => {
   const byFifteen = everySeconds(15, +at(120))
   const byTwenty = everySeconds(20, +at(120))
 
-  it('creates a version if it makes a windowed schedule permanent, or if it changes only the window', async () => {
+  it('creates a version if the update makes a schedule with a time window permanent, or changes only this window', async () => {
     const world = createWorld()
     const ran: number[] = []
     const run = ({ scheduledAt }: TaskContext) => void ran.push(secondsOf(scheduledAt))
@@ -173,7 +173,7 @@ describe('an update of a job', () => {
     expect(ran).toEqual([15, 30, 45, 60, 75, 90, 105, 120])
   })
 
-  it('to the schedule of a newer build causes no second change when this build starts', async () => {
+  it('that sets the schedule of a newer build is the only change: the later start of that build changes nothing', async () => {
     const world = createWorld()
     const tasks = [{ name: 'work', run: () => undefined }]
     const scheduler = await world.start({ jobs: [defineJob({ name: 'tick', schedule: byTwenty, tasks })] })
@@ -184,7 +184,7 @@ describe('an update of a job', () => {
     expect(heard.map(({ event }) => event.change)).toEqual(['unchanged'])
   })
 
-  it('is a change in a plan even if it changes only the owner of the job', async () => {
+  it('appears as a change in a plan even if the update changes only the owner of the job', async () => {
     const world = createWorld()
     const job = defineJob({ name: 'tick', schedule, tasks: [{ name: 'work', run: () => undefined }] })
     const scheduler = await world.start()

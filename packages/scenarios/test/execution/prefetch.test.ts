@@ -356,7 +356,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(startedPerCall(intercepted)).toEqual([6])
   })
 
-  it('the attempt of a prefetched slot and the event of this attempt contain the instant at which the handler was called', async () => {
+  it('the attempt of a prefetched slot starts, and emits `occurrence.started`, only when its handler is called', async () => {
     const world = createWorld(place)
     const { jobs } = load(world, {
       count: 1,

@@ -143,7 +143,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     // so its crash loses no attempt.
     ['shuts down, and the next one dies', ['shutdown', 'crash'], ['aborted']],
   ] as const)(
-    'the next owner of a run waits for the rest of a retry interval when the node %s',
+    'the next owner of a run waits for the rest of a retry interval if the present owner %s',
     async (_, ends, instead) => {
       const world = createWorld(place)
       const { job, calledAt } = failing(world, 1, { maxRetries: 3, retryInterval: { minutes: 10 }, jitter: 0.5 })

@@ -156,7 +156,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       ])
     })
 
-    it('a handler may still complete its run after a shutdown has aborted its signal, while a run that had not begun is released', async () => {
+    it('a handler whose signal a shutdown aborts may complete its run; a run that has not begun is released', async () => {
       const world = createWorld(place)
       const called: string[] = []
       const jobs = ['a', 'b'].map((name) =>
@@ -330,7 +330,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(tasks[0]?.attempts.map(({ number }) => number)).toEqual([1, 2, 3])
   })
 
-  it('a node that has shut down stays the owner of a run whose handler ignores its signal, until the node is dead', async () => {
+  it('a node that has shut down owns a run whose handler ignores its signal, until a peer declares the node dead', async () => {
     const world = createWorld(place)
     const startedAt: number[] = []
     const run = () => {
@@ -521,7 +521,7 @@ describe('a scheduler', () => {
 
 describe('if a storage call of a node is in progress when the node shuts down', () => {
   it.each(['createOccurrences', 'claim'] as const)(
-    'the node releases the runs that `%s` returns, and calls none of their handlers',
+    'the node releases the runs in the answer to the call `%s`, and calls none of their handlers',
     async (operation) => {
       const world = createWorld(memory)
       const called: string[] = []
@@ -665,7 +665,7 @@ describe.each(everywhere)('on the storage $name, a shutdown during the start', (
   }
 
   it.each(['answers', 'never answers'] as const)(
-    'resolves after `start` has rejected, whichever storage call of `start` is in progress, if this call %s',
+    'that begins during any storage call of `start` resolves after `start` has rejected: the storage %s this call',
     async (answers) => {
       const ends: unknown[] = []
       for (let call = 1; ; call++) {
@@ -716,7 +716,7 @@ describe('the duration of a shutdown', () => {
     ['hangs', 'obedient', { gracePeriod: { seconds: 30 } }, 27],
     ['fails', 'deaf', { gracePeriod: { seconds: 30 }, abortGracePeriod: { seconds: 60 } }, 27],
   ] as const)(
-    'is at most the grace period minus 3 s if the storage %s and the handler is %s to its signal, with the options %j',
+    'is at most the grace period minus 3 s if the storage %s; the handler is %s to its abort signal, and the options are %j',
     async (...given) => {
       const [away, handler, options, mostSeconds] = given
       const seconds = await secondsOfShutdown(away, options, handler === 'deaf' ? deaf : obedient)

@@ -87,7 +87,7 @@ describe('a node that handles signals', () => {
     expect(await child.ended).toEqual({ code: 7, signal: null })
   })
 
-  it('ends its process with code 1 if its database file was removed, but only after its task has stopped', async () => {
+  it('ends its process with code 1 if its database file was removed, but first waits until its task has stopped', async () => {
     const file = temporaryFile()
     const child = await runningNode({ file, handleSignals: true, onAbort: 'stop' })
     for (const part of ['', '-wal', '-shm']) rmSync(file + part, { force: true })

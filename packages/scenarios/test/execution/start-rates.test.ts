@@ -132,7 +132,7 @@ describe.each(everywhere)('on the storage $name, under a start rate', (place) =>
     expect(runs).toEqual(['10 at 41', '20 at 41', '30 at 141'])
   })
 
-  it('a changed rate also applies to pending runs, and with the rate `unlimited` all of them start', async () => {
+  it('a changed start rate also applies to pending runs; after a change to `unlimited`, all pending runs start', async () => {
     const world = createWorld(place)
     const { job, runs } = rated(world, { until: 60, startRate: { limit: 1, interval: { hours: 1 } } })
     const node = await world.start({ jobs: [job] })

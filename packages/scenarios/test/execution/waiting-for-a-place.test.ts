@@ -76,7 +76,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(missed).toEqual([])
   })
 
-  it('a node frees the permit of a run when its tasks have ended, before the storage has answered the settle', async () => {
+  it('a node frees a run’s permit when the run’s tasks have ended, before the storage has answered the settle', async () => {
     const world = createWorld(place)
     const { intercepted } = await startOn(world, due(world, 2, 50), 1)
     const log: string[] = []

@@ -120,7 +120,7 @@ describe.each(everywhere)('on the storage $name, a claimed run', (place) => {
     ],
     ['parallel', ['two'], [['two', 'canceled', '1 lost']]],
   ] as const)(
-    'with %s tasks (chosen tasks: %s) lists its first attempts if a forced cancel ends it right after its start',
+    'with %s tasks, of which the trigger chose %s, lists its first attempts if it is canceled by force right after its start',
     async (...row) => {
       const [taskExecutionMode, tasks, shown] = row
       const world = createWorld(place)
@@ -162,7 +162,7 @@ describe.each(everywhere)('on the storage $name, a claimed run', (place) => {
     })
   })
 
-  it('lists no attempt if it was canceled by force before its claim', async () => {
+  it('lists attempts, but a run that was canceled by force before any claim lists none', async () => {
     const world = createWorld(place)
     const { job } = asked(world, 30)
     const full = await fullNode(world, job)
@@ -222,7 +222,7 @@ describe.each(everywhere)('on the storage $name, a claimed run', (place) => {
       ],
     ],
   ] as const)(
-    'with %s tasks (chosen tasks: %j) lists a lost attempt for each task that may have begun before its node died',
+    'with %s tasks, of which the trigger chose %j, lists a lost attempt for each task that its dead owner may have begun',
     async (taskExecutionMode, tasks, expected) => {
       const world = createWorld(place)
       const { job } = asked(world, 0.5, { onInterrupted: 'fail', taskExecutionMode }, ['one', 'two', 'three'])

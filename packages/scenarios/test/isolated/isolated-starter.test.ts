@@ -31,7 +31,7 @@ describe('the starter process of a node', () => {
     expect([stateOf(pid), stateOf(starter)]).toEqual([null, null])
   })
 
-  it('exists from the start to the shutdown of a node with process tasks, and on no other node', async () => {
+  it('exists from the start to the shutdown of a node with process tasks; a node with only thread tasks has none', async () => {
     const { scheduler } = await isolatedScene({ job: task('place') })
     expect(startersOf(process.pid)).toBe(1)
     await isolatedScene({ job: { ...task('place'), isolation: 'thread' } })

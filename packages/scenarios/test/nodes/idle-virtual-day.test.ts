@@ -68,7 +68,7 @@ describe('a lone scheduler on a memory storage with a virtual clock', () => {
     await observer.close()
   })
 
-  it('is not isolated by failing heartbeats until a second scheduler has lived for 80 % of deadAfter', async () => {
+  it('with failing heartbeats becomes isolated only when a second scheduler has lived for 80 % of deadAfter', async () => {
     const { clock, begin } = scene()
     const { counted, scheduler } = await begin()
     const isolated: number[] = []

@@ -286,7 +286,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(called.map((call) => call.replace(/^\S+ /, ''))).toEqual(['attempt 1 token 1', 'attempt 2 token 2'])
   })
 
-  it('nodes whose records the storage loses repeatedly keep their runs, and no node is declared dead', async () => {
+  it('if the storage repeatedly loses all node records, the nodes keep their runs, and none is declared dead', async () => {
     const world = createWorld(place)
     const { job, called } = longJob(world)
     const { logger, lines } = collectingLogger()
@@ -423,8 +423,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     const slow = { deadAfter: { seconds: 60 } }
     const watching = await world.start({ jobs: [job], nodeId: 'slow', storage: storage(), ...slow })
     const heard = listen(watching, 'node.lost')
-    // The slow node reads the node records at 30.1 s, 40.1 s, and so on. Between two of these reads, the storage rejects all
-    // calls.
+    // The slow node reads the node records at 30.1 s, 40.1 s, and so on. After each of these reads, the storage rejects all
+    // calls until shortly before the next read.
     for (const seconds of [30, 40, 50]) {
       await world.clock.advanceTo(at(seconds + 0.11))
       isAway = true
@@ -464,7 +464,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect((await onlyOccurrence(second, 'long')).tasks[0]?.result).toBe('token 2')
   })
 
-  it("the record of an earlier incarnation is removed after its node has restarted and released that incarnation's runs", async () => {
+  it("after a crashed node has restarted, the storage has no record of the node's earlier incarnation any more", async () => {
     const world = createWorld(place)
     const { first, heard } = await twoNodes(world)
     const storage = world.connect()

@@ -119,7 +119,7 @@ it('no node tries twice to create a slot that was launched while a scan for over
   expect(new Set(asked).size).toBe(asked.length)
 })
 
-it('a node does not read a slot whose creation is answered `exists` if the node itself has run that slot', async () => {
+it('after the answer `exists` to the creation of a slot, a node does not read the slot if the node has run it', async () => {
   const world = createWorld(memory)
   const read: unknown[] = []
   let completed = 0
@@ -334,7 +334,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     expect(late.every(({ slot }) => slot < 60)).toBe(true)
   })
 
-  it("slots of a dead node's jobs that were canceled ahead do not delay later slots of these jobs", async () => {
+  it("slots that were canceled ahead do not delay later slots of the same jobs after the death of the jobs' node", async () => {
     const world = createWorld(place)
     const { ran, define } = secondly(world)
     const nodes: Scheduler[] = []
@@ -448,7 +448,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     expect(new Set(moved.map((name) => after.get(name)))).toEqual(new Set(['c']))
   })
 
-  it('a node without the code of a job and a leaving node launch no slots of the job', async () => {
+  it('neither a leaving node nor a node without the code of a job launches slots of this job', async () => {
     const world = createWorld(place)
     const { ran, define } = secondly(world)
     await world.start({ nodeId: 'able', jobs: define('able'), ...life })

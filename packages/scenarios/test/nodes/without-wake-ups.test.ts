@@ -40,7 +40,7 @@ function working(world: World, settings: JobSettingsInput & { takes: number; unt
 
 describe('without wake-ups from the storage', () => {
   it.each([{ force: false }, { force: true }])(
-    'a cancellation aborts a handler on the same node, with the options %o',
+    'a node that cancels one of its own runs aborts the handler, with the options %o',
     async ({ force }) => {
       const world = createWorld()
       const { job, heard } = working(world, { takes: 60 })
@@ -53,7 +53,7 @@ describe('without wake-ups from the storage', () => {
     },
   )
 
-  it('under the overlap policy cancel_running, a trigger aborts the active run on the same node, and starts', async () => {
+  it('under cancel_running, a trigger on the node of the active run aborts this run, and then the new run starts', async () => {
     const world = createWorld()
     const { job, heard } = working(world, { takes: 60, overlapPolicy: 'cancel_running' })
     const node = await startDeaf(world, { jobs: [job] })
@@ -64,7 +64,7 @@ describe('without wake-ups from the storage', () => {
     expect(heard).toEqual(['0 begins', '7 stops', '7 begins', '67 ends'])
   })
 
-  it('under the overlap policy cancel_running, a slot aborts the active run on the same node, and starts', async () => {
+  it('under cancel_running, a due slot on the node of the active run aborts this run, and then the slot starts', async () => {
     const world = createWorld()
     const { job, heard } = working(world, { takes: 60, until: 20, overlapPolicy: 'cancel_running' })
     await startDeaf(world, { jobs: [job] })

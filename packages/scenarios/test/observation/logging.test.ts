@@ -322,7 +322,7 @@ describe('the log of a scheduler has one line', () => {
     expect(said).toEqual(['the storage fails', ...Array(5).fill('the storage is still unavailable')])
   })
 
-  it('for a handler that a node lacks, and no further line for later runs of the job', async () => {
+  it('for a job whose handler the scheduler lacks, and no further line for later runs of this job', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const job = () =>
@@ -379,7 +379,7 @@ describe('the log of a scheduler has one line', () => {
     expect(again.loud()).toEqual([{ ...follows, version: 3 }])
   })
 
-  it('for a followed definition, but no line if the node itself stored this definition by an update that changed the window of the schedule', async () => {
+  it('for a followed definition, but none for a definition that the scheduler itself stored by a windowed update', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const scheduler = await world.start({ jobs: [slow(world, 0)], logger })

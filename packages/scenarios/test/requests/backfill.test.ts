@@ -412,7 +412,7 @@ it('under cancel_running, a backfill does not repeat a run that a slot has displ
   expect(await node.backfill('job', { from: at(-120), to: at(0), key: 'k' })).toMatchObject({ open: 0 })
 })
 
-it('only a backfill of all slots runs pruned slots; its runs are pruned by their own age, not by the age of their slots', async () => {
+it('only a backfill with `which: all` runs pruned slots, and its runs are not pruned by the age of their slots', async () => {
   const world = createWorld()
   const ran: string[] = []
   const node = await world.start({ jobs: [minutely(ran)] })

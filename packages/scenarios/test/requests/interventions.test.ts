@@ -212,7 +212,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     })
 
     it.each(['its own node', 'another node'])(
-      'by force through %s is reported by its owner as ended',
+      'by force through %s ends, and its owner reports this end',
       async (through) => {
         const world = createWorld(place)
         const reports: ExecutionReport[] = []
@@ -299,7 +299,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(ran).toEqual([20])
     })
 
-    it('must exist, otherwise the call rejects with OCCURRENCE_NOT_FOUND', async () => {
+    it('must exist: otherwise `cancel` rejects with OCCURRENCE_NOT_FOUND', async () => {
       const world = createWorld(place)
       const scheduler = await world.start()
       await expect(scheduler.cancel('occ_none' as never)).rejects.toMatchObject({

@@ -107,7 +107,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(ran).toEqual(['kept'])
   })
 
-  it("triggers of one storage call whose answer was lost run once each, even after a caller's timeout", async () => {
+  it("if the answer to several triggers in one call was lost, each runs once, even after a caller's timeout", async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world)
     const { intercepted, scheduler } = await start(world, [job])

@@ -45,7 +45,7 @@ describe.each(everywhere)('on the storage $name, a job without a schedule', (pla
     })
   })
 
-  it('gets a schedule by an update, and further updates remove the schedule for a window or permanently', async () => {
+  it('gets a schedule by an update, and further updates remove this schedule for a span of time or permanently', async () => {
     const world = createWorld(place)
     const ran: number[] = []
     const node = await world.start({ jobs: [report(({ scheduledAt }) => ran.push(secondsOf(scheduledAt)))] })
@@ -121,7 +121,7 @@ describe('the tags and the description of a job', () => {
   })
 })
 
-it('`diffSchedules` lists all slots as added or removed if one of the two schedules is null', () => {
+it('`diffSchedules` lists all slots of a schedule as added or removed if the other schedule is null', () => {
   expect(diffSchedules(null, everySeconds(60), at(0), at(100)).added).toEqual([at(0), at(60)])
   expect(diffSchedules(everySeconds(60), null, at(0), at(100)).removed).toEqual([at(0), at(60)])
 })

@@ -5,7 +5,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 import { createWorld } from '../support/world.ts'
 
-it('two concurrent triggers with one key run once, although the first answer is late', async () => {
+it('two concurrent triggers with one key create one run, although the storage answers the first trigger late', async () => {
   const world = createWorld()
   let called = 0
   const run = async () => {

@@ -34,7 +34,7 @@ function lookAt({ operation, request }: Pick<Call, 'operation' | 'request'>): st
   return operation === 'get' ? ((request as { jobs?: string[] }).jobs?.[0] ?? null) : null
 }
 
-it("a node does not create a slot twice when a read of the slot's job is answered late", async () => {
+it("a node does not create a slot twice when the storage answers a read of the slot's job late", async () => {
   const world = createWorld(memory)
   const called: string[] = []
   const job = (name: string, taskTimeout: number) => {

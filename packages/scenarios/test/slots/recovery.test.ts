@@ -278,7 +278,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(runs).toMatchObject([{ slot: 180, recovered: true, span: [60, 180, 3] }, { slot: 300 }])
     })
 
-    it('are not covered by the recovery run, even if this run covers more slots than the node reads one by one', async () => {
+    it('are not covered by the recovery run, even if this run covers more slots than a node reads individually', async () => {
       const world = createWorld(place)
       const { job, runs } = recording(world, { recoveryStrategy: 'compressed', every: 1, until: 300 })
       const first = await world.start({ jobs: [job] })

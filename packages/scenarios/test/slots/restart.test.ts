@@ -24,7 +24,7 @@ function chain(world: World, settings: JobSettingsInput = {}) {
 }
 
 describe.each(everyStorage)('on the storage $name', (place) => {
-  it('a node that died during a run under `onInterrupted: fail` ends this run as failed when it starts again', async () => {
+  it('under `onInterrupted: fail`, a node that died during a run ends it as failed_stale when the node restarts', async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'fail' })
     const first = await world.start({ jobs: [job], nodeId: 'node' })
@@ -258,7 +258,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(await onlyOccurrence(second, 'chain')).toMatchObject({ state: 'completed', node: 'second' })
   })
 
-  it("a node that does not know a job releases a dead node's run of the job, and its event names the job", async () => {
+  it("a node that does not know a job releases a dead node's run of it, and `occurrence.reaped` names the job", async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'retry', executionTimeout: { minutes: 2 } })
     const lines: unknown[] = []
@@ -399,7 +399,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
 
 describe.each(['before', 'after'] as const)('a crash of a node just %s the effect of a storage call', (when) => {
   it.each(['createOccurrences', 'settle', 'claim'] as const)(
-    'of the operation %s leaves an occurrence that completes with one success of each task',
+    'of the operation %s does not prevent the node, once restarted, from completing the run with one success of each task',
     async (operation) => {
       // The first incarnation crashes at its n-th call of the operation, where n is `fatal`.
       for (let fatal = 1; fatal <= 4; fatal++) {
@@ -476,7 +476,7 @@ describe('a storage call of a dead node that takes effect after the restart of t
     },
   )
 
-  it('causes no further scans once all nodes consider the earlier incarnation dead', async () => {
+  it('causes scans by the restarted node only until the earlier incarnation of the node counts as dead', async () => {
     const world = createWorld(memory)
     const { job } = await dieWhileAsking(world)
     const counted = new InterceptedStorage(world.connect())
@@ -489,7 +489,7 @@ describe('a storage call of a dead node that takes effect after the restart of t
     expect(counted.count('listOccurrences')).toBe(0)
   })
 
-  it('causes no repeated scans on a node that has no earlier incarnation', async () => {
+  it('is impossible for a node without an earlier incarnation, so such a node scans only once', async () => {
     const world = createWorld(memory)
     const counted = new InterceptedStorage(world.connect())
     await world.start({ nodeId: 'node', storage: counted.storage, ...tuned({ reapInterval: { hours: 1 } }) })

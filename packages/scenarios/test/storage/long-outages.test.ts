@@ -88,7 +88,7 @@ it('`runDue` runs other jobs during a recovery, and returns when the recovered s
   expect(ran).toEqual(['other 10', 'other 20', 'other 30', 'other 40', 'other 50', 'late 2000'])
 })
 
-it('missed slots of 30 jobs are stored in calls of at most 3,000 runs; each job has its first decision before any job has its second', async () => {
+it('a node recovers 30 jobs in calls of at most 3,000 runs: a first part of every job, then second parts', async () => {
   const all = { recoveryStrategy: 'execute_all', overlapPolicy: 'queue' } as const
   const names = Array.from({ length: 30 }, (_, index) => `late ${index}`)
   const late = names.map((name) => noting([], name, 1.5, all))
@@ -284,7 +284,7 @@ describe('while a node decides about the missed slots of a job,', () => {
     expect((await fates(node, 'late')).at(-1)).toBe('2110 completed')
   })
 
-  it('a decision of another node about these slots is final, and this node continues with the slots after that decision', async () => {
+  it('an earlier decision of another node about these slots is final, and the first node continues after them', async () => {
     const { node, ran, told } = await during(async (_, world) => {
       const storage = world.connect()
       const id = jobId('late')

@@ -42,7 +42,8 @@ describe('a storage that loses its last writes', () => {
     losing.failOver()
     await world.clock.advanceTo(at(65))
     expect(ran.slice(0, 3)).toEqual([10, 20, 30])
-    // At 40 s the node detects the loss. The node then runs the lost slots 20 and 30 again, and the slot 40.
+    // At 40 s the node detects that the storage has lost writes. So three runs start at 40 s: the lost slots 20 and 30 run
+    // again, and slot 40 runs.
     expect(ran.slice(3)).toEqual([40, 40, 40, 50, 60])
     const slots = [10, 20, 30, 40, 50, 60].map((slot) => `${slot} completed`)
     for (const name of ['tick', 'other']) expect(await fates(scheduler, name)).toEqual(slots)
@@ -52,8 +53,8 @@ describe('a storage that loses its last writes', () => {
   })
 })
 
-describe('a run whose start the storage lost, and that another node has started with the same token', () => {
-  it('ends with the settle of its present owner, and the former owner emits `occurrence.lost`', async () => {
+describe('a run that two nodes have started with the same fencing token, because the storage lost the first start', () => {
+  it('ends when the second node settles the run, and the first node emits `occurrence.lost`', async () => {
     const { world, losing, start } = lossyWorld()
     const begun: string[] = []
     const nodeOf = (name: string, seconds: number) => {
@@ -91,7 +92,7 @@ function onRequest(name: string): Job {
 describe('requests that a storage acknowledged and lost', () => {
   const lost = 'the storage has lost acknowledged requests: repeat these requests if you still need their runs'
 
-  it('are logged with their jobs and their number, if the storage has lost a slot too', async () => {
+  it('are logged in one line with their number and the names of their jobs, if the storage has also lost a slot', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const mails = Array.from({ length: 3 }, (_, index) => ({ job: 'mail', key: `mail ${index}` }))
     const requested = ['mail', 'pay'].map(onRequest)
@@ -129,7 +130,7 @@ describe('requests that a storage acknowledged and lost', () => {
     expect(loud().filter(({ message }) => message === lost)).toMatchObject([{ jobs: ['mail'], count: 2 }])
   })
 
-  it('do not include requests that were pruned, or whose jobs were removed', async () => {
+  it('are not confused with pruned requests or with requests of removed jobs', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const jobs = ['mail', 'pay'].map(onRequest)
     const scheduler = await start({ jobs: [noting(world).job, ...jobs] })
@@ -317,7 +318,7 @@ describe('a storage that loses all its data', () => {
     expect(ran).toEqual([30])
   })
 
-  it('receives another definition with the same version from a new node, and the first node follows this definition', async () => {
+  it('receives a different definition with the same version from a new node, and the first node follows it', async () => {
     const { world, losing, start } = lossyWorld()
     const first = noting(world)
     const second = noting(world, 'tick', { schedule: everySeconds(15) })

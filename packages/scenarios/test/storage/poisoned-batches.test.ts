@@ -37,8 +37,8 @@ function errors(): { readonly lines: string[]; readonly logger: Logger } {
   return { lines, logger: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: keep } }
 }
 
-describe('an item that the storage always rejects', () => {
-  it('fails only its own run if it contains the result of a task', async () => {
+describe('a node whose storage rejects some calls', () => {
+  it('fails only the run of a task if the storage rejects each call with the result of this task', async () => {
     const world = createWorld()
     const { storage } = choking(world, (text) => text.includes('poison'))
     const names = Array.from({ length: 20 }, (_, index) => `job-${index}`)
@@ -56,7 +56,7 @@ describe('an item that the storage always rejects', () => {
     expect(lines).toContain('bad: the storage rejected a step of this run: the run fails')
   })
 
-  it('fails its run before the next task starts if it contains the result of an earlier task', async () => {
+  it('fails a run before its second task if the storage rejects each call with the result of the first task', async () => {
     const world = createWorld()
     const { storage } = choking(world, (text) => text.includes('poison'))
     const called: string[] = []
@@ -84,7 +84,7 @@ describe('an item that the storage always rejects', () => {
     expect(await fates(scheduler, 'ticking')).toEqual(['60 completed', '120 completed', '180 completed'])
   })
 
-  it('fails its run if it contains the error of an attempt that would be retried', async () => {
+  it('fails a run if the storage rejects each call with an attempt’s error, although retries are left', async () => {
     const world = createWorld()
     const { storage } = choking(world, (text) => text.includes('poison'))
     const run = async () => {
@@ -106,7 +106,7 @@ describe('an item that the storage always rejects', () => {
     expect(await fates(scheduler, 'ticking')).toEqual(['60 completed', '120 completed', '180 completed'])
   })
 
-  it('leaves its run to the reaper if the storage also rejects the failure of the run, and other runs complete', async () => {
+  it('completes other runs, and leaves a run to the reaper if the storage rejects each call with the run’s end', async () => {
     const world = createWorld()
     const bad = working(world, 'bad', () => 'poison')
     const { storage } = choking(world, (text) => text.includes(bad.id) && text.includes('"finish"'))
@@ -118,7 +118,7 @@ describe('an item that the storage always rejects', () => {
     expect(await fates(scheduler, 'ticking')).toEqual(['60 completed', '120 completed', '180 completed'])
   })
 
-  it('suspends its job and emits an event if the item is a slot, and the slot is retried a minute later', async () => {
+  it('suspends a job for a minute and emits an event if the storage rejects each call with a slot of this job', async () => {
     const world = createWorld()
     const bad = working(world, 'bad', () => 'well')
     const endless = defineJob({ name: 'endless', schedule: everySeconds(60), tasks: [{ name: 'work', run: () => 1 }] })
@@ -136,7 +136,7 @@ describe('an item that the storage always rejects', () => {
     expect((await fates(scheduler, 'endless')).at(-1)).toBe('300 completed')
   })
 
-  it('is distinguished from an outage: if the storage rejects all calls for some time, no run fails', async () => {
+  it('fails no run in an outage, in which the storage rejects all calls for some time', async () => {
     const world = createWorld()
     let isAway = false
     const { storage } = choking(world, () => isAway)
@@ -152,7 +152,7 @@ describe('an item that the storage always rejects', () => {
     }
   })
 
-  it('is distinguished from an item whose first write failed just before an outage', async () => {
+  it('fails no run whose first write the storage rejects just before an outage', async () => {
     const world = createWorld()
     const storage = wrapStorage(world.connect(), {
       around(call) {

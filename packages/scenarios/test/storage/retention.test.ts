@@ -118,7 +118,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect((await node.occurrences({ job: 'code' })).items).toHaveLength(1)
   })
 
-  it('an ended job keeps its latest history if an update reschedules the job while retention reads a page of jobs', async () => {
+  it('a job without further slots keeps its latest run if an update adds a slot while retention reads jobs', async () => {
     const world = createWorld(place)
     const tasks = [{ name: 'work', handler: 'note' }]
     const retention = { olderThan: { hours: 2 }, keep: 3 }
@@ -148,7 +148,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect((await later.occurrences({ job: 'over' })).items).toHaveLength(1)
   })
 
-  it('an ended job stays while it has history, even if the storage returns an empty page before this history', async () => {
+  it('a job without further slots stays while it has history, even if an empty page precedes this history', async () => {
     const world = createWorld(place)
     const tasks = [{ name: 'work', handler: 'note' }]
     const retention = { olderThan: { hours: 2 }, keep: 3 }

@@ -55,7 +55,7 @@ function working(world: World, { forSeconds = 0 } = {}) {
 }
 
 describe.each(everyStorage)('on the storage $name, if engines share one storage object,', (place) => {
-  it('a trigger of a client starts on the node without a poll', async () => {
+  it('a node starts the run of a client’s trigger without a poll', async () => {
     const world = createWorld(place)
     const storage = world.connect()
     const { job, heard } = working(world)
@@ -70,7 +70,7 @@ describe.each(everyStorage)('on the storage $name, if engines share one storage 
     expect(heard).toEqual(['20 begins', '35 begins'])
   })
 
-  it('a trigger whose answer is lost starts on the node without a poll', async () => {
+  it('a node starts the run of a trigger without a poll, even if the answer to the trigger is lost', async () => {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())
     const { job, heard } = working(world)
@@ -84,7 +84,7 @@ describe.each(everyStorage)('on the storage $name, if engines share one storage 
     await triggering
   })
 
-  it('a cancellation of a client aborts the run without a poll', async () => {
+  it('a node aborts a run without a poll when a client cancels the run', async () => {
     const world = createWorld(place)
     const storage = world.connect()
     const { job, heard } = working(world, { forSeconds: 600 })
@@ -96,7 +96,7 @@ describe.each(everyStorage)('on the storage $name, if engines share one storage 
     expect(heard).toEqual(['0 begins', '20 stops'])
   })
 
-  it('a node learns without a poll of definitions, pauses and resumptions by a client', async () => {
+  it('a node learns of a client’s definitions, pauses and resumptions without a poll', async () => {
     const world = createWorld(place)
     const storage = world.connect()
     const { run, heard } = working(world)

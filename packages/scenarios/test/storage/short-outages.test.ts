@@ -29,7 +29,7 @@ describe.each(everywhere)('on the storage $name, after a storage outage of 47 s'
    */
   const ofOutage = (history: readonly string[]) => history.filter((fate) => /^(1[5-9]|[2-5]\d)/.test(fate))
 
-  it.each([1, 2])('the last missed slot runs and no slot is skipped, with %i nodes', async (nodes) => {
+  it.each([1, 2])('the last missed slot runs, and no slot gets the state skipped, with %i nodes', async (nodes) => {
     const history = await historyOf({}, nodes)
     expect(history.filter((fate) => fate.includes('missed'))).toEqual([
       expect.stringMatching(/^(15|20)-5[05] \(\d\) missed execute_last$/),

@@ -53,8 +53,8 @@ async function startOn(world: World, jobs: Job[], options: { maxConcurrentJobs?:
 }
 
 describe.each(everyStorage)('on the storage $name', (place) => {
-  describe.each(whens)('a storage that fails a call %s', (when) => {
-    it.each([1, 3])('%i times during the creation of slots causes no lost and no duplicate run', async (times) => {
+  describe.each(whens)('if a storage call fails %s', (when) => {
+    it.each([1, 3])('%i times during the creation of slots, no run is lost or duplicated', async (times) => {
       const world = createWorld(place)
       const { job, called } = noting()
       const { intercepted, scheduler } = await startOn(world, [job])
@@ -64,7 +64,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
       expect(await fates(scheduler, 'noting')).toEqual(slots.map((slot) => `${slot} completed`))
     })
 
-    it.each([1, 3])('%i times during settle causes no lost and no duplicate run', async (times) => {
+    it.each([1, 3])('%i times during settle, no run is lost or duplicated', async (times) => {
       const world = createWorld(place)
       const { job, called } = noting({ retries: true })
       const { intercepted, scheduler } = await startOn(world, [job])
@@ -75,7 +75,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
       expect(await fates(scheduler, 'noting')).toEqual(slots.map((slot) => `${slot} completed`))
     })
 
-    it.each([1, 3])('%i times during claim causes no lost and no duplicate run', async (times) => {
+    it.each([1, 3])('%i times during claim, no run is lost or duplicated', async (times) => {
       const world = createWorld(place)
       const called: string[] = []
       const names = Array.from({ length: 12 }, (_, index) => `job ${index}`)
@@ -102,7 +102,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
       for (const name of names) expect(await fates(scheduler, name)).toEqual(['10 completed'])
     })
 
-    it('during the start of a node is called again until the call succeeds', async () => {
+    it('during the start of a node, the node repeats the call until the call succeeds', async () => {
       const world = createWorld(place)
       const { job, called } = noting()
       const intercepted = new InterceptedStorage(world.connect())
@@ -117,7 +117,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
       expect(called).toHaveLength(12)
     })
 
-    it('during the settle that wakes a queued run still lets this run start', async () => {
+    it('while a run ends, the next queued run of the same job still starts', async () => {
       const world = createWorld(place)
       const startedAt: number[] = []
       const job = defineJob({
@@ -141,7 +141,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
       expect(await fates(scheduler, 'queued')).toEqual(['10 completed', '20 completed', '30 completed'])
     })
 
-    it('during a trigger causes no second run of that trigger', async () => {
+    it('during a trigger, the trigger causes only one run', async () => {
       const world = createWorld(place)
       const called: number[] = []
       const job = defineJob({
@@ -161,7 +161,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
       ])
     })
 
-    it('during a recovery causes no second recovery of a missed slot', async () => {
+    it('during the recovery of missed slots, the node recovers these slots only once', async () => {
       const world = createWorld(place)
       const { job, called } = noting()
       await world.shutdown(await world.start({ jobs: [job] }))
@@ -174,7 +174,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
       expect(await fates(scheduler, 'noting')).toEqual(['10-50 (5) missed execute_last', '60 completed'])
     })
 
-    it('during a shutdown still receives the release of the run, because the node repeats the call', async () => {
+    it('during a shutdown, the node repeats the call, and so hands back its unfinished run', async () => {
       const world = createWorld(place)
       const job = defineJob({
         name: 'long',
@@ -224,7 +224,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(called[0]).toBeLessThanOrEqual(60)
   })
 
-  it('a slot does not run if the answer to its start is late and a forced cancel ends it before the node confirms the start', async () => {
+  it('a slot does not run if the answer to its creation is lost and a forced cancel precedes the node’s next read', async () => {
     const world = createWorld(place)
     const { job, called } = noting()
     const { intercepted, scheduler } = await startOn(world, [job])
@@ -262,7 +262,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     ])
   })
 
-  it('after a storage failure has delayed slots by minutes, the recovery strategy of their job decides about them', async () => {
+  it('after a storage failure of minutes, the recovery strategy of a job decides which of the delayed slots run', async () => {
     const world = createWorld(place)
     const called: number[] = []
     const job = defineJob({
@@ -308,7 +308,7 @@ describe.each(refusals)('a storage that rejects calls with %s', (code) => {
     await expect(scheduler.trigger('noting')).rejects.toMatchObject({ code })
   })
 
-  it('while a node runs is called again until the storage is repaired', async () => {
+  it('makes a running node repeat its calls until the storage is repaired', async () => {
     const world = createWorld(memory)
     const { job, called } = noting()
     const { intercepted, scheduler } = await startOn(world, [job])
@@ -369,7 +369,7 @@ describe('a storage that is closed', () => {
     expect(errors).toEqual(['the scheduler shuts down: its storage is closed or was replaced'])
   })
 
-  it('before its client is closed causes no log line about a scheduler', async () => {
+  it('while a client is open causes one log line, which does not mention a scheduler', async () => {
     const { clock } = createWorld(memory)
     const storage = memoryStorage()
     const gone = new JobistemerError('STORAGE_CLOSED', { message: 'The storage is closed.' })

@@ -59,7 +59,10 @@ function jobIdAt(index: number): JobId {
   return jobIdOf(jobName(index))
 }
 
-/** Converts a move to a call. Returns `null` if the move needs a record that does not exist. */
+/**
+ * Converts a generated move to a storage call. Returns `null` for the kinds `advance` and `repeat`, and if the move needs a
+ * record that does not exist.
+ */
 export function resolveMove(move: Move, state: ModelState): ModelCall | null {
   const { now } = state
   switch (move.kind) {
@@ -248,12 +251,12 @@ function createItems(move: CreateMove, state: ModelState): readonly CreateItem[]
       const version = job.version + move.versionOffset
       const options = { kind: move.request, run: move.run, dueAt, version, details }
       if (move.scope !== 'forever') {
-        // Requests with equal key, scope and time have the same id, so the second request repeats the first.
+        // Two requests with equal key, scope and time have the same id, so the later request repeats the earlier one.
         const reusable = { id: requestId(job, key, slotAt(0)), scope: move.scope }
         return [requestItem(job, `${key}, ${move.scope}, ${state.now}`, at, { ...options, key: reusable })]
       }
-      // Requests with key 0 have no `skippedId`. If the storage skips such a request, the record of the skip gets the id of
-      // the request. A later request with the same id then creates no run.
+      // Requests with key 0 get no `skippedId`. If the storage skips such a request, the skipped record gets the id of the
+      // request itself. A later request with the same id then creates no run.
       const skippedId = move.key === 0 ? undefined : requestId(job, `${key}, skipped`, at)
       return [requestItem(job, key, at, { ...options, ...(skippedId !== undefined && { skippedId }) })]
     }
@@ -303,7 +306,10 @@ function ownerAt(index: number): Owner {
   return { node: `node-${index}`, incarnation: `node-${index}-1` }
 }
 
-/** Chooses an occurrence, mostly one in the given state. */
+/**
+ * Chooses an occurrence in the given state. In about one of five choices, or if no occurrence has this state, chooses from all
+ * occurrences.
+ */
 function pickOccurrence(
   { occurrences }: ModelState,
   pick: number,

@@ -23,7 +23,7 @@ import {
 
 const nodeCount = 8
 
-/** Returns the slots of the kit's jobs, one per minute. */
+/** Returns the slots of a kit job after `after` and up to `until`: one slot per minute. */
 export function everyMinute(_job: JobRecord, after: number, until: number): readonly number[] {
   const slots: number[] = []
   for (let at = Math.floor((after - start) / minute) * minute + minute + start; at <= until; at += minute)
@@ -371,8 +371,9 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         for (let round = 1; round <= rounds(6, effort); round++) {
           for (const change of ['pause', 'delete'] as const) {
             const job = await first.createJob({ name: `${change}-${round}`, policy: 'allow' })
-            // First, each connection creates an occurrence, and may cache the head of the job that it reads. If a connection
-            // still uses this head after the pause or the deletion, it starts an occurrence. Then the test fails.
+            // First, each connection creates an occurrence, and may cache the job's head. Then one connection pauses or deletes
+            // the job. If another connection still uses its cached head afterwards, that connection starts an occurrence, and
+            // the test fails.
             await atOnce(nodes, (node, index) => node.create(requestItem(job, `early-${index}`, slotAt(1))))
             let stopped = false
             await atOnce(nodes, async (node, index) => {
@@ -423,8 +424,8 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         const nodes = await connectNodes(world, nodeCount)
         const first = itemAt(nodes, 0)
         const count = Math.max(3, rounds(8, effort))
-        // `prune` removes only occurrences before the job's next instant. So the next instant of this job is later than all
-        // triggers.
+        // `prune` removes only occurrences before the job's next instant. So this job gets a next instant that is later than
+        // all triggers of this case.
         const job = await first.createJob({ policy: 'allow', nextAt: slotAt(count) })
         await first.finish(await first.startSlot(job, count))
         const created: string[] = []

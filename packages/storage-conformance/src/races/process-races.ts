@@ -110,8 +110,8 @@ export function processRaces(effort: Effort): readonly StorageCase[] {
 }
 
 /**
- * Checks the witness file, to which each process appends a line for each start and each end of a run. Asserts that the line
- * after each start line is the end line of the same occurrence.
+ * Checks the witness file. Each process has appended one line to this file for each start and each end of a run. Asserts that
+ * the line after each start line is the end line of the same occurrence.
  */
 function assertOneAtATime(witness: string, expected: number): void {
   const lines = witness.trimEnd().split('\n')

@@ -10,7 +10,9 @@ export async function connectNodes(world: CaseWorld, count: number): Promise<rea
   return await Promise.all(Array.from({ length: count }, (_, index) => TestNode.connect(world, `node-${index}`)))
 }
 
-/** Connects three nodes, for races of two or three different calls. */
+/**
+ * Connects three nodes, each with its own connection. Race cases use these nodes to make two or three different calls at once.
+ */
 export async function connectTrio(world: CaseWorld): Promise<readonly [TestNode, TestNode, TestNode]> {
   const connect = (index: number): Promise<TestNode> => TestNode.connect(world, `node-${index}`)
   return [await connect(0), await connect(1), await connect(2)]
@@ -49,7 +51,10 @@ export function countCreated(answers: readonly CreateAnswer[], state: string): n
   return answers.filter((answer) => answer.outcome === 'created' && answer.state === state).length
 }
 
-/** Creates the slots of a job one after the other, as an engine does. Returns the ids that this node created. */
+/**
+ * Creates slots 1 to `count` of a job in order, as an engine does. Skips slots that other nodes have created. Returns the ids
+ * of the slots that `node` has created.
+ */
 export async function followSeries(node: TestNode, job: JobRecord, count: number): Promise<readonly string[]> {
   const created: string[] = []
   let index = 1
@@ -60,7 +65,8 @@ export async function followSeries(node: TestNode, job: JobRecord, count: number
     if (answer.outcome === 'created' || answer.outcome === 'exists') index += 1
     else {
       assert.equal(answer.outcome, 'off_schedule', `slot ${index} was answered ${JSON.stringify(answer)}`)
-      // If another node has already created this slot, continues with the next instant of the job's head.
+      // With the answer `off_schedule`, another node has already created this slot. So the loop continues at the next instant
+      // in the answer.
       const nextAt = answer.outcome === 'off_schedule' ? answer.nextAt : null
       assert.ok(
         nextAt !== null && nextAt > slotAt(index),

@@ -11,19 +11,19 @@ export type HistoryRule =
   | 'one creation'
   /** The storage gave the same token twice, or a smaller token later. */
   | 'fencing'
-  /** The storage accepted a write under a token that a reap or release had ended. */
+  /** The storage accepted a write with a token after a reap or a release had ended this token. */
   | 'dead token'
   /** The storage ended an occurrence a second time, after its owner had finished it. */
   | 'final'
   /** Two occurrences of a job ran at the same time although its overlap policy forbids that. */
   | 'overlap'
-  /** The watermark of a job moved back without a `setBackTo`. */
+  /** The watermark of a job moved back, although no call with `setBackTo` set the watermark back. */
   | 'watermark'
   /** The storage accepted two recoveries of the same missed slots. */
   | 'one recovery'
   /** An occurrence started during a pause of its job. */
   | 'pause'
-  /** An occurrence was created under a version that had already been replaced. */
+  /** The storage created an occurrence of an old version after a newer version had replaced this version. */
   | 'version'
 
 /** A violation of a rule by the answers of a storage. */
@@ -89,8 +89,8 @@ interface Facts {
   readonly grants: Grant[]
   readonly acceptances: Map<OccurrenceId, Acceptance[]>
   /**
-   * Calls that ended a token: reaps and forced cancels. Also cancels of waiting occurrences, which have no token
-   * (`token: null`).
+   * Calls that ended the token of a run: reaps and forced cancels. The map also contains cancels of waiting occurrences, which
+   * have no token (`token: null`).
    */
   readonly deaths: Map<OccurrenceId, (Moment & { readonly token: number | null })[]>
   readonly watermarks: Map<JobId, (Moment & { readonly watermark: number })[]>
@@ -236,8 +236,9 @@ function* checkFinality({ acceptances, deaths, grants }: Facts): Iterable<Histor
 }
 
 /**
- * Returns the earliest acceptance of each step. Acceptances with equal token and sequence belong to the same step. Omits
- * the later ones: the storage may accept a repeated step even after the end of the token, which is no violation.
+ * Returns the earliest acceptance of each step. Acceptances with equal token and sequence belong to the same step. The later
+ * acceptances are no violation: the storage may accept a repeated step even after the end of the token. So this function omits
+ * them.
  */
 function firstOfEach(accepted: readonly Acceptance[]): readonly Acceptance[] {
   const groups = groupBy(accepted, ({ token, sequence }) => `${token}/${sequence}`)
@@ -252,8 +253,8 @@ function* checkOverlaps(
 ): Iterable<HistoryViolation> {
   for (const [jobId, granted] of groupBy(grants, (grant) => grant.jobId)) {
     if (policyOf(jobId) === 'allow') continue
-    // A run certainly lasts from the answer that gave its token until the beginning of the call that ended the token. Other
-    // times are uncertain.
+    // A run certainly lasts from the answer that gave its token until the first call that ended the token begins. Before and
+    // after this span, it is uncertain whether the run lasts.
     const sure = granted
       .map(({ id, token, end }) => {
         const accepted = (acceptances.get(id) ?? []).filter(

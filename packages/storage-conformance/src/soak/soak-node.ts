@@ -42,8 +42,8 @@ interface Work extends OccurrenceAddress {
 const misfireSlots = 4
 
 /**
- * A small model of the engine's node. The model repeats every call whose answer was lost, and knows its occurrences only
- * from answers.
+ * A small model of a node of the engine. The model repeats each call whose answer was lost. Only answers show the model which
+ * occurrences it owns.
  */
 export class SoakNode {
   readonly #storage: Storage
@@ -273,8 +273,8 @@ export class SoakNode {
 }
 
 /**
- * Returns whether the node owns the occurrence. After the answer `exists`, the node may be the owner too: an earlier call of
- * the node may have created the occurrence, and the answer to that call was lost.
+ * Returns whether the node owns the running occurrence. The answer `exists` may also mean this: an earlier call of the node
+ * created the occurrence, and the answer to that call was lost.
  */
 function isOwn(answer: CreateAnswer, owner: Owner): boolean {
   if (answer.outcome === 'created') return answer.state === 'running'
@@ -282,8 +282,8 @@ function isOwn(answer: CreateAnswer, owner: Owner): boolean {
 }
 
 function recovery(job: JobRecord, next: number, last: number): CreateItem {
-  // The recovery has one entry for each slot. If a slot was canceled ahead, the storage ignores the slot's entry and keeps
-  // the record of the cancellation.
+  // The recovery has one entry for each slot from `next` to `last`. If a slot was canceled ahead, the storage ignores the
+  // slot's entry, and keeps the record of the canceled slot.
   const missed = Array.from({ length: last - next }, (_, index) => missedEntry(job, next + index, next + index))
   const entries = [...missed, runEntry(job, last)]
   return recoveryItem(job, last, { expectedWatermark: job.watermark, entries })

@@ -1,6 +1,6 @@
 /**
- * The fixed start of the kit's virtual time, 2026-01-01T00:00:00.417Z. If a column stores only whole seconds, the cases
- * notice that the milliseconds are missing.
+ * The fixed start of the kit's virtual time, 2026-01-01T00:00:00.417Z. The 417 ms are deliberate: if an adapter stores only
+ * whole seconds, cases fail.
  */
 export const start: number = Date.UTC(2026, 0, 1, 0, 0, 0, 417)
 

@@ -26,7 +26,7 @@ const kindsOf: Partial<Readonly<Record<keyof Storage, Kind>>> = {
   heartbeat: 'nodes',
 }
 
-/** Returns a test database whose connections send wake-ups to each other, with an optional fault. */
+/** Returns a test database whose connections send wake-ups to each other. With `fault`, the wake-ups have this fault. */
 export function wakingWorld(fault: WakeUpFault = {}): StorageWorld {
   const ledger = new Ledger()
   const listeners = new Map<Listener, object>()
@@ -77,8 +77,8 @@ export function wakingWorld(fault: WakeUpFault = {}): StorageWorld {
 }
 
 /**
- * Returns a test database with a fault: a connection that is opened after another connection was closed gets a copy of
- * the data, and shares no later writes.
+ * Returns a test database with a fault. After a connection was closed, connections that are opened later use a copy of the
+ * data. These connections and the older ones do not see each other's later writes.
  */
 function partedByCloses(): StorageWorld {
   let ledger = new Ledger()

@@ -2,7 +2,9 @@ import type { JobRecord } from '@jobistemer/core/storage'
 import { IndexedLedger } from './ledger/indexed-ledger.ts'
 import { type Mutant, mutantsOf } from './mutant.ts'
 
-/** A ledger whose method `forgetting` runs a step without updates of the index of next instants. */
+/**
+ * A ledger with a fault: while its method `forgetting` runs a step, writes of heads do not update the index of next instants.
+ */
 class Forgetful extends IndexedLedger {
   forgets = false
 

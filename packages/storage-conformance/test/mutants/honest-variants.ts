@@ -15,8 +15,8 @@ export interface HonestVariant {
 }
 
 /**
- * Returns a variant whose `prune` replaces a limit of at most 50 by `limitOf(limit)`. The contract permits this,
- * because the limit is approximate.
+ * Returns a variant of `prune`. If the limit of a request is at most 50, this `prune` uses `limitOf(limit)` instead. The
+ * contract permits this, because the limit is approximate.
  */
 function pruning(name: string, limitOf: (limit: number) => number): HonestVariant {
   const prune = (ledger: Ledger) => async (request: PruneRequest) =>
@@ -29,7 +29,10 @@ function pruning(name: string, limitOf: (limit: number) => number): HonestVarian
   }
 }
 
-/** A ledger in which a claim cancels only three occurrences of a deleted job, and reports that more are left. */
+/**
+ * A ledger in which a claim cancels only three waiting occurrences of a deleted job. The claim then reports that waiting
+ * occurrences are left.
+ */
 class InShortSweeps extends Ledger {
   #isLeft = false
 

@@ -11,8 +11,8 @@ const oppositeOrders =
   'races of batches: batches over the same jobs in opposite orders are all answered right, and no deadlock reaches a caller'
 
 /**
- * Returns a faulty claim without a lock: other calls run between its read and its write, and the claim overwrites their
- * changes.
+ * Returns a faulty claim that takes no lock. Other calls may change records between the claim's read and the claim's write. The
+ * claim then overwrites these changes.
  */
 function claimsWhatItRead(
   ledger: Ledger,
@@ -27,8 +27,8 @@ function claimsWhatItRead(
       const present = new Map([...ledger.jobs])
       for (const record of seen) restore(record, heads.get(record.jobId) as JobRecord)
       const answer = structuredClone(ledger.claim(request))
-      // Restores the heads that other calls have written, but keeps the `starts` of the claim. So the faulty claim
-      // overwrites only occurrences and `starts`.
+      // The faulty claim must overwrite only occurrences and `starts`. So this loop restores the other members of each head,
+      // which other calls may have written in the meantime.
       for (const head of present.values()) {
         const starts = ledger.jobs.get(head.id)?.starts
         ledger.putHead(starts === undefined ? head : { ...head, starts })

@@ -297,8 +297,8 @@ function oneLedgerForAll(): Mutant['open'] {
   let ledger = new Ledger()
   let worlds = 0
   return () => {
-    // All test databases of one case share the ledger. Cases run one after the other, so no test database is open when a
-    // case begins. The case then gets a new ledger.
+    // All test databases of one case share the ledger. Cases run one after the other, so no test database is open at the
+    // beginning of a case. So the first test database of each case creates a new ledger.
     if (worlds === 0) ledger = new Ledger()
     worlds += 1
     return {

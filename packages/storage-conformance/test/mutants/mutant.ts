@@ -60,8 +60,8 @@ export function ledgerWorld<L extends Ledger>(
 type StepName<L> = { [Name in keyof L]: L[Name] extends (...request: never[]) => unknown ? Name : never }[keyof L]
 
 /**
- * Steps that replace steps of a ledger. Each replacement receives the intact steps as its first argument. If an intact step
- * calls a step that is replaced, this call reaches the replacement.
+ * Replacements for steps of a ledger. Each replacement receives the ledger with the intact steps as its first argument. If an
+ * intact step calls a step that has a replacement, the replacement runs.
  */
 export type BrokenSteps<L extends Ledger> = {
   readonly [Name in StepName<L>]?: L[Name] extends (...request: infer Request) => infer Answer
@@ -92,8 +92,8 @@ export type MutantRow<L extends Ledger = Ledger> = Partial<Omit<Mutant, 'name'>>
   Pick<Mutant, 'rejectedBy'> &
   BrokenSteps<L> & {
     /**
-     * Creates further replacements of steps, once for each ledger. Unlike replacements that are members of the row, these
-     * replacements can share variables of one ledger. Default: no further replacements.
+     * Returns further replacements of steps. Each ledger calls this function once, so the returned replacements can share
+     * variables of this ledger. Replacements in the row itself cannot. Default: no further replacements.
      */
     readonly steps?: () => BrokenSteps<L>
     /** Replaces methods of each connection, for faults that need non-atomic calls. */
@@ -103,7 +103,10 @@ export type MutantRow<L extends Ledger = Ledger> = Partial<Omit<Mutant, 'name'>>
 /** Options that apply to all rows of a table of mutants. */
 interface TableOptions<L extends Ledger> {
   readonly capabilities?: DeclaredCapabilities
-  /** The group of the cases in `rejectedBy`. `mutantsOf` puts it before each name that contains no group. Default: none. */
+  /**
+   * The group of the cases in `rejectedBy`. If a name in `rejectedBy` contains no group, `mutantsOf` puts this group before the
+   * name. Default: none.
+   */
   readonly subject?: string
   readonly world?: (ledger: L) => StorageWorld
 }

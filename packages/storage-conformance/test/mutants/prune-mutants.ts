@@ -21,8 +21,8 @@ export const pruneMutants: readonly Mutant[] = mutants({
 })
 
 /**
- * A faulty prune that is not atomic: it selects records, lets other calls run, and then removes the records. Prunes
- * only the first job with removable records.
+ * A faulty prune that is not atomic. It selects the old records of a job, lets other calls run, and then removes the selected
+ * records. It prunes only the first job that has removable records.
  */
 async function pruneLater(ledger: Ledger, { jobId, before, keep, limit }: PruneRequest): Promise<PruneAnswer> {
   for (const head of [...ledger.jobs.values()].filter(({ id }) => jobId === null || jobId === id)) {

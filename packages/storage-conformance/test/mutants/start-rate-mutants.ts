@@ -42,7 +42,7 @@ export const startRateMutants: readonly Mutant[] = mutants({
       const [first, ...others] = job.starts ?? []
       const { limit, intervalMs } = job.overlap.startRate ?? { limit: 1, intervalMs: 1 }
       if (first === undefined || ledger.now >= first + intervalMs) return [ledger.now]
-      // Faulty: stores the instant of the first start instead of the instant of the new start.
+      // The fault: the last entry is the instant of the first start, instead of the instant of the new start.
       return [first, ...others, first].slice(-limit)
     },
   },

@@ -12,7 +12,10 @@ interface Fault {
   readonly committed?: (calls: readonly Call[]) => readonly Call[]
   /** Returns the calls whose writes remain after a rollback. Default: none. */
   readonly leftByRollback?: (calls: readonly Call[]) => readonly Call[]
-  /** After `forbidCommit`, a commit must fail. Returns the calls that such a commit stores nevertheless. Default: none. */
+  /**
+   * A commit after `forbidCommit` must fail and store nothing. Returns the calls whose writes such a commit stores because of
+   * the fault. Default: none.
+   */
   readonly leftByForbidden?: (calls: readonly Call[]) => readonly Call[]
   /** `true`: a commit after `forbidCommit` resolves, although it must reject. */
   readonly commitsForbidden?: boolean
@@ -39,7 +42,10 @@ class Transaction {
   hasEnded = false
 }
 
-/** Data with transactions. Keeps a log of all calls, and makes a copy of the data by executing the logged calls again. */
+/**
+ * The data of a storage, with support for transactions. This class keeps a log of all calls. To copy the data, it executes the
+ * logged calls again on a new ledger.
+ */
 class TransactionalData {
   readonly #fault: Fault
   readonly ledger: Ledger
@@ -86,7 +92,7 @@ class TransactionalData {
     }
   }
 
-  /** Wakes every connection except the writing one. */
+  /** Sends a wake-up to each listening connection except `own`, the connection that has written. */
   #tell(kind: WakeUp['kind'], own?: Storage): void {
     for (const [listener, storage] of this.#listeners) if (storage !== own) listener({ kind })
   }
@@ -145,7 +151,10 @@ class TransactionalData {
     return answer
   }
 
-  /** Returns the answer to a call on a copy of the data, after the calls in `before`. */
+  /**
+   * Copies the data: executes the calls in `before` on a new ledger. Then executes `call` on this ledger, and returns its
+   * answer.
+   */
   #copy(before: readonly Call[], call: Call): unknown {
     const copy = this.#fault.inside?.() ?? new Ledger()
     for (const one of before) perform(copy, one)
@@ -228,7 +237,7 @@ const faults: Readonly<Record<string, Fault & Pick<Mutant, 'rejectedBy' | 'alone
   },
   'answers that an owner is late, and believes it with the commit': {
     rejectedBy: ['an owner that was replaced is refused, and nothing of it is written'],
-    // This fault affects settles outside of transactions too, so other cases also detect it.
+    // This fault also affects settles outside of transactions. So cases without transactions detect the fault, too.
     alone: false,
     committed: all,
     machine: () =>

@@ -6,12 +6,12 @@ import { prelude } from './prelude.ts'
 
 const { stateCodes } = codec1
 
-/** Maximum number of delayed occurrences that a call makes claimable. */
+/** Maximum number of delayed occurrences that a call moves into the set of claimable occurrences. */
 const promotedAtOnce = 2000
 
 /**
- * Maximum number of waiting occurrences that a call cancels for deleted and replaced jobs. Also the maximum number of
- * due occurrences that a call makes queued or holds back.
+ * Maximum number of waiting occurrences that a call cancels, because their jobs were deleted or replaced. The same limit
+ * applies to the due occurrences that a call makes queued or holds back.
  */
 const movedAtOnce = 500
 
@@ -19,21 +19,23 @@ const movedAtOnce = 500
 const sweptAtOnce = 200
 
 /**
- * Maximum total cost of the occurrences that a call passes over. At this cost the call ends. A claim passes over an
- * occurrence in two cases: this node has no handler for it, or it is not due by this node's clock.
+ * A claim passes over an occurrence in two cases: this node has no handler for the occurrence, or the occurrence is not due by
+ * this node's clock. Each occurrence that a call passes over has a cost. When the total cost reaches this number, the call
+ * ends.
  */
 const passedAtOnce = 1000
 
 /**
- * Minimum number of pending occurrences of a job for separate sets. If this node has no handler for the job, a claim
- * moves these occurrences into separate sets. So later claims of this node need not pass over them.
+ * If this node has no handler for a job, a claim may move the job's pending occurrences into separate sets. Later claims of
+ * this node then need not pass over these occurrences. A claim does so only if the job has at least this number of pending
+ * occurrences.
  */
 const fewestApart = 16
 /** Maximum number of jobs with separate sets of pending occurrences. */
 const mostApart = 100
 
 /**
- * A claim reads this number of a job's first active occurrences. Among them it searches for an occurrence that the
+ * Number of a job's first active occurrences that a claim reads. Among these, the claim searches for an occurrence that the
  * start rate already holds back.
  */
 const fewestLooked = 8
@@ -47,13 +49,13 @@ const notice = writeFields(layouts.notice, { scheduledAt: 'r.scheduledAt', token
 const placeOf = (kind: 'ready' | 'future') =>
   writeFields(layouts.place, { kind: `${placeKinds[kind]}`, order: 'order', id: 'sub(member, 1, 16)', job: 'job' })
 
-/** The front fields of a record. A claim changes these fields and the start instant. */
+/**
+ * The front fields of a record: its first fields, from the state to the size of the reason. A claim changes these fields and
+ * the start instant.
+ */
 const front = fieldsBetween(recordLayout, ['state', 'reasonSize'])
 
-/**
- * The front fields of a record after its claim. The size of the reason is 0, because the claim removes the reason from
- * the record.
- */
+/** The values of the front fields after a claim. A claim removes the reason from the record, so the size of the reason is 0. */
 const takenFront = {
   ...front,
   ...{ state: `${stateCodes.running}`, token: 'token + 1', sequence: '0', ownerSize: '#owner', reasonSize: '0' },
@@ -120,9 +122,9 @@ if sweep == 1 then
       if open > 0 then gone = cancelWaiting(now, h, job, '=deleted', open) end
       isLeftover = isLeftover or h.pending + h.queued > 0
     elseif h then
-      -- Usually the end of an active occurrence wakes the next queued one. No such end follows in jobs without an
-      -- active occurrence, and superseded occurrences may prevent the wake. So a sweep wakes queued occurrences only of
-      -- these two kinds of jobs.
+      -- Usually the end of an active occurrence wakes the next queued occurrence. There are two exceptions: a job without an
+      -- active occurrence, and a job whose superseded occurrences may have prevented the wake. So a sweep wakes queued
+      -- occurrences only for these two kinds of jobs.
       local mayWake = h.cancelsBelow > 0 or activeCount(h) == 0
       if open > 0 then gone = cancelSuperseded(now, h, job, open) end
       if mayWake then wakeFirst(now, h, job) end
@@ -136,7 +138,8 @@ if sweep == 1 then
   end
 end
 
--- Heads of the jobs of a page, as texts, because most heads are never needed as a parsed table.
+-- The heads of the jobs of a page, as unparsed texts. A claim parses a head only when it needs the head as a table, which is
+-- rare.
 local pageHeads = {}
 
 local function readHeads(jobs)
@@ -183,8 +186,8 @@ do
     if not hasExceptions or not isExcepted(job) then
       sources[#sources + 1] = { key = readyOf .. job, later = futureOf .. job, offset = 0, job = job }
     elseif #apart >= ${mostApart} and call('EXISTS', readyOf .. job, futureOf .. job) == 0 then
-      -- The separate sets of the job are empty, so this call removes the job from the list. A node that can run the job
-      -- would remove it too, but perhaps no such node lives.
+      -- The separate sets of this job are empty, so this call removes the job from the list of such jobs. A claim of a node
+      -- that can run the job would also do this, but perhaps no such node lives.
       call('SREM', apartKey, job)
       isApart[job] = nil
       apartCount = apartCount - 1
@@ -242,8 +245,8 @@ local taken, seen, more, nextDueAt = {}, {}, false, never
 -- or canceled. \`passed\`: total cost of the passed-over occurrences. \`seenBlocked\`: in the mode peek, number of
 -- found occurrences that may not start now.
 local stopped, left, passed, seenBlocked = false, 0, 0, 0
--- Two counts by job, in the mode peek. \`claimedJobs\`: occurrences that this call has counted as claimed.
--- \`delayedSeen\`: the delayed ones among these occurrences.
+-- Used only in the mode peek, in which the call claims nothing. For each job, \`claimedJobs\` is the number of occurrences that
+-- a claim would take. \`delayedSeen\` is the number of these that were requested for a later instant.
 local claimedJobs, delayedSeen = {}, {}
 local count = 0
 place = ''
@@ -265,9 +268,8 @@ local function storeAside(common, ofJob)
   aside, asideGone = {}, {}
 end
 
--- Finds the next instant at which an occurrence that this node can run becomes due. In the common set, passes over
--- occurrences without a handler on this node. The separate sets from which this node claims contain no such
--- occurrences.
+-- Finds the next due instant of the occurrences that this node can run. In the set that all jobs share, passes over occurrences
+-- without a handler on this node. The separate sets from which this node claims contain no such occurrences.
 local function findDue(source, most)
   while place == '' do
     local from = most > 1 and futureFrom or 0
@@ -316,8 +318,8 @@ local function answer()
   return { 'done', ${writeFields(layouts.claimed, { more: 'more and 1 or 0', stopped: 'stopped and 1 or 0', wakes: 'wakes and 1 or 0', nextDueAt: 'nextDueAt' })}, readNotices(), table.concat(seen), table.concat(taken), place }
 end
 
--- Whether this call compares occurrences by their order. This is so in the mode peek, or if the call reads several
--- sets. It is also so if the caller gives a last occurrence (lastAt), or handler keys to leave out.
+-- Whether this call needs the order of occurrences. It needs the order in the mode peek, and if it reads several sets. It also
+-- needs the order if the caller gives a last occurrence (lastAt) or handler keys to leave out.
 local needsOrder = isPeek == 1 or lastAt ~= never or hasExceptions or #sources > 1
 local stride = needsOrder and 2 or 1
 
@@ -350,7 +352,8 @@ local mergePage = #sources > 1 and function(size)
     if part.at <= #part.found then
       part.order = tonumber(part.found[part.at + 1])
     elseif #part.found == most * 2 then
-      -- The script has not read the next member of this set yet, so the merge stops.
+      -- The script has read all members that it fetched from this set. The next member of the set could come first, so the
+      -- merge must stop here.
       break
     else
       table.remove(parts, first)
@@ -457,14 +460,14 @@ local function noteTaken(id, record, member, source)
   append(taken, ${writeFields(layouts.taken, { id: 'id', recordSize: '#record' })}, record)
 end
 
--- Delays an occurrence that may not start now because of the start rate. If the job has no held-back occurrence before
--- it, the occurrence stays pending until \`startsAt\`. Otherwise the occurrence becomes queued. Sends no wake-up,
--- because a delay gives other nodes no work.
+-- Handles an occurrence that may not start now because of the start rate. If the job has no earlier held-back occurrence, the
+-- occurrence stays pending, and is held back until \`startsAt\`. Otherwise the occurrence becomes queued. Sends no wake-up,
+-- because no node can start the occurrence now.
 local function holdBack(h, id, job, r, startsAt)
   local wasDue = due
   if not heldJobs[job] then
-    -- This occurrence must be queued if an earlier call has held back an occurrence of the job that precedes it. A
-    -- held-back occurrence is pending, so this code searches the job's first active occurrences.
+    -- An earlier call may have held back an occurrence of the job that comes before this occurrence. This occurrence must then
+    -- be queued. A held-back occurrence is pending, so this code searches the job's first active occurrences.
     local order = orderAt(r.scheduledAt, r.standing)
     for _, other in ipairs(activeOf(h, job, ${fewestLooked})) do
       local it = recordOf(other)
@@ -484,7 +487,7 @@ local function holdBack(h, id, job, r, startsAt)
   due = wasDue
 end
 
--- Wakes the next queued occurrence after a start. Returns whether that occurrence may start too.
+-- Wakes the next queued occurrence of a job after a start. Returns whether the woken occurrence may also start now.
 local function wakeBehind(h, job)
   local _, r = wakeOne(now, h, job)
   return r and math.max(nextStartAt(h), r.dueAt) <= now
@@ -524,17 +527,17 @@ local function takeFrom(page, sourceAt)
         count = count + 1
         noteTaken(id, record, member, sourceAt[index])
       elseif from > now then
-        -- The occurrence is due by another node's clock, which is ahead of this node's clock.
+        -- By this node's clock, the occurrence is not due yet. Another node, whose clock is ahead, has already moved the
+        -- occurrence into this set.
         if from < nextDueAt then nextDueAt = from end
         source.offset = source.offset + 1
-        -- The cost is 4 instead of 1, because the script has read the record.
+        -- Passing over this occurrence costs 4 instead of 1, because the script has already read its record.
         if passOver(source, member, needsOrder and order, 4) then break end
       else
         local isLeft = h.deletedAt ~= never
         if h.cancelsBelow > 0 and isSuperseded(h, parseRecord(text)) then
-          -- Cancels all superseded occurrences of the job on this page, and then wakes queued occurrences. If an
-          -- occurrence woke, the scan begins again, because the woken occurrence may precede all occurrences already
-          -- read.
+          -- Cancels all superseded occurrences of the job that are on this page, and then wakes queued occurrences. A woken
+          -- occurrence may come before all occurrences that the scan has read. So if an occurrence woke, the scan begins again.
           for at = index, #page, stride do
             local r = jobOf[at] == job and texts[at] and parseRecord(texts[at])
             if r and isSuperseded(h, r) then
@@ -550,13 +553,13 @@ local function takeFrom(page, sourceAt)
           end
           break
         end
-        -- In the mode peek, the number of this job's occurrences that were counted as claimed. The head's counts do not
-        -- contain these occurrences.
+        -- In the mode peek, the call claims nothing, and only counts the occurrences that a claim would take. This is their
+        -- number for this job. The counts in the head do not include these occurrences.
         local seenOf = claimedJobs[job] or 0
         local isBlocked = isLeft or (h.policy ~= allow and (h.running + seenOf >= h.maxConcurrency
           or (h.delayed > 0 and activeCount(h) + (delayedSeen[job] or 0) >= h.maxConcurrency and parseRecord(text).reason == delayed)))
-        -- The instant from which the start rate allows the start. In the mode peek, the computation assumes that all
-        -- occurrences that were counted as claimed start now.
+        -- The instant from which the start rate allows this occurrence to start. In the mode peek, the computation assumes that
+        -- all occurrences that this call has counted as claimed start now.
         local startsAt = not isBlocked and h.startLimit > 0 and nextStartAt(h, seenOf) or always
         local isHeld = startsAt > now
         if h.startLimit > 0 and h.queued > 0 then wakes = true end

@@ -10,8 +10,8 @@ const { kindCodes, policyCodes, recoveredBit } = codec1
 const displacedAtOnce = 500
 
 /**
- * Maximum number of waiting occurrences that a call reads to make room for a new occurrence. Applies only if the job
- * has superseded occurrences.
+ * If a job has superseded occurrences, a create call reads at most this many waiting occurrences of the job to find the
+ * occurrences that the new one displaces.
  */
 const displacedInPassing = 1000
 
@@ -133,8 +133,8 @@ local function displace(h, job, isPassing)
     end)
     return cancelEach(now, h, ids, records, '=displaced'), false
   end
-  -- Cancels queued occurrences before pending ones. If queued occurrences are left, this call has canceled no pending
-  -- occurrence. So the active occurrence still keeps a new occurrence from overtaking the queued ones.
+  -- Cancels queued occurrences before pending ones. So if queued occurrences are left, all pending occurrences are left, too.
+  -- While an occurrence is active, a new occurrence cannot overtake the queued ones.
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, ${displacedAtOnce} - 1)) do
     ids[#ids + 1], records[#ids + 1] = id, recordOf(id)
   end
@@ -167,8 +167,8 @@ local function decide(h, kind, scheduledAt, isStartable, isForLater, isPassing, 
   if isForLater then return pending, delayed end
   local free = isStartable and now >= h.pausedUntil and running or pending
   local active = activeCount(h)
-  -- Under the policy \`allow\`, each occurrence may start. Under other policies, queued occurrences get a free place
-  -- before a new one. So while an occurrence is active, a new one starts only if none is queued.
+  -- Under the policy \`allow\`, each occurrence may start. Under other policies, queued occurrences have precedence over a new
+  -- occurrence. So while an occurrence is active, a new one needs a free place, and starts only if none is queued.
   if h.policy == allow then return free, '' end
   if not goesOn and (active == 0 or (active < h.maxConcurrency and h.queued == 0)) then return free, '' end
   if h.policy == ${policyCodes.skip} then
@@ -207,7 +207,8 @@ local function createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, 
     end
     text = printRecord(r)
   end
-  -- If an earlier call skipped this request and its answer got lost, the record already exists.
+  -- An earlier call may have skipped this request, and the answer to that call may have got lost. The record then already
+  -- exists.
   if id == ids[index] or not recordOf(id) then add(h, id, r, text) end
   if state ~= skipped then nameByKey(index, job, id) end
   if state == running then countStart(now, h) end
@@ -218,8 +219,8 @@ local function createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, 
   answerCreated(r, displaced, notices)
 end
 
--- Starts an ordinary slot without parsing its job's head. Returns false if the head may prevent the start; \`create\` then
--- handles the slot.
+-- Starts an ordinary slot by a quick check of its job's head, without parsing the whole head. Returns false if this check does
+-- not allow the start. \`create\` then decides about the slot.
 local function startSlot(index, scheduledAt, version, nextAt, deadline, record)
   local id, job = ids[index], jobs[index]
   local text = headTexts[index] or headTextOf(job)
@@ -250,7 +251,8 @@ end
 local requested = { records = {}, history = {}, live = {}, pending = {}, ready = {}, future = {} }
 local hasRequested = false
 
--- Writes the requests that earlier items of this call created, before a step reads their records.
+-- Writes the requests that \`takeRequest\` has collected for earlier items of this call. The script must call this function
+-- before it reads the records of these requests.
 local function storeRequested()
   if not hasRequested then return end
   for bucket, fields in pairs(requested.records) do callWith('HSET', bucket, fields) end
@@ -263,7 +265,8 @@ local function storeRequested()
   hasRequested = false
 end
 
--- The ids of this call's items that already have records, read with one command for each Redis hash.
+-- The ids of those items of this call that already have a record. The script finds these ids with one command for each Redis
+-- hash.
 local taken = {}
 local function readPresent()
   local byBucket = {}
@@ -323,11 +326,11 @@ local function create(kind, isStartable, goesOn, index, scheduledAt, version, ne
   local id, job = ids[index], jobs[index]
   taken[id] = true
   local h = headOf(job)
-  -- Reads the record of the id only if the record may exist.
-  -- - The id of a slot contains its time. So a slot after the watermark has a record only if the slot is not later than
-  --   \`taken\`.
-  -- - A repeated request may have another time than its record. So for a request, the script always looks for the
-  --   record.
+  -- Reads the record with the item's id, but only if such a record may exist:
+  -- - The id of a slot contains the slot's time. So a slot after the watermark can only have a record if the slot is not later
+  --   than \`taken\`.
+  -- - A repeated request may have another time than the record of the first request. So for a request, the script always looks
+  --   for the record.
   local present = false
   if h and (kind ~= ${itemKinds.slot} or scheduledAt <= h.watermark or scheduledAt <= h.taken) then
     present = recordOf(id)

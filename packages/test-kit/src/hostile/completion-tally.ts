@@ -1,4 +1,4 @@
-/** The counted results of a completion test. */
+/** How often each outcome occurred in a test of completions in transactions. */
 export interface CompletionTally {
   /** Number of handler calls. Each is one try. */
   tries: number

@@ -11,7 +11,7 @@ interface Breaking {
   readonly pid: number
   /** Sends the statement on the user's connection. */
   send(): Promise<Answer>
-  /** Ends this process immediately. */
+  /** Ends the process that calls this function, at once. */
   kill(): void
 }
 

@@ -9,7 +9,7 @@ export interface TortureReport {
   readonly options: TortureOptions
   readonly violations: readonly Violation[]
   readonly figures: TortureFigures
-  /** The folder with recorded lines, output of the nodes and data; `null` if the run removed the folder. */
+  /** The folder with the nodes' data, output and recorded lines; `null` if the torture test has removed this folder. */
   readonly folder: string | null
   /** The last output of the nodes if a process ended unexpectedly; otherwise `null`. */
   readonly log: string | null

@@ -53,7 +53,7 @@ export class Additions extends ApiPart {
     send: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
   })
 
-  /** Rejects the additions that wait for a `saveJobs` call, and sends no further calls. */
+  /** Rejects the additions that this node has not yet sent in a `saveJobs` call, and sends no further calls. */
   stop(): void {
     this.#saves.stop()
   }
@@ -215,7 +215,7 @@ export class Removals extends ApiPart {
     send: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
   })
 
-  /** Rejects the removals that wait for a `saveJobs` call, and sends no further calls. */
+  /** Rejects the removals that this node has not yet sent in a `saveJobs` call, and sends no further calls. */
   stop(): void {
     this.#deletes.stop()
   }

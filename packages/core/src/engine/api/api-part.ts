@@ -65,7 +65,7 @@ export class JobLookup {
     })
   }
 
-  /** Rejects the reads that wait for a `get` call, and sends no further calls. */
+  /** Rejects the reads that this process has not yet sent in a `get` call, and sends no further calls. */
   stop(): void {
     this.#reads.stop()
   }

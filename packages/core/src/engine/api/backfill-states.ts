@@ -96,9 +96,9 @@ function standingOf(
 ): SlotStanding {
   const latest = rounds.at(-1)
   const ofKey = rounds.filter(({ details }) => details.requestKey === key)
-  // In one backfill, a slot may have several runs. At most one of them has begun; the other runs were canceled before their
-  // start. The list is in the order of round numbers. The run that has begun need not be its last run. After a prune, a
-  // new run may get the lower number of a pruned run.
+  // In one backfill, a slot may have several runs, and `ofKey` lists them in the order of their round numbers. At most one
+  // of these runs has begun; the other runs were canceled before their start. The run that has begun need not be the last
+  // run of the list. After a prune, a new run may get the lower number of a pruned run.
   const run = ofKey.find(hasBegun) ?? ofKey.at(-1) ?? null
   const answer = (standing: SlotStanding['standing']): SlotStanding => ({ slot, standing, run, rounds: rounds.length })
   if (run !== null) {
@@ -169,8 +169,8 @@ async function ownRecordsOf(
 ): Promise<ReadonlyMap<number, OccurrenceRecord>> {
   const [first, last] = [Math.min(...slots), Math.max(...slots)]
   const found = new Map<number, OccurrenceRecord>()
-  // One record may cover several missed slots. The query below does not find such a record if it begins before the first given
-  // slot. This has no effect: the caller treats a slot without a record as missed.
+  // One record may cover several missed slots. If such a record begins before the first given slot, the query below does
+  // not find the record. This has no effect: the caller treats a slot without a record as missed.
   const spans: OccurrenceRecord[] = []
   const query = { kind: 'job', jobId: head.id, from: first, to: last + 1, order: 'ascending', runs: false } as const
   const records = eachItem((cursor) =>

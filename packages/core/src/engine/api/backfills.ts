@@ -293,8 +293,9 @@ export class Backfills extends ApiPart implements Relay {
     if (head === null) return false
     const next = await this.#nextInLane(asked, head, details)
     if (next === null || next.standing === 'stopped') return false
-    // The lane already has a next run. If it is running, `stop` calls `#close` for it too. If it waits, a node created it
-    // after `stop` had read the live runs. Then `stop` must read them again, and cancel this run.
+    // The lane already has a next run. If the next run is running, `stop` also calls `#close` for the next run. If the next
+    // run waits, a node created it after `stop` had read the live runs. Then `stop` must read the live runs again, and
+    // cancel the next run.
     if (next.standing === 'live') return next.run?.state !== 'running'
     await this.#create(asked, head, [next], { details, delayMs: upkeepMs })
     const [closed] = await standingsOf(asked, head, [next.slot], askedOf(details))
@@ -319,8 +320,8 @@ export class Backfills extends ApiPart implements Relay {
   /**
    * Creates a run for each given slot, in the given order. Returns the answers of the storage.
    *
-   * `tookMs`: the expected duration of a run in ms. If such a run might not end before the job's next slot, the run becomes
-   * due after that slot.
+   * `tookMs`: the expected duration of each new run, in ms. If a new run might not end before the job's next slot, it
+   * becomes due after that slot.
    */
   async #create(
     storage: StorageCalls,
@@ -399,8 +400,9 @@ export class Backfills extends ApiPart implements Relay {
       )
       for (const record of occurrences) {
         if (record?.details.backfill === undefined) continue
-        // A newer run has displaced this waiting run of the backfill. If the displaced run never began, the backfill creates
-        // another run for the same slot (`isAgain`). If it had begun earlier, the next slot of the lane follows.
+        // A newer run has displaced this waiting run of the backfill. If the displaced run never began, the backfill
+        // creates another run for the same slot (`isAgain`). The displaced run may have begun before, for example if a node
+        // has handed it back. Then the next slot of the lane follows.
         await this.#goOn(record.jobId, record.details, { tookMs: 0, isAgain: !hasBegun(record) })
       }
     } catch (error) {
@@ -420,7 +422,8 @@ export class Backfills extends ApiPart implements Relay {
         const next = await this.#nextInLane(this.#storage, head, details, isAgain)
         if (next?.standing !== 'open') return
         const [answer] = await this.#create(this.#storage, head, [next], { details, tookMs })
-        // Repeats the search for the next slot if another node has created the run already, or if the job has a new version.
+        // The loop searches again for the next slot if another node has already created the run. It also searches again if
+        // the job has a new version.
         if (answer?.outcome !== 'exists' && answer?.outcome !== 'stale_version') return
       }
     } catch (error) {

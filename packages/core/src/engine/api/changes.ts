@@ -457,9 +457,11 @@ interface Some<T> {
 }
 
 /**
+ * `since` is the time of the last scan minus a margin. `farSince` is usually equal to `since`. In rare scans `farSince` is
+ * earlier, so that the scan finds changes that the storage shows late.
+ *
  * Returns the jobs that changed since `farSince`. If these are more than about 500, returns only jobs that changed since
- * `since`. `since` is the time of the last scan minus a margin. In rare scans, `farSince` is earlier: such a scan finds
- * changes that the storage shows late.
+ * `since`.
  */
 async function changedJobs(storage: StorageCalls, farSince: number, since: number): Promise<Some<JobRecord>> {
   const read = (changedSince: number) =>

@@ -97,7 +97,7 @@ export interface Realignment {
   /** The job's watermark before the update. */
   readonly decidedUpTo: Date
   /**
-   * Waiting occurrences of slots that lie ahead: the wrong clock made a node create them too early. While they wait, the
+   * Waiting occurrences of slots that lie ahead: a node with a wrong clock created them too early. While they wait, the
    * overlap policy may queue or skip other slots of the job. To prevent this, call `cancel` for each id.
    */
   readonly waiting: readonly OccurrenceId[]
@@ -311,8 +311,8 @@ export class Definitions extends ApiPart {
     const defaults = this.#defaultsOf(record)
     const schedule = job.schedule.toJSON()
     const sameSchedule = fingerprintOf(record.timeline.at(-1)?.schedule) === fingerprintOf(schedule)
-    // Under the policy `windowed`, the new schedule applies only in a window. Two updates that differ only in the window are
-    // different definitions, so the fingerprint includes `policy` with its window.
+    // Under the policy `windowed`, the new schedule applies only in a window. Two updates with different windows make
+    // different definitions, which need different fingerprints. So the fingerprint includes `policy` with its window.
     const windowed = policy.type === 'windowed' && !sameSchedule
     const plain = fingerprintOfJob(job, defaults)
     const fingerprint = windowed ? fingerprintOf([plain, policy]) : plain

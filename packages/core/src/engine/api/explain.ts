@@ -186,9 +186,9 @@ export function holds(record: Pick<OccurrenceRecord, 'details'>, at: number): bo
 }
 
 /**
- * Returns the records that are not `null`, with the first attempts of claimed occurrences. After a claim, the owner may call
- * handlers before it stores an attempt. If a forced cancel ends the occurrence in this time, its record has no attempts. So
- * this function adds the first attempts. See decision 12.
+ * Returns the records that are not `null`. If a forced cancel ended a claimed occurrence before the owner stored an
+ * attempt, adds the first attempts. The record lacks these attempts, although the owner may have called handlers. See
+ * decision 12.
  */
 export async function withRunsOfClaim(
   storage: StorageCalls,

@@ -211,9 +211,9 @@ export class Interventions extends ApiPart {
     const changed = await this.#savePause(job, null, storage)
     if (!changed) return
     if (reason !== null || actor !== null) {
-      // A job's record keeps the reason and the actor of a resume in the member `lifted` of a pause. So this call
-      // stores a pause that has already ended. If another caller has begun a new pause meanwhile, the storage keeps the
-      // new pause.
+      // `resume` has ended the pause above. A job's record can keep the reason and the actor of `resume` only in a pause,
+      // as the member `lifted`. So this call stores another pause, which has already ended. If another caller has begun a
+      // new pause meanwhile, the storage keeps the new pause.
       const lifted = { at: this.engine.now(), reason, actor }
       await this.#savePause(job, { at: lifted.at, until: 1, reason: null, actor: null, lifted }, storage)
     }

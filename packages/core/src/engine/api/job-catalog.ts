@@ -139,8 +139,9 @@ export interface JobDetails extends JobInfo {
    */
   readonly lastSuccessAt: Date | null
   /**
-   * The instant since which the job is silent: `alertAfter` after its last success, its last change or the end of a pause.
-   * `null`: the job is not silent, or the search for the last success was inconclusive.
+   * The instant since which the job is silent: `alertAfter` after the latest of three instants. These are the job's last
+   * success, its last change and the end of its pause. `null`: the job is not silent, or the search for the last success
+   * was inconclusive.
    */
   readonly silentSince: Date | null
 }

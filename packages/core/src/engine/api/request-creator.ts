@@ -349,8 +349,8 @@ interface RequestBase {
  * The possible ids of a request's record.
  *
  * - A trigger gets a new id, or the id that derives from its key.
- * - The id of a replay derives from its original and a number. It is the first number that no other replay of this original
- *   has.
+ * - The id of a replay derives from its original and a number. The number is the first one that no other replay of this
+ *   original has.
  *
  * Ids are created on first use, to save memory: thousands of requests may wait.
  */
@@ -361,7 +361,8 @@ export class RequestIds {
   #own: OccurrenceId | null = null
   #ofKey: OccurrenceId | null = null
   /**
-   * The number of a replay among the replays of its original. `RequestCreator` changes it if another replay has this number.
+   * The number of a replay among the replays of its original. If another replay already has this number, `RequestCreator`
+   * sets `number` to a free number.
    */
   number = 1
 
@@ -387,9 +388,9 @@ export class RequestIds {
   }
 
   /**
-   * The id of the record of a skipped trigger whose {@link id} derives from its key. The two ids differ, because a skipped
-   * trigger must not block its key. `null` for a replay, and for a trigger without a key or with a reusable key. The
-   * record of such a request has the id {@link id} even if the request is skipped.
+   * The id of the record that a trigger with a key gets if the trigger is skipped. This id differs from {@link id}, because
+   * {@link id} would block the key. `null` for a replay, for a trigger without a key, and for a trigger with a reusable
+   * key. Such a request has a record with the id {@link id}, even if the request is skipped.
    */
   get skippedId(): OccurrenceId | null {
     const { kind, base, details } = this.#request
@@ -433,8 +434,8 @@ export interface Sending {
   readonly job: RegisteredJob
   readonly request: Request
   /**
-   * The scheduled time of the record must lie after this instant, in epoch milliseconds, because the storage rejects records up
-   * to the prune floor.
+   * The scheduled time of the record must lie after this instant, in epoch milliseconds. The storage rejects records up to
+   * the prune floor.
    */
   readonly after: number
   readonly ids: RequestIds

@@ -120,8 +120,8 @@ export interface TriggerResult {
 }
 
 /**
- * The result of one request of a list. On success, the members of `TriggerResult`, with `error: null`. Otherwise only the
- * error. After a timeout or an abort, the request may have been stored nevertheless.
+ * The result of one request of a list. On success, it has the members of `TriggerResult` and `error: null`. On failure, it
+ * has only the member `error`. After a timeout or an abort, the storage may have stored the request nevertheless.
  */
 export type TriggerManyResult = (TriggerResult & { readonly error: null }) | { readonly error: JobistemerError }
 
@@ -224,11 +224,11 @@ function readTaskNames(tasks: readonly string[], field: string): readonly string
 }
 
 /**
- * Validates request options and parses their data by the job's schema. Returns the options that the occurrence stores,
- * or a promise of these options if the schema is asynchronous.
+ * Validates request options and parses their data by the job's schema. Returns the options that the occurrence stores, or a
+ * promise of these options if the schema is asynchronous.
  *
- * @throws JobistemerError `INVALID_PAYLOAD`; `WAIT_TIMEOUT`, `ABORTED` while the schema works; and the errors of
- * `detailsOf`
+ * @throws JobistemerError `INVALID_PAYLOAD`; `WAIT_TIMEOUT` or `ABORTED` while an asynchronous schema parses the data; and
+ * the errors of `detailsOf`
  */
 export function parsedDetailsOf(
   options: RequestOptions,

@@ -160,7 +160,7 @@ export class Requests extends ApiPart {
     return this.#submit(job, { kind: 'replay', base: rootOf(original), details, startAt }, asked, { original })
   }
 
-  /** Returns whether a replay of the tasks `again` omits a task of the original that is not completed. */
+  /** Returns whether the original has an uncompleted task that a replay of the tasks `again` does not run. */
   #leavesOut(job: RegisteredJob, { runs, details }: OccurrenceRecord, again: readonly string[]): boolean {
     if (details.isPartial === true) return true
     const wanted = details.tasks ?? planOfRequest(this.registry, job, {}).tasks.map(({ name }) => name)
@@ -267,8 +267,8 @@ function withSchema({ name, payload }: Job, given: string | Job): Pick<Job, 'nam
  */
 function workOf({ scheduledAt, details }: OccurrenceRecord): Pick<OccurrenceDetails, 'slot' | 'span'> {
   const { span } = details
-  // If the original covers several missed slots, the replay works for the last of them (`span.to`). For a recovery run,
-  // `scheduledAt` is the last of them. For a record of missed slots that do not run, `scheduledAt` is the first of them.
+  // If the original covers several missed slots, the replay works for the last missed slot (`span.to`). The `scheduledAt`
+  // of a recovery run is this last slot. The `scheduledAt` of a record of missed slots that do not run is the first slot.
   const slot = slotOf(details) ?? span?.to ?? scheduledAt
   return span === undefined ? { slot } : { slot, span }
 }

@@ -17,17 +17,17 @@ export interface HeartbeatOptions {
   readonly heartbeatMs: number
   readonly deadAfterMs: number
   /**
-   * Whether this node may rest. While no other node exists, a resting node sends only one heartbeat per day.
+   * Whether this node may rest: while no other node exists, a resting node sends only one heartbeat per day.
    *
-   * The wake-up of a new node ends the rest. So a node may rest only with a storage that loses no wake-ups: a storage in this
-   * process. The value is true only under a virtual clock with such a storage.
+   * A new node ends this rest by a wake-up, so the storage must lose no wake-ups. Only a storage in this process loses
+   * none. The value is true only with such a storage, and only under a virtual clock.
    */
   readonly restsAlone: boolean
   /** What the node record states about this node, for people and for other nodes. */
   readonly about: JsonObject
   /**
-   * Maximum duration of each of two waits at the end of this node, in ms. The node waits for a heartbeat in progress. Then it
-   * sends its last heartbeat, and waits for the answer.
+   * Maximum duration of each of two waits during the shutdown of this node, in ms. First the node waits until a heartbeat
+   * in progress has ended. Then it sends its last heartbeat, and waits for the answer.
    */
   readonly farewellMs: number
   /** Only for a call of `runDue`: returns how much of the call's budget is left, in ms. */
@@ -50,7 +50,8 @@ export interface HeartbeatOptions {
 export class Heartbeats {
   /**
    * Sent when other nodes have started, shut down or died, or when the code of a node has changed. While this node knows a
-   * dead or ended node, the signal is also sent after each heartbeat. The reaper then searches for runs of that node again.
+   * dead or ended node, the signal is also sent after each heartbeat. At each signal, the reaper searches again for runs
+   * that the dead or ended node has left.
    */
   readonly changed: Signal = new Signal()
   /**
@@ -70,30 +71,31 @@ export class Heartbeats {
   /** Node records that the next heartbeat removes, by incarnation. */
   readonly #remove = new Map<string, NodeAtCounter>()
   /**
-   * Jobs whose handlers have blocked the event loop of this node for at least 80 % of `deadAfter`. Peers may have declared this
-   * node dead during such a block.
+   * Jobs whose handlers have blocked the event loop of this node for at least 80 % of `deadAfter`. Other nodes may have
+   * declared this node dead during such a block.
    */
   readonly #blockedBy = new Set<JobId>()
   /** The code of this node in the heartbeat that was prepared last. */
   #code: NodeCode = { profile: null, digest: '' }
   /** Whether the code of this node has changed since the last heartbeat was prepared. */
   #isCodeStale = true
-  /** The code digest in the last accepted heartbeat. Peers assign jobs by this digest. */
+  /** The code digest in the last accepted heartbeat. The other nodes assign jobs to this node by this digest. */
   #acceptedDigest = ''
   /** The profile of this node that the next heartbeat carries; `null` if the storage already has the profile. */
   #profile: NodeProfile | null = null
   #startedAt = 0
   #callEndsAt: number | null = null
   /**
-   * The counter in the heartbeat that this node prepared last. Until this node has started, the counter is below 1, so that
-   * peers assign no jobs to this node.
+   * The counter in the heartbeat that this node prepared last. Until this node has started, the counter is below 1. Other
+   * nodes assign no jobs to a node with such a counter.
    */
   #counter = -1_000_000
   #isStarting = true
   #phase: 'living' | 'leaving' | 'ended' = 'living'
   /**
-   * Whether a wake-up has scheduled an early heartbeat. Each heartbeat schedules the next one for its regular time when it
-   * ends. While this value is true, it does not, so that the early heartbeat is not postponed.
+   * Whether a wake-up has scheduled an early heartbeat. At its end, a heartbeat schedules the next heartbeat for the
+   * regular time. While this value is true, the heartbeat at its end schedules nothing, and so does not postpone the early
+   * heartbeat.
    */
   #isWoken = false
   #isSaidPartitioned = false
@@ -118,8 +120,9 @@ export class Heartbeats {
   }
 
   /**
-   * Whether peers may soon declare this node dead. A partitioned node takes no new work. The value depends on the clock and
-   * not on a timer. So it is correct even right after a stall of the process, when timers have not fired yet.
+   * Whether this node is isolated: other nodes may soon declare it dead, and it takes no new work. The value depends on the
+   * clock and not on a timer. So the value is correct even right after a stall of the process, when timers have not fired
+   * yet.
    */
   get isPartitioned(): boolean {
     if (this.#heardAt === null || this.isResting) return false
@@ -127,8 +130,8 @@ export class Heartbeats {
   }
 
   /**
-   * Whether this node has started and the storage has accepted a heartbeat of it. Only then do other nodes take over its runs
-   * after its death.
+   * Whether this node has started and the storage has accepted one of this node's heartbeats. After this node's death,
+   * other nodes take over its runs only if this value was true.
    */
   get isKnown(): boolean {
     return this.#heardAt !== null && !this.#isStarting
@@ -142,14 +145,17 @@ export class Heartbeats {
     return Math.min(this.#options.heartbeatMs, lookMs)
   }
 
-  /** Notes that a job blocked the event loop for `forMs`, if peers may have declared this node dead during the block. */
+  /**
+   * Notes that a job blocked the event loop for `forMs`. Does nothing if the block was too short for other nodes to declare
+   * this node dead.
+   */
   loopWasBlocked(job: JobId, forMs: number): void {
     if (forMs >= this.#partitionedAfterMs && this.#blockedBy.size < mostListed) this.#blockedBy.add(job)
   }
 
   /**
-   * Returns whether an incarnation has noted that this job blocked its event loop. Returns false for a peer that is dead, or of
-   * which this node has seen no heartbeat.
+   * Returns whether the node of an incarnation has noted that this job blocked the node's event loop. Returns false for
+   * another node that is dead, or of which this node has seen no heartbeat.
    */
   wasBlockedBy(incarnation: string, job: JobId): boolean {
     if (incarnation === this.#engine.owner.incarnation) return this.#blockedBy.has(job)
@@ -171,7 +177,8 @@ export class Heartbeats {
   /** Sends a heartbeat with this node's changed code at once. Resolves when the storage has accepted the heartbeat. */
   async tell(): Promise<void> {
     this.#isCodeStale = true
-    // If the heartbeat fails, retries follow after short delays. With long delays, peers might declare this node dead.
+    // If the heartbeat fails, retries follow after short delays. With long delays, other nodes might declare this node
+    // dead.
     const repeating = { longestPauseMs: this.#retryInMs }
     await this.#engine.storage.repeated('heartbeat', () => this.#say(), null, repeating)
   }
@@ -192,9 +199,9 @@ export class Heartbeats {
   }
 
   /**
-   * Begins the start of this node: stores its first heartbeat, with its definitions. Only afterwards does the node bring its
-   * definitions into force, so each definition in force belongs to a living node. The node takes no work yet: its counter is
-   * below 1.
+   * Begins the start of this node: stores the node's first heartbeat, with its definitions. The node brings its definitions
+   * into force only after this heartbeat. So each definition in force belongs to a living node. The node takes no work yet:
+   * its counter is below 1.
    */
   async announce(): Promise<void> {
     this.#startedAt = this.#engine.now()
@@ -211,8 +218,8 @@ export class Heartbeats {
     this.#isStarting = false
     this.#counter = 0
     await this.#introduce()
-    // The ranks of nodes depend on their code. This node's code was stored during the start, so the ranks are computed
-    // again.
+    // The ranks of the nodes depend on the code that each node has stored. This node has stored its code during the start, so
+    // the engine must compute the ranks again.
     this.changed.send()
   }
 
@@ -253,7 +260,10 @@ export class Heartbeats {
     await agenda.endsWithin(said, farewellMs)
   }
 
-  /** Lets the next heartbeat remove the record of a node without runs, unless its counter has grown. */
+  /**
+   * Lets the next heartbeat remove the record of a node that has no runs. The storage keeps the record if its counter is now
+   * higher than the given `counter`.
+   */
   forget({ incarnation, counter }: NodeRecord): void {
     if (this.peers.settle(incarnation)) this.#remove.set(incarnation, { incarnation, counter })
   }

@@ -340,7 +340,7 @@ function namesOf({ node, incarnation }: NodeRecord) {
   return { node, incarnation }
 }
 
-/** The code of a node, as the node announces it to other nodes. */
+/** What a node tells other nodes about its code: a profile and a digest. */
 export interface NodeCode {
   /** The profile of the node; `null` if the profile is too large to store. */
   readonly profile: NodeProfile | null

@@ -196,7 +196,8 @@ export class Registrations {
     const fingerprint = fingerprintOfJob(job, defaults)
     if (record.fingerprint === fingerprint && unreadablePartOf(record) === null) return null
     const own = { fingerprint, release: this.#release, hasFollowed: isReturn }
-    // If the fingerprints are equal, the stored copy of this node's definition is damaged, and this node replaces it.
+    // At this line, the fingerprints differ, or a part of the stored definition is unreadable. If the fingerprints are equal,
+    // this part is damaged, and this node replaces the stored definition.
     const reason = record.fingerprint === fingerprint ? null : reasonToFollow(own, record, this.#others)
     if (reason !== null && !(isAsked && reason !== 'lower_release')) return null
     const origin = isAsked ? originOfUpdate(record, this.#release) : this.#origin

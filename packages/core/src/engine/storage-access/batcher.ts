@@ -32,7 +32,7 @@ export interface BatchKind<Entry, Item, Answer> {
   readonly worthwhile?: number
   /** Whether a failed call is retried. Default true. False: each call is sent once, and its error aborts all entries in it. */
   readonly retries?: boolean
-  /** Whether an entry waits while an earlier item of the same entry has no answer. Default false. */
+  /** Whether the items of an entry are sent one by one: an item waits for the answer to the item before. Default false. */
   readonly isSerial?: boolean
   /**
    * Total size of items above which a call takes no further item. The item that exceeds the size stays in the call. Default: no

@@ -131,7 +131,8 @@ function claims(
         head.cancelsBelow === null
           ? { ...needsNothing, counts: head.overlap.policy !== 'allow' && !arePlacesFor(stored, 0) }
           : needsInPassing(items, head)
-      // Under a start rate, each start also wakes a queued occurrence. So read one queued occurrence for each item.
+      // Each item of the claim may start one occurrence. Under a start rate, each start also wakes a queued occurrence. So the
+      // step needs one queued occurrence for each item.
       return head.overlap.startRate === undefined ? needs : { ...needs, queued: needs.queued + items.length }
     },
     step(context, job, address) {

@@ -116,7 +116,7 @@ export function creates(owner: Owner): StepKind<CreateItem, CreateAnswer> {
   }
 }
 
-/** Returns whether the step can answer these items although its numbers of active occurrences are only estimates. */
+/** Returns whether the answers to these items are certain, although the job's numbers of active occurrences are only estimates. */
 function isForeseen(items: readonly CreateItem[], stored: StoredJob): boolean {
   const { head, counts } = stored
   const { policy, startRate } = head.overlap

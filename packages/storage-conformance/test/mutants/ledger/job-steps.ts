@@ -89,7 +89,10 @@ export class JobSteps extends Tables {
     return changesStartRate(before, after)
   }
 
-  /** For each pending occurrence that the previous start rate held back, computes again from which instant it may start. */
+  /**
+   * An earlier start rate of the job may have held back pending occurrences. For each of them, computes the new instant from
+   * which it may start.
+   */
   letGoHeld(jobId: JobId) {
     for (const record of this.liveOf(jobId, 'pending')) {
       if (record.reason === startRateReason) this.put(this.inTime(letGo(record, this.now)))
@@ -127,8 +130,8 @@ export class JobSteps extends Tables {
   }
 
   /**
-   * Returns the occurrence. If it is pending and the start rate does not allow a start yet, returns it as held back until the
-   * next allowed instant.
+   * Returns the given occurrence. The start rate may not allow a pending occurrence to start now. The returned copy is then
+   * held back until the next allowed instant.
    */
   inTime(record: OccurrenceRecord): OccurrenceRecord {
     if (record.state !== 'pending' || this.isDelayed(record)) return record
@@ -249,7 +252,7 @@ export class JobSteps extends Tables {
     return this.liveOf(jobId, 'queued')[0]
   }
 
-  /** The second occurrence that the last step has woken, if the step has woken two; otherwise `null`. */
+  /** If the last step has woken two occurrences: the second one. Otherwise `null`. */
   wokenToo: OccurrenceAddress | null = null
 
   /** Wakes the next queued occurrences while the job has free places. */

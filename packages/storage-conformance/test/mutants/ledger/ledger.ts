@@ -49,7 +49,10 @@ export class Ledger extends NodeSteps {
     for (const record of records) this.remove(record)
   }
 
-  /** Removes an old tombstone without history. For other jobs, removes the versions that no record uses. */
+  /**
+   * Removes the job if it is an old tombstone without occurrences. Otherwise removes the versions that no record uses, except
+   * the version in force.
+   */
   forget(jobId: JobId, before: number) {
     const head = this.jobs.get(jobId) as JobRecord
     const history = this.historyOf(jobId)

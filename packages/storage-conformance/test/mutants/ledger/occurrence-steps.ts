@@ -115,8 +115,8 @@ export class OccurrenceSteps extends JobSteps {
   }
 
   /**
-   * Cancels at most {@link canceledInPassing} superseded occurrences, and wakes the next queued one. Returns whether
-   * superseded occurrences are left. Does nothing under `allow`.
+   * Cancels at most {@link canceledInPassing} superseded occurrences of the job, and then wakes its next queued occurrence.
+   * Returns whether superseded occurrences are left. Under the overlap policy `allow`, does nothing and returns `false`.
    */
   passSuperseded({ id, overlap, cancelsBelow }: JobRecord): boolean {
     if (cancelsBelow === null || overlap.policy === 'allow') return false
@@ -238,7 +238,10 @@ export class OccurrenceSteps extends JobSteps {
     return heldBack(record, until)
   }
 
-  /** Wakes the next queued occurrence. A claim calls this method after each start of a job with a start rate. */
+  /**
+   * Wakes the next queued occurrence of the job. If a job has a start rate, a claim calls this method after each start of this
+   * job.
+   */
   wakeBehind(jobId: JobId) {
     return this.wakeOne(jobId)
   }
@@ -262,7 +265,10 @@ export class OccurrenceSteps extends JobSteps {
     return scheduledAt < this.pausedUntil(head)
   }
 
-  /** Cancels superseded occurrences that a claim would take, and wakes other occurrences instead. */
+  /**
+   * Cancels the superseded occurrences that a claim would otherwise take. For each job with such occurrences, wakes the next
+   * queued occurrence.
+   */
   passPending(exceptHandlerKeys: readonly string[]) {
     for (;;) {
       const claimable = this.claimable(exceptHandlerKeys).filter((record) => this.claimableFrom(record) <= this.now)
@@ -280,7 +286,8 @@ export class OccurrenceSteps extends JobSteps {
   tend(jobId: JobId, now: number) {
     if (!this.isDeleted(jobId)) {
       const hadSuperseded = (this.jobs.get(jobId) as JobRecord).cancelsBelow !== null
-      // If no occurrence is queued, all superseded occurrences are pending, and the next claims cancel them.
+      // A superseded occurrence is queued or pending. If no occurrence is queued, the later claims find the superseded
+      // occurrences and cancel them, so this step need not.
       if (this.nextQueued(jobId) !== undefined) this.cancelSuperseded(jobId)
       // If an occurrence is active, this step wakes no other occurrence, because the end of the active occurrence wakes the
       // next one.
@@ -344,8 +351,8 @@ export class OccurrenceSteps extends JobSteps {
   }
 
   /**
-   * Makes `taker` the owner of a woken occurrence, and returns it. Returns `null` if a claim could not take the
-   * occurrence now.
+   * Makes `taker` the owner of an occurrence that was just woken, and returns the occurrence. Returns `null` if no claim could
+   * take the occurrence now, for example during a pause of its job.
    */
   takeWoken({ id }: OccurrenceAddress, taker: Owner, now: number): OccurrenceRecord | null {
     const record = this.occurrences.get(id)

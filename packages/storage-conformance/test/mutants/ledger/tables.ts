@@ -18,7 +18,7 @@ export class Tables {
   /** Only live occurrences, by job. */
   readonly live: Map<JobId, Map<OccurrenceId, OccurrenceRecord>> = new Map()
 
-  /** By the id of a reusable key: the id of the last occurrence that took the key. See `namingKey`. */
+  /** Maps the id of each reusable key to the id of the last occurrence that was requested with this key. See `namingKey`. */
   readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
 
   /** Only failed occurrences. */
