@@ -120,7 +120,7 @@ const runs: readonly Run[] = [
 const tried = runs.filter(({ isExtra = false }) => isThorough || !isExtra)
 
 test.concurrent.each(tried)(
-  'the benchmarks of the suites $suites run, and print the rows of their result tables',
+  'each benchmark of the suites $suites ends without an error, and prints the rows of its result table',
   { timeout: 600_000 },
   async ({ suites, rows }) => {
     const { stdout, stderr } = await promisify(execFile)(process.execPath, [program, '--smoke', ...suites])

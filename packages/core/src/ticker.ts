@@ -253,7 +253,7 @@ class LiveTicker implements Ticker {
     if (this.#awaited !== null && this.#awaited > this.#time.now) this.#awaited = this.#notTickedAfter(lastLook)
   }
 
-  /** Determines the awaited instant after a resume, unless the time is in doubt. */
+  /** After the ticker was resumed, determines the instant that it waits for. Does nothing while the time is in doubt. */
   #findAwaited(): void {
     if (this.#resumedAt === null || this.#time.isInDoubt) return
     this.#awaited = this.#notTickedAfter(this.#time.at(this.#resumedAt))

@@ -120,7 +120,7 @@ describe('the window from `start` to `end` of a cron schedule', () => {
     expect(bounded.next('2026-01-10T08:00:00Z')).toBeNull()
   })
 
-  it('is read in local time if start and end have no offset', () => {
+  it('is in the time zone of the schedule if start and end have no offset', () => {
     expect(day({ timezone: 'Asia/Tokyo', start: '2026-01-10T12:00:00', end: '2026-01-10T18:00' })).toEqual([
       '01-10T03',
       '01-10T09',

@@ -55,7 +55,10 @@ function bound(schedule: Schedule, jobName: string): Schedule {
   return 'bind' in schedule ? (schedule as UnboundSchedule).bind({ jobName }) : schedule
 }
 
-/** Returns the schedule with the cut-over as its start. A `once` schedule and a schedule with a later start stay unchanged. */
+/**
+ * Returns the schedule, with its start set to `cutOver`: the instant from which Jobistemer runs the job instead of the other
+ * scheduler. A `once` schedule and a schedule with a later start stay unchanged.
+ */
 function startedAt(schedule: SerializedSchedule, cutOver: number): SerializedSchedule {
   const { start } = schedule
   const startMs = typeof start === 'string' ? Date.parse(start) : Number.NEGATIVE_INFINITY

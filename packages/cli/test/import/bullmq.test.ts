@@ -143,7 +143,7 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import from the libra
     expect(await contentOf(admin)).toBe(before)
   })
 
-  it('writes one request for each waiting BullMQ job, but only after the BullMQ queue is paused', async () => {
+  it('writes one request for each waiting BullMQ job to a file, and fails with SOURCE_BUSY if the BullMQ queue is not paused', async () => {
     const cutOver = new Date().toISOString()
     const folder = scratch.folder()
     const file = join(folder, 'waiting.ndjson')

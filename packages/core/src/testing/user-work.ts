@@ -45,8 +45,8 @@ export class UserWork {
   }
 
   /**
-   * Gives up the active handlers and hooks that do not wait for the clock, so that virtual time can pass. A handler or hook
-   * that was given up counts again after its next activity.
+   * Stops waiting for the active handlers and hooks that do not wait for the clock, so that virtual time can pass. After the
+   * next activity of such a handler or hook, virtual time waits for it again.
    */
   giveUp(): void {
     for (const work of this.#underWay) if (work.waits === 0) work.isGivenUp = true

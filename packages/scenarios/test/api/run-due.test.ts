@@ -160,7 +160,7 @@ describe.each(everyStorage)('on the storage $name, a call of `runDue`', (place) 
     expect(await client.nodes()).toHaveLength(1)
   })
 
-  it('ends although the storage rejects each release of a run that belongs to a dead call', async () => {
+  it('ends although the storage rejects each try to reap a run of a dead call', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     await call(world, callable(world, ran), 60.5)

@@ -154,8 +154,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
       await node.resume(name)
       await hear()
     }
-    // The storage fails for one poll while the slow reader does not wait for a change. The outage ends before the reader's next
-    // read. So the slow reader receives no `away` and no `back`, but all other changes.
+    // The storage fails while the slow reader has no read in progress, and works again before the reader's next read. So the
+    // slow reader does not receive the events `away` and `back` of this outage, but receives all other changes.
     intercepted.fail('heartbeat', 1, 'before its effect')
     expect(await hear(5)).toMatchObject([{ kind: 'away' }, { kind: 'back' }])
     expect(await next()).toEqual({ kind: 'jobs', jobs: ['bad', 'slow'] })

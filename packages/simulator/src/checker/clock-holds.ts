@@ -43,7 +43,7 @@ export class ClockHolds {
     shown.hiddenMs = this.#hiddenMs
   }
 
-  /** Sets the clock `offsetMs` ahead of the true time. Before that the clock was hidden for `hiddenMs`. */
+  /** The node can read the clock again, after it could not for `hiddenMs`. The clock is now `offsetMs` ahead of the true time. */
   show(offsetMs: number, mono: number, hiddenMs: number = 0): void {
     this.hide(mono)
     if (hiddenMs > 0) this.#hiddenMs += hiddenMs + longestPauseMs

@@ -96,7 +96,7 @@ export type MutantRow<L extends Ledger = Ledger> = Partial<Omit<Mutant, 'name'>>
      * variables of this ledger. Replacements in the row itself cannot. Default: no further replacements.
      */
     readonly steps?: () => BrokenSteps<L>
-    /** Replaces methods of each connection, for faults that need non-atomic calls. */
+    /** Methods that replace those of each opened storage, for a deliberate fault in which a call is not atomic. */
     readonly calls?: (ledger: L) => Partial<Storage>
   }
 

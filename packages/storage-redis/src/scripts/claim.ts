@@ -553,8 +553,8 @@ local function takeFrom(page, sourceAt)
           end
           break
         end
-        -- In the mode peek, the call claims nothing, and only counts the occurrences that a claim would take. This is their
-        -- number for this job. The counts in the head do not include these occurrences.
+        -- In the mode peek, the call claims nothing, and only counts the occurrences that a claim would take. \`seenOf\` is the
+        -- number of those counted so far for this job. The counts in the head do not include these occurrences.
         local seenOf = claimedJobs[job] or 0
         local isBlocked = isLeft or (h.policy ~= allow and (h.running + seenOf >= h.maxConcurrency
           or (h.delayed > 0 and activeCount(h) + (delayedSeen[job] or 0) >= h.maxConcurrency and parseRecord(text).reason == delayed)))

@@ -193,8 +193,8 @@ export class OverriddenDefinitions {
   }
 
   /**
-   * Returns what {@link returning} returns. First reads the living nodes and their definitions, if the decision about a
-   * followed job depends on them.
+   * Like {@link returning}, returns the jobs whose stored definition this node need not follow any more. First reads the
+   * living nodes and their definitions, if the answer depends on them.
    */
   async returningNow(): Promise<readonly RegisteredJob[]> {
     const reasons = Array.from(this.#jobs.values(), (followed) => this.#reasonFor(followed))

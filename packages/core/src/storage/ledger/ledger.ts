@@ -170,8 +170,8 @@ export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends Led
   /** Returns the job with this id, or its tombstone; `undefined`: the storage has neither. */
   job(id: JobId): JobLedger<Entry> | undefined
   /**
-   * An optional fast path that creates the occurrence of an item without a step. Returns `null`, without a change, if only the
-   * step can decide the outcome; core then runs the step.
+   * An optional fast path that creates the occurrence of an item, so that core need not run a step for this item. If only a
+   * step can decide the outcome, changes nothing and returns `null`. Core then runs the step.
    */
   quickCreate?(item: CreateItem, owner: Owner): CreateAnswer | null
   /**
