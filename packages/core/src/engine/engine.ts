@@ -151,7 +151,7 @@ export class Engine implements CallingNode {
       logger: options.logger,
     })
     this.#time = new EngineTime(this, { storage: options.storage, limitMs: options.derived.maxClockSkew })
-    let removedUnheld: ((jobName: string) => void) | null = null
+    let removedUnheld = (_jobName: string): void => undefined
     if (options.metrics !== null && callOf === null) {
       const metrics = guardedMetrics(options.metrics, this)
       removedUnheld = recordMetrics(this.events, metrics, () => this.clock.now()).removed
@@ -189,7 +189,6 @@ export class Engine implements CallingNode {
       deadAfterMs,
       release: options.release,
       isClient,
-      removedUnheld,
     })
     this.capacity = new Capacity(this, { limit: options.maxConcurrentJobs, prefetch: options.prefetch })
     this.#children = new Children(this, { most: options.maxChildren })
@@ -254,6 +253,7 @@ export class Engine implements CallingNode {
     this.#watcher = new DefinitionWatcher(this, {
       registry,
       workAppeared: () => capacity.workAppeared(),
+      removedUnheld,
       intervalMs: derived.definitionInterval,
     })
     const loops = [this.#time, this.reaper, this.#watcher, registry.overridden, this.#overdue, this.#horizon]

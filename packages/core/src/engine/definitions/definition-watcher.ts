@@ -11,6 +11,8 @@ export class DefinitionWatcher {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #workAppeared: () => void
+  /** Receives the name of each removed job that this node does not hold. */
+  readonly #removedUnheld: (jobName: string) => void
   readonly #intervalMs: number
   readonly #loop: BackgroundLoop
   #lookedAt = Number.NEGATIVE_INFINITY
@@ -19,10 +21,19 @@ export class DefinitionWatcher {
   #headsDueAt = 0
   #looks = 0
 
-  constructor(engine: EngineContext, options: { registry: JobRegistry; workAppeared: () => void; intervalMs: number }) {
+  constructor(
+    engine: EngineContext,
+    options: {
+      registry: JobRegistry
+      workAppeared: () => void
+      removedUnheld: (jobName: string) => void
+      intervalMs: number
+    },
+  ) {
     this.#engine = engine
     this.#registry = options.registry
     this.#workAppeared = options.workAppeared
+    this.#removedUnheld = options.removedUnheld
     this.#intervalMs = options.intervalMs
     this.#loop = new BackgroundLoop(engine, { name: 'watch definitions', round: () => this.#lookAndGoOn() })
   }
@@ -96,7 +107,7 @@ export class DefinitionWatcher {
   #consider(record: JobRecord): void {
     const job = this.#registry.get(record.id)
     if (job === undefined) {
-      if (record.deletedAt !== null) this.#registry.evicted?.gone(record.id)
+      if (record.deletedAt !== null) this.#removedUnheld(record.name)
       else {
         // A node that evicts jobs does not adopt a data job here. It reads the job when the job comes due. If this node can run
         // the job, it claims in both cases. The storage may already have pending occurrences of the job.

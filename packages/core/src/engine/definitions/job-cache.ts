@@ -2,9 +2,6 @@ import type { Job } from '../../job/define-job.ts'
 import { Signal } from '../runtime/signal.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import { recordsPerCall } from '../../tuning.ts'
-import type { JobId } from '../../ids.ts'
-import type { EngineContext } from '../storage-access/engine-context.ts'
-import { headsInLook } from './job-refresher.ts'
 
 /** Returns whether a job is data: the storage has its whole definition, and its tasks name handlers. */
 export function isData({ tasks, onStart, onComplete }: Job): boolean {
@@ -75,60 +72,4 @@ export class JobCache {
  */
 function isIdle({ heapIndex, at, isLeft, plan }: RegisteredJob, upTo: number): boolean {
   return heapIndex < 0 ? at === Number.POSITIVE_INFINITY || isLeft || plan === null : at > upTo
-}
-
-/**
- * Evicted jobs whose removal this node still reports, because the metrics of a removed job must end. Periodic checks find
- * removals that the watcher has missed.
- */
-export class EvictedJobs {
-  readonly #engine: EngineContext
-  readonly #removed: (jobName: string) => void
-  readonly #names = new Map<JobId, string>()
-
-  /** @param removed receives the name of each job that was removed */
-  constructor(engine: EngineContext, removed: (jobName: string) => void) {
-    this.#engine = engine
-    this.#removed = removed
-  }
-
-  add(id: JobId, name: string): void {
-    this.#names.set(id, name)
-  }
-
-  /** Stops observing a job, because this node holds the job again. */
-  delete(id: JobId): void {
-    this.#names.delete(id)
-  }
-
-  /** Reports that an evicted job was removed from the storage. Ignores any other job. */
-  gone(id: JobId): void {
-    const name = this.#names.get(id)
-    if (name === undefined) return
-    this.#names.delete(id)
-    this.#removed(name)
-  }
-
-  /** Checks whether the storage still has the next few evicted jobs. Called once per interval. */
-  async reviewSome(intervalMs: number): Promise<void> {
-    const { maxBatch, storage } = this.#engine
-    let most = Math.min(headsInLook(this.#names.size, intervalMs), maxBatch)
-    while (most > 0) {
-      const next: [JobId, string][] = []
-      for (const entry of this.#names) if (next.push(entry) >= most) break
-      const jobs = next.map(([id]) => id)
-      const { jobs: records } = await storage.repeated('get', (calls) => calls.get({ jobs }))
-      let removed = 0
-      for (const [index, [id, name]] of next.entries()) {
-        const record = records[index] ?? null
-        if (record === null || record.deletedAt !== null) {
-          removed++
-          this.gone(id)
-        } else if (this.#names.delete(id)) this.#names.set(id, name)
-      }
-      // If more than half of the checked jobs were removed, probably many other evicted jobs were removed too. So the
-      // next read covers up to `maxBatch` jobs.
-      most = 2 * removed > most ? Math.min(maxBatch, this.#names.size) : 0
-    }
-  }
 }

@@ -18,7 +18,7 @@ import { JobPlans, anyHandler, codeElsewhere } from './job-plans.ts'
 import { OverriddenDefinitions, type OtherNodes } from './definition-precedence.ts'
 import { JobRefresher } from './job-refresher.ts'
 import type { Handlers } from './job-plan.ts'
-import { EvictedJobs, JobCache, isData } from './job-cache.ts'
+import { JobCache, isData } from './job-cache.ts'
 import { Registrations } from './registrations.ts'
 import { type ScheduleReviver, UnrevivedSchedule } from './schedule-reviver.ts'
 import { LostWriteDetector } from './lost-writes.ts'
@@ -42,8 +42,6 @@ export class JobRegistry implements HeldJobs {
   readonly cache: JobCache
   /** Jobs whose stored definition has precedence over this node's own definition. */
   readonly overridden: OverriddenDefinitions
-  /** Evicted jobs whose removal this node still reports. `null`: this node does not report removals of evicted jobs. */
-  readonly evicted: EvictedJobs | null
   /** Whether this engine is a client, which runs no jobs and reads each requested job from the storage. */
   readonly isClient: boolean
   readonly #engine: EngineContext
@@ -86,11 +84,6 @@ export class JobRegistry implements HeldJobs {
       release: number | undefined
       /** Whether this engine is a client, which runs no jobs and reads each requested job from the storage. Default false. */
       isClient?: boolean
-      /**
-       * Receives the name of each evicted job that was removed from the storage. Default: removals of evicted jobs are not
-       * reported.
-       */
-      removedUnheld?: ((jobName: string) => void) | null
     },
   ) {
     this.#engine = engine
@@ -103,8 +96,6 @@ export class JobRegistry implements HeldJobs {
     this.skipped = new SkippedSlots(engine)
     this.lostWrites = new LostWriteDetector(engine)
     this.#reviver = options.reviver
-    const { removedUnheld = null } = options
-    this.evicted = removedUnheld === null ? null : new EvictedJobs(engine, removedUnheld)
     this.plans = new JobPlans(engine, this.isClient ? anyHandler : options.handlers)
     const { others, release, patienceMs } = options
     this.registrations = new Registrations(engine, { registry: this, others, release })
@@ -297,7 +288,6 @@ export class JobRegistry implements HeldJobs {
     if (registered === undefined) {
       registered = new RegisteredJob(job, record, series, this.#dormant.has(job.id) ? 'jobs' : origin)
       this.#jobs.set(job.id, registered)
-      this.evicted?.delete(job.id)
       this.#dormant.delete(job.id)
       if (registered.origin !== 'stored') this.definitions.send()
     } else if (registered.origin === 'stored' && origin !== 'stored') {
@@ -511,12 +501,11 @@ export class JobRegistry implements HeldJobs {
   /** Evicts jobs that this node need not hold and that have no slot up to `upTo`. */
   dropUnneeded(upTo: number): void {
     for (const job of this.cache.unneeded(upTo)) {
-      const { id, name } = job.job
+      const { id } = job.job
       // This node keeps holding jobs that are ahead, because its metrics report these jobs.
       if (this.#ahead.has(id)) continue
       this.#engine.agenda.setSlot(job, null)
       this.cache.remove(job)
-      this.evicted?.add(id, name)
       this.#jobs.delete(id)
       this.#ownOfUpdated.delete(id)
       this.overridden.delete(id)
@@ -615,14 +604,10 @@ export class JobRegistry implements HeldJobs {
   forget(job: RegisteredJob): void {
     this.#engine.agenda.setSlot(job, null)
     const { id: jobId, name: jobName } = job.job
-    if (!this.holds(job)) {
-      // This node has evicted the job, or holds another object for the job. Report a removal only if the job was evicted.
-      if (!this.#jobs.has(jobId)) this.evicted?.gone(jobId)
-      return
-    }
+    // This node has evicted the job, or holds another object for the job.
+    if (!this.holds(job)) return
     this.#jobs.delete(jobId)
     this.cache.remove(job)
-    this.evicted?.delete(jobId)
     if (job.origin !== 'stored') this.definitions.send()
     this.#ahead.delete(jobId)
     if (job.origin === 'jobs') this.#dormant.set(jobId, this.definitionOf(job))
@@ -647,9 +632,8 @@ export class JobRegistry implements HeldJobs {
     return gone.has(job) ? null : (this.#jobs.get(job.job.id) ?? null)
   }
 
-  /** Checks whether the storage still has the next few jobs, held and evicted. Called once per interval. */
-  async reviewSome(intervalMs: number): Promise<void> {
-    await this.#refresher.reviewSome(intervalMs)
-    await this.evicted?.reviewSome(intervalMs)
+  /** Checks whether the storage still has the next few held jobs. Called once per interval. */
+  reviewSome(intervalMs: number): Promise<void> {
+    return this.#refresher.reviewSome(intervalMs)
   }
 }
