@@ -84,12 +84,10 @@ export interface SchedulerEvents {
    * The storage has lost the job: the storage has neither the job's head nor a tombstone. Values of `becomes`:
    * - `stored_again`: this node, or another node shortly before, has stored the job again. The job's schedule continues from
    *   now.
-   * - `awaited`: this node followed another definition. This node stores its own definition only if no other node stores the
-   *   job.
    * - `forgotten`: this node does not define the job.
    */
   'job.vanished': JobEvent & {
-    readonly becomes: 'stored_again' | 'awaited' | 'forgotten'
+    readonly becomes: 'stored_again' | 'forgotten'
   }
   /**
    * No run of the job was `completed` for the job's `alertAfter`. One living node watches all jobs. That node emits the event

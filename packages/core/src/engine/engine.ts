@@ -180,9 +180,6 @@ export class Engine implements CallingNode {
     this.registry = new JobRegistry(this, {
       reviver,
       handlers: options.handlers,
-      // How long this node waits for a peer to store a vanished job again. A peer with the same options reads changed
-      // definitions once per `definitionInterval`. Within two intervals, each peer has time for one complete read.
-      patienceMs: 2 * derived.definitionInterval,
       standbyMs: derived.standby,
       mostHeld: findsDueJobs ? derived.heldJobs : Number.POSITIVE_INFINITY,
       others: new PeerDefinitions(heartbeats),

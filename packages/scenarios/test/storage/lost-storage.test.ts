@@ -267,28 +267,29 @@ describe('a storage that loses all its data', () => {
     expect(first && (await fates(first, 'tick'))).toEqual(['20 completed', '30 completed', '40 completed'])
   })
 
-  it('receives the newer of two definitions of a job, or the older one if no node has the newer one', async () => {
+  it('receives the definition of the node that stores the job first, and the newer one after that node has shut down', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const older = noting(world)
     const newer = noting(world, 'tick', { schedule: everySeconds(15) })
     const old = await start({ jobs: [older.job], nodeId: 'old' })
     const young = await start({ jobs: [newer.job], nodeId: 'young' })
     await world.clock.advanceTo(at(5))
+    expect(await old.nextRuns('tick', 1)).toEqual([at(15)])
     const heard = listen(old, 'job.vanished')
     losing.loseAll()
     await world.clock.advanceTo(at(16))
-    expect(await old.nextRuns('tick', 2)).toEqual([at(30), at(45)])
-    await world.shutdown(young)
-    losing.loseAll()
+    expect(await young.nextRuns('tick', 2)).toEqual([at(20), at(30)])
+    expect(heard.map(({ event }) => event.becomes)).toEqual(['stored_again'])
+    expect(loud().map(({ reason }) => reason)).toContain('newer_build')
+    await world.shutdown(old)
     await world.clock.advanceTo(at(31))
-    expect(heard.map(({ event }) => event.becomes).slice(-2)).toEqual(['awaited', 'stored_again'])
-    expect(await old.nextRuns('tick', 1)).toEqual([at(40)])
-    expect(loud().at(-1)).toMatchObject({ jobs: ['tick'], count: 1 })
+    expect(await young.nextRuns('tick', 2)).toEqual([at(45), at(60)])
   })
 
-  it('receives the newer of two definitions again, and the older one does not replace the newer one while a node with the newer one lives', async () => {
+  it('receives the newer of two definitions first, and the older one does not replace the newer one while a node with the newer one lives', async () => {
     const { world, losing, start } = lossyWorld()
-    const old = await start({ jobs: [noting(world).job], nodeId: 'old', deadAfter: 30_000 })
+    const slow = tuned({ definitionInterval: { seconds: 50 } })
+    const old = await start({ jobs: [noting(world).job], nodeId: 'old', deadAfter: 30_000, ...slow })
     const { job } = noting(world, 'tick', { schedule: everySeconds(15) })
     const young = await start({ jobs: [job], nodeId: 'young', deadAfter: 60_000 })
     const heard = listen(old, 'job.registered')
@@ -304,18 +305,16 @@ describe('a storage that loses all its data', () => {
     expect(await old.nextRuns('tick', 2)).toEqual([at(1610), at(1620)])
   })
 
-  it('receives a paused job as a paused job', async () => {
+  it('receives a paused job without its pause', async () => {
     const { world, losing, start } = lossyWorld()
     const { job, ran } = noting(world)
     const scheduler = await start({ jobs: [job] })
     await scheduler.pause('tick')
+    await world.clock.advanceTo(at(15))
     losing.loseAll()
-    await world.clock.advanceTo(at(25))
-    expect(ran).toEqual([])
-    expect(await fates(scheduler, 'tick')).toEqual(['10 skipped paused', '20 skipped paused'])
-    await scheduler.resume('tick')
     await world.clock.advanceTo(at(35))
-    expect(ran).toEqual([30])
+    expect(ran).toEqual([20, 30])
+    expect((await scheduler.job('tick')).paused).toBe(null)
   })
 
   it('receives a different definition with the same version from a new node, and the first node follows it', async () => {

@@ -109,11 +109,6 @@ interface FollowedJob {
   readonly record: JobRecord
   /** The reason that this node last reported for following this version; `null` before the first report. */
   said: FollowReason | null
-  /**
-   * Until this monotonic instant, this node follows the stored definition even if the node's own definition has
-   * precedence.
-   */
-  readonly until: number
 }
 
 /**
@@ -169,16 +164,8 @@ export class OverriddenDefinitions {
 
   add(job: RegisteredJob, own: OwnDefinition, record: JobRecord): void {
     const known = this.#jobs.get(record.id)
-    const isSame = known?.record.createdAt === record.createdAt
-    const isKnown = isSame && known.record.version === record.version
-    // If the stored `createdAt` has changed, the storage may have lost its jobs. It may also have lost the records and profiles
-    // of the nodes. Living peers store their records again by their heartbeats within `deadAfter`. So this node follows the
-    // stored definition for at least this time. Until a peer stores its profile, this node assumes that the peer has each
-    // definition.
-    const isLost = known !== undefined && !isSame
-    const lostAt = isLost ? this.#engine.clock.monotonic() : Number.NEGATIVE_INFINITY
-    const until = Math.max(known?.until ?? 0, lostAt + this.#deadAfterMs)
-    const followed: FollowedJob = { job, own, record, said: isKnown ? known.said : null, until }
+    const isKnown = known?.record.createdAt === record.createdAt && known.record.version === record.version
+    const followed: FollowedJob = { job, own, record, said: isKnown ? known.said : null }
     this.#jobs.set(record.id, followed)
     this.#reasonFor(followed)
     if (!isKnown) this.look()
@@ -211,7 +198,7 @@ export class OverriddenDefinitions {
     const jobs: RegisteredJob[] = []
     const now = this.#engine.clock.monotonic()
     for (const followed of this.#jobs.values()) {
-      if (this.#reasonFor(followed) !== null || now < followed.until) continue
+      if (this.#reasonFor(followed) !== null) continue
       // If another node has replaced the definition after this node put it back, this node waits for `deadAfter` before
       // it puts the definition back again. Otherwise two nodes would keep replacing each other's definitions.
       const putBackAt = this.#putBackAt.get(followed.record.id) ?? Number.NEGATIVE_INFINITY

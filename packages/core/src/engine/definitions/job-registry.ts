@@ -76,7 +76,6 @@ export class JobRegistry implements HeldJobs {
     options: {
       reviver: ScheduleReviver
       handlers: Handlers
-      patienceMs: number
       standbyMs: number
       mostHeld: number
       others: OtherNodes
@@ -97,9 +96,9 @@ export class JobRegistry implements HeldJobs {
     this.lostWrites = new LostWriteDetector(engine)
     this.#reviver = options.reviver
     this.plans = new JobPlans(engine, this.isClient ? anyHandler : options.handlers)
-    const { others, release, patienceMs } = options
+    const { others, release } = options
     this.registrations = new Registrations(engine, { registry: this, others, release })
-    this.#refresher = new JobRefresher(engine, { registry: this, registrations: this.registrations, patienceMs })
+    this.#refresher = new JobRefresher(engine, { registry: this, registrations: this.registrations })
   }
 
   get size(): number {
@@ -629,7 +628,7 @@ export class JobRegistry implements HeldJobs {
    */
   async reloadNow(job: RegisteredJob, storage: StorageCalls = this.#engine.storage): Promise<RegisteredJob | null> {
     const gone = await this.#refresher.review([job], storage)
-    return gone.has(job) ? null : (this.#jobs.get(job.job.id) ?? null)
+    return gone.length > 0 ? null : (this.#jobs.get(job.job.id) ?? null)
   }
 
   /** Checks whether the storage still has the next few held jobs. Called once per interval. */

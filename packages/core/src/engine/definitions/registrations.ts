@@ -30,7 +30,10 @@ interface Registration {
    * living nodes have the stored definitions. Default false.
    */
   readonly isAsked?: boolean
-  /** Whether the node puts its own definitions of stored jobs back into force. Default false. */
+  /**
+   * Whether the node brings its own definitions of held jobs into force again, after it followed other definitions, or after
+   * the storage lost the jobs. Default false.
+   */
   readonly isReturn?: boolean
 }
 
@@ -132,13 +135,13 @@ export class Registrations {
   }
 
   /**
-   * Returns true if the stored job is not the job that this node holds. The stored job was deleted or created again, has
-   * vanished, or this node has evicted the job. If the job was created again, this node adopts the new head.
+   * Returns true if the stored job is not the job that this node holds. The stored job was deleted or created again, or this
+   * node has evicted the job. If the job was created again, this node adopts the new head.
    */
   #hasBecomeAnother({ id }: Job, record: JobRecord | null): boolean {
     const registered = this.#registry.get(id)
-    if (record === null || record.deletedAt !== null || registered === undefined) return true
-    if (record.createdAt === registered.createdAt) return false
+    if (registered === undefined || typeof record?.deletedAt === 'number') return true
+    if (record === null || record.createdAt === registered.createdAt) return false
     this.#registry.adopt(registered.job, record)
     return true
   }
