@@ -23,26 +23,26 @@ function record(changes: Partial<JobRecord> = {}): JobRecord {
   return { id: jobId('job'), name: 'job', ...stored, ...changes } as JobRecord
 }
 
-it('a node may put its own definition of a job back into force if no living node has the stored definition', () => {
+it('a node may put its own definition of a job back into force if no living node has the stored definition', async () => {
   const { jobs } = followedBy()
   jobs.add(job, own, record())
-  expect(jobs.returning()).toEqual([job])
+  expect(await jobs.returning()).toEqual([job])
 })
 
-it('if the storage lost a job and received it again, a node without peers may put its definition back into force at once', () => {
+it('if the storage lost a job and received it again, a node without peers may put its definition back into force at once', async () => {
   const { jobs } = followedBy()
   jobs.add(job, own, record())
   jobs.add(job, own, record({ createdAt: 2, version: 1, lineage: [] }))
-  expect(jobs.returning()).toEqual([job])
+  expect(await jobs.returning()).toEqual([job])
 })
 
-it('a node whose restored definition was replaced again waits `deadAfter` before it restores the definition once more', () => {
+it('a node whose restored definition was replaced again waits `deadAfter` before it restores the definition once more', async () => {
   const followed = followedBy()
   followed.jobs.add(job, own, record())
   followed.jobs.putBack(jobId('job'))
   followed.jobs.delete(jobId('job'))
   followed.jobs.add(job, own, record({ version: 4 }))
-  expect(followed.jobs.returning()).toEqual([])
+  expect(await followed.jobs.returning()).toEqual([])
   followed.at += deadAfterMs
-  expect(followed.jobs.returning()).toEqual([job])
+  expect(await followed.jobs.returning()).toEqual([job])
 })

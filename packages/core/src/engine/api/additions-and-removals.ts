@@ -168,7 +168,6 @@ export class Additions extends ApiPart {
   }
 
   #adopt(job: Job, record: JobRecord, change: 'created' | 'updated' | undefined): void {
-    if (change === 'created' && this.registry.leaveStored(job, record, change)) return
     const registered = isData(job)
       ? this.registry.adoptAsked(job, record, change, 'added')
       : this.registry.adoptDefinition(job, record, change, 'added')

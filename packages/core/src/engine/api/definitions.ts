@@ -220,10 +220,7 @@ export class Definitions extends ApiPart {
         else this.registry.adopt(updated, answer.job, 'updated')
         tellCanceled(this.engine.events, answer.job.name, 'updated', answer.canceled)
         const { version, nextAt } = answer.job
-        const canceled = await this.#cancelRest(storage, replacement, answer).catch((error: unknown) => {
-          this.registry.noteUnfinished()
-          throw error
-        })
+        const canceled = await this.#cancelRest(storage, replacement, answer)
         return {
           version,
           changed: true,

@@ -282,7 +282,7 @@ export class RequestCreator extends ApiPart {
     const { state, reason } = answer
     const result = resultOf({ id: createdId(item, state), state, reason, created: true })
     tellCreated(this.engine.events, job.job, item, result)
-    if (state === 'skipped') this.registry.skipped.noteRequest(job, item.scheduledAt)
+    if (state === 'skipped') this.registry.skipped.note(job, 'request', item.scheduledAt)
     else this.registry.lostWrites.note(result.id, job.job.name, item)
     notifyDisplaced(this.engine, this.pool, job, answer)
     if (answer.state === 'running') {

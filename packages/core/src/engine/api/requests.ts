@@ -365,7 +365,7 @@ class TransactionRequests extends ApiPart {
   async #answered(one: Indexed, item: CreateRequested, answer: CreateAnswer): Promise<TriggerResult | Indexed> {
     if (answer.outcome !== 'created') return followAnswer(this.registry, one, item, answer)
     const { state, reason } = answer
-    if (state === 'skipped') this.registry.skipped.noteRequest(one.job, item.scheduledAt)
+    if (state === 'skipped') this.registry.skipped.note(one.job, 'request', item.scheduledAt)
     return resultOf({ id: createdId(item, state), state, reason, created: true })
   }
 }

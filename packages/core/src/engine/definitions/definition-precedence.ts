@@ -120,8 +120,11 @@ export class OverriddenDefinitions {
   readonly #others: OtherNodes
   readonly #deadAfterMs: number
   readonly #jobs = new Map<JobId, FollowedJob>()
-  /** For each job, the monotonic instant at which this node has put its own definition back. */
-  readonly #putBackAt = new Map<JobId, number>()
+  /**
+   * For each job that this node has put back: the monotonic instant until which this node does not put it back again, even if
+   * another node replaces the definition. Otherwise two nodes would keep replacing each other's definitions.
+   */
+  readonly #followsUntil = new Map<JobId, number>()
   /** The checks of the followed jobs; `null` for a client, and until `restoreBy` is called. */
   #loop: BackgroundLoop | null = null
 
@@ -144,7 +147,7 @@ export class OverriddenDefinitions {
         // - Its time is in doubt: the time decides when a schedule takes effect.
         // - It is isolated: it does not know which nodes live.
         engine.now()
-        if (!engine.isHeldBack) await putBack(await this.returningNow())
+        if (!engine.isHeldBack) await putBack(await this.returning())
       } finally {
         if (this.#jobs.size > 0) this.#loop?.runIn(intervalMs)
       }
@@ -172,7 +175,7 @@ export class OverriddenDefinitions {
   }
 
   putBack(id: JobId): void {
-    this.#putBackAt.set(id, this.#engine.clock.monotonic())
+    this.#followsUntil.set(id, this.#engine.clock.monotonic() + this.#deadAfterMs)
   }
 
   delete(id: JobId): void {
@@ -180,32 +183,18 @@ export class OverriddenDefinitions {
   }
 
   /**
-   * Like {@link returning}, returns the jobs whose stored definition this node need not follow any more. First reads the
-   * living nodes and their definitions, if the answer depends on them.
+   * Returns the jobs whose stored definition this node need not follow any more. For each other job, reports the reason if
+   * it has changed. First reads the living nodes and their definitions, if the answer depends on them.
    */
-  async returningNow(): Promise<readonly RegisteredJob[]> {
+  async returning(): Promise<readonly RegisteredJob[]> {
     const reasons = Array.from(this.#jobs.values(), (followed) => this.#reasonFor(followed))
     if (reasons.every((reason) => reason !== null && reason !== 'newer_build')) return []
     await this.#others.look()
-    return this.returning()
-  }
-
-  /**
-   * Returns the jobs whose stored definition this node need not follow any more. For each other job, reports the reason if
-   * it has changed.
-   */
-  returning(): readonly RegisteredJob[] {
-    const jobs: RegisteredJob[] = []
+    const returning = [...this.#jobs.values()].filter((followed) => this.#reasonFor(followed) === null)
     const now = this.#engine.clock.monotonic()
-    for (const followed of this.#jobs.values()) {
-      if (this.#reasonFor(followed) !== null) continue
-      // If another node has replaced the definition after this node put it back, this node waits for `deadAfter` before
-      // it puts the definition back again. Otherwise two nodes would keep replacing each other's definitions.
-      const putBackAt = this.#putBackAt.get(followed.record.id) ?? Number.NEGATIVE_INFINITY
-      if (now < putBackAt + this.#deadAfterMs) continue
-      if (isOfBuild(followed.job)) jobs.push(followed.job)
-    }
-    return jobs
+    return returning
+      .filter(({ job, record }) => isOfBuild(job) && now >= (this.#followsUntil.get(record.id) ?? now))
+      .map(({ job }) => job)
   }
 
   #reasonFor(followed: FollowedJob): FollowReason | null {

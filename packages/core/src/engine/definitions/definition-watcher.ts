@@ -1,5 +1,4 @@
 import type { JobRecord } from '../../storage/job-record.ts'
-import { pausedUntil } from '../../storage/rules.ts'
 import { clockMarginMs, wakeDelayMs } from '../../tuning.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
@@ -116,26 +115,6 @@ export class DefinitionWatcher {
       }
       return
     }
-    // If `createdAt` differs, the job had vanished or was deleted, and was then created again. The version numbers then cannot
-    // be compared.
-    if (record.createdAt !== job.createdAt) {
-      this.#registry.reload(job)
-      return
-    }
-    // A lower version means that the record was read before this node's last change of the job. This node ignores such
-    // an old record.
-    if (record.version < job.version) return
-    if (record.deletedAt !== null) {
-      this.#registry.forget(job)
-      return
-    }
-    const until = pausedUntil(record.paused)
-    const isResumed = until < job.pausedUntil
-    const isChanged = job.version !== record.version
-    if (isChanged) this.#registry.adopt(job.job, record)
-    else job.pausedUntil = until
-    // This node may now claim pending occurrences, because the job is resumed or because this node has the handlers of the new
-    // version.
-    if (isResumed || isChanged) this.#workAppeared()
+    if (this.#registry.catchUp(job, record)) this.#workAppeared()
   }
 }

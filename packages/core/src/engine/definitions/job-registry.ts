@@ -25,7 +25,7 @@ import { LostWriteDetector } from './lost-writes.ts'
 import { SkippedSlots } from './skipped-slots.ts'
 import { seriesOf } from './timeline.ts'
 import { repairOf, unreadableJob } from './job-errors.ts'
-import { clockMarginMs, upkeepMs, rememberedValues } from '../../tuning.ts'
+import { rememberedValues } from '../../tuning.ts'
 
 /** The jobs that this node holds, with what this node knows about their stored heads. */
 export class JobRegistry implements HeldJobs {
@@ -64,12 +64,6 @@ export class JobRegistry implements HeldJobs {
    * the warning.
    */
   readonly #saidOf = new Map<JobId, string>()
-
-  /**
-   * Monotonic instant at which this node first saw an update that has still to cancel waiting runs; `null` if this node knows
-   * of no such update.
-   */
-  #unfinishedSince: number | null = null
 
   constructor(
     engine: EngineContext,
@@ -186,22 +180,6 @@ export class JobRegistry implements HeldJobs {
     return this.#reviver.revive(schedule)
   }
 
-  /**
-   * Called by the claimer. Returns true once, when five minutes have passed since this node first noted an unfinished update.
-   * The claimer then cancels the waiting runs that the updating node has not canceled.
-   */
-  takeUnfinished(): boolean {
-    if (this.#unfinishedSince === null) return false
-    if (this.#engine.clock.monotonic() - this.#unfinishedSince < 5 * upkeepMs) return false
-    this.#unfinishedSince = null
-    return true
-  }
-
-  /** Remembers that an update has still to cancel waiting runs, because the updating node may die before it cancels them. */
-  noteUnfinished(): void {
-    this.#unfinishedSince ??= this.#engine.clock.monotonic()
-  }
-
   /** Adopts a head as {@link adopt} does, with a definition from this node's build. */
   adoptDefinition(
     job: Job,
@@ -223,20 +201,6 @@ export class JobRegistry implements HeldJobs {
     const own = registered === undefined || !isOfBuild(registered) ? this.#dormant.get(job.id) : registered.job
     if (own !== undefined && !this.#ownOfUpdated.has(job.id)) this.#ownOfUpdated.set(job.id, own)
     return this.adopt(job, record, change, origin)
-  }
-
-  /**
-   * Decides whether this node need not hold the job that it has just stored. Returns true for a data job that is not due soon,
-   * if this node evicts jobs. Also emits `job.registered` in this case.
-   */
-  leaveStored(job: Job, record: JobRecord, change: RegistrationChange): boolean {
-    if (this.isClient || !this.cache.isEvicting || !isData(job) || job.payload !== null) return false
-    const { id } = job
-    if (this.#jobs.has(id) || this.#dormant.has(id) || this.#ownOfUpdated.has(id)) return false
-    const isSoon = record.nextAt !== null && record.nextAt <= this.#engine.now() + clockMarginMs
-    if (isSoon || !this.plans.runsAsData(record)) return false
-    this.#emitRegistered({ job }, record, change)
-    return true
   }
 
   /** Announces definitions to the other nodes, before this node stores them. */
@@ -265,9 +229,6 @@ export class JobRegistry implements HeldJobs {
     const isOwnAgain = own !== undefined && fingerprintOfJob(own, this.#engine.defaults) === record.fingerprint
     if (isOwnAgain) this.#ownOfUpdated.delete(record.id)
     const job = isOwnAgain ? own : known
-    // `cancelsBelow`: an update has still to cancel waiting runs of the job. If this node made the update, its call of `update`
-    // cancels them. If another node made the update, that node may die first. So this node remembers to cancel them later.
-    if (record.cancelsBelow !== null && change !== 'updated') this.noteUnfinished()
     let series: SlotSeries
     try {
       series = this.seriesOf(record.timeline, job)
@@ -435,7 +396,7 @@ export class JobRegistry implements HeldJobs {
     }
   }
 
-  #emitRegistered({ job }: Pick<RegisteredJob, 'job'>, record: JobRecord, change: RegistrationChange): void {
+  #emitRegistered({ job }: RegisteredJob, record: JobRecord, change: RegistrationChange): void {
     const { events } = this.#engine
     if (!events.hears('job.registered')) return
     // A node that evicts jobs adopts a data job many times, so it reports only changed definitions.
@@ -480,13 +441,27 @@ export class JobRegistry implements HeldJobs {
     this.#jobs.clear()
   }
 
-  /** Applies a head, unless this node already has a newer state of the job. */
-  catchUp(job: RegisteredJob, record: JobRecord): void {
+  /**
+   * Applies a head, unless this node already has a newer state of the job. Returns whether this node may now be able to claim
+   * pending occurrences of the job, because the job is resumed or has a new version.
+   */
+  catchUp(job: RegisteredJob, record: JobRecord): boolean {
+    const until = pausedUntil(record.paused)
+    const isChanged = record.version > job.version
+    const isResumed = until < job.pausedUntil
     // If `createdAt` differs, the job had vanished or was deleted, and was then created again. The version numbers then cannot
     // be compared.
     if (record.createdAt !== job.createdAt) this.reload(job)
-    else if (record.version > job.version) this.adopt(job.job, record)
-    else if (record.version === job.version) this.#catchUpWithin(job, record)
+    // A lower version means that the record was read before this node's last change of the job. This node ignores such
+    // an old record.
+    else if (record.version < job.version) return false
+    else if (record.deletedAt !== null) this.forget(job)
+    else if (isChanged) this.adopt(job.job, record)
+    else {
+      job.pausedUntil = until
+      this.#catchUpWithin(job, record)
+    }
+    return isChanged || isResumed
   }
 
   #catchUpWithin(job: RegisteredJob, { watermark, nextAt }: JobRecord): void {

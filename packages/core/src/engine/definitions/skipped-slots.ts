@@ -4,13 +4,14 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import { upkeepMs } from '../../tuning.ts'
 
-const messages: ReadonlyMap<string, string> = new Map([
+const messages: ReadonlyMap<string | null, string> = new Map([
   ['overlap', 'slots were skipped: an earlier run of the job is still active'],
   ['queue_full', 'slots were skipped: the queue of the job is full'],
+  [
+    'request',
+    'requests were skipped: another run of the job is active; the overlap policy "queue" or "allow" runs each request',
+  ],
 ])
-
-const requestMessage =
-  'requests were skipped: another run of the job is active; the overlap policy "queue" or "allow" runs each request'
 
 /**
  * Logs slots and requests that the overlap policy or a full queue has skipped. The first skip of a job is logged at
@@ -19,47 +20,31 @@ const requestMessage =
  */
 export class SkippedSlots {
   readonly #engine: EngineContext
-  /** For each job and message whose last log line is at most a minute old: the skips that were counted since that line. */
+  /** For each job and reason whose last log line is at most a minute old: the skips that were counted since that line. */
   readonly #recent = new Map<string, Skips>()
 
   constructor(engine: EngineContext) {
     this.#engine = engine
   }
 
-  note(job: RegisteredJob, reason: OccurrenceReason | null, slot: number): void {
-    const message = messages.get(reason ?? '')
-    if (message !== undefined) this.#note(job, message, slot)
-  }
-
-  /** Logs a trigger or replay that the overlap policy has skipped. */
-  noteRequest(job: RegisteredJob, at: number): void {
-    this.#note(job, requestMessage, at)
-  }
-
-  #note({ job: { id, name } }: RegisteredJob, message: string, slot: number): void {
-    const key = `${id} ${message}`
+  /** Notes a skipped slot with its reason, or a skipped trigger or replay as `request`. */
+  note({ job: { id, name: job } }: RegisteredJob, reason: OccurrenceReason | 'request' | null, slot: number): void {
+    const message = messages.get(reason)
+    if (message === undefined) return
+    const key = `${id} ${reason}`
     const known = this.#recent.get(key)
-    if (known !== undefined) {
+    if (known === undefined) {
+      const alarm = { at: 0, heapIndex: -1, ring: () => this.#ring(key, skips) }
+      const skips: Skips = { ...alarm, job, message, count: 1, from: slot, to: slot }
+      this.#recent.set(key, skips)
+      skips.ring()
+    } else {
       if (known.count++ === 0) known.from = slot
       known.to = slot
-      return
     }
-    const skips = {
-      job: name,
-      message,
-      count: 1,
-      from: slot,
-      to: slot,
-      at: 0,
-      heapIndex: -1,
-      ring: () => this.#ring(key),
-    }
-    this.#recent.set(key, skips)
-    skips.ring()
   }
 
-  #ring(key: string): void {
-    const skips = this.#recent.get(key) as Skips
+  #ring(key: string, skips: Skips): void {
     if (skips.count === 0) this.#recent.delete(key)
     else {
       this.#say(skips)

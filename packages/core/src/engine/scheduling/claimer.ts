@@ -14,13 +14,6 @@ import { beginsByClaim, initialRuns } from '../execution/task-run-records.ts'
 import { lookMs, upkeepMs } from '../../tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 
-/**
- * Whether a claim is a sweep, which first repairs jobs. The two kinds of sweep differ if an update of a job is unfinished:
- * - `once`: the claimer leaves the update to the node that makes it.
- * - `to the end`: that node may have died, so the claimer repeats its claim until the update is finished.
- */
-type Sweep = 'none' | 'once' | 'to the end'
-
 interface ClaimerParts extends NodeParts {
   readonly pollIntervalMs: number
   readonly takesNext: boolean
@@ -53,7 +46,7 @@ export class Claimer implements TakenRunner {
     this.#skippedKeys = new SkippedHandlerKeys(engine, parts.registry)
     this.#loop = new BackgroundLoop(engine, {
       name: 'claim',
-      round: (byAlarm) => this.#claimAll(byAlarm ? this.#sweepDue() : 'none'),
+      round: (byAlarm) => this.#claimAll(byAlarm && this.#polls++ % this.#pollsPerSweep === 0),
       again: () => this.#kick.ask(),
     })
     this.#parts.capacity.work.listen(() => this.#kick.ask())
@@ -103,18 +96,13 @@ export class Claimer implements TakenRunner {
     if (this.#loop.underWay !== null || this.#parts.capacity.roomToClaim() > 0) this.#loop.run()
   }
 
-  #sweepDue(): Sweep {
-    const isTurn = this.#polls++ % this.#pollsPerSweep === 0
-    if (this.#parts.registry.takeUnfinished()) return 'to the end'
-    return isTurn ? 'once' : 'none'
-  }
-
-  async #claimAll(sweep: Sweep): Promise<void> {
-    while (await this.#claimOnce(sweep));
+  /** Claims until no pending work or no permit is left. With `isSweep`, each claim first repairs jobs. */
+  async #claimAll(isSweep: boolean): Promise<void> {
+    while (await this.#claimOnce(isSweep));
   }
 
   /** Makes one claim. Returns whether the storage has more pending work and this node has permits for it. */
-  async #claimOnce(sweep: Sweep): Promise<boolean> {
+  async #claimOnce(isSweep: boolean): Promise<boolean> {
     const now = this.#engine.now()
     const { maxBatch, isHeldBack } = this.#engine
     const limit = isHeldBack ? 0 : Math.min(maxBatch, this.#parts.capacity.roomToClaim())
@@ -124,7 +112,7 @@ export class Claimer implements TakenRunner {
     let answer: ClaimAnswer
     this.#parts.capacity.reserve(limit)
     try {
-      answer = await this.#claimSome(limit, sweep !== 'none', leftOut ?? [])
+      answer = await this.#claimSome(limit, isSweep, leftOut ?? [])
       // If this claim left out no job and no pending work is left in the storage, no job waits for its turn.
       if (leftOut === null && !answer.more) turns.clear()
       for (const notice of answer.cancelRequested) this.#parts.pool.get(notice.id)?.cancel(notice.reason)
@@ -148,9 +136,9 @@ export class Claimer implements TakenRunner {
     // permit starts a claim. So the poll need not come earlier than usual.
     this.#loop.runIn(this.#untilNextPoll((answer.nextDueAt ?? now) > now ? answer.nextDueAt : null))
     // If this claim took fewer occurrences than its limit, `more` means that an update is unfinished. The update must still
-    // cancel waiting occurrences, and further claims continue it. Exception: after the sweep `once`, the node that makes the
-    // update continues it.
-    const isLeft = answer.more && answer.claimed.length < limit && sweep !== 'once'
+    // cancel waiting occurrences, and further claims continue it. Exception: after a sweep, the node that makes the
+    // update continues it, or the next sweep.
+    const isLeft = answer.more && answer.claimed.length < limit && !isSweep
     if (isLeft) await nextTurn()
     const goesOn = answer.more && (isLeft || answer.claimed.length > 0)
     return goesOn && !this.#loop.isStopped && this.#parts.capacity.roomToClaim() > 0
