@@ -29,7 +29,6 @@ export type ErrorCode =
   // Running work
   | 'TASK_TIMEOUT'
   | 'EXECUTION_TIMEOUT'
-  | 'EVENT_LOOP_BLOCKED'
   | 'WAIT_TIMEOUT'
   | 'ABORTED'
   | 'DATA_TOO_LARGE'

@@ -221,8 +221,8 @@ export interface SchedulerEvents {
   /** The storage accepts the heartbeats of this node again. */
   'node.rejoined': { readonly node: string }
   /**
-   * Code blocked the event loop of this node for `blockedMs`; the node ran nothing else and sent no heartbeat. `jobs`: the job
-   * whose handler or schedule blocked the event loop, if known; otherwise up to ten jobs that ran then.
+   * Code blocked the event loop of this node for `blockedMs`; the node ran nothing else and sent no heartbeat. `jobs`: up to
+   * ten jobs that ran then. The code that blocked the event loop may be a handler of one of them.
    */
   'engine.blocked': { readonly blockedMs: number; readonly jobs: readonly string[] }
   /** An unexpected failure inside the engine, such as a schedule that throws or a storage that was closed too early. */

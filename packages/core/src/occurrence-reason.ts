@@ -25,7 +25,6 @@
  * - `node_lost`: its node is dead.
  * - `owner_restarted`: its node restarted, and no longer ran it.
  * - `execution_timeout`: its node has not ended it by the deadline.
- * - `event_loop_blocked`: a handler blocked two nodes until they were declared dead.
  *
  * Waiting:
  * - `delayed`: a trigger whose time has not come.
@@ -56,7 +55,6 @@ export type OccurrenceReason =
   | 'storage_refused'
   | 'invalid_payload'
   | 'node_lost'
-  | 'event_loop_blocked'
   | 'owner_restarted'
   | 'shutdown'
   | 'no_capacity'
@@ -76,8 +74,7 @@ export type OccurrenceReason =
  * - Failed: `not_retryable`, if the error or `retryIf` ruled out a retry that was left.
  * - Stopped from outside: `fail_fast` (another task failed), `canceled`, `execution_timeout`, `invalid_payload`.
  * - Handed back by its owner: `shutdown`, `no_capacity`, `clock_unconfirmed`.
- * - Ended by another node: `node_lost`, `owner_restarted`, `execution_timeout`, `event_loop_blocked`, `no_handler` (no node has
- *   its code any more).
+ * - Ended by another node: `node_lost`, `owner_restarted`, `execution_timeout`, `no_handler` (no node has its code any more).
  */
 export type TaskReason =
   | 'not_retryable'
@@ -87,7 +84,6 @@ export type TaskReason =
   | 'storage_refused'
   | 'invalid_payload'
   | 'node_lost'
-  | 'event_loop_blocked'
   | 'owner_restarted'
   | 'shutdown'
   | 'no_capacity'

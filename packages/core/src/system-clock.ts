@@ -48,12 +48,6 @@ export function eventsHeard(): number {
   return uvMetricsInfo?.events ?? 0
 }
 
-/** Returns the milliseconds of CPU time that this process has used so far. A stopped process or machine uses none. */
-export function cpuMs(): number {
-  const { user, system } = process.cpuUsage()
-  return (user + system) / 1000
-}
-
 /** Returns a random number in `[0, 1)`, for jitter only: the coordination of nodes never uses random numbers. */
 export function random(): number {
   return Math.random()

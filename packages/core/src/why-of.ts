@@ -24,8 +24,6 @@ const byStateAndReason: Readonly<Record<string, string>> = {
   'failed storage_refused': 'The storage cannot keep what a task returned or threw.',
   'failed node_lost': 'Its node died, and the run is not retried.',
   'failed_stale node_lost': 'Its node died, and the run is not retried.',
-  'failed_stale event_loop_blocked':
-    'Its handler blocked the event loop of two nodes until they were declared dead. Isolate the task.',
   'failed_stale owner_restarted': 'Its node restarted, and the run is not retried.',
   'failed_stale execution_timeout': 'It ran longer than its executionTimeout, and its node did not end it.',
   'pending node_lost': 'Its node died; it waits for another node.',

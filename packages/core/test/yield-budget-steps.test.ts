@@ -105,37 +105,3 @@ describe('several concurrent long computations', () => {
     for (const names of taken) expect(names.length).toBeLessThan(51_000)
   })
 })
-
-it('after a call of `begin` and a step, `lastStepMs` is the duration of this step, without earlier steps', async () => {
-  const clock = workClock()
-  const turns = new YieldBudget(clock)
-  turns.begin()
-  clock.work(800)
-  expect(turns.stepped()).not.toBeNull()
-  expect(turns.lastStepMs).toBe(800)
-  turns.begin()
-  clock.work(1)
-  expect(turns.stepped()).not.toBeNull()
-  expect(turns.lastStepMs).toBe(1)
-})
-
-it('`lastStepMs` is the time of the caller’s own step, without steps of other computations', async () => {
-  const clock = workClock()
-  const turns = new YieldBudget(clock)
-  const lasted: number[] = []
-  const count = async (stepsMs: readonly number[]) => {
-    for (const stepMs of stepsMs) {
-      clock.work(stepMs)
-      const turn = turns.stepped()
-      if (turn === null) continue
-      lasted.push(turns.lastStepMs)
-      await turn
-    }
-  }
-  turns.begin()
-  const first = count([10, 4])
-  turns.begin()
-  const second = count([20, 3])
-  await Promise.all([first, second])
-  expect(lasted).toEqual([10, 20, 3])
-})

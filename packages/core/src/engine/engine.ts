@@ -2,7 +2,6 @@ import { withMaxQueued } from '../configuration/read-settings.ts'
 import { orDefault, readObject } from '../configuration/read-value.ts'
 import { toDurationMs } from '../duration.ts'
 import { EventHub } from '../events.ts'
-import { jobId } from '../ids.ts'
 import { assertModulesExist, isolatedWorksOf, worksOf } from '../job/isolated-work.ts'
 import { guardedMetrics, recordMetrics } from '../metrics/record-metrics.ts'
 import type { GaugeValues } from '../metrics/metrics.ts'
@@ -221,11 +220,7 @@ export class Engine implements CallingNode {
       capacity.workAppeared()
     })
     registry.overridden.restoreBy((jobs) => registry.registrations.putBack(jobs), derived.definitionInterval)
-    this.#blockedLoop = new BlockedLoop(
-      this,
-      () => pool.jobNames(),
-      (jobName, forMs) => heartbeats.loopWasBlocked(jobId(jobName), forMs),
-    )
+    this.#blockedLoop = new BlockedLoop(this, () => pool.jobNames())
     const launchParts = { ...parts, overdue: this.#overdue }
     this.recovery = new Recovery(this, launchParts)
     this.launcher = new SlotLauncher(this, {
@@ -300,10 +295,6 @@ export class Engine implements CallingNode {
 
   untilNextLook(intervalMs: number): number {
     return this.#heartbeats.isResting ? Math.max(intervalMs, dayMs) : intervalMs
-  }
-
-  heldLoop(jobName: string, forMs: number): void {
-    this.#blockedLoop.held(jobName, forMs)
   }
 
   random(): number {

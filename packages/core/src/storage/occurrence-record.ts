@@ -276,8 +276,6 @@ export interface AttemptRecord {
    * trace.
    */
   readonly traceparent?: string
-  /** For an attempt that was lost because its node was declared dead: the incarnation of the dead node. */
-  readonly lostBy?: string
 }
 
 /** The states of a task that has started. `retrying`: the task is between two attempts, or between two owners. */

@@ -1,17 +1,14 @@
 import {
-  createScheduler,
   defineJob,
   jobId,
   occurrenceId,
   type Job,
   type JobOptions,
   type Scheduler,
-  silentLogger,
   type TaskContext,
 } from '@jobistemer/core'
 import type { JobRecord } from '@jobistemer/core/storage'
 import { virtualClock } from '@jobistemer/core/testing'
-import { memoryStorage } from '@jobistemer/storage-memory'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
@@ -317,29 +314,4 @@ describe('while a node decides about the missed slots of a job,', () => {
     expect(ran).toEqual(['late 2090', 'late 2100'])
     expect(await fates(node, 'late')).toEqual(['10-2090 (209) completed', '2100 completed'])
   })
-})
-
-it('`engine.blocked` names the job whose schedule blocks the event loop during a recovery', async () => {
-  const storage = memoryStorage()
-  const schedule = everySeconds(1)
-  const jobs = [noting([], 'slow', 1, { schedule }), noting([], 'quick', 1)]
-  const past = createScheduler({ storage, jobs, clock: virtualClock(Date.now() - 600_000), logger: silentLogger })
-  await past.start()
-  await past.shutdown()
-  const previousMs = schedule.previousMs.bind(schedule)
-  let isHeld = false
-  const node = createScheduler({ storage, jobs, logger: silentLogger })
-  schedule.previousMs = (beforeMs) => {
-    if (!isHeld) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2200)
-    isHeld = true
-    return previousMs(beforeMs)
-  }
-  const told = new Promise<{ readonly jobs: readonly string[] }>((resolve) => node.on('engine.blocked', resolve))
-  try {
-    await node.start()
-    expect((await told).jobs).toEqual(['slow'])
-  } finally {
-    await node.shutdown({ gracePeriod: 0 })
-    await storage.close()
-  }
 })

@@ -24,7 +24,7 @@ export function withLostAttempts(runs: readonly TaskRunRecord[], at: number): re
     ...run,
     state: run.state === 'running' ? 'retrying' : run.state,
     attempts: run.attempts.map((attempt) =>
-      attempt.state === 'running' ? { ...attempt, state: 'lost', endedAt: at, lostBy: 'node-a-1' } : attempt,
+      attempt.state === 'running' ? { ...attempt, state: 'lost', endedAt: at } : attempt,
     ),
   }))
 }

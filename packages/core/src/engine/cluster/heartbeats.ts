@@ -1,16 +1,14 @@
 import { JobistemerError } from '../../errors.ts'
-import type { JobId } from '../../ids.ts'
 import type { JsonObject } from '../../json.ts'
 import type { NodeProfile, NodeRecord } from '../../storage/node-record.ts'
 import type { HeartbeatAnswer, HeartbeatRequest, NodeAtCounter } from '../../storage/storage.ts'
-import { lookMs, mostListed, wakeDelayMs } from '../../tuning.ts'
+import { lookMs, wakeDelayMs } from '../../tuning.ts'
 import type { Alarm } from '../runtime/agenda.ts'
 import { BackgroundLoop, EngineStopped } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { Signal } from '../runtime/signal.ts'
 import { isStorageGone } from '../storage-access/retrying-storage.ts'
 import { type NodeCode, outdatedDeaths, recordOfDead, Peers } from './peers.ts'
-import { isDead } from './peer-states.ts'
 import { answersWithin, leastLooks, partitionedAfter } from './tuning.ts'
 
 export interface HeartbeatOptions {
@@ -70,11 +68,6 @@ export class Heartbeats {
   readonly #partition: Alarm = { at: 0, heapIndex: -1, ring: () => this.#sayPartitioned() }
   /** Node records that the next heartbeat removes, by incarnation. */
   readonly #remove = new Map<string, NodeAtCounter>()
-  /**
-   * Jobs whose handlers have blocked the event loop of this node for at least 80 % of `deadAfter`. Other nodes may have
-   * declared this node dead during such a block.
-   */
-  readonly #blockedBy = new Set<JobId>()
   /** The code of this node in the heartbeat that was prepared last. */
   #code: NodeCode = { profile: null, digest: '' }
   /** Whether the code of this node has changed since the last heartbeat was prepared. */
@@ -143,25 +136,6 @@ export class Heartbeats {
 
   get #retryInMs(): number {
     return Math.min(this.#options.heartbeatMs, lookMs)
-  }
-
-  /**
-   * Notes that a job blocked the event loop for `forMs`. Does nothing if the block was too short for other nodes to declare
-   * this node dead.
-   */
-  loopWasBlocked(job: JobId, forMs: number): void {
-    if (forMs >= this.#partitionedAfterMs && this.#blockedBy.size < mostListed) this.#blockedBy.add(job)
-  }
-
-  /**
-   * Returns whether the node of an incarnation has noted that this job blocked the node's event loop. Returns false for
-   * another node that is dead, or of which this node has seen no heartbeat.
-   */
-  wasBlockedBy(incarnation: string, job: JobId): boolean {
-    if (incarnation === this.#engine.owner.incarnation) return this.#blockedBy.has(job)
-    const peer = this.peers.get(incarnation)
-    const blockedBy = peer?.record.about.blockedBy
-    return peer?.isProven === true && !isDead(peer.state) && Array.isArray(blockedBy) && blockedBy.includes(job)
   }
 
   /** The digest of this node's code. Nodes with the same code and definitions have equal digests, see `codeDigestOf`. */
@@ -371,7 +345,6 @@ export class Heartbeats {
         running: this.#options.running(),
         ...(this.#callEndsAt !== null && { callEndsAt: this.#callEndsAt }),
         ...(hasEnded && { ended: true }),
-        ...(this.#blockedBy.size > 0 && { blockedBy: [...this.#blockedBy] }),
       },
     }
   }

@@ -257,7 +257,6 @@ export class TaskProgress implements Alarm {
     const context = new RunningTaskContext(this.#owner, this, number, trace)
     this.#context = context
     let returned: unknown
-    const calledAt = engine.clock.monotonic()
     try {
       if (this.#owner.misfit !== null) throw this.#owner.misfit
       const call = (): unknown => this.#call(context)
@@ -272,8 +271,6 @@ export class TaskProgress implements Alarm {
     } catch (error) {
       this.#attemptEnded(number, false, error)
       return
-    } finally {
-      engine.heldLoop(this.#owner.job.job.name, engine.clock.monotonic() - calledAt)
     }
     this.#attemptEnded(number, true, returned)
   }

@@ -14,16 +14,13 @@ interface Named {
   readonly name: string
 }
 
-/** The members that describe why an attempt was lost. */
-type Loss = Pick<AttemptRecord, 'lostBy' | 'error'>
-
 /** Returns the record with its unfinished attempts marked as lost. */
-export function withLostAttempts(record: TaskRunRecord, now: number | null, loss: Loss = {}): TaskRunRecord {
+export function withLostAttempts(record: TaskRunRecord, now: number | null): TaskRunRecord {
   if (!hasUnfinishedAttempt(record)) return record
   return {
     ...record,
     attempts: record.attempts.map((attempt) =>
-      isUnfinished(attempt) ? { ...attempt, state: 'lost' as const, endedAt: now, ...loss } : attempt,
+      isUnfinished(attempt) ? { ...attempt, state: 'lost' as const, endedAt: now } : attempt,
     ),
   }
 }
@@ -44,11 +41,10 @@ export function abandoned(
     readonly state: 'failed' | 'canceled'
     readonly reason: string
     readonly now: number | null
-    readonly loss?: Loss
   },
 ): TaskRunRecord {
   if (record.state !== 'running' && record.state !== 'retrying') return record
-  return { ...withLostAttempts(record, how.now, how.loss), state: how.state, reason: how.reason }
+  return { ...withLostAttempts(record, how.now), state: how.state, reason: how.reason }
 }
 
 /**

@@ -1,5 +1,3 @@
-import { JobistemerError, printValue } from '../../errors.ts'
-import { toErrorRecord } from '../../error-record.ts'
 import { readJobDocument } from '../../job/job-document.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { Page, ReapAnswer, ReapItem } from '../../storage/storage.ts'
@@ -17,7 +15,6 @@ import {
   withLostAttempts,
 } from '../execution/task-run-records.ts'
 import type { Heartbeats } from '../cluster/heartbeats.ts'
-import { lives } from '../cluster/node-name.ts'
 
 /**
  * Which running occurrences a search reads. `node`: only those of nodes with this name. `deadlineBefore`: only those whose
@@ -133,41 +130,19 @@ export class RunRelease {
     // If all tasks have ended, only the end of the occurrence is not stored yet. If the occurrence is tried again, the next
     // owner stores this end, and calls no handler.
     const isDone = definition !== null && hasEndedTasks(record, left, definition)
-    const isBlocking = reason === 'node_lost' && !isDone && this.#hasBlockedBefore(record)
     const mayRescue = settings !== undefined && record.rescues < Math.max(settings.maxRescues, isDone ? 1 : 0)
-    const retries = mayRescue && !isBlocking && (settings.onInterrupted === 'retry' || isDone)
-    const cause = isBlocking ? 'event_loop_blocked' : reason
-    const loss = {
-      ...(reason === 'node_lost' && owner !== null && { lostBy: owner.incarnation }),
-      ...(isBlocking && { error: toErrorRecord(eventLoopBlocked(jobName)) }),
-    }
+    const retries = mayRescue && (settings.onInterrupted === 'retry' || isDone)
     // If the occurrence fails, each of its unfinished tasks fails too.
     const runs = left.map((run) =>
-      retries ? withLostAttempts(run, now, loss) : abandoned(run, { state: 'failed', reason: cause, now, loss }),
+      retries ? withLostAttempts(run, now) : abandoned(run, { state: 'failed', reason, now }),
     )
     // If the run belongs to a backfill, create the next run of the backfill before this failure is stored. Otherwise the
     // backfill would stop if this node died between the two steps.
     if (!retries) await this.#parts.pool.relay?.handOn(record)
     const action = retries ? 'retry' : 'fail'
-    const item: ReapItem = { id, jobId, scheduledAt, token, owner, sequence, runs, action, reason: cause }
+    const item: ReapItem = { id, jobId, scheduledAt, token, owner, sequence, runs, action, reason }
     const lostTasks = left.filter(hasUnfinishedAttempt).map(({ task }) => task)
     return { item, jobName, lostTasks, isReaped: false }
-  }
-
-  /**
-   * Returns whether this job probably blocks the event loop of its owners. This is so if an earlier owner of the run meets
-   * these conditions:
-   * - It was declared dead, but it lives.
-   * - It reports that the job blocked its event loop.
-   *
-   * Then the present owner probably hangs in the same handler. Returns false if the process of the present owner is known to
-   * have ended.
-   */
-  #hasBlockedBefore({ jobId, owner, runs }: OccurrenceRecord): boolean {
-    const { heartbeats } = this.#parts
-    const lostBy = runs.flatMap(({ attempts }) => attempts.flatMap((attempt) => attempt.lostBy ?? []))
-    if (owner === null || !lostBy.some((incarnation) => heartbeats.wasBlockedBy(incarnation, jobId))) return false
-    return lives(owner.incarnation, heartbeats.peers.get(owner.incarnation)?.record.about.process) !== false
   }
 
   #report({ item, jobName, lostTasks }: Release, hasWoken: boolean): void {
@@ -198,14 +173,4 @@ export class RunRelease {
     if (version == null || readJobDocument(version.definition).isUnreadable === true) return { name, definition: null }
     return { name, definition: definitionOf(version) }
   }
-}
-
-/** Returns the error of a run whose handler has blocked the event loops of two nodes. */
-function eventLoopBlocked(jobName: string): JobistemerError {
-  return new JobistemerError('EVENT_LOOP_BLOCKED', {
-    message: `A handler of job ${printValue(jobName)} blocks the event loop: two nodes that ran it counted as dead.`,
-    field: 'run',
-    value: jobName,
-    remedy: 'Run the task in a separate thread or process: set its module and its isolation.',
-  })
 }

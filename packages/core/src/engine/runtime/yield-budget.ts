@@ -25,13 +25,7 @@ export class YieldBudget {
    * worked in this turn.
    */
   #beganAt: number | null = null
-  /**
-   * Monotonic instant of the last reading of the clock by this object. The duration of the next step counts from this instant.
-   */
-  #readAt = 0
   #steps = 0
-  /** Duration of the last step, in ms. Only valid directly after {@link stepped} has returned a promise. */
-  lastStepMs = 0
 
   constructor(clock: Pick<Clock, 'monotonic' | 'track' | 'isAuthoritative'>) {
     this.#clock = clock
@@ -44,19 +38,20 @@ export class YieldBudget {
   pass(isAsked: boolean): Promise<void> | null {
     // A virtual clock stands still while the engine works, so the work uses no budget.
     if (this.#clock.isAuthoritative === true) return null
-    const beganAt = this.#beganAt ?? this.#begin()
+    const beganAt = this.begin()
     const isLong = this.#clock.monotonic() - beganAt >= longestTurnMs
     if (!isLong && !(isAsked && this.#asked.length > 0)) return null
     return new Promise((resolve) => (isAsked ? this.#asked : this.#own).push(resolve))
   }
 
-  /**
-   * Called before the first step of a counting task, which steps through the slots of a schedule. The duration of the first
-   * step counts from this call.
-   */
-  begin(): void {
-    if (this.#beganAt === null) this.#begin()
-    else this.#readAt = this.#clock.monotonic()
+  /** Begins the budget of this turn, unless it has begun. Returns the monotonic instant at which it began. */
+  begin(): number {
+    if (this.#beganAt === null) {
+      this.#beganAt = this.#clock.monotonic()
+      this.#steps = 0
+      afterThisTurn(this.#next)
+    }
+    return this.#beganAt
   }
 
   /**
@@ -65,34 +60,24 @@ export class YieldBudget {
    * turn of the event loop.
    */
   stepped(): Promise<void> | null {
-    const beganAt = this.#beganAt ?? this.#begin()
-    const now = this.#clock.monotonic()
+    const beganAt = this.begin()
     this.#steps++
-    this.lastStepMs = now - this.#readAt
-    this.#readAt = now
-    if (!this.#isUsedUp(beganAt, now)) return null
+    if (!this.#isUsedUp(beganAt)) return null
     const turn = new Promise<void>((resolve) => this.#counting.push(resolve))
     this.#clock.track?.(turn)
     return turn
   }
 
-  #isUsedUp(beganAt: number, now: number): boolean {
+  #isUsedUp(beganAt: number): boolean {
     // The number of steps is also limited: under a virtual clock, which stands still while the engine works, the time limit
     // would never end the turn.
-    return now - beganAt >= longestTurnMs || this.#steps >= 50_000
-  }
-
-  #begin(): number {
-    this.#beganAt = this.#readAt = this.#clock.monotonic()
-    this.#steps = 0
-    afterThisTurn(this.#next)
-    return this.#beganAt
+    return this.#clock.monotonic() - beganAt >= longestTurnMs || this.#steps >= 50_000
   }
 
   readonly #next = (): void => {
     this.#beganAt = null
     if (this.#own.length + this.#asked.length + this.#counting.length === 0) return
-    this.#begin()
+    this.begin()
     const own = this.#own.splice(0)
     for (const goOn of own) goOn()
     if (own.length === 0) this.#asked.shift()?.()
@@ -120,8 +105,6 @@ export class YieldBudget {
 
   readonly #countInTurn = (): void => {
     // The turn of the event loop has ended. The next turn, which is already scheduled, resumes the waiting tasks.
-    if (this.#beganAt === null) return
-    this.#readAt = this.#clock.monotonic()
-    if (!this.#isUsedUp(this.#beganAt, this.#readAt)) this.#count()
+    if (this.#beganAt !== null && !this.#isUsedUp(this.#beganAt)) this.#count()
   }
 }

@@ -11,7 +11,6 @@ import { EngineStopped, failInBackground } from '../runtime/background-loop.ts'
 import { Batcher, type BatchKind } from '../storage-access/batcher.ts'
 import { worthACall } from '../storage-access/tuning.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import type { YieldBudget } from '../runtime/yield-budget.ts'
 import type { LaunchParts } from './overdue-takeover.ts'
 import { decideMissedSlots, RecordedSlots, type RecoveryDecision, unread } from './missed-slots.ts'
 import { fewSlots, recoveryStep } from './tuning.ts'
@@ -162,6 +161,7 @@ export class Recovery {
     const group = this.#waiting.splice(0, count)
     for (const late of group) this.#atWork.add(late)
     const now = this.#engine.now()
+    this.#engine.storage.yieldBudget.begin()
     for (const late of group) void this.#decide(late, now)
   }
 
@@ -181,18 +181,14 @@ export class Recovery {
 
   async #decide(late: LateSlot, now: number): Promise<void> {
     try {
-      const turns = this.#turnsOf(late)
       const decision = await decideMissedSlots({
         ...missedSlotsOf(late, now),
         now,
         limit: recoveryStep,
         recorded: this.#recorded.of(late.job.job.id),
-        turns,
+        turns: { stepped: () => this.#stepped(late) },
       })
       const item = this.#itemFor(late, decision)
-      // `#itemFor` calls the schedule once more. This call of `stepped` measures that time too, so that `turns` notices a slow
-      // schedule.
-      await turns.stepped()
       const batcher = decision.toRun > fewSlots ? this.#large : this.#small
       batcher.add({ late, decision, item })
     } catch (error) {
@@ -244,25 +240,13 @@ export class Recovery {
     return false
   }
 
-  /**
-   * Returns the `stepped` with which the counting of this job's slots yields to the event loop. If the schedule blocks the
-   * event loop, the warning names the job.
-   */
-  #turnsOf(late: LateSlot): Pick<YieldBudget, 'stepped'> {
-    const { yieldBudget } = this.#engine.storage
-    const { name } = late.job.job
-    yieldBudget.begin()
-    return {
-      stepped: () => {
-        const turn = yieldBudget.stepped()
-        if (turn === null) return null
-        this.#engine.heldLoop(name, yieldBudget.lastStepMs)
-        return turn.then(() => {
-          // If the engine has stopped or the job has changed, this error ends the counting of slots.
-          if (this.#isStopped || !this.#isAsFound(late)) throw new EngineStopped()
-        })
-      },
-    }
+  /** Yields to the event loop, see `YieldBudget.stepped`. The promise rejects if the counting of slots must end. */
+  #stepped(late: LateSlot): Promise<void> | null {
+    const turn = this.#engine.storage.yieldBudget.stepped()
+    if (turn === null) return null
+    return turn.then(() => {
+      if (this.#isStopped || !this.#isAsFound(late)) throw new EngineStopped()
+    })
   }
 
   #itemFor({ job, plan, version, watermark, pausedUntil, series }: LateSlot, decision: RecoveryDecision): RecoveryItem {

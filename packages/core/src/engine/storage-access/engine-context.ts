@@ -52,8 +52,6 @@ export interface EngineContext {
    * Then the result is at least one day, because wake-ups of the storage replace polls.
    */
   untilNextLook(intervalMs: number): number
-  /** Records that a handler or the schedule of this job has blocked the event loop for `forMs`. */
-  heldLoop(jobName: string, forMs: number): void
   /**
    * Reports an internal error. The engine then continues, unless the error means that its storage is closed or was replaced.
    */
