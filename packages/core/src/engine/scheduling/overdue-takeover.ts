@@ -1,4 +1,4 @@
-import { activeWatchers, fewSlots, mostSamples, reserveFactor } from './tuning.ts'
+import { activeWatchers, fewSlots, mostWaits, reserveFactor } from './tuning.ts'
 import { clockMarginMs, lookMs, upkeepMs } from '../../tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { CreateAnswer, DueJobs } from '../../storage/storage.ts'
@@ -57,7 +57,7 @@ interface OverdueTakeoverParts {
 
 /** The parts of the engine that create due slots and missed slots. */
 export interface LaunchParts extends NodeParts {
-  readonly overdue: Pick<OverdueTakeover, 'answered' | 'isBehind' | 'left' | 'passed'>
+  readonly overdue: Pick<OverdueTakeover, 'answered' | 'left' | 'passed'>
 }
 
 /**
@@ -70,9 +70,8 @@ export interface LaunchParts extends NodeParts {
  *
  * In an overloaded fleet every slot is overdue, and scans would delay all slots further. Three rules limit the load:
  * - Watchers scan one after the other, one `standby` interval apart.
- * - A scan continues only after the slots that it found are launched.
- * - The next scan waits longer if other nodes had already launched most of the slots that the last scan found. It also waits
- *   longer if this node launches its own slots late.
+ * - A scan begins with the oldest overdue slots, and continues only after these slots are launched.
+ * - If other nodes had already launched most of the slots that a scan found, the scan ends, and the next scan waits longer.
  */
 export class OverdueTakeover {
   readonly #engine: EngineContext
@@ -97,29 +96,16 @@ export class OverdueTakeover {
   #scanAt = Number.POSITIVE_INFINITY
   /** The scan in progress that the next round continues; `null`: the next round starts a new scan. */
   #rest: Scan | null = null
-  /** Whether the last scan stopped before its end. The scan continues when all slots that it found are launched. */
-  #goesOn = false
   /** Jobs whose overdue slots the current scan has put on the agenda, and whose launches have no answer yet. */
   readonly #taken = new Set<RegisteredJob>()
+  /** Whether the last scan stopped before its end. The scan continues when all slots that it found are launched. */
+  #goesOn = false
+  /** Number of rounds in which the scan has waited for these launches. */
   #waited = 0
-  /** Number of slots of the current scan that this node has launched. */
-  #launched = 0
-  /** Number of slots of the current scan that peers had launched before this node tried to launch them. */
-  #wereLaunched = 0
-  /** Whether the last scan has reached its end and found no overdue slot. */
-  #hasFoundNothing = false
-  /**
-   * Monotonic instant at which this node launched the last slot of its own shards, if that launch was late. Otherwise
-   * -Infinity.
-   */
-  #lateAt = Number.NEGATIVE_INFINITY
-  /** Factor by which the scan interval grows while peers are slow. */
-  #slowness = 1
-  /**
-   * Whether this node has still to find out whether its peers are dead or only slow. Becomes true when other nodes have
-   * started, shut down or died. Becomes false when the slots of a scan show the answer.
-   */
-  #isTrying = true
+  /** Of the slots that the last step of the scan found: those that this node launched, minus those that peers had launched. */
+  #lead = 0
+  /** Whether peers are slow and not dead: they had launched most of the slots that the last scan found. */
+  #arePeersSlow = false
 
   constructor(engine: EngineContext, parts: OverdueTakeoverParts) {
     this.#engine = engine
@@ -142,8 +128,7 @@ export class OverdueTakeover {
    * a scan is in progress.
    */
   membersChanged(): void {
-    this.#slowness = 1
-    this.#isTrying = true
+    this.#arePeersSlow = false
     this.#owedUpTo = this.#engine.now()
     // Changes of the set of nodes never postpone a planned scan. Otherwise frequent changes would prevent all scans.
     if (this.#loop.underWay === null) this.#goOn({ atLatest: this.#scanAt })
@@ -174,44 +159,44 @@ export class OverdueTakeover {
   }
 
   /** Records which node has launched a slot that this node has tried to launch. */
-  answered(job: RegisteredJob, slot: number, launcher: Launcher): void {
-    if (!this.#taken.delete(job)) {
-      if (launcher !== 'no node' && this.#parts.assignment.rankOf(job) === 0)
-        this.#noteLateness(this.#engine.now() - slot)
-      return
-    }
-    if (launcher === 'this node') this.#launched++
-    else if (launcher === 'another') this.#wereLaunched++
+  answered(job: RegisteredJob, launcher: Launcher): void {
+    // The slow peer will launch the next slot of its job, although that slot may be overdue too.
+    if (launcher === 'this node' && this.#arePeersSlow) job.isOverdue = false
+    if (!this.#taken.delete(job)) return
+    if (launcher === 'this node') this.#lead++
+    else if (launcher === 'another') this.#lead--
     if (this.#taken.size === 0 && this.#goesOn) this.#loop.run()
-  }
-
-  /** Records how late this node launched a slot of its own shards. The lateness shows how quick this node is. */
-  #noteLateness(lateMs: number): void {
-    const isLate = lateMs > this.#parts.standbyMs
-    this.#lateAt = isLate ? this.#engine.clock.monotonic() : Number.NEGATIVE_INFINITY
-  }
-
-  /**
-   * Whether this node launches its own slots late. If so, overdue slots of other nodes do not show that these nodes are dead.
-   */
-  get isBehind(): boolean {
-    return this.#engine.clock.monotonic() - this.#lateAt < this.#parts.standbyMs * reserveFactor
   }
 
   async #scanAndGoOn(): Promise<void> {
     try {
       this.#engine.now()
       if (this.#engine.isHeldBack) return
-      if (this.#taken.size > 0 && ++this.#waited <= mostSamples) return
+      if (this.#taken.size > 0 && ++this.#waited <= mostWaits) return
       const goesOn = this.#goesOn
-      // `#learn` returns true if peers are slow. If the last scan was incomplete, `#learn` has dropped its rest, and a new scan
-      // follows after the longer interval. In all other cases, this round continues the last scan or begins a new scan.
-      if (this.#learn() && goesOn) return
-      if (this.#parts.findsDueJobs) await this.#findOverdue()
-      else await this.#checkPassed()
+      this.#judge()
+      if (goesOn && this.#arePeersSlow) {
+        this.#rest = null
+        return
+      }
+      // The first step of a scan is small: its slots show whether peers are dead or only slow.
+      const limit = goesOn ? this.#engine.maxBatch : Math.min(fewSlots, this.#engine.maxBatch)
+      this.#goesOn = await (this.#parts.findsDueJobs ? this.#findOverdue(limit) : this.#checkPassed(limit))
     } finally {
       this.#goOn()
     }
+  }
+
+  /** Judges by the last step of the scan whether peers are slow or dead. */
+  #judge(): void {
+    const oldest = this.#engine.agenda.peekSlot()
+    // If slots of this node are overdue too, overdue slots of peers do not show that these are dead.
+    const isBehind = oldest !== undefined && oldest.at < this.#engine.now() - this.#parts.standbyMs
+    this.#arePeersSlow = !this.#parts.assignment.isAlone && (isBehind || this.#lead < 0)
+    this.#goesOn = false
+    this.#taken.clear()
+    this.#waited = 0
+    this.#lead = 0
   }
 
   #goOn({ atLatest = Number.POSITIVE_INFINITY }: { readonly atLatest?: number } = {}): void {
@@ -223,7 +208,7 @@ export class OverdueTakeover {
     }
     const now = this.#engine.clock.monotonic()
     const isActive = !this.#parts.findsDueJobs || this.#parts.assignment.watchRank < activeWatchers
-    const times = isActive ? this.#slowness : reserveFactor
+    const times = isActive && !this.#arePeersSlow ? 1 : reserveFactor
     const waitMs = Math.min(this.#parts.standbyMs * times, Math.max(0, atLatest - now))
     this.#scanAt = now + waitMs
     this.#loop.runIn(waitMs)
@@ -234,52 +219,17 @@ export class OverdueTakeover {
     return this.#parts.findsDueJobs ? this.#hasLeft && this.#scannedUpTo < this.#owedUpTo : this.#passed.size > 0
   }
 
-  /** Learns from the launches of the last scan's slots whether peers are dead or slow. Returns whether peers are slow. */
-  #learn(): boolean {
-    const arePeersSlow = !this.#parts.assignment.isAlone && (this.#wereLaunched > this.#launched || this.isBehind)
-    if (arePeersSlow) {
-      this.#slowness = Math.min(2 * this.#slowness, reserveFactor)
-      this.#rest = null
-    } else if (this.#launched > 0 || this.#hasFoundNothing) this.#slowness = 1
-    if (this.#launched + this.#wereLaunched > 0 || this.#hasFoundNothing) this.#isTrying = false
-    this.#hasFoundNothing = false
-    this.#goesOn = false
-    this.#taken.clear()
-    this.#waited = 0
-    this.#launched = 0
-    this.#wereLaunched = 0
-    return arePeersSlow
-  }
-
-  /**
-   * Whether a scan only samples overdue slots. A sample shows whether a peer has died. While the node samples, it does not take
-   * over all overdue slots.
-   */
-  get #isSampling(): boolean {
-    return !this.#parts.assignment.isAlone && (this.#isTrying || this.#slowness > 1 || this.isBehind)
-  }
-
-  get #mostAtOnce(): number {
-    const { maxBatch } = this.#engine
-    return this.#isSampling ? Math.min(fewSlots, maxBatch) : maxBatch
-  }
-
-  async #findOverdue(): Promise<void> {
+  /** Takes over overdue slots, as one step of a scan. Returns whether the scan goes on. */
+  async #findOverdue(limit: number): Promise<boolean> {
     const { due, cursor } = this.#rest ?? this.#newScan()
-    const end = await this.#takeOnAll(due, cursor)
-    this.#goesOn = end !== null
+    const end = await this.#takeOnAll(due, cursor, limit)
     this.#rest = end === null ? null : { due, cursor: end }
-    if (end !== null) return
-    this.#scannedUpTo = due.upTo
-    this.#hasFoundNothing = this.#taken.size === 0
+    if (end === null) this.#scannedUpTo = due.upTo
+    return end !== null
   }
 
   #newScan(): Scan {
-    // Each watcher that scans before this node has one `standby` interval to launch an overdue slot. The scan leaves out slots
-    // for which such a watcher still has time. One of the watchers may have rank 0 for the job and then does not count. So the
-    // scan assumes only `watchRank - 1` watchers, and `#takeOnInTurn` counts them exactly for each job.
-    const fewestTurns = Math.min(Math.max(0, this.#parts.assignment.watchRank - 1), activeWatchers)
-    const upTo = this.#engine.now() - (fewestTurns + 1) * this.#parts.standbyMs
+    const upTo = this.#engine.now() - this.#parts.standbyMs
     const isFull = this.#scans++ % (upkeepMs / lookMs) === 0
     // The scan also covers the last part of the previous scan, because clocks differ and writes may be late. This part must be
     // short. After a failover, a long part would contain slots that the storage has lost. The node that created these slots
@@ -293,19 +243,15 @@ export class OverdueTakeover {
    * Reads page after page of jobs, and takes over their overdue slots. Stops after the first page that has an overdue slot.
    * Returns the cursor at which the scan continues.
    */
-  async #takeOnAll(due: DueJobs, from: string | null): Promise<string | null> {
+  async #takeOnAll(due: DueJobs, from: string | null, limit: number): Promise<string | null> {
     const { storage } = this.#engine
-    const limit = this.#mostAtOnce
-    const mostPages = this.#isSampling ? mostSamples : Number.POSITIVE_INFINITY
-    let pages = 0
     let cursor = from
     do {
       const page = await storage.repeated('listJobs', (calls) => calls.listJobs({ due, limit, cursor }))
       await this.#parts.registry.learnTypesOf(page.items)
       for (const record of page.items) this.#takeOnInTurn(record)
       cursor = page.cursor
-      pages++
-    } while (cursor !== null && this.#taken.size === 0 && pages < mostPages && !this.#loop.isStopped)
+    } while (cursor !== null && this.#taken.size === 0 && !this.#loop.isStopped)
     return cursor
   }
 
@@ -321,10 +267,9 @@ export class OverdueTakeover {
     this.#takeOn(record, isOwn)
   }
 
-  async #checkPassed(): Promise<void> {
+  async #checkPassed(limit: number): Promise<boolean> {
     const now = this.#engine.now()
     const due = [...this.#passed].filter(([, { checkAt }]) => checkAt <= now)
-    const limit = this.#mostAtOnce
     let checked = 0
     while (checked < due.length && this.#taken.size === 0) {
       const group = due.slice(checked, checked + limit)
@@ -333,8 +278,7 @@ export class OverdueTakeover {
       const { jobs } = await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: ids }))
       for (const [index, [job, passed]] of group.entries()) this.#considerPassed(job, passed, jobs[index] ?? null)
     }
-    this.#goesOn = checked < due.length
-    this.#hasFoundNothing = due.length > 0 && this.#taken.size === 0
+    return checked < due.length
   }
 
   #considerPassed(job: RegisteredJob, { slot, last }: Passed, record: JobRecord | null): void {

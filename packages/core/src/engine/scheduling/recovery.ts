@@ -100,10 +100,7 @@ export class Recovery {
       make: (decided, now) => (this.#stillHolds(decided, now) ? decided.item : null),
       send: (storage, items, now) => storage.createOccurrences({ now, owner, items }),
       answered: (decided, _item, answer) => this.#answered(decided, answer),
-      rejected: ({ late }, _item, error) => {
-        suspendJob(engine, this.#parts.registry, late.job, error)
-        this.#parts.overdue.answered(late.job, late.slot, 'no node')
-      },
+      rejected: ({ late }, _item, error) => suspendJob(engine, this.#parts.registry, late.job, error),
       aborted: ({ late }) => this.#unanswered(late),
       failed: (error) => failInBackground(engine, 'launch', error),
       callEnded: (stored) => {
@@ -195,7 +192,6 @@ export class Recovery {
       if (error === unread) this.#unanswered(late)
       else {
         if (!this.#isStopped) {
-          this.#parts.overdue.answered(late.job, late.slot, 'no node')
           if (error instanceof EngineStopped) this.#reload(late.job)
           else suspendUnscheduled(this.#engine, this.#parts.registry, late.job, error)
         }
@@ -212,11 +208,7 @@ export class Recovery {
 
   /** Called when the storage call of a decision failed. The batcher has reported the error. Reloads the job later. */
   #unanswered(late: LateSlot): void {
-    const { job, slot } = late
-    if (!this.#isStopped) {
-      this.#parts.overdue.answered(job, slot, 'no node')
-      reloadLater(this.#engine, this.#parts.registry, job)
-    }
+    if (!this.#isStopped) reloadLater(this.#engine, this.#parts.registry, late.job)
     this.#end(late)
   }
 
@@ -233,7 +225,6 @@ export class Recovery {
     // decision no longer applies either.
     const holds = this.#isAsFound(late) && decision.lastSlot <= now
     if (holds && !isHeldBack) return true
-    this.#parts.overdue.answered(late.job, late.slot, 'no node')
     if (holds) agenda.setSlot(late.job, late.slot)
     else this.#reload(late.job)
     this.#end(late)
@@ -299,11 +290,10 @@ export class Recovery {
   #answered(decided: Decided, answer: CreateAnswer): void {
     const { late, decision, item } = decided
     const { job } = late
-    this.#parts.overdue.answered(job, item.scheduledAt, answer.outcome === 'created' ? 'this node' : 'another')
+    this.#parts.overdue.answered(job, answer.outcome === 'created' ? 'this node' : 'another')
     switch (answer.outcome) {
       case 'created':
         this.#parts.registry.follow(job, item.jobVersion, item.watermark, item.nextAt)
-        if (this.#parts.overdue.isBehind) job.isOverdue = false
         this.#say(decided)
         if (decision.toRun > 0) this.#parts.capacity.workAppeared()
         return

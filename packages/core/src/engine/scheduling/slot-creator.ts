@@ -49,10 +49,7 @@ export class SlotCreator {
         this.#answered(one, item, answer)
         if (answer.outcome === 'exists') one.starting = this.#startOwn(one, item, answer).catch(failed)
       },
-      rejected: ({ job }, item, error) => {
-        suspendJob(engine, this.#parts.registry, job, error)
-        this.#parts.overdue.answered(job, item.scheduledAt, 'no node')
-      },
+      rejected: ({ job }, _item, error) => suspendJob(engine, this.#parts.registry, job, error),
       failed,
     })
   }
@@ -115,7 +112,6 @@ export class SlotCreator {
       nextAt = job.series.nextMs(slot)
     } catch (error) {
       suspendUnscheduled(this.#engine, this.#parts.registry, job, error)
-      this.#parts.overdue.answered(job, slot, 'no node')
       return null
     }
     const { settings, tasks } = plan
@@ -137,13 +133,10 @@ export class SlotCreator {
   #answered({ job, plan, now }: DueSlot, item: CreateSlot, answer: CreateAnswer): void {
     const { events } = this.#engine
     const launcher = launcherOf(answer, item.scheduledAt)
-    this.#parts.overdue.answered(job, item.scheduledAt, launcher)
+    this.#parts.overdue.answered(job, launcher)
     switch (answer.outcome) {
       case 'created':
         this.#parts.registry.follow(job, item.jobVersion, item.scheduledAt, item.nextAt)
-        // `isOverdue` makes this node also launch the next slot of a peer's job, if that slot is overdue. If this node launches
-        // late itself, an overdue slot does not show that the peer is dead. So leave the next slot to the peer.
-        if (this.#parts.overdue.isBehind) job.isOverdue = false
         // The answer shows that the job is paused, but does not show when the pause ends. So this node assumes a pause without
         // an end until it reads the job's head again.
         if (answer.reason !== 'paused') {

@@ -159,7 +159,7 @@ export class SlotLauncher {
       }
       // This node lacks a handler of the job. So the job stays off the agenda until this node adopts the job's head again.
       if (plan === null) {
-        this.#parts.overdue.answered(job, job.at, 'no node')
+        this.#parts.overdue.answered(job, 'no node')
         continue
       }
       if (now - job.at > plan.settings.misfireThresholdMs || wasMissedIn(outage, job, now)) {
@@ -244,6 +244,7 @@ export class SlotLauncher {
   }
 
   #letGo(job: RegisteredJob): void {
+    this.#parts.overdue.answered(job, 'no node')
     const isDueAgain = job.inFlight === 'and due again'
     job.inFlight = 'no'
     // If the job was removed meanwhile, the registry may hold a new job object for the same id. The removed object is not

@@ -8,7 +8,7 @@ export const recoveryStep = 1000
  * - A run under the strategy `compressed` covers several slots. For up to this many slots, the node reads their records by id,
  *   and such a call serves several jobs. For more slots, the node lists the records of the job.
  * - A recovery decision with at most this many runs is small: the storage stores it in some milliseconds.
- * - A sample of overdue slots consists of the oldest ones, up to this number. The sample shows whether a slow peer has died.
+ * - A scan for overdue slots begins with the oldest ones, up to this number. They show whether peers are dead or only slow.
  */
 export const fewSlots = 20
 
@@ -17,15 +17,9 @@ export const fewSlots = 20
  */
 export const activeWatchers = 2
 /**
- * Scan interval of reserve nodes, as a multiple of an active watcher's interval. Also the maximum factor by which slow peers
- * lengthen a scan interval.
+ * Scan interval of reserve nodes, as a multiple of an active watcher's interval. Also the factor by which slow peers lengthen a
+ * scan interval.
  */
 export const reserveFactor = 10
-/**
- * A number with two uses:
- * - A sample of overdue slots reads at most this many pages of jobs. Without the limit, it could read many pages whose jobs no
- *   living node can run.
- * - If launches of the previous scan have no answer yet, the node starts no new scan for this many rounds. After these rounds,
- *   the node no longer waits for the answers.
- */
-export const mostSamples = 5
+/** Number of rounds for which a scan for overdue slots waits for the launches of the slots that it found. */
+export const mostWaits = 5
