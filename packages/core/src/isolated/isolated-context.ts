@@ -23,24 +23,9 @@ export function isolatedContext(source: IsolatedContextSource): IsolatedTaskCont
   const { attempt, signal, talk } = source
   const { backfill, span, results } = attempt
   const context = {
-    job: attempt.job,
-    occurrence: attempt.occurrence,
-    scheduledAt: new Date(attempt.scheduledAt),
-    requestedAt: attempt.requestedAt === null ? null : new Date(attempt.requestedAt),
-    startedAt: new Date(attempt.startedAt),
-    latenessMs: attempt.latenessMs,
-    recovered: attempt.recovered,
-    replayOf: attempt.replayOf,
-    backfill: backfill === null ? null : { key: backfill.key, slot: new Date(backfill.slot) },
-    span: span === null ? null : { from: new Date(span.from), to: new Date(span.to), count: span.count },
-    fencingToken: attempt.fencingToken,
-    input: attempt.input,
-    task: attempt.task,
-    taskRunId: attempt.taskRunId,
-    attemptId: attempt.attemptId,
-    attempt: attempt.attempt,
-    data: attempt.data,
-    results,
+    ...withDates(attempt, ['scheduledAt', 'requestedAt', 'startedAt']),
+    backfill: backfill === null ? null : withDates(backfill, ['slot', 'from', 'to']),
+    span: span === null ? null : withDates(span, ['from', 'to']),
     signal,
     logger: talkingLogger(talk),
     now: () => new Date(source.now()),
@@ -52,7 +37,10 @@ export function isolatedContext(source: IsolatedContextSource): IsolatedTaskCont
       signal.throwIfAborted()
       await source.ask({ name: 'sleep', duration: JSON.parse(JSON.stringify(duration) ?? 'null') as JsonValue })
     },
-    previousRun: async () => previousRunOf(await source.ask({ name: 'previousRun' })),
+    previousRun: async () => {
+      const run = (await source.ask({ name: 'previousRun' })) as PreviousRun | null
+      return run === null ? null : withDates(run, ['scheduledAt', 'finishedAt'])
+    },
     result: <Result>(task: TaskReference<Result>): Jsonify<Result> => resultOf(task, results),
     complete: async () => {
       throw new JobistemerError('TRANSACTION_NOT_SUPPORTED', {
@@ -65,10 +53,10 @@ export function isolatedContext(source: IsolatedContextSource): IsolatedTaskCont
   return context as unknown as IsolatedTaskContext<never, never>
 }
 
-function previousRunOf(answer: JsonValue | undefined): PreviousRun | null {
-  if (answer === undefined || answer === null) return null
-  const { id, scheduledAt, finishedAt, state } = answer as unknown as PreviousRun
-  return { id, state, scheduledAt: new Date(scheduledAt), finishedAt: new Date(finishedAt) }
+/** Returns a value from the node with its instants as dates: a process receives them as text. */
+function withDates<T extends object>(received: T, instants: readonly (keyof T)[]): T {
+  const dates = instants.map((name) => [name, received[name] === null ? null : new Date(received[name] as Date)])
+  return { ...received, ...Object.fromEntries(dates) }
 }
 
 function talkingLogger(talk: BoundedTalk): Logger {

@@ -1,5 +1,6 @@
+import type { TaskContext } from '../job/task.ts'
 import type { JsonValue } from '../json.ts'
-import type { ErrorRecord, LogLevel, OccurrenceKind } from '../storage/occurrence-record.ts'
+import type { ErrorRecord, LogLevel } from '../storage/occurrence-record.ts'
 
 // This file describes the messages between a node and its child. All messages are plain data: a thread gets a copy, and a
 // process gets JSON.
@@ -10,27 +11,30 @@ export interface ToldTime {
   readonly at: number | null
 }
 
-/** The data of an attempt that the node sends to its child. Instants are in epoch milliseconds. */
-export interface IsolatedAttemptData {
-  readonly job: { readonly id: string; readonly name: string; readonly version: number }
-  readonly occurrence: { readonly id: string; readonly kind: OccurrenceKind }
-  readonly scheduledAt: number
-  readonly requestedAt: number | null
-  readonly startedAt: number
-  readonly latenessMs: number
-  readonly recovered: boolean
-  readonly replayOf: string | null
-  readonly backfill: { readonly key: string; readonly slot: number } | null
-  readonly span: { readonly from: number; readonly to: number; readonly count: number } | null
-  readonly fencingToken: number
-  readonly input?: JsonValue
-  readonly task: { readonly id: string; readonly name: string }
-  readonly taskRunId: string
-  readonly attemptId: string
-  readonly attempt: number
-  readonly data?: JsonValue
-  readonly results: Readonly<Record<string, JsonValue>>
-}
+/** The members of the task context that the node sends to its child. The child adds the functions of the context. */
+export const sentMembers = [
+  'job',
+  'occurrence',
+  'scheduledAt',
+  'requestedAt',
+  'startedAt',
+  'latenessMs',
+  'recovered',
+  'replayOf',
+  'backfill',
+  'span',
+  'fencingToken',
+  'input',
+  'task',
+  'taskRunId',
+  'attemptId',
+  'attempt',
+  'data',
+  'results',
+] as const
+
+/** The data of an attempt for its child. A thread receives the dates as dates, a process as text in JSON. */
+export type IsolatedAttemptData = Pick<TaskContext, (typeof sentMembers)[number]>
 
 /** Messages of a node to its child. `run` numbers the attempts of a pooled child. */
 export type ToChild =

@@ -8,6 +8,7 @@ import {
   isFromProgram,
   type ToldTime,
   type IsolatedAttemptData,
+  sentMembers,
 } from '../../../isolated/messages.ts'
 import { revivedError } from '../../../isolated/revived-error.ts'
 import type { IsolatedWork } from '../../../job/isolated-work.ts'
@@ -77,7 +78,10 @@ export class IsolatedAttempt implements ChildSeeker {
     this.#child = child
     this.#onBegin()
     const { module } = this.work
-    const attempt = attemptData(this.#context)
+    const context = this.#context
+    const attempt = Object.fromEntries(
+      sentMembers.map((name) => [name, context[name]]),
+    ) as unknown as IsolatedAttemptData
     child.post({ kind: 'run', run: this.#number, module, time: this.#time(), attempt, isLast })
   }
 
@@ -168,14 +172,9 @@ export class IsolatedAttempt implements ChildSeeker {
   }
 
   async #answerTo(asked: AskedOfNode): Promise<JsonValue | undefined> {
-    if (asked.name === 'sleep') {
-      await this.#sleep(asked.duration)
-      return undefined
-    }
-    const run = await this.#context.previousRun()
-    if (run === null) return null
-    const { id, state, scheduledAt, finishedAt } = run
-    return { id, state, scheduledAt: scheduledAt.getTime(), finishedAt: finishedAt.getTime() }
+    if (asked.name === 'previousRun') return (await this.#context.previousRun()) as JsonValue
+    await this.#sleep(asked.duration)
+    return undefined
   }
 
   /** Sleeps until the duration has passed or the attempt ends. */
@@ -188,30 +187,5 @@ export class IsolatedAttempt implements ChildSeeker {
 
   #time(): ToldTime {
     return { now: this.#engine.now(), at: this.#engine.clock.isAuthoritative === true ? null : machineMonotonic() }
-  }
-}
-
-/** Returns the data of an attempt for its child: the task context without the methods that call the node. */
-function attemptData(context: TaskContext): IsolatedAttemptData {
-  const { backfill, span, input, data } = context
-  return {
-    job: context.job,
-    occurrence: context.occurrence,
-    scheduledAt: context.scheduledAt.getTime(),
-    requestedAt: context.requestedAt?.getTime() ?? null,
-    startedAt: context.startedAt.getTime(),
-    latenessMs: context.latenessMs,
-    recovered: context.recovered,
-    replayOf: context.replayOf,
-    backfill: backfill === null ? null : { key: backfill.key, slot: backfill.slot.getTime() },
-    span: span === null ? null : { from: span.from.getTime(), to: span.to.getTime(), count: span.count },
-    fencingToken: context.fencingToken,
-    ...(input !== undefined && { input }),
-    task: context.task,
-    taskRunId: context.taskRunId,
-    attemptId: context.attemptId,
-    attempt: context.attempt,
-    ...(data !== undefined && { data: data as JsonValue }),
-    results: context.results as Readonly<Record<string, JsonValue>>,
   }
 }
