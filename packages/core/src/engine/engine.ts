@@ -2,7 +2,7 @@ import { withMaxQueued } from '../configuration/read-settings.ts'
 import { orDefault, readObject } from '../configuration/read-value.ts'
 import { toDurationMs } from '../duration.ts'
 import { EventHub } from '../events.ts'
-import { assertModulesExist, isolatedWorksOf, worksOf } from '../job/isolated-work.ts'
+import { assertModulesExist, worksOf } from '../job/isolated-work.ts'
 import { guardedMetrics, recordMetrics } from '../metrics/record-metrics.ts'
 import type { GaugeValues } from '../metrics/metrics.ts'
 import type { CheckedSchedulerOptions } from '../scheduler-options.ts'
@@ -334,11 +334,8 @@ export class Engine implements CallingNode {
   async #start(): Promise<void> {
     if (this.#phase !== 'new')
       throw stateError('start', this.#phase, 'A scheduler is started once; create another one.')
-    const runs = [...this.#options.handlers.values(), ...worksOf(this.#options.jobs)]
-    assertModulesExist(runs)
+    assertModulesExist([...this.#options.handlers.values(), ...worksOf(this.#options.jobs)])
     this.#phase = 'starting'
-    // A call of `runDue` often has no isolated task to run, so it prepares no children.
-    if (this.#callOf === null) this.#children.expect(isolatedWorksOf(runs))
     this.agenda.start()
     const givenUp = new Promise<never>((_, reject) => {
       this.#giveUpStart = () => reject(shutDownMeanwhile())

@@ -135,8 +135,9 @@ const typescript = ['.ts', '.mts', '.cts']
  */
 export function assertModulesExist(runs: Iterable<((context: never) => unknown) | undefined>): void {
   const seen = new Set<string>()
-  for (const work of isolatedWorksOf(runs)) {
-    if (seen.has(work.module)) continue
+  for (const run of runs) {
+    const work = run === undefined ? null : isolatedWorkOf(run)
+    if (work === null || seen.has(work.module)) continue
     seen.add(work.module)
     const programs = work.isolation === 'thread' ? [threadProgram] : [starterProgram, processProgram]
     for (const program of programs) assertProgramExists(program)
@@ -151,14 +152,6 @@ export function assertModulesExist(runs: Iterable<((context: never) => unknown) 
         'Use Node.js 22.18 or later, or give the built file.',
       )
     }
-  }
-}
-
-/** Yields the checked options of all isolated handlers among `runs`. Leaves out other functions and `undefined`. */
-export function* isolatedWorksOf(runs: Iterable<((context: never) => unknown) | undefined>): Generator<IsolatedWork> {
-  for (const run of runs) {
-    const work = run === undefined ? null : isolatedWorkOf(run)
-    if (work !== null) yield work
   }
 }
 

@@ -31,10 +31,13 @@ describe('the starter process of a node', () => {
     expect([stateOf(pid), stateOf(starter)]).toEqual([null, null])
   })
 
-  it('exists from the start to the shutdown of a node with process tasks; a node with only thread tasks has none', async () => {
-    const { scheduler } = await isolatedScene({ job: task('place') })
+  it('exists from the first attempt in a process to the shutdown of its node; a node with only thread tasks has none', async () => {
+    const { run, scheduler } = await isolatedScene({ job: task('place') })
+    expect(startersOf(process.pid)).toBe(0)
+    await run('job')
     expect(startersOf(process.pid)).toBe(1)
-    await isolatedScene({ job: { ...task('place'), isolation: 'thread' } })
+    const threads = await isolatedScene({ job: { ...task('place'), isolation: 'thread' } })
+    await threads.run('job')
     expect(startersOf(process.pid)).toBe(1)
     await scheduler.shutdown()
     expect(startersOf(process.pid)).toBe(0)
@@ -64,7 +67,7 @@ describe('the starter process of a node', () => {
     expect(resultOf(await run('job'))).toMatchObject({ attempts: 1 })
   })
 
-  it('is killed by its node if it does not carry out a kill request', async () => {
+  it('that SIGSTOP has stopped does not delay the end of a canceled run, and its child dies with it at the shutdown', async () => {
     const { begin, scheduler } = await isolatedScene({ job: task('starts') })
     const { id, said } = await begin('job')
     const pid = pidOf(said)
@@ -72,6 +75,8 @@ describe('the starter process of a node', () => {
     process.kill(starter, 'SIGSTOP')
     await scheduler.cancel(id)
     expect((await scheduler.waitFor(id)).state).toBe('canceled')
+    expect(stateOf(pid)).not.toBeNull()
+    await scheduler.shutdown()
     await gone(pid)
     await gone(starter)
   })

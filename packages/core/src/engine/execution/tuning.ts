@@ -31,10 +31,8 @@ export const killedGraceMs = 2000
  * Milliseconds for which the engine waits for a handler after the handler's signal has fired. Then the engine gives up on the
  * handler, unless the node hands the occurrence back. The option `abortGracePeriod` is different: it limits a shutdown.
  *
- * Two other waits depend on this time:
- * - After the execution timeout of a run, the reaper waits twice this time. In this time, the owner can kill a child and store
- *   the end of the run.
- * - If a starter process does not answer a kill within this time, the node treats the starter as stuck.
+ * After the execution timeout of a run, the reaper waits twice this time. In this time, the owner can kill a child and store the
+ * end of the run.
  */
 export const abortGraceMs = 5000
 

@@ -49,21 +49,6 @@ export class Children {
     return this.#living.size
   }
 
-  /** Prepares for these isolated tasks: starts the starter process if one of the tasks runs in a process. */
-  expect(works: Iterable<IsolatedWork>): void {
-    for (const { isolation } of works) {
-      if (isolation === 'thread') continue
-      try {
-        this.#starter.get()
-      } catch (error) {
-        // Report the error and continue: the first attempt of an isolated task tries to start the starter process again. If
-        // this start fails too, the attempt fails.
-        this.#engine.fail('isolation', error)
-      }
-      return
-    }
-  }
-
   /** Passes a child to the seeker as soon as a pooled child is idle or a new child may start. */
   seek(seeker: ChildSeeker): void {
     this.#waiting.push(seeker)

@@ -6,7 +6,6 @@ import type { FromStarter, ToStarter } from '../../../isolated/starter-messages.
 import type { IsolatedWork } from '../../../job/isolated-work.ts'
 import { systemClock } from '../../../system-clock.ts'
 import { type ChildEnd, type Child, noListener, LastLines } from './child.ts'
-import { abortGraceMs } from '../tuning.ts'
 import { killGroup } from '../../../isolated/kill-group.ts'
 import type { IsolatedResourceLimits } from '../../../job/task.ts'
 
@@ -24,7 +23,6 @@ export class StarterProcess {
   readonly #forked: ChildProcess
   readonly #children = new Map<number, ProcessChild>()
   readonly #onGone: () => void
-  #heard = 0
   #mayEnd = false
 
   /**
@@ -72,7 +70,7 @@ export class StarterProcess {
       pid: null,
       lines,
       post: (message) => this.#send({ kind: 'post', child: number, message }),
-      kill: () => this.#kill(number),
+      kill: () => this.#send({ kind: 'kill', child: number }),
       lastLines: () => lines.get(),
     }
     this.#children.set(number, child)
@@ -84,15 +82,6 @@ export class StarterProcess {
       folder: presentFolder(),
     })
     return child
-  }
-
-  #kill(number: number): void {
-    this.#send({ kind: 'kill', child: number })
-    const heard = this.#heard
-    const killIfSilent = (): void => {
-      if (this.#children.has(number) && this.#heard === heard) this.#forked.kill('SIGKILL')
-    }
-    systemClock.setTimer(abortGraceMs, killIfSilent, { unref: true })
   }
 
   /** Lets the starter process end if it has no children. */
@@ -120,7 +109,6 @@ export class StarterProcess {
   }
 
   #hear(message: FromStarter): void {
-    this.#heard++
     const child = this.#children.get(message.child)
     if (child === undefined) return
     switch (message.kind) {
@@ -182,7 +170,7 @@ export class Starter {
   }
 
   /**
-   * Returns the starter process. The node starts it early, because a fork is cheaper while the node uses little memory.
+   * Returns the starter process, and starts it if there is none.
    *
    * @throws the system error if the starter process cannot be started
    */
