@@ -1,4 +1,4 @@
-import { type Change, type ChangesOptions, createClient, defineJob, silentLogger } from '@jobistemer/core'
+import { type Change, type ChangesOptions, createClient, defineJob, jobId, silentLogger } from '@jobistemer/core'
 import type { TaskContext } from '@jobistemer/core'
 import { wrapStorage } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
@@ -196,6 +196,23 @@ describe.each(everywhere)('on the storage $name', (place) => {
     intercepted.intercept = () => new Promise(() => undefined)
     const [away, ...rest] = await hearUntracked(world, hear)
     expect([away, rest]).toMatchObject([{ kind: 'away', error: { code: 'STORAGE_TIMEOUT' } }, []])
+  })
+
+  it('`changes` yields a pause from a node whose clock is 4 s behind, but not from a node whose clock is 10 s behind', async () => {
+    const world = createWorld(place)
+    const { hear } = await scene(world)
+    const storage = world.connect()
+    const pauseBehind = async (behindMs: number, reason: string) => {
+      const now = world.clock.now() - behindMs
+      const paused = { at: now, reason, actor: null }
+      await storage.saveJobs({ now, changes: [{ kind: 'pause', id: jobId('slow'), paused }] })
+    }
+    expect(await hear(30)).toEqual([start])
+    await pauseBehind(4000, 'four')
+    expect(await hear()).toEqual([{ kind: 'jobs', jobs: ['slow'] }])
+    await hear(30)
+    await pauseBehind(10_000, 'ten')
+    expect((await hear(200)).filter(({ kind }) => kind === 'jobs')).toEqual([])
   })
 
   it('an iteration of `changes` ends by its signal, by return(), by closing its client, and when the storage is closed', async () => {

@@ -9,7 +9,6 @@ import { rememberedValues, clockMarginMs, lookMs, recordsPerCall, sampleSize, up
 import type { JobId } from '../../ids.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
-import { farClockMarginMs, looksPerFarLook } from '../definitions/tuning.ts'
 
 /**
  * Limits of the interval between two scans, in ms. A wake-up causes an early scan, but not before `min` has passed. So a
@@ -54,7 +53,7 @@ type ChangesEngine = Pick<EngineContext, 'clock' | 'context' | 'events' | 'now'>
 export class Changes {
   readonly #engine: ChangesEngine
   readonly #host: ChangesHost
-  readonly #scan: ChangeLook
+  readonly #scan: ChangeScan
   readonly #readers = new Set<ChangeReader>()
   #timer: Timer | null = null
   #isLooking = false
@@ -74,7 +73,7 @@ export class Changes {
   constructor(engine: ChangesEngine, host: ChangesHost) {
     this.#engine = engine
     this.#host = host
-    this.#scan = new ChangeLook(engine, host)
+    this.#scan = new ChangeScan(engine, host)
   }
 
   /**
@@ -340,16 +339,18 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
 }
 
 /** Scans the storage for changes: compares the answers of a few cheap calls with the answers of the previous scan. */
-class ChangeLook {
+class ChangeScan {
   readonly #engine: Pick<EngineContext, 'now'>
   readonly #options: Pick<ChangesHost, 'findsDueJobs' | 'nodes'>
-  readonly #jobs = new Remembered()
-  readonly #failures = new Remembered()
+  /**
+   * The jobs and failures that the previous scan found, with their states by id. The time span of each scan overlaps with the
+   * end of the previous span, so a scan may find a known change again.
+   */
+  #known: ReadonlyMap<string, string> = new Map()
   #runs = ''
   #nodes = ''
   /** The engine's time at the last successful scan, in epoch milliseconds; `null` before the first scan. */
   #lookedAt: number | null = null
-  #looks = 0
 
   constructor(engine: Pick<EngineContext, 'now'>, options: Pick<ChangesHost, 'findsDueJobs' | 'nodes'>) {
     this.#engine = engine
@@ -357,36 +358,34 @@ class ChangeLook {
   }
 
   /**
-   * Returns the differences since the last successful scan.
+   * Returns the differences since the last successful scan. Does not find a change by a node whose clock is behind by more than
+   * {@link clockMarginMs}.
    * @throws the errors of the storage
    */
   async look(storage: StorageCalls): Promise<Difference> {
     const now = this.#engine.now()
-    const since = (this.#lookedAt ?? now) - clockMarginMs
-    const farSince = this.#looks % looksPerFarLook === 0 ? since - farClockMarginMs : since
+    const from = (this.#lookedAt ?? now) - clockMarginMs
     const [jobs, failures, runs, nodes] = await Promise.all([
-      changedJobs(storage, farSince, since),
-      failuresSince(storage, farSince),
+      changedJobs(storage, from),
+      failuresSince(storage, from),
       this.#readRuns(storage, now),
       this.#readNodes(storage),
     ])
-    const failed = this.#lookedAt === null ? [] : failures.items.filter((one) => this.#failures.isNew(failureMark(one)))
-    const isFlood = !failures.isWhole && failed.length === failures.items.length
-    const failedJobs = isFlood ? null : await namesOf(failed, storage)
-    const changed = jobs.items.filter((job) => this.#jobs.isNew(jobMark(job)))
+    const changed = jobs.items.filter((job) => this.#known.get(job.id) !== stateOf(job))
+    const failed = failures.items.filter(({ id }) => !this.#known.has(id))
     const difference = {
       jobs: jobs.isWhole ? new Set(changed.map(({ name }) => name)) : null,
       runs: runs !== this.#runs || failed.length > 0,
-      failures: failedJobs,
+      failures: failed.length === 0 || failures.isWhole ? await namesOf(failed, storage) : null,
       nodes: nodes !== this.#nodes,
     }
-    const forgetBefore = now - clockMarginMs - farClockMarginMs
-    this.#jobs.add(jobs.items.map(jobMark), forgetBefore)
-    this.#failures.add(failures.items.map(failureMark), forgetBefore)
+    this.#known = new Map([
+      ...jobs.items.map((job) => [job.id, stateOf(job)] as const),
+      ...failures.items.map(({ id }) => [id, ''] as const),
+    ])
     this.#runs = runs
     this.#nodes = nodes
     this.#lookedAt = now
-    this.#looks++
     return difference
   }
 
@@ -411,43 +410,9 @@ class ChangeLook {
   }
 }
 
-/** The state of a job or a failure at its last change. `at` is the time of the change, in epoch milliseconds. */
-interface Mark {
-  readonly id: string
-  readonly state: string
-  readonly at: number
-}
-
-/**
- * Remembers the changes that scans have found. The time span of each scan overlaps with the end of the previous span,
- * so a scan may find a known change again.
- */
-class Remembered {
-  readonly #marks = new Map<string, Mark>()
-
-  isNew({ id, state }: Mark): boolean {
-    return this.#marks.get(id)?.state !== state
-  }
-
-  add(marks: readonly Mark[], forgetBefore: number): void {
-    for (const mark of marks) {
-      // Moves a known mark to the end of the map. So the oldest changes are at its beginning, and the loop below forgets them.
-      this.#marks.delete(mark.id)
-      this.#marks.set(mark.id, mark)
-    }
-    for (const { id, at } of this.#marks.values()) {
-      if (at >= forgetBefore && this.#marks.size <= rememberedValues) break
-      this.#marks.delete(id)
-    }
-  }
-}
-
-function jobMark({ id, version, changedAt, paused, deletedAt }: JobRecord): Mark {
-  return { id, state: `${version} ${changedAt} ${paused === null} ${deletedAt}`, at: changedAt }
-}
-
-function failureMark({ id, finishedAt }: OccurrenceRecord): Mark {
-  return { id, state: '', at: finishedAt ?? 0 }
+/** Returns a text that differs after each change of the job. */
+function stateOf({ version, changedAt, paused, deletedAt }: JobRecord): string {
+  return `${version} ${changedAt} ${paused === null} ${deletedAt}`
 }
 
 /** The first records of a list: all, or about 500. `isWhole`: these are all records of the list. */
@@ -456,24 +421,14 @@ interface Some<T> {
   readonly isWhole: boolean
 }
 
-/**
- * `since` is the time of the last scan minus a margin. `farSince` is usually equal to `since`. In rare scans `farSince` is
- * earlier, so that the scan finds changes that the storage shows late.
- *
- * Returns the jobs that changed since `farSince`. If these are more than about 500, returns only jobs that changed since
- * `since`.
- */
-async function changedJobs(storage: StorageCalls, farSince: number, since: number): Promise<Some<JobRecord>> {
-  const read = (changedSince: number) =>
-    firstPages((cursor) =>
-      storage.once((calls) => calls.listJobs({ changedSince, deleted: true, limit: recordsPerCall, cursor })),
-    )
-  const far = await read(farSince)
-  return far.isWhole || farSince === since ? far : read(since)
+/** Returns the jobs that changed since `from`, up to about 500. */
+function changedJobs(storage: StorageCalls, from: number): Promise<Some<JobRecord>> {
+  const query = { changedSince: from, deleted: true, limit: recordsPerCall } as const
+  return firstPages((cursor) => storage.once((calls) => calls.listJobs({ ...query, cursor })))
 }
 
 /** Returns the failures since `from`, the latest first, up to about 500. */
-async function failuresSince(storage: StorageCalls, from: number): Promise<Some<OccurrenceRecord>> {
+function failuresSince(storage: StorageCalls, from: number): Promise<Some<OccurrenceRecord>> {
   const query = { kind: 'failed', from, order: 'descending', runs: false, limit: recordsPerCall } as const
   return firstPages((cursor) => storage.once((calls) => calls.listOccurrences({ ...query, cursor })))
 }
