@@ -76,6 +76,8 @@ const onRequest = defineJob({ name: 'on request', tasks: [{ name: 'work', handle
 
 const never = (): Promise<never> => new Promise(() => {})
 
+const removalOfA = { name: 'a', version: 1, before: [], after: [], changes: [] }
+
 const calls: readonly [name: string, call: (node: Node, options?: CallOptions) => Promise<unknown>][] = [
   ['trigger', ({ scheduler }, options) => scheduler.trigger('a', options)],
   ['replay', ({ scheduler, job }, options) => scheduler.replay(occurrenceId(job.id, at(10)), options)],
@@ -90,7 +92,7 @@ const calls: readonly [name: string, call: (node: Node, options?: CallOptions) =
   [
     'apply',
     ({ scheduler }, options) =>
-      scheduler.apply({ owner: 'x', jobs: [], added: [], changed: [], removed: [], unchanged: [] }, options),
+      scheduler.apply({ owner: 'x', jobs: [], added: [], changed: [], removed: [removalOfA], unchanged: [] }, options),
   ],
   ['realign', ({ scheduler }, options) => scheduler.update('a', {}, { realign: true, ...options })],
   ['explain', ({ scheduler }, options) => scheduler.explain('a', at(10), options)],

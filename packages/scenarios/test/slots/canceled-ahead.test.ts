@@ -58,15 +58,15 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ])
   })
 
-  it('`plan` lists the next slots that were not canceled ahead', async () => {
+  it('`plan` lists the next slots of the schedule, although one of these slots was canceled ahead', async () => {
     const world = createWorld(place)
     const [tick, tock] = [job('tick'), job('tock')].map((one): Job => ({ ...one, owner: 'team' })) as [Job, Job]
     const scheduler = await world.start({ jobs: [tick, tock] })
-    for (const second of [10, 30]) await scheduler.cancelSlot('tick', at(second))
+    await scheduler.cancelSlot('tick', at(30))
     const plan = await clientOf(world).plan([{ ...tick, description: 'changed' }], { owner: 'team' })
     const seconds = (dates: readonly Date[] = []) => dates.map(secondsOf)
-    expect(seconds(plan.changed[0]?.before)).toEqual([20, 40, 50])
-    expect(seconds(plan.changed[0]?.after)).toEqual([20, 40, 50])
+    expect(seconds(plan.changed[0]?.before)).toEqual([10, 20, 30])
+    expect(seconds(plan.changed[0]?.after)).toEqual([10, 20, 30])
     expect(seconds(plan.removed[0]?.before)).toEqual([10, 20, 30])
   })
 })

@@ -12,10 +12,9 @@ import { changesAtOnce } from '../definitions/tuning.ts'
 import { nextTurn } from '../runtime/after-turn.ts'
 import { type CallerContext, callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
 import { CallerBatcher, ItemRefused, refusedItem } from '../storage-access/batcher.ts'
-import { type JobId, jobId } from '../../ids.ts'
+import { jobId } from '../../ids.ts'
 import type { JsonObject } from '../../json.ts'
 import { jobNotFound } from '../definitions/job-errors.ts'
-import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { tellCanceled } from './interventions.ts'
 
 /** A definition to add, with the stored head of its job. */
@@ -44,16 +43,16 @@ function refuseFunctions({ name, tasks }: Job): void {
 }
 
 /**
- * Implements `add`: stores definitions at run time. A different stored definition of the same job is replaced. Any node
- * with the handlers of an added job can run the job.
+ * Stores and deletes definitions at run time. `add` replaces a different stored definition of the same job. Any node with the
+ * handlers of an added job can run the job. When a job is deleted, all nodes forget it.
  */
-export class Additions extends ApiPart {
+export class AdditionsAndRemovals extends ApiPart {
   readonly #saves = new CallerBatcher<JobChange, SaveJobAnswer>(this.engine, {
     operation: 'saveJobs',
     send: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
   })
 
-  /** Rejects the additions that this node has not yet sent in a `saveJobs` call, and sends no further calls. */
+  /** Rejects the changes that this node has not yet sent in a `saveJobs` call, and sends no further calls. */
   stop(): void {
     this.#saves.stop()
   }
@@ -64,27 +63,16 @@ export class Additions extends ApiPart {
     if (this.registry.isClient) for (const job of jobs) refuseFunctions(job)
     else assertModulesExist(worksOf(jobs))
     asked.assertWanted()
+    const { timezone } = this.engine.defaults
     try {
-      await this.#add(jobs, asked)
+      // Checks all jobs before the first write, so that a list with an invalid job stores nothing.
+      const additions = await this.#look(
+        jobs.map((job) => withDefaultTimezone(job, timezone)),
+        asked,
+      )
+      for (const some of chunksOf(additions, this.#most)) await Promise.all(some.map((one) => this.#store(one, asked)))
     } finally {
       this.registry.announced(jobs)
-    }
-  }
-
-  async #add(jobs: readonly Job[], asked: CallerContext): Promise<void> {
-    const { timezone } = this.engine.defaults
-    // Checks all jobs before the first write, so that a list with an invalid job stores nothing.
-    const bound = jobs.map((job) => withDefaultTimezone(job, timezone))
-    let open = await this.#look(bound, asked)
-    for (;;) {
-      const again = await this.#store(open, asked)
-      if (again.length === 0) return
-      // The storage has not stored the jobs in `again`, so the next round repeats them. There are two reasons:
-      // - The job changed between the read and the write.
-      // - The job replaces a deleted job that still has waiting runs. First, several rounds must cancel these runs: each
-      //   storage call cancels only a limited number.
-      await nextTurn()
-      open = await this.#look(again, asked)
     }
   }
 
@@ -110,42 +98,39 @@ export class Additions extends ApiPart {
         asked,
       )
       await this.registry.learn(records)
-      const now = this.engine.now()
-      const found: Addition[] = []
-      for (const [index, job] of some.entries()) {
-        const turn = this.engine.storage.turn()
-        if (turn !== null) await turn
-        const record = records[index] ?? null
-        const change = this.#changeFor(job, record, now)
-        assertNotOver({ job, record, change }, now)
-        found.push({ job, record, change })
-      }
+      const decide = (now: number) =>
+        some.map((job, index): Addition => {
+          const record = records[index] ?? null
+          const addition = { job, record, change: this.#changeFor(job, record, now) }
+          assertNotOver(addition, now)
+          return addition
+        })
+      let found = decide(this.engine.now())
       const changes = found.map(({ job, change }) => (isData(job) ? null : change))
       const isDecidedAgain = await asked.within(() => this.registry.registrations.lookIfGoingBack(changes, records))
-      for (const one of found) {
-        const change = isDecidedAgain ? this.#changeFor(one.job, one.record, this.engine.now()) : one.change
-        additions.push({ ...one, change })
-      }
-      const replacing = additions.filter(({ job, change }) => change?.kind === 'replace' && !isData(job))
+      if (isDecidedAgain) found = decide(this.engine.now())
+      const replacing = found.filter(({ job, change }) => change?.kind === 'replace' && !isData(job))
       await asked.within(() => this.registry.announce(replacing.map(({ job }) => job)))
+      additions.push(...found)
     }
     return additions
   }
 
-  /** Stores the additions. Returns the jobs whose changes the storage has not accepted yet. */
-  async #store(additions: readonly Addition[], asked: CallerContext): Promise<readonly Job[]> {
-    const again: Job[] = []
-    for (const some of chunksOf(additions, this.#most)) {
-      const store = async (addition: Addition): Promise<void> => {
-        if (!(await this.#storeOne(addition, asked))) again.push(addition.job)
-      }
-      await asked.within(() => Promise.all(some.map(store)))
+  /**
+   * Stores an addition. Reads the job again if the storage has not accepted the change. There are two reasons:
+   * - The job changed between the read and the write.
+   * - The job replaces a deleted job that still has waiting runs. First, several rounds must cancel these runs: each
+   *   storage call cancels only a limited number.
+   */
+  async #store(addition: Addition, asked: CallerContext): Promise<void> {
+    for (let next = addition; !(await this.#storeOnce(next, asked)); ) {
+      await nextTurn()
+      next = (await this.#look([next.job], asked))[0] as Addition
     }
-    return again
   }
 
-  /** Stores one addition. Returns false if the storage has not accepted the change. */
-  async #storeOne({ job, record, change }: Addition, asked: CallerContext): Promise<boolean> {
+  /** Stores an addition. Returns false if the storage has not accepted the change. */
+  async #storeOnce({ job, record, change }: Addition, asked: CallerContext): Promise<boolean> {
     if (change === null) {
       this.#adopt(job, record as JobRecord, undefined)
       return true
@@ -158,10 +143,7 @@ export class Additions extends ApiPart {
       assertNotOver({ job, record, change: present }, now)
       return present
     }
-    const answer = await this.#saves.send(asked, prepare).catch((error) => {
-      if (!(error instanceof ItemRefused)) throw error
-      throw refusedItem(error.error, `the definition of job ${printValue(job.name)}`, 'tasks')
-    })
+    const answer = await this.#save(job.name, prepare, asked)
     if (answer.outcome !== 'saved') return false
     this.#adopt(job, answer.job, change.kind === 'create' ? 'created' : 'updated')
     return true
@@ -177,6 +159,75 @@ export class Additions extends ApiPart {
   /** Returns the change that stores a job; `null` if no change is necessary or the stored definition has precedence. */
   #changeFor(job: Job, record: JobRecord | null, now: number): DefinitionChange | null {
     return this.registry.registrations.changeFor(job, record, now, { isAsked: isData(job) })
+  }
+
+  async remove(name: string, options: RemoveOptions, asked: CallerContext): Promise<void> {
+    readObject(options, 'options', ['expectedVersion', ...callOptionNames])
+    await this.delete(name, readExpectedVersion(options.expectedVersion) ?? null, asked)
+  }
+
+  /** Returns the names of the jobs that this call has deleted. A job that another caller had deleted before is not included. */
+  async removeMany(names: readonly string[], options: CallOptions, asked: CallerContext): Promise<readonly string[]> {
+    readObject(options, 'options', callOptionNames)
+    const list = await this.#readNames(names, asked)
+    const removed: string[] = []
+    asked.assertWanted()
+    for (const some of chunksOf(list, this.#most)) {
+      const deleted = await Promise.all(some.map((name) => this.delete(name, null, asked)))
+      removed.push(...some.filter((_, index) => deleted[index]))
+    }
+    return removed
+  }
+
+  async #readNames(names: readonly string[], asked: CallerContext): Promise<readonly string[]> {
+    const distinct = new Set<string>()
+    const list = readLimitedList(names, 'names').slice()
+    const lookedUp = await this.lookup.byNames(list, asked)
+    for (const [index, name] of list.entries()) {
+      const turn = this.engine.storage.turn()
+      if (turn !== null) await turn
+      const field = `names[${index}]`
+      const id = jobId(readJobName(name, field))
+      if (this.registry.get(id) === undefined && !lookedUp.has(id)) throw jobNotFound(name, field)
+      if (distinct.has(name)) throw duplicateJob(name, field)
+      distinct.add(name)
+    }
+    return list
+  }
+
+  /**
+   * Deletes a job and cancels its waiting occurrences. The first storage call deletes the job. Each storage call cancels a
+   * limited number of occurrences, so that no call takes long. Returns false if another caller had deleted the job before.
+   * @throws JobistemerError `VERSION_CONFLICT` if the stored version is not `expectedVersion`
+   */
+  async delete(name: string, expectedVersion: number | null, asked: CallerContext): Promise<boolean> {
+    const id = jobId(name)
+    let isDeleted = false
+    for (let expected = expectedVersion; ; ) {
+      const change: JobChange = { kind: 'delete', id, expectedVersion: expected }
+      const answer = await this.#save(name, () => change, asked)
+      if (answer.outcome === 'conflict' && !isDeleted) throw versionConflict(name, expectedVersion, answer.job)
+      if (answer.outcome !== 'saved') break
+      isDeleted = true
+      tellCanceled(this.engine.events, name, 'deleted', answer.canceled)
+      if (answer.more !== true) break
+      // A further call expects the version that the first call stored. If another caller has created the job again in the
+      // meantime, the call has no effect on the new job.
+      expected = answer.job.version
+      await nextTurn()
+    }
+    const held = this.registry.get(id)
+    if (held === undefined) this.registry.evicted?.gone(id)
+    else this.registry.forget(held)
+    return isDeleted
+  }
+
+  #save(name: string, make: (now: number) => JobChange, asked: CallerContext): Promise<SaveJobAnswer> {
+    const refused = (error: unknown): never => {
+      if (!(error instanceof ItemRefused)) throw error
+      throw refusedItem(error.error, `the definition of job ${printValue(name)}`, 'tasks')
+    }
+    return asked.within(() => this.#saves.send(asked, make).catch(refused))
   }
 
   get #most(): number {
@@ -198,104 +249,6 @@ function isData({ tasks }: Job): boolean {
 export interface RemoveOptions extends CallOptions {
   /** The removal rejects with `VERSION_CONFLICT` if the stored version differs from this one. Default: remove any version. */
   readonly expectedVersion?: number
-}
-
-/** A job to delete. With `expectedVersion`, the storage deletes the job only at this version. */
-interface Deletion {
-  readonly id: JobId
-  readonly expectedVersion: number | null
-}
-
-/** Deletes jobs from the storage. All nodes then forget the jobs. */
-export class Removals extends ApiPart {
-  readonly #deletes = new CallerBatcher<JobChange, SaveJobAnswer>(this.engine, {
-    operation: 'saveJobs',
-    retries: false,
-    send: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
-  })
-
-  /** Rejects the removals that this node has not yet sent in a `saveJobs` call, and sends no further calls. */
-  stop(): void {
-    this.#deletes.stop()
-  }
-
-  async remove(job: RegisteredJob, options: RemoveOptions, asked: CallerContext): Promise<void> {
-    readObject(options, 'options', ['expectedVersion', ...callOptionNames])
-    const expectedVersion = readExpectedVersion(options.expectedVersion) ?? null
-    const answer = await this.delete({ id: job.job.id, expectedVersion }, asked)
-    if (answer.outcome === 'conflict') throw versionConflict(job.job.name, expectedVersion, answer.job)
-    this.registry.forget(job)
-  }
-
-  /** Returns the names of the jobs that this call has deleted. A job that another caller had deleted before is not included. */
-  async removeMany(names: readonly string[], options: CallOptions, asked: CallerContext): Promise<readonly string[]> {
-    readObject(options, 'options', callOptionNames)
-    const jobs = await this.#readNames(names, asked)
-    const removed: string[] = []
-    asked.assertWanted()
-    for (const some of chunksOf(jobs, Math.min(changesAtOnce, this.engine.maxBatch))) {
-      const deletions = some.map(({ job }) => ({ id: job.id, expectedVersion: null }))
-      const answers = await this.#deleteAll(deletions, asked)
-      for (const [index, job] of some.entries()) {
-        if (answers[index]?.outcome === 'saved') removed.push(job.job.name)
-        this.registry.forget(job)
-      }
-    }
-    return removed
-  }
-
-  async #readNames(names: readonly string[], asked: CallerContext): Promise<readonly RegisteredJob[]> {
-    const jobs = new Set<RegisteredJob>()
-    const list = readLimitedList(names, 'names').slice()
-    const lookedUp = await this.lookup.byNames(list, asked)
-    for (const [index, name] of list.entries()) {
-      const turn = this.engine.storage.turn()
-      if (turn !== null) await turn
-      const field = `names[${index}]`
-      const id = jobId(readJobName(name, field))
-      const job = this.registry.get(id) ?? lookedUp.get(id)
-      if (job === undefined) throw jobNotFound(name, field)
-      if (jobs.has(job)) throw duplicateJob(name, field)
-      jobs.add(job)
-    }
-    return [...jobs]
-  }
-
-  /** Deletes a job and cancels its waiting occurrences. Returns the storage's answer. */
-  async delete(deletion: Deletion, asked: CallerContext): Promise<SaveJobAnswer> {
-    const [answer] = await this.#deleteAll([deletion], asked)
-    return answer as SaveJobAnswer
-  }
-
-  /**
-   * Deletes jobs and cancels their waiting occurrences. The first storage call deletes the jobs. Each storage call
-   * cancels a limited number of occurrences, so that no call takes long.
-   */
-  async #deleteAll(deletions: readonly Deletion[], asked: CallerContext): Promise<readonly SaveJobAnswer[]> {
-    const first = await this.#deleteOnce(deletions, asked)
-    // A further call cancels more occurrences of a deleted job. It expects the version that the first call stored: if another
-    // caller has created the job again in the meantime, the call has no effect on the new job.
-    const withMore = (answers: readonly SaveJobAnswer[]): Deletion[] =>
-      answers.flatMap((answer) =>
-        answer.outcome === 'saved' && answer.more === true
-          ? [{ id: answer.job.id, expectedVersion: answer.job.version }]
-          : [],
-      )
-    for (let open = withMore(first); open.length > 0; ) {
-      await nextTurn()
-      open = withMore(await this.#deleteOnce(open, asked))
-    }
-    return first
-  }
-
-  async #deleteOnce(deletions: readonly Deletion[], asked: CallerContext): Promise<readonly SaveJobAnswer[]> {
-    const send = (deletion: Deletion) => this.#deletes.send(asked, () => ({ kind: 'delete', ...deletion }))
-    const answers = await asked.within(() => Promise.all(deletions.map(send)))
-    for (const answer of answers) {
-      if (answer.outcome === 'saved') tellCanceled(this.engine.events, answer.job.name, 'deleted', answer.canceled)
-    }
-    return answers
-  }
 }
 
 export function readExpectedVersion(version: number | undefined): number | undefined {

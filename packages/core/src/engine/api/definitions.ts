@@ -16,7 +16,7 @@ import {
   readTags,
 } from '../../configuration/read-value.ts'
 import { invalidValue, JobistemerError } from '../../errors.ts'
-import { type JobId, type OccurrenceId, occurrenceId } from '../../ids.ts'
+import { jobId, type OccurrenceId } from '../../ids.ts'
 import { type AnyTask, type Job, readSchedule, readTasks, withDefaultTimezone } from '../../job/define-job.ts'
 import { assertModulesExist, worksOf } from '../../job/isolated-work.ts'
 import { type ChangedPart, changedPartsBetween } from '../../job/changed-parts.ts'
@@ -43,10 +43,10 @@ import {
 } from '../definitions/timeline.ts'
 import { type CallerContext, type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
 import { nextTurn } from '../runtime/after-turn.ts'
-import { allItems, chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import { allItems, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { interventionOptionNames, type InterventionOptions, readVoice, tellCanceled } from './interventions.ts'
 import { jobGone } from './request-creator.ts'
-import { readExpectedVersion, type Removals, versionConflict } from './additions-and-removals.ts'
+import { type AdditionsAndRemovals, readExpectedVersion, versionConflict } from './additions-and-removals.ts'
 import { slotsInPlan } from './tuning.ts'
 
 /** The parts of a job that an update changes. Absent parts keep their stored values. */
@@ -132,8 +132,8 @@ export interface PlannedChange {
   /** The job's version in force when the plan was made; `null` for a job that does not exist. */
   readonly version: number | null
   /**
-   * At most three next slots of the stored job, without slots that were canceled ahead. Empty for a job that does not
-   * exist. At most one slot if this node does not know the type of the job's schedule.
+   * At most three next slots of the stored job by its schedule, even if a slot was canceled ahead. Empty for a job that does
+   * not exist. At most one slot if this node does not know the type of the job's schedule.
    */
   readonly before: readonly Date[]
   /** At most three next slots of the job after `apply`. Empty for a job that the plan removes. */
@@ -158,21 +158,13 @@ export interface DefinitionPlan {
   readonly unchanged: readonly string[]
 }
 
-/**
- * An unfinished planned change: its `before` and `after` still contain slots that were canceled ahead. `id` is the id of the
- * stored job; `null` for a new job.
- */
-interface Preview extends PlannedChange {
-  readonly id: JobId | null
-}
-
 /** Updates, plans and applies definitions at run time. */
 export class Definitions extends ApiPart {
-  readonly #removals: Removals
+  readonly #changes: AdditionsAndRemovals
 
-  constructor(parts: ApiParts, removals: Removals) {
+  constructor(parts: ApiParts, changes: AdditionsAndRemovals) {
     super(parts)
-    this.#removals = removals
+    this.#changes = changes
   }
 
   async update(
@@ -322,18 +314,21 @@ export class Definitions extends ApiPart {
     return contentOf(job, { defaults, mostQueued, timeline, nextAt, fingerprint, origin })
   }
 
-  async plan(jobs: readonly Job[], options: PlanOptions, storage: StorageCalls): Promise<DefinitionPlan> {
+  async plan(jobs: readonly Job[], options: PlanOptions, storage: CallerContext): Promise<DefinitionPlan> {
     readJobs(jobs)
     readObject(options, 'options', ['owner', ...callOptionNames])
     const owner = readName(options.owner, 'owner')
     const { timezone } = this.engine.defaults
     const tagged = jobs.map((job): Job => ({ ...withDefaultTimezone(job, timezone), owner }))
-    const stored = new Map((await this.#storedBy(owner, storage)).map((record) => [record.id, record]))
+    const owned = await allItems((cursor) =>
+      storage.once((calls) => calls.listJobs({ owner, limit: recordsPerCall, cursor })),
+    )
+    const stored = new Map(owned.map((record) => [record.id, record]))
     const untagged = tagged.filter((job) => !stored.has(job.id)).map((job) => job.id)
-    for (const record of await this.#get(untagged, storage)) if (record !== null) stored.set(record.id, record)
+    for (const record of await this.lookup.heads(untagged, storage)) if (record !== null) stored.set(record.id, record)
     const now = this.engine.now()
-    const added: Preview[] = []
-    const changed: Preview[] = []
+    const added: PlannedChange[] = []
+    const changed: PlannedChange[] = []
     const unchanged: string[] = []
     for (const job of tagged) {
       const record = stored.get(job.id) ?? null
@@ -344,17 +339,8 @@ export class Definitions extends ApiPart {
       else changed.push(this.#planned(job.name, record, change.content))
     }
     const removed = Array.from(stored.values(), (record) => this.#planned(record.name, record, null))
-    const canceled = await canceledOf([...changed, ...removed], storage)
-    const shown = (previews: readonly Preview[]): readonly PlannedChange[] =>
-      previews
-        .map(({ id, ...change }): PlannedChange => {
-          const isLeft = (slot: Date) => id === null || !canceled.has(occurrenceId(id, slot))
-          const first = (slots: readonly Date[]) => slots.filter(isLeft).slice(0, slotsInPlan)
-          return { ...change, before: first(change.before), after: first(change.after) }
-        })
-        .sort(byNameAscending)
-    const parts = { added: shown(added), changed: shown(changed), removed: shown(removed) }
-    return { owner, jobs: tagged, ...parts, unchanged: unchanged.sort() }
+    for (const changes of [added, changed, removed]) changes.sort(byNameAscending)
+    return { owner, jobs: tagged, added, changed, removed, unchanged: unchanged.sort() }
   }
 
   /**
@@ -364,34 +350,28 @@ export class Definitions extends ApiPart {
   async apply(plan: DefinitionPlan, options: CallOptions, storage: CallerContext): Promise<void> {
     readPlan(plan)
     readObject(options, 'options', callOptionNames)
-    const touched = [...plan.added, ...plan.changed, ...plan.removed]
-    const ids = new Map(plan.jobs.map((job) => [job.name, job.id]))
-    const stored = new Map((await this.#storedBy(plan.owner, storage)).map((record) => [record.name, record]))
-    for (const { name, version } of touched) {
-      const id = ids.get(name)
-      const record = stored.get(name) ?? (id === undefined ? null : ((await this.#get([id], storage))[0] ?? null))
-      const alive = record !== null && record.deletedAt === null ? record : null
+    const { added, changed, removed } = plan
+    const touched = [...added, ...changed, ...removed]
+    const heads = await this.lookup.heads(
+      touched.map(({ name }) => jobId(name)),
+      storage,
+    )
+    for (const [index, { name, version }] of touched.entries()) {
+      const head = heads[index] ?? null
+      const alive = head?.deletedAt === null ? head : null
       if ((alive?.version ?? null) !== version) throw versionConflict(name, version, alive)
     }
-    const names = new Set([...plan.added, ...plan.changed].map(({ name }) => name))
+    const names = new Set([...added, ...changed].map(({ name }) => name))
     await this.registry.registrations.register(
       plan.jobs.filter((job) => names.has(job.name)),
       { storage, isAsked: true },
     )
-    for (const { name, version } of plan.removed) {
-      const record = stored.get(name)
-      if (record === undefined) continue
-      const answer = await this.#removals.delete({ id: record.id, expectedVersion: version }, storage)
-      if (answer.outcome === 'conflict') throw versionConflict(name, version, answer.job)
-      const registered = this.registry.get(record.id)
-      if (registered !== undefined) this.registry.forget(registered)
-    }
+    for (const { name, version } of removed) await this.#changes.delete(name, version, storage)
   }
 
-  #planned(name: string, record: JobRecord | null, content: JobContent | null): Preview {
+  #planned(name: string, record: JobRecord | null, content: JobContent | null): PlannedChange {
     const isChange = record !== null && content !== null
     return {
-      id: record?.id ?? null,
       name,
       version: record?.version ?? null,
       before: record === null ? [] : [...this.#nextSlots(record)],
@@ -402,24 +382,14 @@ export class Definitions extends ApiPart {
     }
   }
 
-  /** Yields twice as many next slots as a plan shows, because slots that were canceled ahead are removed from the plan. */
   *#nextSlots({ timeline, nextAt }: Pick<JobContent, 'timeline' | 'nextAt'>): Generator<Date, void> {
     const series = this.registry.seriesIfKnown(timeline)
     let slot = nextAt
     // The storage keeps only the next slot. Only a node that knows the type of the schedule can compute later slots.
-    for (let count = 0; slot !== null && count < 2 * slotsInPlan; count++) {
+    for (let count = 0; slot !== null && count < slotsInPlan; count++) {
       yield new Date(slot)
       slot = series?.nextMs(slot) ?? null
     }
-  }
-
-  async #get(ids: readonly JobRecord['id'][], storage: StorageCalls): Promise<readonly (JobRecord | null)[]> {
-    if (ids.length === 0) return []
-    return (await storage.once((calls) => calls.get({ jobs: ids }))).jobs
-  }
-
-  async #storedBy(owner: string, storage: StorageCalls): Promise<readonly JobRecord[]> {
-    return allItems((cursor) => storage.once((calls) => calls.listJobs({ owner, limit: recordsPerCall, cursor })))
   }
 
   /**
@@ -496,17 +466,4 @@ function readPlan(plan: DefinitionPlan): void {
       if (change.version !== null) readInteger(change.version, `${field}.version`, 1, Number.MAX_SAFE_INTEGER)
     }
   }
-}
-
-/** Returns the ids of those slots of the previews that were canceled ahead. One storage call checks the slots of many jobs. */
-async function canceledOf(previews: readonly Preview[], storage: StorageCalls): Promise<ReadonlySet<OccurrenceId>> {
-  const ids = previews.flatMap(({ id, before, after }) => {
-    return id === null ? [] : [...before, ...after].map((slot) => occurrenceId(id, slot))
-  })
-  const canceled = new Set<OccurrenceId>()
-  for (const some of chunksOf(ids, recordsPerCall)) {
-    const { occurrences } = await storage.once((calls) => calls.get({ occurrences: some }))
-    for (const found of occurrences) if (found?.state === 'canceled') canceled.add(found.id)
-  }
-  return canceled
 }

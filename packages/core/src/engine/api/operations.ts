@@ -20,7 +20,7 @@ import type { ExecutionPool } from '../execution/execution-pool.ts'
 import { CallerContext, callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
 import { clientClosed, type EngineContext, type Phase, stateError } from '../storage-access/engine-context.ts'
 import { type StorageCalls, eachItem } from '../storage-access/retrying-storage.ts'
-import { Additions, Removals, type RemoveOptions } from './additions-and-removals.ts'
+import { AdditionsAndRemovals, type RemoveOptions } from './additions-and-removals.ts'
 import { Backfills } from './backfills.ts'
 import { Changes } from './changes.ts'
 import { Definitions } from './definitions.ts'
@@ -71,8 +71,7 @@ export class Operations implements JobOperations {
   readonly #waits: Waits
   readonly #changes: Changes
   readonly #definitions: Definitions
-  readonly #additions: Additions
-  readonly #removals: Removals
+  readonly #saves: AdditionsAndRemovals
   readonly #catalog: JobCatalog
 
   constructor(engine: EngineContext, host: OperationsHost) {
@@ -100,9 +99,8 @@ export class Operations implements JobOperations {
       },
       subscribe: (listener) => host.subscribe(listener),
     })
-    this.#removals = new Removals(parts)
-    this.#additions = new Additions(parts)
-    this.#definitions = new Definitions(parts, this.#removals)
+    this.#saves = new AdditionsAndRemovals(parts)
+    this.#definitions = new Definitions(parts, this.#saves)
     this.#catalog = new JobCatalog(registry)
   }
 
@@ -113,9 +111,7 @@ export class Operations implements JobOperations {
 
   /** Rejects all waiting calls and sends no further storage calls, because the engine stops. */
   stop(): void {
-    for (const part of [this.#waits, this.#changes, this.#lookup, this.#requests, this.#additions, this.#removals]) {
-      part.stop()
-    }
+    for (const part of [this.#waits, this.#changes, this.#lookup, this.#requests, this.#saves]) part.stop()
   }
 
   readonly trigger = (given: string | Job, options: TriggerOptions = {}): Promise<TriggerResult> =>
@@ -183,13 +179,13 @@ export class Operations implements JobOperations {
     this.#ofJob(name, options, (job, asked) => this.#definitions.update(job, change, options, asked))
 
   readonly add: JobOperations['add'] = async (jobs, options = {}) =>
-    this.#additions.add(jobs, options, this.#askedRunning(options))
+    this.#saves.add(jobs, options, this.#askedRunning(options))
 
   // The cast is necessary because the compiler does not match a function with the overloads of `remove`.
   readonly remove = (async (names: string | readonly string[], options: RemoveOptions = {}): Promise<unknown> => {
     this.#assertRunning()
-    if (Array.isArray(names)) return this.#removals.removeMany(names, options, this.#asked(options))
-    return this.#ofJob(names as string, options, (job, asked) => this.#removals.remove(job, options, asked))
+    if (Array.isArray(names)) return this.#saves.removeMany(names, options, this.#asked(options))
+    return this.#ofJob(names as string, options, ({ job }, asked) => this.#saves.remove(job.name, options, asked))
   }) as JobOperations['remove']
 
   readonly plan: JobOperations['plan'] = async (jobs, options) =>
