@@ -4,9 +4,8 @@ import type { ClaimAnswer, ClaimRequest } from '../storage.ts'
 import { claimStep, type ClaimTally, isClaimable, newTally } from './claim-step.ts'
 import { compareOrder, isPausedAt, pausedUntil } from '../rules.ts'
 import { AsyncWrites } from './async-writes.ts'
-import type { AsyncLedger, AsyncLedgerWithin, DueQuery } from './ledger.ts'
+import type { AsyncLedger, DueQuery } from './ledger.ts'
 import type { LedgerHead } from './job-ledger.ts'
-import type { LedgerSteps, LedgerStepsWithin } from './ledger-storage.ts'
 import { canceledByClaim, lookedAtByClaim } from '../tuning.ts'
 import { cancelNoticeOf, compareAddresses, tend } from './step-context.ts'
 import {
@@ -22,15 +21,12 @@ import {
  * Runs steps on an asynchronous ledger: the ledger reads what a step needs, the step decides what changes, and the ledger
  * writes these changes.
  */
-export class AsyncSteps extends AsyncWrites implements LedgerSteps {
+export class AsyncSteps extends AsyncWrites {
   readonly #ledger: AsyncLedger
-  readonly within?: (transaction: unknown) => LedgerStepsWithin
 
   constructor(ledger: AsyncLedger) {
     super(ledger)
     this.#ledger = ledger
-    const open = ledger.within?.bind(ledger)
-    if (open !== undefined) this.within = (transaction) => within(ledger, open(transaction))
   }
 
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {
@@ -177,16 +173,4 @@ function notePause(
   const isPaused = isPausedAt({ paused }, now)
   if (isPaused || isExcepted) passedOver.add(id)
   if (isPaused && !isExcepted) tally.resumesAt = Math.min(tally.resumesAt, pausedUntil(paused))
-}
-
-function within({ capabilities }: AsyncLedger, ledger: AsyncLedgerWithin): LedgerStepsWithin {
-  const { quickSettle, notify } = ledger
-  const writes = new AsyncWrites({
-    unit: 'call',
-    capabilities,
-    run: (step) => ledger.run(step),
-    ...(quickSettle !== undefined && { quickSettle: quickSettle.bind(ledger) }),
-    ...(notify !== undefined && { notify: notify.bind(ledger) }),
-  })
-  return Object.assign(writes, { forbidCommit: () => ledger.forbidCommit() })
 }

@@ -17,8 +17,9 @@ import { creates, LedgerWrites, settles, type StepKind } from './step-kinds.ts'
 /** The part of an asynchronous ledger that runs writing steps. */
 export type AsyncWriter = Pick<
   AsyncLedger,
-  'unit' | 'itemsPerStep' | 'concurrency' | 'capabilities' | 'run' | 'quickSettle' | 'quickCreates' | 'quickSettles'
+  'itemsPerStep' | 'concurrency' | 'run' | 'quickSettle' | 'quickCreates' | 'quickSettles'
 > &
+  Partial<Pick<AsyncLedger, 'unit' | 'capabilities'>> &
   Pick<CommitControl, 'notify'>
 
 /** The writing methods of a `Storage`, as steps on an asynchronous ledger. An adapter may use only some of these methods. */
@@ -43,7 +44,7 @@ export class AsyncWrites extends LedgerWrites {
     const ledger = this.#ledger
     const { now } = request
     const isHeeded =
-      ledger.capabilities.takesNext === true || request.items.every(({ takeNext }) => takeNext === undefined)
+      ledger.capabilities?.takesNext === true || request.items.every(({ takeNext }) => takeNext === undefined)
     const items = isHeeded ? request.items : request.items.map(withoutTaking)
     const rules = (some: readonly SettleItem[]) => this.each(now, some, settles)
     if (ledger.quickSettles !== undefined) {
@@ -66,7 +67,7 @@ export class AsyncWrites extends LedgerWrites {
     quick?: (item: Item) => Promise<Answer | null>,
   ): Promise<readonly Answer[]> {
     const answers = new Array<Answer>(items.length)
-    const { unit, itemsPerStep = items.length, concurrency = 1 } = this.#ledger
+    const { unit = 'call', itemsPerStep = items.length, concurrency = 1 } = this.#ledger
     const placed = items.map((item, index) => ({ item, index }))
     const isOneStep = unit === 'call' && quick === undefined
     const most = isOneStep ? items.length : quick === undefined ? itemsPerStep : 1

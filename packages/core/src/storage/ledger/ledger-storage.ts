@@ -2,27 +2,13 @@ import { JobistemerError } from '../../errors.ts'
 import type { OccurrenceRecord } from '../occurrence-record.ts'
 import type { GetAnswer, Storage, StorageCapabilities, StorageWithin, WakeUp } from '../storage.ts'
 import { copyIn, copyOut, freezeIn } from './copies.ts'
-import type { LedgerBase } from './ledger.ts'
+import { AsyncSteps } from './async-steps.ts'
+import { AsyncWrites } from './async-writes.ts'
+import type { AsyncLedgerWithin, Ledger, LedgerBase, SyncLedgerWithin } from './ledger.ts'
+import { SyncSteps, SyncWrites } from './sync-steps.ts'
 import { type MaybePromise, whenDone } from './maybe-promise.ts'
 import { isNodesNews } from '../rules.ts'
 import { pruneHistory } from './prune-history.ts'
-
-type Step<Method> = Method extends (request: infer Request) => Promise<infer Answer>
-  ? (request: Request) => MaybePromise<Answer>
-  : never
-
-/** The writing methods of a storage, which core implements for each kind of ledger. */
-export type LedgerSteps = {
-  readonly [Name in 'saveJobs' | 'createOccurrences' | 'claim' | 'settle' | 'cancel' | 'reap']: Step<Storage[Name]>
-} & {
-  /** Returns the steps for a transaction of the caller; absent unless the ledger has `within`. */
-  within?(transaction: unknown): LedgerStepsWithin
-}
-
-/** The steps that can run inside a user's transaction. */
-export interface LedgerStepsWithin extends Pick<LedgerSteps, 'createOccurrences' | 'settle'> {
-  forbidCommit(): MaybePromise<void>
-}
 
 /** Implements `Storage` on one connection to a ledger. */
 export class LedgerStorage implements Storage {
@@ -32,15 +18,15 @@ export class LedgerStorage implements Storage {
   readonly serverTime?: () => Promise<number>
   readonly subscribe?: (listener: (wakeUp: WakeUp) => void) => () => void
   readonly #ledger: LedgerBase
-  readonly #steps: LedgerSteps
+  readonly #steps: SyncSteps | AsyncSteps
   #closing: Promise<void> | null = null
 
-  constructor(ledger: LedgerBase, steps: LedgerSteps) {
+  constructor(ledger: Ledger) {
     this.#ledger = ledger
-    this.#steps = steps
+    this.#steps = ledger.kind === 'sync' ? new SyncSteps(ledger) : new AsyncSteps(ledger)
     this.capabilities = Object.freeze({ ...ledger.capabilities })
-    const { within } = steps
-    if (within !== undefined) this.within = (transaction) => this.#within(within.call(steps, transaction))
+    const within = ledger.within?.bind(ledger)
+    if (within !== undefined) this.within = (transaction) => this.#within(within(transaction))
     if (ledger.serverTime !== undefined) {
       this.serverTime = async () => {
         this.#assertOpen()
@@ -69,12 +55,13 @@ export class LedgerStorage implements Storage {
 
   readonly reap: Storage['reap'] = async (request) => this.#out(this.#steps.reap(this.#in(request)))
 
-  #within(steps: LedgerStepsWithin): StorageWithin {
+  #within(ledger: SyncLedgerWithin | AsyncLedgerWithin): StorageWithin {
+    const steps = 'run' in ledger ? new AsyncWrites(ledger) : new SyncWrites(ledger)
     return {
       createOccurrences: async (request) => this.#out(steps.createOccurrences(this.#in(request))),
       settle: async (request) => this.#out(steps.settle(this.#in(request))),
       // Do not check that the storage is open: `forbidCommit` works on a closed storage too.
-      forbidCommit: async () => steps.forbidCommit(),
+      forbidCommit: async () => ledger.forbidCommit(),
     }
   }
 

@@ -1,13 +1,11 @@
 import type { Storage } from '../storage.ts'
 import { type AsyncWriter, AsyncWrites } from './async-writes.ts'
-import { AsyncSteps } from './async-steps.ts'
 import type { Ledger } from './ledger.ts'
 import { LedgerStorage } from './ledger-storage.ts'
-import { SyncSteps } from './sync-steps.ts'
 
 /** Makes a complete storage from an adapter's ledger. */
 export function storageFromLedger(ledger: Ledger): Storage {
-  return new LedgerStorage(ledger, ledger.kind === 'sync' ? new SyncSteps(ledger) : new AsyncSteps(ledger))
+  return new LedgerStorage(ledger)
 }
 
 /** Makes the writing methods of a storage from a ledger, for an adapter that implements the other methods itself. */

@@ -11,8 +11,7 @@ import type {
 import { compareOrder, isSuperseded } from '../rules.ts'
 import { claimStep, newTally } from './claim-step.ts'
 import type { JobLedger } from './job-ledger.ts'
-import type { CommitControl, SyncLedger, SyncLedgerWithin } from './ledger.ts'
-import type { LedgerSteps, LedgerStepsWithin } from './ledger-storage.ts'
+import type { CommitControl, SyncLedger } from './ledger.ts'
 import { type MaybePromise, whenDone } from './maybe-promise.ts'
 import { canceledByClaim } from '../tuning.ts'
 import { cancelNoticeOf, type StepContext, tend } from './step-context.ts'
@@ -26,7 +25,7 @@ type SyncWriter = Pick<SyncLedger, 'transaction' | 'job' | 'quickCreate' | 'quic
   Pick<CommitControl, 'notify'>
 
 /** The writing methods of a storage. The items of a call run in sequence, in one transaction. */
-class SyncWrites extends LedgerWrites {
+export class SyncWrites extends LedgerWrites {
   readonly #ledger: SyncWriter
 
   constructor(ledger: SyncWriter) {
@@ -83,16 +82,12 @@ class SyncWrites extends LedgerWrites {
 const noWakeUps: ReadonlySet<WakeUp['kind']> = new Set()
 
 /** Runs steps on a synchronous ledger. */
-export class SyncSteps extends SyncWrites implements LedgerSteps {
+export class SyncSteps extends SyncWrites {
   readonly #ledger: SyncLedger
-
-  readonly within?: (transaction: unknown) => LedgerStepsWithin
 
   constructor(ledger: SyncLedger) {
     super(ledger)
     this.#ledger = ledger
-    const open = ledger.within?.bind(ledger)
-    if (open !== undefined) this.within = (transaction) => within(open(transaction))
   }
 
   /** Claims occurrences. Reads before it writes, so that polling nodes without work do not contend for the write lock. */
@@ -152,10 +147,4 @@ export class SyncSteps extends SyncWrites implements LedgerSteps {
       nextDueAt: ledger.nextDueAt(request),
     }
   }
-}
-
-function within(ledger: SyncLedgerWithin): LedgerStepsWithin {
-  return Object.assign(new SyncWrites(ledger), {
-    forbidCommit: () => ledger.forbidCommit(),
-  })
 }
