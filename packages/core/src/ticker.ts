@@ -2,13 +2,11 @@ import type { Clock, Timer } from './clock.ts'
 import { orDefault, readBoolean, readInteger, readMethods, readObject } from './configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from './duration.ts'
 import { checkedSeries, type SlotSeries } from './engine/definitions/slot-series.ts'
-import { confirmMs } from './engine/time/tuning.ts'
 import type { Schedule, ScheduleWindow } from './schedule/schedule.ts'
 import { systemClock } from './system-clock.ts'
 import { openWindow } from './schedule/windowed-schedule.ts'
-import { clockMarginMs, lookMs, upkeepMs, mostItems, rememberedValues } from './tuning.ts'
+import { mostItems, upkeepMs } from './tuning.ts'
 import { invalidValue } from './errors.ts'
-import { JumpCheck } from './engine/time/clock-readings.ts'
 
 /** Options of {@link ticker}. */
 export interface TickerOptions {
@@ -29,11 +27,10 @@ export interface TickerOptions {
  * A running schedule that emits a {@link Tick} for each instant. Iterate over the ticker to read the ticks. Each iteration is
  * a separate reader. It gets the ticks after its own beginning, and never delays the ticker.
  *
- * - No instant ticks twice, even if the clock is set back. Instants tick in order unless the clock is set back.
+ * - If the clock is set back by up to an hour, no instant ticks twice. If it is set back further, the ticker follows the new
+ *   time at once, and instants may tick again.
  * - If several instants are due at once, the ticker emits one tick for the newest, and counts the earlier ones in `skipped`.
  *   This happens after the process stalled, the machine slept or the clock was set forward.
- * - After a clock jump by more than 5 s, or a sleep of the machine, the ticker pauses. It continues when the new time has
- *   held for 15 s. A shorter wrong reading has no effect.
  * - If the schedule has no further instant, the ticker ends, and its iterations end.
  * - If the schedule throws, or returns an instant that is not later than the given instant, the ticker ends. Its iterations
  *   then reject with `INVALID_SCHEDULE`.
@@ -77,15 +74,6 @@ export interface Ticker extends AsyncIterable<Tick> {
 }
 
 /**
- * The first and the last instant of a span. Each instant of the span has ticked or was skipped, so the ticker never emits it
- * again.
- */
-interface TickedSpan {
-  readonly first: number
-  last: number
-}
-
-/**
  * Makes a ticker of a schedule. The ticker does nothing until `start`.
  *
  * @example
@@ -114,6 +102,9 @@ export function ticker(schedule: Schedule, options: TickerOptions = {}): Ticker 
   })
 }
 
+/** By how much a clock may be set back, in ms, so that the ticker waits for the instant after its last tick. */
+const mostRepeatedMs = 3_600_000
+
 class LiveTicker implements Ticker {
   readonly schedule: Schedule
   readonly #series: SlotSeries
@@ -127,27 +118,17 @@ class LiveTicker implements Ticker {
   #isPaused = false
   /** True from the end of the ticker to its next start. An iteration that begins meanwhile ends without ticks. */
   #isOver = false
-  #time: FollowedClock
   /** The instant that the ticker waits for, in epoch milliseconds; `null` for none. */
   #awaited: number | null = null
-  /**
-   * Monotonic instant of the last {@link resume}, if the ticker has not yet determined the instant to wait for. Otherwise
-   * `null`. While its time is in doubt, the ticker cannot determine the instant to wait for.
-   */
-  #resumedAt: number | null = null
-  /** The spans in which the ticker has ticked, from the oldest to the newest. */
-  #ticked: TickedSpan[] = []
-  /**
-   * True if the next tick begins a new span, as after a clock jump. Instants between two spans did not tick, because the clock
-   * jumped over them. They can still tick if the clock goes back.
-   */
-  #beginsSpan = true
+  /** The instant of the last tick, in epoch milliseconds. */
+  #lastTick = Number.NEGATIVE_INFINITY
+  /** Wall time and monotonic time of the last look at the clock. */
+  #lastLook = { wall: 0, monotonic: 0 }
   #timer: Timer | undefined
 
   constructor(schedule: Schedule, options: { clock: Clock; lateAfterMs: number; maxUnread: number; unref: boolean }) {
     this.schedule = schedule
     this.#series = checkedSeries(schedule)
-    this.#time = new FollowedClock(options.clock)
     this.#clock = options.clock
     this.#lateAfterMs = options.lateAfterMs
     this.#maxUnread = options.maxUnread
@@ -170,12 +151,8 @@ class LiveTicker implements Ticker {
 
   start(): void {
     if (this.#isRunning) return
-    const time = new FollowedClock(this.#clock)
-    this.#awaited = this.#series.nextMs(time.now)
-    this.#time = time
-    this.#resumedAt = null
-    this.#ticked = []
-    this.#beginsSpan = true
+    this.#lastTick = Number.NEGATIVE_INFINITY
+    this.#awaited = this.#nextAfter(this.#look())
     this.#isRunning = true
     this.#isOver = false
     this.#goOn()
@@ -192,11 +169,7 @@ class LiveTicker implements Ticker {
 
   resume(): void {
     if (!this.#isPaused) return
-    if (this.#isRunning) {
-      this.#lookAtClock()
-      this.#resumedAt = this.#clock.monotonic()
-      this.#findAwaited()
-    }
+    if (this.#isRunning) this.#awaited = this.#nextAfter(this.#look())
     this.#isPaused = false
     if (this.#isRunning) this.#goOn()
   }
@@ -225,17 +198,18 @@ class LiveTicker implements Ticker {
       this.#end()
       return
     }
-    const untilAwaitedMs = Math.min(Math.max(this.#awaited - this.#clock.now(), 0), upkeepMs)
-    const delayMs = this.#time.isInDoubt ? lookMs : untilAwaitedMs
-    this.#timer = this.#clock.setTimer(delayMs, () => this.#look(), { unref: this.#unref })
+    const delayMs = Math.min(Math.max(this.#awaited - this.#clock.now(), 0), upkeepMs)
+    this.#timer = this.#clock.setTimer(delayMs, () => this.#timerFired(), { unref: this.#unref })
   }
 
-  #look(): void {
+  #timerFired(): void {
     try {
-      this.#lookAtClock()
-      this.#findAwaited()
-      const { isInDoubt, now } = this.#time
-      if (!isInDoubt && this.#awaited !== null && this.#awaited <= now) this.#tick(this.#awaited, now)
+      const { wall, monotonic } = this.#lastLook
+      const now = this.#look()
+      const passedMs = this.#lastLook.monotonic - monotonic
+      // The awaited instant may have been determined while the clock was wrong.
+      if (wall - now > mostRepeatedMs) this.#awaited = this.#nextAfter(now - passedMs)
+      if (this.#awaited !== null && this.#awaited <= now) this.#tick(this.#awaited, now)
     } catch (error) {
       // The user's schedule has thrown. The ticker ends and passes the error to its readers. Without this `catch`, the error
       // would leave the timer's callback and end the process.
@@ -245,44 +219,25 @@ class LiveTicker implements Ticker {
     if (this.#isRunning) this.#goOn()
   }
 
-  #lookAtClock(): void {
-    const lastLook = this.#time.look()
-    if (lastLook === null) return
-    this.#beginsSpan = true
-    // If the awaited instant lies ahead, determine it again: it may have been determined while the clock was wrong.
-    if (this.#awaited !== null && this.#awaited > this.#time.now) this.#awaited = this.#notTickedAfter(lastLook)
+  /** Reads both clocks, and returns the wall time in epoch milliseconds. */
+  #look(): number {
+    this.#lastLook = { wall: this.#clock.now(), monotonic: this.#clock.monotonic() }
+    return this.#lastLook.wall
   }
 
-  /** After the ticker was resumed, determines the instant that it waits for. Does nothing while the time is in doubt. */
-  #findAwaited(): void {
-    if (this.#resumedAt === null || this.#time.isInDoubt) return
-    this.#awaited = this.#notTickedAfter(this.#time.at(this.#resumedAt))
-    this.#resumedAt = null
-  }
-
-  /** Returns the first instant after `after` that the ticker has neither emitted nor skipped. */
-  #notTickedAfter(after: number): number | null {
-    let at = this.#series.nextMs(after)
-    for (let span = this.#spanOf(at); span !== undefined; span = this.#spanOf(at)) at = this.#series.nextMs(span.last)
-    return at
-  }
-
-  /** Returns the latest due instant that has neither ticked nor been skipped, but never an instant before `firstDue`. */
-  #newestDue(firstDue: number, now: number): number {
-    let at = this.#series.previousMs(now + 1)
-    for (let span = this.#spanOf(at); span !== undefined; span = this.#spanOf(at))
-      at = this.#series.previousMs(span.first)
-    return Math.max(at ?? firstDue, firstDue)
-  }
-
-  #spanOf(at: number | null): TickedSpan | undefined {
-    return at === null ? undefined : this.#ticked.find(({ first, last }) => first <= at && at <= last)
+  /**
+   * Returns the first instant after `after`. If the clock was set back by up to `mostRepeatedMs`, returns an instant after the
+   * last tick, so that no instant ticks twice.
+   */
+  #nextAfter(after: number): number | null {
+    const isRepeated = this.#lastTick > after && this.#lastTick - after <= mostRepeatedMs
+    return this.#series.nextMs(isRepeated ? this.#lastTick : after)
   }
 
   #tick(firstDue: number, now: number): void {
-    const newestDue = this.#newestDue(firstDue, now)
-    this.#noteTicked(newestDue)
-    this.#awaited = this.#notTickedAfter(newestDue)
+    const newestDue = Math.max(this.#series.previousMs(now + 1) ?? firstDue, firstDue)
+    this.#lastTick = newestDue
+    this.#awaited = this.#series.nextMs(newestDue)
     const tick: Tick = {
       scheduledAt: new Date(newestDue),
       firedAt: new Date(now),
@@ -292,17 +247,6 @@ class LiveTicker implements Ticker {
       dropped: 0,
     }
     for (const reader of this.#readers) reader.push(tick)
-  }
-
-  #noteTicked(at: number): void {
-    const span = this.#ticked.at(-1)
-    if (span !== undefined && !this.#beginsSpan) {
-      span.last = at
-      return
-    }
-    this.#ticked.push({ first: at, last: at })
-    this.#beginsSpan = false
-    if (this.#ticked.length > rememberedValues) this.#ticked.shift()
   }
 
   /**
@@ -324,54 +268,6 @@ class LiveTicker implements Ticker {
     this.#timer?.cancel()
     for (const reader of this.#readers) reader.end(failure)
     this.#readers.clear()
-  }
-}
-
-/** The wall clock of a ticker. After a clock jump, the time is in doubt until the new time has held for 15 s. */
-class FollowedClock {
-  readonly #clock: Clock
-  readonly #check = new JumpCheck()
-  /** Wall clock minus monotonic clock, by the last accepted reading. */
-  #difference: number
-  /** Wall time of the last reading, in epoch milliseconds. While `isInDoubt` is true, this reading is not confirmed. */
-  now: number
-  /** Monotonic instant of the last reading that was not in doubt. */
-  #believedAt: number
-  /**
-   * True from a clock jump until the new time is confirmed, or the clock has returned to the old time. Meanwhile callers must
-   * not act on the time.
-   */
-  isInDoubt = false
-
-  constructor(clock: Clock) {
-    this.#clock = clock
-    this.now = clock.now()
-    this.#believedAt = clock.monotonic()
-    this.#difference = this.now - this.#believedAt
-  }
-
-  /** Converts a monotonic instant to wall time in epoch milliseconds, by the last accepted reading. */
-  at(monotonic: number): number {
-    return Math.floor(this.#difference + monotonic)
-  }
-
-  /**
-   * Reads both clocks. If this reading confirms a clock jump, returns the instant of the last reading that was not in doubt.
-   * This instant is in epoch milliseconds of the new time. Otherwise returns `null`.
-   */
-  look(): number | null {
-    const readAt = this.#clock.monotonic()
-    this.now = this.#clock.now()
-    const difference = this.now - readAt
-    const hasJumped = Math.abs(difference - this.#difference) > clockMarginMs
-    const reading = { origin: difference, uncertaintyMs: 0, sentAt: readAt, receivedAt: readAt, difference }
-    this.isInDoubt = hasJumped && this.#clock.isAuthoritative !== true && !this.#check.holds(reading, confirmMs)
-    if (this.isInDoubt) return null
-    const before = this.#believedAt
-    this.#difference = difference
-    this.#believedAt = readAt
-    this.#check.clear()
-    return hasJumped ? this.at(before) : null
   }
 }
 
