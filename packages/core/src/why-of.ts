@@ -37,19 +37,6 @@ const byStateAndReason: Readonly<Record<string, string>> = {
   'pending clock_unconfirmed': 'The clock of its node had jumped; the node handed it back.',
 }
 
-const byState: Readonly<Record<Occurrence['state'], string>> = {
-  pending: 'It waits for a node with free capacity.',
-  queued: 'It waits for an active run of the job to end (maxConcurrency, 1 by default).',
-  running: 'A node runs it.',
-  completed: 'All of its tasks completed.',
-  completed_with_errors: 'All of its tasks ran; at least one did not complete.',
-  failed: 'A task failed.',
-  failed_stale: 'Its node did not end it.',
-  canceled: 'It was canceled.',
-  skipped: 'It was not run.',
-  missed: 'No node created it in time.',
-}
-
 const stoppedBecause = 'backfill_stopped: '
 
 /**
@@ -59,7 +46,7 @@ const stoppedBecause = 'backfill_stopped: '
  * @throws JobistemerError `INVALID_ARGUMENT`
  */
 export function whyOf(occurrence: Pick<Occurrence, 'state' | 'reason'>): string {
-  if (typeof occurrence !== 'object' || occurrence === null || !Object.hasOwn(byState, occurrence.state)) {
+  if (typeof occurrence !== 'object' || occurrence === null || !Object.hasOwn(stateMeanings, occurrence.state)) {
     throw invalidValue(
       'occurrence',
       'is not an occurrence',
@@ -70,7 +57,7 @@ export function whyOf(occurrence: Pick<Occurrence, 'state' | 'reason'>): string 
   const { state, reason } = occurrence
   if (reason?.startsWith(stoppedBecause))
     return `It waited in a backfill that was stopped: ${reason.slice(stoppedBecause.length)}`
-  return byStateAndReason[`${state} ${reason}`] ?? byState[state]
+  return byStateAndReason[`${state} ${reason}`] ?? stateMeanings[state]
 }
 
 /** The meaning of each state of a run in a sentence, for legends, tooltips and help. {@link whyOf} explains one run. */

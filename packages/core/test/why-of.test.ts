@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { finalStates, liveStates } from '../src/storage/index.ts'
-import { whyOf } from '../src/why-of.ts'
+import { stateMeanings, whyOf } from '../src/why-of.ts'
 
 it('`whyOf` returns a sentence for each state, and for each reason that explains more than the state', () => {
   for (const state of [...liveStates, ...finalStates]) expect(whyOf({ state, reason: null })).toMatch(/^[A-Z].+\.$/)
@@ -14,5 +14,5 @@ it('`whyOf` returns a sentence for each state, and for each reason that explains
 })
 
 it('`whyOf` ignores a reason that a user gave, and explains the state', () => {
-  expect(whyOf({ state: 'canceled', reason: 'no longer wanted' })).toBe('It was canceled.')
+  expect(whyOf({ state: 'canceled', reason: 'no longer wanted' })).toBe(stateMeanings.canceled)
 })
