@@ -1,7 +1,6 @@
 import { cutText } from './cut-text.ts'
 import type { ErrorRecord } from './storage/occurrence-record.ts'
 import { deepestCause, longestMessage, longestStack, mostErrorRecords, mostListed } from './tuning.ts'
-import { fileURLToPath } from 'node:url'
 import { orElse } from './or-else.ts'
 
 /**
@@ -25,7 +24,7 @@ class ErrorRecorder {
         message: cut(describe(message), longestMessage),
         ...(typeof code === 'string' && { code: cut(code, 100) }),
         ...(typeof stack === 'string' && {
-          stack: cut(withoutOwnFrames(stack), depth === 0 ? longestStack : longestStack / 4),
+          stack: cut(stack, depth === 0 ? longestStack : longestStack / 4),
         }),
         ...this.#inner(thrown, depth),
       }
@@ -114,36 +113,7 @@ function printOne(error: unknown): string {
 
 /** Returns the stack with the error's code after the class, as Node.js prints its own errors: `Error [ENOSPC]: no space`. */
 function withCode(stack: string, code: unknown): string {
-  const text = withoutOwnFrames(stack)
-  const end = text.search(/:|\n|$/)
-  const isShown = typeof code !== 'string' || text.split('\n', 1)[0]?.includes(code)
-  return isShown ? text : `${text.slice(0, end)} [${code}]${text.slice(end)}`
-}
-
-// Location of the engine's files in stacks: `dist` for users, `src` for the tests of this package.
-const ownPlaces = placesOf(import.meta.url)
-
-/**
- * Returns the stack up to the last frame of the user's code. The frames below show only how the engine called the user's code.
- * A stack without a frame of the user stays whole.
- */
-export function withoutOwnFrames(stack: string): string {
-  const lines = stack.split('\n')
-  const isFrame = (line: string): boolean => line.startsWith('    at ')
-  const isOwn = (line: string): boolean => ownPlaces.some((place) => line.includes(place))
-  const last = lines.findLastIndex((line) => isFrame(line) && !isOwn(line) && !line.includes('node:'))
-  return last !== -1 && lines.slice(last + 1).some(isOwn) ? lines.slice(0, last + 1).join('\n') : stack
-}
-
-/** Returns the location of the engine's files in stacks; an empty list in bundles, whose modules have no separate files. */
-export function placesOf(moduleUrl: string): readonly string[] {
-  if (!moduleUrl.startsWith('file://')) return []
-  try {
-    const root = new URL('..', moduleUrl)
-    return [root.href, fileURLToPath(root)].flatMap((place) => [`${place}dist/`, `${place}src/`])
-  } catch {
-    // Some bundlers give modules URLs that are no path of a file, and `fileURLToPath` throws. The location of the engine's
-    // files is then unknown.
-    return []
-  }
+  const end = stack.search(/:|\n|$/)
+  const isShown = typeof code !== 'string' || stack.split('\n', 1)[0]?.includes(code)
+  return isShown ? stack : `${stack.slice(0, end)} [${code}]${stack.slice(end)}`
 }
