@@ -1,10 +1,8 @@
 import { statSync } from 'node:fs'
-import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { orDefault, readBoolean, readChoice, readNumber, readObject, readRecord } from '../configuration/read-value.ts'
 import { toDurationMs } from '../duration.ts'
 import { invalidValue, JobistemerError, printValue } from '../errors.ts'
-import { processProgram, starterProgram, threadProgram } from '../isolated/programs.ts'
 import type { IsolatedResourceLimits, Isolation, IsolationOptions, TaskHandler } from './task.ts'
 
 /** The options of an isolated task after {@link readIsolatedWork} has checked them, with all defaults filled in. */
@@ -126,32 +124,23 @@ function readEnv(env: Readonly<Record<string, string>>, field: string): Readonly
   return checked
 }
 
-const typescript = ['.ts', '.mts', '.cts']
-
 /**
  * Checks that the modules of isolated handlers exist, without running them. Ignores other handlers.
  *
  * @throws JobistemerError `INVALID_MODULE`
  */
 export function assertModulesExist(runs: Iterable<((context: never) => unknown) | undefined>): void {
-  const seen = new Set<string>()
   for (const run of runs) {
     const work = run === undefined ? null : isolatedWorkOf(run)
-    if (work === null || seen.has(work.module)) continue
-    seen.add(work.module)
-    const programs = work.isolation === 'thread' ? [threadProgram] : [starterProgram, processProgram]
-    for (const program of programs) assertProgramExists(program)
+    if (work === null) continue
     const path = fileURLToPath(work.module)
-    if (!isFile(path)) {
-      throw unusable(path, 'There is no such file.', 'When the code is bundled, bundle it as a file of its own.')
-    }
-    if (typescript.includes(extname(path)) && !runsTypescript()) {
-      throw unusable(
-        path,
-        `Node.js ${process.versions.node} does not run TypeScript.`,
-        'Use Node.js 22.18 or later, or give the built file.',
-      )
-    }
+    if (statSync(path, { throwIfNoEntry: false })?.isFile()) continue
+    throw new JobistemerError('INVALID_MODULE', {
+      message: `The module of an isolated task cannot be used: ${printValue(path)}. There is no such file.`,
+      field: 'module',
+      value: path,
+      remedy: 'When the code is bundled, bundle it as a file of its own.',
+    })
   }
 }
 
@@ -162,43 +151,4 @@ export function* worksOf(
   jobs: readonly { readonly tasks: readonly { readonly run: Run | undefined }[] }[],
 ): Generator<Run | undefined> {
   for (const { tasks } of jobs) for (const { run } of tasks) yield run
-}
-
-/**
- * Checks that a program file of this package exists. Children run this file; a bundled application may lack it.
- *
- * @throws JobistemerError `INVALID_MODULE`
- */
-function assertProgramExists(program: URL): void {
-  if (isFile(fileURLToPath(program))) return
-  throw new JobistemerError('INVALID_MODULE', {
-    message: `A program of @jobistemer/core that isolated tasks need is not there: ${printValue(program.href)}.`,
-    field: 'module',
-    value: program.href,
-    remedy: 'When the code is bundled, leave @jobistemer/core outside of the bundle, as an external package.',
-  })
-}
-
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true
-}
-
-function unusable(path: string, why: string, remedy: string): JobistemerError {
-  return new JobistemerError('INVALID_MODULE', {
-    message: `The module of an isolated task cannot be used: ${printValue(path)}. ${why}`,
-    field: 'module',
-    value: path,
-    remedy,
-  })
-}
-
-/**
- * Returns whether this process can load TypeScript, by itself or because of its Node options. The result also applies to
- * children, because children get the same Node options.
- */
-function runsTypescript(): boolean {
-  const { typescript: stripped } = process.features as { readonly typescript?: string | false }
-  if (typeof stripped === 'string') return true
-  const given = `${process.execArgv.join(' ')} ${process.env.NODE_OPTIONS ?? ''}`
-  return /\b(tsx|ts-node|swc-node|esbuild-register|amaro|jiti)\b|--experimental-(strip|transform)-types/.test(given)
 }
