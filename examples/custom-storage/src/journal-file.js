@@ -1,7 +1,5 @@
-import { Records } from '@jobistemer/core/storage'
+import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 import { Journal } from './journal.js'
-
-/** @import { RecordChange } from '@jobistemer/core/storage' */
 
 /**
  * The current file format: its number, and the migrations from earlier formats. The first line of each file contains the
@@ -10,33 +8,34 @@ import { Journal } from './journal.js'
 const present = {
   form: 1,
   /**
-   * Each line of the file after the first is a list of changes to records. `migrations[n]` converts one of these changes
-   * from format `n + 1` to format `n + 2`.
-   * @type {((change: any) => any)[]}
+   * Each line of the file after the first is a call: the name of a method, and its request. `migrations[n]` converts one of
+   * these calls from format `n + 1` to format `n + 2`.
+   * @type {((call: any) => any)[]}
    */
   migrations: [],
 }
 
-/** Maximum number of lines of a file. A longer file is compacted to one line at its next opening. */
-const compactAfterLines = 1_000
+/** The methods whose calls the file contains. */
+const writes = ['saveJobs', 'createOccurrences', 'claim', 'settle', 'cancel', 'reap', 'prune']
 
-/** An open journal file, with the records that its lines describe. */
+/** An open journal file, with the memory database to which its calls lead. */
 export class JournalFile {
   connections = 0
-  records = new Records()
+  database = memoryDatabase()
 
   /** @param {string} path */
   constructor(path, forms = present) {
     this.journal = new Journal(path)
     try {
-      this.load(forms)
+      /** The last call of the file. @type {Promise<unknown>} */
+      this.lastCall = this.repeat(this.load(forms))
     } catch (error) {
       this.journal.close()
       throw error
     }
   }
 
-  /** @param {typeof present} forms */
+  /** Returns the calls in the file, in the current format. @param {typeof present} forms @returns {any[]} */
   load({ form, migrations }) {
     const [header = { journal: form }, ...lines] = this.journal.read()
     if (typeof header?.journal !== 'number')
@@ -44,8 +43,50 @@ export class JournalFile {
     if (header.journal > form)
       throw this.journal.error('STORAGE_SCHEMA_NEWER', 'a newer version of this storage wrote the file')
     const missing = migrations.slice(header.journal - 1)
-    for (const change of lines.flat()) this.records.apply(missing.reduce((known, migrate) => migrate(known), change))
-    const isCurrent = lines.length > 0 && lines.length <= compactAfterLines && missing.length === 0
-    if (!isCurrent) this.journal.replaceAll([{ journal: form }, this.records.snapshot()])
+    const calls = lines.map((call) => missing.reduce((known, migrate) => migrate(known), call))
+    if (lines.length === 0 || missing.length > 0) this.journal.replaceAll([{ journal: form }, ...calls])
+    return calls
   }
+
+  /** Repeats calls. No call reads a clock, so the same calls lead to the same records. @param {any[]} calls */
+  async repeat(calls) {
+    const storage = this.memory()
+    for (const [method, request] of calls) await storage[method](request)
+  }
+
+  /** Opens one more connection to the database. @returns {any} */
+  memory() {
+    return memoryStorage({ database: this.database })
+  }
+
+  /**
+   * Executes a call after all earlier calls, and writes it to the file before it resolves. If the write fails, this and all
+   * later calls reject: the database then has a change that the file lacks.
+   * @param {any} memory @param {string} method @param {unknown} request @returns {Promise<any>}
+   */
+  call(memory, method, request) {
+    const answer = this.lastCall.then(async () => {
+      const result = await memory[method](request)
+      if (writes.includes(method)) this.append([method, request])
+      return result
+    })
+    this.lastCall = answer.catch(() => {
+      if (this.failure !== undefined) throw this.failure
+    })
+    this.lastCall.catch(() => {})
+    return answer
+  }
+
+  /** @param {unknown} call */
+  append(call) {
+    try {
+      this.journal.append(call)
+    } catch (error) {
+      this.failure = error
+      throw error
+    }
+  }
+
+  /** The error of the write that has failed. @type {unknown} */
+  failure = undefined
 }

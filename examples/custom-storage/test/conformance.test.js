@@ -9,7 +9,7 @@ storageConformance({
   describe,
   it,
   name: 'journal',
-  capabilities: { durability: 'power' },
+  capabilities: { durability: 'power', findsDueJobs: true, takesNext: true },
   async open() {
     const folder = await mkdtemp(join(tmpdir(), 'journal-storage-'))
     const options = { file: join(folder, 'jobs.journal') }

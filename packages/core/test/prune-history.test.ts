@@ -7,9 +7,9 @@ import {
   type HistoryRemover,
   type OccurrenceRecord,
   type PruneRequest,
-  RecordLedger,
-  Records,
 } from '../src/storage/index.ts'
+import { RecordLedger } from './support/record-ledger.ts'
+import { Records } from './support/records.ts'
 import { AsyncData, AsyncFixture } from './support/async-fixture.ts'
 import { content, record } from './support/ledger-calls.ts'
 

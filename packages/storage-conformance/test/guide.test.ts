@@ -2,14 +2,9 @@ import { readFile } from 'node:fs/promises'
 import * as fs from 'node:fs'
 import * as os from 'node:os'
 import * as protocol from '@jobistemer/core/storage'
-import type {
-  AsyncLedger,
-  HistoryRemover,
-  RecordLedgerOptions,
-  StorageCapabilities,
-  SyncLedger,
-} from '@jobistemer/core/storage'
+import type { AsyncLedger, HistoryRemover, StorageCapabilities, SyncLedger } from '@jobistemer/core/storage'
 import * as kit from '@jobistemer/storage-conformance'
+import * as memory from '@jobistemer/storage-memory'
 import * as vitest from 'vitest'
 import { describe, expect, it } from 'vitest'
 import { runReadmeExamples } from '../../workspace/readme-examples.ts'
@@ -31,12 +26,7 @@ function namedFunctions(text: string): readonly string[] {
   return [...new Set(spans.flatMap((span) => [...span.matchAll(/(?<![.\w])(\w+)\(/g)].map(([, name]) => String(name))))]
 }
 
-type Member =
-  | keyof SyncLedger
-  | keyof AsyncLedger
-  | keyof HistoryRemover
-  | keyof RecordLedgerOptions
-  | keyof StorageCapabilities
+type Member = keyof SyncLedger | keyof AsyncLedger | keyof HistoryRemover | keyof StorageCapabilities
 
 /**
  * The names of all options that an adapter's author can supply. If this object lacks the name of an option, the compiler
@@ -85,8 +75,6 @@ const members: Readonly<Record<Member, true>> = {
   itemsPerStep: true,
   concurrency: true,
   run: true,
-  records: true,
-  commit: true,
 }
 
 describe('the guide for adapters', () => {
@@ -120,6 +108,7 @@ await runReadmeExamples(
   {
     '@jobistemer/core/storage': protocol,
     '@jobistemer/storage-conformance': kit,
+    '@jobistemer/storage-memory': memory,
     'node:fs': fs,
     'node:os': os,
     './file-storage.js': fileStorageModule,

@@ -1,11 +1,4 @@
-export {
-  cursorError,
-  type FailureMeaning,
-  failureOf,
-  invalidOption,
-  readOptionNames,
-  storageFailure,
-} from './adapter-errors.ts'
+export * from './adapter-errors.ts'
 /** Encodes and decodes stored records in format version 1, for adapters. */
 export * as codec1 from './codec-1.ts'
 export * from './job-record.ts'
@@ -14,9 +7,7 @@ export * from './ledger/job-ledger.ts'
 export * from './ledger/ledger.ts'
 export type { MaybePromise } from './ledger/maybe-promise.ts'
 export { NodeList } from './ledger/node-list.ts'
-export { latestOf, pageOf, pageOfJobs, pageOfOccurrences } from './ledger/record-queries.ts'
-export { RecordLedger, type RecordLedgerOptions } from './ledger/record-ledger.ts'
-export { type RecordChange, Records, versionKey } from './ledger/records.ts'
+export { pageOf, pageOfJobs, pageOfOccurrences } from './ledger/record-queries.ts'
 export { storageFromLedger, writesFromLedger } from './ledger/storage-from-ledger.ts'
 export { addressOf, compareAddresses } from './ledger/step-context.ts'
 export * from './node-record.ts'

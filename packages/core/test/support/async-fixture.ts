@@ -20,14 +20,12 @@ import {
   type OccurrenceRecord,
   type Owner,
   pageOfOccurrences,
-  type RecordChange,
-  RecordLedger,
-  Records,
   StepTooLarge,
   type StoredJob,
-  versionKey,
   type WakeUp,
 } from '../../src/storage/index.ts'
+import { RecordLedger } from './record-ledger.ts'
+import { type RecordChange, Records, versionKey } from './records.ts'
 
 export interface AsyncFixtureOptions {
   readonly unit: 'call' | 'job'

@@ -287,7 +287,7 @@ export const raceMutants: readonly Mutant[] = mutants({
   },
   'writes what it has acknowledged when it is closed': {
     rejectedBy: ['killed processes: what was acknowledged to the only process survives kill -9'],
-    capabilities: { durability: 'process' },
+    capabilities: { durability: 'process', findsDueJobs: true, takesNext: true },
     async open() {
       const folder = await mkdtemp(join(tmpdir(), 'hoarding-storage-'))
       const argument = { file: join(folder, 'jobs.json') }

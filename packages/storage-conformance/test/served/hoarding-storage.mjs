@@ -1,19 +1,26 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { RecordLedger, Records, storageFromLedger } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { memoryStorage } from '@jobistemer/storage-memory'
 
 /**
- * A faulty single-process storage: it declares durability, but writes its file only when it is closed.
+ * A faulty single-process storage: it declares durability, but writes the calls to its file only when it is closed.
  * @param {{ file: string }} options
  */
 export function hoardingStorage({ file }) {
-  const records = new Records()
-  if (existsSync(file)) for (const change of JSON.parse(readFileSync(file, 'utf8'))) records.apply(change)
-  const ledger = new RecordLedger({
-    opener: 'hoardingStorage()',
-    capabilities: { maxBatch: 500, multiProcess: false, durability: 'process' },
-    records,
-    commit: () => {},
-    close: () => writeFileSync(file, JSON.stringify(records.snapshot())),
+  const memory = memoryStorage()
+  const calls = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : []
+  const repeated = calls.reduce(
+    (before, [method, request]) => before.then(() => memory[method](request)),
+    Promise.resolve(),
+  )
+  return wrapStorage(memory, {
+    capabilities: { ...memory.capabilities, durability: 'process' },
+    subscribe: undefined,
+    async around({ method, request, proceed }) {
+      await repeated
+      calls.push([method, request])
+      return await proceed()
+    },
+    close: async () => writeFileSync(file, JSON.stringify(calls)),
   })
-  return storageFromLedger(ledger)
 }

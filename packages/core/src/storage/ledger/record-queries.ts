@@ -1,34 +1,17 @@
-import type { JobId } from '../../ids.ts'
 import type { JobRecord } from '../job-record.ts'
-import { isFailure, isFinal, type OccurrenceRecord } from '../occurrence-record.ts'
-import { shardOf } from '../node-record.ts'
-import type { DueJobs, JobQuery, OccurrenceQuery, Page } from '../storage.ts'
+import { isFailure, type OccurrenceRecord } from '../occurrence-record.ts'
+import type { JobQuery, OccurrenceQuery, Page } from '../storage.ts'
 import { orderAt } from '../rules.ts'
 import { compareAddresses } from './step-context.ts'
 
 /** Returns the page of the given jobs that a query asks for. */
 export function pageOfJobs(jobs: Iterable<JobRecord>, query: JobQuery): Page<JobRecord> {
-  if (query.due !== undefined) return pageOfDueJobs(jobs, query, query.due)
   const { changedSince = Number.NEGATIVE_INFINITY, owner, deleted = false, cursor, limit } = query
   const found = [...jobs]
     .filter((job) => (deleted || job.deletedAt === null) && job.changedAt >= changedSince)
     .filter((job) => (owner === undefined || job.owner === owner) && (cursor === null || job.id > cursor))
     .sort((left, right) => (left.id < right.id ? -1 : 1))
   return pageOf(found, limit, ({ id }) => id)
-}
-
-function pageOfDueJobs(jobs: Iterable<JobRecord>, { cursor, limit }: JobQuery, due: DueJobs): Page<JobRecord> {
-  const { after = Number.NEGATIVE_INFINITY, upTo, shards } = due
-  const last = cursor === null ? null : readPlace(cursor)
-  const found: (Place & { readonly job: JobRecord })[] = []
-  for (const job of jobs) {
-    const { id, nextAt, deletedAt } = job
-    if (nextAt === null || deletedAt !== null || nextAt <= after || nextAt > upTo) continue
-    if (shards === undefined || shards.includes(shardOf(id))) found.push({ scheduledAt: nextAt, id, job })
-  }
-  const left = found.filter((place) => last === null || compareAddresses(place, last) > 0).sort(compareAddresses)
-  const page = pageOf(left, limit, ({ scheduledAt, id }) => `${scheduledAt} ${id}`)
-  return { items: page.items.map(({ job }) => job), cursor: page.cursor }
 }
 
 /** Returns the page of the given occurrences that a query asks for. */
@@ -55,21 +38,6 @@ function placeOf(record: OccurrenceRecord, query: OccurrenceQuery): Place {
   const { id, scheduledAt, finishedAt } = record
   if (query.kind === 'failed') return { id, scheduledAt: finishedAt ?? scheduledAt }
   return { id, scheduledAt: query.kind === 'live' && query.state !== 'running' ? orderAt(record) : scheduledAt }
-}
-
-/** Returns each job's latest finished run among the given occurrences. */
-export function latestOf(
-  occurrences: Iterable<OccurrenceRecord>,
-  jobs: readonly JobId[],
-): readonly (OccurrenceRecord | null)[] {
-  const found = new Map<JobId, OccurrenceRecord>()
-  const wanted = new Set(jobs)
-  for (const record of occurrences) {
-    if (!wanted.has(record.jobId) || !isFinal(record.state) || record.token === 0) continue
-    const before = found.get(record.jobId)
-    if (before === undefined || compareAddresses(before, record) < 0) found.set(record.jobId, record)
-  }
-  return jobs.map((id) => found.get(id) ?? null)
 }
 
 function isAskedFor(record: OccurrenceRecord, query: OccurrenceQuery): boolean {

@@ -1,7 +1,7 @@
-import type { JobId, OccurrenceId } from '../../ids.ts'
-import type { JobRecord, JobVersionRecord } from '../job-record.ts'
-import { NodeList } from './node-list.ts'
-import { isFailure, isFinal, type OccurrenceRecord } from '../occurrence-record.ts'
+import type { JobId, OccurrenceId } from '../../src/ids.ts'
+import type { JobRecord, JobVersionRecord } from '../../src/storage/job-record.ts'
+import { NodeList } from '../../src/storage/ledger/node-list.ts'
+import { isFailure, isFinal, type OccurrenceRecord } from '../../src/storage/occurrence-record.ts'
 
 /** A change of one record: its new content, or `null` for its removal. */
 export type RecordChange =

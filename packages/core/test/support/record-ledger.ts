@@ -1,8 +1,9 @@
-import { JobistemerError } from '../../errors.ts'
-import type { JobId } from '../../ids.ts'
-import type { JobRecord } from '../job-record.ts'
-import type { LiveState, OccurrenceRecord, Owner } from '../occurrence-record.ts'
+import type { JobId } from '../../src/ids.ts'
+import type { JobRecord } from '../../src/storage/job-record.ts'
+import { shardOf } from '../../src/storage/node-record.ts'
+import { isFinal, type LiveState, type OccurrenceRecord, type Owner } from '../../src/storage/occurrence-record.ts'
 import type {
+  DueJobs,
   GetAnswer,
   GetRequest,
   HeartbeatAnswer,
@@ -11,13 +12,26 @@ import type {
   OccurrenceQuery,
   Page,
   StorageCapabilities,
-} from '../storage.ts'
-import { claimableFrom, compareOrder, namingKey } from '../rules.ts'
-import { countRecord, type JobCounts, type LedgerEntry, type RunningCounts } from './job-ledger.ts'
-import type { AsyncLedger, DuePage, DueQuery, HistoryRemoval, HistoryRemover, JobWrite, LedgerStep } from './ledger.ts'
-import { latestOf, pageOfJobs, pageOfOccurrences } from './record-queries.ts'
+} from '../../src/storage/storage.ts'
+import { claimableFrom, compareOrder, namingKey } from '../../src/storage/rules.ts'
+import {
+  countRecord,
+  type JobCounts,
+  type LedgerEntry,
+  type RunningCounts,
+} from '../../src/storage/ledger/job-ledger.ts'
+import type {
+  AsyncLedger,
+  DuePage,
+  DueQuery,
+  HistoryRemoval,
+  HistoryRemover,
+  JobWrite,
+  LedgerStep,
+} from '../../src/storage/ledger/ledger.ts'
+import { pageOf, pageOfJobs, pageOfOccurrences } from '../../src/storage/ledger/record-queries.ts'
 import { type RecordChange, type Records, versionKey } from './records.ts'
-import { compareAddresses } from './step-context.ts'
+import { compareAddresses } from '../../src/storage/ledger/step-context.ts'
 
 /** Options of {@link RecordLedger}. */
 export interface RecordLedgerOptions {
@@ -49,7 +63,7 @@ export class RecordLedger implements AsyncLedger, HistoryRemover {
   readonly history: HistoryRemover = this
   readonly close: () => void
   readonly #records: Records
-  readonly #commit: (changes: readonly RecordChange[]) => unknown
+  readonly #commit: (changes: readonly RecordChange[]) => void
 
   constructor(options: RecordLedgerOptions) {
     this.opener = options.opener
@@ -90,21 +104,8 @@ export class RecordLedger implements AsyncLedger, HistoryRemover {
 
   #write(changes: readonly RecordChange[]): void {
     if (changes.length === 0) return
-    this.#assertDone(this.#commit(changes))
+    this.#commit(changes)
     for (const change of changes) this.#records.apply(change)
-  }
-
-  /**
-   * Checks that `commit` was synchronous. Catches the rejection of a returned promise, which would otherwise end the process.
-   */
-  #assertDone(committed: unknown): void {
-    if (typeof committed !== 'object' || committed === null || !('then' in committed)) return
-    Promise.resolve(committed).catch(() => {})
-    throw new JobistemerError('STORAGE_FAILED', {
-      message: `The commit of ${this.opener} answered a promise: what it writes may not be stored when the call is answered.`,
-      field: 'commit',
-      remedy: 'A commit must be synchronous. For a store whose answers take their time, write an AsyncLedger.',
-    })
   }
 
   /** Returns all due occurrences as one page. */
@@ -160,7 +161,8 @@ export class RecordLedger implements AsyncLedger, HistoryRemover {
   }
 
   listJobs(query: JobQuery): Page<JobRecord> {
-    return pageOfJobs(this.#records.jobs.values(), query)
+    const jobs = this.#records.jobs.values()
+    return query.due === undefined ? pageOfJobs(jobs, query) : pageOfDueJobs(jobs, query, query.due)
   }
 
   listOccurrences(query: OccurrenceQuery): Page<OccurrenceRecord> {
@@ -228,4 +230,32 @@ function countLive(live: Iterable<OccurrenceRecord>, job: JobId | 'all'): JobCou
   const counts: RunningCounts = { pending: 0, delayed: 0, queued: 0, running: 0 }
   for (const record of live) if (job === 'all' || job === record.jobId) countRecord(counts, record, 1)
   return counts
+}
+
+/** Returns each job's latest finished run among the given occurrences. */
+function latestOf(
+  occurrences: Iterable<OccurrenceRecord>,
+  jobs: readonly JobId[],
+): readonly (OccurrenceRecord | null)[] {
+  const found = new Map<JobId, OccurrenceRecord>()
+  const wanted = new Set(jobs)
+  for (const record of occurrences) {
+    if (!wanted.has(record.jobId) || !isFinal(record.state) || record.token === 0) continue
+    const before = found.get(record.jobId)
+    if (before === undefined || compareAddresses(before, record) < 0) found.set(record.jobId, record)
+  }
+  return jobs.map((id) => found.get(id) ?? null)
+}
+
+function pageOfDueJobs(jobs: Iterable<JobRecord>, { cursor, limit }: JobQuery, due: DueJobs): Page<JobRecord> {
+  const { after = Number.NEGATIVE_INFINITY, upTo, shards } = due
+  const placed = [...jobs].map((job) => ({ id: job.id, scheduledAt: job.nextAt ?? Number.POSITIVE_INFINITY, job }))
+  const last = placed.find(({ id }) => id === cursor)
+  const left = placed
+    .filter(({ job, scheduledAt }) => job.deletedAt === null && scheduledAt > after && scheduledAt <= upTo)
+    .filter((place) => shards?.includes(shardOf(place.id)) !== false)
+    .filter((place) => last === undefined || compareAddresses(place, last) > 0)
+    .sort(compareAddresses)
+  const page = pageOf(left, limit, ({ id }) => id)
+  return { items: page.items.map(({ job }) => job), cursor: page.cursor }
 }
