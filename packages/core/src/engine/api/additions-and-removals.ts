@@ -217,8 +217,7 @@ export class AdditionsAndRemovals extends ApiPart {
       await nextTurn()
     }
     const held = this.registry.get(id)
-    if (held === undefined) this.registry.evicted?.gone(id)
-    else this.registry.forget(held)
+    if (held !== undefined) this.registry.forget(held)
     return isDeleted
   }
 
