@@ -50,8 +50,8 @@ interface SentRequest extends Sending {
 export class RequestCreator extends ApiPart {
   readonly #creates: Batcher<SentRequest, CreateRequested, CreateAnswer>
   /**
-   * The last request in progress for each key or original, by {@link RequestIds.turn}. The next request for the same key
-   * or original waits until this request has ended.
+   * The last request in progress for each original of replays, and for each key by {@link RequestIds.ofKey}. The next request
+   * for the same key or original waits until this request has ended.
    */
   readonly #inTurn = new RenewedMap<OccurrenceId, Promise<TriggerResult>>()
   #open = 0
@@ -87,29 +87,24 @@ export class RequestCreator extends ApiPart {
   }
 
   /**
-   * Stores a request and returns its result. Does not reject at the caller's timeout or abort, because this node must run
-   * an occurrence that it has started.
+   * Stores a request and returns its result. Without `waits`, does not reject at the caller's timeout or abort, because this
+   * node must run an occurrence that it has started.
    */
-  submit(job: RegisteredJob, request: Request, asked: CallerContext): Promise<TriggerResult> {
-    return this.#submit(job, request, asked, false)
-  }
-
-  /** Stores a request as {@link submit} does, but rejects at the caller's timeout or abort. */
-  submitAlone(job: RegisteredJob, request: Request, asked: CallerContext): Promise<TriggerResult> {
-    if (request.kind === 'trigger' && request.details.requestKey === undefined) {
-      return this.#submit(job, request, asked, true)
-    }
-    const answering = this.submit(job, request, asked)
-    return asked.within(() => answering)
-  }
-
-  #submit(job: RegisteredJob, request: Request, asked: CallerContext, waits: boolean): Promise<TriggerResult> {
-    const ids = new RequestIds(this.engine, request)
-    const sending = { job, request, after: Number.NEGATIVE_INFINITY, ids, asked }
-    const { turn } = ids
+  submit(
+    { job, request }: JobRequest,
+    asked: CallerContext,
+    { waits }: { readonly waits: boolean },
+  ): Promise<TriggerResult> {
+    const sending = sendingOf(this.engine, job, request, asked)
+    const turn = request.kind === 'replay' ? request.base : sending.ids.ofKey
     if (turn === null) return this.#send(sending, waits)
-    const send = (): Promise<TriggerResult> => this.#send(sending, waits)
-    // Stores requests with the same key one after the other, so that the second request finds the first request's run.
+    const answering = this.#sendInTurn(turn, sending)
+    return waits ? asked.within(() => answering) : answering
+  }
+
+  /** Stores requests with the same key one after the other, so that the second request finds the first request's run. */
+  #sendInTurn(turn: OccurrenceId, sending: Sending): Promise<TriggerResult> {
+    const send = (): Promise<TriggerResult> => this.#send(sending, false)
     const earlier = this.#inTurn.get(turn)
     if (earlier !== undefined) this.#open++
     const answering = earlier === undefined ? send() : earlier.then(send, send)
@@ -136,13 +131,13 @@ export class RequestCreator extends ApiPart {
   }
 
   #makeItem(sent: SentRequest, now: number): CreateRequested {
-    const { job, request, after, ids } = sent
+    const { job, request } = sent
     const plan = planOfRequest(this.registry, job, request.details)
     // While the time is in doubt, this node starts no run, because the run's deadline could be wrong. The request is stored as
     // pending, and a node claims it later.
     const mayStart = dueAtOf(request, now) === now && now >= job.pausedUntil && !this.engine.isHeldBack
     const starts = mayStart && this.capacity.roomForRequest()
-    const item = requestItemOf(job, plan, request, { ids, now, after, starts })
+    const item = requestItemOf(sent, plan, now, starts)
     sent.put = { plan, item }
     if (starts) this.capacity.reserveRequest()
     return item
@@ -215,11 +210,11 @@ export class RequestCreator extends ApiPart {
     sent: SentRequest,
     answer: Exclude<CreateAnswer, { readonly outcome: 'created' }>,
   ): Promise<TriggerResult> {
-    const { job, request, ids, asked } = sent
+    const { job, request, ids } = sent
     const { item } = sent.put as NonNullable<typeof sent.put>
     if (answer.outcome === 'exists' && request.kind === 'replay') {
-      const found = await this.#sameReplay(request, ids, asked)
-      if (found === null) return this.#send(sent, false)
+      const found = await this.#sameReplay(sent, request)
+      if (typeof found === 'string') return this.#send({ ...sent, ids: { ...ids, id: found } }, false)
       if (item.runs !== null && found.details.requestId === ids.unique) await this.#startOwn(job, found, found)
       return resultOf({ id: found.id, state: found.state, reason: found.reason, created: false })
     }
@@ -232,24 +227,21 @@ export class RequestCreator extends ApiPart {
 
   /**
    * Returns the replay that this request, or an earlier request with the same key, has created. If none exists, returns
-   * `null` and sets `ids.number` to the first free number.
+   * the first free id.
    */
   async #sameReplay(
+    { ids, asked }: Sending,
     { base, details: { replayOf, requestKey } }: Extract<Request, { readonly kind: 'replay' }>,
-    ids: RequestIds,
-    asked: CallerContext,
-  ): Promise<OccurrenceRecord | null> {
-    for (;;) {
-      const numbers = Array.from({ length: itemsLikelyEnough }, (_, index) => ids.number + index)
-      const { occurrences } = await asked.repeated('get', (calls) =>
-        calls.get({ occurrences: numbers.map((number) => replayOccurrenceId(base, number)) }),
-      )
-      for (const record of occurrences) {
-        if (record === null) return null
+  ): Promise<OccurrenceRecord | OccurrenceId> {
+    for (let number = 1; ; number += itemsLikelyEnough) {
+      const some = Array.from({ length: itemsLikelyEnough }, (_, index) => replayOccurrenceId(base, number + index))
+      const { occurrences } = await asked.repeated('get', (calls) => calls.get({ occurrences: some }))
+      for (const [index, id] of some.entries()) {
+        const record = occurrences[index] ?? null
+        if (record === null) return id
         const { details, state } = record
         const isOfKey = requestKey !== undefined && details.requestKey === requestKey && details.replayOf === replayOf
         if (details.requestId === ids.unique || (isOfKey && state !== 'skipped')) return record
-        ids.number++
       }
     }
   }
@@ -345,94 +337,49 @@ interface RequestBase {
   readonly keyScope?: ReusableKey['scope'] | null
 }
 
-/**
- * The possible ids of a request's record.
- *
- * - A trigger gets a new id, or the id that derives from its key.
- * - The id of a replay derives from its original and a number. The number is the first one that no other replay of this
- *   original has.
- *
- * Ids are created on first use, to save memory: thousands of requests may wait.
- */
-export class RequestIds {
-  readonly #incarnation: string
-  readonly #request: Request
-  readonly #chance: number
-  #own: OccurrenceId | null = null
-  #ofKey: OccurrenceId | null = null
-  /**
-   * The number of a replay among the replays of its original. If another replay already has this number, `RequestCreator`
-   * sets `number` to a free number.
-   */
-  number = 1
-
-  constructor(engine: Pick<EngineContext, 'owner' | 'random'>, request: Request) {
-    this.#incarnation = engine.owner.incarnation
-    this.#request = request
-    this.#chance = engine.random()
-  }
-
-  /** The id of the request's record. Under a reusable key, each record has a new id. */
-  get id(): OccurrenceId {
-    const { kind, base } = this.#request
-    if (kind === 'replay') return replayOccurrenceId(base, this.number)
-    return this.#isScoped ? this.#unkeyed(base) : (this.ofKey ?? this.#unkeyed(base))
-  }
-
-  /** The id that derives from a trigger's key; `null` for a trigger without a key, and for a replay. */
-  get ofKey(): OccurrenceId | null {
-    const { kind, base, details } = this.#request
-    if (kind === 'replay' || details.requestKey === undefined) return null
-    this.#ofKey ??= triggerOccurrenceId(base, details.requestKey)
-    return this.#ofKey
-  }
-
-  /**
-   * The id of the record that a trigger with a key gets if the trigger is skipped. This id differs from {@link id}, because
-   * {@link id} would block the key. `null` for a replay, for a trigger without a key, and for a trigger with a reusable
-   * key. Such a request has a record with the id {@link id}, even if the request is skipped.
-   */
-  get skippedId(): OccurrenceId | null {
-    const { kind, base, details } = this.#request
-    return kind === 'replay' || details.requestKey === undefined || this.#isScoped ? null : this.#unkeyed(base)
-  }
-
+/** The ids of a request's record. */
+export interface RequestIds {
   /**
    * A text that is unique to this request: no other request on any node has it, not even a request with the same key. The ids
    * of the request's records, and their member `requestId`, derive from this text.
    */
-  get unique(): string {
-    return `${this.#incarnation}:${uniqueSuffix(this.#chance)}`
-  }
-
+  readonly unique: string
   /**
-   * The key or original of this request, as an id: requests with an equal value are stored one after the other. `null`: a
-   * trigger without a key, which waits for no other request.
+   * The id of the request's record. A trigger gets a new id, or the id that derives from its key. Under a reusable key, each
+   * record has a new id. The id of a replay derives from its original and the first number that no other replay of this
+   * original has.
    */
-  get turn(): OccurrenceId | null {
-    const { kind, base } = this.#request
-    return kind === 'replay' ? base : this.ofKey
-  }
+  readonly id: OccurrenceId
+  /** The id that derives from a trigger's key; `null` for a trigger without a key, and for a replay. */
+  readonly ofKey: OccurrenceId | null
+  /**
+   * The id of the record that a trigger with a key gets if the trigger is skipped. This id differs from {@link id}, because
+   * {@link id} would block the key. `null` for any other request: it has a record with the id {@link id}, even if it is skipped.
+   */
+  readonly skippedId: OccurrenceId | null
+}
 
-  get #isScoped(): boolean {
-    return this.#request.keyScope != null
-  }
+/** Makes the ids of a request. The id of a replay has the number 1, until `RequestCreator` finds a free number. */
+function requestIdsOf(
+  engine: Pick<EngineContext, 'owner' | 'random'>,
+  { kind, base, details: { requestKey }, keyScope }: Request,
+): RequestIds {
+  const unique = `${engine.owner.incarnation}:${uniqueSuffix(engine.random())}`
+  if (kind === 'replay') return { unique, id: replayOccurrenceId(base, 1), ofKey: null, skippedId: null }
+  const own = triggerOccurrenceId(base, unique)
+  if (requestKey === undefined) return { unique, id: own, ofKey: null, skippedId: null }
+  const ofKey = triggerOccurrenceId(base, requestKey)
+  return keyScope == null ? { unique, id: ofKey, ofKey, skippedId: own } : { unique, id: own, ofKey, skippedId: null }
+}
 
-  /** Whether no other request can have the id of this request. */
-  get isNew(): boolean {
-    return this.ofKey === null || this.#isScoped
-  }
-
-  #unkeyed(base: JobId): OccurrenceId {
-    this.#own ??= triggerOccurrenceId(base, this.unique)
-    return this.#own
-  }
+/** A request to run a job. */
+export interface JobRequest {
+  readonly job: RegisteredJob
+  readonly request: Request
 }
 
 /** A request to run a job, with the data that its storage calls need. */
-export interface Sending {
-  readonly job: RegisteredJob
-  readonly request: Request
+export interface Sending extends JobRequest {
   /**
    * The scheduled time of the record must lie after this instant, in epoch milliseconds. The storage rejects records up to
    * the prune floor.
@@ -440,6 +387,10 @@ export interface Sending {
   readonly after: number
   readonly ids: RequestIds
   readonly asked: CallerContext
+}
+
+export function sendingOf(engine: EngineContext, job: RegisteredJob, request: Request, asked: CallerContext): Sending {
+  return { job, request, after: Number.NEGATIVE_INFINITY, ids: requestIdsOf(engine, request), asked }
 }
 
 /**
@@ -459,7 +410,7 @@ export async function followAnswer<One extends Sending>(
       const { state, id = item.id } = answer
       // `created` is true if no other request can have this id. Then this request itself created the record, in an earlier
       // storage call whose answer was lost.
-      const created = answer.id === undefined && item.kind === 'trigger' && ids.isNew
+      const created = answer.id === undefined && item.kind === 'trigger' && ids.id !== ids.ofKey
       // The answer lacks the reason for the state. If the state is final, this node reads the reason from the record.
       if (!isFinal(state)) return resultOf({ id, state, reason: null, created })
       const { occurrences } = await asked.repeated('get', (calls) => calls.get({ occurrences: [id] }))
@@ -502,13 +453,12 @@ function dueAtOf({ startAt }: Request, now: number): number {
 
 /** Returns the item with which `createOccurrences` creates the request's occurrence. `starts`: the call also starts the run. */
 export function requestItemOf(
-  job: RegisteredJob,
+  { job, request, ids, after }: Sending,
   plan: JobPlan,
-  request: Request,
-  how: { readonly ids: RequestIds; readonly now: number; readonly after: number; readonly starts: boolean },
+  now: number,
+  starts: boolean,
 ): CreateRequested {
   const { kind, details } = request
-  const { ids, now, after, starts } = how
   const dueAt = dueAtOf(request, now)
   const { executionTimeoutMs, taskExecutionMode } = plan.settings
   const item: CreateRequested = {

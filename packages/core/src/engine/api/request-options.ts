@@ -15,10 +15,7 @@ import { parsePayload } from '../../job/payload.ts'
 import { runUserCodeOn } from '../runtime/own-context.ts'
 
 /** Settings of a job that a request can change for its own run. */
-export type RunOverrides = Pick<
-  JobSettingsInput,
-  'failureStrategy' | 'retryPolicy' | 'taskTimeout' | 'keepLogs' | 'taskExecutionMode' | 'executionTimeout'
->
+export type RunOverrides = Pick<JobSettingsInput, (typeof overrideNames)[number]>
 
 /** How long a run blocks its key, see `keyScope` of {@link RequestOptions}. */
 export type KeyScope = 'waiting' | 'live' | 'forever'
@@ -132,14 +129,14 @@ export function resultOf(record: Omit<TriggerResult, 'skipped'>): TriggerResult 
   return { id, state, skipped: state === 'skipped' ? 'overlap' : null, reason, created }
 }
 
-const overrideNames: readonly (keyof RunOverrides)[] = [
+const overrideNames = [
   'failureStrategy',
   'retryPolicy',
   'taskTimeout',
   'keepLogs',
   'taskExecutionMode',
   'executionTimeout',
-]
+] as const
 /** The option names that a trigger accepts. */
 export const triggerOptionNames: readonly string[] = [
   'key',

@@ -14,12 +14,13 @@ import { chunksOf } from '../storage-access/retrying-storage.ts'
 import {
   RequestCreator,
   planOfRequest,
+  type JobRequest,
   type Request,
   tasksFrom,
   followAnswer,
-  RequestIds,
   requestItemOf,
   type Sending,
+  sendingOf,
 } from './request-creator.ts'
 import {
   parsedDetailsOf,
@@ -41,11 +42,6 @@ import type { CreateAnswer, CreateRequested, StorageWithin } from '../../storage
 
 const replayOptionNames = triggerOptionNames.filter((name) => name !== 'keyScope')
 const triggerNames = [...triggerOptionNames, ...callOptionNames, 'transaction']
-
-interface JobRequest {
-  readonly job: RegisteredJob
-  readonly request: Request
-}
 
 /** Creates triggers and replays: runs that callers request outside the schedule. */
 export class Requests extends ApiPart {
@@ -116,10 +112,8 @@ export class Requests extends ApiPart {
 
   async #submitAll(requests: readonly JobRequest[], asked: CallerContext): Promise<readonly TriggerManyResult[]> {
     const results: TriggerManyResult[] = []
-    const together = callsAtOnce * this.engine.maxBatch
-    for (const some of chunksOf(requests, together)) {
-      const { refusal } = asked
-      results.push(...(refusal === null ? await this.#submitSome(some, asked) : some.map(() => ({ error: refusal }))))
+    for (const some of chunksOf(requests, callsAtOnce * this.engine.maxBatch)) {
+      results.push(...(await this.#submitSome(some, asked)))
     }
     return results
   }
@@ -183,7 +177,7 @@ export class Requests extends ApiPart {
     const { tracing } = this.engine
     const send = (given: Request): Promise<TriggerResult> =>
       transaction === undefined
-        ? this.#creator.submitAlone(job, given, asked)
+        ? this.#creator.submit({ job, request: given }, asked, { waits: true })
         : this.#submitWithin(transaction, job, given, asked)
     if (tracing === null) return send(request)
     const trace = original === undefined ? null : latestTraceOf(original.runs)
@@ -238,17 +232,15 @@ export class Requests extends ApiPart {
 
   async #submitSome(requests: readonly JobRequest[], asked: CallerContext): Promise<readonly TriggerManyResult[]> {
     const results = new Array<TriggerManyResult>(requests.length)
-    const answering = Promise.all(
-      requests.map(async ({ job, request }, index) => {
-        try {
-          results[index] = { ...(await this.#creator.submit(job, request, asked)), error: null }
-        } catch (error) {
-          results[index] = { error: error as JobistemerError }
-        }
-      }),
-    )
+    const submit = async (request: JobRequest, index: number): Promise<void> => {
+      try {
+        results[index] = { ...(await this.#creator.submit(request, asked, { waits: false })), error: null }
+      } catch (error) {
+        results[index] = { error: error as JobistemerError }
+      }
+    }
     try {
-      await asked.within(() => answering)
+      await asked.within(() => Promise.all(requests.map(submit)))
     } catch (refusal) {
       for (let index = 0; index < results.length; index++) results[index] ??= { error: refusal as JobistemerError }
     }
@@ -283,11 +275,6 @@ function resultsOf(original: OccurrenceRecord, again: readonly string[]): JsonOb
   return results
 }
 
-/** A request with its index among the requests of the same call. */
-interface Indexed extends Sending {
-  readonly index: number
-}
-
 /**
  * Creates requested occurrences in a transaction of the caller. The occurrences are stored as waiting, because no run may
  * start before the commit. A node claims them later.
@@ -298,23 +285,19 @@ class TransactionRequests extends ApiPart {
    * `TRANSACTION_NOT_SUPPORTED`, `INVALID_TRANSACTION`; and errors of the storage
    */
   async create(
-    requests: readonly { readonly job: RegisteredJob; readonly request: Request }[],
+    requests: readonly JobRequest[],
     transaction: unknown,
     asked: CallerContext,
   ): Promise<readonly TriggerManyResult[]> {
     const within = this.engine.storage.within(transaction)
-    const results = new Array<TriggerManyResult>(requests.length)
-    let open: readonly Indexed[] = requests.map(({ job, request }, index) => {
-      const ids = new RequestIds(this.engine, request)
-      return { index, job, request, ids, asked, after: Number.NEGATIVE_INFINITY }
-    })
+    const results: TriggerManyResult[] = []
     let isBegun = false
     try {
-      while (open.length > 0) {
-        const some = open.slice(0, this.engine.maxBatch)
-        const again = await this.#createSome(within, some, asked, results)
-        isBegun = true
-        open = [...again, ...open.slice(some.length)]
+      for (const some of chunksOf(requests, this.engine.maxBatch)) {
+        let open = new Map(
+          some.map(({ job, request }, index) => [results.length + index, sendingOf(this.engine, job, request, asked)]),
+        )
+        for (; open.size > 0; isBegun = true) open = await this.#createSome(within, open, asked, results)
       }
     } catch (error) {
       // The transaction may contain a part of the requests. So after an error, the caller must not commit the transaction. If
@@ -325,44 +308,44 @@ class TransactionRequests extends ApiPart {
     return results
   }
 
-  /** Creates the occurrences of one batch. Returns the requests that must be sent again. */
+  /**
+   * Creates the occurrences of one batch. The keys of `some` are the indexes of the requests. Adds the results to `results`, and
+   * returns the requests that must be sent again.
+   */
   async #createSome(
     within: StorageWithin,
-    some: readonly Indexed[],
+    some: ReadonlyMap<number, Sending>,
     asked: CallerContext,
     results: TriggerManyResult[],
-  ): Promise<readonly Indexed[]> {
+  ): Promise<Map<number, Sending>> {
+    const { owner } = this.engine
     const now = this.engine.now()
-    const sent: Indexed[] = []
-    const items: CreateRequested[] = []
-    for (const one of some) {
+    const again = new Map<number, Sending>()
+    const sent: { readonly index: number; readonly one: Sending; readonly item: CreateRequested }[] = []
+    for (const [index, one] of some) {
       try {
-        const { job, request, ids, after } = one
-        const plan = planOfRequest(this.registry, job, request.details)
-        items.push(requestItemOf(job, plan, request, { ids, now, after, starts: false }))
-        sent.push(one)
+        const plan = planOfRequest(this.registry, one.job, one.request.details)
+        sent.push({ index, one, item: requestItemOf(one, plan, now, false) })
       } catch (error) {
-        results[one.index] = errorOf(error)
+        results[index] = errorOf(error)
       }
     }
-    if (items.length === 0) return []
-    const { owner } = this.engine
+    if (sent.length === 0) return again
+    const items = sent.map(({ item }) => item)
     const answers = await asked.within(() => within.createOccurrences({ now, owner, items }))
-    const again: Indexed[] = []
-    for (const [position, answer] of answers.entries()) {
-      const one = sent[position] as Indexed
+    for (const [position, { index, one, item }] of sent.entries()) {
       try {
-        const next = await this.#answered(one, items[position] as CreateRequested, answer)
-        if ('index' in next) again.push(next)
-        else results[one.index] = { ...next, error: null }
+        const next = await this.#answered(one, item, answers[position] as CreateAnswer)
+        if ('job' in next) again.set(index, next)
+        else results[index] = { ...next, error: null }
       } catch (error) {
-        results[one.index] = errorOf(error)
+        results[index] = errorOf(error)
       }
     }
     return again
   }
 
-  async #answered(one: Indexed, item: CreateRequested, answer: CreateAnswer): Promise<TriggerResult | Indexed> {
+  async #answered(one: Sending, item: CreateRequested, answer: CreateAnswer): Promise<TriggerResult | Sending> {
     if (answer.outcome !== 'created') return followAnswer(this.registry, one, item, answer)
     const { state, reason } = answer
     if (state === 'skipped') this.registry.skipped.note(one.job, 'request', item.scheduledAt)
