@@ -1,5 +1,5 @@
 import { eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
-import { backfillOccurrenceId, type JobId, type OccurrenceId } from '../../ids.ts'
+import { backfillOccurrenceId } from '../../ids.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import {
   type BackfillRecord,
@@ -10,6 +10,7 @@ import {
 } from '../../storage/occurrence-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import { coveringRun, holds } from './explain.ts'
+import { numberedRecords } from './list-pages.ts'
 import { longestName, mostItems, recordsPerCall } from '../../tuning.ts'
 import { JobistemerError } from '../../errors.ts'
 import type { SerializedSchedule } from '../../schedule/schedule.ts'
@@ -82,7 +83,11 @@ export async function standingsOf(
   asked: AskedBackfill,
 ): Promise<readonly SlotStanding[]> {
   if (slots.length === 0) return []
-  const rounds = await roundsOf(storage, head.id, slots)
+  // Per slot, the runs that backfills have created for it: the first run has round 1, the second round 2, and so on.
+  const rounds = await numberedRecords(
+    storage,
+    slots.map((slot) => (round: number) => backfillOccurrenceId(head.id, slot, round)),
+  )
   const own = await ownRecordsOf(storage, head, slots)
   return slots.map((slot, index) => standingOf(slot, rounds[index] as readonly OccurrenceRecord[], own, head, asked))
 }
@@ -136,29 +141,6 @@ function fateOf({ state, reason }: { readonly state: OccurrenceState; readonly r
   if (state === 'skipped') return 'missed'
   if (state === 'canceled') return isInPassing({ reason }) ? 'missed' : 'canceled'
   return state === 'missed' ? 'missed' : 'completed'
-}
-
-/**
- * Returns one list per slot: the runs that backfills have created for that slot. The list is in the order of the round
- * numbers: 1 for the first backfill run of the slot, 2 for the second, and so on.
- */
-async function roundsOf(
-  storage: StorageCalls,
-  jobId: JobId,
-  slots: readonly number[],
-): Promise<readonly OccurrenceRecord[][]> {
-  const rounds = slots.map((): OccurrenceRecord[] => [])
-  let open = slots.map((_, index) => index)
-  for (let round = 1; open.length > 0; round++) {
-    const ids = open.map((index): OccurrenceId => backfillOccurrenceId(jobId, slots[index] as number, round))
-    const { occurrences } = await storage.once((calls) => calls.get({ occurrences: ids }))
-    open = open.filter((index, place) => {
-      const record = occurrences[place] ?? null
-      if (record !== null) rounds[index]?.push(record)
-      return record !== null
-    })
-  }
-  return rounds
 }
 
 /** Returns the record of each slot: the slot's own record, or the record of a recovery that covers several slots. */

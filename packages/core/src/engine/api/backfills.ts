@@ -1,7 +1,7 @@
 import { ApiPart, livingHead } from './api-part.ts'
 import { dateOf, type InstantInput, toInstantMs } from '../../instant.ts'
 import { chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
-import { readVoice, tellCanceled } from './interventions.ts'
+import { interventionOptionNames, type InterventionOptions, readVoice, tellCanceled } from './interventions.ts'
 import { itemsLikelyEnough } from '../definitions/tuning.ts'
 import {
   readName,
@@ -114,13 +114,8 @@ export interface BackfillResult {
   readonly last: Date | null
 }
 
-/** Options for stopping a backfill. */
-export interface StopBackfillOptions extends CallOptions {
-  /** Reason of the stop. Each canceled run stores this reason after `backfill_stopped: `. 1 to 255 characters. */
-  readonly reason?: string
-  /** 1 to 255 characters. */
-  readonly actor?: string
-}
+/** Options for stopping a backfill. Each canceled run stores the reason after `backfill_stopped: `. */
+export type StopBackfillOptions = InterventionOptions
 
 /** How many waiting runs `stopBackfill` has canceled, and how many runs of the backfill go on. */
 export interface StopBackfillResult {
@@ -202,19 +197,23 @@ export class Backfills extends ApiPart implements Relay {
     const parsed = await parsedDetailsOf(checked.request, { name, payload: withoutData ? null : payload }, asked)
     planOfRequest(this.registry, job, parsed)
     const key = checked.key ?? uniqueSuffix(this.engine.random())
-    const request = { ...parsed, ...(withoutData && { isParsed: true as const }), requestKey: key }
+    const given: OccurrenceDetails = { ...parsed, requestKey: key }
     for (;;) {
       const head = await livingHead(asked, id)
       if (head === null) throw jobNotFound(name)
       const standings = await this.#look(head, checked, key, asked)
-      const lanes = lanesOf(head, checked, standings)
+      const begun = latestRunOf(standings)
+      // A resumed backfill keeps the number of lanes that it began with, so that each slot stays in its lane.
+      const lanes = begun?.details.backfill?.lanes ?? (head.overlap.policy === 'allow' ? checked.maxActive : 1)
       const results = (began: ReadonlySet<SlotStanding>) => resultOf(standings, began, { key, maxActive: lanes })
       if (checked.dryRun) return results(new Set())
       const firsts = firstsOf(standings, lanes)
       const { from, to, which, order } = checked
       const backfill = { slot: 0, from, to, which, order, lanes }
-      const begun = latestRunOf(standings)
-      const wanted = begun === null ? request : goingOn(begun.details, request, !withoutData)
+      const wanted: OccurrenceDetails =
+        begun === null
+          ? { ...given, ...(withoutData && { isParsed: true }) }
+          : { ...earlierOptionsOf(begun.details, withoutData), ...given }
       // If this call resumes a backfill, new runs use the tasks that an earlier call named. An update may have removed such a
       // task since. Then `planOfRequest` throws an error.
       if (begun !== null && firsts.length > 0) planOfRequest(this.registry, job, wanted)
@@ -261,7 +260,7 @@ export class Backfills extends ApiPart implements Relay {
   ): Promise<StopBackfillResult> {
     const id = jobId(readJobName(name))
     readName(key, 'key', 'Give the key of the backfill: its answer has it.')
-    readObject(options, 'options', ['reason', 'actor', ...callOptionNames])
+    readObject(options, 'options', interventionOptionNames)
     const { reason: why, actor } = readVoice(options)
     const reason = stoppedReasonOf(why)
     const head = await livingHead(asked, id)
@@ -271,9 +270,8 @@ export class Backfills extends ApiPart implements Relay {
       const live = await this.#liveOf(id, key, asked)
       const running = live.filter(({ state }) => state === 'running')
       const waiting = live.filter(({ state }) => state !== 'running')
-      const gone = await this.#cancel(asked, waiting, { actor, reason, head })
-      canceled += gone
-      let isChanged = gone > 0 || waiting.length > 0
+      canceled += await this.#cancel(asked, waiting, { actor, reason, head })
+      let isChanged = waiting.length > 0
       for (const record of running) isChanged = (await this.#close(record, { actor, reason }, asked)) || isChanged
       if (!isChanged) return { canceled, running: running.length }
     }
@@ -386,35 +384,25 @@ export class Backfills extends ApiPart implements Relay {
     return canceled
   }
 
-  async handOn({ jobId, startedAt, details }: EndedRun): Promise<void> {
-    if (details.backfill === undefined) return
-    const now = this.engine.now()
-    await this.#goOn(jobId, details, { tookMs: now - (startedAt ?? now), isAgain: false })
-  }
-
   async displaced(addresses: readonly OccurrenceAddress[]): Promise<void> {
     if (addresses.length === 0) return
+    const ids = addresses.map(({ id }) => id)
     try {
-      const { occurrences } = await this.#storage.once((calls) =>
-        calls.get({ occurrences: addresses.map(({ id }) => id) }),
-      )
-      for (const record of occurrences) {
-        if (record?.details.backfill === undefined) continue
-        // A newer run has displaced this waiting run of the backfill. If the displaced run never began, the backfill
-        // creates another run for the same slot (`isAgain`). The displaced run may have begun before, for example if a node
-        // has handed it back. Then the next slot of the lane follows.
-        await this.#goOn(record.jobId, record.details, { tookMs: 0, isAgain: !hasBegun(record) })
-      }
+      const { occurrences } = await this.#storage.once((calls) => calls.get({ occurrences: ids }))
+      // A newer run has displaced these waiting runs. If a displaced run of a backfill never began, the backfill creates another
+      // run for the same slot. The displaced run may have begun before, for example if a node has handed it back. Then the
+      // next slot of the lane follows.
+      for (const record of occurrences) if (record !== null) await this.handOn(record, !hasBegun(record))
     } catch (error) {
       this.#failed(error)
     }
   }
 
-  async #goOn(
-    jobId: JobRecord['id'],
-    details: OccurrenceDetails,
-    { tookMs, isAgain }: { readonly tookMs: number; readonly isAgain: boolean },
-  ): Promise<void> {
+  /** With `isAgain`, the search for the next slot begins at the slot of the given run. */
+  async handOn({ jobId, startedAt, details }: EndedRun, isAgain = false): Promise<void> {
+    if (details.backfill === undefined) return
+    const now = this.engine.now()
+    const tookMs = now - (startedAt ?? now)
     try {
       for (;;) {
         const head = await livingHead(this.#storage, jobId)
@@ -472,41 +460,23 @@ function askedOf({ requestKey, backfill }: OccurrenceDetails) {
   return { key: requestKey as string, which: backfill?.which ?? 'missed' }
 }
 
-/**
- * Returns the backfill's number of lanes. A resumed backfill keeps the number of lanes that it began with, so that each slot
- * stays in its lane.
- */
-function lanesOf({ overlap }: JobRecord, { maxActive }: CheckedBackfill, standings: readonly SlotStanding[]): number {
-  const begun = standings.find(({ run }) => run !== null)?.run?.details.backfill?.lanes
-  return begun ?? (overlap.policy === 'allow' ? maxActive : 1)
-}
-
 /** Returns the newest run of this backfill, or `null` without a run. */
 function latestRunOf(standings: readonly SlotStanding[]): OccurrenceRecord | null {
-  let latest: OccurrenceRecord | null = null
-  for (const { run } of standings) {
-    if (run !== null && (latest === null || run.createdAt >= latest.createdAt)) latest = run
-  }
-  return latest
+  const runs = standings.flatMap(({ run }) => (run === null ? [] : [run]))
+  return runs.sort((one, other) => one.createdAt - other.createdAt).at(-1) ?? null
 }
 
-/**
- * Returns the details of the runs that a resumed backfill creates. Options that the call omits have the values of the
- * earlier runs.
- */
-function goingOn(
+/** Returns the options of an earlier run. A resumed backfill keeps these options, unless the call gives new ones. */
+function earlierOptionsOf(
   { data, isParsed, priority = 0, tasks, overrides }: OccurrenceDetails,
-  request: OccurrenceDetails,
-  saysData: boolean,
+  withData: boolean,
 ): OccurrenceDetails {
-  const before = { priority, ...(tasks !== undefined && { tasks }), ...(overrides !== undefined && { overrides }) }
-  if (saysData) return { ...before, ...request }
-  const { isParsed: _, ...others } = request
   return {
-    ...before,
-    ...(data !== undefined && { data }),
-    ...(isParsed !== undefined && { isParsed }),
-    ...others,
+    priority,
+    ...(tasks !== undefined && { tasks }),
+    ...(overrides !== undefined && { overrides }),
+    ...(withData && data !== undefined && { data }),
+    ...(withData && isParsed !== undefined && { isParsed }),
   }
 }
 

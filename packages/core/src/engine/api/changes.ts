@@ -6,9 +6,9 @@ import type { WakeUp, LiveCounts, Page } from '../../storage/storage.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { isStorageGone, type StorageCalls, firstItems } from '../storage-access/retrying-storage.ts'
 import { rememberedValues, clockMarginMs, lookMs, recordsPerCall, sampleSize, upkeepMs } from '../../tuning.ts'
-import type { JobId } from '../../ids.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
+import { namesOf } from './list-pages.ts'
 
 /**
  * Limits of the interval between two scans, in ms. A wake-up causes an early scan, but not before `min` has passed. So a
@@ -133,7 +133,7 @@ export class Changes {
 
   #intervalMs(waiting: readonly ChangeReader[]): number {
     if (this.#failures > 0) return Math.min(bounds.max / 2, bounds.min * 2 ** (this.#failures - 1))
-    if (this.#isWoken || waiting.some(({ isNew }) => isNew)) return bounds.min
+    if (this.#isWoken) return bounds.min
     return Math.min(...waiting.map(({ intervalMs }) => intervalMs))
   }
 
@@ -247,11 +247,6 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
   /** Whether the consumer waits for the next change. */
   get isWaiting(): boolean {
     return this.#waiting.length > 0
-  }
-
-  /** Whether no scan has succeeded since this reader began. */
-  get isNew(): boolean {
-    return this.#told === 'nothing' && !this.#isFollowing
   }
 
   /** Adds the differences of a successful scan to the unread changes. */
@@ -376,7 +371,7 @@ class ChangeScan {
     const difference = {
       jobs: jobs.isWhole ? new Set(changed.map(({ name }) => name)) : null,
       runs: runs !== this.#runs || failed.length > 0,
-      failures: failed.length === 0 || failures.isWhole ? await namesOf(failed, storage) : null,
+      failures: failed.length === 0 || failures.isWhole ? await jobsOf(failed, storage) : null,
       nodes: nodes !== this.#nodes,
     }
     this.#known = new Map([
@@ -458,10 +453,10 @@ async function readLive(storage: StorageCalls): Promise<readonly unknown[]> {
 }
 
 /** Returns the names of the failures' jobs. Returns `null` if the storage no longer has one of the jobs. */
-async function namesOf(failed: readonly OccurrenceRecord[], storage: StorageCalls): Promise<ChangedJobs> {
-  if (failed.length === 0) return new Set()
-  const ids: readonly JobId[] = [...new Set(failed.map(({ jobId }) => jobId))]
-  const { jobs } = await storage.once((calls) => calls.get({ jobs: ids }))
-  const names = jobs.flatMap((job) => (job === null ? [] : [job.name]))
-  return names.length === ids.length ? new Set(names) : null
+async function jobsOf(failed: readonly OccurrenceRecord[], storage: StorageCalls): Promise<ChangedJobs> {
+  const names = await namesOf(
+    failed.map(({ jobId }) => jobId),
+    storage,
+  )
+  return failed.every(({ jobId }) => names.has(jobId)) ? new Set(names.values()) : null
 }

@@ -13,6 +13,7 @@ import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { findOccurrence } from './explain.ts'
+import { namesOf } from './list-pages.ts'
 import { jobGone } from './request-creator.ts'
 
 /**
@@ -240,8 +241,7 @@ export class Interventions extends ApiPart {
   async #nameOf(jobId: JobId, storage: StorageCalls): Promise<string> {
     const job = this.registry.get(jobId)
     if (job !== undefined || !this.registry.cache.isEvicting) return job?.job.name ?? jobId
-    const { jobs } = await storage.once((calls) => calls.get({ jobs: [jobId] }))
-    return jobs[0]?.name ?? jobId
+    return (await namesOf([jobId], storage)).get(jobId) ?? jobId
   }
 }
 

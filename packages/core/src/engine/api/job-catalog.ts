@@ -1,6 +1,6 @@
 import { dateOf } from '../../instant.ts'
 import { byNameAscending, type ListPage } from '../../listing.ts'
-import { eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import { chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import {
   orDefault,
   readBoolean,
@@ -36,7 +36,6 @@ import { type ChangedPart, changedPartsBetween } from '../../job/changed-parts.t
 import { readJobName } from '../../job/read-jobs.ts'
 import { type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
 
-const headAlone: Omit<Extras, 'code'> = { lastRun: false, counts: false, outcomes: null }
 /** Prefix of a cursor of a list that is sorted by name. The id of the page's last job follows the prefix. */
 const byName = 'name '
 
@@ -176,23 +175,20 @@ interface SortedJobs {
   readonly ids: readonly JobId[]
   /** The time at which the list was read, in epoch milliseconds. */
   readonly readAt: number
-  /** The jobs' heads by id. `null`: the list was read for an earlier page, and only the ids were kept. */
-  readonly heads: ReadonlyMap<JobId, JobRecord> | null
 }
 
 /** Reads jobs of a sorted list as `listJobs` does. Leaves out jobs that were deleted after the list was read. */
 async function readSorted(
-  { ids, heads }: SortedJobs,
+  { ids }: SortedJobs,
   size: number,
   cursor: string | null,
   storage: StorageCalls,
 ): Promise<Page<JobRecord>> {
   const place = cursor === null ? 0 : placeAfter(ids, cursor)
   const some = ids.slice(place, place + size)
-  const read = async () => (await storage.once((calls) => calls.get({ jobs: some }))).jobs
-  const present = heads === null ? await read() : some.map((id) => heads.get(id) ?? null)
+  const { jobs } = await storage.once((calls) => calls.get({ jobs: some }))
   const next = place + size < ids.length ? `${byName}${some.at(-1)}` : null
-  return { items: present.filter((head): head is JobRecord => head?.deletedAt === null), cursor: next }
+  return { items: jobs.filter((head): head is JobRecord => head?.deletedAt === null), cursor: next }
 }
 
 /**
@@ -217,8 +213,8 @@ export class JobCatalog {
   readonly #descriptions = new Map<string, string>()
   readonly #livingCode = new LivingCode()
   /**
-   * The last sorted list that has further pages; `null` without one. Without this cache, each further page would read
-   * all heads again. A list older than 5 s is read again, because jobs may have been added.
+   * The last sorted list with more than 500 jobs; `null` without one. Without this cache, each further page would read all
+   * heads again. A list older than 5 s is read again, because jobs may have been added.
    */
   #sorted: SortedJobs | null = null
   /** True once a read has found more than 10,000 jobs. Later lists are then not sorted, and need not read all jobs. */
@@ -263,10 +259,6 @@ export class JobCatalog {
       const code = hasCode === null ? {} : { hasCode: hasCode(one.record) }
       items.push({ ...(await this.#infoOf(one, now, storage)), ...one.extras, ...code })
     }
-    if (sorted !== null) {
-      const isKept = page.cursor !== null && sorted.ids.length > recordsPerCall
-      this.#sorted = isKept ? { ...sorted, heads: null } : null
-    }
     return { items, cursor: cursors.seal(page.cursor) }
   }
 
@@ -291,26 +283,28 @@ export class JobCatalog {
       if (this.#isCrowded) return null
     }
     const wanted = heads.filter(isWanted).sort(byNameAscending)
-    return { key, readAt: now, ids: wanted.map(({ id }) => id), heads: new Map(wanted.map((head) => [head.id, head])) }
+    const sorted = { key, readAt: now, ids: wanted.map(({ id }) => id) }
+    this.#sorted = wanted.length > recordsPerCall ? sorted : null
+    return sorted
   }
 
   /** Returns a stored job with all optional data. @throws JobistemerError `JOB_NOT_FOUND` */
   async job(id: JobId, name: string, storage: StorageCalls, now: number): Promise<JobDetails> {
-    const found = await storage.once((calls) => calls.get({ jobs: [id], latest: [id], counts: [id] }))
-    const record = found.jobs[0] ?? null
-    if (record === null || record.deletedAt !== null) throw jobNotFound(name)
+    const record = await livingHead(storage, id)
+    if (record === null) throw jobNotFound(name)
     const [{ at, isCertain }, [one], hasCode] = await Promise.all([
       // A job that always fails may have a long history, so the search ends after ten calls.
       lastSuccess({ jobId: id, mostCalls: 10 }, (query) => storage.once((calls) => calls.listOccurrences(query))),
-      withExtras([record], headAlone, storage),
+      withExtras([record], { lastRun: true, counts: true, outcomes: null }, storage),
       this.#livingCode.read(storage, now),
     ])
     const rule = isCertain ? silenceRuleOf(record) : null
     const silentAt = rule === null ? null : countedSince(rule, at) + rule.alertAfterMs
+    const { extras } = one as JobWithExtras
     return {
       ...(await this.#infoOf(one as JobWithExtras, now, storage)),
-      lastRun: lastRunOf(found.latest[0] ?? null),
-      counts: found.counts[0] as LiveCounts,
+      lastRun: extras.lastRun as LastRun | null,
+      counts: extras.counts as LiveCounts,
       hasCode: hasCode(record),
       lastSuccessAt: dateOf(at),
       silentSince: silentAt === null || silentAt > now ? null : new Date(silentAt),
@@ -524,25 +518,17 @@ export async function versionsOf(
   const head = await livingHead(storage, id)
   if (head === null) throw jobNotFound(name)
   // Reads one more version, so that the oldest listed version can be compared with its predecessor.
-  const records = await newestOf(head, limit + 1, storage)
-  return records.slice(0, limit).map((record, index) => {
-    const before = records[index + 1]
+  const length = Math.min(limit + 1, head.version)
+  const wanted = Array.from({ length }, (_, index) => ({ jobId: id, version: head.version - index }))
+  const found: JobVersionRecord[] = []
+  for (const some of chunksOf(wanted, fewestPerRead)) {
+    const { versions } = await storage.once((calls) => calls.get({ versions: some }))
+    found.push(...versions.filter((record) => record !== null))
+  }
+  return found.slice(0, limit).map((record, index) => {
+    const before = found[index + 1]
     return versionOf(record, before?.version === record.version - 1 ? before : null)
   })
-}
-
-async function newestOf(head: JobRecord, count: number, storage: StorageCalls): Promise<readonly JobVersionRecord[]> {
-  const found: JobVersionRecord[] = []
-  for (let next = head.version; next > 0 && found.length < count; next -= fewestPerRead) {
-    const length = Math.min(fewestPerRead, next)
-    const wanted = Array.from({ length }, (_, index) => ({ jobId: head.id, version: next - index }))
-    const { versions } = await storage.once((calls) => calls.get({ versions: wanted }))
-    const kept = versions.filter((record) => record !== null)
-    // The storage has none of these versions any more. It has probably removed all older versions too, so the search ends.
-    if (kept.length === 0) break
-    found.push(...kept)
-  }
-  return found.slice(0, count)
 }
 
 function versionOf({ version, createdAt, fingerprint, definition }: JobVersionRecord, before: JobVersionRecord | null) {

@@ -1,5 +1,8 @@
 import { recordsPerCall } from '../../tuning.ts'
+import type { JobId, OccurrenceId } from '../../ids.ts'
+import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { Page } from '../../storage/storage.ts'
+import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { fingerprintOf } from '../../job/fingerprint.ts'
 import { invalidValue } from '../../errors.ts'
 
@@ -78,4 +81,41 @@ export async function filledPage<T, Chosen extends { readonly record: T }>({
     cursor = page.cursor
   } while (cursor !== null && items.length < limit)
   return { items, cursor }
+}
+
+/** Returns the names of jobs by their ids. Omits jobs that are not in the storage. */
+export async function namesOf(ids: Iterable<JobId>, storage: StorageCalls): Promise<ReadonlyMap<JobId, string>> {
+  const names = new Map<JobId, string>()
+  for (const some of chunksOf([...new Set(ids)], recordsPerCall)) {
+    const { jobs } = await storage.once((calls) => calls.get({ jobs: some }))
+    for (const job of jobs) if (job !== null) names.set(job.id, job.name)
+  }
+  return names
+}
+
+/**
+ * Returns the records whose ids derive from a number: of each series, the records with the numbers 1, 2 and so on, up to the
+ * first number without a record. Reads records by id, so the cost does not grow with the history.
+ */
+export async function numberedRecords(
+  storage: StorageCalls,
+  series: readonly ((number: number) => OccurrenceId)[],
+): Promise<readonly (readonly OccurrenceRecord[])[]> {
+  const found = series.map((): OccurrenceRecord[] => [])
+  let open = [...series.keys()]
+  for (let number = 1; open.length > 0; number++) {
+    const next: number[] = []
+    for (const some of chunksOf(open, recordsPerCall)) {
+      const ids = some.map((index) => series[index]?.(number) as OccurrenceId)
+      const { occurrences } = await storage.once((calls) => calls.get({ occurrences: ids }))
+      for (const [place, index] of some.entries()) {
+        const record = occurrences[place] ?? null
+        if (record === null) continue
+        found[index]?.push(record)
+        next.push(index)
+      }
+    }
+    open = next
+  }
+  return found
 }

@@ -1,4 +1,4 @@
-import { fewestPerRead, recordsPerCall } from '../../tuning.ts'
+import { fewestPerRead } from '../../tuning.ts'
 import {
   orDefault,
   readBoolean,
@@ -20,14 +20,13 @@ import {
   slotOf,
 } from '../../storage/occurrence-record.ts'
 import type { OccurrenceQuery, Page } from '../../storage/storage.ts'
-import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { withRunsOfClaim } from './explain.ts'
-import { itemsLikelyEnough } from '../definitions/tuning.ts'
 import { JobistemerError } from '../../errors.ts'
 import { type InstantInput, toInstantMs } from '../../instant.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import type { FailuresFilter, LiveFilter, OccurrenceFilter } from '../../job-operations.ts'
-import { Cursors, filledPage } from './list-pages.ts'
+import { Cursors, filledPage, namesOf, numberedRecords } from './list-pages.ts'
 
 /** Returns a page of occurrences with the names of their jobs. The name is `null` if the job is not in the storage. */
 export async function listOccurrences(
@@ -72,18 +71,12 @@ async function named(
   records: readonly OccurrenceRecord[],
   storage: StorageCalls,
 ): Promise<readonly ListedOccurrence[]> {
-  const names = await namesOf([...new Set(records.map(({ jobId }) => jobId))], storage)
+  const names = await namesOf(
+    records.map(({ jobId }) => jobId),
+    storage,
+  )
   const shown = query.runs ? await withRunsOfClaim(storage, records) : records
   return shown.map((record) => ({ ...occurrenceOf(record), job: names.get(record.jobId) ?? null }))
-}
-
-async function namesOf(ids: readonly JobId[], storage: StorageCalls): Promise<ReadonlyMap<JobId, string>> {
-  const names = new Map<JobId, string>()
-  for (const some of chunksOf(ids, recordsPerCall)) {
-    const { jobs } = await storage.once((calls) => calls.get({ jobs: some }))
-    for (const job of jobs) if (job !== null) names.set(job.id, job.name)
-  }
-  return names
 }
 
 /** A validated filter of a list of occurrences, with the query for the storage. */
@@ -189,16 +182,6 @@ function readStates(wanted: readonly OccurrenceState[]): readonly OccurrenceStat
 }
 
 /**
- * The possible ids of the runs that resolve a failed occurrence: replays of it, or backfill runs for its slot. `idOf`
- * derives each id from the failure and a number from 1 on.
- */
-interface Trail {
-  readonly failure: OccurrenceRecord
-  readonly idOf: (number: number) => OccurrenceId
-  next: number
-}
-
-/**
  * Returns the id of the occurrence that a replay runs again. For a replay of a replay, goes back to the first original. Returns
  * an occurrence's own id if it is no replay.
  */
@@ -206,43 +189,36 @@ export function rootOf({ id, kind, details }: Pick<OccurrenceRecord, 'id' | 'kin
   return kind === 'replay' ? (details.root ?? details.replayOf ?? id) : id
 }
 
-/**
- * Returns the runs that resolve failures, by the ids of the failures. Reads records by id, so the cost does not grow with the
- * history.
- */
+/** Returns the runs that resolve failures, by the ids of the failures. */
 async function resolutionsOf(
   storage: StorageCalls,
   failures: readonly OccurrenceRecord[],
 ): Promise<ReadonlyMap<OccurrenceId, OccurrenceId>> {
   const found = new Map<OccurrenceId, OccurrenceId>()
-  let open = failures.flatMap(trailsOf)
-  for (let numbers = 1; open.length > 0; numbers = itemsLikelyEnough) {
-    const ids = open.flatMap(({ idOf, next }) => Array.from({ length: numbers }, (_, index) => idOf(next + index)))
-    const occurrences: (OccurrenceRecord | null)[] = []
-    for (const some of chunksOf(ids, recordsPerCall)) {
-      occurrences.push(...(await storage.once((calls) => calls.get({ occurrences: some }))).occurrences)
+  for (const seriesOf of [replaysOf, backfillRunsOf]) {
+    const some = failures.filter((failure) => seriesOf(failure) !== null)
+    const records = await numberedRecords(
+      storage,
+      some.flatMap((failure) => seriesOf(failure) ?? []),
+    )
+    for (const [index, failure] of some.entries()) {
+      const resolving = records[index]?.find((record) => makesUpFor(record, failure))
+      if (resolving !== undefined) found.set(failure.id, resolving.id)
     }
-    open = open.filter((trail, index) => {
-      const records = occurrences.slice(index * numbers, (index + 1) * numbers)
-      const { failure } = trail
-      const resolving = records.find((record) => record !== null && makesUpFor(record, failure))
-      if (resolving != null) found.set(failure.id, resolving.id)
-      trail.next += numbers
-      return resolving == null && !records.includes(null)
-    })
   }
   return found
 }
 
-function trailsOf(failure: OccurrenceRecord): Trail[] {
-  const { jobId, kind, scheduledAt, details } = failure
+function replaysOf(failure: OccurrenceRecord) {
   const root = rootOf(failure)
-  const replays = { failure, idOf: (number: number) => replayOccurrenceId(root, number), next: 1 }
+  return (number: number): OccurrenceId => replayOccurrenceId(root, number)
+}
+
+/** Returns the ids of the backfill runs for the slot of a failure; `null` for a failure of another kind. */
+function backfillRunsOf({ jobId, kind, scheduledAt, details }: OccurrenceRecord) {
+  if (details.span !== undefined || (kind === 'trigger' && details.backfill === undefined)) return null
   const slot = slotOf(details) ?? scheduledAt
-  const isOfSlot = details.span === undefined && (kind !== 'trigger' || details.backfill !== undefined)
-  return isOfSlot
-    ? [replays, { failure, idOf: (number) => backfillOccurrenceId(jobId, slot, number), next: 1 }]
-    : [replays]
+  return (number: number): OccurrenceId => backfillOccurrenceId(jobId, slot, number)
 }
 
 function makesUpFor({ state, finishedAt, kind, details }: OccurrenceRecord, failure: OccurrenceRecord): boolean {

@@ -22,12 +22,8 @@ export interface WaitOptions {
 export class Waits {
   readonly #engine: EngineContext
   readonly #find: (id: OccurrenceId, signal: AbortSignal | undefined) => Promise<OccurrenceRecord>
-  /**
-   * For each awaited occurrence, one function per waiting call. The function ends the call's pause between two reads, so that
-   * the call reads the occurrence at once.
-   */
-  readonly #resting = new Map<OccurrenceId, Set<() => void>>()
-  #unlisten: (() => void) | null = null
+  /** One function per waiting call. The function ends the call's pause between two reads. */
+  readonly #resting = new Set<() => void>()
 
   /** @param find reads an occurrence, and rejects after the engine has stopped */
   constructor(
@@ -40,12 +36,12 @@ export class Waits {
 
   /** Ends the pauses of all waiting calls when the engine stops. Each call then rejects. */
   stop(): void {
-    for (const id of this.#resting.keys()) this.#wake(id)
+    for (const wake of this.#resting) wake()
   }
 
   async waitFor(id: OccurrenceId, options: WaitOptions): Promise<Occurrence> {
     readObject(options, 'options', ['timeout', 'signal'])
-    const { clock } = this.#engine
+    const { clock, events } = this.#engine
     const timeoutMs = options.timeout === undefined ? null : toDurationMs(options.timeout, 'timeout', { min: 1 })
     const signal = options.signal && readSignal(options.signal)
     const endAt = clock.monotonic() + (timeoutMs ?? Number.POSITIVE_INFINITY)
@@ -57,7 +53,10 @@ export class Waits {
       const woken = new Promise<void>((resolve) => {
         wake = resolve
       })
-      const leave = this.#enter(id, wake)
+      const unlisten = events.on('occurrence.finished', ({ occurrenceId }) => {
+        if (occurrenceId === id) wake()
+      })
+      this.#resting.add(wake)
       signal?.addEventListener('abort', wake, { once: true })
       try {
         const record = await this.#find(id, signal)
@@ -69,26 +68,10 @@ export class Waits {
         timer.cancel()
       } finally {
         signal?.removeEventListener('abort', wake)
-        leave()
+        this.#resting.delete(wake)
+        unlisten()
       }
     }
-  }
-
-  #enter(id: OccurrenceId, wake: () => void): () => void {
-    const those = this.#resting.get(id) ?? new Set()
-    this.#resting.set(id, those.add(wake))
-    this.#unlisten ??= this.#engine.events.on('occurrence.finished', ({ occurrenceId }) => this.#wake(occurrenceId))
-    return () => {
-      those.delete(wake)
-      if (those.size === 0) this.#resting.delete(id)
-      if (this.#resting.size > 0) return
-      this.#unlisten?.()
-      this.#unlisten = null
-    }
-  }
-
-  #wake(id: OccurrenceId): void {
-    for (const wake of this.#resting.get(id) ?? []) wake()
   }
 }
 
