@@ -31,7 +31,7 @@ export function createClient(options: ClientOptions): Client {
   const checked = readSchedulerOptions(options)
   const engine = Engine.make(checked, { isClient: true })
   const close = (): Promise<void> => engine.disconnect()
-  const { operations } = engine
+  const operations = engine.operations.all
   const client: Client = {
     ...connected(operations, (last) => engine.connect(typeof last === 'object' && last !== null ? last : {})),
     // A call of `changes` does not connect the client. The first poll of the iteration connects the client.

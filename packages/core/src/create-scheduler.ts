@@ -1,7 +1,6 @@
 import { readFunction } from './configuration/read-value.ts'
 import { Engine } from './engine/engine.ts'
 import { readEventName } from './events.ts'
-import type { JobOperations } from './job-operations.ts'
 import type { Scheduler } from './scheduler.ts'
 import { readSchedulerOptions, type SchedulerOptions } from './scheduler-options.ts'
 import { methodsOutside } from './tracing/guarded-tracing.ts'
@@ -20,7 +19,7 @@ import { methodsOutside } from './tracing/guarded-tracing.ts'
 export function createScheduler(options: SchedulerOptions): Scheduler {
   const engine = Engine.make(readSchedulerOptions(options))
   const scheduler: Scheduler = {
-    ...(engine.operations as JobOperations),
+    ...engine.operations.all,
     nodeId: engine.owner.node,
     incarnation: engine.owner.incarnation,
     start: () => engine.start(),

@@ -5,9 +5,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { recordsPerCall } from '../../tuning.ts'
 import { isWellFormed } from '../../configuration/read-value.ts'
 import { type JobId, jobId, occurrenceId } from '../../ids.ts'
-import { readJobName } from '../../job/read-jobs.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
-import { jobNotFound } from '../definitions/job-errors.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { changesAtOnce } from '../definitions/tuning.ts'
 import { CallerBatcher, ItemRefused } from '../storage-access/batcher.ts'
@@ -84,13 +82,7 @@ export class JobLookup {
     return asked.within(() => Promise.all(ids.map(read)))
   }
 
-  /** Returns the job of this name, read from the storage. @throws JobistemerError `JOB_NOT_FOUND` */
-  async byName(name: string, asked: CallerContext): Promise<RegisteredJob> {
-    const job = await this.byId(jobId(readJobName(name)), asked)
-    if (job === undefined) throw jobNotFound(name)
-    return job
-  }
-
+  /** Returns a job, read from the storage. */
   async byId(id: JobId, asked: CallerContext): Promise<RegisteredJob | undefined> {
     return (await this.#read([id], asked)).get(id)
   }

@@ -10,24 +10,22 @@ import { listing, pageOf } from '../../listing.ts'
 import { occurrenceOf } from '../../occurrence.ts'
 import type { PauseRecord, JobRecord } from '../../storage/job-record.ts'
 import { pausedUntil, isPrunable } from '../../storage/rules.ts'
-import type { WakeUp, LiveCounts } from '../../storage/storage.ts'
+import type { LiveCounts } from '../../storage/storage.ts'
 import type { NodeInfo } from '../cluster/node-info.ts'
 import { jobNotFound } from '../definitions/job-errors.ts'
-import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
-import type { Capacity } from '../execution/capacity.ts'
-import type { ExecutionPool } from '../execution/execution-pool.ts'
 import { CallerContext, callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
 import { clientClosed, type EngineContext, type Phase, stateError } from '../storage-access/engine-context.ts'
 import { type StorageCalls, eachItem } from '../storage-access/retrying-storage.ts'
 import { AdditionsAndRemovals, type RemoveOptions } from './additions-and-removals.ts'
 import { Backfills } from './backfills.ts'
-import { Changes } from './changes.ts'
+import { Changes, type ChangesHost } from './changes.ts'
 import { Definitions } from './definitions.ts'
 import { explain, findOccurrence } from './explain.ts'
 import { Interventions, type JobSelection, readPause, readSelection } from './interventions.ts'
 import { JobCatalog, type JobInfo, versionsOf } from './job-catalog.ts'
-import { JobLookup, upcomingSlots } from './api-part.ts'
+import { ApiPart, type ApiParts, JobLookup, upcomingSlots } from './api-part.ts'
+import { namesOf } from './list-pages.ts'
 import {
   listFailures,
   listOccurrences,
@@ -42,66 +40,41 @@ import { toDurationMs } from '../../duration.ts'
 import { finalStates } from '../../storage/occurrence-record.ts'
 
 /** The parts of an engine that the operations for users need. */
-export interface OperationsHost {
-  readonly registry: JobRegistry
-  readonly capacity: Capacity
-  readonly pool: ExecutionPool
+export interface OperationsHost extends Omit<ApiParts, 'engine' | 'lookup'>, Omit<ChangesHost, 'storage'> {
   readonly callTimeoutMs: number
-  readonly findsDueJobs: boolean
-  phase(): Phase
+  readonly phase: () => Phase
   /** Resolves when the storage of a client is connected. */
-  connect(): Promise<void>
-  nodes(asked: StorageCalls): Promise<readonly NodeInfo[]>
-  /** Subscribes to wake-ups from the storage that reach this process. Returns a function that unsubscribes. */
-  subscribe(listener: (wakeUp: WakeUp) => void): () => void
+  readonly connect: () => Promise<void>
+  readonly nodes: (asked: StorageCalls) => Promise<readonly NodeInfo[]>
 }
 
-/**
- * Implements the operations of a running engine for users. Each operation is a bound member, so that a scheduler object
- * can copy all operations.
- */
-export class Operations implements JobOperations {
-  readonly #engine: EngineContext
+/** Implements the operations of a running engine for users. */
+export class Operations extends ApiPart {
   readonly #host: OperationsHost
-  readonly #registry: JobRegistry
-  readonly #lookup: JobLookup
-  readonly #requests: Requests
-  readonly #backfills: Backfills
-  readonly #interventions: Interventions
+  readonly #requests = new Requests(this)
+  readonly #backfills = new Backfills(this)
+  readonly #interventions = new Interventions(this)
+  readonly #saves = new AdditionsAndRemovals(this)
+  readonly #definitions = new Definitions(this, this.#saves)
+  readonly #catalog = new JobCatalog(this.registry)
   readonly #waits: Waits
   readonly #changes: Changes
-  readonly #definitions: Definitions
-  readonly #saves: AdditionsAndRemovals
-  readonly #catalog: JobCatalog
 
   constructor(engine: EngineContext, host: OperationsHost) {
-    this.#engine = engine
+    super({ ...host, engine, lookup: new JobLookup(engine, host.registry) })
     this.#host = host
-    const { registry, capacity, pool, findsDueJobs } = host
-    this.#registry = registry
-    const lookup = new JobLookup(engine, registry)
-    this.#lookup = lookup
-    const parts = { engine, registry, capacity, pool, lookup }
-    this.#backfills = new Backfills(parts)
-    pool.relay = this.#backfills
-    this.#requests = new Requests(parts)
-    this.#interventions = new Interventions(parts)
+    this.pool.relay = this.#backfills
     this.#waits = new Waits(engine, async (id, signal) => {
       const options = signal === undefined ? {} : { signal }
       return findOccurrence(this.#askedRunning(options), id)
     })
     this.#changes = new Changes(engine, {
-      findsDueJobs,
-      nodes: (asked) => host.nodes(asked),
+      ...host,
       storage: async () => {
-        if (registry.isClient) await host.connect()
+        if (this.registry.isClient) await host.connect()
         return this.#asked({})
       },
-      subscribe: (listener) => host.subscribe(listener),
     })
-    this.#saves = new AdditionsAndRemovals(parts)
-    this.#definitions = new Definitions(parts, this.#saves)
-    this.#catalog = new JobCatalog(registry)
   }
 
   /** Resolves when no trigger or replay is in progress. */
@@ -111,144 +84,140 @@ export class Operations implements JobOperations {
 
   /** Rejects all waiting calls and sends no further storage calls, because the engine stops. */
   stop(): void {
-    for (const part of [this.#waits, this.#changes, this.#lookup, this.#requests, this.#saves]) part.stop()
+    for (const part of [this.#waits, this.#changes, this.lookup, this.#requests, this.#saves]) part.stop()
   }
 
-  readonly trigger = (given: string | Job, options: TriggerOptions = {}): Promise<TriggerResult> =>
-    this.request(given, options)
+  /** The operations. Each operation is a function without `this`, so that a scheduler object can copy all operations. */
+  readonly all: JobOperations = {
+    trigger: (given: string | Job, options: TriggerOptions = {}) => this.request(given, options),
 
-  readonly triggerMany: JobOperations['triggerMany'] = async (items, options = {}) =>
-    this.#requests.triggerMany(items, options, this.#askedRunning(options))
+    triggerMany: async (items, options = {}) => this.#requests.triggerMany(items, options, this.#askedRunning(options)),
 
-  readonly replay: JobOperations['replay'] = async (id, options = {}) => {
-    const asked = this.#askedRunning(options)
-    const original = await findOccurrence(asked, id)
-    const held = this.#registry.isClient ? undefined : this.#registry.get(original.jobId)
-    const job = held ?? (await this.#lookup.byId(original.jobId, asked))
-    if (job === undefined) throw jobNotFound(original.jobId)
-    return this.#requests.replay(job, original, options, asked)
-  }
+    replay: async (id, options = {}) => {
+      const asked = this.#askedRunning(options)
+      const original = await findOccurrence(asked, id)
+      const held = this.registry.isClient ? undefined : this.registry.get(original.jobId)
+      const job = held ?? (await this.lookup.byId(original.jobId, asked))
+      if (job === undefined) throw jobNotFound(original.jobId)
+      return this.#requests.replay(job, original, options, asked)
+    },
 
-  readonly backfill: JobOperations['backfill'] = (name, options) =>
-    this.#ofJob(name, options, (job, asked) => this.#backfills.backfill(job, options, asked))
+    backfill: (name, options) =>
+      this.#ofJob(name, options, (job, asked) => this.#backfills.backfill(job, options, asked)),
 
-  readonly stopBackfill: JobOperations['stopBackfill'] = async (name, key, options = {}) =>
-    this.#backfills.stop(name, key, options, this.#askedRunning(options))
+    stopBackfill: async (name, key, options = {}) =>
+      this.#backfills.stop(name, key, options, this.#askedRunning(options)),
 
-  readonly cancel: JobOperations['cancel'] = async (id, options = {}) =>
-    this.#interventions.cancel(id, options, this.#askedRunning(options))
+    cancel: async (id, options = {}) => this.#interventions.cancel(id, options, this.#askedRunning(options)),
 
-  readonly cancelSlot: JobOperations['cancelSlot'] = (name, at, options = {}) =>
-    this.#ofJob(name, options, (job, asked) =>
-      this.#interventions.cancelSlot(job, toInstantMs(at, 'at'), options, asked),
-    )
+    cancelSlot: (name, at, options = {}) =>
+      this.#ofJob(name, options, (job, asked) =>
+        this.#interventions.cancelSlot(job, toInstantMs(at, 'at'), options, asked),
+      ),
 
-  readonly pause: JobOperations['pause'] = async (name, options = {}) =>
-    this.#pause(name, readPause(options, this.#engine.now()), options)
+    pause: async (name, options = {}) => this.#pause(name, readPause(options, this.engine.now()), options),
 
-  readonly resume: JobOperations['resume'] = (name, options = {}) =>
-    this.#ofJob(name, options, (job, asked) => this.#interventions.resume(job, options, asked))
+    resume: (name, options = {}) =>
+      this.#ofJob(name, options, (job, asked) => this.#interventions.resume(job, options, asked)),
 
-  readonly pauseAll: JobOperations['pauseAll'] = async (filter, options = {}) => {
-    const paused = readPause(options, this.#engine.now())
-    const selected = await this.#selected(filter, options)
-    const some = selected.filter(({ paused: present }) => endOf(present) < pausedUntil(paused))
-    for (const { name } of some) await this.#pause(name, paused, options)
-    return some.map(({ name }) => name)
-  }
+    pauseAll: async (filter, options = {}) => {
+      const paused = readPause(options, this.engine.now())
+      const selected = await this.#selected(filter, options)
+      const some = selected.filter(({ paused: present }) => endOf(present) < pausedUntil(paused))
+      for (const { name } of some) await this.#pause(name, paused, options)
+      return some.map(({ name }) => name)
+    },
 
-  readonly resumeAll: JobOperations['resumeAll'] = async (filter, options = {}) => {
-    const some = (await this.#selected(filter, options)).filter(({ paused }) => paused !== null)
-    for (const { name } of some) await this.resume(name, options)
-    return some.map(({ name }) => name)
-  }
+    resumeAll: async (filter, options = {}) => {
+      const some = (await this.#selected(filter, options)).filter(({ paused }) => paused !== null)
+      for (const { name } of some) await this.all.resume(name, options)
+      return some.map(({ name }) => name)
+    },
 
-  readonly waitFor: JobOperations['waitFor'] = async (id, options = {}) => this.#waits.waitFor(id, options)
+    waitFor: async (id, options = {}) => this.#waits.waitFor(id, options),
 
-  readonly changes: JobOperations['changes'] = (options = {}) => {
-    // Before its first call, a client is not running yet. `changes` accepts such a client, because its first scan
-    // connects the client.
-    if (!this.#registry.isClient || this.#host.phase() !== 'new') this.#assertRunning()
-    return this.#changes.follow(options)
-  }
+    changes: (options = {}) => {
+      // Before its first call, a client is not running yet. `changes` accepts such a client, because its first scan
+      // connects the client.
+      if (!this.registry.isClient || this.#host.phase() !== 'new') this.#assertRunning()
+      return this.#changes.follow(options)
+    },
 
-  readonly versions: JobOperations['versions'] = async (name, options = {}) =>
-    versionsOf(name, options, this.#asked(options))
+    versions: async (name, options = {}) => versionsOf(name, options, this.#asked(options)),
 
-  readonly update: JobOperations['update'] = (name, change, options = {}) =>
-    this.#ofJob(name, options, (job, asked) => this.#definitions.update(job, change, options, asked))
+    update: (name, change, options = {}) =>
+      this.#ofJob(name, options, (job, asked) => this.#definitions.update(job, change, options, asked)),
 
-  readonly add: JobOperations['add'] = async (jobs, options = {}) =>
-    this.#saves.add(jobs, options, this.#askedRunning(options))
+    add: async (jobs, options = {}) => this.#saves.add(jobs, options, this.#askedRunning(options)),
 
-  // The cast is necessary because the compiler does not match a function with the overloads of `remove`.
-  readonly remove = (async (names: string | readonly string[], options: RemoveOptions = {}): Promise<unknown> => {
-    this.#assertRunning()
-    if (Array.isArray(names)) return this.#saves.removeMany(names, options, this.#asked(options))
-    return this.#ofJob(names as string, options, ({ job }, asked) => this.#saves.remove(job.name, options, asked))
-  }) as JobOperations['remove']
+    // The cast is necessary because the compiler does not match a function with the overloads of `remove`.
+    remove: (async (names: string | readonly string[], options: RemoveOptions = {}): Promise<unknown> => {
+      this.#assertRunning()
+      if (Array.isArray(names)) return this.#saves.removeMany(names, options, this.#asked(options))
+      const remove = ({ job }: RegisteredJob, asked: CallerContext) => this.#saves.remove(job.name, options, asked)
+      return this.#ofJob(names as string, options, remove)
+    }) as JobOperations['remove'],
 
-  readonly plan: JobOperations['plan'] = async (jobs, options) =>
-    this.#definitions.plan(jobs, options, this.#askedRunning(options))
+    plan: async (jobs, options) => this.#definitions.plan(jobs, options, this.#askedRunning(options)),
 
-  readonly apply: JobOperations['apply'] = async (plan, options = {}) =>
-    this.#definitions.apply(plan, options, this.#askedRunning(options))
+    apply: async (plan, options = {}) => this.#definitions.apply(plan, options, this.#askedRunning(options)),
 
-  readonly explain: JobOperations['explain'] = (name, at, options = {}) =>
-    this.#ofJob(name, options, (job, asked) => {
-      const slot = { at: toInstantMs(at, 'at'), now: this.#engine.now() }
+    explain: (name, at, options = {}) =>
+      this.#ofJob(name, options, (job, asked) => {
+        const slot = { at: toInstantMs(at, 'at'), now: this.engine.now() }
+        readObject(options, 'options', callOptionNames)
+        return explain(asked, this.registry, job, slot)
+      }),
+
+    nodes: async (options = {}) => this.#host.nodes(this.#plain(options)),
+
+    prune: async (options) => prune(options, this.#asked(options), this.engine.now()),
+
+    isRunning: async (name, options = {}) => {
+      const id = jobId(readJobName(name))
+      return (await liveCounts(this.#plain(options), id)).running > 0
+    },
+
+    occurrences: (filter, options = {}) =>
+      listing(async (cursor) => listOccurrences(readOccurrenceFilter(pageOf(filter, cursor)), this.#plain(options))),
+
+    failures: (filter = {}, options = {}) =>
+      listing(async (cursor) => listFailures(readFailuresFilter(pageOf(filter, cursor)), this.#plain(options))),
+
+    live: (filter = {}, options = {}) =>
+      listing(async (cursor) => listOccurrences(readLiveFilter(pageOf(filter, cursor)), this.#plain(options))),
+
+    jobs: (filter = {}, options = {}) =>
+      listing(async (cursor) =>
+        this.#catalog.jobs(pageOf(filter, cursor), () => this.#plain(options), this.engine.now()),
+      ),
+
+    job: async (name, options = {}) => {
+      const id = jobId(readJobName(name))
+      return this.#catalog.job(id, name, this.#plain(options), this.engine.now())
+    },
+
+    occurrence: async (id, options = {}) => {
+      const asked = this.#plain(options)
+      const record = await findOccurrence(asked, id)
+      const names = await namesOf([record.jobId], asked)
+      return { ...occurrenceOf(record), job: names.get(record.jobId) ?? null }
+    },
+
+    counts: async (name, options = {}) => {
+      const id = name === undefined ? 'all' : jobId(readJobName(name))
+      return liveCounts(this.#plain(options), id)
+    },
+
+    nextRuns: async (name, count = 5, options = {}) => {
+      const asked = this.#asked(options)
+      const held = this.#held(name)
+      readInteger(count, 'count', 1, 100_000)
       readObject(options, 'options', callOptionNames)
-      return explain(asked, this.#registry, job, slot)
-    })
-
-  readonly nodes: JobOperations['nodes'] = async (options = {}) => this.#host.nodes(this.#plain(options))
-
-  readonly prune: JobOperations['prune'] = async (options) => prune(options, this.#asked(options), this.#engine.now())
-
-  readonly isRunning: JobOperations['isRunning'] = async (name, options = {}) => {
-    const id = jobId(readJobName(name))
-    return (await liveCounts(this.#plain(options), id)).running > 0
-  }
-
-  readonly occurrences: JobOperations['occurrences'] = (filter, options = {}) =>
-    listing(async (cursor) => listOccurrences(readOccurrenceFilter(pageOf(filter, cursor)), this.#plain(options)))
-
-  readonly failures: JobOperations['failures'] = (filter = {}, options = {}) =>
-    listing(async (cursor) => listFailures(readFailuresFilter(pageOf(filter, cursor)), this.#plain(options)))
-
-  readonly live: JobOperations['live'] = (filter = {}, options = {}) =>
-    listing(async (cursor) => listOccurrences(readLiveFilter(pageOf(filter, cursor)), this.#plain(options)))
-
-  readonly jobs: JobOperations['jobs'] = (filter = {}, options = {}) =>
-    listing(async (cursor) =>
-      this.#catalog.jobs(pageOf(filter, cursor), () => this.#plain(options), this.#engine.now()),
-    )
-
-  readonly job: JobOperations['job'] = async (name, options = {}) => {
-    const id = jobId(readJobName(name))
-    return this.#catalog.job(id, name, this.#plain(options), this.#engine.now())
-  }
-
-  readonly occurrence: JobOperations['occurrence'] = async (id, options = {}) => {
-    const asked = this.#plain(options)
-    const record = await findOccurrence(asked, id)
-    const { jobs } = await asked.once((calls) => calls.get({ jobs: [record.jobId] }))
-    return { ...occurrenceOf(record), job: jobs[0]?.name ?? null }
-  }
-
-  readonly counts: JobOperations['counts'] = async (name, options = {}) => {
-    const id = name === undefined ? 'all' : jobId(readJobName(name))
-    return liveCounts(this.#plain(options), id)
-  }
-
-  readonly nextRuns: JobOperations['nextRuns'] = async (name, count = 5, options = {}) => {
-    const asked = this.#asked(options)
-    const held = this.#held(name)
-    readInteger(count, 'count', 1, 100_000)
-    readObject(options, 'options', callOptionNames)
-    const job = held ?? (await this.#lookUp(name, asked))
-    const slots = await upcomingSlots(asked, job.job.id, job.nextSlots(this.#engine.now()), count)
-    return slots.map((slot) => new Date(slot))
+      const job = held ?? (await this.#lookUp(name, asked))
+      const slots = await upcomingSlots(asked, job.job.id, job.nextSlots(this.engine.now()), count)
+      return slots.map((slot) => new Date(slot))
+    },
   }
 
   /** Triggers a job. `results` are the results of tasks that do not run in this trigger. */
@@ -273,12 +242,13 @@ export class Operations implements JobOperations {
   async #selected(filter: JobSelection, { timeout, signal }: CallOptions): Promise<readonly JobInfo[]> {
     const options = { ...(timeout !== undefined && { timeout }), ...(signal !== undefined && { signal }) }
     const jobs: JobInfo[] = []
-    for await (const job of this.jobs({ ...readSelection(filter), limit: recordsPerCall }, options)) jobs.push(job)
+    const selection = { ...readSelection(filter), limit: recordsPerCall }
+    for await (const job of this.all.jobs(selection, options)) jobs.push(job)
     return jobs
   }
 
   #asked(options: CallOptions): CallerContext {
-    const { storage, clock } = this.#engine
+    const { storage, clock } = this.engine
     return new CallerContext(storage, clock, options, this.#host.callTimeoutMs)
   }
 
@@ -306,7 +276,7 @@ export class Operations implements JobOperations {
   #assertRunning(): void {
     const phase = this.#host.phase()
     if (phase === 'running') return
-    if (this.#registry.isClient) throw clientClosed()
+    if (this.registry.isClient) throw clientClosed()
     throw stateError('use', phase, 'Start it first, and do not use it after shutdown.')
   }
 
@@ -317,14 +287,15 @@ export class Operations implements JobOperations {
   #held(name: string): RegisteredJob | undefined {
     this.#assertRunning()
     const id = jobId(readJobName(name))
-    if (this.#registry.isClient) return undefined
-    const job = this.#registry.get(id)
-    if (job !== undefined) this.#registry.cache.use(job)
+    if (this.registry.isClient) return undefined
+    const job = this.registry.get(id)
+    if (job !== undefined) this.registry.cache.use(job)
     return job
   }
 
   async #lookUp(name: string, asked: CallerContext): Promise<RegisteredJob> {
-    const job = await this.#lookup.byName(name, asked)
+    const job = await this.lookup.byId(jobId(name), asked)
+    if (job === undefined) throw jobNotFound(name)
     this.#assertRunning()
     return job
   }
