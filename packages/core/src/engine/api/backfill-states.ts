@@ -12,7 +12,7 @@ import { decidedUpTo } from '../../storage/rules.ts'
 import { coveringRun, holds } from './explain.ts'
 import { numberedRecords } from './list-pages.ts'
 import { longestName, mostItems, recordsPerCall } from '../../tuning.ts'
-import { JobistemerError } from '../../errors.ts'
+import { invalidValue, type JobistemerError } from '../../errors.ts'
 import type { SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { SlotSeries } from '../definitions/slot-series.ts'
@@ -231,10 +231,11 @@ function* walk(series: SlotSeries, { from, to, order }: Span, after: number | nu
 }
 
 function tooMany({ from, to }: Span): JobistemerError {
-  return new JobistemerError('INVALID_ARGUMENT', {
-    message: `The span has more than ${mostItems} slots, the maximum of a backfill.`,
-    field: 'to',
-    value: new Date(to),
-    remedy: `Request several backfills of shorter spans, the first from ${new Date(from).toISOString()} on.`,
-  })
+  const remedy = `Request several backfills of shorter spans, the first from ${new Date(from).toISOString()} on.`
+  return invalidValue(
+    'to',
+    `ends a span of more than ${mostItems} slots, the maximum of a backfill`,
+    new Date(to),
+    remedy,
+  )
 }

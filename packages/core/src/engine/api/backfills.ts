@@ -11,7 +11,7 @@ import {
   readChoice,
   readInteger,
 } from '../../configuration/read-value.ts'
-import { JobistemerError, printValue, invalidValue } from '../../errors.ts'
+import { invalidValue, type JobistemerError } from '../../errors.ts'
 import { type JobId, jobId, backfillOccurrenceId } from '../../ids.ts'
 import { prioritized, priorityOf, readJobDocument } from '../../job/job-document.ts'
 import { readJobName } from '../../job/read-jobs.ts'
@@ -125,25 +125,16 @@ export interface StopBackfillResult {
   readonly running: number
 }
 
-/** The options of a backfill after validation. */
-export interface CheckedBackfill extends Pick<BackfillRecord, 'from' | 'to' | 'which' | 'order'> {
-  readonly maxActive: number
-  readonly key: string | null
-  readonly dryRun: boolean
-  /** The request options that each run of the backfill stores. */
-  readonly request: RequestOptions
-}
-
 const whiches = ['missed', 'failed', 'missed_and_failed', 'all'] as const
 const orders = ['oldest_first', 'newest_first'] as const
-const requestNames = ['data', 'priority', 'tasks', 'overrides', 'reason', 'actor'] as const
-const ownNames = ['from', 'to', 'which', 'order', 'maxActive', 'key', 'dryRun']
+const requestNames = ['key', 'data', 'priority', 'tasks', 'overrides', 'reason', 'actor']
+const ownNames = ['from', 'to', 'which', 'order', 'maxActive', 'dryRun']
 
 /**
  * Validates the options of a backfill. @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_INSTANT`, `INVALID_NAME`,
  * `UNKNOWN_OPTION`
  */
-function readBackfill(options: BackfillOptions, now: number): CheckedBackfill {
+function readBackfill(options: BackfillOptions, now: number) {
   readObject(options, 'options', [...ownNames, ...requestNames, ...callOptionNames])
   const from = toInstantMs(options.from, 'from')
   const to = toInstantMs(options.to, 'to')
@@ -161,17 +152,13 @@ function readBackfill(options: BackfillOptions, now: number): CheckedBackfill {
       new Date(to),
       `Give an instant after ${new Date(from).toISOString()}.`,
     )
-  const request: Record<string, unknown> = {}
-  for (const name of requestNames) if (options[name] !== undefined) request[name] = options[name]
   return {
     from,
     to,
     which: readChoice(orDefault(options.which, 'missed'), whiches, 'which'),
     order: readChoice(orDefault(options.order, 'oldest_first'), orders, 'order'),
     maxActive: readInteger(orDefault(options.maxActive, 1), 'maxActive', 1, 1000),
-    key: options.key === undefined ? null : readName(options.key, 'key'),
     dryRun: options.dryRun !== undefined && readBoolean(options.dryRun, 'dryRun'),
-    request,
   }
 }
 
@@ -194,9 +181,9 @@ export class Backfills extends ApiPart implements Relay {
     const { name, payload, id } = job.job
     // A run without data gets the same input as an ordinary run of its slot, so the payload schema does not apply.
     const withoutData = options.data === undefined
-    const parsed = await parsedDetailsOf(checked.request, { name, payload: withoutData ? null : payload }, asked)
+    const parsed = await parsedDetailsOf(options, { name, payload: withoutData ? null : payload }, asked)
     planOfRequest(this.registry, job, parsed)
-    const key = checked.key ?? uniqueSuffix(this.engine.random())
+    const { requestKey: key = uniqueSuffix(this.engine.random()) } = parsed
     const given: OccurrenceDetails = { ...parsed, requestKey: key }
     for (;;) {
       const head = await livingHead(asked, id)
@@ -229,7 +216,7 @@ export class Backfills extends ApiPart implements Relay {
 
   async #look(
     head: JobRecord,
-    { from, to, which, order }: CheckedBackfill,
+    { from, to, which, order }: Omit<BackfillRecord, 'slot' | 'lanes'>,
     key: string,
     asked: CallerContext,
   ): Promise<readonly SlotStanding[]> {
@@ -521,21 +508,12 @@ function placeOf({ standing, run }: SlotStanding): 'passed' | 'open' | 'live' | 
 }
 
 function noSlots(name: string): JobistemerError {
-  return new JobistemerError('INVALID_ARGUMENT', {
-    message: `Job ${printValue(name)} has no schedule, and so no slots that could be run.`,
-    field: 'name',
-    value: name,
-    remedy: 'Trigger it, or give it a schedule first.',
-  })
+  return invalidValue('name', 'names a job without a schedule', name, 'Trigger it, or give it a schedule first.')
 }
 
 function otherBackfill(key: string): JobistemerError {
-  return new JobistemerError('INVALID_ARGUMENT', {
-    message: `Another backfill of this job has the key ${printValue(key)}: its from, to, which or order differ.`,
-    field: 'key',
-    value: key,
-    remedy: 'Give another key, or ask for the same backfill.',
-  })
+  const what = 'names a backfill of this job with another from, to, which or order'
+  return invalidValue('key', what, key, 'Give another key, or ask for the same backfill.')
 }
 
 /**

@@ -53,7 +53,6 @@ type ChangesEngine = Pick<EngineContext, 'clock' | 'context' | 'events' | 'now'>
 export class Changes {
   readonly #engine: ChangesEngine
   readonly #host: ChangesHost
-  readonly #scan: ChangeScan
   readonly #readers = new Set<ChangeReader>()
   #timer: Timer | null = null
   #isLooking = false
@@ -68,12 +67,20 @@ export class Changes {
   /** Number of consecutive scans for changes that failed. */
   #failures = 0
   #unlisten: (() => void)[] = []
+  /**
+   * The jobs and failures that the previous scan found, with their states by id. The time span of each scan overlaps with the
+   * end of the previous span, so a scan may find a known change again.
+   */
+  #known: ReadonlyMap<string, string> = new Map()
+  #runs = ''
+  #nodes = ''
+  /** The engine's time at the last successful scan, in epoch milliseconds; `null` before the first scan. */
+  #scannedAt: number | null = null
   #isStopped = false
 
   constructor(engine: ChangesEngine, host: ChangesHost) {
     this.#engine = engine
     this.#host = host
-    this.#scan = new ChangeScan(engine, host)
   }
 
   /**
@@ -115,8 +122,8 @@ export class Changes {
     this.#arm()
   }
 
-  #endAll(options?: { readonly isDrained: boolean }): void {
-    for (const reader of [...this.#readers]) reader.end(options)
+  #endAll(): void {
+    for (const reader of [...this.#readers]) reader.end()
   }
 
   /** Sets the timer for the next scan for changes if a consumer waits. */
@@ -144,7 +151,7 @@ export class Changes {
     this.#hasRun = false
     try {
       this.#listen()
-      const difference = await this.#scan.look(await this.#host.storage())
+      const difference = await this.#scan(await this.#host.storage())
       this.#failures = 0
       for (const reader of this.#readers) reader.found({ ...difference, runs: difference.runs || hasRun })
     } catch (error) {
@@ -152,11 +159,63 @@ export class Changes {
       this.#failures++
       for (const reader of this.#readers) reader.failed(error)
       // The storage was closed or replaced, so no later scan can succeed.
-      if (isStorageGone(error)) this.#endAll({ isDrained: true })
+      if (isStorageGone(error)) this.#endAll()
     }
     this.#isLooking = false
     this.#lookedAt = this.#engine.clock.monotonic()
     this.#arm()
+  }
+
+  /**
+   * Returns the differences since the last successful scan. Does not find a change by a node whose clock is behind by more than
+   * {@link clockMarginMs}.
+   * @throws the errors of the storage
+   */
+  async #scan(storage: StorageCalls): Promise<Difference> {
+    const now = this.#engine.now()
+    const from = (this.#scannedAt ?? now) - clockMarginMs
+    const [jobs, failures, runs, nodes] = await Promise.all([
+      changedJobs(storage, from),
+      failuresSince(storage, from),
+      this.#readRuns(storage, now),
+      this.#readNodes(storage),
+    ])
+    const changed = jobs.items.filter((job) => this.#known.get(job.id) !== stateOf(job))
+    const failed = failures.items.filter(({ id }) => !this.#known.has(id))
+    const difference = {
+      jobs: jobs.isWhole ? new Set(changed.map(({ name }) => name)) : null,
+      runs: runs !== this.#runs || failed.length > 0,
+      failures: failed.length === 0 || failures.isWhole ? await jobsOf(failed, storage) : null,
+      nodes: nodes !== this.#nodes,
+    }
+    this.#known = new Map([
+      ...jobs.items.map((job) => [job.id, stateOf(job)] as const),
+      ...failures.items.map(({ id }) => [id, ''] as const),
+    ])
+    this.#runs = runs
+    this.#nodes = nodes
+    this.#scannedAt = now
+    return difference
+  }
+
+  /** Returns the live occurrences and the jobs' next slots as text. A job's next slot changes when a node launches a slot. */
+  async #readRuns(storage: StorageCalls, now: number): Promise<string> {
+    const [alive, heads] = await Promise.all([readLive(storage), this.#readHeads(storage, now)])
+    return JSON.stringify([alive, heads])
+  }
+
+  async #readHeads(storage: StorageCalls, now: number): Promise<readonly unknown[]> {
+    if (!this.#host.findsDueJobs) return []
+    const due = { after: now - upkeepMs, upTo: Number.MAX_SAFE_INTEGER }
+    const heads = await firstItems((cursor) =>
+      storage.once((calls) => calls.listJobs({ due, limit: sampleSize, cursor })),
+    )
+    return heads.map(({ id, nextAt }) => [id, nextAt])
+  }
+
+  async #readNodes(storage: StorageCalls): Promise<string> {
+    const nodes = await this.#host.nodes(storage)
+    return nodes.map(({ incarnation, state }) => `${incarnation} ${state}`).join()
   }
 
   #listen(): void {
@@ -283,11 +342,11 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
     this.#deliver()
   }
 
-  /** Ends the iteration. Discards unread changes, unless `isDrained` is true. */
-  end({ isDrained = false }: { readonly isDrained?: boolean } = {}): void {
+  /** Ends the iteration, and discards unread changes. */
+  end(): void {
     if (this.#isOver) return
     this.#isOver = true
-    if (!isDrained) this.#unread.clear()
+    this.#unread.clear()
     for (const resolve of this.#waiting.splice(0)) resolve(over)
     this.#left()
   }
@@ -330,78 +389,6 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
     }
     if (kind === 'start' || kind === 'back') this.#told = 'there'
     return { kind }
-  }
-}
-
-/** Scans the storage for changes: compares the answers of a few cheap calls with the answers of the previous scan. */
-class ChangeScan {
-  readonly #engine: Pick<EngineContext, 'now'>
-  readonly #options: Pick<ChangesHost, 'findsDueJobs' | 'nodes'>
-  /**
-   * The jobs and failures that the previous scan found, with their states by id. The time span of each scan overlaps with the
-   * end of the previous span, so a scan may find a known change again.
-   */
-  #known: ReadonlyMap<string, string> = new Map()
-  #runs = ''
-  #nodes = ''
-  /** The engine's time at the last successful scan, in epoch milliseconds; `null` before the first scan. */
-  #lookedAt: number | null = null
-
-  constructor(engine: Pick<EngineContext, 'now'>, options: Pick<ChangesHost, 'findsDueJobs' | 'nodes'>) {
-    this.#engine = engine
-    this.#options = options
-  }
-
-  /**
-   * Returns the differences since the last successful scan. Does not find a change by a node whose clock is behind by more than
-   * {@link clockMarginMs}.
-   * @throws the errors of the storage
-   */
-  async look(storage: StorageCalls): Promise<Difference> {
-    const now = this.#engine.now()
-    const from = (this.#lookedAt ?? now) - clockMarginMs
-    const [jobs, failures, runs, nodes] = await Promise.all([
-      changedJobs(storage, from),
-      failuresSince(storage, from),
-      this.#readRuns(storage, now),
-      this.#readNodes(storage),
-    ])
-    const changed = jobs.items.filter((job) => this.#known.get(job.id) !== stateOf(job))
-    const failed = failures.items.filter(({ id }) => !this.#known.has(id))
-    const difference = {
-      jobs: jobs.isWhole ? new Set(changed.map(({ name }) => name)) : null,
-      runs: runs !== this.#runs || failed.length > 0,
-      failures: failed.length === 0 || failures.isWhole ? await jobsOf(failed, storage) : null,
-      nodes: nodes !== this.#nodes,
-    }
-    this.#known = new Map([
-      ...jobs.items.map((job) => [job.id, stateOf(job)] as const),
-      ...failures.items.map(({ id }) => [id, ''] as const),
-    ])
-    this.#runs = runs
-    this.#nodes = nodes
-    this.#lookedAt = now
-    return difference
-  }
-
-  /** Returns the live occurrences and the jobs' next slots as text. A job's next slot changes when a node launches a slot. */
-  async #readRuns(storage: StorageCalls, now: number): Promise<string> {
-    const [alive, heads] = await Promise.all([readLive(storage), this.#readHeads(storage, now)])
-    return JSON.stringify([alive, heads])
-  }
-
-  async #readHeads(storage: StorageCalls, now: number): Promise<readonly unknown[]> {
-    if (!this.#options.findsDueJobs) return []
-    const due = { after: now - upkeepMs, upTo: Number.MAX_SAFE_INTEGER }
-    const heads = await firstItems((cursor) =>
-      storage.once((calls) => calls.listJobs({ due, limit: sampleSize, cursor })),
-    )
-    return heads.map(({ id, nextAt }) => [id, nextAt])
-  }
-
-  async #readNodes(storage: StorageCalls): Promise<string> {
-    const nodes = await this.#options.nodes(storage)
-    return nodes.map(({ incarnation, state }) => `${incarnation} ${state}`).join()
   }
 }
 

@@ -1,9 +1,9 @@
 import { ApiPart } from './api-part.ts'
 import { readBoolean, readName, readObject } from '../../configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
-import { invalidValue, JobistemerError, printValue } from '../../errors.ts'
+import { invalidValue, type JobistemerError, printValue } from '../../errors.ts'
 import type { EventHub } from '../../events.ts'
-import { type JobId, type OccurrenceId, occurrenceId } from '../../ids.ts'
+import { type OccurrenceId, occurrenceId } from '../../ids.ts'
 import { type InstantInput, toInstantMs } from '../../instant.ts'
 import type { PauseRecord } from '../../storage/job-record.ts'
 import { isFinal, type OccurrenceAddress, type OccurrenceState } from '../../storage/occurrence-record.ts'
@@ -114,12 +114,8 @@ function readEnd({ until, for: length }: PauseOptions, now: number): number | nu
 export function readSelection(selection: JobSelection): JobSelection {
   readObject(selection, 'filter', ['tag', 'owner'])
   if (selection.tag !== undefined || selection.owner !== undefined) return selection
-  throw new JobistemerError('INVALID_ARGUMENT', {
-    message: 'filter names neither a tag nor an owner.',
-    field: 'filter',
-    value: selection,
-    remedy: 'Give at least one of them, so that no call affects all jobs by accident.',
-  })
+  const remedy = 'Give at least one of them, so that no call affects all jobs by accident.'
+  throw invalidValue('filter', 'names neither a tag nor an owner', selection, remedy)
 }
 
 /** Emits `occurrence.canceled` for each of the canceled occurrences of one job. */
@@ -145,7 +141,8 @@ export class Interventions extends ApiPart {
     const record = await findOccurrence(storage, id)
     const { jobId, scheduledAt } = record
     const item = { id, jobId, scheduledAt, reason, actor, mode: isForced ? 'force' : 'request' } as const
-    const jobName = await this.#nameOf(jobId, storage)
+    const held = this.registry.get(jobId)
+    const jobName = held?.job.name ?? (await namesOf([jobId], storage)).get(jobId) ?? jobId
     const now = this.engine.now()
     const [answer] = await storage.once((calls) => calls.cancel({ now, items: [item] }))
     const answered = answer as CancelAnswer
@@ -233,24 +230,9 @@ export class Interventions extends ApiPart {
     job.pausedUntil = pausedUntil(saved.job.paused)
     return saved.outcome === 'saved'
   }
-
-  /**
-   * Returns the job's name, or the job's id if the job is unknown. If this node does not hold all jobs, also reads the
-   * job from the storage.
-   */
-  async #nameOf(jobId: JobId, storage: StorageCalls): Promise<string> {
-    const job = this.registry.get(jobId)
-    if (job !== undefined || !this.registry.cache.isEvicting) return job?.job.name ?? jobId
-    return (await namesOf([jobId], storage)).get(jobId) ?? jobId
-  }
 }
 
 function notASlot(job: RegisteredJob, slot: number, how: string): JobistemerError {
-  const text = new Date(slot).toISOString()
-  return new JobistemerError('INVALID_ARGUMENT', {
-    message: `${text} ${how} the schedule of job ${printValue(job.job.name)}.`,
-    field: 'at',
-    value: text,
-    remedy: 'Give an instant that nextRuns() lists.',
-  })
+  const what = `${how} the schedule of job ${printValue(job.job.name)}`
+  return invalidValue('at', what, new Date(slot).toISOString(), 'Give an instant that nextRuns() lists.')
 }

@@ -12,7 +12,7 @@ import {
   readList,
 } from '../../configuration/read-value.ts'
 import type { JobSettings } from '../../configuration/settings.ts'
-import { JobistemerError } from '../../errors.ts'
+import { invalidValue } from '../../errors.ts'
 import { type JobId, occurrenceId, jobId } from '../../ids.ts'
 import { type JobDocument, labelsOf, readJobDocument, settingsOf } from '../../job/job-document.ts'
 import type { Isolation } from '../../job/task.ts'
@@ -26,7 +26,7 @@ import type { LiveCounts, Page } from '../../storage/storage.ts'
 import { jobNotFound } from '../definitions/job-errors.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import { countedSince, lastSuccess, silenceRuleOf } from '../definitions/silence.ts'
-import { Cursors, filledPage } from './list-pages.ts'
+import { filledPage, openCursor, sealCursor } from './list-pages.ts'
 import { upcomingSlots, livingHead } from './api-part.ts'
 import { clockMarginMs, mostItems, recordsPerCall, rememberedValues, fewestPerRead } from '../../tuning.ts'
 import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
@@ -198,12 +198,7 @@ async function readSorted(
 function placeAfter(ids: readonly JobId[], cursor: string): number {
   const place = ids.indexOf(cursor.slice(byName.length) as JobId)
   if (place !== -1) return place + 1
-  throw new JobistemerError('INVALID_ARGUMENT', {
-    message: 'filter.cursor belongs to a job that was removed since.',
-    field: 'filter.cursor',
-    value: cursor,
-    remedy: 'Begin with the first page.',
-  })
+  throw invalidValue('filter.cursor', 'belongs to a job that was removed', cursor, 'Begin with the first page.')
 }
 
 /** Lists the stored jobs. This process need not have the code of the jobs. */
@@ -232,7 +227,7 @@ export class JobCatalog {
     const paused = filter.paused === undefined ? undefined : readBoolean(filter.paused, 'filter.paused')
     const limit = readInteger(orDefault(filter.limit, 100), 'filter.limit', 1, mostItems)
     const extras = readExtras(filter)
-    const cursors = new Cursors('jobs', { owner, tag, text, paused, outcomes: extras.outcomes })
+    const name = ['jobs', { owner, tag, text, paused, outcomes: extras.outcomes }]
     const storage = open()
     const isWanted = ({ name, definition, paused: pause }: JobRecord): boolean =>
       (text === undefined || name.toLowerCase().includes(text)) &&
@@ -241,7 +236,7 @@ export class JobCatalog {
     const list = (some: number, from: string | null): Promise<Page<JobRecord>> =>
       storage.once((calls) => calls.listJobs({ limit: some, cursor: from, ...(owner !== undefined && { owner }) }))
     const hasCode = extras.code ? await this.#livingCode.read(storage, now) : null
-    const from = cursors.open(filter.cursor, 'filter.cursor')
+    const from = openCursor(name, filter.cursor)
     const key = JSON.stringify([owner, tag, text, paused])
     const sorted = await this.#sortedJobs(key, from, now, list, isWanted)
     const isPlain = [text, tag, paused].every((one) => one === undefined) && extras.outcomes === null
@@ -259,7 +254,7 @@ export class JobCatalog {
       const code = hasCode === null ? {} : { hasCode: hasCode(one.record) }
       items.push({ ...(await this.#infoOf(one, now, storage)), ...one.extras, ...code })
     }
-    return { items, cursor: cursors.seal(page.cursor) }
+    return { items, cursor: sealCursor(name, page.cursor) }
   }
 
   /**

@@ -7,43 +7,29 @@ import { fingerprintOf } from '../../job/fingerprint.ts'
 import { invalidValue } from '../../errors.ts'
 
 /**
- * Converts between a storage's cursors and the cursors that users see. A user's cursor consists of a digest and the
- * storage's cursor. The digest is over the name of the list, its filter and the storage's cursor. By the digest, this class
- * rejects a forged or truncated cursor, and a cursor of another list or filter.
+ * Returns the cursor that a user sees for a storage's cursor. A user's cursor consists of a digest and the storage's cursor. The
+ * digest is over `list` and the storage's cursor; `list` is the name of the list, and its filter without `limit` and `cursor`.
+ * By the digest, {@link openCursor} rejects a forged or truncated cursor, and a cursor of another list or filter.
  */
-export class Cursors {
-  /** The name of the list, and the list's filter without `limit` and `cursor`. */
-  readonly #list: unknown
+export function sealCursor(list: unknown, cursor: string | null): string | null {
+  return cursor === null ? null : Buffer.from(`${digestOf(list, cursor)} ${cursor}`).toString('base64url')
+}
 
-  constructor(list: string, filter: object) {
-    this.#list = [list, filter]
+/** Returns the storage's cursor that a user's cursor contains. @throws JobistemerError `INVALID_ARGUMENT` */
+export function openCursor(list: unknown, sealed: string | null | undefined): string | null {
+  if (sealed === null || sealed === undefined) return null
+  if (typeof sealed === 'string') {
+    const text = Buffer.from(sealed, 'base64url').toString()
+    const cursor = text.slice(text.indexOf(' ') + 1)
+    if (text === `${digestOf(list, cursor)} ${cursor}`) return cursor
   }
+  const remedy = 'Pass on the cursor of the page before, with the same filter.'
+  throw invalidValue('filter.cursor', 'is not a cursor of this list', sealed, remedy)
+}
 
-  /** Returns the cursor that a user sees for a storage's cursor. */
-  seal(cursor: string | null): string | null {
-    return cursor === null ? null : Buffer.from(`${this.#digestOf(cursor)} ${cursor}`).toString('base64url')
-  }
-
-  /** Returns the storage's cursor that a user's cursor contains. @throws JobistemerError `INVALID_ARGUMENT` */
-  open(sealed: string | null | undefined, field: string): string | null {
-    if (sealed === null || sealed === undefined) return null
-    if (typeof sealed === 'string') {
-      const text = Buffer.from(sealed, 'base64url').toString()
-      const cursor = text.slice(text.indexOf(' ') + 1)
-      if (text === `${this.#digestOf(cursor)} ${cursor}`) return cursor
-    }
-    throw invalidValue(
-      field,
-      'is not a cursor of this list',
-      sealed,
-      'Pass on the cursor of the page before, with the same filter.',
-    )
-  }
-
-  #digestOf(cursor: string): string {
-    // Eight characters keep the cursor short, and are enough to detect a forged cursor.
-    return fingerprintOf([this.#list, cursor]).slice(0, 8)
-  }
+function digestOf(list: unknown, cursor: string): string {
+  // Eight characters keep the cursor short, and are enough to detect a forged cursor.
+  return fingerprintOf([list, cursor]).slice(0, 8)
 }
 
 /**

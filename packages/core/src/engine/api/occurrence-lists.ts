@@ -22,11 +22,11 @@ import {
 import type { OccurrenceQuery, Page } from '../../storage/storage.ts'
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { withRunsOfClaim } from './explain.ts'
-import { JobistemerError } from '../../errors.ts'
+import { invalidValue } from '../../errors.ts'
 import { type InstantInput, toInstantMs } from '../../instant.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import type { FailuresFilter, LiveFilter, OccurrenceFilter } from '../../job-operations.ts'
-import { Cursors, filledPage, namesOf, numberedRecords } from './list-pages.ts'
+import { filledPage, namesOf, numberedRecords, openCursor, sealCursor } from './list-pages.ts'
 
 /** Returns a page of occurrences with the names of their jobs. The name is `null` if the job is not in the storage. */
 export async function listOccurrences(
@@ -35,12 +35,12 @@ export async function listOccurrences(
 ): Promise<ListPage<ListedOccurrence>> {
   const page = await pageOf(filter, storage, 1, async (records) => records.map((record) => ({ record })))
   const records = page.items.map(({ record }) => record)
-  return { items: await named(filter, records, storage), cursor: filter.cursors.seal(page.cursor) }
+  return { items: await named(filter, records, storage), cursor: sealCursor(filter.list, page.cursor) }
 }
 
 /** Returns a page of failures. `resolvedBy` is the run that resolved the failure, or `null`. */
 export async function listFailures(filter: CheckedFilter, storage: StorageCalls): Promise<ListPage<Failure>> {
-  const { cursors, leavesOutResolved } = filter
+  const { list, leavesOutResolved } = filter
   const page = await pageOf(filter, storage, leavesOutResolved === true ? fewestPerRead : 1, async (records) => {
     const resolved = await resolutionsOf(storage, records)
     const all = records.map((record) => ({ record, resolvedBy: resolved.get(record.id) ?? null }))
@@ -51,7 +51,7 @@ export async function listFailures(filter: CheckedFilter, storage: StorageCalls)
   const resolvedBy = (index: number) => page.items[index]?.resolvedBy ?? null
   return {
     items: failures.map((failure, index) => ({ ...failure, resolvedBy: resolvedBy(index) })),
-    cursor: cursors.seal(page.cursor),
+    cursor: sealCursor(list, page.cursor),
   }
 }
 
@@ -86,7 +86,8 @@ export interface CheckedFilter {
   readonly limit: number
   /** The storage's cursor at which the page begins. */
   readonly cursor: string | null
-  readonly cursors: Cursors
+  /** The name of the list, and its filter without `limit`, `cursor` and `tasks`. */
+  readonly list: unknown
   /** Whether the list omits resolved failures. `null`: the list is not a list of failures. */
   readonly leavesOutResolved: boolean | null
 }
@@ -137,12 +138,8 @@ export function readLiveFilter(filter: LiveFilter): CheckedFilter {
   const state: LiveState = readChoice(orDefault(filter.state, 'running'), liveStates, 'filter.state')
   const { node } = filter
   if (node !== undefined && state !== 'running') {
-    throw new JobistemerError('INVALID_ARGUMENT', {
-      message: `filter.node is given, and ${state} occurrences belong to no node.`,
-      field: 'filter.node',
-      value: node,
-      remedy: "Leave it out, or ask for the state 'running'.",
-    })
+    const remedy = "Leave it out, or ask for the state 'running'."
+    throw invalidValue('filter.node', `selects no ${state} occurrences, because they belong to no node`, node, remedy)
   }
   return withPage(filter, { kind: 'live', state, ...(node !== undefined && { node: readName(node, 'filter.node') }) })
 }
@@ -155,12 +152,12 @@ function withPage(
   { tasks, limit, cursor }: Pick<OccurrenceFilter, 'tasks' | 'limit' | 'cursor'>,
   query: Query extends infer Each ? (Each extends object ? Omit<Each, 'runs'> : never) : never,
 ): CheckedFilter {
-  const cursors = new Cursors('occurrences', query)
+  const list = ['occurrences', query]
   return {
     query: { ...query, runs: readBoolean(orDefault(tasks, true), 'filter.tasks') } as Query,
     limit: readInteger(orDefault(limit, 100), 'filter.limit', 1, 1_000_000),
-    cursor: cursors.open(cursor, 'filter.cursor'),
-    cursors,
+    cursor: openCursor(list, cursor),
+    list,
     leavesOutResolved: null,
   }
 }

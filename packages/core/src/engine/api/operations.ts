@@ -334,15 +334,13 @@ async function prune(options: PruneOptions, storage: StorageCalls, now: number):
 
 /** Returns the number of occurrences that `prune` of the storage would remove. */
 async function countPrunable(storage: StorageCalls, target: JobId | null, before: number, keep: number) {
-  if (target !== null) {
-    const { jobs } = await storage.once((calls) => calls.get({ jobs: [target] }))
-    return jobs[0] == null ? 0 : countOfJob(storage, jobs[0], before, keep)
-  }
+  const query = { deleted: true, limit: recordsPerCall }
+  const jobs =
+    target === null
+      ? eachItem((cursor) => storage.once((calls) => calls.listJobs({ ...query, cursor })))
+      : (await storage.once((calls) => calls.get({ jobs: [target] }))).jobs
   let count = 0
-  const jobs = eachItem((cursor) =>
-    storage.once((calls) => calls.listJobs({ deleted: true, limit: recordsPerCall, cursor })),
-  )
-  for await (const job of jobs) count += await countOfJob(storage, job, before, keep)
+  for await (const job of jobs) if (job !== null) count += await countOfJob(storage, job, before, keep)
   return count
 }
 

@@ -1,6 +1,6 @@
 import { ApiPart } from './api-part.ts'
 import { orDefault, readLimitedList, readObject } from '../../configuration/read-value.ts'
-import { JobistemerError } from '../../errors.ts'
+import { invalidValue, JobistemerError } from '../../errors.ts'
 import { type JobId, jobId } from '../../ids.ts'
 import type { Job } from '../../job/define-job.ts'
 import { nameOfJob, readJobName } from '../../job/read-jobs.ts'
@@ -27,6 +27,7 @@ import {
   readKeyScope,
   readStart,
   type ReplayOptions,
+  type RequestOptions,
   type TriggerItem,
   type TriggerManyOptions,
   type TriggerManyResult,
@@ -46,7 +47,6 @@ const triggerNames = [...triggerOptionNames, ...callOptionNames, 'transaction']
 /** Creates triggers and replays: runs that callers request outside the schedule. */
 export class Requests extends ApiPart {
   readonly #creator = new RequestCreator(this)
-  readonly #inTransactions = new TransactionRequests(this)
 
   /** Resolves when no trigger or replay is in progress. */
   answered(): Promise<void> {
@@ -69,17 +69,31 @@ export class Requests extends ApiPart {
     given: { readonly job: string | Job; readonly results?: JsonObject },
   ): Promise<TriggerResult> {
     readObject(options, 'options', triggerNames)
-    const startAt = readStart(options, this.engine.now())
-    const keyScope = readKeyScope(options)
-    const read = parsedDetailsOf(options, withSchema(job.job, given.job), asked)
+    const read = this.#read(job, given.job, options, asked)
     const { transaction } = options
-    const send = (details: OccurrenceDetails): Promise<TriggerResult> => {
+    const send = (request: Request): Promise<TriggerResult> => {
       const { results } = given
-      const whole = results === undefined ? details : { ...details, results }
-      const request = { kind: 'trigger', base: job.job.id, details: whole, startAt, keyScope } as const
-      return this.#submit(job, request, asked, { transaction })
+      const whole = results === undefined ? request : { ...request, details: { ...request.details, results } }
+      return this.#submit(job, whole, asked, { transaction })
     }
     return read instanceof Promise ? read.then(send) : send(read)
+  }
+
+  /** Reads the options of a trigger. Returns a promise if the payload schema is asynchronous. */
+  #read(
+    job: RegisteredJob,
+    given: string | Job,
+    options: RequestOptions,
+    asked: CallerContext,
+    path = '',
+  ): Request | Promise<Request> {
+    const startAt = readStart(options, this.engine.now(), path)
+    const keyScope = readKeyScope(options, path)
+    const requestOf = (details: OccurrenceDetails): Request => {
+      return { kind: 'trigger', base: job.job.id, details, startAt, keyScope }
+    }
+    const read = parsedDetailsOf(options, withSchema(job.job, given), asked, path)
+    return read instanceof Promise ? read.then(requestOf) : requestOf(read)
   }
 
   /**
@@ -96,7 +110,7 @@ export class Requests extends ApiPart {
     asked.assertWanted()
     const { transaction } = options
     const send = (some: readonly JobRequest[]): Promise<readonly TriggerManyResult[]> =>
-      transaction === undefined ? this.#submitAll(some, asked) : this.#inTransactions.create(some, transaction, asked)
+      transaction === undefined ? this.#submitAll(some, asked) : this.#createWithin(some, transaction, asked)
     const { tracing } = this.engine
     const names = new Set(tracing === null ? [] : requests.map(({ job }) => job.job.name))
     const [first = null] = names
@@ -126,12 +140,8 @@ export class Requests extends ApiPart {
   ): Promise<TriggerResult> {
     readObject(options, 'options', [...replayOptionNames, ...callOptionNames, 'from'])
     if (!isFinal(original.state)) {
-      throw new JobistemerError('INVALID_ARGUMENT', {
-        message: `Occurrence ${original.id} is ${original.state} and cannot be replayed yet.`,
-        field: 'occurrenceId',
-        value: original.id,
-        remedy: 'Wait until it has ended, or cancel it.',
-      })
+      const { id, state } = original
+      throw invalidValue('occurrenceId', `names a ${state} run`, id, 'Wait until the run has ended, or cancel it.')
     }
     const startAt = readStart(options, this.engine.now())
     const from = options.from === undefined ? undefined : tasksFrom(this.registry, job, options.from)
@@ -192,7 +202,7 @@ export class Requests extends ApiPart {
   }
 
   async #submitWithin(transaction: unknown, job: RegisteredJob, request: Request, asked: CallerContext) {
-    const [result] = await this.#inTransactions.create([{ job, request }], transaction, asked)
+    const [result] = await this.#createWithin([{ job, request }], transaction, asked)
     if (result === undefined || result.error !== null) throw result?.error
     const { error: _, ...answer } = result
     return answer
@@ -213,12 +223,10 @@ export class Requests extends ApiPart {
       const name = nameOfJob(given) as string
       const job = jobs.get(name) ?? this.#jobOf(name, `${path}job`, lookedUp)
       jobs.set(name, job)
-      const startAt = readStart(options, this.engine.now(), path)
-      const keyScope = readKeyScope(options, path)
-      const read = parsedDetailsOf(options, withSchema(job.job, given), asked, path)
-      const details = read instanceof Promise ? await read : read
-      planOfRequest(this.registry, job, details, path)
-      requests.push({ job, request: { kind: 'trigger', base: job.job.id, details, startAt, keyScope } })
+      const read = this.#read(job, given, options, asked, path)
+      const request = read instanceof Promise ? await read : read
+      planOfRequest(this.registry, job, request.details, path)
+      requests.push({ job, request })
     }
     return requests
   }
@@ -245,6 +253,79 @@ export class Requests extends ApiPart {
       for (let index = 0; index < results.length; index++) results[index] ??= { error: refusal as JobistemerError }
     }
     return results.slice()
+  }
+
+  /**
+   * Creates the occurrences of these requests in a transaction of the caller. After an error, the caller cannot commit any of
+   * them. The occurrences are stored as waiting, because no run may start before the commit. A node claims them later.
+   * @throws JobistemerError `TRANSACTION_NOT_SUPPORTED`, `INVALID_TRANSACTION`; and errors of the storage
+   */
+  async #createWithin(
+    requests: readonly JobRequest[],
+    transaction: unknown,
+    asked: CallerContext,
+  ): Promise<readonly TriggerManyResult[]> {
+    const within = this.engine.storage.within(transaction)
+    const results: TriggerManyResult[] = []
+    let isBegun = false
+    try {
+      for (const some of chunksOf(requests, this.engine.maxBatch)) {
+        let open = new Map(
+          some.map(({ job, request }, index) => [results.length + index, sendingOf(this.engine, job, request, asked)]),
+        )
+        for (; open.size > 0; isBegun = true) open = await this.#createSomeWithin(within, open, asked, results)
+      }
+    } catch (error) {
+      // The transaction may contain a part of the requests. So after an error, the caller must not commit the transaction. If
+      // `forbidCommit` fails too, for example after the end of the transaction, the caller gets the first error.
+      if (isBegun) await within.forbidCommit().catch(() => undefined)
+      throw error
+    }
+    return results
+  }
+
+  /**
+   * Creates the occurrences of one batch. The keys of `some` are the indexes of the requests. Adds the results to `results`, and
+   * returns the requests that must be sent again.
+   */
+  async #createSomeWithin(
+    within: StorageWithin,
+    some: ReadonlyMap<number, Sending>,
+    asked: CallerContext,
+    results: TriggerManyResult[],
+  ): Promise<Map<number, Sending>> {
+    const { owner } = this.engine
+    const now = this.engine.now()
+    const again = new Map<number, Sending>()
+    const sent: { readonly index: number; readonly one: Sending; readonly item: CreateRequested }[] = []
+    for (const [index, one] of some) {
+      try {
+        const plan = planOfRequest(this.registry, one.job, one.request.details)
+        sent.push({ index, one, item: requestItemOf(one, plan, now, false) })
+      } catch (error) {
+        results[index] = errorOf(error)
+      }
+    }
+    if (sent.length === 0) return again
+    const items = sent.map(({ item }) => item)
+    const answers = await asked.within(() => within.createOccurrences({ now, owner, items }))
+    for (const [position, { index, one, item }] of sent.entries()) {
+      try {
+        const next = await this.#answeredWithin(one, item, answers[position] as CreateAnswer)
+        if ('job' in next) again.set(index, next)
+        else results[index] = { ...next, error: null }
+      } catch (error) {
+        results[index] = errorOf(error)
+      }
+    }
+    return again
+  }
+
+  async #answeredWithin(one: Sending, item: CreateRequested, answer: CreateAnswer): Promise<TriggerResult | Sending> {
+    if (answer.outcome !== 'created') return followAnswer(this.registry, one, item, answer)
+    const { state, reason } = answer
+    if (state === 'skipped') this.registry.skipped.note(one.job, 'request', item.scheduledAt)
+    return resultOf({ id: createdId(item, state), state, reason, created: true })
   }
 }
 
@@ -273,84 +354,6 @@ function resultsOf(original: OccurrenceRecord, again: readonly string[]): JsonOb
   }
   for (const name of again) delete results[name]
   return results
-}
-
-/**
- * Creates requested occurrences in a transaction of the caller. The occurrences are stored as waiting, because no run may
- * start before the commit. A node claims them later.
- */
-class TransactionRequests extends ApiPart {
-  /**
-   * Creates the occurrences of these requests. After an error, the caller cannot commit any of them. @throws JobistemerError
-   * `TRANSACTION_NOT_SUPPORTED`, `INVALID_TRANSACTION`; and errors of the storage
-   */
-  async create(
-    requests: readonly JobRequest[],
-    transaction: unknown,
-    asked: CallerContext,
-  ): Promise<readonly TriggerManyResult[]> {
-    const within = this.engine.storage.within(transaction)
-    const results: TriggerManyResult[] = []
-    let isBegun = false
-    try {
-      for (const some of chunksOf(requests, this.engine.maxBatch)) {
-        let open = new Map(
-          some.map(({ job, request }, index) => [results.length + index, sendingOf(this.engine, job, request, asked)]),
-        )
-        for (; open.size > 0; isBegun = true) open = await this.#createSome(within, open, asked, results)
-      }
-    } catch (error) {
-      // The transaction may contain a part of the requests. So after an error, the caller must not commit the transaction. If
-      // `forbidCommit` fails too, for example after the end of the transaction, the caller gets the first error.
-      if (isBegun) await within.forbidCommit().catch(() => undefined)
-      throw error
-    }
-    return results
-  }
-
-  /**
-   * Creates the occurrences of one batch. The keys of `some` are the indexes of the requests. Adds the results to `results`, and
-   * returns the requests that must be sent again.
-   */
-  async #createSome(
-    within: StorageWithin,
-    some: ReadonlyMap<number, Sending>,
-    asked: CallerContext,
-    results: TriggerManyResult[],
-  ): Promise<Map<number, Sending>> {
-    const { owner } = this.engine
-    const now = this.engine.now()
-    const again = new Map<number, Sending>()
-    const sent: { readonly index: number; readonly one: Sending; readonly item: CreateRequested }[] = []
-    for (const [index, one] of some) {
-      try {
-        const plan = planOfRequest(this.registry, one.job, one.request.details)
-        sent.push({ index, one, item: requestItemOf(one, plan, now, false) })
-      } catch (error) {
-        results[index] = errorOf(error)
-      }
-    }
-    if (sent.length === 0) return again
-    const items = sent.map(({ item }) => item)
-    const answers = await asked.within(() => within.createOccurrences({ now, owner, items }))
-    for (const [position, { index, one, item }] of sent.entries()) {
-      try {
-        const next = await this.#answered(one, item, answers[position] as CreateAnswer)
-        if ('job' in next) again.set(index, next)
-        else results[index] = { ...next, error: null }
-      } catch (error) {
-        results[index] = errorOf(error)
-      }
-    }
-    return again
-  }
-
-  async #answered(one: Sending, item: CreateRequested, answer: CreateAnswer): Promise<TriggerResult | Sending> {
-    if (answer.outcome !== 'created') return followAnswer(this.registry, one, item, answer)
-    const { state, reason } = answer
-    if (state === 'skipped') this.registry.skipped.note(one.job, 'request', item.scheduledAt)
-    return resultOf({ id: createdId(item, state), state, reason, created: true })
-  }
 }
 
 /**
