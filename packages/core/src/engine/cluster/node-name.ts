@@ -134,8 +134,8 @@ export class NodeName {
       const { node, incarnation } = record
       if (node !== owner.node || incarnation === owner.incarnation || record.leaving) continue
       if (this.#reported.has(incarnation) || lives(incarnation, record.about.process) === false) continue
-      // A standing counter, or a counter of at most 1, does not prove that the other node lives. In this case, log no error.
-      if (!this.#heartbeats.peers.hasBeaten(incarnation) || record.counter <= 1) continue
+      // Before its counter has grown, the record may be of an earlier life of this node.
+      if (this.#heartbeats.peers.get(incarnation)?.isProven !== true) continue
       this.#reported.add(incarnation)
       logger.error({ err: inUse(record) }, 'another living node has the nodeId of this node')
     }

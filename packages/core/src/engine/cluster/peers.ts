@@ -92,14 +92,6 @@ export class Peers {
   }
 
   /**
-   * Returns whether the silence of this incarnation counts from the last look. This is so if that look found its first record
-   * or a changed counter, or restarted its observation.
-   */
-  hasBeaten(incarnation: string): boolean {
-    return this.#peers.get(incarnation)?.since === this.#lookedAt
-  }
-
-  /**
    * Returns the living nodes that are not leaving. A node whose record disappeared counts as living until this node declares
    * it dead, or reads a record of a later life.
    */
