@@ -198,7 +198,6 @@ export class Engine implements CallingNode {
     this.retainer = new Retainer(this, { assignment })
     this.#staleJobAlert = new StaleJobAlert(this, { assignment, heartbeats, heartbeatMs, deadAfterMs })
     registry.definitions.listen(() => heartbeats.codeChanged())
-    assignment.changed.listen(() => registry.takeUp((job) => assignment.rankOf(job) === 0))
     heartbeats.changed.listen(() => {
       this.#overdue.membersChanged()
       this.#horizon.lookForAll()

@@ -215,7 +215,7 @@ export class Operations extends ApiPart {
       readInteger(count, 'count', 1, 100_000)
       readObject(options, 'options', callOptionNames)
       const job = held ?? (await this.#lookUp(name, asked))
-      const slots = await upcomingSlots(asked, job.job.id, job.nextSlots(this.engine.now()), count)
+      const slots = await upcomingSlots(asked, job.job.id, job.nextSlots(), count)
       return slots.map((slot) => new Date(slot))
     },
   }

@@ -1,6 +1,5 @@
 import type { JobId } from '../../ids.ts'
 import { shardCount, shardOf } from '../../storage/node-record.ts'
-import { Signal } from '../runtime/signal.ts'
 import type { Heartbeats } from './heartbeats.ts'
 import { callEndsAtOf } from './peers.ts'
 
@@ -31,10 +30,6 @@ interface JobWithId {
  * each group tries to create its slots. The storage decides which node creates a slot. So ranks only save storage calls.
  */
 export class ShardAssignment {
-  /**
-   * Sent when this node has computed the ranks again, because nodes have started or ended, or the code of nodes has changed.
-   */
-  readonly changed: Signal = new Signal()
   readonly #heartbeats: Heartbeats
   readonly #own: Scores
   readonly #isCall: boolean
@@ -113,7 +108,6 @@ export class ShardAssignment {
     this.#ranks = Uint16Array.from(this.#own, (_, shard) =>
       this.#rankIn(shard, shard === common ? scores : this.#group),
     )
-    this.changed.send()
   }
 }
 

@@ -63,13 +63,9 @@ export class JobCache {
 /**
  * Returns whether the job has no slot up to `upTo` and this node is processing none of its slots.
  *
- * A job without a timer (`heapIndex` below 0) is idle in three cases:
- * - It has no next slot.
- * - Another node launches its slots.
- * - This node lacks its handlers.
- *
- * In any other case, the job has no timer because this node is processing its slot.
+ * A job without a timer (`heapIndex` below 0) is idle if it has no next slot, or if this node lacks its handlers. In any other
+ * case, the job has no timer because this node is processing its slot.
  */
-function isIdle({ heapIndex, at, isLeft, plan }: RegisteredJob, upTo: number): boolean {
-  return heapIndex < 0 ? at === Number.POSITIVE_INFINITY || isLeft || plan === null : at > upTo
+function isIdle({ heapIndex, at, plan }: RegisteredJob, upTo: number): boolean {
+  return heapIndex < 0 ? at === Number.POSITIVE_INFINITY || plan === null : at > upTo
 }

@@ -417,7 +417,6 @@ export class JobRegistry implements HeldJobs {
   /** Sets a job's watermark and next slot to the values of the storage, and schedules the next slot. */
   moveOn(job: RegisteredJob, watermark: number, nextAt: number | null): void {
     job.watermark = watermark
-    job.isLeft = false
     // An evicted or removed job gets no timer, although this node may still process its slot.
     if (this.isClient || !this.holds(job)) return
     const now = this.#engine.now()
@@ -488,48 +487,15 @@ export class JobRegistry implements HeldJobs {
     if (this.#saidOf.size > rememberedValues) this.#saidOf.clear()
   }
 
-  /** Passes over a job's next slot, which another node launches. Schedules the following slot on this node. */
+  /** Passes over a job's due slot, which another node launches. Schedules the next slot after the present on this node. */
   pass(job: RegisteredJob): void {
-    const slot = job.at
+    // After a stall of this node, other nodes have launched many slots up to now. One call passes over all of them.
+    const passed = Math.max(job.at, this.#engine.now())
     this.#engine.agenda.setSlot(job, null)
     try {
-      const nextAt = job.series.nextMs(slot)
-      job.watermark = slot
+      const nextAt = job.series.nextMs(passed)
+      job.watermark = passed
       this.#engine.agenda.setSlot(job, nextAt)
-    } catch (error) {
-      suspendUnscheduled(this.#engine, this, job, error)
-    }
-  }
-
-  /**
-   * Removes the timer of a job until {@link takeUp}, because the job is assigned to another node, which launches its slots.
-   * In a large fleet, most jobs are assigned to other nodes. For these jobs, {@link pass} would cost some work per slot.
-   */
-  leave(job: RegisteredJob): void {
-    this.#engine.agenda.setSlot(job, null)
-    job.watermark = job.at
-    job.isLeft = true
-  }
-
-  /**
-   * Schedules the next slots of jobs that are now assigned to this node, and that were assigned to other nodes before. Called
-   * after a change of the living nodes.
-   */
-  takeUp(isOwn: (job: RegisteredJob) => boolean): void {
-    const now = this.#engine.now()
-    for (const job of this.#jobs.values()) if (job.isLeft && isOwn(job)) this.#takeUp(job, now)
-  }
-
-  #takeUp(job: RegisteredJob, now: number): void {
-    job.isLeft = false
-    // Other nodes may have launched the slots up to now, so this node schedules only later slots. The watermark must not lie
-    // before now. Otherwise slots could get lost:
-    // - If a later slot is missed, the recovery of this node begins at that slot.
-    // - With the old watermark, the storage could accept the recovery although no node has launched the slots before it.
-    // - These earlier slots would then never run.
-    job.watermark = Math.max(job.watermark, now)
-    try {
-      this.#engine.agenda.setSlot(job, job.series.nextMs(job.watermark))
     } catch (error) {
       suspendUnscheduled(this.#engine, this, job, error)
     }

@@ -68,11 +68,6 @@ export class RegisteredJob implements SlotEntry {
   decidedUpTo: number | null = null
   /** Whether this node is creating or recovering a slot of the job. `and due again`: another slot has come due meanwhile. */
   inFlight: 'no' | 'yes' | 'and due again' = 'no'
-  /**
-   * Whether the job is assigned to another node, which launches the job's slots. If so, this node has no timer for the
-   * job until the living nodes change.
-   */
-  isLeft = false
 
   /** End of the pause. `null` means minus infinity: as a number, minus infinity would take 16 bytes more per job. */
   #pausedUntil: number | null = null
@@ -103,12 +98,11 @@ export class RegisteredJob implements SlotEntry {
     this.#pausedUntil = until === Number.NEGATIVE_INFINITY ? null : until
   }
 
-  /** Yields the job's next slots after `now`, as far as this node knows them. */
-  *nextSlots(now: number): Generator<number, void> {
-    const decidedUpTo = this.isLeft ? Math.max(this.watermark, now) : this.watermark
+  /** Yields the job's next slots, as far as this node knows them. */
+  *nextSlots(): Generator<number, void> {
     // If this node has a timer for the job, `at` is the job's next slot. Without a timer (`heapIndex` below 0), `at` may be
     // outdated, because another node may have launched slots. The next slot then comes from the schedule.
-    let slot: number | null = this.heapIndex < 0 ? this.series.nextMs(decidedUpTo) : this.at
+    let slot: number | null = this.heapIndex < 0 ? this.series.nextMs(this.watermark) : this.at
     while (slot !== null) {
       yield slot
       slot = this.series.nextMs(slot)

@@ -202,13 +202,9 @@ export class SlotLauncher {
     const rank = job.isOverdue ? 0 : this.#parts.assignment.rankOf(job)
     // If the job has no plan, do not leave its slot to peers here: `#takeDue` takes the job off the agenda.
     if (rank === 0 || job.plan === null) return false
-    if (this.#parts.findsDueJobs) {
-      this.#parts.overdue.left(job.at)
-      this.#parts.registry.leave(job)
-    } else {
-      this.#parts.overdue.passed(job, job.at, rank)
-      this.#parts.registry.pass(job)
-    }
+    if (this.#parts.findsDueJobs) this.#parts.overdue.left(job.at)
+    else this.#parts.overdue.passed(job, job.at, rank)
+    this.#parts.registry.pass(job)
     return true
   }
 
