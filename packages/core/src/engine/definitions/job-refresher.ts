@@ -59,13 +59,16 @@ export class JobRefresher {
     jobs: readonly RegisteredJob[],
     storage: StorageCalls = this.#engine.storage,
   ): Promise<readonly RegisteredJob[]> {
-    return await this.#restored(await this.#read(jobs, storage, () => true), storage)
+    return await this.#restored(
+      await this.#read(jobs, storage, (job, record) => this.#registry.adopt(job.job, record)),
+      storage,
+    )
   }
 
-  /** Checks whether the storage still has the next few held jobs. Called once per interval. */
+  /** Reads the heads of the next few held jobs, and applies changes that this node has missed. Called once per interval. */
   async reviewSome(intervalMs: number): Promise<void> {
     const { storage } = this.#engine
-    await this.#restored(await this.#read(this.#nextJobs(intervalMs), storage, isAnother), storage)
+    await this.#restored(await this.#read(this.#nextJobs(intervalMs), storage), storage)
   }
 
   #nextJobs(intervalMs: number): readonly RegisteredJob[] {
@@ -83,13 +86,13 @@ export class JobRefresher {
   }
 
   /**
-   * Reads the heads of these jobs, and applies the heads for which `wanted` returns true. Forgets jobs that were
-   * deleted. Returns the jobs that have no head in the storage.
+   * Reads the heads of these jobs and applies them, by default as `catchUp` does. Forgets jobs that were deleted. Returns the
+   * jobs that have no head in the storage.
    */
   async #read(
     jobs: readonly RegisteredJob[],
     storage: StorageCalls,
-    wanted: (record: JobRecord, job: RegisteredJob) => boolean,
+    apply = (job: RegisteredJob, record: JobRecord): unknown => this.#registry.catchUp(job, record),
   ): Promise<readonly RegisteredJob[]> {
     const { maxBatch } = this.#engine
     const gone: RegisteredJob[] = []
@@ -99,7 +102,7 @@ export class JobRefresher {
         const record = records[index] ?? null
         if (record === null) gone.push(job)
         else if (record.deletedAt !== null) this.#registry.forget(job)
-        else if (wanted(record, job)) this.#registry.adopt(job.job, record)
+        else apply(job, record)
       }
     }
     return gone
@@ -121,7 +124,7 @@ export class JobRefresher {
     if (!gone.some((job) => this.#registry.holds(job))) return gone
     this.#restoring ??= this.#restore().finally(() => (this.#restoring = null))
     await this.#restoring
-    return await this.#read(gone, storage, isAnother)
+    return await this.#read(gone, storage)
   }
 
   /** Stores this node's own definitions of all lost jobs again, and forgets the other lost jobs. */
@@ -131,9 +134,7 @@ export class JobRefresher {
     this.#engine.now()
     // While the time is in doubt, this node stores no jobs. The next review finds the same jobs missing.
     if (this.#engine.isTimeInDoubt) return
-    const lost = (await this.#read([...this.#registry.all()], storage, isAnother)).filter((job) =>
-      this.#registry.holds(job),
-    )
+    const lost = (await this.#read([...this.#registry.all()], storage)).filter((job) => this.#registry.holds(job))
     const forgotten = lost.filter(({ origin }) => origin === 'stored')
     const own = lost.filter((job) => job.origin !== 'stored' && this.#canStore(job))
     const definitions = own.map(({ job }) => job)
@@ -161,9 +162,4 @@ export class JobRefresher {
     logger.error({ jobs: names.slice(0, mostListed), count: names.length }, messages[becomes])
     for (const { job } of jobs) events.emit('job.vanished', { jobId: job.id, jobName: job.name, becomes })
   }
-}
-
-/** Returns whether the stored job was created again after this node had adopted the job. */
-function isAnother(record: JobRecord, job: RegisteredJob): boolean {
-  return record.createdAt !== job.createdAt
 }
