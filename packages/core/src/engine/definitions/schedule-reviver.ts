@@ -51,9 +51,7 @@ function importModule(specifier: string): Promise<unknown> {
  */
 export class ScheduleReviver {
   readonly #types = new Map<string, ScheduleType>([[noSchedule.type.name, noSchedule.type]])
-  /** Unfinished imports of ticker packages, by schedule type. */
-  readonly #imports = new Map<string, Promise<void>>()
-  /** The error of each finished import of a ticker package, or `null` after a success. Each import is tried only once. */
+  /** The error of each finished import of a ticker package, or `null` after a success. */
   readonly #tried = new Map<string, unknown>()
 
   add(type: ScheduleType): void {
@@ -70,22 +68,13 @@ export class ScheduleReviver {
 
   /** Imports the missing ticker packages of these schedules. Returns `null` if no import is necessary. */
   learn(schedules: readonly SerializedSchedule[]): Promise<unknown> | null {
-    const imports: Promise<void>[] = []
-    for (const { type } of schedules) {
+    const imports: Promise<unknown>[] = []
+    for (const type of new Set(schedules.map((schedule) => schedule.type))) {
       const specifier = packages.get(type)
       if (specifier === undefined || this.#tried.has(type) || this.#find(type) !== undefined) continue
-      imports.push(this.#imports.get(type) ?? this.#import(type, specifier))
+      imports.push(importTicker(specifier).then((failure) => this.#tried.set(type, failure)))
     }
     return imports.length === 0 ? null : Promise.all(imports)
-  }
-
-  #import(type: string, specifier: string): Promise<void> {
-    const importing = importTicker(specifier).then((failure) => {
-      this.#tried.set(type, failure)
-      this.#imports.delete(type)
-    })
-    this.#imports.set(type, importing)
-    return importing
   }
 
   /**
