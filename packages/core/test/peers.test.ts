@@ -17,15 +17,7 @@ beforeEach(() => {
   const events = new EventHub(silentLogger)
   for (const name of eventNames) events.on(name, ({ node }) => told.push(`${name} ${node}`))
   const owner = { node: 'self', incarnation: 'self-1' }
-  peers = new Peers(
-    { clock, events, logger: silentLogger, owner },
-    {
-      heartbeatMs: 5000,
-      deadAfterMs: 30_000,
-      longestGapMs: 15_000,
-      leastSilenceMs: 7000,
-    },
-  )
+  peers = new Peers({ clock, events, logger: silentLogger, owner }, { heartbeatMs: 5000, deadAfterMs: 30_000 })
 })
 
 function record(node: string, counter: number, others: Partial<NodeRecord> = {}): NodeRecord {
@@ -87,18 +79,20 @@ describe('a peer, observed by its node records,', () => {
   )
 
   it('is dead after the dead time that its own record states', async () => {
-    const brief = record('a', 5, { about: { deadAfterMs: 8000 } })
+    const brief = record('a', 5, { about: { deadAfterMs: 22_000 } })
     await look(0, brief)
-    await look(7, brief)
+    await look(10, brief)
+    await look(11, brief)
     expect(peers.dead()).toEqual([])
     await look(1, brief)
     expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
-  it('is not dead before 7 s of silence have passed, even if its dead time is 1 s', async () => {
+  it('is not dead before four heartbeat intervals have passed, even if its dead time is 1 s', async () => {
     const brief = record('a', 5, { about: { deadAfterMs: 1000 } })
     await look(0, brief)
-    await look(6.999, brief)
+    await look(10, brief)
+    await look(9.999, brief)
     expect(peers.dead()).toEqual([])
     await look(0.001, brief)
     expect(namesOf(peers.dead())).toEqual(['a'])

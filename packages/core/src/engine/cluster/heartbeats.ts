@@ -9,7 +9,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { Signal } from '../runtime/signal.ts'
 import { isStorageGone } from '../storage-access/retrying-storage.ts'
 import { type NodeCode, outdatedDeaths, recordOfDead, Peers } from './peers.ts'
-import { answersWithin, leastLooks, partitionedAfter } from './tuning.ts'
+import { answersWithin, partitionedAfter } from './tuning.ts'
 
 export interface HeartbeatOptions {
   readonly heartbeatMs: number
@@ -103,12 +103,7 @@ export class Heartbeats {
     this.#engine = engine
     this.#options = options
     const { deadAfterMs, heartbeatMs } = options
-    this.peers = new Peers(engine, {
-      heartbeatMs,
-      deadAfterMs,
-      longestGapMs: (answersWithin + 1) * heartbeatMs,
-      leastSilenceMs: leastLooks * heartbeatMs,
-    })
+    this.peers = new Peers(engine, { heartbeatMs, deadAfterMs })
     this.#loop = new BackgroundLoop(engine, { name: 'heartbeat', round: () => this.#beat() })
   }
 

@@ -3,7 +3,7 @@ import type { Owner } from '../../storage/occurrence-record.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { hasRecord, isDead, newsOf, nextState, type PeerEvent, type PeerState } from './peer-states.ts'
 import { clockMarginMs, rememberedValues, dayMs } from '../../tuning.ts'
-import { interruptedFactor, mostDeadKept } from './tuning.ts'
+import { answersWithin, interruptedFactor, leastLooks, mostDeadKept } from './tuning.ts'
 
 /** Another node, as this node has observed it through its record. */
 export interface Peer {
@@ -20,19 +20,6 @@ export interface Peer {
   connectedMs: number
   /** Whether this node has seen the peer's counter grow. Before that, the peer's record may be of any age. */
   isProven: boolean
-}
-
-interface Silence {
-  readonly heartbeatMs: number
-  readonly deadAfterMs: number
-  /** Maximum interval between two looks, in ms. A longer interval means that this node was stalled. */
-  readonly longestGapMs: number
-  /**
-   * Minimum silence, in ms, before this node declares another node dead. The minimum also applies if that node's record states
-   * a shorter `deadAfter`. The reason: during an outage of the storage, no node can send heartbeats. If the outage begins and
-   * ends between two looks, this node does not notice it. Without the minimum, this node could then declare a living node dead.
-   */
-  readonly leastSilenceMs: number
 }
 
 /** Counter of a peer that is known only as the owner of a run. The value is below every counter that a node writes. */
@@ -52,7 +39,7 @@ type PeersContext = Pick<EngineContext, 'clock' | 'events' | 'logger' | 'owner'>
  */
 export class Peers {
   readonly #engine: PeersContext
-  readonly #silence: Silence
+  readonly #silence: { readonly heartbeatMs: number; readonly deadAfterMs: number }
   readonly #peers = new Map<string, Peer>()
   /**
    * Incarnations that this node forgot when their records disappeared without a shutdown. If such a record reappears, this
@@ -71,7 +58,7 @@ export class Peers {
   /** Monotonic instant at which the newest answered look was requested. */
   #askedAt = Number.NEGATIVE_INFINITY
 
-  constructor(engine: PeersContext, silence: Silence) {
+  constructor(engine: PeersContext, silence: { readonly heartbeatMs: number; readonly deadAfterMs: number }) {
     this.#engine = engine
     this.#silence = silence
   }
@@ -219,9 +206,10 @@ export class Peers {
    * stall.
    */
   #pass(now: number): void {
-    const { longestGapMs, heartbeatMs } = this.#silence
+    const { heartbeatMs } = this.#silence
     const gapMs = now - this.#lookedAt
-    const restarts = this.#restarts || gapMs > longestGapMs
+    // A longer gap between two looks means that this node was stalled.
+    const restarts = this.#restarts || gapMs > (answersWithin + 1) * heartbeatMs
     this.#hasGap ||= restarts
     // Before the first look, the gap between two looks is infinite. Such a gap adds no connected time.
     const connectedMs = Number.isFinite(gapMs) ? Math.min(gapMs, heartbeatMs) : 0
@@ -261,8 +249,11 @@ export class Peers {
 
   /** Declares a peer dead if the peer has been silent for its `deadAfter`. */
   #judge(peer: Peer, askedAt: number): void {
-    const { deadAfterMs, leastSilenceMs } = this.#silence
-    const limitMs = Math.max(deadAfterOf(peer.record) ?? deadAfterMs, leastSilenceMs)
+    const { deadAfterMs, heartbeatMs } = this.#silence
+    // The minimum also applies if the peer's record states a shorter `deadAfter`. The reason: during an outage of the storage, no
+    // node can send heartbeats. If the outage begins and ends between two looks, this node does not notice it. Without the
+    // minimum, this node could then declare a living node dead.
+    const limitMs = Math.max(deadAfterOf(peer.record) ?? deadAfterMs, leastLooks * heartbeatMs)
     const isSilent = askedAt - peer.since >= limitMs || peer.connectedMs >= interruptedFactor * limitMs
     if (isSilent && peer.state !== 'unknown') this.#move(peer, 'silent')
   }
