@@ -98,17 +98,15 @@ export class AdditionsAndRemovals extends ApiPart {
         asked,
       )
       await this.registry.learn(records)
-      const decide = (now: number) =>
-        some.map((job, index): Addition => {
-          const record = records[index] ?? null
-          const addition = { job, record, change: this.#changeFor(job, record, now) }
-          assertNotOver(addition, now)
-          return addition
-        })
-      let found = decide(this.engine.now())
-      const changes = found.map(({ job, change }) => (isData(job) ? null : change))
-      const isDecidedAgain = await asked.within(() => this.registry.registrations.lookIfGoingBack(changes, records))
-      if (isDecidedAgain) found = decide(this.engine.now())
+      const mayGoBack = some.some((job, index) => records[index] !== null && !isData(job))
+      if (mayGoBack) await asked.within(() => this.registry.others.look())
+      const now = this.engine.now()
+      const found = some.map((job, index): Addition => {
+        const record = records[index] ?? null
+        const addition = { job, record, change: this.#changeFor(job, record, now) }
+        assertNotOver(addition, now)
+        return addition
+      })
       const replacing = found.filter(({ job, change }) => change?.kind === 'replace' && !isData(job))
       await asked.within(() => this.registry.announce(replacing.map(({ job }) => job)))
       additions.push(...found)

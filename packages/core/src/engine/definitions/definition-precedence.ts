@@ -2,7 +2,6 @@ import type { JobId } from '../../ids.ts'
 import type { DefinitionOrigin } from '../../job/job-content.ts'
 import { readJobDocument } from '../../job/job-document.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
-import type { JobChange } from '../../storage/storage.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { type RegisteredJob, isOfBuild } from './registered-job.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
@@ -32,7 +31,10 @@ export class PeerDefinitions {
     await this.#heartbeats.tell()
   }
 
-  /** Reads the living nodes and their definitions. */
+  /**
+   * Reads the living nodes and their definitions. Each node announces a definition before it stores it. So after a read of a
+   * job's head, this read finds each living node that has the stored definition.
+   */
   async look(): Promise<void> {
     await this.#heartbeats.look()
     await this.#known.learn(this.#others(), (profilesOf) => this.#heartbeats.look(profilesOf))
@@ -77,11 +79,6 @@ export function reasonToFollow(own: OwnDefinition, record: JobRecord, others: Ot
   const isHeld =
     others.have(record.id, record.fingerprint) || (updates !== undefined && others.have(record.id, updates))
   return isHeld ? 'newer_build' : null
-}
-
-/** Returns whether a change puts an earlier definition of the job back into force. */
-export function goesBack(change: JobChange | null, record: JobRecord | null): boolean {
-  return change?.kind === 'replace' && record !== null && record.lineage.includes(change.content.fingerprint)
 }
 
 /**

@@ -36,6 +36,8 @@ export class JobRegistry implements HeldJobs {
   readonly definitions: Signal = new Signal()
   /** The plans by which this node runs its jobs: their tasks with code and effective settings. */
   readonly plans: JobPlans
+  /** The definitions of the other nodes. */
+  readonly others: OtherNodes
   /** Stores this node's definitions of jobs. */
   readonly registrations: Registrations
   /** The held jobs that this node may evict. */
@@ -47,7 +49,6 @@ export class JobRegistry implements HeldJobs {
   readonly #engine: EngineContext
   readonly #reviver: ScheduleReviver
   readonly #standbyMs: number
-  readonly #others: OtherNodes
   readonly #release: number | undefined
   readonly #refresher: JobRefresher
   readonly #jobs = new Map<JobId, RegisteredJob>()
@@ -82,7 +83,7 @@ export class JobRegistry implements HeldJobs {
     this.#engine = engine
     this.isClient = options.isClient === true
     this.cache = new JobCache(options.mostHeld, { isEvicting: this.isClient })
-    this.#others = options.others
+    this.others = options.others
     this.#release = options.release
     this.overridden = new OverriddenDefinitions(engine, options)
     this.#standbyMs = options.standbyMs
@@ -206,7 +207,7 @@ export class JobRegistry implements HeldJobs {
   /** Announces definitions to the other nodes, before this node stores them. */
   async announce(jobs: readonly Job[]): Promise<void> {
     for (const job of jobs) this.#announced.set(job.id, job)
-    if (jobs.length > 0) await this.#others.tell()
+    if (jobs.length > 0) await this.others.tell()
   }
 
   /** Ends the announcement of definitions, because they are stored or because the attempt to store them failed. */

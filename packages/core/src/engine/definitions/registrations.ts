@@ -11,7 +11,7 @@ import { nextTurn } from '../runtime/after-turn.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { checkedSeries } from './slot-series.ts'
-import { type OtherNodes, goesBack, originOfUpdate, reasonToFollow } from './definition-precedence.ts'
+import { type OtherNodes, originOfUpdate, reasonToFollow } from './definition-precedence.ts'
 import type { HeldJobs } from './held-jobs.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import { switchSchedule } from './timeline.ts'
@@ -77,20 +77,14 @@ export class Registrations {
       const ids = open.map((job) => job.id)
       const { jobs: records } = await storage.repeated('get', (calls) => calls.get({ jobs: ids }))
       await this.#registry.learn(records)
-      const decide = (now: number) =>
-        open.map((job, index) => this.changeFor(job, records[index] ?? null, now, { isAsked, isReturn }))
+      if (!isAsked && records.some((record) => record !== null)) await this.#others.look()
       // The storage uses `now` as the watermark of a new job, so the next slot is computed from the same instant.
-      let now = this.#engine.now()
-      let decided = decide(now)
-      if (await this.lookIfGoingBack(decided, records, isReturn)) {
-        now = this.#engine.now()
-        decided = decide(now)
-      }
+      const now = this.#engine.now()
       const changing: { job: Job; change: JobChange }[] = []
       for (const [index, job] of open.entries()) {
         const record = records[index] ?? null
         if (isReturn && this.#hasBecomeAnother(job, record)) continue
-        const change = decided[index] ?? null
+        const change = this.changeFor(job, record, now, { isAsked, isReturn })
         // Only a new job is checked for a schedule without future slots. The schedule of a stored job may have ended.
         const isNew = change?.kind === 'create' && !isReturn
         const error = isNew ? errorOfWhatIsOver(job, now, change.content.nextAt) : null
@@ -143,22 +137,6 @@ export class Registrations {
     if (registered === undefined || typeof record?.deletedAt === 'number') return true
     if (record === null || record.createdAt === registered.createdAt) return false
     this.#registry.adopt(registered.job, record)
-    return true
-  }
-
-  /**
-   * If a change puts an earlier definition back into force, reads which definitions living nodes have, and returns true. The
-   * caller then computes its changes again, because a stored definition of a living node may stay in force. The read finds
-   * every such node: each node announces its definition before it stores the definition.
-   */
-  async lookIfGoingBack(
-    changes: readonly (JobChange | null)[],
-    records: readonly (JobRecord | null)[],
-    isReturn = false,
-  ): Promise<boolean> {
-    const isGoingBack = changes.some((change, index) => goesBack(change, records[index] ?? null))
-    if (!isGoingBack && !(isReturn && changes.some((change) => change !== null))) return false
-    await this.#others.look()
     return true
   }
 
