@@ -250,12 +250,13 @@ function latestOf(
 function pageOfDueJobs(jobs: Iterable<JobRecord>, { cursor, limit }: JobQuery, due: DueJobs): Page<JobRecord> {
   const { after = Number.NEGATIVE_INFINITY, upTo, shards } = due
   const placed = [...jobs].map((job) => ({ id: job.id, scheduledAt: job.nextAt ?? Number.POSITIVE_INFINITY, job }))
-  const last = placed.find(({ id }) => id === cursor)
+  const [at, lastId] = cursor?.split(' ') ?? []
+  const last = lastId === undefined ? undefined : { scheduledAt: Number(at), id: lastId }
   const left = placed
     .filter(({ job, scheduledAt }) => job.deletedAt === null && scheduledAt > after && scheduledAt <= upTo)
     .filter((place) => shards?.includes(shardOf(place.id)) !== false)
     .filter((place) => last === undefined || compareAddresses(place, last) > 0)
     .sort(compareAddresses)
-  const page = pageOf(left, limit, ({ id }) => id)
+  const page = pageOf(left, limit, ({ scheduledAt, id }) => `${scheduledAt} ${id}`)
   return { items: page.items.map(({ job }) => job), cursor: page.cursor }
 }

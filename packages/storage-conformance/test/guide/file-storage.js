@@ -16,7 +16,7 @@ function openFile(file) {
   return { database, connections: 0, lastCall: repeatCalls(memoryStorage({ database }), lines) }
 }
 
-/** @param {any} storage @param {string[]} lines @returns {Promise<unknown>} */
+/** @param {any} storage @param {string[]} lines @returns {Promise<any>} */
 async function repeatCalls(storage, lines) {
   for (const line of lines) {
     const [method, request] = JSON.parse(line)
