@@ -373,12 +373,20 @@ describe('if an owner dies between the commit of a completion and the end of the
         })
       let isDead = false
       // After the completion in the transaction, this wrapper blocks all calls of the node, as if the node had died.
-      const dying = wrapStorage(world.connect(), {
+      const storage = world.connect()
+      const dying = wrapStorage(storage, {
         around: async (call) => (isDead ? await new Promise(() => {}) : await call.proceed()),
-        aroundWithin: async (call) => {
-          const answer = await call.proceed()
-          isDead = true
-          return answer
+        within(transaction) {
+          const inner = storage.within?.(transaction)
+          if (inner === undefined) throw new TypeError('the storage has no transactions')
+          return {
+            ...inner,
+            async settle(request) {
+              const answer = await inner.settle(request)
+              isDead = true
+              return answer
+            },
+          }
         },
       })
       const first = createScheduler({

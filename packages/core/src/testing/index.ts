@@ -3,7 +3,6 @@ export { type RunJobOptions, type RunTaskOptions, runJob, runTask } from './run-
 export { type VirtualClock, type VirtualClockOptions, virtualClock } from './virtual-clock.ts'
 export {
   type StorageCall,
-  type StorageCallWithin,
   type StorageHooks,
   type StorageMethod,
   storageMethods,

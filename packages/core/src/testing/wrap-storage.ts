@@ -1,4 +1,4 @@
-import type { Storage, StorageCapabilities, StorageWithin } from '../storage/index.ts'
+import type { Storage, StorageCapabilities } from '../storage/index.ts'
 
 /** The names of the storage methods that read and write records. The writing methods come first. */
 export const storageMethods = [
@@ -30,21 +30,9 @@ export type StorageCall =
     }[StorageMethod]
   | { readonly method: 'serverTime'; readonly request: undefined; proceed(): Promise<number> }
 
-/** A call to a storage inside a transaction, see `Storage.within`. */
-export type StorageCallWithin =
-  | {
-      readonly [Method in 'createOccurrences' | 'settle']: {
-        readonly method: Method
-        readonly request: Parameters<StorageWithin[Method]>[0]
-        /** Makes the call to the storage. A wrapper may call `proceed` several times, or not at all. */
-        proceed(): ReturnType<StorageWithin[Method]>
-      }
-    }['createOccurrences' | 'settle']
-  | { readonly method: 'forbidCommit'; readonly request: undefined; proceed(): Promise<void> }
-
 /**
- * Hooks of {@link wrapStorage}. `around` and `aroundWithin` wrap calls. Every other member replaces the member of the storage
- * that has the same name. The value `undefined` removes `serverTime`, `subscribe` or `within`.
+ * Hooks of {@link wrapStorage}. `around` wraps calls. Every other member replaces the member of the storage that has the same
+ * name. The value `undefined` removes `serverTime`, `subscribe` or `within`.
  */
 export interface StorageHooks extends Partial<Pick<Storage, StorageMethod | 'close'>> {
   /** Replaces the `capabilities` of the storage. */
@@ -60,8 +48,6 @@ export interface StorageHooks extends Partial<Pick<Storage, StorageMethod | 'clo
   readonly around?: (call: StorageCall) => Promise<unknown>
   /** Replaces `within` of the storage; `undefined` removes this method. */
   readonly within?: Storage['within'] | undefined
-  /** Wraps calls inside a transaction, as `around` wraps other calls. */
-  readonly aroundWithin?: (call: StorageCallWithin, transaction: unknown) => Promise<unknown>
 }
 
 /**
@@ -91,24 +77,13 @@ export function wrapStorage(storage: Storage, hooks: StorageHooks): Storage {
   const subscribe = 'subscribe' in hooks ? hooks.subscribe : storage.subscribe?.bind(storage)
   const within = 'within' in hooks ? hooks.within : storage.within?.bind(storage)
   return {
-    ...(within === undefined ? {} : { within: (transaction) => wrapWithin(within(transaction), transaction, hooks) }),
+    ...(within === undefined ? {} : { within }),
     ...(methods as unknown as Pick<Storage, StorageMethod>),
     specVersion: storage.specVersion,
     capabilities: hooks.capabilities ?? storage.capabilities,
     ...(serverTime === undefined ? {} : { serverTime: methodOf('serverTime') as unknown as () => Promise<number> }),
     ...(subscribe === undefined ? {} : { subscribe }),
     close: () => (hooks.close === undefined ? storage.close() : hooks.close()),
-  }
-}
-
-function wrapWithin(inner: StorageWithin, transaction: unknown, { aroundWithin }: StorageHooks): StorageWithin {
-  if (aroundWithin === undefined) return inner
-  const around = (call: StorageCallWithin): Promise<never> => aroundWithin(call, transaction) as Promise<never>
-  return {
-    createOccurrences: (request) =>
-      around({ method: 'createOccurrences', request, proceed: () => inner.createOccurrences(request) }),
-    settle: (request) => around({ method: 'settle', request, proceed: () => inner.settle(request) }),
-    forbidCommit: () => around({ method: 'forbidCommit', request: undefined, proceed: () => inner.forbidCommit() }),
   }
 }
 
