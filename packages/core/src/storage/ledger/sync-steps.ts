@@ -15,9 +15,7 @@ import type { CommitControl, SyncLedger } from './ledger.ts'
 import { type MaybePromise, whenDone } from './maybe-promise.ts'
 import { canceledByClaim } from '../tuning.ts'
 import { cancelNoticeOf, type StepContext, tend } from './step-context.ts'
-import { createStep } from './create-step.ts'
-import { settleStep } from './end-steps.ts'
-import { LedgerWrites, type StepKind } from './step-kinds.ts'
+import { creates, LedgerWrites, settles, type StepKind } from './step-kinds.ts'
 
 /** The part of a synchronous ledger that runs writing steps. `createJob` is absent inside a user's transaction. */
 type SyncWriter = Pick<SyncLedger, 'transaction' | 'job' | 'quickCreate' | 'quickSettle'> &
@@ -34,30 +32,24 @@ export class SyncWrites extends LedgerWrites {
   }
 
   createOccurrences({ now, owner, items }: CreateOccurrencesRequest): MaybePromise<readonly CreateAnswer[]> {
-    const ledger = this.#ledger
-    return this.step(now, (context) =>
-      items.map(
-        (item) => ledger.quickCreate?.(item, owner) ?? createStep(context, ledger.job(item.jobId), item, owner),
-      ),
-    )
+    return this.each(now, items, creates(owner), (item) => this.#ledger.quickCreate?.(item, owner))
   }
 
   settle({ now, items }: SettleRequest): MaybePromise<readonly SettleAnswer[]> {
-    const ledger = this.#ledger
-    return this.step(now, (context) =>
-      items.map((item) => ledger.quickSettle?.(item) ?? settleStep(context, ledger.job(item.jobId), item)),
-    )
+    return this.each(now, items, settles, (item) => this.#ledger.quickSettle?.(item))
   }
 
+  /** Executes the items in one step. Runs the rules only for items for which the fast path `quick` returns no answer. */
   protected each<Item, Answer>(
     now: number,
     items: readonly Item[],
     kind: StepKind<Item, Answer>,
+    quick?: (item: Item) => Answer | null | undefined,
   ): MaybePromise<readonly Answer[]> {
     const ledger = this.#ledger
     const create: Parameters<typeof kind.step>[3] = (...created) => ledger.createJob?.(...created)
     return this.step(now, (context) =>
-      items.map((item) => kind.step(context, ledger.job(kind.jobOf(item)), item, create)),
+      items.map((item) => quick?.(item) ?? kind.step(context, ledger.job(kind.jobOf(item)), item, create)),
     )
   }
 
