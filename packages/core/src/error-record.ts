@@ -93,27 +93,17 @@ function cut(text: string, length: number): string {
 /** Prints a thrown value for people: its stack and the stacks of its causes. */
 export function printError(error: unknown): string {
   const parts: string[] = []
-  let cause: unknown = error
-  for (let depth = 0; depth < 5 && cause !== undefined && cause !== null; depth++) {
-    parts.push(printOne(cause))
-    const error = cause
-    cause = orElse(() => (isErrorLike(error) ? error.cause : undefined), undefined)
+  for (let one: ErrorRecord | undefined = toErrorRecord(error); one !== undefined; one = one.cause) {
+    parts.push(withCode(one.stack ?? `${one.name}: ${one.message}`, one.code))
   }
   const text = parts.join('\ncaused by ')
   // Cut the text after 10,000 characters, so that the log line stays readable.
   return text.length > 10_000 ? `${text.slice(0, 10_000)} …` : text
 }
 
-function printOne(error: unknown): string {
-  return orElse(() => {
-    if (isErrorLike(error)) return withCode(typeof error.stack === 'string' ? error.stack : String(error), error.code)
-    return typeof error === 'string' ? error : (JSON.stringify(error) ?? String(error))
-  }, 'something that cannot be printed was thrown')
-}
-
 /** Returns the stack with the error's code after the class, as Node.js prints its own errors: `Error [ENOSPC]: no space`. */
-function withCode(stack: string, code: unknown): string {
+function withCode(stack: string, code: string | undefined): string {
+  if (code === undefined || stack.split('\n', 1)[0]?.includes(code)) return stack
   const end = stack.search(/:|\n|$/)
-  const isShown = typeof code !== 'string' || stack.split('\n', 1)[0]?.includes(code)
-  return isShown ? stack : `${stack.slice(0, end)} [${code}]${stack.slice(end)}`
+  return `${stack.slice(0, end)} [${code}]${stack.slice(end)}`
 }
