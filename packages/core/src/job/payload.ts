@@ -77,7 +77,7 @@ function readResult(result: unknown): ReadResult {
   if (typeof result === 'object' && result !== null) {
     const { issues } = result as { readonly issues?: unknown }
     if (issues === undefined && 'value' in result) return { wrong: null, value: result.value }
-    if (Array.isArray(issues) && issues.every(isIssue)) return { wrong: describeIssues(issues) }
+    if (Array.isArray(issues)) return { wrong: describeIssues(issues as readonly SchemaIssue[]) }
   }
   throw new JobistemerError('INVALID_ARGUMENT', {
     message: `The schema returned no Standard Schema result: ${printValue(result)}.`,
@@ -85,18 +85,6 @@ function readResult(result: unknown): ReadResult {
     value: result,
     remedy: 'Return { value }, or { issues } with a list of { message, path }.',
   })
-}
-
-function isIssue(issue: unknown): issue is SchemaIssue {
-  if (typeof issue !== 'object' || issue === null) return false
-  const { message, path } = issue as { readonly message?: unknown; readonly path?: unknown }
-  return typeof message === 'string' && (path === undefined || (Array.isArray(path) && path.every(isStep)))
-}
-
-function isStep(step: unknown): boolean {
-  return typeof step === 'object'
-    ? step !== null && 'key' in step
-    : ['string', 'number', 'symbol'].includes(typeof step)
 }
 
 function invalidPayload(data: unknown, { jobName, field }: PayloadPlace, what: string, cause?: unknown): Error {
