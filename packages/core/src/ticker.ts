@@ -6,7 +6,7 @@ import type { Schedule, ScheduleWindow } from './schedule/schedule.ts'
 import { systemClock } from './system-clock.ts'
 import { openWindow } from './schedule/windowed-schedule.ts'
 import { mostItems, upkeepMs } from './tuning.ts'
-import { invalidValue } from './errors.ts'
+import { assertSchedule } from './job/define-job.ts'
 
 /** Options of {@link ticker}. */
 export interface TickerOptions {
@@ -85,15 +85,7 @@ export interface Ticker extends AsyncIterable<Tick> {
  */
 export function ticker(schedule: Schedule, options: TickerOptions = {}): Ticker {
   readObject(options, '', ['clock', 'lateAfter', 'maxUnread', 'keepAlive'])
-  if (typeof schedule?.nextMs !== 'function') {
-    throw invalidValue(
-      'schedule',
-      'is not a schedule',
-      schedule,
-      'Give what cron(), iso8601(), once() or your own Schedule makes.',
-      'INVALID_SCHEDULE',
-    )
-  }
+  assertSchedule(schedule)
   return new LiveTicker(schedule, {
     clock: readMethods(orDefault(options.clock, systemClock), 'clock', ['now', 'monotonic', 'setTimer']),
     lateAfterMs: toDurationMs(orDefault<DurationInput>(options.lateAfter, { minutes: 1 }), 'lateAfter'),

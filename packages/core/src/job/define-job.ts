@@ -218,20 +218,24 @@ function missingSchedule(jobName: string): JobistemerError {
 
 /** Checks a schedule. Binds an unbound schedule to the job's name and time zone. */
 export function readSchedule(schedule: Schedule, jobName: string, timezone: string | undefined): Schedule {
-  if (typeof schedule !== 'object' || schedule === null || typeof schedule.nextMs !== 'function') {
-    throw invalidValue(
-      'schedule',
-      'is not a schedule',
-      schedule,
-      'Give what cron(), iso8601(), once() or your own Schedule makes.',
-      'INVALID_SCHEDULE',
-    )
-  }
+  assertSchedule(schedule)
   const bound = isUnbound(schedule)
     ? schedule.bind(timezone === undefined ? { jobName } : { jobName, timezone })
     : schedule
   assertSerializable(bound, jobName)
   return bound
+}
+
+/** @throws JobistemerError `INVALID_SCHEDULE` */
+export function assertSchedule(schedule: Schedule): void {
+  if (typeof schedule === 'object' && typeof schedule?.nextMs === 'function') return
+  throw invalidValue(
+    'schedule',
+    'is not a schedule',
+    schedule,
+    'Give what cron(), iso8601(), once() or your own Schedule makes.',
+    'INVALID_SCHEDULE',
+  )
 }
 
 /** @throws JobistemerError `INVALID_SCHEDULE` */
