@@ -69,17 +69,15 @@ export function isBelatedCreate(content: Pick<JobContent, 'nextAt'>, tombstone: 
   return tombstone !== null && content.nextAt !== null && content.nextAt <= decidedUpTo(tombstone)
 }
 
+type Replace = Extract<JobChange, { readonly kind: 'replace' }>
+
 /**
  * Returns the head after a `replace`. The new head keeps the pause, the prune floor, and the slots that an earlier `replace`
  * has still to cancel. The new head also keeps the watermark, unless `setBackTo` sets the watermark back.
  */
 export function replacedJob(
   head: JobRecord,
-  {
-    content,
-    waiting,
-    setBackTo,
-  }: Pick<Extract<JobChange, { readonly kind: 'replace' }>, 'content' | 'waiting' | 'setBackTo'>,
+  { content, waiting, setBackTo }: Pick<Replace, 'content' | 'waiting' | 'setBackTo'>,
   now: number,
 ): JobRecord {
   const version = head.version + 1
@@ -128,9 +126,7 @@ export function isRepeatedReplace(
  */
 export function goesOnCanceling(
   head: Pick<JobRecord, 'version' | 'fingerprint' | 'lineage' | 'cancelsBelow'>,
-  change: Pick<Extract<JobChange, { readonly kind: 'replace' }>, 'waiting' | 'expectedVersion'> & {
-    readonly content: Pick<JobContent, 'fingerprint'>
-  },
+  change: Pick<Replace, 'waiting' | 'expectedVersion'> & { readonly content: Pick<JobContent, 'fingerprint'> },
 ): boolean {
   const version = change.expectedVersion + 1
   if (change.waiting !== 'cancel' || head.cancelsBelow !== version) return false
