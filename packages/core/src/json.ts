@@ -120,7 +120,7 @@ class JsonCopy {
   }
 
   #ofMembers(value: object, path: string, depth: number): JsonValue {
-    if (!isPlainObject(value)) throw this.#refusal(value, path, plainForm(value))
+    if (!isPlainObject(value)) throw this.#refusal(value, path)
     if (Object.getOwnPropertySymbols(value).length > 0) {
       throw this.#refusal(value, path, 'Give a plain object without members that symbols name.')
     }
@@ -152,19 +152,6 @@ class JsonCopy {
 }
 
 const jsonRemedy = 'Use strings, finite numbers, booleans, null, arrays and plain objects without cycles.'
-
-function plainForm(value: object): string {
-  switch (Object.prototype.toString.call(value)) {
-    case '[object Date]':
-      return 'Give a Date as toISOString(), or as its milliseconds.'
-    case '[object Map]':
-      return 'Give a Map as Object.fromEntries(map), or as a list of entries.'
-    case '[object Set]':
-      return 'Give a Set as the list [...set].'
-    default:
-      return 'Give an instance of a class as a plain object, such as { ...instance }.'
-  }
-}
 
 function tooLarge(field: string, code: ErrorCode, bytes: number): JobistemerError {
   return new JobistemerError(code === 'RESULT_NOT_SERIALISABLE' ? 'RESULT_TOO_LARGE' : 'DATA_TOO_LARGE', {

@@ -51,15 +51,3 @@ it('a schedule whose toJSON throws is refused; the cause of the refusal is the t
     )
   expect(misuse).toThrow(expect.objectContaining({ code: 'INVALID_SCHEDULE', field: 'schedule', cause }))
 })
-
-it.each<[given: string, meant: string | null]>([
-  ['taskTimout', 'taskTimeout'],
-  ['overlappolicy', 'overlapPolicy'],
-  ['retrypolcy', 'retryPolicy'],
-  ['queueSize', null],
-])('the error for the unknown option %s suggests the option %s', (given, meant) => {
-  const define = () => defineJob({ name: 'report', [given]: 1, tasks: [{ name: 'a', run: () => 1 }] })
-  const hint =
-    meant === null ? expect.not.stringContaining('Did you mean') : expect.stringMatching(`Did you mean ${meant}\\?`)
-  expect(define).toThrow(expect.objectContaining({ code: 'UNKNOWN_OPTION', field: given, remedy: hint }))
-})

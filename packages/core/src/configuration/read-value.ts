@@ -184,31 +184,8 @@ export function readObject<T extends object>(value: T, field: string, known: rea
       message: `${path} is not an option.`,
       field: path,
       value: (value as Record<string, unknown>)[name],
-      remedy: `${suggestionFor(name, known)}Known are ${known.join(', ')}.`,
+      remedy: `Known are ${known.join(', ')}.`,
     })
   }
   return value
-}
-
-/** Returns `Did you mean taskTimeout? ` for the most similar known name, or an empty text if no name is similar. */
-function suggestionFor(name: string, known: readonly string[]): string {
-  const closest = known
-    .map((candidate) => ({ candidate, distance: distanceOf(name.toLowerCase(), candidate.toLowerCase()) }))
-    .sort((left, right) => left.distance - right.distance)[0]
-  if (closest === undefined || closest.distance > Math.max(name.length, closest.candidate.length) / 3) return ''
-  return `Did you mean ${closest.candidate}? `
-}
-
-/** Returns the Levenshtein distance: the number of letters to insert, remove or replace (Wagner and Fischer, 1974). */
-function distanceOf(left: string, right: string): number {
-  let row = Array.from({ length: right.length + 1 }, (_, column) => column)
-  for (let line = 1; line <= left.length; line++) {
-    const above = row
-    row = [line]
-    for (let column = 1; column <= right.length; column++) {
-      const replaced = (above[column - 1] as number) + (left[line - 1] === right[column - 1] ? 0 : 1)
-      row.push(Math.min(replaced, (above[column] as number) + 1, (row[column - 1] as number) + 1))
-    }
-  }
-  return row[right.length] as number
 }
