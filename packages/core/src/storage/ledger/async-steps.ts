@@ -63,7 +63,16 @@ export class AsyncSteps extends AsyncWrites {
     // but never too late.
     const first = new Map(rest.filter(({ dueAt }) => dueAt !== undefined).map((address) => [address.jobId, address]))
     const looked = [...first.values()].slice(0, lookedAtByClaim)
-    if (looked.length > 0) await this.each(now, looked, looks(request, passedOver, tally))
+    const looks: typeof kind = {
+      ...kind,
+      occurrencesOf: () => [],
+      needs: () => needsNothing,
+      step(_context, job) {
+        if (job !== undefined) notePause(job.head, request, passedOver, tally)
+        return null
+      },
+    }
+    if (looked.length > 0) await this.each(now, looked, looks)
     const unknown = rest.filter(({ jobId }) => !looked.some((address) => address.jobId === jobId))
     const seen = page.cursor === null ? page.nextDueAt : undefined
     const [running, dueNext] = await Promise.all([
@@ -142,23 +151,6 @@ function claims(
       if (entry === undefined) return null
       if (!isClaimable(job, entry, request)) return null
       return claimStep(context, job, entry, request.owner, tally)
-    },
-  }
-}
-
-/**
- * Makes a step that only reads. For each job of the given occurrences, the step notes whether the job is paused, and until
- * when.
- */
-function looks(...notes: readonly [ClaimRequest, Set<JobId>, ClaimTally]): StepKind<OccurrenceAddress, null> {
-  return {
-    wholeJobs: false,
-    jobOf: ({ jobId }) => jobId,
-    occurrencesOf: () => [],
-    needs: () => needsNothing,
-    step(_context, job) {
-      if (job !== undefined) notePause(job.head, ...notes)
-      return null
     },
   }
 }

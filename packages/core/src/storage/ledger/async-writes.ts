@@ -43,9 +43,13 @@ export class AsyncWrites extends LedgerWrites {
   async settle(request: SettleRequest): Promise<readonly SettleAnswer[]> {
     const ledger = this.#ledger
     const { now } = request
+    // If a ledger without `takesNext` does not know whether a commit took effect, it may repeat the commit. The repetition
+    // could not find out which occurrence the first try took for the owner.
     const isHeeded =
       ledger.capabilities?.takesNext === true || request.items.every(({ takeNext }) => takeNext === undefined)
-    const items = isHeeded ? request.items : request.items.map(withoutTaking)
+    const items: readonly SettleItem[] = isHeeded
+      ? request.items
+      : request.items.map(({ takeNext: _, ...item }) => item)
     const rules = (some: readonly SettleItem[]) => this.each(now, some, settles)
     if (ledger.quickSettles !== undefined) {
       return await quickly(items, async (some) => await ledger.quickSettles?.(some, now), rules)
@@ -165,15 +169,6 @@ async function quickly<Item extends { readonly jobId: JobId }, Answer>(
   const others = items.filter((_, index) => answers[index] === null)
   const rest = (others.length > 0 ? await rules(others) : []).values()
   return answers.map((answer) => answer ?? (rest.next().value as Answer))
-}
-
-/**
- * Returns the item without `takeNext`, for a ledger without the capability `takesNext`. If such a ledger does not know whether
- * a commit took effect, it may repeat the commit. The repetition could not find out which occurrence the first try took for the
- * owner.
- */
-function withoutTaking({ takeNext, ...item }: SettleItem): SettleItem {
-  return item
 }
 
 /** An item of a call, with its index among the answers. */

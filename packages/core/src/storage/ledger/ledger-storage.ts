@@ -27,17 +27,9 @@ export class LedgerStorage implements Storage {
     this.capabilities = Object.freeze({ ...ledger.capabilities })
     const within = ledger.within?.bind(ledger)
     if (within !== undefined) this.within = (transaction) => this.#within(within(transaction))
-    if (ledger.serverTime !== undefined) {
-      this.serverTime = async () => {
-        this.#assertOpen()
-        return (await ledger.serverTime?.()) as number
-      }
-    }
+    if (ledger.serverTime !== undefined) this.serverTime = async () => (await this.#opened.serverTime?.()) as number
     if (ledger.subscribe !== undefined) {
-      this.subscribe = (listener) => {
-        this.#assertOpen()
-        return ledger.subscribe?.(listener) as () => void
-      }
+      this.subscribe = (listener) => this.#opened.subscribe?.(listener) as () => void
     }
   }
 
@@ -66,25 +58,19 @@ export class LedgerStorage implements Storage {
   }
 
   readonly get: Storage['get'] = async (request) => {
-    this.#assertOpen()
-    const answer = this.#ledger.get(request)
+    const answer = this.#opened.get(request)
     return this.#out(request.latest === undefined && request.counts === undefined ? answer : whenDone(answer, bare))
   }
 
-  readonly listJobs: Storage['listJobs'] = async (query) => {
-    this.#assertOpen()
-    return this.#out(this.#ledger.listJobs(query))
-  }
+  readonly listJobs: Storage['listJobs'] = async (query) => this.#out(this.#opened.listJobs(query))
 
   readonly listOccurrences: Storage['listOccurrences'] = async (query) => {
-    this.#assertOpen()
-    const page = this.#ledger.listOccurrences(query)
+    const page = this.#opened.listOccurrences(query)
     return this.#out(query.runs ? page : whenDone(page, (own) => ({ ...own, items: own.items.map(withoutRuns) })))
   }
 
   readonly prune: Storage['prune'] = async (request) => {
-    this.#assertOpen()
-    const { history } = this.#ledger
+    const { history } = this.#opened
     return 'prune' in history ? history.prune(request) : pruneHistory(this.#ledger, history, request)
   }
 
@@ -95,8 +81,7 @@ export class LedgerStorage implements Storage {
   }
 
   #in<Request>(request: Request, copy: (request: Request) => Request = copyIn): Request {
-    this.#assertOpen()
-    return this.#ledger.keepsObjects ? copy(request) : request
+    return this.#opened.keepsObjects ? copy(request) : request
   }
 
   #out<Answer>(answer: MaybePromise<Answer>): MaybePromise<Answer> {
@@ -108,8 +93,8 @@ export class LedgerStorage implements Storage {
     await this.#closing
   }
 
-  #assertOpen(): void {
-    if (this.#closing === null) return
+  get #opened(): LedgerBase {
+    if (this.#closing === null) return this.#ledger
     throw new JobistemerError('STORAGE_CLOSED', {
       message: 'The storage is closed.',
       remedy: `Shut the scheduler down before closing its storage, or open another one with ${this.#ledger.opener}.`,
