@@ -6,8 +6,15 @@ export interface Script {
   readonly sha: string
 }
 
+/**
+ * Prepares a script for the server. In each call, the server creates the functions of the script anew. A comment in the script
+ * may list the functions that ordinary calls use, after `-- frequent:`. Calls then create the other functions only if they need
+ * them, see {@link deferRare}.
+ */
 export function script(text: string): Script {
-  const source = leanScript(text)
+  const lean = leanScript(text) + (text.includes(restBegins) ? '\nend)()' : '')
+  const frequent = /^-- frequent: (.*)$/m.exec(text)?.[1]
+  const source = frequent === undefined ? lean : deferRare(lean, frequent.split(' '))
   return { source, sha: createHash('sha1').update(source).digest('hex') }
 }
 
@@ -17,10 +24,10 @@ const functions = /^local function (\w+)\([^\n]*\n[\s\S]*?^end\n/gm
 const comments = /^ *--[^\n]*\n/gm
 
 /**
- * Matches a script's calls of Redis commands. Before its first write, the script must check that the user has the right to each
+ * Matches a script's calls of Redis commands, except `PUBLISH`. Before its first write, the script must check that the user has the right to each
  * of these commands.
  */
-const commands = /\bcall(?:With)?\('([A-Z]+)'/g
+const commands = /\bcall(?:With)?\('(?!PUBLISH)([A-Z]+)'/g
 
 /**
  * Removes unused functions, comments and unneeded checks of rights from a script. The server creates each function and checks
@@ -33,9 +40,39 @@ export function leanScript(source: string): string {
     before = lean
     lean = before.replace(functions, (text, name: string) => (isNamedElsewhere(before, text, name) ? text : ''))
   }
-  return lean.replace(neededRights.place, () =>
-    neededRights.of([...lean.matchAll(commands)].map(([, name]) => `${name}`)),
-  )
+  return lean.replace(neededRights, () => checksOf(new Set([...lean.matchAll(commands)].map(([, name]) => `${name}`))))
+}
+
+/** The beginning of the function in Lua that contains all of a script after the names of its keys and codes. */
+export const restBegins = 'return (function()'
+
+/** Number of rare functions that a script creates together. A larger group would use more variables than Lua permits. */
+const rareAtOnce = 12
+
+/**
+ * Moves the functions that are not `frequent` into groups, and changes their calls accordingly. A call of the script creates a
+ * group only when it needs one of its functions. Without groups, the creation of functions takes most of the time of a call with
+ * one item.
+ *
+ * A group stands in the place of its last function, so that all variables of its functions are in scope.
+ */
+function deferRare(lean: string, frequent: readonly string[]): string {
+  const names = [...lean.matchAll(functions)].map(([, name]) => `${name}`)
+  const rare = names.filter((name) => !frequent.includes(name))
+  const groupOf = (name: string) => `rare${Math.floor(rare.indexOf(name) / rareAtOnce)}`
+  const calls = new RegExp(`\\b(?<!function )(${rare.join('|')})\\(`, 'g')
+  let made = ''
+  const text = lean.replace(calls, (_, name: string) => `${groupOf(name)}().${name}(`)
+  const grouped = text.replace(functions, (whole, name: string) => {
+    if (frequent.includes(name)) return whole
+    const group = groupOf(name)
+    made += whole.replace('local function ', 'function made.')
+    if (groupOf(rare[rare.indexOf(name) + 1] ?? '') === group) return ''
+    const all = made
+    made = ''
+    return `${group} = function()\nlocal made = {}\n${all}${group} = function() return made end\nreturn made\nend\n`
+  })
+  return grouped.replace('\n', `\nlocal ${[...new Set(rare.map(groupOf))].join(', ')}\n`)
 }
 
 function isNamedElsewhere(source: string, text: string, name: string): boolean {
@@ -53,45 +90,32 @@ const argumentsOf: Readonly<Record<string, number>> = {
   ...{ HINCRBY: 2, HSET: 2, ZADD: 2, ZCOUNT: 2, ZRANGE: 2, ZRANGEBYLEX: 2, ZRANGEBYSCORE: 2 },
 }
 
-/**
- * The list of Redis commands for which a script checks the user's right. `place` is the text that stands for this list in the
- * source of a script. `of` returns the list as Lua code. The list omits `PUBLISH`, because `missingRight` checks the right to
- * `PUBLISH` separately.
- */
-const neededRights = {
-  place: '{ --[[ needed ]] }',
-  of(commands: readonly string[]): string {
-    const lists = ['', '', '']
-    for (const command of new Set(commands)) {
-      if (command === 'PUBLISH') continue
-      const extra = argumentsOf[command]
-      if (extra === undefined) throw new Error(`The table argumentsOf lacks the Redis command ${command}.`)
-      lists[extra] += `'${command}', `
-    }
-    return `{ ${lists.map((list) => `{ ${list}}`).join(', ')} }`
-  },
+/** Stands for the checks of a script's commands in the source of a script. */
+const neededRights = '[[ needed ]]'
+
+/** Lua for an error about a missing right. The command is a part of the error's text. */
+function denial(command: string): string {
+  return `return redis.error_reply("NOPERM the user may not run '${command}', or not on these keys or this channel")`
+}
+
+/** Lua that checks the right to each command except `PUBLISH`, which `missingRight` checks separately. */
+function checksOf(commands: ReadonlySet<string>): string {
+  const checks = [...commands].map((command) => {
+    const extra = argumentsOf[command]
+    if (extra === undefined) throw new Error(`The table argumentsOf lacks the Redis command ${command}.`)
+    return `if not may('${command}', heads${", '0'".repeat(extra)}) then ${denial(command)} end`
+  })
+  return checks.join('\n  ')
 }
 
 /**
  * Lua that checks the user's rights at the beginning of writing scripts, because a later error would not undo earlier writes.
  */
 export const checkRights: string = `
--- The commands of this script, grouped by the number of their arguments after the key.
-local needed = ${neededRights.place}
-
-local function denial(command)
-  return redis.error_reply("NOPERM the user may not run '" .. command .. "', or not on these keys or this channel")
-end
-
 -- If the user lacks a right, returns an error, which is then the answer of the script. If the user has all rights, returns nil.
 local function missingRight(channel)
   local may = redis.acl_check_cmd
-  local others = { '0', '0' }
-  for count, commands in ipairs(needed) do
-    for _, command in ipairs(commands) do
-      if not may(command, heads, unpack(others, 1, count - 1)) then return denial(command) end
-    end
-  end
-  if channel and not may('PUBLISH', channel, '') then return denial('PUBLISH') end
+  ${neededRights}
+  if channel and not may('PUBLISH', channel, '') then ${denial('PUBLISH')} end
 end
 `

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { checkRights, leanScript } from '../src/script.ts'
+import { checkRights, leanScript, script } from '../src/script.ts'
 
 const functions = `
 local function inner(text)
@@ -41,10 +41,20 @@ call('HGET', KEYS[1], 'b')
 callWith('ZADD', KEYS[1], {})
 call('PUBLISH', 'channel', '')
 `
-    expect(leanScript(text)).toContain("local needed = { { }, { 'HGET', }, { 'ZADD', } }\n")
+    const checks = leanScript(text).match(/may\(.*?\)/g)
+    expect(checks).toEqual(["may('HGET', heads, '0')", "may('ZADD', heads, '0', '0')", "may('PUBLISH', channel, '')"])
   })
 
   it('is rejected if it uses a command without an entry in the table of required rights', () => {
     expect(() => leanScript(`${checkRights}missingRight(nil)\ncall('ZPOPMIN', KEYS[1])\n`)).toThrow('ZPOPMIN')
+  })
+
+  it('creates functions that are not frequent in a group, when it calls one of them', () => {
+    const { source } = script(`#!lua\n-- frequent: outer${functions}return outer('a')\n`)
+    expect(source.match(/^(?:local )?function \w+(?:\.\w+)?/gm)).toEqual([
+      'function made.inner',
+      'local function outer',
+    ])
+    expect(source).toContain('return rare0().inner(text)')
   })
 })

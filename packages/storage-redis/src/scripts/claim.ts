@@ -1,10 +1,7 @@
 import { checkRights, type Script, script } from '../script.ts'
-import { codec1 } from '@jobistemer/core/storage'
 import { allFields, fieldsBetween, readFields, writeFields } from '../layout.ts'
 import { headLayout, layouts, placeKinds, recordLayout } from '../layouts.ts'
 import { prelude } from './prelude.ts'
-
-const { stateCodes } = codec1
 
 /** Maximum number of delayed occurrences that a call moves into the set of claimable occurrences. */
 const promotedAtOnce = 2000
@@ -48,18 +45,6 @@ const notice = writeFields(layouts.notice, { scheduledAt: 'r.scheduledAt', token
 /** Returns Lua that describes the last occurrence that the claim has passed over, so that the next call continues after it. */
 const placeOf = (kind: 'ready' | 'future') =>
   writeFields(layouts.place, { kind: `${placeKinds[kind]}`, order: 'order', id: 'sub(member, 1, 16)', job: 'job' })
-
-/**
- * The front fields of a record: its first fields, from the state to the size of the reason. A claim changes these fields and
- * the start instant.
- */
-const front = fieldsBetween(recordLayout, ['state', 'reasonSize'])
-
-/** The values of the front fields after a claim. A claim removes the reason from the record, so the size of the reason is 0. */
-const takenFront = {
-  ...front,
-  ...{ state: `${stateCodes.running}`, token: 'token + 1', sequence: '0', ownerSize: '#owner', reasonSize: '0' },
-}
 
 /** The fields of a job's head that may prevent a start, and the counts of its occurrences. */
 const conditions = fieldsBetween(headLayout, ['running', 'maxConcurrency'], {
@@ -418,12 +403,7 @@ end
 
 -- Writes a pending occurrence as running under this owner.
 local function begin(id, member, text, timeout, bucket)
-  ${readFields(recordLayout, 'text', front)}
-  local detailsAt = recordSize + ownerSize
-  local reasonAt = detailsAt + detailsSize + cancelSize
-  text = ${writeFields(recordLayout, takenFront)} .. sub(text, ${recordLayout.end.reasonSize + 1}, ${recordLayout.at.startedAt})
-    .. ${writeFields(recordLayout, { startedAt: 'now' })} .. sub(text, ${recordLayout.end.startedAt + 1}, recordSize)
-    .. owner .. sub(text, detailsAt + 1, reasonAt) .. sub(text, reasonAt + reasonSize + 1)
+  local text, cancelSize = asStarted(text, owner, now)
   append(gone, member)
   append(started, now + timeout, member)
   if cancelSize > 0 then call('HSET', cancelsKey, member, owner) end

@@ -2,7 +2,7 @@ import { checkRights, type Script, script } from '../script.ts'
 import { codec1 } from '@jobistemer/core/storage'
 import { allFields, fieldsBetween, readFields, writeFields } from '../layout.ts'
 import { headLayout, itemKinds, keyScopes, layouts, recordLayout } from '../layouts.ts'
-import { batch, prelude } from './prelude.ts'
+import { batch, frequentInBatches, prelude } from './prelude.ts'
 
 const { kindCodes, policyCodes, recoveredBit } = codec1
 
@@ -31,13 +31,10 @@ const headAfterStart = writeFields(
   }),
 )
 
-const existsOf = (record: string) =>
-  writeFields(layouts.exists, {
-    state: `${record}.state`,
-    token: `${record}.token`,
-    watermark: 'h.watermark',
-    nextAt: 'h.nextAt',
-  })
+const existsOf = (record: string) => {
+  const ofJob = { watermark: 'h.watermark', nextAt: 'h.nextAt' }
+  return writeFields(layouts.exists, { state: `${record}.state`, token: `${record}.token`, ...ofJob })
+}
 
 /**
  * Creates occurrences. Each item contains the record for an immediate start; for any other state the script changes the record.
@@ -45,6 +42,7 @@ const existsOf = (record: string) =>
  * many occurrences for one call, the caller must send this item and the later items of its job again.
  */
 export const createScript: Script = script(`#!lua
+-- frequent: ${frequentInBatches} startSlot storeRequested
 ${prelude}${checkRights}
 local request, items = ARGV[1], ARGV[2]
 local channel, sender, displacedRequest, addresses, spans = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]

@@ -1,6 +1,7 @@
 import { codec1, failedStates, priorityStepMs, startRateReason, wokenAtOnce } from '@jobistemer/core/storage'
 import { allFields, always, fieldsBetween, never, readFields, tableFields, writeFields } from '../layout.ts'
 import { headLayout, layouts, recordLayout, rescueStep } from '../layouts.ts'
+import { restBegins } from '../script.ts'
 
 const { kindCodes, policyCodes, recoveredBit, stateCodes } = codec1
 
@@ -27,6 +28,16 @@ const idsAtOnce = 100
 
 /** Lua for the id and the time of an occurrence in an answer. */
 const address = writeFields(layouts.address, { id: 'id', scheduledAt: 'r.scheduledAt' })
+
+/**
+ * The front fields of a record: its first fields, from the state to the size of the reason. A start changes these fields and
+ * the start instant. It removes the reason.
+ */
+const front = fieldsBetween(recordLayout, ['state', 'reasonSize'])
+const startedFront = {
+  ...front,
+  ...{ state: `${stateCodes.running}`, token: 'token + 1', sequence: '0', ownerSize: '#owner', reasonSize: '0' },
+}
 
 const printedRecord = writeFields(recordLayout, {
   ...allFields(recordLayout, 'r.'),
@@ -98,6 +109,10 @@ local delayed = '=delayed'
 local heldBack = '=${startRateReason}'
 local allow = ${policyCodes.allow}
 local isFailure = { ${failedStates.map((state) => `[${stateCodes[state]}] = true`).join(', ')} }
+
+-- The rest of each script is a function of its own. Lua then creates functions in less time, because the names above are no
+-- local variables of the function that creates them. \`script\` adds the end of this function.
+${restBegins}
 
 -- Returns whether a text precedes another by its bytes, as in sorted sets. Lua's own comparison depends on the server's locale.
 local function isBefore(left, right)
@@ -262,6 +277,16 @@ end
 
 local function printRecord(r)
   return ${printedRecord} .. r.owner .. r.details .. r.cancel .. r.reason .. r.runs
+end
+
+-- Returns the stored text of a waiting occurrence as running under an owner. Also returns the size of its cancel request.
+local function asStarted(text, owner, now)
+  ${readFields(recordLayout, 'text', front)}
+  local detailsAt = recordSize + ownerSize
+  local reasonAt = detailsAt + detailsSize + cancelSize
+  return ${writeFields(recordLayout, startedFront)} .. sub(text, ${recordLayout.end.reasonSize + 1}, ${recordLayout.at.startedAt})
+    .. ${writeFields(recordLayout, { startedAt: 'now' })} .. sub(text, ${recordLayout.end.startedAt + 1}, recordSize)
+    .. owner .. sub(text, detailsAt + 1, reasonAt) .. sub(text, reasonAt + reasonSize + 1), cancelSize
 end
 
 -- Records are stored in 16 Redis hashes, by the first hexadecimal digit of the id. So a batch needs few commands, and
@@ -811,6 +836,10 @@ local function store(channel, sender)
   if jobsChanged then call('PUBLISH', channel, 'jobs ' .. sender) end
 end
 `
+
+/** The functions that ordinary calls of scripts for batches use, see `script`. */
+export const frequentInBatches =
+  'append callWith headTextOf setHeadText bucketOf put forEachSpan storeNexts store missingRight'
 
 /**
  * The common beginning of scripts for batches: the ids and jobs of the items, the heads of these jobs, and the answers.

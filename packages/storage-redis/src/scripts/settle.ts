@@ -1,7 +1,7 @@
 import { checkRights, type Script, script } from '../script.ts'
 import { allFields, fieldsBetween, readFields, writeFields } from '../layout.ts'
 import { absentState, headLayout, layouts, recordLayout, settleChanges } from '../layouts.ts'
-import { batch, prelude } from './prelude.ts'
+import { batch, frequentInBatches, prelude } from './prelude.ts'
 
 /** The fields of a record that a settle changes, as locals of the script. */
 const front = fieldsBetween(recordLayout, ['state', 'reasonSize'], {
@@ -10,11 +10,17 @@ const front = fieldsBetween(recordLayout, ['state', 'reasonSize'], {
 
 const finished = { ...front, state: 'finalState', sequence: 'sequence', finishedAt: 'now', reasonSize: 'reasonSize' }
 
+/** The fields of a job's head that may prevent an ordinary start, and the counts of its occurrences. */
+const conditions = fieldsBetween(headLayout, ['active', 'maxConcurrency'], {
+  ...{ running: 'nRunning', pending: 'nPending', queued: 'nQueued' },
+})
+
 /**
  * Settles running occurrences for their owners. The server also runs the script when memory is short, because runs must
  * be able to end.
  */
 export const settleScript: Script = script(`#!lua flags=allow-oom
+-- frequent: ${frequentInBatches} textOf asStarted answer takeOrdinary stopRunning replaceText settle
 ${prelude}${checkRights}
 local request, items, channel, sender, addresses, spans = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local now = read('<d', request)
@@ -55,6 +61,30 @@ local function takeNext(h, job, owner)
   move(now, h, id, r, running, '')
   countStart(now, h)
   return wakeOne(now, h, job), id .. printRecord(r)
+end
+
+-- Starts the next queued occurrence of the job for this owner, by a quick check of the job's head. Returns the id and record of
+-- the started occurrence. Returns nil if \`takeNext\` must decide. After the start, no place of the job is free, so no
+-- occurrence wakes.
+local function takeOrdinary(job, owner)
+  ${readFields(headLayout, 'known[job]', conditions)}
+  if active ~= none or nPending > 0 or nRunning + 1 ~= maxConcurrency or cancelsBelow > 0 or startLimit > 0
+    or pausedUntil > now or deletedAt ~= never then
+    return nil
+  end
+  local id = call('ZRANGE', queueOf .. job, 0, 0)[1]
+  local text = textOf(id)
+  ${readFields(recordLayout, 'text', { dueAt: 'dueAt', timeout: 'timeout' })}
+  local record, cancelSize = asStarted(text, owner, now)
+  if dueAt > now or cancelSize > 0 then return nil end
+  call('ZREM', queueOf .. job, id)
+  call('ZREM', queuedKey, id .. job)
+  if nQueued == 1 then call('SREM', waitingKey, job) end
+  append(started, now + timeout, id .. job)
+  put(id, record)
+  setHeadText(job, ${writeFields(headLayout, { active: 'id', running: 'nRunning + 1', pending: '0', queued: 'nQueued - 1' })}
+    .. sub(known[job], ${headLayout.end.queued + 1}))
+  return id .. record
 end
 
 -- Removes a running occurrence from its job's head. Returns the number of queued occurrences of that job.
@@ -107,7 +137,9 @@ local function settle(index, text)
     if isFailure[finalState] then noteFailure(now, id, job) end
     if stopRunning(index) > 0 then
       if takerSize > 0 then
-        woken, taken = takeNext(headOf(job), job, sub(items, takerAt, speakerAt - 1))
+        local owner = sub(items, takerAt, speakerAt - 1)
+        taken = takeOrdinary(job, owner)
+        if not taken then woken, taken = takeNext(headOf(job), job, owner) end
       else
         woken = wakeNext(now, headOf(job), job)
       end
