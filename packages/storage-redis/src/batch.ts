@@ -87,7 +87,8 @@ function groupByShard<Item>(
 
 /**
  * Sorts the items of a shard by the Redis hash that holds their records. So a script reads and writes each hash once.
- * If any job has several items, returns the items unsorted: the script must run these items in the caller's order.
+ * If any job has several items, returns the items unsorted: the script must run these items in the caller's order. A single
+ * item needs no sorting.
  */
 function arrangeByBucket<Item>(
   group: Group<Item>,
@@ -95,7 +96,7 @@ function arrangeByBucket<Item>(
   idOf: (item: Item) => OccurrenceId,
 ): Group<Item> {
   const { items, positions } = group
-  if (new Set(items.map(jobOf)).size < items.length) return group
+  if (items.length === 1 || new Set(items.map(jobOf)).size < items.length) return group
   const buckets: number[][] = Array.from({ length: 16 }, () => [])
   for (const [index, item] of items.entries()) buckets[bucketOf(idOf(item))]?.push(index)
   const filled = buckets.filter((bucket) => bucket.length > 0)

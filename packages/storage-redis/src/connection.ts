@@ -1,4 +1,4 @@
-import { JobistemerError, systemClock } from '@jobistemer/core'
+import { JobistemerError, systemClock, type Timer } from '@jobistemer/core'
 import type { StorageCapabilities } from '@jobistemer/core/storage'
 import { Redis } from 'ioredis'
 import { checkServer } from './check-server.ts'
@@ -115,9 +115,7 @@ export class Connection {
     calls: readonly ScriptCall[],
     run: (call: ScriptCall) => Promise<unknown>,
   ): Promise<readonly unknown[]> {
-    return await this.#within(() =>
-      Promise.all(calls.map((call) => this.#onNamespace(call, () => run.call(this, call)))),
-    )
+    return await this.#within(() => Promise.all(calls.map((call) => this.#onNamespace(call, run))))
   }
 
   /** Closes the connection after the calls in progress, each of which ends within its time limit. */
@@ -136,17 +134,17 @@ export class Connection {
    * Runs a script. If the server has lost its data since the check, creates the namespace again and repeats the script
    * once.
    */
-  async #onNamespace<T>({ shards }: ScriptCall, run: () => Promise<T>): Promise<T> {
+  async #onNamespace<T>(call: ScriptCall, run: (call: ScriptCall) => Promise<T>): Promise<T> {
     try {
-      return await run()
+      return await run.call(this, call)
     } catch (error) {
       // `#shards` is `null` while the storage prepares the namespace. The code that prepares the namespace handles the error
       // itself.
       if (!isSpreadOtherwise(error) || this.#shards === null) throw error
       // Another process may have created the new namespace with another number of shards. The caller has then sent the jobs to
       // wrong shards, so the call must fail.
-      if ((await this.#openAnew()) !== shards) throw error
-      return await run()
+      if ((await this.#openAnew()) !== call.shards) throw error
+      return await run.call(this, call)
     }
   }
 
@@ -236,12 +234,24 @@ export class Connection {
     return `{${this.#options.prefix}:${shard}}:`
   }
 
+  /** Makes a call. Rejects after the command timeout, because the client itself may wait for a server without limit. */
   async #within<T>(call: () => Promise<T>): Promise<T> {
     this.assertOpen()
-    const answer = this.#limited(call())
+    const { commandTimeoutMs } = this.#options
+    const end = systemClock.monotonic() + commandTimeoutMs
+    let timer: Timer | null = null
     this.#underWay++
     try {
-      return await answer
+      return await new Promise<T>((resolve, reject) => {
+        // A timer may fire before the requested time, so the remaining time is checked.
+        const onTimer = () => {
+          const leftMs = end - systemClock.monotonic()
+          if (leftMs > 0) timer = systemClock.setTimer(leftMs, onTimer)
+          else reject(timeoutError(this.#place, commandTimeoutMs, this.#lastError))
+        }
+        timer = systemClock.setTimer(commandTimeoutMs, onTimer)
+        call().then(resolve, reject)
+      })
     } catch (error) {
       // A client with status `end` never reconnects: its owner has closed it.
       if (this.client.status === 'end' && !JobistemerError.isInstance(error)) {
@@ -249,25 +259,10 @@ export class Connection {
       }
       throw storageError(error, this.#place, this.#lastError)
     } finally {
+      ;(timer as Timer | null)?.cancel()
       this.#underWay--
       if (this.#underWay === 0) this.#whenIdle()
     }
-  }
-
-  /** Rejects after the command timeout, because the client itself may wait for a server without limit. */
-  #limited<T>(call: Promise<T>): Promise<T> {
-    const { commandTimeoutMs } = this.#options
-    return new Promise((resolve, reject) => {
-      const end = systemClock.monotonic() + commandTimeoutMs
-      // A timer may fire before the requested time, so the remaining time is checked.
-      const onTimer = () => {
-        const leftMs = end - systemClock.monotonic()
-        if (leftMs > 0) timer = systemClock.setTimer(leftMs, onTimer)
-        else reject(timeoutError(this.#place, commandTimeoutMs, this.#lastError))
-      }
-      let timer = systemClock.setTimer(commandTimeoutMs, onTimer)
-      call.then(resolve, reject).finally(() => timer.cancel())
-    })
   }
 }
 

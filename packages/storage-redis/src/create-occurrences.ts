@@ -140,7 +140,7 @@ async function createOnce(
     prepare: (group, spans) => {
       const hasRequests = group.some(({ kind }) => kind === 'trigger' || kind === 'replay')
       const request = printFields(layouts.createRequest, { now, hasRequests })
-      const writer = new ByteWriter()
+      const writer = new ByteWriter(group.length)
       for (const item of group) {
         const start = writeItem(writer, item, owner, printedOwner, now)
         writer.setByte(start + itemAt.goesOn, goesOn(item) ? 1 : 0)

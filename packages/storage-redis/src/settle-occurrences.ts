@@ -26,7 +26,7 @@ export async function settleOccurrences(
     prepare: (group, spans) => {
       const request = Buffer.alloc(8)
       request.writeDoubleLE(now)
-      const writer = new ByteWriter()
+      const writer = new ByteWriter(group.length)
       for (const item of group) writeItem(writer, item)
       const values = [request, writer.finish(), channel, sender, printAddresses(group), spans]
       return { script: settleScript, arguments: values, order: 'behind' }

@@ -160,7 +160,7 @@ export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | '
     return await runBatch(this.#ledger.connection, questions, {
       jobOf: ({ step }) => step.jobs[0] as JobId,
       prepare: (group) => {
-        const writer = new ByteWriter()
+        const writer = new ByteWriter(group.length)
         for (const question of group) writeQuestion(writer, question)
         return { script: readStepsScript, arguments: [writer.finish()] }
       },
@@ -175,7 +175,7 @@ export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | '
     return await runBatch(connection, commits, {
       jobOf: ({ write }) => write.jobId,
       prepare: (group) => {
-        const writer = new ByteWriter()
+        const writer = new ByteWriter(group.length)
         for (const commit of group) writeCommit(writer, commit)
         return { script, arguments: [writer.finish(), channel, sender] }
       },
