@@ -54,10 +54,8 @@ function printName(incarnation: string): string {
 }
 
 function printNode({ counter, ...content }: NodeRecord): Buffer {
-  return Buffer.concat([
-    printFields(nodeLayout, { counter }),
-    Buffer.from(JSON.stringify(content satisfies NodeContent)),
-  ])
+  const text = Buffer.from(JSON.stringify(content satisfies NodeContent))
+  return Buffer.concat([printFields(nodeLayout, { counter }), text])
 }
 
 /** Reads a node record. Returns `null` for a damaged record that does not name its node. */

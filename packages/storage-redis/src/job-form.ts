@@ -14,7 +14,7 @@ import {
   type StoredJob,
   timelineOfStored,
 } from '@jobistemer/core/storage'
-import { always, never, orNever, parseFields, printFields, readInstant } from './layout.ts'
+import { always, instantOf, never, orNever, parseFields, printFields } from './layout.ts'
 import { headLayout, timesLayout, versionLayout } from './layouts.ts'
 
 const { policyCodes, policyOf, readJobId } = codec1
@@ -71,20 +71,14 @@ export function printHead(before: Buffer | null, head: LedgerHead): Buffer {
   // watermark may still have records. So after a realign, `taken` is at least the previous watermark.
   const setBackFrom = before?.readDoubleLE(headAt.watermark) ?? always
   const taken = Math.max(fixed.readDoubleLE(headAt.taken), head.watermark < setBackFrom ? setBackFrom : always)
-  fixed.writeDoubleLE(taken, headAt.taken)
-  fixed.writeDoubleLE(head.watermark, headAt.watermark)
-  fixed.writeDoubleLE(orNever(head.nextAt), headAt.nextAt)
-  fixed.writeUInt32LE(head.version, headAt.version)
-  fixed.writeDoubleLE(head.paused === null ? always : orNever(head.paused.until ?? null), headAt.pausedUntil)
-  fixed[headAt.policy] = policyCodes[policy]
-  fixed.writeDoubleLE(head.pruneFloor ?? always, headAt.floor)
-  fixed.writeDoubleLE(orNever(head.deletedAt), headAt.deletedAt)
-  fixed.writeUInt32LE(head.cancelsBelow ?? 0, headAt.cancelsBelow)
-  fixed.writeUInt16LE(startRate?.limit ?? 0, headAt.startLimit)
-  fixed.writeDoubleLE(maxQueued, headAt.maxQueued)
-  fixed.writeUInt16LE(maxConcurrency, headAt.maxConcurrency)
-  fixed.writeDoubleLE(startRate?.intervalMs ?? 0, headAt.startInterval)
-  fixed.writeUInt16LE(starts.length, headAt.startCount)
+  const values = {
+    ...{ taken, maxQueued, maxConcurrency, version: head.version, watermark: head.watermark },
+    ...{ nextAt: orNever(head.nextAt), deletedAt: orNever(head.deletedAt), floor: head.pruneFloor ?? always },
+    pausedUntil: head.paused === null ? always : orNever(head.paused.until ?? null),
+    ...{ policy: policyCodes[policy], cancelsBelow: head.cancelsBelow ?? 0, startCount: starts.length },
+    ...{ startLimit: startRate?.limit ?? 0, startInterval: startRate?.intervalMs ?? 0 },
+  }
+  printFields(headLayout, values, fixed)
   for (const [index, start] of starts.entries()) fixed.writeDoubleLE(start, headSize + 8 * index)
   // The handler key is stored only if it differs from the job's id.
   return Buffer.concat([fixed, Buffer.from(head.handlerKey === head.id ? '' : head.handlerKey)])
@@ -103,28 +97,19 @@ export function readVersion(bytes: Buffer): VersionContent {
 
 /** Reads the part of a job that steps on occurrences need. For a pause, the head stores only its end. */
 function readHead(id: JobId, head: Buffer): LedgerHead {
-  const startLimit = head.readUInt16LE(headAt.startLimit)
-  const starts = readStarts(head)
+  const fields = parseFields(headLayout, head)
+  const { version, watermark, pausedUntil, maxQueued, maxConcurrency, startLimit, startInterval } = fields
+  const starts = readStarts(head, fields.startCount)
   const handlerAt = headSize + 8 * starts.length
-  const pausedUntil = head.readDoubleLE(headAt.pausedUntil)
-  const overlap = overlapRuleOf(
-    policyOf(head[headAt.policy] as number),
-    head.readDoubleLE(headAt.maxQueued),
-    head.readUInt16LE(headAt.maxConcurrency),
-    startLimit === 0 ? null : { limit: startLimit, intervalMs: head.readDoubleLE(headAt.startInterval) },
-  )
+  const startRate = startLimit === 0 ? null : { limit: startLimit, intervalMs: startInterval }
   return {
-    id,
-    version: head.readUInt32LE(headAt.version),
+    ...{ id, version, watermark, nextAt: instantOf(fields.nextAt), deletedAt: instantOf(fields.deletedAt) },
     handlerKey: head.length === handlerAt ? id : head.toString('utf8', handlerAt),
-    overlap,
-    watermark: head.readDoubleLE(headAt.watermark),
-    nextAt: readInstant(head, headAt.nextAt),
-    pruneFloor: readInstant(head, headAt.floor),
+    overlap: overlapRuleOf(policyOf(fields.policy), maxQueued, maxConcurrency, startRate),
+    pruneFloor: instantOf(fields.floor),
     paused: pausedUntil === always ? null : pausedUntil === never ? {} : { until: pausedUntil },
-    cancelsBelow: head.readUInt32LE(headAt.cancelsBelow) || null,
+    cancelsBelow: fields.cancelsBelow || null,
     ...(starts.length > 0 && { starts }),
-    deletedAt: readInstant(head, headAt.deletedAt),
   }
 }
 
@@ -161,8 +146,7 @@ function readContent(content: Buffer, id: Buffer): StoredContent {
   }
 }
 
-function readStarts(head: Buffer): readonly number[] {
-  const count = head.readUInt16LE(headAt.startCount)
+function readStarts(head: Buffer, count: number): readonly number[] {
   return Array.from({ length: count }, (_, index) => head.readDoubleLE(headSize + 8 * index))
 }
 

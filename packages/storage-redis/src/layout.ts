@@ -75,15 +75,15 @@ export function defineLayouts<Kinds extends FieldsByKind>(kinds: Kinds): Layouts
   return Object.fromEntries(layouts) as Layouts<Kinds>
 }
 
-/** Writes the fields into a new buffer. Fields without a value, and ids, are zeros. */
+/** Writes the fields that have a value, except ids, at the beginning of `bytes`. Default of `bytes`: a new buffer of zeros. */
 export function printFields<Name extends string>(
   layout: Layout<Name>,
   values: Readonly<Partial<Record<Name, number | boolean>>>,
+  bytes: Buffer = Buffer.alloc(layout.size),
 ): Buffer {
-  const bytes = Buffer.alloc(layout.size)
   for (const name of layout.names) {
     const { write } = types[layout.types[name]]
-    if (write !== null) bytes[write](Number(values[name] ?? 0), layout.at[name])
+    if (write !== null && values[name] !== undefined) bytes[write](Number(values[name]), layout.at[name])
   }
   return bytes
 }

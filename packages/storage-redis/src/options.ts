@@ -134,13 +134,10 @@ function readClient(client: RedisClient): RedisClient {
     typeof client.callBuffer === 'function' &&
     typeof client.duplicate === 'function' &&
     typeof client.options === 'object'
-  if (!isClient)
-    throw invalidOption(
-      'client',
-      maskUrl(client),
-      'client is not one of ioredis',
-      'Give a Redis or a Cluster of ioredis.',
-    )
+  if (!isClient) {
+    const remedy = 'Give a Redis or a Cluster of ioredis.'
+    throw invalidOption('client', maskUrl(client), 'client is not one of ioredis', remedy)
+  }
   const { keyPrefix } = client.options
   if (keyPrefix !== undefined && keyPrefix !== '') {
     const remedy = 'Give a client without one, and use the option prefix.'

@@ -96,13 +96,8 @@ export function storageError(error: unknown, place: string, connection: Error | 
     const remedy = 'Check that the server runs and that host and port are right. The call can be repeated.'
     return storageFailure('STORAGE_UNREACHABLE', about, message, remedy, error)
   }
-  return storageFailure(
-    'STORAGE_FAILED',
-    about,
-    `Redis failed (${text}): ${place}.`,
-    'The cause says what happened.',
-    error,
-  )
+  const message = `Redis failed (${text}): ${place}.`
+  return storageFailure('STORAGE_FAILED', about, message, 'The cause says what happened.', error)
 }
 
 // Returns the message of a connection error, or its code if the message is empty. Node.js combines the failed attempts
