@@ -79,14 +79,21 @@ export async function runBareCalls(storage: Storage, seconds: number, count: num
   return await calls.run(seconds)
 }
 
+/**
+ * Creates the arguments of one slot of each job, with object literals of the same members in the same order as in the engine.
+ * A spread such as `{ ...address, kind }` would give the objects ever new hidden classes. Then the calls would take 1.5 times
+ * as long, because V8 would look up each member that the storage reads.
+ */
 function roundOf(ids: readonly JobId[], at: number) {
   const creates: CreateSlot[] = []
   const settles: SettleItem[] = []
-  for (const id of ids) {
-    const address = { id: occurrenceId(id, at), jobId: id, scheduledAt: at }
+  for (const jobId of ids) {
+    const id = occurrenceId(jobId, at)
     creates.push({
-      ...address,
       kind: 'slot',
+      id,
+      jobId,
+      scheduledAt: at,
       jobVersion: 1,
       nextAt: at + 1000,
       executionTimeoutMs: 3_600_000,
@@ -94,7 +101,7 @@ function roundOf(ids: readonly JobId[], at: number) {
       runs: [runOf(at, null)],
     })
     const change = { kind: 'finish', state: 'completed', reason: null } as const
-    settles.push({ ...address, token: 1, sequence: 1, owner, runs: [runOf(at, at)], change })
+    settles.push({ id, jobId, scheduledAt: at, token: 1, owner, sequence: 1, runs: [runOf(at, at)], change })
   }
   return { at, creates, settles }
 }

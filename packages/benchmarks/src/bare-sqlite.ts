@@ -54,14 +54,17 @@ function starter(database: Database.Database, ids: readonly Buffer[]) {
   const moveHead = database.prepare(`
     UPDATE heads SET watermark = next_at, next_at = ?
       WHERE row = ? AND next_at = ? AND version = ? AND flags = 0 AND watermark < next_at
+        AND (paused_until IS NULL OR paused_until <= next_at)
         AND (excluded_until IS NULL OR excluded_until < next_at)
         AND (policy = 3 OR (
-          pending = 0 AND NOT EXISTS (SELECT 1 FROM running WHERE job = heads.row)))`)
+          pending = delayed AND cancels_below IS NULL AND NOT EXISTS (SELECT 1 FROM running WHERE job = heads.row)))`)
   const insertRunning = database.prepare(
     'INSERT INTO running VALUES (?, ?, ?, 0, 1, 0, 0, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, ?)',
   )
+  const noteMoves = database.prepare('INSERT INTO moved_jobs VALUES (NULL, ?)')
   return database.transaction((second: number, firstJob: number) => {
     const at = instant + second * 1000
+    noteMoves.run(JSON.stringify(Array.from({ length: rowsPerTransaction }, (_, index) => firstJob + index)))
     for (let job = firstJob; job < firstJob + rowsPerTransaction; job++) {
       const id = ids[(second - 1) * jobCount + job - 1]
       moveHead.run(at + 1000, job, at, 1)
@@ -75,7 +78,8 @@ function finisher(database: Database.Database, ids: readonly Buffer[]) {
     INSERT INTO history
       SELECT NULL, job, scheduled_at, id, ?, kind, token, ?, rescues, owner, job_version, due_at - scheduled_at,
         created_at - scheduled_at, started_at - created_at, ? - created_at, timeout, ?, NULL, details, ?
-      FROM running WHERE job = ? AND scheduled_at = ? AND id = ? AND token = ? AND sequence < ? AND cancel IS NULL`)
+      FROM running WHERE job = ? AND scheduled_at = ? AND id = ? AND token = ? AND owner = coalesce(?, owner)
+        AND sequence < ? AND cancel IS NULL`)
   const deleteRunning = database.prepare('DELETE FROM running WHERE job = ? AND scheduled_at = ? AND id = ?')
   const extend = indexExtender(database)
   let indexed = 0
@@ -84,7 +88,7 @@ function finisher(database: Database.Database, ids: readonly Buffer[]) {
     for (let job = firstJob; job < firstJob + rowsPerTransaction; job++) {
       const id = ids[(second - 1) * jobCount + job - 1]
       const runs = '[["work",2,[1,0,0]]]'
-      const row = Number(appendHistory.run(3, 1, at, null, runs, job, at, id, 1, 1).lastInsertRowid)
+      const row = Number(appendHistory.run(3, 1, at, null, runs, job, at, id, 1, 1, 1).lastInsertRowid)
       deleteRunning.run(job, at, id)
       if (row - indexed < rowsPerIndexing) continue
       extend(indexed, row)
