@@ -257,17 +257,20 @@ export class Heartbeats {
 
   async #beat(): Promise<void> {
     this.#isWoken = false
-    const retryInMs = this.#retryInMs
+    const { events, storage } = this.#engine
     let waitMs: number
     try {
-      await this.#engine.storage.tried('heartbeat', { failures: this.#failures, retryInMs }, () => this.#say())
+      await this.#say()
+      if (this.#failures > 0) events.emit('storage.recovered', { operation: 'heartbeat', attempts: this.#failures + 1 })
       this.#failures = 0
       waitMs = this.#engine.untilNextLook(this.#options.heartbeatMs)
     } catch (error) {
-      if (error instanceof EngineStopped || isStorageGone(error)) throw error
+      if (storage.isStopped) throw new EngineStopped()
+      if (isStorageGone(error)) throw error
       this.#failures++
       this.peers.beginAnew()
-      waitMs = retryInMs
+      waitMs = this.#retryInMs
+      events.emit('storage.failed', { operation: 'heartbeat', error, attempt: this.#failures, retryInMs: waitMs })
     }
     if (!this.#isWoken) this.#loop.runIn(waitMs)
     if (this.isResting) this.#engine.agenda.rearm()

@@ -81,7 +81,7 @@ export class RetryingStorage implements StorageCalls {
    * available, so the failure probably comes from an item.
    */
   accepted = 0
-  /** Whether the engine has stopped: {@link repeated} and {@link tried} then begin no further calls. */
+  /** Whether the engine has stopped: {@link repeated} then begins no further calls. */
   isStopped = false
 
   constructor(options: {
@@ -203,38 +203,6 @@ export class RetryingStorage implements StorageCalls {
     } finally {
       if (hasFailed) this.#outage.left()
       if (isAnswered) this.#outage.answered()
-    }
-  }
-
-  /**
-   * Makes one attempt of a call. If the attempt fails, reports the error as {@link repeated} does, and throws it. The caller of
-   * `tried` must then repeat the call until it succeeds. Until then, {@link StorageOutage} counts the call as failed.
-   *
-   * `failures`: number of consecutive failures of the call so far. `retryInMs`: the pause before the caller repeats the call,
-   * if this attempt fails.
-   *
-   * @throws EngineStopped, and the error of the storage
-   */
-  async tried<T>(
-    operation: string,
-    { failures, retryInMs }: { failures: number; retryInMs: number },
-    call: () => Promise<T>,
-  ): Promise<T> {
-    if (this.isStopped) throw new EngineStopped()
-    try {
-      const answer = await call()
-      if (failures > 0) {
-        this.#events.emit('storage.recovered', { operation, attempts: failures + 1 })
-        this.#outage.left()
-        this.#outage.answered()
-      }
-      return answer
-    } catch (error) {
-      if (this.isStopped) throw new EngineStopped()
-      if (isStorageGone(error)) throw error
-      this.#events.emit('storage.failed', { operation, error, attempt: failures + 1, retryInMs })
-      this.#outage.failed(operation, error, failures === 0)
-      throw error
     }
   }
 
