@@ -19,7 +19,6 @@ interface Entry {
   readonly asked: Asked & { refusal: JobistemerError | null }
   outcome: 'answered' | 'rejected' | 'aborted' | null
   items: number
-  open: boolean
 }
 
 /** What happens to a call of the storage. `lost`: the call takes effect, but its answer is lost. */
@@ -43,7 +42,7 @@ function caller(): Entry['asked'] {
  * Makes a batcher on a storage. The test ends each call of the storage, one by one. `broken` lists the rules that were
  * violated.
  */
-function world({ hasCallers, isSerial }: { readonly hasCallers: boolean; readonly isSerial: boolean }) {
+function world(hasCallers: boolean) {
   // Leave out the member `track`. With it, the virtual clock would wait for storage calls, which the test ends itself.
   const { track: _, ...clock } = virtualClock('2026-01-01T00:00:00Z')
   const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
@@ -57,9 +56,8 @@ function world({ hasCallers, isSerial }: { readonly hasCallers: boolean; readonl
   const sends = new Map<string, number>()
   const state = { admitted: Number.POSITIVE_INFINITY, isHealed: false, isStopped: false, calls: 0 }
   const end = (entry: Entry, outcome: NonNullable<Entry['outcome']>): void => {
-    if (!isSerial && entry.outcome !== null) broken.push(`${entry.name}: ${outcome} after ${entry.outcome}`)
+    if (entry.outcome !== null) broken.push(`${entry.name}: ${outcome} after ${entry.outcome}`)
     entry.outcome = outcome
-    entry.open = false
   }
   const nameOf = (item: string) => item.split('#')[0] as string
   const isRefused = (items: readonly string[]) =>
@@ -69,14 +67,11 @@ function world({ hasCallers, isSerial }: { readonly hasCallers: boolean; readonl
   const batcher = new Batcher<Entry, string, string>(engine, {
     operation: 'settle',
     worthwhile: 2,
-    isSerial,
     ...(hasCallers && { callerOf: ({ asked }) => asked }),
     admit: (waiting) => Math.min(waiting, state.admitted),
     make(entry) {
       if (entry.asked.refusal !== null && hasCallers) broken.push(`${entry.name}: made for a caller who gave up`)
-      if (entry.open) broken.push(`${entry.name}: made while an earlier item has no answer`)
       if (state.isStopped) broken.push(`${entry.name}: made after the stop`)
-      entry.open = isSerial
       return `${entry.name}#${++entry.items}`
     },
     async send(_storage, items) {
@@ -93,9 +88,8 @@ function world({ hasCallers, isSerial }: { readonly hasCallers: boolean; readonl
         state.calls--
       }
     },
-    answered(entry, item, answer, repeated) {
+    answered(entry, item, answer) {
       if (answer !== `${item} done` || nameOf(item) !== entry.name) broken.push(`${entry.name}: answer to ${answer}`)
-      if (repeated !== (sends.get(item) as number) > 1) broken.push(`${item}: sent ${sends.get(item)}, ${repeated}`)
       end(entry, 'answered')
     },
     rejected(entry) {
@@ -126,7 +120,6 @@ type World = ReturnType<typeof world>
 
 const actions = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('add' as const), isBad: fc.boolean(), count: fc.nat(5) }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('add again' as const), of: fc.nat(20) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('give up' as const), of: fc.nat(20) }) },
   {
     weight: 6,
@@ -142,23 +135,16 @@ const actions = fc.oneof(
 
 type Action = typeof actions extends fc.Arbitrary<infer T> ? T : never
 
-function act({ batcher, held, entries, state }: World, action: Action, isSerial: boolean): void {
+function act({ batcher, held, entries, state }: World, action: Action): void {
   switch (action.kind) {
     case 'add':
       for (let index = 0; index < action.count; index++) {
         const isBad = action.isBad && index === 0
-        const entry = { name: `e${entries.length}`, isBad, asked: caller(), outcome: null, items: 0, open: false }
+        const entry = { name: `e${entries.length}`, isBad, asked: caller(), outcome: null, items: 0 }
         entries.push(entry)
         batcher.add(entry)
       }
       return
-    case 'add again': {
-      const entry = entries[action.of]
-      if (!isSerial || entry === undefined) return
-      entry.outcome = null
-      batcher.add(entry)
-      return
-    }
     case 'give up': {
       const entry = entries[action.of]
       if (entry !== undefined) entry.asked.refusal ??= new JobistemerError('ABORTED', { message: 'No.' })
@@ -173,10 +159,10 @@ function act({ batcher, held, entries, state }: World, action: Action, isSerial:
   }
 }
 
-async function run(steps: readonly Action[], kind: { readonly hasCallers: boolean; readonly isSerial: boolean }) {
-  const made = world(kind)
+async function run(steps: readonly Action[], hasCallers: boolean) {
+  const made = world(hasCallers)
   for (const step of steps) {
-    act(made, step, kind.isSerial)
+    act(made, step)
     await made.settle()
     if (step.kind === 'pass') await made.clock.advance(step.ms)
   }
@@ -208,18 +194,13 @@ const lastCallerGivesUp: [readonly Action[]] = [
     { kind: 'end', of: 0, fate: 'lost' },
   ],
 ]
-const kinds = [
-  { hasCallers: false, isSerial: false },
-  { hasCallers: true, isSerial: false },
-  { hasCallers: false, isSerial: true },
-]
 
-describe.each(kinds)(
-  'a batcher (its requests have callers: $hasCallers, it makes one call at a time: $isSerial)',
-  (kind) => {
+describe.each([{ hasCallers: false }, { hasCallers: true }])(
+  'a batcher (its requests have callers: $hasCallers)',
+  ({ hasCallers }) => {
     it('ends each request exactly once, however the storage and the callers behave', async () => {
       const property = fc.asyncProperty(plans, async (steps) => {
-        const made = await run(steps, kind)
+        const made = await run(steps, hasCallers)
         await heal(made)
         expect(made.broken).toEqual([])
         expect(made.entries.filter(({ outcome }) => outcome === null)).toEqual([])
@@ -230,10 +211,10 @@ describe.each(kinds)(
 
     it('sends no request after it was stopped, and aborts the waiting requests', async () => {
       const property = fc.asyncProperty(plans, fc.nat(5), async (steps, later) => {
-        const made = await run(steps, kind)
+        const made = await run(steps, hasCallers)
         const answered = made.entries.filter(({ outcome }) => outcome !== null)
         made.stop()
-        act(made, { kind: 'add', isBad: false, count: later }, kind.isSerial)
+        act(made, { kind: 'add', isBad: false, count: later })
         for (const call of made.held.splice(0)) call.end('fail')
         await made.settle()
         const before = [...made.sends]

@@ -89,18 +89,4 @@ describe('the settler', () => {
     await calls[1]?.answer()
     expect(calls.map(({ names }) => names)).toEqual([[1], [2, 3], [4]])
   })
-
-  it('sends no further step of a run before the storage has answered the previous step of this run', async () => {
-    const { calls, engine } = slowStorage()
-    const settler = createSettler(engine)
-    const first = speaker(1)
-    settler.add(first)
-    await turn()
-    for (const one of [first, speaker(2), speaker(3)]) settler.add(one)
-    await turn()
-    expect(calls.map(({ names }) => names)).toEqual([[1], [2, 3]])
-    await calls[0]?.answer()
-    await calls[1]?.answer()
-    expect(calls.map(({ names }) => names)).toEqual([[1], [2, 3], [1]])
-  })
 })

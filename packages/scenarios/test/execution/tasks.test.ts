@@ -1,4 +1,6 @@
+import { setImmediate } from 'node:timers/promises'
 import { defineJob, defineTask, type TaskContext } from '@jobistemer/core'
+import { wrapStorage } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
@@ -45,6 +47,48 @@ describe.each(everywhere)('on the storage $name', (place) => {
       ['third ends', 16],
     ])
     expect((await onlyOccurrence(scheduler, 'chain')).finishedAt).toEqual(at(16))
+  })
+
+  it('a run has at most one settle item in progress, although its parallel tasks retry during the call', async () => {
+    const world = createWorld(place)
+    const inProgress = new Set<string>()
+    const twice: string[] = []
+    const inner = world.connect()
+    const storage = wrapStorage(inner, {
+      // The engine sends a further call as soon as one item waits for it.
+      capabilities: { ...inner.capabilities, worthwhileBatch: 1 },
+      around: async (call) => {
+        if (call.method !== 'settle') return await call.proceed()
+        const ids = call.request.items.map(({ id }) => id)
+        for (const id of ids) {
+          if (inProgress.has(id)) twice.push(id)
+          inProgress.add(id)
+        }
+        for (let turn = 0; turn < 20; turn++) await setImmediate()
+        const answers = await call.proceed()
+        for (const id of ids) inProgress.delete(id)
+        return answers
+      },
+    })
+    const task = (name: string, turns: number) => ({
+      name,
+      run: async ({ attempt }: TaskContext) => {
+        for (let turn = 0; turn < turns; turn++) await setImmediate()
+        if (attempt === 1) throw new Error('once')
+        return attempt
+      },
+    })
+    const job = defineJob({
+      name: 'fan',
+      schedule: everySeconds(10, +at(10)),
+      taskExecutionMode: 'parallel',
+      retryPolicy: { maxRetries: 1, retryInterval: 0 },
+      tasks: [task('first', 1), task('second', 5), task('third', 9)],
+    })
+    const scheduler = await world.start({ jobs: [job], storage })
+    await world.clock.advance({ seconds: 20 })
+    const { state, tasks } = await onlyOccurrence(scheduler, 'fan')
+    expect([state, tasks.map(({ result }) => result), twice]).toEqual(['completed', [2, 2, 2], []])
   })
 
   it('parallel tasks start together, and the occurrence ends when the last task has ended', async () => {

@@ -258,31 +258,12 @@ export function createSettler(engine: EngineContext): Batcher<Settling, SettleIt
   return new Batcher(engine, {
     operation: 'settle',
     worthwhile: engine.worthwhileBatch,
-    isSerial: true,
     make: (settling, now) => settling.takeItem(now),
-    send: (storage, items, now, attempt) =>
-      storage.settle({ now, items: attempt === 1 ? items : sentAgain(engine, items) }),
-    answered: (settling, item, answer, repeated) =>
-      settling.settled(item, repeated ? asRepeated(item, answer) : answer),
+    send: (storage, items, now) => storage.settle({ now, items }),
+    answered: (settling, item, answer) => settling.settled(item, answer),
     rejected: (settling, _item, error) => settling.refused(error),
     failed: (error) => failInBackground(engine, 'settle', error),
   })
-}
-
-/**
- * Returns the items for the retry of a `settle` call. If the node may start no occurrence now, the retry takes no next
- * occurrence.
- */
-function sentAgain(engine: EngineContext, items: readonly SettleItem[]): readonly SettleItem[] {
-  // The call reads the clocks, so that `isHeldBack` knows of a clock jump. The result is not needed.
-  engine.now()
-  return engine.isHeldBack ? items.map(({ takeNext, ...item }) => item) : items
-}
-
-/** Marks the answer to a retried call, because an earlier call whose answer was lost may have taken the next occurrence. */
-function asRepeated(item: SettleItem, answer: SettleAnswer): SettleAnswer {
-  const mayHaveTaken = item.takeNext !== undefined && answer.outcome === 'ok' && answer.taken === undefined
-  return mayHaveTaken ? { ...answer, repeated: true } : answer
 }
 
 /**

@@ -107,10 +107,10 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
    */
   #drainsUntil: number | null
   #phase: StateOf<typeof executionTransitions> = 'open'
-  /**
-   * Whether this execution waits for a settle that it has requested. The settler ends this wait by a call of {@link takeItem}.
-   */
-  #saying = false
+  /** Whether the settler has this execution or its item. An execution has at most one settle item in progress. */
+  #isSettling = false
+  /** Whether a settle was requested after the settler had taken the item in progress. */
+  #saysAgain = false
   /** Whether handlers have reported progress or log lines that the node has not stored yet. */
   #isNoted = false
   #keptLogs: KeptLogs | null = null
@@ -369,9 +369,10 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
    * completion.
    */
   takeItem(now: number): SettleItem | null {
-    this.#saying = false
+    this.#saysAgain = false
     if (this.#phase === 'closed') return null
     if (this.#completions?.isOpen === true) {
+      this.#isSettling = false
       this.#isHeldBack = true
       return null
     }
@@ -396,6 +397,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   }
 
   settled(item: SettleItem, answer: SettleAnswer): void {
+    this.#endSettling()
     // The end of this occurrence may have taken the next one. This node owns the taken occurrence even if it has lost this one.
     this.#endTaking(answer)
     if (this.#phase === 'closed') return
@@ -540,6 +542,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
    * the storage also rejects this failure, this node leaves the occurrence to the reaper.
    */
   refused(error: unknown): void {
+    this.#endSettling()
     this.#endTaking(null)
     if (this.#phase === 'closed') return
     const { logger } = this.engine
@@ -563,6 +566,11 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     if (!isClosing) return
     this.halt = { kind: 'finish', state: 'failed', reason: 'storage_refused' }
     this.say()
+  }
+
+  #endSettling(): void {
+    this.#isSettling = false
+    if (this.#saysAgain) this.say()
   }
 
   #endTaking(answer: SettleAnswer | null): void {
@@ -701,12 +709,15 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
 
   /** Requests a settle, which carries the state at the time of the storage call. */
   say(): void {
-    if (this.#saying) return
+    if (this.#isSettling) {
+      this.#saysAgain = true
+      return
+    }
     if (this.#completions?.isOpen === true) {
       this.#isHeldBack = true
       return
     }
-    this.#saying = true
+    this.#isSettling = true
     this.#owner.settler.add(this)
   }
 

@@ -57,11 +57,6 @@ export class NextOccurrenceTaker {
     return this.#requested.has(jobId)
   }
 
-  /** Returns the jobs for which {@link isAwaited} is true now. */
-  awaited(): ReadonlySet<JobId> {
-    return new Set(this.#requested.keys())
-  }
-
   /**
    * Called when the storage has accepted the end of a run of this job. `woken`: the occurrence that the end has woken; `null`:
    * none.

@@ -176,7 +176,6 @@ export class Claimer implements TakenRunner {
     this.mayOwnMore = true
     let cursor: string | null = null
     do {
-      const awaited = this.#parts.pool.nextTaker.awaited()
       const page = await storage.repeated('listOccurrences', (storage) =>
         storage.listOccurrences({
           kind: 'live',
@@ -193,9 +192,8 @@ export class Claimer implements TakenRunner {
         const wasClaimed = record.token > 1 || record.runs.length === 0
         const mine = record.owner?.incarnation === owner.incarnation
         if (!mine || !wasClaimed || known.has(record.id) || this.#parts.pool.knows(record.id)) continue
-        // The settle that took this occurrence may still be in progress, or its answer may have arrived since the read.
-        // The next search checks the occurrence again.
-        if (awaited.has(record.jobId) || this.#parts.pool.nextTaker.isAwaited(record.jobId)) isLeft = true
+        // The settle that took this occurrence may still be in progress. The next search checks the occurrence again.
+        if (this.#parts.pool.nextTaker.isAwaited(record.jobId)) isLeft = true
         else {
           await this.#release(record, 'unanswered')
           this.#parts.capacity.workAppeared()

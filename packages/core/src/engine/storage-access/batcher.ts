@@ -2,9 +2,8 @@ import { callsAtOnce, enoughFailures, worthACall } from './tuning.ts'
 import { type ErrorCode, JobistemerError } from '../../errors.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { AfterTurn } from '../runtime/after-turn.ts'
-import { EngineStopped, failInBackground } from '../runtime/background-loop.ts'
+import { EngineStopped } from '../runtime/background-loop.ts'
 import type { EngineContext } from './engine-context.ts'
-import { RenewedMap } from '../runtime/renewed-map.ts'
 import { type Asked, movedOn } from './retrying-storage.ts'
 
 /** Error codes of a storage that is unavailable or defective. These errors do not depend on the items of the call. */
@@ -32,8 +31,6 @@ export interface BatchKind<Entry, Item, Answer> {
   readonly worthwhile?: number
   /** Whether a failed call is retried. Default true. False: each call is sent once, and its error aborts all entries in it. */
   readonly retries?: boolean
-  /** Whether the items of an entry are sent one by one: an item waits for the answer to the item before. Default false. */
-  readonly isSerial?: boolean
   /**
    * Total size of items above which a call takes no further item. The item that exceeds the size stays in the call. Default: no
    * limit.
@@ -58,26 +55,18 @@ export interface BatchKind<Entry, Item, Answer> {
   make(entry: Entry, now: number): Item | null
   /**
    * Sends all items of the batch, or some of them after a failure. `now`: the time at which the batcher prepared the call;
-   * retries keep it. `attempt`: the number of this call for the batch, from 1. From 2 on, an earlier call may have taken
-   * effect.
+   * retries keep it.
    */
-  send(storage: Storage, items: readonly Item[], now: number, attempt: number): Promise<readonly Answer[]>
-  /** Called with the answer to an item. `repeated`: an earlier attempt whose answer was lost may have taken effect. */
-  answered(entry: Entry, item: Item, answer: Answer, repeated: boolean): void
-  /**
-   * Called when the storage has rejected the item, and would reject it again.
-   *
-   * An entry with a caller may be retried alone. This callback is also called if these retries end without an answer. `error`
-   * is then the reason: the caller gave up, the engine stopped, or the storage was closed.
-   */
+  send(storage: Storage, items: readonly Item[], now: number): Promise<readonly Answer[]>
+  /** Called with the answer to an item. An earlier attempt whose answer was lost may have taken effect. */
+  answered(entry: Entry, item: Item, answer: Answer): void
+  /** Called when the storage has rejected the item, and would reject it again. */
   rejected(entry: Entry, item: Item, error: unknown): void
   /**
    * Called when the batcher gives up on an entry without an answer. Possible reasons:
    * - The caller of the entry gave up, the engine stopped, or the storage was closed.
    * - `make`, or the work on the answer, threw an error.
    * - The call failed, and the batcher does not retry this call.
-   *
-   * If the engine stops while an entry without a caller is retried alone, the batcher calls no callback.
    */
   aborted?(entry: Entry, error: unknown): void
   /**
@@ -102,13 +91,13 @@ interface Batch<Entry, Item> {
   readonly now: number
   /** The value of {@link RetryingStorage.accepted} before the first attempt of this call. */
   readonly acceptedBefore: number
-  /** Indexes of the batch's entries that have no answer and are not retried alone; `null`: all entries. */
+  /** Indexes of the entries that have no answer and are not in a batch of their own; `null`: all entries. */
   open: Set<number> | null
   attempts: number
-  /** Number of storage calls of the batch. An attempt that halves the batch makes several calls. */
-  calls: number
   /** Whether the call of this batch has failed and is being retried. {@link Batcher} counts such batches separately. */
   isRetried: boolean
+  /** For a batch whose only item is retried alone: number of its proven failures. `null`: any other batch. */
+  failures: number | null
 }
 
 /**
@@ -136,8 +125,6 @@ export class Batcher<Entry, Item, Answer> {
    * not delay other callers. From {@link callsAtOnce} such calls on, the batcher sends no further call.
    */
   #retried = 0
-  /** With `isSerial`: the entries whose item is in a call that has no answer yet. */
-  readonly #open = new RenewedMap<Entry, true>()
   #isStopped = false
 
   constructor(engine: BatcherContext, kind: BatchKind<Entry, Item, Answer>) {
@@ -166,8 +153,7 @@ export class Batcher<Entry, Item, Answer> {
    * Sends these entries now, in one call, even if `hasRoom` returns false. Never rejects. Resolves when the call has ended with
    * its retries. The batcher may then still retry entries alone.
    *
-   * Entries beyond `maxSize` wait again, before all other waiting entries. If the kind also had `isSerial`, these entries would
-   * wait forever. So no kind has both `maxSize` and `isSerial`.
+   * Entries beyond `maxSize` wait again, before all other waiting entries.
    */
   async sendNow(group: readonly Entry[], now: number = this.#engine.now()): Promise<void> {
     const kind = this.#kind
@@ -184,15 +170,11 @@ export class Batcher<Entry, Item, Answer> {
       try {
         kind.callerOf?.(entry).assertWanted()
         const item = kind.make(entry, now)
-        if (item === null) {
-          this.#open.delete(entry)
-          continue
-        }
+        if (item === null) continue
         size += kind.sizeOf?.(item) ?? 0
         entries.push(entry)
         items.push(item)
       } catch (error) {
-        this.#open.delete(entry)
         if (kind.aborted === undefined) kind.failed?.(error)
         else kind.aborted(entry, error)
       }
@@ -201,8 +183,8 @@ export class Batcher<Entry, Item, Answer> {
     this.#calls++
     const { storage } = this.#engine
     const acceptedBefore = storage.accepted
-    const counts = { attempts: 0, calls: 0, isRetried: false }
-    const batch: Batch<Entry, Item> = { entries, items, now, acceptedBefore, open: null, ...counts }
+    const state = { open: null, attempts: 0, isRetried: false, failures: null }
+    const batch: Batch<Entry, Item> = { entries, items, now, acceptedBefore, ...state }
     await this.#sendAll(batch)
     if (batch.isRetried) this.#retried--
     else this.#calls--
@@ -218,14 +200,13 @@ export class Batcher<Entry, Item, Answer> {
     try {
       if (retries === false) await storage.once((calls) => this.#call(batch, calls))
       else {
-        const callers = callerOf === undefined ? null : anyOf(batch.entries.map((entry) => callerOf(entry)))
-        await storage.repeated(operation, (calls) => this.#attempt(batch, calls), callers)
+        const asked = callerOf === undefined ? null : callersOf(batch.entries.map((entry) => callerOf(entry)))
+        const repeating = { firstAttempt: batch.attempts + 1 }
+        await storage.repeated(operation, (calls) => this.#attempt(batch, calls), asked, repeating)
       }
     } catch (error) {
-      const open = openOf(batch)
-      // If every caller has given up, the storage has not failed, so no failure is reported.
-      if ([...open].some((index) => this.#refusalOf(batch, index) === null)) this.#kind.failed?.(error)
-      for (const index of open) this.#abort(batch, index, this.#refusalOf(batch, index) ?? error)
+      this.#kind.failed?.(error)
+      for (const index of openOf(batch)) this.#abort(batch, index, this.#refusalOf(batch, index) ?? error)
     }
   }
 
@@ -235,7 +216,7 @@ export class Batcher<Entry, Item, Answer> {
     const some = indexes === null ? items : indexes.map((index) => items[index] as Item)
     let answers: readonly Answer[]
     try {
-      answers = await this.#kind.send(storage, some, now, ++batch.calls)
+      answers = await this.#kind.send(storage, some, now)
     } catch (error) {
       if (!batch.isRetried && this.#kind.callerOf !== undefined) {
         batch.isRetried = true
@@ -246,9 +227,8 @@ export class Batcher<Entry, Item, Answer> {
       throw error
     }
     this.#engine.storage.accepted++
-    const isRepeated = batch.calls > 1
     for (let place = 0; place < some.length; place++) {
-      this.#answered(batch, indexes?.[place] ?? place, answers[place] as Answer, isRepeated)
+      this.#answered(batch, indexes?.[place] ?? place, answers[place] as Answer)
     }
     if (indexes === null) batch.open = new Set()
   }
@@ -261,24 +241,8 @@ export class Batcher<Entry, Item, Answer> {
    */
   async #attempt(batch: Batch<Entry, Item>, storage: Storage): Promise<typeof movedOn | null> {
     batch.attempts++
-    let refusal: unknown = null
-    if (batch.attempts === 1 && this.#areWanted(batch)) {
-      try {
-        // The fast path is one call with all items. Nearly all calls succeed.
-        await this.#call(batch, storage)
-        return null
-      } catch (error) {
-        if (!isRefusal(error)) throw error
-        refusal = error
-      }
-    }
-    const open = openOf(batch)
-    batch.open = open
-    for (const index of open) {
-      const reason = this.#refusalOf(batch, index)
-      if (reason !== null) this.#abort(batch, index, reason)
-    }
-    if (open.size === 0) return movedOn
+    this.#abortUnwanted(batch)
+    if (batch.open?.size === 0) return movedOn
     // From this attempt on, the batcher may halve the list to find an item that fails. If the storage has accepted another
     // call, the failure probably comes from an item, so each attempt halves the list. Otherwise the storage is probably
     // unavailable, and only one attempt in 4 halves the list.
@@ -286,70 +250,48 @@ export class Batcher<Entry, Item, Answer> {
     const hasSign = this.#engine.storage.accepted > batch.acceptedBefore || batch.attempts % (enoughFailures + 1) === 0
     let hasAnswers = false
     let left: { readonly error: unknown } | null = null
-    const sendSome = async (indexes: readonly number[], knownFailure: unknown = null): Promise<void> => {
+    const send = async (some: readonly number[] | null): Promise<void> => {
       try {
-        if (knownFailure !== null) throw knownFailure
-        await this.#call(batch, storage, indexes)
+        await this.#call(batch, storage, some)
         hasAnswers = true
       } catch (error) {
         // In an outage, or after the engine has stopped, do not halve the batch into further calls.
         if (isOutage(error) || this.#engine.storage.isStopped) throw error
+        const indexes = some ?? [...openOf(batch)]
         const isRefused = isRefusal(error)
         if (indexes.length > 1 && (isRefused || (isLate && hasSign))) {
           const half = Math.ceil(indexes.length / 2)
-          await sendSome(indexes.slice(0, half))
-          await sendSome(indexes.slice(half))
-        } else if (indexes.length > 1 || !(isRefused || isLate)) left = { error }
-        else {
-          const [only] = indexes as [number]
-          open.delete(only)
-          if (isRefused) this.#answered(batch, only, new ItemRefused(error), true)
-          else this.#retryAlone(batch, only, error)
-        }
+          await send(indexes.slice(0, half))
+          await send(indexes.slice(half))
+        } else if (indexes.length === 1 && (isRefused || (await this.#isFaulty(batch, storage)))) {
+          this.#answered(batch, indexes[0] as number, new ItemRefused(error))
+        } else if (indexes.length === 1 && isLate && batch.failures === null) {
+          this.#retryAlone(batch, indexes[0] as number)
+        } else left = { error }
       }
     }
-    // If the storage rejected the whole list, `sendSome` halves the list without sending it again. But if a caller has given up
-    // meanwhile, the rejection may concern only this caller's item. `sendSome` then first sends the list without that item.
-    await sendSome([...open], open.size < batch.items.length ? null : refusal)
+    // The fast path is one call with all items. Nearly all calls succeed.
+    await send(batch.open === null ? null : [...batch.open])
     const failure = left as { readonly error: unknown } | null
     if (failure !== null) throw failure.error
     return hasAnswers ? null : movedOn
   }
 
-  /** Retries one entry in the background until the entry has an answer, or the batcher rejects it. */
-  #retryAlone(batch: Batch<Entry, Item>, index: number, lastError: unknown): void {
-    const { operation, callerOf } = this.#kind
-    const { storage } = this.#engine
-    const waiting = callerOf?.(batch.entries[index] as Entry) ?? null
-    const reject = (error: unknown): void => this.#answered(batch, index, new ItemRefused(error), true)
-    let hasJustFailed = true
-    let failures = 0
-    const tryOnce = async (calls: Storage): Promise<void> => {
-      try {
-        // The known failure counts as the first attempt, so this attempt sends nothing. `repeated` reports the failure, and
-        // waits before the next attempt.
-        if (hasJustFailed) throw lastError
-        await this.#call(batch, calls, [index])
-      } catch (error) {
-        const isNew = !hasJustFailed
-        hasJustFailed = false
-        const isRefused = isNew && isRefusal(error)
-        // A failure counts only if the storage answers a probe. A stopped node sends no further call, so it sends no probe
-        // either.
-        if (isNew && !isRefused && !isOutage(error) && !storage.isStopped && (await answers(calls))) failures++
-        const isProven = failures >= enoughFailures && storage.accepted > batch.acceptedBefore
-        if (!isRefused && !isProven) throw error
-        reject(error)
-      }
-    }
-    storage
-      .repeated(operation, tryOnce, waiting, { firstAttempt: batch.attempts })
-      .catch((error) => {
-        if (waiting === null) throw error
-        reject(error)
-      })
-      .then(() => this.flush())
-      .catch((error) => failInBackground(this.#engine, operation, error))
+  /**
+   * Returns whether the only item of the batch has failed often enough. A failure counts only if the storage answers a probe.
+   */
+  async #isFaulty(batch: Batch<Entry, Item>, storage: Storage): Promise<boolean> {
+    if (batch.failures === null) return false
+    if (await answers(storage)) batch.failures++
+    return batch.failures >= enoughFailures && this.#engine.storage.accepted > batch.acceptedBefore
+  }
+
+  /** Retries one entry in the background, in a batch of its own. */
+  #retryAlone(batch: Batch<Entry, Item>, index: number): void {
+    openOf(batch).delete(index)
+    const entries = [batch.entries[index] as Entry]
+    const items = [batch.items[index] as Item]
+    void this.#sendAll({ ...batch, entries, items, open: null, isRetried: true, failures: 0 }).then(() => this.flush())
   }
 
   /** Aborts all waiting entries, and entries that are added later. Calls in progress continue. */
@@ -376,28 +318,16 @@ export class Batcher<Entry, Item, Answer> {
     if (oldest === undefined || !this.hasRoom(gathered)) return []
     const count = this.#kind.admit?.(gathered, oldest) ?? gathered
     if (!this.hasRoom(count)) return []
-    if (this.#kind.isSerial !== true) return this.#waiting.splice(0, count)
-    const group: Entry[] = []
-    const left: Entry[] = []
-    for (const entry of this.#waiting) {
-      if (group.length === count || this.#open.has(entry)) left.push(entry)
-      else {
-        this.#open.set(entry, true)
-        group.push(entry)
-      }
-    }
-    this.#waiting = left
-    return group
+    return this.#waiting.splice(0, count)
   }
 
-  #answered(batch: Batch<Entry, Item>, index: number, answer: Answer | ItemRefused, repeated: boolean): void {
+  #answered(batch: Batch<Entry, Item>, index: number, answer: Answer | ItemRefused): void {
     const entry = batch.entries[index] as Entry
     const item = batch.items[index] as Item
     batch.open?.delete(index)
-    this.#open.delete(entry)
     try {
       if (answer instanceof ItemRefused) this.#kind.rejected(entry, item, answer.error)
-      else this.#kind.answered(entry, item, answer, repeated)
+      else this.#kind.answered(entry, item, answer)
     } catch (error) {
       this.#kind.failed?.(error)
       this.#kind.aborted?.(entry, error)
@@ -405,10 +335,8 @@ export class Batcher<Entry, Item, Answer> {
   }
 
   #abort(batch: Batch<Entry, Item>, index: number, error: unknown): void {
-    const entry = batch.entries[index] as Entry
-    batch.open?.delete(index)
-    this.#open.delete(entry)
-    this.#kind.aborted?.(entry, error)
+    openOf(batch).delete(index)
+    this.#kind.aborted?.(batch.entries[index] as Entry, error)
   }
 
   /** Returns the error that the caller of an entry received; `null`: the caller still waits, or no caller waits. */
@@ -416,23 +344,25 @@ export class Batcher<Entry, Item, Answer> {
     return this.#kind.callerOf?.(entries[index] as Entry).refusal ?? null
   }
 
-  #areWanted(batch: Batch<Entry, Item>): boolean {
-    return (
-      this.#kind.callerOf === undefined || batch.entries.every((_, index) => this.#refusalOf(batch, index) === null)
-    )
+  /** Aborts the entries whose callers have given up. */
+  #abortUnwanted(batch: Batch<Entry, Item>): void {
+    if (this.#kind.callerOf === undefined) return
+    for (const index of batch.open ?? batch.items.keys()) {
+      const reason = this.#refusalOf(batch, index)
+      if (reason !== null) this.#abort(batch, index, reason)
+    }
   }
 }
 
-function openOf({ open, items }: Batch<unknown, unknown>): Set<number> {
-  return open ?? new Set(items.keys())
+function openOf(batch: Batch<unknown, unknown>): Set<number> {
+  batch.open ??= new Set(batch.items.keys())
+  return batch.open
 }
 
-/** Combines several callers into one: the call is wanted while at least one caller waits. */
-function anyOf(asked: readonly Asked[]): Pick<Asked, 'assertWanted' | 'failed'> {
+/** Combines several callers into one. Before each attempt, the batcher itself aborts the entries of callers that gave up. */
+function callersOf(asked: readonly Asked[]): Pick<Asked, 'assertWanted' | 'failed'> {
   return {
-    assertWanted() {
-      if (asked.every(({ refusal }) => refusal !== null)) asked[0]?.assertWanted()
-    },
+    assertWanted: () => undefined,
     failed(error) {
       for (const one of asked) one.failed(error)
     },
@@ -462,11 +392,8 @@ function isOutage(error: unknown): boolean {
 }
 
 /**
- * The error with which {@link CallerBatcher.send} rejects if the batcher rejects the item. Usually the storage has rejected the
- * item, and would reject it again. `error` is then the error of the storage.
- *
- * If the item is retried alone, `error` may instead say why its retries ended. The reasons are: the caller gave up, the engine
- * stopped, or the storage was closed.
+ * The error with which {@link CallerBatcher.send} rejects if the storage has rejected the item, and would reject it again.
+ * `error`: the error of the storage.
  */
 export class ItemRefused {
   readonly error: unknown
