@@ -194,15 +194,22 @@ export class Batcher<Entry, Item, Answer> {
     this.flush()
   }
 
-  async #sendAll(batch: Batch<Entry, Item>): Promise<void> {
+  /** `known`: the error of an earlier call with these items, which counts as the first failure; `null`: no such call. */
+  async #sendAll(batch: Batch<Entry, Item>, known: { readonly error: unknown } | null = null): Promise<void> {
     const { operation, retries, callerOf } = this.#kind
     const { storage } = this.#engine
     try {
       if (retries === false) await storage.once((calls) => this.#call(batch, calls))
       else {
         const asked = callerOf === undefined ? null : callersOf(batch.entries.map((entry) => callerOf(entry)))
-        const repeating = { firstAttempt: batch.attempts + 1 }
-        await storage.repeated(operation, (calls) => this.#attempt(batch, calls), asked, repeating)
+        let failure = known
+        const attempt = (calls: Storage): Promise<typeof movedOn | null> => {
+          if (failure === null) return this.#attempt(batch, calls)
+          const { error } = failure
+          failure = null
+          return Promise.reject(error)
+        }
+        await storage.repeated(operation, attempt, asked, { firstAttempt: Math.max(1, batch.attempts) })
       }
     } catch (error) {
       this.#kind.failed?.(error)
@@ -266,7 +273,7 @@ export class Batcher<Entry, Item, Answer> {
         } else if (indexes.length === 1 && (isRefused || (await this.#isFaulty(batch, storage)))) {
           this.#answered(batch, indexes[0] as number, new ItemRefused(error))
         } else if (indexes.length === 1 && isLate && batch.failures === null) {
-          this.#retryAlone(batch, indexes[0] as number)
+          this.#retryAlone(batch, indexes[0] as number, error)
         } else left = { error }
       }
     }
@@ -287,11 +294,12 @@ export class Batcher<Entry, Item, Answer> {
   }
 
   /** Retries one entry in the background, in a batch of its own. */
-  #retryAlone(batch: Batch<Entry, Item>, index: number): void {
+  #retryAlone(batch: Batch<Entry, Item>, index: number, error: unknown): void {
     openOf(batch).delete(index)
     const entries = [batch.entries[index] as Entry]
     const items = [batch.items[index] as Item]
-    void this.#sendAll({ ...batch, entries, items, open: null, isRetried: true, failures: 0 }).then(() => this.flush())
+    const alone = { ...batch, entries, items, open: null, isRetried: true, failures: 0 }
+    void this.#sendAll(alone, { error }).then(() => this.flush())
   }
 
   /** Aborts all waiting entries, and entries that are added later. Calls in progress continue. */
@@ -373,7 +381,7 @@ function callersOf(asked: readonly Asked[]): Pick<Asked, 'assertWanted' | 'faile
  * Returns whether the storage answers a small probe. While the storage does not answer, the failure of a call tells nothing
  * about its items.
  */
-export async function answers(storage: Storage): Promise<boolean> {
+async function answers(storage: Storage): Promise<boolean> {
   try {
     await storage.listJobs({ limit: 1, cursor: null })
     return true
