@@ -1,87 +1,52 @@
 import { mostJsonBytes } from '../../tuning.ts'
-import type { LogLineRecord, LogsRecord, AttemptRecord, ProgressRecord } from '../../storage/occurrence-record.ts'
+import type { LogLineRecord, AttemptRecord, ProgressRecord } from '../../storage/occurrence-record.ts'
+
+/** The last log lines of one attempt, as its handler wrote them. Only {@link KeptLogs} changes this. */
+interface AttemptLog {
+  readonly lines: { readonly line: LogLineRecord; readonly size: number }[]
+  dropped: number
+}
 
 /**
  * The kept log lines of all attempts of one occurrence. The JSON of these lines takes at most half of the maximum size
- * of a result. Each settle of the occurrence carries the lines.
+ * of a result: the oldest lines are dropped first. Each settle of the occurrence carries the lines.
  */
 export class KeptLogs {
-  /** The logs of attempts, in the order of their first line. Logs without lines leave the set. */
-  readonly #logs = new Set<AttemptLog>()
+  /** For each kept line the log that has it, oldest line first. */
+  readonly #logs: AttemptLog[] = []
+  #bytes = 0
   /** Whether further log lines are kept. False after the storage has rejected an item with log lines. */
   isKeeping = true
 
-  /** Called when a line was added to a log. Removes old lines while all lines together are too long. */
-  grew(log: AttemptLog): void {
-    this.#logs.add(log)
-    for (let victim = this.#victim(); victim !== null; victim = this.#victim()) victim.dropOldest()
+  /** Adds a line to the log of an attempt, which keeps at most `most` lines. */
+  add(log: AttemptLog, line: LogLineRecord, most: number): void {
+    if (log.lines.length === most) this.#dropOldestOf(log)
+    const size = Buffer.byteLength(JSON.stringify(line)) + 1
+    log.lines.push({ line, size })
+    this.#logs.push(log)
+    this.#bytes += size
+    for (let oldest = this.#logs[0]; oldest !== undefined && this.#bytes > mostJsonBytes / 2; oldest = this.#logs[0]) {
+      this.#dropOldestOf(oldest)
+    }
+  }
+
+  /** Removes all lines of a log. */
+  drop(log: AttemptLog): void {
+    while (log.lines.length > 0) this.#dropOldestOf(log)
   }
 
   /** Removes all log lines and keeps no further lines. Returns whether there were any lines. */
   refuse(): boolean {
-    const hadAny = [...this.#logs].some(({ bytes }) => bytes > 0)
+    const hadAny = this.#logs.length > 0
     this.isKeeping = false
-    for (const log of this.#logs) log.dropAll()
+    for (const log of new Set(this.#logs)) this.drop(log)
     return hadAny
   }
 
-  /**
-   * Returns the log from which to remove the oldest line; `null`: all lines together are within the limit. Prefers logs with
-   * `isSuperseded`: of these logs, returns the log that got its first line earliest. Without such a log, returns the largest
-   * log.
-   */
-  #victim(): AttemptLog | null {
-    let bytes = 0
-    let superseded: AttemptLog | null = null
-    let largest: AttemptLog | null = null
-    for (const log of this.#logs) {
-      bytes += log.bytes
-      if (log.bytes === 0) this.#logs.delete(log)
-      else if (log.isSuperseded) superseded ??= log
-      else if (largest === null || log.bytes > largest.bytes) largest = log
-    }
-    return bytes > mostJsonBytes / 2 ? (superseded ?? largest) : null
-  }
-}
-
-/** The last log lines of one attempt, as its handler wrote them. */
-export class AttemptLog {
-  /** Whether a later attempt of the task exists, or an earlier owner has stored this log. */
-  isSuperseded = false
-  bytes = 0
-  readonly #kept: KeptLogs
-  readonly #most: number
-  readonly #lines: { readonly line: LogLineRecord; readonly size: number }[] = []
-  #dropped: number
-
-  /** `most`: maximum number of lines of this attempt. `stored`: the lines that an earlier owner has stored. */
-  constructor(kept: KeptLogs, most: number, stored?: LogsRecord) {
-    this.#kept = kept
-    this.#most = most
-    this.#dropped = stored?.dropped ?? 0
-    for (const line of stored?.lines ?? []) this.add(line)
-  }
-
-  add(line: LogLineRecord): void {
-    const size = Buffer.byteLength(JSON.stringify(line)) + 1
-    if (this.#lines.length === this.#most) this.dropOldest()
-    this.#lines.push({ line, size })
-    this.bytes += size
-    this.#kept.grew(this)
-  }
-
-  dropOldest(): void {
-    this.bytes -= this.#lines.shift()?.size ?? 0
-    this.#dropped++
-  }
-
-  dropAll(): void {
-    while (this.#lines.length > 0) this.dropOldest()
-  }
-
-  toRecord(): LogsRecord | null {
-    if (this.#lines.length === 0 && this.#dropped === 0) return null
-    return { lines: this.#lines.map(({ line }) => line), dropped: this.#dropped }
+  #dropOldestOf(log: AttemptLog): void {
+    this.#logs.splice(this.#logs.indexOf(log), 1)
+    this.#bytes -= log.lines.shift()?.size ?? 0
+    log.dropped++
   }
 }
 
@@ -116,18 +81,18 @@ export class TaskNotes {
 
   logged(attempt: number, line: LogLineRecord): void {
     if (!this.#kept.isKeeping) return
-    const log = this.#logs.get(attempt) ?? new AttemptLog(this.#kept, this.#mostLines)
+    const log = this.#logs.get(attempt) ?? { lines: [], dropped: 0 }
     this.#logs.set(attempt, log)
-    log.add(line)
+    this.#kept.add(log, line, this.#mostLines)
   }
 
   /** Adds the log lines that earlier owners have stored. The limit for all log lines of the occurrence includes these lines. */
   takeOver(attempts: readonly AttemptRecord[]): void {
     for (const { number, logs } of attempts) {
       if (logs === undefined) continue
-      const log = new AttemptLog(this.#kept, Number.POSITIVE_INFINITY, logs)
-      log.isSuperseded = true
+      const log = { lines: [], dropped: logs.dropped }
       this.#logs.set(number, log)
+      for (const line of logs.lines) this.#kept.add(log, line, Number.POSITIVE_INFINITY)
     }
   }
 
@@ -142,9 +107,8 @@ export class TaskNotes {
   /** Called when a further attempt begins. Removes the logs of all attempts that are not in `kept`. */
   supersede(kept: readonly AttemptRecord[]): void {
     for (const [number, log] of this.#logs) {
-      log.isSuperseded = true
       if (kept.some((attempt) => attempt.number === number)) continue
-      log.dropAll()
+      this.#kept.drop(log)
       this.#logs.delete(number)
     }
   }
@@ -153,10 +117,11 @@ export class TaskNotes {
   addTo(attempts: readonly AttemptRecord[]): readonly AttemptRecord[] {
     const last = attempts.length - 1
     return attempts.map((attempt, index) => {
-      const logs = this.#logs.get(attempt.number)?.toRecord() ?? null
+      const log = this.#logs.get(attempt.number)
+      const logs = log && { lines: log.lines.map(({ line }) => line), dropped: log.dropped }
       const progress = index === last ? this.#progress : null
-      if (logs === null && progress === null) return attempt
-      return { ...attempt, ...(progress !== null && { progress }), ...(logs !== null && { logs }) }
+      if (logs === undefined && progress === null) return attempt
+      return { ...attempt, ...(progress !== null && { progress }), ...(logs !== undefined && { logs }) }
     })
   }
 }
