@@ -59,11 +59,6 @@ export class CallerContext implements Asked, StorageCalls {
     this.#failure = { error }
   }
 
-  /** Returns the error of a caller whose wait has exceeded the timeout. */
-  timedOut(answering: Answering): JobistemerError {
-    return timedOut(answering, this.timeoutMs, answering === 'schema' ? null : this.#failure)
-  }
-
   once<T>(call: (storage: Storage) => Promise<T>): Promise<T> {
     return this.within(() => this.#storage.once(call))
   }
@@ -98,26 +93,18 @@ export class CallerContext implements Asked, StorageCalls {
     }
     const giveUp = (refusal: JobistemerError): void => {
       end()
-      refuse(this.refuse(refusal))
+      this.refusal ??= refusal
+      refuse(this.refusal)
     }
     const look = (): void => {
       const leftMs = endAt - clock.monotonic()
       if (leftMs > 0) timer = clock.setTimer(leftMs, look)
-      else giveUp(this.timedOut(answering))
+      else giveUp(timedOut(answering, timeoutMs, answering === 'schema' ? null : this.#failure))
     }
     const abort = (): void => giveUp(aborted(signal as AbortSignal, answering))
     let timer = clock.setTimer(timeoutMs, look)
     signal?.addEventListener('abort', abort, { once: true })
     return { end }
-  }
-
-  /**
-   * Records that the caller gives up with this error. Returns the error that the caller receives: the first one that was
-   * recorded.
-   */
-  refuse(refusal: JobistemerError): JobistemerError {
-    this.refusal ??= refusal
-    return this.refusal
   }
 }
 

@@ -3,8 +3,6 @@ import type {
   ClaimAnswer,
   CreateAnswer,
   CreateItem,
-  JobChange,
-  SaveJobAnswer,
   SettleAnswer,
   SettleItem,
   Storage,
@@ -80,9 +78,8 @@ export class SharedStorage {
     return {
       specVersion: storage.specVersion,
       capabilities: storage.capabilities,
-      saveJobs: (request) =>
-        told(storage.saveJobs(request), ['jobs', 'due'], (answers) => newsOfSave(request.changes, answers)),
-      // Nearly all calls of `cancel` and `reap` change runs, so their answers are not examined.
+      // Nearly all calls of `saveJobs`, `cancel` and `reap` change jobs or runs, so their answers are not examined.
+      saveJobs: (request) => told(storage.saveJobs(request), ['jobs', 'due']),
       cancel: (request) => told(storage.cancel(request), ['due', 'cancel']),
       reap: (request) => told(storage.reap(request), ['due']),
       createOccurrences: (request) =>
@@ -134,14 +131,6 @@ export class SharedStorage {
 
 function kinds(news: Readonly<Partial<Record<Kind, boolean>>>): Kind[] {
   return (Object.keys(news) as Kind[]).filter((kind) => news[kind])
-}
-
-function newsOfSave(changes: readonly JobChange[], answers: readonly SaveJobAnswer[]): Kind[] {
-  const saved = changes.filter((_, index) => answers[index]?.outcome === 'saved')
-  // After a new version of a job or the end of a pause, waiting occurrences may start.
-  const mayStart = (change: JobChange) =>
-    change.kind === 'replace' || (change.kind === 'pause' && change.paused === null)
-  return kinds({ jobs: saved.length > 0, due: saved.some(mayStart) })
 }
 
 function newsOfCreate(items: readonly CreateItem[], answers: readonly CreateAnswer[]): Kind[] {
