@@ -20,7 +20,7 @@ it('a search for claims without an answer hands back no occurrence that the node
     lookForUnanswered: () => undefined,
   }
   const taken = {} as OccurrenceRecord
-  taker.ended(job, { woken: taken })
+  taker.woken(job)
   expect(taker.mayTake(job)).toBe(true)
   const running = taker.answered(job, { outcome: 'ok', woken: null, cancelRequested: null, taken })
   expect([taker.isAwaited(job), taker.mayTake(job)]).toEqual([true, false])

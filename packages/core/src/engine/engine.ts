@@ -490,9 +490,7 @@ export class Engine implements CallingNode {
     if (this.#callOf === null || this.pool.size > 0) this.#heartbeats.leave()
     this.pool.drain(graceMs)
     const quiet = Promise.all([this.claimer.stop(), this.launcher.stop(), this.operations.answered()])
-    if (started) {
-      await this.#passed(this.pool.letEnd(quiet, { graceMs, abortGraceMs, farewellMs: this.#farewellMs }))
-    }
+    if (started) await this.#passed(this.pool.letEnd(quiet, graceMs, abortGraceMs))
     await this.#children.end()
     await this.#passed(this.#heartbeats.end({ isEmpty: this.pool.size === 0 && !this.claimer.mayOwnMore }))
     this.#name.release()

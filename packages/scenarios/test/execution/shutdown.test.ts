@@ -710,13 +710,13 @@ describe('the duration of a shutdown', () => {
   const obedient: TaskRun = (world, { signal }) => world.clock.sleep({ hours: 1 }, signal)
 
   it.each([
-    ['fails', 'deaf', {}, 17],
-    ['hangs', 'deaf', {}, 17],
-    ['fails', 'obedient', {}, 17],
-    ['hangs', 'obedient', { gracePeriod: { seconds: 30 } }, 27],
-    ['fails', 'deaf', { gracePeriod: { seconds: 30 }, abortGracePeriod: { seconds: 60 } }, 27],
+    ['fails', 'deaf', {}, 26],
+    ['hangs', 'deaf', {}, 26],
+    ['fails', 'obedient', {}, 26],
+    ['hangs', 'obedient', { gracePeriod: { seconds: 30 } }, 36],
+    ['fails', 'deaf', { gracePeriod: { seconds: 30 }, abortGracePeriod: { seconds: 60 } }, 91],
   ] as const)(
-    'is at most the grace period minus 3 s if the storage %s; the handler is %s to its abort signal, and the options are %j',
+    'is at most 1 s longer than both grace periods if the storage %s; the handler is %s to its abort signal, and the options are %j',
     async (...given) => {
       const [away, handler, options, mostSeconds] = given
       const seconds = await secondsOfShutdown(away, options, handler === 'deaf' ? deaf : obedient)

@@ -11,7 +11,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { Alarm } from '../runtime/agenda.ts'
 import { failInBackground } from '../runtime/background-loop.ts'
 import { RenewedMap } from '../runtime/renewed-map.ts'
-import { answers, Batcher } from '../storage-access/batcher.ts'
+import { Batcher } from '../storage-access/batcher.ts'
 import { lookMs } from '../../tuning.ts'
 import { killedGraceMs } from './tuning.ts'
 import { Execution, type ExecutionOwner } from './execution.ts'
@@ -37,16 +37,10 @@ export class ExecutionPool implements ExecutionOwner {
   readonly delayedReports: DelayedReports
   readonly capacity: Capacity
   readonly #executions = new RenewedMap<OccurrenceId, Execution>()
-  /**
-   * Occurrences whose end the storage has rejected, so that this node has left them to the reaper. In the storage, this node
-   * still owns such an occurrence until its deadline. The claimer would otherwise assume that the answer to a claim of this
-   * occurrence was lost. An id leaves the set only when this node runs the occurrence again.
-   */
-  readonly left: Set<OccurrenceId> = new Set()
   /** Number of promises of {@link reporting} that are not settled. A shutdown waits for them. */
   #hooks = 0
-  /** The `onComplete` hook on the call stack, and whether it has requested a shutdown; `null`: no hook. */
-  #calledBack: { isToldToStop: boolean } | null = null
+  /** Number of requests to shut down. */
+  #shutdownRequests = 0
   #whenEmpty: (() => void)[] = []
   /**
    * Monotonic instant up to which an execution may wait for retries; `null`: no limit. An execution that only waits for later
@@ -86,11 +80,6 @@ export class ExecutionPool implements ExecutionOwner {
     return this.#executions.get(id)
   }
 
-  /** Returns whether this node runs the occurrence, or has left its end to the reaper. */
-  knows(id: OccurrenceId): boolean {
-    return this.#executions.has(id) || this.left.has(id)
-  }
-
   /** Adds an execution, which starts when it gets a permit. The storage already names this node as the owner. */
   run(options: {
     readonly job: RegisteredJob
@@ -104,7 +93,6 @@ export class ExecutionPool implements ExecutionOwner {
     readonly isUnreported?: boolean
   }): void {
     const { id } = options.occurrence
-    this.left.delete(id)
     // If this node still has an earlier execution of the occurrence, this node has lost that execution without
     // noticing. A peer has handed the occurrence back, and this node has claimed the occurrence again.
     this.#executions.get(id)?.lose()
@@ -157,19 +145,16 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   callingBack(call: () => Promise<void>): void {
-    const outer = this.#calledBack
-    const called = { isToldToStop: false }
-    this.#calledBack = called
+    const before = this.#shutdownRequests
     const hook = call()
-    this.#calledBack = outer
-    // The shutdown does not wait for a hook that has requested it, because the hook may wait for the shutdown. `isToldToStop`
-    // shows only a request that the hook made before its first `await`.
-    if (!called.isToldToStop) this.reporting(hook)
+    // The shutdown does not wait for a hook that has requested it, because the hook may wait for the shutdown. The number shows
+    // only a request that the hook made before its first `await`.
+    if (this.#shutdownRequests === before) this.reporting(hook)
   }
 
   /** Called when a shutdown is requested. If a hook requests the shutdown, the shutdown does not wait for that hook. */
   shutdownAsked(): void {
-    if (this.#calledBack !== null) this.#calledBack.isToldToStop = true
+    this.#shutdownRequests++
   }
 
   reporting(hook: Promise<void>): void {
@@ -180,8 +165,12 @@ export class ExecutionPool implements ExecutionOwner {
     })
   }
 
+  get #isEmpty(): boolean {
+    return this.#executions.size === 0 && this.#hooks === 0
+  }
+
   #lookWhetherEmpty(): void {
-    if (this.#executions.size > 0 || this.#hooks > 0) return
+    if (!this.#isEmpty) return
     const waiting = this.#whenEmpty
     this.#whenEmpty = []
     for (const resolve of waiting) resolve()
@@ -211,30 +200,16 @@ export class ExecutionPool implements ExecutionOwner {
 
   /**
    * Ends the executions of a node that shuts down. First lets them end for `graceMs`. Then aborts their handlers and waits
-   * for `abortGraceMs`. Then kills their children. The waits are shorter if the storage does not answer. Resolves when no
-   * execution is left, or after the last wait. `quiet`: resolves when the node begins no further execution. `farewellMs`:
-   * maximum wait for each answer of the storage.
+   * for `abortGraceMs`. Then kills their children. Resolves when no execution is left, or after the last wait. `quiet`: resolves
+   * when the node begins no further execution.
    */
-  async letEnd(
-    quiet: Promise<unknown>,
-    { graceMs, abortGraceMs, farewellMs }: { graceMs: number; abortGraceMs: number; farewellMs: number },
-  ): Promise<void> {
-    const { agenda, storage } = this.engine
+  async letEnd(quiet: Promise<unknown>, graceMs: number, abortGraceMs: number): Promise<void> {
+    const { agenda } = this.engine
     const ended = quiet.then(() => this.emptied())
-    // Container platforms kill the process after the grace period, so the whole shutdown must fit into this period. Without
-    // answers of the storage, the node can neither end runs nor hand them back. It then waits for an answer up to three times,
-    // at most `farewellMs` each time. So the other waits are shorter, and leave a margin of `3 * lookMs`.
-    const killMs = this.children.size === 0 ? 0 : killedGraceMs
-    const stoppedByMs = graceMs - 3 * lookMs - killMs - 3 * farewellMs
-    const awayAbortMs = Math.max(0, Math.min(abortGraceMs, stoppedByMs))
-    const awayGraceMs = Math.max(0, stoppedByMs - awayAbortMs)
-    if (await agenda.endsWithin(ended, awayGraceMs)) return
-    const answered = stoppedByMs > 0 ? storage.once(answers, { isAsked: false }) : Promise.resolve(true)
-    const isAway = !(await agenda.endsWithin(answered, farewellMs)) || !(await answered)
-    if (isAway && this.size === 0) return
-    if (!isAway && (await agenda.endsWithin(ended, graceMs - awayGraceMs))) return
+    if (await agenda.endsWithin(ended, graceMs)) return
+    if (this.#isEmpty) return
     this.abort()
-    if (await agenda.endsWithin(ended, isAway ? awayAbortMs : abortGraceMs)) return
+    if (await agenda.endsWithin(ended, abortGraceMs)) return
     if (this.children.size === 0) return
     // Kill the children that have not ended. After a child has ended, the node can hand its occurrence back.
     this.children.kill()
@@ -245,7 +220,7 @@ export class ExecutionPool implements ExecutionOwner {
   async emptied(): Promise<void> {
     // An execution leaves `#executions` before its hook is called. So a hook may still run although `#executions` is
     // empty. The loop waits until all executions and all hooks have ended.
-    while (this.#executions.size > 0 || this.#hooks > 0) {
+    while (!this.#isEmpty) {
       await new Promise<void>((resolve) => {
         this.#whenEmpty.push(resolve)
       })

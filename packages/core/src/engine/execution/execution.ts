@@ -16,7 +16,6 @@ import type { RunTrace, Tracing } from '../../tracing/tracing.ts'
 import type { SettleAnswer, SettleChange, SettleItem, StorageWithin } from '../../storage/storage.ts'
 import type { Capacity, PermitHolder } from './capacity.ts'
 import type { Children } from './isolation/children.ts'
-import type { OccurrenceId } from '../../ids.ts'
 import type { JobPlan, TaskPlan } from '../definitions/job-plan.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { Alarm } from '../runtime/agenda.ts'
@@ -53,8 +52,6 @@ export interface ExecutionOwner {
   /** The executions that settle, within 1 s, the attempts, progress and log lines that the storage does not have yet. */
   readonly delayedReports: { add(execution: Execution): void; delete(execution: Execution): void }
   readonly capacity: Capacity
-  /** Occurrences that this node has left to the reaper, see {@link Execution.refused}. */
-  readonly left: Set<OccurrenceId>
   /**
    * Called when no task of the execution has an attempt and no task may start. The execution still has to settle its end or its
    * hand-back, which needs no permit.
@@ -217,8 +214,10 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
       return
     }
     this.engine.agenda.setAlarm(this, leftMs)
-    for (const task of this.#tasks) task.startsAt(now)
-    if (this.trace !== null) this.#keepTrace(this.trace)
+    const traceparent = this.trace?.context?.traceparent
+    for (const task of this.#tasks) task.startsAt(now, traceparent)
+    // Stores the trace context within 1 s. If this node dies before, the next owner cannot continue the trace.
+    if (traceparent !== undefined) this.noted()
     const checking = this.#checkInput()
     if (checking === null) this.#callOnStart()
     else {
@@ -246,18 +245,6 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
       request: readTraceContext(details.trace),
       earlier: this.#earlierTrace,
     })
-  }
-
-  /**
-   * Requests a settle that stores the trace context. The handlers do not wait for this settle. If a handler ends very soon, the
-   * same settle also carries the handler's end. If this node dies before the storage has the context, the next owner cannot
-   * continue the trace.
-   */
-  #keepTrace({ context }: RunTrace): void {
-    if (context === null) return
-    let isNew = false
-    for (const task of this.#tasks) isNew = task.traced(context.traceparent) || isNew
-    if (isNew) this.say()
   }
 
   /**
@@ -419,7 +406,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     if (item.upToSequence !== undefined) this.#completions?.settle()
     if (this.#finalChange !== null) {
       const change = this.#finalChange
-      if (change.kind === 'finish') this.#owner.nextTaker.ended(this.occurrence.jobId, answer)
+      if (change.kind === 'finish' && answer.woken !== null) this.#owner.nextTaker.woken(this.occurrence.jobId)
       this.#close(change)
       // The storage sends no wake-up to the calling node, so the node notes the pending work here.
       if (answer.woken !== null || change.kind === 'release') this.#owner.capacity.workAppeared()
@@ -554,7 +541,6 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     }
     if (this.#isRefused) {
       logger.error(fields, 'the storage refused to store that this run failed: the run waits for the reaper')
-      this.#owner.left.add(this.occurrence.id)
       this.lose()
       return
     }

@@ -57,12 +57,9 @@ export class NextOccurrenceTaker {
     return this.#requested.has(jobId)
   }
 
-  /**
-   * Called when the storage has accepted the end of a run of this job. `woken`: the occurrence that the end has woken; `null`:
-   * none.
-   */
-  ended(jobId: JobId, { woken }: { readonly woken: object | null }): void {
-    if (woken !== null) this.#queued.add(jobId)
+  /** Called when the end of a run of this job has woken another occurrence. */
+  woken(jobId: JobId): void {
+    this.#queued.add(jobId)
   }
 
   /**

@@ -187,22 +187,14 @@ export class TaskProgress implements Alarm {
 
   /**
    * Called when the occurrence has got its permit, perhaps long after its claim or creation. If the first attempt of the task
-   * is stored, sets `startedAt` of that attempt to `now`.
+   * is stored, sets `startedAt` of that attempt to `now`, and adds the trace. The task itself adds the trace to each attempt
+   * that it announces.
    */
-  startsAt(now: number): void {
+  startsAt(now: number, traceparent: string | undefined): void {
     const last = this.#lastAttempt
-    if (this.#step !== 'stored' || last === undefined || last.startedAt === now) return
-    this.#setLastAttempt({ ...last, startedAt: now })
-  }
-
-  /**
-   * If the storage already has the current attempt, adds the trace to the attempt and returns true. The caller then stores the
-   * attempt again. Otherwise returns false: the task adds the trace to each attempt that it announces.
-   */
-  traced(traceparent: string): boolean {
-    if (this.#step !== 'stored') return false
-    this.#replaceLastAttempt({ traceparent })
-    return true
+    if (this.#step !== 'stored' || last === undefined) return
+    if (last.startedAt === now && traceparent === undefined) return
+    this.#setLastAttempt({ ...last, startedAt: now, ...(traceparent !== undefined && { traceparent }) })
   }
 
   /**
@@ -340,16 +332,10 @@ export class TaskProgress implements Alarm {
    */
   completedRun(returned: unknown): TaskRunRecord {
     const result = resultOf(returned)
-    const last = this.#attempts.at(-1) as AttemptRecord
-    const attempts = this.#attempts.slice(0, -1)
-    attempts.push({ ...last, state: 'succeeded', endedAt: this.#owner.engine.now() })
-    return {
-      task: this.plan.name,
-      state: 'completed',
-      attempts: this.#notes === null ? attempts : this.#notes.addTo(attempts),
-      ...(this.#omitted !== undefined && { omitted: this.#omitted }),
-      ...(result !== undefined && { result }),
-    }
+    const { reason, ...record } = this.toRecord() as TaskRunRecord
+    const attempts = record.attempts.slice()
+    attempts.push({ ...(attempts.pop() as AttemptRecord), state: 'succeeded', endedAt: this.#owner.engine.now() })
+    return { ...record, state: 'completed', attempts, ...(result !== undefined && { result }) }
   }
 
   /**
