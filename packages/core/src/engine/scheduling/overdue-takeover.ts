@@ -102,7 +102,7 @@ export class OverdueTakeover {
   #goesOn = false
   /** Number of rounds in which the scan has waited for these launches. */
   #waited = 0
-  /** Of the slots that the last step of the scan found: those that this node launched, minus those that peers had launched. */
+  /** Number of slots of the last step that this node launched, minus the number of slots that peers had launched before. */
   #lead = 0
   /** Whether peers are slow and not dead: they had launched most of the slots that the last scan found. */
   #arePeersSlow = false
@@ -190,7 +190,7 @@ export class OverdueTakeover {
   /** Judges by the last step of the scan whether peers are slow or dead. */
   #judge(): void {
     const oldest = this.#engine.agenda.peekSlot()
-    // If slots of this node are overdue too, overdue slots of peers do not show that these are dead.
+    // If slots of this node are overdue too, overdue slots of peers do not show that the peers are dead.
     const isBehind = oldest !== undefined && oldest.at < this.#engine.now() - this.#parts.standbyMs
     this.#arePeersSlow = !this.#parts.assignment.isAlone && (isBehind || this.#lead < 0)
     this.#goesOn = false

@@ -9,10 +9,7 @@ export const callsAtOnce = 4
  */
 export const worthACall = 50
 
-/**
- * Milliseconds until the first retry of a failed call. Also the milliseconds until a node first repeats its search for the runs
- * of its earlier lives. In both cases, each further pause is twice as long.
- */
+/** Milliseconds until the first retry of a failed call. Each further pause is twice as long. */
 export const firstRetryMs = 100
 
 /**
