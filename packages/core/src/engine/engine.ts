@@ -196,7 +196,7 @@ export class Engine implements CallingNode {
     this.#overdue = new OverdueTakeover(this, { registry, assignment, standbyMs: derived.standby, findsDueJobs })
     this.#horizon = new Horizon(this, { registry, assignment, isBlind: options.handlers.size === 0 })
     this.retainer = new Retainer(this, { assignment })
-    this.#staleJobAlert = new StaleJobAlert(this, { assignment, heartbeats, heartbeatMs, deadAfterMs })
+    this.#staleJobAlert = new StaleJobAlert(this, { assignment, heartbeats, deadAfterMs })
     registry.definitions.listen(() => heartbeats.codeChanged())
     heartbeats.changed.listen(() => {
       this.#overdue.membersChanged()

@@ -11,7 +11,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { firstItems } from '../storage-access/retrying-storage.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 import { dayMs, fewestPerRead, recordsPerCall, upkeepMs } from '../../tuning.ts'
-import { longestRestMs, passMs, restsPerLook, shortestRestMs, visitsPerAge } from './tuning.ts'
+import { longestRestMs, passMs, restsPerStep, shortestRestMs, visitsPerAge } from './tuning.ts'
 
 /**
  * Removes history that is older than its job's retention. Also removes jobs that have no code, no future slot and no history.
@@ -65,26 +65,18 @@ export class Retainer {
 
   async #step(): Promise<void> {
     const startedAt = this.#engine.clock.monotonic()
-    let leastRestMs = shortestRestMs
-    let rests = restsPerLook
+    let restMs = longestRestMs
     try {
       const now = this.#engine.now()
-      if (this.#engine.isHeldBack) {
-        leastRestMs = longestRestMs
-        return
-      }
+      if (this.#engine.isHeldBack) return
       const head = this.#nextHead(now)
       if (this.#assignment.commonRank > 0) this.#endPass()
-      else if (head !== undefined) {
-        // Removals must keep up with new history. So the pause after a removal is short: only four times the duration of the
-        // removal.
-        rests = 4
-        await this.#removeOf(head, now)
-      } else if (this.#isUnderWay && this.#cursor === null) this.#endPass()
+      else if (head !== undefined) await this.#removeOf(head, now)
+      else if (this.#isUnderWay && this.#cursor === null) this.#endPass()
       else await this.#turnPage()
+      restMs = Math.max((this.#engine.clock.monotonic() - startedAt) * restsPerStep, shortestRestMs)
     } finally {
-      const restMs = (this.#engine.clock.monotonic() - startedAt) * rests
-      this.#loop.runIn(this.#isUnderWay ? Math.min(Math.max(restMs, leastRestMs), longestRestMs) : passMs)
+      this.#loop.runIn(this.#isUnderWay ? Math.min(restMs, longestRestMs) : passMs)
     }
   }
 

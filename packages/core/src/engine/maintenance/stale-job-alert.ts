@@ -2,42 +2,35 @@ import type { JobId } from '../../ids.ts'
 import { isSameData } from '../../job/fingerprint.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { type SilenceRule, countedSince, lastSuccess, searchedFrom, silenceRuleOf } from '../definitions/silence.ts'
-import { type HeapEntry, IndexedHeap } from '../runtime/indexed-heap.ts'
-import type { NodeRecord } from '../../storage/node-record.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
+import { eachItem } from '../storage-access/retrying-storage.ts'
 import type { Heartbeats } from '../cluster/heartbeats.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 import { clockMarginMs, recordsPerCall, upkeepMs } from '../../tuning.ts'
 import { farClockMarginMs, looksPerFarLook } from '../definitions/tuning.ts'
-import { longestRestMs, restsPerLook, shortestRestMs } from './tuning.ts'
+import { shortestRestMs } from './tuning.ts'
 
-/** A job with `alertAfter`, as the watching node knows it. `at`: instant of the next check, in epoch ms. */
-interface WatchedJob extends HeapEntry, Pick<JobRecord, 'id' | 'name'> {
+/** A job with `alertAfter`, as the watching node knows it. */
+interface WatchedJob extends Pick<JobRecord, 'id' | 'name'> {
   readonly rule: SilenceRule
   /** End of the last successful run that a check has found, in epoch ms; `null` if no check has found a success. */
   lastSuccessAt: number | null
   /** Instant of the last check of this job, in epoch ms; `null` before the first check. */
   checkedAt: number | null
+  /** Instant from which the next check of this job is due, in epoch ms. */
+  checkAt: number
   isSilent: boolean
   /** The watching nodes have reported all alerts of this job that were due up to this instant. In epoch ms. */
   saidUpTo: number
 }
 
-/** A read of job heads in pages: of all heads, or of heads that have changed since an instant. */
-interface Listing {
-  readonly changedSince: number | null
-  /** When this read began, in epoch ms. The next read covers changes from this instant on. */
-  readonly begunAt: number
-  cursor: string | null
-}
-
 /**
  * Reports jobs of which no run was completed within their `alertAfter`. The living node that ranks first (`commonRank` 0)
- * watches all jobs, also jobs without code.
+ * watches all jobs, also jobs without code. Once a minute, it reads the heads that have changed, and checks the jobs whose
+ * check is due.
  *
- * An alert is due at each multiple of `alertAfter` since the last success. So a new watching node neither repeats nor misses an
- * alert.
+ * An alert is due at each multiple of `alertAfter` since the last success.
  */
 export class StaleJobAlert {
   readonly #engine: EngineContext
@@ -45,17 +38,12 @@ export class StaleJobAlert {
   readonly #heartbeats: Heartbeats
   /** If the node that watches for silent jobs dies, another node watches after at most this time, in ms. */
   readonly #handOverMs: number
-  /** A node whose heartbeat counter is at least this high has lived longer than `#handOverMs`. */
-  readonly #beatsOfOld: number
   readonly #loop: BackgroundLoop
   readonly #jobs = new Map<JobId, WatchedJob>()
-  readonly #checks = new IndexedHeap<WatchedJob>()
   #startedAt = 0
-  /** Earlier watching nodes have reported all alerts up to this instant, in epoch ms; `null` while this node does not watch. */
-  #saidUpTo: number | null = null
-  /** The read of job heads in progress; `null`: none. */
-  #listing: Listing | null = null
-  /** When the last complete read of job heads began, in epoch ms; `null` before the first read. */
+  /** Earlier watching nodes have reported all alerts up to this instant, in epoch ms. */
+  #saidUpTo = Number.NEGATIVE_INFINITY
+  /** When the last complete read of job heads began, in epoch ms; `null`: this node does not watch. */
   #lookedAt: number | null = null
   #looks = 0
   /** Whether a definition or a pause has changed since the last read of job heads. */
@@ -66,7 +54,6 @@ export class StaleJobAlert {
     options: {
       readonly assignment: ShardAssignment
       readonly heartbeats: Heartbeats
-      readonly heartbeatMs: number
       readonly deadAfterMs: number
     },
   ) {
@@ -75,10 +62,7 @@ export class StaleJobAlert {
     this.#heartbeats = options.heartbeats
     // Peers notice a dead watching node after `deadAfter`, and the next watching node starts up to a minute later.
     this.#handOverMs = options.deadAfterMs + 2 * upkeepMs
-    // Wake-ups cause additional heartbeats, so the counter grows faster. Assume that it grows at most twice as fast as the
-    // heartbeat interval says.
-    this.#beatsOfOld = (2 * this.#handOverMs) / options.heartbeatMs
-    this.#loop = new BackgroundLoop(engine, { name: 'stale-job alert', round: () => this.#step() })
+    this.#loop = new BackgroundLoop(engine, { name: 'stale-job alert', round: () => this.#round() })
   }
 
   /** Plans the first read of job heads in one minute. So a node that crashes soon after each start reports nothing. */
@@ -93,10 +77,11 @@ export class StaleJobAlert {
    */
   wake(): void {
     this.#isAwaited = true
-    if (this.#lookedAt !== null && this.#loop.underWay === null) this.#loop.runIn(this.#idleMs())
+    if (this.#lookedAt === null || this.#loop.underWay !== null) return
+    this.#loop.runIn(Math.max(0, this.#lookedAt + upkeepMs - this.#engine.now()))
   }
 
-  /** Stops the watch for silent jobs. Resolves when the step in progress has ended. */
+  /** Stops the watch for silent jobs. Resolves when the round in progress has ended. */
   stop(): Promise<void> {
     return this.#loop.stop()
   }
@@ -109,117 +94,80 @@ export class StaleJobAlert {
     return count
   }
 
-  async #step(): Promise<void> {
-    const startedAt = this.#engine.clock.monotonic()
-    const now = this.#engine.now()
-    let isHeldBack = false
+  async #round(): Promise<void> {
     try {
-      isHeldBack = this.#engine.isHeldBack
-      if (isHeldBack) return
+      const now = this.#engine.now()
+      if (this.#engine.isHeldBack) return
       if (this.#assignment.commonRank > 0) this.#leaveToOthers()
-      else await this.#lookOrCheck(now)
+      else await this.#watch(now)
     } finally {
-      const restMs = Math.max((this.#engine.clock.monotonic() - startedAt) * restsPerLook, shortestRestMs)
-      this.#loop.runIn(isHeldBack ? longestRestMs : Math.max(Math.min(restMs, longestRestMs), this.#idleMs()))
+      const mayRest = !this.#isAwaited && this.#jobs.size === 0
+      this.#loop.runIn(mayRest ? this.#engine.untilNextLook(upkeepMs) : upkeepMs)
     }
   }
 
   #leaveToOthers(): void {
-    this.#saidUpTo = null
-    this.#listing = null
     this.#lookedAt = null
-    for (const job of this.#jobs.values()) this.#checks.remove(job)
     this.#jobs.clear()
   }
 
-  /** Returns the ms until the next read of job heads or the next check of a job. */
-  #idleMs(): number {
-    if (this.#listing !== null) return 0
-    if (this.#lookedAt === null) return upkeepMs
-    const mayRest = !this.#isAwaited && this.#jobs.size === 0
-    const restMs = mayRest ? this.#engine.untilNextLook(upkeepMs) : upkeepMs
-    const next = Math.min(this.#lookedAt + restMs, this.#checks.peek()?.at ?? Number.POSITIVE_INFINITY)
-    return Math.min(Math.max(next - this.#engine.now(), 0), restMs)
+  async #watch(now: number): Promise<void> {
+    if (this.#lookedAt === null) this.#saidUpTo = this.#saidBefore(now)
+    await this.#look(now)
+    for (const job of this.#jobs.values()) if (job.checkAt <= now && !this.#loop.isStopped) await this.#check(job, now)
   }
 
-  async #lookOrCheck(now: number): Promise<void> {
-    if (this.#saidUpTo === null) this.#begin(now)
-    const due = this.#checks.peek()
-    const sinceMs = this.#lookedAt === null ? 0 : now - this.#lookedAt
-    if (this.#listing !== null) await this.#readOn(this.#listing)
-    else if (sinceMs >= upkeepMs || sinceMs < 0) this.#lookForChanges(now)
-    else if (due !== undefined && due.at <= now) await this.#check(due, now)
-  }
-
-  #begin(now: number): void {
+  /**
+   * Returns the instant up to which earlier watching nodes have reported all alerts. If no node watched before, returns
+   * -Infinity, so that this node reports the latest due alert of each job.
+   */
+  #saidBefore(now: number): number {
     const before = now - this.#handOverMs
-    const others = this.#heartbeats.peers.living()
-    // If a node that lives now was already alive at `before`, some node watched the jobs at that instant. That node has
-    // reported all alerts up to `before`, so this node reports only later alerts. Otherwise this node reports the latest due
-    // alert of each job. The heartbeat counter shows the age of a peer, because the clock of the peer may be wrong.
-    const isOld = ({ counter }: NodeRecord) => counter >= this.#beatsOfOld
-    const wasLookedAt = this.#startedAt <= before || others.some(isOld)
-    this.#saidUpTo = wasLookedAt ? before : Number.NEGATIVE_INFINITY
-    this.#listing = { changedSince: null, begunAt: now, cursor: null }
+    const wasWatched = this.#startedAt <= before || this.#heartbeats.peers.living().length > 0
+    return wasWatched ? before : Number.NEGATIVE_INFINITY
   }
 
-  #lookForChanges(now: number): void {
+  /** Reads the heads of all jobs, or of the jobs that have changed since the last read. */
+  async #look(now: number): Promise<void> {
     this.#isAwaited = false
-    const margin = ++this.#looks % looksPerFarLook === 0 ? farClockMarginMs : clockMarginMs
-    this.#listing = { changedSince: Math.min(this.#lookedAt ?? now, now) - margin, begunAt: now, cursor: null }
-  }
-
-  async #readOn(listing: Listing): Promise<void> {
-    const { changedSince, cursor } = listing
-    const limit = Math.min(recordsPerCall, this.#engine.maxBatch)
-    const page = await this.#engine.storage.repeated('listJobs', (calls) =>
-      calls.listJobs({ deleted: true, limit, cursor, ...(changedSince !== null && { changedSince }) }),
-    )
-    for (const head of page.items) this.#consider(head)
-    listing.cursor = page.cursor
-    if (page.cursor !== null) return
-    this.#listing = null
-    this.#lookedAt = listing.begunAt
+    const { agenda, maxBatch, storage } = this.#engine
+    const marginMs = ++this.#looks % looksPerFarLook === 0 ? farClockMarginMs : clockMarginMs
+    const changed = this.#lookedAt === null ? {} : { changedSince: Math.min(this.#lookedAt, now) - marginMs }
+    const limit = Math.min(recordsPerCall, maxBatch)
+    const read = async (cursor: string | null) => {
+      if (cursor !== null) await agenda.endsWithin(null, shortestRestMs)
+      return storage.repeated('listJobs', (calls) => calls.listJobs({ deleted: true, limit, cursor, ...changed }))
+    }
+    for await (const head of eachItem(read)) this.#consider(head)
+    this.#lookedAt = now
   }
 
   #consider(head: JobRecord): void {
-    const job = this.#jobs.get(head.id)
+    const { id, name } = head
     const rule = silenceRuleOf(head)
-    if (rule === null) this.#forget(head.id)
-    else if (!isSameData(job?.rule, rule)) {
-      this.#forget(head.id)
-      const { id, name } = head
-      const unknown = { lastSuccessAt: null, checkedAt: null, isSilent: false, saidUpTo: Number.NEGATIVE_INFINITY }
-      const watched: WatchedJob = { id, name, rule, at: 0, heapIndex: -1, ...unknown }
-      this.#jobs.set(head.id, watched)
-      this.#checks.update(watched, rule.notBefore + rule.alertAfterMs)
+    if (rule === null) this.#jobs.delete(id)
+    else if (!isSameData(this.#jobs.get(id)?.rule, rule)) {
+      const unknown = { lastSuccessAt: null, checkedAt: null, isSilent: false, saidUpTo: this.#saidUpTo }
+      this.#jobs.set(id, { id, name, rule, checkAt: rule.notBefore + rule.alertAfterMs, ...unknown })
     }
-  }
-
-  #forget(id: JobId): void {
-    const job = this.#jobs.get(id)
-    if (job !== undefined) this.#checks.remove(job)
-    this.#jobs.delete(id)
   }
 
   async #check(job: WatchedJob, now: number): Promise<void> {
-    const { id, rule } = job
+    const { alertAfterMs } = job.rule
     await this.#lookForSuccess(job, now)
-    const since = countedSince(rule, job.lastSuccessAt)
-    const times = Math.floor((now - since) / rule.alertAfterMs)
+    const since = countedSince(job.rule, job.lastSuccessAt)
+    const times = Math.floor((now - since) / alertAfterMs)
     if (times < 1) {
       if (job.isSilent) this.#sayHeard(job, now)
-      this.#checks.update(job, since + rule.alertAfterMs)
+      job.checkAt = since + alertAfterMs
       return
     }
-    const dueAt = since + times * rule.alertAfterMs
-    const isToBeSaid = dueAt > Math.max(job.saidUpTo, this.#saidUpTo ?? now)
-    if (isToBeSaid && !(await this.#isAsKnown(job))) return
-    if (this.#jobs.get(id) !== job) return
+    const dueAt = since + times * alertAfterMs
+    if (dueAt > job.saidUpTo) this.#saySilent(job, since)
     job.isSilent = true
     job.saidUpTo = dueAt
-    if (isToBeSaid) this.#saySilent(job, since)
-    this.#checks.update(job, Math.min(dueAt + rule.alertAfterMs, now + upkeepMs))
+    // While the job is silent, each round searches for a success.
+    job.checkAt = now
   }
 
   async #lookForSuccess(job: WatchedJob, now: number): Promise<void> {
@@ -233,15 +181,6 @@ export class StaleJobAlert {
     )
     job.checkedAt = now
     if (at !== null && at > (job.lastSuccessAt ?? Number.NEGATIVE_INFINITY)) job.lastSuccessAt = at
-  }
-
-  /** Reads the job's head again before an alert. Since the last read, the job may have been paused, changed or removed. */
-  async #isAsKnown(job: WatchedJob): Promise<boolean> {
-    const { jobs } = await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [job.id] }))
-    const [head = null] = jobs
-    if (head === null) this.#forget(job.id)
-    else this.#consider(head)
-    return this.#jobs.get(job.id) === job
   }
 
   #saySilent({ id: jobId, name: jobName, rule, lastSuccessAt }: WatchedJob, since: number): void {

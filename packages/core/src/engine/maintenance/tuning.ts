@@ -11,14 +11,14 @@ export const passMs = 3_600_000
 export const visitsPerAge = 30
 
 /**
- * Pause after a read of jobs, as a multiple of the read's duration. With this pause, even a storage with a million jobs
- * is idle most of the time.
+ * Pause after a step of retention, as a multiple of the step's duration. A step reads a page of jobs, or removes history of a
+ * job. Removals keep up with new history, and the storage is idle for four fifths of a pass.
  */
-export const restsPerLook = 60
+export const restsPerStep = 4
 
 /**
- * Minimum and maximum pause after a step of retention or of the watch for silent jobs, in ms. The minimum lets other work
- * run between two steps. The maximum keeps one slow answer from delaying all further steps.
+ * Minimum and maximum pause after a step of retention, in ms. The minimum lets other work run between two steps, also between
+ * two pages of the watch for silent jobs. The maximum keeps one slow answer from delaying all further steps.
  */
 export const shortestRestMs = 20
 export const longestRestMs = 5000
