@@ -17,7 +17,11 @@ export class Agenda<Slot extends SlotEntry> {
   readonly #wallNow: () => number
   readonly #onSlotsDue: () => void
   readonly #timerOptions: Parameters<Clock['setTimer']>[2]
-  readonly #slots = new SlotLevels<Slot>()
+  /**
+   * The slots in two orders: all slots by instant, and due slots by instant minus `forwardMs`. In one level, both orders are the
+   * same. So the first slot in either order is the first slot of one of the levels.
+   */
+  readonly #levels: Level<Slot>[] = []
   readonly #alarms = new IndexedHeap<Alarm>()
   readonly #context = new OwnContext()
   #timer: Timer | undefined
@@ -56,30 +60,50 @@ export class Agenda<Slot extends SlotEntry> {
   /** Adds a slot at an instant (epoch ms), or moves the slot to that instant. With `null`, removes the slot. */
   setSlot(slot: Slot, at: number | null): void {
     if (at === null) {
-      this.#slots.remove(slot)
+      this.#heapOf(slot).remove(slot)
       return
     }
-    this.#slots.update(slot, at)
-    if (this.#slots.peek() === slot) this.#arm()
+    this.#heapOf(slot).update(slot, at)
+    if (this.peekSlot() === slot) this.#arm()
   }
 
   /** Sets by how many milliseconds the agenda moves a slot forward in the order of due slots. */
   setForward(slot: Slot, forwardMs: number): void {
     if (slot.forwardMs === forwardMs) return
     const isThere = slot.heapIndex >= 0
-    this.#slots.remove(slot)
+    this.#heapOf(slot).remove(slot)
     slot.forwardMs = forwardMs
-    if (isThere) this.#slots.update(slot, slot.at)
+    if (isThere) this.#heapOf(slot).push(slot)
   }
 
   /** Returns the due slot whose instant minus its `forwardMs` is the lowest. `undefined`: no slot is due. */
   peekDueSlot(now: number): Slot | undefined {
-    return this.#slots.peekDue(now)
+    let first: Slot | undefined
+    let firstOrder = Number.POSITIVE_INFINITY
+    for (const { heap, forwardMs } of this.#levels) {
+      const slot = heap.peek()
+      if (slot === undefined || slot.at > now || slot.at - forwardMs >= firstOrder) continue
+      first = slot
+      firstOrder = slot.at - forwardMs
+    }
+    return first
   }
 
   /** Returns the slot with the earliest instant, due or not. */
   peekSlot(): Slot | undefined {
-    return this.#slots.peek()
+    let earliest: Slot | undefined
+    for (const { heap } of this.#levels) {
+      const slot = heap.peek()
+      if (slot !== undefined && (earliest === undefined || slot.at < earliest.at)) earliest = slot
+    }
+    return earliest
+  }
+
+  #heapOf({ forwardMs }: SlotEntry): IndexedHeap<Slot> {
+    for (const level of this.#levels) if (level.forwardMs === forwardMs) return level.heap
+    const heap = new IndexedHeap<Slot>()
+    this.#levels.push({ forwardMs, heap })
+    return heap
   }
 
   /** Sets the alarm to ring after `delayMs`, in place of an earlier delay. */
@@ -129,7 +153,7 @@ export class Agenda<Slot extends SlotEntry> {
     let delay = dayMs
     const alarm = this.#alarms.peek()
     if (alarm !== undefined) delay = Math.min(delay, alarm.at - monotonic)
-    const slot = this.#slots.peek()
+    const slot = this.peekSlot()
     if (slot !== undefined && !this.#slotsHeld) {
       delay = Math.min(delay, Math.max(slot.at - this.#wallNow(), this.#slotsWaitUntil - monotonic))
     }
@@ -153,7 +177,7 @@ export class Agenda<Slot extends SlotEntry> {
       this.#alarms.remove(alarm)
       alarm.ring()
     }
-    const slot = this.#slots.peek()
+    const slot = this.peekSlot()
     const isWaiting = this.#slotsHeld || monotonic < this.#slotsWaitUntil
     if (slot !== undefined && slot.at <= this.#wallNow() && !isWaiting) {
       this.#slotsHeld = true
@@ -169,55 +193,8 @@ export interface SlotEntry extends HeapEntry {
   forwardMs: number
 }
 
-interface Level<Slot> {
+/** The slots with one value of `forwardMs`. */
+interface Level<Slot extends SlotEntry> {
   readonly forwardMs: number
-  readonly heap: IndexedHeap<Slot & SlotEntry>
-}
-
-/**
- * Slots in two orders: all slots by instant, and due slots by instant minus `forwardMs`. Each heap holds the slots with one
- * value of `forwardMs`, so its slots have the same sequence in both orders. The first slot in either order is the first slot of
- * one of the heaps.
- */
-class SlotLevels<Slot extends SlotEntry> {
-  readonly #levels: Level<Slot>[] = []
-
-  /** Returns the slot with the earliest instant. */
-  peek(): Slot | undefined {
-    let earliest: Slot | undefined
-    for (const { heap } of this.#levels) {
-      const slot = heap.peek()
-      if (slot !== undefined && (earliest === undefined || slot.at < earliest.at)) earliest = slot
-    }
-    return earliest
-  }
-
-  /** Returns the first due slot in the order of waiting work; `undefined`: no slot is due. */
-  peekDue(now: number): Slot | undefined {
-    let first: Slot | undefined
-    let firstOrder = Number.POSITIVE_INFINITY
-    for (const { heap, forwardMs } of this.#levels) {
-      const slot = heap.peek()
-      if (slot === undefined || slot.at > now || slot.at - forwardMs >= firstOrder) continue
-      first = slot
-      firstOrder = slot.at - forwardMs
-    }
-    return first
-  }
-
-  /** Adds a slot that is due at `at`, in epoch ms, or moves the slot to that instant. */
-  update(slot: Slot, at: number): void {
-    this.#levelOf(slot).heap.update(slot, at)
-  }
-
-  remove(slot: Slot): void {
-    this.#levelOf(slot).heap.remove(slot)
-  }
-
-  #levelOf({ forwardMs }: SlotEntry): Level<Slot> {
-    for (const level of this.#levels) if (level.forwardMs === forwardMs) return level
-    const level: Level<Slot> = { forwardMs, heap: new IndexedHeap() }
-    this.#levels.push(level)
-    return level
-  }
+  readonly heap: IndexedHeap<Slot>
 }

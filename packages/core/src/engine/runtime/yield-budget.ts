@@ -10,7 +10,7 @@ import { afterThisTurn } from '../../system-clock.ts'
  * When the engine has used up its budget, calls and counting tasks wait. The next turn continues them in this order:
  * - All waiting calls of the engine continue.
  * - If no call of the engine waits, one call of a user continues.
- * - The counting tasks continue one after another, until the budget is used up again.
+ * - One counting task continues, until it has used up the budget of its turn.
  */
 export class YieldBudget {
   readonly #clock: Pick<Clock, 'monotonic' | 'track' | 'isAuthoritative'>
@@ -62,16 +62,12 @@ export class YieldBudget {
   stepped(): Promise<void> | null {
     const beganAt = this.begin()
     this.#steps++
-    if (!this.#isUsedUp(beganAt)) return null
+    // The number of steps is also limited: under a virtual clock, which stands still while the engine works, the time limit
+    // would never end the turn.
+    if (this.#clock.monotonic() - beganAt < longestTurnMs && this.#steps < 50_000) return null
     const turn = new Promise<void>((resolve) => this.#counting.push(resolve))
     this.#clock.track?.(turn)
     return turn
-  }
-
-  #isUsedUp(beganAt: number): boolean {
-    // The number of steps is also limited: under a virtual clock, which stands still while the engine works, the time limit
-    // would never end the turn.
-    return this.#clock.monotonic() - beganAt >= longestTurnMs || this.#steps >= 50_000
   }
 
   readonly #next = (): void => {
@@ -81,30 +77,6 @@ export class YieldBudget {
     const own = this.#own.splice(0)
     for (const goOn of own) goOn()
     if (own.length === 0) this.#asked.shift()?.()
-    this.#count()
-  }
-
-  /**
-   * Continues one counting task that waits in {@link stepped}. When that task waits again or has ended, continues the next one
-   * in the same turn of the event loop.
-   */
-  readonly #count = (): void => {
-    const goOn = this.#counting.shift()
-    if (goOn === undefined) return
-    goOn()
-    if (this.#counting.length > 0) queueMicrotask(this.#whenQuiet)
-  }
-
-  /**
-   * Lets the resumed counting task finish its present work, which runs in microtasks. This callback is a microtask itself. The
-   * callback of its `nextTick` runs after all microtasks, and so after that work.
-   */
-  readonly #whenQuiet = (): void => {
-    process.nextTick(this.#countInTurn)
-  }
-
-  readonly #countInTurn = (): void => {
-    // The turn of the event loop has ended. The next turn, which is already scheduled, resumes the waiting tasks.
-    if (this.#beganAt !== null && !this.#isUsedUp(this.#beganAt)) this.#count()
+    this.#counting.shift()?.()
   }
 }
