@@ -8,6 +8,7 @@ import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { AfterTurn, nextTurn } from '../runtime/after-turn.ts'
 import { BackgroundLoop, failInBackground } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
+import { eachItem } from '../storage-access/retrying-storage.ts'
 import type { NodeParts } from '../execution/execution-pool.ts'
 import type { TakenRunner } from '../execution/next-runs.ts'
 import { beginsByClaim, initialRuns } from '../execution/task-run-records.ts'
@@ -174,34 +175,23 @@ export class Claimer implements TakenRunner {
     let isLeft = false
     // If a read fails, `mayOwnMore` remains true, so the next claim repeats the search.
     this.mayOwnMore = true
-    let cursor: string | null = null
-    do {
-      const page = await storage.repeated('listOccurrences', (storage) =>
-        storage.listOccurrences({
-          kind: 'live',
-          state: 'running',
-          node: owner.node,
-          runs: true,
-          limit: maxBatch,
-          cursor,
-        }),
-      )
-      for (const record of page.items) {
-        // This search is only for occurrences that a claim or a settle took. An occurrence with token 1 and an attempt was
-        // created and started by one call. The sender of that call handles its lost answer.
-        const wasClaimed = record.token > 1 || record.runs.length === 0
-        const mine = record.owner?.incarnation === owner.incarnation
-        if (!mine || !wasClaimed || known.has(record.id)) continue
-        if (this.#parts.pool.get(record.id) !== undefined) continue
-        // The settle that took this occurrence may still be in progress. The next search checks the occurrence again.
-        if (this.#parts.pool.nextTaker.isAwaited(record.jobId)) isLeft = true
-        else {
-          await this.#release(record, 'unanswered')
-          this.#parts.capacity.workAppeared()
-        }
+    const query = { kind: 'live', state: 'running', node: owner.node, runs: true, limit: maxBatch } as const
+    const read = (cursor: string | null) =>
+      storage.repeated('listOccurrences', (calls) => calls.listOccurrences({ ...query, cursor }))
+    for await (const record of eachItem(read)) {
+      // This search is only for occurrences that a claim or a settle took. An occurrence with token 1 and an attempt was
+      // created and started by one call. The sender of that call handles its lost answer.
+      const wasClaimed = record.token > 1 || record.runs.length === 0
+      const mine = record.owner?.incarnation === owner.incarnation
+      if (!mine || !wasClaimed || known.has(record.id)) continue
+      if (this.#parts.pool.get(record.id) !== undefined) continue
+      // The settle that took this occurrence may still be in progress. The next search checks the occurrence again.
+      if (this.#parts.pool.nextTaker.isAwaited(record.jobId)) isLeft = true
+      else {
+        await this.#release(record, 'unanswered')
+        this.#parts.capacity.workAppeared()
       }
-      cursor = page.cursor
-    } while (cursor !== null)
+    }
     this.mayOwnMore = isLeft
   }
 

@@ -5,7 +5,7 @@ import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 import { longestWaitMs } from '../execution/tuning.ts'
-import { clockMarginMs, lookMs, upkeepMs, wakeDelayMs } from '../../tuning.ts'
+import { clockMarginMs, lookMs, upkeepMs } from '../../tuning.ts'
 
 /** The rest of an incomplete search for due jobs, with the cursor at which the search continues. */
 interface Rest {
@@ -27,7 +27,6 @@ export class Horizon {
   #lookedAt = Number.NEGATIVE_INFINITY
   #looks = 0
   #rest: Rest | null = null
-  #isWoken = false
   #isStarted = false
 
   /** `isBlind`: this node has no handlers, so it loads no due jobs. */
@@ -55,16 +54,6 @@ export class Horizon {
     return this.#loop.stop()
   }
 
-  /**
-   * Called when a peer has changed a job. Plans a search for due jobs after {@link wakeDelayMs}, because changes often
-   * come in bursts.
-   */
-  wake(): void {
-    if (this.#isWoken || !this.#isNeeded) return
-    this.#isWoken = true
-    this.#loop.runIn(wakeDelayMs)
-  }
-
   /** Starts a search for all due jobs. Called after a clock jump, and when this node gets further shards. */
   lookForAll(): void {
     if (!this.#isNeeded) return
@@ -78,11 +67,10 @@ export class Horizon {
   }
 
   async #lookAndGoOn(): Promise<void> {
-    this.#isWoken = false
     try {
       await this.#look()
     } finally {
-      if (!this.#isWoken) this.#loop.runIn(this.#rest === null ? this.#untilNextLook() : longestWaitMs)
+      this.#loop.runIn(this.#rest === null ? this.#untilNextLook() : longestWaitMs)
     }
   }
 

@@ -1,7 +1,7 @@
 import { activeWatchers, fewSlots, mostWaits, reserveFactor } from './tuning.ts'
 import { clockMarginMs, lookMs, upkeepMs } from '../../tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
-import type { CreateAnswer, DueJobs } from '../../storage/storage.ts'
+import type { DueJobs } from '../../storage/storage.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { NodeParts } from '../execution/execution-pool.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
@@ -9,44 +9,11 @@ import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 
-/**
- * The slots of a job that this node left to nodes with better ranks. The next check reads whether these nodes have launched the
- * slots.
- */
-interface Passed {
-  /** The first slot that this node expects another node to launch. */
-  readonly slot: number
-  /** Epoch milliseconds from which the check of `slot` is due. */
-  readonly checkAt: number
-  /** The last slot of the job whose launch this node has left to nodes with better ranks. */
-  last: number
-}
-
 /** A scan for overdue slots, with the cursor at which it continues. */
 interface Scan {
   readonly due: DueJobs
   readonly cursor: string | null
 }
-
-/**
- * Returns which node launched a slot that this node has tried to create. If the slot already has a record, there are two cases:
- * - The slot was canceled ahead, and the watermark does not lie after the slot: no node has launched it. Returns `no node`.
- * - Otherwise another node has launched this slot or a later slot of the job. Returns `another`.
- */
-export function launcherOf(answer: CreateAnswer, slot: number): Launcher {
-  switch (answer.outcome) {
-    case 'created':
-      return 'this node'
-    case 'off_schedule':
-      return 'another'
-    case 'exists':
-      return answer.watermark <= slot && answer.state === 'canceled' && answer.token === 0 ? 'no node' : 'another'
-    default:
-      return 'no node'
-  }
-}
-
-type Launcher = 'this node' | 'another' | 'no node'
 
 interface OverdueTakeoverParts {
   readonly registry: JobRegistry
@@ -77,7 +44,8 @@ export class OverdueTakeover {
   readonly #engine: EngineContext
   readonly #parts: OverdueTakeoverParts
   readonly #loop: BackgroundLoop
-  readonly #passed = new Map<RegisteredJob, Passed>()
+  /** For each job whose slots this node has left to peers: the first slot whose launch no check has found. */
+  readonly #passed = new Map<RegisteredJob, number>()
   #scannedUpTo = Number.NEGATIVE_INFINITY
   /**
    * Whether this node has left slots to peers. Becomes false when this node is the only node and has scanned all slots that it
@@ -134,19 +102,9 @@ export class OverdueTakeover {
     if (this.#loop.underWay === null) this.#goOn({ atLatest: this.#scanAt })
   }
 
-  /**
-   * Called if the storage has no due index. Records that this node leaves a slot to the nodes that rank before this node.
-   * `rank`: number of these nodes.
-   */
-  passed(job: RegisteredJob, slot: number, rank: number): void {
-    const passed = this.#passed.get(job)
-    if (passed !== undefined) passed.last = slot
-    else
-      this.#passed.set(job, {
-        slot,
-        last: slot,
-        checkAt: slot + this.#parts.standbyMs * (rank < activeWatchers ? 1 : reserveFactor),
-      })
+  /** Called if the storage has no due index. Records that this node leaves a slot to the nodes that rank before this node. */
+  passed(job: RegisteredJob, slot: number): void {
+    if (!this.#passed.has(job)) this.#passed.set(job, slot)
   }
 
   /**
@@ -158,13 +116,15 @@ export class OverdueTakeover {
     this.#leftFrom = Math.min(this.#leftFrom, slot)
   }
 
-  /** Records which node has launched a slot that this node has tried to launch. */
-  answered(job: RegisteredJob, launcher: Launcher): void {
+  /**
+   * Records which node has launched a slot that this node has tried to launch. `lead`: 1 if this node has launched the slot, -1
+   * if another node has, 0 if no node has.
+   */
+  answered(job: RegisteredJob, lead: 1 | 0 | -1): void {
     // The slow peer will launch the next slot of its job, although that slot may be overdue too.
-    if (launcher === 'this node' && this.#arePeersSlow) job.isOverdue = false
+    if (lead === 1 && this.#arePeersSlow) job.isOverdue = false
     if (!this.#taken.delete(job)) return
-    if (launcher === 'this node') this.#lead++
-    else if (launcher === 'another') this.#lead--
+    this.#lead += lead
     if (this.#taken.size === 0 && this.#goesOn) this.#loop.run()
   }
 
@@ -219,13 +179,24 @@ export class OverdueTakeover {
     return this.#parts.findsDueJobs ? this.#hasLeft && this.#scannedUpTo < this.#owedUpTo : this.#passed.size > 0
   }
 
-  /** Takes over overdue slots, as one step of a scan. Returns whether the scan goes on. */
+  /**
+   * Reads page after page of jobs, and takes over their overdue slots. Stops after the first page that has an overdue slot.
+   * Returns whether the scan goes on.
+   */
   async #findOverdue(limit: number): Promise<boolean> {
-    const { due, cursor } = this.#rest ?? this.#newScan()
-    const end = await this.#takeOnAll(due, cursor, limit)
-    this.#rest = end === null ? null : { due, cursor: end }
-    if (end === null) this.#scannedUpTo = due.upTo
-    return end !== null
+    const { storage } = this.#engine
+    const scan = this.#rest ?? this.#newScan()
+    const { due } = scan
+    let { cursor } = scan
+    do {
+      const page = await storage.repeated('listJobs', (calls) => calls.listJobs({ due, limit, cursor }))
+      await this.#parts.registry.learnTypesOf(page.items)
+      for (const record of page.items) this.#takeOnInTurn(record)
+      cursor = page.cursor
+    } while (cursor !== null && this.#taken.size === 0 && !this.#loop.isStopped)
+    this.#rest = cursor === null ? null : { due, cursor }
+    if (cursor === null) this.#scannedUpTo = due.upTo
+    return cursor !== null
   }
 
   #newScan(): Scan {
@@ -237,22 +208,6 @@ export class OverdueTakeover {
     const after = Math.min(this.#scannedUpTo - 2 * clockMarginMs, this.#leftFrom - 1)
     this.#leftFrom = Number.POSITIVE_INFINITY
     return { due: { upTo, ...(!isFull && { after }) }, cursor: null }
-  }
-
-  /**
-   * Reads page after page of jobs, and takes over their overdue slots. Stops after the first page that has an overdue slot.
-   * Returns the cursor at which the scan continues.
-   */
-  async #takeOnAll(due: DueJobs, from: string | null, limit: number): Promise<string | null> {
-    const { storage } = this.#engine
-    let cursor = from
-    do {
-      const page = await storage.repeated('listJobs', (calls) => calls.listJobs({ due, limit, cursor }))
-      await this.#parts.registry.learnTypesOf(page.items)
-      for (const record of page.items) this.#takeOnInTurn(record)
-      cursor = page.cursor
-    } while (cursor !== null && this.#taken.size === 0 && !this.#loop.isStopped)
-    return cursor
   }
 
   /**
@@ -269,26 +224,27 @@ export class OverdueTakeover {
 
   async #checkPassed(limit: number): Promise<boolean> {
     const now = this.#engine.now()
-    const due = [...this.#passed].filter(([, { checkAt }]) => checkAt <= now)
+    const { assignment, standbyMs } = this.#parts
+    const waitMs = (job: RegisteredJob) => standbyMs * (assignment.rankOf(job) < activeWatchers ? 1 : reserveFactor)
+    const due = [...this.#passed].filter(([job, slot]) => slot + waitMs(job) <= now)
     let checked = 0
     while (checked < due.length && this.#taken.size === 0) {
       const group = due.slice(checked, checked + limit)
       checked += group.length
+      for (const [job] of group) this.#passed.delete(job)
       const ids = group.map(([{ job }]) => job.id)
       const { jobs } = await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: ids }))
-      for (const [index, [job, passed]] of group.entries()) this.#considerPassed(job, passed, jobs[index] ?? null)
+      for (const [index, [job, slot]] of group.entries()) this.#considerPassed(job, slot, jobs[index] ?? null, now)
     }
     return checked < due.length
   }
 
-  #considerPassed(job: RegisteredJob, { slot, last }: Passed, record: JobRecord | null): void {
-    this.#passed.delete(job)
-    if (!this.#parts.registry.holds(job)) return
-    const rank = this.#parts.assignment.rankOf(job)
-    // The head shows the first slot that no node has launched. So one check covers all slots from `slot` to `last`. If `last`
-    // is later than `slot`, a further check of `last` follows.
-    if (last > slot) this.passed(job, last, rank)
-    if (record !== null && record.nextAt !== null && record.nextAt <= slot) this.#takeOn(record, rank === 0)
+  /** Takes over the slot if no node has launched it. The head shows the first slot of the job that no node has launched. */
+  #considerPassed(job: RegisteredJob, slot: number, record: JobRecord | null, now: number): void {
+    if (record === null || record.nextAt === null || !this.#parts.registry.holds(job)) return
+    if (record.nextAt <= slot) this.#takeOn(record, this.#parts.assignment.rankOf(job) === 0)
+    // This node has passed over this later slot too, so a further check follows.
+    else if (record.nextAt <= now) this.passed(job, record.nextAt)
   }
 
   #takeOn(record: JobRecord, isOwn: boolean): void {

@@ -290,7 +290,7 @@ export class Recovery {
   #answered(decided: Decided, answer: CreateAnswer): void {
     const { late, decision, item } = decided
     const { job } = late
-    this.#parts.overdue.answered(job, answer.outcome === 'created' ? 'this node' : 'another')
+    this.#parts.overdue.answered(job, answer.outcome === 'created' ? 1 : -1)
     switch (answer.outcome) {
       case 'created':
         this.#parts.registry.follow(job, item.jobVersion, item.watermark, item.nextAt)

@@ -8,7 +8,7 @@ import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { failInBackground } from '../runtime/background-loop.ts'
 import { Batcher } from '../storage-access/batcher.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { type LaunchParts, launcherOf } from './overdue-takeover.ts'
+import type { LaunchParts } from './overdue-takeover.ts'
 import type { ExecutionPool } from '../execution/execution-pool.ts'
 import { initialRuns } from '../execution/task-run-records.ts'
 
@@ -132,10 +132,9 @@ export class SlotCreator {
 
   #answered({ job, plan, now }: DueSlot, item: CreateSlot, answer: CreateAnswer): void {
     const { events } = this.#engine
-    const launcher = launcherOf(answer, item.scheduledAt)
-    this.#parts.overdue.answered(job, launcher)
     switch (answer.outcome) {
       case 'created':
+        this.#parts.overdue.answered(job, 1)
         this.#parts.registry.follow(job, item.jobVersion, item.scheduledAt, item.nextAt)
         // The answer shows that the job is paused, but does not show when the pause ends. So this node assumes a pause without
         // an end until it reads the job's head again.
@@ -164,14 +163,17 @@ export class SlotCreator {
         // same slot forever.
         if (answer.nextAt === item.scheduledAt) this.#parts.registry.reload(job)
         else this.#parts.registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
-        // The node that launched the slot is alive, and will launch the next slot too. If this node also tried to create the
-        // next slot, the useless call would delay all nodes further.
-        if (launcher === 'another') {
+        // If the slot was canceled ahead and the watermark does not lie after the slot, no node has launched it. Otherwise the
+        // node that launched the slot is alive, and will launch the next slot too. If this node also tried to create the next
+        // slot, the useless call would delay all nodes further.
+        if (answer.watermark > item.scheduledAt || answer.state !== 'canceled' || answer.token > 0) {
+          this.#parts.overdue.answered(job, -1)
           if (!job.isOverdue) this.#parts.capacity.peerHasRoom()
           job.isOverdue = false
         }
         return
       case 'off_schedule':
+        this.#parts.overdue.answered(job, -1)
         this.#parts.registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
         // Another node has recovered the slot as a missed slot, so that node is alive.
         if (answer.watermark >= item.scheduledAt) job.isOverdue = false

@@ -159,7 +159,7 @@ export class SlotLauncher {
       }
       // This node lacks a handler of the job. So the job stays off the agenda until this node adopts the job's head again.
       if (plan === null) {
-        this.#parts.overdue.answered(job, 'no node')
+        this.#parts.overdue.answered(job, 0)
         continue
       }
       if (now - job.at > plan.settings.misfireThresholdMs || wasMissedIn(outage, job, now)) {
@@ -203,7 +203,7 @@ export class SlotLauncher {
     // If the job has no plan, do not leave its slot to peers here: `#takeDue` takes the job off the agenda.
     if (rank === 0 || job.plan === null) return false
     if (this.#parts.findsDueJobs) this.#parts.overdue.left(job.at)
-    else this.#parts.overdue.passed(job, job.at, rank)
+    else this.#parts.overdue.passed(job, job.at)
     this.#parts.registry.pass(job)
     return true
   }
@@ -240,7 +240,7 @@ export class SlotLauncher {
   }
 
   #letGo(job: RegisteredJob): void {
-    this.#parts.overdue.answered(job, 'no node')
+    this.#parts.overdue.answered(job, 0)
     const isDueAgain = job.inFlight === 'and due again'
     job.inFlight = 'no'
     // If the job was removed meanwhile, the registry may hold a new job object for the same id. The removed object is not
