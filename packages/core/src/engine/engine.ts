@@ -231,7 +231,7 @@ export class Engine implements CallingNode {
       assignment,
       findsDueJobs,
     })
-    this.reaper = new Reaper(this, { ...parts, heartbeats, intervalMs: derived.reapInterval, deadAfterMs })
+    this.reaper = new Reaper(this, { ...parts, heartbeats, intervalMs: derived.reapInterval })
     this.operations = new Operations(this, {
       ...parts,
       callTimeoutMs: options.callTimeoutMs,
@@ -390,7 +390,6 @@ export class Engine implements CallingNode {
     else if (kind === 'nodes') this.#heartbeats.wake()
     else {
       this.#watcher.wake()
-      this.#horizon.wake()
       this.#staleJobAlert.wake()
     }
   }

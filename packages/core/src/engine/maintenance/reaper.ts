@@ -1,9 +1,8 @@
 import type { NodeRecord } from '../../storage/node-record.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { ClockSteps } from '../time/clock-readings.ts'
 import { type ReleaseParts, RunRelease } from './run-release.ts'
-import { clockMarginMs } from '../../tuning.ts'
+import { clockMarginMs, maxClockSkewMs } from '../../tuning.ts'
 import { abortGraceMs } from '../execution/tuning.ts'
 import { passMs } from './tuning.ts'
 
@@ -20,17 +19,20 @@ import { passMs } from './tuning.ts'
  */
 export class Reaper {
   readonly #engine: EngineContext
-  readonly #options: ReleaseParts & { readonly intervalMs: number; readonly deadAfterMs: number }
+  readonly #options: ReleaseParts & { readonly intervalMs: number }
   readonly #runs: RunRelease
   readonly #sweeps: BackgroundLoop
   readonly #takeovers: BackgroundLoop
-  readonly #steps = new ClockSteps()
+  /** The engine's time minus the monotonic clock at the last round, in ms. */
+  #difference = Number.NaN
+  /** The engine's time at the round that noticed its last forward step, in epoch ms. */
+  #steppedAt = Number.NEGATIVE_INFINITY
   /** Monotonic instant of the last search for owners without a node record. */
   #ownersSearchedAt = Number.NEGATIVE_INFINITY
   /** Monotonic instant at which the next search for runs beyond their deadline is due. */
   #dueAt = Number.POSITIVE_INFINITY
 
-  constructor(engine: EngineContext, options: ReleaseParts & { intervalMs: number; deadAfterMs: number }) {
+  constructor(engine: EngineContext, options: ReleaseParts & { intervalMs: number }) {
     this.#engine = engine
     this.#options = options
     this.#runs = new RunRelease(engine, options)
@@ -50,7 +52,7 @@ export class Reaper {
 
   /** Plans the next search for runs beyond their deadline, one interval from now. */
   start(): void {
-    this.#steps.look(this.#engine)
+    this.#lookForStep()
     this.#setAlarm()
   }
 
@@ -80,7 +82,7 @@ export class Reaper {
 
   async #sweep(byAlarm: boolean): Promise<void> {
     const isStalled = this.#engine.clock.monotonic() - this.#dueAt > clockMarginMs
-    this.#steps.look(this.#engine)
+    this.#lookForStep()
     try {
       // After a stall of this machine, leave out this search. Other owners on this machine were stalled too, and they get time
       // to settle their runs before the next search.
@@ -93,6 +95,16 @@ export class Reaper {
     }
   }
 
+  /** Notices that the engine's time has stepped, relative to the monotonic clock. */
+  #lookForStep(): void {
+    const now = this.#engine.now()
+    const difference = now - this.#engine.clock.monotonic()
+    const byMs = difference - this.#difference
+    this.#difference = difference
+    if (Math.abs(byMs) > maxClockSkewMs) this.#engine.logger.warn({ byMs }, 'the wall clock of this node was set')
+    if (byMs > maxClockSkewMs) this.#steppedAt = now
+  }
+
   #setAlarm(): void {
     const waitMs = this.#engine.untilNextLook(this.#options.intervalMs)
     this.#dueAt = this.#engine.clock.monotonic() + waitMs
@@ -103,8 +115,9 @@ export class Reaper {
     // After the deadline, the owner has twice `abortGraceMs` to stop the handler and to store the end of the run.
     const deadlineBefore = this.#engine.now() - 2 * abortGraceMs
     await this.#runs.release({ deadlineBefore }, 'execution_timeout', (record) => {
-      // If the clock was set forward since the start of a run, the run's deadline becomes later by the same amount.
-      if ((record.deadlineAt ?? 0) + this.#steps.forwardSince(record.startedAt ?? 0) > deadlineBefore) return false
+      // If the time stepped forward after the start of a run, the run looks older than it is. So its age counts from the step.
+      const extraMs = Math.max(0, this.#steppedAt - (record.startedAt ?? 0))
+      if ((record.deadlineAt ?? 0) + extraMs > deadlineBefore) return false
       const own = this.#options.pool.get(record.id)
       return own === undefined || own.occurrence.token !== record.token
     })

@@ -1,10 +1,11 @@
+import { JobistemerError } from '../../errors.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { BackgroundLoop, EngineStopped } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { Signal } from '../runtime/signal.ts'
-import { JumpCheck, StorageClock, type TimeReading } from './clock-readings.ts'
+import { JumpCheck, type TimeReading } from './clock-readings.ts'
 import { clockMarginMs, lookMs, maxClockSkewMs, upkeepMs } from '../../tuning.ts'
-import { confirmMs } from './tuning.ts'
+import { confirmMs, readingsPerMeasurement } from './tuning.ts'
 
 /**
  * The time by which the engine schedules:
@@ -19,8 +20,10 @@ export class EngineTime {
   readonly confirmed: Signal = new Signal()
   readonly #engine: EngineContext
   readonly #limitMs: number
-  readonly #isAuthoritative: boolean
-  readonly #storageClock: StorageClock | null
+  /** Whether the engine uses the clock of the storage. */
+  readonly #hasStorageClock: boolean
+  /** Resolution of the storage's clock, in ms. */
+  readonly #resolutionMs: number
   readonly #check = new JumpCheck()
   readonly #loop: BackgroundLoop
   /** The engine's time at the monotonic instant 0; `null` before the first confirmation. */
@@ -46,10 +49,8 @@ export class EngineTime {
     const { storage, limitMs } = options
     this.#engine = engine
     this.#limitMs = limitMs
-    this.#isAuthoritative = engine.clock.isAuthoritative === true
-    const resolutionMs = storage.capabilities.serverTimeResolutionMs ?? 1
-    const hasClock = storage.serverTime !== undefined && !this.#isAuthoritative
-    this.#storageClock = hasClock ? new StorageClock(engine, { resolutionMs }) : null
+    this.#resolutionMs = storage.capabilities.serverTimeResolutionMs ?? 1
+    this.#hasStorageClock = storage.serverTime !== undefined && engine.clock.isAuthoritative !== true
     this.#loop = new BackgroundLoop(engine, { name: 'serverTime', round: () => this.#measure() })
   }
 
@@ -69,7 +70,7 @@ export class EngineTime {
     const difference = wall - monotonic
     const movedMs = Math.abs(difference - this.#difference)
     if (!this.isInDoubt) {
-      if (this.#storageClock === null && movedMs <= clockMarginMs) {
+      if (!this.#hasStorageClock && movedMs <= clockMarginMs) {
         this.#origin = this.#difference = difference
         return wall
       }
@@ -88,7 +89,7 @@ export class EngineTime {
    * storage and of this node disagree.
    */
   async start(): Promise<void> {
-    if (this.#isAuthoritative) return
+    if (this.#engine.clock.isAuthoritative === true) return
     await this.#measure()
     if (!this.#isContradicted) return
     if (this.#loop.isStopped) throw new EngineStopped()
@@ -105,21 +106,66 @@ export class EngineTime {
 
   async #measure(): Promise<void> {
     try {
-      this.#judge(await this.#read())
+      this.#judge(this.#hasStorageClock ? await this.#readBest() : this.#readOwnClock())
     } finally {
       // Measures again even after an invalid answer of the storage, because the next answer may be valid.
       if (this.isInDoubt) this.#loop.runIn(lookMs)
-      else if (this.#storageClock !== null) this.#loop.runIn(upkeepMs)
+      else if (this.#hasStorageClock) this.#loop.runIn(upkeepMs)
     }
   }
 
-  async #read(): Promise<TimeReading> {
-    if (this.#storageClock !== null) {
-      return this.#isContradicted ? this.#storageClock.read() : this.#storageClock.readBest()
-    }
+  #readOwnClock(): TimeReading {
     const readAt = this.#engine.clock.monotonic()
     const difference = this.#engine.clock.now() - readAt
     return { origin: difference, uncertaintyMs: 0, sentAt: readAt, receivedAt: readAt, difference }
+  }
+
+  /**
+   * Reads the clock of the storage. Of a few readings, returns the one with the shortest call. While the time is in doubt,
+   * makes only one reading.
+   */
+  async #readBest(): Promise<TimeReading> {
+    const readings = this.#isContradicted ? 1 : readingsPerMeasurement
+    let best = await this.#readStorageClock()
+    for (let count = 1; count < readings; count++) {
+      const other = await this.#readStorageClock()
+      if (other.uncertaintyMs < best.uncertaintyMs) best = other
+    }
+    return best
+  }
+
+  /**
+   * Returns one reading of the storage's clock. The storage reads its clock at an unknown instant between request and answer;
+   * this method assumes the middle (Cristian, 1989, "Probabilistic clock synchronization").
+   */
+  async #readStorageClock(): Promise<TimeReading> {
+    const { clock, storage } = this.#engine
+    let sentAt = 0
+    let difference = 0
+    const time = await storage.repeated('serverTime', async (calls) => {
+      sentAt = clock.monotonic()
+      // Read the wall clock before the request. If the machine then sleeps during the call, the next comparison of the clocks
+      // detects the sleep.
+      difference = clock.now() - sentAt
+      return await calls.serverTime?.()
+    })
+    if (time === undefined || !Number.isFinite(time)) {
+      throw new JobistemerError('STORAGE_FAILED', {
+        message: `The storage's serverTime() answered ${time}.`,
+        field: 'serverTime',
+        value: time,
+        remedy:
+          'serverTime() must return epoch milliseconds. An adapter of a storage without a clock omits serverTime.',
+      })
+    }
+    const receivedAt = clock.monotonic()
+    return {
+      origin: time + (this.#resolutionMs - 1) / 2 - (sentAt + receivedAt) / 2,
+      uncertaintyMs: (receivedAt - sentAt) / 2 + this.#resolutionMs,
+      sentAt,
+      receivedAt,
+      difference,
+    }
   }
 
   #judge(reading: TimeReading): void {
@@ -141,7 +187,7 @@ export class EngineTime {
   }
 
   #confirmMsOf({ origin, uncertaintyMs, difference }: TimeReading): number {
-    if (this.#origin === null || this.#storageClock === null) return confirmMs
+    if (this.#origin === null || !this.#hasStorageClock) return confirmMs
     const hasWallMoved = Math.abs(difference - this.#difference) > clockMarginMs
     const isWallReached = Math.abs(origin - difference) <= Math.max(maxClockSkewMs, this.#limitMs) + uncertaintyMs
     return hasWallMoved || isWallReached ? confirmMs : 4 * confirmMs
@@ -152,7 +198,7 @@ export class EngineTime {
     if (this.#isContradicted) return
     this.#isContradicted = true
     const { events, logger } = this.#engine
-    const clock = this.#storageClock === null ? 'node' : 'storage'
+    const clock = this.#hasStorageClock ? 'storage' : 'node'
     const byMs = Math.round(this.#contradictionOf(reading))
     events.emit('clock.unconfirmed', { clock, byMs })
     logger.warn({ clock, byMs }, 'a clock has jumped: no run starts until the time is confirmed')
