@@ -85,6 +85,7 @@ export function callDue(
   let ended: RunDueReport['ended'] | null = null
   let failure: { readonly error: unknown } | null = null
   let stopping: Promise<void> | null = null
+  let nextAt: number | null = null
   let resolveEnding = (): void => undefined
   const ending = new Promise<void>((resolve) => {
     resolveEnding = resolve
@@ -104,34 +105,32 @@ export function callDue(
     end('aborted', 0, 0)
   }
 
-  /** Resolves when `work` is done or the call of `runDue` ends. Ignores later errors of `work`. */
-  async function orEnding(work: Promise<void>): Promise<void> {
-    await Promise.race([work, ending])
-    if (ended !== null) work.catch(() => undefined)
-  }
-
   async function begin(): Promise<void> {
-    let isStarted = false
-    const starting = node.start().then(() => {
-      isStarted = true
-    })
     try {
-      await orEnding(starting)
+      await node.start()
+      return
     } catch (error) {
       // If the call of `runDue` has ended before this error, the code below throws another error, which says why it ended.
       if (ended === null) throw error
     }
-    if (isStarted) return
     await stopping
     if (failure !== null) throw failure.error
     throw ended === 'budget' ? notBegunInTime(budgetMs) : abortedBefore()
   }
 
+  /** Runs due work until none is left, and then ends the call of `runDue`. */
   async function work(): Promise<void> {
-    pool.waitsUntil = begunAt + times.beginsForMs + times.graceMs
-    await orEnding(node.reaper.sweepOnce())
-    await orEnding(untilIdle())
-    if (ended === null) await orEnding(node.retainer.passSometimes())
+    try {
+      pool.waitsUntil = begunAt + times.beginsForMs + times.graceMs
+      await node.reaper.sweepOnce()
+      await untilIdle()
+      if (ended === null) await node.retainer.passSometimes()
+      if (ended === null) nextAt = await nextDueAt()
+      end('idle', 0)
+    } catch (error) {
+      // If the call of `runDue` has already ended, that end may be the cause of the error. Otherwise the error ends the call.
+      if (ended === null) fail(error)
+    }
   }
 
   async function untilIdle(): Promise<void> {
@@ -154,15 +153,14 @@ export function callDue(
   /** Returns the instant of the next due work that this node knows of, in epoch ms; `null`: the node knows of none. */
   async function nextDueAt(): Promise<number | null> {
     const known = [agenda.peekSlot()?.at ?? null, claimer.nextDueAt]
-    const look = async () => {
+    // If this node cannot hold all jobs, a job that it does not hold may have the next slot. So ask the storage for the next
+    // slot.
+    if (node.registry.cache.isEvicting) {
       const due = { upTo: Number.MAX_SAFE_INTEGER }
       const read = (cursor: string | null) =>
         storage.repeated('listJobs', (calls) => calls.listJobs({ due, limit: 1, cursor }))
       known.push((await firstItems(read))[0]?.nextAt ?? null)
     }
-    // If this node cannot hold all jobs, a job that it does not hold may have the next slot. So ask the storage for the next
-    // slot.
-    if (node.registry.cache.isEvicting && ended === null) await orEnding(look())
     const instants = known.filter((instant) => instant !== null)
     return instants.length === 0 ? null : Math.min(...instants)
   }
@@ -170,19 +168,11 @@ export function callDue(
   async function run(): Promise<RunDueReport> {
     signal?.addEventListener('abort', abort, { once: true })
     agenda.setAlarm(budget, times.beginsForMs)
-    let nextAt: number | null = null
     try {
       if (signal?.aborted) abort()
       await begin()
-      try {
-        await work()
-        nextAt = await nextDueAt()
-      } catch (error) {
-        // If the call of `runDue` has already ended, that end may be the cause of the error. Otherwise the error ends
-        // the call.
-        if (ended === null) fail(error)
-      }
-      end('idle', 0)
+      // After its end, the call no longer waits for work in progress.
+      await Promise.race([work(), ending])
       await stopping
     } finally {
       signal?.removeEventListener('abort', abort)

@@ -6,12 +6,15 @@ import type { JobRecord } from '../../storage/job-record.ts'
 import { shardOf } from '../../storage/node-record.ts'
 import { isPausedAt } from '../../storage/rules.ts'
 import { changesAtOnce } from '../definitions/tuning.ts'
-import { BackgroundLoop } from '../runtime/background-loop.ts'
+import { BackgroundLoop, failInBackground } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { firstItems } from '../storage-access/retrying-storage.ts'
+import { eachItem, firstItems } from '../storage-access/retrying-storage.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 import { dayMs, fewestPerRead, recordsPerCall, upkeepMs } from '../../tuning.ts'
 import { longestRestMs, passMs, restsPerStep, shortestRestMs, visitsPerAge } from './tuning.ts'
+
+/** The name of the retainer in error reports. */
+const name = 'retention'
 
 /**
  * Removes history that is older than its job's retention. Also removes jobs that have no code, no future slot and no history.
@@ -22,12 +25,6 @@ export class Retainer {
   readonly #engine: EngineContext
   readonly #assignment: ShardAssignment
   readonly #loop: BackgroundLoop
-  /** Jobs of the current page that this pass has not checked yet. */
-  #heads: JobRecord[] = []
-  /** Cursor of the next page of jobs; `null`: the next page is the first. */
-  #cursor: string | null = null
-  /** Whether a pass of retention over all jobs is in progress. */
-  #isUnderWay = false
   /**
    * Number of the present pass, which decides which jobs the pass visits. The first number is random, because a node may live
    * for one pass only.
@@ -38,7 +35,7 @@ export class Retainer {
     this.#engine = engine
     this.#assignment = assignment
     this.#pass = Math.floor((engine.random() * dayMs) / passMs)
-    this.#loop = new BackgroundLoop(engine, { name: 'retention', round: () => this.#step() })
+    this.#loop = new BackgroundLoop(engine, { name, round: () => this.#makePass() })
   }
 
   /** Plans the first pass of retention. */
@@ -52,10 +49,8 @@ export class Retainer {
    */
   async passSometimes(): Promise<void> {
     if (this.#engine.random() * passMs >= upkeepMs) return
-    do {
-      this.#loop.run()
-      await this.#loop.underWay
-    } while (this.#isUnderWay && !this.#loop.isStopped && !this.#engine.isHeldBack)
+    this.#loop.run()
+    await this.#loop.underWay
   }
 
   /** Stops the passes of retention. Resolves when the step in progress has ended. */
@@ -63,55 +58,55 @@ export class Retainer {
     return this.#loop.stop()
   }
 
-  async #step(): Promise<void> {
-    const startedAt = this.#engine.clock.monotonic()
-    let restMs = longestRestMs
+  /** Whether this node may make the next step of a pass. */
+  #mayGoOn(): boolean {
+    this.#engine.now()
+    return !this.#loop.isStopped && !this.#engine.isHeldBack && this.#assignment.commonRank === 0
+  }
+
+  async #makePass(): Promise<void> {
+    this.#pass++
     try {
-      const now = this.#engine.now()
-      if (this.#engine.isHeldBack) return
-      const head = this.#nextHead(now)
-      if (this.#assignment.commonRank > 0) this.#endPass()
-      else if (head !== undefined) await this.#removeOf(head, now)
-      else if (this.#isUnderWay && this.#cursor === null) this.#endPass()
-      else await this.#turnPage()
-      restMs = Math.max((this.#engine.clock.monotonic() - startedAt) * restsPerStep, shortestRestMs)
+      const { maxBatch, storage } = this.#engine
+      const limit = Math.min(fewestPerRead, maxBatch)
+      const read = (cursor: string | null) =>
+        this.#rested(() => storage.repeated('listJobs', (calls) => calls.listJobs({ deleted: true, limit, cursor })))
+      if (!this.#mayGoOn()) return
+      for await (const head of eachItem(read)) {
+        if (this.#isVisited(head))
+          await this.#removeOf(head).catch((error) => failInBackground(this.#engine, name, error))
+        if (!this.#mayGoOn()) return
+      }
     } finally {
-      this.#loop.runIn(this.#isUnderWay ? Math.min(restMs, longestRestMs) : passMs)
+      this.#loop.runIn(passMs)
     }
   }
 
-  #endPass(): void {
-    this.#heads = []
-    this.#cursor = null
-    this.#isUnderWay = false
+  /** Makes a step of the pass, and then pauses. */
+  async #rested<T>(step: () => Promise<T>): Promise<T> {
+    const { agenda, clock } = this.#engine
+    const startedAt = clock.monotonic()
+    const result = await step()
+    const restMs = Math.max((clock.monotonic() - startedAt) * restsPerStep, shortestRestMs)
+    await agenda.endsWithin(null, Math.min(restMs, longestRestMs))
+    return result
   }
 
-  async #turnPage(): Promise<void> {
-    if (!this.#isUnderWay) this.#pass++
-    this.#isUnderWay = true
-    const limit = Math.min(fewestPerRead, this.#engine.maxBatch)
-    const page = await this.#engine.storage.repeated('listJobs', (calls) =>
-      calls.listJobs({ deleted: true, limit, cursor: this.#cursor }),
-    )
-    this.#heads = [...page.items]
-    this.#cursor = page.cursor
+  /** Returns whether this pass visits the job. Leaves out jobs that are too young to have history to remove. */
+  #isVisited(head: JobRecord): boolean {
+    const retention = retentionOf(head)
+    if (retention === null || head.createdAt >= this.#engine.now() - retention.olderThanMs) return false
+    const every = Math.max(1, Math.min(Math.floor(retention.olderThanMs / visitsPerAge / passMs), dayMs / passMs))
+    return (shardOf(head.id) + this.#pass) % every === 0
   }
 
-  /**
-   * Returns the next job of the present page that the pass has to visit; `undefined`: no job is left. Leaves out jobs that are
-   * too young to have history to remove.
-   */
-  #nextHead(now: number): JobRecord | undefined {
-    for (let head = this.#heads.pop(); head !== undefined; head = this.#heads.pop()) {
-      const retention = retentionOf(head)
-      if (retention === null || head.createdAt >= now - retention.olderThanMs) continue
-      const every = Math.max(1, Math.min(Math.floor(retention.olderThanMs / visitsPerAge / passMs), dayMs / passMs))
-      if ((shardOf(head.id) + this.#pass) % every === 0) return head
-    }
-    return undefined
+  async #removeOf(visited: JobRecord): Promise<void> {
+    while ((await this.#rested(() => this.#removeSome(visited))) && this.#mayGoOn());
   }
 
-  async #removeOf(visited: JobRecord, now: number): Promise<void> {
+  /** Removes history of a job. Returns whether the job has more history to remove. */
+  async #removeSome(visited: JobRecord): Promise<boolean> {
+    const now = this.#engine.now()
     let head: JobRecord | null = visited
     if (isOver(visited, now)) {
       // Read the head again: since the page was read, an update may have given the job a future slot. For such a job, `prune`
@@ -119,19 +114,19 @@ export class Retainer {
       head = (await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [visited.id] }))).jobs[0] ?? null
     }
     const retention = head === null ? null : retentionOf(head)
-    if (head === null || retention === null) return
+    if (head === null || retention === null) return false
     const { olderThanMs, keep } = retention
     const { more } = await this.#engine.storage.repeated('prune', (calls) =>
       calls.prune({
         now,
-        jobId: head.id,
+        jobId: visited.id,
         before: now - olderThanMs,
         keep: isOver(head, now) ? 0 : keep,
         limit: recordsPerCall,
       }),
     )
-    if (more) this.#heads.push(head)
-    else if (head.deletedAt === null && isOver(head, now)) await this.#removeIfForgotten(head, now)
+    if (!more && head.deletedAt === null && isOver(head, now)) await this.#removeIfForgotten(head, now)
+    return more
   }
 
   /**

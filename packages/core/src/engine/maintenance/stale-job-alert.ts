@@ -98,17 +98,15 @@ export class StaleJobAlert {
     try {
       const now = this.#engine.now()
       if (this.#engine.isHeldBack) return
-      if (this.#assignment.commonRank > 0) this.#leaveToOthers()
-      else await this.#watch(now)
+      if (this.#assignment.commonRank === 0) await this.#watch(now)
+      else {
+        this.#lookedAt = null
+        this.#jobs.clear()
+      }
     } finally {
       const mayRest = !this.#isAwaited && this.#jobs.size === 0
       this.#loop.runIn(mayRest ? this.#engine.untilNextLook(upkeepMs) : upkeepMs)
     }
-  }
-
-  #leaveToOthers(): void {
-    this.#lookedAt = null
-    this.#jobs.clear()
   }
 
   async #watch(now: number): Promise<void> {
