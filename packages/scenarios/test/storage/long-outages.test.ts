@@ -8,7 +8,6 @@ import {
   type TaskContext,
 } from '@jobistemer/core'
 import type { JobRecord } from '@jobistemer/core/storage'
-import { virtualClock } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
