@@ -1,10 +1,10 @@
 import { ApiPart } from './api-part.ts'
 import { readBoolean, readName, readObject } from '../../configuration/read-value.ts'
-import { type DurationInput, toDurationMs } from '../../duration.ts'
+import type { DurationInput } from '../../duration.ts'
 import { invalidValue, type JobistemerError, printValue } from '../../errors.ts'
 import type { EventHub } from '../../events.ts'
 import { type OccurrenceId, occurrenceId } from '../../ids.ts'
-import { type InstantInput, toInstantMs } from '../../instant.ts'
+import type { InstantInput } from '../../instant.ts'
 import type { PauseRecord } from '../../storage/job-record.ts'
 import { isFinal, type OccurrenceAddress, type OccurrenceState } from '../../storage/occurrence-record.ts'
 import { pausedUntil } from '../../storage/rules.ts'
@@ -15,6 +15,7 @@ import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { findOccurrence } from './explain.ts'
 import { namesOf } from './list-pages.ts'
 import { jobGone } from './request-creator.ts'
+import { readWhen } from './request-options.ts'
 
 /**
  * The reason and the actor of a call that changes a job or an occurrence. The storage keeps both with the changed job
@@ -90,24 +91,10 @@ export function readPause(options: PauseOptions, now: number): PauseRecord {
 }
 
 function readEnd({ until, for: length }: PauseOptions, now: number): number | null {
-  if (until !== undefined && length !== undefined) {
-    throw invalidValue(
-      'for',
-      'comes beside until',
-      length,
-      'Give either until, the instant, or for, the time from now on.',
-    )
-  }
-  if (length !== undefined) return toInstantMs(now + toDurationMs(length, 'for', { min: 1 }), 'for')
-  if (until === undefined) return null
-  const end = toInstantMs(until, 'until')
-  if (end > now) return end
-  throw invalidValue(
-    'until',
-    'does not lie ahead',
-    until,
-    'Give an instant that lies ahead, or leave it out: then the job stays paused until it is resumed.',
-  )
+  const end = readWhen(until, length, now, { at: 'until', delay: 'for', min: 1 })
+  if (end === null || end > now) return end
+  const remedy = 'Give an instant that lies ahead, or leave it out: then the job stays paused until it is resumed.'
+  throw invalidValue('until', 'does not lie ahead', until, remedy)
 }
 
 /** Validates a selection of jobs. @throws JobistemerError `INVALID_ARGUMENT` for a selection with neither a tag nor an owner */

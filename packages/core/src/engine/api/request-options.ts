@@ -198,16 +198,23 @@ export function readKeyScope({ key, keyScope }: RequestOptions, path = ''): Reus
 
 /** Returns the earliest start of a request, in epoch milliseconds. `null`: the run may start at once. */
 export function readStart({ at, delay }: RequestOptions, now: number, path = ''): number | null {
+  return readWhen(at, delay, now, { at: `${path}at`, delay: `${path}delay` })
+}
+
+/** Returns the instant that a caller gives as an instant or as a duration from now; `null` if the caller gives neither. */
+export function readWhen(
+  at: InstantInput | undefined,
+  delay: DurationInput | undefined,
+  now: number,
+  fields: { readonly at: string; readonly delay: string; readonly min?: number },
+): number | null {
   if (at !== undefined && delay !== undefined) {
-    throw invalidValue(
-      `${path}delay`,
-      `comes beside ${path}at`,
-      delay,
-      'Give either at, the instant, or delay, the time from now on.',
-    )
+    const remedy = `Give either ${fields.at}, the instant, or ${fields.delay}, the time from now on.`
+    throw invalidValue(fields.delay, `comes beside ${fields.at}`, delay, remedy)
   }
-  if (delay !== undefined) return now + toDurationMs(delay, `${path}delay`)
-  return at === undefined ? null : toInstantMs(at, `${path}at`)
+  if (at !== undefined) return toInstantMs(at, fields.at)
+  if (delay === undefined) return null
+  return toInstantMs(now + toDurationMs(delay, fields.delay, { min: fields.min ?? 0 }), fields.delay)
 }
 
 function readTaskNames(tasks: readonly string[], field: string): readonly string[] {
