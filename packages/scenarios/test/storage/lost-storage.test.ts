@@ -373,6 +373,22 @@ describe('a storage that loses all its data', () => {
 })
 
 describe.each(everywhere)('on the storage $name', (place) => {
+  it('a node that missed a change of a job in its scans reads the change within about a minute', async () => {
+    const world = createWorld(place)
+    const { job } = noting(world, 'tick', { schedule: everySeconds(3600) })
+    const missing = new InterceptedStorage(world.connect())
+    missing.intercept = async ({ operation, proceed }) => {
+      const answer = await proceed()
+      return operation === 'listJobs' ? { ...(answer as object), items: [] } : answer
+    }
+    const node = await world.start({ jobs: [job], storage: missing.storage })
+    const other = await world.start({ jobs: [job] })
+    const heard = listen(node, 'job.registered')
+    await other.update('tick', { schedule: everySeconds(1800) })
+    await world.clock.advance({ seconds: 70 })
+    expect(heard.map(({ event }) => event.version)).toEqual([2])
+  })
+
   it('a job that was removed and is added again runs on all nodes that have its code', async () => {
     const world = createWorld(place)
     const ran: string[] = []

@@ -24,7 +24,6 @@ export interface HeldJobs {
   seriesOf(timeline: JobRecord['timeline'], job: Job | null): SlotSeries
   adopt(known: Job, record: JobRecord, change?: RegistrationChange, origin?: JobOrigin): RegisteredJob
   adoptDefinition(job: Job, record: JobRecord, change: RegistrationChange | undefined, origin: JobOrigin): RegisteredJob
-  catchUp(job: RegisteredJob, record: JobRecord): boolean
   forget(job: RegisteredJob): void
   reload(job: RegisteredJob): void
 }

@@ -59,10 +59,7 @@ export class JobRefresher {
     jobs: readonly RegisteredJob[],
     storage: StorageCalls = this.#engine.storage,
   ): Promise<readonly RegisteredJob[]> {
-    return await this.#restored(
-      await this.#read(jobs, storage, (job, record) => this.#registry.adopt(job.job, record)),
-      storage,
-    )
+    return await this.#restored(await this.#read(jobs, storage, () => true), storage)
   }
 
   /** Reads the heads of the next few held jobs, and applies changes that this node has missed. Called once per interval. */
@@ -86,13 +83,13 @@ export class JobRefresher {
   }
 
   /**
-   * Reads the heads of these jobs and applies them, by default as `catchUp` does. Forgets jobs that were deleted. Returns the
-   * jobs that have no head in the storage.
+   * Reads the heads of these jobs, and applies the heads for which `wanted` returns true. Forgets jobs that were deleted.
+   * Returns the jobs that have no head in the storage.
    */
   async #read(
     jobs: readonly RegisteredJob[],
     storage: StorageCalls,
-    apply = (job: RegisteredJob, record: JobRecord): unknown => this.#registry.catchUp(job, record),
+    wanted = isAnother,
   ): Promise<readonly RegisteredJob[]> {
     const { maxBatch } = this.#engine
     const gone: RegisteredJob[] = []
@@ -102,7 +99,7 @@ export class JobRefresher {
         const record = records[index] ?? null
         if (record === null) gone.push(job)
         else if (record.deletedAt !== null) this.#registry.forget(job)
-        else apply(job, record)
+        else if (wanted(record, job)) this.#registry.adopt(job.job, record)
       }
     }
     return gone
@@ -162,4 +159,9 @@ export class JobRefresher {
     logger.error({ jobs: names.slice(0, mostListed), count: names.length }, messages[becomes])
     for (const { job } of jobs) events.emit('job.vanished', { jobId: job.id, jobName: job.name, becomes })
   }
+}
+
+/** Returns whether the stored job has a newer version than the held job, or was created again. */
+function isAnother(record: JobRecord, job: RegisteredJob): boolean {
+  return record.createdAt !== job.createdAt || record.version > job.version
 }
