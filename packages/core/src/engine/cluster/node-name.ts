@@ -43,7 +43,7 @@ export function ownProcessMark(): ProcessMark | null {
  * Returns whether an incarnation lives, by the process mark in its node record. `null`: unknown, for example because it runs
  * on another machine.
  */
-export function lives(incarnation: string, mark: unknown): boolean | null {
+function lives(incarnation: string, mark: unknown): boolean | null {
   if (livingHere.has(incarnation)) return true
   const own = ownProcessMark()
   if (own === null || !isMark(mark) || mark.machine !== own.machine) return null
