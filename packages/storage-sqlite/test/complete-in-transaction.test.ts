@@ -302,12 +302,13 @@ it('`complete` rejects with TRANSACTION_NOT_SUPPORTED on a storage without trans
   expect(codes).toEqual(['TRANSACTION_NOT_SUPPORTED'])
 })
 
-it('a completion that is committed after the end of its handler takes effect, and the handler is not called again', async () => {
+it('a completion that is committed after the end of its handler ends the run at its deadline, and the handler is not called again', async () => {
   const { app } = world
   let calls = 0
   const job = defineJob({
     name: 'move',
     retryPolicy: { maxRetries: 5, retryInterval: { hours: 1 } },
+    executionTimeout: { minutes: 2 },
     tasks: [
       {
         name: 'move',
@@ -339,7 +340,11 @@ it('a completion that is committed after the end of its handler takes effect, an
     scheduler.on('occurrence.finished', ({ report }) => resolve(report)),
   )
   await scheduler.start()
-  await scheduler.trigger('move')
+  const { id } = await scheduler.trigger('move')
+  await clock.advance({ minutes: 1 })
+  // The storage has rejected the retry, so this node has left the run to the reaper.
+  expect(await scheduler.occurrence(id)).toMatchObject({ state: 'running', tasks: [{ state: 'completed' }] })
+  await clock.advance({ minutes: 3 })
   const report = await finished
   expect(judged).toEqual(['read'])
   expect(ended).toEqual(['failed'])

@@ -1,17 +1,8 @@
 import { JobistemerError, printValue } from '../../errors.ts'
 import type { TaskRunRecord } from '../../storage/occurrence-record.ts'
 
-/**
- * The task whose handler has called `complete`. If the transaction commits after the handler's end, the task adopts the stored
- * completion.
- */
-interface CompletingTask {
-  adopt(stored: Completion): void
-}
-
 /** The completion of a task, as its handler wrote it in the handler's own transaction. */
 export interface Completion {
-  readonly task: CompletingTask
   readonly run: TaskRunRecord
   /** The sequence of the settle item that carries this completion. */
   readonly sequence: number
@@ -34,22 +25,25 @@ export class Completions {
   /** Completions whose transaction has been committed or may still commit. */
   #said: Completion[] = []
   /** The task whose handler has called `complete`, until the execution has read the outcome; `null`: no such task. */
-  #open: CompletingTask | null = null
+  #open: object | null = null
+  /** Resolves at the next {@link close}. */
+  #closed: Promise<void> = Promise.resolve()
+  #resolveClosed: () => void = () => undefined
   /** Whether a storage call that writes a completion is in progress. */
   isWriting = false
-  readonly #waiting = new Set<() => void>()
 
   /** Whether a handler has called `complete`, and the outcome of its transaction is still unknown. */
   get isOpen(): boolean {
     return this.#open !== null
   }
 
-  isOf(task: CompletingTask): boolean {
+  isOf(task: object): boolean {
     return this.#open === task
   }
 
   /** Opens a completion for a task. `sequence`: the last sequence that the execution has assigned. */
-  begin(task: CompletingTask, sequence: number): void {
+  begin(task: object, sequence: number): void {
+    if (this.#open === null) this.#closed = new Promise((resolve) => (this.#resolveClosed = resolve))
     this.#open = task
     this.upTo ??= sequence
   }
@@ -70,19 +64,12 @@ export class Completions {
   }
 
   /**
-   * Records that a transaction was committed after {@link close}. The execution settles nothing until it has read the record.
-   */
-  reopen(): void {
-    this.#open = this.#said.at(-1)?.task ?? null
-  }
-
-  /**
    * Records that the execution has read the record after the handler's end, so it may settle again. Keeps {@link upTo}, because
    * a transaction that the record did not show may still commit.
    */
   close(): void {
     this.#open = null
-    for (const go of [...this.#waiting]) go()
+    this.#resolveClosed()
   }
 
   /**
@@ -93,23 +80,9 @@ export class Completions {
     this.#said = []
   }
 
-  /**
-   * Resolves when no other task has an open completion. Rejects with the abort reason of the signal.
-   */
-  async awaitTurn(task: CompletingTask, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
-    while (this.#open !== null && this.#open !== task) {
-      await new Promise<void>((resolve) => {
-        const go = (): void => {
-          this.#waiting.delete(go)
-          signal.removeEventListener('abort', go)
-          resolve()
-        }
-        this.#waiting.add(go)
-        signal.addEventListener('abort', go, { once: true })
-      })
-      signal.throwIfAborted()
-    }
+  /** Resolves when no other task has an open completion. */
+  async awaitTurn(task: object): Promise<void> {
+    while (this.#open !== null && this.#open !== task) await this.#closed
   }
 }
 
