@@ -104,9 +104,6 @@ export const wakeDelayMs = 200
 /** Milliseconds that the node waits for the last output or message of a child process that has ended. */
 export const outputGraceMs = 200
 
-/** Maximum number of unanswered requests that a handler in a child may have. */
-export const mostOpenRequests = 1000
-
 /**
  * Maximum number of log lines that a handler in a child may write per second. Bursts may have twice that number. Without a
  * maximum, a handler that logs in a loop would fill the node's memory.

@@ -3,7 +3,6 @@ import { JobistemerError, printValue } from '../errors.ts'
 import { type JsonValue, toJsonValue } from '../json.ts'
 import { isNonRetryable } from '../non-retryable-error.ts'
 import { machineMonotonic } from '../system-clock.ts'
-import { mostOpenRequests } from '../tuning.ts'
 import { BoundedTalk } from './bounded-talk.ts'
 import { isolatedContext } from './isolated-context.ts'
 import type { AskedOfNode, ParentLink, ToChild, ToldTime } from './messages.ts'
@@ -54,14 +53,7 @@ class RunningAttempt {
     this.#asked.clear()
   }
 
-  async #ask(asked: AskedOfNode): Promise<JsonValue | undefined> {
-    if (this.#asked.size >= mostOpenRequests) {
-      throw new JobistemerError('INVALID_ARGUMENT', {
-        message: `A handler waits for ${mostOpenRequests} answers of its node already.`,
-        field: asked.name,
-        remedy: 'Await one before asking for the next.',
-      })
-    }
+  #ask(asked: AskedOfNode): Promise<JsonValue | undefined> {
     const call = ++this.#calls
     return new Promise((resolve, reject) => {
       this.#asked.set(call, { resolve, reject })

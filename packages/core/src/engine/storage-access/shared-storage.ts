@@ -113,7 +113,7 @@ export class SharedStorage {
     if (claimed.length === 0) return []
     const isNext = nextDueAt !== null && nextDueAt !== this.#nextDueAt
     this.#nextDueAt = nextDueAt
-    return kinds({ due: more || isNext })
+    return more || isNext ? ['due'] : []
   }
 
   /** Notifies the other engines in a microtask, because a listener may call the storage. */
@@ -129,24 +129,19 @@ export class SharedStorage {
   }
 }
 
-function kinds(news: Readonly<Partial<Record<Kind, boolean>>>): Kind[] {
-  return (Object.keys(news) as Kind[]).filter((kind) => news[kind])
-}
-
 function newsOfCreate(items: readonly CreateItem[], answers: readonly CreateAnswer[]): Kind[] {
   const created = answers.map((answer) => (answer.outcome === 'created' ? answer : null))
   // The answer to a recovery has only the state of its last entry. So the entries of the item show whether a run is pending.
   const isPending = (item: CreateItem, index: number) =>
     created[index] != null &&
     (item.kind === 'recovery' ? item.entries.some(({ kind }) => kind === 'run') : created[index].state === 'pending')
-  return kinds({
-    due: items.some(isPending),
-    cancel: created.some((answer) => answer !== null && answer.cancelRequested.length > 0),
-  })
+  const news: Kind[] = items.some(isPending) ? ['due'] : []
+  if (created.some((answer) => answer !== null && answer.cancelRequested.length > 0)) news.push('cancel')
+  return news
 }
 
 function newsOfSettle(items: readonly SettleItem[], answers: readonly SettleAnswer[]): Kind[] {
   const isDue = (answer: SettleAnswer, index: number) =>
     answer.outcome === 'ok' && (answer.woken !== null || items[index]?.change.kind === 'release')
-  return kinds({ due: answers.some(isDue) })
+  return answers.some(isDue) ? ['due'] : []
 }
