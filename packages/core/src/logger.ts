@@ -113,13 +113,8 @@ export function lineOf(given: unknown, message: unknown): { readonly fields: unk
  */
 function withFields(fields: object, others: unknown): object {
   if (typeof others !== 'object' || others === null) return fields
-  return orElse(() => ({ ...fields, ...others }), null) ?? { ...fields, ...readableFields(others) }
-}
-
-/** Returns the readable members of the fields: getters can throw, and a proxy can reject every access. */
-function readableFields(fields: object): object {
-  const read = (name: string) => [name, orElse(() => (fields as Record<string, unknown>)[name], unreadable)] as const
-  return orElse<object>(() => Object.fromEntries(Object.keys(fields).map(read)), { fields: unreadable })
+  // Getters can throw, and a proxy can reject every access.
+  return orElse<object>(() => ({ ...fields, ...others }), { ...fields, fields: unreadable })
 }
 
 /** Wraps the user's logger so that errors and rejections of the logger never reach the engine. */

@@ -196,7 +196,7 @@ function readStartRate(input: StartRateInput, field: string): StartRate {
 }
 
 function readRetryPolicy(input: RetryPolicyInput, field: string): RetryPolicy {
-  if (typeof input === 'object' && input !== null && 'retryIf' in input) throw functionNotStored(input.retryIf, field)
+  if (typeof input === 'object' && input !== null && 'retryIf' in input) throw retryIfNotStored(input.retryIf, field)
   readObject(input, field, ['maxRetries', 'retryInterval', 'backoffFactor', 'maxInterval', 'jitter'])
   const retryIntervalMs = toDurationMs(orDefault(input.retryInterval, 1000), `${field}.retryInterval`)
   return {
@@ -211,13 +211,9 @@ function readRetryPolicy(input: RetryPolicyInput, field: string): RetryPolicy {
   }
 }
 
-function functionNotStored(retryIf: unknown, field: string): JobistemerError {
-  return new JobistemerError('INVALID_ARGUMENT', {
-    message: `${field}.retryIf is a function, and cannot be stored here.`,
-    field: `${field}.retryIf`,
-    value: retryIf,
-    remedy: 'Give it to defineJob beside run or module, or throw a NonRetryableError in the handler.',
-  })
+function retryIfNotStored(retryIf: unknown, field: string): JobistemerError {
+  const remedy = 'Give it to defineJob beside run or module, or throw a NonRetryableError in the handler.'
+  return invalidValue(`${field}.retryIf`, 'is a function, and cannot be stored here', retryIf, remedy)
 }
 
 function readRecoveryStrategy(input: RecoveryStrategyInput, field: string): RecoveryStrategy {

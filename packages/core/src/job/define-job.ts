@@ -320,29 +320,24 @@ export function readTasks(
     if (given !== undefined && task.run === undefined && task.module === undefined) {
       throw retryIfWithoutCode(given, name, own === undefined ? '' : `${path}.`)
     }
-    const { run, handler, isolation } = work
     return {
       name,
       overrides: Object.keys(overrides).length === 0 ? noOverrides : overrides,
       data: task.data === undefined ? undefined : toJsonValue(task.data, `${path}.data`),
       // A task may keep the function of its known task and give no `retryIf`. Such a task also keeps the `retryIf` of the known
       // task.
-      retryIf: given ?? (run !== undefined && run === before?.run ? before.retryIf : undefined),
-      run,
-      handler,
-      isolation,
+      retryIf: given ?? (work.run !== undefined && work.run === before?.run ? before.retryIf : undefined),
+      ...work,
     }
   })
 }
 
 function retryIfWithoutCode(retryIf: unknown, taskName: string, path: string): JobistemerError {
   const field = `${path}retryPolicy.retryIf`
-  return new JobistemerError('INVALID_ARGUMENT', {
-    message: `${field} cannot hold for task ${printValue(taskName)}, which has neither run nor module.`,
-    field,
-    value: retryIf,
-    remedy: 'Other nodes run a handler by its name, without this function. Throw a NonRetryableError in the handler.',
-  })
+  const what = `cannot hold for task ${printValue(taskName)}, which has neither run nor module`
+  const remedy =
+    'Other nodes run a handler by its name, without this function. Throw a NonRetryableError in the handler.'
+  return invalidValue(field, what, retryIf, remedy)
 }
 
 function readWork(

@@ -1,6 +1,6 @@
 import type { JobOverrides, JobSettings } from '../configuration/settings.ts'
 import { resolveScheduledSettings } from '../configuration/read-settings.ts'
-import { JobistemerError, printValue } from '../errors.ts'
+import { invalidValue, JobistemerError, printValue } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import { isNoSchedule } from '../schedule/no-schedule.ts'
 import type { ScheduleSegment } from '../storage/job-record.ts'
@@ -31,12 +31,8 @@ function refuseTooLarge({ name }: Job, definition: JsonObject): void {
 
 function refuseTooMany({ name }: Job, { overlapPolicy, maxQueued }: JobSettings, mostQueued: number): void {
   if (overlapPolicy !== 'queue' || maxQueued <= mostQueued) return
-  throw new JobistemerError('INVALID_ARGUMENT', {
-    message: `maxQueued of job ${printValue(name)} is more than its storage holds: ${maxQueued}.`,
-    field: 'maxQueued',
-    value: maxQueued,
-    remedy: `Give at most ${mostQueued}, or choose another storage.`,
-  })
+  const what = `of job ${printValue(name)} is more than its storage holds`
+  throw invalidValue('maxQueued', what, maxQueued, `Give at most ${mostQueued}, or choose another storage.`)
 }
 
 /**

@@ -109,17 +109,11 @@ function guardedOrNull<T extends object>(trace: T | null, guard: (trace: T) => T
  * engine creates in a call would inherit the trace of the caller.
  */
 export function methodsOutside<T extends object>(target: T, tracing: Pick<Tracing, 'outside'>): T {
-  const methods = new Map<PropertyKey, unknown>()
-  return new Proxy(target, {
-    get(_, name) {
-      const member: unknown = Reflect.get(target, name, target)
-      if (typeof member !== 'function') return member
-      let method = methods.get(name)
-      if (method === undefined) {
-        method = (...given: unknown[]) => tracing.outside(() => member.apply(target, given))
-        methods.set(name, method)
-      }
-      return method
-    },
-  })
+  const outside = { ...target } as Record<PropertyKey, unknown>
+  for (const name of Reflect.ownKeys(outside)) {
+    const member = outside[name]
+    if (typeof member !== 'function') continue
+    outside[name] = (...given: unknown[]) => tracing.outside(() => member.apply(target, given))
+  }
+  return outside as T
 }
