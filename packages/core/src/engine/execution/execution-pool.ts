@@ -35,6 +35,11 @@ export class ExecutionPool implements ExecutionOwner {
   readonly children: Children
   readonly nextTaker: NextOccurrenceTaker
   readonly delayedReports: DelayedReports
+  /**
+   * Occurrences whose end the storage has rejected, so that this node has left them to the reaper. In the storage, this node
+   * still owns such an occurrence. Without this set, the claimer would take it for a claim whose answer was lost.
+   */
+  readonly left: Set<OccurrenceId> = new Set()
   readonly capacity: Capacity
   readonly #executions = new RenewedMap<OccurrenceId, Execution>()
   /** Number of promises of {@link reporting} that are not settled. A shutdown waits for them. */
@@ -80,6 +85,11 @@ export class ExecutionPool implements ExecutionOwner {
     return this.#executions.get(id)
   }
 
+  /** Returns whether this node runs the occurrence, or has left its end to the reaper. */
+  knows(id: OccurrenceId): boolean {
+    return this.#executions.has(id) || this.left.has(id)
+  }
+
   /** Adds an execution, which starts when it gets a permit. The storage already names this node as the owner. */
   run(options: {
     readonly job: RegisteredJob
@@ -93,6 +103,7 @@ export class ExecutionPool implements ExecutionOwner {
     readonly isUnreported?: boolean
   }): void {
     const { id } = options.occurrence
+    this.left.delete(id)
     // If this node still has an earlier execution of the occurrence, this node has lost that execution without
     // noticing. A peer has handed the occurrence back, and this node has claimed the occurrence again.
     this.#executions.get(id)?.lose()

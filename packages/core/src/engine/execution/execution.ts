@@ -1,4 +1,5 @@
 import { JobistemerError } from '../../errors.ts'
+import type { OccurrenceId } from '../../ids.ts'
 import { parsePayload } from '../../job/payload.ts'
 import type { JsonValue } from '../../json.ts'
 import type { ExecutionReport } from '../../report.ts'
@@ -51,6 +52,8 @@ export interface ExecutionOwner {
   readonly relay: Relay | null
   /** The executions that settle, within 1 s, the attempts, progress and log lines that the storage does not have yet. */
   readonly delayedReports: { add(execution: Execution): void; delete(execution: Execution): void }
+  /** Occurrences that this node has left to the reaper, see {@link Execution.refused}. */
+  readonly left: Set<OccurrenceId>
   readonly capacity: Capacity
   /**
    * Called when no task of the execution has an attempt and no task may start. The execution still has to settle its end or its
@@ -524,6 +527,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     }
     if (this.#isRefused) {
       logger.error(fields, 'the storage refused to store that this run failed: the run waits for the reaper')
+      this.#owner.left.add(this.occurrence.id)
       this.lose()
       return
     }

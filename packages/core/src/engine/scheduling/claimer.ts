@@ -183,8 +183,7 @@ export class Claimer implements TakenRunner {
       // created and started by one call. The sender of that call handles its lost answer.
       const wasClaimed = record.token > 1 || record.runs.length === 0
       const mine = record.owner?.incarnation === owner.incarnation
-      if (!mine || !wasClaimed || known.has(record.id)) continue
-      if (this.#parts.pool.get(record.id) !== undefined) continue
+      if (!mine || !wasClaimed || known.has(record.id) || this.#parts.pool.knows(record.id)) continue
       // The settle that took this occurrence may still be in progress. The next search checks the occurrence again.
       if (this.#parts.pool.nextTaker.isAwaited(record.jobId)) isLeft = true
       else {
