@@ -11,7 +11,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { eachItem, firstItems } from '../storage-access/retrying-storage.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 import { dayMs, fewestPerRead, recordsPerCall, upkeepMs } from '../../tuning.ts'
-import { longestRestMs, passMs, restsPerStep, shortestRestMs, visitsPerAge } from './tuning.ts'
+import { longestRestMs, passMs, restsPerLook, restsPerRemoval, shortestRestMs, visitsPerAge } from './tuning.ts'
 
 /** The name of the retainer in error reports. */
 const name = 'retention'
@@ -70,7 +70,9 @@ export class Retainer {
       const { maxBatch, storage } = this.#engine
       const limit = Math.min(fewestPerRead, maxBatch)
       const read = (cursor: string | null) =>
-        this.#rested(() => storage.repeated('listJobs', (calls) => calls.listJobs({ deleted: true, limit, cursor })))
+        rested(this.#engine, restsPerLook, () =>
+          storage.repeated('listJobs', (calls) => calls.listJobs({ deleted: true, limit, cursor })),
+        )
       if (!this.#mayGoOn()) return
       for await (const head of eachItem(read)) {
         if (this.#isVisited(head))
@@ -82,16 +84,6 @@ export class Retainer {
     }
   }
 
-  /** Makes a step of the pass, and then pauses. */
-  async #rested<T>(step: () => Promise<T>): Promise<T> {
-    const { agenda, clock } = this.#engine
-    const startedAt = clock.monotonic()
-    const result = await step()
-    const restMs = Math.max((clock.monotonic() - startedAt) * restsPerStep, shortestRestMs)
-    await agenda.endsWithin(null, Math.min(restMs, longestRestMs))
-    return result
-  }
-
   /** Returns whether this pass visits the job. Leaves out jobs that are too young to have history to remove. */
   #isVisited(head: JobRecord): boolean {
     const retention = retentionOf(head)
@@ -101,7 +93,7 @@ export class Retainer {
   }
 
   async #removeOf(visited: JobRecord): Promise<void> {
-    while ((await this.#rested(() => this.#removeSome(visited))) && this.#mayGoOn());
+    while ((await rested(this.#engine, restsPerRemoval, () => this.#removeSome(visited))) && this.#mayGoOn());
   }
 
   /** Removes history of a job. Returns whether the job has more history to remove. */
@@ -143,6 +135,15 @@ export class Retainer {
       calls.saveJobs({ now, cancelLimit: changesAtOnce, changes: [{ kind: 'delete', id, expectedVersion: version }] }),
     )
   }
+}
+
+/** Makes a step of maintenance, and then pauses for `times` times the step's duration. */
+export async function rested<T>({ agenda, clock }: EngineContext, times: number, step: () => Promise<T>): Promise<T> {
+  const startedAt = clock.monotonic()
+  const result = await step()
+  const restMs = Math.max((clock.monotonic() - startedAt) * times, shortestRestMs)
+  await agenda.endsWithin(null, Math.min(restMs, longestRestMs))
+  return result
 }
 
 /** Returns the retention of a job; `null`: its history is kept for ever. */

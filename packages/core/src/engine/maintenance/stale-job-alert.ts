@@ -9,7 +9,8 @@ import type { Heartbeats } from '../cluster/heartbeats.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 import { clockMarginMs, recordsPerCall, upkeepMs } from '../../tuning.ts'
 import { farClockMarginMs, looksPerFarLook } from '../definitions/tuning.ts'
-import { shortestRestMs } from './tuning.ts'
+import { rested } from './retention.ts'
+import { restsPerLook } from './tuning.ts'
 
 /** A job with `alertAfter`, as the watching node knows it. */
 interface WatchedJob extends Pick<JobRecord, 'id' | 'name'> {
@@ -128,14 +129,14 @@ export class StaleJobAlert {
   /** Reads the heads of all jobs, or of the jobs that have changed since the last read. */
   async #look(now: number): Promise<void> {
     this.#isAwaited = false
-    const { agenda, maxBatch, storage } = this.#engine
+    const { maxBatch, storage } = this.#engine
     const marginMs = ++this.#looks % looksPerFarLook === 0 ? farClockMarginMs : clockMarginMs
     const changed = this.#lookedAt === null ? {} : { changedSince: Math.min(this.#lookedAt, now) - marginMs }
     const limit = Math.min(recordsPerCall, maxBatch)
-    const read = async (cursor: string | null) => {
-      if (cursor !== null) await agenda.endsWithin(null, shortestRestMs)
-      return storage.repeated('listJobs', (calls) => calls.listJobs({ deleted: true, limit, cursor, ...changed }))
-    }
+    const read = (cursor: string | null) =>
+      rested(this.#engine, restsPerLook, () =>
+        storage.repeated('listJobs', (calls) => calls.listJobs({ deleted: true, limit, cursor, ...changed })),
+      )
     for await (const head of eachItem(read)) this.#consider(head)
     this.#lookedAt = now
   }
