@@ -69,7 +69,8 @@ export function isBelatedCreate(content: Pick<JobContent, 'nextAt'>, tombstone: 
   return tombstone !== null && content.nextAt !== null && content.nextAt <= decidedUpTo(tombstone)
 }
 
-type Replace = Extract<JobChange, { readonly kind: 'replace' }>
+/** The change of a job that stores a new version. */
+export type ReplaceChange = Extract<JobChange, { readonly kind: 'replace' }>
 
 /**
  * Returns the head after a `replace`. The new head keeps the pause, the prune floor, and the slots that an earlier `replace`
@@ -77,7 +78,7 @@ type Replace = Extract<JobChange, { readonly kind: 'replace' }>
  */
 export function replacedJob(
   head: JobRecord,
-  { content, waiting, setBackTo }: Pick<Replace, 'content' | 'waiting' | 'setBackTo'>,
+  { content, waiting, setBackTo }: Pick<ReplaceChange, 'content' | 'waiting' | 'setBackTo'>,
   now: number,
 ): JobRecord {
   const version = head.version + 1
@@ -126,7 +127,7 @@ export function isRepeatedReplace(
  */
 export function goesOnCanceling(
   head: Pick<JobRecord, 'version' | 'fingerprint' | 'lineage' | 'cancelsBelow'>,
-  change: Pick<Replace, 'waiting' | 'expectedVersion'> & { readonly content: Pick<JobContent, 'fingerprint'> },
+  change: Pick<ReplaceChange, 'waiting' | 'expectedVersion'> & { readonly content: Pick<JobContent, 'fingerprint'> },
 ): boolean {
   const version = change.expectedVersion + 1
   if (change.waiting !== 'cancel' || head.cancelsBelow !== version) return false

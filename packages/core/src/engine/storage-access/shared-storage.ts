@@ -3,6 +3,7 @@ import type {
   ClaimAnswer,
   CreateAnswer,
   CreateItem,
+  JobChange,
   SettleAnswer,
   SettleItem,
   Storage,
@@ -79,7 +80,8 @@ export class SharedStorage {
       specVersion: storage.specVersion,
       capabilities: storage.capabilities,
       // Nearly all calls of `saveJobs`, `cancel` and `reap` change jobs or runs, so their answers are not examined.
-      saveJobs: (request) => told(storage.saveJobs(request), ['jobs', 'due']),
+      saveJobs: (request) =>
+        told(storage.saveJobs(request), request.changes.some(mayStartRuns) ? ['jobs', 'due'] : ['jobs']),
       cancel: (request) => told(storage.cancel(request), ['due', 'cancel']),
       reap: (request) => told(storage.reap(request), ['due']),
       createOccurrences: (request) =>
@@ -127,6 +129,11 @@ export class SharedStorage {
       }
     }
   }
+}
+
+/** Whether waiting occurrences may start after a change: after a new version of a job, or the end of a pause. */
+function mayStartRuns(change: JobChange): boolean {
+  return change.kind === 'replace' || (change.kind === 'pause' && change.paused === null)
 }
 
 function newsOfCreate(items: readonly CreateItem[], answers: readonly CreateAnswer[]): Kind[] {
