@@ -12,7 +12,7 @@ it('a handler’s row and the end of its task commit together, even if the proce
   const stages: string[] = []
   const report = await tortureCompletions(
     {
-      tries: byEffort(1200, 400),
+      tries: byEffort(1200, 200),
       minutes: null,
       players: 2,
       occurrences: 300,

@@ -110,7 +110,7 @@ describe.concurrent('after kill -9 at random moments, ledger and witness show no
       await runWithFaultsOfServer('redis-cluster')
     })
 
-    it.sequential(`${kills.postgres} kills on PostgreSQL, ${withFaults}`, { timeout }, async () => {
+    extra?.sequential(`${kills.postgres} kills on PostgreSQL, ${withFaults}`, { timeout }, async () => {
       await runWithFaultsOfServer('postgres')
     })
   })
