@@ -1,9 +1,12 @@
 import { defineConfig } from 'vitest/config'
+import { isThorough } from './test-effort.ts'
 
 /** The vitest settings that every package uses. */
 export const sharedSettings: ReturnType<typeof defineConfig> = defineConfig({
   test: {
     include: ['test/**/*.test.{ts,mjs}'],
+    // Tests in `test/extra` start many processes or make many calls, so only `npm run test:extra` runs them.
+    exclude: isThorough ? [] : ['test/extra/**'],
     // No test waits for time to pass, so this limit only ends tests that hang. The limit is long enough for a busy
     // machine.
     testTimeout: 60_000,

@@ -58,7 +58,10 @@ const revivals: Readonly<Record<LedgerKind, (folder: string) => Promise<LedgerLo
   },
 }
 
-const kinds = Object.keys(ledgerKinds) as readonly LedgerKind[]
+/** The kinds of ledgers that the tests use. `npm test` uses only a file, and a server. */
+const kinds = (Object.keys(ledgerKinds) as readonly LedgerKind[]).filter(
+  (kind) => isThorough || kind === 'sqlite' || kind === 'postgres',
+)
 
 /** A running demo, its folder, and the database that it backs up. */
 interface RunningDemo {

@@ -22,7 +22,7 @@ storageConformance({
   capabilities: { multiProcess: true, durability: 'power', serverTime: true, damage: true },
   // DynamoDB Local handles only some hundred requests per second, so the kit runs with fewer rounds. The number of connections
   // is not reduced, so that requests overlap.
-  ...kitEffort(0.05),
+  ...kitEffort(0.05, 0.03),
   open() {
     // All test storages share a table under different prefixes, which tests the separation of namespaces.
     const prefix = `world-${++worlds}`

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { kitEffort } from '../../workspace/test-effort.ts'
+import { kitEffort } from '../../../workspace/test-effort.ts'
 
 const run = promisify(execFile)
-const root = fileURLToPath(new URL('../../../', import.meta.url))
+const root = fileURLToPath(new URL('../../../../', import.meta.url))
 const packed = ['core', 'storage-memory', 'storage-conformance']
 
 interface Manifest {

@@ -4,8 +4,8 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
-import { PGliteClient } from '../src/ledgers/pglite-client.ts'
-import { hostPGlite } from '../src/ledgers/pglite-host.ts'
+import { PGliteClient } from '../../src/ledgers/pglite-client.ts'
+import { hostPGlite } from '../../src/ledgers/pglite-host.ts'
 
 it('the server that hosts PGlite accepts a new connection after a client has reset the previous connection', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'pglite-host-'))

@@ -1,5 +1,5 @@
 import { inject } from 'vitest'
-import { postgresConformance } from './postgres-conformance.ts'
+import { postgresConformance } from '../postgres-conformance.ts'
 
 postgresConformance(
   'postgres over a Unix socket',

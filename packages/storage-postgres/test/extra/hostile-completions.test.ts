@@ -4,9 +4,9 @@ import { completeLate, playCompletions } from '@jobistemer/test-kit'
 import { HostilePostgres } from '@jobistemer/test-kit/hostile-postgres'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest'
-import { byEffort, seedsByEffort } from '../../workspace/test-effort.ts'
-import { postgresStorage } from '../src/index.ts'
-import { useSchemas } from './schemas.ts'
+import { byEffort, seedsByEffort } from '../../../workspace/test-effort.ts'
+import { postgresStorage } from '../../src/index.ts'
+import { useSchemas } from '../schemas.ts'
 
 const { schema: newSchema } = useSchemas()
 
