@@ -311,16 +311,34 @@ describe('a storage that loses all its data', () => {
     expect(await old.nextRuns('tick', 2)).toEqual([at(1610), at(1620)])
   })
 
-  it('receives a paused job without its pause', async () => {
+  it('receives a paused job as a paused job, even if another node stores the job first', async () => {
+    const { world, losing, start } = lossyWorld()
+    const { job, ran } = noting(world)
+    const second = noting(world)
+    const scheduler = await start({ jobs: [job] })
+    await start({ jobs: [second.job] })
+    await scheduler.pause('tick')
+    await world.clock.advanceTo(at(5))
+    losing.loseAll()
+    await world.clock.advanceTo(at(25))
+    expect([ran, second.ran]).toEqual([[], []])
+    expect(await fates(scheduler, 'tick')).toEqual(['10 skipped paused', '20 skipped paused'])
+    await scheduler.resume('tick')
+    await world.clock.advanceTo(at(35))
+    expect([...ran, ...second.ran]).toEqual([30])
+  })
+
+  it('receives a pause with its end', async () => {
     const { world, losing, start } = lossyWorld()
     const { job, ran } = noting(world)
     const scheduler = await start({ jobs: [job] })
-    await scheduler.pause('tick')
-    await world.clock.advanceTo(at(15))
+    await scheduler.pause('tick', { until: at(25) })
+    await world.clock.advanceTo(at(5))
     losing.loseAll()
-    await world.clock.advanceTo(at(35))
-    expect(ran).toEqual([20, 30])
-    expect((await scheduler.job('tick')).paused).toBe(null)
+    await world.clock.advanceTo(at(15))
+    expect((await scheduler.job('tick')).paused).toMatchObject({ until: new Date(at(25)) })
+    await world.clock.advanceTo(at(45))
+    expect(ran).toEqual([30, 40])
   })
 
   it('receives a different definition with the same version from a new node, and the first node follows it', async () => {

@@ -7,6 +7,7 @@ import type { HeldJobs } from './held-jobs.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import type { Registrations } from './registrations.ts'
 import { checkedSeries } from './slot-series.ts'
+import type { JobChange } from '../../storage/storage.ts'
 import { mostListed, sampleSize, upkeepMs } from '../../tuning.ts'
 
 const messages = {
@@ -14,6 +15,8 @@ const messages = {
     'the storage has lost jobs: nodes have stored them again; they continue from now, without their history',
   forgotten: 'the storage has lost jobs that this node does not define: they do not run until you add them again',
 } as const
+
+const pauseReason = 'paused before the storage lost the job'
 
 /**
  * Reads the heads of held jobs again, many per call.
@@ -124,18 +127,30 @@ export class JobRefresher {
     return await this.#read(gone, storage)
   }
 
-  /** Stores this node's own definitions of all lost jobs again, and forgets the other lost jobs. */
+  /**
+   * Stores this node's own definitions of all lost jobs again, and forgets the other lost jobs. Pauses the jobs that this node
+   * knows as paused, so that no run starts that an operator stopped.
+   */
   async #restore(): Promise<void> {
     const { storage } = this.#engine
     // Call `now`, because it reads the clocks, so that `isTimeInDoubt` notices a clock jump.
-    this.#engine.now()
+    const now = this.#engine.now()
     // While the time is in doubt, this node stores no jobs. The next review finds the same jobs missing.
     if (this.#engine.isTimeInDoubt) return
     const lost = (await this.#read([...this.#registry.all()], storage)).filter((job) => this.#registry.holds(job))
     const forgotten = lost.filter(({ origin }) => origin === 'stored')
     const own = lost.filter((job) => job.origin !== 'stored' && this.#canStore(job))
     const definitions = own.map(({ job }) => job)
+    const paused = own.filter(({ pausedUntil }) => now < pausedUntil)
+    const pauses = paused.map(({ job: { id }, pausedUntil }): JobChange => {
+      const until = Number.isFinite(pausedUntil) ? { until: pausedUntil } : {}
+      return { kind: 'pause', id, paused: { at: now, ...until, reason: pauseReason, actor: null } }
+    })
     await this.#registrations.register(definitions, { storage, isReturn: true })
+    for (const changes of chunksOf(pauses, this.#engine.maxBatch)) {
+      await storage.repeated('saveJobs', (calls) => calls.saveJobs({ now, changes }))
+    }
+    await this.#read(paused, storage, () => true)
     this.#say('stored_again', own)
     this.#say('forgotten', forgotten)
     for (const job of forgotten) this.#registry.forget(job)
