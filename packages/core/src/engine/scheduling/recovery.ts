@@ -12,7 +12,7 @@ import { Batcher, type BatchKind } from '../storage-access/batcher.ts'
 import { worthACall } from '../storage-access/tuning.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { LaunchParts } from './overdue-takeover.ts'
-import { decideMissedSlots, RecordedSlots, type RecoveryDecision, unread } from './missed-slots.ts'
+import { decideMissedSlots, recordedAhead, type RecoveryDecision } from './missed-slots.ts'
 import { fewSlots, recoveryStep } from './tuning.ts'
 
 const noDetails: OccurrenceDetails = Object.freeze({})
@@ -72,7 +72,6 @@ export class Recovery {
   readonly #waiting: LateSlot[] = []
   /** Late jobs whose recovery decision is in progress or is being stored. */
   readonly #atWork = new Set<LateSlot>()
-  readonly #recorded: RecordedSlots
   readonly #small: Batcher<Decided, RecoveryItem, CreateAnswer>
   /**
    * Stores decisions with more than {@link fewSlots} runs. Smaller decisions have a separate batcher, so that they need not
@@ -89,7 +88,6 @@ export class Recovery {
     this.#engine = engine
     this.#parts = parts
     this.#enough = Math.min(worthACall, engine.maxBatch)
-    this.#recorded = new RecordedSlots(engine)
     const { owner } = engine
     const kind: BatchKind<Decided, RecoveryItem, CreateAnswer> = {
       operation: 'createOccurrences',
@@ -141,7 +139,6 @@ export class Recovery {
   /** Starts no further decision. Resolves when the storage has answered the calls in progress. */
   stop(): Promise<void> {
     this.#isStopped = true
-    this.#recorded.stop()
     this.#small.stop()
     this.#large.stop()
     this.#waiting.length = 0
@@ -152,7 +149,7 @@ export class Recovery {
   #begin(): void {
     if (this.#isStopped) this.#waiting.length = 0
     const count = Math.min(this.#waiting.length, this.#engine.maxBatch - this.#atWork.size)
-    // Decisions that begin together share one read, and mostly one write. So only begin all waiting decisions, or at least
+    // Decisions that begin together mostly share one write. So only begin all waiting decisions, or at least
     // `#enough` of them. At most `maxBatch` decisions are in progress at the same time.
     if (count <= 0 || (count < this.#waiting.length && count < this.#enough)) return
     const group = this.#waiting.splice(0, count)
@@ -182,21 +179,17 @@ export class Recovery {
         ...missedSlotsOf(late, now),
         now,
         limit: recoveryStep,
-        recorded: this.#recorded.of(late.job.job.id),
+        recorded: recordedAhead(this.#engine, late.job.job.id),
         turns: { stepped: () => this.#stepped(late) },
       })
-      const item = this.#itemFor(late, decision)
       const batcher = decision.toRun > fewSlots ? this.#large : this.#small
-      batcher.add({ late, decision, item })
+      batcher.add({ late, decision, item: this.#itemFor(late, decision) })
     } catch (error) {
-      if (error === unread) this.#unanswered(late)
-      else {
-        if (!this.#isStopped) {
-          if (error instanceof EngineStopped) this.#reload(late.job)
-          else suspendUnscheduled(this.#engine, this.#parts.registry, late.job, error)
-        }
-        this.#end(late)
+      if (!this.#isStopped) {
+        if (error instanceof EngineStopped) this.#reload(late.job)
+        else suspendUnscheduled(this.#engine, this.#parts.registry, late.job, error)
       }
+      this.#end(late)
     }
   }
 
