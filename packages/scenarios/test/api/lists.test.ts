@@ -39,7 +39,7 @@ async function all<T>(list: AsyncIterable<T>): Promise<T[]> {
 const named = (items: readonly ListedOccurrence[]) =>
   items.map(({ job, scheduledAt }) => `${job} ${secondsOf(scheduledAt)}`)
 
-it('a client lists 2,100 jobs by name in 21 pages, with only 5 calls of `listJobs` to the storage for all pages', async () => {
+it('a client lists 2,100 jobs by name in 21 pages, each from 5 calls of `listJobs` to the storage', async () => {
   const world = createWorld(memory)
   const intercepted = new InterceptedStorage(world.connect())
   const client = createClient({ storage: intercepted.storage, clock: world.clock, logger: silentLogger })
@@ -49,10 +49,10 @@ it('a client lists 2,100 jobs by name in 21 pages, with only 5 calls of `listJob
   intercepted.reset()
   const listed = await all(client.jobs({ limit: 100 }))
   expect(listed.map(({ name }) => name)).toEqual([...names].sort())
-  expect(intercepted.calls.filter(({ operation }) => operation === 'listJobs')).toHaveLength(5)
+  expect(intercepted.calls.filter(({ operation }) => operation === 'listJobs')).toHaveLength(21 * 5)
 })
 
-it('a list of 700 jobs in pages includes a job that was added 5 s before the list reads this job’s page', async () => {
+it('a list of 700 jobs in pages includes a job that was added before the list reads this job’s page', async () => {
   const world = createWorld(memory)
   const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
   onTestFinished(() => client.close())
@@ -60,7 +60,6 @@ it('a list of 700 jobs in pages includes a job that was added 5 s before the lis
   await client.add(Array.from({ length: 700 }, (_, index) => defineJob({ name: `job ${index}`, tasks })))
   const { items, cursor } = await client.jobs({ limit: 100 })
   await client.add(defineJob({ name: 'last', tasks }))
-  await world.clock.advance({ seconds: 5 })
   const rest = await all(client.jobs({ limit: 100, cursor }))
   const names = [...items, ...rest].map(({ name }) => name)
   expect(names).toHaveLength(701)
@@ -86,7 +85,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
       rest.filter((name) => !sorted.slice(0, 3).includes(name)),
     )
     await client.remove(sorted[2] as string)
-    await expect(client.jobs({ limit: 3, cursor })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    expect(namesOf((await client.jobs({ limit: 3, cursor })).items)).toEqual(['between', 'c', 'job 10'])
     await client.close()
   })
 

@@ -12,7 +12,6 @@ import {
   readList,
 } from '../../configuration/read-value.ts'
 import type { JobSettings } from '../../configuration/settings.ts'
-import { invalidValue } from '../../errors.ts'
 import { type JobId, occurrenceId, jobId } from '../../ids.ts'
 import { type JobDocument, labelsOf, readJobDocument, settingsOf } from '../../job/job-document.ts'
 import type { Isolation } from '../../job/task.ts'
@@ -28,7 +27,7 @@ import type { JobRegistry } from '../definitions/job-registry.ts'
 import { countedSince, lastSuccess, silenceRuleOf } from '../definitions/silence.ts'
 import { filledPage, openCursor, sealCursor } from './list-pages.ts'
 import { upcomingSlots, livingHead } from './api-part.ts'
-import { clockMarginMs, mostItems, recordsPerCall, rememberedValues, fewestPerRead } from '../../tuning.ts'
+import { mostItems, recordsPerCall, rememberedValues, fewestPerRead } from '../../tuning.ts'
 import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import { KnownCapabilities } from '../cluster/node-code.ts'
 import { callEndsAtOf, deathOf, hasEnded } from '../cluster/peers.ts'
@@ -36,7 +35,7 @@ import { type ChangedPart, changedPartsBetween } from '../../job/changed-parts.t
 import { readJobName } from '../../job/read-jobs.ts'
 import { type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
 
-/** Prefix of a cursor of a list that is sorted by name. The id of the page's last job follows the prefix. */
+/** Prefix of a cursor of a list that is sorted by name. The name of the page's last job follows the prefix. */
 const byName = 'name '
 
 /** Selects stored jobs. Up to 10,000 jobs are sorted by name; a longer list is in the order of the storage. */
@@ -168,37 +167,11 @@ function pauseInfoOf({ at, until, reason, actor }: PauseRecord): PauseInfo {
   return { at: new Date(at), until: until === undefined ? null : new Date(until), reason, actor }
 }
 
-/** Ids of the jobs that a list's filter selects, sorted by job name. */
-interface SortedJobs {
-  /** The filter of the list, as JSON. */
-  readonly key: string
-  readonly ids: readonly JobId[]
-  /** The time at which the list was read, in epoch milliseconds. */
-  readonly readAt: number
-}
-
-/** Reads jobs of a sorted list as `listJobs` does. Leaves out jobs that were deleted after the list was read. */
-async function readSorted(
-  { ids }: SortedJobs,
-  size: number,
-  cursor: string | null,
-  storage: StorageCalls,
-): Promise<Page<JobRecord>> {
-  const place = cursor === null ? 0 : placeAfter(ids, cursor)
-  const some = ids.slice(place, place + size)
-  const { jobs } = await storage.once((calls) => calls.get({ jobs: some }))
-  const next = place + size < ids.length ? `${byName}${some.at(-1)}` : null
-  return { items: jobs.filter((head): head is JobRecord => head?.deletedAt === null), cursor: next }
-}
-
-/**
- * Returns the index of the first job after the cursor. @throws JobistemerError `INVALID_ARGUMENT` if the job of the cursor
- * was removed
- */
-function placeAfter(ids: readonly JobId[], cursor: string): number {
-  const place = ids.indexOf(cursor.slice(byName.length) as JobId)
-  if (place !== -1) return place + 1
-  throw invalidValue('filter.cursor', 'belongs to a job that was removed', cursor, 'Begin with the first page.')
+/** Returns a page of a sorted list as `listJobs` does. The page begins with the first name after the name in the cursor. */
+function sortedPage(heads: readonly JobRecord[], size: number, cursor: string | null): Page<JobRecord> {
+  const rest = cursor === null ? heads : heads.filter(({ name }) => name > cursor.slice(byName.length))
+  const items = rest.slice(0, size)
+  return { items, cursor: size < rest.length ? `${byName}${items.at(-1)?.name}` : null }
 }
 
 /** Lists the stored jobs. This process need not have the code of the jobs. */
@@ -207,11 +180,6 @@ export class JobCatalog {
   /** Descriptions of schedules, by the schedule as JSON. Thousands of jobs may share a few schedules. */
   readonly #descriptions = new Map<string, string>()
   readonly #livingCode = new LivingCode()
-  /**
-   * The last sorted list with more than 500 jobs; `null` without one. Without this cache, each further page would read all
-   * heads again. A list older than 5 s is read again, because jobs may have been added.
-   */
-  #sorted: SortedJobs | null = null
   /** True once a read has found more than 10,000 jobs. Later lists are then not sorted, and need not read all jobs. */
   #isCrowded = false
 
@@ -237,16 +205,15 @@ export class JobCatalog {
       storage.once((calls) => calls.listJobs({ limit: some, cursor: from, ...(owner !== undefined && { owner }) }))
     const hasCode = extras.code ? await this.#livingCode.read(storage, now) : null
     const from = openCursor(name, filter.cursor)
-    const key = JSON.stringify([owner, tag, text, paused])
-    const sorted = await this.#sortedJobs(key, from, now, list, isWanted)
+    const sorted = await this.#sortedJobs(from, list, isWanted)
     const isPlain = [text, tag, paused].every((one) => one === undefined) && extras.outcomes === null
     const page = await filledPage({
       limit,
       from,
-      // The ids of a sorted list are already filtered. In any other list, a filter may exclude most jobs of a read. Then each
+      // The jobs of a sorted list are already filtered. In any other list, a filter may exclude most jobs of a read. Then each
       // read has the maximum size, so that a page needs few reads.
       least: sorted !== null || isPlain ? limit : recordsPerCall,
-      read: sorted === null ? list : (size, cursor) => readSorted(sorted, size, cursor, storage),
+      read: sorted === null ? list : async (size, cursor) => sortedPage(sorted, size, cursor),
       choose: (heads) => withExtras(heads.filter(isWanted), extras, storage),
     })
     const items: JobInfo[] = []
@@ -258,29 +225,21 @@ export class JobCatalog {
   }
 
   /**
-   * Returns the list sorted by name. `null`: there are too many jobs to sort, or the cursor belongs to a list in the order of
-   * the storage.
+   * Returns the wanted jobs, sorted by name. `null`: there are too many jobs to sort, or the cursor belongs to a list in the
+   * order of the storage.
    */
   async #sortedJobs(
-    key: string,
     cursor: string | null,
-    now: number,
     list: (limit: number, cursor: string | null) => Promise<Page<JobRecord>>,
     isWanted: (head: JobRecord) => boolean,
-  ): Promise<SortedJobs | null> {
-    if (cursor !== null && !cursor.startsWith(byName)) return null
-    const isRecent = this.#sorted?.key === key && Math.abs(now - this.#sorted.readAt) < clockMarginMs
-    if (cursor !== null && isRecent) return this.#sorted
-    if (this.#isCrowded) return null
+  ): Promise<readonly JobRecord[] | null> {
+    if (this.#isCrowded || (cursor !== null && !cursor.startsWith(byName))) return null
     const heads: JobRecord[] = []
     for await (const head of eachItem((from) => list(recordsPerCall, from))) {
       this.#isCrowded = heads.push(head) > mostItems
       if (this.#isCrowded) return null
     }
-    const wanted = heads.filter(isWanted).sort(byNameAscending)
-    const sorted = { key, readAt: now, ids: wanted.map(({ id }) => id) }
-    this.#sorted = wanted.length > recordsPerCall ? sorted : null
-    return sorted
+    return heads.filter(isWanted).sort(byNameAscending)
   }
 
   /** Returns a stored job with all optional data. @throws JobistemerError `JOB_NOT_FOUND` */
