@@ -175,7 +175,7 @@ export class EngineTime {
       return
     }
     this.#doubt(reading)
-    if (this.#check.holds(reading, this.#confirmMsOf(reading))) this.#adopt(reading)
+    if (this.#check.holds(reading, confirmMs)) this.#adopt(reading)
   }
 
   /**
@@ -184,13 +184,6 @@ export class EngineTime {
    */
   #contradictionOf({ origin, difference }: TimeReading): number {
     return origin - (this.#origin ?? difference)
-  }
-
-  #confirmMsOf({ origin, uncertaintyMs, difference }: TimeReading): number {
-    if (this.#origin === null || !this.#hasStorageClock) return confirmMs
-    const hasWallMoved = Math.abs(difference - this.#difference) > clockMarginMs
-    const isWallReached = Math.abs(origin - difference) <= Math.max(maxClockSkewMs, this.#limitMs) + uncertaintyMs
-    return hasWallMoved || isWallReached ? confirmMs : 4 * confirmMs
   }
 
   #doubt(reading: TimeReading): void {
