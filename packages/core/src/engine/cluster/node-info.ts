@@ -6,7 +6,7 @@ import type { NodeRecord } from '../../storage/node-record.ts'
 import type { HeartbeatAnswer, HeartbeatRequest } from '../../storage/storage.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { Heartbeats } from './heartbeats.ts'
-import { deathOf, hasEnded, type NodeDeath, timeZoneVersion, type Peers } from './peers.ts'
+import { deathOf, hasEnded, type NodeDeath, type Peers } from './peers.ts'
 import { isDead } from './peer-states.ts'
 import { ownProcessMark } from './node-name.ts'
 
@@ -50,7 +50,7 @@ export interface NodeInfo {
 
 /**
  * Returns the member `about` of this node's record. `NodeInfo` shows most of its members to users. Other nodes use
- * `deadAfterMs`, `process` and the version of the time zone data.
+ * `deadAfterMs` and `process`.
  */
 export function aboutOf({
   maxConcurrentJobs,
@@ -65,7 +65,12 @@ export function aboutOf({
   return {
     host: hostname(),
     pid: process.pid,
-    versions: { node: process.versions.node, jobistemer: packageVersion(), timeZones: timeZoneVersion },
+    // If Node.js does not state the version of its time zone data, the version of ICU takes its place.
+    versions: {
+      node: process.versions.node,
+      jobistemer: packageVersion(),
+      timeZones: process.versions.tz ?? `ICU ${process.versions.icu ?? 'unknown'}`,
+    },
     maxConcurrentJobs,
     deadAfterMs,
     ...(restsAlone && { restsAlone }),

@@ -46,8 +46,6 @@ export class Peers {
    * node had declared a living node dead.
    */
   readonly #buried = new Set<string>()
-  /** Versions of the time zone data for which this node has already logged a warning, because another node has them. */
-  readonly #warnedOf = new Set<string>()
   /** Whether the next look restarts the measurement of the silence of all peers. */
   #restarts = true
   #isQuiet = false
@@ -236,7 +234,6 @@ export class Peers {
     this.#judge(peer, askedAt)
     if (wasBuried && !isDead(state)) this.#sayRevived(record)
     if (!isProven && peer.isProven && hasMoved && !this.#isQuiet) {
-      this.#compareTimeZones(record)
       const isRevived = wasBuried || isDead(state)
       if (!isRevived && !record.leaving) this.#engine.events.emit('node.joined', namesOf(record))
     }
@@ -284,18 +281,6 @@ export class Peers {
     const records: NodeRecord[] = []
     for (const peer of this.#peers.values()) if (isWanted(peer)) records.push(peer.record)
     return records
-  }
-
-  /** Warns of a node with other time zone data, because the two nodes may disagree about the instants of slots. */
-  #compareTimeZones(record: NodeRecord): void {
-    const version = (record.about.versions as { readonly timeZones?: string } | undefined)?.timeZones
-    if (version === undefined || version === timeZoneVersion || this.#warnedOf.has(version)) return
-    this.#warnedOf.add(version)
-    const { logger, owner } = this.#engine
-    logger.warn(
-      { node: owner.node, timeZones: timeZoneVersion, otherNode: record.node, otherTimeZones: version },
-      'two nodes have different time zone data; bring both to one version of Node.js',
-    )
   }
 
   #sayRevived(record: NodeRecord): void {
@@ -359,9 +344,6 @@ export function callEndsAtOf({ about: { callEndsAt } }: Pick<NodeRecord, 'about'
 export function hasEnded({ about }: Pick<NodeRecord, 'about'>): boolean {
   return about.ended === true
 }
-
-/** Version of the time zone data of this process. If Node.js does not state the version, the version of ICU takes its place. */
-export const timeZoneVersion: string = process.versions.tz ?? `ICU ${process.versions.icu ?? 'unknown'}`
 
 /** The form in which a node record stores the death of its node. */
 interface StoredDeath {
