@@ -9,7 +9,6 @@ import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { AfterTurn } from '../runtime/after-turn.ts'
 import { EngineStopped, failInBackground } from '../runtime/background-loop.ts'
 import { Batcher, type BatchKind } from '../storage-access/batcher.ts'
-import { worthACall } from '../storage-access/tuning.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { LaunchParts } from './overdue-takeover.ts'
 import { decideMissedSlots, recordedAhead, type RecoveryDecision } from './missed-slots.ts'
@@ -67,7 +66,6 @@ function missedSlotsOf({ plan, slot, pausedUntil, series, missedUntil }: LateSlo
 export class Recovery {
   readonly #engine: EngineContext
   readonly #parts: LaunchParts
-  readonly #enough: number
   /** Late jobs whose recovery decision has not begun. */
   readonly #waiting: LateSlot[] = []
   /** Late jobs whose recovery decision is in progress or is being stored. */
@@ -87,7 +85,6 @@ export class Recovery {
   constructor(engine: EngineContext, parts: LaunchParts) {
     this.#engine = engine
     this.#parts = parts
-    this.#enough = Math.min(worthACall, engine.maxBatch)
     const { owner } = engine
     const kind: BatchKind<Decided, RecoveryItem, CreateAnswer> = {
       operation: 'createOccurrences',
@@ -149,9 +146,8 @@ export class Recovery {
   #begin(): void {
     if (this.#isStopped) this.#waiting.length = 0
     const count = Math.min(this.#waiting.length, this.#engine.maxBatch - this.#atWork.size)
-    // Decisions that begin together mostly share one write. So only begin all waiting decisions, or at least
-    // `#enough` of them. At most `maxBatch` decisions are in progress at the same time.
-    if (count <= 0 || (count < this.#waiting.length && count < this.#enough)) return
+    // At most `maxBatch` decisions are in progress at the same time.
+    if (count <= 0) return
     const group = this.#waiting.splice(0, count)
     for (const late of group) this.#atWork.add(late)
     const now = this.#engine.now()
