@@ -27,7 +27,7 @@ import type { JobRegistry } from '../definitions/job-registry.ts'
 import { countedSince, lastSuccess, silenceRuleOf } from '../definitions/silence.ts'
 import { filledPage, openCursor, sealCursor } from './list-pages.ts'
 import { upcomingSlots, livingHead } from './api-part.ts'
-import { mostItems, recordsPerCall, rememberedValues, fewestPerRead } from '../../tuning.ts'
+import { mostItems, recordsPerCall, fewestPerRead } from '../../tuning.ts'
 import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import { KnownCapabilities } from '../cluster/node-code.ts'
 import { callEndsAtOf, deathOf, hasEnded } from '../cluster/peers.ts'
@@ -177,8 +177,6 @@ function sortedPage(heads: readonly JobRecord[], size: number, cursor: string | 
 /** Lists the stored jobs. This process need not have the code of the jobs. */
 export class JobCatalog {
   readonly #registry: JobRegistry
-  /** Descriptions of schedules, by the schedule as JSON. Thousands of jobs may share a few schedules. */
-  readonly #descriptions = new Map<string, string>()
   readonly #livingCode = new LivingCode()
   /** True once a read has found more than 10,000 jobs. Later lists are then not sorted, and need not read all jobs. */
   #isCrowded = false
@@ -307,15 +305,9 @@ export class JobCatalog {
   }
 
   async #describe(record: JobRecord, schedule: SerializedSchedule): Promise<string | null> {
-    const key = JSON.stringify(schedule)
-    const known = this.#descriptions.get(key)
-    if (known !== undefined) return known
     await this.#registry.learn([record])
     try {
-      const description = this.#registry.revive(schedule).describe()
-      if (this.#descriptions.size >= rememberedValues) this.#descriptions.clear()
-      this.#descriptions.set(key, description)
-      return description
+      return this.#registry.revive(schedule).describe()
     } catch {
       // If this process cannot load the stored schedule, `jobs()` still returns the other data of the job.
       return null
