@@ -19,7 +19,6 @@ export interface TimeReading {
  */
 export class JumpCheck {
   #first: TimeReading | null = null
-  #readings = 0
 
   /**
    * Adds a reading. Returns whether all readings have agreed for at least `forMs`. The storage may read its clock at any
@@ -30,18 +29,14 @@ export class JumpCheck {
     const first = this.#first
     if (first === null || !agree(first, reading)) {
       this.#first = reading
-      this.#readings = 1
       return false
     }
-    this.#readings++
-    // At least five readings must agree, because two readings may share the same error.
-    return reading.sentAt - first.receivedAt >= forMs && this.#readings >= 5
+    return reading.sentAt - first.receivedAt >= forMs
   }
 
   /** Forgets all readings. */
   clear(): void {
     this.#first = null
-    this.#readings = 0
   }
 }
 
