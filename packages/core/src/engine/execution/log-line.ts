@@ -68,8 +68,8 @@ class LineCopy {
   #listOf(values: Iterable<unknown>, depth: number): JsonValue {
     const list: JsonValue[] = []
     for (const value of values) {
-      if (!this.#hasRoom()) break
-      list.push(this.#member(value, depth + 1))
+      if (!this.#takesOneMore()) break
+      list.push(this.#of(value, depth + 1))
     }
     return list
   }
@@ -77,27 +77,22 @@ class LineCopy {
   #membersOf(value: object, depth: number): JsonObject {
     const copy: Record<string, JsonValue> = {}
     for (const name of Object.keys(value)) {
-      if (!this.#hasRoom()) break
+      if (!this.#takesOneMore()) break
       const member = this.#readable(() => (value as Record<string, unknown>)[name], unreadable)
       if (member === undefined || name === '__proto__') continue
-      copy[this.text(name)] = this.#member(member, depth + 1)
+      copy[this.text(name)] = this.#of(member, depth + 1)
     }
     return copy
   }
 
   /**
-   * Copies a member. Even an empty text counts as one character, so that a list of many empty texts reaches the limit.
+   * Returns whether the copy takes one more member. Each member counts as one character, so that a list of many empty texts
+   * reaches the limit.
    */
-  #member(value: unknown, depth: number): JsonValue {
-    const before = this.#left
-    const copy = this.#of(value, depth)
-    if (this.#left === before) this.#count(1)
-    return copy
-  }
-
-  #hasRoom(): boolean {
-    if (this.#left === 0) this.isCut = true
-    return this.#left > 0
+  #takesOneMore(): boolean {
+    const isTaken = this.#left > 0
+    this.#count(1)
+    return isTaken
   }
 
   #count(characters: number): void {
