@@ -33,11 +33,6 @@ export class JumpCheck {
     }
     return reading.sentAt - first.receivedAt >= forMs
   }
-
-  /** Forgets all readings. */
-  clear(): void {
-    this.#first = null
-  }
 }
 
 function agree(one: TimeReading, other: TimeReading): boolean {
