@@ -29,11 +29,7 @@ function decide(strategy: RecoveryStrategy, count: number, limit = 1000): Promis
 
 /** Makes a lookup in which the given slots have a record, because they were canceled ahead. */
 function recordedAhead(slots: ReadonlySet<number> = new Set()): RecordedAhead {
-  const those = (isAsked: (slot: number) => boolean) => new Set([...slots].filter(isAsked))
-  return {
-    among: async (asked) => those((slot) => asked.includes(slot)),
-    between: async (from, to) => those((slot) => slot >= from && slot <= to),
-  }
+  return async (from, to) => new Set([...slots].filter((slot) => slot >= from && slot <= to))
 }
 
 const none = recordedAhead()

@@ -6,6 +6,7 @@ import {
   type RecoveryStrategyInput,
   type TaskContext,
 } from '@jobistemer/core'
+import type { OccurrenceQuery } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from '../support/every.ts'
@@ -256,7 +257,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       const looking = wrapStorage(world.connect(), {
         async around(call) {
           const answer = await call.proceed()
-          if (call.method === 'get' && 'occurrences' in (call.request as object) && !isCanceled) {
+          if (call.method === 'listOccurrences' && call.request.kind === 'job' && !isCanceled) {
             isCanceled = true
             const slot = { id: occurrenceId(job.id, at(240)), jobId: job.id, scheduledAt: +at(240) }
             const item = {
@@ -278,7 +279,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(runs).toMatchObject([{ slot: 180, recovered: true, span: [60, 180, 3] }, { slot: 300 }])
     })
 
-    it('are not covered by the recovery run, even if this run covers more slots than a node reads individually', async () => {
+    it('are not covered by the recovery run, even if this run covers many slots', async () => {
       const world = createWorld(place)
       const { job, runs } = recording(world, { recoveryStrategy: 'compressed', every: 1, until: 300 })
       const first = await world.start({ jobs: [job] })
@@ -306,8 +307,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
         await scheduler.start()
         await world.clock.advance(0)
         const reads = intercepted.calls.filter(({ operation, request }) => {
-          const { occurrences } = request as { occurrences?: unknown }
-          return operation === 'get' && occurrences !== undefined
+          return operation === 'listOccurrences' && (request as OccurrenceQuery).kind === 'job'
         })
         expect(reads).toHaveLength(50)
         expect(intercepted.count('createOccurrences')).toBe(1)

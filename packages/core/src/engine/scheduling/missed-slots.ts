@@ -2,10 +2,10 @@ import type { RecoveryStrategy } from '../../configuration/settings.ts'
 import type { SlotSpan } from '../../storage/occurrence-record.ts'
 import type { SlotSeries } from '../definitions/slot-series.ts'
 import type { YieldBudget } from '../runtime/yield-budget.ts'
-import { fewSlots, recoveryStep } from './tuning.ts'
+import { recoveryStep } from './tuning.ts'
 import { type JobId, occurrenceId } from '../../ids.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { chunksOf, eachItem } from '../storage-access/retrying-storage.ts'
+import { eachItem } from '../storage-access/retrying-storage.ts'
 
 /** The decision of one recovery: which missed slots run, and which slots are recorded as missed. */
 export interface RecoveryDecision {
@@ -24,13 +24,8 @@ export type MissedSlotEntry =
   | { readonly kind: 'run'; readonly slot: number; readonly span: SlotSpan | null }
   | { readonly kind: 'missed'; readonly span: SlotSpan }
 
-/** Finds slots that already have a record, because they were canceled ahead or decided before a realign. */
-export interface RecordedAhead {
-  /** Returns the elements of `slots` that have a record. */
-  among(slots: readonly number[]): Promise<ReadonlySet<number>>
-  /** Returns all slots in `[from, to]` that have a record. */
-  between(from: number, to: number): Promise<ReadonlySet<number>>
-}
+/** Returns all slots in `[from, to]` that already have a record: they were canceled ahead, or decided before a realign. */
+export type RecordedAhead = (from: number, to: number) => Promise<ReadonlySet<number>>
 
 /** Slots that no node created in time, with the strategy for them. */
 export interface MissedSlots {
@@ -93,9 +88,7 @@ export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryD
  */
 async function decideCompressed(options: MissedSlots): Promise<RecoveryDecision> {
   const { first, until, turns } = options
-  const fewest = await take(fromFirst(options), fewSlots + 1, turns)
-  const isFew = fewest.length <= fewSlots
-  const recorded = await (isFew ? options.recorded.among(fewest) : options.recorded.between(first, until))
+  const recorded = await options.recorded(first, until)
   const without: number[] = []
   let from: number | null = null
   let to = first
@@ -141,8 +134,9 @@ async function firstToRun(options: MissedSlots, recorded: Set<number>): Promise<
     // a record, each further read asks for {@link recoveryStep} slots.
     const wanted = recorded.size === 0 ? Math.min(most - kept, recoveryStep) : recoveryStep
     const slots = await take(latest, wanted, turns)
-    if (slots.length === 0) break
-    const gone = await options.recorded.among(slots)
+    const [newest, oldest] = [slots[0], slots.at(-1)]
+    if (newest === undefined || oldest === undefined) break
+    const gone = await options.recorded(oldest, newest)
     for (const slot of slots) {
       if (kept === most) break
       if (gone.has(slot)) recorded.add(slot)
@@ -214,32 +208,17 @@ async function countSpan({ series, first, turns }: MissedSlots, until: number): 
   return { from: first, to, count }
 }
 
-/**
- * Returns a reader of the missed slots of a job that already have a record. Such slots were canceled ahead, or created while a
- * clock was wrong.
- */
+/** Returns the function that reads which slots of a job have a record. Hardly any missed slot has one. */
 export function recordedAhead({ storage, maxBatch: limit }: EngineContext, jobId: JobId): RecordedAhead {
-  return {
-    async among(slots) {
-      const found = new Set<number>()
-      for (const some of chunksOf(slots, limit)) {
-        const ids = some.map((slot) => occurrenceId(jobId, slot))
-        const { occurrences } = await storage.repeated('get', (calls) => calls.get({ occurrences: ids }))
-        for (const [index, slot] of some.entries()) if (occurrences[index] !== null) found.add(slot)
-      }
-      return found
-    },
-    // The result is small: hardly any of these slots has a record before a recovery has decided on it.
-    async between(from, to) {
-      const found = new Set<number>()
-      const part = { kind: 'job', jobId, from, to: to + 1, order: 'ascending', runs: false, limit } as const
-      const read = (cursor: string | null) =>
-        storage.repeated('listOccurrences', (calls) => calls.listOccurrences({ ...part, cursor }))
-      for await (const { id, kind, scheduledAt } of eachItem(read)) {
-        // A record of a range of missed slots does not belong to a single slot, so leave it out.
-        if (kind === 'slot' && id === occurrenceId(jobId, scheduledAt)) found.add(scheduledAt)
-      }
-      return found
-    },
+  return async (from, to) => {
+    const found = new Set<number>()
+    const part = { kind: 'job', jobId, from, to: to + 1, order: 'ascending', runs: false, limit } as const
+    const read = (cursor: string | null) =>
+      storage.repeated('listOccurrences', (calls) => calls.listOccurrences({ ...part, cursor }))
+    for await (const { id, kind, scheduledAt } of eachItem(read)) {
+      // A record of a range of missed slots does not belong to a single slot, so leave it out.
+      if (kind === 'slot' && id === occurrenceId(jobId, scheduledAt)) found.add(scheduledAt)
+    }
+    return found
   }
 }

@@ -4,9 +4,7 @@
  */
 export const recoveryStep = 1000
 /**
- * A number of slots with three uses:
- * - A run under the strategy `compressed` covers several slots. For up to this many slots, the node reads their records by id.
- *   For more slots, the node lists the records of the job.
+ * A number of slots with two uses:
  * - A recovery decision with at most this many runs is small: the storage stores it in some milliseconds.
  * - A scan for overdue slots begins with the oldest ones, up to this number. They show whether peers are dead or only slow.
  */
