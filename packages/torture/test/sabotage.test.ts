@@ -31,7 +31,7 @@ const sabotages: Readonly<Record<string, Sabotage>> = {
   'one-start-more': { minutes: 0.2, counts: { ...noFaults, trigger: 60 }, rule: 'start-rate' },
 }
 
-// The sabotages of `npm test`: one that the ledger shows, and one that the witness shows. The others need many faults or
+// The sabotages of `npm test`: one that the ledger shows, and one that the witness shows. The other sabotages need many faults or
 // a long recovery, so only `npm run test:extra` tries them. check-run.test.ts tests each rule on hand-written histories.
 const quick: readonly string[] = ['create-twice', 'split-overlap']
 
