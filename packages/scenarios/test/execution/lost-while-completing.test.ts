@@ -144,7 +144,7 @@ it('if a node claims its own run again, the run continues although `complete` of
   expect(heard).toEqual(['lost', 'finished completed', 'stopped, 0 abandoned'])
 })
 
-it('a run whose failed task was later completed in a transaction is left to the reaper, and keeps the completion', async () => {
+it('a run fails if fail_fast canceled a task, even if the failed task was later completed in a transaction', async () => {
   const begun = gate()
   const stopped = gate()
   const first = async ({ complete }: TaskContext) => {
@@ -173,11 +173,11 @@ it('a run whose failed task was later completed in a transaction is left to the 
   completing.open()
   await new Promise((resolve) => setImmediate(resolve))
   saying.open()
-  await expect.poll(() => heard, { timeout: 30_000 }).toEqual(['lost'])
+  await expect.poll(() => heard, { timeout: 30_000 }).toEqual(['finished failed'])
   const run = await scheduler.occurrence(id)
-  expect(run).toMatchObject({ state: 'running', reason: null })
+  expect(run).toMatchObject({ state: 'failed', reason: 'fail_fast' })
   expect(run?.tasks.map(({ name, state }) => [name, state])).toEqual([
     ['first', 'completed'],
-    ['second', 'running'],
+    ['second', 'canceled'],
   ])
 })

@@ -1,8 +1,17 @@
 import { JobistemerError, printValue } from '../../errors.ts'
 import type { TaskRunRecord } from '../../storage/occurrence-record.ts'
 
+/**
+ * The task whose handler has called `complete`. If the transaction commits after the handler's end, the task adopts the stored
+ * completion.
+ */
+interface CompletingTask {
+  adopt(stored: Completion): void
+}
+
 /** The completion of a task, as its handler wrote it in the handler's own transaction. */
 export interface Completion {
+  readonly task: CompletingTask
   readonly run: TaskRunRecord
   /** The sequence of the settle item that carries this completion. */
   readonly sequence: number
@@ -25,25 +34,22 @@ export class Completions {
   /** Completions whose transaction has been committed or may still commit. */
   #said: Completion[] = []
   /** The task whose handler has called `complete`, until the execution has read the outcome; `null`: no such task. */
-  #open: object | null = null
-  /** Resolves at the next {@link close}. */
-  #closed: Promise<void> = Promise.resolve()
-  #resolveClosed: () => void = () => undefined
+  #open: CompletingTask | null = null
   /** Whether a storage call that writes a completion is in progress. */
   isWriting = false
+  readonly #waiting = new Set<() => void>()
 
   /** Whether a handler has called `complete`, and the outcome of its transaction is still unknown. */
   get isOpen(): boolean {
     return this.#open !== null
   }
 
-  isOf(task: object): boolean {
+  isOf(task: CompletingTask): boolean {
     return this.#open === task
   }
 
   /** Opens a completion for a task. `sequence`: the last sequence that the execution has assigned. */
-  begin(task: object, sequence: number): void {
-    if (this.#open === null) this.#closed = new Promise((resolve) => (this.#resolveClosed = resolve))
+  begin(task: CompletingTask, sequence: number): void {
     this.#open = task
     this.upTo ??= sequence
   }
@@ -64,12 +70,19 @@ export class Completions {
   }
 
   /**
+   * Records that a transaction was committed after {@link close}. The execution settles nothing until it has read the record.
+   */
+  reopen(): void {
+    this.#open = this.#said.at(-1)?.task ?? null
+  }
+
+  /**
    * Records that the execution has read the record after the handler's end, so it may settle again. Keeps {@link upTo}, because
    * a transaction that the record did not show may still commit.
    */
   close(): void {
     this.#open = null
-    this.#resolveClosed()
+    for (const go of [...this.#waiting]) go()
   }
 
   /**
@@ -80,9 +93,23 @@ export class Completions {
     this.#said = []
   }
 
-  /** Resolves when no other task has an open completion. */
-  async awaitTurn(task: object): Promise<void> {
-    while (this.#open !== null && this.#open !== task) await this.#closed
+  /**
+   * Resolves when no other task has an open completion. Rejects with the abort reason of the signal.
+   */
+  async awaitTurn(task: CompletingTask, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    while (this.#open !== null && this.#open !== task) {
+      await new Promise<void>((resolve) => {
+        const go = (): void => {
+          this.#waiting.delete(go)
+          signal.removeEventListener('abort', go)
+          resolve()
+        }
+        this.#waiting.add(go)
+        signal.addEventListener('abort', go, { once: true })
+      })
+      signal.throwIfAborted()
+    }
   }
 }
 

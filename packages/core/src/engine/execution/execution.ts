@@ -398,12 +398,11 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
       // - The item carries `upToSequence`: the storage has a completion that this execution has not read.
       // - The execution has assigned later sequences: the storage has a completion that contains the attempts of the item.
       //
-      // In the first case, a handler's transaction was committed after the handler had ended. This node then leaves the
-      // occurrence to the reaper, and the next owner continues after the completion. In any other case, this execution has lost
-      // the occurrence. The token proves nothing then: after a loss of data, the storage may have given another owner the same
-      // token.
+      // In any other case, this execution has lost the occurrence. The token proves nothing then: after a loss of data, the
+      // storage may have given another owner the same token.
       const isOvertaken = this.#completions !== null && this.#isStillOwn(answer)
-      if (isOvertaken && item.upToSequence === undefined && item.sequence < this.#sequence) this.#accepted(item)
+      if (isOvertaken && item.upToSequence !== undefined) this.#adoptCommitted()
+      else if (isOvertaken && item.sequence < this.#sequence) this.#accepted(item)
       else this.#taken(answer)
       return
     }
@@ -455,7 +454,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     task.assertUnderWay(attempt)
     this.#completions ??= new Completions()
     const completions = this.#completions
-    await completions.awaitTurn(task)
+    await completions.awaitTurn(task, task.signal())
     task.assertUnderWay(attempt)
     if (completions.isWriting) throw alreadyCompleted(task.plan.name)
     const run = task.completedRun(result)
@@ -467,7 +466,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     const { owner } = this.engine
     const item = { id, jobId, scheduledAt, token, owner, sequence, upToSequence, runs, change: progressed }
     const request = { now: this.engine.now(), items: [item] }
-    const [answer] = await completions.write({ run, sequence }, () => within.settle(request))
+    const [answer] = await completions.write({ task, run, sequence }, () => within.settle(request))
     if (answer?.outcome !== 'lost') return
     if (this.#isStillOwn(answer)) throw alreadyCompleted(task.plan.name)
     // During the storage call, this node may have lost the occurrence and closed the execution.
@@ -507,6 +506,24 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     if (!this.#isHeldBack) return
     this.#isHeldBack = false
     this.say()
+  }
+
+  /**
+   * Adopts a transaction of a handler that was committed after {@link decide} had read the record. The task has completed,
+   * although this execution has recorded its attempt as failed.
+   */
+  #adoptCommitted(): void {
+    this.#completions?.reopen()
+    this.decide()
+      .then((stored) => {
+        if (this.#phase === 'closed') return
+        stored?.task.adopt(stored)
+        this.#finalChange = null
+        this.#isHeldBack = true
+        if (this.#phase === 'open') this.advance()
+        this.decided()
+      })
+      .catch((error) => failInBackground(this.engine, 'complete', error))
   }
 
   /**

@@ -308,6 +308,11 @@ export class TaskProgress implements Alarm {
     return this.#owner.complete(this, number, { transaction, result })
   }
 
+  /** Returns the signal of the attempt whose handler runs. */
+  signal(): AbortSignal {
+    return (this.#context as RunningTaskContext).signal
+  }
+
   /**
    * Throws if the attempt may no longer complete the task.
    *
@@ -331,6 +336,25 @@ export class TaskProgress implements Alarm {
     const attempts = record.attempts.slice()
     attempts.push({ ...(attempts.pop() as AttemptRecord), state: 'succeeded', endedAt: this.#owner.engine.now() })
     return { ...record, state: 'completed', attempts, ...(result !== undefined && { result }) }
+  }
+
+  /**
+   * Ends the task with a completion that the handler has stored in its own transaction. Called if the handler then failed or
+   * was aborted.
+   */
+  adopt({ run }: Completion): void {
+    this.#owner.engine.agenda.cancelAlarm(this)
+    this.#on('abort')
+    this.#take(run)
+  }
+
+  #take({ attempts, omitted, result }: TaskRunRecord): AttemptRecord {
+    this.#attempts = attempts
+    this.#omitted = omitted
+    this.state = 'completed'
+    this.result = result
+    this.#reason = undefined
+    return attempts.at(-1) as AttemptRecord
   }
 
   /** Emits the progress of the current attempt if the handler has reported new progress. */
@@ -504,14 +528,9 @@ export class TaskProgress implements Alarm {
       .catch((error) => failInBackground(engine, 'complete', error))
   }
 
-  #completedBy({ run: { attempts, omitted, result } }: Completion): void {
+  #completedBy({ run }: Completion): void {
     this.#on('end')
-    this.#attempts = attempts
-    this.#omitted = omitted
-    this.state = 'completed'
-    this.result = result
-    this.#reason = undefined
-    const attempt = attempts.at(-1) as AttemptRecord
+    const attempt = this.#take(run)
     this.#notes?.ended()
     emitAttemptEnded(this.#owner, this.plan.name, attempt, undefined, null, this.#trace)
     this.#owner.advance()
