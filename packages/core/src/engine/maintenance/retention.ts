@@ -30,6 +30,8 @@ export class Retainer {
    * for one pass only.
    */
   #pass: number
+  /** Whether a pass pauses after each step. In a call of `runDue`, which has a budget, it does not. */
+  #rests = true
 
   constructor(engine: EngineContext, { assignment }: { assignment: ShardAssignment }) {
     this.#engine = engine
@@ -49,6 +51,7 @@ export class Retainer {
    */
   async passSometimes(): Promise<void> {
     if (this.#engine.random() * passMs >= upkeepMs) return
+    this.#rests = false
     this.#loop.run()
     await this.#loop.underWay
   }
@@ -70,7 +73,7 @@ export class Retainer {
       const { maxBatch, storage } = this.#engine
       const limit = Math.min(fewestPerRead, maxBatch)
       const read = (cursor: string | null) =>
-        rested(this.#engine, restsPerLook, () =>
+        this.#step(restsPerLook, () =>
           storage.repeated('listJobs', (calls) => calls.listJobs({ deleted: true, limit, cursor })),
         )
       if (!this.#mayGoOn()) return
@@ -84,6 +87,10 @@ export class Retainer {
     }
   }
 
+  #step<T>(rests: number, step: () => Promise<T>): Promise<T> {
+    return this.#rests ? rested(this.#engine, rests, step) : step()
+  }
+
   /** Returns whether this pass visits the job. Leaves out jobs that are too young to have history to remove. */
   #isVisited(head: JobRecord): boolean {
     const retention = retentionOf(head)
@@ -93,7 +100,7 @@ export class Retainer {
   }
 
   async #removeOf(visited: JobRecord): Promise<void> {
-    while ((await rested(this.#engine, restsPerRemoval, () => this.#removeSome(visited))) && this.#mayGoOn());
+    while ((await this.#step(restsPerRemoval, () => this.#removeSome(visited))) && this.#mayGoOn());
   }
 
   /** Removes history of a job. Returns whether the job has more history to remove. */
