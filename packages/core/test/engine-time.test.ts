@@ -65,7 +65,7 @@ describe('the engine time, read from the clock of the storage', () => {
     expect(time.now()).toBe(now())
   })
 
-  it('follows a change of the storage’s clock once the clock has kept the new time for 15 s', async () => {
+  it('follows a change of the storage’s clock once the clock has kept the new time for a minute', async () => {
     const { truth, server, time, now } = world()
     await time.start()
     for (const offsetMs of [30 * minute, -30 * minute, 0]) {
@@ -74,7 +74,7 @@ describe('the engine time, read from the clock of the storage', () => {
       await truth.advance(minute + 1)
       expect(time.isInDoubt).toBe(true)
       expect(time.now()).toBe(now() - offsetMs + before)
-      await truth.advance(15_001)
+      await truth.advance(minute + 1)
       expect(time.isInDoubt).toBe(false)
       expect(time.now()).toBe(now())
     }

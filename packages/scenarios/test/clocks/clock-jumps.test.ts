@@ -85,15 +85,14 @@ describe('on a storage with its own clock', () => {
     })
   })
 
-  it("a node adopts the new time of the storage's clock after it has read this time for 15 s", async () => {
+  it("a node adopts the new time of the storage's clock after it has read this time for a minute", async () => {
     const world = new ClockWorld({ hasClock: true })
     const { job } = world.recording()
     const long = world.long()
     const node = await world.started('only', { jobs: [job, long] })
     await world.clock.advance({ seconds: 90 })
     world.storageClock.offsetMs = hour
-    // The node reads the storage's clock once a minute: 30 s later for the first time.
-    await world.clock.advance({ seconds: 30 + 14 })
+    await world.clock.advance({ seconds: 89 })
     expect(node.told()).toEqual([`unconfirmed ${hour}`])
     await world.clock.advance({ seconds: 1 })
     expect(node.told()).toEqual([`unconfirmed ${hour}`, `confirmed ${hour}`, 'recovery.decided'])
@@ -286,5 +285,5 @@ it('a slot whose `createOccurrences` call is repeated after a clock jump runs on
   isFailing = true
   await world.clock.advance({ minutes: 2 })
   expect(isFailing).toBe(false)
-  expect(told[1]?.slice(0, 2)).toEqual([`unconfirmed ${30 * day}`, expect.stringMatching(/^confirmed/)])
+  expect(told[1]).toEqual([`unconfirmed ${30 * day}`, expect.stringMatching(/^confirmed/)])
 })

@@ -19,6 +19,7 @@ export interface TimeReading {
  */
 export class JumpCheck {
   #first: TimeReading | null = null
+  #readings = 0
 
   /**
    * Adds a reading. Returns whether all readings have agreed for at least `forMs`. The storage may read its clock at any
@@ -29,9 +30,18 @@ export class JumpCheck {
     const first = this.#first
     if (first === null || !agree(first, reading)) {
       this.#first = reading
+      this.#readings = 1
       return false
     }
-    return reading.sentAt - first.receivedAt >= forMs
+    this.#readings++
+    // At least five readings must agree, because two readings may share the same error.
+    return reading.sentAt - first.receivedAt >= forMs && this.#readings >= 5
+  }
+
+  /** Forgets all readings. */
+  clear(): void {
+    this.#first = null
+    this.#readings = 0
   }
 }
 

@@ -24,7 +24,7 @@ export class EngineTime {
   readonly #hasStorageClock: boolean
   /** Resolution of the storage's clock, in ms. */
   readonly #resolutionMs: number
-  #check = new JumpCheck()
+  readonly #check = new JumpCheck()
   readonly #loop: BackgroundLoop
   /** The engine's time at the monotonic instant 0; `null` before the first confirmation. */
   #origin: number | null = null
@@ -175,7 +175,7 @@ export class EngineTime {
       return
     }
     this.#doubt(reading)
-    if (this.#check.holds(reading, confirmMs)) this.#adopt(reading)
+    if (this.#check.holds(reading, this.#confirmMsOf(reading))) this.#adopt(reading)
   }
 
   /**
@@ -184,6 +184,13 @@ export class EngineTime {
    */
   #contradictionOf({ origin, difference }: TimeReading): number {
     return origin - (this.#origin ?? difference)
+  }
+
+  #confirmMsOf({ origin, uncertaintyMs, difference }: TimeReading): number {
+    if (this.#origin === null || !this.#hasStorageClock) return confirmMs
+    const hasWallMoved = Math.abs(difference - this.#difference) > clockMarginMs
+    const isWallReached = Math.abs(origin - difference) <= Math.max(maxClockSkewMs, this.#limitMs) + uncertaintyMs
+    return hasWallMoved || isWallReached ? confirmMs : 4 * confirmMs
   }
 
   #doubt(reading: TimeReading): void {
@@ -204,7 +211,7 @@ export class EngineTime {
     const isTold = Math.abs(skewMs) > uncertaintyMs
     this.skewMs = isTold ? skewMs : 0
     this.#origin = isTold ? origin : difference
-    this.#check = new JumpCheck()
+    this.#check.clear()
     this.#engine.agenda.rearm()
     this.#report()
     this.#endDoubt(before === null ? 0 : Math.round(this.#origin - before))
