@@ -49,9 +49,11 @@ export function checkConvergence(
     if (watermark > stored.now) continue
     const since = stored.now - 80_000
     const known = model.jobs.get(job.id)
-    const slots = [...slotsBetween(job.timeline, since, stored.now - slackMs)].filter(
-      (slot) => known === undefined || !model.isDecidedAhead(known, slot),
-    )
+    // A prune while a clock was ahead may have raised the prune floor into the future. Slots up to the floor never run, also
+    // after a realign.
+    const slots = [
+      ...slotsBetween(job.timeline, Math.max(since, job.pruneFloor ?? since), stored.now - slackMs),
+    ].filter((slot) => known === undefined || !model.isDecidedAhead(known, slot))
     const fires = events.some(
       (event, index) =>
         index > calmStart &&
