@@ -35,7 +35,7 @@ const firstSeeds: Readonly<Record<string, number>> = {
   interruption: 3,
   'blind-standby': 41,
   'silence-through-outages': 21,
-  'takeover-guard': 46,
+  'takeover-guard': 19,
   'wall-clock-deaths': 19,
 }
 

@@ -302,10 +302,8 @@ export class Operations extends ApiPart {
 }
 
 /** Returns the end of a pause in epoch milliseconds: infinity for a pause without end, negative infinity without a pause. */
-function endOf(paused: JobInfo['paused']): number {
-  if (paused === null) return Number.NEGATIVE_INFINITY
-  return paused.until?.getTime() ?? Number.POSITIVE_INFINITY
-}
+const endOf = (paused: JobInfo['paused']): number =>
+  paused === null ? Number.NEGATIVE_INFINITY : (paused.until?.getTime() ?? Number.POSITIVE_INFINITY)
 
 /** Returns the numbers of pending, queued and running occurrences of one job, or of all jobs. */
 export async function liveCounts(storage: StorageCalls, target: JobId | 'all' = 'all'): Promise<LiveCounts> {

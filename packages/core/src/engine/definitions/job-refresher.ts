@@ -86,13 +86,15 @@ export class JobRefresher {
   }
 
   /**
-   * Reads the heads of these jobs, and applies the heads for which `wanted` returns true. Forgets jobs that were deleted.
+   * Reads the heads of these jobs, and applies the heads for which `wanted` returns true. By default, these are the heads with a
+   * newer version than the held job, and of jobs that were created again. Forgets jobs that were deleted.
    * Returns the jobs that have no head in the storage.
    */
   async #read(
     jobs: readonly RegisteredJob[],
     storage: StorageCalls,
-    wanted = isAnother,
+    wanted = (record: JobRecord, job: RegisteredJob) =>
+      record.createdAt !== job.createdAt || record.version > job.version,
   ): Promise<readonly RegisteredJob[]> {
     const { maxBatch } = this.#engine
     const gone: RegisteredJob[] = []
@@ -174,9 +176,4 @@ export class JobRefresher {
     logger.error({ jobs: names.slice(0, mostListed), count: names.length }, messages[becomes])
     for (const { job } of jobs) events.emit('job.vanished', { jobId: job.id, jobName: job.name, becomes })
   }
-}
-
-/** Returns whether the stored job has a newer version than the held job, or was created again. */
-function isAnother(record: JobRecord, job: RegisteredJob): boolean {
-  return record.createdAt !== job.createdAt || record.version > job.version
 }

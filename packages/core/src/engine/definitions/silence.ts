@@ -44,30 +44,23 @@ export function searchedFrom({ alertAfterMs, executionTimeoutMs }: SilenceRule, 
   return now - 2 * alertAfterMs - executionTimeoutMs
 }
 
-/** The bounds of a search for a job's last success. */
-export interface SuccessSearch {
-  readonly jobId: JobId
-  /**
-   * Earliest scheduled time of the runs that the search examines, in epoch milliseconds. Default: the search examines all runs.
-   */
-  readonly from?: number
-  /** Maximum number of storage calls of the search. Default: unlimited. */
-  readonly mostCalls?: number
-}
-
-/** When a job last succeeded, and whether the search for this success was conclusive. */
-export interface LastSuccess {
-  /** End of the job's last `completed` run, in epoch milliseconds; `null`: the search found no such run. */
-  readonly at: number | null
-  /** Whether the search was conclusive. False if the search stopped after `mostCalls` calls without a result. */
-  readonly isCertain: boolean
-}
-
-/** Searches a job's history backwards for its last success. */
+/**
+ * Searches a job's history backwards for its last success.
+ *
+ * - `from`: earliest scheduled time of the runs that the search examines, in epoch milliseconds. Default: all runs.
+ * - `mostCalls`: maximum number of storage calls. Default: unlimited.
+ *
+ * Returns the end of the job's last `completed` run, in epoch milliseconds; `null`: the search found no such run. `isCertain` is
+ * false if the search stopped after `mostCalls` calls without a result.
+ */
 export async function lastSuccess(
-  { jobId, from, mostCalls = Number.POSITIVE_INFINITY }: SuccessSearch,
+  {
+    jobId,
+    from,
+    mostCalls = Number.POSITIVE_INFINITY,
+  }: { readonly jobId: JobId; readonly from?: number; readonly mostCalls?: number },
   list: (query: OccurrenceQuery) => Promise<Page<OccurrenceRecord>>,
-): Promise<LastSuccess> {
+): Promise<{ readonly at: number | null; readonly isCertain: boolean }> {
   let cursor: string | null = null
   for (let calls = 0; calls < mostCalls; calls++) {
     const page: Page<OccurrenceRecord> = await list({

@@ -30,8 +30,8 @@ export class Retainer {
    * for one pass only.
    */
   #pass: number
-  /** Whether a pass pauses after each step. In a call of `runDue`, which has a budget, it does not. */
-  #rests = true
+  /** A factor of all pauses of a pass: 0 in a call of `runDue`, which has a budget. */
+  #rests: 0 | 1 = 1
 
   constructor(engine: EngineContext, { assignment }: { assignment: ShardAssignment }) {
     this.#engine = engine
@@ -51,7 +51,7 @@ export class Retainer {
    */
   async passSometimes(): Promise<void> {
     if (this.#engine.random() * passMs >= upkeepMs) return
-    this.#rests = false
+    this.#rests = 0
     this.#loop.run()
     await this.#loop.underWay
   }
@@ -73,7 +73,7 @@ export class Retainer {
       const { maxBatch, storage } = this.#engine
       const limit = Math.min(fewestPerRead, maxBatch)
       const read = (cursor: string | null) =>
-        this.#step(restsPerLook, () =>
+        rested(this.#engine, this.#rests * restsPerLook, () =>
           storage.repeated('listJobs', (calls) => calls.listJobs({ deleted: true, limit, cursor })),
         )
       if (!this.#mayGoOn()) return
@@ -87,10 +87,6 @@ export class Retainer {
     }
   }
 
-  #step<T>(rests: number, step: () => Promise<T>): Promise<T> {
-    return this.#rests ? rested(this.#engine, rests, step) : step()
-  }
-
   /** Returns whether this pass visits the job. Leaves out jobs that are too young to have history to remove. */
   #isVisited(head: JobRecord): boolean {
     const retention = retentionOf(head)
@@ -100,7 +96,10 @@ export class Retainer {
   }
 
   async #removeOf(visited: JobRecord): Promise<void> {
-    while ((await this.#step(restsPerRemoval, () => this.#removeSome(visited))) && this.#mayGoOn());
+    while (
+      (await rested(this.#engine, this.#rests * restsPerRemoval, () => this.#removeSome(visited))) &&
+      this.#mayGoOn()
+    );
   }
 
   /** Removes history of a job. Returns whether the job has more history to remove. */
@@ -144,10 +143,11 @@ export class Retainer {
   }
 }
 
-/** Makes a step of maintenance, and then pauses for `times` times the step's duration. */
+/** Makes a step of maintenance, and then pauses for `times` times the step's duration; with 0, does not pause. */
 export async function rested<T>({ agenda, clock }: EngineContext, times: number, step: () => Promise<T>): Promise<T> {
   const startedAt = clock.monotonic()
   const result = await step()
+  if (times === 0) return result
   const restMs = Math.max((clock.monotonic() - startedAt) * times, shortestRestMs)
   await agenda.endsWithin(null, Math.min(restMs, longestRestMs))
   return result
