@@ -3,6 +3,7 @@ import { clockMarginMs, wakeDelayMs } from '../../tuning.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { JobRegistry } from './job-registry.ts'
+import { farClockMarginMs, looksPerFarLook } from './tuning.ts'
 
 interface WatcherOptions {
   readonly registry: JobRegistry
@@ -21,6 +22,7 @@ export class DefinitionWatcher {
   #woken = false
   /** Monotonic instant of the next check whether the storage still has the heads of the held jobs. */
   #headsDueAt = 0
+  #looks = 0
 
   constructor(engine: EngineContext, options: WatcherOptions) {
     this.#engine = engine
@@ -65,9 +67,9 @@ export class DefinitionWatcher {
   async #look(): Promise<void> {
     const { registry } = this.#options
     const startedAt = this.#engine.now()
-    const changedSince = Number.isFinite(this.#lookedAt)
-      ? Math.min(this.#lookedAt, startedAt) - clockMarginMs
-      : undefined
+    // A change may be stored long after its `changedAt`: its sender repeats the call while the storage is away.
+    const marginMs = ++this.#looks % looksPerFarLook === 0 ? farClockMarginMs : clockMarginMs
+    const changedSince = Math.min(this.#lookedAt, startedAt) - marginMs
     let cursor: string | null = null
     do {
       const page = await this.#engine.storage.repeated('listJobs', (storage) =>
@@ -75,7 +77,7 @@ export class DefinitionWatcher {
           deleted: true,
           limit: this.#engine.maxBatch,
           cursor,
-          ...(changedSince !== undefined && { changedSince }),
+          ...(Number.isFinite(changedSince) && { changedSince }),
         }),
       )
       await registry.learnTypesOf(page.items)

@@ -465,8 +465,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   #catchUpWithin(job: RegisteredJob, { watermark, nextAt }: JobRecord): void {
-    // A job without a timer has no next slot, another node launches its slots, or this node processes its slot. Do not apply
-    // the head to such a job. In the last case, the storage's answer about the slot has newer values than the head.
+    // A job without a timer has no next slot, or this node processes its slot. Do not apply the head to such a job: in the
+    // second case, the storage's answer about the slot has newer values than the head.
     if (job.heapIndex < 0 || job.inFlight !== 'no') return
     const isOverdue = nextAt !== null && nextAt < job.at && nextAt <= this.#engine.now() - this.#standbyMs
     if (watermark > job.watermark || isOverdue) this.moveOn(job, watermark, nextAt)
@@ -497,6 +497,7 @@ export class JobRegistry implements HeldJobs {
       const nextAt = job.series.nextMs(passed)
       job.watermark = passed
       this.#engine.agenda.setSlot(job, nextAt)
+      if (nextAt === null) job.at = Number.POSITIVE_INFINITY
     } catch (error) {
       suspendUnscheduled(this.#engine, this, job, error)
     }

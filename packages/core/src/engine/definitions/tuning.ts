@@ -1,6 +1,6 @@
 /**
- * How far back a node searches for changes and requests that it could not find earlier, in ms. The cause is a wrong clock of a
- * node, or a failover to a replica that was behind.
+ * How far back a node searches for changes of jobs that it could not find earlier, in ms. The cause is a wrong clock of a node,
+ * or a change that was repeated during an outage.
  */
 export const farClockMarginMs = 600_000
 

@@ -13,9 +13,6 @@ import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 import { dayMs, fewestPerRead, recordsPerCall, upkeepMs } from '../../tuning.ts'
 import { longestRestMs, passMs, restsPerLook, restsPerRemoval, shortestRestMs, visitsPerAge } from './tuning.ts'
 
-/** The name of the retainer in error reports. */
-const name = 'retention'
-
 /**
  * Removes history that is older than its job's retention. Also removes jobs that have no code, no future slot and no history.
  * The living node that ranks first (`commonRank` 0) makes one pass over all jobs per hour. Each step reads a page of jobs or
@@ -37,7 +34,7 @@ export class Retainer {
     this.#engine = engine
     this.#assignment = assignment
     this.#pass = Math.floor((engine.random() * dayMs) / passMs)
-    this.#loop = new BackgroundLoop(engine, { name, round: () => this.#makePass() })
+    this.#loop = new BackgroundLoop(engine, { name: 'retention', round: () => this.#makePass() })
   }
 
   /** Plans the first pass of retention. */
@@ -79,7 +76,7 @@ export class Retainer {
       if (!this.#mayGoOn()) return
       for await (const head of eachItem(read)) {
         if (this.#isVisited(head))
-          await this.#removeOf(head).catch((error) => failInBackground(this.#engine, name, error))
+          await this.#removeOf(head).catch((error) => failInBackground(this.#engine, 'retention', error))
         if (!this.#mayGoOn()) return
       }
     } finally {

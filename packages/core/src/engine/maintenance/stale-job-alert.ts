@@ -122,8 +122,8 @@ export class StaleJobAlert {
    */
   #saidBefore(now: number): number {
     const before = now - this.#handOverMs
-    const wasWatched = this.#startedAt <= before || this.#heartbeats.peers.living().length > 0
-    return wasWatched ? before : Number.NEGATIVE_INFINITY
+    const starts = [this.#startedAt, ...this.#heartbeats.peers.living().map(({ startedAt }) => startedAt)]
+    return Math.min(...starts) <= before ? before : Number.NEGATIVE_INFINITY
   }
 
   /** Reads the heads of all jobs, or of the jobs that have changed since the last read. */

@@ -234,17 +234,17 @@ export class OverdueTakeover {
       for (const [job] of group) this.#passed.delete(job)
       const ids = group.map(([{ job }]) => job.id)
       const { jobs } = await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: ids }))
-      for (const [index, [job, slot]] of group.entries()) this.#considerPassed(job, slot, jobs[index] ?? null, now)
+      for (const [index, [job, slot]] of group.entries()) this.#considerPassed(job, slot, jobs[index] ?? null)
     }
     return checked < due.length
   }
 
   /** Takes over the slot if no node has launched it. The head shows the first slot of the job that no node has launched. */
-  #considerPassed(job: RegisteredJob, slot: number, record: JobRecord | null, now: number): void {
+  #considerPassed(job: RegisteredJob, slot: number, record: JobRecord | null): void {
     if (record === null || record.nextAt === null || !this.#parts.registry.holds(job)) return
     if (record.nextAt <= slot) this.#takeOn(record, this.#parts.assignment.rankOf(job) === 0)
     // This node has passed over this later slot too, so a further check follows.
-    else if (record.nextAt <= now) this.passed(job, record.nextAt)
+    else if (record.nextAt <= this.#engine.now()) this.passed(job, record.nextAt)
   }
 
   #takeOn(record: JobRecord, isOwn: boolean): void {

@@ -40,8 +40,8 @@ interface SlotLauncherParts extends LaunchParts {
   readonly recovery: Recovery
   readonly assignment: Pick<ShardAssignment, 'rankOf'>
   /**
-   * Whether the storage has a due index. If so, scans find slots that peers did not launch. This node then takes the jobs of
-   * peers off its agenda. If not, this node keeps these jobs on its agenda, and notes each slot that it leaves to a peer.
+   * Whether the storage has a due index. If so, scans find slots that peers did not launch. If not, this node notes each slot
+   * that it leaves to a peer.
    */
   readonly findsDueJobs: boolean
 }
