@@ -47,14 +47,14 @@ function refuseFunctions({ name, tasks }: Job): void {
  * handlers of an added job can run the job. When a job is deleted, all nodes forget it.
  */
 export class AdditionsAndRemovals extends ApiPart {
-  readonly #saves = new CallerBatcher<JobChange, SaveJobAnswer>(this.engine, {
-    operation: 'saveJobs',
-    send: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
-  })
+  readonly #saves = this.#changes(true)
+  /** Deletions are not repeated: a repeated deletion could delete a job that another caller has created meanwhile. */
+  readonly #deletes = this.#changes(false)
 
   /** Rejects the changes that this node has not yet sent in a `saveJobs` call, and sends no further calls. */
   stop(): void {
     this.#saves.stop()
+    this.#deletes.stop()
   }
 
   async add(input: Job | readonly Job[], options: CallOptions, asked: CallerContext): Promise<void> {
@@ -203,7 +203,7 @@ export class AdditionsAndRemovals extends ApiPart {
     let isDeleted = false
     for (let expected = expectedVersion; ; ) {
       const change: JobChange = { kind: 'delete', id, expectedVersion: expected }
-      const answer = await this.#save(name, () => change, asked)
+      const answer = await this.#save(name, () => change, asked, this.#deletes)
       if (answer.outcome === 'conflict' && !isDeleted) throw versionConflict(name, expectedVersion, answer.job)
       if (answer.outcome !== 'saved') break
       isDeleted = true
@@ -219,12 +219,20 @@ export class AdditionsAndRemovals extends ApiPart {
     return isDeleted
   }
 
-  #save(name: string, make: (now: number) => JobChange, asked: CallerContext): Promise<SaveJobAnswer> {
+  #changes(retries: boolean): CallerBatcher<JobChange, SaveJobAnswer> {
+    return new CallerBatcher(this.engine, {
+      operation: 'saveJobs',
+      retries,
+      send: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
+    })
+  }
+
+  #save(name: string, make: (now: number) => JobChange, asked: CallerContext, saves = this.#saves) {
     const refused = (error: unknown): never => {
       if (!(error instanceof ItemRefused)) throw error
       throw refusedItem(error.error, `the definition of job ${printValue(name)}`, 'tasks')
     }
-    return asked.within(() => this.#saves.send(asked, make).catch(refused))
+    return asked.within(() => saves.send(asked, make).catch(refused))
   }
 
   get #most(): number {

@@ -231,11 +231,12 @@ export class JobCatalog {
     list: (limit: number, cursor: string | null) => Promise<Page<JobRecord>>,
     isWanted: (head: JobRecord) => boolean,
   ): Promise<readonly JobRecord[] | null> {
-    if (this.#isCrowded || (cursor !== null && !cursor.startsWith(byName))) return null
+    if (cursor === null ? this.#isCrowded : !cursor.startsWith(byName)) return null
     const heads: JobRecord[] = []
     for await (const head of eachItem((from) => list(recordsPerCall, from))) {
       this.#isCrowded = heads.push(head) > mostItems
-      if (this.#isCrowded) return null
+      // A list that began sorted stays sorted, because its cursors are names.
+      if (this.#isCrowded && cursor === null) return null
     }
     return heads.filter(isWanted).sort(byNameAscending)
   }

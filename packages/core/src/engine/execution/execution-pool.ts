@@ -218,7 +218,6 @@ export class ExecutionPool implements ExecutionOwner {
     const { agenda } = this.engine
     const ended = quiet.then(() => this.emptied())
     if (await agenda.endsWithin(ended, graceMs)) return
-    if (this.#isEmpty) return
     this.abort()
     if (await agenda.endsWithin(ended, abortGraceMs)) return
     if (this.children.size === 0) return

@@ -69,8 +69,10 @@ export class Claimer implements TakenRunner {
   }
 
   async runNext(record: OccurrenceRecord, askedAt: number): Promise<void> {
+    // The settle that took the run may have been repeated for a long time: the run's execution timeout counts from the first call.
+    const isStale = this.#engine.isHeldBack || this.#engine.clock.monotonic() - askedAt > lookMs
     try {
-      await this.#runOrLook(record, askedAt)
+      await (isStale ? this.#release(record, 'unanswered') : this.#runOrLook(record, askedAt))
     } catch (error) {
       failInBackground(this.#engine, 'claim', error)
     }
