@@ -97,7 +97,7 @@ export class Changes {
   /** Ends every iteration. */
   stop(): void {
     this.#isStopped = true
-    this.#endAll()
+    for (const reader of [...this.#readers]) reader.end()
   }
 
   #reader(intervalMs: number, signal: AbortSignal | undefined): ChangeReader {
@@ -120,10 +120,6 @@ export class Changes {
     this.#readers.delete(reader)
     if (this.#readers.size === 0) for (const unlisten of this.#unlisten.splice(0)) unlisten()
     this.#arm()
-  }
-
-  #endAll(): void {
-    for (const reader of [...this.#readers]) reader.end()
   }
 
   /** Sets the timer for the next scan for changes if a consumer waits. */
@@ -159,7 +155,7 @@ export class Changes {
       this.#failures++
       for (const reader of this.#readers) reader.failed(error)
       // The storage was closed or replaced, so no later scan can succeed.
-      if (isStorageGone(error)) this.#endAll()
+      if (isStorageGone(error)) for (const reader of [...this.#readers]) reader.end()
     }
     this.#isLooking = false
     this.#lookedAt = this.#engine.clock.monotonic()

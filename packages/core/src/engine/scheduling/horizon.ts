@@ -56,30 +56,20 @@ export class Horizon {
 
   /** Starts a search for all due jobs. Called after a clock jump, and when this node gets further shards. */
   lookForAll(): void {
-    if (!this.#isNeeded) return
+    if (!this.#isStarted || !this.#registry.cache.isEvicting) return
     this.#looks = 0
     this.#rest = null
     this.#loop.run()
-  }
-
-  get #isNeeded(): boolean {
-    return this.#isStarted && this.#registry.cache.isEvicting
   }
 
   async #lookAndGoOn(): Promise<void> {
     try {
       await this.#look()
     } finally {
-      this.#loop.runIn(this.#rest === null ? this.#untilNextLook() : longestWaitMs)
+      // Searches begin half a second before whole seconds, because most slots are at whole seconds.
+      const restMs = lookMs - ((this.#engine.now() + lookMs / 2) % lookMs)
+      this.#loop.runIn(this.#rest === null ? restMs : longestWaitMs)
     }
-  }
-
-  /**
-   * Returns the milliseconds until the next search for due jobs. Searches begin half a second before whole seconds, because
-   * most slots are at whole seconds.
-   */
-  #untilNextLook(): number {
-    return lookMs - ((this.#engine.now() + lookMs / 2) % lookMs)
   }
 
   async #look(): Promise<void> {
