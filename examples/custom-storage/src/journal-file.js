@@ -70,9 +70,11 @@ export class JournalFile {
       if (writes.includes(method)) this.append([method, request])
       return result
     })
+    // A call that `memoryStorage` rejects has changed nothing, so later calls go on. Only a failed write stops them.
     this.lastCall = answer.catch(() => {
       if (this.failure !== undefined) throw this.failure
     })
+    // Avoids an unhandled rejection: the next call, or `close`, awaits `lastCall` and handles its error.
     this.lastCall.catch(() => {})
     return answer
   }

@@ -43,6 +43,7 @@ export function journalStorage({ file }) {
     async close() {
       if (!isOpen) return
       isOpen = false
+      // If the last call failed, its caller has received the error. The storage closes in any case.
       await open.lastCall.catch(() => {})
       await memory.close()
       open.connections -= 1
