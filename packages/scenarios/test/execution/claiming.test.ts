@@ -192,3 +192,38 @@ it('if occurrences are pending when runs of a node end, the node claims these oc
   const calls = intercepted.calls.map(({ operation }) => operation)
   expect(calls.filter((operation) => operation === 'claim' || operation === 'settle')).toEqual(['claim', 'settle'])
 })
+
+it('a queued run that is woken while a claim is answered starts once a permit is free', async () => {
+  const world = createWorld(memory)
+  const called: string[] = []
+  const define = (name: string, seconds: number, overlapPolicy: 'allow' | 'queue') =>
+    defineJob({
+      name,
+      overlapPolicy,
+      tasks: [
+        {
+          name: 'work',
+          run: () => {
+            called.push(`${name} ${secondsOf(world.clock.now())}`)
+            return world.clock.sleep({ seconds })
+          },
+        },
+      ],
+    })
+  const jobs = [define('long', 60, 'allow'), define('queued', 10, 'queue'), define('short', 10, 'allow')]
+  const intercepted = new InterceptedStorage(world.connect())
+  const options = { jobs, storage: intercepted.storage, maxConcurrentJobs: 2, pollInterval: { hours: 1 } }
+  const scheduler = await world.start(options)
+  for (const name of ['long', 'queued', 'queued', 'short']) await scheduler.trigger(name)
+  // The storage makes the claim before it settles the end of the first queued run, but answers both calls together.
+  let settled = () => {}
+  const isSettled = new Promise<void>((resolve) => (settled = resolve))
+  intercepted.intercept = async ({ operation, proceed }) => {
+    const answer = await proceed()
+    if (operation === 'claim') await isSettled
+    if (operation === 'settle') settled()
+    return answer
+  }
+  await world.clock.advance({ seconds: 30 })
+  expect(called).toEqual(['long 0', 'queued 0', 'short 10', 'queued 20'])
+})

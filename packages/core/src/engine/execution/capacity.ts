@@ -63,6 +63,8 @@ export class Capacity implements Alarm {
   #requested = 0
   /** Whether the storage has due pending work, as far as this node knows. */
   hasBacklog = false
+  /** How often pending work has appeared. A claim in progress meanwhile may not have read this work. */
+  timesAppeared = 0
   /** The last occurrence of the latest claim that left more work in the storage; `null`: unknown. */
   #lastTaken: Ordered | null = null
   /**
@@ -346,6 +348,7 @@ export class Capacity implements Alarm {
    * claimer claims.
    */
   workAppeared(): void {
+    this.timesAppeared++
     this.hasBacklog = true
     this.work.send()
   }

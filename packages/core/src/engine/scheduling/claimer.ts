@@ -109,7 +109,7 @@ export class Claimer implements TakenRunner {
     const now = this.#engine.now()
     const { maxBatch, isHeldBack } = this.#engine
     const limit = isHeldBack ? 0 : Math.min(maxBatch, this.#parts.capacity.roomToClaim())
-    const { turns } = this.#parts.capacity
+    const { turns, timesAppeared } = this.#parts.capacity
     const leftOut = limit > 0 && this.#parts.capacity.hasBacklog ? turns.leftOut() : null
     const askedAt = this.#engine.clock.monotonic()
     let answer: ClaimAnswer
@@ -133,7 +133,8 @@ export class Claimer implements TakenRunner {
       this.#parts.capacity.workLeft(true, answer.claimed.length)
       return !this.#loop.isStopped && this.#parts.capacity.roomToClaim() > 0
     }
-    this.#parts.capacity.workLeft(answer.more, answer.claimed.length, answer.claimed.at(-1))
+    const more = answer.more || timesAppeared !== this.#parts.capacity.timesAppeared
+    this.#parts.capacity.workLeft(more, answer.claimed.length, answer.claimed.at(-1))
     this.nextDueAt = answer.nextDueAt
     // If `nextDueAt` is at or before `now`, this claim left a due occurrence, because no permit was free for it. The next free
     // permit starts a claim. So the poll need not come earlier than usual.
