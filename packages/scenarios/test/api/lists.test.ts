@@ -237,3 +237,18 @@ it('`jobs` lists each of more than 10,000 jobs once, in the order of the storage
   expect(listed.slice().sort()).toEqual(names.slice().sort())
   expect(listed).not.toEqual(names.slice().sort())
 })
+
+it('a list that began with 9,990 jobs in the order of names keeps this order, and is complete, after 20 more jobs were added', async () => {
+  const world = createWorld()
+  const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
+  onTestFinished(() => client.close())
+  const tasks = [{ name: 'work', handler: 'none' }]
+  const names = Array.from({ length: 10_010 }, (_, index) => `job ${index}`)
+  const add = (some: readonly string[]) => client.add(some.map((name) => defineJob({ name, tasks })))
+  await add(names.slice(20))
+  const { items, cursor } = await client.jobs({ limit: 3000 })
+  const last = items.at(-1)?.name ?? ''
+  await add(names.slice(0, 20))
+  const rest = (await all(client.jobs({ limit: 3000, cursor }))).map(({ name }) => name)
+  expect(rest).toEqual(names.filter((name) => name > last).sort())
+})

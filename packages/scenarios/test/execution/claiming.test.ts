@@ -1,10 +1,10 @@
-import { defineJob, type Job, type Scheduler } from '@jobistemer/core'
+import { defineJob, type Job, type Scheduler, type TaskContext } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere, memory } from '../support/places.ts'
-import { createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
+import { at, createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
 import { tuned } from '../../../workspace/test-tuning.ts'
 
 /** Defines jobs without due slots, and records the calls of their handlers. Each call takes ten seconds. */
@@ -115,6 +115,29 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(called).toEqual([...calls, expect.stringMatching(/^b /)])
     expect(lost).toEqual([])
     expect(await fates(second, 'a')).toEqual(['0 completed'])
+  })
+
+  it('a node releases a run that the end of another run took, if storing this end lasted longer than the execution timeout', async () => {
+    const world = createWorld(place)
+    const called: number[] = []
+    const run = ({ signal }: TaskContext) => {
+      called.push(secondsOf(world.clock.now()))
+      return world.clock.sleep({ seconds: 10 }, signal)
+    }
+    const settings = { overlapPolicy: 'queue', executionTimeout: { minutes: 1 } } as const
+    const job = defineJob({ name: 'line', ...settings, tasks: [{ name: 'work', run }] })
+    const intercepted = new InterceptedStorage(world.connect())
+    const node = await world.start({ jobs: [job], storage: intercepted.storage })
+    for (let count = 0; count < 3; count++) await node.trigger('line')
+    await world.clock.advance({ seconds: 15 })
+    const isAway = () => world.clock.now() < +at(140)
+    intercepted.fail('settle', Number.POSITIVE_INFINITY, 'before its effect', isAway)
+    await world.clock.advance({ minutes: 3 })
+    expect(called).toHaveLength(3)
+    expect(called[2]).toBeGreaterThanOrEqual(140)
+    expect(called[2]).toBeLessThanOrEqual(146)
+    const states = (await node.occurrences({ job: 'line' })).items.map(({ state }) => state)
+    expect(states).toEqual(['completed', 'completed', 'completed'])
   })
 
   it('a node that loses the race to create a slot makes no further storage call for the slot', async () => {

@@ -1,4 +1,11 @@
-import { createScheduler, defineJob, type ShutdownOptions, silentLogger, type TaskContext } from '@jobistemer/core'
+import {
+  createClient,
+  createScheduler,
+  defineJob,
+  type ShutdownOptions,
+  silentLogger,
+  type TaskContext,
+} from '@jobistemer/core'
 import { type VirtualClock, virtualClock } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { once } from '@jobistemer/ticker-once'
@@ -579,6 +586,30 @@ describe('if a storage call of a node is in progress when the node shuts down', 
     },
   )
 })
+
+it.each(['createOccurrences', 'claim'] as const)(
+  'a shutdown with the grace period 0 waits for a call `%s` that the node repeats, and releases the run in its answer',
+  async (operation) => {
+    const world = createWorld(memory)
+    const called: number[] = []
+    const tasks = [{ name: 'work', run: () => called.push(secondsOf(world.clock.now())) }]
+    const job = defineJob({ name: 'work', ...(operation !== 'claim' && { schedule: once(at(1)) }), tasks })
+    const intercepted = new InterceptedStorage(world.connect())
+    const node = await world.start({ jobs: [job], storage: intercepted.storage })
+    intercepted.fail(operation, 1, 'after its effect')
+    intercepted.reset()
+    const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
+    if (operation === 'claim') await client.trigger('work')
+    while (intercepted.count(operation) === 0) await world.clock.advance(10)
+    const stopping = node.shutdown({ gracePeriod: 0, abortGracePeriod: { seconds: 5 } })
+    await world.clock.advance({ seconds: 5 })
+    await stopping
+    expect(called).toEqual([])
+    const reason = operation === 'claim' ? 'unanswered' : 'shutdown'
+    expect((await client.occurrences({ job: 'work' })).items).toMatchObject([{ state: 'pending', reason }])
+    await client.close()
+  },
+)
 
 it('a run whose trigger is in progress when a shutdown begins is released', async () => {
   const world = createWorld(memory)

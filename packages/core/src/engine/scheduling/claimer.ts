@@ -72,7 +72,7 @@ export class Claimer implements TakenRunner {
     // The settle that took the run may have been repeated for a long time: the run's execution timeout counts from the first call.
     const isStale = this.#engine.isHeldBack || this.#engine.clock.monotonic() - askedAt > lookMs
     try {
-      await (isStale ? this.#release(record, 'unanswered') : this.#runOrLook(record, askedAt))
+      await (isStale ? this.#handBack(record) : this.#runOrLook(record, askedAt))
     } catch (error) {
       failInBackground(this.#engine, 'claim', error)
     }
@@ -189,12 +189,14 @@ export class Claimer implements TakenRunner {
       if (!mine || !wasClaimed || known.has(record.id) || this.#parts.pool.knows(record.id)) continue
       // The settle that took this occurrence may still be in progress. The next search checks the occurrence again.
       if (this.#parts.pool.nextTaker.isAwaited(record.jobId)) isLeft = true
-      else {
-        await this.#release(record, 'unanswered')
-        this.#parts.capacity.workAppeared()
-      }
+      else await this.#handBack(record)
     }
     this.mayOwnMore = isLeft
+  }
+
+  async #handBack(record: OccurrenceRecord): Promise<void> {
+    await this.#release(record, 'unanswered')
+    this.#parts.capacity.workAppeared()
   }
 
   /** Loads the jobs of these records that this node does not hold. */
