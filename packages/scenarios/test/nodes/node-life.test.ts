@@ -663,6 +663,10 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(loud().map(({ message }) => message)).toContain(
       'the storage accepts no heartbeat of this node: the node takes no new work, and peers may declare the node dead',
     )
+    const [first] = loud()
+    expect(first?.message).toBe('the storage fails: retrying until it answers')
+    expect(first).toMatchObject({ operation: 'heartbeat', err: new Error('refused') })
+    expect(loud().map(({ message }) => message)).toContain('the storage answers again')
   })
 
   it('a starting node takes no work before the storage accepts its heartbeat', async () => {

@@ -261,8 +261,12 @@ export class Heartbeats {
     let waitMs: number
     try {
       await this.#say()
-      if (this.#failures > 0) events.emit('storage.recovered', { operation: 'heartbeat', attempts: this.#failures + 1 })
-      this.#failures = 0
+      if (this.#failures > 0) {
+        events.emit('storage.recovered', { operation: 'heartbeat', attempts: this.#failures + 1 })
+        storage.outage.left()
+        storage.outage.answered()
+        this.#failures = 0
+      }
       waitMs = this.#engine.untilNextLook(this.#options.heartbeatMs)
     } catch (error) {
       if (storage.isStopped) throw new EngineStopped()
@@ -271,6 +275,7 @@ export class Heartbeats {
       this.peers.beginAnew()
       waitMs = this.#retryInMs
       events.emit('storage.failed', { operation: 'heartbeat', error, attempt: this.#failures, retryInMs: waitMs })
+      storage.outage.failed('heartbeat', error, this.#failures === 1)
     }
     if (!this.#isWoken) this.#loop.runIn(waitMs)
     if (this.isResting) this.#engine.agenda.rearm()

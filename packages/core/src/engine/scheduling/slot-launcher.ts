@@ -146,7 +146,7 @@ export class SlotLauncher {
     const due: DueSlot[] = []
     const late: LateSlot[] = []
     let starting = 0
-    const outage = this.#engine.storage.lastOutage
+    const outage = this.#engine.storage.outage.last
     const missedUntil = outage === null ? Number.NEGATIVE_INFINITY : now - outage.endedAgoMs
     while (due.length + late.length < this.#engine.maxBatch) {
       const job = this.#nextDue(starting, now)

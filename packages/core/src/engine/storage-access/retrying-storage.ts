@@ -71,7 +71,7 @@ export class RetryingStorage implements StorageCalls {
   readonly #events: EventHub
   /** Limits the engine's work per turn of the event loop. Storage calls and the counting of slots share this budget. */
   readonly yieldBudget: YieldBudget
-  readonly #outage: StorageOutage
+  readonly outage: StorageOutage
   /** Functions that end a pause early, one per call that pauses before its next attempt. */
   readonly #waiting = new Set<() => void>()
   /** Whether the scheduler has started, see {@link started}. */
@@ -97,7 +97,7 @@ export class RetryingStorage implements StorageCalls {
     this.yieldBudget = new YieldBudget(options.clock)
     this.#agenda = options.agenda
     this.#events = options.events
-    this.#outage = new StorageOutage(options)
+    this.outage = new StorageOutage(options)
   }
 
   /**
@@ -134,11 +134,6 @@ export class RetryingStorage implements StorageCalls {
       settle: (request) => track(within.settle(request)),
       forbidCommit: () => track(within.forbidCommit()),
     }
-  }
-
-  /** The current outage or the last outage; `null`: no call has failed yet. */
-  get lastOutage(): RecentOutage | null {
-    return this.#outage.last
   }
 
   /** Subscribes to changes by other engines of this process, and by other processes if the storage sends wake-ups. */
@@ -194,15 +189,15 @@ export class RetryingStorage implements StorageCalls {
           if (this.isStopped) throw new EngineStopped()
           const retryInMs = Math.min(longestPauseMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10))
           this.#events.emit('storage.failed', { operation, error, attempt, retryInMs })
-          this.#outage.failed(operation, error, !hasFailed)
+          this.outage.failed(operation, error, !hasFailed)
           asked?.failed(error)
           hasFailed = true
           await this.#pause(retryInMs)
         }
       }
     } finally {
-      if (hasFailed) this.#outage.left()
-      if (isAnswered) this.#outage.answered()
+      if (hasFailed) this.outage.left()
+      if (isAnswered) this.outage.answered()
     }
   }
 
