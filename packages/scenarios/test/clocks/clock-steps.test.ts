@@ -1,5 +1,6 @@
-import { createScheduler, defineJob, type Scheduler } from '@jobistemer/core'
-import { virtualClock } from '@jobistemer/core/testing'
+import { createScheduler, defineJob, type Scheduler, silentLogger } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { virtualClock, wrapStorage } from '@jobistemer/core/testing'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 import { expect, it } from 'vitest'
 import { everySeconds } from '../support/every.ts'
@@ -24,14 +25,22 @@ function twoNodes() {
       },
     ],
   })
-  const node = (nodeId: string) => createScheduler({ storage: memoryStorage({ database }), jobs: [job], clock, nodeId })
+  const node = (nodeId: string, storage: Storage = memoryStorage({ database })) =>
+    createScheduler({ storage, jobs: [job], clock, nodeId, logger: silentLogger })
   /** Shuts the nodes down. Handlers ignore their abort signal, so each shutdown lasts until its abort grace period ends. */
   async function stop(...nodes: readonly Scheduler[]) {
     const stopped = nodes.map((one) => one.shutdown({ gracePeriod: 0, abortGracePeriod: 0 }))
     await clock.advance({ seconds: 1 })
     await Promise.all(stopped)
   }
-  return { clock, aborted, left: node('left'), right: node('right'), stop }
+  /** A node that cannot store the end of its runs. */
+  const stuck = () => {
+    const storage = wrapStorage(memoryStorage({ database }), {
+      around: ({ method, proceed }) => (method === 'settle' ? Promise.reject(new Error('no settle')) : proceed()),
+    })
+    return node('stuck', storage)
+  }
+  return { clock, aborted, left: node('left'), right: node('right'), stuck, stop }
 }
 
 it('a forward step of the clock by two hours does not make a node reap a running occurrence', async () => {
@@ -61,4 +70,20 @@ it('a node reaps a stopped peer’s run at the run’s deadline, even if the clo
   const found = (await right.occurrences({ job: 'long' })).items.find(({ id }) => id === asked.id)
   expect(found?.state).toBe('failed_stale')
   await stop(right)
+})
+
+it('a node reaps the run of a stuck peer soon after the run’s deadline, although its clock steps forward by 3 s every 5 minutes', async () => {
+  const { clock, right, stuck, stop } = twoNodes()
+  const owner = stuck()
+  await owner.start()
+  await right.start()
+  await clock.settle()
+  const asked = await owner.trigger('long')
+  for (let steps = 0; steps < 7; steps++) {
+    await clock.advance({ minutes: 5 })
+    await clock.jumpTo(clock.now() + 3000)
+  }
+  const found = (await right.occurrences({ job: 'long' })).items.find(({ id }) => id === asked.id)
+  expect(found).toMatchObject({ state: 'failed_stale', reason: 'execution_timeout' })
+  await stop(owner, right)
 })

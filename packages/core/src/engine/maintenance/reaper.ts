@@ -2,7 +2,7 @@ import type { NodeRecord } from '../../storage/node-record.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { type ReleaseParts, RunRelease } from './run-release.ts'
-import { clockMarginMs, maxClockSkewMs } from '../../tuning.ts'
+import { clockMarginMs, maxClockSkewMs, rememberedValues } from '../../tuning.ts'
 import { abortGraceMs } from '../execution/tuning.ts'
 import { passMs } from './tuning.ts'
 
@@ -25,8 +25,8 @@ export class Reaper {
   readonly #takeovers: BackgroundLoop
   /** The engine's time minus the monotonic clock at the last round, in ms. */
   #difference = Number.NaN
-  /** The engine's time at the round that noticed its last forward step, in epoch ms. */
-  #steppedAt = Number.NEGATIVE_INFINITY
+  /** The last forward steps of the engine's time, each with the instant after the step, in epoch ms. */
+  #steps: readonly { readonly at: number; readonly byMs: number }[] = []
   /** Monotonic instant of the last search for owners without a node record. */
   #ownersSearchedAt = Number.NEGATIVE_INFINITY
   /** Monotonic instant at which the next search for runs beyond their deadline is due. */
@@ -102,7 +102,7 @@ export class Reaper {
     const byMs = difference - this.#difference
     this.#difference = difference
     if (Math.abs(byMs) > maxClockSkewMs) this.#engine.logger.warn({ byMs }, 'the wall clock of this node was set')
-    if (byMs > maxClockSkewMs) this.#steppedAt = now
+    if (byMs > maxClockSkewMs) this.#steps = [...this.#steps, { at: now, byMs }].slice(-rememberedValues)
   }
 
   #setAlarm(): void {
@@ -115,8 +115,9 @@ export class Reaper {
     // After the deadline, the owner has twice `abortGraceMs` to stop the handler and to store the end of the run.
     const deadlineBefore = this.#engine.now() - 2 * abortGraceMs
     await this.#runs.release({ deadlineBefore }, 'execution_timeout', (record) => {
-      // If the time stepped forward after the start of a run, the run looks older than it is. So its age counts from the step.
-      const extraMs = Math.max(0, this.#steppedAt - (record.startedAt ?? 0))
+      // If the time stepped forward after the start of a run, the run looks older than it is by the steps.
+      const later = this.#steps.filter(({ at }) => at > (record.startedAt ?? 0))
+      const extraMs = later.reduce((sum, { byMs }) => sum + byMs, 0)
       if ((record.deadlineAt ?? 0) + extraMs > deadlineBefore) return false
       const own = this.#options.pool.get(record.id)
       return own === undefined || own.occurrence.token !== record.token
