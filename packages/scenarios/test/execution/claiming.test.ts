@@ -1,5 +1,6 @@
-import { defineJob, type Job, type Scheduler, type TaskContext } from '@jobistemer/core'
+import { defineJob, type Job, JobistemerError, type Scheduler, type TaskContext } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
@@ -138,6 +139,33 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(called[2]).toBeLessThanOrEqual(146)
     const states = (await node.occurrences({ job: 'line' })).items.map(({ state }) => state)
     expect(states).toEqual(['completed', 'completed', 'completed'])
+  })
+
+  it('a node releases a claimed run whose answer was lost, although it has left an earlier attempt of the run to the reaper', async () => {
+    const world = createWorld(place)
+    const called: number[] = []
+    const run = () => void called.push(secondsOf(world.clock.now()))
+    const job = defineJob({ name: 'poisoned', executionTimeout: { minutes: 1 }, tasks: [{ name: 'work', run }] })
+    let isLost = false
+    const storage = wrapStorage(world.connect(), {
+      around: async (call) => {
+        if (call.method === 'settle' && call.request.items.some(({ token }) => token === 1)) {
+          throw new JobistemerError('STORAGE_REFUSED', { message: 'No.' })
+        }
+        if (call.method !== 'claim') return call.proceed()
+        const answer = await call.proceed()
+        if (isLost || answer.claimed.length === 0) return answer
+        isLost = true
+        throw new Error('the answer was lost')
+      },
+    })
+    const node = await world.start({ jobs: [job], storage })
+    await node.trigger('poisoned')
+    await world.clock.advance({ seconds: 65 })
+    expect(called).toEqual([0])
+    await world.clock.advance({ seconds: 45 })
+    expect([isLost, called.length]).toEqual([true, 2])
+    expect((await node.occurrences({ job: 'poisoned' })).items).toMatchObject([{ state: 'completed', fencingToken: 3 }])
   })
 
   it('a node that loses the race to create a slot makes no further storage call for the slot', async () => {

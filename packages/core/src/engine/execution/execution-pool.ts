@@ -1,5 +1,5 @@
 import type { OccurrenceId } from '../../ids.ts'
-import type { TaskRunRecord } from '../../storage/occurrence-record.ts'
+import type { OccurrenceRecord, TaskRunRecord } from '../../storage/occurrence-record.ts'
 import type { SettleAnswer, SettleItem } from '../../storage/storage.ts'
 import { handlerKeyOf } from '../../job/job-document.ts'
 import type { Capacity } from './capacity.ts'
@@ -37,9 +37,10 @@ export class ExecutionPool implements ExecutionOwner {
   readonly delayedReports: DelayedReports
   /**
    * Occurrences whose end the storage has rejected, so that this node has left them to the reaper. In the storage, this node
-   * still owns such an occurrence. Without this set, the claimer would take it for a claim whose answer was lost.
+   * still owns such an occurrence, under the token in this map. Without this map, the claimer would take the occurrence for a
+   * claim whose answer was lost.
    */
-  readonly left: Set<OccurrenceId> = new Set()
+  readonly left: Map<OccurrenceId, number> = new Map()
   readonly capacity: Capacity
   readonly #executions = new RenewedMap<OccurrenceId, Execution>()
   /** Number of promises of {@link reporting} that are not settled. A shutdown waits for them. */
@@ -86,8 +87,8 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   /** Returns whether this node runs the occurrence, or has left its end to the reaper. */
-  knows(id: OccurrenceId): boolean {
-    return this.#executions.has(id) || this.left.has(id)
+  knows({ id, token }: Pick<OccurrenceRecord, 'id' | 'token'>): boolean {
+    return this.#executions.has(id) || this.left.get(id) === token
   }
 
   /** Adds an execution, which starts when it gets a permit. The storage already names this node as the owner. */

@@ -53,7 +53,7 @@ export interface ExecutionOwner {
   /** The executions that settle, within 1 s, the attempts, progress and log lines that the storage does not have yet. */
   readonly delayedReports: { add(execution: Execution): void; delete(execution: Execution): void }
   /** Occurrences that this node has left to the reaper, see {@link Execution.refused}. */
-  readonly left: Set<OccurrenceId>
+  readonly left: Map<OccurrenceId, number>
   readonly capacity: Capacity
   /**
    * Called when no task of the execution has an attempt and no task may start. The execution still has to settle its end or its
@@ -544,7 +544,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     }
     if (this.#isRefused) {
       logger.error(fields, 'the storage refused to store that this run failed: the run waits for the reaper')
-      this.#owner.left.add(this.occurrence.id)
+      this.#owner.left.set(this.occurrence.id, this.occurrence.token)
       this.lose()
       return
     }

@@ -186,7 +186,7 @@ export class Claimer implements TakenRunner {
       // created and started by one call. The sender of that call handles its lost answer.
       const wasClaimed = record.token > 1 || record.runs.length === 0
       const mine = record.owner?.incarnation === owner.incarnation
-      if (!mine || !wasClaimed || known.has(record.id) || this.#parts.pool.knows(record.id)) continue
+      if (!mine || !wasClaimed || known.has(record.id) || this.#parts.pool.knows(record)) continue
       // The settle that took this occurrence may still be in progress. The next search checks the occurrence again.
       if (this.#parts.pool.nextTaker.isAwaited(record.jobId)) isLeft = true
       else await this.#handBack(record)
