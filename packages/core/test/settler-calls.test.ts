@@ -40,6 +40,10 @@ const fails = (_where: string, error: unknown): never => {
   throw error
 }
 
+function thrown(error: Error): never {
+  throw error
+}
+
 function speaker(name: number): Settling {
   const job = jobId('report')
   const address = { id: occurrenceId(job, name), jobId: job, scheduledAt: name }
@@ -58,6 +62,20 @@ function turn(): Promise<void> {
 }
 
 describe('the settler', () => {
+  it('refuses a run whose item cannot be made, so that the run does not wait for an answer, and sends the other items', async () => {
+    const { calls, engine } = slowStorage()
+    const failures: unknown[] = []
+    const settler = createSettler({ ...engine, fail: (_where: string, error: unknown) => void failures.push(error) })
+    const error = new Error('no item')
+    const refused: unknown[] = []
+    settler.add({ ...speaker(1), takeItem: () => thrown(error), refused: (reason) => void refused.push(reason) })
+    settler.add(speaker(2))
+    await turn()
+    expect([refused, failures]).toEqual([[error], [error]])
+    expect(calls.map(({ names }) => names)).toEqual([[2]])
+    await calls[0]?.answer()
+  })
+
   it('sends a partial batch that has the minimum size, if fewer than four calls are in progress', async () => {
     const { calls, engine } = slowStorage(1)
     const settler = createSettler(engine)

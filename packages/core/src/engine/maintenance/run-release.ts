@@ -62,7 +62,7 @@ export class RunRelease {
         release.isReaped = answer.outcome === 'reaped'
         if (answer.outcome === 'reaped') this.#report(release, answer.woken !== null)
       },
-      rejected: (_release, { id }, error) => engine.fail(`reap ${id}`, error),
+      rejected: ({ item }, _item, error) => engine.fail(`reap ${item.id}`, error),
       failed: (error) => failInBackground(engine, 'reap', error),
     })
   }

@@ -50,7 +50,7 @@ export interface BatchKind<Entry, Item, Answer> {
   /**
    * Makes the item of an entry. Called when the batcher prepares the call; retries send the same item. `null`: the entry has
    * nothing to send, and the batcher calls no callback for it. If `make` throws, the batcher passes the error to `aborted`.
-   * Without `aborted`, the batcher passes the error to `failed`.
+   * Without `aborted`, the batcher passes the error to `failed` and `rejected`.
    */
   make(entry: Entry, now: number): Item | null
   /**
@@ -60,8 +60,8 @@ export interface BatchKind<Entry, Item, Answer> {
   send(storage: Storage, items: readonly Item[], now: number): Promise<readonly Answer[]>
   /** Called with the answer to an item. An earlier attempt whose answer was lost may have taken effect. */
   answered(entry: Entry, item: Item, answer: Answer): void
-  /** Called when the storage has rejected the item, and would reject it again. */
-  rejected(entry: Entry, item: Item, error: unknown): void
+  /** Called when the storage has rejected the item, and would reject it again. `null`: `make` has thrown. */
+  rejected(entry: Entry, item: Item | null, error: unknown): void
   /**
    * Called when the batcher gives up on an entry without an answer. Possible reasons:
    * - The caller of the entry gave up, the engine stopped, or the storage was closed.
@@ -175,8 +175,11 @@ export class Batcher<Entry, Item, Answer> {
         entries.push(entry)
         items.push(item)
       } catch (error) {
-        if (kind.aborted === undefined) kind.failed?.(error)
-        else kind.aborted(entry, error)
+        if (kind.aborted !== undefined) kind.aborted(entry, error)
+        else {
+          kind.failed?.(error)
+          kind.rejected(entry, null, error)
+        }
       }
     }
     if (items.length === 0) return
