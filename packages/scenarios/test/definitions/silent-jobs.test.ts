@@ -283,3 +283,44 @@ it('for a job with alertAfter, a node polls for changes once a minute, and searc
   const looks = counted.calls.filter(({ operation, request }) => operation === 'listJobs' && 'changedSince' in request)
   expect(looks.length).toBeLessThanOrEqual(102)
 })
+
+/** Starts a node whose storage rejects the given calls from 9.5 minutes on. The function that it returns ends the rejections. */
+async function nodeWithout(
+  world: World,
+  said: Said,
+  rejected: readonly string[],
+): Promise<(operation: string) => void> {
+  const intercepted = new InterceptedStorage(world.connect())
+  await listeningNode(world, said, { nodeId: 'first', storage: intercepted.storage, jobs: [jobOf(() => true)] })
+  await world.clock.advanceTo(at(9.5 * minute))
+  const away = new Set(rejected)
+  intercepted.intercept = ({ operation, proceed }) =>
+    away.has(operation) ? Promise.reject(new Error('away')) : proceed()
+  return (operation) => void away.delete(operation)
+}
+
+it('an alert is emitted once although the watching node changes while the first watching node searches for a success', async () => {
+  const world = createWorld()
+  const said = new Said(world)
+  const back = await nodeWithout(world, said, ['listOccurrences'])
+  await world.clock.advanceTo(at(10.5 * minute))
+  // The name of this node ranks first, so this node watches from its first round on.
+  await listeningNode(world, said, { nodeId: 'second' })
+  await world.clock.advanceTo(at(12.5 * minute))
+  back('listOccurrences')
+  await world.clock.advanceTo(at(15 * minute))
+  expect([said.lines, said.nodes]).toEqual([['job silent, since 0, at 11'], ['second']])
+})
+
+it('a node that is isolated when its search for a success ends emits no alert until it has rejoined', async () => {
+  const world = createWorld()
+  const said = new Said(world)
+  const back = await nodeWithout(world, said, ['listOccurrences', 'heartbeat'])
+  await world.clock.advanceTo(at(15 * minute))
+  back('listOccurrences')
+  await world.clock.advanceTo(at(17.5 * minute))
+  expect(said.lines).toEqual([])
+  back('heartbeat')
+  await world.clock.advanceTo(at(19 * minute))
+  expect(said.lines).toEqual([expect.stringMatching(/^job silent, since 0, at 1[78]$/)])
+})

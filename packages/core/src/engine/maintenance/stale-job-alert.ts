@@ -99,7 +99,7 @@ export class StaleJobAlert {
     try {
       const now = this.#engine.now()
       if (this.#engine.isHeldBack) return
-      if (this.#assignment.commonRank === 0) await this.#watch(now)
+      if (this.#isWatching) await this.#watch(now)
       else {
         this.#lookedAt = null
         this.#jobs.clear()
@@ -110,10 +110,14 @@ export class StaleJobAlert {
     }
   }
 
+  get #isWatching(): boolean {
+    return this.#assignment.commonRank === 0 && !this.#engine.isHeldBack && !this.#loop.isStopped
+  }
+
   async #watch(now: number): Promise<void> {
     if (this.#lookedAt === null) this.#saidUpTo = this.#saidBefore(now)
     await this.#look(now)
-    for (const job of this.#jobs.values()) if (job.checkAt <= now && !this.#loop.isStopped) await this.#check(job, now)
+    for (const job of this.#jobs.values()) if (job.checkAt <= now && this.#isWatching) await this.#check(job, now)
   }
 
   /**
@@ -154,6 +158,8 @@ export class StaleJobAlert {
   async #check(job: WatchedJob, now: number): Promise<void> {
     const { alertAfterMs } = job.rule
     await this.#lookForSuccess(job, now)
+    // During the search, another node may have become the watching node. It reports the alerts that this node does not report.
+    if (!this.#isWatching) return
     const since = countedSince(job.rule, job.lastSuccessAt)
     const times = Math.floor((now - since) / alertAfterMs)
     if (times < 1) {
