@@ -1,4 +1,5 @@
 import {
+  createClient,
   createScheduler,
   defineJob,
   type Job,
@@ -6,10 +7,11 @@ import {
   type SchedulerOptions,
   silentLogger,
 } from '@jobistemer/core'
-import type { Storage } from '@jobistemer/core/storage'
+import type { JobQuery, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { everySeconds } from '../support/every.ts'
+import { everySeconds, everyType } from '../support/every.ts'
+import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere, memory, type PlaceKind } from '../support/places.ts'
 import { at, createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
 
@@ -496,4 +498,26 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
       expect(await fates(first, name)).toEqual(Array.from({ length: 120 }, (_, index) => `${index + 1} completed`))
     }
   })
+})
+
+it('a scan for overdue slots reads 1,000 overdue jobs that no node can run in 6 pages', async () => {
+  const world = createWorld()
+  const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
+  const tasks = [{ name: 'work', handler: 'nowhere' }]
+  const names = Array.from({ length: 1000 }, (_, index) => `job ${index}`)
+  await client.add(names.map((name) => defineJob({ name, schedule: everySeconds(60), tasks })))
+  await client.close()
+  const intercepted = new InterceptedStorage(world.connect())
+  await world.start({ storage: intercepted.storage, scheduleTypes: [everyType] })
+  await world.start({ scheduleTypes: [everyType] })
+  await world.clock.advance({ minutes: 2 })
+  intercepted.reset()
+  await world.clock.advance({ minutes: 3 })
+  const pages = new Map<number, number>()
+  for (const { operation, request } of intercepted.calls) {
+    const { due } = request as JobQuery
+    if (operation !== 'listJobs' || due === undefined || due.after !== undefined) continue
+    pages.set(due.upTo, (pages.get(due.upTo) ?? 0) + 1)
+  }
+  expect([...pages.values()].slice(0, 2)).toEqual([6, 6])
 })

@@ -183,17 +183,19 @@ export class OverdueTakeover {
    * Reads page after page of jobs, and takes over their overdue slots. Stops after the first page that has an overdue slot.
    * Returns whether the scan goes on.
    */
-  async #findOverdue(limit: number): Promise<boolean> {
-    const { storage } = this.#engine
+  async #findOverdue(first: number): Promise<boolean> {
+    const { maxBatch, storage } = this.#engine
     const scan = this.#rest ?? this.#newScan()
     const { due } = scan
     let { cursor } = scan
-    do {
+    // Each page is twice as long as the page before: thousands of jobs that no node can run may precede an overdue slot.
+    for (let limit = first; ; limit = Math.min(2 * limit, maxBatch)) {
       const page = await storage.repeated('listJobs', (calls) => calls.listJobs({ due, limit, cursor }))
       await this.#parts.registry.learnTypesOf(page.items)
       for (const record of page.items) this.#takeOnInTurn(record)
       cursor = page.cursor
-    } while (cursor !== null && this.#taken.size === 0 && !this.#loop.isStopped)
+      if (cursor === null || this.#taken.size > 0 || this.#loop.isStopped) break
+    }
     this.#rest = cursor === null ? null : { due, cursor }
     if (cursor === null) this.#scannedUpTo = due.upTo
     return cursor !== null
@@ -229,7 +231,7 @@ export class OverdueTakeover {
     const due = [...this.#passed].filter(([job, slot]) => slot + waitMs(job) <= now)
     let checked = 0
     while (checked < due.length && this.#taken.size === 0) {
-      const group = due.slice(checked, checked + limit)
+      const group = due.slice(checked, checked + Math.min(Math.max(limit, checked), this.#engine.maxBatch))
       checked += group.length
       for (const [job] of group) this.#passed.delete(job)
       const ids = group.map(([{ job }]) => job.id)
