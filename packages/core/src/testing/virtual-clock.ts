@@ -226,7 +226,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
   function callDueTimers(): void {
     const due: VirtualTimer[] = []
     for (let timer = timers.peek(); timer !== undefined && timer.at <= monotonic; timer = timers.peek()) {
-      timers.pop()
+      timers.remove(timer)
       due.push(timer)
     }
     due.sort((left, right) => left.number - right.number)

@@ -5,7 +5,7 @@ import { orElse } from '../../or-else.ts'
 import type { NodeRecord } from '../../storage/node-record.ts'
 import type { HeartbeatAnswer, HeartbeatRequest } from '../../storage/storage.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import type { Heartbeats } from './heartbeats.ts'
+import type { HeartbeatOptions, Heartbeats } from './heartbeats.ts'
 import { deathOf, hasEnded, type NodeDeath, type Peers } from './peers.ts'
 import { isDead } from './peer-states.ts'
 import { ownProcessMark } from './node-name.ts'
@@ -52,16 +52,10 @@ export interface NodeInfo {
  * Returns the member `about` of this node's record. `NodeInfo` shows most of its members to users. Other nodes use
  * `deadAfterMs` and `process`.
  */
-export function aboutOf({
-  maxConcurrentJobs,
-  deadAfterMs,
-  restsAlone,
-}: {
-  readonly maxConcurrentJobs: number
-  readonly deadAfterMs: number
-  /** Whether this node sends only one heartbeat per day while no other node exists. */
-  readonly restsAlone: boolean
-}): JsonObject {
+export function aboutOf(
+  options: Pick<NodeInfo, 'maxConcurrentJobs'> & Pick<HeartbeatOptions, 'deadAfterMs' | 'restsAlone'>,
+): JsonObject {
+  const { maxConcurrentJobs, deadAfterMs, restsAlone } = options
   return {
     host: hostname(),
     pid: process.pid,

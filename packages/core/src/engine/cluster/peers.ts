@@ -278,9 +278,7 @@ export class Peers {
   }
 
   #records(isWanted: (peer: Peer) => boolean): readonly NodeRecord[] {
-    const records: NodeRecord[] = []
-    for (const peer of this.#peers.values()) if (isWanted(peer)) records.push(peer.record)
-    return records
+    return [...this.#peers.values()].filter(isWanted).map(({ record }) => record)
   }
 
   #sayRevived(record: NodeRecord): void {

@@ -25,12 +25,6 @@ export class IndexedHeap<T extends HeapEntry> {
     this.#siftUp(entry.heapIndex)
   }
 
-  pop(): T | undefined {
-    const first = this.#entries[0]
-    if (first !== undefined) this.remove(first)
-    return first
-  }
-
   /** Removes an entry from this heap. Does nothing if the entry is not in this heap. */
   remove(entry: T): void {
     const index = entry.heapIndex
