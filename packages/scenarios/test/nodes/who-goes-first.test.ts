@@ -521,3 +521,21 @@ it('a scan for overdue slots reads 1,000 overdue jobs that no node can run in 6 
   }
   expect([...pages.values()].slice(0, 2)).toEqual([6, 6])
 })
+
+it('without an index of due jobs, a node checks more than 400 slots that another node has launched in 7 reads', async () => {
+  const world = createWorld(withoutDueJobs)
+  const tasks = [{ name: 'work', run: () => 1 }]
+  const jobs = Array.from({ length: 1000 }, (_, index) =>
+    defineJob({ name: `job ${index}`, schedule: everySeconds(60), tasks }),
+  )
+  const intercepted = new InterceptedStorage(world.connect())
+  await world.start({ jobs, maxConcurrentJobs: 1000 })
+  await world.start({ jobs, maxConcurrentJobs: 1000, storage: intercepted.storage })
+  await world.clock.advance({ seconds: 90 })
+  intercepted.reset()
+  await world.clock.advance({ seconds: 60 })
+  const reads = intercepted.calls.filter(({ operation, request }) => operation === 'get' && 'jobs' in request)
+  const counts = reads.map(({ request }) => (request as { readonly jobs: readonly string[] }).jobs.length)
+  expect(counts.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(400)
+  expect(counts).toHaveLength(7)
+})
