@@ -1,33 +1,24 @@
 import type { JobId, OccurrenceId } from '../ids.ts'
 import type { JsonValue } from '../json.ts'
 import type { OverlapPolicy } from './job-record.ts'
-import type {
-  AttemptRecord,
-  AttemptState,
-  OccurrenceDetails,
-  OccurrenceKind,
-  OccurrenceState,
-  TaskRunRecord,
-  TaskRunState,
+import {
+  type AttemptRecord,
+  type AttemptState,
+  finalStates,
+  liveStates,
+  type OccurrenceDetails,
+  type OccurrenceKind,
+  type OccurrenceState,
+  type TaskRunRecord,
+  type TaskRunState,
 } from './occurrence-record.ts'
 import { rememberedValues } from '../tuning.ts'
 import { parseStored, runsOfStored } from './unreadable.ts'
 
-// Version 1 of the stored form that adapters share. Databases of users hold indexes into the lists below, so only append
-// names to the lists. Any other change of the form needs another codec, which each adapter adopts with a migration.
+// Version 1 of the stored form that adapters share. Databases of users hold indexes into the lists below, and into `liveStates` and
+// `finalStates`. So only append names to the lists, and none to `liveStates`. Any other change of the form needs another codec, which each adapter adopts with a migration.
 
-const states: readonly OccurrenceState[] = [
-  'pending',
-  'queued',
-  'running',
-  'completed',
-  'completed_with_errors',
-  'failed',
-  'canceled',
-  'failed_stale',
-  'skipped',
-  'missed',
-]
+const states: readonly OccurrenceState[] = [...liveStates, ...finalStates]
 const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
 const kinds: readonly OccurrenceKind[] = ['slot', 'trigger', 'replay']
 const runStates: readonly TaskRunState[] = ['running', 'retrying', 'completed', 'failed', 'canceled']

@@ -30,7 +30,7 @@ export type LiveState = Exclude<OccurrenceState, FinalState>
 /** The live states, as a list. Pending and running occurrences are active, except delayed ones, see `isDelayed`. */
 export const liveStates: readonly LiveState[] = ['pending', 'queued', 'running']
 
-/** The final states, as a list. */
+/** The final states, as a list. Stored records hold indexes into this list, see `codec1`. */
 export const finalStates: readonly FinalState[] = [
   'completed',
   'completed_with_errors',
