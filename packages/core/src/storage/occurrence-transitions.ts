@@ -67,16 +67,8 @@ function dueAtOf(item: CreateSlot | CreateRequested): number {
 
 /** Returns the record of a slot that a person cancels ahead. */
 export function excludedOccurrence(item: CreateExclusion, now: number): OccurrenceRecord {
-  return {
-    ...blank(item, now),
-    scheduledAt: item.scheduledAt,
-    id: item.id,
-    dueAt: item.scheduledAt,
-    state: 'canceled',
-    finishedAt: now,
-    reason: item.reason,
-    details: item.details,
-  }
+  const { reason, details } = item
+  return { ...blank(item, item, now), state: 'canceled', finishedAt: now, reason, details }
 }
 
 /** Returns the record of one entry of a recovery. For a run, `state` is the decision of {@link decideRecoveredRun}. */
@@ -86,27 +78,28 @@ export function recoveredOccurrence(
   state: 'pending' | 'queued',
   now: number,
 ): OccurrenceRecord {
-  const base = {
-    ...blank(item, now),
-    id: entry.id,
-    scheduledAt: entry.scheduledAt,
-    dueAt: entry.scheduledAt,
-    recovered: true,
-  }
+  const base = { ...blank(item, entry, now), recovered: true }
   if (entry.kind === 'run') {
     return { ...base, state, executionTimeoutMs: entry.executionTimeoutMs, details: entry.details }
   }
   return { ...base, state: 'missed', finishedAt: now, reason: entry.reason, details: { span: entry.span } }
 }
 
-function blank(item: Pick<CreateItem, 'jobId' | 'jobVersion'>, now: number) {
+function blank(
+  { jobId, jobVersion }: Pick<CreateItem, 'jobId' | 'jobVersion'>,
+  { id, scheduledAt }: Pick<OccurrenceRecord, 'id' | 'scheduledAt'>,
+  now: number,
+) {
   return {
-    jobId: item.jobId,
+    id,
+    jobId,
+    scheduledAt,
+    dueAt: scheduledAt,
     kind: 'slot',
     token: 0,
     sequence: 0,
     owner: null,
-    jobVersion: item.jobVersion,
+    jobVersion,
     createdAt: now,
     startedAt: null,
     finishedAt: null,
@@ -175,15 +168,14 @@ export function ended(
 /** Returns the record after its owner has ended the occurrence: running → a final state. */
 export function finished(
   record: OccurrenceRecord,
-  change: {
-    readonly state: FinalState
-    readonly reason: string | null
-    readonly runs: readonly TaskRunRecord[]
-    readonly sequence: number
-  },
+  {
+    state,
+    reason,
+    runs,
+    sequence,
+  }: Pick<OccurrenceRecord, 'reason' | 'runs' | 'sequence'> & { readonly state: FinalState },
   now: number,
 ): OccurrenceRecord {
-  const { state, reason, runs, sequence } = change
   return { ...record, state, reason, runs, sequence, finishedAt: now, deadlineAt: null }
 }
 

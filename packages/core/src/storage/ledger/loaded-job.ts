@@ -22,33 +22,26 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
   readonly #keys: Map<OccurrenceId, OccurrenceId>
   #job: JobRecord | null
   readonly #versions: JobVersionRecord[] = []
-  #isChanged = false
 
-  /** `read` holds the occurrences of the job that the ledger has read. */
+  /** `read` holds the occurrences of the job that the ledger has read. `firstVersion` belongs to a job that the step creates. */
   constructor(
     stored: StoredJob,
     read: Iterable<LedgerEntry>,
     keys: ReadonlyMap<OccurrenceId, OccurrenceId>,
-    isNew = false,
+    firstVersion: JobVersionRecord | null = null,
   ) {
     this.#keys = new Map(keys)
-    this.#before = isNew ? null : stored
+    this.#before = firstVersion === null ? stored : null
     this.head = stored.head
     this.counts = { ...stored.counts }
     this.#job = stored.job
-    this.#isChanged = isNew
+    if (firstVersion !== null) this.#versions.push(firstVersion)
     for (const before of read) this.#entries.set(before.record.id, { before, record: before.record })
   }
 
   static created(job: JobRecord, version: JobVersionRecord): LoadedJob {
-    const created = new LoadedJob(
-      { head: job, counts: { pending: 0, delayed: 0, queued: 0, running: 0 }, job },
-      [],
-      new Map(),
-      true,
-    )
-    created.#versions.push(version)
-    return created
+    const counts = { pending: 0, delayed: 0, queued: 0, running: 0 }
+    return new LoadedJob({ head: job, counts, job }, [], new Map(), version)
   }
 
   get job(): JobRecord {
@@ -117,7 +110,6 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
     this.#job = job
     this.head = job
     if (version !== null) this.#versions.push(version)
-    this.#isChanged = true
   }
 
   /** The writes of the step on this job; `null` if the step changes nothing. */
@@ -125,7 +117,7 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
     const occurrences = [...this.#entries.values()]
       .filter(({ before, record }) => before?.record !== record)
       .map(({ before, record }) => ({ before, after: record }))
-    if (!this.#isChanged && occurrences.length === 0) return null
+    if (this.head === this.#before?.head && occurrences.length === 0) return null
     const after = { head: this.head, counts: this.counts, job: this.#job }
     return { jobId: this.head.id, before: this.#before, after, versions: this.#versions, occurrences }
   }
@@ -133,6 +125,5 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
   #change(change: Partial<Pick<JobRecord, 'watermark' | 'nextAt' | 'cancelsBelow' | 'starts'>>): void {
     this.head = { ...this.head, ...change }
     if (this.#job !== null) this.#job = { ...this.#job, ...change }
-    this.#isChanged = true
   }
 }
