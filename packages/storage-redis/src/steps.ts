@@ -18,7 +18,7 @@ import { runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { type JobParts, printContent, printHead, printLineage, printVersion, readStoredJob } from './job-form.ts'
 import { printFields } from './layout.ts'
-import { capabilities, type Ledger } from './connection.ts'
+import type { Ledger } from './connection.ts'
 import { printOptional, printOwner, readOccurrence, writeOccurrence } from './occurrence-form.ts'
 import { contendedError } from './redis-errors.ts'
 import { layouts, timesLayout } from './layouts.ts'
@@ -127,7 +127,7 @@ export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | '
       for (let attempt = 0; attempt < mostAttempts; attempt++) if (await this.#attempt(step, now, commits)) return
       throw contendedError(step.jobs[0] as JobId, mostAttempts)
     }
-    return writesFromLedger({ unit: 'job', itemsPerStep, concurrency: 1000, capabilities, run })
+    return writesFromLedger({ unit: 'job', itemsPerStep, concurrency: 1000, run })
   }
 
   async #attempt(step: LedgerStep, now: number, commits: Gathered<Commit, boolean>): Promise<boolean> {

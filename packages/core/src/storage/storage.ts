@@ -128,7 +128,7 @@ export interface StorageCapabilities {
    */
   readonly findsDueJobs?: boolean
   /**
-   * Whether `settle` supports `takeNext`. Default false: `settle` wakes the next occurrence instead of taking it for the owner.
+   * Whether `settle` supports `takeNext`. The engine sends `takeNext` only to such a storage. Default false.
    */
   readonly takesNext?: boolean
   /** Default heartbeat interval of a node on this storage, in milliseconds. Default 5,000. */

@@ -24,7 +24,7 @@ import {
   type StoredJob,
   type WakeUp,
 } from '../../src/storage/index.ts'
-import { RecordLedger } from './record-ledger.ts'
+import { countLive, RecordLedger } from './record-ledger.ts'
 import { type RecordChange, Records, versionKey } from './records.ts'
 
 export interface AsyncFixtureOptions {
@@ -164,7 +164,7 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
   }
 
   #counts(id: JobId): JobCounts {
-    return this.#reads.get({ counts: [id] }).counts[0] as JobCounts
+    return countLive(this.#data.records.live.values(), id)
   }
 
   #live(id: JobId, { superseded, ...limits }: LiveNeeds) {

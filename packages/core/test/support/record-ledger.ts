@@ -155,7 +155,10 @@ export class RecordLedger implements AsyncLedger, HistoryRemover {
       jobs: jobs.map((id) => records.jobs.get(id) ?? null),
       versions: versions.map((version) => records.versions.get(versionKey(version)) ?? null),
       occurrences: occurrences.map((id) => records.occurrences.get(id) ?? null),
-      counts: counts.map((id) => countLive(records.live.values(), id)),
+      counts: counts.map((id) => {
+        const { delayed: _, ...live } = countLive(records.live.values(), id)
+        return live
+      }),
       latest: latest.length === 0 ? [] : latestOf(records.occurrences.values(), latest),
     }
   }
@@ -226,7 +229,8 @@ function sorted(
   return [...records.values()].filter(wanted).sort(compare)
 }
 
-function countLive(live: Iterable<OccurrenceRecord>, job: JobId | 'all'): JobCounts {
+/** Counts the live occurrences of a job, or of all jobs. */
+export function countLive(live: Iterable<OccurrenceRecord>, job: JobId | 'all'): JobCounts {
   const counts: RunningCounts = { pending: 0, delayed: 0, queued: 0, running: 0 }
   for (const record of live) if (job === 'all' || job === record.jobId) countRecord(counts, record, 1)
   return counts

@@ -1,10 +1,10 @@
 import type { JobId } from '../../ids.ts'
 import type { OccurrenceAddress, OccurrenceRecord } from '../occurrence-record.ts'
 import type { ClaimAnswer, ClaimRequest } from '../storage.ts'
-import { claimStep, type ClaimTally, isClaimable, newTally } from './claim-step.ts'
+import { claimStep, type ClaimTally, newTally } from './claim-step.ts'
 import { compareOrder, isPausedAt, pausedUntil } from '../rules.ts'
 import { AsyncWrites } from './async-writes.ts'
-import type { AsyncLedger, DueQuery } from './ledger.ts'
+import type { AsyncLedger } from './ledger.ts'
 import type { LedgerHead } from './job-ledger.ts'
 import { canceledByClaim, lookedAtByClaim } from '../tuning.ts'
 import { cancelNoticeOf, compareAddresses, tend } from './step-context.ts'
@@ -21,31 +21,23 @@ import {
  * Runs steps on an asynchronous ledger: the ledger reads what a step needs, the step decides what changes, and the ledger
  * writes these changes.
  */
-export class AsyncSteps extends AsyncWrites {
-  readonly #ledger: AsyncLedger
-
-  constructor(ledger: AsyncLedger) {
-    super(ledger)
-    this.#ledger = ledger
-  }
-
+export class AsyncSteps extends AsyncWrites<AsyncLedger> {
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {
-    const ledger = this.#ledger
-    const { now, owner, limit, exceptHandlerKeys } = request
+    const { ledger } = this
+    const { now, owner, limit } = request
     const tended = request.sweep ? await this.each(now, await ledger.stranded(), tends) : []
-    const query: DueQuery = { now, exceptHandlerKeys }
     const passedOver = new Set<JobId>()
     const tally = newTally()
     const kind = claims(request, passedOver, tally)
     const taken: OccurrenceRecord[] = []
-    let page = await ledger.due(query, { limit: limit + 1, cursor: null })
+    let page = await ledger.due(request, { limit: limit + 1, cursor: null })
     let rest = page.occurrences
     // A page may contain occurrences that this claim cannot take, so read further pages. For example, the job of the occurrence
     // is paused, another node has claimed the occurrence, or a step has queued it again. Stop once this claim has canceled
     // `canceledByClaim` occurrences. Later claims process the remaining occurrences.
     while (tally.left < canceledByClaim && (rest.length > 0 ? taken.length < limit : page.cursor !== null)) {
       if (rest.length === 0) {
-        page = await ledger.due(query, { limit: limit - taken.length + 1, cursor: page.cursor })
+        page = await ledger.due(request, { limit: limit - taken.length + 1, cursor: page.cursor })
         rest = page.occurrences.filter(({ jobId }) => !passedOver.has(jobId))
         continue
       }
@@ -54,7 +46,7 @@ export class AsyncSteps extends AsyncWrites {
       rest = rest.slice(chosen.length).filter(({ jobId }) => !passedOver.has(jobId))
       if (!tally.woke) continue
       tally.woke = false
-      page = await ledger.due(query, { limit: limit - taken.length + 1, cursor: null })
+      page = await ledger.due(request, { limit: limit - taken.length + 1, cursor: null })
       rest = page.occurrences.filter(({ jobId }) => !passedOver.has(jobId))
     }
     // `rest` has the due occurrences that this claim has not started, for example because their jobs are paused. Such an
@@ -77,7 +69,7 @@ export class AsyncSteps extends AsyncWrites {
     const seen = page.cursor === null ? page.nextDueAt : undefined
     const [running, dueNext] = await Promise.all([
       ledger.cancelRequested(owner),
-      seen === undefined ? ledger.nextDueAt(query) : seen,
+      seen === undefined ? ledger.nextDueAt(request) : seen,
     ])
     const instants = [dueNext, tally.resumesAt, ...unknown.map(({ dueAt }) => dueAt)]
     const nextDueAt = Math.min(...instants.map((instant) => instant ?? Number.POSITIVE_INFINITY))
@@ -143,26 +135,27 @@ function claims(
     step(context, job, address) {
       if (job === undefined) return null
       const { id } = job.head
-      notePause(job.head, request, passedOver, tally)
+      const isClosed = notePause(job.head, request, passedOver, tally)
       // The ledger may repeat this step. The first try may have noted the occurrence in `heldBack`, but the occurrence may no
       // longer be claimable. So remove the note.
       if (tally.heldBack.get(id) === address.id) tally.heldBack.delete(id)
-      const entry = job.find(address)
-      if (entry === undefined) return null
-      if (!isClaimable(job, entry, request)) return null
-      return claimStep(context, job, entry, request.owner, tally)
+      const entry = isClosed ? undefined : job.find(address)
+      const isDue = entry?.record.state === 'pending' && entry.record.dueAt <= request.now
+      return isDue ? claimStep(context, job, entry, request.owner, tally) : null
     },
   }
 }
 
+/** Adds the job to `passedOver` if the request may claim none of its occurrences. Returns whether this is the case. */
 function notePause(
   { id, paused, handlerKey }: LedgerHead,
   { now, exceptHandlerKeys }: ClaimRequest,
   passedOver: Set<JobId>,
   tally: ClaimTally,
-): void {
+): boolean {
   const isExcepted = exceptHandlerKeys.includes(handlerKey)
   const isPaused = isPausedAt({ paused }, now)
   if (isPaused || isExcepted) passedOver.add(id)
   if (isPaused && !isExcepted) tally.resumesAt = Math.min(tally.resumesAt, pausedUntil(paused))
+  return isPaused || isExcepted
 }

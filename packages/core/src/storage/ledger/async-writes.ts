@@ -6,6 +6,7 @@ import type {
   SettleAnswer,
   SettleItem,
   SettleRequest,
+  Storage,
   WakeUp,
 } from '../storage.ts'
 import type { LedgerEntry } from './job-ledger.ts'
@@ -19,37 +20,22 @@ export type AsyncWriter = Pick<
   AsyncLedger,
   'itemsPerStep' | 'concurrency' | 'run' | 'quickSettle' | 'quickCreates' | 'quickSettles'
 > &
-  Partial<Pick<AsyncLedger, 'unit' | 'capabilities'>> &
+  Partial<Pick<AsyncLedger, 'unit'>> &
   Pick<CommitControl, 'notify'>
 
 /** The writing methods of a `Storage`, as steps on an asynchronous ledger. An adapter may use only some of these methods. */
-export class AsyncWrites extends LedgerWrites {
-  readonly #ledger: AsyncWriter
-
-  constructor(ledger: AsyncWriter) {
-    super()
-    this.#ledger = ledger
-  }
-
+export class AsyncWrites<Writer extends AsyncWriter = AsyncWriter> extends LedgerWrites<Writer> {
   /** Creates occurrences, as `Storage.createOccurrences` does. */
   async createOccurrences({ now, owner, items }: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
-    const ledger = this.#ledger
+    const { ledger } = this
     const rules = (some: readonly CreateItem[]) => this.each(now, some, creates(owner))
     if (ledger.quickCreates === undefined) return await rules(items)
     return await quickly(items, async (some) => await ledger.quickCreates?.(some, { now, owner }), rules)
   }
 
   /** Settles occurrences, as `Storage.settle` does. */
-  async settle(request: SettleRequest): Promise<readonly SettleAnswer[]> {
-    const ledger = this.#ledger
-    const { now } = request
-    // If a ledger without `takesNext` does not know whether a commit took effect, it may repeat the commit. The repetition
-    // could not find out which occurrence the first try took for the owner.
-    const isHeeded =
-      ledger.capabilities?.takesNext === true || request.items.every(({ takeNext }) => takeNext === undefined)
-    const items: readonly SettleItem[] = isHeeded
-      ? request.items
-      : request.items.map(({ takeNext: _, ...item }) => item)
+  async settle({ now, items }: SettleRequest): Promise<readonly SettleAnswer[]> {
+    const { ledger } = this
     const rules = (some: readonly SettleItem[]) => this.each(now, some, settles)
     if (ledger.quickSettles !== undefined) {
       return await quickly(items, async (some) => await ledger.quickSettles?.(some, now), rules)
@@ -71,7 +57,7 @@ export class AsyncWrites extends LedgerWrites {
     quick?: (item: Item) => Promise<Answer | null>,
   ): Promise<readonly Answer[]> {
     const answers = new Array<Answer>(items.length)
-    const { unit = 'call', itemsPerStep = items.length, concurrency = 1 } = this.#ledger
+    const { unit = 'call', itemsPerStep = items.length, concurrency = 1 } = this.ledger
     const placed = items.map((item, index) => ({ item, index }))
     const isOneStep = unit === 'call' && quick === undefined
     const most = isOneStep ? items.length : quick === undefined ? itemsPerStep : 1
@@ -117,7 +103,7 @@ export class AsyncWrites extends LedgerWrites {
       (item) => kind.jobOf(item),
     )
     let wakeUps: ReadonlySet<WakeUp['kind']> = new Set()
-    await this.#ledger.run({
+    await this.ledger.run({
       jobs: [...byJob.keys()].sort(),
       occurrences: placed.flatMap(({ item }) => kind.occurrencesOf(item)),
       keys: placed.flatMap(({ item }) => kind.keysOf?.(item) ?? []),
@@ -130,14 +116,13 @@ export class AsyncWrites extends LedgerWrites {
       },
       decide(found) {
         // A repeated step must start without the changes and wake-ups of its earlier try.
-        const context: StepContext = { now, wakeUps: new Set() }
         const jobs = loadedJobs(found)
-        for (const { item, index } of placed) {
-          const id = kind.jobOf(item)
-          answers[index] = kind.step(context, jobs.get(id), item, (...created) => {
-            jobs.set(id, LoadedJob.created(...created))
-          })
+        const context: StepContext = {
+          now,
+          wakeUps: new Set(),
+          createJob: (job, version) => jobs.set(job.id, LoadedJob.created(job, version)),
         }
+        for (const { item, index } of placed) answers[index] = kind.step(context, jobs.get(kind.jobOf(item)), item)
         wakeUps = context.wakeUps
         return [...jobs.values()].flatMap((job) => job.write ?? [])
       },
@@ -148,8 +133,16 @@ export class AsyncWrites extends LedgerWrites {
         }
       },
     })
-    if (wakeUps.size > 0) await this.#ledger.notify?.(wakeUps)
+    if (wakeUps.size > 0) await this.ledger.notify?.(wakeUps)
   }
+}
+
+/** Makes the writing methods of a storage from a ledger, for an adapter that implements the other methods itself. */
+export function writesFromLedger(
+  ledger: AsyncWriter,
+): Pick<Storage, 'saveJobs' | 'createOccurrences' | 'settle' | 'cancel' | 'reap'> {
+  // The declared types of these methods allow values and promises. `AsyncWrites` always returns promises, so the cast is safe.
+  return new AsyncWrites(ledger) as Pick<Storage, keyof AsyncWrites & keyof Storage>
 }
 
 /**

@@ -1,8 +1,7 @@
 import type { JobId, OccurrenceId } from '../../ids.ts'
 import type { OccurrenceRecord, Owner } from '../occurrence-record.ts'
 import { claimed, ended, heldBack, requeued } from '../occurrence-transitions.ts'
-import { claimableFrom, compareOrder, isDelayed, isSuperseded, nextStartAt, placesOf } from '../rules.ts'
-import type { ClaimRequest } from '../storage.ts'
+import { compareOrder, isDelayed, isSuperseded, nextStartAt, placesOf } from '../rules.ts'
 import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 import { canceledInPassing } from '../tuning.ts'
 import { cancelSuperseded, noteStart, replaceRecord, type StepContext, wakeFirst, wakeOne } from './step-context.ts'
@@ -131,14 +130,4 @@ function isBlocked({ head, counts }: JobLedger, { record }: LedgerEntry): boolea
   const places = placesOf(head.overlap)
   const { pending, delayed, running } = counts
   return running >= places || (isDelayed(record) && pending - delayed + running >= places)
-}
-
-/** Returns whether a claim may take the occurrence. The claiming step repeats this check. */
-export function isClaimable(
-  job: JobLedger,
-  { record }: LedgerEntry,
-  { now, exceptHandlerKeys }: Pick<ClaimRequest, 'now' | 'exceptHandlerKeys'>,
-): boolean {
-  const isDue = record.state === 'pending' && claimableFrom(job.head, record.dueAt) <= now
-  return isDue && !exceptHandlerKeys.includes(job.head.handlerKey)
 }

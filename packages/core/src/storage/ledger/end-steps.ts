@@ -3,7 +3,7 @@ import { askedToCancel, canceledBy, ended, rescued, withRuns, finished, handedBa
 import type { CancelAnswer, CancelItem, ReapAnswer, ReapItem, SettleAnswer, SettleItem } from '../storage.ts'
 import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 import { settledAlone } from './ledger.ts'
-import { replaceRecord, type StepContext, wakeNext, type NextOne, takeNext } from './step-context.ts'
+import { type NextOne, noNext, replaceRecord, type StepContext, wakeNext } from './step-context.ts'
 import { isHeldBy, judgeSettle } from '../rules.ts'
 
 /** Executes one item of `cancel`: cancels the occurrence, or stores a cancel request for its owner. */
@@ -19,7 +19,7 @@ export function cancelStep(context: StepContext, job: JobLedger | undefined, ite
     return { outcome: 'requested', token: record.token, owner: record.owner as Owner }
   }
   replaceRecord(context, job, entry, canceledBy(record, request, context.now))
-  return { outcome: 'canceled', woken: wakeNext(context, job) }
+  return { outcome: 'canceled', woken: wakeNext(context, job).woken }
 }
 
 /** Executes one item of `reap`: takes an occurrence from an owner that did not settle it in time. */
@@ -34,14 +34,12 @@ export function reapStep(context: StepContext, job: JobLedger | undefined, item:
   const kept = withRuns(record, item.runs, sequence)
   if (item.action === 'fail') {
     replaceRecord(context, job, entry, ended(kept, 'failed_stale', item.reason, context.now))
-    return { outcome: 'reaped', woken: wakeNext(context, job) }
+    return { outcome: 'reaped', woken: wakeNext(context, job).woken }
   }
   const jobDeleted = job.head.deletedAt !== null
   replaceRecord(context, job, entry, rescued(kept, { reason: item.reason, jobDeleted }, context.now))
   return { outcome: 'reaped', woken: null }
 }
-
-const nothingWoken: NextOne = Object.freeze({ woken: null })
 
 /** Executes one item of `settle`: stores the progress, the end or the hand-back of an occurrence. */
 export function settleStep(context: StepContext, job: JobLedger | undefined, item: SettleItem): SettleAnswer {
@@ -70,19 +68,21 @@ function apply(context: StepContext, job: JobLedger, entry: LedgerEntry, item: S
   switch (change.kind) {
     case 'progress':
       replaceRecord(context, job, entry, withRuns(record, runs, sequence))
-      return nothingWoken
-    case 'finish': {
-      const { state, reason } = change
-      replaceRecord(context, job, entry, finished(record, { state, reason, runs, sequence }, context.now))
-      if (item.takeNext !== undefined) return takeNext(context, job, item.takeNext)
-      return { woken: wakeNext(context, job) }
-    }
+      return noNext
+    case 'finish':
+      replaceRecord(
+        context,
+        job,
+        entry,
+        finished(record, { state: change.state, reason: change.reason, runs, sequence }, context.now),
+      )
+      return wakeNext(context, job, item.takeNext)
     case 'release': {
       const { dueAt, reason } = change
       const jobDeleted = job.head.deletedAt !== null
       const kept = withRuns(record, runs, sequence)
       replaceRecord(context, job, entry, handedBack(kept, { dueAt, reason, jobDeleted }, context.now))
-      return nothingWoken
+      return noNext
     }
   }
 }

@@ -10,8 +10,13 @@ import { type MaybePromise, whenDone } from './maybe-promise.ts'
 import { isNodesNews } from '../rules.ts'
 import { pruneHistory } from './prune-history.ts'
 
+/** Makes a complete storage from an adapter's ledger. */
+export function storageFromLedger(ledger: Ledger): Storage {
+  return new LedgerStorage(ledger)
+}
+
 /** Implements `Storage` on one connection to a ledger. */
-export class LedgerStorage implements Storage {
+class LedgerStorage implements Storage {
   readonly specVersion = 1
   readonly capabilities: StorageCapabilities
   readonly within?: (transaction: unknown) => StorageWithin
@@ -59,7 +64,7 @@ export class LedgerStorage implements Storage {
 
   readonly get: Storage['get'] = async (request) => {
     const answer = this.#opened.get(request)
-    return this.#out(request.latest === undefined && request.counts === undefined ? answer : whenDone(answer, bare))
+    return this.#out(request.latest === undefined ? answer : whenDone(answer, bare))
   }
 
   readonly listJobs: Storage['listJobs'] = async (query) => this.#out(this.#opened.listJobs(query))
@@ -102,17 +107,9 @@ export class LedgerStorage implements Storage {
   }
 }
 
-/**
- * Removes two parts of a ledger's answer that `Storage.get` does not return:
- * - the task runs of the latest finished runs
- * - the counts of delayed occurrences
- */
-function bare({ counts, latest, ...answer }: GetAnswer): GetAnswer {
-  return {
-    ...answer,
-    counts: counts.map(({ pending, queued, running }) => ({ pending, queued, running })),
-    latest: latest.map((record) => (record === null ? null : withoutRuns(record))),
-  }
+/** Removes the task runs of the latest finished runs, which `Storage.get` does not return. */
+function bare(answer: GetAnswer): GetAnswer {
+  return { ...answer, latest: answer.latest.map((record) => record && withoutRuns(record)) }
 }
 
 function withoutRuns(record: OccurrenceRecord): OccurrenceRecord {

@@ -24,25 +24,19 @@ import {
   wakeFirst,
 } from './step-context.ts'
 
-/** How {@link saveStep} accesses the job of a change: the stored job, and a function that stores a new job. */
-export interface JobShelf {
-  /** The job, or its tombstone; `undefined`: the storage has neither. */
-  readonly job: JobLedger | undefined
-  create(job: JobRecord, version: JobVersionRecord): void
-}
+type Stored = JobLedger | undefined
 
 /** Executes one item of `saveJobs`: an atomic change of a job. */
-export function saveStep(context: StepContext, shelf: JobShelf, change: JobChange, cancelLimit: number): SaveJobAnswer {
-  const answer = changeJob(context, shelf, change, cancelLimit)
+export function saveStep(context: StepContext, job: Stored, change: JobChange, cancelLimit: number): SaveJobAnswer {
+  const answer = changeJob(context, job, change, cancelLimit)
   if (answer.outcome === 'saved') context.wakeUps.add('jobs')
   return answer
 }
 
 type Change<Kind extends JobChange['kind']> = Extract<JobChange, { readonly kind: Kind }>
 
-function changeJob(context: StepContext, shelf: JobShelf, change: JobChange, cancelLimit: number): SaveJobAnswer {
-  const { job } = shelf
-  if (change.kind === 'create') return create(context, shelf, change, cancelLimit)
+function changeJob(context: StepContext, job: Stored, change: JobChange, cancelLimit: number): SaveJobAnswer {
+  if (change.kind === 'create') return create(context, job, change, cancelLimit)
   if (job === undefined) return { outcome: 'absent' }
   const isUnfinished = change.kind === 'delete' && hasWaiting(job)
   if (job.head.deletedAt !== null && !isUnfinished) return { outcome: 'absent' }
@@ -56,8 +50,7 @@ function changeJob(context: StepContext, shelf: JobShelf, change: JobChange, can
   }
 }
 
-function create(context: StepContext, shelf: JobShelf, change: Change<'create'>, cancelLimit: number): SaveJobAnswer {
-  const { job: there } = shelf
+function create(context: StepContext, there: Stored, change: Change<'create'>, cancelLimit: number): SaveJobAnswer {
   const present = there?.job ?? null
   if (present !== null && present.deletedAt === null) return { outcome: 'exists', job: present }
   if (there !== undefined && present !== null) {
@@ -67,7 +60,7 @@ function create(context: StepContext, shelf: JobShelf, change: Change<'create'>,
   }
   if (present !== null && isBelatedCreate(change.content, present)) return { outcome: 'conflict', job: present }
   const job = createdJob(change.id, change.content, present, context.now)
-  if (there === undefined) shelf.create(job, versionOf(job, context.now))
+  if (there === undefined) context.createJob(job, versionOf(job, context.now))
   else there.save(job, versionOf(job, context.now))
   return { outcome: 'saved', job, canceled: [] }
 }

@@ -1,5 +1,6 @@
 import { canceledByClaim, canceledInPassing, wokenAtOnce } from '../tuning.ts'
 import type { JobId } from '../../ids.ts'
+import type { JobRecord, JobVersionRecord } from '../job-record.ts'
 import type { LiveState, OccurrenceAddress, OccurrenceRecord, Owner } from '../occurrence-record.ts'
 import { askedToCancel, claimed, ended, heldBack, letGo, startRateReason, woken } from '../occurrence-transitions.ts'
 import {
@@ -20,6 +21,8 @@ import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 export interface StepContext {
   readonly now: number
   readonly wakeUps: Set<WakeUp['kind']>
+  /** Stores a new job. */
+  createJob(job: JobRecord, version: JobVersionRecord): void
   /**
    * For each job with a start rate: the occurrences that this step has woken after a start of the job, and that may start at
    * once.
@@ -44,16 +47,6 @@ export function replaceRecord(
   if (record.state === 'running' && record.cancelRequest !== cancelRequest) context.wakeUps.add('cancel')
 }
 
-/**
- * Wakes the job's next queued occurrences while places are free. Returns the address of the first one that it wakes; `null`
- * if it wakes none. Cancels superseded slots first. Never wakes occurrences of a deleted job.
- */
-export function wakeNext(context: StepContext, job: JobLedger): OccurrenceAddress | null {
-  if (job.counts.queued === 0 || job.head.deletedAt !== null) return null
-  cancelSuperseded(context, job, canceledInPassing)
-  return wakeFirst(context, job)
-}
-
 /** What a step did with the job's next queued occurrence when an occurrence ended: woke it, started it, or neither. */
 export interface NextOne {
   readonly woken: OccurrenceAddress | null
@@ -61,17 +54,22 @@ export interface NextOne {
   readonly taken?: OccurrenceRecord
 }
 
+/** No queued occurrence was woken or taken. */
+export const noNext: NextOne = Object.freeze({ woken: null })
+
 /**
- * Works as {@link wakeNext}, with one difference: if the next occurrence may start, it becomes running for this owner.
- * Conditions of the start: the occurrence is due, its job is not paused, and the job's start rate allows a start.
+ * Wakes the job's next queued occurrences while places are free. Returns the address of the first one that it wakes. Cancels
+ * superseded slots first. Never wakes occurrences of a deleted job.
+ *
+ * With an `owner`, the first of these occurrences becomes running for the owner, if it may start. Conditions of the start: the
+ * occurrence is due, its job is not paused, and the job's start rate allows a start.
  */
-export function takeNext(context: StepContext, job: JobLedger, owner: Owner): NextOne {
-  if (job.counts.queued === 0 || job.head.deletedAt !== null) return { woken: null }
+export function wakeNext(context: StepContext, job: JobLedger, owner?: Owner): NextOne {
+  if (job.counts.queued === 0 || job.head.deletedAt !== null) return noNext
   cancelSuperseded(context, job, canceledInPassing)
-  const next = firstToWake(job)
-  if (next === undefined) return { woken: null }
-  const isOpen = claimableFrom(job.head, next.record.dueAt) <= context.now && mayStart(context, job)
-  if (!isOpen) return { woken: wakeFirst(context, job) }
+  const next = owner === undefined ? undefined : firstToWake(job)
+  const isOpen = next !== undefined && claimableFrom(job.head, next.record.dueAt) <= context.now
+  if (owner === undefined || !isOpen || !mayStart(context, job)) return { woken: wakeFirst(context, job) }
   const taken = claimed(next.record, owner, context.now)
   replaceRecord(context, job, next, taken)
   noteStart(context, job)

@@ -1,5 +1,4 @@
 import type { JobId, OccurrenceId } from '../../ids.ts'
-import type { JobRecord, JobVersionRecord } from '../job-record.ts'
 import type { Owner } from '../occurrence-record.ts'
 import { addsPlaces, changesStartRate, isPausedAt, wakesAllQueued } from '../rules.ts'
 import { canceledInPassing, wokenAtOnce } from '../tuning.ts'
@@ -39,13 +38,8 @@ export interface StepKind<Item, Answer> {
    * named occurrences.
    */
   needs(items: readonly Item[], stored: StoredJob, found: StepHeads['occurrences']): LiveNeeds
-  /** Executes an item. `create` is the function with which a step stores a new job. */
-  step(
-    context: StepContext,
-    job: JobLedger | undefined,
-    item: Item,
-    create: (job: JobRecord, version: JobVersionRecord) => void,
-  ): Answer
+  /** Executes an item. */
+  step(context: StepContext, job: JobLedger | undefined, item: Item): Answer
   /** Corrects an answer after the step. `outlived` has the occurrences that the step should have ended and that continue. */
   amend?(answer: Answer, outlived: ReadonlySet<OccurrenceId>): Answer
 }
@@ -159,7 +153,13 @@ const cancels: StepKind<CancelItem, CancelAnswer> = { ...byAddress, step: cancel
 const reaps: StepKind<ReapItem, ReapAnswer> = { ...byAddress, step: reapStep }
 
 /** The writing methods of a `Storage` that no ledger has a fast path for. */
-export abstract class LedgerWrites {
+export abstract class LedgerWrites<Writer> {
+  protected readonly ledger: Writer
+
+  constructor(ledger: Writer) {
+    this.ledger = ledger
+  }
+
   /** Executes the items of a call, and returns the answers in the order of the items. */
   protected abstract each<Item, Answer>(
     now: number,
@@ -192,7 +192,7 @@ function saves(cancelLimit: number): StepKind<JobChange, SaveJobAnswer> {
       }
       return { ...needs, pending: all, queued: needs.queued + changes.length, counts: true }
     },
-    step: (context, job, change, create) => saveStep(context, { job, create }, change, cancelLimit),
+    step: (context, job, change) => saveStep(context, job, change, cancelLimit),
     amend(answer, outlived) {
       if (answer.outcome !== 'saved') return answer
       return { ...answer, canceled: answer.canceled.filter(({ id }) => !outlived.has(id)) }

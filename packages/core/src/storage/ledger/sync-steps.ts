@@ -23,20 +23,13 @@ type SyncWriter = Pick<SyncLedger, 'transaction' | 'job' | 'quickCreate' | 'quic
   Pick<CommitControl, 'notify'>
 
 /** The writing methods of a storage. The items of a call run in sequence, in one transaction. */
-export class SyncWrites extends LedgerWrites {
-  readonly #ledger: SyncWriter
-
-  constructor(ledger: SyncWriter) {
-    super()
-    this.#ledger = ledger
-  }
-
+export class SyncWrites<Writer extends SyncWriter = SyncWriter> extends LedgerWrites<Writer> {
   createOccurrences({ now, owner, items }: CreateOccurrencesRequest): MaybePromise<readonly CreateAnswer[]> {
-    return this.each(now, items, creates(owner), (item) => this.#ledger.quickCreate?.(item, owner))
+    return this.each(now, items, creates(owner), (item) => this.ledger.quickCreate?.(item, owner))
   }
 
   settle({ now, items }: SettleRequest): MaybePromise<readonly SettleAnswer[]> {
-    return this.each(now, items, settles, (item) => this.#ledger.quickSettle?.(item))
+    return this.each(now, items, settles, (item) => this.ledger.quickSettle?.(item))
   }
 
   /** Executes the items in one step. Runs the rules only for items for which the fast path `quick` returns no answer. */
@@ -46,10 +39,9 @@ export class SyncWrites extends LedgerWrites {
     kind: StepKind<Item, Answer>,
     quick?: (item: Item) => Answer | null | undefined,
   ): MaybePromise<readonly Answer[]> {
-    const ledger = this.#ledger
-    const create: Parameters<typeof kind.step>[3] = (...created) => ledger.createJob?.(...created)
+    const { ledger } = this
     return this.step(now, (context) =>
-      items.map((item) => quick?.(item) ?? kind.step(context, ledger.job(kind.jobOf(item)), item, create)),
+      items.map((item) => quick?.(item) ?? kind.step(context, ledger.job(kind.jobOf(item)), item)),
     )
   }
 
@@ -59,13 +51,14 @@ export class SyncWrites extends LedgerWrites {
    */
   protected step<T>(now: number, work: (context: StepContext) => T): MaybePromise<T> {
     let wakeUps: ReadonlySet<WakeUp['kind']> = noWakeUps
-    const answer = this.#ledger.transaction(now, () => {
-      const context: StepContext = { now, wakeUps: new Set() }
+    const answer = this.ledger.transaction(now, () => {
+      const createJob: StepContext['createJob'] = (...created) => this.ledger.createJob?.(...created)
+      const context: StepContext = { now, wakeUps: new Set(), createJob }
       wakeUps = context.wakeUps
       return work(context)
     })
     return whenDone(answer, (value) => {
-      const told = wakeUps.size > 0 ? this.#ledger.notify?.(wakeUps) : undefined
+      const told = wakeUps.size > 0 ? this.ledger.notify?.(wakeUps) : undefined
       return told instanceof Promise ? told.then(() => value) : value
     })
   }
@@ -74,30 +67,23 @@ export class SyncWrites extends LedgerWrites {
 const noWakeUps: ReadonlySet<WakeUp['kind']> = new Set()
 
 /** Runs steps on a synchronous ledger. */
-export class SyncSteps extends SyncWrites {
-  readonly #ledger: SyncLedger
-
-  constructor(ledger: SyncLedger) {
-    super(ledger)
-    this.#ledger = ledger
-  }
-
+export class SyncSteps extends SyncWrites<SyncLedger> {
   /** Claims occurrences. Reads before it writes, so that polling nodes without work do not contend for the write lock. */
   claim(request: ClaimRequest): MaybePromise<ClaimAnswer> {
-    const idle = this.#ledger.read(() => this.#answerIdle(request))
+    const idle = this.ledger.read(() => this.#answerIdle(request))
     return whenDone(idle, (answer) => answer ?? this.step(request.now, (context) => this.#claim(context, request)))
   }
 
   /** Returns the answer to a claim without work; `null` if there is work to claim or to repair. */
   #answerIdle(request: ClaimRequest): ClaimAnswer | null {
-    const ledger = this.#ledger
+    const { ledger } = this
     if (ledger.hasDue(request) || (request.sweep && ledger.stranded().length > 0)) return null
     return this.#claimAnswer(request, [], false)
   }
 
   #claim(context: StepContext, request: ClaimRequest): ClaimAnswer {
     const { owner, limit } = request
-    const ledger = this.#ledger
+    const { ledger } = this
     let isLeft = false
     if (request.sweep) {
       for (const id of ledger.stranded()) if (tend(context, ledger.job(id) as JobLedger)) isLeft = true
@@ -130,7 +116,7 @@ export class SyncSteps extends SyncWrites {
   }
 
   #claimAnswer(request: ClaimRequest, claimed: readonly OccurrenceRecord[], more: boolean): ClaimAnswer {
-    const ledger = this.#ledger
+    const { ledger } = this
     const cancelRequested = ledger.cancelRequested(request.owner).map(cancelNoticeOf)
     return {
       claimed,
