@@ -58,7 +58,7 @@ describe('a loaded job', () => {
     const entry = job.find(addressOf(id, 200))
     expect(entry?.record).toBe(created)
     job.replace(entry as NonNullable<typeof entry>, { ...created, state: 'queued' })
-    expect(job.findSlot(addressOf(id, 200))?.record.state).toBe('queued')
+    expect(job.find(addressOf(id, 200))?.record.state).toBe('queued')
     expect(instantsOf(job.live('queued', 9))).toEqual([200])
     expect(job.find(addressOf(id, 300))).toBeUndefined()
   })

@@ -64,10 +64,6 @@ export class MemoryJob implements JobLedger<OccurrenceEntry> {
     return this.#database.occurrences.get(id)
   }
 
-  findSlot({ id }: OccurrenceAddress): OccurrenceEntry | undefined {
-    return this.#database.occurrences.get(id)
-  }
-
   findByKey(keyId: OccurrenceId): OccurrenceEntry | undefined {
     const id = this.#database.keys.get(keyId)
     return id === undefined ? undefined : this.#database.occurrences.get(id)

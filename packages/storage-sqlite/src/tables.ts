@@ -195,14 +195,10 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
     return this.#counts
   }
 
-  find(address: OccurrenceAddress): StoredOccurrence | undefined {
+  find(address: OccurrenceAddress, isSlot = false): StoredOccurrence | undefined {
     const found = this.#findAt(address)
-    if (found !== undefined || this.#head.requestedUntil === null) return found
+    if (found !== undefined || isSlot || this.#head.requestedUntil === null) return found
     return this.#tables.findById(address.id)
-  }
-
-  findSlot(address: OccurrenceAddress): StoredOccurrence | undefined {
-    return this.#findAt(address)
   }
 
   /**

@@ -50,7 +50,7 @@ export function createStep(
   owner: Owner,
 ): CreateAnswer {
   const isRequest = item.kind === 'trigger' || item.kind === 'replay'
-  const present = (isRequest ? job?.find(item) : job?.findSlot(item))?.record
+  const present = job?.find(item, !isRequest)?.record
   const verdict = judgeCreate(item, job?.head ?? null, present !== undefined)
   if (job === undefined) return verdict === 'exists' || verdict === 'create' ? { outcome: 'absent' } : verdict
   if (verdict === 'exists') return answerExists(job, item, present as OccurrenceRecord)
@@ -166,7 +166,7 @@ function displace(context: StepContext, job: JobLedger, superseded: boolean): re
 }
 
 function createRecovery(context: StepContext, job: JobLedger, item: CreateRecovery): CreateAnswer {
-  const find = (entry: RecoveryEntry) => job.findSlot({ ...entry, jobId: item.jobId })
+  const find = (entry: RecoveryEntry) => job.find({ ...entry, jobId: item.jobId }, true)
   if (item.entries.some((entry) => standsForSeveral(entry) && find(entry) !== undefined)) {
     const { watermark, nextAt } = job.head
     return { outcome: 'off_schedule', watermark, nextAt }

@@ -88,14 +88,10 @@ export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
 
   /**
    * Finds the occurrence with the id of the address. The ledger must compare only the ids: for a trigger or a replay, the
-   * `scheduledAt` of the address may differ from that of the record.
+   * `scheduledAt` of the address may differ from that of the record. With `isSlot`, the address belongs to a slot or to an
+   * entry of a recovery, whose id determines its `scheduledAt`.
    */
-  find(address: OccurrenceAddress): Entry | undefined
-  /**
-   * Works as {@link find}, but only for a slot or an entry of a recovery. The id of such an occurrence determines its
-   * `scheduledAt`.
-   */
-  findSlot(address: OccurrenceAddress): Entry | undefined
+  find(address: OccurrenceAddress, isSlot?: boolean): Entry | undefined
   /**
    * Finds the last occurrence with this `namingKey`; `undefined` if no such occurrence exists, or if the occurrence was pruned.
    */

@@ -54,10 +54,6 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
     return this.#entries.get(address.id)
   }
 
-  findSlot(address: OccurrenceAddress): LoadedEntry | undefined {
-    return this.find(address)
-  }
-
   findByKey(keyId: OccurrenceId): LoadedEntry | undefined {
     const id = this.#keys.get(keyId)
     return id === undefined ? undefined : this.#entries.get(id)
