@@ -5,7 +5,7 @@ import { defaultSettings, resolveScheduledSettings } from '../configuration/read
 import type { JsonObject, JsonValue } from '../json.ts'
 import { isNoSchedule } from '../schedule/no-schedule.ts'
 import type { SerializedSchedule } from '../schedule/schedule.ts'
-import { isDefinition } from '../storage/unreadable.ts'
+import { unreadablePartOf } from '../storage/unreadable.ts'
 import type { Job, JobTask } from './define-job.ts'
 import type { Isolation } from './task.ts'
 
@@ -75,7 +75,8 @@ const unreadable: JobDocument = Object.freeze({ defaults: {}, settings: {}, task
 
 /** Reads a stored definition. For a damaged definition, returns a definition without tasks. */
 export function readJobDocument(stored: JsonObject): JobDocument {
-  return isDefinition(stored) ? (stored as unknown as JobDocument) : unreadable
+  const part = unreadablePartOf({ definition: stored, timeline: [] })
+  return part === 'definition' ? unreadable : (stored as unknown as JobDocument)
 }
 
 /** Returns the effective settings of a stored definition. */

@@ -18,17 +18,4 @@ export { maskAddress, maskSecrets } from '../secrets.ts'
 export { afterThisTurn, random } from '../system-clock.ts'
 export * from './storage.ts'
 export { maxLineage, priorityStepMs, wokenAtOnce } from './tuning.ts'
-export {
-  cancelRequestOfStored,
-  definitionOfStored,
-  detailsOfStored,
-  lineageOfStored,
-  numbersOfStored,
-  objectOfStored,
-  parseStored,
-  pauseOfStored,
-  runsOfStored,
-  timelineOfStored,
-  unreadablePartOf,
-  withRunsOfStored,
-} from './unreadable.ts'
+export * from './unreadable.ts'

@@ -336,14 +336,7 @@ export interface OverlapSituation {
 }
 
 /** What to do with the item: create an occurrence, or answer `queue_full` and store nothing. */
-export type OverlapDecision =
-  | CreateDecision
-  | {
-      readonly state: 'refused'
-      readonly reason: 'queue_full'
-      readonly displacesWaiting: false
-      readonly cancelsRunning: false
-    }
+export type OverlapDecision = CreateDecision | (Omit<CreateDecision, 'state'> & { readonly state: 'refused' })
 
 /** The state of the new occurrence, and its effects on other occurrences of the job. */
 export interface CreateDecision {

@@ -243,11 +243,15 @@ export type SaveJobAnswer =
  * The request of a call of `createOccurrences`: the items to create, the owner of the occurrences that start, and the instant
  * of the call.
  */
-export interface CreateOccurrencesRequest {
-  readonly now: number
+export interface CreateOccurrencesRequest extends ItemsRequest<CreateItem> {
   /** The node that becomes the owner of the occurrences that the call starts. */
   readonly owner: Owner
-  readonly items: readonly CreateItem[]
+}
+
+/** The request of a call with items: the instant of the call, and one item per occurrence. */
+export interface ItemsRequest<Item> {
+  readonly now: number
+  readonly items: readonly Item[]
 }
 
 /** Fields of each item of `createOccurrences`. */
@@ -493,10 +497,7 @@ export interface CancelNotice extends OccurrenceAddress {
 // ------------------------------------------------------------------------------------------------------------- settle
 
 /** The request of a call of `settle`: one item per occurrence, and the instant of the call. */
-export interface SettleRequest {
-  readonly now: number
-  readonly items: readonly SettleItem[]
-}
+export type SettleRequest = ItemsRequest<SettleItem>
 
 /** A change of one occurrence, sent by the owner of the occurrence. */
 export interface SettleItem extends OccurrenceAddress {
@@ -570,10 +571,7 @@ export type SettleAnswer =
 // ------------------------------------------------------------------------------------------------------------- cancel
 
 /** The request of a call of `cancel`: the occurrences to cancel, and the instant of the call. */
-export interface CancelOccurrencesRequest {
-  readonly now: number
-  readonly items: readonly CancelItem[]
-}
+export type CancelOccurrencesRequest = ItemsRequest<CancelItem>
 
 /** An item of `cancel`: the occurrence to cancel, and how. */
 export interface CancelItem extends OccurrenceAddress {
@@ -599,10 +597,7 @@ export type CancelAnswer =
 // --------------------------------------------------------------------------------------------------------------- reap
 
 /** The request of a call of `reap`: the occurrences to take from their owners, and the instant of the call. */
-export interface ReapRequest {
-  readonly now: number
-  readonly items: readonly ReapItem[]
-}
+export type ReapRequest = ItemsRequest<ReapItem>
 
 /** An item of `reap`. The item takes effect if its token, sequence and owner still match the record. */
 export interface ReapItem extends OccurrenceAddress {

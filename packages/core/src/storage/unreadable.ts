@@ -84,7 +84,7 @@ export function unreadablePartOf({ definition, timeline }: Pick<JobRecord, 'defi
 }
 
 /** Returns whether a stored definition has the members that every definition has. */
-export function isDefinition({ defaults, settings, tasks }: JsonObject): boolean {
+function isDefinition({ defaults, settings, tasks }: JsonObject): boolean {
   if (!isObject(defaults) || !isObject(settings) || !Array.isArray(tasks)) return false
   return tasks.every((task) => isObject(task) && typeof task.name === 'string' && isObject(task.settings))
 }

@@ -90,9 +90,7 @@ export class AsyncSteps extends AsyncWrites<AsyncLedger> {
 
 /** The step by which a claim with `sweep` repairs a job that has queued occurrences but no active occurrence. */
 const tends: StepKind<JobId, boolean> = {
-  wholeJobs: false,
   jobOf: (id) => id,
-  occurrencesOf: () => [],
   needs(items, stored) {
     const { deletedAt, cancelsBelow } = stored.head
     if (deletedAt !== null) {
@@ -118,7 +116,6 @@ function claims(
   tally: ClaimTally,
 ): StepKind<OccurrenceAddress, OccurrenceRecord | null> {
   return {
-    wholeJobs: false,
     jobOf: ({ jobId }) => jobId,
     occurrencesOf: ({ id, jobId, scheduledAt }) => [{ id, jobId, scheduledAt, isSlot: true }],
     needs(items, stored) {

@@ -41,9 +41,7 @@ export class AsyncWrites<Writer extends AsyncWriter = AsyncWriter> extends Ledge
       return await quickly(items, async (some) => await ledger.quickSettles?.(some, now), rules)
     }
     if (ledger.quickSettle === undefined) return await rules(items)
-    return await this.each(now, items, settles, async (item) =>
-      item.takeNext === undefined ? ((await ledger.quickSettle?.(item, now)) ?? null) : null,
-    )
+    return await this.each(now, items, settles, async (item) => (await ledger.quickSettle?.(item, now)) ?? null)
   }
 
   /**
@@ -105,9 +103,9 @@ export class AsyncWrites<Writer extends AsyncWriter = AsyncWriter> extends Ledge
     let wakeUps: ReadonlySet<WakeUp['kind']> = new Set()
     await this.ledger.run({
       jobs: [...byJob.keys()].sort(),
-      occurrences: placed.flatMap(({ item }) => kind.occurrencesOf(item)),
+      occurrences: placed.flatMap(({ item }) => kind.occurrencesOf?.(item) ?? []),
       keys: placed.flatMap(({ item }) => kind.keysOf?.(item) ?? []),
-      wholeJobs: kind.wholeJobs,
+      wholeJobs: kind.wholeJobs === true,
       isDivisible: placed.length > 1,
       needs({ jobs, occurrences }) {
         return [...jobs].map(([jobId, stored]) => {
@@ -200,16 +198,15 @@ async function sideBySide<Value>(
   concurrency: number,
   work: (value: Value) => Promise<void>,
 ): Promise<void> {
-  let next = 0
-  let failed = false
+  const left = eachOf(values)
   const worker = async (): Promise<void> => {
-    try {
-      while (next < values.length && !failed) await work(values[next++] as Value)
-    } catch (error) {
-      failed = true
-      throw error
-    }
+    // If `work` throws, the loop closes the generator, so the other workers start no further call.
+    for (const value of left) await work(value)
   }
   const results = await Promise.allSettled(Array.from({ length: Math.min(concurrency, values.length) }, worker))
   for (const result of results) if (result.status === 'rejected') throw result.reason
+}
+
+function* eachOf<Value>(values: Iterable<Value>): Generator<Value, void, undefined> {
+  yield* values
 }

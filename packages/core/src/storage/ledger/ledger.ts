@@ -113,18 +113,10 @@ export interface HistoryRemoval {
   readonly jobId: JobId
   /** Final occurrences to remove, oldest first. */
   readonly occurrences: readonly OccurrenceAddress[]
-  /** The reusable keys of the removed occurrences. The ledger frees each key whose last occurrence is removed. */
-  readonly keys: readonly NamedKey[]
+  /** The reusable keys of the removed occurrences: each with the occurrence whose `details.keyId` it is. The ledger frees each key whose last occurrence is removed. */
+  readonly keys: readonly { readonly keyId: OccurrenceId; readonly occurrence: OccurrenceAddress }[]
   /** The new prune floor of the job, in epoch milliseconds. */
   readonly floor: number
-}
-
-/** A reusable key, and one occurrence whose `details.keyId` is the id of this key. */
-export interface NamedKey {
-  /** The id of the reusable key. */
-  readonly keyId: OccurrenceId
-  /** The occurrence that has this `details.keyId`. */
-  readonly occurrence: OccurrenceAddress
 }
 
 /** Which pending occurrences a claim may take. */

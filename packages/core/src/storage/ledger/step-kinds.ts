@@ -27,10 +27,11 @@ import type { StepContext } from './step-context.ts'
 
 /** How a step executes an item, and what an asynchronous ledger must read for the items. */
 export interface StepKind<Item, Answer> {
-  readonly wholeJobs: boolean
+  /** Set if the step needs complete heads. */
+  readonly wholeJobs?: true
   jobOf(item: Item): JobId
-  /** Returns the occurrences that the item names. */
-  occurrencesOf(item: Item): readonly NamedOccurrence[]
+  /** Returns the occurrences that the item names. Default: none. */
+  occurrencesOf?(item: Item): readonly NamedOccurrence[]
   /** Returns the reusable keys of the item. Default: none. */
   keysOf?(item: Item): LedgerStep['keys']
   /**
@@ -88,7 +89,6 @@ export function needsSuperseded(cancelsBelow: number, canceled: number): LiveNee
 
 export function creates(owner: Owner): StepKind<CreateItem, CreateAnswer> {
   return {
-    wholeJobs: false,
     jobOf: ({ jobId }) => jobId,
     occurrencesOf: namedByCreate,
     keysOf: ({ jobId, ...item }) => ('key' in item && item.key !== undefined ? [{ jobId, keyId: item.key.id }] : []),
@@ -142,7 +142,6 @@ function namedByAddress({ id, jobId, scheduledAt }: SettleItem | CancelItem | Re
 }
 
 const byAddress = {
-  wholeJobs: false,
   jobOf: ({ jobId }: { readonly jobId: JobId }) => jobId,
   occurrencesOf: namedByAddress,
   needs: needsNext,
@@ -184,7 +183,6 @@ function saves(cancelLimit: number): StepKind<JobChange, SaveJobAnswer> {
   return {
     wholeJobs: true,
     jobOf: ({ id }) => id,
-    occurrencesOf: () => [],
     needs(changes, stored) {
       const needs = needsOfChanges(changes, stored, cancelLimit)
       if (!changes.some((change) => change.kind === 'replace' && changesStartRate(stored.head, change.content))) {

@@ -85,11 +85,10 @@ export class SyncSteps extends SyncWrites<SyncLedger> {
     const { owner, limit } = request
     const { ledger } = this
     let isLeft = false
-    if (request.sweep) {
-      for (const id of ledger.stranded()) if (tend(context, ledger.job(id) as JobLedger)) isLeft = true
+    for (const id of request.sweep ? ledger.stranded() : []) {
+      if (tend(context, ledger.job(id) as JobLedger)) isLeft = true
     }
     const taken: OccurrenceRecord[] = []
-    let hasWoken = false
     const tally = newTally()
     // Each pass reads the due occurrences. If a step changes which occurrences are due, a further pass reads them again.
     for (;;) {
@@ -104,25 +103,22 @@ export class SyncSteps extends SyncWrites<SyncLedger> {
         const record = claimStep(context, job, entry, owner, tally)
         if (record !== null) taken.push(record)
         // A woken occurrence may precede the occurrences that were read, so read the due occurrences again.
-        if (tally.woke) isStale = hasWoken = true
+        isStale ||= tally.woke
         tally.woke = false
         if (isStale) break
       }
-      // A woken occurrence may precede occurrences that this claim has taken earlier, so sort the taken occurrences again.
-      if (hasWoken) taken.sort(compareOrder)
       if (due.length < wanted && !isStale) return this.#claimAnswer(request, taken, isLeft)
       if (tally.left >= canceledByClaim) return this.#claimAnswer(request, taken, true)
     }
   }
 
-  #claimAnswer(request: ClaimRequest, claimed: readonly OccurrenceRecord[], more: boolean): ClaimAnswer {
-    const { ledger } = this
-    const cancelRequested = ledger.cancelRequested(request.owner).map(cancelNoticeOf)
+  #claimAnswer(request: ClaimRequest, taken: OccurrenceRecord[], more: boolean): ClaimAnswer {
     return {
-      claimed,
-      cancelRequested,
+      // A woken occurrence may precede occurrences that this claim has taken earlier.
+      claimed: taken.sort(compareOrder),
+      cancelRequested: this.ledger.cancelRequested(request.owner).map(cancelNoticeOf),
       more,
-      nextDueAt: ledger.nextDueAt(request),
+      nextDueAt: this.ledger.nextDueAt(request),
     }
   }
 }
