@@ -311,12 +311,10 @@ export interface OverlapSituation {
   readonly kind: 'slot' | 'trigger' | 'replay'
   /** The overlap rule of the job. */
   readonly overlap: OverlapRule
-  /** Whether the job is paused now, so that no occurrence of the job starts. */
-  readonly paused: boolean
   /** Whether the slot's instant is within the pause, so that the slot is skipped. */
   readonly slotPaused: boolean
   /**
-   * True if the item has `runs` and is due, and the start rate of the job allows a start now. Under a start rate, false while
+   * True if the item has `runs` and is due, the job is not paused, and the start rate of the job allows a start now. Under a start rate, false while
    * the job has pending occurrences that are not delayed, because these occurrences start first.
    */
   readonly startable: boolean
@@ -451,7 +449,7 @@ export function decideOverlap(situation: OverlapSituation): OverlapDecision {
   const { overlap, pending, running, queued, superseded } = situation
   if (situation.slotPaused && situation.kind === 'slot') return decisions.paused
   if (situation.delayed) return decisions.delay
-  const free = situation.startable && !situation.paused ? decisions.run : decisions.wait
+  const free = situation.startable ? decisions.run : decisions.wait
   const places = placesOf(overlap)
   const active = pending + running
   // The queued occurrences, if any, have precedence for a free place.

@@ -7,7 +7,7 @@ import { AsyncWrites } from './async-writes.ts'
 import type { AsyncLedger } from './ledger.ts'
 import type { LedgerHead } from './job-ledger.ts'
 import { canceledByClaim, lookedAtByClaim } from '../tuning.ts'
-import { cancelNoticeOf, compareAddresses, tend } from './step-context.ts'
+import { addressOf, cancelNoticeOf, compareAddresses, tend } from './step-context.ts'
 import {
   arePlacesFor,
   needsInPassing,
@@ -117,7 +117,7 @@ function claims(
 ): StepKind<OccurrenceAddress, OccurrenceRecord | null> {
   return {
     jobOf: ({ jobId }) => jobId,
-    occurrencesOf: ({ id, jobId, scheduledAt }) => [{ id, jobId, scheduledAt, isSlot: true }],
+    occurrencesOf: (address) => [{ ...addressOf(address), isSlot: true }],
     needs(items, stored) {
       const { head } = stored
       if (isPausedAt(head, request.now)) return needsNothing

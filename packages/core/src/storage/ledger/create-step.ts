@@ -118,9 +118,8 @@ function createDue(
   const decision = decideOverlap({
     kind: item.kind,
     overlap: head.overlap,
-    paused: isPausedAt(head, context.now),
     slotPaused: isPausedAt(head, item.scheduledAt),
-    startable: isStartable(item, context.now) && mayStart(context, job),
+    startable: isStartable(item, context.now) && !isPausedAt(head, context.now) && mayStart(context, job),
     delayed: isForLater(item, context.now),
     pending: counts.pending - counts.delayed,
     running: counts.running,

@@ -1,5 +1,5 @@
 import type { JobId, OccurrenceId } from '../../ids.ts'
-import type { Owner } from '../occurrence-record.ts'
+import type { OccurrenceAddress, Owner } from '../occurrence-record.ts'
 import { addsPlaces, changesStartRate, isPausedAt, wakesAllQueued } from '../rules.ts'
 import { canceledInPassing, wokenAtOnce } from '../tuning.ts'
 import type {
@@ -23,7 +23,7 @@ import type { LedgerStep, LiveNeeds, NamedOccurrence, StepHeads, StoredJob } fro
 import type { JobLedger } from './job-ledger.ts'
 import type { MaybePromise } from './maybe-promise.ts'
 import { saveStep } from './save-step.ts'
-import type { StepContext } from './step-context.ts'
+import { addressOf, type StepContext } from './step-context.ts'
 
 /** How a step executes an item, and what an asynchronous ledger must read for the items. */
 export interface StepKind<Item, Answer> {
@@ -137,13 +137,9 @@ function namedByCreate(item: CreateItem): readonly NamedOccurrence[] {
   return [named, ...item.entries.map((entry) => ({ ...named, id: entry.id, scheduledAt: entry.scheduledAt }))]
 }
 
-function namedByAddress({ id, jobId, scheduledAt }: SettleItem | CancelItem | ReapItem): readonly NamedOccurrence[] {
-  return [{ id, jobId, scheduledAt, isSlot: false }]
-}
-
 const byAddress = {
-  jobOf: ({ jobId }: { readonly jobId: JobId }) => jobId,
-  occurrencesOf: namedByAddress,
+  jobOf: ({ jobId }: OccurrenceAddress) => jobId,
+  occurrencesOf: (item: OccurrenceAddress) => [{ ...addressOf(item), isSlot: false }],
   needs: needsNext,
 }
 

@@ -131,9 +131,8 @@ export class OccurrenceSteps extends JobSteps {
     const decision = decideOverlap({
       kind: item.kind,
       overlap: this.overlapOf(head),
-      paused: now < this.pausedUntil(head),
       slotPaused: this.isSlotPaused(head, item.scheduledAt, now),
-      startable: isStartable(item, now) && this.mayStart(head.id),
+      startable: isStartable(item, now) && now >= this.pausedUntil(head) && this.mayStart(head.id),
       delayed: isForLater(item, now),
       pending: this.liveOf(head.id, 'pending').filter((record) => !this.isDelayed(record)).length,
       running: this.liveOf(head.id, 'running').length,
