@@ -12,7 +12,6 @@ import {
   type TaskRunRecord,
   type TaskRunState,
 } from './occurrence-record.ts'
-import { rememberedValues } from '../tuning.ts'
 import { parseStored, runsOfStored } from './unreadable.ts'
 
 // Version 1 of the stored form that adapters share. Databases of users hold indexes into the lists below, and into `liveStates` and
@@ -185,20 +184,7 @@ function printRun(run: TaskRunRecord, scheduledAt: number): string | null {
     attempts += `${index === 0 ? '' : ','}${attemptState},${startedAt - scheduledAt},${end}`
   }
   const tail = result === undefined ? '' : `,${JSON.stringify(result)}`
-  return `[${printName(run.task)},${state},[${attempts}]${tail}]`
-}
-
-// Caches task names as JSON, because the tasks of a job have the same names in all runs. At `rememberedValues` names,
-// `printName` empties the cache, so that the cache stays small.
-const printedNames = new Map<string, string>()
-
-function printName(name: string): string {
-  const known = printedNames.get(name)
-  if (known !== undefined) return known
-  const printed = JSON.stringify(name)
-  if (printedNames.size >= rememberedValues) printedNames.clear()
-  printedNames.set(name, printed)
-  return printed
+  return `[${JSON.stringify(run.task)},${state},[${attempts}]${tail}]`
 }
 
 function countKeys(record: object): number {

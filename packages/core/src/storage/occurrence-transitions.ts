@@ -1,11 +1,4 @@
-import type {
-  CancelRequest,
-  FinalState,
-  OccurrenceDetails,
-  OccurrenceRecord,
-  Owner,
-  TaskRunRecord,
-} from './occurrence-record.ts'
+import type { CancelRequest, FinalState, OccurrenceRecord, Owner, TaskRunRecord } from './occurrence-record.ts'
 import { createdId, type CreateDecision } from './rules.ts'
 import type { CreateExclusion, CreateItem, CreateRequested, CreateSlot, RecoveryEntry } from './storage.ts'
 
@@ -42,13 +35,9 @@ export function createdOccurrence(
     recovered: false,
     rescues: 0,
     cancelRequest: null,
-    details: detailsOf(item),
+    details: item.kind === 'slot' || item.key === undefined ? item.details : { ...item.details, keyId: item.key.id },
     runs: running && item.runs !== null ? item.runs : [],
   }
-}
-
-function detailsOf(item: CreateSlot | CreateRequested): OccurrenceDetails {
-  return item.kind === 'slot' || item.key === undefined ? item.details : { ...item.details, keyId: item.key.id }
 }
 
 /** Returns whether the step that creates the occurrence may start it at once: the item has `runs` and is due at `now`. */

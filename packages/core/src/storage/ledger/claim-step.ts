@@ -68,7 +68,12 @@ export function claimStep(
   }
   const startsAt = nextStartAt(job.head)
   if (startsAt > context.now) {
-    holdBack(context, job, entry, startsAt, tally)
+    // The first occurrence of the job that this claim holds back stays pending until `startsAt`. Any other occurrence of the
+    // job is queued again, after the first one. A repeated step holds back the same occurrence.
+    const { id, jobId } = entry.record
+    const first = tally.heldBack.get(jobId) ?? id
+    tally.heldBack.set(jobId, first)
+    replaceRecord(context, job, entry, first === id ? heldBack(entry.record, startsAt) : requeued(entry.record))
     tally.resumesAt = Math.min(tally.resumesAt, startsAt)
     return null
   }
@@ -79,24 +84,6 @@ export function claimStep(
     wakeBehind(context, job, record, tally)
   }
   return record
-}
-
-/**
- * Holds an occurrence back because of the start rate. The first occurrence of the job that this claim holds back stays pending
- * until `until`. Any other occurrence of the job is queued again, after the first one. A repeated step holds back the same
- * occurrence.
- */
-function holdBack(
-  context: StepContext,
-  job: JobLedger,
-  entry: LedgerEntry,
-  until: number,
-  { heldBack: held }: ClaimTally,
-): void {
-  const { id, jobId } = entry.record
-  const first = held.get(jobId) ?? id
-  held.set(jobId, first)
-  replaceRecord(context, job, entry, first === id ? heldBack(entry.record, until) : requeued(entry.record))
 }
 
 function wakeBehind(context: StepContext, job: JobLedger, started: OccurrenceRecord, tally: ClaimTally): void {

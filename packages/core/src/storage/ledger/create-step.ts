@@ -49,29 +49,21 @@ export function createStep(
   item: CreateItem,
   owner: Owner,
 ): CreateAnswer {
-  const isRequest = item.kind === 'trigger' || item.kind === 'replay'
-  const present = job?.find(item, !isRequest)?.record
-  const verdict = judgeCreate(item, job?.head ?? null, present !== undefined)
-  if (job === undefined) return verdict === 'exists' || verdict === 'create' ? { outcome: 'absent' } : verdict
+  if (job === undefined) return { outcome: 'absent' }
+  const isSlot = item.kind !== 'trigger' && item.kind !== 'replay'
+  const present = job.find(item, isSlot)?.record
+  const verdict = judgeCreate(item, job.head, present !== undefined)
   if (verdict === 'exists') return answerExists(job, item, present as OccurrenceRecord)
   if (verdict !== 'create') return verdict
-  if (isRequest) {
-    const blocking = blockingKey(job, item)
-    if (blocking !== undefined) return { ...answerExists(job, item, blocking), id: blocking.id }
+  if (item.kind === 'recovery') return createRecovery(context, job, item)
+  if (item.kind === 'exclusion') {
+    const record = excludedOccurrence(item, context.now)
+    createRecord(context, job, record)
+    return created(record)
   }
-  switch (item.kind) {
-    case 'slot':
-    case 'trigger':
-    case 'replay':
-      return createDue(context, job, item, owner)
-    case 'exclusion': {
-      const record = excludedOccurrence(item, context.now)
-      createRecord(context, job, record)
-      return created(record)
-    }
-    case 'recovery':
-      return createRecovery(context, job, item)
-  }
+  const blocking = item.kind === 'slot' ? undefined : blockingKey(job, item)
+  if (blocking !== undefined) return { ...answerExists(job, item, blocking), id: blocking.id }
+  return createDue(context, job, item, owner)
 }
 
 /**

@@ -91,7 +91,10 @@ export function wakeFirst(context: StepContext, job: JobLedger): OccurrenceAddre
 /** Works as {@link wakeFirst}, but wakes at most one occurrence. */
 export function wakeOne(context: StepContext, job: JobLedger): OccurrenceAddress | null {
   const next = firstToWake(job)
-  return next === undefined ? null : wake(context, job, next)
+  if (next === undefined) return null
+  const { record } = next
+  replaceRecord(context, job, next, inTime(context, job, woken(record)))
+  return addressOf(record)
 }
 
 function firstToWake(job: JobLedger): LedgerEntry | undefined {
@@ -101,12 +104,6 @@ function firstToWake(job: JobLedger): LedgerEntry | undefined {
   if (queued === 0 || active >= maxConcurrency || job.head.deletedAt !== null) return undefined
   const [next] = job.live('queued', 1)
   return next === undefined || isSuperseded(job.head, next.record) ? undefined : next
-}
-
-function wake(context: StepContext, job: JobLedger, entry: LedgerEntry): OccurrenceAddress {
-  const address = addressOf(entry.record)
-  replaceRecord(context, job, entry, inTime(context, job, woken(entry.record)))
-  return address
 }
 
 function hasStartRate({ head }: JobLedger): boolean {

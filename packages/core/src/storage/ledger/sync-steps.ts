@@ -70,15 +70,12 @@ const noWakeUps: ReadonlySet<WakeUp['kind']> = new Set()
 export class SyncSteps extends SyncWrites<SyncLedger> {
   /** Claims occurrences. Reads before it writes, so that polling nodes without work do not contend for the write lock. */
   claim(request: ClaimRequest): MaybePromise<ClaimAnswer> {
-    const idle = this.ledger.read(() => this.#answerIdle(request))
-    return whenDone(idle, (answer) => answer ?? this.step(request.now, (context) => this.#claim(context, request)))
-  }
-
-  /** Returns the answer to a claim without work; `null` if there is work to claim or to repair. */
-  #answerIdle(request: ClaimRequest): ClaimAnswer | null {
     const { ledger } = this
-    if (ledger.hasDue(request) || (request.sweep && ledger.stranded().length > 0)) return null
-    return this.#claimAnswer(request, [], false)
+    const idle = ledger.read(() => {
+      const isWork = ledger.hasDue(request) || (request.sweep && ledger.stranded().length > 0)
+      return isWork ? null : this.#claimAnswer(request, [], false)
+    })
+    return whenDone(idle, (answer) => answer ?? this.step(request.now, (context) => this.#claim(context, request)))
   }
 
   #claim(context: StepContext, request: ClaimRequest): ClaimAnswer {
