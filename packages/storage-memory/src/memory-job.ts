@@ -97,12 +97,8 @@ export class MemoryJob implements JobLedger<OccurrenceEntry> {
     this.#database.dueJobs.changed(this)
   }
 
-  endCancel(): void {
-    this.head = { ...this.head, cancelsBelow: null }
-  }
-
-  noteStarts(starts: readonly number[]): void {
-    this.head = { ...this.head, starts }
+  change(part: Partial<Pick<JobRecord, 'cancelsBelow' | 'starts'>>): void {
+    this.head = { ...this.head, ...part }
   }
 
   save(job: JobRecord, version: JobVersionRecord | null): void {

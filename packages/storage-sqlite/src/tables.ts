@@ -233,9 +233,9 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
     countRecord(this.#counts, record, 1)
     const { excludedUntil, requestedUntil } = this.#head
     const { kind, state, scheduledAt } = record
-    if (kind !== 'slot') this.#change({ requestedUntil: Math.max(requestedUntil ?? scheduledAt, scheduledAt) })
+    if (kind !== 'slot') this.change({ requestedUntil: Math.max(requestedUntil ?? scheduledAt, scheduledAt) })
     else if (state === 'canceled' && scheduledAt > watermark) {
-      this.#change({ excludedUntil: Math.max(excludedUntil ?? scheduledAt, scheduledAt) })
+      this.change({ excludedUntil: Math.max(excludedUntil ?? scheduledAt, scheduledAt) })
     }
   }
 
@@ -246,19 +246,11 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
   }
 
   advance(watermark: number, nextAt: number | null): void {
-    this.#change({ watermark: Math.max(this.#head.watermark, watermark), nextAt })
+    this.change({ watermark: Math.max(this.#head.watermark, watermark), nextAt })
   }
 
-  endCancel(): void {
-    this.#change({ cancelsBelow: null })
-  }
-
-  noteStarts(starts: readonly number[]): void {
-    this.#change({ starts })
-  }
-
-  #change(change: Partial<Head>): void {
-    this.#head = { ...this.#head, ...change }
+  change(part: Partial<Head>): void {
+    this.#head = { ...this.#head, ...part }
     this.#tables.jobs.writeCourse(this.#head)
   }
 
@@ -273,7 +265,7 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
     const isOtherPause = until !== pausedUntil(paused)
     // A realignment moves the watermark back, but slots up to the previous watermark may have records. `excludedUntil`
     // keeps the previous watermark, so that `#findAt` still searches for these records.
-    if (job.watermark < watermark) this.#change({ excludedUntil: Math.max(excludedUntil ?? watermark, watermark) })
+    if (job.watermark < watermark) this.change({ excludedUntil: Math.max(excludedUntil ?? watermark, watermark) })
     jobs.update(row, job, version)
     if (isOtherPause && until === Number.POSITIVE_INFINITY) live.park(row)
     else if (isOtherPause) live.unpark(row, job.paused === null ? earliest : until, this.#now)

@@ -162,11 +162,8 @@ export function parseRuns(text: string | null, scheduledAt: number): readonly Ta
   const stored = parseStored(text)
   if (!text.startsWith('[[') || stored === undefined) return runsOfStored(stored)
   const runs = stored as readonly CompactRun[]
-  return runs.every(isCompactRun) ? runs.map((run) => expandRun(run, scheduledAt)) : null
-}
-
-function isCompactRun(run: CompactRun): boolean {
-  return Array.isArray(run) && typeof run[0] === 'string' && Array.isArray(run[2])
+  const areCompact = runs.every((run) => Array.isArray(run) && typeof run[0] === 'string' && Array.isArray(run[2]))
+  return areCompact ? runs.map((run) => expandRun(run, scheduledAt)) : null
 }
 
 function printRun(run: TaskRunRecord, scheduledAt: number): string | null {

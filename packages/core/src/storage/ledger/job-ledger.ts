@@ -116,10 +116,8 @@ export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
   replace(entry: Entry, record: OccurrenceRecord): void
   /** Sets the job's next instant, and moves the watermark forward, never back. */
   advance(watermark: number, nextAt: number | null): void
-  /** Sets the job's `cancelsBelow` to `null`. */
-  endCancel(): void
-  /** Sets the recorded starts of the job. Steps call `noteStarts` only for a job with a start rate. */
-  noteStarts(starts: readonly number[]): void
+  /** Sets the job's `cancelsBelow`, or its recorded starts. Steps set the starts only for a job with a start rate. */
+  change(part: Partial<Pick<LedgerHead, 'cancelsBelow' | 'starts'>>): void
 
   /** The complete head of the job. */
   readonly job: JobRecord

@@ -59,8 +59,8 @@ export interface CommitControl {
  * or commits the user's transaction.
  */
 export interface SyncLedgerWithin<Entry extends LedgerEntry = LedgerEntry>
-  extends Pick<SyncLedger<Entry>, 'transaction' | 'job' | 'quickCreate' | 'quickSettle'>,
-    CommitControl {}
+  extends Pick<SyncLedger<Entry>, 'transaction' | 'job' | 'quickCreate' | 'quickSettle' | 'notify'>,
+    Pick<CommitControl, 'forbidCommit'> {}
 
 /** An asynchronous ledger inside a user's transaction, as {@link SyncLedgerWithin}. */
 export interface AsyncLedgerWithin extends Pick<AsyncLedger, 'run' | 'quickSettle'>, CommitControl {}

@@ -91,15 +91,7 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
   }
 
   advance(watermark: number, nextAt: number | null): void {
-    this.#change({ watermark: Math.max(this.head.watermark, watermark), nextAt })
-  }
-
-  endCancel(): void {
-    this.#change({ cancelsBelow: null })
-  }
-
-  noteStarts(starts: readonly number[]): void {
-    this.#change({ starts })
+    this.change({ watermark: Math.max(this.head.watermark, watermark), nextAt })
   }
 
   save(job: JobRecord, version: JobVersionRecord | null): void {
@@ -118,8 +110,8 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
     return { jobId: this.head.id, before: this.#before, after, versions: this.#versions, occurrences }
   }
 
-  #change(change: Partial<Pick<JobRecord, 'watermark' | 'nextAt' | 'cancelsBelow' | 'starts'>>): void {
-    this.head = { ...this.head, ...change }
-    if (this.#job !== null) this.#job = { ...this.#job, ...change }
+  change(part: Partial<Pick<JobRecord, 'watermark' | 'nextAt' | 'cancelsBelow' | 'starts'>>): void {
+    this.head = { ...this.head, ...part }
+    if (this.#job !== null) this.#job = { ...this.#job, ...part }
   }
 }

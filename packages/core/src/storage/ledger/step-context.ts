@@ -124,7 +124,7 @@ export function mayStart({ now }: StepContext, job: JobLedger): boolean {
 
 /** Records a start of the job. Each step that starts an occurrence must call `noteStart`. */
 export function noteStart({ now }: StepContext, job: JobLedger): void {
-  if (hasStartRate(job)) job.noteStarts(startsAfter(job.head, now))
+  if (hasStartRate(job)) job.change({ starts: startsAfter(job.head, now) })
 }
 
 /**
@@ -193,7 +193,7 @@ export function cancelSuperseded(context: StepContext, job: JobLedger, limit: nu
   const found = [...pending, ...queued]
   const canceled = cancelAll(context, job, found.slice(0, limit), 'updated')
   if (found.length <= limit) {
-    job.endCancel()
+    job.change({ cancelsBelow: null })
     if (wakesAllQueued(job.head)) wakeAll(context, job)
   }
   return canceled

@@ -11,16 +11,15 @@ import type {
 import { compareOrder, isSuperseded } from '../rules.ts'
 import { claimStep, newTally } from './claim-step.ts'
 import type { JobLedger } from './job-ledger.ts'
-import type { CommitControl, SyncLedger } from './ledger.ts'
+import type { SyncLedger } from './ledger.ts'
 import { type MaybePromise, whenDone } from './maybe-promise.ts'
 import { canceledByClaim } from '../tuning.ts'
 import { cancelNoticeOf, type StepContext, tend } from './step-context.ts'
 import { creates, LedgerWrites, settles, type StepKind } from './step-kinds.ts'
 
 /** The part of a synchronous ledger that runs writing steps. `createJob` is absent inside a user's transaction. */
-type SyncWriter = Pick<SyncLedger, 'transaction' | 'job' | 'quickCreate' | 'quickSettle'> &
-  Partial<Pick<SyncLedger, 'createJob'>> &
-  Pick<CommitControl, 'notify'>
+type SyncWriter = Pick<SyncLedger, 'transaction' | 'job' | 'quickCreate' | 'quickSettle' | 'notify'> &
+  Partial<Pick<SyncLedger, 'createJob'>>
 
 /** The writing methods of a storage. The items of a call run in sequence, in one transaction. */
 export class SyncWrites<Writer extends SyncWriter = SyncWriter> extends LedgerWrites<Writer> {
@@ -58,8 +57,8 @@ export class SyncWrites<Writer extends SyncWriter = SyncWriter> extends LedgerWr
       return work(context)
     })
     return whenDone(answer, (value) => {
-      const told = wakeUps.size > 0 ? this.ledger.notify?.(wakeUps) : undefined
-      return told instanceof Promise ? told.then(() => value) : value
+      if (wakeUps.size > 0) this.ledger.notify?.(wakeUps)
+      return value
     })
   }
 }
