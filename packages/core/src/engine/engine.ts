@@ -150,10 +150,9 @@ export class Engine implements CallingNode {
       logger: options.logger,
     })
     this.#time = new EngineTime(this, { storage: options.storage, limitMs: options.derived.maxClockSkew })
-    let removedUnheld = (_jobName: string): void => undefined
-    if (options.metrics !== null && callOf === null) {
-      const metrics = guardedMetrics(options.metrics, this)
-      removedUnheld = recordMetrics(this.events, metrics, () => this.clock.now()).removed
+    const metrics = options.metrics === null || callOf !== null ? null : guardedMetrics(options.metrics, this)
+    if (metrics !== null) {
+      recordMetrics(this.events, metrics)
       const read = () => this.#readGauges()
       metrics.gauges(read)
       this.#cleanUps.push(() => metrics.end(read))
@@ -244,7 +243,7 @@ export class Engine implements CallingNode {
     this.#watcher = new DefinitionWatcher(this, {
       registry,
       workAppeared: () => capacity.workAppeared(),
-      removedUnheld,
+      removedUnheld: (jobName) => metrics?.removeJob(jobName),
       intervalMs: derived.definitionInterval,
     })
     const loops = [this.#time, this.reaper, this.#watcher, registry.overridden, this.#overdue, this.#horizon]

@@ -78,7 +78,10 @@ export interface Metrics {
   observe<Name extends keyof HistogramLabels>(name: Name, labels: HistogramLabels[Name], value: number): void
   /** Sets a gauge. */
   set<Name extends keyof EventGaugeLabels>(name: Name, labels: EventGaugeLabels[Name], value: number): void
-  /** Called after a job was removed. The collector then removes all series of the job. */
+  /**
+   * Called after a job was removed. The collector then removes all series of the job. An active run of the job that ends later
+   * creates series of the job again.
+   */
   removeJob(job: string): void
   /**
    * Each scheduler calls `gauges` once, with a function that reads the scheduler's gauges at any time. The function never

@@ -1,63 +1,35 @@
 import type { EventHub } from '../events.ts'
 import { isFinal } from '../storage/occurrence-record.ts'
-import type { CounterLabels, HistogramLabels, Metrics } from './metrics.ts'
-import { rememberedValues } from '../tuning.ts'
+import type { CounterLabels, Metrics } from './metrics.ts'
 import type { Logger } from '../logger.ts'
 import { catchRejection } from '../rejection.ts'
 
-/** The result of {@link recordMetrics}. With this object, the node reports removals of jobs that cause no event. */
-export interface RecordedMetrics {
-  /** The node calls `removed` when it learns of the removal of a job that it did not hold. */
-  removed(jobName: string): void
-}
-
-/** Adds listeners that turn the events of a scheduler into metrics. `now` returns epoch milliseconds. */
-export function recordMetrics(events: EventHub, metrics: Metrics, now: () => number): RecordedMetrics {
-  // Removed jobs by name, with the instant at which this node learned of the removal. Active runs of a removed job may still
-  // end, and would create the job's series again.
-  const removed = new Map<string, number>()
-
+/** Adds listeners that turn the events of a scheduler into metrics. */
+export function recordMetrics(events: EventHub, metrics: Metrics): void {
   function count<Name extends keyof CounterLabels>(name: Name, labels: CounterLabels[Name], by = 1): void {
-    if (!('job' in labels && removed.has(labels.job))) metrics.increment(name, labels, by)
+    metrics.increment(name, labels, by)
   }
 
-  function measure<Name extends keyof HistogramLabels>(name: Name, labels: HistogramLabels[Name], ms: number): void {
-    if (!removed.has(labels.job)) metrics.observe(name, labels, ms / 1000)
-  }
-
-  function remove(jobName: string): void {
-    const [oldest] = removed.keys()
-    if (oldest !== undefined && removed.size >= rememberedValues) removed.delete(oldest)
-    removed.set(jobName, now())
-    metrics.removeJob(jobName)
-  }
-
-  events.on('job.registered', ({ jobName }) => {
-    removed.delete(jobName)
-  })
-  events.on('job.removed', ({ jobName }) => remove(jobName))
+  events.on('job.removed', ({ jobName }) => metrics.removeJob(jobName))
   events.on('occurrence.created', ({ jobName: job, state }) => {
     if (isFinal(state)) count('scheduler_job_occurrences_total', { job, status: state })
   })
   events.on('occurrence.started', ({ jobName: job, latenessMs, waitedMs }) => {
-    // No event reports that a removed job was added again. So this listener computes when the run came due: `now() - waitedMs`.
-    // If the run came due after the removal of its job, the job was added again. Its metrics then count again. A run that came
-    // due before the removal may only have waited for a permit.
-    if (removed.size > 0 && now() - waitedMs > (removed.get(job) ?? Number.POSITIVE_INFINITY)) removed.delete(job)
-    measure('scheduler_start_lateness_seconds', { job }, latenessMs)
-    if (waitedMs > 0) measure('scheduler_queue_wait_seconds', { job }, waitedMs)
+    metrics.observe('scheduler_start_lateness_seconds', { job }, latenessMs / 1000)
+    if (waitedMs > 0) metrics.observe('scheduler_queue_wait_seconds', { job }, waitedMs / 1000)
   })
   events.on('occurrence.finished', ({ jobName: job, report, isToldBefore }) => {
     if (isToldBefore !== true) count('scheduler_job_occurrences_total', { job, status: report.outcome })
-    measure('scheduler_job_execution_duration_seconds', { job }, report.durationMs)
+    metrics.observe('scheduler_job_execution_duration_seconds', { job }, report.durationMs / 1000)
     for (const { name: task, durationMs, state } of report.tasks) {
-      if (durationMs !== null) measure('scheduler_task_execution_duration_seconds', { job, task }, durationMs)
+      if (durationMs !== null)
+        metrics.observe('scheduler_task_execution_duration_seconds', { job, task }, durationMs / 1000)
       // Count the success of a task when its run ends, not when its handler ends. If this node has lost the run, the storage
       // rejects the end of the run, and the success must not count.
       if (state === 'completed' && durationMs !== null)
         count('scheduler_task_attempts_total', { job, task, status: 'succeeded' })
     }
-    if (report.outcome === 'completed' && !removed.has(job)) {
+    if (report.outcome === 'completed') {
       metrics.set('scheduler_job_last_success_timestamp_seconds', { job }, report.finishedAt.getTime() / 1000)
     }
   })
@@ -85,7 +57,6 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
     const notRun = strategy === 'compressed' ? 0 : missed - toRun
     if (notRun > 0) count('scheduler_job_occurrences_total', { job, status: 'missed' }, notRun)
   })
-  return { removed: remove }
 }
 
 /**
