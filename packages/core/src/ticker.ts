@@ -24,6 +24,34 @@ export interface TickerOptions {
 }
 
 /**
+ * Makes a ticker of a schedule. The ticker does nothing until `start`.
+ *
+ * @example
+ * const everyMinute = ticker(cron('* * * * *'))
+ * everyMinute.start()
+ * for await (const tick of everyMinute) console.log(tick.scheduledAt)
+ *
+ * @throws JobistemerError `INVALID_SCHEDULE`, `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`
+ */
+export function ticker(schedule: Schedule, options: TickerOptions = {}): Ticker {
+  return new Ticker(schedule, options)
+}
+
+/** By how much a clock may be set back, in ms, so that the ticker waits for the instant after its last tick. */
+const mostRepeatedMs = 3_600_000
+
+/** A running iteration over a ticker. The ticker never waits for a reader, and keeps only the reader's newest unread ticks. */
+interface Reader {
+  unread: Tick[]
+  /** Number of ticks that the ticker removed before the oldest unread tick. */
+  dropped: number
+  isOver: boolean
+  failure: { readonly error: unknown } | undefined
+  /** Called when ticks have come, or the iteration is over. */
+  wake: () => void
+}
+
+/**
  * A running schedule that emits a {@link Tick} for each instant. Iterate over the ticker to read the ticks. Each iteration is
  * a separate reader. It gets the ticks after its own beginning, and never delays the ticker.
  *
@@ -35,76 +63,15 @@ export interface TickerOptions {
  * - If the schedule throws, or returns an instant that is not later than the given instant, the ticker ends. Its iterations
  *   then reject with `INVALID_SCHEDULE`.
  */
-export interface Ticker extends AsyncIterable<Tick> {
+export class Ticker implements AsyncIterable<Tick> {
   /** The schedule whose instants the ticker emits. */
-  readonly schedule: Schedule
-  /**
-   * Starts the ticker: the first tick is the first instant after now. Does nothing while {@link isEnabled} is true.
-   * @throws JobistemerError `INVALID_SCHEDULE` if the schedule fails; the ticker then does not start
-   */
-  start(): void
-  /** Ends every iteration of the ticker. A stopped ticker can be started again. */
-  stop(): void
-  /** Stops the ticks until {@link resume}. Iterations continue without ticks. */
-  pause(): void
-  /**
-   * Continues a paused ticker with the first instant after now. Instants during the pause do not tick.
-   * @throws JobistemerError `INVALID_SCHEDULE` if the schedule fails; the ticker then stays paused
-   */
-  resume(): void
-  /**
-   * True if the present time lies in the window of the schedule, both ends included. Always true for a schedule without a
-   * start and an end.
-   */
-  readonly isActive: boolean
-  /** True from `pause` to `resume`. */
-  readonly isPaused: boolean
-  /** True if the ticker is started and not stopped, and its schedule still has an instant to come. */
-  readonly isEnabled: boolean
-  /**
-   * Returns the instant for which the ticker waits. If the ticker is paused or not running, returns the first instant of the
-   * schedule after now. `null` if the schedule has no further instant.
-   * @throws JobistemerError `INVALID_SCHEDULE` when the schedule fails
-   */
-  nextRun(): Date | null
-  /** Makes a new reader of the ticker. */
-  [Symbol.asyncIterator](): AsyncIterator<Tick, undefined>
-  /** Stops the ticker, as {@link stop} does. */
-  [Symbol.dispose](): void
-}
-
-/**
- * Makes a ticker of a schedule. The ticker does nothing until `start`.
- *
- * @example
- * const everyMinute = ticker(cron('* * * * *'))
- * everyMinute.start()
- * for await (const tick of everyMinute) console.log(tick.scheduledAt)
- *
- * @throws JobistemerError `INVALID_SCHEDULE`, `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`
- */
-export function ticker(schedule: Schedule, options: TickerOptions = {}): Ticker {
-  readObject(options, '', ['clock', 'lateAfter', 'maxUnread', 'keepAlive'])
-  assertSchedule(schedule)
-  return new LiveTicker(schedule, {
-    clock: readMethods(orDefault(options.clock, systemClock), 'clock', ['now', 'monotonic', 'setTimer']),
-    lateAfterMs: toDurationMs(orDefault<DurationInput>(options.lateAfter, { minutes: 1 }), 'lateAfter'),
-    maxUnread: readInteger(orDefault(options.maxUnread, 1000), 'maxUnread', 1, 1_000_000),
-    unref: !readBoolean(orDefault(options.keepAlive, true), 'keepAlive'),
-  })
-}
-
-/** By how much a clock may be set back, in ms, so that the ticker waits for the instant after its last tick. */
-const mostRepeatedMs = 3_600_000
-
-class LiveTicker implements Ticker {
   readonly schedule: Schedule
   readonly #series: SlotSeries
   readonly #clock: Clock
   readonly #lateAfterMs: number
   readonly #maxUnread: number
   readonly #unref: boolean
-  readonly #readers = new Set<TickStream>()
+  readonly #readers = new Set<Reader>()
   /** True from the start to the end of the ticker. */
   #isRunning = false
   #isPaused = false
@@ -118,29 +85,41 @@ class LiveTicker implements Ticker {
   #lastLook = { wall: 0, monotonic: 0 }
   #timer: Timer | undefined
 
-  constructor(schedule: Schedule, options: { clock: Clock; lateAfterMs: number; maxUnread: number; unref: boolean }) {
+  constructor(schedule: Schedule, options: TickerOptions) {
+    readObject(options, '', ['clock', 'lateAfter', 'maxUnread', 'keepAlive'])
+    assertSchedule(schedule)
     this.schedule = schedule
     this.#series = checkedSeries(schedule)
-    this.#clock = options.clock
-    this.#lateAfterMs = options.lateAfterMs
-    this.#maxUnread = options.maxUnread
-    this.#unref = options.unref
+    this.#clock = readMethods(orDefault(options.clock, systemClock), 'clock', ['now', 'monotonic', 'setTimer'])
+    this.#lateAfterMs = toDurationMs(orDefault<DurationInput>(options.lateAfter, { minutes: 1 }), 'lateAfter')
+    this.#maxUnread = readInteger(orDefault(options.maxUnread, 1000), 'maxUnread', 1, 1_000_000)
+    this.#unref = !readBoolean(orDefault(options.keepAlive, true), 'keepAlive')
   }
 
+  /**
+   * True if the present time lies in the window of the schedule, both ends included. Always true for a schedule without a
+   * start and an end.
+   */
   get isActive(): boolean {
     const { startMs, endMs }: ScheduleWindow = this.schedule.window ?? openWindow
     const now = this.#clock.now()
     return now >= startMs && now <= endMs
   }
 
+  /** True from `pause` to `resume`. */
   get isPaused(): boolean {
     return this.#isPaused
   }
 
+  /** True if the ticker is started and not stopped, and its schedule still has an instant to come. */
   get isEnabled(): boolean {
     return this.#isRunning
   }
 
+  /**
+   * Starts the ticker: the first tick is the first instant after now. Does nothing while {@link isEnabled} is true.
+   * @throws JobistemerError `INVALID_SCHEDULE` if the schedule fails; the ticker then does not start
+   */
   start(): void {
     if (this.#isRunning) return
     this.#lastTick = Number.NEGATIVE_INFINITY
@@ -150,15 +129,21 @@ class LiveTicker implements Ticker {
     this.#goOn()
   }
 
+  /** Ends every iteration of the ticker. A stopped ticker can be started again. */
   stop(): void {
     if (this.#isRunning) this.#end()
   }
 
+  /** Stops the ticks until {@link resume}. Iterations continue without ticks. */
   pause(): void {
     this.#isPaused = true
     this.#timer?.cancel()
   }
 
+  /**
+   * Continues a paused ticker with the first instant after now. Instants during the pause do not tick.
+   * @throws JobistemerError `INVALID_SCHEDULE` if the schedule fails; the ticker then stays paused
+   */
   resume(): void {
     if (!this.#isPaused) return
     if (this.#isRunning) this.#awaited = this.#nextAfter(this.#look())
@@ -166,19 +151,51 @@ class LiveTicker implements Ticker {
     if (this.#isRunning) this.#goOn()
   }
 
+  /**
+   * Returns the instant for which the ticker waits. If the ticker is paused or not running, returns the first instant of the
+   * schedule after now. `null` if the schedule has no further instant.
+   * @throws JobistemerError `INVALID_SCHEDULE` when the schedule fails
+   */
   nextRun(): Date | null {
     const isWaiting = this.#isRunning && !this.#isPaused
     const at = isWaiting ? this.#awaited : this.#series.nextMs(this.#clock.now())
     return at === null ? null : new Date(at)
   }
 
-  [Symbol.asyncIterator](): TickStream {
-    const reader = new TickStream(this.#maxUnread, (stream) => this.#readers.delete(stream))
-    if (this.#isOver) reader.end()
-    else this.#readers.add(reader)
-    return reader
+  /** Makes a new reader of the ticker. */
+  [Symbol.asyncIterator](): AsyncIterator<Tick, undefined> {
+    const reader: Reader = { unread: [], dropped: 0, isOver: this.#isOver, failure: undefined, wake: () => undefined }
+    if (!this.#isOver) this.#readers.add(reader)
+    const ticks = this.#read(reader)
+    const end = ticks.return.bind(ticks)
+    // A generator ends only after a pending `next`, so wake it.
+    ticks.return = (value) => {
+      this.#readers.delete(reader)
+      reader.unread = []
+      endReader(reader)
+      return end(value)
+    }
+    return ticks
   }
 
+  /** Yields the ticks of a reader. After the end of the ticker, yields the unread ticks, and then returns or throws. */
+  async *#read(reader: Reader): AsyncGenerator<Tick, undefined> {
+    for (;;) {
+      const tick = reader.unread.shift()
+      if (tick !== undefined) {
+        const { dropped } = reader
+        reader.dropped = 0
+        yield dropped === 0 ? tick : { ...tick, dropped }
+      } else if (!reader.isOver) {
+        await new Promise<void>((resolve) => {
+          reader.wake = resolve
+        })
+      } else if (reader.failure === undefined) return
+      else throw reader.failure.error
+    }
+  }
+
+  /** Stops the ticker, as {@link stop} does. */
   [Symbol.dispose](): void {
     this.stop()
   }
@@ -238,7 +255,13 @@ class LiveTicker implements Ticker {
       skipped: this.#countFrom(firstDue, newestDue),
       dropped: 0,
     }
-    for (const reader of this.#readers) reader.push(tick)
+    for (const reader of this.#readers) {
+      if (reader.unread.push(tick) > this.#maxUnread) {
+        reader.unread.shift()
+        reader.dropped++
+      }
+      reader.wake()
+    }
   }
 
   /**
@@ -258,9 +281,15 @@ class LiveTicker implements Ticker {
     this.#isRunning = false
     this.#isOver = true
     this.#timer?.cancel()
-    for (const reader of this.#readers) reader.end(failure)
+    for (const reader of this.#readers) endReader(reader, failure)
     this.#readers.clear()
   }
+}
+
+function endReader(reader: Reader, failure?: { readonly error: unknown }): void {
+  reader.isOver = true
+  reader.failure = failure
+  reader.wake()
 }
 
 /** A tick: an instant of the ticker's schedule that has come. */
@@ -280,72 +309,4 @@ export interface Tick {
   readonly skipped: number
   /** Number of unread ticks that the ticker removed just before this tick, because this reader had more than `maxUnread`. */
   readonly dropped: number
-}
-
-const over: IteratorReturnResult<undefined> = { done: true, value: undefined }
-
-/** The ticks of one reader. The ticker never waits for a reader, so the stream keeps only the newest unread ticks. */
-class TickStream implements AsyncIterableIterator<Tick> {
-  readonly #maxUnread: number
-  readonly #onReturn: (stream: TickStream) => void
-  #unread: Tick[] = []
-  #waiting: ((result: Promise<IteratorResult<Tick, undefined>>) => void)[] = []
-  #dropped = 0
-  #isOver = false
-  #failure: { readonly error: unknown } | undefined
-
-  constructor(maxUnread: number, onReturn: (stream: TickStream) => void) {
-    this.#maxUnread = maxUnread
-    this.#onReturn = onReturn
-  }
-
-  push(tick: Tick): void {
-    this.#unread.push(tick)
-    const resolve = this.#waiting.shift()
-    if (resolve !== undefined) resolve(this.#next())
-    else if (this.#unread.length > this.#maxUnread) {
-      this.#unread.shift()
-      this.#dropped++
-    }
-  }
-
-  /**
-   * Ends the stream. The reader can still read the unread ticks; then the iteration ends, or rejects with the error of
-   * `failure`.
-   */
-  end(failure?: { readonly error: unknown }): void {
-    this.#isOver = true
-    this.#failure = failure
-    for (const resolve of this.#waiting.splice(0)) resolve(this.#next())
-  }
-
-  next(): Promise<IteratorResult<Tick, undefined>> {
-    if (this.#unread.length > 0 || this.#isOver) return this.#next()
-    return new Promise((resolve) => this.#waiting.push(resolve))
-  }
-
-  /** JavaScript calls `return` when the reader leaves its `for await` loop. */
-  return(): Promise<IteratorResult<Tick, undefined>> {
-    this.#unread = []
-    this.end()
-    this.#onReturn(this)
-    return Promise.resolve(over)
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
-  }
-
-  async #next(): Promise<IteratorResult<Tick, undefined>> {
-    const tick = this.#unread.shift()
-    if (tick !== undefined) {
-      const value = this.#dropped === 0 ? tick : { ...tick, dropped: this.#dropped }
-      this.#dropped = 0
-      return { done: false, value }
-    }
-    const failure = this.#failure
-    this.#failure = undefined
-    if (failure !== undefined) throw failure.error
-    return over
-  }
 }

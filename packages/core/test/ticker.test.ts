@@ -380,6 +380,15 @@ describe('ticks of a live ticker', () => {
     expect(await reader.next()).toEqual({ done: true, value: undefined })
   })
 
+  it('end at once for a reader that ends its iteration while a call of `next` is pending', async () => {
+    const { live } = startedTicker(new Every(minute))
+    const reader = live[Symbol.asyncIterator]()
+    const pending = reader.next()
+    expect(await reader.return?.()).toEqual({ done: true, value: undefined })
+    expect(await pending).toEqual({ done: true, value: undefined })
+    expect(live.isEnabled).toBe(true)
+  })
+
   it('end with an error if the schedule throws, and the ticker stops', async () => {
     let calls = 0
     class Faulty extends Every {
