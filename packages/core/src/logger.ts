@@ -152,6 +152,6 @@ export function boundLogger(logger: Logger, fields: object): Logger {
   return tracedLogger(logger, { logFields: () => fields })
 }
 
-function loggerOf(make: (level: LogLevel) => (fields: object, message: string) => void): Logger {
+export function loggerOf(make: (level: LogLevel) => (fields: object, message: string) => void): Logger {
   return { debug: make('debug'), info: make('info'), warn: make('warn'), error: make('error') }
 }

@@ -105,8 +105,8 @@ export const wakeDelayMs = 200
 export const outputGraceMs = 200
 
 /**
- * Maximum number of log lines that a handler in a child may write per second. Bursts may have twice that number. Without a
- * maximum, a handler that logs in a loop would fill the node's memory.
+ * Maximum number of log lines, and of reports of progress, that a handler in a child may send per second. Without a maximum, a
+ * handler that logs in a loop would fill the node's memory.
  */
 export const linesPerSecond = 500
 

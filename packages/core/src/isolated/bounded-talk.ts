@@ -1,53 +1,39 @@
+import { toLogLine } from '../engine/execution/log-line.ts'
+import { type Logger, loggerOf } from '../logger.ts'
 import { systemClock } from '../system-clock.ts'
 import type { FromChild, ParentLink } from './messages.ts'
 import { linesPerSecond } from '../tuning.ts'
 
-type Line = Extract<FromChild, { kind: 'log' }>
 type Progress = Extract<FromChild, { kind: 'progress' }>
 
 /** Sends the progress and log lines of one attempt's handler, at a rate that the node can process. */
 export class BoundedTalk {
   readonly #parent: ParentLink
   readonly #run: number
-  #credit = 2 * linesPerSecond
-  #creditAt = systemClock.monotonic()
+  /** The second of the monotonic clock in which the messages of `#sent` were sent. */
+  #second = 0
+  #sent = { log: 0, progress: 0 }
   #leftOut = 0
-  #progress: Progress | null = null
-  #progressSentAt = Number.NEGATIVE_INFINITY
-  #isWaiting = false
+  #unsent: Progress | null = null
+  /** Sends each line, unless the lines exceed the rate. */
+  readonly logger: Logger = loggerOf((level) => (given, said) => {
+    if (!this.#maySend('log')) {
+      this.#leftOut++
+      return
+    }
+    const { fields = {}, message } = toLogLine(0, level, given, said)
+    this.#parent.post({ kind: 'log', run: this.#run, level, fields, message })
+  })
 
   constructor(parent: ParentLink, run: number) {
     this.#parent = parent
     this.#run = run
   }
 
-  /** Stores a report of progress to send. Of several reports within 100 ms, only the latest is sent. */
+  /** Sends a report of progress. If it exceeds the rate, only a later report or the end of the handler sends the progress. */
   progress(fraction: number, message: string | null): void {
-    this.#progress = { kind: 'progress', run: this.#run, fraction, message }
-    const waitMs = this.#progressSentAt + 100 - systemClock.monotonic()
-    // Send at once if 100 ms have passed: a handler that blocks its event loop would delay a timer.
-    if (waitMs <= 0) this.#sendProgress()
-    else if (!this.#isWaiting) {
-      this.#isWaiting = true
-      const send = (): void => {
-        this.#isWaiting = false
-        this.#sendProgress()
-      }
-      systemClock.setTimer(waitMs, send, { unref: true })
-    }
-  }
-
-  line(line: Omit<Line, 'kind' | 'run'>): void {
-    const now = systemClock.monotonic()
-    this.#credit = Math.min(2 * linesPerSecond, this.#credit + ((now - this.#creditAt) * linesPerSecond) / 1000)
-    this.#creditAt = now
-    if (this.#credit < 1) {
-      this.#leftOut++
-      return
-    }
-    this.#credit--
-    this.#sayLeftOut()
-    this.#parent.post({ kind: 'log', run: this.#run, ...line })
+    this.#unsent = { kind: 'progress', run: this.#run, fraction, message }
+    if (this.#maySend('progress')) this.#sendProgress()
   }
 
   /**
@@ -59,11 +45,19 @@ export class BoundedTalk {
     this.#sayLeftOut()
   }
 
+  #maySend(kind: 'log' | 'progress'): boolean {
+    const second = Math.floor(systemClock.monotonic() / 1000)
+    if (second !== this.#second) {
+      this.#second = second
+      this.#sent = { log: 0, progress: 0 }
+      this.#sayLeftOut()
+    }
+    return ++this.#sent[kind] <= linesPerSecond
+  }
+
   #sendProgress(): void {
-    if (this.#progress === null) return
-    this.#parent.post(this.#progress)
-    this.#progress = null
-    this.#progressSentAt = systemClock.monotonic()
+    if (this.#unsent !== null) this.#parent.post(this.#unsent)
+    this.#unsent = null
   }
 
   #sayLeftOut(): void {

@@ -2,8 +2,8 @@ import type { TaskContext } from '../job/task.ts'
 import type { JsonValue } from '../json.ts'
 import type { ErrorRecord, LogLevel } from '../storage/occurrence-record.ts'
 
-// This file describes the messages between a node and its child. All messages are plain data: a thread gets a copy, and a
-// process gets JSON.
+// This file describes the messages between a node and its child. All messages are plain data, of which the child gets a
+// structured clone.
 
 /** The time of the engine at an instant of the machine's monotonic clock. `at` is `null` if the engine's time stands still. */
 export interface ToldTime {
@@ -33,7 +33,7 @@ export const sentMembers = [
   'results',
 ] as const
 
-/** The data of an attempt for its child. A thread receives the dates as dates, a process as text in JSON. */
+/** The data of an attempt for its child. */
 export type IsolatedAttemptData = Pick<TaskContext, (typeof sentMembers)[number]>
 
 /** Messages of a node to its child. `run` numbers the attempts of a pooled child. */

@@ -1,10 +1,10 @@
 import { toErrorRecord } from '../error-record.ts'
 import { JobistemerError, printValue } from '../errors.ts'
-import { type JsonValue, toJsonValue } from '../json.ts'
+import { checkProgress, type IsolatedTaskContext, type PreviousRun, resultOf, type TaskReference } from '../job/task.ts'
+import { type Jsonify, type JsonValue, toJsonValue } from '../json.ts'
 import { isNonRetryable } from '../non-retryable-error.ts'
 import { machineMonotonic } from '../system-clock.ts'
 import { BoundedTalk } from './bounded-talk.ts'
-import { isolatedContext } from './isolated-context.ts'
 import type { AskedOfNode, ParentLink, ToChild, ToldTime } from './messages.ts'
 import { revivedError } from './revived-error.ts'
 
@@ -76,18 +76,40 @@ class RunningAttempt {
   }
 
   async #result(): Promise<JsonValue | undefined> {
-    const { attempt, module } = this.#order
-    const handler = await handlerOf(module)
-    const returned = await handler(
-      isolatedContext({
-        attempt,
-        signal: this.#controller.signal,
-        talk: this.#talk,
-        ask: (asked) => this.#ask(asked),
-        now: () => this.#now(),
-      }),
-    )
+    const handler = await handlerOf(this.#order.module)
+    const returned = await handler(this.#context())
     return returned === undefined ? undefined : toJsonValue(returned, 'result', 'RESULT_NOT_SERIALISABLE')
+  }
+
+  /** Makes the context of the handler. Its functions do not use their `this`, because handlers destructure the context. */
+  #context(): IsolatedTaskContext {
+    const { attempt } = this.#order
+    const { signal } = this.#controller
+    const context = {
+      ...attempt,
+      signal,
+      logger: this.#talk.logger,
+      now: () => new Date(this.#now()),
+      progress: (fraction: number, message?: string) => {
+        checkProgress(fraction, message)
+        this.#talk.progress(fraction, message ?? null)
+      },
+      sleep: async (duration: unknown) => {
+        signal.throwIfAborted()
+        await this.#ask({ name: 'sleep', duration: JSON.parse(JSON.stringify(duration) ?? 'null') as JsonValue })
+      },
+      previousRun: async () => (await this.#ask({ name: 'previousRun' })) as PreviousRun | null,
+      result: <Result>(task: TaskReference<Result>): Jsonify<Result> => resultOf(task, attempt.results),
+      complete: async () => {
+        throw new JobistemerError('TRANSACTION_NOT_SUPPORTED', {
+          message:
+            'An isolated task cannot complete in a transaction: its node has no part in what its child has open.',
+          field: 'complete',
+          remedy: 'Return the result, or do this step in a task with run.',
+        })
+      },
+    }
+    return context
   }
 
   #now(): number {

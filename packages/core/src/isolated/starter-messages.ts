@@ -1,7 +1,7 @@
 import type { ErrorRecord } from '../storage/occurrence-record.ts'
 import type { ToChild } from './messages.ts'
 
-// All messages between node and starter travel as JSON. `child` numbers the children of one starter.
+// All messages between node and starter travel as structured clones. `child` numbers the children of one starter.
 
 /** Messages of a node to its starter. */
 export type ToStarter =

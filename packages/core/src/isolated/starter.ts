@@ -40,6 +40,7 @@ class StartedProcess {
         env: { ...env },
         ...(folder !== null && { cwd: folder }),
         stdio,
+        serialization: 'advanced',
         // The child leads a process group, so that a kill also ends the processes that the child has started.
         detached: hasGroups,
       })

@@ -34,6 +34,7 @@ export class StarterProcess {
     this.#forked = fork(fileURLToPath(starterProgram), [], {
       execArgv: ownOptions(process.execArgv),
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      serialization: 'advanced',
       // A detached starter process does not receive the signals that a terminal sends to the node's process group.
       detached: process.platform !== 'win32',
     })
@@ -78,7 +79,7 @@ export class StarterProcess {
       kind: 'start',
       child: number,
       execArgv: [...ownOptions(process.execArgv), ...optionsOf(work.resourceLimits)],
-      env: work.env ?? process.env,
+      env: { ...(work.env ?? process.env) },
       folder: presentFolder(),
     })
     return child
