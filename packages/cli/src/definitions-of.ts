@@ -47,5 +47,5 @@ async function definedBy(document: unknown, file: string): Promise<readonly Job[
 }
 
 function isJob(value: unknown): value is Job {
-  return typeof value === 'object' && value !== null && 'schedule' in value && 'tasks' in value && 'overrides' in value
+  return typeof value === 'object' && value !== null && 'schedule' in value && 'tasks' in value && 'settings' in value
 }

@@ -70,23 +70,11 @@ export type OccurrenceReason =
 
 /**
  * Why a task or an attempt has ended or changed its owner, if its state alone does not tell. Later versions may add reasons.
+ * Beside `not_retryable`, the reasons are those of occurrences.
  *
  * - Failed: `not_retryable`, if the error or `retryIf` ruled out a retry that was left.
  * - Stopped from outside: `fail_fast` (another task failed), `canceled`, `execution_timeout`, `invalid_payload`.
  * - Handed back by its owner: `shutdown`, `no_capacity`, `clock_unconfirmed`.
  * - Ended by another node: `node_lost`, `owner_restarted`, `execution_timeout`, `no_handler` (no node has its code any more).
  */
-export type TaskReason =
-  | 'not_retryable'
-  | 'fail_fast'
-  | 'canceled'
-  | 'execution_timeout'
-  | 'storage_refused'
-  | 'invalid_payload'
-  | 'node_lost'
-  | 'owner_restarted'
-  | 'shutdown'
-  | 'no_capacity'
-  | 'clock_unconfirmed'
-  | 'no_handler'
-  | (string & {})
+export type TaskReason = OccurrenceReason | 'not_retryable'

@@ -29,8 +29,8 @@ describe('a job from defineJob', () => {
       description: null,
       schedule: every(1000),
       unbound: null,
-      overrides: { overlapPolicy: 'allow' },
-      tasks: [{ name: 'work', overrides: {}, data: undefined, run, isolation: null }],
+      settings: { overlapPolicy: 'allow' },
+      tasks: [{ name: 'work', settings: {}, run }],
       onStart,
       onComplete,
     })
@@ -38,7 +38,7 @@ describe('a job from defineJob', () => {
 
   it('needs only a name and a task', () => {
     expect(defineJob({ name: 'nightly', tasks: [{ name: 'work', run }] }).schedule.describe()).toBe('on request')
-    expect(define({})).toMatchObject({ owner: null, overrides: {}, onStart: undefined, onComplete: undefined })
+    expect(define({})).toMatchObject({ owner: null, settings: {}, onStart: undefined, onComplete: undefined })
   })
 
   it('may have a name and tasks with names of 255 characters', () => {
@@ -49,7 +49,7 @@ describe('a job from defineJob', () => {
 
   it('may have tasks that name a handler and contain no function', () => {
     expect(defineTasks({ name: 'work', handler: 'export' }).tasks).toEqual([
-      { name: 'work', overrides: {}, data: undefined, run: undefined, handler: 'export', isolation: null },
+      { name: 'work', settings: {}, run: undefined, handler: 'export' },
     ])
   })
 

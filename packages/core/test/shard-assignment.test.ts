@@ -44,7 +44,7 @@ const jobs = Array.from({ length: 500 }, (_, index) => jobNamed(`job ${index}`))
 function jobNamed(name: string, tasks: readonly { readonly handler?: string }[] = [{ handler: 'work' }]) {
   const schedule = { toJSON: () => ({ type: 'none' }) }
   return {
-    job: { id: jobId(name), name, tasks, schedule, owner: null, tags: [], description: null, overrides: {} },
+    job: { id: jobId(name), name, tasks, schedule, owner: null, tags: [], description: null, settings: {} },
   } as unknown as RegisteredJob
 }
 

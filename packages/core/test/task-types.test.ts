@@ -150,6 +150,6 @@ describe('the compiler refuses', () => {
     expectTypeOf<Job['tasks']>().not.toExtend<unknown[]>()
     expectTypeOf<RetryPolicyInput>().toEqualTypeOf<Readonly<RetryPolicyInput>>()
     expectTypeOf<TaskSettingsInput>().toEqualTypeOf<Readonly<TaskSettingsInput>>()
-    expect(Object.isFrozen(defineJob({ name: 'a', schedule, tasks: [count] }).overrides)).toBe(true)
+    expect(Object.isFrozen(defineJob({ name: 'a', schedule, tasks: [count] }).settings)).toBe(true)
   })
 })

@@ -65,9 +65,9 @@ export interface JobOptions extends JobSettingsInput {
 export interface JobTask {
   readonly name: string
   /** The settings in the task's own definition, after their check. Durations are in milliseconds. */
-  readonly overrides: TaskOverrides
-  /** The data of the task, as the handler gets them; `undefined` without data. */
-  readonly data: JsonValue | undefined
+  readonly settings: TaskOverrides
+  /** The data of the task, as the handler gets them; absent without data. */
+  readonly data?: JsonValue
   /**
    * The handler; `undefined` if the task names a registered `handler`. For an isolated task, a child runs the handler. `run` is
    * then a function that only holds the task's options, and throws if called.
@@ -75,13 +75,14 @@ export interface JobTask {
   readonly run: ((context: never) => unknown) | undefined
   /** Returns whether to retry an error. `undefined`: each error is retried. The storage does not keep this function. */
   readonly retryIf: RetryPolicyInCode['retryIf']
-  /** The name of the registered handler; `undefined` if the task was defined with `run` or `module`. */
-  readonly handler: string | undefined
+  /** The name of the registered handler; absent if the task was defined with `run` or `module`. */
+  readonly handler?: string
   /**
-   * Whether the handler runs in a separate thread or in a separate process; `null` if it runs in neither. `null` also for a
-   * named `handler`: each node decides whether to isolate that handler.
+   * Whether the handler runs in a separate thread or in a separate process; absent if it runs in neither. Absent also for a
+   * named `handler`: each node decides whether to isolate that handler. The definition omits the path of the module, which
+   * each node has in its own code.
    */
-  readonly isolation: Isolation | null
+  readonly isolation?: Isolation
 }
 
 /**
@@ -109,7 +110,7 @@ export interface Job<Input = unknown> {
    */
   readonly unbound: UnboundSchedule | null
   /** The settings in the job's own definition, after their check. Durations are in milliseconds. */
-  readonly overrides: JobOverrides
+  readonly settings: JobOverrides
   /** The tasks of the job, in the order of its definition. */
   readonly tasks: readonly JobTask[]
   /** The schema that checks the data of triggers and replays; `null` without a schema. */
@@ -195,7 +196,7 @@ export function defineJob<
     description: options.description === undefined ? null : readDescription(options.description, 'description'),
     schedule: schedule === undefined ? noSchedule : readSchedule(schedule, name, overrides.timezone),
     unbound: schedule !== undefined && overrides.timezone === undefined && isUnbound(schedule) ? schedule : null,
-    overrides: Object.keys(overrides).length === 0 ? noOverrides : overrides,
+    settings: Object.keys(overrides).length === 0 ? noOverrides : overrides,
     tasks: readTasks(options.tasks, [], retryIf),
     payload: payload === undefined ? null : (readPayloadSchema(payload, 'payload') as PayloadSchema<never>),
     onStart: readOptionalFunction(options.onStart, 'onStart'),
@@ -321,13 +322,13 @@ export function readTasks(
       throw retryIfWithoutCode(given, name, own === undefined ? '' : `${path}.`)
     }
     return {
+      ...work,
       name,
-      overrides: Object.keys(overrides).length === 0 ? noOverrides : overrides,
-      data: task.data === undefined ? undefined : toJsonValue(task.data, `${path}.data`),
+      settings: Object.keys(overrides).length === 0 ? noOverrides : overrides,
+      ...(task.data !== undefined && { data: toJsonValue(task.data, `${path}.data`) }),
       // A task may keep the function of its known task and give no `retryIf`. Such a task also keeps the `retryIf` of the known
       // task.
       retryIf: given ?? (work.run !== undefined && work.run === before?.run ? before.retryIf : undefined),
-      ...work,
     }
   })
 }
@@ -344,35 +345,31 @@ function readWork(
   task: AnyTask,
   path: string,
   known: JobTask | undefined,
-): Pick<JobTask, 'run' | 'handler' | 'isolation'> {
+): Omit<JobTask, 'name' | 'settings' | 'retryIf'> {
   const { run, handler, module } = task
-  refuseSecondWork(task, path)
+  const [first, second] = (['run', 'handler', 'module'] as const).filter((name) => task[name] !== undefined)
+  if (second !== undefined) {
+    throw invalidValue(`${path}.${second}`, `comes beside ${path}.${first}`, task[second], workRemedy)
+  }
   if (module !== undefined) {
     const work = readIsolatedWork(task as IsolationOptions, `${path}.`)
-    return { run: standInFor(work), handler: undefined, isolation: work.isolation }
+    return { run: standInFor(work), isolation: work.isolation }
   }
-  if (handler !== undefined) return { run: undefined, handler: readName(handler, `${path}.handler`), isolation: null }
-  if (typeof run === 'function') return { run, handler: undefined, isolation: isolatedWorkOf(run)?.isolation ?? null }
+  const stray = isolationOptionNames.find((name) => task[name as keyof AnyTask] !== undefined)
+  if (stray !== undefined) {
+    throw invalidValue(`${path}.${stray}`, 'comes without a module', task[stray as keyof AnyTask], workRemedy)
+  }
+  if (handler !== undefined) return { run: undefined, handler: readName(handler, `${path}.handler`) }
+  if (typeof run === 'function') {
+    const isolation = isolatedWorkOf(run)?.isolation
+    return { run, ...(isolation !== undefined && { isolation }) }
+  }
   if (run === undefined && known !== undefined) {
-    return { run: known.run, handler: known.handler, isolation: known.isolation }
+    const { data: _, ...work } = known
+    return work
   }
   throw invalidValue(`${path}.run`, 'is not a function', run, workRemedy)
 }
 
 const workRemedy =
   'Give either run, the function that does the work, or handler, the name of a registered one, or module, the URL of its file.'
-
-/** Rejects a task that has more than one of `run`, `handler` and `module`, or isolation settings without a `module`. */
-function refuseSecondWork(task: AnyTask, path: string): void {
-  const works = (['run', 'handler', 'module'] as const).filter((name) => task[name] !== undefined)
-  const [first, second] = works
-  const stray = isolationOptionNames.find((name) => task[name as keyof AnyTask] !== undefined)
-  if (second === undefined && (stray === undefined || task.module !== undefined)) return
-  const field = second ?? (stray as keyof AnyTask)
-  throw invalidValue(
-    `${path}.${field}`,
-    `comes ${second === undefined ? 'without a module' : `beside ${path}.${first}`}`,
-    task[field],
-    workRemedy,
-  )
-}

@@ -67,7 +67,7 @@ export function contentOf(
 ): JobContent {
   const { defaults, timeline, nextAt } = options
   const schedule = job.schedule.toJSON()
-  const settings = resolveScheduledSettings({ isOnRequest: isNoSchedule(schedule) }, defaults, job.overrides)
+  const settings = resolveScheduledSettings({ isOnRequest: isNoSchedule(schedule) }, defaults, job.settings)
   const document: JobDocument = {
     ...toJobDocument(job, defaults),
     ...(job.owner !== null && { owner: job.owner }),

@@ -1,13 +1,12 @@
 import type { OccurrenceDetails } from '../storage/occurrence-record.ts'
 import { priorityStepMs } from '../storage/tuning.ts'
-import type { JobOverrides, JobSettings, TaskOverrides } from '../configuration/settings.ts'
+import type { JobOverrides, JobSettings } from '../configuration/settings.ts'
 import { defaultSettings, resolveScheduledSettings } from '../configuration/read-settings.ts'
-import type { JsonObject, JsonValue } from '../json.ts'
+import type { JsonObject } from '../json.ts'
 import { isNoSchedule } from '../schedule/no-schedule.ts'
 import type { SerializedSchedule } from '../schedule/schedule.ts'
 import { unreadablePartOf } from '../storage/unreadable.ts'
 import type { Job, JobTask } from './define-job.ts'
-import type { Isolation } from './task.ts'
 
 /** The stored definition of one version of a job. */
 export interface JobDocument {
@@ -37,34 +36,17 @@ export interface JobDocument {
   readonly isUnreadable?: boolean
 }
 
-export interface TaskDocument {
-  readonly name: string
-  readonly settings: TaskOverrides
-  /** Name of the registered handler; absent for a task with `run` or `module`. */
-  readonly handler?: string
-  readonly data?: JsonValue
-  /**
-   * Where the handler runs, if the task is isolated. The definition omits the path of the module, which each node has in its
-   * own code.
-   */
-  readonly isolation?: Isolation
-}
+/** The stored part of a task. */
+export type TaskDocument = Omit<JobTask, 'run' | 'retryIf'>
 
 export function toJobDocument(
-  job: Pick<Job, 'overrides' | 'tasks' | 'tags' | 'description'>,
+  { settings, tasks, tags, description }: Pick<Job, 'settings' | 'tasks' | 'tags' | 'description'>,
   defaults: JobOverrides,
 ): JobDocument {
-  const { tags, description } = job
   return {
     defaults,
-    settings: job.overrides,
-    tasks: job.tasks.map(({ name, overrides, data, handler, isolation }) => ({
-      name,
-      settings: overrides,
-      ...(handler !== undefined && { handler }),
-      ...(data !== undefined && { data }),
-      ...(isolation !== null && { isolation }),
-    })),
+    settings,
+    tasks: tasks.map(({ run: _run, retryIf: _retryIf, ...stored }) => stored),
     ...(tags.length > 0 && { tags }),
     ...(description !== null && { description }),
   }
@@ -128,9 +110,9 @@ export type TaskCode = Pick<JobTask, 'name' | 'run' | 'retryIf'>
  * are `undefined`.
  */
 export function tasksOf(document: JobDocument, own: readonly TaskCode[]): readonly JobTask[] {
-  return document.tasks.map(({ name, settings, handler, data, isolation = null }) => {
-    const task = handler === undefined ? own.find((one) => one.name === name) : undefined
-    return { name, overrides: settings, data, handler, run: task?.run, retryIf: task?.retryIf, isolation }
+  return document.tasks.map((task) => {
+    const code = task.handler === undefined ? own.find(({ name }) => name === task.name) : undefined
+    return { ...task, run: code?.run, retryIf: code?.retryIf }
   })
 }
 

@@ -51,8 +51,8 @@ export function readJob(job: Job, field: string): Job {
 
 function isJob(value: Partial<Job> | null | undefined): boolean {
   if (typeof value !== 'object' || value === null || typeof value.name !== 'string') return false
-  const { id, schedule, tasks, overrides } = value
-  const hasParts = Array.isArray(tasks) && tasks.length > 0 && typeof overrides === 'object' && overrides !== null
+  const { id, schedule, tasks, settings } = value
+  const hasParts = Array.isArray(tasks) && tasks.length > 0 && typeof settings === 'object' && settings !== null
   return hasParts && typeof schedule?.nextMs === 'function' && isWellFormed(value.name) && id === jobId(value.name)
 }
 

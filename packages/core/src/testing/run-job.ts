@@ -75,7 +75,7 @@ export async function runJob(job: Job, options: RunJobOptions): Promise<Executio
       storage: options.storage,
       // If the job sets no overlap policy, use `skip`. The storage may already hold an active run of the job. Under `skip`, the
       // trigger is then skipped at once. Under `queue`, the trigger would wait for that run.
-      jobs: [{ ...job, schedule: noSchedule, unbound: null, overrides: { overlapPolicy: 'skip', ...job.overrides } }],
+      jobs: [{ ...job, schedule: noSchedule, unbound: null, settings: { overlapPolicy: 'skip', ...job.settings } }],
       clock,
       logger: options.logger ?? silentLogger,
       ...(options.handlers !== undefined && { handlers: options.handlers }),

@@ -280,7 +280,7 @@ export class Definitions extends ApiPart {
       schedule = readSchedule(change.schedule, job.job.name, overrides.timezone ?? this.#defaultsOf(record).timezone)
     }
     const labels = changedLabels(document, change)
-    return { ...job.job, ...labels, schedule, unbound: null, overrides, tasks: changedTasks }
+    return { ...job.job, ...labels, schedule, unbound: null, settings: overrides, tasks: changedTasks }
   }
 
   /** Returns the defaults for an update. A client keeps the stored defaults, because it does not know the nodes' defaults. */

@@ -44,7 +44,7 @@ export function planFromDocument(
   if (document.isUnreadable === true) return null
   const settings = settingsOf(document)
   const tasks: TaskPlan[] = []
-  for (const { name, data, handler, overrides, retryIf, ...code } of tasksOf(document, own.tasks)) {
+  for (const { name, data, handler, settings: overrides, retryIf, ...code } of tasksOf(document, own.tasks)) {
     const run = handler === undefined ? code.run : own.handlers.get(handler)
     if (run === undefined) return null
     tasks.push({

@@ -358,7 +358,7 @@ export class JobRegistry implements HeldJobs {
       ...labelsOf(document),
       schedule: this.#revived(schedule, name),
       unbound: null,
-      overrides: document.settings,
+      settings: document.settings,
       payload: null,
       tasks: tasksOf(document, this.isClient ? document.tasks.map(codeElsewhere) : []),
       onStart: undefined,
