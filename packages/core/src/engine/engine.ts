@@ -2,7 +2,7 @@ import { withMaxQueued } from '../configuration/read-settings.ts'
 import { orDefault, readObject } from '../configuration/read-value.ts'
 import { toDurationMs } from '../duration.ts'
 import { EventHub } from '../events.ts'
-import { assertModulesExist, worksOf } from '../job/isolated-work.ts'
+import { assertModulesExist } from '../job/isolated-work.ts'
 import { guardedMetrics, recordMetrics } from '../metrics/record-metrics.ts'
 import type { GaugeValues } from '../metrics/metrics.ts'
 import type { CheckedSchedulerOptions } from '../scheduler-options.ts'
@@ -332,7 +332,7 @@ export class Engine implements CallingNode {
   async #start(): Promise<void> {
     if (this.#phase !== 'new')
       throw stateError('start', this.#phase, 'A scheduler is started once; create another one.')
-    assertModulesExist([...this.#options.handlers.values(), ...worksOf(this.#options.jobs)])
+    assertModulesExist(this.#options.jobs, this.#options.handlers.values())
     this.#phase = 'starting'
     this.agenda.start()
     const givenUp = new Promise<never>((_, reject) => {

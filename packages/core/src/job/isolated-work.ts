@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { orDefault, readBoolean, readChoice, readNumber, readObject, readRecord } from '../configuration/read-value.ts'
 import { toDurationMs } from '../duration.ts'
-import { invalidValue, JobistemerError, printValue } from '../errors.ts'
+import { invalidValue } from '../errors.ts'
 import type { IsolatedResourceLimits, Isolation, IsolationOptions, TaskHandler } from './task.ts'
 
 /** The options of an isolated task after {@link readIsolatedWork} has checked them, with all defaults filled in. */
@@ -55,12 +55,8 @@ export function isolatedHandler(options: IsolationOptions): TaskHandler {
  */
 export function standInFor(work: IsolatedWork): TaskHandler {
   const standIn: TaskHandler = () => {
-    throw new JobistemerError('INVALID_ARGUMENT', {
-      message: `The work of an isolated task was called: ${printValue(work.module)}.`,
-      field: 'run',
-      value: work.module,
-      remedy: 'Only a scheduler can run it. To test it, import the module and call its default export.',
-    })
+    const remedy = 'Only a scheduler can run it. To test it, import the module and call its default export.'
+    throw invalidValue('run', 'of an isolated task was called', work.module, remedy)
   }
   works.set(standIn, work)
   return standIn
@@ -129,26 +125,16 @@ function readEnv(env: Readonly<Record<string, string>>, field: string): Readonly
  *
  * @throws JobistemerError `INVALID_MODULE`
  */
-export function assertModulesExist(runs: Iterable<((context: never) => unknown) | undefined>): void {
-  for (const run of runs) {
+export function assertModulesExist(
+  jobs: readonly { readonly tasks: readonly { readonly run: ((context: never) => unknown) | undefined }[] }[],
+  handlers: Iterable<TaskHandler> = [],
+): void {
+  for (const run of [...handlers, ...jobs.flatMap(({ tasks }) => tasks.map((task) => task.run))]) {
     const work = run === undefined ? null : isolatedWorkOf(run)
     if (work === null) continue
     const path = fileURLToPath(work.module)
     if (statSync(path, { throwIfNoEntry: false })?.isFile()) continue
-    throw new JobistemerError('INVALID_MODULE', {
-      message: `The module of an isolated task cannot be used: ${printValue(path)}. There is no such file.`,
-      field: 'module',
-      value: path,
-      remedy: 'When the code is bundled, bundle it as a file of its own.',
-    })
+    const remedy = 'When the code is bundled, bundle it as a file of its own.'
+    throw invalidValue('module', 'of an isolated task is not a file', path, remedy, 'INVALID_MODULE')
   }
-}
-
-type Run = (context: never) => unknown
-
-/** Yields the functions of all tasks of the jobs; `undefined` for a task that names a handler. */
-export function* worksOf(
-  jobs: readonly { readonly tasks: readonly { readonly run: Run | undefined }[] }[],
-): Generator<Run | undefined> {
-  for (const { tasks } of jobs) for (const { run } of tasks) yield run
 }

@@ -16,8 +16,8 @@ export interface MetricsCollector extends Metrics {
     labels?: Partial<HistogramLabels[Name]>,
   ): readonly number[]
   /**
-   * Returns the last value that the scheduler set for a gauge; `null` if the gauge was never set. If the labels of several
-   * series include the given labels, returns the value of the first series.
+   * Returns the last value that the scheduler set for a gauge, over all series whose labels include the given labels; `null` if
+   * the gauge was never set.
    */
   lastSet<Name extends keyof EventGaugeLabels>(name: Name, labels?: Partial<EventGaugeLabels[Name]>): number | null
   /** Reads the gauges of the scheduler that uses the collector. Rejects with `SCHEDULER_STATE` if no scheduler uses it. */
@@ -26,7 +26,7 @@ export interface MetricsCollector extends Metrics {
 
 interface Sample {
   readonly name: string
-  readonly labels: Readonly<Record<string, string>>
+  readonly labels: Readonly<Partial<Record<string, string>>>
   readonly value: number
 }
 
@@ -40,39 +40,31 @@ interface Sample {
  * metrics.counter('scheduler_job_occurrences_total', { status: 'completed' })
  */
 export function metricsCollector(): MetricsCollector {
-  let counted: Sample[] = []
-  let observed: Sample[] = []
-  let latest: Sample[] = []
+  let samples: Sample[] = []
   let read: (() => Promise<GaugeValues>) | undefined
+  const add = (name: string, labels: object, value: number): void => {
+    samples.push({ name, labels: { ...labels }, value })
+  }
+  const valuesOf = (name: string, labels: object = {}): number[] => {
+    const wanted = Object.entries(labels)
+    const found = samples.filter(
+      (one) => one.name === name && wanted.every(([label, value]) => one.labels[label] === value),
+    )
+    return found.map(({ value }) => value)
+  }
   return {
-    increment(name, labels, by) {
-      counted.push({ name, labels: { ...labels }, value: by })
-    },
-    observe(name, labels, value) {
-      observed.push({ name, labels: { ...labels }, value })
-    },
-    set(name, labels, value) {
-      const others = latest.filter((sample) => matching([sample], name, labels).length === 0)
-      latest = [...others, { name, labels: { ...labels }, value }]
-    },
+    increment: add,
+    observe: add,
+    set: add,
     removeJob(job) {
-      const isOther = ({ labels }: Sample): boolean => labels.job !== job
-      counted = counted.filter(isOther)
-      observed = observed.filter(isOther)
-      latest = latest.filter(isOther)
+      samples = samples.filter(({ labels }) => labels.job !== job)
     },
     gauges(reader) {
       read = reader
     },
-    counter(name, labels = {}) {
-      return matching(counted, name, labels).reduce((sum, sample) => sum + sample.value, 0)
-    },
-    observations(name, labels = {}) {
-      return matching(observed, name, labels).map((sample) => sample.value)
-    },
-    lastSet(name, labels = {}) {
-      return matching(latest, name, labels)[0]?.value ?? null
-    },
+    counter: (name, labels) => valuesOf(name, labels).reduce((sum, value) => sum + value, 0),
+    observations: valuesOf,
+    lastSet: (name, labels) => valuesOf(name, labels).at(-1) ?? null,
     async readGauges() {
       if (read !== undefined) return read()
       throw new JobistemerError('SCHEDULER_STATE', {
@@ -83,11 +75,4 @@ export function metricsCollector(): MetricsCollector {
       })
     },
   }
-}
-
-function matching(samples: readonly Sample[], name: string, labels: object): Sample[] {
-  const wanted = Object.entries(labels)
-  return samples.filter(
-    (sample) => sample.name === name && wanted.every(([label, value]) => sample.labels[label] === value),
-  )
 }

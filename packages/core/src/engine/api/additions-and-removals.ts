@@ -1,6 +1,6 @@
 import { ApiPart } from './api-part.ts'
 import { chunksOf } from '../storage-access/retrying-storage.ts'
-import { assertModulesExist, isolatedWorkOf, worksOf } from '../../job/isolated-work.ts'
+import { assertModulesExist, isolatedWorkOf } from '../../job/isolated-work.ts'
 import { readLimitedList, readObject, readInteger } from '../../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import { type Job, withDefaultTimezone } from '../../job/define-job.ts'
@@ -61,7 +61,7 @@ export class AdditionsAndRemovals extends ApiPart {
     const jobs = Array.isArray(input) ? await this.#readList(input) : [readJob(input as Job, 'job')]
     readObject(options, 'options', callOptionNames)
     if (this.registry.isClient) for (const job of jobs) refuseFunctions(job)
-    else assertModulesExist(worksOf(jobs))
+    else assertModulesExist(jobs)
     asked.assertWanted()
     const { timezone } = this.engine.defaults
     try {

@@ -18,7 +18,7 @@ import {
 import { invalidValue, JobistemerError } from '../../errors.ts'
 import { jobId, type OccurrenceId } from '../../ids.ts'
 import { type AnyTask, type Job, readSchedule, readTasks, withDefaultTimezone } from '../../job/define-job.ts'
-import { assertModulesExist, worksOf } from '../../job/isolated-work.ts'
+import { assertModulesExist } from '../../job/isolated-work.ts'
 import { type ChangedPart, changedPartsBetween } from '../../job/changed-parts.ts'
 import { fingerprintOf } from '../../job/fingerprint.ts'
 import { contentOf, fingerprintOfJob } from '../../job/job-content.ts'
@@ -273,7 +273,7 @@ export class Definitions extends ApiPart {
     const tasks = tasksOf(document, job.job.tasks)
     const overrides = { ...document.settings, ...readJobSettings(change) }
     const changedTasks = change.tasks === undefined ? tasks : readTasks(change.tasks, tasks)
-    if (change.tasks !== undefined && !this.registry.isClient) assertModulesExist(worksOf([{ tasks: changedTasks }]))
+    if (change.tasks !== undefined && !this.registry.isClient) assertModulesExist([{ tasks: changedTasks }])
     let schedule: Schedule = noSchedule
     if (change.schedule === undefined) schedule = this.#presentSchedule(job, record)
     else if (change.schedule !== null) {
