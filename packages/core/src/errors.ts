@@ -147,8 +147,9 @@ export function invalidValue(
   value: unknown,
   remedy: string,
   code: ErrorCode = 'INVALID_ARGUMENT',
+  cause?: unknown,
 ): JobistemerError {
-  return new JobistemerError(code, { message: `${field} ${what}: ${printValue(value)}.`, field, value, remedy })
+  return new JobistemerError(code, { message: `${field} ${what}: ${printValue(value)}.`, field, value, remedy, cause })
 }
 
 /** Prints a rejected value for a message: JSON if possible, without passwords, cut to 80 characters. */

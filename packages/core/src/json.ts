@@ -1,5 +1,5 @@
 import { isPlainObject } from './configuration/read-value.ts'
-import { type ErrorCode, JobistemerError, printValue } from './errors.ts'
+import { type ErrorCode, invalidValue, JobistemerError } from './errors.ts'
 import { deepestJson, mostJsonBytes } from './tuning.ts'
 
 /** A value that `JSON.stringify` and `JSON.parse` return unchanged. */
@@ -141,13 +141,7 @@ class JsonCopy {
   }
 
   #refusal(value: unknown, path: string, remedy = jsonRemedy, cause?: unknown): JobistemerError {
-    return new JobistemerError(this.#code, {
-      message: `${path} cannot be kept as JSON: ${printValue(value)}.`,
-      field: path,
-      value,
-      remedy,
-      cause,
-    })
+    return invalidValue(path, 'cannot be kept as JSON', value, remedy, this.#code, cause)
   }
 }
 

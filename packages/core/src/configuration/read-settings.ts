@@ -1,7 +1,7 @@
 import { type DurationInput, type DurationBounds, toDurationMs } from '../duration.ts'
 import type { StartRate } from '../storage/job-record.ts'
 import { rememberedValues, dayMs } from '../tuning.ts'
-import { invalidValue, JobistemerError, printValue } from '../errors.ts'
+import { invalidValue, type JobistemerError, printValue } from '../errors.ts'
 import { orDefault, readChoice, readInteger, readNumber, readObject } from './read-value.ts'
 import { readTimezone } from './read-timezone.ts'
 import type {
@@ -229,12 +229,7 @@ function readRecoveryStrategy(input: RecoveryStrategyInput, field: string): Reco
   readObject(input, field, ['type', 'maxOccurrences', 'maxAge'])
   readChoice(input.type, ['bounded_window'], `${field}.type`)
   if (input.maxOccurrences === undefined && input.maxAge === undefined) {
-    throw new JobistemerError('INVALID_ARGUMENT', {
-      message: `${field} has no bound.`,
-      field,
-      value: input,
-      remedy: 'Give maxOccurrences, maxAge or both.',
-    })
+    throw invalidValue(field, 'has no bound', input, 'Give maxOccurrences, maxAge or both.')
   }
   const { maxOccurrences, maxAge } = input
   return {

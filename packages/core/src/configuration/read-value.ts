@@ -55,12 +55,8 @@ export function readList<T>(value: readonly T[], field: string): readonly T[] {
 /** Checks that a value is an array of at most 10,000 items, the maximum of one call. */
 export function readLimitedList<T>(value: readonly T[], field: string): readonly T[] {
   if (readList(value, field).length <= mostItems) return value
-  throw new JobistemerError('INVALID_ARGUMENT', {
-    message: `${field} is a list of ${value.length} items, and ${mostItems} are allowed.`,
-    field,
-    value: value.length,
-    remedy: 'Give them in several calls, one after the other.',
-  })
+  const remedy = 'Give them in several calls, one after the other.'
+  throw invalidValue(field, `has more than ${mostItems} items`, value.length, remedy)
 }
 
 /** Checks that a value is a function or `undefined`. */

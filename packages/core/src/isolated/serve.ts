@@ -1,5 +1,5 @@
 import { toErrorRecord } from '../error-record.ts'
-import { JobistemerError, printValue } from '../errors.ts'
+import { invalidValue, JobistemerError } from '../errors.ts'
 import { checkProgress, type IsolatedTaskContext, type PreviousRun, resultOf, type TaskReference } from '../job/task.ts'
 import { type Jsonify, type JsonValue, toJsonValue } from '../json.ts'
 import { isNonRetryable } from '../non-retryable-error.ts'
@@ -123,23 +123,15 @@ async function handlerOf(module: string): Promise<(context: unknown) => unknown>
   try {
     exported = (await import(module)) as typeof exported
   } catch (cause) {
-    throw new JobistemerError('INVALID_MODULE', {
-      message: `The module of an isolated task cannot be imported: ${printValue(module)}.`,
-      field: 'module',
-      value: module,
-      remedy: 'The cause says why.',
-      cause,
-    })
+    const what = 'of an isolated task cannot be imported'
+    throw invalidValue('module', what, module, 'The cause says why.', 'INVALID_MODULE', cause)
   }
   // TypeScript may have compiled the module to CommonJS. Its default export is then the member `default` of the module's
   // exports. `import` puts these exports into another `default`, so the handler is in `default.default`.
   const given = exported.default
   const inner = typeof given === 'object' && given !== null && 'default' in given ? given.default : given
   if (typeof inner === 'function') return inner as (context: unknown) => unknown
-  throw new JobistemerError('INVALID_MODULE', {
-    message: `The module of an isolated task has no function as its default export: ${printValue(module)}.`,
-    field: 'module',
-    value: module,
-    remedy: 'Write `export default async (context) => { … }`.',
-  })
+  const remedy = 'Write `export default async (context) => { … }`.'
+  const what = 'of an isolated task has no function as its default export'
+  throw invalidValue('module', what, module, remedy, 'INVALID_MODULE')
 }

@@ -8,7 +8,7 @@ import {
   readOptionalFunction,
   readTags,
 } from '../configuration/read-value.ts'
-import { invalidValue, JobistemerError, printValue } from '../errors.ts'
+import { invalidValue, type JobistemerError, printValue } from '../errors.ts'
 import { type JobId, jobId } from '../ids.ts'
 import { type Jsonify, type JsonValue, toJsonValue } from '../json.ts'
 import type { ExecutionReport } from '../report.ts'
@@ -187,7 +187,11 @@ export function defineJob<
   // limits. The scheduler checks the job again together with the scheduler's defaults.
   refuseBoundsOf(name, overrides)
   const { schedule, payload } = options as JobOptions
-  if (schedule === undefined && 'schedule' in options) throw missingSchedule(name)
+  if (schedule === undefined && 'schedule' in options) {
+    const remedy =
+      'Leave schedule out for a job that runs on request alone, or give what cron(), iso8601() or once() makes.'
+    throw invalidValue('schedule', `of job ${printValue(name)} is not a schedule`, schedule, remedy, 'INVALID_SCHEDULE')
+  }
   return {
     id: jobId(name),
     name,
@@ -208,14 +212,6 @@ export function defineJob<
  * Returns the error for an explicit `schedule: undefined`. A misspelled variable may be `undefined`, and would otherwise define
  * a job that never runs on a schedule.
  */
-function missingSchedule(jobName: string): JobistemerError {
-  return new JobistemerError('INVALID_SCHEDULE', {
-    message: `schedule of job ${printValue(jobName)} is undefined.`,
-    field: 'schedule',
-    value: undefined,
-    remedy: 'Leave schedule out for a job that runs on request alone, or give what cron(), iso8601() or once() makes.',
-  })
-}
 
 /** Checks a schedule. Binds an unbound schedule to the job's name and time zone. */
 export function readSchedule(schedule: Schedule, jobName: string, timezone: string | undefined): Schedule {
@@ -247,13 +243,9 @@ function assertSerializable(schedule: Schedule, jobName: string): void {
   } catch (error) {
     cause = error
   }
-  throw new JobistemerError('INVALID_SCHEDULE', {
-    message: `schedule of job ${printValue(jobName)} cannot be stored: its toJSON() ${cause === undefined ? 'does not return a plain object' : 'throws an error'}.`,
-    field: 'schedule',
-    value: schedule,
-    remedy: 'Let toJSON() return a plain object with the type of the schedule and its options.',
-    cause,
-  })
+  const what = `of job ${printValue(jobName)} has a toJSON() that throws or does not return a plain object`
+  const remedy = 'Let toJSON() return a plain object with the type of the schedule and its options.'
+  throw invalidValue('schedule', what, schedule, remedy, 'INVALID_SCHEDULE', cause)
 }
 
 function isUnbound(schedule: Schedule): schedule is UnboundSchedule {

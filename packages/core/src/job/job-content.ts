@@ -1,6 +1,6 @@
 import type { JobOverrides, JobSettings } from '../configuration/settings.ts'
 import { resolveScheduledSettings } from '../configuration/read-settings.ts'
-import { invalidValue, JobistemerError, printValue } from '../errors.ts'
+import { invalidValue, printValue } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import { isNoSchedule } from '../schedule/no-schedule.ts'
 import type { ScheduleSegment } from '../storage/job-record.ts'
@@ -21,12 +21,9 @@ function refuseTooLarge({ name }: Job, definition: JsonObject): void {
   const most = 2 * mostJsonBytes
   const bytes = Buffer.byteLength(JSON.stringify(definition))
   if (bytes <= most) return
-  throw new JobistemerError('DATA_TOO_LARGE', {
-    message: `The definition of job ${printValue(name)} has ${bytes} bytes of JSON, and ${most} are allowed.`,
-    field: 'tasks',
-    value: bytes,
-    remedy: 'Give its tasks less data, or its schedule fewer members, and hand on where the rest is.',
-  })
+  const what = `of job ${printValue(name)} make a definition of more than ${most} bytes of JSON`
+  const remedy = 'Give its tasks less data, or its schedule fewer members, and hand on where the rest is.'
+  throw invalidValue('tasks', what, bytes, remedy, 'DATA_TOO_LARGE')
 }
 
 function refuseTooMany({ name }: Job, { overlapPolicy, maxQueued }: JobSettings, mostQueued: number): void {

@@ -1,5 +1,5 @@
 import type { JobOverrides } from '../configuration/settings.ts'
-import { JobistemerError, printValue } from '../errors.ts'
+import { invalidValue, printValue } from '../errors.ts'
 
 /**
  * Rejects a `maxConcurrency` above 1 or a `startRate` under the overlap policies `allow` and `cancel_running`.
@@ -12,10 +12,7 @@ export function refuseBoundsOf(
   if (overlapPolicy !== 'allow' && overlapPolicy !== 'cancel_running') return
   const [field, value] = maxConcurrency > 1 ? ['maxConcurrency', maxConcurrency] : ['startRate', startRate]
   if (value === null) return
-  throw new JobistemerError('INVALID_ARGUMENT', {
-    message: `${field} of job ${printValue(job)} has no meaning under the overlap policy ${printValue(overlapPolicy)}.`,
-    field,
-    value,
-    remedy: `Choose the overlap policy "queue", under which what is beyond it waits, or leave ${field} out.`,
-  })
+  const what = `of job ${printValue(job)} has no meaning under the overlap policy ${printValue(overlapPolicy)}`
+  const remedy = `Choose the overlap policy "queue", under which what is beyond it waits, or leave ${field} out.`
+  throw invalidValue(field, what, value, remedy)
 }

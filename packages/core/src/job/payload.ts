@@ -38,16 +38,13 @@ export function parsePayload(
   data: unknown,
   place: PayloadPlace,
 ): JsonValue | undefined | Promise<JsonValue | undefined> {
-  const failed = (error: unknown) => invalidPayload(data, place, 'the schema itself failed', error)
+  const failed = (error: unknown): never => {
+    throw invalidPayload(data, place, 'the schema itself failed', error)
+  }
   const judge = (result: unknown): JsonValue | undefined => {
-    let read: ReadResult
-    try {
-      read = readResult(result)
-    } catch (error) {
-      throw failed(error)
-    }
-    if (read.wrong !== null) throw invalidPayload(data, place, read.wrong)
-    return read.value === undefined ? undefined : toJsonValue(read.value, place.field)
+    const { wrong, value, cause } = readResult(result)
+    if (wrong !== undefined) throw invalidPayload(data, place, wrong, cause)
+    return value === undefined ? undefined : toJsonValue(value, place.field)
   }
   let result: unknown
   try {
@@ -55,36 +52,23 @@ export function parsePayload(
     // Convert a promise of another library to a native promise: the `then` of the library may throw, or call both callbacks.
     if (isThenable(result)) result = Promise.resolve(result)
   } catch (error) {
-    throw failed(error)
+    return failed(error)
   }
-  if (!(result instanceof Promise)) return judge(result)
-  return result
-    .catch((error: unknown) => {
-      throw failed(error)
-    })
-    .then(judge)
+  return result instanceof Promise ? result.then(judge, failed) : judge(result)
 }
 
-/** The output of a schema, or a text that describes why the schema rejects the value. */
-type ReadResult = { readonly wrong: null; readonly value: unknown } | { readonly wrong: string }
-
 /**
- * Reads the result of a schema's `validate`. If a getter of the result throws, this function throws the same error.
- *
- * @throws JobistemerError `INVALID_ARGUMENT` for a value that is no Standard Schema result
+ * Returns the output of a schema, or the text `wrong` that describes why the schema rejects the value. `cause`: the error that
+ * the result of a faulty schema has thrown.
  */
-function readResult(result: unknown): ReadResult {
-  if (typeof result === 'object' && result !== null) {
-    const { issues } = result as { readonly issues?: unknown }
-    if (issues === undefined && 'value' in result) return { wrong: null, value: result.value }
-    if (Array.isArray(issues)) return { wrong: describeIssues(issues as readonly SchemaIssue[]) }
+function readResult(result: unknown): { readonly wrong?: string; readonly value?: unknown; readonly cause?: unknown } {
+  try {
+    const { issues, value } = result as { readonly issues?: readonly SchemaIssue[]; readonly value?: unknown }
+    if (issues !== undefined) return { wrong: describeIssues(issues) }
+    return 'value' in (result as object) ? { value } : { wrong: 'the schema returned neither a value nor issues' }
+  } catch (cause) {
+    return { wrong: 'the schema itself failed', cause }
   }
-  throw new JobistemerError('INVALID_ARGUMENT', {
-    message: `The schema returned no Standard Schema result: ${printValue(result)}.`,
-    field: 'payload',
-    value: result,
-    remedy: 'Return { value }, or { issues } with a list of { message, path }.',
-  })
 }
 
 function invalidPayload(data: unknown, { jobName, field }: PayloadPlace, what: string, cause?: unknown): Error {

@@ -1,7 +1,6 @@
 import { isWellFormed, readList, readName } from '../configuration/read-value.ts'
-import { invalidValue, JobistemerError, printValue } from '../errors.ts'
+import { invalidValue, type JobistemerError, printValue } from '../errors.ts'
 import { jobId } from '../ids.ts'
-import { toInstantText } from '../instant.ts'
 import { isNoSchedule } from '../schedule/no-schedule.ts'
 import type { Job } from './define-job.ts'
 
@@ -81,21 +80,10 @@ export function errorOfWhatIsOver(
   nextAt: number | null,
 ): JobistemerError | null {
   const endMs = schedule.window?.endMs ?? Number.POSITIVE_INFINITY
-  if (endMs < now) {
-    return new JobistemerError('SCHEDULE_NEVER_FIRES', {
-      message: `The schedule of job ${printValue(name)} can never fire: its end, ${toInstantText(endMs)}, lies behind.`,
-      field: 'schedule.end',
-      value: new Date(endMs),
-      remedy: 'Give an end that lies ahead, or leave the job out.',
-    })
-  }
-  if (nextAt !== null) return null
+  const what = `of job ${printValue(name)} leaves the job no instant to come`
+  const remedy = 'Give one that lies ahead, or no schedule: the job runs on request alone then.'
+  if (endMs < now) return invalidValue('schedule.end', what, new Date(endMs), remedy, 'SCHEDULE_NEVER_FIRES')
   const value = schedule.toJSON()
-  if (isNoSchedule(value)) return null
-  return new JobistemerError('SCHEDULE_NEVER_FIRES', {
-    message: `The schedule of job ${printValue(name)} can never fire: it has no instant after ${toInstantText(now)}.`,
-    field: 'schedule',
-    value,
-    remedy: 'Give one with an instant that lies ahead, or none: the job runs on request alone then.',
-  })
+  if (nextAt !== null || isNoSchedule(value)) return null
+  return invalidValue('schedule', what, value, remedy, 'SCHEDULE_NEVER_FIRES')
 }

@@ -5,7 +5,7 @@ import type { Jsonify, JsonValue } from '../json.ts'
 import type { Logger } from '../logger.ts'
 import type { BackfillRecord, OccurrenceKind, OccurrenceState } from '../storage/occurrence-record.ts'
 import { readNumber } from '../configuration/read-value.ts'
-import { invalidValue, JobistemerError, printValue } from '../errors.ts'
+import { invalidValue } from '../errors.ts'
 
 /** An earlier run of the job, as `previousRun` returns it. */
 export interface PreviousRun {
@@ -293,10 +293,6 @@ export function resultOf<Result>(
   results: Readonly<Record<string, JsonValue | undefined>>,
 ): Jsonify<Result> {
   if (Object.hasOwn(results, name)) return results[name] as Jsonify<Result>
-  throw new JobistemerError('RESULT_NOT_AVAILABLE', {
-    message: `Task ${printValue(name)} has not completed in this occurrence.`,
-    field: 'task',
-    value: name,
-    remedy: 'Ask only for tasks that come before this one, and that completed.',
-  })
+  const remedy = 'Ask only for tasks that come before this one, and that completed.'
+  throw invalidValue('task', 'has not completed in this occurrence', name, remedy, 'RESULT_NOT_AVAILABLE')
 }

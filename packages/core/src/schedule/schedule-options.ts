@@ -1,6 +1,6 @@
 import { Info } from 'luxon'
 import { readObject } from '../configuration/read-value.ts'
-import { JobistemerError, printValue } from '../errors.ts'
+import { invalidValue, printValue } from '../errors.ts'
 import { hasOffset, toInstantMs, toInstantText } from '../instant.ts'
 import type { InstantInput, ScheduleType, ScheduleWindow } from './schedule.ts'
 import { openWindow } from './windowed-schedule.ts'
@@ -82,12 +82,8 @@ export function readScheduleWindow(options: ScheduleOptions, timezone: string): 
   const startMs = start === undefined ? openWindow.startMs : toZonedInstantMs(start, timezone, 'start')
   const endMs = end === undefined ? openWindow.endMs : toZonedInstantMs(end, timezone, 'end')
   if (startMs <= endMs) return { startMs, endMs }
-  throw new JobistemerError('INVALID_SCHEDULE', {
-    message: `end lies before start: ${printValue(end)} is before ${printValue(start)}.`,
-    field: 'end',
-    value: end,
-    remedy: 'Give an end that is not before the start.',
-  })
+  const remedy = 'Give an end that is not before the start.'
+  throw invalidValue('end', `lies before start, ${printValue(start)}`, end, remedy, 'INVALID_SCHEDULE')
 }
 
 /**

@@ -1,4 +1,4 @@
-import { JobistemerError } from '../errors.ts'
+import { invalidValue } from '../errors.ts'
 import { toInstantMs } from '../instant.ts'
 import type { InstantInput, Schedule, ScheduleType, ScheduleWindow, SerializedSchedule } from './schedule.ts'
 
@@ -81,10 +81,6 @@ export abstract class WindowedSchedule implements Schedule {
 
 function refuseNotANumber(milliseconds: number, field: string): void {
   if (typeof milliseconds === 'number' && !Number.isNaN(milliseconds)) return
-  throw new JobistemerError('INVALID_INSTANT', {
-    message: `${field} is not a number of epoch milliseconds.`,
-    field,
-    value: milliseconds,
-    remedy: 'Give milliseconds here, or call next or previous, which take instants in any form.',
-  })
+  const remedy = 'Give milliseconds here, or call next or previous, which take instants in any form.'
+  throw invalidValue(field, 'is not a number of epoch milliseconds', milliseconds, remedy, 'INVALID_INSTANT')
 }

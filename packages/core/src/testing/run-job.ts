@@ -2,7 +2,7 @@ import { readObject } from '../configuration/read-value.ts'
 import type { DurationInput } from '../duration.ts'
 import { Engine } from '../engine/engine.ts'
 import type { RunOverrides, TriggerOptions } from '../engine/api/request-options.ts'
-import { JobistemerError } from '../errors.ts'
+import { invalidValue } from '../errors.ts'
 import type { OccurrenceId } from '../ids.ts'
 import type { InstantInput } from '../instant.ts'
 import type { Job } from '../job/define-job.ts'
@@ -122,7 +122,10 @@ async function runOnce(
   try {
     await engine.start()
     const { id, state } = await engine.operations.request(name, request, results)
-    if (state !== 'running' && state !== 'pending') throw storageInUse(state)
+    if (state !== 'running' && state !== 'pending') {
+      const remedy = 'Give a storage that holds no other run of the job, such as a new memoryStorage().'
+      throw invalidValue('options.storage', 'runs the job already, so the new run is not started', state, remedy)
+    }
     return await new Promise<ExecutionReport>((resolve) => {
       look = () => {
         const report = reports.get(id)
@@ -139,13 +142,4 @@ function readResults(job: Job, results: Readonly<Record<string, unknown>>): Json
   const names = job.tasks.map((task) => task.name)
   const read = Object.entries(readObject(results, 'results', names))
   return Object.fromEntries(read.map(([name, result]) => [name, toJsonValue(result, `results.${name}`)]))
-}
-
-function storageInUse(state: string): JobistemerError {
-  return new JobistemerError('INVALID_ARGUMENT', {
-    message: `The job cannot run in this storage, since it runs there already: the new run is ${state}.`,
-    field: 'options.storage',
-    value: state,
-    remedy: 'Give a storage that holds no other run of the job, such as a new memoryStorage().',
-  })
 }

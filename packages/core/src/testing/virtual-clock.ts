@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../clock.ts'
 import { type DurationInput, toDurationMs } from '../duration.ts'
 import { readObject } from '../configuration/read-value.ts'
 import { IndexedHeap } from '../engine/runtime/indexed-heap.ts'
-import { JobistemerError } from '../errors.ts'
+import { invalidValue } from '../errors.ts'
 import { type InstantInput, toInstantMs } from '../instant.ts'
 import { sleepOn } from '../sleep.ts'
 import { afterThisTurn, eventsHeard, systemClock } from '../system-clock.ts'
@@ -282,12 +282,8 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     async advanceTo(instant) {
       const target = toInstantMs(instant)
       if (target < wall) {
-        throw new JobistemerError('INVALID_INSTANT', {
-          message: `The clock stands at ${new Date(wall).toISOString()}, after ${new Date(target).toISOString()}.`,
-          field: 'instant',
-          value: instant,
-          remedy: 'Use jumpTo to set the wall clock back.',
-        })
+        const what = `lies before the time of the clock, ${new Date(wall).toISOString()}`
+        throw invalidValue('instant', what, instant, 'Use jumpTo to set the wall clock back.', 'INVALID_INSTANT')
       }
       await moving(() => advanceBy(target - wall))
     },
