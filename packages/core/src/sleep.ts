@@ -5,6 +5,7 @@ export function sleepOn(
   clock: Pick<Clock, 'monotonic' | 'setTimer'>,
   milliseconds: number,
   signal?: AbortSignal,
+  options: { readonly unref?: boolean } = {},
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
@@ -20,7 +21,7 @@ export function sleepOn(
     const look = () => {
       // A clock may fire a timer after 1 min, even if the timer was set for longer. Then set a further timer for the rest.
       if (clock.monotonic() < end) {
-        timer = clock.setTimer(end - clock.monotonic(), look)
+        timer = clock.setTimer(end - clock.monotonic(), look, options)
         return
       }
       signal?.removeEventListener('abort', abort)
@@ -33,9 +34,5 @@ export function sleepOn(
 
 /** Sleeps as {@link sleepOn}, for `context.sleep`. The timer of the sleep does not keep the process alive. */
 export function sleepInHandler(clock: Clock, milliseconds: number, signal: AbortSignal): Promise<void> {
-  const unreferenced: Pick<Clock, 'monotonic' | 'setTimer'> = {
-    monotonic: () => clock.monotonic(),
-    setTimer: (delayMs, callback) => clock.setTimer(delayMs, callback, { unref: true }),
-  }
-  return clock.wait?.(milliseconds, signal) ?? sleepOn(unreferenced, milliseconds, signal)
+  return clock.wait?.(milliseconds, signal) ?? sleepOn(clock, milliseconds, signal, { unref: true })
 }

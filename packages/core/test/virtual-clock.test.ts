@@ -150,14 +150,27 @@ describe('a virtual clock', () => {
     expect(log).toEqual(calls.map(() => ['answered', 100]))
   })
 
-  it('does not wait for work that sleeps on this clock, even if this work runs inside work on another virtual clock', async () => {
-    const [outer, inner] = [virtualClock(start, { patience: { minutes: 10 } }), virtualClock(start)]
+  it('does not wait for work that sleeps on this clock', async () => {
+    const clock = virtualClock(start, { patience: { minutes: 10 } })
+    let isDone = false
+    clock.perform?.(async () => {
+      await clock.sleep({ minutes: 1 })
+      isDone = true
+    })
+    await clock.advance({ minutes: 1 })
+    expect(isDone).toBe(true)
+  })
+
+  it('waits for its patience if work sleeps on this clock inside work on another virtual clock', async () => {
+    const [outer, inner] = [virtualClock(start, { patience: 50 }), virtualClock(start)]
     let isDone = false
     outer.perform?.(async () => {
       await inner.perform?.(() => outer.sleep({ minutes: 1 }))
       isDone = true
     })
+    const begun = performance.now()
     await outer.advance({ minutes: 1 })
+    expect(performance.now() - begun).toBeGreaterThanOrEqual(45)
     expect(isDone).toBe(true)
   })
 

@@ -3,12 +3,6 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 /** A call of a handler or a hook that has not ended. */
 interface Work {
   readonly owner: UserWork
-  /**
-   * The handler or hook of another virtual clock that was running when this call began; `undefined` without one. For example, a
-   * handler may run a second scheduler with a separate clock. That handler is the caller of all handlers of the second
-   * scheduler.
-   */
-  readonly caller: Work | undefined
   /** Number of waits for the virtual clock that the work has begun and not yet ended. */
   waits: number
   /**
@@ -54,8 +48,7 @@ export class UserWork {
 
   /** Calls a handler or a hook, and tracks the returned promise until it settles. */
   perform<T>(call: () => T): T {
-    const caller = nearest((one) => one.owner !== this)
-    const work: Work = { owner: this, caller, waits: 0, isGivenUp: false }
+    const work: Work = { owner: this, waits: 0, isGivenUp: false }
     const end = () => {
       this.#underWay.delete(work)
       this.#onChange()
@@ -78,11 +71,12 @@ export class UserWork {
 
   /**
    * Marks the handler or hook that calls `beginWait` as waiting for the clock. The returned function ends the wait. Outside
-   * of handlers and hooks of this clock, `beginWait` does nothing.
+   * of handlers and hooks of this clock, `beginWait` does nothing: also not in a handler of a second clock that a handler of
+   * this clock has called.
    */
   beginWait(): () => void {
-    const work = nearest(({ owner }) => owner === this)
-    if (work === undefined) return nothing
+    const work = current.getStore()
+    if (work === undefined || work.owner !== this) return nothing
     work.waits++
     this.#onChange()
     return () => {
@@ -91,16 +85,6 @@ export class UserWork {
       this.#onChange()
     }
   }
-}
-
-/**
- * Searches the handler or hook that executes the running code, then its caller, and so on. Returns the first one for which
- * `fits` returns true; `undefined` without one.
- */
-function nearest(fits: (work: Work) => boolean): Work | undefined {
-  let work = current.getStore()
-  while (work !== undefined && !fits(work)) work = work.caller
-  return work
 }
 
 function nothing(): void {}

@@ -84,16 +84,11 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
   let changes = 0
   const onChange = new Set<() => void>()
   let timerCount = 0
-  /** Number of moves of the clock that have begun so far. */
+  /** Number of moves of the clock so far. */
   let moves = 0
   /** Number of moves of the clock that have begun and not ended. */
   let movesUnderWay = 0
   let advancesUnderWay = 0
-  /**
-   * The promises that `passUntil` has received, such as the run of `runTask`. While one of them has not settled, the clock
-   * moves to the next timer by itself, without a call of `advance`.
-   */
-  const awaited = new Set<Promise<unknown>>()
   const pending = new Set<Promise<unknown>>()
   const timers = new IndexedHeap<VirtualTimer>()
   const work = new UserWork(changed)
@@ -166,30 +161,27 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     }
   }
 
-  function passUntil(promise: Promise<unknown>): void {
-    const isFirst = awaited.size === 0
+  /** Until the promise has settled, moves the clock to the next timer by itself, without a call of `advance`. */
+  async function passUntil(promise: Promise<unknown>): Promise<void> {
+    let isOver = false
     const end = () => {
-      awaited.delete(promise)
+      isOver = true
       changed()
     }
-    awaited.add(promise)
     promise.then(end, end)
-    if (isFirst) void moveByItself()
-  }
-
-  async function moveByItself(): Promise<void> {
-    while (awaited.size > 0) {
+    while (!isOver) {
       const seen = moves
       await settle()
       const timer = timers.peek()
       if (timer === undefined) await changeOrPause(idleLookMs)
-      // Do not move the clock if a test or a handler has moved it since `seen` was read.
-      else if (awaited.size > 0 && movesUnderWay === 0 && moves === seen) moveTo(timer.at)
+      // Do not move the clock if a test, a handler or a second call has moved it since `seen` was read.
+      else if (!isOver && movesUnderWay === 0 && moves === seen) moveTo(timer.at)
     }
   }
 
   /** Moves to a monotonic instant, and calls the timers that are due at that instant. */
   function moveTo(at: number): void {
+    moves++
     const step = Math.max(0, at - monotonic)
     monotonic += step
     wall += step
@@ -262,7 +254,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     },
     // If the patience is 0, leave out `perform`: tracking the handlers would have no effect and cost time.
     ...(patienceMs > 0 && { perform: <T>(call: () => T): T => work.perform(call) }),
-    passUntil,
+    passUntil: (promise) => void passUntil(promise),
     setTimer(delayMs, callback): Timer {
       changed()
       const at = monotonic + Math.max(delayMs, 0)
