@@ -29,23 +29,6 @@ export function resolveJobSettings(...levels: readonly JobOverrides[]): JobSetti
 }
 
 /**
- * Merges levels of settings for a job. Sets the default overlap policy of a job without a schedule (`isOnRequest`): `allow`,
- * so that every request runs. If `maxConcurrency` or `startRate` is set, the default is `queue`, because `allow` does not
- * support these limits.
- */
-export function resolveScheduledSettings(
-  { isOnRequest }: { readonly isOnRequest: boolean },
-  ...levels: readonly JobOverrides[]
-): JobSettings {
-  if (!isOnRequest || levels.some(({ overlapPolicy }) => overlapPolicy !== undefined)) {
-    return resolveJobSettings(...levels)
-  }
-  const { maxConcurrency, startRate = null }: JobOverrides = Object.assign({}, ...levels)
-  const isBounded = maxConcurrency !== undefined || startRate !== null
-  return resolveJobSettings({ overlapPolicy: isBounded ? 'queue' : 'allow' }, ...levels)
-}
-
-/**
  * Returns the default settings for a storage that keeps at most `mostQueued` queued occurrences of a job. If the scheduler sets
  * no `maxQueued`, and the library's default is higher than `mostQueued`, then `mostQueued` becomes the default.
  */

@@ -1,14 +1,12 @@
 import type { JobOverrides, JobSettings } from '../configuration/settings.ts'
-import { resolveScheduledSettings } from '../configuration/read-settings.ts'
 import { invalidValue, printValue } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
-import { isNoSchedule } from '../schedule/no-schedule.ts'
 import type { ScheduleSegment } from '../storage/job-record.ts'
 import { overlapRuleOf } from '../storage/rules.ts'
 import type { JobContent } from '../storage/storage.ts'
 import type { Job } from './define-job.ts'
 import { fingerprintOf } from './fingerprint.ts'
-import { handlerKeyOf, type JobDocument, toJobDocument } from './job-document.ts'
+import { handlerKeyOf, type JobDocument, settingsOf, toJobDocument } from './job-document.ts'
 import { refuseBoundsOf } from './overlap-bounds.ts'
 import { mostJsonBytes } from '../tuning.ts'
 
@@ -63,15 +61,14 @@ export function contentOf(
   },
 ): JobContent {
   const { defaults, timeline, nextAt } = options
-  const schedule = job.schedule.toJSON()
-  const settings = resolveScheduledSettings({ isOnRequest: isNoSchedule(schedule) }, defaults, job.settings)
   const document: JobDocument = {
     ...toJobDocument(job, defaults),
     ...(job.owner !== null && { owner: job.owner }),
-    schedule,
+    schedule: job.schedule.toJSON(),
     ...options.origin,
   }
   const definition = document as unknown as JsonObject
+  const settings = settingsOf(document)
   const { overlapPolicy, maxQueued, maxConcurrency, startRate } = settings
   refuseBoundsOf(job.name, settings)
   refuseTooLarge(job, definition)

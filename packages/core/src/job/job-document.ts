@@ -1,7 +1,7 @@
 import type { OccurrenceDetails } from '../storage/occurrence-record.ts'
 import { priorityStepMs } from '../storage/tuning.ts'
 import type { JobOverrides, JobSettings } from '../configuration/settings.ts'
-import { defaultSettings, resolveScheduledSettings } from '../configuration/read-settings.ts'
+import { defaultSettings, resolveJobSettings } from '../configuration/read-settings.ts'
 import type { JsonObject } from '../json.ts'
 import { isNoSchedule } from '../schedule/no-schedule.ts'
 import type { SerializedSchedule } from '../schedule/schedule.ts'
@@ -61,9 +61,16 @@ export function readJobDocument(stored: JsonObject): JobDocument {
   return part === 'definition' ? unreadable : (stored as unknown as JobDocument)
 }
 
-/** Returns the effective settings of a stored definition. */
+/**
+ * Returns the effective settings of a stored definition. The default overlap policy of a job without a schedule is `allow`, so
+ * that every request runs. If `maxConcurrency` or `startRate` is set, the default is `queue`, because `allow` does not support
+ * these limits.
+ */
 export function settingsOf({ defaults, settings, schedule }: JobDocument): JobSettings {
-  return resolveScheduledSettings({ isOnRequest: schedule !== undefined && isNoSchedule(schedule) }, defaults, settings)
+  if (schedule === undefined || !isNoSchedule(schedule)) return resolveJobSettings(defaults, settings)
+  const { maxConcurrency, startRate = null }: JobOverrides = { ...defaults, ...settings }
+  const isBounded = maxConcurrency !== undefined || startRate !== null
+  return resolveJobSettings({ overlapPolicy: isBounded ? 'queue' : 'allow' }, defaults, settings)
 }
 
 /** Returns the default priority of the occurrences of a stored job. */
