@@ -36,17 +36,12 @@ class ErrorRecorder {
 
   #inner({ cause, errors }: ErrorLike, depth: number): Pick<ErrorRecord, 'cause' | 'errors'> {
     if (depth === deepestCause) return {}
-    const inner: { cause?: ErrorRecord; errors?: readonly ErrorRecord[] } = {}
-    if (cause !== undefined && cause !== null && this.#records < mostErrorRecords)
-      inner.cause = this.of(cause, depth + 1)
-    if (Array.isArray(errors)) {
-      const kept: ErrorRecord[] = []
-      for (const error of errors.slice(0, mostListed)) {
-        if (this.#records < mostErrorRecords) kept.push(this.of(error, depth + 1))
-      }
-      if (kept.length > 0) inner.errors = kept
-    }
-    return inner
+    const isRecorded = cause !== undefined && cause !== null && this.#records < mostErrorRecords
+    const recorded = isRecorded ? { cause: this.of(cause, depth + 1) } : {}
+    const kept = (Array.isArray(errors) ? errors.slice(0, mostListed) : []).flatMap((error) =>
+      this.#records < mostErrorRecords ? [this.of(error, depth + 1)] : [],
+    )
+    return kept.length === 0 ? recorded : { ...recorded, errors: kept }
   }
 }
 

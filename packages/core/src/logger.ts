@@ -1,4 +1,4 @@
-import { inspect } from 'node:util'
+import { inspect, types } from 'node:util'
 import { isErrorLike, printError } from './error-record.ts'
 import { orElse } from './or-else.ts'
 import { catchRejection } from './rejection.ts'
@@ -40,7 +40,7 @@ const unreadable = '[unreadable]'
 function write(level: string, given: unknown, message: unknown): void {
   const line = lineOf(given, message)
   const { err, ...others } = withFields({}, line.fields) as { readonly err?: unknown }
-  const members = Object.entries(others).map(([name, value]) => `${name}=${printField(maskValue(value, name))}`)
+  const members = Object.entries(others).map(([name, value]) => `${name}=${print(maskValue(value, name))}`)
   const at = new Date(systemClock.now()).toISOString()
   const text =
     line.message === undefined
@@ -69,28 +69,16 @@ function escaped(text: string): string {
 }
 
 /**
- * Prints the value of a field without throwing. A value that JSON cannot represent is printed as Node's `inspect` prints it.
+ * Prints the value of a field without throwing. A value that JSON cannot represent, such as a cyclic object, is printed as Node's
+ * `inspect` prints it.
  */
-function printField(value: unknown): string {
-  if (typeof value === 'string' && /^[\w.:*-]+$/.test(value)) return value
-  try {
-    if (value instanceof Date) return Number.isNaN(+value) ? 'Invalid Date' : value.toISOString()
-    if (!isErrorLike(value)) return JSON.stringify(value) ?? print(value)
-  } catch {
-    // `JSON.stringify` throws for a BigInt, for a cyclic object and for an object whose `toJSON` throws. The next statement
-    // prints such a value.
-  }
-  return print(value)
-}
-
 function print(value: unknown): string {
+  if (typeof value === 'string' && /^[\w.:*-]+$/.test(value)) return value
+  const options = { breakLength: Number.POSITIVE_INFINITY, compact: true, customInspect: false }
   try {
-    if (typeof value === 'bigint') return String(value)
+    if (types.isDate(value)) return Number.isNaN(+value) ? 'Invalid Date' : value.toISOString()
     if (isErrorLike(value)) return JSON.stringify(maskSecrets(`${value.name}: ${value.message}`))
-    return inspect(value, { breakLength: Number.POSITIVE_INFINITY, compact: true, customInspect: false }).replace(
-      /\s*\n\s*/g,
-      ' ',
-    )
+    return orElse(() => JSON.stringify(value), undefined) ?? inspect(value, options).replace(/\s*\n\s*/g, ' ')
   } catch {
     // If a member of the value is a getter that throws, the logger prints a replacement for the value.
     return unreadable

@@ -38,7 +38,7 @@ describe('the default logger of a scheduler', () => {
     cyclic.self = cyclic
     const fieldOf = (field: unknown) => written(({ error }) => error({ field }, 'said'))
     const shown: readonly [unknown, string][] = [
-      [10n, '10'],
+      [10n, '10n'],
       [[10n], '[ 10n ]'],
       [cyclic, "<ref *1> { name: 'c', self: [Circular *1] }"],
       [new Date(Number.NaN), 'Invalid Date'],

@@ -90,23 +90,13 @@ export function readName(
   remedy = 'Give a string of 1 to 255 characters.',
   longest: number = longestName,
 ): string {
-  const isText = typeof value === 'string'
+  const isUsable = typeof value === 'string' && value.length >= 1 && value.length <= longest
   // Rejects the name `__proto__`, because names become the names of object members: for example, an object contains the
   // results of tasks by task name. An object cannot have an ordinary member with the name `__proto__`.
-  const isUsable = isText && value.length >= 1 && value.length <= longest && value !== '__proto__'
-  if (isUsable && isWellFormed(value)) return value
-  const why = !isText ? '' : isUsable ? ' (half a surrogate pair)' : ` (${value.length} characters)`
-  throw new JobistemerError('INVALID_NAME', {
-    message: `${field} is not a name: ${printValue(value)}${why}.`,
-    field,
-    value,
-    remedy:
-      value === '__proto__'
-        ? 'Give another name: this one is reserved by the language.'
-        : isUsable
-          ? 'Give well-formed Unicode: text that was cut in the middle of a character has no id of its own.'
-          : remedy,
-  })
+  if (isUsable && isWellFormed(value) && value !== '__proto__') return value
+  const advice = isUsable ? 'Give well-formed Unicode other than "__proto__", which the language reserves.' : remedy
+  const what = typeof value === 'string' ? `of ${value.length} characters is not a name` : 'is not a name'
+  throw invalidValue(field, what, value, advice, 'INVALID_NAME')
 }
 
 /** Checks that a value is a list of tags. @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME` */
