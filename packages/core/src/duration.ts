@@ -2,25 +2,7 @@ import { Duration } from 'luxon'
 import { dayMs, longestReadable } from './tuning.ts'
 import { invalidValue } from './errors.ts'
 
-/**
- * A duration in parts. Each part may be a fraction; the sum is rounded to milliseconds. Months and years have no fixed length
- * and are not accepted.
- */
-export interface DurationParts {
-  /** Weeks of 7 days. */
-  readonly weeks?: number
-  /** Days of 24 hours, whatever the time zone. */
-  readonly days?: number
-  readonly hours?: number
-  readonly minutes?: number
-  readonly seconds?: number
-  readonly milliseconds?: number
-}
-
-/** A length of time: milliseconds, parts such as `{ minutes: 5 }`, or ISO 8601 such as `PT5M`. A day has 24 hours. */
-export type DurationInput = number | string | DurationParts
-
-const partMs: Readonly<Record<keyof DurationParts, number>> = {
+const partMs = {
   weeks: 604_800_000,
   days: 86_400_000,
   hours: 3_600_000,
@@ -28,6 +10,15 @@ const partMs: Readonly<Record<keyof DurationParts, number>> = {
   seconds: 1000,
   milliseconds: 1,
 }
+
+/**
+ * A duration in parts: weeks of 7 days, days of 24 hours whatever the time zone, hours, minutes, seconds and milliseconds. Each
+ * part may be a fraction; the sum is rounded to milliseconds. Months and years have no fixed length and are not accepted.
+ */
+export type DurationParts = { readonly [Part in keyof typeof partMs]?: number }
+
+/** A length of time: milliseconds, parts such as `{ minutes: 5 }`, or ISO 8601 such as `PT5M`. A day has 24 hours. */
+export type DurationInput = number | string | DurationParts
 
 /** Lowest and highest accepted duration, in milliseconds. */
 export interface DurationBounds {
@@ -67,7 +58,7 @@ function readDuration(input: DurationInput): number {
   let total = 0
   const names = Object.keys(input)
   for (const name of names) {
-    const unit = partMs[name as keyof DurationParts]
+    const unit: number | undefined = partMs[name as keyof DurationParts]
     const value = input[name as keyof DurationParts]
     if (unit === undefined || typeof value !== 'number') return Number.NaN
     total += unit * value

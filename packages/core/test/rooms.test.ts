@@ -50,7 +50,6 @@ const layerOfPath: Readonly<Record<string, (typeof layers)[number]>> = {
   'scheduler.ts': 'api',
   testing: 'api',
   'ticker.ts': 'api',
-  'why-of.ts': 'api',
   engine: 'api',
   'engine/runtime': 'runtime',
   'engine/storage-access': 'storage-access',

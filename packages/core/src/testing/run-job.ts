@@ -114,11 +114,7 @@ async function runOnce(
   results: JsonObject | undefined,
 ): Promise<ExecutionReport> {
   const reports = new Map<OccurrenceId, ExecutionReport>()
-  let look = () => {}
-  engine.events.on('occurrence.finished', ({ report }) => {
-    reports.set(report.occurrence.id, report)
-    look()
-  })
+  engine.events.on('occurrence.finished', ({ report }) => reports.set(report.occurrence.id, report))
   try {
     await engine.start()
     const { id, state } = await engine.operations.request(name, request, results)
@@ -126,13 +122,13 @@ async function runOnce(
       const remedy = 'Give a storage that holds no other run of the job, such as a new memoryStorage().'
       throw invalidValue('options.storage', 'runs the job already, so the new run is not started', state, remedy)
     }
-    return await new Promise<ExecutionReport>((resolve) => {
-      look = () => {
-        const report = reports.get(id)
-        if (report !== undefined) resolve(report)
-      }
-      look()
-    })
+    // The run may have ended before its request was answered.
+    return (
+      reports.get(id) ??
+      (await new Promise<ExecutionReport>((resolve) => {
+        engine.events.on('occurrence.finished', ({ report }) => report.occurrence.id === id && resolve(report))
+      }))
+    )
   } finally {
     await engine.shutdown()
   }

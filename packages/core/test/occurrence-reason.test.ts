@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { finalStates, liveStates } from '../src/storage/index.ts'
-import { stateMeanings, whyOf } from '../src/why-of.ts'
+import { stateMeanings, whyOf } from '../src/occurrence-reason.ts'
 
 it('`whyOf` returns a sentence for each state, and for each reason that explains more than the state', () => {
   for (const state of [...liveStates, ...finalStates]) expect(whyOf({ state, reason: null })).toMatch(/^[A-Z].+\.$/)
