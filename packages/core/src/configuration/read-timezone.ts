@@ -1,3 +1,4 @@
+import { IANAZone } from 'luxon'
 import { invalidValue } from '../errors.ts'
 import { longestReadable, rememberedValues } from '../tuning.ts'
 
@@ -7,15 +8,9 @@ const knownTimezones = new Set<string>()
 /** Checks that this runtime knows a time zone. @throws JobistemerError `INVALID_TIMEZONE` */
 export function readTimezone(input: string, field: string): string {
   if (knownTimezones.has(input)) return input
-  try {
-    const isText = typeof input === 'string' && input.length <= longestReadable
-    if (isText && new Intl.DateTimeFormat('en-US', { timeZone: input })) {
-      if (knownTimezones.size < rememberedValues) knownTimezones.add(input)
-      return input
-    }
-  } catch {
-    // `Intl` throws a RangeError for an unknown zone. This function throws its own error below, which also names the
-    // field.
+  if (typeof input === 'string' && input.length <= longestReadable && IANAZone.isValidZone(input)) {
+    if (knownTimezones.size < rememberedValues) knownTimezones.add(input)
+    return input
   }
   throw invalidValue(
     field,

@@ -28,10 +28,10 @@ class StartedProcess {
   readonly #child: number
   #forked: ChildProcess | null = null
   #end: Ended | null = null
-  #hasEnded = false
 
   constructor({ child, execArgv, env, folder }: Extract<ToStarter, { kind: 'start' }>) {
     this.#child = child
+    children.set(child, this)
     const stdio: ('ignore' | 'inherit' | 'pipe' | 'ipc')[] = ['ignore', 'inherit', 'pipe', 'ipc']
     stdio[watchedDescriptor] = 'pipe'
     try {
@@ -93,18 +93,16 @@ class StartedProcess {
   }
 
   #sayEnd(): void {
-    if (this.#hasEnded || this.#end === null) return
-    this.#hasEnded = true
+    if (this.#end === null || !children.delete(this.#child)) return
     this.#forked?.stderr?.destroy()
     this.#forked?.stdio[watchedDescriptor]?.destroy()
     post(this.#end)
-    children.delete(this.#child)
   }
 }
 
 process.on('message', (message: ToStarter) => {
   const { kind, child } = message
-  if (kind === 'start') children.set(child, new StartedProcess(message))
+  if (kind === 'start') new StartedProcess(message)
   else if (kind === 'post') children.get(child)?.post(message.message)
   else children.get(child)?.kill()
 })
