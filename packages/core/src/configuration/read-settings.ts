@@ -123,7 +123,7 @@ const jobSettings: Readonly<Record<keyof JobSettingsInput, Setting>> = {
   onInterrupted: setting('onInterrupted', 'retry', choice(['fail', 'retry'])),
   maxRescues: setting('maxRescues', 3, integer(0, 1000)),
   whileIsolated: setting('whileIsolated', 'continue', choice(['continue', 'abort'])),
-  retention: setting('retention', { olderThanMs: 30 * dayMs, keep: 10 }, readRetention),
+  retention: setting('retention', { olderThanMs: 30 * dayMs, keep: 10 }, unless('forever', readRetention)),
   alertAfter: setting('alertAfterMs', null, unless('never', duration({ min: 1000 }))),
   timezone: setting('timezone', 'UTC', readTimezone),
 }
@@ -225,18 +225,11 @@ function readRecoveryStrategy(input: RecoveryStrategyInput, field: string): Reco
 
 function readKeepLogs(input: KeepLogsInput, field: string): KeepLogs | null {
   if (input === false) return null
-  if (input !== true && (typeof input !== 'object' || input === null)) {
-    throw invalidValue(field, 'does not say what to keep', input, 'Allowed are true, false and { lines }.')
-  }
   const { lines } = input === true ? {} : readObject(input, field, ['lines'])
   return { lines: readInteger(orDefault(lines, 100), `${field}.lines`, 1, 1000) }
 }
 
-function readRetention(input: RetentionInput, field: string): Retention | null {
-  if (input === 'forever') return null
-  if (typeof input !== 'object' || input === null) {
-    throw invalidValue(field, 'is not a retention', input, 'Allowed are "forever" and { olderThan, keep }.')
-  }
+function readRetention(input: Exclude<RetentionInput, 'forever'>, field: string): Retention {
   readObject(input, field, ['olderThan', 'keep'])
   const { olderThanMs, keep } = defaultSettings.retention as Retention
   return {
