@@ -8,7 +8,7 @@ import { metricsCollector } from '../src/testing/metrics-collector.ts'
 it('the removal of a job removes its metric series, and a later start of one of its runs creates the series again', () => {
   const events = new EventHub(silentLogger)
   const metrics = metricsCollector()
-  recordMetrics(events, metrics)
+  recordMetrics(events, metrics, () => 0)
   const start = () => {
     const event = { jobName: 'tenant', occurrenceId: 'occ_1' as OccurrenceId, waitedMs: 0, latenessMs: 500 }
     events.emit('occurrence.started', event as unknown as SchedulerEvents['occurrence.started'])

@@ -351,7 +351,7 @@ test('only the node that counts silent jobs exports the gauge of silent jobs', a
   expect(await registry.metrics()).not.toMatch(/^scheduler_jobs_silent /m)
 })
 
-test('a Prometheus scrape contains the last success of a job, and no metric of a removed job', async () => {
+test('a Prometheus scrape contains the last success of a job, and none of a removed job whose last run ends later', async () => {
   const registry = new Registry()
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const job = (name: string) =>
@@ -377,7 +377,8 @@ test('a Prometheus scrape contains the last success of a job, and no metric of a
   // The removed job still has an active run, which ends within these 10 s.
   await clock.advance({ seconds: 10 })
   const after = await registry.metrics()
-  expect(after).not.toContain('job="removed"')
+  expect(after).not.toContain('scheduler_job_last_success_timestamp_seconds{job="removed"}')
+  expect(after).toContain('scheduler_job_occurrences_total{job="removed",status="completed"} 1')
   expect(after).toContain(`scheduler_job_last_success_timestamp_seconds{job="kept"} ${lastSuccess + 60}`)
   await scheduler.add(job('removed'))
   await clock.advance({ minutes: 2 })

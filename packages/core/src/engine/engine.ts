@@ -152,7 +152,7 @@ export class Engine implements CallingNode {
     this.#time = new EngineTime(this, { storage: options.storage, limitMs: options.derived.maxClockSkew })
     const metrics = options.metrics === null || callOf !== null ? null : guardedMetrics(options.metrics, this)
     if (metrics !== null) {
-      recordMetrics(this.events, metrics)
+      recordMetrics(this.events, metrics, () => this.now())
       const read = () => this.#readGauges()
       metrics.gauges(read)
       this.#cleanUps.push(() => metrics.end(read))

@@ -80,7 +80,7 @@ export interface Metrics {
   set<Name extends keyof EventGaugeLabels>(name: Name, labels: EventGaugeLabels[Name], value: number): void
   /**
    * Called after a job was removed. The collector then removes all series of the job. An active run of the job that ends later
-   * creates series of the job again.
+   * creates counters and histograms of the job again.
    */
   removeJob(job: string): void
   /**

@@ -2,15 +2,26 @@ import type { EventHub } from '../events.ts'
 import { isFinal } from '../storage/occurrence-record.ts'
 import type { CounterLabels, Metrics } from './metrics.ts'
 import type { Logger } from '../logger.ts'
+import { rememberedValues } from '../tuning.ts'
 import { catchRejection } from '../rejection.ts'
 
-/** Adds listeners that turn the events of a scheduler into metrics. */
-export function recordMetrics(events: EventHub, metrics: Metrics): void {
+/** Adds listeners that turn the events of a scheduler into metrics. `now` returns epoch milliseconds. */
+export function recordMetrics(events: EventHub, metrics: Metrics, now: () => number): void {
+  /**
+   * When this node learned of the removal of a job, by the job's name. An active run of a removed job that ends later creates
+   * counters of the job again. It must not set the instant of the last success: an alert would compare that instant for ever.
+   */
+  const removedAt = new Map<string, number>()
+
   function count<Name extends keyof CounterLabels>(name: Name, labels: CounterLabels[Name], by = 1): void {
     metrics.increment(name, labels, by)
   }
 
-  events.on('job.removed', ({ jobName }) => metrics.removeJob(jobName))
+  events.on('job.removed', ({ jobName }) => {
+    if (removedAt.size >= rememberedValues) removedAt.clear()
+    removedAt.set(jobName, now())
+    metrics.removeJob(jobName)
+  })
   events.on('occurrence.created', ({ jobName: job, state }) => {
     if (isFinal(state)) count('scheduler_job_occurrences_total', { job, status: state })
   })
@@ -29,7 +40,8 @@ export function recordMetrics(events: EventHub, metrics: Metrics): void {
       if (state === 'completed' && durationMs !== null)
         count('scheduler_task_attempts_total', { job, task, status: 'succeeded' })
     }
-    if (report.outcome === 'completed') {
+    const isOfRemoved = report.startedAt.getTime() <= (removedAt.get(job) ?? Number.NEGATIVE_INFINITY)
+    if (report.outcome === 'completed' && !isOfRemoved) {
       metrics.set('scheduler_job_last_success_timestamp_seconds', { job }, report.finishedAt.getTime() / 1000)
     }
   })
