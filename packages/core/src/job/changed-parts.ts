@@ -25,8 +25,7 @@ export interface ChangedPart {
 
 /** Returns the differences between two stored definitions of a job. */
 export function changedPartsBetween(before: JobDocument, after: JobDocument): readonly ChangedPart[] {
-  const [old, fresh] = [partsOf(before), partsOf(after)]
-  const { schedule, ...others } = differencesOf(old, fresh)
+  const { schedule, ...others } = differencesOf(partsOf(before), partsOf(after))
   return [
     ...(schedule === undefined ? [] : [{ part: 'schedule', ...schedule }]),
     ...changedTasks(before.tasks, after.tasks),
