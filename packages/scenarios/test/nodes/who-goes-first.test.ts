@@ -334,6 +334,25 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     expect(late.every(({ slot }) => slot < 60)).toBe(true)
   })
 
+  it.each(['a', 'b', 'c', 'd'])(
+    'if all peers of node %s die, it launches each of their slots at most 12 s late',
+    async (left) => {
+      const world = createWorld(place)
+      const { ran, define } = secondly(world)
+      const nodes = new Map<string, Scheduler>()
+      for (const nodeId of ['a', 'b', 'c', 'd']) {
+        nodes.set(nodeId, await world.start({ jobs: define(nodeId), nodeId, ...life }))
+      }
+      await world.clock.advanceTo(at(40))
+      for (const [nodeId, node] of nodes) if (nodeId !== left) world.crash(node)
+      await world.clock.advanceTo(at(65))
+      const late = ran.filter(({ slot }) => slot > 40)
+      expect(Math.max(...late.map(({ lateBy }) => lateBy))).toBeLessThanOrEqual(12_000)
+      const launched = new Set(late.map(({ job, slot }) => `${job} ${slot}`))
+      for (const name of names) for (let slot = 41; slot <= 53; slot++) expect(launched).toContain(`${name} ${slot}`)
+    },
+  )
+
   it("slots that were canceled ahead do not delay later slots of the same jobs after the death of the jobs' node", async () => {
     const world = createWorld(place)
     const { ran, define } = secondly(world)

@@ -72,6 +72,8 @@ export class OverdueTakeover {
   #waited = 0
   /** Number of slots of the last step that this node launched, minus the number of slots that peers had launched before. */
   #lead = 0
+  /** Whether this node launched the last slot of its own shards late. */
+  #isBehind = false
   /** Whether peers are slow and not dead: they had launched most of the slots that the last scan found. */
   #arePeersSlow = false
 
@@ -118,9 +120,10 @@ export class OverdueTakeover {
 
   /**
    * Records which node has launched a slot that this node has tried to launch. `lead`: 1 if this node has launched the slot, -1
-   * if another node has, 0 if no node has.
+   * if another node has, 0 if no node has. `lateMs`: how late this node has launched the slot.
    */
-  answered(job: RegisteredJob, lead: 1 | 0 | -1): void {
+  answered(job: RegisteredJob, lead: 1 | 0 | -1, lateMs = 0): void {
+    if (lead === 1 && !job.isOverdue) this.#isBehind = lateMs > this.#parts.standbyMs
     // The slow peer will launch the next slot of its job, although that slot may be overdue too.
     if (lead === 1 && this.#arePeersSlow) job.isOverdue = false
     if (!this.#taken.delete(job)) return
@@ -149,10 +152,8 @@ export class OverdueTakeover {
 
   /** Judges by the last step of the scan whether peers are slow or dead. */
   #judge(): void {
-    const oldest = this.#engine.agenda.peekSlot()
-    // If slots of this node are overdue too, overdue slots of peers do not show that the peers are dead.
-    const isBehind = oldest !== undefined && oldest.at < this.#engine.now() - this.#parts.standbyMs
-    this.#arePeersSlow = !this.#parts.assignment.isAlone && (isBehind || this.#lead < 0)
+    // If this node launches its own slots late, overdue slots of peers do not show that the peers are dead.
+    this.#arePeersSlow = !this.#parts.assignment.isAlone && (this.#isBehind || this.#lead < 0)
     this.#goesOn = false
     this.#taken.clear()
     this.#waited = 0

@@ -134,7 +134,7 @@ export class SlotCreator {
     const { events } = this.#engine
     switch (answer.outcome) {
       case 'created':
-        this.#parts.overdue.answered(job, 1)
+        this.#parts.overdue.answered(job, 1, now - item.scheduledAt)
         this.#parts.registry.follow(job, item.jobVersion, item.scheduledAt, item.nextAt)
         // The answer shows that the job is paused, but does not show when the pause ends. So this node assumes a pause without
         // an end until it reads the job's head again.
