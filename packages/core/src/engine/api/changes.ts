@@ -5,10 +5,9 @@ import type { SchedulerEventName } from '../../events.ts'
 import type { WakeUp, LiveCounts, Page } from '../../storage/storage.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { isStorageGone, type StorageCalls, firstItems } from '../storage-access/retrying-storage.ts'
-import { rememberedValues, clockMarginMs, lookMs, recordsPerCall, sampleSize, upkeepMs } from '../../tuning.ts'
+import { clockMarginMs, lookMs, recordsPerCall, sampleSize, upkeepMs } from '../../tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
-import { namesOf } from './list-pages.ts'
 
 /**
  * Limits of the interval between two scans, in ms. A wake-up causes an early scan, but not before `min` has passed. So a
@@ -147,9 +146,10 @@ export class Changes {
     this.#hasRun = false
     try {
       this.#listen()
-      const difference = await this.#scan(await this.#host.storage())
+      const changed = await this.#scan(await this.#host.storage())
       this.#failures = 0
-      for (const reader of this.#readers) reader.found({ ...difference, runs: difference.runs || hasRun })
+      if (hasRun) changed.add('runs')
+      for (const reader of this.#readers) reader.found(changed)
     } catch (error) {
       this.#hasRun ||= hasRun
       this.#failures++
@@ -163,11 +163,11 @@ export class Changes {
   }
 
   /**
-   * Returns the differences since the last successful scan. Does not find a change by a node whose clock is behind by more than
-   * {@link clockMarginMs}.
+   * Returns the kinds of data that have changed since the last successful scan. Does not find a change by a node whose clock is
+   * behind by more than {@link clockMarginMs}.
    * @throws the errors of the storage
    */
-  async #scan(storage: StorageCalls): Promise<Difference> {
+  async #scan(storage: StorageCalls): Promise<Set<ChangedKind>> {
     const now = this.#engine.now()
     const from = (this.#scannedAt ?? now) - clockMarginMs
     const [jobs, failures, runs, nodes] = await Promise.all([
@@ -176,22 +176,21 @@ export class Changes {
       this.#readRuns(storage, now),
       this.#readNodes(storage),
     ])
-    const changed = jobs.items.filter((job) => this.#known.get(job.id) !== stateOf(job))
-    const failed = failures.items.filter(({ id }) => !this.#known.has(id))
-    const difference = {
-      jobs: jobs.isWhole ? new Set(changed.map(({ name }) => name)) : null,
-      runs: runs !== this.#runs || failed.length > 0,
-      failures: failed.length === 0 || failures.isWhole ? await jobsOf(failed, storage) : null,
-      nodes: nodes !== this.#nodes,
-    }
+    const changed = new Set<ChangedKind>()
+    // A list of 500 jobs may lack a further job that has changed.
+    if (jobs.length >= recordsPerCall || jobs.some((job) => this.#known.get(job.id) !== stateOf(job)))
+      changed.add('jobs')
+    if (failures.some(({ id }) => !this.#known.has(id))) changed.add('failures')
+    if (runs !== this.#runs || changed.has('failures')) changed.add('runs')
+    if (nodes !== this.#nodes) changed.add('nodes')
     this.#known = new Map([
-      ...jobs.items.map((job) => [job.id, stateOf(job)] as const),
-      ...failures.items.map(({ id }) => [id, ''] as const),
+      ...jobs.map((job) => [job.id, stateOf(job)] as const),
+      ...failures.map(({ id }) => [id, ''] as const),
     ])
     this.#runs = runs
     this.#nodes = nodes
     this.#scannedAt = now
-    return difference
+    return changed
   }
 
   /** Returns the live occurrences and the jobs' next slots as text. A job's next slot changes when a node launches a slot. */
@@ -244,31 +243,17 @@ export class Changes {
  * - `back`: the storage answers again. Read all data.
  */
 export type Change =
-  | { readonly kind: 'start' | 'runs' | 'nodes' | 'back' }
-  | {
-      readonly kind: 'jobs' | 'failures'
-      /** The names of the affected jobs; `null` if any job may be affected. */
-      readonly jobs: readonly string[] | null
-    }
+  | { readonly kind: 'start' | 'back' | ChangedKind }
   | {
       readonly kind: 'away'
       /** The error of the storage call, or of the client's attempt to connect. */
       readonly error: unknown
     }
 
-/** The names of the affected jobs. An empty set: no job is affected. `null`: any job may be affected. */
-type ChangedJobs = ReadonlySet<string> | null
-
-/** The differences between two scans of the storage: which jobs, runs, failures and nodes have changed. */
-interface Difference {
-  readonly jobs: ChangedJobs
-  readonly runs: boolean
-  readonly failures: ChangedJobs
-  readonly nodes: boolean
-}
+/** A kind of data that has changed between two scans of the storage. */
+type ChangedKind = 'jobs' | 'runs' | 'failures' | 'nodes'
 
 const over: IteratorReturnResult<undefined> = { done: true, value: undefined }
-const none: ChangedJobs = new Set()
 
 /** The order in which a reader delivers unread changes. */
 const kinds: readonly Change['kind'][] = ['start', 'back', 'away', 'jobs', 'runs', 'failures', 'nodes']
@@ -289,8 +274,9 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
    */
   #told: 'nothing' | 'there' | 'away' = 'nothing'
   #isFollowing = false
-  /** The kinds of unread changes. The value is the names of the affected jobs, or the error. */
-  readonly #unread = new Map<Change['kind'], unknown>()
+  readonly #unread = new Set<Change['kind']>()
+  /** The error of the last failed scan. */
+  #error: unknown
 
   /** `waits` is called when the consumer begins to wait for a change, and `left` when the iteration has ended. */
   constructor(intervalMs: number, waits: () => void, left: () => void) {
@@ -304,37 +290,28 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
     return this.#waiting.length > 0
   }
 
-  /** Adds the differences of a successful scan to the unread changes. */
-  found({ jobs, runs, failures, nodes }: Difference): void {
+  /** Adds the changes that a successful scan found to the unread changes. */
+  found(changed: ReadonlySet<ChangedKind>): void {
     const unread = this.#unread
     if (!this.#isFollowing && this.#told !== 'there') {
       unread.clear()
-      unread.set(this.#told === 'nothing' ? 'start' : 'back', null)
+      unread.add(this.#told === 'nothing' ? 'start' : 'back')
     } else if (!unread.has('start') && !unread.has('back')) {
       // The storage answers again, so this call discards an unread change `away`. No change is lost: the scan compares with
       // the last successful scan, so it also finds changes during the outage.
       unread.delete('away')
-      this.#addJobs('jobs', jobs)
-      if (runs) unread.set('runs', null)
-      this.#addJobs('failures', failures)
-      if (nodes) unread.set('nodes', null)
+      for (const kind of changed) unread.add(kind)
     }
     this.#isFollowing = true
     this.#deliver()
   }
 
-  #addJobs(kind: 'jobs' | 'failures', names: ChangedJobs): void {
-    if (names?.size === 0) return
-    const known = (this.#unread.has(kind) ? this.#unread.get(kind) : none) as ChangedJobs
-    const all = names === null || known === null ? null : new Set([...known, ...names])
-    this.#unread.set(kind, all !== null && all.size > rememberedValues ? null : all)
-  }
-
   /** Records a failed scan. */
   failed(error: unknown): void {
     this.#isFollowing = false
+    this.#error = error
     for (const kind of ['start', 'back'] as const) this.#unread.delete(kind)
-    if (this.#told !== 'away') this.#unread.set('away', error)
+    if (this.#told !== 'away') this.#unread.add('away')
     this.#deliver()
   }
 
@@ -373,15 +350,10 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
   #take(): Change | null {
     const kind = kinds.find((one) => this.#unread.has(one))
     if (kind === undefined) return null
-    const value = this.#unread.get(kind)
     this.#unread.delete(kind)
-    if (kind === 'jobs' || kind === 'failures') {
-      const names = value as ChangedJobs
-      return { kind, jobs: names === null ? null : [...names].sort() }
-    }
     if (kind === 'away') {
       this.#told = 'away'
-      return { kind, error: value }
+      return { kind, error: this.#error }
     }
     if (kind === 'start' || kind === 'back') this.#told = 'there'
     return { kind }
@@ -393,25 +365,19 @@ function stateOf({ version, changedAt, paused, deletedAt }: JobRecord): string {
   return `${version} ${changedAt} ${paused === null} ${deletedAt}`
 }
 
-/** The first records of a list: all, or about 500. `isWhole`: these are all records of the list. */
-interface Some<T> {
-  readonly items: readonly T[]
-  readonly isWhole: boolean
-}
-
 /** Returns the jobs that changed since `from`, up to about 500. */
-function changedJobs(storage: StorageCalls, from: number): Promise<Some<JobRecord>> {
+function changedJobs(storage: StorageCalls, from: number): Promise<readonly JobRecord[]> {
   const query = { changedSince: from, deleted: true, limit: recordsPerCall } as const
   return firstPages((cursor) => storage.once((calls) => calls.listJobs({ ...query, cursor })))
 }
 
 /** Returns the failures since `from`, the latest first, up to about 500. */
-function failuresSince(storage: StorageCalls, from: number): Promise<Some<OccurrenceRecord>> {
+function failuresSince(storage: StorageCalls, from: number): Promise<readonly OccurrenceRecord[]> {
   const query = { kind: 'failed', from, order: 'descending', runs: false, limit: recordsPerCall } as const
   return firstPages((cursor) => storage.once((calls) => calls.listOccurrences({ ...query, cursor })))
 }
 
-async function firstPages<T>(read: (cursor: string | null) => Promise<Page<T>>): Promise<Some<T>> {
+async function firstPages<T>(read: (cursor: string | null) => Promise<Page<T>>): Promise<readonly T[]> {
   const items: T[] = []
   let cursor: string | null = null
   do {
@@ -419,7 +385,7 @@ async function firstPages<T>(read: (cursor: string | null) => Promise<Page<T>>):
     items.push(...page.items)
     cursor = page.cursor
   } while (cursor !== null && items.length < recordsPerCall)
-  return { items, isWhole: cursor === null }
+  return items
 }
 
 /**
@@ -433,13 +399,4 @@ async function readLive(storage: StorageCalls): Promise<readonly unknown[]> {
   const query = { kind: 'live', state: 'running', runs: false, limit: sampleSize } as const
   const runs = await firstItems((cursor) => storage.once((calls) => calls.listOccurrences({ ...query, cursor })))
   return [pending, queued, running, runs.map(({ id, token }) => `${id} ${token}`).sort()]
-}
-
-/** Returns the names of the failures' jobs. Returns `null` if the storage no longer has one of the jobs. */
-async function jobsOf(failed: readonly OccurrenceRecord[], storage: StorageCalls): Promise<ChangedJobs> {
-  const names = await namesOf(
-    failed.map(({ jobId }) => jobId),
-    storage,
-  )
-  return failed.every(({ jobId }) => names.has(jobId)) ? new Set(names.values()) : null
 }
