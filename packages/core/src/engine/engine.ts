@@ -374,7 +374,7 @@ export class Engine implements CallingNode {
     await this.#time.start()
     const earlierLives = await this.#name.claim()
     await this.#heartbeats.announce()
-    await this.registry.registrations.register(this.#options.jobs, { isStart: true, storage: this.storage })
+    await this.registry.registrations.register(this.#options.jobs, 'start')
     await this.#watcher.start({ adoptAll: this.#options.handlers.size > 0 })
     // A node of a `runDue` call has a unique name, so it has no earlier lives.
     if (this.#callOf === null) await this.reaper.reapEarlierLives(earlierLives)

@@ -4,26 +4,18 @@ import { assertModulesExist, isolatedWorkOf } from '../../job/isolated-work.ts'
 import { readLimitedList, readObject, readInteger } from '../../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import { type Job, withDefaultTimezone } from '../../job/define-job.ts'
-import { errorOfWhatIsOver, readDistinctJob, readJob, duplicateJob, readJobName } from '../../job/read-jobs.ts'
+import { readDistinctJob, readJob, duplicateJob, readJobName } from '../../job/read-jobs.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { JobChange, SaveJobAnswer } from '../../storage/storage.ts'
-import { type DefinitionChange, cancelLimitOf } from '../definitions/registrations.ts'
+import { saveChanges } from '../definitions/registrations.ts'
 import { changesAtOnce } from '../definitions/tuning.ts'
 import { nextTurn } from '../runtime/after-turn.ts'
 import { type CallerContext, callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
-import { CallerBatcher, ItemRefused, refusedItem } from '../storage-access/batcher.ts'
+import { CallerBatcher } from '../storage-access/batcher.ts'
 import { jobId } from '../../ids.ts'
 import type { JsonObject } from '../../json.ts'
 import { jobNotFound } from '../definitions/job-errors.ts'
 import { tellCanceled } from './interventions.ts'
-
-/** A definition to add, with the stored head of its job. */
-interface Addition {
-  readonly job: Job
-  readonly record: JobRecord | null
-  /** The change to store. `null`: the stored job already has this definition, or the stored definition has precedence. */
-  readonly change: DefinitionChange | null
-}
 
 /**
  * Rejects a job with a task whose code is a function, because no other process can call the function.
@@ -47,13 +39,15 @@ function refuseFunctions({ name, tasks }: Job): void {
  * handlers of an added job can run the job. When a job is deleted, all nodes forget it.
  */
 export class AdditionsAndRemovals extends ApiPart {
-  readonly #saves = this.#changes(true)
   /** Deletions are not repeated: a repeated deletion could delete a job that another caller has created meanwhile. */
-  readonly #deletes = this.#changes(false)
+  readonly #deletes = new CallerBatcher<JobChange, SaveJobAnswer>(this.engine, {
+    operation: 'saveJobs',
+    retries: false,
+    send: saveChanges,
+  })
 
-  /** Rejects the changes that this node has not yet sent in a `saveJobs` call, and sends no further calls. */
+  /** Rejects the deletions that wait for a storage call, and sends no further calls. */
   stop(): void {
-    this.#saves.stop()
     this.#deletes.stop()
   }
 
@@ -64,16 +58,10 @@ export class AdditionsAndRemovals extends ApiPart {
     else assertModulesExist(jobs)
     asked.assertWanted()
     const { timezone } = this.engine.defaults
-    try {
-      // Checks all jobs before the first write, so that a list with an invalid job stores nothing.
-      const additions = await this.#look(
-        jobs.map((job) => withDefaultTimezone(job, timezone)),
-        asked,
-      )
-      for (const some of chunksOf(additions, this.#most)) await Promise.all(some.map((one) => this.#store(one, asked)))
-    } finally {
-      this.registry.announced(jobs)
-    }
+    await this.registry.registrations.add(
+      jobs.map((job) => withDefaultTimezone(job, timezone)),
+      asked,
+    )
   }
 
   async #readList(jobs: readonly Job[]): Promise<readonly Job[]> {
@@ -90,75 +78,6 @@ export class AdditionsAndRemovals extends ApiPart {
     return list.sort((one, other) => (one.id < other.id ? -1 : 1))
   }
 
-  async #look(jobs: readonly Job[], asked: CallerContext): Promise<readonly Addition[]> {
-    const additions: Addition[] = []
-    for (const some of chunksOf(jobs, this.#most)) {
-      const records = await this.lookup.heads(
-        some.map(({ id }) => id),
-        asked,
-      )
-      await this.registry.learn(records)
-      const mayGoBack = some.some((job, index) => records[index] !== null && !isData(job))
-      if (mayGoBack) await asked.within(() => this.registry.others.look())
-      const now = this.engine.now()
-      const found = some.map((job, index): Addition => {
-        const record = records[index] ?? null
-        const addition = { job, record, change: this.#changeFor(job, record, now) }
-        assertNotOver(addition, now)
-        return addition
-      })
-      const replacing = found.filter(({ job, change }) => change?.kind === 'replace' && !isData(job))
-      await asked.within(() => this.registry.announce(replacing.map(({ job }) => job)))
-      additions.push(...found)
-    }
-    return additions
-  }
-
-  /**
-   * Stores an addition. Reads the job again if the storage has not accepted the change. There are two reasons:
-   * - The job changed between the read and the write.
-   * - The job replaces a deleted job that still has waiting runs. First, several rounds must cancel these runs: each
-   *   storage call cancels only a limited number.
-   */
-  async #store(addition: Addition, asked: CallerContext): Promise<void> {
-    for (let next = addition; !(await this.#storeOnce(next, asked)); ) {
-      await nextTurn()
-      next = (await this.#look([next.job], asked))[0] as Addition
-    }
-  }
-
-  /** Stores an addition. Returns false if the storage has not accepted the change. */
-  async #storeOnce({ job, record, change }: Addition, asked: CallerContext): Promise<boolean> {
-    if (change === null) {
-      this.#adopt(job, record as JobRecord, undefined)
-      return true
-    }
-    const { nextAt } = change.content
-    // The storage uses `now` as the watermark of a new job, so the next slot is computed from the same instant.
-    const prepare = (now: number): JobChange => {
-      if (nextAt === null || nextAt > now) return change
-      const present = this.#changeFor(job, record, now) ?? change
-      assertNotOver({ job, record, change: present }, now)
-      return present
-    }
-    const answer = await this.#save(job.name, prepare, asked)
-    if (answer.outcome !== 'saved') return false
-    this.#adopt(job, answer.job, change.kind === 'create' ? 'created' : 'updated')
-    return true
-  }
-
-  #adopt(job: Job, record: JobRecord, change: 'created' | 'updated' | undefined): void {
-    const registered = isData(job)
-      ? this.registry.adoptAsked(job, record, change, 'added')
-      : this.registry.adoptDefinition(job, record, change, 'added')
-    if (job.tasks.some(({ handler }) => handler !== undefined)) this.registry.plans.planOf(registered)
-  }
-
-  /** Returns the change that stores a job; `null` if no change is necessary or the stored definition has precedence. */
-  #changeFor(job: Job, record: JobRecord | null, now: number): DefinitionChange | null {
-    return this.registry.registrations.changeFor(job, record, now, { isAsked: isData(job) })
-  }
-
   async remove(name: string, options: RemoveOptions, asked: CallerContext): Promise<void> {
     readObject(options, 'options', ['expectedVersion', ...callOptionNames])
     await this.delete(name, readExpectedVersion(options.expectedVersion) ?? null, asked)
@@ -170,7 +89,7 @@ export class AdditionsAndRemovals extends ApiPart {
     const list = await this.#readNames(names, asked)
     const removed: string[] = []
     asked.assertWanted()
-    for (const some of chunksOf(list, this.#most)) {
+    for (const some of chunksOf(list, Math.min(changesAtOnce, this.engine.maxBatch))) {
       const deleted = await Promise.all(some.map((name) => this.delete(name, null, asked)))
       removed.push(...some.filter((_, index) => deleted[index]))
     }
@@ -203,7 +122,7 @@ export class AdditionsAndRemovals extends ApiPart {
     let isDeleted = false
     for (let expected = expectedVersion; ; ) {
       const change: JobChange = { kind: 'delete', id, expectedVersion: expected }
-      const answer = await this.#save(name, () => change, asked, this.#deletes)
+      const answer = await asked.within(() => this.#deletes.send(asked, () => change))
       if (answer.outcome === 'conflict' && !isDeleted) throw versionConflict(name, expectedVersion, answer.job)
       if (answer.outcome !== 'saved') break
       isDeleted = true
@@ -218,36 +137,6 @@ export class AdditionsAndRemovals extends ApiPart {
     if (held !== undefined) this.registry.forget(held)
     return isDeleted
   }
-
-  #changes(retries: boolean): CallerBatcher<JobChange, SaveJobAnswer> {
-    return new CallerBatcher(this.engine, {
-      operation: 'saveJobs',
-      retries,
-      send: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
-    })
-  }
-
-  #save(name: string, make: (now: number) => JobChange, asked: CallerContext, saves = this.#saves) {
-    const refused = (error: unknown): never => {
-      if (!(error instanceof ItemRefused)) throw error
-      throw refusedItem(error.error, `the definition of job ${printValue(name)}`, 'tasks')
-    }
-    return asked.within(() => saves.send(asked, make).catch(refused))
-  }
-
-  get #most(): number {
-    return Math.min(changesAtOnce, this.engine.maxBatch)
-  }
-}
-
-/** Rejects a new job whose schedule has no future slot. @throws JobistemerError `SCHEDULE_NEVER_FIRES` */
-function assertNotOver({ job, change }: Addition, now: number): void {
-  const error = change?.kind === 'create' ? errorOfWhatIsOver(job, now, change.content.nextAt) : null
-  if (error !== null) throw error
-}
-
-function isData({ tasks }: Job): boolean {
-  return tasks.every(({ run }) => run === undefined)
 }
 
 /** Options of a removal. */

@@ -8,7 +8,6 @@ import { type JobId, jobId, occurrenceId } from '../../ids.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { changesAtOnce } from '../definitions/tuning.ts'
-import { CallerBatcher, ItemRefused } from '../storage-access/batcher.ts'
 import type { CallerContext } from '../storage-access/caller-context.ts'
 import { chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
 
@@ -42,7 +41,6 @@ export abstract class ApiPart implements ApiParts {
 export class JobLookup {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
-  readonly #reads: CallerBatcher<JobId, JobRecord | null>
   /**
    * Only on a client: the `RegisteredJob` that the client has made of each head. One batch may read a head for several
    * callers. Through this map, these callers get the same `RegisteredJob`.
@@ -52,34 +50,6 @@ export class JobLookup {
   constructor(engine: EngineContext, registry: JobRegistry) {
     this.#engine = engine
     this.#registry = registry
-    this.#reads = new CallerBatcher(engine, {
-      operation: 'get',
-      async send(storage, ids) {
-        const unique = [...new Set(ids)]
-        const { jobs } = await storage.get({ jobs: unique })
-        const heads = new Map(unique.map((id, index) => [id, jobs[index] ?? null]))
-        return ids.map((id) => heads.get(id) ?? null)
-      },
-    })
-  }
-
-  /** Rejects the reads that this process has not yet sent in a `get` call, and sends no further calls. */
-  stop(): void {
-    this.#reads.stop()
-  }
-
-  /**
-   * Returns the heads of jobs; `null` for a job that does not exist. One storage call reads the heads for several callers, each
-   * head once. If the read of one head fails, this method rejects.
-   */
-  heads(ids: readonly JobId[], asked: CallerContext): Promise<readonly (JobRecord | null)[]> {
-    const read = (id: JobId) =>
-      this.#reads
-        .send(asked, () => id)
-        .catch((error) => {
-          throw error instanceof ItemRefused ? error.error : error
-        })
-    return asked.within(() => Promise.all(ids.map(read)))
   }
 
   /** Returns a job, read from the storage. */
@@ -108,7 +78,7 @@ export class JobLookup {
   async #read(ids: readonly JobId[], asked: CallerContext): Promise<ReadonlyMap<JobId, RegisteredJob>> {
     const found = new Map<JobId, RegisteredJob>()
     if (!this.#registry.cache.isEvicting) return found
-    const records = await this.heads(ids, asked)
+    const records = await this.#registry.registrations.heads(ids, asked)
     if (this.#registry.isClient) this.#registry.dropAll()
     await this.#registry.learn(records)
     for (const record of records) {

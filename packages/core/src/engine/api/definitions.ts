@@ -325,7 +325,8 @@ export class Definitions extends ApiPart {
     )
     const stored = new Map(owned.map((record) => [record.id, record]))
     const untagged = tagged.filter((job) => !stored.has(job.id)).map((job) => job.id)
-    for (const record of await this.lookup.heads(untagged, storage)) if (record !== null) stored.set(record.id, record)
+    for (const record of await this.registry.registrations.heads(untagged, storage))
+      if (record !== null) stored.set(record.id, record)
     const now = this.engine.now()
     const added: PlannedChange[] = []
     const changed: PlannedChange[] = []
@@ -333,7 +334,7 @@ export class Definitions extends ApiPart {
     for (const job of tagged) {
       const record = stored.get(job.id) ?? null
       stored.delete(job.id)
-      const change = this.registry.registrations.changeFor(job, record, now, { isAsked: true })
+      const change = this.registry.registrations.changeFor(job, record, now, 'apply')
       if (change === null) unchanged.push(job.name)
       else if (change.kind === 'create') added.push(this.#planned(job.name, null, change.content))
       else changed.push(this.#planned(job.name, record, change.content))
@@ -352,7 +353,7 @@ export class Definitions extends ApiPart {
     readObject(options, 'options', callOptionNames)
     const { added, changed, removed } = plan
     const touched = [...added, ...changed, ...removed]
-    const heads = await this.lookup.heads(
+    const heads = await this.registry.registrations.heads(
       touched.map(({ name }) => jobId(name)),
       storage,
     )
@@ -364,7 +365,8 @@ export class Definitions extends ApiPart {
     const names = new Set([...added, ...changed].map(({ name }) => name))
     await this.registry.registrations.register(
       plan.jobs.filter((job) => names.has(job.name)),
-      { storage, isAsked: true },
+      'apply',
+      storage,
     )
     for (const { name, version } of removed) await this.#changes.delete(name, version, storage)
   }

@@ -24,6 +24,9 @@ export interface HeldJobs {
   seriesOf(timeline: JobRecord['timeline'], job: Job | null): SlotSeries
   adopt(known: Job, record: JobRecord, change?: RegistrationChange, origin?: JobOrigin): RegisteredJob
   adoptDefinition(job: Job, record: JobRecord, change: RegistrationChange | undefined, origin: JobOrigin): RegisteredJob
+  adoptAsked(job: Job, record: JobRecord, change: RegistrationChange | undefined, origin: JobOrigin): RegisteredJob
+  announce(jobs: readonly Job[]): Promise<void>
+  announced(jobs: readonly Job[]): void
   forget(job: RegisteredJob): void
   reload(job: RegisteredJob): void
 }

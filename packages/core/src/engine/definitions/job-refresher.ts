@@ -148,7 +148,7 @@ export class JobRefresher {
       const until = Number.isFinite(pausedUntil) ? { until: pausedUntil } : {}
       return { kind: 'pause', id, paused: { at: now, ...until, reason: pauseReason, actor: null } }
     })
-    await this.#registrations.register(definitions, { storage, isReturn: true })
+    await this.#registrations.register(definitions, 'return')
     for (const changes of chunksOf(pauses, this.#engine.maxBatch)) {
       await storage.repeated('saveJobs', (calls) => calls.saveJobs({ now, changes }))
     }

@@ -1,48 +1,71 @@
-import { JobistemerError } from '../../errors.ts'
+import { JobistemerError, printValue } from '../../errors.ts'
+import type { JobId } from '../../ids.ts'
 import type { Job } from '../../job/define-job.ts'
 import { isSameData } from '../../job/fingerprint.ts'
 import { type DefinitionOrigin, contentOf, fingerprintOfJob } from '../../job/job-content.ts'
 import { errorOfWhatIsOver } from '../../job/read-jobs.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
-import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
+import type { JobChange, JobContent, SaveJobAnswer, Storage } from '../../storage/storage.ts'
 import { unreadablePartOf } from '../../storage/unreadable.ts'
 import { nextTurn } from '../runtime/after-turn.ts'
+import { CallerBatcher, ItemRefused, refusedItem } from '../storage-access/batcher.ts'
+import type { CallerContext } from '../storage-access/caller-context.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import { chunksOf } from '../storage-access/retrying-storage.ts'
 import { checkedSeries } from './slot-series.ts'
 import { type OtherNodes, originOfUpdate, reasonToFollow } from './definition-precedence.ts'
-import type { HeldJobs } from './held-jobs.ts'
-import type { RegisteredJob } from './registered-job.ts'
+import type { HeldJobs, RegistrationChange } from './held-jobs.ts'
+import { type RegisteredJob, isOfBuild } from './registered-job.ts'
 import { switchSchedule } from './timeline.ts'
 import { changesAtOnce } from './tuning.ts'
 
 /** A change that stores a definition and brings it into force. */
-export type DefinitionChange = JobChange & { readonly content: JobContent }
+type DefinitionChange = JobChange & { readonly content: JobContent }
 
-/** How to register definitions: the storage calls to use, and what has caused the registration. */
-interface Registration {
-  readonly storage: StorageCalls
-  /** Whether the node is starting and registers the definitions in its option `jobs`. Default false. */
-  readonly isStart?: boolean
-  /**
-   * Whether a call such as `add` or `apply` requested the definitions. If so, these definitions come into force even if
-   * living nodes have the stored definitions. Default false.
-   */
-  readonly isAsked?: boolean
-  /**
-   * Whether the node brings its own definitions of held jobs into force again, after it followed other definitions, or after
-   * the storage lost the jobs. Default false.
-   */
-  readonly isReturn?: boolean
+/**
+ * Why a node registers definitions:
+ * - `start`: the node is starting. The definitions are in its option `jobs`.
+ * - `return`: the node brings its own definitions of held jobs into force again, after it followed other definitions, or after
+ *   the storage lost the jobs.
+ * - `add` and `apply`: a user has called this method.
+ */
+type Cause = 'start' | 'return' | 'add' | 'apply'
+
+/**
+ * Returns whether a definition comes into force even if living nodes have the stored definition. A definition with code that
+ * `add` stores must prevail like any definition of a build.
+ */
+function isAsked(job: Job, cause: Cause): boolean {
+  return cause === 'apply' || (cause === 'add' && !isOfBuild({ origin: 'added', job }))
 }
 
-/** Stores this node's definitions of jobs. */
+/** A definition to store, with the stored head of its job. */
+interface Registration {
+  readonly job: Job
+  readonly record: JobRecord | null
+  /** The change to store. `null`: the stored job already has this definition, or the stored definition has precedence. */
+  readonly change: DefinitionChange | null
+}
+
+type Caller = Pick<CallerContext, 'refusal' | 'assertWanted' | 'failed' | 'within'>
+
+/** The engine itself, which never gives up on a storage call. */
+const engineItself: Caller = {
+  refusal: null,
+  assertWanted: () => undefined,
+  failed: () => undefined,
+  within: (call) => call(),
+}
+
+/** Stores definitions of jobs. Concurrent callers share storage calls. */
 export class Registrations {
   readonly #engine: EngineContext
   readonly #registry: HeldJobs
   readonly #others: OtherNodes
   readonly #release: number | undefined
+  readonly #reads: CallerBatcher<JobId, JobRecord | null>
+  readonly #saves: CallerBatcher<JobChange, SaveJobAnswer>
 
   constructor(
     engine: EngineContext,
@@ -52,6 +75,36 @@ export class Registrations {
     this.#registry = options.registry
     this.#others = options.others
     this.#release = options.release
+    this.#reads = new CallerBatcher(engine, {
+      operation: 'get',
+      async send(storage, ids) {
+        const unique = [...new Set(ids)]
+        const { jobs } = await storage.get({ jobs: unique })
+        const heads = new Map(unique.map((id, index) => [id, jobs[index] ?? null]))
+        return ids.map((id) => heads.get(id) ?? null)
+      },
+    })
+    this.#saves = new CallerBatcher(engine, { operation: 'saveJobs', send: saveChanges })
+  }
+
+  /** Rejects the reads and changes that wait for a storage call, and sends no further calls. */
+  stop(): void {
+    this.#reads.stop()
+    this.#saves.stop()
+  }
+
+  /**
+   * Returns the heads of jobs; `null` for a job that does not exist. One storage call reads the heads for several callers, each
+   * head once. If the read of one head fails, this method rejects.
+   */
+  heads(ids: readonly JobId[], asked: Caller): Promise<readonly (JobRecord | null)[]> {
+    const read = (id: JobId) =>
+      this.#reads
+        .send(asked, () => id)
+        .catch((error) => {
+          throw error instanceof ItemRefused ? error.error : error
+        })
+    return asked.within(() => Promise.all(ids.map(read)))
   }
 
   /**
@@ -60,62 +113,110 @@ export class Registrations {
    * @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE` if this node does not know the type of a stored schedule that still
    * has slots to decide
    */
-  async register(jobs: readonly Job[], how: Registration): Promise<void> {
-    for (const group of chunksOf(jobs, this.#engine.maxBatch)) await this.#registerGroup(group, how)
-    for (const { id, tasks } of jobs) {
-      const registered = tasks.some(({ handler }) => handler !== undefined) ? this.#registry.get(id) : undefined
-      if (registered !== undefined) this.#registry.plans.planOf(registered)
+  async register(jobs: readonly Job[], cause: Cause, asked: Caller = engineItself): Promise<void> {
+    for (const group of this.#groupsOf(jobs)) await this.#store(await this.#look(group, cause, asked), cause, asked)
+  }
+
+  /** Registers the jobs of a call of `add`. Checks all jobs before the first write: an invalid job prevents all writes. */
+  async add(jobs: readonly Job[], asked: Caller): Promise<void> {
+    try {
+      const groups: (readonly Registration[])[] = []
+      for (const group of this.#groupsOf(jobs)) groups.push(await this.#look(group, 'add', asked))
+      for (const group of groups) await this.#store(group, 'add', asked)
+    } finally {
+      this.#registry.announced(jobs)
     }
   }
 
-  async #registerGroup(jobs: readonly Job[], how: Registration): Promise<void> {
-    const { storage, isStart = false, isAsked = false, isReturn = false } = how
-    const origin = isStart ? 'jobs' : 'added'
-    let open = jobs
-    // Repeats the read and the write of a job if another node has stored a change between them.
-    while (open.length > 0) {
-      const ids = open.map((job) => job.id)
-      const { jobs: records } = await storage.repeated('get', (calls) => calls.get({ jobs: ids }))
-      await this.#registry.learn(records)
-      if (!isAsked && records.some((record) => record !== null)) await this.#others.look()
-      // The storage uses `now` as the watermark of a new job, so the next slot is computed from the same instant.
-      const now = this.#engine.now()
-      const changing: { job: Job; change: JobChange }[] = []
-      for (const [index, job] of open.entries()) {
-        const record = records[index] ?? null
-        if (isReturn && this.#hasBecomeAnother(job, record)) continue
-        const change = this.changeFor(job, record, now, { isAsked, isReturn })
-        // Only a new job is checked for a schedule without future slots. The schedule of a stored job may have ended.
-        const isNew = change?.kind === 'create' && !isReturn
-        const error = isNew ? errorOfWhatIsOver(job, now, change.content.nextAt) : null
-        // At the start of a node, a job whose schedule has ended must not prevent the registration of the other jobs.
-        if (error !== null && !isStart) throw error
-        if (error !== null)
-          this.#engine.logger.warn(
-            { job: job.name, err: error },
-            'the schedule of the new job has no future instant: the job will never run',
-          )
-        if (change !== null) {
-          if (record !== null) this.#sayRepaired(record)
-          changing.push({ job, change })
-        } else this.#registry.adoptDefinition(job, record as JobRecord, undefined, origin)
-      }
-      if (changing.length === 0) return
-      const changes = changing.map(({ change }) => change)
-      const answers = await storage.repeated('saveJobs', (calls) =>
-        calls.saveJobs({ now, changes, cancelLimit: changesAtOnce }),
-      )
-      const again: Job[] = []
-      for (const [index, { job, change }] of changing.entries()) {
-        const answer = answers[index] as SaveJobAnswer
-        if (answer.outcome !== 'saved') again.push(job)
-        else this.#registry.adoptDefinition(job, answer.job, change.kind === 'create' ? 'created' : 'updated', origin)
-      }
-      open = again
-      // `again` may have deleted jobs that the storage has still to recreate. Before that, each call cancels a limited number
-      // of their old runs. Many calls may follow, so let the event loop run between them.
-      if (again.length > 0) await nextTurn()
+  #groupsOf(jobs: readonly Job[]): Iterable<readonly Job[]> {
+    return chunksOf(jobs, Math.min(changesAtOnce, this.#engine.maxBatch))
+  }
+
+  async #look(jobs: readonly Job[], cause: Cause, asked: Caller): Promise<readonly Registration[]> {
+    const records = await this.heads(
+      jobs.map(({ id }) => id),
+      asked,
+    )
+    await this.#registry.learn(records)
+    const mayFollow = jobs.some((job, index) => records[index] !== null && !isAsked(job, cause))
+    if (mayFollow) await asked.within(() => this.#others.look())
+    const now = this.#engine.now()
+    const found: Registration[] = []
+    for (const [index, job] of jobs.entries()) {
+      const record = records[index] ?? null
+      if (cause === 'return' && this.#hasBecomeAnother(job, record)) continue
+      const change = this.changeFor(job, record, now, cause)
+      this.#checkEnd(job, change, now, cause)
+      if (change !== null && record !== null) this.#sayRepaired(record)
+      found.push({ job, record, change })
     }
+    if (cause === 'add') {
+      const replacing = found.filter(({ job, change }) => change?.kind === 'replace' && !isAsked(job, cause))
+      await asked.within(() => this.#registry.announce(replacing.map(({ job }) => job)))
+    }
+    return found
+  }
+
+  /**
+   * Stores definitions. Reads a job again if the storage has not accepted the change. There are two reasons:
+   * - The job changed between the read and the write.
+   * - The job replaces a deleted job that still has waiting runs. First, several rounds must cancel these runs: each
+   *   storage call cancels only a limited number.
+   */
+  async #store(found: readonly Registration[], cause: Cause, asked: Caller): Promise<void> {
+    for (let open = found; ; ) {
+      const isStored = await Promise.all(open.map((one) => this.#storeOnce(one, cause, asked)))
+      const left = open.filter((_, index) => !isStored[index]).map(({ job }) => job)
+      if (left.length === 0) return
+      await nextTurn()
+      open = await this.#look(left, cause, asked)
+    }
+  }
+
+  /** Stores a definition. Returns false if the storage has not accepted the change. */
+  async #storeOnce({ job, record, change }: Registration, cause: Cause, asked: Caller): Promise<boolean> {
+    if (change === null) {
+      this.#adopt(job, record as JobRecord, undefined, cause)
+      return true
+    }
+    const { nextAt } = change.content
+    // The storage uses `now` as the watermark of a new job, so the next slot is computed from the same instant.
+    const prepare = (now: number): JobChange => {
+      if (nextAt === null || nextAt > now) return change
+      const present = this.changeFor(job, record, now, cause) ?? change
+      this.#checkEnd(job, present, now, cause)
+      return present
+    }
+    const refused = (error: unknown): never => {
+      if (!(error instanceof ItemRefused)) throw error
+      throw refusedItem(error.error, `the definition of job ${printValue(job.name)}`, 'tasks')
+    }
+    const answer = await asked.within(() => this.#saves.send(asked, prepare).catch(refused))
+    if (answer.outcome !== 'saved') return false
+    this.#adopt(job, answer.job, change.kind === 'create' ? 'created' : 'updated', cause)
+    return true
+  }
+
+  #adopt(job: Job, record: JobRecord, change: RegistrationChange | undefined, cause: Cause): void {
+    const origin = cause === 'start' ? 'jobs' : 'added'
+    const registered =
+      cause === 'add' && isAsked(job, cause)
+        ? this.#registry.adoptAsked(job, record, change, origin)
+        : this.#registry.adoptDefinition(job, record, change, origin)
+    if (job.tasks.some(({ handler }) => handler !== undefined)) this.#registry.plans.planOf(registered)
+  }
+
+  /** Checks that the schedule of a new job has a future slot. The schedule of a stored job may have ended. */
+  #checkEnd(job: Job, change: DefinitionChange | null, now: number, cause: Cause): void {
+    const isNew = change?.kind === 'create' && cause !== 'return'
+    const error = isNew ? errorOfWhatIsOver(job, now, change.content.nextAt) : null
+    if (error === null) return
+    // At the start of a node, a job whose schedule has ended must not prevent the registration of the other jobs.
+    if (cause !== 'start') throw error
+    this.#engine.logger.warn(
+      { job: job.name, err: error },
+      'the schedule of the new job has no future instant: the job will never run',
+    )
   }
 
   #sayRepaired(record: JobRecord): void {
@@ -142,23 +243,16 @@ export class Registrations {
 
   /** Puts this node's own definitions of these jobs back into force. Skips jobs that this node no longer holds. */
   async putBack(jobs: readonly RegisteredJob[]): Promise<void> {
-    const { storage } = this.#engine
     const definitions = jobs.filter((job) => this.#registry.holds(job)).map((job) => this.#registry.definitionOf(job))
     for (const { id } of definitions) this.#registry.overridden.putBack(id)
-    await this.register(definitions, { storage, isReturn: true })
+    await this.register(definitions, 'return')
   }
 
   /**
    * Returns the change that brings a local definition into force at `now`. Returns `null` if no change is necessary or if
-   * the stored definition has precedence. `isAsked`: a call requested the definition. `isReturn`: this node puts its own
-   * definition back after following another one.
+   * the stored definition has precedence.
    */
-  changeFor(
-    job: Job,
-    record: JobRecord | null,
-    now: number,
-    { isAsked = false, isReturn = false }: Pick<Registration, 'isAsked' | 'isReturn'> = {},
-  ): DefinitionChange | null {
+  changeFor(job: Job, record: JobRecord | null, now: number, cause: Cause): DefinitionChange | null {
     this.#registry.learnTypeOf(job)
     const { defaults, mostQueued } = this.#engine
     if (record === null || record.deletedAt !== null) {
@@ -176,12 +270,13 @@ export class Registrations {
     }
     const fingerprint = fingerprintOfJob(job, defaults)
     if (record.fingerprint === fingerprint && unreadablePartOf(record) === null) return null
-    const own = { fingerprint, release: this.#release, hasFollowed: isReturn }
+    const own = { fingerprint, release: this.#release, hasFollowed: cause === 'return' }
     // At this line, the fingerprints differ, or a part of the stored definition is unreadable. If the fingerprints are equal,
     // this part is damaged, and this node replaces the stored definition.
     const reason = record.fingerprint === fingerprint ? null : reasonToFollow(own, record, this.#others)
-    if (reason !== null && !(isAsked && reason !== 'lower_release')) return null
-    const origin = isAsked ? originOfUpdate(record, this.#release) : this.#origin
+    const isWanted = isAsked(job, cause)
+    if (reason !== null && !(isWanted && reason !== 'lower_release')) return null
+    const origin = isWanted ? originOfUpdate(record, this.#release) : this.#origin
     const replacement = (): DefinitionChange => ({
       kind: 'replace',
       id: job.id,
@@ -190,7 +285,7 @@ export class Registrations {
       expectedWatermark: record.watermark,
       waiting: 'keep',
     })
-    const isNews = isAsked || !(isReturn || record.lineage.includes(fingerprint))
+    const isNews = isWanted || !(cause === 'return' || record.lineage.includes(fingerprint))
     return isNews ? replacement() : this.#unlessUnrevived(replacement)
   }
 
@@ -227,7 +322,11 @@ export class Registrations {
   }
 }
 
-/** Returns the number of occurrences that each change may cancel, if one storage call contains `changes` changes. */
-export function cancelLimitOf(changes: number): number {
-  return Math.max(1, Math.floor(changesAtOnce / changes))
+/** Saves changes of jobs in one storage call, which cancels at most {@link changesAtOnce} occurrences. */
+export function saveChanges(
+  storage: Storage,
+  changes: readonly JobChange[],
+  now: number,
+): Promise<readonly SaveJobAnswer[]> {
+  return storage.saveJobs({ now, changes, cancelLimit: Math.max(1, Math.floor(changesAtOnce / changes.length)) })
 }
