@@ -21,7 +21,7 @@ import { DefinitionWatcher } from './definitions/definition-watcher.ts'
 import { JobRegistry } from './definitions/job-registry.ts'
 import { isOfBuild, type RegisteredJob } from './definitions/registered-job.ts'
 import { PeerDefinitions } from './definitions/definition-precedence.ts'
-import { ScheduleReviver } from './definitions/schedule-reviver.ts'
+import { importTickers, ScheduleReviver } from './definitions/schedule-reviver.ts'
 import { Agenda } from './runtime/agenda.ts'
 import { CallerContext, type CallOptions } from './storage-access/caller-context.ts'
 import { BlockedLoop } from './runtime/blocked-loop.ts'
@@ -369,9 +369,16 @@ export class Engine implements CallingNode {
     this.logger.info({ node: this.owner.node, jobs: this.registry.size }, 'scheduler started')
   }
 
+  async #prepare(): Promise<void> {
+    const importing = importTickers()
+    this.clock.track?.(importing)
+    await importing
+    await this.#time.start()
+  }
+
   /** Joins the cluster. From then on this node may run jobs. */
   async #join(): Promise<void> {
-    await this.#time.start()
+    await this.#prepare()
     const earlierLives = await this.#name.claim()
     await this.#heartbeats.announce()
     await this.registry.registrations.register(this.#options.jobs, 'start')
@@ -413,7 +420,7 @@ export class Engine implements CallingNode {
   async #connect(): Promise<void> {
     void this.claimer.stop()
     this.agenda.start()
-    await this.#time.start()
+    await this.#prepare()
     if (this.#stopping !== undefined) throw clientClosed()
     this.#phase = 'running'
     this.storage.started()

@@ -80,7 +80,6 @@ export class JobLookup {
     if (!this.#registry.cache.isEvicting) return found
     const records = await this.#registry.registrations.heads(ids, asked)
     if (this.#registry.isClient) this.#registry.dropAll()
-    await this.#registry.learn(records)
     for (const record of records) {
       const job = record === null || record.deletedAt !== null ? null : this.#take(record)
       if (job !== null) found.set(job.job.id, job)

@@ -191,8 +191,7 @@ export function presentSchedule(timeline: JobRecord['timeline'], now: number): S
  * Returns the series of slots of the schedule that {@link presentSchedule} returns.
  * @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE`
  */
-export async function presentSeries(registry: JobRegistry, head: JobRecord, now: number): Promise<SlotSeries> {
-  await registry.learn([head])
+export function presentSeries(registry: JobRegistry, head: JobRecord, now: number): SlotSeries {
   const schedule = presentSchedule(head.timeline, now)
   const timeline = schedule === undefined ? [] : [{ after: null, until: null, schedule }]
   return registry.seriesOf(timeline, registry.get(head.id)?.job ?? null)

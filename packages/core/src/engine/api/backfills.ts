@@ -223,7 +223,7 @@ export class Backfills extends ApiPart implements Relay {
     const now = this.engine.now()
     const schedule = presentSchedule(head.timeline, now)
     if (schedule === undefined || isNoSchedule(schedule)) throw noSlots(head.name)
-    const series = await presentSeries(this.registry, head, now)
+    const series = presentSeries(this.registry, head, now)
     const slots = await slotsOf(series, { from, to, order }, this.engine.storage.yieldBudget)
     const standings: SlotStanding[] = []
     for (const some of chunksOf(slots, recordsPerCall)) {
@@ -423,7 +423,7 @@ export class Backfills extends ApiPart implements Relay {
     isAgain = false,
   ): Promise<SlotStanding | null> {
     const backfill = details.backfill as BackfillRecord
-    const slots = slotsAfter(await presentSeries(this.registry, head, this.engine.now()), backfill)
+    const slots = slotsAfter(presentSeries(this.registry, head, this.engine.now()), backfill)
     const laterSize = Math.max(itemsLikelyEnough, Math.floor(recordsPerCall / backfill.lanes))
     let some: number[] = isAgain ? [backfill.slot] : []
     for (let size = itemsLikelyEnough; ; size = laterSize) {

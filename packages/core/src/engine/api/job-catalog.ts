@@ -277,7 +277,7 @@ export class JobCatalog {
       version,
       ...labelsOf(document),
       schedule: schedule === null || isNoSchedule(schedule) ? null : schedule,
-      scheduleDescription: schedule === null ? null : await this.#describe(record, schedule),
+      scheduleDescription: schedule === null ? null : this.#describe(schedule),
       nextAt: dateOf(nextAt),
       paused: paused !== null && isPausedAt(record, now) ? pauseInfoOf(paused) : null,
       resumed: paused?.lifted === undefined ? null : { ...paused.lifted, at: new Date(paused.lifted.at) },
@@ -290,7 +290,6 @@ export class JobCatalog {
 
   async #nextOf({ record, isNextCanceled }: JobWithExtras, storage: StorageCalls): Promise<number | null> {
     if (!isNextCanceled || record.nextAt === null) return record.nextAt
-    await this.#registry.learn([record])
     const [slot = null] = await upcomingSlots(storage, record.id, this.#slotsAfter(record, record.nextAt), 1)
     return slot
   }
@@ -305,8 +304,7 @@ export class JobCatalog {
     }
   }
 
-  async #describe(record: JobRecord, schedule: SerializedSchedule): Promise<string | null> {
-    await this.#registry.learn([record])
+  #describe(schedule: SerializedSchedule): string | null {
     try {
       return this.#registry.revive(schedule).describe()
     } catch {

@@ -80,7 +80,6 @@ export class DefinitionWatcher {
           ...(Number.isFinite(changedSince) && { changedSince }),
         }),
       )
-      await registry.learnTypesOf(page.items)
       for (const record of page.items) {
         try {
           this.#consider(record)

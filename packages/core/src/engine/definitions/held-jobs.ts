@@ -19,7 +19,6 @@ export interface HeldJobs {
   holds(job: RegisteredJob): boolean
   all(): IterableIterator<RegisteredJob>
   definitionOf(job: RegisteredJob): Job
-  learn(records: readonly (JobRecord | null)[]): Promise<unknown> | null
   learnTypeOf(job: Job): void
   seriesOf(timeline: JobRecord['timeline'], job: Job | null): SlotSeries
   adopt(known: Job, record: JobRecord, change?: RegistrationChange, origin?: JobOrigin): RegisteredJob

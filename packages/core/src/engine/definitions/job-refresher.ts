@@ -99,7 +99,8 @@ export class JobRefresher {
     const { maxBatch } = this.#engine
     const gone: RegisteredJob[] = []
     for (const group of chunksOf(jobs, maxBatch)) {
-      const records = await this.#heads(group, storage)
+      const ids = group.map(({ job }) => job.id)
+      const { jobs: records } = await storage.repeated('get', (calls) => calls.get({ jobs: ids }))
       for (const [index, job] of group.entries()) {
         const record = records[index] ?? null
         if (record === null) gone.push(job)
@@ -108,17 +109,6 @@ export class JobRefresher {
       }
     }
     return gone
-  }
-
-  async #heads(jobs: readonly RegisteredJob[], storage: StorageCalls): Promise<readonly (JobRecord | null)[]> {
-    const ids = jobs.map(({ job }) => job.id)
-    for (;;) {
-      const { jobs: records } = await storage.repeated('get', (calls) => calls.get({ jobs: ids }))
-      const learning = this.#registry.learn(records)
-      if (learning === null) return records
-      await learning
-      // The import of ticker packages takes time, and heads may have changed meanwhile. So the loop reads the heads again.
-    }
   }
 
   /** If a held job has no head, restores all lost jobs. Returns those of the given jobs that have no head afterwards. */

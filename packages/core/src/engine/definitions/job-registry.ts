@@ -131,19 +131,6 @@ export class JobRegistry implements HeldJobs {
     return this.#ownOfUpdated.get(job.id) ?? job
   }
 
-  /** Imports the ticker packages that jobs of this node need and that this process has not imported yet. */
-  async learnTypesOf(records: readonly JobRecord[]): Promise<void> {
-    await this.learn(records.filter((record) => this.#jobs.has(record.id) || this.plans.runsAsData(record)))
-  }
-
-  /** Imports the ticker packages that the schedules of these records need. Returns `null` if no import is necessary. */
-  learn(records: readonly (JobRecord | null)[]): Promise<unknown> | null {
-    const schedules = records.flatMap((record) => record?.timeline.map(({ schedule }) => schedule) ?? [])
-    const learning = this.#reviver.learn(schedules)
-    if (learning !== null) this.#engine.clock.track?.(learning)
-    return learning
-  }
-
   /** Makes the schedule type of this job known to this node. */
   learnTypeOf({ schedule }: Job): void {
     if (!(schedule instanceof UnrevivedSchedule)) this.#reviver.add(schedule.type)
@@ -371,9 +358,9 @@ export class JobRegistry implements HeldJobs {
     const { maxBatch, storage } = this.#engine
     for (const group of chunksOf(ids, maxBatch)) {
       const { jobs } = await storage.repeated('get', (calls) => calls.get({ jobs: group }))
-      const stored = jobs.filter((record): record is JobRecord => record !== null && record.deletedAt === null)
-      await this.learnTypesOf(stored)
-      for (const record of stored) if (!this.#jobs.has(record.id)) this.adoptStored(record)
+      for (const record of jobs) {
+        if (record !== null && record.deletedAt === null && !this.#jobs.has(record.id)) this.adoptStored(record)
+      }
     }
   }
 

@@ -137,7 +137,6 @@ export class Registrations {
       jobs.map(({ id }) => id),
       asked,
     )
-    await this.#registry.learn(records)
     const mayFollow = jobs.some((job, index) => records[index] !== null && !isAsked(job, cause))
     if (mayFollow) await asked.within(() => this.#others.look())
     const now = this.#engine.now()

@@ -13,6 +13,21 @@ const packages: ReadonlyMap<string, string> = new Map(
   ['cron', 'iso8601', 'once'].map((type) => [type, `@jobistemer/ticker-${type}`]),
 )
 
+/** The error of each ticker package that this process could not import, by schedule type. */
+const failures = new Map<string, unknown>()
+let importing: Promise<unknown> | null = null
+
+/** Imports the ticker packages that the program has not imported itself. Imports them once per process. */
+export function importTickers(): Promise<unknown> {
+  importing ??= Promise.all(
+    Array.from(packages, async ([type, specifier]) => {
+      const failure = registeredScheduleType(type) === undefined ? await importTicker(specifier) : null
+      if (failure !== null) failures.set(type, failure)
+    }),
+  )
+  return importing
+}
+
 /**
  * Imports the package of a ticker. Looks for the package first from this module, then from the program's main file, then from
  * the working directory. If the package manager isolates dependencies, this module cannot see the program's packages, but the
@@ -47,12 +62,10 @@ function importModule(specifier: string): Promise<unknown> {
  * Revives stored schedules of the types that this node knows. Known types are:
  * - types that the user passed to the node
  * - types that are registered in this process
- * - types of this project's ticker packages that the node can import
+ * - types of this project's ticker packages, see {@link importTickers}
  */
 export class ScheduleReviver {
   readonly #types = new Map<string, ScheduleType>([[noSchedule.type.name, noSchedule.type]])
-  /** The error of each finished import of a ticker package, or `null` after a success. */
-  readonly #tried = new Map<string, unknown>()
 
   add(type: ScheduleType): void {
     this.#types.set(type.name, type)
@@ -64,17 +77,6 @@ export class ScheduleReviver {
 
   #find(name: string): ScheduleType | undefined {
     return this.#types.get(name) ?? registeredScheduleType(name)
-  }
-
-  /** Imports the missing ticker packages of these schedules. Returns `null` if no import is necessary. */
-  learn(schedules: readonly SerializedSchedule[]): Promise<unknown> | null {
-    const imports: Promise<unknown>[] = []
-    for (const type of new Set(schedules.map((schedule) => schedule.type))) {
-      const specifier = packages.get(type)
-      if (specifier === undefined || this.#tried.has(type) || this.#find(type) !== undefined) continue
-      imports.push(importTicker(specifier).then((failure) => this.#tried.set(type, failure)))
-    }
-    return imports.length === 0 ? null : Promise.all(imports)
   }
 
   /**
@@ -96,7 +98,7 @@ export class ScheduleReviver {
         specifier === undefined
           ? `Pass ${pass}`
           : `Install ${specifier} where this node can import it, or pass ${pass}`,
-      ...(this.#tried.get(type) != null && { cause: this.#tried.get(type) }),
+      ...(failures.has(type) && { cause: failures.get(type) }),
     })
   }
 }

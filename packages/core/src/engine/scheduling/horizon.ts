@@ -108,7 +108,6 @@ export class Horizon {
       const page: Page<JobRecord> = await storage.repeated('listJobs', (calls) =>
         calls.listJobs({ due, limit, cursor }),
       )
-      await this.#registry.learnTypesOf(page.items)
       for (const record of page.items) this.#takeOn(record)
       cursor = page.cursor
     } while (cursor !== null && !this.#loop.isStopped)

@@ -192,7 +192,6 @@ export class OverdueTakeover {
     // Each page is twice as long as the page before: thousands of jobs that no node can run may precede an overdue slot.
     for (let limit = first; ; limit = Math.min(2 * limit, maxBatch)) {
       const page = await storage.repeated('listJobs', (calls) => calls.listJobs({ due, limit, cursor }))
-      await this.#parts.registry.learnTypesOf(page.items)
       for (const record of page.items) this.#takeOnInTurn(record)
       cursor = page.cursor
       if (cursor === null || this.#taken.size > 0 || this.#loop.isStopped) break
