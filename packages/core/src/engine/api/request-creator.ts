@@ -275,7 +275,6 @@ export class RequestCreator extends ApiPart {
     const result = resultOf({ id: createdId(item, state), state, reason, created: true })
     tellCreated(this.engine.events, job.job, item, result)
     if (state === 'skipped') this.registry.skipped.note(job, 'request', item.scheduledAt)
-    else this.registry.lostWrites.note(job.job.name, item.scheduledAt)
     notifyDisplaced(this.engine, this.pool, job, answer)
     if (answer.state === 'running') {
       this.pool.run({ job, plan, occurrence: begunBy(item, answer.token), runs: item.runs ?? [], fresh: true })

@@ -8,6 +8,7 @@ import type { Schedule, SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { pausedUntil } from '../../storage/rules.ts'
 import { unreadablePartOf } from '../../storage/unreadable.ts'
+import { AfterTurn } from '../runtime/after-turn.ts'
 import { Signal } from '../runtime/signal.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
@@ -21,17 +22,15 @@ import type { Handlers } from './job-plan.ts'
 import { JobCache, isData } from './job-cache.ts'
 import { Registrations } from './registrations.ts'
 import { type ScheduleReviver, UnrevivedSchedule } from './schedule-reviver.ts'
-import { LostWriteDetector } from './lost-writes.ts'
 import { SkippedSlots } from './skipped-slots.ts'
 import { seriesOf } from './timeline.ts'
 import { repairOf, unreadableJob } from './job-errors.ts'
-import { rememberedValues } from '../../tuning.ts'
+import { mostListed, rememberedValues } from '../../tuning.ts'
 
 /** The jobs that this node holds, with what this node knows about their stored heads. */
 export class JobRegistry implements HeldJobs {
   /** Logs the slots and requests that the storage has skipped. */
   readonly skipped: SkippedSlots
-  readonly lostWrites: LostWriteDetector
   /** Sent when this node gains or loses a definition from its build. The node then stores a new profile. */
   readonly definitions: Signal = new Signal()
   /** The plans by which this node runs its jobs: their tasks with code and effective settings. */
@@ -58,6 +57,9 @@ export class JobRegistry implements HeldJobs {
   readonly #ownOfUpdated = new Map<JobId, Job>()
   /** Definitions that this node announces to its peers before it stores them. */
   readonly #announced = new Map<JobId, Job>()
+  /** The jobs whose slots the storage has lost since the last log line, with the watermark after which it lost them. */
+  readonly #lost = new Map<string, number>()
+  readonly #sayingLost = new AfterTurn(() => this.#sayLost())
   /** Jobs that are ahead, and whose event `job.ahead` this node has emitted. */
   readonly #ahead = new Set<JobId>()
   /**
@@ -88,7 +90,6 @@ export class JobRegistry implements HeldJobs {
     this.overridden = new OverriddenDefinitions(engine, options)
     this.#standbyMs = options.standbyMs
     this.skipped = new SkippedSlots(engine)
-    this.lostWrites = new LostWriteDetector(engine)
     this.#reviver = options.reviver
     this.plans = new JobPlans(engine, this.isClient ? anyHandler : options.handlers)
     const { others, release } = options
@@ -524,9 +525,25 @@ export class JobRegistry implements HeldJobs {
    */
   follow(job: RegisteredJob, askedVersion: number, watermark: number, nextAt: number | null): void {
     if (job.version !== askedVersion) return
-    this.lostWrites.compare(job, watermark)
+    if (job.decidedUpTo !== null && watermark < job.decidedUpTo) {
+      this.#lost.set(job.job.name, watermark)
+      this.#sayingLost.ask()
+    }
     job.decidedUpTo = watermark
     this.moveOn(job, watermark, nextAt)
+  }
+
+  /**
+   * Reports that the storage has lost acknowledged writes, for example after a failover to a replica that was behind: an answer
+   * had an earlier watermark than a previous answer under the same version. The lost slots run again.
+   */
+  #sayLost(): void {
+    const jobs = [...this.#lost.keys()].slice(0, mostListed)
+    this.#engine.logger.error(
+      { jobs, count: this.#lost.size, since: new Date(Math.min(...this.#lost.values())) },
+      'the storage has lost acknowledged writes: slots after the stored watermark run again, and later requests may be lost',
+    )
+    this.#lost.clear()
   }
 
   /** Removes from this node a job that the storage no longer has, and emits `job.removed`. */
