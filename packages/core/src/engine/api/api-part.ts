@@ -2,26 +2,21 @@ import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { Capacity } from '../execution/capacity.ts'
 import type { ExecutionPool } from '../execution/execution-pool.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { recordsPerCall } from '../../tuning.ts'
+import { eachOccurrence } from './list-pages.ts'
 import { isWellFormed } from '../../configuration/read-value.ts'
 import { type JobId, jobId, occurrenceId } from '../../ids.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
+import { jobNotFound } from '../definitions/job-errors.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { changesAtOnce } from '../definitions/tuning.ts'
 import type { CallerContext } from '../storage-access/caller-context.ts'
-import { chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
 
 /** The parts of an engine that every group of API operations receives in its constructor. */
-export interface ApiParts {
-  readonly engine: EngineContext
-  readonly registry: JobRegistry
-  readonly capacity: Capacity
-  readonly pool: ExecutionPool
-  readonly lookup: JobLookup
-}
+export type ApiParts = Pick<ApiPart, 'engine' | 'registry' | 'capacity' | 'pool' | 'lookup'>
 
 /** The base class of a group of API operations. */
-export abstract class ApiPart implements ApiParts {
+export abstract class ApiPart {
   readonly engine: EngineContext
   readonly registry: JobRegistry
   readonly capacity: Capacity
@@ -100,6 +95,13 @@ export class JobLookup {
   }
 }
 
+/** Returns the head of a stored job. @throws JobistemerError `JOB_NOT_FOUND` */
+export async function headOf(storage: StorageCalls, name: string): Promise<JobRecord> {
+  const head = await livingHead(storage, jobId(name))
+  if (head === null) throw jobNotFound(name)
+  return head
+}
+
 /** Returns the head of a stored job; `null` if the job is deleted or missing. */
 export async function livingHead(storage: StorageCalls, id: JobId): Promise<JobRecord | null> {
   const { jobs } = await storage.once((calls) => calls.get({ jobs: [id] }))
@@ -129,9 +131,7 @@ export async function upcomingSlots(
     if (first === undefined || last === undefined) return upcoming
     const query = { kind: 'job', jobId, from: first, to: last + 1, order: 'ascending', runs: false } as const
     const canceled = new Set<number>()
-    const records = eachItem((cursor) =>
-      storage.once((calls) => calls.listOccurrences({ ...query, states: ['canceled'], limit: recordsPerCall, cursor })),
-    )
+    const records = eachOccurrence(storage, { ...query, states: ['canceled'] })
     // A canceled request may have the same scheduled time as a slot. Such a slot still runs, so only records of slots count.
     for await (const { id, kind, scheduledAt } of records) {
       if (kind === 'slot' && id === occurrenceId(jobId, scheduledAt)) canceled.add(scheduledAt)

@@ -1,4 +1,4 @@
-import { eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { backfillOccurrenceId } from '../../ids.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import {
@@ -10,8 +10,8 @@ import {
 } from '../../storage/occurrence-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import { coveringRun, holds } from './explain.ts'
-import { numberedRecords } from './list-pages.ts'
-import { longestName, mostItems, recordsPerCall } from '../../tuning.ts'
+import { eachOccurrence, numberedRecords } from './list-pages.ts'
+import { longestName, mostItems } from '../../tuning.ts'
 import { invalidValue, type JobistemerError } from '../../errors.ts'
 import type { SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
@@ -155,10 +155,7 @@ async function ownRecordsOf(
   // not find the record. This has no effect: the caller treats a slot without a record as missed.
   const spans: OccurrenceRecord[] = []
   const query = { kind: 'job', jobId: head.id, from: first, to: last + 1, order: 'ascending', runs: false } as const
-  const records = eachItem((cursor) =>
-    storage.once((calls) => calls.listOccurrences({ ...query, limit: recordsPerCall, cursor })),
-  )
-  for await (const record of records) {
+  for await (const record of eachOccurrence(storage, query)) {
     if (record.kind !== 'slot') continue
     if (record.details.span !== undefined) spans.push(record)
     if (record.details.span === undefined || record.state !== 'missed') found.set(record.scheduledAt, record)

@@ -1,6 +1,6 @@
-import { ApiPart, livingHead } from './api-part.ts'
+import { ApiPart, headOf, livingHead } from './api-part.ts'
 import { dateOf, type InstantInput, toInstantMs } from '../../instant.ts'
-import { chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { interventionOptionNames, type InterventionOptions, readVoice, tellCanceled } from './interventions.ts'
 import { itemsLikelyEnough } from '../definitions/tuning.ts'
 import {
@@ -12,7 +12,7 @@ import {
   readInteger,
 } from '../../configuration/read-value.ts'
 import { invalidValue, type JobistemerError } from '../../errors.ts'
-import { type JobId, jobId, backfillOccurrenceId } from '../../ids.ts'
+import { type JobId, backfillOccurrenceId } from '../../ids.ts'
 import { prioritized, priorityOf, readJobDocument } from '../../job/job-document.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import { isNoSchedule } from '../../schedule/no-schedule.ts'
@@ -27,7 +27,6 @@ import {
   type OccurrenceAddress,
 } from '../../storage/occurrence-record.ts'
 import { traced, withTrace } from '../../tracing/trace-context.ts'
-import { jobNotFound } from '../definitions/job-errors.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { type CallerContext, callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
 import { uniqueSuffix } from '../runtime/unique-suffix.ts'
@@ -41,6 +40,7 @@ import {
   hasBegun,
   slotsAfter,
 } from './backfill-states.ts'
+import { eachOccurrence } from './list-pages.ts'
 import { parsedDetailsOf, type RequestOptions } from './request-options.ts'
 import { planOfRequest, tellCreated } from './request-creator.ts'
 import { upkeepMs, recordsPerCall } from '../../tuning.ts'
@@ -178,7 +178,7 @@ export class Backfills extends ApiPart implements Relay {
   /** Starts a backfill. If the backfill already exists, resumes each lane that has no live run. */
   async backfill(job: RegisteredJob, options: BackfillOptions, asked: CallerContext): Promise<BackfillResult> {
     const checked = readBackfill(options, this.engine.now())
-    const { name, payload, id } = job.job
+    const { name, payload } = job.job
     // A run without data gets the same input as an ordinary run of its slot, so the payload schema does not apply.
     const withoutData = options.data === undefined
     const parsed = await parsedDetailsOf(options, { name, payload: withoutData ? null : payload }, asked)
@@ -186,8 +186,7 @@ export class Backfills extends ApiPart implements Relay {
     const { requestKey: key = uniqueSuffix(this.engine.random()) } = parsed
     const given: OccurrenceDetails = { ...parsed, requestKey: key }
     for (;;) {
-      const head = await livingHead(asked, id)
-      if (head === null) throw jobNotFound(name)
+      const head = await headOf(asked, name)
       const standings = await this.#look(head, checked, key, asked)
       const begun = latestRunOf(standings)
       // A resumed backfill keeps the number of lanes that it began with, so that each slot stays in its lane.
@@ -245,16 +244,15 @@ export class Backfills extends ApiPart implements Relay {
     options: StopBackfillOptions,
     asked: CallerContext,
   ): Promise<StopBackfillResult> {
-    const id = jobId(readJobName(name))
+    readJobName(name)
     readName(key, 'key', 'Give the key of the backfill: its answer has it.')
     readObject(options, 'options', interventionOptionNames)
     const { reason: why, actor } = readVoice(options)
     const reason = stoppedReasonOf(why)
-    const head = await livingHead(asked, id)
-    if (head === null) throw jobNotFound(name)
+    const head = await headOf(asked, name)
     let canceled = 0
     for (;;) {
-      const live = await this.#liveOf(id, key, asked)
+      const live = await this.#liveOf(head.id, key, asked)
       const running = live.filter(({ state }) => state === 'running')
       const waiting = live.filter(({ state }) => state !== 'running')
       canceled += await this.#cancel(asked, waiting, { actor, reason, head })
@@ -292,9 +290,7 @@ export class Backfills extends ApiPart implements Relay {
   async #liveOf(id: JobId, key: string, asked: StorageCalls): Promise<readonly OccurrenceRecord[]> {
     const found: OccurrenceRecord[] = []
     for (const state of liveStates) {
-      const query = { kind: 'live', state, runs: false, limit: recordsPerCall } as const
-      const records = eachItem((cursor) => asked.once((calls) => calls.listOccurrences({ ...query, cursor })))
-      for await (const record of records) {
+      for await (const record of eachOccurrence(asked, { kind: 'live', state, runs: false })) {
         const { backfill, requestKey } = record.details
         if (record.jobId === id && backfill !== undefined && requestKey === key) found.push(record)
       }

@@ -1,7 +1,8 @@
 import { dateOf } from '../../instant.ts'
 import { readName } from '../../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
-import { eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import type { StorageCalls } from '../storage-access/retrying-storage.ts'
+import { eachOccurrence } from './list-pages.ts'
 import { itemsLikelyEnough } from '../definitions/tuning.ts'
 import { type OccurrenceId, occurrenceId } from '../../ids.ts'
 import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
@@ -173,9 +174,8 @@ async function firstOf(
   part: HistoryPart,
   isWanted: (record: OccurrenceRecord) => boolean,
 ): Promise<OccurrenceRecord | null> {
-  const query = { kind: 'job', jobId, runs: true, limit: itemsLikelyEnough, ...part } as const
-  const records = eachItem((cursor) => storage.once((calls) => calls.listOccurrences({ ...query, cursor })))
-  for await (const record of records) if (isWanted(record)) return record
+  const query = { kind: 'job', jobId, runs: true, ...part } as const
+  for await (const record of eachOccurrence(storage, query, itemsLikelyEnough)) if (isWanted(record)) return record
   return null
 }
 

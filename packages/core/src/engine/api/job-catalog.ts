@@ -12,7 +12,7 @@ import {
   readList,
 } from '../../configuration/read-value.ts'
 import type { JobSettings } from '../../configuration/settings.ts'
-import { type JobId, occurrenceId, jobId } from '../../ids.ts'
+import { type JobId, occurrenceId } from '../../ids.ts'
 import { type JobDocument, labelsOf, readJobDocument, settingsOf } from '../../job/job-document.ts'
 import type { Isolation } from '../../job/task.ts'
 import type { JsonValue } from '../../json.ts'
@@ -22,11 +22,10 @@ import type { JobRecord, PauseRecord, JobVersionRecord } from '../../storage/job
 import { isPausedAt } from '../../storage/rules.ts'
 import { type FinalState, finalStates, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { LiveCounts, Page } from '../../storage/storage.ts'
-import { jobNotFound } from '../definitions/job-errors.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import { countedSince, lastSuccess, silenceRuleOf } from '../definitions/silence.ts'
 import { filledPage, openCursor, sealCursor } from './list-pages.ts'
-import { upcomingSlots, livingHead } from './api-part.ts'
+import { headOf, upcomingSlots } from './api-part.ts'
 import { mostItems, recordsPerCall, fewestPerRead } from '../../tuning.ts'
 import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import { KnownCapabilities } from '../cluster/node-code.ts'
@@ -242,12 +241,13 @@ export class JobCatalog {
   }
 
   /** Returns a stored job with all optional data. @throws JobistemerError `JOB_NOT_FOUND` */
-  async job(id: JobId, name: string, storage: StorageCalls, now: number): Promise<JobDetails> {
-    const record = await livingHead(storage, id)
-    if (record === null) throw jobNotFound(name)
+  async job(name: string, storage: StorageCalls, now: number): Promise<JobDetails> {
+    const record = await headOf(storage, readJobName(name))
     const [{ at, isCertain }, [one], hasCode] = await Promise.all([
       // A job that always fails may have a long history, so the search ends after ten calls.
-      lastSuccess({ jobId: id, mostCalls: 10 }, (query) => storage.once((calls) => calls.listOccurrences(query))),
+      lastSuccess({ jobId: record.id, mostCalls: 10 }, (query) =>
+        storage.once((calls) => calls.listOccurrences(query)),
+      ),
       withExtras([record], { lastRun: true, counts: true, outcomes: null }, storage),
       this.#livingCode.read(storage, now),
     ])
@@ -457,14 +457,13 @@ export async function versionsOf(
   options: VersionsOptions,
   storage: StorageCalls,
 ): Promise<readonly JobVersion[]> {
-  const id = jobId(readJobName(name))
+  readJobName(name)
   readObject(options, 'options', ['limit', ...callOptionNames])
   const limit = readInteger(orDefault(options.limit, 20), 'limit', 1, 1000)
-  const head = await livingHead(storage, id)
-  if (head === null) throw jobNotFound(name)
+  const head = await headOf(storage, name)
   // Reads one more version, so that the oldest listed version can be compared with its predecessor.
   const length = Math.min(limit + 1, head.version)
-  const wanted = Array.from({ length }, (_, index) => ({ jobId: id, version: head.version - index }))
+  const wanted = Array.from({ length }, (_, index) => ({ jobId: head.id, version: head.version - index }))
   const found: JobVersionRecord[] = []
   for (const some of chunksOf(wanted, fewestPerRead)) {
     const { versions } = await storage.once((calls) => calls.get({ versions: some }))

@@ -1,8 +1,8 @@
 import { recordsPerCall } from '../../tuning.ts'
 import type { JobId, OccurrenceId } from '../../ids.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
-import type { Page } from '../../storage/storage.ts'
-import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import type { OccurrenceQuery, Page } from '../../storage/storage.ts'
+import { chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { fingerprintOf } from '../../job/fingerprint.ts'
 import { invalidValue } from '../../errors.ts'
 
@@ -31,6 +31,13 @@ function digestOf(list: unknown, cursor: string): string {
   // Eight characters keep the cursor short, and are enough to detect a forged cursor.
   return fingerprintOf([list, cursor]).slice(0, 8)
 }
+
+/** A query of occurrences without its page. */
+export type UnpagedQuery = OccurrenceQuery extends infer Each
+  ? Each extends object
+    ? Omit<Each, 'limit' | 'cursor'>
+    : never
+  : never
 
 /**
  * Reads pages of a list until `limit` items are chosen. `least`: the minimum size of a read. `choose` returns the chosen records
@@ -67,6 +74,15 @@ export async function filledPage<T, Chosen extends { readonly record: T }>({
     cursor = page.cursor
   } while (cursor !== null && items.length < limit)
   return { items, cursor }
+}
+
+/** Yields the occurrences of all pages of a query. */
+export function eachOccurrence(
+  storage: StorageCalls,
+  query: UnpagedQuery,
+  limit: number = recordsPerCall,
+): AsyncGenerator<OccurrenceRecord, void> {
+  return eachItem((cursor) => storage.once((calls) => calls.listOccurrences({ ...query, limit, cursor })))
 }
 
 /** Returns the names of jobs by their ids. Omits jobs that are not in the storage. */

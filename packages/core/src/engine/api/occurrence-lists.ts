@@ -19,14 +19,14 @@ import {
   type OccurrenceState,
   slotOf,
 } from '../../storage/occurrence-record.ts'
-import type { OccurrenceQuery, Page } from '../../storage/storage.ts'
+import type { Page } from '../../storage/storage.ts'
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { withRunsOfClaim } from './explain.ts'
 import { invalidValue } from '../../errors.ts'
 import { type InstantInput, toInstantMs } from '../../instant.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import type { FailuresFilter, LiveFilter, OccurrenceFilter } from '../../job-operations.ts'
-import { filledPage, namesOf, numberedRecords, openCursor, sealCursor } from './list-pages.ts'
+import { filledPage, namesOf, numberedRecords, openCursor, sealCursor, type UnpagedQuery } from './list-pages.ts'
 
 /** Returns a page of occurrences with the names of their jobs. The name is `null` if the job is not in the storage. */
 export async function listOccurrences(
@@ -82,7 +82,7 @@ async function named(
 /** A validated filter of a list of occurrences, with the query for the storage. */
 export interface CheckedFilter {
   /** The storage query, without limit and cursor. */
-  readonly query: Query
+  readonly query: UnpagedQuery
   readonly limit: number
   /** The storage's cursor at which the page begins. */
   readonly cursor: string | null
@@ -91,8 +91,6 @@ export interface CheckedFilter {
   /** Whether the list omits resolved failures. `null`: the list is not a list of failures. */
   readonly leavesOutResolved: boolean | null
 }
-
-type Query = OccurrenceQuery extends infer Each ? (Each extends object ? Omit<Each, 'limit' | 'cursor'> : never) : never
 
 const states: readonly OccurrenceState[] = [...liveStates, ...finalStates]
 const orders = ['ascending', 'descending'] as const
@@ -150,11 +148,11 @@ export function readLiveFilter(filter: LiveFilter): CheckedFilter {
  */
 function withPage(
   { tasks, limit, cursor }: Pick<OccurrenceFilter, 'tasks' | 'limit' | 'cursor'>,
-  query: Query extends infer Each ? (Each extends object ? Omit<Each, 'runs'> : never) : never,
+  query: UnpagedQuery extends infer Each ? (Each extends object ? Omit<Each, 'runs'> : never) : never,
 ): CheckedFilter {
   const list = ['occurrences', query]
   return {
-    query: { ...query, runs: readBoolean(orDefault(tasks, true), 'filter.tasks') } as Query,
+    query: { ...query, runs: readBoolean(orDefault(tasks, true), 'filter.tasks') } as UnpagedQuery,
     limit: readInteger(orDefault(limit, 100), 'filter.limit', 1, 1_000_000),
     cursor: openCursor(list, cursor),
     list,

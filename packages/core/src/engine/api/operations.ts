@@ -25,7 +25,7 @@ import { explain, findOccurrence } from './explain.ts'
 import { Interventions, type JobSelection, readPause, readSelection } from './interventions.ts'
 import { JobCatalog, type JobInfo, versionsOf } from './job-catalog.ts'
 import { ApiPart, type ApiParts, JobLookup, upcomingSlots } from './api-part.ts'
-import { namesOf } from './list-pages.ts'
+import { eachOccurrence, namesOf } from './list-pages.ts'
 import {
   listFailures,
   listOccurrences,
@@ -193,10 +193,7 @@ export class Operations extends ApiPart {
         this.#catalog.jobs(pageOf(filter, cursor), () => this.#plain(options), this.engine.now()),
       ),
 
-    job: async (name, options = {}) => {
-      const id = jobId(readJobName(name))
-      return this.#catalog.job(id, name, this.#plain(options), this.engine.now())
-    },
+    job: async (name, options = {}) => this.#catalog.job(name, this.#plain(options), this.engine.now()),
 
     occurrence: async (id, options = {}) => {
       const asked = this.#plain(options)
@@ -351,10 +348,7 @@ async function countOfJob(storage: StorageCalls, { id, nextAt }: JobRecord, befo
   // Counts from the newest occurrence backwards, because `prune` keeps the latest `keep` occurrences.
   let kept = 0
   let count = 0
-  const records = eachItem((cursor) =>
-    storage.once((calls) => calls.listOccurrences({ ...query, limit: recordsPerCall, cursor })),
-  )
-  for await (const record of records) {
+  for await (const record of eachOccurrence(storage, query)) {
     if (kept < keep) kept++
     else if (isPrunable(record, before, nextAt)) count++
   }

@@ -44,31 +44,22 @@ class CheckedSeries implements SlotSeries {
     try {
       slot = this.#series[method](at)
     } catch (error) {
-      throw thrown(method, error)
+      if (JobistemerError.isInstance(error)) throw error
+      throw invalid(method, `throws ${printValue(error instanceof Error ? error.message : error)}`, at, error)
     }
     const isInstant = slot !== null && Number.isSafeInteger(slot) && isInstantMs(slot)
     if (slot === null || ((method === 'nextMs' ? slot > at : slot < at) && isInstant)) return slot
-    throw wrong(method, at, slot)
+    throw invalid(method, `returns ${String(slot)}`, at, slot)
   }
 }
 
-function thrown(method: string, error: unknown): unknown {
-  if (JobistemerError.isInstance(error)) return error
-  return new JobistemerError('INVALID_SCHEDULE', {
-    message: `The schedule's ${method} throws: ${printValue(error instanceof Error ? error.message : error)}.`,
-    field: 'schedule',
-    value: error,
-    remedy: 'Return an instant in epoch milliseconds, or null if there is no slot.',
-    cause: error,
-  })
-}
-
-function wrong(method: keyof SlotSeries, at: number, answer: unknown): JobistemerError {
+function invalid(method: keyof SlotSeries, what: string, at: number, value: unknown): JobistemerError {
   const [side, rule] = method === 'nextMs' ? ['after', 'a later instant'] : ['before', 'an earlier instant']
   return new JobistemerError('INVALID_SCHEDULE', {
-    message: `The schedule's ${method} returns ${String(answer)} for the slot ${side} ${at}.`,
+    message: `The schedule's ${method} ${what} for the slot ${side} ${at}.`,
     field: 'schedule',
-    value: answer,
+    value,
     remedy: `Return ${rule} in whole epoch milliseconds, or null if there is no slot.`,
+    ...(value instanceof Error && { cause: value }),
   })
 }
