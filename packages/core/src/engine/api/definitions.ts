@@ -27,9 +27,8 @@ import { readJob, readJobs } from '../../job/read-jobs.ts'
 import { noSchedule } from '../../schedule/no-schedule.ts'
 import type { Schedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
-import type { OccurrenceAddress } from '../../storage/occurrence-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
-import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
+import type { JobChange, JobContent } from '../../storage/storage.ts'
 import { unreadablePartOf } from '../../storage/unreadable.ts'
 import { originOfUpdate } from '../definitions/definition-precedence.ts'
 import { changesAtOnce } from '../definitions/tuning.ts'
@@ -42,8 +41,8 @@ import {
   type UpdatePolicy,
 } from '../definitions/timeline.ts'
 import { type CallerContext, type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
-import { nextTurn } from '../runtime/after-turn.ts'
-import { allItems, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import { allItems, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import { eachOccurrence } from './list-pages.ts'
 import { interventionOptionNames, type InterventionOptions, readVoice, tellCanceled } from './interventions.ts'
 import { jobGone } from './request-creator.ts'
 import { type AdditionsAndRemovals, readExpectedVersion, versionConflict } from './additions-and-removals.ts'
@@ -118,8 +117,8 @@ export interface UpdateResult {
   /** The job's next slot; `null` if no slot follows. */
   readonly nextAt: Date | null
   /**
-   * Waiting occurrences that this call canceled, possibly in several steps. The list lacks occurrences that another
-   * node canceled between two steps.
+   * Waiting occurrences that this call canceled, at most 250. With more waiting occurrences, none of the rest can start, and
+   * the nodes cancel the rest.
    */
   readonly canceled: readonly OccurrenceId[]
   /** Present if the update has set the job's watermark back, see the option `realign`. */
@@ -206,18 +205,19 @@ export class Definitions extends ApiPart {
         waiting,
         ...(setBackTo !== null && { setBackTo: setBackTo.watermark }),
       }
-      const answer = await this.#save(storage, replacement)
-      if (answer.outcome === 'saved') {
+      const changes = [replacement]
+      const now = this.engine.now()
+      const [answer] = await storage.once((calls) => calls.saveJobs({ now, changes, cancelLimit: changesAtOnce }))
+      if (answer?.outcome === 'saved') {
         if (hasChange) this.registry.adoptAsked(updated, answer.job, 'updated')
         else this.registry.adopt(updated, answer.job, 'updated')
         tellCanceled(this.engine.events, answer.job.name, 'updated', answer.canceled)
         const { version, nextAt } = answer.job
-        const canceled = await this.#cancelRest(storage, replacement, answer)
         return {
           version,
           changed: true,
           nextAt: dateOf(nextAt),
-          canceled: canceled.map(({ id }) => id),
+          canceled: answer.canceled.map(({ id }) => id),
           ...(setBackTo !== null && { realigned: await this.#realignmentOf(record, answer.job, storage) }),
         }
       }
@@ -252,10 +252,7 @@ export class Definitions extends ApiPart {
     const { id: jobId, watermark } = after
     const query = { kind: 'job', jobId, from: watermark + 1, order: 'ascending', runs: false } as const
     const waiting: OccurrenceId[] = []
-    const slots = eachItem((cursor) =>
-      storage.once((calls) => calls.listOccurrences({ ...query, limit: this.engine.maxBatch, cursor })),
-    )
-    for await (const { id, kind, state } of slots) {
+    for await (const { id, kind, state } of eachOccurrence(storage, query)) {
       if (kind === 'slot' && (state === 'pending' || state === 'queued')) waiting.push(id)
     }
     const decidedUpTo = new Date(before.watermark)
@@ -392,37 +389,6 @@ export class Definitions extends ApiPart {
       yield new Date(slot)
       slot = series?.nextMs(slot) ?? null
     }
-  }
-
-  /**
-   * Cancels the rest of the waiting occurrences that an update cancels. Each `saveJobs` call cancels a limited number, so
-   * this method repeats the call. Returns all occurrences that the first call and these calls have canceled. Already after
-   * the first call, none of the waiting occurrences can start.
-   */
-  async #cancelRest(
-    storage: StorageCalls,
-    change: JobChange,
-    first: Extract<SaveJobAnswer, { outcome: 'saved' }>,
-  ): Promise<readonly OccurrenceAddress[]> {
-    const canceled = [...first.canceled]
-    let answer: SaveJobAnswer = first
-    // The loop ends when a call cancels nothing. Nodes cancel the superseded occurrences that remain.
-    while (answer.outcome === 'saved' && answer.more === true && answer.canceled.length > 0) {
-      await nextTurn()
-      answer = await this.#save(storage, change)
-      if (answer.outcome !== 'saved') break
-      tellCanceled(this.engine.events, answer.job.name, 'updated', answer.canceled)
-      for (const address of answer.canceled) canceled.push(address)
-    }
-    return canceled
-  }
-
-  async #save(storage: StorageCalls, change: JobChange): Promise<SaveJobAnswer> {
-    const now = this.engine.now()
-    const [answer] = await storage.once((calls) =>
-      calls.saveJobs({ now, changes: [change], cancelLimit: changesAtOnce }),
-    )
-    return answer as SaveJobAnswer
   }
 }
 
