@@ -2,12 +2,12 @@ import type { Timer } from '../../clock.ts'
 import { orDefault, readSignal, readObject } from '../../configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
 import type { SchedulerEventName } from '../../events.ts'
-import type { WakeUp, LiveCounts, Page } from '../../storage/storage.ts'
+import type { WakeUp, LiveCounts } from '../../storage/storage.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { isStorageGone, type StorageCalls, firstItems } from '../storage-access/retrying-storage.ts'
+import { eachItem, firstItems, isStorageGone, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { clockMarginMs, lookMs, recordsPerCall, sampleSize, upkeepMs } from '../../tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
-import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
+import { eachOccurrence } from './list-pages.ts'
 
 /**
  * Limits of the interval between two scans, in ms. A wake-up causes an early scan, but not before `min` has passed. So a
@@ -170,19 +170,19 @@ export class Changes {
   async #scan(storage: StorageCalls): Promise<Set<ChangedKind>> {
     const now = this.#engine.now()
     const from = (this.#scannedAt ?? now) - clockMarginMs
+    const changed = { changedSince: from, deleted: true, limit: recordsPerCall }
     const [jobs, failures, runs, nodes] = await Promise.all([
-      changedJobs(storage, from),
-      failuresSince(storage, from),
+      firstOf(eachItem((cursor) => storage.once((calls) => calls.listJobs({ ...changed, cursor })))),
+      firstOf(eachOccurrence(storage, { kind: 'failed', from, order: 'descending', runs: false })),
       this.#readRuns(storage, now),
       this.#readNodes(storage),
     ])
-    const changed = new Set<ChangedKind>()
+    const found = new Set<ChangedKind>()
     // A list of 500 jobs may lack a further job that has changed.
-    if (jobs.length >= recordsPerCall || jobs.some((job) => this.#known.get(job.id) !== stateOf(job)))
-      changed.add('jobs')
-    if (failures.some(({ id }) => !this.#known.has(id))) changed.add('failures')
-    if (runs !== this.#runs || changed.has('failures')) changed.add('runs')
-    if (nodes !== this.#nodes) changed.add('nodes')
+    if (jobs.length >= recordsPerCall || jobs.some((job) => this.#known.get(job.id) !== stateOf(job))) found.add('jobs')
+    if (failures.some(({ id }) => !this.#known.has(id))) found.add('failures')
+    if (runs !== this.#runs || found.has('failures')) found.add('runs')
+    if (nodes !== this.#nodes) found.add('nodes')
     this.#known = new Map([
       ...jobs.map((job) => [job.id, stateOf(job)] as const),
       ...failures.map(({ id }) => [id, ''] as const),
@@ -190,7 +190,7 @@ export class Changes {
     this.#runs = runs
     this.#nodes = nodes
     this.#scannedAt = now
-    return changed
+    return found
   }
 
   /** Returns the live occurrences and the jobs' next slots as text. A job's next slot changes when a node launches a slot. */
@@ -273,7 +273,6 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
    * storage is not available. `nothing`: the consumer has learned no state yet.
    */
   #told: 'nothing' | 'there' | 'away' = 'nothing'
-  #isFollowing = false
   readonly #unread = new Set<Change['kind']>()
   /** The error of the last failed scan. */
   #error: unknown
@@ -293,22 +292,20 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
   /** Adds the changes that a successful scan found to the unread changes. */
   found(changed: ReadonlySet<ChangedKind>): void {
     const unread = this.#unread
-    if (!this.#isFollowing && this.#told !== 'there') {
+    if (this.#told !== 'there') {
       unread.clear()
       unread.add(this.#told === 'nothing' ? 'start' : 'back')
-    } else if (!unread.has('start') && !unread.has('back')) {
+    } else {
       // The storage answers again, so this call discards an unread change `away`. No change is lost: the scan compares with
       // the last successful scan, so it also finds changes during the outage.
       unread.delete('away')
       for (const kind of changed) unread.add(kind)
     }
-    this.#isFollowing = true
     this.#deliver()
   }
 
   /** Records a failed scan. */
   failed(error: unknown): void {
-    this.#isFollowing = false
     this.#error = error
     for (const kind of ['start', 'back'] as const) this.#unread.delete(kind)
     if (this.#told !== 'away') this.#unread.add('away')
@@ -365,27 +362,11 @@ function stateOf({ version, changedAt, paused, deletedAt }: JobRecord): string {
   return `${version} ${changedAt} ${paused === null} ${deletedAt}`
 }
 
-/** Returns the jobs that changed since `from`, up to about 500. */
-function changedJobs(storage: StorageCalls, from: number): Promise<readonly JobRecord[]> {
-  const query = { changedSince: from, deleted: true, limit: recordsPerCall } as const
-  return firstPages((cursor) => storage.once((calls) => calls.listJobs({ ...query, cursor })))
-}
-
-/** Returns the failures since `from`, the latest first, up to about 500. */
-function failuresSince(storage: StorageCalls, from: number): Promise<readonly OccurrenceRecord[]> {
-  const query = { kind: 'failed', from, order: 'descending', runs: false, limit: recordsPerCall } as const
-  return firstPages((cursor) => storage.once((calls) => calls.listOccurrences({ ...query, cursor })))
-}
-
-async function firstPages<T>(read: (cursor: string | null) => Promise<Page<T>>): Promise<readonly T[]> {
-  const items: T[] = []
-  let cursor: string | null = null
-  do {
-    const page: Page<T> = await read(cursor)
-    items.push(...page.items)
-    cursor = page.cursor
-  } while (cursor !== null && items.length < recordsPerCall)
-  return items
+/** Returns the first items of a list, at most 500. */
+async function firstOf<T>(items: AsyncIterable<T>): Promise<readonly T[]> {
+  const first: T[] = []
+  for await (const item of items) if (first.push(item) === recordsPerCall) break
+  return first
 }
 
 /**

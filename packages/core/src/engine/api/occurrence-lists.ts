@@ -19,7 +19,6 @@ import {
   type OccurrenceState,
   slotOf,
 } from '../../storage/occurrence-record.ts'
-import type { Page } from '../../storage/storage.ts'
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { withRunsOfClaim } from './explain.ts'
 import { invalidValue } from '../../errors.ts'
@@ -29,54 +28,39 @@ import type { FailuresFilter, LiveFilter, OccurrenceFilter } from '../../job-ope
 import { filledPage, namesOf, numberedRecords, openCursor, sealCursor, type UnpagedQuery } from './list-pages.ts'
 
 /** Returns a page of occurrences with the names of their jobs. The name is `null` if the job is not in the storage. */
-export async function listOccurrences(
-  filter: CheckedFilter,
-  storage: StorageCalls,
-): Promise<ListPage<ListedOccurrence>> {
-  const page = await pageOf(filter, storage, 1, async (records) => records.map((record) => ({ record })))
-  const records = page.items.map(({ record }) => record)
-  return { items: await named(filter, records, storage), cursor: sealCursor(filter.list, page.cursor) }
+export function listOccurrences(filter: CheckedFilter, storage: StorageCalls): Promise<ListPage<ListedOccurrence>> {
+  return pageOf(filter, storage, 1, async (records) => records.map((record) => ({ record, more: {} })))
 }
 
 /** Returns a page of failures. `resolvedBy` is the run that resolved the failure, or `null`. */
-export async function listFailures(filter: CheckedFilter, storage: StorageCalls): Promise<ListPage<Failure>> {
-  const { list, leavesOutResolved } = filter
-  const page = await pageOf(filter, storage, leavesOutResolved === true ? fewestPerRead : 1, async (records) => {
+export function listFailures(filter: CheckedFilter, storage: StorageCalls): Promise<ListPage<Failure>> {
+  const leavesOutResolved = filter.leavesOutResolved === true
+  return pageOf(filter, storage, leavesOutResolved ? fewestPerRead : 1, async (records) => {
     const resolved = await resolutionsOf(storage, records)
-    const all = records.map((record) => ({ record, resolvedBy: resolved.get(record.id) ?? null }))
-    return leavesOutResolved === true ? all.filter(({ resolvedBy }) => resolvedBy === null) : all
+    const all = records.map((record) => ({ record, more: { resolvedBy: resolved.get(record.id) ?? null } }))
+    return leavesOutResolved ? all.filter(({ more }) => more.resolvedBy === null) : all
   })
-  const records = page.items.map(({ record }) => record)
-  const failures = await named(filter, records, storage)
-  const resolvedBy = (index: number) => page.items[index]?.resolvedBy ?? null
-  return {
-    items: failures.map((failure, index) => ({ ...failure, resolvedBy: resolvedBy(index) })),
-    cursor: sealCursor(list, page.cursor),
-  }
 }
 
-function pageOf<Chosen extends { readonly record: OccurrenceRecord }>(
-  { query, limit, cursor: from }: CheckedFilter,
+/** Returns a page of the records that `choose` returns, each with the members `more` beside those of any list. */
+async function pageOf<More>(
+  { query, limit, cursor: from, list }: CheckedFilter,
   storage: StorageCalls,
   least: number,
-  choose: (records: readonly OccurrenceRecord[]) => Promise<readonly Chosen[]>,
-): Promise<Page<Chosen>> {
+  choose: (records: readonly OccurrenceRecord[]) => Promise<readonly { record: OccurrenceRecord; more: More }[]>,
+): Promise<ListPage<ListedOccurrence & More>> {
   const read = (size: number, cursor: string | null) =>
     storage.once((calls) => calls.listOccurrences({ ...query, limit: size, cursor }))
-  return filledPage({ limit, from, least, read, choose })
-}
-
-async function named(
-  { query }: CheckedFilter,
-  records: readonly OccurrenceRecord[],
-  storage: StorageCalls,
-): Promise<readonly ListedOccurrence[]> {
-  const names = await namesOf(
-    records.map(({ jobId }) => jobId),
-    storage,
-  )
+  const { items, cursor } = await filledPage({ limit, from, least, read, choose })
+  const records = items.map(({ record }) => record)
+  const ids = records.map(({ jobId }) => jobId)
+  const names = await namesOf(ids, storage)
   const shown = query.runs ? await withRunsOfClaim(storage, records) : records
-  return shown.map((record) => ({ ...occurrenceOf(record), job: names.get(record.jobId) ?? null }))
+  const listed = items.map(({ more }, index) => {
+    const record = shown[index] as OccurrenceRecord
+    return { ...occurrenceOf(record), job: names.get(record.jobId) ?? null, ...more }
+  })
+  return { items: listed, cursor: sealCursor(list, cursor) }
 }
 
 /** A validated filter of a list of occurrences, with the query for the storage. */
