@@ -373,22 +373,21 @@ export class Definitions extends ApiPart {
     return {
       name,
       version: record?.version ?? null,
-      before: record === null ? [] : [...this.#nextSlots(record)],
-      after: content === null ? [] : [...this.#nextSlots(content)],
+      before: record === null ? [] : this.#nextSlots(record),
+      after: content === null ? [] : this.#nextSlots(content),
       changes: isChange
         ? changedPartsBetween(readJobDocument(record.definition), readJobDocument(content.definition))
         : [],
     }
   }
 
-  *#nextSlots({ timeline, nextAt }: Pick<JobContent, 'timeline' | 'nextAt'>): Generator<Date, void> {
-    const series = this.registry.seriesIfKnown(timeline)
-    let slot = nextAt
-    // The storage keeps only the next slot. Only a node that knows the type of the schedule can compute later slots.
-    for (let count = 0; slot !== null && count < slotsInPlan; count++) {
-      yield new Date(slot)
-      slot = series?.nextMs(slot) ?? null
+  #nextSlots(content: Pick<JobContent, 'timeline' | 'nextAt'>): readonly Date[] {
+    if (content.nextAt === null) return []
+    const slots = [new Date(content.nextAt)]
+    for (const slot of this.registry.slotsAfter(content.nextAt, content, null)) {
+      if (slots.push(new Date(slot)) === slotsInPlan) break
     }
+    return slots
   }
 }
 

@@ -290,18 +290,10 @@ export class JobCatalog {
 
   async #nextOf({ record, isNextCanceled }: JobWithExtras, storage: StorageCalls): Promise<number | null> {
     if (!isNextCanceled || record.nextAt === null) return record.nextAt
-    const [slot = null] = await upcomingSlots(storage, record.id, this.#slotsAfter(record, record.nextAt), 1)
+    const { job = null } = this.#registry.get(record.id) ?? {}
+    const slots = this.#registry.slotsAfter(record.nextAt, record, job)
+    const [slot = null] = await upcomingSlots(storage, record.id, slots, 1)
     return slot
-  }
-
-  *#slotsAfter({ id, timeline }: JobRecord, after: number): Generator<number, void> {
-    try {
-      const series = this.#registry.seriesOf(timeline, this.#registry.get(id)?.job ?? null)
-      for (let slot = series.nextMs(after); slot !== null; slot = series.nextMs(slot)) yield slot
-    } catch {
-      // If this process cannot load the stored schedule, `jobs()` still returns the other data of the job.
-      return
-    }
   }
 
   #describe(schedule: SerializedSchedule): string | null {

@@ -154,11 +154,15 @@ export class JobRegistry implements HeldJobs {
     return seriesOf(timeline, this.#reviver, job?.name)
   }
 
-  /** Returns the series of a timeline, or `null` if this node does not know the types of its schedules. */
-  seriesIfKnown(timeline: JobRecord['timeline']): SlotSeries | null {
-    return timeline.length > 0 && timeline.every(({ schedule }) => this.#reviver.knows(schedule))
-      ? this.seriesOf(timeline, null)
-      : null
+  /** Yields the slots of a timeline after an instant. Yields none if this node cannot load a schedule of the timeline. */
+  *slotsAfter(after: number, { timeline }: Pick<JobRecord, 'timeline'>, job: Job | null): Generator<number, void> {
+    try {
+      const series = this.seriesOf(timeline, job)
+      for (let slot = series.nextMs(after); slot !== null; slot = series.nextMs(slot)) yield slot
+    } catch {
+      // The caller then reports what the storage has: the job's next slot and its other data.
+      return
+    }
   }
 
   /**
