@@ -25,7 +25,7 @@ class Caller implements Asked {
   failed(): void {}
 }
 
-function world({ maxBatch = 1000, retries = true } = {}) {
+function world({ maxBatch = 1000 } = {}) {
   // Leave out the member `track`. With it, the virtual clock would wait for storage calls, which the test ends itself.
   const { track: _, ...clock } = virtualClock('2026-01-01T00:00:00Z')
   const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
@@ -51,7 +51,6 @@ function world({ maxBatch = 1000, retries = true } = {}) {
     { clock, fail, maxBatch, now: () => clock.now(), storage } as unknown as EngineContext,
     {
       operation: 'createOccurrences',
-      retries,
       async send(_storage, items) {
         calls.push([...items])
         if (storageOf.holds) await new Promise<void>((resolve) => held.push(resolve))
@@ -207,13 +206,6 @@ describe('a batched request', () => {
     expect(await bad).toBeInstanceOf(ItemRefused)
     expect(await Promise.all([first, good])).toEqual(['first done', 'good done'])
     expect(calls).toEqual([['first'], ['bad', 'good'], ['bad'], ['good']])
-  })
-
-  it('fails if its storage call fails and retries are switched off, while requests of other storage calls succeed', async () => {
-    const { ask, storageOf } = world({ maxBatch: 2, retries: false })
-    storageOf.fails = (items) => items.includes('item 1')
-    const answers = await Promise.allSettled(names(4).map((name) => ask(name)))
-    expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled', 'fulfilled'])
   })
 
   it('for which the batcher’s function `make` threw an error is made again for the next call', async () => {

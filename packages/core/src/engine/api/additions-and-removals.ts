@@ -1,4 +1,4 @@
-import { ApiPart } from './api-part.ts'
+import { ApiPart, type ApiParts } from './api-part.ts'
 import { chunksOf } from '../storage-access/retrying-storage.ts'
 import { assertModulesExist, isolatedWorkOf } from '../../job/isolated-work.ts'
 import { readLimitedList, readObject, readInteger } from '../../configuration/read-value.ts'
@@ -6,12 +6,11 @@ import { JobistemerError, printValue } from '../../errors.ts'
 import { type Job, withDefaultTimezone } from '../../job/define-job.ts'
 import { readDistinctJob, readJob, duplicateJob, readJobName } from '../../job/read-jobs.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
-import type { JobChange, SaveJobAnswer } from '../../storage/storage.ts'
+import type { JobChange } from '../../storage/storage.ts'
 import { saveChanges } from '../definitions/registrations.ts'
 import { changesAtOnce } from '../definitions/tuning.ts'
 import { nextTurn } from '../runtime/after-turn.ts'
 import { type CallerContext, callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
-import { CallerBatcher } from '../storage-access/batcher.ts'
 import { jobId } from '../../ids.ts'
 import type { JsonObject } from '../../json.ts'
 import { jobNotFound } from '../definitions/job-errors.ts'
@@ -39,18 +38,6 @@ function refuseFunctions({ name, tasks }: Job): void {
  * handlers of an added job can run the job. When a job is deleted, all nodes forget it.
  */
 export class AdditionsAndRemovals extends ApiPart {
-  /** Deletions are not repeated: a repeated deletion could delete a job that another caller has created meanwhile. */
-  readonly #deletes = new CallerBatcher<JobChange, SaveJobAnswer>(this.engine, {
-    operation: 'saveJobs',
-    retries: false,
-    send: saveChanges,
-  })
-
-  /** Rejects the deletions that wait for a storage call, and sends no further calls. */
-  stop(): void {
-    this.#deletes.stop()
-  }
-
   async add(input: Job | readonly Job[], options: CallOptions, asked: CallerContext): Promise<void> {
     const jobs = Array.isArray(input) ? await this.#readList(input) : [readJob(input as Job, 'job')]
     readObject(options, 'options', callOptionNames)
@@ -80,20 +67,14 @@ export class AdditionsAndRemovals extends ApiPart {
 
   async remove(name: string, options: RemoveOptions, asked: CallerContext): Promise<void> {
     readObject(options, 'options', ['expectedVersion', ...callOptionNames])
-    await this.delete(name, readExpectedVersion(options.expectedVersion) ?? null, asked)
+    await deleteJobs(this, new Map([[name, readExpectedVersion(options.expectedVersion) ?? null]]), asked)
   }
 
   /** Returns the names of the jobs that this call has deleted. A job that another caller had deleted before is not included. */
   async removeMany(names: readonly string[], options: CallOptions, asked: CallerContext): Promise<readonly string[]> {
     readObject(options, 'options', callOptionNames)
     const list = await this.#readNames(names, asked)
-    const removed: string[] = []
-    asked.assertWanted()
-    for (const some of chunksOf(list, Math.min(changesAtOnce, this.engine.maxBatch))) {
-      const deleted = await Promise.all(some.map((name) => this.delete(name, null, asked)))
-      removed.push(...some.filter((_, index) => deleted[index]))
-    }
-    return removed
+    return await deleteJobs(this, new Map(list.map((name) => [name, null])), asked)
   }
 
   async #readNames(names: readonly string[], asked: CallerContext): Promise<readonly string[]> {
@@ -111,32 +92,54 @@ export class AdditionsAndRemovals extends ApiPart {
     }
     return list
   }
+}
 
-  /**
-   * Deletes a job and cancels its waiting occurrences. The first storage call deletes the job. Each storage call cancels a
-   * limited number of occurrences, so that no call takes long. Returns false if another caller had deleted the job before.
-   * @throws JobistemerError `VERSION_CONFLICT` if the stored version is not `expectedVersion`
-   */
-  async delete(name: string, expectedVersion: number | null, asked: CallerContext): Promise<boolean> {
-    const id = jobId(name)
-    let isDeleted = false
-    for (let expected = expectedVersion; ; ) {
-      const change: JobChange = { kind: 'delete', id, expectedVersion: expected }
-      const answer = await asked.within(() => this.#deletes.send(asked, () => change))
-      if (answer.outcome === 'conflict' && !isDeleted) throw versionConflict(name, expectedVersion, answer.job)
-      if (answer.outcome !== 'saved') break
-      isDeleted = true
-      tellCanceled(this.engine.events, name, 'deleted', answer.canceled)
-      if (answer.more !== true) break
-      // A further call expects the version that the first call stored. If another caller has created the job again in the
-      // meantime, the call has no effect on the new job.
-      expected = answer.job.version
-      await nextTurn()
+/**
+ * Deletes jobs and cancels their waiting occurrences. The first storage call deletes a job. Each storage call cancels a limited
+ * number of occurrences, so that no call takes long. Calls are not repeated: a repeated call could delete a job that another
+ * caller has created meanwhile.
+ *
+ * `targets`: the expected version of each job, by its name; `null` for any version. Returns the names of the jobs that this call
+ * has deleted.
+ * @throws JobistemerError `VERSION_CONFLICT` if a stored version is not the expected one
+ */
+export async function deleteJobs(
+  { engine, registry }: ApiParts,
+  targets: ReadonlyMap<string, number | null>,
+  asked: CallerContext,
+): Promise<readonly string[]> {
+  const deleted = new Set<string>()
+  for (const some of chunksOf([...targets], Math.min(changesAtOnce, engine.maxBatch))) {
+    for (let open = new Map(some); open.size > 0; ) {
+      const changes = Array.from(open, ([name, expectedVersion]): JobChange => {
+        return { kind: 'delete', id: jobId(name), expectedVersion }
+      })
+      const now = engine.now()
+      const answers = await asked.once((calls) => saveChanges(calls, changes, now))
+      const names = [...open.keys()]
+      open = new Map()
+      let conflict: JobistemerError | null = null
+      for (const [index, answer] of answers.entries()) {
+        const name = names[index] as string
+        if (answer.outcome === 'conflict' && !deleted.has(name)) {
+          conflict ??= versionConflict(name, targets.get(name) ?? null, answer.job)
+          continue
+        }
+        if (answer.outcome === 'saved') {
+          deleted.add(name)
+          tellCanceled(engine.events, name, 'deleted', answer.canceled)
+          // A further call expects the version that the first call stored. If another caller has created the job again in the
+          // meantime, the call has no effect on the new job.
+          if (answer.more === true) open.set(name, answer.job.version)
+        }
+        const held = registry.get(jobId(name))
+        if (held !== undefined && !open.has(name)) registry.forget(held)
+      }
+      if (conflict !== null) throw conflict
+      if (open.size > 0) await nextTurn()
     }
-    const held = this.registry.get(id)
-    if (held !== undefined) this.registry.forget(held)
-    return isDeleted
   }
+  return [...deleted]
 }
 
 /** Options of a removal. */

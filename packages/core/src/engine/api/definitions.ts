@@ -1,4 +1,4 @@
-import { ApiPart, type ApiParts, livingHead } from './api-part.ts'
+import { ApiPart, livingHead } from './api-part.ts'
 import { recordsPerCall } from '../../tuning.ts'
 import { dateOf } from '../../instant.ts'
 import { byNameAscending } from '../../listing.ts'
@@ -45,7 +45,7 @@ import { allItems, type StorageCalls } from '../storage-access/retrying-storage.
 import { eachOccurrence } from './list-pages.ts'
 import { interventionOptionNames, type InterventionOptions, readVoice, tellCanceled } from './interventions.ts'
 import { jobGone } from './request-creator.ts'
-import { type AdditionsAndRemovals, readExpectedVersion, versionConflict } from './additions-and-removals.ts'
+import { deleteJobs, readExpectedVersion, versionConflict } from './additions-and-removals.ts'
 import { slotsInPlan } from './tuning.ts'
 
 /** The parts of a job that an update changes. Absent parts keep their stored values. */
@@ -159,13 +159,6 @@ export interface DefinitionPlan {
 
 /** Updates, plans and applies definitions at run time. */
 export class Definitions extends ApiPart {
-  readonly #changes: AdditionsAndRemovals
-
-  constructor(parts: ApiParts, changes: AdditionsAndRemovals) {
-    super(parts)
-    this.#changes = changes
-  }
-
   async update(
     job: RegisteredJob,
     change: JobUpdate,
@@ -365,7 +358,7 @@ export class Definitions extends ApiPart {
       'apply',
       storage,
     )
-    for (const { name, version } of removed) await this.#changes.delete(name, version, storage)
+    await deleteJobs(this, new Map(removed.map(({ name, version }) => [name, version])), storage)
   }
 
   #planned(name: string, record: JobRecord | null, content: JobContent | null): PlannedChange {

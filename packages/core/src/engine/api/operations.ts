@@ -55,7 +55,7 @@ export class Operations extends ApiPart {
   readonly #backfills = new Backfills(this)
   readonly #interventions = new Interventions(this)
   readonly #saves = new AdditionsAndRemovals(this)
-  readonly #definitions = new Definitions(this, this.#saves)
+  readonly #definitions = new Definitions(this)
   readonly #catalog = new JobCatalog(this.registry)
   readonly #waits: Waits
   readonly #changes: Changes
@@ -84,8 +84,7 @@ export class Operations extends ApiPart {
 
   /** Rejects all waiting calls and sends no further storage calls, because the engine stops. */
   stop(): void {
-    const { registrations } = this.registry
-    for (const part of [this.#waits, this.#changes, registrations, this.#requests, this.#saves]) part.stop()
+    for (const part of [this.#waits, this.#changes, this.registry.registrations, this.#requests]) part.stop()
   }
 
   /** The operations. Each operation is a function without `this`, so that a scheduler object can copy all operations. */

@@ -29,8 +29,6 @@ export interface BatchKind<Entry, Item, Answer> {
    * If this many items wait, the batcher sends a further call while another call is in progress. Default {@link worthACall}.
    */
   readonly worthwhile?: number
-  /** Whether a failed call is retried. Default true. False: each call is sent once, and its error aborts all entries in it. */
-  readonly retries?: boolean
   /**
    * Total size of items above which a call takes no further item. The item that exceeds the size stays in the call. Default: no
    * limit.
@@ -66,7 +64,7 @@ export interface BatchKind<Entry, Item, Answer> {
    * Called when the batcher gives up on an entry without an answer. Possible reasons:
    * - The caller of the entry gave up, the engine stopped, or the storage was closed.
    * - `make`, or the work on the answer, threw an error.
-   * - The call failed, and the batcher does not retry this call.
+   * - The call failed, and a retry could not succeed.
    */
   aborted?(entry: Entry, error: unknown): void
   /**
@@ -199,21 +197,18 @@ export class Batcher<Entry, Item, Answer> {
 
   /** `known`: the error of an earlier call with these items, which counts as the first failure; `null`: no such call. */
   async #sendAll(batch: Batch<Entry, Item>, known: { readonly error: unknown } | null = null): Promise<void> {
-    const { operation, retries, callerOf } = this.#kind
+    const { operation, callerOf } = this.#kind
     const { storage } = this.#engine
     try {
-      if (retries === false) await storage.once((calls) => this.#call(batch, calls))
-      else {
-        const asked = callerOf === undefined ? null : callersOf(batch.entries.map((entry) => callerOf(entry)))
-        let failure = known
-        const attempt = (calls: Storage): Promise<typeof movedOn | null> => {
-          if (failure === null) return this.#attempt(batch, calls)
-          const { error } = failure
-          failure = null
-          return Promise.reject(error)
-        }
-        await storage.repeated(operation, attempt, asked, { firstAttempt: Math.max(1, batch.attempts) })
+      const asked = callerOf === undefined ? null : callersOf(batch.entries.map((entry) => callerOf(entry)))
+      let failure = known
+      const attempt = (calls: Storage): Promise<typeof movedOn | null> => {
+        if (failure === null) return this.#attempt(batch, calls)
+        const { error } = failure
+        failure = null
+        return Promise.reject(error)
       }
+      await storage.repeated(operation, attempt, asked, { firstAttempt: Math.max(1, batch.attempts) })
     } catch (error) {
       this.#kind.failed?.(error)
       for (const index of openOf(batch)) this.#abort(batch, index, this.#refusalOf(batch, index) ?? error)
@@ -428,7 +423,7 @@ export class CallerBatcher<Item, Answer> {
 
   constructor(
     engine: BatcherContext,
-    kind: Pick<BatchKind<AwaitedItem<Item, Answer>, Item, Answer>, 'operation' | 'retries' | 'send'>,
+    kind: Pick<BatchKind<AwaitedItem<Item, Answer>, Item, Answer>, 'operation' | 'send'>,
   ) {
     this.#batcher = new Batcher(engine, {
       ...kind,
@@ -446,7 +441,7 @@ export class CallerBatcher<Item, Answer> {
    * - the error of `make`
    * - the caller's timeout or abort error
    * - {@link ItemRefused}, which {@link refusedItem} turns into the error for the caller
-   * - the error of the storage, if calls of this kind are not retried
+   * - the error of the storage, if a retry could not succeed
    */
   send(asked: Asked, make: (now: number) => Item): Promise<Answer> {
     return new Promise((resolve, reject) => this.#batcher.add({ asked, make, resolve, reject }))
