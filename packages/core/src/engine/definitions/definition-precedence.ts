@@ -194,21 +194,17 @@ export class OverriddenDefinitions {
       .map(({ job }) => job)
   }
 
+  /** Returns why this node follows a job's stored definition. Reports a new reason, for users who deploy a build. */
   #reasonFor(followed: FollowedJob): FollowReason | null {
+    const { id: jobId, name: jobName, version } = followed.record
     const reason = reasonToFollow(followed.own, followed.record, this.#others)
-    if (reason !== null && reason !== followed.said) {
-      followed.said = reason
-      this.#say(followed, reason)
-    }
-    return reason
-  }
-
-  /** Reports why this node follows the stored definition of a job, for users who deploy a build. */
-  #say({ record: { id: jobId, name: jobName, version } }: FollowedJob, reason: FollowReason): void {
+    if (reason === null || reason === followed.said) return reason
+    followed.said = reason
     this.#engine.events.emit('job.followed', { jobId, jobName, version, reason })
     this.#engine.logger.warn(
       { job: jobName, version, reason, remedy: remedies[reason] },
       'this node runs the job by the stored definition, which differs from its own',
     )
+    return reason
   }
 }

@@ -6,6 +6,7 @@ import type { JobPlans } from './job-plans.ts'
 import type { JobOrigin, RegisteredJob } from './registered-job.ts'
 import type { SlotSeries } from './slot-series.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
+import type { Signal } from '../runtime/signal.ts'
 import { upkeepMs } from '../../tuning.ts'
 
 export type RegistrationChange = 'created' | 'updated' | 'unchanged' | 'followed'
@@ -15,6 +16,7 @@ export interface HeldJobs {
   readonly size: number
   readonly plans: JobPlans
   readonly overridden: OverriddenDefinitions
+  readonly definitions: Signal
   get(id: JobId): RegisteredJob | undefined
   holds(job: RegisteredJob): boolean
   all(): IterableIterator<RegisteredJob>
@@ -24,8 +26,6 @@ export interface HeldJobs {
   adopt(known: Job, record: JobRecord, change?: RegistrationChange, origin?: JobOrigin): RegisteredJob
   adoptDefinition(job: Job, record: JobRecord, change: RegistrationChange | undefined, origin: JobOrigin): RegisteredJob
   adoptAsked(job: Job, record: JobRecord, change: RegistrationChange | undefined, origin: JobOrigin): RegisteredJob
-  announce(jobs: readonly Job[]): Promise<void>
-  announced(jobs: readonly Job[]): void
   forget(job: RegisteredJob): void
   reload(job: RegisteredJob): void
 }

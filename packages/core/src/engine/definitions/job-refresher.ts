@@ -6,7 +6,6 @@ import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.
 import type { HeldJobs } from './held-jobs.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import type { Registrations } from './registrations.ts'
-import { checkedSeries } from './slot-series.ts'
 import type { JobChange } from '../../storage/storage.ts'
 import { mostListed, sampleSize, upkeepMs } from '../../tuning.ts'
 
@@ -131,7 +130,7 @@ export class JobRefresher {
     if (this.#engine.isTimeInDoubt) return
     const lost = (await this.#read([...this.#registry.all()], storage)).filter((job) => this.#registry.holds(job))
     const forgotten = lost.filter(({ origin }) => origin === 'stored')
-    const own = lost.filter((job) => job.origin !== 'stored' && this.#canStore(job))
+    const own = lost.filter(({ origin }) => origin !== 'stored')
     const definitions = own.map(({ job }) => job)
     const paused = own.filter(({ pausedUntil }) => now < pausedUntil)
     const pauses = paused.map(({ job: { id }, pausedUntil }): JobChange => {
@@ -146,17 +145,6 @@ export class JobRefresher {
     this.#say('stored_again', own)
     this.#say('forgotten', forgotten)
     for (const job of forgotten) this.#registry.forget(job)
-  }
-
-  /** Reports a job whose schedule throws, and returns false for it. So this node can store the other lost jobs. */
-  #canStore({ job }: RegisteredJob): boolean {
-    try {
-      checkedSeries(job.schedule).nextMs(this.#engine.now())
-      return true
-    } catch (error) {
-      this.#engine.fail(`schedule of job ${job.name}`, error)
-      return false
-    }
   }
 
   #say(becomes: keyof typeof messages, jobs: readonly RegisteredJob[]): void {

@@ -55,8 +55,6 @@ export class JobRegistry implements HeldJobs {
   readonly #dormant = new Map<JobId, Job>()
   /** This node's own definitions of jobs that its calls of `update` or `add` have changed. */
   readonly #ownOfUpdated = new Map<JobId, Job>()
-  /** Definitions that this node announces to its peers before it stores them. */
-  readonly #announced = new Map<JobId, Job>()
   /** The jobs whose slots the storage has lost since the last log line, with the watermark after which it lost them. */
   readonly #lost = new Map<string, number>()
   readonly #sayingLost = new AfterTurn(() => this.#sayLost())
@@ -196,22 +194,9 @@ export class JobRegistry implements HeldJobs {
     return this.adopt(job, record, change, origin)
   }
 
-  /** Announces definitions to the other nodes, before this node stores them. */
-  async announce(jobs: readonly Job[]): Promise<void> {
-    for (const job of jobs) this.#announced.set(job.id, job)
-    if (jobs.length > 0) await this.others.tell()
-  }
-
-  /** Ends the announcement of definitions, because they are stored or because the attempt to store them failed. */
-  announced(jobs: readonly Job[]): void {
-    const some = jobs.filter(({ id }) => this.#announced.delete(id))
-    // Causes this node to store a new profile, which no longer contains the replaced definitions.
-    if (some.length > 0) this.definitions.send()
-  }
-
   /** Yields the definitions of this node's build; the announced definitions come first. */
   *definitionsOfBuild(): Generator<Job> {
-    yield* this.#announced.values()
+    yield* this.registrations.announced.values()
     for (const job of this.#jobs.values()) if (isOfBuild(job)) yield this.definitionOf(job)
   }
 

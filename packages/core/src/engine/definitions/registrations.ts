@@ -60,6 +60,8 @@ const engineItself: Caller = {
 
 /** Stores definitions of jobs. Concurrent callers share storage calls. */
 export class Registrations {
+  /** Definitions that this node announces to its peers before it stores them. */
+  readonly announced: Map<JobId, Job> = new Map()
   readonly #engine: EngineContext
   readonly #registry: HeldJobs
   readonly #others: OtherNodes
@@ -124,7 +126,9 @@ export class Registrations {
       for (const group of this.#groupsOf(jobs)) groups.push(await this.#look(group, 'add', asked))
       for (const group of groups) await this.#store(group, 'add', asked)
     } finally {
-      this.#registry.announced(jobs)
+      const some = jobs.filter(({ id }) => this.announced.delete(id))
+      // Causes this node to store a new profile, which no longer contains the replaced definitions.
+      if (some.length > 0) this.#registry.definitions.send()
     }
   }
 
@@ -144,14 +148,21 @@ export class Registrations {
     for (const [index, job] of jobs.entries()) {
       const record = records[index] ?? null
       if (cause === 'return' && this.#hasBecomeAnother(job, record)) continue
-      const change = this.changeFor(job, record, now, cause)
-      this.#checkEnd(job, change, now, cause)
-      if (change !== null && record !== null) this.#sayRepaired(record)
-      found.push({ job, record, change })
+      try {
+        const change = this.changeFor(job, record, now, cause)
+        this.#checkEnd(job, change, now, cause)
+        if (change !== null && record !== null) this.#sayRepaired(record)
+        found.push({ job, record, change })
+      } catch (error) {
+        if (cause !== 'return') throw error
+        // A job whose schedule throws must not prevent the return of the other jobs.
+        this.#engine.fail(`schedule of job ${job.name}`, error)
+      }
     }
     if (cause === 'add') {
       const replacing = found.filter(({ job, change }) => change?.kind === 'replace' && !isAsked(job, cause))
-      await asked.within(() => this.#registry.announce(replacing.map(({ job }) => job)))
+      for (const { job } of replacing) this.announced.set(job.id, job)
+      if (replacing.length > 0) await asked.within(() => this.#others.tell())
     }
     return found
   }
