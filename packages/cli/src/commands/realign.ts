@@ -1,5 +1,4 @@
 import { JobistemerError, type Client, type UpdateResult } from '@jobistemer/core'
-import { counted } from '../output/counted.ts'
 import type { Command, Context } from '../command.ts'
 import { withNearNames } from '../job-of.ts'
 import { text } from '../output/rendered.ts'
@@ -26,11 +25,9 @@ export const realign: Command = {
     const { out, times } = context
     if (out.isJson) return out.json({ realigned })
     if (realigned.length === 0) out.line('No job is ahead.')
-    for (const { name: job, decidedUpTo, nextAt, waiting } of realigned) {
+    for (const { name: job, decidedUpTo, nextAt } of realigned) {
       const next = nextAt === null ? 'never' : times.at(nextAt)
-      out.line(
-        text`${job}: was decided up to ${times.at(decidedUpTo)}; next ${next}; ${counted(waiting.length, 'slot')} ahead wait`,
-      )
+      out.line(text`${job}: was decided up to ${times.at(decidedUpTo)}; next ${next}`)
     }
   },
 }

@@ -49,7 +49,6 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
         name: 'recording',
         decidedUpTo: new Date(start + 63 * minute),
         nextAt: new Date(start + 2 * minute),
-        waiting: [],
       },
     ])
     expect(((await metrics.readGauges()) as GaugeValues).scheduler_jobs_ahead).toBe(0)
@@ -148,7 +147,7 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
     },
   )
 
-  it('runs each pending occurrence once after realign, which returns the ids of these occurrences', async () => {
+  it('runs each pending occurrence once after realign', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job, ran } = world.recording()
     const first = await world.started('first', { jobs: [job] })
@@ -158,10 +157,9 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
     await world.decideAhead(hour, { maxConcurrentJobs: 1, prefetch: 0, ...busy(world, job) }, minute)
     ran.splice(0)
     const { scheduler } = await world.started('only', { jobs: [job] })
-    const [realigned] = await realign(scheduler)
+    await realign(scheduler)
     const waiting = (await scheduler.occurrences({ job: 'recording', states: ['pending'] })).items
     expect(waiting.length).toBeGreaterThan(0)
-    expect(realigned?.waiting).toEqual(waiting.map(({ id }) => id))
     await world.clock.advance({ minutes: 70 })
     expect(new Set(ran).size).toBe(ran.length)
     expect(ran).toContain((waiting[0]?.scheduledAt.getTime() as number) - start)

@@ -1,7 +1,7 @@
 import { ApiPart, headOf, livingHead } from './api-part.ts'
 import { dateOf, type InstantInput, toInstantMs } from '../../instant.ts'
 import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
-import { interventionOptionNames, type InterventionOptions, readVoice, tellCanceled } from './interventions.ts'
+import { type InterventionOptions, readVoice, tellCanceled } from './interventions.ts'
 import { itemsLikelyEnough } from '../definitions/tuning.ts'
 import {
   readName,
@@ -246,7 +246,6 @@ export class Backfills extends ApiPart implements Relay {
   ): Promise<StopBackfillResult> {
     readJobName(name)
     readName(key, 'key', 'Give the key of the backfill: its answer has it.')
-    readObject(options, 'options', interventionOptionNames)
     const { reason: why, actor } = readVoice(options)
     const reason = stoppedReasonOf(why)
     const head = await headOf(asked, name)

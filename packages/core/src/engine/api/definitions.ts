@@ -42,8 +42,7 @@ import {
 } from '../definitions/timeline.ts'
 import { type CallerContext, type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
 import { allItems, type StorageCalls } from '../storage-access/retrying-storage.ts'
-import { eachOccurrence } from './list-pages.ts'
-import { interventionOptionNames, type InterventionOptions, readVoice, tellCanceled } from './interventions.ts'
+import { type InterventionOptions, readVoice, tellCanceled } from './interventions.ts'
 import { jobGone } from './request-creator.ts'
 import { deleteJobs, readExpectedVersion, versionConflict } from './additions-and-removals.ts'
 import { slotsInPlan } from './tuning.ts'
@@ -82,6 +81,8 @@ export interface UpdateOptions extends InterventionOptions {
    * Whether to set the job's watermark back to the present, if a wrong clock moved it ahead (event `job.ahead`). Default
    * false.
    *
+   * - Occurrences of slots that lie ahead, which a node with a wrong clock created too early, still wait and run. While they
+   *   wait, the overlap policy may queue or skip other slots of the job. To prevent this, cancel them.
    * - Slots that ran ahead of their time, or that have their own `missed` record, do not run again.
    * - Slots that have no record of their own run at their time.
    * - Slots up to the prune floor never run.
@@ -95,11 +96,6 @@ export interface UpdateOptions extends InterventionOptions {
 export interface Realignment {
   /** The job's watermark before the update. */
   readonly decidedUpTo: Date
-  /**
-   * Waiting occurrences of slots that lie ahead: a node with a wrong clock created them too early. While they wait, the
-   * overlap policy may queue or skip other slots of the job. To prevent this, call `cancel` for each id.
-   */
-  readonly waiting: readonly OccurrenceId[]
 }
 
 /** Options of `plan`: the owner tag of the planned definitions. */
@@ -166,12 +162,11 @@ export class Definitions extends ApiPart {
     storage: StorageCalls,
   ): Promise<UpdateResult> {
     readObject(change, 'change', [...jobSettingNames, 'schedule', 'tasks', 'tags', 'description'])
-    readObject(options, 'options', ['expectedVersion', 'policy', 'waiting', 'realign', ...interventionOptionNames])
+    const { reason, actor } = readVoice(options, 'expectedVersion', 'policy', 'waiting', 'realign')
     refuseTimezoneAlone(change)
     const policy = readUpdatePolicy(orDefault(options.policy, 'immediate'))
     const waiting = readChoice(orDefault(options.waiting, 'keep'), ['keep', 'cancel'], 'waiting')
     const expected = readExpectedVersion(options.expectedVersion)
-    const { reason, actor } = readVoice(options)
     const said: Said = { ...(reason !== null && { reason }), ...(actor !== null && { actor }) }
     const realigns = readBoolean(orDefault(options.realign, false), 'realign')
     if (realigns) this.#assertConfirmed()
@@ -205,13 +200,20 @@ export class Definitions extends ApiPart {
         if (hasChange) this.registry.adoptAsked(updated, answer.job, 'updated')
         else this.registry.adopt(updated, answer.job, 'updated')
         tellCanceled(this.engine.events, answer.job.name, 'updated', answer.canceled)
-        const { version, nextAt } = answer.job
+        const nextAt = dateOf(answer.job.nextAt)
+        const decidedUpTo = new Date(record.watermark)
+        if (setBackTo !== null) {
+          this.engine.logger.info(
+            { job: record.name, decidedUpTo, nextAt },
+            'this node has set the watermark of the job back to the present',
+          )
+        }
         return {
-          version,
+          version: answer.job.version,
           changed: true,
-          nextAt: dateOf(nextAt),
+          nextAt,
           canceled: answer.canceled.map(({ id }) => id),
-          ...(setBackTo !== null && { realigned: await this.#realignmentOf(record, answer.job, storage) }),
+          ...(setBackTo !== null && { realigned: { decidedUpTo } }),
         }
       }
     }
@@ -239,21 +241,6 @@ export class Definitions extends ApiPart {
     const { id, timeline, pruneFloor } = record
     const series = this.registry.seriesOf(timeline, this.registry.get(id)?.job ?? null)
     return { watermark: now, nextAt: series.nextMs(decidedUpTo({ watermark: now, pruneFloor })) }
-  }
-
-  async #realignmentOf(before: JobRecord, after: JobRecord, storage: StorageCalls): Promise<Realignment> {
-    const { id: jobId, watermark } = after
-    const query = { kind: 'job', jobId, from: watermark + 1, order: 'ascending', runs: false } as const
-    const waiting: OccurrenceId[] = []
-    for await (const { id, kind, state } of eachOccurrence(storage, query)) {
-      if (kind === 'slot' && (state === 'pending' || state === 'queued')) waiting.push(id)
-    }
-    const decidedUpTo = new Date(before.watermark)
-    this.engine.logger.info(
-      { job: before.name, decidedUpTo, nextAt: dateOf(after.nextAt), waiting },
-      'this node has set the watermark of the job back to the present',
-    )
-    return { decidedUpTo, waiting }
   }
 
   #merged(job: RegisteredJob, record: JobRecord, change: JobUpdate): Job {

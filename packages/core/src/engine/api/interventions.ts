@@ -66,14 +66,15 @@ export interface JobSelection {
   readonly owner?: string
 }
 
-/** Names of the options that are common to all calls that change a job or an occurrence. */
-export const interventionOptionNames: readonly string[] = ['reason', 'actor', ...callOptionNames]
-
 /**
- * Returns the reason and the actor that the caller gave; `null` for an option that is absent. @throws JobistemerError
- * `INVALID_NAME`
+ * Validates the options of a call, whose own options have the names `ownNames`. Returns the reason and the actor that the caller
+ * gave; `null` for an option that is absent. @throws JobistemerError `INVALID_NAME`, `UNKNOWN_OPTION`
  */
-export function readVoice({ reason, actor }: InterventionOptions): Record<'reason' | 'actor', string | null> {
+export function readVoice(
+  options: InterventionOptions,
+  ...ownNames: readonly string[]
+): Record<'reason' | 'actor', string | null> {
+  const { reason, actor } = readObject(options, 'options', [...ownNames, 'reason', 'actor', ...callOptionNames])
   return {
     reason: reason === undefined ? null : readName(reason, 'reason'),
     actor: actor === undefined ? null : readName(actor, 'actor'),
@@ -85,9 +86,9 @@ export function readVoice({ reason, actor }: InterventionOptions): Record<'reaso
  * `INVALID_DURATION`, `INVALID_ARGUMENT`
  */
 export function readPause(options: PauseOptions, now: number): PauseRecord {
-  readObject(options, 'options', [...interventionOptionNames, 'until', 'for'])
+  const voice = readVoice(options, 'until', 'for')
   const until = readEnd(options, now)
-  return { at: now, ...(until !== null && { until }), ...readVoice(options) }
+  return { at: now, ...(until !== null && { until }), ...voice }
 }
 
 function readEnd({ until, for: length }: PauseOptions, now: number): number | null {
@@ -121,8 +122,7 @@ export function tellCanceled(
 /** Cancels occurrences, and pauses and resumes jobs. */
 export class Interventions extends ApiPart {
   async cancel(id: OccurrenceId, options: CancelOptions, storage: StorageCalls): Promise<CancelResult> {
-    readObject(options, 'options', [...interventionOptionNames, 'force'])
-    const { reason: why, actor } = readVoice(options)
+    const { reason: why, actor } = readVoice(options, 'force')
     const reason = why ?? 'canceled'
     const isForced = options.force !== undefined && readBoolean(options.force, 'force')
     const record = await findOccurrence(storage, id)
@@ -155,7 +155,6 @@ export class Interventions extends ApiPart {
     options: InterventionOptions,
     storage: StorageCalls,
   ): Promise<CancelResult> {
-    readObject(options, 'options', interventionOptionNames)
     const { reason: why, actor } = readVoice(options)
     const reason = why ?? 'canceled'
     let job = given
@@ -191,7 +190,6 @@ export class Interventions extends ApiPart {
   }
 
   async resume(job: RegisteredJob, options: InterventionOptions, storage: StorageCalls): Promise<void> {
-    readObject(options, 'options', interventionOptionNames)
     const { reason, actor } = readVoice(options)
     const changed = await this.#savePause(job, null, storage)
     if (!changed) return
