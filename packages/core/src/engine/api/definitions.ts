@@ -1,4 +1,4 @@
-import { ApiPart, livingHead } from './api-part.ts'
+import { ApiPart, headOf } from './api-part.ts'
 import { recordsPerCall } from '../../tuning.ts'
 import { dateOf } from '../../instant.ts'
 import { byNameAscending } from '../../listing.ts'
@@ -20,7 +20,7 @@ import { jobId, type OccurrenceId } from '../../ids.ts'
 import { type AnyTask, type Job, readSchedule, readTasks, withDefaultTimezone } from '../../job/define-job.ts'
 import { assertModulesExist } from '../../job/isolated-work.ts'
 import { type ChangedPart, changedPartsBetween } from '../../job/changed-parts.ts'
-import { fingerprintOf } from '../../job/fingerprint.ts'
+import { fingerprintOf, isSameData } from '../../job/fingerprint.ts'
 import { contentOf, fingerprintOfJob } from '../../job/job-content.ts'
 import { type JobDocument, labelsOf, readJobDocument, tasksOf } from '../../job/job-document.ts'
 import { readJob, readJobs } from '../../job/read-jobs.ts'
@@ -34,16 +34,10 @@ import { originOfUpdate } from '../definitions/definition-precedence.ts'
 import { changesAtOnce } from '../definitions/tuning.ts'
 import { isAhead, type RegisteredJob } from '../definitions/registered-job.ts'
 import { unreadableJob } from '../definitions/job-errors.ts'
-import {
-  type CheckedUpdatePolicy,
-  readUpdatePolicy,
-  updatedTimeline,
-  type UpdatePolicy,
-} from '../definitions/timeline.ts'
+import { type CheckedUpdatePolicy, readUpdatePolicy, type UpdatePolicy } from '../definitions/timeline.ts'
 import { type CallerContext, type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
 import { allItems, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { type InterventionOptions, readVoice, tellCanceled } from './interventions.ts'
-import { jobGone } from './request-creator.ts'
 import { deleteJobs, readExpectedVersion, versionConflict } from './additions-and-removals.ts'
 import { slotsInPlan } from './tuning.ts'
 
@@ -173,8 +167,7 @@ export class Definitions extends ApiPart {
     const hasChange = Object.keys(change).length > 0
     // If the version or the watermark has changed between the read and the write, the loop repeats the update.
     for (;;) {
-      const record = await livingHead(storage, job.job.id)
-      if (record === null) throw jobGone(job)
+      const record = await headOf(storage, job.job.name)
       if (expected !== undefined && record.version !== expected) throw versionConflict(job.job.name, expected, record)
       const setBackTo = realigns ? this.#setBackTo(record) : null
       const present = setBackTo === null ? record : { ...record, ...setBackTo }
@@ -275,20 +268,19 @@ export class Definitions extends ApiPart {
   #updatedContent(job: Job, record: JobRecord, policy: CheckedUpdatePolicy, said: Said): JobContent {
     const { mostQueued } = this.engine
     const defaults = this.#defaultsOf(record)
-    const schedule = job.schedule.toJSON()
-    const sameSchedule = fingerprintOf(record.timeline.at(-1)?.schedule) === fingerprintOf(schedule)
+    const timing = this.registry.registrations.timelineOf(job, record, this.engine.now(), policy)
+    const isSame = isSameData(record.timeline.at(-1)?.schedule, job.schedule.toJSON())
+    const plain = fingerprintOfJob(job, defaults)
     // Under the policy `windowed`, the new schedule applies only in a window. Two updates with different windows make
     // different definitions, which need different fingerprints. So the fingerprint includes `policy` with its window.
-    const windowed = policy.type === 'windowed' && !sameSchedule
-    const plain = fingerprintOfJob(job, defaults)
-    const fingerprint = windowed ? fingerprintOf([plain, policy]) : plain
-    const origin = { ...originOfUpdate(record), ...said }
-    if (sameSchedule) return contentOf(job, { defaults, mostQueued, ...record, fingerprint, origin })
-    const series = this.registry.seriesOf(record.timeline, job)
-    const { watermark } = record
-    const timeline = updatedTimeline(record.timeline, schedule, { policy, series, now: this.engine.now(), watermark })
-    const nextAt = this.registry.seriesOf(timeline, job).nextMs(decidedUpTo(record))
-    return contentOf(job, { defaults, mostQueued, timeline, nextAt, fingerprint, origin })
+    const fingerprint = policy.type === 'windowed' && !isSame ? fingerprintOf([plain, policy]) : plain
+    return contentOf(job, {
+      defaults,
+      mostQueued,
+      ...timing,
+      fingerprint,
+      origin: { ...originOfUpdate(record), ...said },
+    })
   }
 
   async plan(jobs: readonly Job[], options: PlanOptions, storage: CallerContext): Promise<DefinitionPlan> {

@@ -9,12 +9,12 @@ import type { PauseRecord } from '../../storage/job-record.ts'
 import { isFinal, type OccurrenceAddress, type OccurrenceState } from '../../storage/occurrence-record.ts'
 import { pausedUntil } from '../../storage/rules.ts'
 import type { CancelAnswer, CreateAnswer, SaveJobAnswer } from '../../storage/storage.ts'
+import { jobNotFound } from '../definitions/job-errors.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { findOccurrence } from './explain.ts'
 import { namesOf } from './list-pages.ts'
-import { jobGone } from './request-creator.ts'
 import { readWhen } from './request-options.ts'
 
 /**
@@ -176,7 +176,7 @@ export class Interventions extends ApiPart {
       if (outcome === 'exists') return this.cancel(id, options, storage)
       if (outcome !== 'stale_version' && outcome !== 'absent') throw notASlot(job, slot, 'lies in the past of')
       const present = await this.registry.reloadNow(job, storage)
-      if (present === null) throw jobGone(job)
+      if (present === null) throw jobNotFound(job.job.name)
       job = present
     }
   }
@@ -210,7 +210,7 @@ export class Interventions extends ApiPart {
       calls.saveJobs({ now, changes: [{ kind: 'pause', id: job.job.id, paused }] }),
     )
     const saved = answer as SaveJobAnswer
-    if (saved.outcome === 'absent') throw jobGone(job)
+    if (saved.outcome === 'absent') throw jobNotFound(job.job.name)
     // The storage may have kept a longer pause that another caller began.
     job.pausedUntil = pausedUntil(saved.job.paused)
     return saved.outcome === 'saved'

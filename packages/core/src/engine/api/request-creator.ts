@@ -7,6 +7,7 @@ import { type OccurrenceRecord, isFinal, type OccurrenceDetails } from '../../st
 import { createdId } from '../../storage/rules.ts'
 import type { CreateAnswer, CreateRequested, ReusableKey } from '../../storage/storage.ts'
 import { notifyDisplaced, findUnacknowledgedStart } from '../scheduling/slot-creator.ts'
+import { jobNotFound } from '../definitions/job-errors.ts'
 import { type JobPlan, overridePlan } from '../definitions/job-plan.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { CallerContext, Wait } from '../storage-access/caller-context.ts'
@@ -423,13 +424,13 @@ export async function followAnswer<One extends Sending>(
     case 'absent': {
       // The job has a new version or was deleted, so this node reads the job again.
       const present = await registry.reloadNow(job)
-      if (present === null) throw jobGone(job)
+      if (present === null) throw jobNotFound(job.job.name)
       return { ...one, job: present }
     }
     case 'queue_full':
       throw queueFull(job, answer.maxQueued)
     case 'off_schedule':
-      throw jobGone(job)
+      throw jobNotFound(job.job.name)
   }
 }
 
@@ -538,15 +539,5 @@ function queueFull({ job }: RegisteredJob, maxQueued: number): JobistemerError {
     field: 'maxQueued',
     value: maxQueued,
     remedy: 'Repeat the request later, or raise maxQueued of the job.',
-  })
-}
-
-/** The error of a request whose job was deleted. */
-export function jobGone(job: RegisteredJob): JobistemerError {
-  return new JobistemerError('JOB_NOT_FOUND', {
-    message: `Job ${printValue(job.job.name)} was deleted.`,
-    field: 'name',
-    value: job.job.name,
-    remedy: 'Define it again.',
   })
 }

@@ -17,7 +17,7 @@ import { checkedSeries } from './slot-series.ts'
 import { type OtherNodes, originOfUpdate, reasonToFollow } from './definition-precedence.ts'
 import type { HeldJobs, RegistrationChange } from './held-jobs.ts'
 import { type RegisteredJob, isOfBuild } from './registered-job.ts'
-import { switchSchedule } from './timeline.ts'
+import { type CheckedUpdatePolicy, updatedTimeline } from './timeline.ts'
 import { changesAtOnce } from './tuning.ts'
 
 /** A change that stores a definition and brings it into force. */
@@ -290,7 +290,7 @@ export class Registrations {
     const replacement = (): DefinitionChange => ({
       kind: 'replace',
       id: job.id,
-      content: contentOf(job, { defaults, mostQueued, origin, ...this.#immediately(job, record, now) }),
+      content: contentOf(job, { defaults, mostQueued, origin, ...this.timelineOf(job, record, now) }),
       expectedVersion: record.version,
       expectedWatermark: record.watermark,
       waiting: 'keep',
@@ -317,17 +317,22 @@ export class Registrations {
     return this.#release === undefined ? {} : { release: this.#release }
   }
 
-  /** Returns a timeline in which the new schedule decides the slots after now. The old schedule still decides earlier slots. */
-  #immediately(job: Job, record: JobRecord, now: number): Pick<JobContent, 'timeline' | 'nextAt'> {
+  /** Returns the timeline after an update to the schedule of this definition, with the job's next slot. */
+  timelineOf(
+    job: Job,
+    record: JobRecord,
+    now: number,
+    policy: CheckedUpdatePolicy = { type: 'immediate' },
+  ): Pick<JobContent, 'timeline' | 'nextAt'> {
     const schedule = job.schedule.toJSON()
     const { timeline: present, nextAt, watermark } = record
     if (isSameData(present.at(-1)?.schedule, schedule)) return { timeline: present, nextAt }
-    const from = Math.max(now, watermark)
+    const series = policy.type === 'graceful' ? this.#registry.seriesOf(present, job) : null
     // A damaged timeline has no segment, so the new schedule decides all slots.
     const timeline =
       present.length === 0
         ? [{ after: null, until: null, schedule }]
-        : switchSchedule(present, schedule, { from, watermark })
+        : updatedTimeline(present, schedule, { policy, series, now, watermark })
     return { timeline, nextAt: this.#registry.seriesOf(timeline, job).nextMs(decidedUpTo(record)) }
   }
 }

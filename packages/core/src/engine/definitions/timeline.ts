@@ -86,8 +86,8 @@ export function updatedTimeline(
   schedule: SerializedSchedule,
   options: {
     readonly policy: CheckedUpdatePolicy
-    /** The series of slots that `timeline` defines. */
-    readonly series: SlotSeries
+    /** The series of slots that `timeline` defines. Only the policy `graceful` needs it. */
+    readonly series: SlotSeries | null
     readonly now: number
     readonly watermark: number
   },
@@ -96,7 +96,7 @@ export function updatedTimeline(
   const now = Math.max(options.now, watermark)
   if (policy.type === 'immediate') return switchSchedule(timeline, schedule, { from: now, watermark })
   if (policy.type === 'graceful') {
-    const lastOld = policy.untilMs ?? series.nextMs(now) ?? now
+    const lastOld = policy.untilMs ?? series?.nextMs(now) ?? now
     return switchSchedule(timeline, schedule, { from: Math.max(now, lastOld), watermark })
   }
   const from = Math.max(now, policy.fromMs - 1)
