@@ -31,6 +31,7 @@ export type {
   PlannedChange,
   PlanOptions,
   Realignment,
+  RemoveOptions,
   UpdateOptions,
   UpdateResult,
 } from './engine/api/definitions.ts'
@@ -50,7 +51,6 @@ export type { WaitOptions } from './engine/api/waits.ts'
 export { type JobCode, type NodeCapabilities, readNodeCapabilities } from './engine/cluster/node-code.ts'
 export type { NodeDeath } from './engine/cluster/peers.ts'
 export type { NodeInfo } from './engine/cluster/node-info.ts'
-export type { RemoveOptions } from './engine/api/additions-and-removals.ts'
 export type {
   KeyScope,
   ReplayOptions,

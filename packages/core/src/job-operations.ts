@@ -7,7 +7,14 @@ import type {
   StopBackfillOptions,
   StopBackfillResult,
 } from './engine/api/backfills.ts'
-import type { DefinitionPlan, JobUpdate, PlanOptions, UpdateOptions, UpdateResult } from './engine/api/definitions.ts'
+import type {
+  DefinitionPlan,
+  JobUpdate,
+  PlanOptions,
+  RemoveOptions,
+  UpdateOptions,
+  UpdateResult,
+} from './engine/api/definitions.ts'
 import type { Change, ChangesOptions } from './engine/api/changes.ts'
 import type { Explanation } from './engine/api/explain.ts'
 import type {
@@ -18,7 +25,6 @@ import type {
   PauseOptions,
 } from './engine/api/interventions.ts'
 import type { JobVersion, VersionsOptions, JobDetails, JobInfo, JobsFilter } from './engine/api/job-catalog.ts'
-import type { RemoveOptions } from './engine/api/additions-and-removals.ts'
 import type {
   ReplayOptions,
   TriggerArguments,

@@ -17,10 +17,9 @@ import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { CallerContext, callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
 import { clientClosed, type EngineContext, type Phase, stateError } from '../storage-access/engine-context.ts'
 import { type StorageCalls, eachItem } from '../storage-access/retrying-storage.ts'
-import { AdditionsAndRemovals, type RemoveOptions } from './additions-and-removals.ts'
 import { Backfills } from './backfills.ts'
 import { Changes, type ChangesHost } from './changes.ts'
-import { Definitions } from './definitions.ts'
+import { Definitions, type RemoveOptions } from './definitions.ts'
 import { explain, findOccurrence } from './explain.ts'
 import { Interventions, type JobSelection, readPause, readSelection } from './interventions.ts'
 import { JobCatalog, type JobInfo, versionsOf } from './job-catalog.ts'
@@ -54,7 +53,6 @@ export class Operations extends ApiPart {
   readonly #requests = new Requests(this)
   readonly #backfills = new Backfills(this)
   readonly #interventions = new Interventions(this)
-  readonly #saves = new AdditionsAndRemovals(this)
   readonly #definitions = new Definitions(this)
   readonly #catalog = new JobCatalog(this.registry)
   readonly #waits: Waits
@@ -148,13 +146,14 @@ export class Operations extends ApiPart {
     update: (name, change, options = {}) =>
       this.#ofJob(name, options, (job, asked) => this.#definitions.update(job, change, options, asked)),
 
-    add: async (jobs, options = {}) => this.#saves.add(jobs, options, this.#askedRunning(options)),
+    add: async (jobs, options = {}) => this.#definitions.add(jobs, options, this.#askedRunning(options)),
 
     // The cast is necessary because the compiler does not match a function with the overloads of `remove`.
     remove: (async (names: string | readonly string[], options: RemoveOptions = {}): Promise<unknown> => {
       this.#assertRunning()
-      if (Array.isArray(names)) return this.#saves.removeMany(names, options, this.#asked(options))
-      const remove = ({ job }: RegisteredJob, asked: CallerContext) => this.#saves.remove(job.name, options, asked)
+      if (Array.isArray(names)) return this.#definitions.removeMany(names, options, this.#asked(options))
+      const remove = ({ job }: RegisteredJob, asked: CallerContext) =>
+        this.#definitions.remove(job.name, options, asked)
       return this.#ofJob(names as string, options, remove)
     }) as JobOperations['remove'],
 
