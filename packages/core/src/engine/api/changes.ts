@@ -243,7 +243,7 @@ export class Changes {
  * - `back`: the storage answers again. Read all data.
  */
 export type Change =
-  | { readonly kind: 'start' | 'back' | ChangedKind }
+  | { readonly kind: 'start' | 'back' | 'jobs' | 'runs' | 'failures' | 'nodes' }
   | {
       readonly kind: 'away'
       /** The error of the storage call, or of the client's attempt to connect. */
@@ -251,7 +251,7 @@ export type Change =
     }
 
 /** A kind of data that has changed between two scans of the storage. */
-type ChangedKind = 'jobs' | 'runs' | 'failures' | 'nodes'
+type ChangedKind = Exclude<Change['kind'], 'start' | 'back' | 'away'>
 
 const over: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
