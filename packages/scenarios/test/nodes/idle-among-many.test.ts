@@ -26,8 +26,12 @@ it('a node that scans 3,000 jobs for old history and for silent jobs is idle for
     defineJob({ name: `job ${index}`, schedule, tasks: [{ name: 'work', run: () => undefined }] }),
   )
   const node = createScheduler({ storage, clock, jobs, nodeId: 'node', logger: silentLogger })
-  const starting = node.start()
-  await world.clock.advance({ seconds: 5 })
+  let isStarted = false
+  const starting = node.start().then(() => {
+    isStarted = true
+  })
+  // The clock does not wait for the storage calls of the start, so the start takes an unknown number of virtual seconds.
+  while (!isStarted) await world.clock.advance({ seconds: 1 })
   await starting
   onTestFinished(async () => {
     const stopping = node.shutdown()
