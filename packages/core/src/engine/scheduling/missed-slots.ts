@@ -58,26 +58,31 @@ export interface MissedSlots {
  * gets no run.
  */
 export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryDecision> {
-  const { series, first, until, strategy, limit, turns } = options
+  const { first, strategy, limit, turns } = options
   if (strategy.type === 'compressed') return decideCompressed(options)
   const recorded = new Set<number>()
-  const runFrom = strategy.type === 'execute_all' ? first : await firstToRun(options, recorded)
-  const before = await countSpan(options, runFrom === null ? until : runFrom - 1)
-  const entries: MissedSlotEntry[] = before === null ? [] : [{ kind: 'missed', span: before }]
-  let lastSlot = before?.to ?? first
-  let count = before?.count ?? 0
+  const runFrom = strategy.type === 'execute_all' ? first : await runningFrom(options, recorded)
+  const before = { from: first, to: first, count: 0 }
+  const entries: MissedSlotEntry[] = []
+  let lastSlot = first
   let toRun = 0
-  for (let slot = runFrom; slot !== null && slot <= until; slot = series.nextMs(slot)) {
-    const isRecorded = recorded.has(slot)
-    if (!isRecorded && toRun === limit) break
-    // For a slot that already has a record, the storage ignores the `missed` entry and keeps the record.
-    entries.push(isRecorded ? missedAlone(slot) : { kind: 'run', slot, span: null })
-    if (!isRecorded) toRun++
-    count++
+  for (const slot of fromFirst(options)) {
+    if (slot < runFrom) {
+      before.to = slot
+      before.count++
+    } else {
+      const isRecorded = recorded.has(slot)
+      if (!isRecorded && toRun === limit) break
+      // For a slot that already has a record, the storage ignores the `missed` entry and keeps the record.
+      entries.push(isRecorded ? missedAlone(slot) : { kind: 'run', slot, span: null })
+      if (!isRecorded) toRun++
+    }
     lastSlot = slot
     const turn = turns.stepped()
     if (turn !== null) await turn
   }
+  const count = before.count + entries.length
+  if (before.count > 0) entries.unshift({ kind: 'missed', span: before })
   return { entries, lastSlot, count, toRun }
 }
 
@@ -118,17 +123,16 @@ function missedAlone(slot: number): MissedSlotEntry {
 }
 
 /**
- * Returns the first slot that the strategy runs; `null`: the strategy runs no slot. Adds to `recorded` each later slot
- * that already has a record.
+ * Returns the instant from which the strategy runs the missed slots; infinity: the strategy runs no slot. Adds to `recorded`
+ * each later slot that already has a record.
  */
-async function firstToRun(options: MissedSlots, recorded: Set<number>): Promise<number | null> {
+async function runningFrom(options: MissedSlots, recorded: Set<number>): Promise<number> {
   const { strategy, turns } = options
   const { most, notBefore } = keptSlots(strategy, options.now)
-  if (most === 0) return null
   // A `bounded_window` without `maxOccurrences` runs all slots that are not older than its `maxAge`.
-  if (most === Number.POSITIVE_INFINITY) return firstNotBefore(options, notBefore)
+  if (most === Number.POSITIVE_INFINITY) return notBefore
   const latest = latestFirst(options, notBefore)
-  let found: number | null = null
+  let found = Number.POSITIVE_INFINITY
   for (let kept = 0; kept < most; ) {
     // Usually no missed slot has a record, so the first read asks only for the slots that the strategy runs. If that read finds
     // a record, each further read asks for {@link recoveryStep} slots.
@@ -149,15 +153,13 @@ async function firstToRun(options: MissedSlots, recorded: Set<number>): Promise<
   return found
 }
 
-type SlotStretch = Pick<MissedSlots, 'series' | 'first' | 'until'>
-
 /** Yields the missed slots in ascending order of time. */
-function* fromFirst({ series, first, until }: SlotStretch): Generator<number> {
+function* fromFirst({ series, first, until }: MissedSlots): Generator<number> {
   for (let slot: number | null = first; slot !== null && slot <= until; slot = series.nextMs(slot)) yield slot
 }
 
 /** Yields the missed slots in descending order of time, down to `notBefore`. */
-function* latestFirst({ series, first, until }: SlotStretch, notBefore: number): Generator<number> {
+function* latestFirst({ series, first, until }: MissedSlots, notBefore: number): Generator<number> {
   for (let before = until + 1; before > first; ) {
     const previous = series.previousMs(before)
     const slot = previous !== null && previous > first ? previous : first
@@ -165,12 +167,6 @@ function* latestFirst({ series, first, until }: SlotStretch, notBefore: number):
     yield slot
     before = slot
   }
-}
-
-/** Returns the first missed slot at or after `notBefore`; `null`: no such slot exists. */
-function firstNotBefore({ series, first, until }: SlotStretch, notBefore: number): number | null {
-  const slot = first >= notBefore ? first : series.nextMs(notBefore - 1)
-  return slot !== null && slot <= until ? slot : null
 }
 
 async function take(slots: Generator<number>, most: number, turns: MissedSlots['turns']): Promise<number[]> {
@@ -193,19 +189,6 @@ function keptSlots(strategy: RecoveryStrategy, now: number): { most: number; not
     most: strategy.maxOccurrences ?? Number.POSITIVE_INFINITY,
     notBefore: strategy.maxAgeMs === null ? notBefore : now - strategy.maxAgeMs,
   }
-}
-
-async function countSpan({ series, first, turns }: MissedSlots, until: number): Promise<SlotSpan | null> {
-  if (first > until) return null
-  let count = 0
-  let to = first
-  for (const slot of fromFirst({ series, first, until })) {
-    to = slot
-    count++
-    const turn = turns.stepped()
-    if (turn !== null) await turn
-  }
-  return { from: first, to, count }
 }
 
 /** Returns the function that reads which slots of a job have a record. Hardly any missed slot has one. */
