@@ -4,39 +4,32 @@ import type { OverlapPolicy } from './job-record.ts'
 import {
   type AttemptRecord,
   type AttemptState,
+  attemptStates,
   finalStates,
   liveStates,
   type OccurrenceDetails,
   type OccurrenceKind,
+  occurrenceKinds,
   type OccurrenceState,
   type TaskRunRecord,
   type TaskRunState,
 } from './occurrence-record.ts'
 import { parseStored, runsOfStored } from './unreadable.ts'
 
-// Version 1 of the stored form that adapters share. Databases of users hold indexes into the lists below, and into `liveStates` and
-// `finalStates`. So only append names to the lists, and none to `liveStates`. Any other change of the form needs another codec, which each adapter adopts with a migration.
+// Version 1 of the stored form that adapters share. Databases of users hold indexes into the lists below, and into `liveStates`,
+// `finalStates`, `occurrenceKinds` and `attemptStates`. So only append names to the lists, and none to `liveStates`. Any other change
+// of the form needs another codec, which each adapter adopts with a migration.
 
 const states: readonly OccurrenceState[] = [...liveStates, ...finalStates]
 const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
-const kinds: readonly OccurrenceKind[] = ['slot', 'trigger', 'replay']
 const runStates: readonly TaskRunState[] = ['running', 'retrying', 'completed', 'failed', 'canceled']
-const attemptStates: readonly AttemptState[] = [
-  'running',
-  'succeeded',
-  'failed',
-  'timed_out',
-  'aborted',
-  'lost',
-  'waiting',
-]
 
 /** The number that stands for each occurrence state in stored records. */
 export const stateCodes: Readonly<Record<OccurrenceState, number>> = codesOf(states)
 /** The number that stands for each overlap policy in stored records. */
 export const policyCodes: Readonly<Record<OverlapPolicy, number>> = codesOf(policies)
 /** The number that stands for each kind of occurrence in stored records, without {@link recoveredBit}. */
-export const kindCodes: Readonly<Record<OccurrenceKind, number>> = codesOf(kinds)
+export const kindCodes: Readonly<Record<OccurrenceKind, number>> = codesOf(occurrenceKinds)
 /** Added to the code of the kind if the recovery of missed slots created the occurrence. */
 export const recoveredBit = 4
 
@@ -61,7 +54,7 @@ export function kindCode(kind: OccurrenceKind, recovered: boolean): number {
 
 /** Decodes the kind of an occurrence from a code of {@link kindCode}. */
 export function kindOf(code: number): OccurrenceKind {
-  return kinds[code % recoveredBit] as OccurrenceKind
+  return occurrenceKinds[code % recoveredBit] as OccurrenceKind
 }
 
 /** Returns whether a code of {@link kindCode} belongs to an occurrence that recovery created. */

@@ -1,51 +1,45 @@
 import type { JobId, OccurrenceId } from '../ids.ts'
 import type { JsonObject, JsonValue } from '../json.ts'
 
-/** The states of an occurrence. The last seven states are final. */
-export type OccurrenceState =
+/** The states in which an occurrence waits or runs. Pending and running occurrences are active, see `isDelayed`. */
+export const liveStates = [
   /** The occurrence waits for a node with a free permit, and has no owner. */
-  | 'pending'
+  'pending',
   /** The occurrence waits until the active occurrence of its job ends, and has no owner. */
-  | 'queued'
+  'queued',
   /** The occurrence belongs to a node, its owner. The calls of the owner must have the fencing token of the occurrence. */
-  | 'running'
-  | 'completed'
-  /** All tasks ran under the failure strategy `continue`, and at least one task failed. */
-  | 'completed_with_errors'
-  | 'failed'
-  | 'canceled'
-  /** The owner did not settle the occurrence in time, and a reaper ended it. */
-  | 'failed_stale'
-  /** The occurrence does not run, because of an overlap, a full queue or a pause; see its reason. */
-  | 'skipped'
-  /** The recovery strategy decided that the slot does not run. The record may cover many slots, see `span`. */
-  | 'missed'
+  'running',
+] as const
 
-/** The final states, in which an occurrence never changes. */
-export type FinalState = Exclude<OccurrenceState, 'pending' | 'queued' | 'running'>
-
-/** The states in which an occurrence waits or runs. */
-export type LiveState = Exclude<OccurrenceState, FinalState>
-
-/** The live states, as a list. Pending and running occurrences are active, except delayed ones, see `isDelayed`. */
-export const liveStates: readonly LiveState[] = ['pending', 'queued', 'running']
-
-/** The final states, as a list. Stored records hold indexes into this list, see `codec1`. */
-export const finalStates: readonly FinalState[] = [
+/** The final states, in which an occurrence never changes. Stored records hold indexes into this list, see `codec1`. */
+export const finalStates = [
   'completed',
+  /** All tasks ran under the failure strategy `continue`, and at least one task failed. */
   'completed_with_errors',
   'failed',
   'canceled',
+  /** The owner did not settle the occurrence in time, and a reaper ended it. */
   'failed_stale',
+  /** The occurrence does not run, because of an overlap, a full queue or a pause; see its reason. */
   'skipped',
+  /** The recovery strategy decided that the slot does not run. The record may cover many slots, see `span`. */
   'missed',
-]
+] as const
 
-/** The final states of runs that failed. Canceled, skipped and missed occurrences are no failures. */
-export type FailedState = Extract<FinalState, 'completed_with_errors' | 'failed' | 'failed_stale'>
+/** A state in which an occurrence waits or runs. */
+export type LiveState = (typeof liveStates)[number]
+
+/** A final state, in which an occurrence never changes. */
+export type FinalState = (typeof finalStates)[number]
+
+/** A state of an occurrence. */
+export type OccurrenceState = LiveState | FinalState
 
 /** The states of failures. A storage keeps an index of occurrences in these states. */
-export const failedStates: readonly FailedState[] = ['completed_with_errors', 'failed', 'failed_stale']
+export const failedStates = ['completed_with_errors', 'failed', 'failed_stale'] as const
+
+/** A final state of runs that failed. Canceled, skipped and missed occurrences are no failures. */
+export type FailedState = (typeof failedStates)[number]
 
 /** Returns whether an occurrence in this state is a failure. */
 export function isFailure(state: OccurrenceState): state is FailedState {
@@ -176,27 +170,34 @@ export function slotOf({ backfill, slot }: OccurrenceDetails): number | null {
   return backfill?.slot ?? slot ?? null
 }
 
-/** How an occurrence came to be: as a slot, by a trigger or by a replay. */
-export type OccurrenceKind =
-  /** The occurrence is a slot of the schedule. */
-  | 'slot'
-  /** The occurrence was requested by `trigger()`. A slot at the same instant has its own occurrence. */
-  | 'trigger'
-  /** The occurrence was requested by `replay()`. The original keeps its own record. */
-  | 'replay'
+/**
+ * How an occurrence came to be: as a slot of the schedule, by `trigger()` or by `replay()`. A slot at the instant of a trigger has
+ * its own occurrence. The original of a replay keeps its own record. Stored records hold indexes into this list, see `codec1`.
+ */
+export const occurrenceKinds = ['slot', 'trigger', 'replay'] as const
 
-/** The states of an attempt. All states but `waiting` and `running` are final. */
-export type AttemptState =
-  /** The attempt is a retry whose handler the owner will call at `startedAt`. The owner stores this attempt in advance. */
-  | 'waiting'
-  | 'running'
-  | 'succeeded'
-  | 'failed'
-  | 'timed_out'
+/** How an occurrence came to be. */
+export type OccurrenceKind = (typeof occurrenceKinds)[number]
+
+/**
+ * The states of an attempt. All states but `waiting` and `running` are final. Stored records hold indexes into this list, see
+ * `codec1`.
+ */
+export const attemptStates = [
+  'running',
+  'succeeded',
+  'failed',
+  'timed_out',
   /** The node aborted the attempt, for the reason in the member `reason`. */
-  | 'aborted'
+  'aborted',
   /** The owner of the attempt died or lost the occurrence. Whether the handler ended is unknown. */
-  | 'lost'
+  'lost',
+  /** The attempt is a retry whose handler the owner will call at `startedAt`. The owner stores this attempt in advance. */
+  'waiting',
+] as const
+
+/** A state of an attempt. */
+export type AttemptState = (typeof attemptStates)[number]
 
 /** The stored error of an attempt. */
 export interface ErrorRecord {

@@ -30,17 +30,10 @@ export function createdJob(id: JobId, content: JobContent, tombstone: JobRecord 
   // A literal with all members needs much less memory than an object that a spread fills.
   const job: JobRecord = {
     id,
-    name: content.name,
-    owner: content.owner,
+    ...pickContent(content),
     version: tombstone === null ? 1 : tombstone.version + 1,
-    fingerprint: content.fingerprint,
     lineage: tombstone === null ? [] : nextLineage(tombstone),
-    definition: content.definition,
-    handlerKey: content.handlerKey,
-    overlap: content.overlap,
-    timeline: content.timeline,
     watermark: tombstone === null ? now : Math.max(decidedUpTo(tombstone), now),
-    nextAt: content.nextAt,
     pruneFloor: tombstone === null ? null : tombstone.pruneFloor,
     paused: null,
     cancelsBelow: null,
@@ -183,12 +176,10 @@ export function judgeCreate(
   head: HeadState | null,
   recordExists: boolean,
 ): 'exists' | 'create' | CreateRefusal {
-  if (recordExists) {
-    // For a recovery, a record of its last slot is no proof: the slot may have been canceled ahead. The recovery has taken
-    // effect only if the watermark has moved.
-    const undecided = item.kind === 'recovery' && head !== null && head.watermark === item.expectedWatermark
-    if (!undecided) return 'exists'
-  }
+  // For a recovery, a record of its last slot is no proof: the slot may have been canceled ahead. The recovery has taken effect
+  // only if the watermark has moved.
+  const isUndecided = item.kind === 'recovery' && head?.watermark === item.expectedWatermark
+  if (recordExists && !isUndecided) return 'exists'
   if (head === null || head.deletedAt !== null) return { outcome: 'absent' }
   if (head.pruneFloor !== null && item.scheduledAt <= head.pruneFloor) {
     return { outcome: 'pruned', pruneFloor: head.pruneFloor }

@@ -3,6 +3,7 @@ import type { JobRecord, JobVersionRecord, PauseRecord } from './job-record.ts'
 import type { NodeRecord, NodeProfile } from './node-record.ts'
 import type {
   FinalState,
+  LiveState,
   OccurrenceAddress,
   OccurrenceDetails,
   OccurrenceRecord,
@@ -227,13 +228,12 @@ export type SaveJobAnswer =
       /** `true`: the caller must repeat the change to cancel further occurrences. */
       readonly more?: true
     }
-  /** The job already has the requested state, or already exists (`create`). */
-  | { readonly outcome: 'exists' | 'unchanged'; readonly job: JobRecord }
   /**
-   * The storage has another version or watermark than the change expects. For the other conflicts of `create` and `replace`,
-   * see {@link JobChange}.
+   * `exists`, `unchanged`: the job already exists (`create`), or already has the requested state. `conflict`: the storage has
+   * another version or watermark than the change expects. For the other conflicts of `create` and `replace`, see
+   * {@link JobChange}.
    */
-  | { readonly outcome: 'conflict'; readonly job: JobRecord }
+  | { readonly outcome: 'exists' | 'unchanged' | 'conflict'; readonly job: JobRecord }
   /** The job does not exist, or was deleted. */
   | { readonly outcome: 'absent' }
 
@@ -599,21 +599,14 @@ export type CancelAnswer =
 /** The request of a call of `reap`: the occurrences to take from their owners, and the instant of the call. */
 export type ReapRequest = ItemsRequest<ReapItem>
 
-/** An item of `reap`. The item takes effect if its token, sequence and owner still match the record. */
-export interface ReapItem extends OccurrenceAddress {
-  readonly token: number
-  /**
-   * The owner from which to take the occurrence. If the record belongs to another incarnation, the item is `lost`. Without an
-   * owner, the storage does not compare the incarnation. The same rules apply to {@link SettleItem}.
-   */
-  readonly owner?: Owner | null
-  /**
-   * The sequence of the last accepted `settle`, as the caller knows it. If the record has another sequence, the owner has sent
-   * a further `settle`, and the item is `lost`.
-   */
-  readonly sequence: number
-  /** The task runs to store, with unfinished attempts ended as `lost`. */
-  readonly runs: readonly TaskRunRecord[]
+/**
+ * An item of `reap`. The item takes effect if its token, sequence and owner still match the record:
+ * - `owner` is the owner from which to take the occurrence. The same rules apply as to a {@link SettleItem}.
+ * - `sequence` is that of the last accepted `settle`, as the caller knows it. If the record has another sequence, the owner has
+ *   sent a further `settle`, and the item is `lost`.
+ * - `runs` are the task runs to store, with unfinished attempts ended as `lost`.
+ */
+export interface ReapItem extends Omit<SettleItem, 'upToSequence' | 'change' | 'takeNext'> {
   /**
    * `fail`: the occurrence becomes `failed_stale`, and the storage wakes the job's next queued occurrence. `retry`: the
    * occurrence becomes pending again, and any node may claim it.
@@ -651,17 +644,11 @@ export interface GetRequest {
 }
 
 /**
- * Counts of live occurrences, by state. A storage usually updates the stored counts with each write. So it need not count the
- * records in a read, and a read costs the same for any number of occurrences.
+ * Counts of live occurrences, by state: `pending` ones wait for a node, `queued` ones for another occurrence of their job, and a
+ * node owns `running` ones. A storage usually updates the stored counts with each write. So it need not count the records in a
+ * read, and a read costs the same for any number of occurrences.
  */
-export interface LiveCounts {
-  /** Occurrences that wait for a node. */
-  readonly pending: number
-  /** Occurrences that wait for another occurrence of their job. */
-  readonly queued: number
-  /** Occurrences that a node owns. */
-  readonly running: number
-}
+export type LiveCounts = Readonly<Record<LiveState, number>>
 
 /**
  * The answer of `get`. Each list answers the list of the same name in the request, in the same order. `null` means that the
@@ -737,7 +724,7 @@ export type OccurrenceQuery =
   /** Reads the live occurrences of all jobs. The adapter chooses the order. */
   | (PageRequest & {
       readonly kind: 'live'
-      readonly state: 'pending' | 'queued' | 'running'
+      readonly state: LiveState
       /** Name of a node. Reads only running occurrences that belong to this node. */
       readonly node?: string
       /** Reads only running occurrences whose deadline lies at or before this instant. */
