@@ -228,7 +228,6 @@ export class Engine implements CallingNode {
       recovery: this.recovery,
       claimer: this.claimer,
       assignment,
-      findsDueJobs,
     })
     this.reaper = new Reaper(this, { ...parts, heartbeats, intervalMs: derived.reapInterval })
     this.operations = new Operations(this, {

@@ -87,6 +87,9 @@ export function forwardMsOf(head: { readonly definition: JsonObject }): number {
   return priorityOf(head) * priorityStepMs
 }
 
+/** The details of most slots: none. */
+export const noDetails: OccurrenceDetails = Object.freeze({})
+
 /**
  * Returns the details of an occurrence with the priority to store: the priority of the request, or else that of the job.
  * Priority 0 is left out.

@@ -7,6 +7,7 @@ import type { OccurrenceId } from '../../ids.ts'
 import { type JsonObject, type JsonValue, toJsonValue } from '../../json.ts'
 import { type InstantInput, toInstantMs } from '../../instant.ts'
 import type { Job } from '../../job/define-job.ts'
+import { noDetails } from '../../job/job-document.ts'
 import type { OccurrenceReason } from '../../occurrence-reason.ts'
 import type { OccurrenceDetails, OccurrenceState } from '../../storage/occurrence-record.ts'
 import type { ReusableKey } from '../../storage/storage.ts'
@@ -152,8 +153,6 @@ export const triggerOptionNames: readonly string[] = [
 ]
 
 const keyScopes: readonly KeyScope[] = ['waiting', 'live', 'forever']
-
-const noDetails: OccurrenceDetails = Object.freeze({})
 
 /**
  * Returns the part of the request options that the occurrence stores. A given priority is stored even if it is 0. `path`

@@ -213,15 +213,9 @@ export class Claimer implements TakenRunner {
   async #run(record: OccurrenceRecord, askedAt: number): Promise<void> {
     const job = this.#parts.registry.get(record.jobId)
     const stored = job === undefined || this.#loop.isStopped ? null : await this.#planFor(job, record)
-    if (this.#loop.isStopped) {
-      await this.#release(record, 'shutdown')
-      return
-    }
-    if (job === undefined || stored === null) {
-      await this.#leaveToOthers(record)
-      return
-    }
-    this.#begin(record, job, stored, askedAt)
+    if (this.#loop.isStopped) await this.#release(record, 'shutdown')
+    else if (job === undefined || stored === null) await this.#leaveToOthers(record)
+    else this.#begin(record, job, stored, askedAt)
   }
 
   /**
@@ -278,11 +272,10 @@ export class Claimer implements TakenRunner {
    */
   async #planFor(job: RegisteredJob, record: OccurrenceRecord): Promise<JobPlan | null> {
     const { plans } = this.#parts.registry
-    const isInForce = record.jobVersion === job.version
-    const plan = isInForce ? plans.planOf(job) : await plans.planOfVersion(job, record.jobVersion)
+    const plan = record.jobVersion === job.version ? null : await plans.planOfVersion(job, record.jobVersion)
     if (plan !== null) return plan
     const present = job.version < record.jobVersion ? await this.#parts.registry.reloadNow(job) : job
-    return present === null || present.version < record.jobVersion ? null : this.#parts.registry.plans.planOf(present)
+    return present === null || present.version < record.jobVersion ? null : plans.planOf(present)
   }
 
   /**
@@ -357,13 +350,9 @@ export class SkippedHandlerKeys {
    */
   add(job: JobRecord): void {
     const missing = this.#registry.missingFor(job)
-    const { clock } = this.#engine
-    if (missing.length === 0) {
-      this.#entries.set(job.handlerKey, { job, until: clock.monotonic() + lookMs })
-      return
-    }
-    const isNew = !this.#entries.has(job.handlerKey)
-    this.#entries.set(job.handlerKey, { job, until: Number.POSITIVE_INFINITY })
-    if (isNew) this.#registry.plans.sayMissing(job, missing)
+    const isMissing = missing.length > 0
+    if (isMissing && !this.#entries.has(job.handlerKey)) this.#registry.plans.sayMissing(job, missing)
+    const until = isMissing ? Number.POSITIVE_INFINITY : this.#engine.clock.monotonic() + lookMs
+    this.#entries.set(job.handlerKey, { job, until })
   }
 }

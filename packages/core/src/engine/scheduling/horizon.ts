@@ -1,16 +1,14 @@
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { DueJobs, Page } from '../../storage/storage.ts'
-import type { JobRegistry } from '../definitions/job-registry.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 import { longestWaitMs } from '../execution/tuning.ts'
+import type { DueScan, OverdueTakeoverParts } from './overdue-takeover.ts'
 import { clockMarginMs, lookMs, upkeepMs } from '../../tuning.ts'
 
-/** The rest of an incomplete search for due jobs, with the cursor at which the search continues. */
-interface Rest {
-  readonly due: DueJobs
-  readonly cursor: string
+interface HorizonParts extends Pick<OverdueTakeoverParts, 'registry' | 'assignment'> {
+  /** Whether this node has no handlers, so it loads no due jobs. */
+  readonly isBlind: boolean
 }
 
 /**
@@ -19,27 +17,20 @@ interface Rest {
  */
 export class Horizon {
   readonly #engine: EngineContext
-  readonly #registry: JobRegistry
-  readonly #assignment: ShardAssignment
-  readonly #isBlind: boolean
+  readonly #parts: HorizonParts
   readonly #loop: BackgroundLoop
   /** Epoch ms at which the last complete search for due jobs began. */
   #lookedAt = Number.NEGATIVE_INFINITY
   #looks = 0
-  #rest: Rest | null = null
+  /** The rest of an incomplete search; `null`: the next round starts a new search. */
+  #rest: DueScan | null = null
   #isStarted = false
 
-  /** `isBlind`: this node has no handlers, so it loads no due jobs. */
-  constructor(
-    engine: EngineContext,
-    options: { registry: JobRegistry; assignment: ShardAssignment; isBlind: boolean },
-  ) {
+  constructor(engine: EngineContext, parts: HorizonParts) {
     this.#engine = engine
-    this.#registry = options.registry
-    this.#assignment = options.assignment
-    this.#isBlind = options.isBlind
+    this.#parts = parts
     this.#loop = new BackgroundLoop(engine, { name: 'look up due jobs', round: () => this.#lookAndGoOn() })
-    this.#registry.cache.overflowed.listen(() => this.lookForAll())
+    this.#parts.registry.cache.overflowed.listen(() => this.lookForAll())
   }
 
   /** Starts the periodic searches for due jobs. Resolves when the jobs that are due now have been loaded. */
@@ -56,7 +47,7 @@ export class Horizon {
 
   /** Starts a search for all due jobs. Called after a clock jump, and when this node gets further shards. */
   lookForAll(): void {
-    if (!this.#isStarted || !this.#registry.cache.isEvicting) return
+    if (!this.#isStarted || !this.#parts.registry.cache.isEvicting) return
     this.#looks = 0
     this.#rest = null
     this.#loop.run()
@@ -75,9 +66,9 @@ export class Horizon {
   async #look(): Promise<void> {
     const now = this.#engine.now()
     if (this.#engine.isHeldBack) return
-    this.#registry.dropUnneeded(now + 2 * lookMs)
-    if (this.#isBlind) return
-    const shards = this.#assignment.ownShards
+    this.#parts.registry.dropUnneeded(now + 2 * lookMs)
+    if (this.#parts.isBlind) return
+    const shards = this.#parts.assignment.ownShards
     if (shards?.length === 0) return
     const { due, cursor } = this.#rest ?? { due: this.#dueUpTo(now, shards), cursor: null }
     this.#rest = null
@@ -104,7 +95,7 @@ export class Horizon {
     const { maxBatch: limit, storage } = this.#engine
     let cursor = from
     do {
-      if (!this.#registry.cache.hasRoom) return cursor
+      if (!this.#parts.registry.cache.hasRoom) return cursor
       const page: Page<JobRecord> = await storage.repeated('listJobs', (calls) =>
         calls.listJobs({ due, limit, cursor }),
       )
@@ -120,10 +111,10 @@ export class Horizon {
    */
   #takeOn(record: JobRecord): void {
     try {
-      const job = this.#registry.get(record.id)
-      if (this.#assignment.rankOf(job ?? { job: record }) !== 0) return
-      if (job === undefined) this.#registry.adoptStored(record)
-      else this.#registry.catchUp(job, record)
+      const job = this.#parts.registry.get(record.id)
+      if (this.#parts.assignment.rankOf(job ?? { job: record }) !== 0) return
+      if (job === undefined) this.#parts.registry.adoptStored(record)
+      else this.#parts.registry.catchUp(job, record)
     } catch (error) {
       this.#engine.fail(`job ${record.name}`, error)
     }

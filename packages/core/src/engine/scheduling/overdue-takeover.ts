@@ -10,12 +10,12 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 
 /** A scan for overdue slots, with the cursor at which it continues. */
-interface Scan {
+export interface DueScan {
   readonly due: DueJobs
   readonly cursor: string | null
 }
 
-interface OverdueTakeoverParts {
+export interface OverdueTakeoverParts {
   readonly registry: JobRegistry
   readonly assignment: ShardAssignment
   readonly standbyMs: number
@@ -24,7 +24,7 @@ interface OverdueTakeoverParts {
 
 /** The parts of the engine that create due slots and missed slots. */
 export interface LaunchParts extends NodeParts {
-  readonly overdue: Pick<OverdueTakeover, 'answered' | 'left' | 'passed'>
+  readonly overdue: Pick<OverdueTakeover, 'answered' | 'passed'>
 }
 
 /**
@@ -63,7 +63,7 @@ export class OverdueTakeover {
   /** Monotonic instant of the next scan; infinite if no scan is planned. */
   #scanAt = Number.POSITIVE_INFINITY
   /** The scan in progress that the next round continues; `null`: the next round starts a new scan. */
-  #rest: Scan | null = null
+  #rest: DueScan | null = null
   /** Jobs whose overdue slots the current scan has put on the agenda, and whose launches have no answer yet. */
   readonly #taken = new Set<RegisteredJob>()
   /** Whether the last scan stopped before its end. The scan continues when all slots that it found are launched. */
@@ -104,18 +104,15 @@ export class OverdueTakeover {
     if (this.#loop.underWay === null) this.#goOn({ atLatest: this.#scanAt })
   }
 
-  /** Called if the storage has no due index. Records that this node leaves a slot to the nodes that rank before this node. */
-  passed(job: RegisteredJob, slot: number): void {
-    if (!this.#passed.has(job)) this.#passed.set(job, slot)
-  }
-
   /**
-   * Called if the storage has a due index. Records that this node leaves a slot to nodes with better ranks. The next scan
-   * covers the slot.
+   * Records that this node leaves a slot to the nodes that rank before this node. If the storage has a due index, the next scan
+   * covers the slot. If not, this node notes each slot.
    */
-  left(slot: number): void {
-    this.#hasLeft = true
-    this.#leftFrom = Math.min(this.#leftFrom, slot)
+  passed(job: RegisteredJob, slot: number): void {
+    if (this.#parts.findsDueJobs) {
+      this.#hasLeft = true
+      this.#leftFrom = Math.min(this.#leftFrom, slot)
+    } else if (!this.#passed.has(job)) this.#passed.set(job, slot)
   }
 
   /**
@@ -201,7 +198,7 @@ export class OverdueTakeover {
     return cursor !== null
   }
 
-  #newScan(): Scan {
+  #newScan(): DueScan {
     const upTo = this.#engine.now() - this.#parts.standbyMs
     const isFull = this.#scans++ % (upkeepMs / lookMs) === 0
     // The scan also covers the last part of the previous scan, because clocks differ and writes may be late. This part must be

@@ -1,7 +1,6 @@
-import { prioritized } from '../../job/job-document.ts'
+import { noDetails, prioritized } from '../../job/job-document.ts'
 import type { RecoveryStrategy } from '../../configuration/settings.ts'
 import { missedRangeId, occurrenceId } from '../../ids.ts'
-import type { OccurrenceDetails } from '../../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateRecovery as RecoveryItem } from '../../storage/storage.ts'
 import type { JobPlan } from '../definitions/job-plan.ts'
 import { suspendJob, suspendUnscheduled, reloadLater } from '../definitions/held-jobs.ts'
@@ -13,8 +12,6 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { LaunchParts } from './overdue-takeover.ts'
 import { decideMissedSlots, recordedAhead, type RecoveryDecision } from './missed-slots.ts'
 import { fewSlots, recoveryStep } from './tuning.ts'
-
-const noDetails: OccurrenceDetails = Object.freeze({})
 
 /**
  * A snapshot of a late job from the moment when the launcher found the job late. Users and peers may change the job during the
@@ -96,7 +93,11 @@ export class Recovery {
       send: (storage, items, now) => storage.createOccurrences({ now, owner, items }),
       answered: (decided, _item, answer) => this.#answered(decided, answer),
       rejected: ({ late }, _item, error) => suspendJob(engine, this.#parts.registry, late.job, error),
-      aborted: ({ late }) => this.#unanswered(late),
+      // The batcher has reported the error.
+      aborted: ({ late }) => {
+        if (!this.#isStopped) reloadLater(engine, this.#parts.registry, late.job)
+        this.#end(late)
+      },
       failed: (error) => failInBackground(engine, 'launch', error),
       callEnded: (stored) => {
         for (const { late } of stored) this.#end(late)
@@ -195,12 +196,6 @@ export class Recovery {
     if (this.#parts.registry.holds(job)) this.#parts.registry.reload(job)
   }
 
-  /** Called when the storage call of a decision failed. The batcher has reported the error. Reloads the job later. */
-  #unanswered(late: LateSlot): void {
-    if (!this.#isStopped) reloadLater(this.#engine, this.#parts.registry, late.job)
-    this.#end(late)
-  }
-
   /** Returns whether the job has not changed since its `LateSlot` was made. */
   #isAsFound({ job, version, createdAt, watermark, pausedUntil }: LateSlot): boolean {
     const isSame = job.version === version && job.createdAt === createdAt && job.watermark === watermark
@@ -248,8 +243,7 @@ export class Recovery {
           const id = span.count > 1 ? missedRangeId(jobId, span.from) : occurrenceId(jobId, span.from)
           return { kind: 'missed', id, scheduledAt: span.from, reason, span }
         }
-        const { span } = entry
-        const details = prioritized(span === null ? noDetails : { span }, plan.settings)
+        const details = prioritized(entry.span === null ? noDetails : { span: entry.span }, plan.settings)
         // A run may cover several slots. Its id is the id of the slot at which it runs. So that slot gets no second record.
         const id = occurrenceId(jobId, entry.slot)
         return { kind: 'run', id, scheduledAt: entry.slot, executionTimeoutMs, details }

@@ -1,6 +1,6 @@
 import { occurrenceId, type OccurrenceId } from '../../ids.ts'
-import { handlerKeyOf, prioritized } from '../../job/job-document.ts'
-import type { OccurrenceDetails, TaskRunRecord, OccurrenceRecord } from '../../storage/occurrence-record.ts'
+import { handlerKeyOf, noDetails, prioritized } from '../../job/job-document.ts'
+import type { TaskRunRecord, OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateSlot } from '../../storage/storage.ts'
 import type { JobPlan } from '../definitions/job-plan.ts'
 import { suspendJob, suspendUnscheduled } from '../definitions/held-jobs.ts'
@@ -11,8 +11,6 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { LaunchParts } from './overdue-takeover.ts'
 import type { ExecutionPool } from '../execution/execution-pool.ts'
 import { initialRuns } from '../execution/task-run-records.ts'
-
-const noDetails: OccurrenceDetails = Object.freeze({})
 
 /** A due slot with the current plan of its job. */
 export interface DueSlot {

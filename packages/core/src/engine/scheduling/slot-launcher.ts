@@ -30,20 +30,13 @@ function wasMissedIn(outage: RecentOutage | null, { at, series }: RegisteredJob,
   }
 }
 
-/** The agenda, from which the launcher takes due slots. */
-export type SlotAgenda = Pick<Agenda<RegisteredJob>, 'setSlot' | 'peekDueSlot' | 'peekSlot' | 'slotsLaunched'>
-
 interface SlotLauncherParts extends LaunchParts {
-  readonly agenda: SlotAgenda
+  /** The agenda, from which the launcher takes due slots. */
+  readonly agenda: Agenda<RegisteredJob>
   readonly claimer: Pick<Claimer, 'underWay'>
   readonly creator: SlotCreator
   readonly recovery: Recovery
   readonly assignment: Pick<ShardAssignment, 'rankOf'>
-  /**
-   * Whether the storage has a due index. If so, scans find slots that peers did not launch. If not, this node notes each slot
-   * that it leaves to a peer.
-   */
-  readonly findsDueJobs: boolean
 }
 
 /**
@@ -123,7 +116,8 @@ export class SlotLauncher {
       if (this.#engine.isHeldBack) return true
       const { due, late } = this.#takeDue(now)
       if (due.length === 0 && late.length === 0) return true
-      if (late.length > 0) this.#recover(late)
+      for (const { job } of late) job.inFlight = 'yes'
+      if (late.length > 0) this.#parts.recovery.recover(late)
       if (due.length > 0 && !this.#parts.creator.hasRoom(due.length)) {
         for (const { job, slot } of due) this.#parts.agenda.setSlot(job, slot)
         return false
@@ -202,8 +196,7 @@ export class SlotLauncher {
     const rank = job.isOverdue ? 0 : this.#parts.assignment.rankOf(job)
     // If the job has no plan, do not leave its slot to peers here: `#takeDue` takes the job off the agenda.
     if (rank === 0 || job.plan === null) return false
-    if (this.#parts.findsDueJobs) this.#parts.overdue.left(job.at)
-    else this.#parts.overdue.passed(job, job.at)
+    this.#parts.overdue.passed(job, job.at)
     this.#parts.registry.pass(job)
     return true
   }
@@ -219,11 +212,6 @@ export class SlotLauncher {
     }
     this.#parts.capacity.heldForMs = 0
     return false
-  }
-
-  #recover(late: readonly LateSlot[]): void {
-    for (const { job } of late) job.inFlight = 'yes'
-    this.#parts.recovery.recover(late)
   }
 
   #create(due: readonly DueSlot[], now: number): void {
