@@ -79,11 +79,10 @@ export class Heartbeats {
   #startedAt = 0
   #callEndsAt: number | null = null
   /**
-   * The counter in the heartbeat that this node prepared last. Until this node has started, the counter is below 1. Other
-   * nodes assign no jobs to a node with such a counter.
+   * The counter in the heartbeat that this node prepared last. During the start of this node, the counter is below 0. Other
+   * nodes assign no jobs to a node with a counter below 1.
    */
   #counter = -1_000_000
-  #isStarting = true
   #phase: 'living' | 'leaving' | 'ended' = 'living'
   /**
    * Whether a wake-up has scheduled an early heartbeat. At its end, a heartbeat schedules the next heartbeat for the
@@ -102,8 +101,7 @@ export class Heartbeats {
   constructor(engine: EngineContext, options: HeartbeatOptions) {
     this.#engine = engine
     this.#options = options
-    const { deadAfterMs, heartbeatMs } = options
-    this.peers = new Peers(engine, { heartbeatMs, deadAfterMs })
+    this.peers = new Peers(engine, options)
     this.#loop = new BackgroundLoop(engine, { name: 'heartbeat', round: () => this.#beat() })
   }
 
@@ -122,7 +120,7 @@ export class Heartbeats {
    * other nodes take over its runs only if this value was true.
    */
   get isKnown(): boolean {
-    return this.#heardAt !== null && !this.#isStarting
+    return this.#heardAt !== null && this.#counter >= 0
   }
 
   get #partitionedAfterMs(): number {
@@ -184,7 +182,6 @@ export class Heartbeats {
    * may take work.
    */
   async start(): Promise<void> {
-    this.#isStarting = false
     this.#counter = 0
     await this.#introduce()
     // The ranks of the nodes depend on the code that each node has stored. This node has stored its code during the start, so
@@ -356,7 +353,12 @@ export class Heartbeats {
     const limitMs = answersWithin * this.#options.heartbeatMs
     const settled = answer.catch(() => undefined)
     if (await this.#engine.agenda.endsWithin(settled, limitMs)) return answer
-    throw noAnswer(limitMs)
+    throw new JobistemerError('STORAGE_TIMEOUT', {
+      message: `The storage has not answered a heartbeat within ${limitMs} ms.`,
+      field: 'heartbeat',
+      value: limitMs,
+      remedy: 'Check whether the storage is overloaded, or whether work blocks the event loop of this process.',
+    })
   }
 
   #sayPartitioned(): void {
@@ -379,13 +381,4 @@ export class Heartbeats {
     logger.warn({ node: owner.node }, 'this node rejoined the cluster')
     this.rejoined.send()
   }
-}
-
-function noAnswer(limitMs: number): JobistemerError {
-  return new JobistemerError('STORAGE_TIMEOUT', {
-    message: `The storage has not answered a heartbeat within ${limitMs} ms.`,
-    field: 'heartbeat',
-    value: limitMs,
-    remedy: 'Check whether the storage is overloaded, or whether work blocks the event loop of this process.',
-  })
 }

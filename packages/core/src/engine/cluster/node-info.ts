@@ -122,9 +122,6 @@ function lifeOf(record: NodeRecord, peers: Peers, now: number): Pick<NodeInfo, '
 
 function packageVersion(): string {
   // A bundled program has no `package.json` of this package, so the version is unknown.
-  const text = orElse(
-    () => readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
-    '{"version":"unknown"}',
-  )
-  return (JSON.parse(text) as { readonly version: string }).version
+  const file = new URL('../../../package.json', import.meta.url)
+  return orElse(() => (JSON.parse(readFileSync(file, 'utf8')) as { readonly version: string }).version, 'unknown')
 }

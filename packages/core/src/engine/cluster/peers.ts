@@ -229,16 +229,15 @@ export class Peers {
       peer.isProven = state !== 'unrecorded'
       Object.assign(peer, { record, since: answeredAt, heardAt: answeredAt, connectedMs: 0 })
     }
-    if (wasBuried || (hasMoved && isDead(state))) peer.isProven = true
+    const isRevived = wasBuried || (hasMoved && isDead(state))
+    if (isRevived) peer.isProven = true
     this.#move(peer, hasEnded(record) ? 'ended' : hasMoved ? 'beat' : 'read')
     this.#judge(peer, askedAt)
     if (wasBuried && !isDead(state)) this.#sayRevived(record)
-    if (!isProven && peer.isProven && hasMoved && !this.#isQuiet) {
-      const isRevived = wasBuried || isDead(state)
-      if (!isRevived && !record.leaving) this.#engine.events.emit('node.joined', namesOf(record))
-    }
-    if (record.leaving && !before.leaving && peer.isProven && !this.#isQuiet)
-      this.#engine.events.emit('node.left', namesOf(record))
+    const isNew = hasMoved && peer.isProven && !isProven && !isRevived && !record.leaving
+    if (isNew && !this.#isQuiet) this.#engine.events.emit('node.joined', namesOf(record))
+    const leaves = record.leaving && !before.leaving && peer.isProven
+    if (leaves && !this.#isQuiet) this.#engine.events.emit('node.left', namesOf(record))
     const hasStarted = record.counter > 0 && before.counter <= 0
     const isOther = record.about.code !== before.about.code || record.leaving !== before.leaving
     return state !== peer.state || isProven !== peer.isProven || (hasMoved && (hasStarted || isOther))

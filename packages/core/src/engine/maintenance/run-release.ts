@@ -1,6 +1,6 @@
 import { readJobDocument } from '../../job/job-document.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
-import type { Page, ReapAnswer, ReapItem } from '../../storage/storage.ts'
+import type { OccurrenceQuery, Page, ReapAnswer, ReapItem } from '../../storage/storage.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { failInBackground } from '../runtime/background-loop.ts'
 import { Batcher } from '../storage-access/batcher.ts'
@@ -20,10 +20,7 @@ import type { Heartbeats } from '../cluster/heartbeats.ts'
  * Which running occurrences a search reads. `node`: only those of nodes with this name. `deadlineBefore`: only those whose
  * deadline is at or before this instant, in epoch ms. Default: all.
  */
-interface RunningFilter {
-  readonly node?: string
-  readonly deadlineBefore?: number
-}
+type RunningFilter = Pick<Extract<OccurrenceQuery, { readonly kind: 'live' }>, 'node' | 'deadlineBefore'>
 
 interface Release {
   readonly item: ReapItem
@@ -89,7 +86,11 @@ export class RunRelease {
     const isComplete = await this.eachRunning({ runs: true, ...filter }, async ({ items }) => {
       const records = items.filter(isWanted)
       found += records.length
-      if (records.length > 0) reaped += await this.#reap(records, reason)
+      const now = this.#engine.now()
+      const releases: Release[] = []
+      for (const record of records) releases.push(await this.#releaseOf(record, reason, now))
+      await this.#reaps.sendNow(releases, now)
+      reaped += releases.filter(({ isReaped }) => isReaped).length
     })
     return { found, reaped, isComplete }
   }
@@ -112,14 +113,6 @@ export class RunRelease {
       cursor = page.cursor
     } while (cursor !== null && !this.#isStopped)
     return cursor === null
-  }
-
-  async #reap(records: readonly OccurrenceRecord[], reason: string): Promise<number> {
-    const now = this.#engine.now()
-    const releases: Release[] = []
-    for (const record of records) releases.push(await this.#releaseOf(record, reason, now))
-    await this.#reaps.sendNow(releases, now)
-    return releases.filter(({ isReaped }) => isReaped).length
   }
 
   async #releaseOf(record: OccurrenceRecord, reason: string, now: number): Promise<Release> {

@@ -26,6 +26,12 @@ interface WatchedJob extends Pick<JobRecord, 'id' | 'name'> {
   saidUpTo: number
 }
 
+interface StaleJobAlertParts {
+  readonly assignment: ShardAssignment
+  readonly heartbeats: Heartbeats
+  readonly deadAfterMs: number
+}
+
 /**
  * Reports jobs of which no run was completed within their `alertAfter`. The living node that ranks first (`commonRank` 0)
  * watches all jobs, also jobs without code. Once a minute, it reads the heads that have changed, and checks the jobs whose
@@ -35,10 +41,7 @@ interface WatchedJob extends Pick<JobRecord, 'id' | 'name'> {
  */
 export class StaleJobAlert {
   readonly #engine: EngineContext
-  readonly #assignment: ShardAssignment
-  readonly #heartbeats: Heartbeats
-  /** If the node that watches for silent jobs dies, another node watches after at most this time, in ms. */
-  readonly #handOverMs: number
+  readonly #parts: StaleJobAlertParts
   readonly #loop: BackgroundLoop
   readonly #jobs = new Map<JobId, WatchedJob>()
   #startedAt = 0
@@ -50,19 +53,9 @@ export class StaleJobAlert {
   /** Whether a definition or a pause has changed since the last read of job heads. */
   #isAwaited = false
 
-  constructor(
-    engine: EngineContext,
-    options: {
-      readonly assignment: ShardAssignment
-      readonly heartbeats: Heartbeats
-      readonly deadAfterMs: number
-    },
-  ) {
+  constructor(engine: EngineContext, parts: StaleJobAlertParts) {
     this.#engine = engine
-    this.#assignment = options.assignment
-    this.#heartbeats = options.heartbeats
-    // Peers notice a dead watching node after `deadAfter`, and the next watching node starts up to a minute later.
-    this.#handOverMs = options.deadAfterMs + 2 * upkeepMs
+    this.#parts = parts
     this.#loop = new BackgroundLoop(engine, { name: 'stale-job alert', round: () => this.#round() })
   }
 
@@ -111,7 +104,7 @@ export class StaleJobAlert {
   }
 
   get #isWatching(): boolean {
-    return this.#assignment.commonRank === 0 && !this.#engine.isHeldBack && !this.#loop.isStopped
+    return this.#parts.assignment.commonRank === 0 && !this.#engine.isHeldBack && !this.#loop.isStopped
   }
 
   async #watch(now: number): Promise<void> {
@@ -125,8 +118,10 @@ export class StaleJobAlert {
    * -Infinity, so that this node reports the latest due alert of each job.
    */
   #saidBefore(now: number): number {
-    const before = now - this.#handOverMs
-    const starts = [this.#startedAt, ...this.#heartbeats.peers.living().map(({ startedAt }) => startedAt)]
+    // If the node that watches for silent jobs dies, another node watches after at most this time: peers notice the death after
+    // `deadAfter`, and the next watching node starts up to a minute later.
+    const before = now - this.#parts.deadAfterMs - 2 * upkeepMs
+    const starts = [this.#startedAt, ...this.#parts.heartbeats.peers.living().map(({ startedAt }) => startedAt)]
     return Math.min(...starts) <= before ? before : Number.NEGATIVE_INFINITY
   }
 
