@@ -352,7 +352,7 @@ export class Engine implements CallingNode {
       throw error
     }
     this.#phase = 'running'
-    this.storage.started()
+    this.storage.isAtWork = true
     this.#cleanUps.push(this.storage.subscribe((wakeUp) => this.context.run(() => this.#wake(wakeUp))))
     const { handleSignals } = this.#options
     if (this.#callOf === null)
@@ -422,7 +422,7 @@ export class Engine implements CallingNode {
     await this.#prepare()
     if (this.#stopping !== undefined) throw clientClosed()
     this.#phase = 'running'
-    this.storage.started()
+    this.storage.isAtWork = true
   }
 
   /** Ends a client. Resolves when the storage has answered all calls in progress. */

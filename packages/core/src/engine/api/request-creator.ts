@@ -10,7 +10,7 @@ import { notifyDisplaced, findUnacknowledgedStart } from '../scheduling/slot-cre
 import { jobNotFound } from '../definitions/job-errors.ts'
 import { type JobPlan, overridePlan } from '../definitions/job-plan.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
-import type { CallerContext, Wait } from '../storage-access/caller-context.ts'
+import type { CallerContext } from '../storage-access/caller-context.ts'
 import { Batcher, refusedItem } from '../storage-access/batcher.ts'
 import { RenewedMap } from '../runtime/renewed-map.ts'
 import type { StartedOccurrence } from '../execution/execution-report.ts'
@@ -34,7 +34,7 @@ interface SentRequest extends Sending {
    * Rejects the caller's promise at the caller's timeout or abort, while the request continues. `null`: the code that
    * submitted the request watches the timeout itself.
    */
-  readonly wait: Wait | null
+  readonly endWait: (() => void) | null
   readonly resolve: (result: TriggerResult) => void
   readonly reject: (error: unknown) => void
   /**
@@ -126,8 +126,8 @@ export class RequestCreator extends ApiPart {
     this.#open++
     return new Promise((resolve, reject) => {
       const since = this.engine.clock.monotonic()
-      const wait = waits ? asked.wait(reject) : null
-      this.#creates.add({ job, request, after, ids, asked, since, wait, resolve, reject, put: null })
+      const endWait = waits ? asked.wait(reject) : null
+      this.#creates.add({ job, request, after, ids, asked, since, endWait, resolve, reject, put: null })
     })
   }
 
@@ -197,8 +197,8 @@ export class RequestCreator extends ApiPart {
     sent.reject(error)
   }
 
-  #ended({ wait }: SentRequest): void {
-    wait?.end()
+  #ended({ endWait }: SentRequest): void {
+    endWait?.()
     this.#closed()
   }
 

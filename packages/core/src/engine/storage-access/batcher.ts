@@ -200,7 +200,11 @@ export class Batcher<Entry, Item, Answer> {
     const { operation, callerOf } = this.#kind
     const { storage } = this.#engine
     try {
-      const asked = callerOf === undefined ? null : callersOf(batch.entries.map((entry) => callerOf(entry)))
+      const failed = (error: unknown): void => {
+        for (const entry of batch.entries) callerOf?.(entry).failed(error)
+      }
+      // Before each attempt, the batcher itself aborts the entries of callers that gave up.
+      const asked = callerOf === undefined ? null : { assertWanted: () => undefined, failed }
       let failure = known
       const attempt = (calls: Storage): Promise<typeof movedOn | null> => {
         if (failure === null) return this.#attempt(batch, calls)
@@ -363,16 +367,6 @@ export class Batcher<Entry, Item, Answer> {
 function openOf(batch: Batch<unknown, unknown>): Set<number> {
   batch.open ??= new Set(batch.items.keys())
   return batch.open
-}
-
-/** Combines several callers into one. Before each attempt, the batcher itself aborts the entries of callers that gave up. */
-function callersOf(asked: readonly Asked[]): Pick<Asked, 'assertWanted' | 'failed'> {
-  return {
-    assertWanted: () => undefined,
-    failed(error) {
-      for (const one of asked) one.failed(error)
-    },
-  }
 }
 
 /**

@@ -75,15 +75,19 @@ export class CallerContext implements Asked, StorageCalls {
     return new Promise((resolve, reject) => {
       this.assertWanted()
       const answer = call()
-      const wait = this.wait(reject, answering)
-      const ended = (): void => wait.end()
-      answer.then(ended, ended)
+      const endWait = this.wait(reject, answering)
+      answer.then(endWait, endWait)
       answer.then(resolve, reject)
     })
   }
 
-  /** Begins a wait. If the timeout passes or the signal fires before the wait ends, `refuse` is called. */
-  wait(refuse: (refusal: JobistemerError) => void, answering: Answering = 'storage'): Wait {
+  /**
+   * Begins a wait for one answer. If the timeout passes or the signal fires before the wait ends, `refuse` is called.
+   *
+   * Returns the function that ends the wait, because the answer has arrived. The end also forgets earlier errors of the storage.
+   * So if a later wait of this caller times out, its error does not name them as the cause.
+   */
+  wait(refuse: (refusal: JobistemerError) => void, answering: Answering = 'storage'): () => void {
     const { clock, timeoutMs, signal } = this
     const endAt = clock.monotonic() + timeoutMs
     const end = (): void => {
@@ -104,17 +108,8 @@ export class CallerContext implements Asked, StorageCalls {
     const abort = (): void => giveUp(aborted(signal as AbortSignal, answering))
     let timer = clock.setTimer(timeoutMs, look)
     signal?.addEventListener('abort', abort, { once: true })
-    return { end }
+    return end
   }
-}
-
-/** A wait of a caller for one answer. */
-export interface Wait {
-  /**
-   * Ends the wait, because the answer has arrived. Also forgets earlier errors of the storage. So if a later wait of this
-   * caller times out, its error does not name them as the cause.
-   */
-  end(): void
 }
 
 const answerers = { storage: 'storage', schema: 'payload schema' } as const

@@ -74,8 +74,8 @@ export class RetryingStorage implements StorageCalls {
   readonly outage: StorageOutage
   /** Functions that end a pause early, one per call that pauses before its next attempt. */
   readonly #waiting = new Set<() => void>()
-  /** Whether the scheduler has started, see {@link started}. */
-  #isAtWork = false
+  /** Whether the scheduler has started. Its own calls are then also retried after errors that a person has to fix. */
+  isAtWork = false
   /**
    * Number of calls of batchers that the storage has accepted. If this number grows while another call fails, the storage is
    * available, so the failure probably comes from an item.
@@ -201,16 +201,9 @@ export class RetryingStorage implements StorageCalls {
     }
   }
 
-  /**
-   * Called when the scheduler has started. From now on its own calls are also retried after errors that a person has to fix.
-   */
-  started(): void {
-    this.#isAtWork = true
-  }
-
   #isPermanent(error: unknown, isAsked: boolean): boolean {
     if (!JobistemerError.isInstance(error)) return false
-    return isStorageGone(error) || ((isAsked || !this.#isAtWork) && refusals.includes(error.code))
+    return isStorageGone(error) || ((isAsked || !this.isAtWork) && refusals.includes(error.code))
   }
 
   /** Ends all pauses. A call in progress may still get its answer; a call in a pause rejects with {@link EngineStopped}. */

@@ -37,12 +37,6 @@ export class JumpCheck {
     // At least five readings must agree, because two readings may share the same error.
     return reading.sentAt - first.receivedAt >= forMs && this.#readings >= 5
   }
-
-  /** Forgets all readings. */
-  clear(): void {
-    this.#first = null
-    this.#readings = 0
-  }
 }
 
 function agree(one: TimeReading, other: TimeReading): boolean {

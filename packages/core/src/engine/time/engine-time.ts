@@ -24,7 +24,8 @@ export class EngineTime {
   readonly #hasStorageClock: boolean
   /** Resolution of the storage's clock, in ms. */
   readonly #resolutionMs: number
-  readonly #check = new JumpCheck()
+  /** The readings since the last confirmed time. */
+  #check = new JumpCheck()
   readonly #loop: BackgroundLoop
   /** The engine's time at the monotonic instant 0; `null` before the first confirmation. */
   #origin: number | null = null
@@ -211,7 +212,7 @@ export class EngineTime {
     const isTold = Math.abs(skewMs) > uncertaintyMs
     this.skewMs = isTold ? skewMs : 0
     this.#origin = isTold ? origin : difference
-    this.#check.clear()
+    this.#check = new JumpCheck()
     this.#engine.agenda.rearm()
     this.#report()
     this.#endDoubt(before === null ? 0 : Math.round(this.#origin - before))
