@@ -1,7 +1,15 @@
-import { defineJob, type Job, JobistemerError, type Scheduler, type TaskContext } from '@jobistemer/core'
+import {
+  createScheduler,
+  defineJob,
+  type Job,
+  JobistemerError,
+  type Scheduler,
+  silentLogger,
+  type TaskContext,
+} from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere, memory } from '../support/places.ts'
@@ -277,4 +285,44 @@ it('a queued run that is woken while a claim is answered starts once a permit is
   }
   await world.clock.advance({ seconds: 30 })
   expect(called).toEqual(['long 0', 'queued 0', 'short 10', 'queued 20'])
+})
+
+it('a run that comes due without a free permit starts, although a permit becomes free while the claim is answered', async () => {
+  const world = createWorld(memory)
+  const called: string[] = []
+  const jobs = ['long', 'delayed'].map((name) =>
+    defineJob({
+      name,
+      tasks: [
+        {
+          name: 'work',
+          run: () => {
+            called.push(`${name} ${secondsOf(world.clock.now())}`)
+            return world.clock.sleep({ seconds: 10 })
+          },
+        },
+      ],
+    }),
+  )
+  const intercepted = new InterceptedStorage(world.connect())
+  // Without its method `track`, the virtual clock also advances while storage calls are pending.
+  const { track: _, ...clock } = world.clock
+  const options = { jobs, storage: intercepted.storage, maxConcurrentJobs: 1, pollInterval: { hours: 1 } }
+  const scheduler = createScheduler({ ...options, clock, logger: silentLogger })
+  onTestFinished(() => scheduler.shutdown({ gracePeriod: 0 }))
+  await scheduler.start()
+  await scheduler.trigger('delayed', { delay: { seconds: 5 } })
+  await world.clock.advance(1)
+  await scheduler.trigger('long')
+  // The claim at second 5 finds no free permit. Its answer arrives 1 s after the end of the first run.
+  let settled = () => {}
+  const isSettled = new Promise<void>((resolve) => (settled = resolve))
+  intercepted.intercept = async ({ operation, proceed }) => {
+    const answer = await proceed()
+    if (operation === 'settle') settled()
+    if (operation === 'claim') await isSettled.then(() => world.clock.sleep({ seconds: 1 }))
+    return answer
+  }
+  await world.clock.advance({ seconds: 25 })
+  expect(called).toEqual(['long 0.001', 'delayed 12.001'])
 })

@@ -144,7 +144,9 @@ export class Claimer implements TakenRunner {
     // update continues it, or the next sweep.
     const isLeft = answer.more && answer.claimed.length < limit && !isSweep
     if (isLeft) await nextTurn()
-    const goesOn = answer.more && (isLeft || answer.claimed.length > 0)
+    // A permit may have become free during a claim that had none.
+    const hadNoPermit = limit === 0 && !isHeldBack
+    const goesOn = answer.more && (isLeft || answer.claimed.length > 0 || hadNoPermit)
     return goesOn && !this.#loop.isStopped && this.#parts.capacity.roomToClaim() > 0
   }
 
