@@ -11,10 +11,6 @@ export type ToStarter =
       /** The options of Node.js for the child. */
       readonly execArgv: readonly string[]
       readonly env: Readonly<Record<string, string | undefined>>
-      /**
-       * Working directory of the child. `null`: the starter's own working directory, because the node's directory was removed.
-       */
-      readonly folder: string | null
     }
   | { readonly kind: 'post'; readonly child: number; readonly message: ToChild }
   | { readonly kind: 'kill'; readonly child: number }

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { behaves, isolatedScene, lastAttempt, resultOf } from '../support/isolated-scene.ts'
@@ -41,6 +44,17 @@ describe('the starter process of a node', () => {
     expect(startersOf(process.pid)).toBe(1)
     await scheduler.shutdown()
     expect(startersOf(process.pid)).toBe(0)
+  })
+
+  it('gives all children the working directory that the node had when the starter started', async () => {
+    const { run } = await isolatedScene({ job: task('folder') })
+    const folder = process.cwd()
+    expect(resultOf(await run('job'))).toBe(folder)
+    const other = await mkdtemp(join(tmpdir(), 'jobistemer-'))
+    onTestFinished(() => process.chdir(folder))
+    process.chdir(other)
+    await rm(other, { recursive: true })
+    expect(resultOf(await run('job'))).toBe(folder)
   })
 
   it('dies together with its child processes, so their attempts fail, and later attempts use a new starter', async () => {

@@ -80,7 +80,6 @@ export class StarterProcess {
       child: number,
       execArgv: [...ownOptions(process.execArgv), ...optionsOf(work.resourceLimits)],
       env: { ...(work.env ?? process.env) },
-      folder: presentFolder(),
     })
     return child
   }
@@ -126,11 +125,7 @@ export class StarterProcess {
         return
       case 'ended': {
         const { exitCode, signal, error } = message
-        this.#ended(message.child, child, {
-          exitCode,
-          signal,
-          ...(error !== undefined && { error: revivedError(error) }),
-        })
+        this.#ended(message.child, child, { exitCode, signal, error: error && revivedError(error) })
       }
     }
   }
@@ -144,16 +139,6 @@ export class StarterProcess {
   #gone(end: ChildEnd): void {
     this.#onGone()
     for (const [number, child] of this.#children) this.#ended(number, child, end)
-  }
-}
-
-/** Returns the working directory of this process; `null` if the directory was deleted. */
-function presentFolder(): string | null {
-  try {
-    return process.cwd()
-  } catch {
-    // The working directory was deleted. The child then starts in the working directory of the starter process.
-    return null
   }
 }
 
