@@ -165,7 +165,7 @@ describe('retryIf', () => {
       },
       'torn',
     ],
-    ['returns a promise', async () => false, 'retryPolicy.retryIf has returned a promise.'],
+    ['returns a promise', async () => false, 'retryPolicy.retryIf has returned a promise: {}. Return true'],
     [
       'returns a promise that rejects',
       async () => {

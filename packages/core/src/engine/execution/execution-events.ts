@@ -1,4 +1,4 @@
-import { JobistemerError } from '../../errors.ts'
+import { invalidValue } from '../../errors.ts'
 import { catchRejection, isThenable } from '../../rejection.ts'
 import type { ExecutionReport } from '../../report.ts'
 import type { AttemptRecord, ProgressRecord } from '../../storage/occurrence-record.ts'
@@ -117,7 +117,8 @@ export function allowsRetry(source: OccurrenceSource, call: () => unknown): bool
     const answer = runUserCode(source.engine, call)
     if (!isThenable(answer)) return Boolean(answer)
     catchRejection(answer, (error) => hookFailed(source, 'retryIf', error))
-    hookFailed(source, 'retryIf', promisedAnswer(answer))
+    const remedy = 'Return true or false synchronously.'
+    hookFailed(source, 'retryIf', invalidValue('retryPolicy.retryIf', 'has returned a promise', answer, remedy))
   } catch (error) {
     hookFailed(source, 'retryIf', error)
   }
@@ -139,13 +140,4 @@ function namesOf(source: OccurrenceSource) {
     occurrenceId: occurrence.id,
     scheduledAt: new Date(occurrence.scheduledAt),
   }
-}
-
-function promisedAnswer(answer: unknown): JobistemerError {
-  return new JobistemerError('INVALID_ARGUMENT', {
-    message: 'retryPolicy.retryIf has returned a promise.',
-    field: 'retryPolicy.retryIf',
-    value: answer,
-    remedy: 'Return true or false synchronously.',
-  })
 }
