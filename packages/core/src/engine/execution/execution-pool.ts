@@ -1,12 +1,10 @@
 import type { OccurrenceId } from '../../ids.ts'
-import type { OccurrenceRecord, TaskRunRecord } from '../../storage/occurrence-record.ts'
+import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { SettleAnswer, SettleItem } from '../../storage/storage.ts'
 import { handlerKeyOf } from '../../job/job-document.ts'
 import type { Capacity } from './capacity.ts'
 import type { Children } from './isolation/children.ts'
-import type { JobPlan } from '../definitions/job-plan.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
-import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { Alarm } from '../runtime/agenda.ts'
 import { failInBackground } from '../runtime/background-loop.ts'
@@ -14,9 +12,8 @@ import { RenewedMap } from '../runtime/renewed-map.ts'
 import { Batcher } from '../storage-access/batcher.ts'
 import { lookMs } from '../../tuning.ts'
 import { killedGraceMs } from './tuning.ts'
-import { Execution, type ExecutionOwner } from './execution.ts'
+import { type BegunRun, Execution, type ExecutionOwner } from './execution.ts'
 import { NextOccurrenceTaker, type Relay } from './next-runs.ts'
-import type { StartedOccurrence } from './execution-report.ts'
 
 /** Supplies the settle items of one running occurrence. */
 export type Settling = Pick<Execution, 'takeItem' | 'settled' | 'refused'>
@@ -92,17 +89,7 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   /** Adds an execution, which starts when it gets a permit. The storage already names this node as the owner. */
-  run(options: {
-    readonly job: RegisteredJob
-    readonly plan: JobPlan
-    readonly occurrence: StartedOccurrence
-    readonly runs: readonly TaskRunRecord[]
-    readonly fresh: boolean
-    /**
-     * Whether the storage has no attempts of the occurrence, so that the claim stands for the first attempts. Default false.
-     */
-    readonly isUnreported?: boolean
-  }): void {
+  run(options: BegunRun): void {
     const { id } = options.occurrence
     this.left.delete(id)
     // If this node still has an earlier execution of the occurrence, this node has lost that execution without
@@ -138,12 +125,6 @@ export class ExecutionPool implements ExecutionOwner {
     for (const execution of this.#executions.values()) if (execution.isOpen) execution.say()
   }
 
-  closing(execution: Execution): void {
-    this.capacity.leave(execution, execution.workingMs)
-    // Tells the claimer that a permit is free before the execution settles its end, so that the claim and the settle overlap.
-    this.capacity.offerRoom()
-  }
-
   closed(execution: Execution): void {
     this.delayedReports.delete(execution)
     const { id } = execution.occurrence
@@ -151,7 +132,7 @@ export class ExecutionPool implements ExecutionOwner {
     if (this.#executions.get(id) === execution) this.#executions.delete(id)
     this.#lookWhetherEmpty()
     this.capacity.leave(execution, null)
-    // The end of the occurrence may have woken a queued occurrence after `closing` freed the permit. So this method tells
+    // The end of the occurrence may have woken a queued occurrence after the execution had freed its permit. So this method tells
     // the claimer again that a permit may be free.
     this.capacity.offerRoom()
   }

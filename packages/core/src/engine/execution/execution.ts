@@ -1,10 +1,8 @@
 import { JobistemerError } from '../../errors.ts'
 import type { OccurrenceId } from '../../ids.ts'
-import { parsePayload } from '../../job/payload.ts'
+import { parsePayload, type PayloadSchema } from '../../job/payload.ts'
 import type { JsonValue } from '../../json.ts'
-import type { ExecutionReport } from '../../report.ts'
 import {
-  type FinalState,
   type OccurrenceRecord,
   type OccurrenceState,
   slotOf,
@@ -55,11 +53,6 @@ export interface ExecutionOwner {
   /** Occurrences that this node has left to the reaper, see {@link Execution.refused}. */
   readonly left: Map<OccurrenceId, number>
   readonly capacity: Capacity
-  /**
-   * Called when no task of the execution has an attempt and no task may start. The execution still has to settle its end or its
-   * hand-back, which needs no permit.
-   */
-  closing(execution: Execution): void
   /** Called when the execution has ended on this node: its occurrence was finished, handed back or lost. */
   closed(execution: Execution): void
   /** Adds a promise that a shutdown waits for: the start of a taken occurrence, or the report of a forced cancel. */
@@ -71,7 +64,18 @@ export interface ExecutionOwner {
   callingBack(hook: () => Promise<void>): void
 }
 
-const notHalted = null
+/** An occurrence that this node owns, with all that its execution needs. */
+export interface BegunRun {
+  readonly job: RegisteredJob
+  readonly plan: JobPlan
+  readonly occurrence: StartedOccurrence
+  /** The stored task runs. If the storage has none, the first task runs, which the stored claim stands for. */
+  readonly runs: readonly TaskRunRecord[]
+  /** True if the attempts in `runs` have just started and belong to this execution, false if they belong to an earlier owner. */
+  readonly fresh: boolean
+  /** Whether the storage has no attempts of the occurrence, so that the claim stands for the first attempts. Default false. */
+  readonly isUnreported?: boolean
+}
 
 // All executions share this empty list, so that none allocates a list: a node may end tens of thousands of executions per
 // second.
@@ -117,7 +121,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   /** Completions in transactions of handlers; `null` until the first completion, because most handlers write none. */
   #completions: Completions | null = null
   /**
-   * Whether a settle was requested while a completion was open. {@link decided} requests the settle again. Not related to
+   * Whether a settle was requested while a completion was open. {@link decide} requests the settle again. Not related to
    * `EngineContext.isHeldBack`.
    */
   #isHeldBack = false
@@ -133,35 +137,20 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
    */
   #isRefused = false
   misfit: JobistemerError | null = null
-  halt: Halt | null = notHalted
+  halt: Halt | null = null
   /** The end or hand-back in the last settle item; `null`: the last item has none. */
   #finalChange: SettleChange | null = null
   #finalRuns: readonly TaskRunRecord[] = noRuns
 
-  /**
-   * `runs`: the stored task runs. If the storage has none, the first task runs, which the stored claim stands for. `fresh`:
-   * `true` if the attempts of these task runs have just started and belong to this execution. `false` if the attempts belong to
-   * an earlier owner.
-   */
-  constructor(
-    owner: ExecutionOwner,
-    options: {
-      readonly job: RegisteredJob
-      readonly plan: JobPlan
-      readonly occurrence: StartedOccurrence
-      readonly runs: readonly TaskRunRecord[]
-      readonly fresh: boolean
-    },
-    drainsUntil: number | null,
-  ) {
+  constructor(owner: ExecutionOwner, options: BegunRun, drainsUntil: number | null) {
+    const { job, plan, occurrence, runs, fresh } = options
     this.#owner = owner
     this.engine = owner.engine
     this.children = owner.children
-    this.job = options.job
-    this.occurrence = options.occurrence
-    this.plan = options.plan
+    this.job = job
+    this.occurrence = occurrence
+    this.plan = plan
     this.#drainsUntil = drainsUntil
-    const { runs, fresh, plan, occurrence } = options
     this.#isFresh = fresh
     this.#earlierTrace = fresh || this.engine.tracing === null ? null : latestTraceOf(runs)
     const tasks = new Array<TaskProgress>(plan.tasks.length)
@@ -221,15 +210,18 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     for (const task of this.#tasks) task.startsAt(now, traceparent)
     // Stores the trace context within 1 s. If this node dies before, the next owner cannot continue the trace.
     if (traceparent !== undefined) this.noted()
-    const checking = this.#checkInput()
-    if (checking === null) this.#callOnStart()
-    else {
-      checking
+    const { payload } = this.job.job
+    const { kind, details } = this.occurrence
+    if (details.unreadable !== undefined) this.#refuseUnreadable(details.unreadable)
+    else if (payload !== null && kind !== 'slot' && details.isParsed !== true) {
+      this.#parseData(payload)
         .then(() => {
           if (this.#phase === 'open') this.#callOnStart()
         })
         .catch((error) => this.engine.fail('start', error))
+      return
     }
+    this.#callOnStart()
   }
 
   #beginTrace(tracing: Tracing): void {
@@ -250,40 +242,25 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     })
   }
 
-  /**
-   * Checks, before a handler is called, whether the stored row is readable and its data match the job's schema. The
-   * node must check the data, because a client may have triggered the run without the job's code and schema. `null`:
-   * the check is already done.
-   */
-  #checkInput(): Promise<void> | null {
-    const { name, payload } = this.job.job
-    const { kind, details, id } = this.occurrence
-    if (details.unreadable !== undefined) {
-      this.misfit = unreadableRun(name, id, details.unreadable)
-      const fields = { job: name, occurrenceId: id, part: details.unreadable, remedy: this.misfit.remedy }
-      this.engine.logger.error(fields, 'the stored row of this run cannot be read: the run fails')
-      return null
-    }
-    if (payload === null || kind === 'slot' || details.isParsed === true) return null
-    const take = (data: JsonValue | undefined): void => {
+  #refuseUnreadable(part: string): void {
+    const { name } = this.job.job
+    const { id } = this.occurrence
+    this.misfit = unreadableRun(name, id, part)
+    const fields = { job: name, occurrenceId: id, part, remedy: this.misfit.remedy }
+    this.engine.logger.error(fields, 'the stored row of this run cannot be read: the run fails')
+  }
+
+  /** Parses the data by the job's schema. Usually the sender has parsed them, but a client may have no schema. */
+  async #parseData(payload: PayloadSchema): Promise<void> {
+    const { details } = this.occurrence
+    const place = { jobName: this.job.job.name, field: 'data' }
+    try {
+      const data = await runUserCode(this.engine, () => parsePayload(payload, details.data, place))
       const parsed = { ...details, isParsed: true as const, ...(data !== undefined && { data }) }
       this.occurrence = { ...this.occurrence, details: parsed }
-    }
-    const refuse = (error: unknown): void => {
+    } catch (error) {
       if (!JobistemerError.isInstance(error)) throw error
       this.misfit = error
-    }
-    try {
-      const place = { jobName: name, field: 'data' }
-      const parsed = runUserCode(this.engine, () => parsePayload(payload, details.data, place))
-      if (!(parsed instanceof Promise)) {
-        take(parsed)
-        return null
-      }
-      return parsed.then(take, refuse)
-    } catch (error) {
-      refuse(error)
-      return null
     }
   }
 
@@ -366,9 +343,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
       this.#isHeldBack = true
       return null
     }
-    this.#sequence++
     this.#owner.delayedReports.delete(this)
-    const { id, jobId, scheduledAt, token } = this.occurrence
     const runs = this.#runs()
     if (this.#isNoted) for (const task of this.#tasks) task.tellProgress()
     this.#isNoted = false
@@ -378,12 +353,18 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
       this.#finalRuns = runs
       this.#finalChange = change
     }
+    const item = this.#itemOf(runs, change)
+    this.#isTaking = change.kind === 'finish' && this.#owner.nextTaker.mayTake(item.jobId)
+    return this.#isTaking ? { ...item, takeNext: this.engine.owner } : item
+  }
+
+  /** Makes the next settle item or completion of this execution. */
+  #itemOf(runs: readonly TaskRunRecord[], change: SettleChange): SettleItem {
+    const { id, jobId, scheduledAt, token } = this.occurrence
     const upToSequence = this.#completions?.upTo ?? null
     const { owner } = this.engine
-    const said = { id, jobId, scheduledAt, token, owner, sequence: this.#sequence, runs, change }
-    const item: SettleItem = upToSequence === null ? said : { ...said, upToSequence }
-    this.#isTaking = change.kind === 'finish' && this.#owner.nextTaker.mayTake(jobId)
-    return this.#isTaking ? { ...item, takeNext: owner } : item
+    const item = { id, jobId, scheduledAt, token, owner, sequence: ++this.#sequence, runs, change }
+    return upToSequence === null ? item : { ...item, upToSequence }
   }
 
   settled(item: SettleItem, answer: SettleAnswer): void {
@@ -435,14 +416,10 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     }
   }
 
-  async complete(
-    task: TaskProgress,
-    attempt: number,
-    completing: { readonly transaction: unknown; readonly result: unknown },
-  ): Promise<void> {
-    const within = this.engine.storage.within(completing.transaction)
+  async complete(task: TaskProgress, attempt: number, transaction: unknown, result: unknown): Promise<void> {
+    const within = this.engine.storage.within(transaction)
     try {
-      await this.#completeWithin(within, task, attempt, completing.result)
+      await this.#completeWithin(within, task, attempt, result)
     } catch (error) {
       // Throw the first error even if `forbidCommit` fails too: the transaction cannot be committed then anyway.
       await within.forbidCommit().catch(() => undefined)
@@ -459,14 +436,10 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     if (completions.isWriting) throw alreadyCompleted(task.plan.name)
     const run = task.completedRun(result)
     completions.begin(task, this.#sequence)
-    const sequence = ++this.#sequence
-    const { id, jobId, scheduledAt, token } = this.occurrence
     const runs = this.#runs().map((record) => (record.task === run.task ? run : record))
-    const upToSequence = completions.upTo as number
-    const { owner } = this.engine
-    const item = { id, jobId, scheduledAt, token, owner, sequence, upToSequence, runs, change: progressed }
+    const item = this.#itemOf(runs, progressed)
     const request = { now: this.engine.now(), items: [item] }
-    const [answer] = await completions.write({ task, run, sequence }, () => within.settle(request))
+    const [answer] = await completions.write({ task, run, sequence: item.sequence }, () => within.settle(request))
     if (answer?.outcome !== 'lost') return
     if (this.#isStillOwn(answer)) throw alreadyCompleted(task.plan.name)
     // During the storage call, this node may have lost the occurrence and closed the execution.
@@ -486,7 +459,23 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     return this.#completions?.isOf(task) === true
   }
 
-  async decide(): Promise<Completion | null> {
+  decide(apply: (stored: Completion | null) => void): void {
+    this.#readCompletion()
+      .then((stored) => {
+        if (this.#phase === 'closed') return
+        apply(stored)
+        this.#completions?.close()
+        if (!this.#isHeldBack) return
+        this.#isHeldBack = false
+        this.say()
+      })
+      .catch((error) => failInBackground(this.engine, 'complete', error))
+  }
+
+  /**
+   * Returns the stored completion; `null`: the storage has none. If this node has lost the occurrence, closes the execution.
+   */
+  async #readCompletion(): Promise<Completion | null> {
     const { id, token } = this.occurrence
     const { occurrences } = await this.engine.storage.repeated('get', (calls) => calls.get({ occurrences: [id] }))
     const [record] = occurrences
@@ -501,29 +490,18 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     return stored
   }
 
-  decided(): void {
-    this.#completions?.close()
-    if (!this.#isHeldBack) return
-    this.#isHeldBack = false
-    this.say()
-  }
-
   /**
    * Adopts a transaction of a handler that was committed after {@link decide} had read the record. The task has completed,
    * although this execution has recorded its attempt as failed.
    */
   #adoptCommitted(): void {
     this.#completions?.reopen()
-    this.decide()
-      .then((stored) => {
-        if (this.#phase === 'closed') return
-        stored?.task.adopt(stored)
-        this.#finalChange = null
-        this.#isHeldBack = true
-        if (this.#phase === 'open') this.advance()
-        this.decided()
-      })
-      .catch((error) => failInBackground(this.engine, 'complete', error))
+    this.decide((stored) => {
+      stored?.task.adopt(stored)
+      this.#finalChange = null
+      this.#isHeldBack = true
+      if (this.#phase === 'open') this.advance()
+    })
   }
 
   /**
@@ -550,7 +528,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     }
     this.#isRefused = true
     logger.error(fields, 'the storage rejected a step of this run: the run fails')
-    for (const task of this.#tasks) task.refuse(error)
+    for (const task of this.#tasks) task.refuse()
     const isClosing = this.#phase === 'closing'
     this.#stop({ kind: 'finish', state: 'failed', reason: 'storage_refused' }, 'storage_refused')
     if (!isClosing) return
@@ -587,7 +565,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     let open = false
     for (const task of this.#tasks) {
       if (task.ended) continue
-      if (task.isIdle && this.halt === notHalted) {
+      if (task.isIdle && this.halt === null) {
         if (failedFast && !task.plan.alwaysRuns) task.giveUp('fail_fast')
         else task.announce()
       }
@@ -603,26 +581,22 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
       return
     }
     this.#on('tasks_ended')
-    // The execution frees its permit before it settles its end, so that another run can start during the storage call.
-    this.#owner.closing(this)
-    const handingOn = this.occurrence.details.backfill === undefined ? null : this.#handOn()
-    if (handingOn === null) this.say()
-    else {
-      this.#isHandingOn = true
-      void handingOn.then(() => {
-        this.#isHandingOn = false
-        this.say()
-      })
+    // The execution frees its permit before it settles its end, and tells the claimer. So another run can start during the
+    // storage call.
+    const { capacity, relay } = this.#owner
+    capacity.leave(this, this.workingMs)
+    capacity.offerRoom()
+    const handsOn = relay !== null && this.occurrence.details.backfill !== undefined
+    if (!handsOn || finalChange(this.halt, this.#tasks, failedFast, this.engine.now()).kind !== 'finish') {
+      this.say()
+      return
     }
-  }
-
-  /**
-   * Creates the next run of a backfill. Afterwards the execution settles its own end. `null`: the occurrence is handed back, or
-   * no relay exists.
-   */
-  #handOn(): Promise<void> | null {
-    const change = finalChange(this.halt, this.#tasks, this.#failedFast, this.engine.now())
-    return change.kind === 'finish' ? (this.#owner.relay?.handOn(this.occurrence) ?? null) : null
+    // Create the next run of the backfill, and then settle the end of this run.
+    this.#isHandingOn = true
+    void relay.handOn(this.occurrence).then(() => {
+      this.#isHandingOn = false
+      this.say()
+    })
   }
 
   get isOpen(): boolean {
@@ -646,7 +620,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   }
 
   mayRetry(plan: TaskPlan): boolean {
-    return this.halt === notHalted && (!this.#failedFast || plan.alwaysRuns)
+    return this.halt === null && (!this.#failedFast || plan.alwaysRuns)
   }
 
   /**
@@ -679,7 +653,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     let runs: TaskRunRecord[] | null = this.#foreignRuns.length === 0 ? null : this.#foreignRuns.slice()
     for (const task of this.#tasks) {
       if (this.#phase === 'closing' && !releasing && !task.ended) {
-        task.giveUp(this.halt === notHalted ? 'fail_fast' : giveUpReason(this.halt))
+        task.giveUp(this.halt === null ? 'fail_fast' : giveUpReason(this.halt))
       }
       const record = task.toRecord()
       if (record === null) continue
@@ -758,8 +732,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
       const record = occurrences[0] ?? null
       const runsOf = (one: OccurrenceRecord) => (endedByClaim(one) ? runsOfLeft(one, this.plan) : one.runs)
       this.#finalRuns = record === null ? noRuns : shownRuns({ ...record, runs: runsOf(record) })
-      const report = this.#report('canceled', record?.reason ?? 'canceled', record?.finishedAt ?? this.engine.now())
-      this.#tellReport(report, true)
+      const finishedAt = record?.finishedAt ?? this.engine.now()
+      this.#tellEnd({ outcome: 'canceled', reason: record?.reason ?? 'canceled', finishedAt }, true)
     } catch (error) {
       failInBackground(this.engine, 'get', error)
     }
@@ -774,7 +748,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
       emitReleased(this, change.reason)
     } else if (change.kind === 'finish') {
       this.trace?.ended({ outcome: change.state, reason: change.reason })
-      if (this.#isToBeTold) this.#tellReport(this.#report(change.state, change.reason, this.engine.now()), false)
+      const { state: outcome, reason } = change
+      if (this.#isToBeTold) this.#tellEnd({ outcome, reason, finishedAt: this.engine.now() }, false)
     }
   }
 
@@ -786,14 +761,11 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     return this.job.job.onComplete !== undefined || this.engine.events.hears('occurrence.finished')
   }
 
-  #tellReport(report: ExecutionReport, isToldBefore: boolean): void {
+  #tellEnd(end: Parameters<typeof reportOf>[3], isToldBefore: boolean): void {
+    const report = reportOf(this, this.plan, this.#finalRuns, end)
     const { onComplete } = this.job.job
     emitFinished(this, report, isToldBefore)
     if (onComplete === undefined) return
     this.#owner.callingBack(() => callHook(this, 'onComplete', () => onComplete(report)))
-  }
-
-  #report(outcome: FinalState, reason: string | null, finishedAt: number): ExecutionReport {
-    return reportOf(this, this.plan, this.#finalRuns, { outcome, reason, finishedAt })
   }
 }

@@ -17,7 +17,6 @@ import { IsolatedAttempt } from './isolation/isolated-attempt.ts'
 import type { Children } from './isolation/children.ts'
 import type { JobPlan, TaskPlan } from '../definitions/job-plan.ts'
 import type { Alarm } from '../runtime/agenda.ts'
-import { failInBackground } from '../runtime/background-loop.ts'
 import { runUserCode } from '../runtime/own-context.ts'
 import { type AbortReason, abortErrorOf, isHandOver, timeoutError } from './abort-errors.ts'
 import { attemptOver, type Completion, notCommitted } from './completion.ts'
@@ -69,21 +68,14 @@ export interface TaskOwner extends TaskContextSource {
   /** Called when the task has no attempt any more. Then other tasks may start, or the occurrence may end. */
   advance(): void
   /** Completes the task in the transaction of the attempt's handler. */
-  complete(
-    task: TaskProgress,
-    attempt: number,
-    completing: { readonly transaction: unknown; readonly result: unknown },
-  ): Promise<void>
+  complete(task: TaskProgress, attempt: number, transaction: unknown, result: unknown): Promise<void>
   /** Returns whether the handler of this task has called `complete`, and the outcome of the transaction is unknown. */
   isCompleting(task: TaskProgress): boolean
   /**
-   * Called after the handler has ended. Reads the stored record of the occurrence, and resolves with the stored completion.
-   * `null`: no completion is stored, or this node has lost the occurrence.
-   *
-   * If {@link isOpen} is still true, the caller then applies the result, and calls {@link decided}.
+   * Called after the handler has ended. Reads the stored record of the occurrence, and passes the stored completion to `apply`;
+   * `null`: no completion is stored. If this node has lost the occurrence, does not call `apply`.
    */
-  decide(): Promise<Completion | null>
-  decided(): void
+  decide(apply: (stored: Completion | null) => void): void
 }
 
 /** Runs one task of a running occurrence: starts its attempts, evaluates their ends, and retries failed attempts. */
@@ -305,7 +297,7 @@ export class TaskProgress implements Alarm {
   }
 
   complete(number: number, transaction: unknown, result: unknown): Promise<void> {
-    return this.#owner.complete(this, number, { transaction, result })
+    return this.#owner.complete(this, number, transaction, result)
   }
 
   /** Returns the signal of the attempt whose handler runs. */
@@ -386,7 +378,11 @@ export class TaskProgress implements Alarm {
     else if (this.#step === 'running') {
       this.#tellToStop('timeout')
       this.#owner.engine.agenda.setAlarm(this, this.#stopsWithinMs('timeout'))
-    } else if (this.#step === 'stopping' && !this.#killIsolated()) {
+    } else if (this.#step === 'stopping') {
+      if (this.#isolated?.kill() === true) {
+        this.#owner.engine.agenda.setAlarm(this, abortGraceMs)
+        return
+      }
       // For a hand-back, the node waits for the end of the handler, without a limit. If the node handed the occurrence back
       // earlier, a peer could claim it. The peer would then call the handler while the first call still runs.
       const reason = this.#abortReason
@@ -434,21 +430,17 @@ export class TaskProgress implements Alarm {
    * Replaces the result or error of the last attempt by the error `STORAGE_REFUSED`. Replaces the errors of earlier attempts by
    * the text `not kept`.
    */
-  refuse(error: unknown): void {
+  refuse(): void {
     this.#attempts = this.#attempts.map((attempt) =>
       attempt.error === undefined ? attempt : { ...attempt, error: { name: 'Error', message: 'not kept' } },
     )
     const last = this.#lastAttempt
     if (last === undefined || (this.result === undefined && last.error === undefined)) return
-    const refusal = new JobistemerError('STORAGE_REFUSED', {
+    const { name, message, code } = new JobistemerError('STORAGE_REFUSED', {
       message: `The storage cannot keep what task ${JSON.stringify(this.plan.name)} returned or threw.`,
-      field: this.result === undefined ? 'error' : 'result',
-      value: error instanceof Error ? error.message : error,
       remedy: 'Return less data, or plain JSON, and return a reference to the rest.',
-      cause: error,
     })
-    const { name, message, code } = toErrorRecord(refusal)
-    this.#replaceLastAttempt({ state: 'failed', error: { name, message, ...(code !== undefined && { code }) } })
+    this.#replaceLastAttempt({ state: 'failed', error: { name, message, code } })
     if (this.result === undefined) return
     this.result = undefined
     this.state = 'failed'
@@ -492,15 +484,6 @@ export class TaskProgress implements Alarm {
     return soonBegunElsewhere.includes(reason) ? Math.min(killAfterMs, abortGraceMs) : killAfterMs
   }
 
-  /** Kills the child of an isolated attempt. Returns whether the caller has to wait for the end of the child. */
-  #killIsolated(): boolean {
-    const isolated = this.#isolated
-    if (isolated === null || isolated.isOver || isolated.wasKilled) return false
-    isolated.kill()
-    this.#owner.engine.agenda.setAlarm(this, abortGraceMs)
-    return true
-  }
-
   #tellToStop(reason: AbortReason): void {
     this.#on('stop')
     this.#abortReason = reason
@@ -515,17 +498,11 @@ export class TaskProgress implements Alarm {
       this.#judged(succeeded, value)
       return
     }
-    const { engine } = this.#owner
     this.#on('decide')
-    this.#owner
-      .decide()
-      .then((completion) => {
-        if (!this.#owner.isOpen) return
-        if (completion !== null) this.#completedBy(completion)
-        else this.#judged(false, succeeded ? notCommitted(this.plan.name) : value)
-        this.#owner.decided()
-      })
-      .catch((error) => failInBackground(engine, 'complete', error))
+    this.#owner.decide((completion) => {
+      if (completion !== null) this.#completedBy(completion)
+      else this.#judged(false, succeeded ? notCommitted(this.plan.name) : value)
+    })
   }
 
   #completedBy({ run }: Completion): void {

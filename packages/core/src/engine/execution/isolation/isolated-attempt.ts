@@ -40,7 +40,7 @@ export class IsolatedAttempt implements ChildSeeker {
   /** Aborts the sleeps of the handler; `null` until the first sleep, because most handlers never sleep. */
   #sleeping: AbortController | null = null
   isOver = false
-  wasKilled = false
+  #wasKilled = false
 
   /** `onBegin`: called when the attempt gets its child. This may happen before this constructor returns. */
   constructor(
@@ -63,15 +63,16 @@ export class IsolatedAttempt implements ChildSeeker {
     if (!this.isOver) this.#context.signal.addEventListener('abort', () => this.#tellToStop(), { once: true })
   }
 
-  /** Kills the child of this attempt. */
-  kill(): void {
-    if (this.isOver || this.#child === null) return
-    this.wasKilled = true
+  /** Kills the child of this attempt. Returns false if the attempt has ended, or its child was killed before. */
+  kill(): boolean {
+    if (this.isOver || this.#wasKilled || this.#child === null) return false
+    this.#wasKilled = true
     const { name } = this.#child
     const { job, task, occurrence } = this.#context
     const fields = { job: job.name, task: task.name, occurrenceId: occurrence.id, child: name }
     this.#engine.logger.warn(fields, 'an isolated task did not stop in time: killing its child')
     this.#child.kill()
+    return true
   }
 
   got(child: Child, isLast: boolean): void {
@@ -173,16 +174,12 @@ export class IsolatedAttempt implements ChildSeeker {
 
   async #answerTo(asked: AskedOfNode): Promise<JsonValue | undefined> {
     if (asked.name === 'previousRun') return (await this.#context.previousRun()) as JsonValue
-    await this.#sleep(asked.duration)
-    return undefined
-  }
-
-  /** Sleeps until the duration has passed or the attempt ends. */
-  async #sleep(duration: JsonValue): Promise<void> {
-    const milliseconds = toDurationMs(duration as never, 'duration')
+    const milliseconds = toDurationMs(asked.duration as never, 'duration')
     this.#context.signal.throwIfAborted()
+    // The sleep ends when its duration has passed or the attempt ends.
     this.#sleeping ??= new AbortController()
     await sleepInHandler(this.#engine.clock, milliseconds, this.#sleeping.signal)
+    return undefined
   }
 
   #time(): ToldTime {
