@@ -26,11 +26,11 @@ export interface Child {
   listener: ChildListener
   /** The name of the child in log lines and errors, such as `thread 3` or `process 4711`. */
   name: string
+  /** The last lines that the child wrote to stderr. */
+  readonly lines: LastLines
   post(message: ToChild): void
   /** Terminates the child, even during synchronous code. The listener then receives the child's end. */
   kill(): void
-  /** Returns the last lines that the child wrote to stderr. */
-  lastLines(): string
 }
 
 /** Matches a native stack frame, which V8 prints when a process runs out of memory. */
@@ -65,7 +65,7 @@ export class LastLines {
  */
 export function childDied(taskName: string, child: Child, { exitCode, signal, error }: ChildEnd): JobistemerError {
   const how = signal !== null ? `signal ${signal}` : exitCode !== null ? `exit code ${exitCode}` : 'it never began'
-  const lines = child.lastLines()
+  const lines = child.lines.get()
   const wrote = lines === '' ? '' : ` It wrote last: ${lines}`
   return new JobistemerError('CHILD_DIED', {
     message: `The ${child.name} of task ${JSON.stringify(taskName)} died before its handler had ended: ${how}.${wrote}`,

@@ -13,8 +13,8 @@ import { threadProgram } from '../../../isolated/programs.ts'
 /** An attempt of an isolated task that waits for a child. */
 export interface ChildSeeker extends ChildListener {
   readonly work: IsolatedWork
-  /** Called with the child for this attempt. `isLast`: the child ends after the attempt. */
-  got(child: Child, isLast: boolean): void
+  /** Called with the child for this attempt. */
+  got(child: Child): void
   /** Called if no child can be started. */
   refused(error: JobistemerError): void
 }
@@ -55,11 +55,10 @@ export class Children {
     this.#serve()
   }
 
-  /** Removes a seeker from the waiting line. Returns whether the seeker was in the line. */
-  leave(seeker: ChildSeeker): boolean {
+  /** Removes a seeker from the waiting line. */
+  leave(seeker: ChildSeeker): void {
     const index = this.#waiting.indexOf(seeker)
     if (index >= 0) this.#waiting.splice(index, 1)
-    return index >= 0
   }
 
   /**
@@ -70,10 +69,7 @@ export class Children {
     if (!this.#living.has(child)) return
     child.listener = { heard: () => undefined, ended: () => this.#gone(child) }
     if (!work.pool) {
-      const end = (): void => {
-        if (this.#living.has(child)) child.kill()
-      }
-      systemClock.setTimer(outputGraceMs, end, { unref: true })
+      systemClock.setTimer(outputGraceMs, () => child.kill(), { unref: true })
       return
     }
     if (!isUsable) {
@@ -156,7 +152,7 @@ export class Children {
         seeker.ended(end)
       },
     }
-    seeker.got(child, !seeker.work.pool)
+    seeker.got(child)
   }
 
   #takeIdle(key: string): Child | null {
@@ -190,20 +186,19 @@ function keyOf({ isolation, module, resourceLimits, env }: IsolatedWork): string
 }
 
 function startThread({ resourceLimits, env }: IsolatedWork): Child {
-  const lastLines = new LastLines()
   const worker = new Worker(threadProgram, { resourceLimits, ...(env !== null && { env }), stderr: true })
   let error: unknown
   const child: Child = {
     listener: noListener,
     name: `thread ${worker.threadId}`,
+    lines: new LastLines(),
     post: (message) => worker.postMessage(message),
     kill: () => void worker.terminate(),
-    lastLines: () => lastLines.get(),
   }
   // The timers of the node keep its process alive, so the thread need not keep it alive.
   worker.unref()
   worker.stderr.setEncoding('utf8').on('data', (text: string) => {
-    lastLines.add(text)
+    child.lines.add(text)
     process.stderr.write(text)
   })
   worker.on('message', (message) => child.listener.heard(message))

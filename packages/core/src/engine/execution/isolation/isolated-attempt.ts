@@ -75,15 +75,15 @@ export class IsolatedAttempt implements ChildSeeker {
     return true
   }
 
-  got(child: Child, isLast: boolean): void {
+  got(child: Child): void {
     this.#child = child
     this.#onBegin()
-    const { module } = this.work
+    const { module, pool } = this.work
     const context = this.#context
     const attempt = Object.fromEntries(
       sentMembers.map((name) => [name, context[name]]),
     ) as unknown as IsolatedAttemptData
-    child.post({ kind: 'run', run: this.#number, module, time: this.#time(), attempt, isLast })
+    child.post({ kind: 'run', run: this.#number, module, time: this.#time(), attempt, isLast: !pool })
   }
 
   refused(error: JobistemerError): void {

@@ -15,7 +15,6 @@ let children = 0
 interface ProcessChild extends Child {
   /** The process id of the child; `null`: the process has not started. */
   pid: number | null
-  readonly lines: LastLines
 }
 
 /** The small process that starts child processes for a node, and the channel for messages to and from them. */
@@ -64,15 +63,13 @@ export class StarterProcess {
 
   start(work: IsolatedWork): Child {
     const number = ++children
-    const lines = new LastLines()
     const child: ProcessChild = {
       listener: noListener,
       name: 'process',
       pid: null,
-      lines,
+      lines: new LastLines(),
       post: (message) => this.#send({ kind: 'post', child: number, message }),
       kill: () => this.#send({ kind: 'kill', child: number }),
-      lastLines: () => lines.get(),
     }
     this.#children.set(number, child)
     this.#send({
