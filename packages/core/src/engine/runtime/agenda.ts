@@ -137,8 +137,7 @@ export class Agenda<Slot extends SlotEntry> {
   slotsLaunched(waitMs: number = 0): void {
     this.#slotsHeld = false
     this.#slotsWaitUntil = this.#clock.monotonic() + waitMs
-    this.#timerAt = Number.POSITIVE_INFINITY
-    this.#arm()
+    this.rearm()
   }
 
   /** Sets the timer again after a jump of `wallNow`, or after an alarm was canceled or postponed. */

@@ -11,10 +11,6 @@ export interface HeapEntry {
 export class IndexedHeap<T extends HeapEntry> {
   readonly #entries: T[] = []
 
-  get size(): number {
-    return this.#entries.length
-  }
-
   peek(): T | undefined {
     return this.#entries[0]
   }
