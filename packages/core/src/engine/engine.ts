@@ -125,17 +125,13 @@ export class Engine implements CallingNode {
     this.events = new EventHub(options.logger, callOf?.events)
     this.tracing = options.tracing === null ? null : guardedTracing(options.tracing, this)
     this.clock = options.clock
-    const {
-      maxQueued = Number.POSITIVE_INFINITY,
-      findsDueJobs = false,
-      takesNext = false,
-    } = options.storage.capabilities
-    this.mostQueued = maxQueued
+    const { capabilities } = options.storage
+    const { maxBatch, findsDueJobs = false, takesNext = false } = capabilities
+    this.mostQueued = capabilities.maxQueued ?? Number.POSITIVE_INFINITY
     this.defaults = withMaxQueued(options.defaults, this.mostQueued)
     this.owner = { node: options.nodeId, incarnation: uniqueSuffix(this.random()) }
-    const { maxBatch, worthwhileBatch = maxBatch } = options.storage.capabilities
     this.maxBatch = maxBatch
-    this.worthwhileBatch = Math.min(worthwhileBatch, maxBatch)
+    this.worthwhileBatch = Math.min(capabilities.worthwhileBatch ?? maxBatch, maxBatch)
     this.agenda = new Agenda({
       clock: this.clock,
       wallNow: () => this.now(),
@@ -302,12 +298,9 @@ export class Engine implements CallingNode {
     if (this.#phase === 'stopped') return
     this.events.emit('engine.failed', { where, error })
     const isGone = isStorageGone(error)
-    if (isGone && this.#call === null) {
-      // The storage is closed or replaced, so all other calls in progress fail with the same error. Report only the first
-      // error.
-      if (this.#isStorageGone) return
-      this.#isStorageGone = true
-    }
+    // If the storage is closed or replaced, all other calls in progress fail with the same error. Log only the first error.
+    if (isGone && this.#isStorageGone) return
+    this.#isStorageGone ||= isGone
     if (isGone && this.#call === null && !this.registry.isClient) {
       const fields = { node: this.owner.node, where, err: error }
       this.logger.error(fields, 'the scheduler shuts down: its storage is closed or was replaced')
