@@ -137,7 +137,7 @@ export class RequestCreator extends ApiPart {
     // While the time is in doubt, this node starts no run, because the run's deadline could be wrong. The request is stored as
     // pending, and a node claims it later.
     const mayStart = dueAtOf(request, now) === now && now >= job.pausedUntil && !this.engine.isHeldBack
-    const starts = mayStart && this.capacity.roomForRequest()
+    const starts = mayStart && this.capacity.roomForRequests() > 0
     const item = requestItemOf(sent, plan, now, starts)
     sent.put = { plan, item }
     if (starts) this.capacity.reserveRequest()

@@ -35,7 +35,7 @@ export interface PermitHolder {
  * Callers ask this class before they take work. All rules about precedence and shares are in this class:
  * - {@link roomForSlot} for due slots,
  * - {@link roomToClaim} for pending work,
- * - {@link roomForRequest} for requests,
+ * - {@link roomForRequests} for requests,
  * - {@link roomForNext} for a run that ends and takes the next occurrence of its job.
  *
  * Signals:
@@ -133,18 +133,14 @@ export class Capacity implements Alarm {
   }
 
   /**
-   * Returns whether a requested run may start now. Due slots have precedence. Requests in creation reserve at most half of the
+   * Returns how many requested runs may start now. Due slots have precedence. Requests in creation reserve at most half of the
    * permits. The reason: the overlap policy may skip most requests of a burst. Until the storage answers, no other work can use
    * the permits of these requests.
    */
-  roomForRequest(): boolean {
-    return this.#roomForRequests > 0
-  }
-
-  get #roomForRequests(): number {
+  roomForRequests(): number {
     if (this.heldForMs > 0 || this.hasBacklog) return 0
     const share = Math.max(1, Math.floor(this.#limit / 2))
-    return Math.min(this.#free, share - this.#requested)
+    return Math.max(0, Math.min(this.#free, share - this.#requested))
   }
 
   /** Returns whether a run that ends may take the next occurrence of its job. All other waiting work has precedence. */
@@ -164,7 +160,7 @@ export class Capacity implements Alarm {
    * The caller then keeps the other requests until the signal {@link requestRoom}.
    */
   admitRequests(waiting: number, waitedMs: number): number {
-    const room = Math.max(0, this.#roomForRequests)
+    const room = this.roomForRequests()
     this.#holdsRequests = waiting > room && this.#findRoomSoon(waiting, waitedMs)
     if (!this.#holdsRequests) return waiting
     this.#engine.agenda.setAlarm(this.#requestHold, longestWaitMs - waitedMs)

@@ -181,11 +181,6 @@ export class ExecutionPool implements ExecutionOwner {
     for (const execution of [...this.#executions.values()]) execution.drain(until)
   }
 
-  /** Aborts all executions. */
-  abort(): void {
-    for (const execution of [...this.#executions.values()]) execution.shutDown()
-  }
-
   /** Called when the shutdown no longer waits for the executions. Ends their traces with the outcome `abandoned`. */
   abandon(): void {
     for (const { trace } of this.#executions.values()) trace?.ended({ outcome: 'abandoned', reason: 'shutdown' })
@@ -200,7 +195,7 @@ export class ExecutionPool implements ExecutionOwner {
     const { agenda } = this.engine
     const ended = quiet.then(() => this.emptied())
     if (await agenda.endsWithin(ended, graceMs)) return
-    this.abort()
+    for (const execution of [...this.#executions.values()]) execution.shutDown()
     if (await agenda.endsWithin(ended, abortGraceMs)) return
     if (this.children.size === 0) return
     // Kill the children that have not ended. After a child has ended, the node can hand its occurrence back.
