@@ -110,19 +110,7 @@ export class RunningOccurrenceContext implements OccurrenceContext {
   }
 
   get logger(): Logger {
-    const logger = boundLogger(this.#source.engine.logger, this.logFields())
-    const trace = this.logTrace()
-    return trace === null ? logger : tracedLogger(logger, trace)
-  }
-
-  /** Returns the trace whose fields each log line of this context carries; `null`: tracing is off. */
-  protected logTrace(): Pick<RunTrace, 'logFields'> | null {
-    return this.#source.trace
-  }
-
-  /** Returns the fields that each log line of this context carries. */
-  protected logFields(): object {
-    return { job: this.#source.job.job.name, occurrenceId: this.#source.occurrence.id }
+    return runLogger(this.#source, this.#source.trace, {})
   }
 
   // These getters return arrow functions, because handlers destructure the context: `({ sleep }) => …` loses `this`.
@@ -147,6 +135,16 @@ export class RunningOccurrenceContext implements OccurrenceContext {
       }
     }
   }
+}
+
+/** Returns a logger whose lines carry the names of the run, further fields, and the fields of a trace. */
+function runLogger(
+  { engine, job, occurrence }: OccurrenceSource,
+  trace: Pick<RunTrace, 'logFields'> | null,
+  more: object,
+): Logger {
+  const logger = boundLogger(engine.logger, { job: job.job.name, occurrenceId: occurrence.id, ...more })
+  return trace === null ? logger : tracedLogger(logger, trace)
 }
 
 /** The methods of a task that the context of its handler calls. {@link TaskProgress} implements this interface. */
@@ -195,17 +193,10 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
     return { id: taskId(this.job.id, this.#task.plan.name), name: this.#task.plan.name }
   }
 
-  protected override logFields(): object {
-    return { ...super.logFields(), task: this.#task.plan.name, attempt: this.attempt }
-  }
-
-  protected override logTrace(): Pick<RunTrace, 'logFields'> | null {
-    return this.#trace ?? super.logTrace()
-  }
-
   override get logger(): Logger {
-    const logger = super.logger
-    if (this.#task.plan.settings.keepLogs === null) return logger
+    const { name, settings } = this.#task.plan
+    const logger = runLogger(this.#source, this.#trace ?? this.#source.trace, { task: name, attempt: this.attempt })
+    if (settings.keepLogs === null) return logger
     return keepingLogger(logger, (level, fields, message) => this.#task.log(this.attempt, level, fields, message))
   }
 
