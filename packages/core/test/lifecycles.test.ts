@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { attemptTransitions, executionTransitions, haltTransitions } from '../src/engine/execution/lifecycles.ts'
+import { attemptTransitions, executionTransitions } from '../src/engine/execution/lifecycles.ts'
 
 interface Edge {
   readonly from: string
@@ -68,10 +68,5 @@ describe('the transition table of an execution', () => {
     expect(edges.filter(({ event }) => event === 'acknowledge')).toEqual([
       { from: 'closing', event: 'acknowledge', to: 'closed' },
     ])
-  })
-
-  it('keeps the halt `finish`, even if another halt is requested later', () => {
-    expect([...reachable(edgesOf(haltTransitions), 'finish')]).toEqual(['finish'])
-    expect([...reachable(edgesOf(haltTransitions), 'release')].sort()).toEqual(['finish', 'release'])
   })
 })

@@ -268,6 +268,22 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ])
   })
 
+  it('a run that a cancel ends stays canceled although its node shuts down before the handler has ended', async () => {
+    const world = createWorld(place)
+    const run = async ({ signal }: TaskContext) => {
+      await world.clock.sleep({ minutes: 5 }, signal).catch(() => world.clock.sleep({ seconds: 3 }))
+      throw signal.reason
+    }
+    const job = defineJob({ name: 'slow', schedule, tasks: [{ name: 'work', run }] })
+    const scheduler = await world.start({ jobs: [job] })
+    await world.clock.advance({ seconds: 11 })
+    await scheduler.cancel((await onlyOccurrence(scheduler, 'slow')).id)
+    await world.clock.advance({ seconds: 1 })
+    await world.shutdown(scheduler, 5000)
+    const occurrence = await onlyOccurrence(world.scheduler(), 'slow')
+    expect(occurrence).toMatchObject({ state: 'canceled', tasks: [{ state: 'canceled', reason: 'canceled' }] })
+  })
+
   it('an attempt that a shutdown aborted uses up no retry', async () => {
     const world = createWorld(place)
     const run = async ({ signal, attempt }: TaskContext) => {

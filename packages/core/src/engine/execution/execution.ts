@@ -28,7 +28,6 @@ import { callHook, emitFinished, emitLost, emitReleased, emitStarted } from './e
 import {
   type EventOf,
   executionTransitions,
-  haltTransitions,
   type StateOf,
   transition,
   finalChange,
@@ -637,11 +636,10 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
 
   /**
    * Sets the halt, which ends the execution early, and aborts the attempts. Has no effect if the execution is closing, or if
-   * the current halt has precedence over the new halt.
+   * it has a halt `finish`.
    */
   #stop(halt: Halt, reason: AbortReason): void {
-    const isAllowed = transition(haltTransitions, this.halt?.kind ?? 'none', halt.kind) !== undefined
-    if (this.#phase !== 'open' || !isAllowed) return
+    if (this.#phase !== 'open' || this.halt?.kind === 'finish') return
     this.halt = halt
     for (const task of this.#tasks) task.abort(reason)
     this.advance()

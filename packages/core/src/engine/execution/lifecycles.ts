@@ -63,19 +63,6 @@ export const executionTransitions = {
   closed: {},
 } as const
 
-/**
- * A halt ends an open execution before its tasks have ended. The halt `finish` is final. The halt `release`, which hands the
- * occurrence back, can be replaced by `finish` or by a later `release`.
- *
- * Two methods of `Execution` can set a halt without this table: `interrupted` turns a hand-back into a failure. `refused` sets
- * a failure if the storage has rejected the end of the occurrence.
- */
-export const haltTransitions = {
-  none: { release: 'release', finish: 'finish' },
-  release: { release: 'release', finish: 'finish' },
-  finish: {},
-} as const
-
 /** The members of a task that determine how the execution of the occurrence ends. */
 interface EndingTask {
   readonly ended: boolean
@@ -83,7 +70,10 @@ interface EndingTask {
   readonly retryDueAt: number | null
 }
 
-/** Why an execution stops before its tasks have ended: the occurrence ends, or another owner continues it. */
+/**
+ * Why an execution stops before its tasks have ended: the occurrence ends, or another owner continues it. A halt `finish` is
+ * final. A later halt replaces a halt `release`.
+ */
 export type Halt =
   | { readonly kind: 'finish'; readonly state: FinalState; readonly reason: string }
   | { readonly kind: 'release'; readonly reason: string }
