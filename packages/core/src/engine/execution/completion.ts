@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import { JobistemerError, printValue } from '../../errors.ts'
 import type { TaskRunRecord } from '../../storage/occurrence-record.ts'
 
@@ -37,7 +38,8 @@ export class Completions {
   #open: CompletingTask | null = null
   /** Whether a storage call that writes a completion is in progress. */
   isWriting = false
-  readonly #waiting = new Set<() => void>()
+  /** Emits `close` after each call of {@link close}. Any number of tasks may listen. */
+  readonly #closes = new EventEmitter().setMaxListeners(0)
 
   /** Whether a handler has called `complete`, and the outcome of its transaction is still unknown. */
   get isOpen(): boolean {
@@ -82,7 +84,7 @@ export class Completions {
    */
   close(): void {
     this.#open = null
-    for (const go of [...this.#waiting]) go()
+    this.#closes.emit('close')
   }
 
   /**
@@ -99,15 +101,8 @@ export class Completions {
   async awaitTurn(task: CompletingTask, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     while (this.#open !== null && this.#open !== task) {
-      await new Promise<void>((resolve) => {
-        const go = (): void => {
-          this.#waiting.delete(go)
-          signal.removeEventListener('abort', go)
-          resolve()
-        }
-        this.#waiting.add(go)
-        signal.addEventListener('abort', go, { once: true })
-      })
+      // The error of an abort is thrown by the next line, which throws the reason of the signal.
+      await once(this.#closes, 'close', { signal }).catch(() => undefined)
       signal.throwIfAborted()
     }
   }
