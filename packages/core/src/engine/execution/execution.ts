@@ -209,10 +209,13 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     for (const task of this.#tasks) task.startsAt(now, traceparent)
     // Stores the trace context within 1 s. If this node dies before, the next owner cannot continue the trace.
     if (traceparent !== undefined) this.noted()
-    const { payload } = this.job.job
-    const { kind, details } = this.occurrence
-    if (details.unreadable !== undefined) this.#refuseUnreadable(details.unreadable)
-    else if (payload !== null && kind !== 'slot' && details.isParsed !== true) {
+    const { name, payload } = this.job.job
+    const { id, kind, details } = this.occurrence
+    if (details.unreadable !== undefined) {
+      this.misfit = unreadableRun(name, id, details.unreadable)
+      const fields = { job: name, occurrenceId: id, part: details.unreadable, remedy: this.misfit.remedy }
+      this.engine.logger.error(fields, 'the stored row of this run cannot be read: the run fails')
+    } else if (payload !== null && kind !== 'slot' && details.isParsed !== true) {
       this.#parseData(payload)
         .then(() => {
           if (this.#phase === 'open') this.#callOnStart()
@@ -239,14 +242,6 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
       request: readTraceContext(details.trace),
       earlier: this.#earlierTrace,
     })
-  }
-
-  #refuseUnreadable(part: string): void {
-    const { name } = this.job.job
-    const { id } = this.occurrence
-    this.misfit = unreadableRun(name, id, part)
-    const fields = { job: name, occurrenceId: id, part, remedy: this.misfit.remedy }
-    this.engine.logger.error(fields, 'the stored row of this run cannot be read: the run fails')
   }
 
   /** Parses the data by the job's schema. Usually the sender has parsed them, but a client may have no schema. */
