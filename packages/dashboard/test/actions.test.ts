@@ -4,7 +4,7 @@ import { sharedRedis } from '@jobistemer/test-servers'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isThorough } from '../../workspace/test-effort.ts'
-import { accessibilityFindings, open, openBrowser, settled, type TestBrowser } from './browser.ts'
+import { accessibilityFindings, leave, open, openBrowser, settled, type TestBrowser } from './browser.ts'
 import { createWorld, type World } from './world.ts'
 
 let browser: TestBrowser
@@ -75,7 +75,11 @@ describe.each(Object.entries(storages))('the dashboard on the storage %s, used b
     page = browser.page
     browser.complaints()
   })
-  afterAll(() => world.end())
+  afterAll(async () => {
+    // A view that is still open would log that it cannot reach the ended server.
+    await leave(browser, origin)
+    await world.end()
+  })
 
   const told = (text: string | RegExp) => page.locator('.notices').getByText(text).first().waitFor()
   const idOfPage = (): OccurrenceId => new URL(page.url()).searchParams.get('run') as OccurrenceId
