@@ -1,4 +1,6 @@
 import { readObject } from './configuration/read-value.ts'
+import { toDurationMs } from './duration.ts'
+import type { WaitOptions } from './engine/api/waits.ts'
 import { Engine } from './engine/engine.ts'
 import type { CallOptions } from './engine/storage-access/caller-context.ts'
 import type { JobOperations } from './job-operations.ts'
@@ -26,13 +28,16 @@ type Operation = (...given: readonly unknown[]) => unknown
  */
 export function createClient(options: ClientOptions): Client {
   readObject(options, '', optionNames)
-  const engine = Engine.make(readSchedulerOptions(options), { isClient: true })
+  const checked = readSchedulerOptions(options)
+  const engine = Engine.make(checked, { isClient: true })
   const close = (): Promise<void> => engine.disconnect()
   const operations = engine.operations.all
   const client: Client = {
     ...connected(operations, (last) => engine.connect(typeof last === 'object' && last !== null ? last : {})),
     // A call of `changes` does not connect the client. The first poll of the iteration connects the client.
     changes: operations.changes,
+    // The timeout of `waitFor` covers connecting and waiting.
+    waitFor: async (id, given) => operations.waitFor(id, await connectToWait(engine, checked.callTimeoutMs, given)),
     close,
     [Symbol.asyncDispose]: close,
   }
@@ -40,8 +45,23 @@ export function createClient(options: ClientOptions): Client {
 }
 
 /**
+ * Connects the client for a call of `waitFor`. Connecting may take up to the call's `timeout` or `callTimeout`, whichever
+ * is shorter. Returns the options for the wait itself. If the call has a `timeout`, the returned `timeout` is the time that
+ * is left of it.
+ */
+async function connectToWait(engine: Engine, callTimeoutMs: number, options: WaitOptions = {}): Promise<WaitOptions> {
+  const { timeout, signal } = Object(options) as WaitOptions
+  const { clock } = engine
+  const begun = clock.monotonic()
+  const timeoutMs = timeout === undefined ? callTimeoutMs : toDurationMs(timeout, 'timeout', { min: 1 })
+  await engine.connect({ timeout: Math.min(timeoutMs, callTimeoutMs), ...(signal !== undefined && { signal }) })
+  if (timeout === undefined) return options
+  return { ...options, timeout: Math.max(1, Math.round(timeoutMs - (clock.monotonic() - begun))) }
+}
+
+/**
  * Wraps the operations so that each call first connects the client. The call's timeout and signal also limit the wait for the
- * connection. The `timeout` of `waitFor` limits first the connection, and then the wait.
+ * connection.
  */
 function connected(operations: JobOperations, connect: (last: CallOptions) => Promise<void>): JobOperations {
   const members = Object.entries(operations).map(([name, member]): [string, Operation] => {
