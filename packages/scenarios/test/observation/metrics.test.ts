@@ -163,6 +163,25 @@ describe.each(everywhere)('on the storage $name', (place) => {
 })
 
 describe('metricsCollector rejects', () => {
+  it.each<[what: string, ask: (metrics: MetricsCollector) => unknown, code: string, field: string]>([
+    ['an unknown counter', (metrics) => metrics.counter('runs' as never), 'INVALID_ARGUMENT', 'name'],
+    [
+      'a histogram as a counter',
+      (metrics) => metrics.counter('scheduler_queue_wait_seconds' as never),
+      'INVALID_ARGUMENT',
+      'name',
+    ],
+    ['an unknown histogram', (metrics) => metrics.observations('toString' as never), 'INVALID_ARGUMENT', 'name'],
+    [
+      'an unknown label',
+      (metrics) => metrics.counter('scheduler_job_occurrences_total', { state: 'failed' } as never),
+      'UNKNOWN_OPTION',
+      'labels.state',
+    ],
+  ])('a read of %s', (_, ask, code, field) => {
+    expect(() => ask(metricsCollector())).toThrow(expect.objectContaining({ code, field, remedy: expect.any(String) }))
+  })
+
   it('a read of the gauges before a scheduler uses the collector', async () => {
     await expect(metricsCollector().readGauges()).rejects.toMatchObject({ code: 'SCHEDULER_STATE', field: 'metrics' })
   })
