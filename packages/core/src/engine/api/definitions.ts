@@ -32,7 +32,8 @@ import { noSchedule } from '../../schedule/no-schedule.ts'
 import type { Schedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
-import type { JobChange, JobContent } from '../../storage/storage.ts'
+import type { OccurrenceAddress } from '../../storage/occurrence-record.ts'
+import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
 import { unreadablePartOf } from '../../storage/unreadable.ts'
 import { originOfUpdate } from '../definitions/definition-precedence.ts'
 import { changesAtOnce } from '../definitions/tuning.ts'
@@ -110,8 +111,8 @@ export interface UpdateResult {
   /** The job's next slot; `null` if no slot follows. */
   readonly nextAt: Date | null
   /**
-   * Waiting occurrences that this call canceled, at most 250. With more waiting occurrences, none of the rest can start, and
-   * the nodes cancel the rest.
+   * Waiting occurrences that this call canceled, possibly in several steps. The list lacks occurrences that another
+   * node canceled between two steps.
    */
   readonly canceled: readonly OccurrenceId[]
   /** Present if the update has set the job's watermark back, see the option `realign`. */
@@ -314,10 +315,8 @@ export class Definitions extends ApiPart {
         waiting,
         ...(setBackTo !== null && { setBackTo: setBackTo.watermark }),
       }
-      const changes = [replacement]
-      const now = this.engine.now()
-      const [answer] = await storage.once((calls) => calls.saveJobs({ now, changes, cancelLimit: changesAtOnce }))
-      if (answer?.outcome === 'saved') {
+      const answer = await this.#save(storage, replacement)
+      if (answer.outcome === 'saved') {
         if (hasChange) this.registry.adoptAsked(updated, answer.job, 'updated')
         else this.registry.adopt(updated, answer.job, 'updated')
         tellCanceled(this.engine.events, answer.job.name, 'updated', answer.canceled)
@@ -333,11 +332,42 @@ export class Definitions extends ApiPart {
           version: answer.job.version,
           changed: true,
           nextAt,
-          canceled: answer.canceled.map(({ id }) => id),
+          canceled: (await this.#cancelRest(storage, replacement, answer)).map(({ id }) => id),
           ...(setBackTo !== null && { realigned: { decidedUpTo } }),
         }
       }
     }
+  }
+
+  /**
+   * Cancels the rest of the waiting occurrences that an update cancels. Each `saveJobs` call cancels a limited number, so
+   * this method repeats the call. Returns all occurrences that the first call and these calls have canceled. Already after
+   * the first call, none of the waiting occurrences can start.
+   */
+  async #cancelRest(
+    storage: StorageCalls,
+    change: JobChange,
+    first: Extract<SaveJobAnswer, { outcome: 'saved' }>,
+  ): Promise<readonly OccurrenceAddress[]> {
+    const canceled = [...first.canceled]
+    let answer: SaveJobAnswer = first
+    // The loop ends when a call cancels nothing. Nodes cancel the superseded occurrences that remain.
+    while (answer.outcome === 'saved' && answer.more === true && answer.canceled.length > 0) {
+      await nextTurn()
+      answer = await this.#save(storage, change)
+      if (answer.outcome !== 'saved') break
+      tellCanceled(this.engine.events, answer.job.name, 'updated', answer.canceled)
+      for (const address of answer.canceled) canceled.push(address)
+    }
+    return canceled
+  }
+
+  async #save(storage: StorageCalls, change: JobChange): Promise<SaveJobAnswer> {
+    const now = this.engine.now()
+    const [answer] = await storage.once((calls) =>
+      calls.saveJobs({ now, changes: [change], cancelLimit: changesAtOnce }),
+    )
+    return answer as SaveJobAnswer
   }
 
   /**
