@@ -351,6 +351,7 @@ export class Heartbeats {
 
   async #inTime<T>(answer: Promise<T>): Promise<T> {
     const limitMs = answersWithin * this.#options.heartbeatMs
+    // This promise only shows that an answer or an error has arrived. The caller gets the error from `answer`.
     const settled = answer.catch(() => undefined)
     if (await this.#engine.agenda.endsWithin(settled, limitMs)) return answer
     throw new JobistemerError('STORAGE_TIMEOUT', {

@@ -133,6 +133,7 @@ export class Claimer implements TakenRunner {
       this.#parts.capacity.workLeft(true, answer.claimed.length)
       return !this.#loop.isStopped && this.#parts.capacity.roomToClaim() > 0
     }
+    // Work that appeared after the storage made this claim is not in the answer.
     const more = answer.more || timesAppeared !== this.#parts.capacity.timesAppeared
     this.#parts.capacity.workLeft(more, answer.claimed.length, answer.claimed.at(-1))
     this.nextDueAt = answer.nextDueAt

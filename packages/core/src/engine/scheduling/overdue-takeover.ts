@@ -74,7 +74,10 @@ export class OverdueTakeover {
   #lead = 0
   /** Whether this node launched the last slot of its own shards late. */
   #isBehind = false
-  /** Whether peers are slow and not dead: they had launched most of the slots that the last scan found. */
+  /**
+   * Whether peers may be slow and not dead: they had launched most of the slots that the last scan found, or this node launches
+   * its own slots late.
+   */
   #arePeersSlow = false
 
   constructor(engine: EngineContext, parts: OverdueTakeoverParts) {
