@@ -151,7 +151,7 @@ describe('a batched request', () => {
   it('is sent while another batch waits for its retry', async () => {
     const { ask, clock, storageOf } = world()
     storageOf.fails = (items) => items.includes('bad')
-    // The test ends before this request is answered, so its error does not matter.
+    // This request is rejected during the last line. Another test checks its error.
     void ask('bad').catch(() => undefined)
     await turns()
     // The batcher retries `bad` only after time has passed. No time passes here, so the retries do not delay `good`.
