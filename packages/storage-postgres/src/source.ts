@@ -14,14 +14,21 @@ import { hasState, isBroken } from './postgres-errors.ts'
 /** The longest delay of a Node.js timer, in ms. A timer with a longer delay fires at once. */
 const longestMs = 2 ** 31 - 1
 
+/**
+ * By how many ms the pool's time limit for a connection exceeds the time limit of a call. A call whose limit passes must
+ * end as `STORAGE_BUSY`. With equal limits, the pool's timer sometimes fires first, and the call ends as
+ * `STORAGE_UNREACHABLE`.
+ */
+const connectMarginMs = 100
+
 /** The members of a `pg` pool that this storage uses. */
 interface OwnPool extends PostgresPool {
   end(): Promise<void>
 }
 
 /**
- * Opens a pool with the package `pg`. A connection attempt without an answer ends after `limitMs`, because closing the
- * pool would wait for the attempt.
+ * Opens a pool with the package `pg`. A connection attempt without an answer ends {@link connectMarginMs} after
+ * `limitMs`, because closing the pool would wait for the attempt.
  *
  * @throws JobistemerError `STORAGE_UNREADABLE` if the package is missing
  */
@@ -31,7 +38,7 @@ async function openPool(url: string, limitMs: number): Promise<OwnPool> {
     connectionString: url,
     application_name: 'jobistemer',
     keepAlive: true,
-    connectionTimeoutMillis: Math.min(limitMs, longestMs),
+    connectionTimeoutMillis: Math.min(limitMs + connectMarginMs, longestMs),
   })
 }
 

@@ -1,5 +1,8 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
+import type { JobistemerError } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
 import { expect, it, onTestFinished } from 'vitest'
 import { postgresStorage } from '../src/index.ts'
 
@@ -24,14 +27,26 @@ function message(type: string, ...parts: readonly (string | Buffer)[]): Buffer {
   return Buffer.concat([head, body])
 }
 
-const ask = (url: string) => {
+function storageOf(url: string): Storage {
   const storage = postgresStorage({ url, commandTimeout: 200 })
   onTestFinished(() => storage.close())
-  return storage.listJobs({ limit: 1, cursor: null })
+  return storage
 }
+
+const ask = (url: string) => storageOf(url).listJobs({ limit: 1, cursor: null })
 
 it('a storage closes although its server accepts connections and never answers', async () => {
   await expect(ask(await oddServer(() => {}))).rejects.toMatchObject({ code: 'STORAGE_BUSY' })
+})
+
+it('calls that wait for a connection until their time limit end as STORAGE_BUSY', async () => {
+  const url = await oddServer(() => {})
+  // The calls start at different instants, because the order of two timers depends on fractions of a millisecond.
+  const calls = Array.from({ length: 200 }, async () => {
+    await setTimeout(Math.random() * 300)
+    return await ask(url).catch((error: JobistemerError) => error.code)
+  })
+  expect(new Set(await Promise.all(calls))).toEqual(new Set(['STORAGE_BUSY']))
 })
 
 it('if the server terminates a connection right after login, the call fails and the process continues', async () => {
