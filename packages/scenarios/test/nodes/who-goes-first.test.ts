@@ -6,6 +6,7 @@ import {
   type Scheduler,
   type SchedulerOptions,
   silentLogger,
+  type TaskHandler,
 } from '@jobistemer/core'
 import type { JobQuery, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
@@ -332,6 +333,39 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     expect(Math.max(...late.map(({ lateBy }) => lateBy))).toBeLessThanOrEqual(2000)
     // The peers declare the node dead before second 60. From second 60 on, no slot is late.
     expect(late.every(({ slot }) => slot < 60)).toBe(true)
+  })
+
+  it('a node that launched its last own slots late, minutes ago, takes over all slots of a dead peer at most 2 s late', async () => {
+    const world = createWorld(place)
+    const many = Array.from({ length: 200 }, (_, index) => `job ${index}`)
+    const nodeOf = new Map<string, string>()
+    const lateBy: number[] = []
+    const start = (nodeId: string) => {
+      const jobs = many.map((name) => {
+        const run: TaskHandler = ({ scheduledAt }) => {
+          nodeOf.set(name, nodeId)
+          if (secondsOf(scheduledAt) === 600) lateBy.push(+world.clock.now() - +scheduledAt)
+        }
+        return defineJob({ name, schedule: everySeconds(300, +at(600)), tasks: [{ name: 'work', run }] })
+      })
+      return world.start({ ...life, nodeId, jobs })
+    }
+    const nodes = [await start('a'), await start('b')] as const
+    // Both nodes are frozen at second 300, so each node launches its slots of this second late.
+    await world.clock.advanceTo(at(299.5))
+    for (const node of nodes) world.freeze(node)
+    await world.clock.advanceTo(at(303))
+    for (const node of nodes) await world.thaw(node)
+    await world.clock.advanceTo(at(330))
+    // The remaining node keeps no job of its own, so it launches no slot in time before it takes over the slots of its peer.
+    const own = many.filter((name) => nodeOf.get(name) === 'b')
+    for (const name of own) await nodes[1].remove(name)
+    await world.clock.advanceTo(at(595))
+    world.crash(nodes[0])
+    await world.clock.advanceTo(at(640))
+    expect(own.length).toBeLessThan(150)
+    expect(lateBy).toHaveLength(many.length - own.length)
+    expect(Math.max(...lateBy)).toBeLessThanOrEqual(2000)
   })
 
   it.each(['a', 'b', 'c', 'd'])(

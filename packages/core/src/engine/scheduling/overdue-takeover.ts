@@ -72,8 +72,11 @@ export class OverdueTakeover {
   #waited = 0
   /** Number of slots of the last step that this node launched, minus the number of slots that peers had launched before. */
   #lead = 0
-  /** Whether this node launched the last slot of its own shards late. */
-  #isBehind = false
+  /**
+   * Monotonic instant until which this node counts as late: {@link reserveFactor} `standby` intervals after it launched a slot
+   * of its own shards late. A launch in time ends this state at once.
+   */
+  #isBehindUntil = Number.NEGATIVE_INFINITY
   /**
    * Whether peers may be slow and not dead: they had launched most of the slots that the last scan found, or this node launches
    * its own slots late.
@@ -123,7 +126,13 @@ export class OverdueTakeover {
    * if another node has, 0 if no node has. `lateMs`: how late this node has launched the slot.
    */
   answered(job: RegisteredJob, lead: 1 | 0 | -1, lateMs = 0): void {
-    if (lead === 1 && !job.isOverdue) this.#isBehind = lateMs > this.#parts.standbyMs
+    if (lead === 1 && !job.isOverdue) {
+      const { standbyMs } = this.#parts
+      const isLate = lateMs > standbyMs
+      this.#isBehindUntil = isLate
+        ? this.#engine.clock.monotonic() + reserveFactor * standbyMs
+        : Number.NEGATIVE_INFINITY
+    }
     // The slow peer will launch the next slot of its job, although that slot may be overdue too.
     if (lead === 1 && this.#arePeersSlow) job.isOverdue = false
     if (!this.#taken.delete(job)) return
@@ -153,7 +162,8 @@ export class OverdueTakeover {
   /** Judges by the last step of the scan whether peers are slow or dead. */
   #judge(): void {
     // If this node launches its own slots late, overdue slots of peers do not show that the peers are dead.
-    this.#arePeersSlow = !this.#parts.assignment.isAlone && (this.#isBehind || this.#lead < 0)
+    const isBehind = this.#engine.clock.monotonic() < this.#isBehindUntil
+    this.#arePeersSlow = !this.#parts.assignment.isAlone && (isBehind || this.#lead < 0)
     this.#goesOn = false
     this.#taken.clear()
     this.#waited = 0

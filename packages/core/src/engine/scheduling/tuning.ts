@@ -16,7 +16,7 @@ export const fewSlots = 20
 export const activeWatchers = 2
 /**
  * Scan interval of reserve nodes, as a multiple of an active watcher's interval. Also the factor by which slow peers lengthen a
- * scan interval.
+ * scan interval, and the number of `standby` intervals for which a late launch makes this node count as late.
  */
 export const reserveFactor = 10
 /** Number of rounds for which a scan for overdue slots waits for the launches of the slots that it found. */
