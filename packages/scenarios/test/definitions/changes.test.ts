@@ -259,6 +259,24 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await cut.ended).toBe(true)
   })
 
+  it('after the storage was closed, a slow reader of `changes` still receives the change `away`', async () => {
+    const world = createWorld(place)
+    const storage = world.connect()
+    const client = createClient({ storage, clock: world.clock, logger: silentLogger })
+    const slowReader = client.changes()[Symbol.asyncIterator]()
+    const first = slowReader.next()
+    const quickReader = follow(world, client)
+    expect(await quickReader.hear()).toEqual([start])
+    expect(await first).toEqual({ done: false, value: start })
+    await storage.close()
+    expect(await quickReader.hear()).toMatchObject([{ kind: 'away' }])
+    expect(await slowReader.next()).toMatchObject({
+      done: false,
+      value: { kind: 'away', error: { code: 'STORAGE_CLOSED' } },
+    })
+    expect(await slowReader.next()).toEqual({ done: true, value: undefined })
+  })
+
   it('`changes` of a scheduler yields changes of its own runs from its start to its shutdown', async () => {
     const world = createWorld(place)
     const good = defineJob({ name: 'good', tasks: [{ name: 'work', run: () => 1 }] })

@@ -155,7 +155,7 @@ export class Changes {
       this.#failures++
       for (const reader of this.#readers) reader.failed(error)
       // The storage was closed or replaced, so no later scan can succeed.
-      if (isStorageGone(error)) for (const reader of [...this.#readers]) reader.end()
+      if (isStorageGone(error)) for (const reader of [...this.#readers]) reader.close()
     }
     this.#isLooking = false
     this.#lookedAt = this.#engine.clock.monotonic()
@@ -314,9 +314,14 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
 
   /** Ends the iteration, and discards unread changes. */
   end(): void {
+    this.#unread.clear()
+    this.close()
+  }
+
+  /** Ends the iteration after its unread changes. */
+  close(): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#unread.clear()
     for (const resolve of this.#waiting.splice(0)) resolve(over)
     this.#left()
   }

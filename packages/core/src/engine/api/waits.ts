@@ -22,8 +22,10 @@ export interface WaitOptions {
 export class Waits {
   readonly #engine: EngineContext
   readonly #find: (id: OccurrenceId, signal: AbortSignal | undefined) => Promise<OccurrenceRecord>
-  /** One function per waiting call. The function ends the call's pause between two reads. */
-  readonly #resting = new Set<() => void>()
+  /** By occurrence: one function per waiting call. The function ends the call's pause between two reads. */
+  readonly #resting = new Map<OccurrenceId, Set<() => void>>()
+  /** Removes the listener that all waiting calls share; `null`: no call waits. */
+  #unlisten: (() => void) | null = null
 
   /** @param find reads an occurrence, and rejects after the engine has stopped */
   constructor(
@@ -36,12 +38,31 @@ export class Waits {
 
   /** Ends the pauses of all waiting calls when the engine stops. Each call then rejects. */
   stop(): void {
-    for (const wake of this.#resting) wake()
+    for (const id of this.#resting.keys()) this.#wake(id)
+  }
+
+  #wake(id: OccurrenceId): void {
+    for (const wake of this.#resting.get(id) ?? []) wake()
+  }
+
+  #add(id: OccurrenceId, wake: () => void): void {
+    this.#resting.set(id, (this.#resting.get(id) ?? new Set()).add(wake))
+    // All calls share one listener: with one listener for each call, each end of a run would call all of them.
+    this.#unlisten ??= this.#engine.events.on('occurrence.finished', ({ occurrenceId }) => this.#wake(occurrenceId))
+  }
+
+  #delete(id: OccurrenceId, wake: () => void): void {
+    const wakes = this.#resting.get(id)
+    wakes?.delete(wake)
+    if (wakes?.size === 0) this.#resting.delete(id)
+    if (this.#resting.size > 0) return
+    this.#unlisten?.()
+    this.#unlisten = null
   }
 
   async waitFor(id: OccurrenceId, options: WaitOptions): Promise<Occurrence> {
     readObject(options, 'options', ['timeout', 'signal'])
-    const { clock, events } = this.#engine
+    const { clock } = this.#engine
     const timeoutMs = options.timeout === undefined ? null : toDurationMs(options.timeout, 'timeout', { min: 1 })
     const signal = options.signal && readSignal(options.signal)
     const endAt = clock.monotonic() + (timeoutMs ?? Number.POSITIVE_INFINITY)
@@ -53,10 +74,7 @@ export class Waits {
       const woken = new Promise<void>((resolve) => {
         wake = resolve
       })
-      const unlisten = events.on('occurrence.finished', ({ occurrenceId }) => {
-        if (occurrenceId === id) wake()
-      })
-      this.#resting.add(wake)
+      this.#add(id, wake)
       signal?.addEventListener('abort', wake, { once: true })
       try {
         const record = await this.#find(id, signal)
@@ -68,8 +86,7 @@ export class Waits {
         timer.cancel()
       } finally {
         signal?.removeEventListener('abort', wake)
-        this.#resting.delete(wake)
-        unlisten()
+        this.#delete(id, wake)
       }
     }
   }
