@@ -187,6 +187,26 @@ describe('pruneHistory', () => {
     expect(records.jobs.has(id)).toBe(false)
   })
 
+  it('reads only the latest 10 of 2,500 occurrences if none is old enough and `keep` is 10', async () => {
+    const data = new AsyncData()
+    addJob(
+      data.records,
+      'alpha',
+      Array.from({ length: 2500 }, (_, index) => index + 1),
+    )
+    const ledger = new AsyncFixture({ unit: 'job', data })
+    let read = 0
+    const list = ledger.listOccurrences.bind(ledger)
+    ledger.listOccurrences = async (query) => {
+      const page = await list(query)
+      read += page.items.length
+      return page
+    }
+    const request = { now: 10_000, jobId: null, before: 1, keep: 10, limit: 1250 }
+    expect(await pruneHistory(ledger, ledger, request)).toEqual({ removed: 0, more: false })
+    expect(read).toBe(10)
+  })
+
   it('removes the same history over several pages and with an asynchronous ledger', async () => {
     const data = new AsyncData()
     const instants = Array.from({ length: 2500 }, (_, index) => index + 1)

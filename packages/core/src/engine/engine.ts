@@ -361,16 +361,16 @@ export class Engine implements CallingNode {
     this.logger.info({ node: this.owner.node, jobs: this.registry.size }, 'scheduler started')
   }
 
-  async #prepare(): Promise<void> {
+  async #importTickers(): Promise<void> {
     const importing = importTickers()
     this.clock.track?.(importing)
     await importing
-    await this.#time.start()
   }
 
   /** Joins the cluster. From then on this node may run jobs. */
   async #join(): Promise<void> {
-    await this.#prepare()
+    await this.#importTickers()
+    await this.#time.start()
     const earlierLives = await this.#name.claim()
     await this.#heartbeats.announce()
     await this.registry.registrations.register(this.#options.jobs, 'start')
@@ -394,6 +394,8 @@ export class Engine implements CallingNode {
 
   /** Connects a client: resolves when the time is confirmed. After a failure, the next call connects again. */
   async connect(options: CallOptions): Promise<void> {
+    // An import of packages calls no storage, so the timeout of the caller does not include it.
+    if (this.#phase === 'new') await this.#importTickers()
     if (this.#phase === 'running') return
     if (this.#phase !== 'new') throw clientClosed()
     const asked = this.#asked(options)
@@ -412,7 +414,7 @@ export class Engine implements CallingNode {
   async #connect(): Promise<void> {
     void this.claimer.stop()
     this.agenda.start()
-    await this.#prepare()
+    await this.#time.start()
     if (this.#stopping !== undefined) throw clientClosed()
     this.#phase = 'running'
     this.storage.isAtWork = true

@@ -1,6 +1,6 @@
 import { defineJob, type Job } from '@jobistemer/core'
 import type { SaveJobsRequest } from '@jobistemer/core/storage'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere } from '../support/places.ts'
@@ -40,6 +40,61 @@ async function stored(world: World): Promise<string[]> {
 }
 
 describe.each(everywhere)('on the storage $name', (place) => {
+  it('500 concurrent calls of `remove` delete their jobs in at most 10 storage calls', async () => {
+    const world = createWorld(place)
+    const { intercepted, scheduler } = await start(world, 100)
+    await scheduler.add(jobs(500))
+    intercepted.reset()
+    const removing = jobs(500).map(({ name }) => scheduler.remove(name))
+    await world.clock.settle()
+    await Promise.all(removing)
+    expect(intercepted.count('saveJobs')).toBeLessThanOrEqual(10)
+    expect(await stored(world)).toEqual([])
+  })
+
+  it('a shutdown during a call of `remove` ends the call with an error, and no further job is removed', async () => {
+    const world = createWorld(place)
+    const { intercepted, scheduler } = await start(world, 100)
+    await scheduler.add(jobs(300))
+    intercepted.reset()
+    const answers: (() => void)[] = []
+    intercepted.intercept = async ({ operation, proceed }) => {
+      if (operation === 'saveJobs') await new Promise<void>((resolve) => answers.push(resolve))
+      return await proceed()
+    }
+    const removing = scheduler.remove(jobs(300).map(({ name }) => name)).catch(({ code }) => code)
+    await vi.waitFor(() => expect(answers).toHaveLength(1))
+    await scheduler.shutdown()
+    answers[0]?.()
+    expect(await removing).toBe('SCHEDULER_STATE')
+    expect(intercepted.count('saveJobs')).toBe(1)
+    expect(await stored(world)).toHaveLength(200)
+  })
+
+  it('`add` and `remove` of 30 jobs listen to the caller’s signal at most once at a time', async () => {
+    const world = createWorld(place)
+    const { scheduler } = await start(world)
+    const { signal } = new AbortController()
+    let most = 0
+    let listeners = 0
+    const [listen, unlisten] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)]
+    signal.addEventListener = (...given: Parameters<typeof listen>) => {
+      most = Math.max(most, ++listeners)
+      listen(...given)
+    }
+    signal.removeEventListener = (...given: Parameters<typeof unlisten>) => {
+      listeners--
+      unlisten(...given)
+    }
+    await scheduler.add(jobs(30), { signal })
+    await scheduler.remove(
+      jobs(30).map(({ name }) => name),
+      { signal },
+    )
+    expect(most).toBe(1)
+    expect(await stored(world)).toEqual([])
+  })
+
   it('`add` with 250 jobs stores the jobs in batches of at most 100, and each job runs', async () => {
     const world = createWorld(place)
     const { intercepted, scheduler } = await start(world, 100)

@@ -1,4 +1,5 @@
-import { defineJob, type Job } from '@jobistemer/core'
+import { defineJob, type Job, JobistemerError } from '@jobistemer/core'
+import type { JobChange } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it } from 'vitest'
@@ -344,6 +345,58 @@ describe('a storage that loses all its data', () => {
     await world.clock.advanceTo(at(60))
     expect(ran).toEqual([])
     await expect(second.trigger('tick')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
+  })
+
+  it.each(['STORAGE_REFUSED', 'STORAGE_UNREADABLE'] as const)(
+    'receives a paused job again as paused, although it rejects another job with %s',
+    async (code) => {
+      const { world, losing, start } = lossyWorld()
+      const { job, ran } = noting(world)
+      const bad = noting(world, 'bad', { schedule: everySeconds(3600) })
+      let rejects = false
+      const storage = wrapStorage(losing.connect(), {
+        around: (call) => {
+          const isBad = (change: JobChange) => change.kind === 'create' && change.content.name === 'bad'
+          if (rejects && call.method === 'saveJobs' && call.request.changes.some(isBad)) {
+            throw new JobistemerError(code, { message: 'No.' })
+          }
+          return call.proceed()
+        },
+      })
+      const scheduler = await start({ jobs: [job, bad.job], storage })
+      await scheduler.pause('tick')
+      rejects = true
+      losing.loseAll()
+      await world.clock.advanceTo(at(35))
+      rejects = false
+      await world.clock.advanceTo(at(125))
+      expect(ran).toEqual([])
+      expect(await scheduler.job('tick')).toMatchObject({
+        paused: { reason: 'paused before the storage lost the job' },
+      })
+      expect(await scheduler.job('bad')).toMatchObject({ name: 'bad' })
+    },
+  )
+
+  it('that does not have a job whose schedule throws causes no report that the job is stored again', async () => {
+    const { world, losing, start, loud } = lossyWorld()
+    let throws = false
+    const schedule = everySeconds(10)
+    const next = schedule.nextMs.bind(schedule)
+    schedule.nextMs = (after) => {
+      if (throws) throw new RangeError('broken')
+      return next(after)
+    }
+    const scheduler = await start({ jobs: [noting(world, 'bad', { schedule }).job] })
+    const vanished = listen(scheduler, 'job.vanished')
+    throws = true
+    losing.loseAll()
+    await world.clock.advanceTo(at(60))
+    expect(vanished).toEqual([])
+    expect(loud().filter(({ message }) => message.includes('stored them again'))).toEqual([])
+    throws = false
+    await world.clock.advanceTo(at(120))
+    expect(vanished).toMatchObject([{ event: { jobName: 'bad', becomes: 'stored_again' } }])
   })
 
   it('receives 300 jobs again in full batches, with one line in the log', async () => {

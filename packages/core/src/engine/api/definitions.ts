@@ -2,6 +2,7 @@ import { ApiPart, headOf } from './api-part.ts'
 import { recordsPerCall } from '../../tuning.ts'
 import { nextTurn } from '../runtime/after-turn.ts'
 import { saveChanges } from '../definitions/registrations.ts'
+import { CallerBatcher } from '../storage-access/batcher.ts'
 import type { JsonObject } from '../../json.ts'
 import { dateOf } from '../../instant.ts'
 import { byNameAscending } from '../../listing.ts'
@@ -179,6 +180,18 @@ function refuseFunctions({ name, tasks }: Job): void {
  * node with the handlers of an added job can run the job. When a job is deleted, all nodes forget it.
  */
 export class Definitions extends ApiPart {
+  /** Deletions are not retried: a retry could delete a job that another caller has created meanwhile. */
+  readonly #deletes = new CallerBatcher<JobChange, SaveJobAnswer>(this.engine, {
+    operation: 'saveJobs',
+    retries: false,
+    send: saveChanges,
+  })
+
+  /** Rejects the deletions that wait for a storage call, and sends no further calls. */
+  stop(): void {
+    this.#deletes.stop()
+  }
+
   async add(input: Job | readonly Job[], options: CallOptions, asked: CallerContext): Promise<void> {
     const jobs = Array.isArray(input) ? await this.#readList(input) : [readJob(input as Job, 'job')]
     readObject(options, 'options', callOptionNames)
@@ -235,47 +248,44 @@ export class Definitions extends ApiPart {
   }
 
   /**
-   * Deletes jobs and cancels their waiting occurrences. The first storage call deletes a job. Each storage call cancels a limited
-   * number of occurrences, so that no call takes long. Calls are not repeated: a repeated call could delete a job that another
-   * caller has created meanwhile.
-   *
-   * `targets`: the expected version of each job, by its name; `null` for any version. Returns the names of the jobs that this call
-   * has deleted.
-   * @throws JobistemerError `VERSION_CONFLICT` if a stored version is not the expected one
+   * Deletes jobs. `targets`: the expected version of each job, by its name; `null` for any version. Returns the names of the jobs
+   * that this call has deleted.
    */
   async #delete(targets: ReadonlyMap<string, number | null>, asked: CallerContext): Promise<readonly string[]> {
-    const deleted = new Set<string>()
+    const deleted: string[] = []
     for (const some of chunksOf([...targets], Math.min(changesAtOnce, this.engine.maxBatch))) {
-      for (let open = new Map(some); open.size > 0; ) {
-        const changes = Array.from(open, ([name, expectedVersion]): JobChange => {
-          return { kind: 'delete', id: jobId(name), expectedVersion }
-        })
-        const now = this.engine.now()
-        const answers = await asked.once((calls) => saveChanges(calls, changes, now))
-        const names = [...open.keys()]
-        open = new Map()
-        let conflict: JobistemerError | null = null
-        for (const [index, answer] of answers.entries()) {
-          const name = names[index] as string
-          if (answer.outcome === 'conflict' && !deleted.has(name)) {
-            conflict ??= versionConflict(name, targets.get(name) ?? null, answer.job)
-            continue
-          }
-          if (answer.outcome === 'saved') {
-            deleted.add(name)
-            tellCanceled(this.engine.events, name, 'deleted', answer.canceled)
-            // A further call expects the version that the first call stored. If another caller has created the job again in the
-            // meantime, the call has no effect on the new job.
-            if (answer.more === true) open.set(name, answer.job.version)
-          }
-          const held = this.registry.get(jobId(name))
-          if (held !== undefined && !open.has(name)) this.registry.forget(held)
-        }
-        if (conflict !== null) throw conflict
-        if (open.size > 0) await nextTurn()
+      const deleteOne = async ([name, version]: readonly [string, number | null]) => {
+        return (await this.#deleteOne(name, version, asked)) ? [name] : []
       }
+      deleted.push(...(await asked.within(() => Promise.all(some.map(deleteOne)))).flat())
     }
-    return [...deleted]
+    return deleted
+  }
+
+  /**
+   * Deletes a job and cancels its waiting occurrences. The first storage call deletes the job. Each storage call cancels a
+   * limited number of occurrences, so that no call takes long. Returns false if another caller had deleted the job before.
+   * @throws JobistemerError `VERSION_CONFLICT` if the stored version is not `expectedVersion`
+   */
+  async #deleteOne(name: string, expectedVersion: number | null, asked: CallerContext): Promise<boolean> {
+    const id = jobId(name)
+    let isDeleted = false
+    for (let expected = expectedVersion; ; ) {
+      const change: JobChange = { kind: 'delete', id, expectedVersion: expected }
+      const answer = await this.#deletes.send(asked, () => change)
+      if (answer.outcome === 'conflict' && !isDeleted) throw versionConflict(name, expectedVersion, answer.job)
+      if (answer.outcome !== 'saved') break
+      isDeleted = true
+      tellCanceled(this.engine.events, name, 'deleted', answer.canceled)
+      if (answer.more !== true) break
+      // A further call expects the version that the first call stored. If another caller has created the job again in the
+      // meantime, the call has no effect on the new job.
+      expected = answer.job.version
+      await nextTurn()
+    }
+    const held = this.registry.get(id)
+    if (held !== undefined) this.registry.forget(held)
+    return isDeleted
   }
 
   async update(

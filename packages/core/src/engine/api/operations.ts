@@ -82,7 +82,8 @@ export class Operations extends ApiPart {
 
   /** Rejects all waiting calls and sends no further storage calls, because the engine stops. */
   stop(): void {
-    for (const part of [this.#waits, this.#changes, this.registry.registrations, this.#requests]) part.stop()
+    const { registrations } = this.registry
+    for (const part of [this.#waits, this.#changes, registrations, this.#requests, this.#definitions]) part.stop()
   }
 
   /** The operations. Each operation is a function without `this`, so that a scheduler object can copy all operations. */

@@ -137,14 +137,19 @@ export class JobRefresher {
       const until = Number.isFinite(pausedUntil) ? { until: pausedUntil } : {}
       return { kind: 'pause', id, paused: { at: now, ...until, reason: pauseReason, actor: null } }
     })
-    await this.#registrations.register(definitions, 'return')
-    for (const changes of chunksOf(pauses, this.#engine.maxBatch)) {
-      await storage.repeated('saveJobs', (calls) => calls.saveJobs({ now, changes }))
+    try {
+      await this.#registrations.register(definitions, 'return')
+    } finally {
+      // A definition that the storage rejects must not cost the other jobs their pauses.
+      for (const changes of chunksOf(pauses, this.#engine.maxBatch)) {
+        await storage.repeated('saveJobs', (calls) => calls.saveJobs({ now, changes }))
+      }
+      const missing = new Set(await this.#read(own, storage, () => true))
+      const stored = own.filter((job) => !missing.has(job))
+      this.#say('stored_again', stored)
+      this.#say('forgotten', forgotten)
+      for (const job of forgotten) this.#registry.forget(job)
     }
-    await this.#read(paused, storage, () => true)
-    this.#say('stored_again', own)
-    this.#say('forgotten', forgotten)
-    for (const job of forgotten) this.#registry.forget(job)
   }
 
   #say(becomes: keyof typeof messages, jobs: readonly RegisteredJob[]): void {

@@ -175,7 +175,8 @@ export class Registrations {
    */
   async #store(found: readonly Registration[], cause: Cause, asked: Caller): Promise<void> {
     for (let open = found; ; ) {
-      const isStored = await Promise.all(open.map((one) => this.#storeOnce(one, cause, asked)))
+      const store = () => Promise.all(open.map((one) => this.#storeOnce(one, cause, asked)))
+      const isStored = await asked.within(store)
       const left = open.filter((_, index) => !isStored[index]).map(({ job }) => job)
       if (left.length === 0) return
       await nextTurn()
@@ -201,7 +202,7 @@ export class Registrations {
       if (!(error instanceof ItemRefused)) throw error
       throw refusedItem(error.error, `the definition of job ${printValue(job.name)}`, 'tasks')
     }
-    const answer = await asked.within(() => this.#saves.send(asked, prepare).catch(refused))
+    const answer = await this.#saves.send(asked, prepare).catch(refused)
     if (answer.outcome !== 'saved') return false
     this.#adopt(job, answer.job, change.kind === 'create' ? 'created' : 'updated', cause)
     return true
@@ -269,13 +270,8 @@ export class Registrations {
       const timeline = [{ after: null, until: null, schedule: job.schedule.toJSON() }]
       // The new watermark is not before any decided slot of the deleted job, so a recreated job recovers none of these slots.
       const after = Math.max(now, record === null ? 0 : decidedUpTo(record))
-      const content = contentOf(job, {
-        defaults,
-        mostQueued,
-        timeline,
-        nextAt: checkedSeries(job.schedule).nextMs(after),
-        origin: this.#origin,
-      })
+      const nextAt = checkedSeries(job.schedule).nextMs(after)
+      const content = contentOf(job, { defaults, mostQueued, timeline, nextAt, origin: this.#origin })
       return { kind: 'create', id: job.id, content }
     }
     const fingerprint = fingerprintOfJob(job, defaults)

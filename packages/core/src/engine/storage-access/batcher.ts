@@ -29,6 +29,8 @@ export interface BatchKind<Entry, Item, Answer> {
    * If this many items wait, the batcher sends a further call while another call is in progress. Default {@link worthACall}.
    */
   readonly worthwhile?: number
+  /** Whether a failed call is retried. Default true. False: each call is sent once, and its error aborts all its entries. */
+  readonly retries?: boolean
   /**
    * Total size of items above which a call takes no further item. The item that exceeds the size stays in the call. Default: no
    * limit.
@@ -64,7 +66,7 @@ export interface BatchKind<Entry, Item, Answer> {
    * Called when the batcher gives up on an entry without an answer. Possible reasons:
    * - The caller of the entry gave up, the engine stopped, or the storage was closed.
    * - `make`, or the work on the answer, threw an error.
-   * - The call failed, and a retry could not succeed.
+   * - The call failed, and the batcher does not retry it.
    */
   aborted?(entry: Entry, error: unknown): void
   /**
@@ -197,9 +199,10 @@ export class Batcher<Entry, Item, Answer> {
 
   /** `known`: the error of an earlier call with these items, which counts as the first failure; `null`: no such call. */
   async #sendAll(batch: Batch<Entry, Item>, known: { readonly error: unknown } | null = null): Promise<void> {
-    const { operation, callerOf } = this.#kind
+    const { operation, retries, callerOf } = this.#kind
     const { storage } = this.#engine
     try {
+      if (retries === false) return await storage.once((calls) => this.#call(batch, calls))
       const failed = (error: unknown): void => {
         for (const entry of batch.entries) callerOf?.(entry).failed(error)
       }
@@ -417,7 +420,7 @@ export class CallerBatcher<Item, Answer> {
 
   constructor(
     engine: BatcherContext,
-    kind: Pick<BatchKind<AwaitedItem<Item, Answer>, Item, Answer>, 'operation' | 'send'>,
+    kind: Pick<BatchKind<AwaitedItem<Item, Answer>, Item, Answer>, 'operation' | 'retries' | 'send'>,
   ) {
     this.#batcher = new Batcher(engine, {
       ...kind,
@@ -435,7 +438,7 @@ export class CallerBatcher<Item, Answer> {
    * - the error of `make`
    * - the caller's timeout or abort error
    * - {@link ItemRefused}, which {@link refusedItem} turns into the error for the caller
-   * - the error of the storage, if a retry could not succeed
+   * - the error of the storage, if the batcher does not retry the call
    */
   send(asked: Asked, make: (now: number) => Item): Promise<Answer> {
     return new Promise((resolve, reject) => this.#batcher.add({ asked, make, resolve, reject }))

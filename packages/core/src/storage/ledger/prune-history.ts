@@ -3,9 +3,9 @@ import type { JobId } from '../../ids.ts'
 import type { JobRecord } from '../job-record.ts'
 import { finalStates, type OccurrenceRecord } from '../occurrence-record.ts'
 import { isPrunable, lastSlotOf } from '../rules.ts'
-import type { Page, PruneAnswer, PruneRequest } from '../storage.ts'
+import type { OccurrenceQuery, Page, PruneAnswer, PruneRequest } from '../storage.ts'
 import type { HistoryRemoval, HistoryRemover, LedgerBase } from './ledger.ts'
-import { addressOf } from './step-context.ts'
+import { addressOf, compareAddresses } from './step-context.ts'
 
 /** Implements `prune`, job by job, with the reads and the two removal primitives of a ledger. */
 export async function pruneHistory(
@@ -69,21 +69,38 @@ async function victimsOf(
 ): Promise<readonly OccurrenceRecord[]> {
   const to = nextAt === null ? before : Math.min(before, nextAt)
   const victims: OccurrenceRecord[] = []
-  // The final occurrences read last, which stay if the job has no later ones.
-  const kept: OccurrenceRecord[] = []
-  const query = { kind: 'job', jobId, states: finalStates, order: 'ascending', runs: false } as const
+  const oldestKept = keep === 0 ? null : await oldestOfLatest(ledger, jobId, keep)
+  if (keep > 0 && oldestKept === null) return victims
+  for await (const record of finished(ledger, { jobId, order: 'ascending', to, limit: limit + 1 })) {
+    if (victims.length > limit || (oldestKept !== null && compareAddresses(record, oldestKept) >= 0)) break
+    if (isPrunable(record, before, nextAt)) victims.push(record)
+  }
+  return victims
+}
+
+/**
+ * Reads the oldest of the job's latest `count` final occurrences. Returns `null` if the job has fewer than `count` final
+ * occurrences.
+ */
+async function oldestOfLatest(ledger: LedgerBase, jobId: JobId, count: number): Promise<OccurrenceRecord | null> {
+  let left = count
+  for await (const record of finished(ledger, { jobId, order: 'descending', limit: count })) {
+    if (--left === 0) return record
+  }
+  return null
+}
+
+/** Yields the final occurrences of a job, one by one. Reads them from the ledger in pages of at most `limit`. */
+async function* finished(
+  ledger: LedgerBase,
+  query: Pick<Extract<OccurrenceQuery, { readonly kind: 'job' }>, 'jobId' | 'order' | 'to' | 'limit'>,
+): AsyncGenerator<OccurrenceRecord, void, undefined> {
+  const part = { kind: 'job', states: finalStates, runs: false } as const
+  const limit = Math.min(query.limit, recordsPerCall)
   let cursor: string | null = null
   do {
-    const most = Math.min(keep + limit + 1, recordsPerCall)
-    const page: Page<OccurrenceRecord> = await ledger.listOccurrences({ ...query, limit: most, cursor })
-    for (const record of page.items) {
-      kept.push(record)
-      const oldest = kept.length > keep ? kept.shift() : undefined
-      if (oldest === undefined) continue
-      if (victims.length > limit || oldest.scheduledAt >= to) return victims
-      if (isPrunable(oldest, before, nextAt)) victims.push(oldest)
-    }
+    const page: Page<OccurrenceRecord> = await ledger.listOccurrences({ ...part, ...query, limit, cursor })
+    yield* page.items
     cursor = page.cursor
   } while (cursor !== null)
-  return victims
 }
