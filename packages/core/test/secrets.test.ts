@@ -163,6 +163,16 @@ describe('a secret', () => {
   })
 })
 
+it.each([
+  ['https://h/p#token', 'https://***'],
+  ['redis://us/er:p', 'redis://***'],
+  ['redis://:my secret', 'redis://***'],
+  ['redis://h:6379?password=x y', 'redis://h:6379?***'],
+  ['postgres://u:p\nw@h/db', 'postgres://***'],
+])('a text that is only an address shows no part that may be a secret: %j', (address, masked) => {
+  expect(maskSecrets(address)).toBe(masked)
+})
+
 it('the time to mask secrets in a text grows linearly with the length of the text', () => {
   const took = (text: string): number => {
     const begun = performance.now()

@@ -145,7 +145,7 @@ export function callDue(
       }
       if (hasTaken || recovery.isAtWork) continue
       const isDue = agenda.peekDueSlot(node.now()) !== undefined
-      if (!isDue && !capacity.hasBacklog && !node.isHeldBack) return
+      if (!isDue && !capacity.hasBacklog && !capacity.hasUnreadWork && !node.isHeldBack) return
       await agenda.endsWithin(null, longestWaitMs)
     }
   }

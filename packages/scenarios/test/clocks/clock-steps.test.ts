@@ -87,3 +87,33 @@ it('a node reaps the run of a stuck peer soon after the run’s deadline, althou
   expect(found).toMatchObject({ state: 'failed_stale', reason: 'execution_timeout' })
   await stop(owner, right)
 })
+
+it('a node reaps the run of a stuck peer at its deadline, although the run began just after the clock was set forward', async () => {
+  const { clock, right, stuck, stop } = twoNodes()
+  const owner = stuck()
+  await owner.start()
+  await right.start()
+  await clock.advance({ minutes: 2 })
+  await clock.jumpTo(clock.now() + 24 * 3_600_000)
+  const asked = await owner.trigger('long')
+  await clock.advance({ hours: 1 })
+  const found = (await right.occurrences({ job: 'long', limit: 1000 })).items.find(({ id }) => id === asked.id)
+  expect(found).toMatchObject({ state: 'failed_stale', reason: 'execution_timeout' })
+  await stop(owner, right)
+})
+
+it('a node reaps the run of a stuck peer, although its clock is repeatedly set forward by an hour and back', async () => {
+  const { clock, right, stuck, stop } = twoNodes()
+  const owner = stuck()
+  await owner.start()
+  await right.start()
+  await clock.advance({ minutes: 2 })
+  const asked = await owner.trigger('long')
+  for (let steps = 0; steps < 12; steps++) {
+    await clock.advance({ minutes: 5 })
+    await clock.jumpTo(clock.now() + (steps % 2 === 0 ? 3_600_000 : -3_600_000))
+  }
+  const found = (await right.occurrences({ job: 'long', limit: 1000 })).items.find(({ id }) => id === asked.id)
+  expect(found).toMatchObject({ state: 'failed_stale', reason: 'execution_timeout' })
+  await stop(owner, right)
+})

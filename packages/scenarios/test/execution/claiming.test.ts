@@ -176,6 +176,43 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect((await node.occurrences({ job: 'poisoned' })).items).toMatchObject([{ state: 'completed', fencingToken: 3 }])
   })
 
+  it('a node releases a claimed run whose answer was lost, although it still executes an earlier attempt of the run', async () => {
+    const world = createWorld(place)
+    const job = defineJob({
+      name: 'long',
+      executionTimeout: { hours: 2 },
+      tasks: [
+        {
+          name: 'work',
+          run: ({ fencingToken }) => (fencingToken === 1 ? world.clock.sleep({ minutes: 30 }) : undefined),
+        },
+      ],
+    })
+    let isLost = false
+    const storage = wrapStorage(world.connect(), {
+      around: async (call) => {
+        if (call.method !== 'claim') return call.proceed()
+        const answer = await call.proceed()
+        if (isLost || answer.claimed.length === 0) return answer
+        isLost = true
+        throw new Error('the answer was lost')
+      },
+    })
+    const node = await world.start({ jobs: [job], storage, pollInterval: { seconds: 1 } })
+    const { id } = await node.trigger('long')
+    await world.clock.advance({ seconds: 5 })
+    // A peer that holds this node for dead reaps the run. This node claims the run again.
+    const peer = world.connect()
+    const [record] = (await peer.get({ occurrences: [id] })).occurrences
+    if (record?.owner == null) throw new TypeError('no running occurrence')
+    const { jobId, scheduledAt, token, owner, sequence, runs } = record
+    const item = { id, jobId, scheduledAt, token, owner, sequence, runs, action: 'retry', reason: 'node_lost' } as const
+    expect(await peer.reap({ now: +world.clock.now(), items: [item] })).toMatchObject([{ outcome: 'reaped' }])
+    await world.clock.advance({ hours: 1 })
+    expect(isLost).toBe(true)
+    expect((await node.occurrences({ job: 'long' })).items).toMatchObject([{ state: 'completed', fencingToken: 3 }])
+  })
+
   it('a node that loses the race to create a slot makes no further storage call for the slot', async () => {
     const world = createWorld(place)
     const run = () => world.clock.sleep({ seconds: 1 })
@@ -325,4 +362,38 @@ it('a run that comes due without a free permit starts, although a permit becomes
   }
   await world.clock.advance({ seconds: 25 })
   expect(called).toEqual(['long 0.001', 'delayed 12.001'])
+})
+
+it('wake-ups during all claims of a node do not delay its due slots', async () => {
+  const world = createWorld(memory)
+  const lateBy: number[] = []
+  const run = ({ scheduledAt }: TaskContext) => void lateBy.push(+world.clock.now() - +scheduledAt)
+  const job = defineJob({ name: 'tick', schedule: everySeconds(1), tasks: [{ name: 'work', run }] })
+  let wake: Parameters<NonNullable<Storage['subscribe']>>[0] = () => {}
+  let wakes = false
+  const storage = wrapStorage(world.connect(), {
+    subscribe: (listener) => {
+      wake = listener
+      return () => {}
+    },
+    around: async (call) => {
+      const answer = await call.proceed()
+      if (call.method !== 'claim' || !wakes) return answer
+      await world.clock.sleep(20)
+      wake({ kind: 'due' })
+      return answer
+    },
+  })
+  // Without its method `track`, the virtual clock also advances while storage calls are pending.
+  const { track: _, ...clock } = world.clock
+  const scheduler = createScheduler({ jobs: [job], storage, clock, logger: silentLogger })
+  onTestFinished(() => scheduler.shutdown({ gracePeriod: 0 }))
+  await scheduler.start()
+  await world.clock.advance({ seconds: 3 })
+  wakes = true
+  wake({ kind: 'due' })
+  await world.clock.advance({ seconds: 20 })
+  wakes = false
+  expect(lateBy).toHaveLength(23)
+  expect(Math.max(...lateBy)).toBeLessThan(1000)
 })

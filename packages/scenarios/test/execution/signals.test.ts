@@ -164,3 +164,9 @@ describe('a client that is not closed', () => {
     expect(await child.ended).toEqual(byItself)
   })
 })
+
+it('a node whose working directory was deleted starts and runs a job', async () => {
+  const child = new Child(new URL('../fixtures/node-in-deleted-folder.mjs', import.meta.url), {})
+  expect(await child.next()).toEqual({ state: 'completed' })
+  expect(await child.ended).toEqual(byItself)
+})

@@ -38,8 +38,9 @@ async function importTicker(specifier: string): Promise<unknown> {
     await importModule(specifier)
     return null
   } catch (error) {
-    for (const from of [process.argv[1], join(process.cwd(), 'package.json')]) {
-      const file = orElse(() => createRequire(pathToFileURL(from as string)).resolve(specifier), null)
+    // `process.cwd()` throws if the working directory was deleted.
+    for (const from of [() => process.argv[1], () => join(process.cwd(), 'package.json')]) {
+      const file = orElse(() => createRequire(pathToFileURL(from() as string)).resolve(specifier), null)
       if (file === null) continue
       try {
         await importModule(pathToFileURL(file).href)

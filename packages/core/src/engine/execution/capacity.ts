@@ -63,8 +63,8 @@ export class Capacity implements Alarm {
   #requested = 0
   /** Whether the storage has due pending work, as far as this node knows. */
   hasBacklog = false
-  /** How often pending work has appeared. A claim in progress meanwhile may not have read this work. */
-  timesAppeared = 0
+  /** Whether pending work may have appeared that no claim has read yet. */
+  hasUnreadWork = false
   /** The last occurrence of the latest claim that left more work in the storage; `null`: unknown. */
   #lastTaken: Ordered | null = null
   /**
@@ -344,7 +344,7 @@ export class Capacity implements Alarm {
    * claimer claims.
    */
   workAppeared(): void {
-    this.timesAppeared++
+    this.hasUnreadWork = true
     this.hasBacklog = true
     this.work.send()
   }
@@ -379,9 +379,9 @@ export class Capacity implements Alarm {
     this.#othersHaveRoom = true
   }
 
-  /** Tells the claimer that a permit may be free for the backlog. */
+  /** Tells the claimer that a permit may be free for pending work. */
   offerRoom(): void {
-    if (this.hasBacklog) this.work.send()
+    if (this.hasBacklog || this.hasUnreadWork) this.work.send()
   }
 }
 

@@ -83,9 +83,9 @@ export class ExecutionPool implements ExecutionOwner {
     return this.#executions.get(id)
   }
 
-  /** Returns whether this node runs the occurrence, or has left its end to the reaper. */
+  /** Returns whether this node runs the occurrence under this token, or has left its end to the reaper. */
   knows({ id, token }: Pick<OccurrenceRecord, 'id' | 'token'>): boolean {
-    return this.#executions.has(id) || this.left.get(id) === token
+    return this.#executions.get(id)?.occurrence.token === token || this.left.get(id) === token
   }
 
   /** Adds an execution, which starts when it gets a permit. The storage already names this node as the owner. */

@@ -101,8 +101,10 @@ export class Reaper {
     const difference = now - this.#engine.clock.monotonic()
     const byMs = difference - this.#difference
     this.#difference = difference
-    if (Math.abs(byMs) > maxClockSkewMs) this.#engine.logger.warn({ byMs }, 'the wall clock of this node was set')
-    if (byMs > maxClockSkewMs) this.#steps = [...this.#steps, { at: now, byMs }].slice(-rememberedValues)
+    // `byMs` is NaN in the first sweep.
+    if (!(Math.abs(byMs) > maxClockSkewMs)) return
+    this.#engine.logger.warn({ byMs }, 'the wall clock of this node was set')
+    this.#steps = [...this.#steps, { at: now, byMs }].slice(-rememberedValues)
   }
 
   #setAlarm(): void {
@@ -116,9 +118,10 @@ export class Reaper {
     const deadlineBefore = this.#engine.now() - 2 * abortGraceMs
     await this.#runs.release({ deadlineBefore }, 'execution_timeout', (record) => {
       // If the time stepped forward after the start of a run, the run looks older than it is by the steps.
-      const later = this.#steps.filter(({ at }) => at > (record.startedAt ?? 0))
-      const extraMs = later.reduce((sum, { byMs }) => sum + byMs, 0)
-      if ((record.deadlineAt ?? 0) + extraMs > deadlineBefore) return false
+      // The run started before a step if its start is no later than the time that the old clock showed at the step.
+      const later = this.#steps.filter(({ at, byMs }) => (record.startedAt ?? 0) <= at - byMs)
+      const steppedMs = later.reduce((sum, { byMs }) => sum + byMs, 0)
+      if ((record.deadlineAt ?? 0) + Math.max(0, steppedMs) > deadlineBefore) return false
       const own = this.#options.pool.get(record.id)
       return own === undefined || own.occurrence.token !== record.token
     })

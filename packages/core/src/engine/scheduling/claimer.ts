@@ -108,12 +108,15 @@ export class Claimer implements TakenRunner {
   async #claimOnce(isSweep: boolean): Promise<boolean> {
     const now = this.#engine.now()
     const { maxBatch, isHeldBack } = this.#engine
-    const limit = isHeldBack ? 0 : Math.min(maxBatch, this.#parts.capacity.roomToClaim())
-    const { turns, timesAppeared } = this.#parts.capacity
-    const leftOut = limit > 0 && this.#parts.capacity.hasBacklog ? turns.leftOut() : null
+    const { capacity } = this.#parts
+    const { turns } = capacity
+    const limit = isHeldBack ? 0 : Math.min(maxBatch, capacity.roomToClaim())
+    const leftOut = limit > 0 && capacity.hasBacklog ? turns.leftOut() : null
     const askedAt = this.#engine.clock.monotonic()
     let answer: ClaimAnswer
-    this.#parts.capacity.reserve(limit)
+    capacity.reserve(limit)
+    // Work that appears from now on may not be in the answer.
+    capacity.hasUnreadWork = false
     try {
       answer = await this.#claimSome(limit, isSweep, leftOut ?? [])
       // If this claim left out no job and no pending work is left in the storage, no job waits for its turn.
@@ -123,19 +126,17 @@ export class Claimer implements TakenRunner {
       const looking = answer.claimed.flatMap((record) => this.#runOrLook(record, askedAt) ?? [])
       if (looking.length > 0) await Promise.all(looking)
     } finally {
-      this.#parts.capacity.unreserve(limit)
+      capacity.unreserve(limit)
     }
     this.#taken += answer.claimed.length
     if (leftOut !== null) {
       turns.looked(answer.claimed.length > 0, this.#engine.clock.monotonic() - askedAt)
       // This claim left out jobs, so `more` does not say whether these jobs have pending work. The next claim that leaves out
       // no job shows this, and plans the next poll.
-      this.#parts.capacity.workLeft(true, answer.claimed.length)
-      return !this.#loop.isStopped && this.#parts.capacity.roomToClaim() > 0
+      capacity.workLeft(true, answer.claimed.length)
+      return !this.#loop.isStopped && capacity.roomToClaim() > 0
     }
-    // Work that appeared after the storage made this claim is not in the answer.
-    const more = answer.more || timesAppeared !== this.#parts.capacity.timesAppeared
-    this.#parts.capacity.workLeft(more, answer.claimed.length, answer.claimed.at(-1))
+    capacity.workLeft(answer.more, answer.claimed.length, answer.claimed.at(-1))
     this.nextDueAt = answer.nextDueAt
     // If `nextDueAt` is at or before `now`, this claim left a due occurrence, because no permit was free for it. The next free
     // permit starts a claim. So the poll need not come earlier than usual.
@@ -148,7 +149,7 @@ export class Claimer implements TakenRunner {
     // A permit may have become free during a claim that had none.
     const hadNoPermit = limit === 0 && !isHeldBack
     const goesOn = answer.more && (isLeft || answer.claimed.length > 0 || hadNoPermit)
-    return goesOn && !this.#loop.isStopped && this.#parts.capacity.roomToClaim() > 0
+    return goesOn && !this.#loop.isStopped && capacity.roomToClaim() > 0
   }
 
   #untilNextPoll(nextDueAt: number | null): number {

@@ -123,10 +123,11 @@ export class OverdueTakeover {
 
   /**
    * Records which node has launched a slot that this node has tried to launch. `lead`: 1 if this node has launched the slot, -1
-   * if another node has, 0 if no node has. `lateMs`: how late this node has launched the slot.
+   * if another node has, 0 if no node has. `lateMs`: how late this node has launched the slot; `null`: a recovery has decided on
+   * the slot.
    */
-  answered(job: RegisteredJob, lead: 1 | 0 | -1, lateMs = 0): void {
-    if (lead === 1 && !job.isOverdue) {
+  answered(job: RegisteredJob, lead: 1 | 0 | -1, lateMs: number | null = null): void {
+    if (lead === 1 && lateMs !== null && !job.isOverdue) {
       const { standbyMs } = this.#parts
       const isLate = lateMs > standbyMs
       this.#isBehindUntil = isLate
