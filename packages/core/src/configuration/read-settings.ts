@@ -225,12 +225,12 @@ function readRecoveryStrategy(input: RecoveryStrategyInput, field: string): Reco
 
 function readKeepLogs(input: KeepLogsInput, field: string): KeepLogs | null {
   if (input === false) return null
-  const { lines } = input === true ? {} : readObject(input, field, ['lines'])
+  const { lines } = input === true ? {} : readObject(input, field, ['lines'], ', or true or false')
   return { lines: readInteger(orDefault(lines, 100), `${field}.lines`, 1, 1000) }
 }
 
 function readRetention(input: Exclude<RetentionInput, 'forever'>, field: string): Retention {
-  readObject(input, field, ['olderThan', 'keep'])
+  readObject(input, field, ['olderThan', 'keep'], ', or "forever"')
   const { olderThanMs, keep } = defaultSettings.retention as Retention
   return {
     olderThanMs: toDurationMs(orDefault(input.olderThan, olderThanMs), `${field}.olderThan`),

@@ -153,14 +153,14 @@ export function isPlainObject(value: unknown): value is object {
  *
  * @throws JobistemerError `UNKNOWN_OPTION`
  */
-export function readObject<T extends object>(value: T, field: string, known: readonly string[]): T {
+export function readObject<T extends object>(value: T, field: string, known: readonly string[], or = ''): T {
   // A `Map` or a `Date` has no members of its own. Without this check, such an object would pass as an object without options.
   if (typeof value !== 'object' || value === null || Object.prototype.toString.call(value) !== '[object Object]') {
     throw invalidValue(
       field === '' ? 'options' : field,
       'is not an object',
       value,
-      `Give an object with ${known.join(', ')}.`,
+      `Give an object with ${known.join(', ')}${or}.`,
     )
   }
   for (const name of Object.keys(value)) {

@@ -147,8 +147,9 @@ export class Engine implements CallingNode {
     })
     this.#time = new EngineTime(this, { storage: options.storage, limitMs: options.derived.maxClockSkew })
     const metrics = options.metrics === null || callOf !== null ? null : guardedMetrics(options.metrics, this)
+    let removedUnheld = (_jobName: string): void => undefined
     if (metrics !== null) {
-      recordMetrics(this.events, metrics, () => this.now())
+      removedUnheld = recordMetrics(this.events, metrics, () => this.now())
       const read = () => this.#readGauges()
       metrics.gauges(read)
       this.#cleanUps.push(() => metrics.end(read))
@@ -238,7 +239,7 @@ export class Engine implements CallingNode {
     this.#watcher = new DefinitionWatcher(this, {
       registry,
       workAppeared: () => capacity.workAppeared(),
-      removedUnheld: (jobName) => metrics?.removeJob(jobName),
+      removedUnheld,
       intervalMs: derived.definitionInterval,
     })
     const loops = [this.#time, this.reaper, this.#watcher, registry.overridden, this.#overdue, this.#horizon]

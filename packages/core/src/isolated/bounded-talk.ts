@@ -30,10 +30,12 @@ export class BoundedTalk {
     this.#run = run
   }
 
-  /** Sends a report of progress. If it exceeds the rate, only a later report or the end of the handler sends the progress. */
+  /** Sends a report of progress. If it exceeds the rate, the last such report leaves 1 s later, or at the end of the handler. */
   progress(fraction: number, message: string | null): void {
     this.#unsent = { kind: 'progress', run: this.#run, fraction, message }
     if (this.#maySend('progress')) this.#sendProgress()
+    else if (this.#sent.progress === linesPerSecond + 1)
+      systemClock.setTimer(1000, () => this.#sendProgress(), { unref: true })
   }
 
   /**

@@ -11,6 +11,8 @@ export type ToStarter =
       /** The options of Node.js for the child. */
       readonly execArgv: readonly string[]
       readonly env: Readonly<Record<string, string | undefined>>
+      /** The working directory of the node, if it exists. */
+      readonly folder: string | undefined
     }
   | { readonly kind: 'post'; readonly child: number; readonly message: ToChild }
   | { readonly kind: 'kill'; readonly child: number }

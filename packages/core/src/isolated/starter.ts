@@ -29,7 +29,7 @@ class StartedProcess {
   #forked: ChildProcess | null = null
   #end: Ended | null = null
 
-  constructor({ child, execArgv, env }: Extract<ToStarter, { kind: 'start' }>) {
+  constructor({ child, execArgv, env, folder }: Extract<ToStarter, { kind: 'start' }>) {
     this.#child = child
     children.set(child, this)
     const stdio: ('ignore' | 'inherit' | 'pipe' | 'ipc')[] = ['ignore', 'inherit', 'pipe', 'ipc']
@@ -38,6 +38,7 @@ class StartedProcess {
       const forked = fork(fileURLToPath(processProgram), [], {
         execArgv: [...execArgv],
         env: { ...env },
+        cwd: folder,
         stdio,
         serialization: 'advanced',
         // The child leads a process group, so that a kill also ends the processes that the child has started.

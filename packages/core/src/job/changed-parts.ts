@@ -38,12 +38,7 @@ type Difference = Pick<ChangedPart, 'before' | 'after'>
 
 function partsOf(document: JobDocument): Members {
   const { schedule = noSchedule.toJSON(), owner = null } = document
-  return {
-    schedule: isNoSchedule(schedule) ? null : schedule,
-    ...labelsOf(document),
-    owner,
-    ...settingsOf(document),
-  }
+  return { schedule: isNoSchedule(schedule) ? null : schedule, ...labelsOf(document), owner, ...settingsOf(document) }
 }
 
 function differencesOf(before: Members, after: Members): Readonly<Record<string, Difference>> {

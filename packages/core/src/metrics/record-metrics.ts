@@ -5,8 +5,11 @@ import type { Logger } from '../logger.ts'
 import { rememberedValues } from '../tuning.ts'
 import { catchRejection } from '../rejection.ts'
 
-/** Adds listeners that turn the events of a scheduler into metrics. `now` returns epoch milliseconds. */
-export function recordMetrics(events: EventHub, metrics: Metrics, now: () => number): void {
+/**
+ * Adds listeners that turn the events of a scheduler into metrics. `now` returns epoch milliseconds. Returns the function to call
+ * when a job was removed that this node does not hold.
+ */
+export function recordMetrics(events: EventHub, metrics: Metrics, now: () => number): (jobName: string) => void {
   /**
    * When this node learned of the removal of a job, by the job's name. An active run of a removed job that ends later creates
    * counters of the job again. It must not set the instant of the last success: an alert would compare that instant for ever.
@@ -17,11 +20,13 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
     metrics.increment(name, labels, by)
   }
 
-  events.on('job.removed', ({ jobName }) => {
+  const remove = (jobName: string): void => {
     if (removedAt.size >= rememberedValues) removedAt.clear()
     removedAt.set(jobName, now())
     metrics.removeJob(jobName)
-  })
+  }
+  events.on('job.removed', ({ jobName }) => remove(jobName))
+  events.on('job.registered', ({ jobName }) => removedAt.delete(jobName))
   events.on('occurrence.created', ({ jobName: job, state }) => {
     if (isFinal(state)) count('scheduler_job_occurrences_total', { job, status: state })
   })
@@ -69,6 +74,7 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
     const notRun = strategy === 'compressed' ? 0 : missed - toRun
     if (notRun > 0) count('scheduler_job_occurrences_total', { job, status: 'missed' }, notRun)
   })
+  return remove
 }
 
 /**

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -46,15 +46,20 @@ describe('the starter process of a node', () => {
     expect(startersOf(process.pid)).toBe(0)
   })
 
-  it('gives all children the working directory that the node had when the starter started', async () => {
-    const { run } = await isolatedScene({ job: task('folder') })
+  it('starts a child in the working directory of the node, or in its own if that directory was deleted', async () => {
+    // Children with different environments are never reused for each other.
+    const jobs = Object.fromEntries(
+      ['first', 'second', 'third'].map((name) => [name, task('folder', { env: { name } })]),
+    )
+    const { run } = await isolatedScene(jobs)
     const folder = process.cwd()
-    expect(resultOf(await run('job'))).toBe(folder)
-    const other = await mkdtemp(join(tmpdir(), 'jobistemer-'))
+    expect(resultOf(await run('first'))).toBe(folder)
+    const other = await realpath(await mkdtemp(join(tmpdir(), 'jobistemer-')))
     onTestFinished(() => process.chdir(folder))
     process.chdir(other)
+    expect(resultOf(await run('second'))).toBe(other)
     await rm(other, { recursive: true })
-    expect(resultOf(await run('job'))).toBe(folder)
+    expect(resultOf(await run('third'))).toBe(folder)
   })
 
   it('dies together with its child processes, so their attempts fail, and later attempts use a new starter', async () => {

@@ -1,7 +1,7 @@
-import { defineJob, type Metrics, silentLogger } from '@jobistemer/core'
+import { createClient, defineJob, type Metrics, silentLogger, type TaskContext } from '@jobistemer/core'
 import { type MetricsCollector, metricsCollector } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
-import { everySeconds } from '../support/every.ts'
+import { everySeconds, everyType } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, listen, secondsOf } from '../support/world.ts'
@@ -73,6 +73,24 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await world.clock.advance({ seconds: 30 })
     expect(collectors.map((metrics) => metrics.lastSet(lastSuccess))).toEqual([null, null])
     expect(collectors.map((metrics) => metrics.counter('scheduler_job_occurrences_total'))).toEqual([0, 0])
+  })
+
+  it('metrics contain no last success of a run that ends after a client removed the job, which the node does not hold', async () => {
+    const world = createWorld(place)
+    const metrics = metricsCollector()
+    const work = ({ sleep }: TaskContext) => sleep({ minutes: 5 })
+    const scheduleTypes = [everyType]
+    await world.start({ handlers: { work }, scheduleTypes, ...tuned({ heldJobs: 0 }), metrics })
+    const client = createClient({ storage: world.connect(), clock: world.clock, scheduleTypes, logger: silentLogger })
+    const names = Array.from({ length: 5 }, (_, index) => `job ${index}`)
+    const tasks = [{ name: 'work', handler: 'work' }]
+    await client.add(names.map((name) => defineJob({ name, schedule: everySeconds(3600), tasks })))
+    await client.trigger('job 0')
+    await world.clock.advance({ minutes: 2 })
+    await client.remove('job 0')
+    await world.clock.advance({ minutes: 11 })
+    expect(metrics.counter('scheduler_job_occurrences_total', { job: 'job 0', status: 'completed' })).toBe(1)
+    expect(metrics.lastSet('scheduler_job_last_success_timestamp_seconds', { job: 'job 0' })).toBeNull()
   })
 
   it.each([
@@ -221,4 +239,18 @@ describe('metrics whose methods fail', () => {
     // call. So more than 12 events show that the node continues these calls after the first failures.
     expect(heard.length).toBeGreaterThan(12)
   })
+})
+
+it('metrics contain the last success of a job that was removed and added again after its clock was set back', async () => {
+  const world = createWorld()
+  const metrics = metricsCollector()
+  const job = defineJob({ name: 'job', tasks: [{ name: 'work', run: () => 1 }] })
+  const scheduler = await world.start({ jobs: [job], metrics })
+  await scheduler.remove('job')
+  await world.clock.jumpTo(at(-3600))
+  await world.clock.advance({ minutes: 3 })
+  await scheduler.add(job)
+  await scheduler.trigger('job')
+  await world.clock.advance({ minutes: 1 })
+  expect(metrics.lastSet('scheduler_job_last_success_timestamp_seconds', { job: 'job' })).toBe(+at(-3420) / 1000)
 })

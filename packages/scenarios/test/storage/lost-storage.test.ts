@@ -378,6 +378,28 @@ describe('a storage that loses all its data', () => {
     },
   )
 
+  it('that first rejects them with STORAGE_UNREADABLE receives its jobs again, and no other part of the engine fails', async () => {
+    const { world, losing, start } = lossyWorld()
+    let rejects = false
+    const storage = wrapStorage(losing.connect(), {
+      around: (call) => {
+        if (rejects && call.method === 'saveJobs') throw new JobistemerError('STORAGE_UNREADABLE', { message: 'No.' })
+        return call.proceed()
+      },
+    })
+    const { job, ran } = noting(world)
+    const scheduler = await start({ jobs: [job], storage })
+    const failed = listen(scheduler, 'engine.failed')
+    const recovered = listen(scheduler, 'storage.recovered')
+    rejects = true
+    losing.loseAll()
+    await world.clock.advanceTo(at(76))
+    rejects = false
+    await world.clock.advanceTo(at(95))
+    expect(ran.at(-1)).toBe(90)
+    expect([failed.length, recovered.length]).toEqual([0, 1])
+  })
+
   it('that does not have a job whose schedule throws causes no report that the job is stored again', async () => {
     const { world, losing, start, loud } = lossyWorld()
     let throws = false

@@ -254,10 +254,9 @@ export class Definitions extends ApiPart {
   async #delete(targets: ReadonlyMap<string, number | null>, asked: CallerContext): Promise<readonly string[]> {
     const deleted: string[] = []
     for (const some of chunksOf([...targets], Math.min(changesAtOnce, this.engine.maxBatch))) {
-      const deleteOne = async ([name, version]: readonly [string, number | null]) => {
-        return (await this.#deleteOne(name, version, asked)) ? [name] : []
-      }
-      deleted.push(...(await asked.within(() => Promise.all(some.map(deleteOne)))).flat())
+      const deleting = () => Promise.all(some.map(([name, version]) => this.#deleteOne(name, version, asked)))
+      const isDeleted = await asked.within(deleting)
+      deleted.push(...some.flatMap(([name], index) => (isDeleted[index] ? [name] : [])))
     }
     return deleted
   }

@@ -23,6 +23,7 @@ import { isPausedAt } from '../../storage/rules.ts'
 import { type FinalState, finalStates, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { LiveCounts, Page } from '../../storage/storage.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
+import { importTickers } from '../definitions/schedule-reviver.ts'
 import { countedSince, lastSuccess, silenceRuleOf } from '../definitions/silence.ts'
 import { filledPage, openCursor, sealCursor } from './list-pages.ts'
 import { headOf, upcomingSlots } from './api-part.ts'
@@ -265,6 +266,8 @@ export class JobCatalog {
   }
 
   async #infoOf(one: JobWithExtras, now: number, storage: StorageCalls): Promise<JobInfo> {
+    // A scheduler that has not started may list jobs, and has not imported the packages yet.
+    await importTickers()
     const { record } = one
     const document = readJobDocument(record.definition)
     const { id, name, owner, version, paused, createdAt, changedAt } = record

@@ -12,7 +12,7 @@ import { nextTurn } from '../runtime/after-turn.ts'
 import { CallerBatcher, ItemRefused, refusedItem } from '../storage-access/batcher.ts'
 import type { CallerContext } from '../storage-access/caller-context.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { chunksOf } from '../storage-access/retrying-storage.ts'
+import { type Asked, chunksOf } from '../storage-access/retrying-storage.ts'
 import { checkedSeries } from './slot-series.ts'
 import { type OtherNodes, originOfUpdate, reasonToFollow } from './definition-precedence.ts'
 import type { HeldJobs, RegistrationChange } from './held-jobs.ts'
@@ -48,10 +48,11 @@ interface Registration {
   readonly change: DefinitionChange | null
 }
 
-type Caller = Pick<CallerContext, 'refusal' | 'assertWanted' | 'failed' | 'within'>
+type Caller = Pick<CallerContext, 'within'> & Asked
 
 /** The engine itself, which never gives up on a storage call. */
 const engineItself: Caller = {
+  isEngine: true,
   refusal: null,
   assertWanted: () => undefined,
   failed: () => undefined,

@@ -58,10 +58,7 @@ export function withAttempt({ attempts, omitted }: KeptAttempts, attempt: Attemp
   const [gone] = next.splice(firstKept, 1) as [AttemptRecord]
   return {
     attempts: next,
-    omitted: {
-      attempts: (omitted?.attempts ?? 0) + 1,
-      failures: (omitted?.failures ?? 0) + (isFailure(gone) ? 1 : 0),
-    },
+    omitted: { attempts: (omitted?.attempts ?? 0) + 1, failures: (omitted?.failures ?? 0) + (isFailure(gone) ? 1 : 0) },
   }
 }
 

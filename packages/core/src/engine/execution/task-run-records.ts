@@ -68,11 +68,7 @@ export function initialRuns(plans: readonly Named[], parallel: boolean, now: num
 }
 
 function initialRun({ name }: Named, now: number): TaskRunRecord {
-  return {
-    task: name,
-    state: 'running',
-    attempts: [{ number: 1, state: 'running', startedAt: now, endedAt: null }],
-  }
+  return { task: name, state: 'running', attempts: [{ number: 1, state: 'running', startedAt: now, endedAt: null }] }
 }
 
 /**

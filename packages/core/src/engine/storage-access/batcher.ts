@@ -207,7 +207,8 @@ export class Batcher<Entry, Item, Answer> {
         for (const entry of batch.entries) callerOf?.(entry).failed(error)
       }
       // Before each attempt, the batcher itself aborts the entries of callers that gave up.
-      const asked = callerOf === undefined ? null : { assertWanted: () => undefined, failed }
+      const isAsked = callerOf !== undefined && batch.entries.every((entry) => callerOf(entry).isEngine !== true)
+      const asked = isAsked ? { assertWanted: () => undefined, failed } : null
       let failure = known
       const attempt = (calls: Storage): Promise<typeof movedOn | null> => {
         if (failure === null) return this.#attempt(batch, calls)

@@ -38,6 +38,8 @@ export interface Asked {
   assertWanted(): void
   /** Called when a storage call for this caller has failed with this error, and will be retried. */
   failed(error: unknown): void
+  /** True if the engine itself makes the call, which no user waits for. */
+  readonly isEngine?: true
 }
 
 /** Options for the retries of a call. */

@@ -1,9 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { starterProgram } from '../../../isolated/programs.ts'
 import { revivedError } from '../../../isolated/revived-error.ts'
 import type { FromStarter, ToStarter } from '../../../isolated/starter-messages.ts'
 import type { IsolatedWork } from '../../../job/isolated-work.ts'
+import { orElse } from '../../../or-else.ts'
 import { systemClock } from '../../../system-clock.ts'
 import { type ChildEnd, type Child, noListener, LastLines } from './child.ts'
 import { killGroup } from '../../../isolated/kill-group.ts'
@@ -77,6 +79,8 @@ export class StarterProcess {
       child: number,
       execArgv: [...ownOptions(process.execArgv), ...optionsOf(work.resourceLimits)],
       env: { ...(work.env ?? process.env) },
+      // `realpathSync` throws if the directory was deleted. `process.cwd` alone may return a path from its cache.
+      folder: orElse<string | undefined>(() => realpathSync(process.cwd()), undefined),
     })
     return child
   }
