@@ -13,14 +13,14 @@ const plain = new RegExp(`^(?:${scheme})?${host}${path}$`, 'i')
 const certain = new RegExp(String.raw`^(${scheme})(?:([^@/?#\\\s"']*)@)?(${host}${path})(\?[^@#]*)?$`, 'i')
 /** Matches a text that is one complete address, optionally in quotes or after the name of a variable. */
 const wholeAddress = new RegExp(
-  String.raw`^([\s"'\u0060<({[]{0,20}(?:\w{1,50}\s{1,5})?(?:\w{1,50}\s{0,5}=\s{0,5})?["'\u0060]{0,5})(${scheme}[\s\S]*)$`,
+  String.raw`^([\s"'\u0060<({[]{0,20}(?:\w{1,50}\s{1,5})?(?:\w{1,50}\s{0,5}=\s{0,5})?["'\u0060]{0,5})((?!file:)${scheme}[\s\S]*)$`,
   'i',
 )
 /**
- * Matches a sign that an address may contain a secret: a delimiter of user, query or fragment, or a colon that does not begin a
- * port.
+ * Matches a sign that an address may contain a secret: a delimiter of user, query or fragment, or a colon that begins no port
+ * and ends no word.
  */
-const suspicious = /[@?#]|:(?!\/\/|\d{1,5}(?!\w))/
+const suspicious = /[@?#]|:(?!\/\/|\d{1,5}(?!\w)|\s)/
 // Lengths in the patterns below are bounded, so that matching does not take quadratic time for a long text.
 /**
  * Matches an address up to the last `@` of the line; this part may contain a user and a password. The match is greedy, because
@@ -55,7 +55,7 @@ export function maskAddress(address: string): string {
 export function maskSecrets(text: string): string {
   const [, before = '', address] = wholeAddress.exec(text) ?? []
   if (address !== undefined && suspicious.test(address.slice(address.indexOf('://') + 3))) {
-    const [, bare = '', quote = ''] = /^([\s\S]*?)([\s"'`>)}\]]*)$/.exec(address) ?? []
+    const [, bare = '', quote = ''] = /^([\s\S]*?)([\s"'`>)}\]]{0,20})$/.exec(address) ?? []
     return `${before}${maskAddress(bare)}${quote}`
   }
   return text

@@ -44,6 +44,7 @@ function world({ maxBatch = 1000 } = {}) {
   const held: (() => void)[] = []
   const storageOf = {
     holds: false,
+    unreadable: false,
     fails: (_items: readonly string[]): boolean => false,
     refuses: (_items: readonly string[]): boolean => false,
   }
@@ -54,6 +55,7 @@ function world({ maxBatch = 1000 } = {}) {
       async send(_storage, items) {
         calls.push([...items])
         if (storageOf.holds) await new Promise<void>((resolve) => held.push(resolve))
+        if (storageOf.unreadable) throw new JobistemerError('STORAGE_UNREADABLE', { message: 'No rights.' })
         if (storageOf.fails(items)) throw new RangeError('no')
         if (storageOf.refuses(items)) throw new JobistemerError('STORAGE_REFUSED', { message: 'Not this one.' })
         return items.map((item) => `${item} done`)
@@ -102,6 +104,20 @@ describe('a batched request', () => {
     await answerAll()
     expect(calls.map(({ length }) => length)).toEqual([10, 10, 10, 10, 10, 10, 5])
     expect(await Promise.all(answers)).toHaveLength(65)
+  })
+
+  it('learns the error of its call, although the call is retried because it carries an item of the engine', async () => {
+    const { ask, storage, storageOf, clock } = world()
+    storage.isAtWork = true
+    storageOf.unreadable = true
+    const failures: unknown[] = []
+    const caller = Object.assign(new Caller(), { failed: (error: unknown) => void failures.push(error) })
+    const answers = [ask('first', caller), ask('second', Object.assign(new Caller(), { isEngine: true }))]
+    await turns()
+    expect(failures).toMatchObject([{ code: 'STORAGE_UNREADABLE' }])
+    storageOf.unreadable = false
+    await clock.advance({ seconds: 1 })
+    expect(await Promise.all(answers)).toEqual(['first done', 'second done'])
   })
 
   it('is not sent if its caller gives up before the call', async () => {

@@ -102,6 +102,22 @@ it('a node reaps the run of a stuck peer at its deadline, although the run began
   await stop(owner, right)
 })
 
+it('a node reaps no healthy run that began while the clock was set back by an hour', async () => {
+  const { clock, left, right, stop } = twoNodes()
+  await left.start()
+  await right.start()
+  await clock.advance({ minutes: 2 })
+  await clock.jumpTo(clock.now() - 3_600_000)
+  await clock.advance({ minutes: 5 })
+  const { id } = await left.trigger('long')
+  await clock.advance({ minutes: 5 })
+  await clock.jumpTo(clock.now() + 3_600_000)
+  await clock.advance({ minutes: 20 })
+  const found = (await right.occurrences({ job: 'long', limit: 1000 })).items.find((one) => one.id === id)
+  expect(found).toMatchObject({ state: 'completed' })
+  await stop(left, right)
+})
+
 it('a node reaps the run of a stuck peer, although its clock is repeatedly set forward by an hour and back', async () => {
   const { clock, right, stuck, stop } = twoNodes()
   const owner = stuck()

@@ -1,6 +1,6 @@
-import { defineJob, type Job, type Scheduler } from '@jobistemer/core'
+import { createScheduler, defineJob, type Job, type Scheduler, silentLogger } from '@jobistemer/core'
 import type { SaveJobAnswer, SaveJobsRequest } from '@jobistemer/core/storage'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everyStorage } from '../support/places.ts'
@@ -84,4 +84,23 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(states.filter((state) => state === 'canceled')).toHaveLength(waiting)
     expect(states.filter((state) => state === 'completed')).toHaveLength(1)
   })
+})
+
+it('the timeout of `remove` limits each answer of the storage, not the removal of all waiting runs', async () => {
+  const world = createWorld()
+  const intercepted = new InterceptedStorage(world.connect())
+  // Without its method `track`, the virtual clock also advances while storage calls are pending.
+  const { track: _, ...clock } = world.clock
+  const scheduler = createScheduler({ jobs: [queueing([])], storage: intercepted.storage, clock, logger: silentLogger })
+  onTestFinished(() => scheduler.shutdown({ gracePeriod: 0 }))
+  await scheduler.start()
+  await scheduler.pause('crowded')
+  await crowd(world, scheduler)
+  intercepted.intercept = async ({ operation, proceed }) => {
+    if (operation === 'saveJobs') await world.clock.sleep(600)
+    return await proceed()
+  }
+  const removing = scheduler.remove('crowded', { timeout: 1000 }).then(() => 'removed')
+  await world.clock.advance({ seconds: 10 })
+  expect(await removing).toBe('removed')
 })

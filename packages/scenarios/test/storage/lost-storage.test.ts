@@ -348,10 +348,10 @@ describe('a storage that loses all its data', () => {
   })
 
   it.each(['STORAGE_REFUSED', 'STORAGE_UNREADABLE'] as const)(
-    'receives a paused job again as paused, although it rejects another job with %s',
+    'receives seven paused jobs again as paused, although it rejects another job with %s',
     async (code) => {
       const { world, losing, start } = lossyWorld()
-      const { job, ran } = noting(world)
+      const paused = Array.from({ length: 7 }, (_, index) => noting(world, `tick ${index}`))
       const bad = noting(world, 'bad', { schedule: everySeconds(3600) })
       let rejects = false
       const storage = wrapStorage(losing.connect(), {
@@ -363,17 +363,18 @@ describe('a storage that loses all its data', () => {
           return call.proceed()
         },
       })
-      const scheduler = await start({ jobs: [job, bad.job], storage })
-      await scheduler.pause('tick')
+      const scheduler = await start({ jobs: [bad.job, ...paused.map(({ job }) => job)], storage })
+      for (const { job } of paused) await scheduler.pause(job.name)
       rejects = true
       losing.loseAll()
       await world.clock.advanceTo(at(35))
       rejects = false
       await world.clock.advanceTo(at(125))
-      expect(ran).toEqual([])
-      expect(await scheduler.job('tick')).toMatchObject({
-        paused: { reason: 'paused before the storage lost the job' },
-      })
+      expect(paused.flatMap(({ ran }) => ran)).toEqual([])
+      for (const { job } of paused) {
+        const { paused: pause } = await scheduler.job(job.name)
+        expect(pause).toMatchObject({ reason: 'paused before the storage lost the job' })
+      }
       expect(await scheduler.job('bad')).toMatchObject({ name: 'bad' })
     },
   )

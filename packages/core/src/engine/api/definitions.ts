@@ -248,43 +248,39 @@ export class Definitions extends ApiPart {
   }
 
   /**
-   * Deletes jobs. `targets`: the expected version of each job, by its name; `null` for any version. Returns the names of the jobs
-   * that this call has deleted.
+   * Deletes jobs, and cancels their waiting occurrences in rounds. `targets`: the expected version of each job, by its name;
+   * `null` for any version. Returns the names of the jobs that this call has deleted.
    */
   async #delete(targets: ReadonlyMap<string, number | null>, asked: CallerContext): Promise<readonly string[]> {
-    const deleted: string[] = []
+    const deleted = new Set<string>()
     for (const some of chunksOf([...targets], Math.min(changesAtOnce, this.engine.maxBatch))) {
-      const deleting = () => Promise.all(some.map(([name, version]) => this.#deleteOne(name, version, asked)))
-      const isDeleted = await asked.within(deleting)
-      deleted.push(...some.flatMap(([name], index) => (isDeleted[index] ? [name] : [])))
+      for (let open: readonly (readonly [string, number | null])[] = some; open.length > 0; await nextTurn()) {
+        const round = () => Promise.all(open.map(([name, version]) => this.#deleteOnce(name, version, deleted, asked)))
+        open = (await asked.within(round)).flatMap((left) => left ?? [])
+      }
     }
-    return deleted
+    return [...deleted]
   }
 
   /**
-   * Deletes a job and cancels its waiting occurrences. The first storage call deletes the job. Each storage call cancels a
-   * limited number of occurrences, so that no call takes long. Returns false if another caller had deleted the job before.
+   * Deletes a job, or cancels further waiting occurrences of a job that an earlier call deleted. Each storage call cancels a
+   * limited number of occurrences, so that no call takes long. Returns the name and version for the next round; `null`: no
+   * further round is necessary.
    * @throws JobistemerError `VERSION_CONFLICT` if the stored version is not `expectedVersion`
    */
-  async #deleteOne(name: string, expectedVersion: number | null, asked: CallerContext): Promise<boolean> {
+  async #deleteOnce(name: string, expectedVersion: number | null, deleted: Set<string>, asked: CallerContext) {
     const id = jobId(name)
-    let isDeleted = false
-    for (let expected = expectedVersion; ; ) {
-      const change: JobChange = { kind: 'delete', id, expectedVersion: expected }
-      const answer = await this.#deletes.send(asked, () => change)
-      if (answer.outcome === 'conflict' && !isDeleted) throw versionConflict(name, expectedVersion, answer.job)
-      if (answer.outcome !== 'saved') break
-      isDeleted = true
+    const answer = await this.#deletes.send(asked, () => ({ kind: 'delete', id, expectedVersion }))
+    if (answer.outcome === 'conflict' && !deleted.has(name)) throw versionConflict(name, expectedVersion, answer.job)
+    if (answer.outcome === 'saved') {
+      deleted.add(name)
       tellCanceled(this.engine.events, name, 'deleted', answer.canceled)
-      if (answer.more !== true) break
-      // A further call expects the version that the first call stored. If another caller has created the job again in the
-      // meantime, the call has no effect on the new job.
-      expected = answer.job.version
-      await nextTurn()
+      // A further call expects the version that this call stored, so it has no effect on a job that was created again.
+      if (answer.more === true) return [[name, answer.job.version] as const]
     }
     const held = this.registry.get(id)
     if (held !== undefined) this.registry.forget(held)
-    return isDeleted
+    return null
   }
 
   async update(

@@ -176,9 +176,10 @@ export class Registrations {
    */
   async #store(found: readonly Registration[], cause: Cause, asked: Caller): Promise<void> {
     for (let open = found; ; ) {
-      const store = () => Promise.all(open.map((one) => this.#storeOnce(one, cause, asked)))
-      const isStored = await asked.within(store)
-      const left = open.filter((_, index) => !isStored[index]).map(({ job }) => job)
+      // Waits for all definitions, although the storage may reject one of them: the caller may have to pause the stored jobs.
+      const stored = await asked.within(() => Promise.allSettled(open.map((one) => this.#storeOnce(one, cause, asked))))
+      for (const one of stored) if (one.status === 'rejected') throw one.reason
+      const left = open.flatMap(({ job }, index) => ((stored[index] as { value?: boolean }).value ? [] : [job]))
       if (left.length === 0) return
       await nextTurn()
       open = await this.#look(left, cause, asked)

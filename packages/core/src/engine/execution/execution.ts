@@ -347,9 +347,8 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
       this.#finalRuns = runs
       this.#finalChange = change
     }
-    const item = this.#itemOf(runs, change)
-    this.#isTaking = change.kind === 'finish' && this.#owner.nextTaker.mayTake(item.jobId)
-    return this.#isTaking ? { ...item, takeNext: this.engine.owner } : item
+    this.#isTaking = change.kind === 'finish' && this.#owner.nextTaker.mayTake(this.occurrence.jobId)
+    return this.#itemOf(runs, change)
   }
 
   /** Makes the next settle item or completion of this execution. */
@@ -357,7 +356,11 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     const { id, jobId, scheduledAt, token } = this.occurrence
     const upToSequence = this.#completions?.upTo ?? null
     const { owner } = this.engine
-    const item = { id, jobId, scheduledAt, token, owner, sequence: ++this.#sequence, runs, change }
+    const sequence = ++this.#sequence
+    // An object spread would cost more than the rest of this method.
+    const item: SettleItem = this.#isTaking
+      ? { id, jobId, scheduledAt, token, owner, sequence, runs, change, takeNext: owner }
+      : { id, jobId, scheduledAt, token, owner, sequence, runs, change }
     return upToSequence === null ? item : { ...item, upToSequence }
   }
 

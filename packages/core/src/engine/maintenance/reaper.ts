@@ -118,8 +118,8 @@ export class Reaper {
     const deadlineBefore = this.#engine.now() - 2 * abortGraceMs
     await this.#runs.release({ deadlineBefore }, 'execution_timeout', (record) => {
       // If the time stepped forward after the start of a run, the run looks older than it is by the steps.
-      // The run started before a step if its start is no later than the time that the old clock showed at the step.
-      const later = this.#steps.filter(({ at, byMs }) => (record.startedAt ?? 0) <= at - byMs)
+      // The run started before a step if its start is no later than the lower time that the clock showed at the step.
+      const later = this.#steps.filter(({ at, byMs }) => (record.startedAt ?? 0) <= at - Math.max(0, byMs))
       const steppedMs = later.reduce((sum, { byMs }) => sum + byMs, 0)
       if ((record.deadlineAt ?? 0) + Math.max(0, steppedMs) > deadlineBefore) return false
       const own = this.#options.pool.get(record.id)

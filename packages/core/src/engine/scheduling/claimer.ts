@@ -109,9 +109,8 @@ export class Claimer implements TakenRunner {
     const now = this.#engine.now()
     const { maxBatch, isHeldBack } = this.#engine
     const { capacity } = this.#parts
-    const { turns } = capacity
     const limit = isHeldBack ? 0 : Math.min(maxBatch, capacity.roomToClaim())
-    const leftOut = limit > 0 && capacity.hasBacklog ? turns.leftOut() : null
+    const leftOut = limit > 0 && capacity.hasBacklog ? capacity.turns.leftOut() : null
     const askedAt = this.#engine.clock.monotonic()
     let answer: ClaimAnswer
     capacity.reserve(limit)
@@ -120,7 +119,7 @@ export class Claimer implements TakenRunner {
     try {
       answer = await this.#claimSome(limit, isSweep, leftOut ?? [])
       // If this claim left out no job and no pending work is left in the storage, no job waits for its turn.
-      if (leftOut === null && !answer.more) turns.clear()
+      if (leftOut === null && !answer.more) capacity.turns.clear()
       for (const notice of answer.cancelRequested) this.#parts.pool.get(notice.id)?.cancel(notice.reason)
       await this.#learnJobsOf(answer.claimed)
       const looking = answer.claimed.flatMap((record) => this.#runOrLook(record, askedAt) ?? [])
@@ -130,7 +129,7 @@ export class Claimer implements TakenRunner {
     }
     this.#taken += answer.claimed.length
     if (leftOut !== null) {
-      turns.looked(answer.claimed.length > 0, this.#engine.clock.monotonic() - askedAt)
+      capacity.turns.looked(answer.claimed.length > 0, this.#engine.clock.monotonic() - askedAt)
       // This claim left out jobs, so `more` does not say whether these jobs have pending work. The next claim that leaves out
       // no job shows this, and plans the next poll.
       capacity.workLeft(true, answer.claimed.length)

@@ -207,8 +207,8 @@ export class Batcher<Entry, Item, Answer> {
         for (const entry of batch.entries) callerOf?.(entry).failed(error)
       }
       // Before each attempt, the batcher itself aborts the entries of callers that gave up.
-      const isAsked = callerOf !== undefined && batch.entries.every((entry) => callerOf(entry).isEngine !== true)
-      const asked = isAsked ? { assertWanted: () => undefined, failed } : null
+      const isEngine = callerOf === undefined || batch.entries.some((entry) => callerOf(entry).isEngine)
+      const asked = { assertWanted: () => undefined, failed, isEngine }
       let failure = known
       const attempt = (calls: Storage): Promise<typeof movedOn | null> => {
         if (failure === null) return this.#attempt(batch, calls)

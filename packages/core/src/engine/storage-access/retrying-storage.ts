@@ -38,8 +38,8 @@ export interface Asked {
   assertWanted(): void
   /** Called when a storage call for this caller has failed with this error, and will be retried. */
   failed(error: unknown): void
-  /** True if the engine itself makes the call, which no user waits for. */
-  readonly isEngine?: true
+  /** Whether the engine itself makes the call, and no user waits for it. Default false. */
+  readonly isEngine?: boolean
 }
 
 /** Options for the retries of a call. */
@@ -168,15 +168,16 @@ export class RetryingStorage implements StorageCalls {
   async repeated<T>(
     operation: string,
     call: (storage: Storage) => Promise<T>,
-    asked: Pick<Asked, 'assertWanted' | 'failed'> | null = null,
+    asked: Pick<Asked, 'assertWanted' | 'failed' | 'isEngine'> | null = null,
     { firstAttempt = 1, longestPauseMs = ordinaryHeartbeatMs }: Repeating = {},
   ): Promise<T> {
+    const isAsked = asked !== null && asked.isEngine !== true
     let attempt = firstAttempt
     let hasFailed = false
     let isAnswered = false
     try {
       for (; ; attempt++) {
-        const turn = this.yieldBudget.pass(asked !== null)
+        const turn = this.yieldBudget.pass(isAsked)
         if (turn !== null) await turn
         if (this.isStopped) throw new EngineStopped()
         asked?.assertWanted()
@@ -186,7 +187,7 @@ export class RetryingStorage implements StorageCalls {
           if (attempt > 1 && isAnswered) this.#events.emit('storage.recovered', { operation, attempts: attempt })
           return answer
         } catch (error) {
-          if (this.#isPermanent(error, asked !== null)) throw error
+          if (this.#isPermanent(error, isAsked)) throw error
           // The agenda has stopped with the engine, so the delay before a retry would never end.
           if (this.isStopped) throw new EngineStopped()
           const retryInMs = Math.min(longestPauseMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10))

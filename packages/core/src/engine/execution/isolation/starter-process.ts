@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { realpathSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { starterProgram } from '../../../isolated/programs.ts'
 import { revivedError } from '../../../isolated/revived-error.ts'
@@ -79,8 +79,8 @@ export class StarterProcess {
       child: number,
       execArgv: [...ownOptions(process.execArgv), ...optionsOf(work.resourceLimits)],
       env: { ...(work.env ?? process.env) },
-      // `realpathSync` throws if the directory was deleted. `process.cwd` alone may return a path from its cache.
-      folder: orElse<string | undefined>(() => realpathSync(process.cwd()), undefined),
+      // `statSync` throws if the directory was deleted, or if this process may not enter it any more.
+      folder: orElse<string | undefined>(() => statSync(`${process.cwd()}/.`) && process.cwd(), undefined),
     })
     return child
   }
