@@ -20,7 +20,7 @@ const wholeAddress = new RegExp(
  * Matches a sign that an address may contain a secret: a delimiter of user, query or fragment, or a colon that begins no port
  * and ends no word.
  */
-const suspicious = /[@?#]|:(?!\/\/|\d{1,5}(?!\w)|\s)/
+const suspicious = /[@?#]|:(?!\/\/|\d{1,5}(?!\w)|(?<=\w:)\s)/
 // Lengths in the patterns below are bounded, so that matching does not take quadratic time for a long text.
 /**
  * Matches an address up to the last `@` of the line; this part may contain a user and a password. The match is greedy, because

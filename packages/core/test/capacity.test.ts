@@ -419,8 +419,16 @@ describe('pending work in the storage', () => {
     capacity.workAppeared()
     capacity.offerRoom()
     expect(log).toEqual(['work', 'work'])
+    // A claim begins. Work that appears meanwhile may not be in its answer.
+    capacity.hasUnreadWork = false
+    capacity.workAppeared()
     capacity.workLeft(false, 0)
     capacity.offerRoom()
-    expect([capacity.hasBacklog, log.length]).toEqual([false, 2])
+    expect([capacity.hasBacklog, log.length]).toEqual([false, 4])
+    // A further claim begins, and no work appears meanwhile.
+    capacity.hasUnreadWork = false
+    capacity.workLeft(false, 0)
+    capacity.offerRoom()
+    expect([capacity.hasBacklog, log.length]).toEqual([false, 4])
   })
 })

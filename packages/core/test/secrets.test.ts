@@ -167,6 +167,7 @@ it.each([
   ['https://h/p#token', 'https://***'],
   ['redis://us/er:p', 'redis://***'],
   ['redis://:my secret', 'redis://***'],
+  ['redis://: secret', 'redis://***'],
   ['redis://h:6379?password=x y', 'redis://h:6379?***'],
   ['postgres://u:p\nw@h/db', 'postgres://***'],
 ])('a text that is only an address shows no part that may be a secret: %j', (address, masked) => {

@@ -86,6 +86,26 @@ describe.each(everyStorage)('on the storage $name', (place) => {
   })
 })
 
+it('a node runs a job that was added again before its removal had canceled all waiting runs', async () => {
+  const world = createWorld()
+  const called: string[] = []
+  const intercepted = new InterceptedStorage(world.connect())
+  const scheduler = await world.start({ storage: intercepted.storage })
+  await scheduler.add(queueing([]))
+  await scheduler.pause('crowded')
+  await crowd(world, scheduler)
+  let deletions = 0
+  intercepted.intercept = async ({ operation, request, proceed }) => {
+    const isDeletion = operation === 'saveJobs' && (request as SaveJobsRequest).changes[0]?.kind === 'delete'
+    if (isDeletion && ++deletions === 2) await scheduler.add(queueing(called))
+    return await proceed()
+  }
+  await scheduler.remove('crowded')
+  await world.clock.advance({ hours: 2 })
+  expect(deletions).toBe(2)
+  expect(called).toHaveLength(2)
+})
+
 it('the timeout of `remove` limits each answer of the storage, not the removal of all waiting runs', async () => {
   const world = createWorld()
   const intercepted = new InterceptedStorage(world.connect())

@@ -278,8 +278,9 @@ export class Definitions extends ApiPart {
       // A further call expects the version that this call stored, so it has no effect on a job that was created again.
       if (answer.more === true) return [[name, answer.job.version] as const]
     }
+    // After a conflict, another caller has created the job again, so this node keeps the new job.
     const held = this.registry.get(id)
-    if (held !== undefined) this.registry.forget(held)
+    if (held !== undefined && answer.outcome !== 'conflict') this.registry.forget(held)
     return null
   }
 
