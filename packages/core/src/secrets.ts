@@ -17,8 +17,8 @@ const wholeAddress = new RegExp(
   'i',
 )
 /**
- * Matches a sign that an address may contain a secret: a delimiter of user, query or fragment, or a colon that begins no port
- * and ends no word.
+ * Matches a sign that an address may contain a secret: a delimiter of user, query or fragment, or a colon. A colon is no sign if
+ * it begins a port, or if it stands between a word and white space, as in a message after an address.
  */
 const suspicious = /[@?#]|:(?!\/\/|\d{1,5}(?!\w)|(?<=\w:)\s)/
 // Lengths in the patterns below are bounded, so that matching does not take quadratic time for a long text.

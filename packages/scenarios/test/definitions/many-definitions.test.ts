@@ -210,6 +210,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     let saves = 0
     intercepted.intercept = (call) =>
       call.operation === 'saveJobs' && ++saves === 3 ? new Promise(() => undefined) : call.proceed()
+    // The call may reject, because its node crashes.
     void scheduler.add(jobs(50)).catch(() => undefined)
     for (let turn = 0; turn < 200 && saves < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
     world.crash(scheduler)

@@ -122,6 +122,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
       if (canceledBy(call, answer) !== null && ++steps === 1) world.crash(updating)
       return answer
     }
+    // The call may reject, because its node crashes.
     updating.update('crowded', later, { waiting: 'cancel' }).catch(() => undefined)
     await world.clock.settle()
     end()

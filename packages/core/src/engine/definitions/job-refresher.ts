@@ -140,7 +140,7 @@ export class JobRefresher {
     try {
       await this.#registrations.register(definitions, 'return')
     } finally {
-      // A definition that the storage rejects must not cost the other jobs their pauses.
+      // The storage may reject a definition. It has then stored the other jobs, and these jobs still need their pauses.
       for (const changes of chunksOf(pauses, this.#engine.maxBatch)) {
         await storage.repeated('saveJobs', (calls) => calls.saveJobs({ now, changes }))
       }
