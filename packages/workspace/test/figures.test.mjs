@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -102,4 +102,39 @@ it('countFigures returns twelve figures about this repository', () => {
   const figures = countFigures(root)
   expect(figures).toHaveLength(12)
   expect(figures.filter(({ name, value }) => value === 0 && !name.includes('circles'))).toEqual([])
+})
+
+describe('the lists of files that a new feature touches, in engine.md', () => {
+  /** The folder of `packages` to which the names after a label belong. Other labels belong to core. @type {Record<string, string>} */
+  const folders = {
+    CLI: 'cli',
+    DynamoDB: 'storage-dynamodb',
+    kit: 'storage-conformance',
+    memory: 'storage-memory',
+    PostgreSQL: 'storage-postgres',
+    Redis: 'storage-redis',
+    SQLite: 'storage-sqlite',
+  }
+  const page = readFileSync(join(root, 'packages/core/docs/engine.md'), 'utf8')
+  const rows = [...page.matchAll(/^\| ([^|]+) \| ([^|]+) \| \*\*(\d+) of \d+\*\* \|$/gm)]
+
+  it('has a list for each of the six features', () => {
+    expect(rows).toHaveLength(6)
+  })
+
+  it.each(rows.map(([, feature, files, count]) => ({ feature, files: files ?? '', count: Number(count) })))(
+    'the files for $feature exist, and their number is $count',
+    ({ files, count }) => {
+      const names = files.split(' · ').flatMap((group) => {
+        const [, label = '', list = group] = /^([^:]+): (.+)$/.exec(group) ?? []
+        const folder = join(root, 'packages', folders[label] ?? 'core', 'src', /`(.+)`/.exec(label)?.[1] ?? '')
+        return list.split(', ').map((item) => {
+          const [, name = '', isNew] = /^`([^`]+)`( \(new\))?$/.exec(item) ?? []
+          return { path: join(folder, `${name}.ts`), isNew: isNew !== undefined }
+        })
+      })
+      expect(names.filter(({ path, isNew }) => existsSync(path) === isNew)).toEqual([])
+      expect(names).toHaveLength(count)
+    },
+  )
 })

@@ -91,6 +91,23 @@ export interface Storage {
 }
 
 /**
+ * The names of the storage methods that only read. Core passes their requests on without knowledge of a method's form, so a new
+ * reading method needs this name, its declaration in {@link Storage}, and no other line of core.
+ */
+export const readingMethods = ['get', 'listJobs', 'listOccurrences'] as const
+
+/** The name of a storage method that only reads. */
+export type ReadingMethod = (typeof readingMethods)[number]
+
+/** Returns an object with all reading methods. Each of them passes its name and its request to `call`. */
+export function readsBy(
+  call: (method: ReadingMethod, request: never) => Promise<unknown>,
+): Pick<Storage, ReadingMethod> {
+  const reads = readingMethods.map((method) => [method, (request: never) => call(method, request)])
+  return Object.fromEntries(reads) as Pick<Storage, ReadingMethod>
+}
+
+/**
  * A storage inside a transaction of the caller. The storage neither begins nor ends the transaction. A call that rejects leaves
  * the transaction unchanged, or makes its commit impossible.
  *

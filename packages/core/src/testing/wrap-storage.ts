@@ -1,22 +1,12 @@
-import type { Storage, StorageCapabilities } from '../storage/index.ts'
+import { type ReadingMethod, readingMethods, type Storage, type StorageCapabilities } from '../storage/storage.ts'
 
-/** The names of the storage methods that read and write records. The writing methods come first. */
-export const storageMethods = [
-  'saveJobs',
-  'createOccurrences',
-  'claim',
-  'settle',
-  'cancel',
-  'reap',
-  'prune',
-  'get',
-  'listJobs',
-  'listOccurrences',
-  'heartbeat',
-] as const
+const writing = ['saveJobs', 'createOccurrences', 'claim', 'settle', 'cancel', 'reap', 'prune', 'heartbeat'] as const
 
 /** The name of a storage method that reads or writes records. */
-export type StorageMethod = (typeof storageMethods)[number]
+export type StorageMethod = (typeof writing)[number] | ReadingMethod
+
+/** The names of the storage methods that read and write records. The writing methods come first. */
+export const storageMethods: readonly StorageMethod[] = [...writing, ...readingMethods]
 
 /** A call to a storage. `method` determines the types of `request` and of the answer. */
 export type StorageCall =

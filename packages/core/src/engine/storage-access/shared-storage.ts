@@ -1,13 +1,14 @@
 import { isNodesNews } from '../../storage/rules.ts'
-import type {
-  ClaimAnswer,
-  CreateAnswer,
-  CreateItem,
-  JobChange,
-  SettleAnswer,
-  SettleItem,
-  Storage,
-  WakeUp,
+import {
+  type ClaimAnswer,
+  type CreateAnswer,
+  type CreateItem,
+  type JobChange,
+  readsBy,
+  type SettleAnswer,
+  type SettleItem,
+  type Storage,
+  type WakeUp,
 } from '../../storage/storage.ts'
 
 type Kind = WakeUp['kind']
@@ -88,9 +89,7 @@ export class SharedStorage {
         told(storage.createOccurrences(request), ['due', 'cancel'], (answers) => newsOfCreate(request.items, answers)),
       claim: (request) => told(storage.claim(request), [], (answer) => this.#newsOfClaim(answer)),
       settle: (request) => told(storage.settle(request), ['due'], (answers) => newsOfSettle(request.items, answers)),
-      get: (request) => storage.get(request),
-      listJobs: (query) => storage.listJobs(query),
-      listOccurrences: (query) => storage.listOccurrences(query),
+      ...readsBy((method, request) => storage[method](request)),
       prune: (request) => storage.prune(request),
       // A failed heartbeat notifies no engine. Its node repeats the heartbeat, and the answer to the repetition notifies the
       // other engines.

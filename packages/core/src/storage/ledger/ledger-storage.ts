@@ -1,6 +1,7 @@
 import { JobistemerError } from '../../errors.ts'
 import type { OccurrenceRecord } from '../occurrence-record.ts'
-import type { GetAnswer, Storage, StorageCapabilities, StorageWithin, WakeUp } from '../storage.ts'
+import { readsBy, type Storage } from '../storage.ts'
+import type { ReadingMethod, StorageCapabilities, StorageWithin, WakeUp } from '../storage.ts'
 import { copyIn, copyOut, freezeIn } from './copies.ts'
 import { AsyncSteps } from './async-steps.ts'
 import { AsyncWrites } from './async-writes.ts'
@@ -12,11 +13,23 @@ import { pruneHistory } from './prune-history.ts'
 
 /** Makes a complete storage from an adapter's ledger. */
 export function storageFromLedger(ledger: Ledger): Storage {
-  return new LedgerStorage(ledger)
+  const storage = new LedgerStorage(ledger)
+  const reads = readsBy(storage.read)
+  return Object.assign(storage, reads, {
+    // The answers of a ledger may contain task runs that were not requested.
+    get: async (request) => {
+      const answer = await reads.get(request)
+      return { ...answer, latest: answer.latest.map((record) => record && withoutRuns(record)) }
+    },
+    listOccurrences: async (query) => {
+      const page = await reads.listOccurrences(query)
+      return query.runs ? page : { ...page, items: page.items.map(withoutRuns) }
+    },
+  } satisfies Partial<Storage>)
 }
 
-/** Implements `Storage` on one connection to a ledger. */
-class LedgerStorage implements Storage {
+/** Implements `Storage` on one connection to a ledger, except the reading methods. */
+class LedgerStorage implements Omit<Storage, ReadingMethod> {
   readonly specVersion = 1
   readonly capabilities: StorageCapabilities
   readonly within?: (transaction: unknown) => StorageWithin
@@ -62,17 +75,9 @@ class LedgerStorage implements Storage {
     }
   }
 
-  readonly get: Storage['get'] = async (request) => {
-    const answer = this.#opened.get(request)
-    return this.#out(request.latest === undefined ? answer : whenDone(answer, bare))
-  }
-
-  readonly listJobs: Storage['listJobs'] = async (query) => this.#out(this.#opened.listJobs(query))
-
-  readonly listOccurrences: Storage['listOccurrences'] = async (query) => {
-    const page = this.#opened.listOccurrences(query)
-    return this.#out(query.runs ? page : whenDone(page, (own) => ({ ...own, items: own.items.map(withoutRuns) })))
-  }
+  /** Calls a reading method of the ledger. */
+  readonly read = async (method: ReadingMethod, request: never): Promise<unknown> =>
+    this.#out<unknown>(this.#opened[method](request))
 
   readonly prune: Storage['prune'] = async (request) => {
     const { history } = this.#opened
@@ -105,11 +110,6 @@ class LedgerStorage implements Storage {
       remedy: `Shut the scheduler down before closing its storage, or open another one with ${this.#ledger.opener}.`,
     })
   }
-}
-
-/** Removes the task runs of the latest finished runs, which `Storage.get` does not return. */
-function bare(answer: GetAnswer): GetAnswer {
-  return { ...answer, latest: answer.latest.map((record) => record && withoutRuns(record)) }
 }
 
 function withoutRuns(record: OccurrenceRecord): OccurrenceRecord {

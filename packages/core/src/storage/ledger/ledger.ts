@@ -4,17 +4,14 @@ import type { LiveState, OccurrenceAddress, OccurrenceRecord, Owner } from '../o
 import type {
   CreateAnswer,
   CreateItem,
-  GetAnswer,
-  GetRequest,
   HeartbeatAnswer,
   HeartbeatRequest,
-  JobQuery,
-  OccurrenceQuery,
-  Page,
   PruneAnswer,
   PruneRequest,
+  ReadingMethod,
   SettleAnswer,
   SettleItem,
+  Storage,
   StorageCapabilities,
   WakeUp,
 } from '../storage.ts'
@@ -66,10 +63,20 @@ export interface SyncLedgerWithin<Entry extends LedgerEntry = LedgerEntry>
 export interface AsyncLedgerWithin extends Pick<AsyncLedger, 'run' | 'quickSettle'>, CommitControl {}
 
 /**
+ * The reads outside of steps, which answer as the methods of `Storage` with the same names do. The answers of `listOccurrences`
+ * and the `latest` of `get` may contain task runs that were not requested; core removes these runs.
+ */
+export type LedgerReads = {
+  readonly [Method in ReadingMethod]: (
+    request: Parameters<Storage[Method]>[0],
+  ) => MaybePromise<Awaited<ReturnType<Storage[Method]>>>
+}
+
+/**
  * The members that both kinds of ledger have: properties, reads outside of steps, removal of history, node records, wake-ups,
  * and closing.
  */
-export interface LedgerBase {
+export interface LedgerBase extends LedgerReads {
   /** The call with which a user opens this storage, as messages name it: `memoryStorage()`. */
   readonly opener: string
   /** The properties of the storage that tune the engine, as in `Storage`. */
@@ -79,16 +86,6 @@ export interface LedgerBase {
    * outputs of its steps. False for a ledger that serializes.
    */
   readonly keepsObjects: boolean
-
-  /** Reads records as `Storage.get` does. `latest` may contain task runs, which core removes. */
-  get(request: GetRequest): MaybePromise<GetAnswer>
-  /** Reads jobs as `Storage.listJobs` does. */
-  listJobs(query: JobQuery): MaybePromise<Page<JobRecord>>
-  /**
-   * Reads occurrences as `Storage.listOccurrences` does. The answer may contain task runs that were not requested; core
-   * removes these runs.
-   */
-  listOccurrences(query: OccurrenceQuery): MaybePromise<Page<OccurrenceRecord>>
 
   /** The primitives for core's `prune`, or a complete `prune` of the adapter. */
   readonly history: HistoryRemover | { prune(request: PruneRequest): MaybePromise<PruneAnswer> }
