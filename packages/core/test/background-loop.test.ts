@@ -72,6 +72,25 @@ it('a background loop reports every error of a round except EngineStopped, and c
   expect([rounds.length, failures]).toEqual([3, [['work', error]]])
 })
 
+it('a background loop starts the next round 60 s after a round that failed before it set the alarm, and not while it is stopped', async () => {
+  const work = loop()
+  work.run()
+  rounds[0]?.fail(new Error('no'))
+  await clock.advance(59_999)
+  expect(rounds).toHaveLength(1)
+  await clock.advance(1)
+  expect(rounds).toHaveLength(2)
+  work.runIn(10)
+  rounds[1]?.fail(new Error('no'))
+  await clock.advance(10)
+  expect(rounds).toHaveLength(3)
+  const stopped = work.stop()
+  rounds[2]?.fail(new Error('no'))
+  await stopped
+  await clock.advance(120_000)
+  expect(rounds).toHaveLength(3)
+})
+
 it('a stopped background loop finishes the round in progress and starts no further round', async () => {
   const work = loop()
   work.run()

@@ -1,4 +1,5 @@
 import { JobistemerError } from '../../errors.ts'
+import { upkeepMs } from '../../tuning.ts'
 import type { Agenda, Alarm, SlotEntry } from './agenda.ts'
 import { OwnContext } from './own-context.ts'
 
@@ -48,7 +49,7 @@ interface LoopOptions {
  * - If `run` is called or the alarm rings during a round, one further round follows. If `again` is given, the loop calls
  *   `again` instead of this further round.
  * - The loop sets no alarm by itself: each round calls `runIn` to plan the next round.
- * - The loop reports the error of a round. If a round fails before it calls `runIn`, no alarm is set.
+ * - The loop reports the error of a round. If the round has failed before it called `runIn`, the next round follows after 60 s.
  *
  * Rounds run in the async context in which the loop was created.
  */
@@ -99,7 +100,10 @@ export class BackgroundLoop implements Alarm {
     const { name, round } = this.#options
     this.underWay = this.#context.run(() =>
       round(byAlarm)
-        .catch((error) => failInBackground(this.#engine, name, error))
+        .catch((error) => {
+          failInBackground(this.#engine, name, error)
+          if (this.heapIndex < 0) this.runIn(upkeepMs)
+        })
         .finally(() => this.#ended()),
     )
   }
