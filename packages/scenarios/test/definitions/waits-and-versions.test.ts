@@ -2,6 +2,7 @@ import {
   type Clock,
   createClient,
   defineJob,
+  JobistemerError,
   type Occurrence,
   type TaskContext,
   type WaitOptions,
@@ -9,6 +10,7 @@ import {
 import { wrapStorage } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
 import { everySeconds, everyType } from '../support/every.ts'
+import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere } from '../support/places.ts'
 import { createWorld, type World } from '../support/world.ts'
 
@@ -74,6 +76,28 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await world.shutdown(node)
     expect(await ends[2]).toBe('SCHEDULER_STATE')
     await expect(client.waitFor('occ_none' as never)).rejects.toMatchObject({ code: 'OCCURRENCE_NOT_FOUND' })
+  })
+
+  it('`waitFor` continues while the storage fails, and rejects with WAIT_TIMEOUT if the storage still fails at its timeout', async () => {
+    const world = createWorld(place)
+    await scene(world)
+    const intercepted = new InterceptedStorage(world.connect())
+    const client = createClient({ storage: intercepted.storage, clock: world.clock, scheduleTypes: [everyType] })
+    const { id } = await client.trigger('slow', { data: 5 })
+    const through = intercepted.intercept
+    intercepted.intercept = async () => {
+      throw new JobistemerError('STORAGE_UNREACHABLE', { message: 'The server is away.' })
+    }
+    const unlimited = client.waitFor(id)
+    const limited = client.waitFor(id, { timeout: { seconds: 5 } }).catch((error: JobistemerError) => error)
+    await world.clock.advance({ seconds: 20 })
+    expect(await limited).toMatchObject({
+      code: 'WAIT_TIMEOUT',
+      message: expect.stringContaining(`${id} has not ended within 5000 ms: the storage does not answer.`),
+    })
+    intercepted.intercept = through
+    await world.clock.advance({ seconds: 20 })
+    expect(await unlimited).toMatchObject({ id, state: 'completed' })
   })
 
   it('`waitFor` of a client that still connects to its storage rejects at its timeout and at its signal’s abort', async () => {

@@ -191,7 +191,7 @@ export function holds(record: Pick<OccurrenceRecord, 'details'>, at: number): bo
  * decision 12.
  */
 export async function withRunsOfClaim(
-  storage: StorageCalls,
+  storage: Pick<StorageCalls, 'once'>,
   found: readonly (OccurrenceRecord | null)[],
 ): Promise<readonly OccurrenceRecord[]> {
   const records = found.filter((record) => record !== null)
@@ -206,7 +206,7 @@ export async function withRunsOfClaim(
 }
 
 /** Returns the record of an occurrence. @throws JobistemerError `OCCURRENCE_NOT_FOUND` */
-export async function findOccurrence(storage: StorageCalls, id: OccurrenceId): Promise<OccurrenceRecord> {
+export async function findOccurrence(storage: Pick<StorageCalls, 'once'>, id: OccurrenceId): Promise<OccurrenceRecord> {
   readName(id, 'occurrenceId', 'Give the id of an occurrence, from occurrences() or an event.')
   const { occurrences } = await storage.once((calls) => calls.get({ occurrences: [id] }))
   const [record] = await withRunsOfClaim(storage, occurrences)

@@ -62,9 +62,9 @@ export class Operations extends ApiPart {
     super({ ...host, engine, lookup: new JobLookup(engine, host.registry) })
     this.#host = host
     this.pool.relay = this.#backfills
-    this.#waits = new Waits(engine, async (id, signal) => {
-      const options = signal === undefined ? {} : { signal }
-      return findOccurrence(this.#askedRunning(options), id)
+    this.#waits = new Waits(engine, async (id, options) => {
+      const asked = this.#askedRunning(options)
+      return findOccurrence({ once: (call) => asked.repeated('get', call) }, id)
     })
     this.#changes = new Changes(engine, {
       ...host,

@@ -3,7 +3,8 @@ import { type DurationInput, toDurationMs } from '../../duration.ts'
 import { JobistemerError } from '../../errors.ts'
 import type { OccurrenceId } from '../../ids.ts'
 import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
-import { isFinal, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
+import { isFinal, type OccurrenceRecord, type OccurrenceState } from '../../storage/occurrence-record.ts'
+import type { CallOptions } from '../storage-access/caller-context.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { lookMs } from '../../tuning.ts'
 
@@ -18,20 +19,22 @@ export interface WaitOptions {
   readonly signal?: AbortSignal
 }
 
+/**
+ * Reads an occurrence. Repeats a failed read until the timeout of the call, and then rejects with `STORAGE_TIMEOUT`. Rejects
+ * after the engine has stopped.
+ */
+type Find = (id: OccurrenceId, options: CallOptions) => Promise<OccurrenceRecord>
+
 /** Waits for the end of occurrences: polls the storage, and listens for the ends of this node's own runs. */
 export class Waits {
   readonly #engine: EngineContext
-  readonly #find: (id: OccurrenceId, signal: AbortSignal | undefined) => Promise<OccurrenceRecord>
+  readonly #find: Find
   /** By occurrence: one function per waiting call. The function ends the call's pause between two reads. */
   readonly #resting = new Map<OccurrenceId, Set<() => void>>()
   /** Removes the listener that all waiting calls share; `null`: no call waits. */
   #unlisten: (() => void) | null = null
 
-  /** @param find reads an occurrence, and rejects after the engine has stopped */
-  constructor(
-    engine: EngineContext,
-    find: (id: OccurrenceId, signal: AbortSignal | undefined) => Promise<OccurrenceRecord>,
-  ) {
+  constructor(engine: EngineContext, find: Find) {
     this.#engine = engine
     this.#find = find
   }
@@ -66,6 +69,7 @@ export class Waits {
     const timeoutMs = options.timeout === undefined ? null : toDurationMs(options.timeout, 'timeout', { min: 1 })
     const signal = options.signal && readSignal(options.signal)
     const endAt = clock.monotonic() + (timeoutMs ?? Number.POSITIVE_INFINITY)
+    let state: OccurrenceState | null = null
     // The first pause is short, because most runs are short. Each further pause is twice as long, up to `2 * lookMs`.
     for (let pollMs = lookMs / 10; ; pollMs = Math.min(2 * pollMs, 2 * lookMs)) {
       if (signal?.aborted) throw aborted(signal)
@@ -77,10 +81,12 @@ export class Waits {
       this.#add(id, wake)
       signal?.addEventListener('abort', wake, { once: true })
       try {
-        const record = await this.#find(id, signal)
-        if (isFinal(record.state)) return occurrenceOf(record)
+        const limit = timeoutMs === null ? {} : { timeout: Math.max(1, Math.ceil(endAt - clock.monotonic())) }
+        const record = await this.#find(id, { ...limit, ...(signal && { signal }) }).catch(nullIfUnanswered)
+        if (record !== null && isFinal(record.state)) return occurrenceOf(record)
+        state = record?.state ?? state
         const leftMs = endAt - clock.monotonic()
-        if (leftMs <= 0) throw timedOut(record, timeoutMs as number)
+        if (leftMs <= 0) throw timedOut(id, state, timeoutMs as number)
         const timer = clock.setTimer(Math.min(pollMs, leftMs), wake)
         await woken
         timer.cancel()
@@ -92,9 +98,16 @@ export class Waits {
   }
 }
 
-function timedOut({ id, state }: OccurrenceRecord, timeoutMs: number): JobistemerError {
+/** A storage that does not answer ends no wait: the occurrence continues meanwhile. */
+function nullIfUnanswered(error: unknown): null {
+  if (JobistemerError.isInstance(error, 'STORAGE_TIMEOUT')) return null
+  throw error
+}
+
+function timedOut(id: OccurrenceId, state: OccurrenceState | null, timeoutMs: number): JobistemerError {
+  const found = state === null ? 'the storage does not answer' : `it is ${state}`
   return new JobistemerError('WAIT_TIMEOUT', {
-    message: `Occurrence ${id} has not ended within ${timeoutMs} ms: it is ${state}.`,
+    message: `Occurrence ${id} has not ended within ${timeoutMs} ms: ${found}.`,
     field: 'timeout',
     value: timeoutMs,
     remedy: 'The occurrence goes on: wait again, or cancel it.',
