@@ -120,7 +120,9 @@ class JsonCopy {
   }
 
   #ofMembers(value: object, path: string, depth: number): JsonValue {
-    if (!isPlainObject(value)) throw this.#refusal(value, path)
+    if (!isPlainObject(value)) {
+      throw this.#refusal(value, path, `It is an instance of ${Object(value).constructor?.name}. ${jsonRemedy}`)
+    }
     if (Object.getOwnPropertySymbols(value).length > 0) {
       throw this.#refusal(value, path, 'Give a plain object without members that symbols name.')
     }

@@ -12,9 +12,12 @@ export class NonRetryableError extends Error {
   readonly retryable = false
 }
 
+const resultErrors: readonly unknown[] = ['RESULT_NOT_SERIALISABLE', 'RESULT_TOO_LARGE']
+
 /**
- * Returns whether a thrown error has `retryable: false`. The `retryable` of its causes and of its inner errors has no effect.
+ * Returns whether a thrown error has `retryable: false`, or says that a result cannot be stored: the handler has done its work.
+ * The causes and inner errors of the error have no effect.
  */
 export function isNonRetryable(thrown: unknown): boolean {
-  return orElse(() => Object(thrown).retryable === false, false)
+  return orElse(() => Object(thrown).retryable === false || resultErrors.includes(Object(thrown).code), false)
 }

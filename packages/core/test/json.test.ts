@@ -63,6 +63,17 @@ describe('a value that toJsonValue accepts', () => {
     expect(tooLarge('€'.repeat(43_691))).toMatchObject({ code: 'DATA_TOO_LARGE', value: 131_075 })
   })
 
+  it.each([
+    ['a Map', new Map([['a', 1]]), 'Map'],
+    ['an Error', new Error('no'), 'Error'],
+    ['a URL', new URL('http://x/'), 'URL'],
+    ['an object of an unknown class', Object.create({}), 'Object'],
+  ])('is rejected with the name of its class if it is %s', (_, value, name) => {
+    const copy = () => toJsonValue({ list: [value] }, 'data')
+    expect(refusalOf(copy)).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'data.list[0]' })
+    expect(copy).toThrow(`It is an instance of ${name}. Use strings, finite numbers`)
+  })
+
   it('may be a result of at most 131,072 bytes: a larger result is rejected with RESULT_TOO_LARGE before it is copied', () => {
     let shared: unknown = ['x']
     for (let level = 0; level < 60; level++) shared = [shared, shared]

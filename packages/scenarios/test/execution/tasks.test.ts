@@ -181,18 +181,24 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ['a bigint', 5n, 'RESULT_NOT_SERIALISABLE'],
     ['a function', () => 1, 'RESULT_NOT_SERIALISABLE'],
     ['more than can be kept', 'x'.repeat(200_000), 'RESULT_TOO_LARGE'],
-  ])('a task that returns %s fails with an error code', async (_, result, code) => {
+  ])('a task that returns %s fails with an error code, and is not retried', async (_, result, code) => {
     const { clock, start } = createWorld(place)
+    let calls = 0
+    const run = () => {
+      calls++
+      return result
+    }
     const job = defineJob({
       name: 'odd',
       schedule: everySeconds(10, +at(10)),
-      tasks: [{ name: 'work', run: () => result }],
+      tasks: [{ name: 'work', run, retryPolicy: { maxRetries: 3, retryInterval: 1000 } }],
     })
     const scheduler = await start({ jobs: [job] })
-    await clock.advance({ seconds: 10 })
+    await clock.advance({ seconds: 30 })
     const { state, tasks } = await onlyOccurrence(scheduler, 'odd')
     expect(state).toBe('failed')
-    expect(tasks).toMatchObject([{ state: 'failed', error: { code } }])
+    expect(tasks).toMatchObject([{ state: 'failed', reason: 'not_retryable', error: { code } }])
+    expect(calls).toBe(1)
   })
 
   it('a job whose schedule ends runs once for each slot, and then has no next runs', async () => {
