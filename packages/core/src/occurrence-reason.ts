@@ -3,7 +3,7 @@ import type { OccurrenceState } from './storage/occurrence-record.ts'
 
 /** Explains each reason that the engine gives for a state: one sentence under the state and the reason. */
 const explanations = {
-  'skipped overlap': 'An earlier run of the job was still active, and the overlap policy skips further runs.',
+  'skipped overlap': 'An earlier run of the job was pending or running, and the overlap policy skips further runs.',
   'skipped queue_full': 'The queue of the job was full (maxQueued).',
   'skipped paused': 'The job was paused.',
   'missed paused': 'The job was paused.',
@@ -42,7 +42,7 @@ const explanations = {
  * may add reasons.
  *
  * Skipped:
- * - `overlap`: another occurrence of its job was active.
+ * - `overlap`: another occurrence of its job was pending or running.
  * - `queue_full`: the queue of its job was full.
  * - `paused`: its job was paused.
  *
@@ -121,7 +121,7 @@ export function whyOf(occurrence: {
 
 /** The meaning of each state of a run in a sentence, for legends, tooltips and help. {@link whyOf} explains one run. */
 export const stateMeanings: Readonly<Record<OccurrenceState, string>> = {
-  pending: 'Waits for a node with capacity, or for its time.',
+  pending: 'Waits for a node with capacity, for its time, or for the end of a pause of its job.',
   queued: 'Waits until an earlier run of its job ends.',
   running: 'A node runs it.',
   completed: 'All of its tasks completed.',

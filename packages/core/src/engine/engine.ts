@@ -501,7 +501,7 @@ export class Engine implements CallingNode {
     const abandoned = this.pool.size
     this.pool.abandon()
     this.events.emit('scheduler.stopped', { node: this.owner.node, abandoned })
-    this.logger.info({ node: this.owner.node, abandoned }, 'scheduler stopped')
+    this.logger[abandoned > 0 ? 'warn' : 'info']({ node: this.owner.node, abandoned }, 'scheduler stopped')
     this.#cleanUp()
   }
 

@@ -274,6 +274,20 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ])
   })
 
+  it('a peer logs no warning about a node that was killed and has restarted under its nodeId', async () => {
+    const world = createWorld(place)
+    const { job } = longJob(world)
+    const { logger, lines } = collectingLogger()
+    await world.start({ jobs: [job], nodeId: 'peer', logger, ...life })
+    const first = await world.start({ jobs: [job], nodeId: 'restarted', ...life })
+    await world.clock.advance({ seconds: 12 })
+    world.crash(first)
+    await world.start({ jobs: [job], nodeId: 'restarted', ...life })
+    await world.clock.advance({ minutes: 3 })
+    const dead = lines.filter(({ message }) => message === 'node declared dead; taking over its runs')
+    expect(dead.map(({ level, node }) => [level, node])).toEqual([['info', 'restarted']])
+  })
+
   it("a node that starts after the owner's death takes over a run whose owner has no node record", async () => {
     const world = createWorld(place)
     const { job, called } = longJob(world)

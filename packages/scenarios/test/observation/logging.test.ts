@@ -114,7 +114,7 @@ function slow(world: World, seconds: number, settings: Partial<Parameters<typeof
   })
 }
 
-const earlierRun = 'slots were skipped: an earlier run of the job is still active'
+const earlierRun = 'slots were skipped: an earlier run of the job is pending or running'
 
 describe('the log of a scheduler has one line', () => {
   it('for each decision about missed slots', async () => {
@@ -189,6 +189,58 @@ describe('the log of a scheduler has one line', () => {
       ['slow', earlierRun, 1, at(20)],
       ['full', 'slots were skipped: the queue of the job is full', 1, at(30)],
     ])
+  })
+
+  it('for waiting runs that newer runs displace', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const job = slow(world, 1000, { schedule: everySeconds(3600), overlapPolicy: 'queue_one' })
+    const scheduler = await world.start({ jobs: [job], logger })
+    for (let n = 1; n <= 4; n++) await scheduler.trigger('slow')
+    await world.clock.advanceTo(at(65))
+    const displaced = {
+      level: 'warn',
+      message: 'waiting runs were canceled: a newer run of the job has displaced them',
+    }
+    expect(loud()).toEqual([
+      { ...displaced, job: 'slow', count: 1, from: expect.any(Date), to: expect.any(Date) },
+      { ...displaced, job: 'slow', count: 1, from: expect.any(Date), to: expect.any(Date) },
+    ])
+  })
+
+  it('for a run that exceeds its execution timeout', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    await world.start({ jobs: [slow(world, 1000, { schedule: everySeconds(60), executionTimeout: 5000 })], logger })
+    await world.clock.advanceTo(at(70))
+    const occurrence = { job: 'slow', occurrenceId: expect.stringMatching(/^occ_/), scheduledAt: at(60) }
+    const message = 'run failed: its executionTimeout has passed'
+    expect(loud()).toEqual([{ level: 'error', message, ...occurrence, reason: 'execution_timeout' }])
+  })
+
+  it('for a run under `onInterrupted: fail` that the shutdown of its node interrupts', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const scheduler = await world.start({ jobs: [slow(world, 1000, { onInterrupted: 'fail' })], logger })
+    await world.clock.advanceTo(at(12))
+    await world.shutdown(scheduler)
+    const occurrence = { job: 'slow', occurrenceId: expect.stringMatching(/^occ_/), scheduledAt: at(10) }
+    const message = 'run failed: its node has interrupted it'
+    expect(loud()).toEqual([{ level: 'error', message, ...occurrence, reason: 'shutdown' }])
+  })
+
+  it('at the level `warn` for a scheduler that has stopped although handlers still run', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const job = defineJob({
+      name: 'deaf',
+      schedule: everySeconds(10),
+      tasks: [{ name: 'work', run: () => new Promise(() => {}) }],
+    })
+    const scheduler = await world.start({ jobs: [job], nodeId: 'node', logger })
+    await world.clock.advanceTo(at(12))
+    await world.shutdown(scheduler)
+    expect(loud()).toEqual([{ level: 'warn', message: 'scheduler stopped', node: 'node', abandoned: 1 }])
   })
 
   it('for a reap, on the node that reaps the run, and one line for the loss of this run, on its former owner', async () => {

@@ -207,6 +207,56 @@ export const overlaps: Stage = async (cast) => {
   return 35
 }
 
+/** Test situation: a run exceeds its execution timeout. */
+export const exceedsItsTime: Stage = async (cast) => {
+  const world = createWorld()
+  await cast.watched(world.scheduler, { jobs: [slow(cast, world, 1000)] })
+  await world.clock.advanceTo(at(85))
+  return 85
+}
+
+/** Test situation: new runs of a job displace runs that wait. */
+export const displacesRuns: Stage = async (cast) => {
+  const world = createWorld()
+  const tasks = [{ name: 'work', run: () => world.clock.sleep({ seconds: 45 }) }]
+  await cast.watched(world.scheduler, { jobs: [odd(cast, { overlapPolicy: 'queue_one', tasks })] })
+  await world.clock.advanceTo(at(65))
+  return 65
+}
+
+/** Test situation: the scheduler shuts down, its job forbids a second try of a run, and the other run does not stop. */
+export const stopsForGood: Stage = async (cast) => {
+  const world = createWorld()
+  const deaf = defineJob({
+    name: 'deaf',
+    schedule: everySeconds(10, +at(10)),
+    tasks: [{ name: 'work', run: () => new Promise(() => {}) }],
+  })
+  const stopping = odd(cast, {
+    schedule: everySeconds(10, +at(10)),
+    onInterrupted: 'fail',
+    tasks: [{ name: 'work', run: ({ signal }) => world.clock.sleep({ seconds: 100 }, signal) }],
+  })
+  const scheduler = await cast.watched(world.scheduler, { jobs: [stopping, deaf] })
+  await world.clock.advanceTo(at(15))
+  await world.shutdown(scheduler, 1000)
+  await world.start(cast.options({ jobs: [stopping] }))
+  await world.clock.advanceTo(at(25))
+  return 25
+}
+
+/** Test situation: another node is killed, and restarts under its `nodeId`. */
+export const peerRestarts: Stage = async (cast) => {
+  const world = createWorld()
+  await cast.watched(world.scheduler, { ...life, jobs: [odd(cast)], nodeId: 'watching' })
+  const first = await world.start(cast.options({ ...life, jobs: [odd(cast)], nodeId: 'restarted' }))
+  await world.clock.advanceTo(at(15))
+  world.crash(first)
+  await world.start(cast.options({ ...life, jobs: [odd(cast)], nodeId: 'restarted' }))
+  await world.clock.advanceTo(at(105))
+  return 105
+}
+
 /** Test situation: the storage fails for ten seconds. */
 export const storageIsAway: Stage = async (cast) => {
   const world = createWorld()

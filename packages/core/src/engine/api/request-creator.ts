@@ -276,7 +276,7 @@ export class RequestCreator extends ApiPart {
     const result = resultOf({ id: createdId(item, state), state, reason, created: true })
     tellCreated(this.engine.events, job.job, item, result)
     if (state === 'skipped') this.registry.skipped.note(job, 'request', item.scheduledAt)
-    notifyDisplaced(this.engine, this.pool, job, answer)
+    notifyDisplaced(this.engine, this, job, answer)
     if (answer.state === 'running') {
       this.pool.run({ job, plan, occurrence: begunBy(item, answer.token), runs: item.runs ?? [], fresh: true })
     } else if (answer.state === 'pending' && job.pausedUntil !== Number.POSITIVE_INFINITY) {

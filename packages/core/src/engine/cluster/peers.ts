@@ -293,7 +293,12 @@ export class Peers {
     const names = namesOf(record)
     const silentForMs = Math.round(clock.monotonic() - heardAt)
     events.emit('node.lost', { ...names, silentForMs })
-    logger.warn({ ...names, silentForMs }, 'node declared dead; taking over its runs')
+    // A node that has restarted under its `nodeId` has already taken over the runs of its earlier life.
+    const isSameNode = (peer: Peer) => peer.record.node === record.node && peer.state === 'present'
+    logger[this.#records(isSameNode).length > 0 ? 'info' : 'warn'](
+      { ...names, silentForMs },
+      'node declared dead; taking over its runs',
+    )
   }
 }
 

@@ -5,17 +5,18 @@ import type { RegisteredJob } from './registered-job.ts'
 import { upkeepMs } from '../../tuning.ts'
 
 const messages: ReadonlyMap<string | null, string> = new Map([
-  ['overlap', 'slots were skipped: an earlier run of the job is still active'],
+  ['overlap', 'slots were skipped: an earlier run of the job is pending or running'],
   ['queue_full', 'slots were skipped: the queue of the job is full'],
   [
     'request',
-    'requests were skipped: another run of the job is active; the overlap policy "queue" or "allow" runs each request',
+    'requests were skipped: another run of the job is pending or running; the overlap policy "queue" or "allow" runs each request',
   ],
+  ['displaced', 'waiting runs were canceled: a newer run of the job has displaced them'],
 ])
 
 /**
- * Logs slots and requests that the overlap policy or a full queue has skipped. The first skip of a job is logged at
- * once. The skips of the following minute are logged together, in one line. Skips during a pause are not logged,
+ * Logs slots and requests that the overlap policy or a full queue has skipped, and waiting runs that newer runs have
+ * displaced. The first skip of a job is logged at once. The skips of the following minute are logged together, in one line. Skips during a pause are not logged,
  * because the user who paused the job expects them.
  */
 export class SkippedSlots {

@@ -30,6 +30,11 @@ export function isHandOver(reason: AbortReason): boolean {
   return handOvers.includes(reason)
 }
 
+/** Returns whether a run can fail for this reason although each of its attempts was aborted, so that no attempt has failed. */
+export function endsUnlogged(reason: string): boolean {
+  return reason === 'execution_timeout' || isHandOver(reason as AbortReason)
+}
+
 /** Returns the error with which the signal of an aborted attempt fires. */
 export function abortErrorOf(task: TaskPlan, reason: AbortReason): JobistemerError {
   if (reason === 'timeout') return timeoutError(task)

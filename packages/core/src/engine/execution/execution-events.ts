@@ -86,6 +86,13 @@ export function emitLost(source: OccurrenceSource, isCanceled: boolean): void {
   engine.logger.warn({ job, occurrenceId, scheduledAt, fencingToken }, `occurrence lost: ${reason}`)
 }
 
+/** Logs the failure of an occurrence whose attempts the node has aborted. No log line of an attempt reports such a failure. */
+export function logAborted(source: OccurrenceSource, reason: string): void {
+  const { jobName: job, occurrenceId, scheduledAt } = namesOf(source)
+  const why = reason === 'execution_timeout' ? 'its executionTimeout has passed' : 'its node has interrupted it'
+  source.engine.logger.error({ job, occurrenceId, scheduledAt, reason }, `run failed: ${why}`)
+}
+
 /**
  * Reports the end of an occurrence. `isToldBefore`: another node canceled the occurrence by force, and has already emitted
  * `occurrence.canceled`.

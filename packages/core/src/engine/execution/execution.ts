@@ -21,10 +21,10 @@ import type { Alarm } from '../runtime/agenda.ts'
 import { failInBackground } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { runUserCode } from '../runtime/own-context.ts'
-import { type AbortReason, abortErrorOf, unreadableRun } from './abort-errors.ts'
+import { type AbortReason, abortErrorOf, endsUnlogged, unreadableRun } from './abort-errors.ts'
 import { alreadyCompleted, type Completion, Completions } from './completion.ts'
 import { reportOf, type StartedOccurrence } from './execution-report.ts'
-import { callHook, emitFinished, emitLost, emitReleased, emitStarted } from './execution-events.ts'
+import { callHook, emitFinished, emitLost, emitReleased, emitStarted, logAborted } from './execution-events.ts'
 import {
   type EventOf,
   executionTransitions,
@@ -745,6 +745,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     } else if (change.kind === 'finish') {
       this.trace?.ended({ outcome: change.state, reason: change.reason })
       const { state: outcome, reason } = change
+      if (outcome === 'failed' && reason !== null && endsUnlogged(reason)) logAborted(this, reason)
       if (this.#isToBeTold) this.#tellEnd({ outcome, reason, finishedAt: this.engine.now() }, false)
     }
   }

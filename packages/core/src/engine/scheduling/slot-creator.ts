@@ -4,6 +4,7 @@ import type { TaskRunRecord, OccurrenceRecord } from '../../storage/occurrence-r
 import type { CreateAnswer, CreateSlot } from '../../storage/storage.ts'
 import type { JobPlan } from '../definitions/job-plan.ts'
 import { suspendJob, suspendUnscheduled } from '../definitions/held-jobs.ts'
+import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { failInBackground } from '../runtime/background-loop.ts'
 import { Batcher } from '../storage-access/batcher.ts'
@@ -151,7 +152,7 @@ export class SlotCreator {
           })
         }
         if (answer.state === 'skipped') this.#parts.registry.skipped.note(job, answer.reason, item.scheduledAt)
-        notifyDisplaced(this.#engine, this.#parts.pool, job, answer)
+        notifyDisplaced(this.#engine, this.#parts, job, answer)
         if (answer.state === 'running') this.#start(job, plan, item, answer.token, now)
         else if (answer.state === 'pending') this.#parts.capacity.workStored(handlerKeyOf(job.job))
         return
@@ -213,13 +214,14 @@ export class SlotCreator {
  */
 export function notifyDisplaced(
   engine: EngineContext,
-  pool: ExecutionPool,
+  { pool, registry }: { readonly pool: ExecutionPool; readonly registry: JobRegistry },
   job: RegisteredJob,
   answer: Extract<CreateAnswer, { readonly outcome: 'created' }>,
 ): void {
   for (const notice of answer.cancelRequested) pool.get(notice.id)?.cancel(notice.reason)
   if (answer.displaced.length === 0) return
   void pool.relay?.displaced(answer.displaced)
+  for (const { scheduledAt } of answer.displaced) registry.skipped.note(job, 'displaced', scheduledAt)
   if (!engine.events.hears('occurrence.canceled')) return
   for (const { id: occurrenceId, jobId, scheduledAt } of answer.displaced) {
     const event = {
