@@ -1,4 +1,5 @@
-import { JobistemerError, type Scheduler } from '@jobistemer/core'
+import { createScheduler, JobistemerError, type Scheduler, silentLogger } from '@jobistemer/core'
+import { memoryStorage } from '@jobistemer/storage-memory'
 import { checkConvergence, checkStored } from './checker/check-end.ts'
 import { HistoryChecker } from './checker/history-checker.ts'
 import { readStoredState } from './checker/stored-state.ts'
@@ -34,6 +35,20 @@ export interface SimulationReport {
   readonly occurrences: Readonly<Record<string, number>>
 }
 
+let loading: Promise<void> | null = null
+
+/**
+ * Starts a scheduler on the real clock once per process. The first scheduler of a process imports the ticker packages, which takes
+ * real time. In a simulation, virtual time would pass meanwhile, so the history would depend on the speed of the machine.
+ */
+async function loadTickers(): Promise<void> {
+  const storage = memoryStorage()
+  const scheduler = createScheduler({ storage, logger: silentLogger })
+  await scheduler.start()
+  await scheduler.shutdown()
+  await storage.close()
+}
+
 /** Simulates the cluster of a seed from beginning to end, and checks its history. */
 export async function simulate(options: {
   readonly seed: number
@@ -50,6 +65,8 @@ export async function simulate(options: {
   readonly places?: boolean
 }): Promise<SimulationReport> {
   const { seed, sabotage = null, onlyOutages = false, calls = false, places = false } = options
+  loading ??= loadTickers()
+  await loading
   const world = new World({ seed, sabotage, onlyOutages, calls, places })
   const fleet = new Fleet(world)
   const callers = calls ? new Callers(world) : null
