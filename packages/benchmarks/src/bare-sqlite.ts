@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import Database from 'better-sqlite3'
 import { type Cost, costOf } from './cost.ts'
-import { jobCount } from './engine-round.ts'
 
 const instant = Date.parse('2026-01-01T00:00:00Z')
 
@@ -17,7 +16,7 @@ const checkpointPages = 4000
  *
  * One transaction updates the heads and inserts the running rows. Another transaction moves these rows to the history.
  */
-export async function runBareStatements(file: string, seconds: number): Promise<Cost> {
+export async function runBareStatements(file: string, seconds: number, jobCount: number): Promise<Cost> {
   // Opens and closes a storage, because the storage creates its tables when it opens.
   await sqliteStorage({ file }).close()
   const database = new Database(file)
@@ -25,10 +24,10 @@ export async function runBareStatements(file: string, seconds: number): Promise<
     database.pragma('journal_mode = WAL')
     database.pragma('synchronous = FULL')
     database.pragma(`wal_autocheckpoint = ${checkpointPages}`)
-    insertHeads(database)
+    insertHeads(database, jobCount)
     const ids = Array.from({ length: seconds * jobCount }, () => randomBytes(16))
-    const start = starter(database, ids)
-    const finish = finisher(database, ids)
+    const start = starter(database, ids, jobCount)
+    const finish = finisher(database, ids, jobCount)
     return await costOf(seconds * jobCount, async () => {
       for (let second = 1; second <= seconds; second++) {
         for (let job = 1; job <= jobCount; job += rowsPerTransaction) start.immediate(second, job)
@@ -40,7 +39,7 @@ export async function runBareStatements(file: string, seconds: number): Promise<
   }
 }
 
-function insertHeads(database: Database.Database): void {
+function insertHeads(database: Database.Database, jobCount: number): void {
   const insertHead = database.prepare(
     `INSERT INTO heads (row, flags, policy, max_queued, handler, version, watermark, next_at, key)
        VALUES (?, 0, 0, 1000, 1, 1, ?, ?, randomblob(16))`,
@@ -50,7 +49,7 @@ function insertHeads(database: Database.Database): void {
   })()
 }
 
-function starter(database: Database.Database, ids: readonly Buffer[]) {
+function starter(database: Database.Database, ids: readonly Buffer[], jobCount: number) {
   const moveHead = database.prepare(`
     UPDATE heads SET watermark = next_at, next_at = ?
       WHERE row = ? AND next_at = ? AND version = ? AND flags = 0 AND watermark < next_at
@@ -73,7 +72,7 @@ function starter(database: Database.Database, ids: readonly Buffer[]) {
   })
 }
 
-function finisher(database: Database.Database, ids: readonly Buffer[]) {
+function finisher(database: Database.Database, ids: readonly Buffer[], jobCount: number) {
   const appendHistory = database.prepare(`
     INSERT INTO history
       SELECT NULL, job, scheduled_at, id, ?, kind, token, ?, rescues, owner, job_version, due_at - scheduled_at,

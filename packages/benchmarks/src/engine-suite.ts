@@ -25,27 +25,29 @@ export const engineSuite: Suite = {
 }
 
 async function measure(folder: string, { smoke, rounds = smoke ? 1 : 5 }: BenchmarkOptions): Promise<Table> {
-  const seconds = smoke ? 2 : 30
+  const count = smoke ? 500 : jobCount
+  const seconds = smoke ? 1 : 30
+  const warmUpFactor = smoke ? 1 : longWarmUpFactor
   const onFile = async (name: string, run: (storage: Storage) => Promise<Cost>) => {
     const storage = sqliteStorage({ file: join(folder, `${name}.db`) })
     const cost = await run(storage)
     await storage.close()
     return cost
   }
-  const sqlite = await alternate(rounds, seconds, {
-    statements: (round, seconds) => runBareStatements(join(folder, `statements-${round}.db`), seconds),
-    calls: (round, seconds) => onFile(`calls-${round}`, (storage) => runBareCalls(storage, seconds)),
-    engine: (round, seconds) => onFile(`engine-${round}`, (storage) => runEngine(storage, seconds)),
+  const sqlite = await alternate(rounds, seconds, warmUpFactor, {
+    statements: (round, seconds) => runBareStatements(join(folder, `statements-${round}.db`), seconds, count),
+    calls: (round, seconds) => onFile(`calls-${round}`, (storage) => runBareCalls(storage, seconds, count)),
+    engine: (round, seconds) => onFile(`engine-${round}`, (storage) => runEngine(storage, seconds, { count })),
   })
-  const memory = await alternate(rounds, seconds, {
-    calls: (_, seconds) => runBareCalls(memoryStorage(), seconds),
-    engine: (_, seconds) => runEngine(memoryStorage(), seconds),
+  const memory = await alternate(rounds, seconds, warmUpFactor, {
+    calls: (_, seconds) => runBareCalls(memoryStorage(), seconds, count),
+    engine: (_, seconds) => runEngine(memoryStorage(), seconds, { count }),
   })
   return {
     columns: ['storage', 'statements', 'calls', 'engine', 'calls / statements', 'engine / calls', 'whole engine'],
     rows: [rowOf('sqlite (synchronous = FULL)', sqlite), rowOf('memory', memory)],
     notes: [
-      `Medians of ${rounds} rounds of ${seconds} × ${jobCount.toLocaleString('en-US')} occurrences. A longer warm-up round comes before.`,
+      `Medians of ${rounds} rounds of ${seconds} × ${count.toLocaleString('en-US')} occurrences. A longer warm-up round comes before.`,
       'Ratios: cost of the lower level divided by cost of the upper level, paired by round; in brackets by real time, which',
       'includes waiting for the disk, and depends on the load of the machine. 1.00: the upper level adds nothing.',
       'statements: SQL that writes the same rows, without a storage. calls: the storage’s calls, without an engine.',
@@ -80,8 +82,8 @@ function rowOf(name: string, costs: Costs): readonly string[] {
   ]
 }
 
-/** Length of the warm-up round, as a multiple of a measured round. */
-const warmUpFactor = 10
+/** Length of the warm-up round of a full measurement, as a multiple of a measured round. */
+const longWarmUpFactor = 10
 
 /**
  * Measures each level of {@link engineSuite} once in every round, so that a machine that becomes slower affects all levels
@@ -90,6 +92,7 @@ const warmUpFactor = 10
 async function alternate(
   rounds: number,
   seconds: number,
+  warmUpFactor: number,
   levels: Readonly<Partial<Record<Level, Run>>>,
 ): Promise<Costs> {
   const runs = Object.entries(levels) as [Level, Run][]

@@ -15,14 +15,15 @@ export async function measureHistory(
   rest?: () => Promise<void>,
 ): Promise<Table> {
   const rounds = smoke ? 1 : 5
-  const seconds = smoke ? 2 : 30
-  const historySeconds = smoke ? 3 : 1_000_000 / jobCount
+  const seconds = smoke ? 1 : 30
+  const historySeconds = smoke ? 1 : 1_000_000 / jobCount
+  const count = smoke ? 100 : jobCount
   const full = open('full')
   const rates = { empty: [] as number[], full: [] as number[] }
   let at = firstInstant
   // Each round on the storage `full` begins at the virtual time of the end of the previous round. So no slot is missed.
   const runOnFull = async (length: number) => {
-    const round = await runEngine(full, length, { startAt: at })
+    const round = await runEngine(full, length, { startAt: at, count })
     at += (length + warmUpSeconds) * 1000
     return round.perSecond
   }
@@ -33,12 +34,12 @@ export async function measureHistory(
   }
   for (let round = 0; round < rounds; round++) {
     const empty = open(`empty_${round}`)
-    rates.empty.push((await runEngine(empty, seconds)).perSecond)
+    rates.empty.push((await runEngine(empty, seconds, { count })).perSecond)
     await empty.close()
     rates.full.push(await runOnFull(seconds))
   }
   await full.close()
-  const finished = (historySeconds + warmUpSeconds + (rest === undefined ? 0 : seconds)) * jobCount
+  const finished = (historySeconds + warmUpSeconds + (rest === undefined ? 0 : seconds)) * count
   const ratio = median(rates.full.map((rate, index) => rate / (rates.empty[index] ?? rate)))
   return {
     columns: ['history', 'whole engine', 'to the empty one'],
@@ -47,7 +48,7 @@ export async function measureHistory(
       [`${finished.toLocaleString('en-US')} finished`, formatRate(median(rates.full)), ratio.toFixed(2)],
     ],
     notes: [
-      `Medians of ${rounds} rounds, each of ${seconds} × ${jobCount.toLocaleString('en-US')} occurrences with each history.`,
+      `Medians of ${rounds} rounds, each of ${seconds} × ${count.toLocaleString('en-US')} occurrences with each history.`,
     ],
   }
 }

@@ -7,7 +7,8 @@ import { formatRate, median, printTable } from '../src/suite.ts'
 
 const program = fileURLToPath(new URL('../dist/main.js', import.meta.url))
 
-const run = (...options: string[]) => spawnSync(process.execPath, [program, ...options], { encoding: 'utf8' })
+/** The result of the benchmark command for a name that no benchmark has. Two tests read it. */
+const unknown = spawnSync(process.execPath, [program, '--smoke', 'nonsense'], { encoding: 'utf8' })
 
 interface Run {
   readonly suites: readonly string[]
@@ -40,7 +41,7 @@ const runs: readonly Run[] = [
       '0 2 * * *',
       'sqlite (synchronous = FULL)',
       'memory',
-      '8,000 finished',
+      '600 finished',
       'jobistemer (SQLite)',
       'Redis, 10 queued',
       'Redis, 1,000 queued',
@@ -90,10 +91,10 @@ const runs: readonly Run[] = [
       '1 at a time',
       '100 at a time',
       'none',
-      '10,000 finished',
+      '700 finished',
       'jobistemer, 100 at a time',
+      '400 occurrences',
       '2,000 occurrences',
-      '10,000 occurrences',
     ],
   },
   {
@@ -135,13 +136,12 @@ test.concurrent.each(tried)(
 )
 
 test('the tests of this file run every suite of the benchmark command', () => {
-  const { stderr } = run('nonsense')
-  const names = [...(stderr.split('bench ')[1] ?? '').matchAll(/\[([a-z][a-z-]*)\]/g)].map(([, name]) => name)
+  const names = [...(unknown.stderr.split('bench ')[1] ?? '').matchAll(/\[([a-z][a-z-]*)\]/g)].map(([, name]) => name)
   expect(runs.flatMap(({ suites }) => suites).sort()).toEqual(names.sort())
 })
 
 test('an unknown benchmark is rejected with the list of all benchmarks', () => {
-  const { status, stderr } = run('--smoke', 'nonsense')
+  const { status, stderr } = unknown
   expect(status).toBe(2)
   expect(stderr).toContain('"nonsense"')
   expect(stderr).toContain('engine')

@@ -17,7 +17,7 @@ const occurrencesPerLook = 250_000
 export const postgresBloatSuite: Suite = {
   name: 'postgres-bloat',
   title: 'Tables and indexes of PostgreSQL after many occurrences',
-  async run({ smoke, occurrences = smoke ? 10_000 : 1_000_000 }) {
+  async run({ smoke, occurrences = smoke ? 2000 : 1_000_000 }) {
     const jobs = smoke ? 100 : jobCount
     const lookCount = Math.max(looks, Math.ceil(occurrences / occurrencesPerLook))
     const seconds = Math.ceil(occurrences / lookCount / jobs)

@@ -22,13 +22,18 @@ const loads: readonly { readonly width: number; readonly count: number; readonly
   { width: 1000, count: 100_000, isLong: true },
 ]
 
-type Runner = (load: QueueLoad) => Promise<{ readonly perSecond: number }>
+interface Load extends QueueLoad {
+  /** Minimum number of jobs that are due at each instant. */
+  readonly dueAtLeast: number
+}
+
+type Runner = (load: Load) => Promise<{ readonly perSecond: number }>
 
 /** The candidates in the order of their runs. Each name is the heading of a column. */
 const candidates = {
-  engine: async ({ url, schema, count, width }) => {
+  engine: async ({ url, schema, count, width, dueAtLeast }) => {
     const storage = postgresStorage({ url, schema })
-    const due = Math.max(width, dueAtOnce)
+    const due = Math.max(width, dueAtLeast)
     const round = await runEngine(storage, Math.ceil(count / due), { count: due, concurrency: width })
     await storage.close()
     return round
@@ -60,7 +65,8 @@ export const postgresSuite: Suite = {
         return smoke ? width <= 100 && !isLong : (widths?.includes(width) ?? true)
       })
       for (const { width, count } of chosen) {
-        const load = { url: server.url, width, count: smoke ? width * 2 : count }
+        const dueAtLeast = smoke ? dueAtOnce / 10 : dueAtOnce
+        const load = { url: server.url, width, dueAtLeast, count: smoke ? width * 2 : count }
         const rates = await alternate(load, { rounds, countsFirst: smoke })
         const ratio = (one: Name, other: Name) =>
           median(rates[one].map((rate, round) => rate / (rates[other][round] ?? rate))).toFixed(2)
@@ -106,7 +112,7 @@ export const postgresSuite: Suite = {
 }
 
 async function alternate(
-  load: Omit<QueueLoad, 'schema'>,
+  load: Omit<Load, 'schema'>,
   { rounds, countsFirst }: { readonly rounds: number; readonly countsFirst: boolean },
 ): Promise<Rates> {
   const rates: Record<Name, number[]> = { engine: [], calls: [], bare: [], 'pg-boss': [], graphile: [] }

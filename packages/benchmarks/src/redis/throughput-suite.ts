@@ -26,8 +26,16 @@ export const redisSuite: Suite = {
       const server = await startRedis({ config: { appendonly } })
       try {
         for (const { concurrency, prefetch } of appendonly === 'no' ? loads : [{ concurrency: 100 }]) {
+          const due = smoke ? dueAtOnce / 10 : dueAtOnce
           const jobs = smoke ? concurrency * 2 : concurrency === 1 ? 10_000 : 50_000
-          const { ours, theirs } = await alternate(server, { concurrency, prefetch, jobs, rounds, countsFirst: smoke })
+          const { ours, theirs } = await alternate(server, {
+            concurrency,
+            prefetch,
+            due,
+            jobs,
+            rounds,
+            countsFirst: smoke,
+          })
           rows.push([
             [
               `concurrency ${concurrency}`,
@@ -62,14 +70,16 @@ async function alternate(
   options: {
     readonly concurrency: number
     readonly prefetch: number | undefined
+    /** Number of jobs that are due at each instant. Also at least `concurrency` jobs are due. */
+    readonly due: number
     readonly jobs: number
     readonly rounds: number
     /** Whether the first round is measured. If not, the first round is a warm-up. */
     readonly countsFirst: boolean
   },
 ): Promise<{ readonly ours: readonly number[]; readonly theirs: readonly number[] }> {
-  const { concurrency, prefetch, jobs, rounds, countsFirst } = options
-  const count = Math.max(concurrency, dueAtOnce)
+  const { concurrency, prefetch, due, jobs, rounds, countsFirst } = options
+  const count = Math.max(concurrency, due)
   // Silences BullMQ's warning, because the server intentionally has no persistence.
   const logger = { warn() {} }
   const ours: number[] = []
