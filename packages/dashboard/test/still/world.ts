@@ -1,6 +1,14 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type Client, createClient, createScheduler, type OccurrenceId, silentLogger } from '@jobistemer/core'
+import {
+  type Client,
+  type Clock,
+  createClient,
+  createScheduler,
+  type OccurrenceId,
+  silentLogger,
+  systemClock,
+} from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import { virtualClock, wrapStorage } from '@jobistemer/core/testing'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
@@ -54,8 +62,13 @@ export async function createStillWorld(): Promise<StillWorld> {
   const away = breakable()
   const none = createClient({ storage: empty, clock, logger: silentLogger })
   // The virtual clock `clock` stands still, so a wait on it would never end. This client waits between repeated calls to the
-  // unavailable storage, so it uses the real clock.
-  const lost = createClient({ storage: away, callTimeout: { seconds: 30 }, logger: silentLogger })
+  // unavailable storage, so it uses a clock that moves.
+  const lost = createClient({
+    storage: away,
+    clock: hurried,
+    callTimeout: { minutes: 10 },
+    logger: silentLogger,
+  })
   const ends: (() => Promise<unknown>)[] = []
   const serve = async (of: Client): Promise<string> => {
     const logger = { error: () => undefined }
@@ -78,6 +91,17 @@ export async function createStillWorld(): Promise<StillWorld> {
       for (const one of [storage, empty, away]) await one.close()
     },
   }
+}
+
+/**
+ * Factor by which the clock `hurried` is faster than real time. During an outage, a client waits up to 5 s between two scans for
+ * changes. The page shows the outage only after a scan.
+ */
+const haste = 20
+const hurried: Clock = {
+  now: () => systemClock.now(),
+  monotonic: () => systemClock.monotonic() * haste,
+  setTimer: (delayMs, callback, options) => systemClock.setTimer(delayMs / haste, callback, options),
 }
 
 function breakable(): Storage {
