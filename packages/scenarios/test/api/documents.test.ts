@@ -1,5 +1,6 @@
 import * as childProcess from 'node:child_process'
 import { execFileSync } from 'node:child_process'
+import { once as onceEmitted } from 'node:events'
 import * as fs from 'node:fs'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import * as os from 'node:os'
@@ -74,6 +75,7 @@ const modules = {
   'better-sqlite3': { default: Database },
   fastify,
   'node:child_process': childProcess,
+  'node:events': { once: onceEmitted },
   'node:fs': fs,
   'node:os': os,
   pg,

@@ -1,0 +1,55 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { importModule } from '../../src/storage/import-module.ts'
+import { useScratch } from '../ledger.ts'
+
+const scratch = useScratch()
+
+interface HandlerContext {
+  readonly data: object
+  readonly signal: AbortSignal
+}
+
+/** Returns the handler `crontab` of the document, with the output of its commands discarded. */
+async function handlerOfDocument(): Promise<(context: HandlerContext) => Promise<void>> {
+  const document = readFileSync(new URL('../../docs/import.md', import.meta.url), 'utf8')
+  const example = /^## Handlers$.*?^```ts\n(.*?)^```$/ms.exec(document)?.[1] as string
+  const code = example
+    .replace(/^import .* from '@jobistemer\/.*'$/gm, '')
+    .replace("'inherit', 'inherit'", "'ignore', 'ignore'")
+  const stubs = 'const memoryStorage = () => null\nexport const createScheduler = (options) => options\n'
+  const file = join(scratch.folder(), 'handlers.ts')
+  writeFileSync(file, `${stubs}${code}\nexport const handler = scheduler.handlers.crontab\n`)
+  const { handler } = await importModule(file, 'FILE')
+  return handler as (context: HandlerContext) => Promise<void>
+}
+
+const { signal } = new AbortController()
+
+it('the crontab handler in import.md passes standard input and environment to the command, and rejects if the command fails', async () => {
+  const handler = await handlerOfDocument()
+  const run = (command: string, data: object = {}) => handler({ data: { command, ...data }, signal })
+  await run('test "$PLACE" = here && grep -q word', { stdin: 'a word\n', env: { PLACE: 'here' } })
+  await run('true', { stdin: 'x'.repeat(1_000_000) })
+  await expect(run('exit 3')).rejects.toThrow('exit code 3')
+  await expect(run('kill -9 $$')).rejects.toThrow('SIGKILL')
+  await expect(run('true', { env: { SHELL: '/none/sh' } })).rejects.toThrow('ENOENT')
+})
+
+it('the crontab handler in import.md runs a command with 2 MB of output, and does not block the event loop', async () => {
+  const handler = await handlerOfDocument()
+  let ticks = 0
+  const timer = setInterval(() => (ticks += 1), 10)
+  await handler({ data: { command: 'head -c 2000000 /dev/zero; sleep 0.3' }, signal })
+  clearInterval(timer)
+  expect(ticks).toBeGreaterThan(5)
+})
+
+it('the crontab handler in import.md ends its command if the signal of the run is aborted', async () => {
+  const handler = await handlerOfDocument()
+  const controller = new AbortController()
+  const running = handler({ data: { command: 'exec sleep 60' }, signal: controller.signal })
+  controller.abort()
+  await expect(running).rejects.toThrow('aborted')
+})
