@@ -7,7 +7,7 @@ export interface CliConfig {
    * A value of `--storage`, a storage, or a function that opens a storage. The program closes the storage at the end.
    */
   readonly storage?: string | Storage | (() => Storage | string | Promise<Storage | string>)
-  /** The prefix of all keys in Redis or DynamoDB. */
+  /** Default of `--prefix`: prefix of keys in Redis and DynamoDB, schema in PostgreSQL, table prefix in SQLite. */
   readonly prefix?: string
   /** Custom schedule types, as in the options of a scheduler. */
   readonly scheduleTypes?: readonly ScheduleType[]

@@ -35,7 +35,7 @@ export const globalOptions: readonly CommandOption[] = [
   { flags: '--no-config', description: 'read no configuration' },
   {
     flags: '--prefix <prefix>',
-    description: 'what the keys begin with, in Redis and DynamoDB; the schema, in PostgreSQL',
+    description: 'what the keys begin with, in Redis and DynamoDB; the schema, in PostgreSQL; tablePrefix, in SQLite',
     parse: readText('--prefix'),
   },
   { flags: '--json', description: 'write JSON; its schema is in the folder schema of the package' },

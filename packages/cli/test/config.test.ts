@@ -1,7 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import Database from 'better-sqlite3'
 import { describe, expect, it } from 'vitest'
-import { useScratch } from './ledger.ts'
+import { fillLedger, useScratch } from './ledger.ts'
 import { runCli } from './run-cli.ts'
 
 const scratch = useScratch()
@@ -198,6 +200,31 @@ describe('a --storage option', () => {
         err: expect.stringContaining('STORAGE_MISSING'),
       })
     }
+  })
+
+  it('opens a SQLite file of an application with --prefix, and refuses a prefix without tables', async () => {
+    const { place, folder } = scratch.empty()
+    const file = join(folder, 'jobs.db')
+    const application = new Database(file)
+    application.exec('CREATE TABLE orders (id INTEGER PRIMARY KEY)')
+    const storage = sqliteStorage({ file, tablePrefix: 'jobs_' })
+    await fillLedger(storage)
+    await storage.close()
+    const names = () => application.prepare('SELECT name FROM sqlite_schema ORDER BY name').pluck().all()
+    const before = names()
+    const ask = (...argv: string[]) => runCli(['jobs', '--json', '-s', place, ...argv])
+    expect(jobsOf((await ask('--prefix', 'jobs_')).out)).toContain('nightly-report')
+    expect(JSON.parse((await ask('--prefix', 'jbos_')).err).error).toMatchObject({
+      code: 'STORAGE_MISSING',
+      field: '--prefix',
+      exitCode: 3,
+    })
+    expect(JSON.parse((await ask()).err).error).toMatchObject({
+      code: 'STORAGE_FOREIGN',
+      remedy: 'Give the file that the schedulers use. If the schedulers have a tablePrefix, give it with --prefix.',
+    })
+    expect(names()).toEqual(before)
+    application.close()
   })
 
   it('is refused if it names a file that is not a SQLite database', async () => {

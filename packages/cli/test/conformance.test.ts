@@ -54,6 +54,13 @@ it('conformance with a SQLite file keeps its test data in a new folder beside th
   expect(readFileSync(join(folder, 'jobs.db')).equals(before)).toBe(true)
 })
 
+it('conformance with a SQLite file passes --prefix to the storage as tablePrefix', async () => {
+  const { place } = await scratch.ledger()
+  const ask = (prefix: string) => runCli(['conformance', '-s', place, '--prefix', prefix, '--grep', 'PRUNE: '])
+  expect(await ask('jobs_')).toMatchObject({ code: 0, out: expect.stringContaining(' 0 failed.') })
+  expect(await ask('Jobs_')).toMatchObject({ code: 2, err: expect.stringContaining('tablePrefix') })
+})
+
 it('conformance --json prints the capabilities of the storage and the result of each case', async () => {
   const { place } = await scratch.ledger()
   const { code, out } = await runCli([

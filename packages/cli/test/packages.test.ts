@@ -8,8 +8,8 @@ import { startShell } from './spawn-cli.ts'
 const scratch = useScratch()
 const own = fileURLToPath(new URL('..', import.meta.url))
 
-/** Creates a project that has the CLI installed, but no storage package. */
-function project(): string {
+/** Creates a project that has the CLI installed, but no storage package except the given one. */
+function project(adapter?: string): string {
   const folder = scratch.folder()
   const modules = join(folder, 'node_modules')
   const installed = join(modules, '@jobistemer/cli')
@@ -18,6 +18,13 @@ function project(): string {
   cpSync(join(own, 'package.json'), join(installed, 'package.json'))
   for (const name of ['@jobistemer/core', 'commander', 'jiti', 'picocolors', 'string-width']) {
     symlinkSync(realpathSync(join(own, 'node_modules', name)), join(modules, name))
+  }
+  if (adapter !== undefined) {
+    // Copies the adapter, because Node.js would look for the driver beside the target of a link.
+    for (const part of ['dist', 'package.json']) {
+      const source = join(own, '../..', 'packages', adapter, part)
+      cpSync(source, join(modules, '@jobistemer', adapter, part), { recursive: true })
+    }
   }
   writeFileSync(join(folder, 'jobs.db'), '')
   return folder
@@ -53,6 +60,24 @@ it.each([
     expect(err).toMatch(new RegExp(`PACKAGE_MISSING, --from.*\\n {2}Run: npm install ${driver}\\n`))
   },
 )
+
+it.each(['jobs', 'doctor'])(
+  'jobistemer %s exits with PACKAGE_MISSING if the package pg is missing',
+  async (command) => {
+    const folder = project('storage-postgres')
+    const line = `cd '${folder}' && node node_modules/@jobistemer/cli/dist/bin.js ${command} -s postgres://localhost:1/app`
+    const { code, out, err } = await startShell(line, { env: { NODE_PATH: '' } }).ended
+    expect({ code, out }).toEqual({ code: 2, out: '' })
+    expect(err).toMatch(/PACKAGE_MISSING.*\n {2}Run: npm install pg\n/)
+  },
+)
+
+it('jobistemer sql --from needs no package pg', async () => {
+  const folder = project('storage-postgres')
+  const line = `cd '${folder}' && node node_modules/@jobistemer/cli/dist/bin.js sql --from 0`
+  const { code, out } = await startShell(line, { env: { NODE_PATH: '' } }).ended
+  expect({ code, out }).toEqual({ code: 0, out: expect.stringContaining('CREATE') })
+})
 
 it('jobistemer ui exits with PACKAGE_MISSING if the dashboard is missing, and names the package to install', async () => {
   const line = `cd '${project()}' && node node_modules/@jobistemer/cli/dist/bin.js ui -s sqlite:jobs.db`

@@ -99,11 +99,11 @@ async function groundInFolder(file: string, options: OpenOptions): Promise<Groun
   mkdirSync(folder)
   return {
     place: `the new folder ${relative(options.cwd, folder)}`,
-    open: worldsAt({ ...options, prefix: undefined }, (number) => {
+    open: worldsAt(options, (number) => {
       const world = join(folder, `${number}.db`)
       return {
         location: { kind: 'sqlite', file: world },
-        prefix: undefined,
+        prefix: options.prefix,
         beginTransaction: () => transactions(world),
       }
     }),

@@ -4,7 +4,7 @@ import type { Logger } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import { CliError } from '../cli-error.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { importPackage } from './import-package.ts'
+import { importDependency, importPackage } from './import-package.ts'
 import type { Location } from './location.ts'
 
 /** The options with which this program opens a storage. */
@@ -24,7 +24,22 @@ export interface OpenOptions {
 // The export of `@jobistemer/storage-sqlite` that this program uses. The program imports a storage package only when it
 // opens a storage of this kind.
 interface SqlitePackage {
-  sqliteStorage(options: { readonly file: string; readonly busyTimeout: number }): Storage
+  sqliteStorage(options: {
+    readonly file: string
+    readonly busyTimeout: number
+    readonly tablePrefix?: string
+  }): Storage
+}
+
+/** The members of `better-sqlite3` that this program uses to search a file for the tables of a storage. */
+interface SqliteDriver {
+  readonly default: new (
+    file: string,
+    options: { readonly fileMustExist: true; readonly timeout: number },
+  ) => {
+    prepare(sql: string): { get(value: string): unknown }
+    close(): unknown
+  }
 }
 
 interface RedisPackage {
@@ -108,7 +123,6 @@ export async function openStorage(location: Location, options: OpenOptions): Pro
 }
 
 async function openSqlite(path: string, { cwd, folder, prefix, timeoutMs, isNew }: OpenOptions): Promise<Storage> {
-  if (prefix !== undefined) throw noPrefix()
   const file = resolve(folder, path)
   // The storage would create a missing file, so a mistyped name would look like an empty storage.
   if (isNew !== true && !existsSync(file)) {
@@ -121,7 +135,36 @@ async function openSqlite(path: string, { cwd, folder, prefix, timeoutMs, isNew 
     })
   }
   const { sqliteStorage } = await importPackage<SqlitePackage>('@jobistemer/storage-sqlite', { cwd })
-  return sqliteStorage({ file, busyTimeout: timeoutMs })
+  if (prefix !== undefined && isNew !== true) await checkTables(file, prefix, { cwd, timeoutMs })
+  return sqliteStorage({ file, busyTimeout: timeoutMs, ...(prefix !== undefined && { tablePrefix: prefix }) })
+}
+
+/**
+ * Checks that a file contains the tables of a storage. The storage would create missing tables, so a mistyped prefix
+ * would add tables to the database of the user's application.
+ * @throws CliError `STORAGE_MISSING`; errors of SQLite
+ */
+async function checkTables(
+  file: string,
+  prefix: string,
+  { cwd, timeoutMs }: Pick<OpenOptions, 'cwd' | 'timeoutMs'>,
+): Promise<void> {
+  const owner = '@jobistemer/storage-sqlite'
+  const { default: Database } = await importDependency<SqliteDriver>(owner, 'better-sqlite3', cwd)
+  const database = new Database(file, { fileMustExist: true, timeout: timeoutMs })
+  try {
+    const search = database.prepare('SELECT 1 FROM sqlite_schema WHERE name = ?')
+    if (search.get(`${prefix}jobistemer_schema`) !== undefined) return
+  } finally {
+    database.close()
+  }
+  throw new CliError({
+    code: 'STORAGE_MISSING',
+    message: `The file ${file} has no tables of Jobistemer with the prefix ${JSON.stringify(prefix)}.`,
+    field: '--prefix',
+    remedy: 'Give the tablePrefix of the schedulers. If they have none, leave --prefix out.',
+    exitCode: exitCodes.storage,
+  })
 }
 
 async function openRedis(url: string, { cwd, prefix, timeoutMs, logger }: OpenOptions): Promise<Storage> {
@@ -137,7 +180,7 @@ async function openRedis(url: string, { cwd, prefix, timeoutMs, logger }: OpenOp
 }
 
 async function openPostgres(url: string, options: OpenOptions): Promise<Storage> {
-  const { postgresStorage } = await postgresPackage(options)
+  const { postgresStorage } = await postgresWithDriver(options)
   // Turns `migrate` off unless `isNew` is set. If `migrate` were on, a mistyped database name would get a new schema without
   // jobs.
   return postgresStorage({ ...placeOf(url, options), ...(options.isNew !== true && { migrate: false }) })
@@ -145,10 +188,18 @@ async function openPostgres(url: string, options: OpenOptions): Promise<Storage>
 
 /** Inspects a PostgreSQL server and its database. Returns the result for `doctor`. */
 export async function inspectPostgres(url: string, options: OpenOptions): Promise<PostgresInspection> {
-  const { inspectPostgres } = await postgresPackage(options)
+  const { inspectPostgres } = await postgresWithDriver(options)
   return await inspectPostgres(placeOf(url, options))
 }
 
+/** Imports the adapter, and reports a missing `pg` before the adapter opens a connection. */
+async function postgresWithDriver({ cwd }: OpenOptions): Promise<PostgresPackage> {
+  const adapter = await postgresPackage({ cwd })
+  await importDependency('@jobistemer/storage-postgres', 'pg', cwd)
+  return adapter
+}
+
+/** Imports the adapter, which prints SQL also without `pg`. */
 export async function postgresPackage({ cwd }: Pick<OpenOptions, 'cwd'>): Promise<PostgresPackage> {
   return await importPackage<PostgresPackage>('@jobistemer/storage-postgres', {
     cwd,
@@ -190,14 +241,5 @@ async function openDynamoDB(
       await close()
       client.destroy()
     },
-  })
-}
-
-function noPrefix(): CliError {
-  return new CliError({
-    code: 'INVALID_ARGUMENT',
-    message: 'A SQLite file has no prefix: it holds one ledger.',
-    field: '--prefix',
-    remedy: 'Leave it out.',
   })
 }
