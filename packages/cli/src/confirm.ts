@@ -11,9 +11,15 @@ export const confirmOptions: readonly CommandOption[] = [
 
 /**
  * Asks the question on a terminal. Without a terminal, the user must give `--yes`.
+ * @param preview the option or command that shows the effect of the command and changes nothing
  * @throws CliError unless the answer is yes
  */
-export async function confirm(context: Context, question: Part, isConfirmed: boolean | undefined): Promise<void> {
+export async function confirm(
+  context: Context,
+  question: Part,
+  isConfirmed: boolean | undefined,
+  preview = '--dry-run',
+): Promise<void> {
   if (isConfirmed === true) return
   const { stdin, stderr } = context.io
   if (stdin.isTTY !== true || stderr.isTTY !== true || context.out.isJson) {
@@ -21,7 +27,7 @@ export async function confirm(context: Context, question: Part, isConfirmed: boo
       code: 'NOT_CONFIRMED',
       message: `Nothing was done: this command needs a confirmation (${render(question)})`,
       field: '--yes',
-      remedy: 'Give --yes to confirm, or see with --dry-run what the command would do.',
+      remedy: `Give --yes to confirm, or see with ${preview} what the command would do.`,
     })
   }
   stderr.write(`${render(question)} [y/N] `)

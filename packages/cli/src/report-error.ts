@@ -17,6 +17,32 @@ const usageCodes = /^(INVALID_|UNKNOWN_|DUPLICATE_|SCHEDULE_NEVER_FIRES|DATA_TOO
 const conflictCodes = /^(VERSION_CONFLICT|CLOCK_UNCONFIRMED|STORAGE_REFUSED|SCHEDULER_STATE)$/
 const notFoundCodes = /^(JOB|TASK|OCCURRENCE)_NOT_FOUND$/
 
+/**
+ * The remedies of core that name functions, and the field and remedy that this program reports instead. The texts
+ * are those of core, so a test of each error fails if core changes its text.
+ */
+const remedies: Readonly<Record<string, { readonly field: string; readonly remedy: string }>> = {
+  'Take the id from occurrences() or an event; pruned ones are gone.': {
+    field: 'RUN',
+    remedy: 'jobistemer history JOB and jobistemer failures print the ids of runs. Pruned runs are gone.',
+  },
+  'Give the id of an occurrence, from occurrences() or an event.': {
+    field: 'RUN',
+    remedy: 'jobistemer history JOB and jobistemer failures print the ids of runs.',
+  },
+  'Give an instant that nextRuns() lists.': {
+    field: 'INSTANT',
+    remedy: 'jobistemer next JOB prints the next slots of the job.',
+  },
+  'Correct the name, or add the job. A scheduler finds its own jobs and jobs that are data; createClient({ storage }) finds all stored jobs.':
+    { field: 'NAME', remedy: 'jobistemer jobs lists the stored jobs.' },
+  'Give a file of its own to Jobistemer; it makes one that does not exist. Or give tablePrefix, if its tables are to be among those of your application.':
+    {
+      field: '--storage',
+      remedy: 'Give the file that the schedulers use. If the schedulers have a tablePrefix, give it with --prefix.',
+    },
+}
+
 /** Converts an error to the code, message, remedy and exit code that the program reports. */
 export function reportOf(error: unknown, isInterrupted: boolean): ReportedError {
   if (isInterrupted && !(error instanceof CliError)) {
@@ -31,7 +57,12 @@ export function reportOf(error: unknown, isInterrupted: boolean): ReportedError 
   const { code, message: said, field, remedy, exitCode } = membersOf(error)
   const message = maskSecrets(said)
   if (error instanceof CliError) return { code, message, field, remedy, exitCode }
-  return { code, message: withoutRemedy(message, remedy), field, remedy, exitCode: exitCodeOf(code) }
+  const problem = withoutRemedy(message, remedy)
+  const own = remedies[remedy ?? '']
+  if (own === undefined) return { code, message: problem, field, remedy, exitCode: exitCodeOf(code) }
+  const startsWithField = field !== null && problem.startsWith(`${field} `)
+  const named = startsWithField ? `${own.field}${problem.slice(field.length)}` : problem
+  return { code, message: named, ...own, exitCode: exitCodeOf(code) }
 }
 
 /** Writes an error: message, field, remedy, and the stack with --debug. */

@@ -122,6 +122,22 @@ export function readInstant(
   )
 }
 
+/**
+ * Checks that a span of time is not empty.
+ * @throws CliError that names `--to`
+ */
+export function checkSpan(from: Date | undefined, to: Date | undefined): void {
+  if (from === undefined || to === undefined || from < to) return
+  const given = to.toISOString()
+  throw invalid(
+    'INVALID_ARGUMENT',
+    '--to',
+    given,
+    'is not after --from',
+    `Give an instant after ${from.toISOString()}.`,
+  )
+}
+
 /** Returns whether the day exists in its month. `Date` itself would convert February 30 to March 2. */
 function hasDay(text: string): boolean {
   const day = new Date(`${text.slice(0, 10)}T00:00Z`)

@@ -79,7 +79,7 @@ describe('trigger', () => {
     expect(await json(...keyed)).toMatchObject({ created: true })
     expect(await ask(['trigger', 'import', '--key-scope', 'live'])).toMatchObject({
       code: 2,
-      err: expect.stringContaining('INVALID_ARGUMENT'),
+      err: 'error: --key-scope is given without --key. (INVALID_ARGUMENT)\n  Give --key too, or leave --key-scope out.\n',
     })
     expect((await ask([...keyed.slice(0, -1), 'daily'])).err).toContain('waiting, live, forever')
   })
@@ -216,7 +216,15 @@ describe('cancel-slot', () => {
       occurrence: { state: 'canceled' },
     })
     expect(await ask(slot)).toMatchObject({ code: 1 })
-    expect(await ask(['cancel-slot', 'nightly-report', '2026-01-03T01:30:00Z'])).toMatchObject({ code: 2 })
+    const { code, err } = await ask(['cancel-slot', 'nightly-report', '2026-01-03T01:30:00Z'])
+    expect({ code, err }).toMatchInlineSnapshot(`
+      {
+        "code": 2,
+        "err": "error: INSTANT is not a slot of the schedule of job "nightly-report": "2026-01-03T01:30:00.000Z". (INVALID_ARGUMENT)
+        jobistemer next JOB prints the next slots of the job.
+      ",
+      }
+    `)
   })
 })
 

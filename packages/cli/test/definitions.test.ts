@@ -45,7 +45,9 @@ it('plan exits with 1 if code and storage differ, and apply stores the planned c
     ",
     }
   `)
-  expect(await ask('apply', 'jobs.ts')).toMatchObject({ code: 2, err: expect.stringContaining('NOT_CONFIRMED') })
+  const unconfirmed = await ask('apply', 'jobs.ts')
+  expect(unconfirmed).toMatchObject({ code: 2, err: expect.stringContaining('NOT_CONFIRMED') })
+  expect(unconfirmed.err).toContain('Give --yes to confirm, or see with jobistemer plan what the command would do.')
   expect(await ask('apply', 'jobs.ts', '--yes')).toMatchObject({ code: 0, out: `${planned.out}Stored.\n` })
   expect(await ask('plan', 'jobs.ts')).toMatchObject({
     code: 0,

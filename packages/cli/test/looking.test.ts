@@ -149,6 +149,18 @@ describe('next', () => {
   })
 })
 
+describe('next, for a job without a schedule,', () => {
+  it('says that the job runs on request only', async () => {
+    const { place } = await scratch.ledger()
+    expect(await runCli(['update', 'import', '--no-schedule', '-s', place])).toMatchObject({ code: 0 })
+    expect(await runCli(['next', 'import', '-s', place])).toEqual({
+      code: 0,
+      out: 'The job has no schedule: it runs on request only.\n',
+      err: '',
+    })
+  })
+})
+
 describe('history', () => {
   it('history lists the newest run first, with the errors of tasks', async () => {
     expect((await ask('history', 'nightly-report')).out).toMatchInlineSnapshot(`
@@ -175,6 +187,14 @@ describe('history', () => {
   it('history prints `No runs.` for a job without runs, and exits with 4 for a missing job', async () => {
     expect(await ask('history', 'nightly-report', '--state', 'missed')).toMatchObject({ code: 0, out: 'No runs.\n' })
     expect(await ask('history', 'nightly')).toMatchObject({ code: 4, out: '' })
+  })
+
+  it.each([['history'], ['backfill']])('%s refuses a span whose end is not after its start', async (command) => {
+    const { code, err } = await ask(command, 'nightly-report', '--from', '-1h', '--to', '-2h')
+    expect({ code, err }).toEqual({
+      code: 2,
+      err: 'error: --to is not after --from: "2026-01-02T10:30:00.000Z". (INVALID_ARGUMENT)\n  Give an instant after 2026-01-02T11:30:00.000Z.\n',
+    })
   })
 })
 
@@ -222,7 +242,20 @@ describe('run', () => {
   })
 
   it('run exits with 4 for an invalid id', async () => {
-    expect(await ask('run', 'occ_0')).toMatchObject({ code: 4, err: expect.stringContaining('OCCURRENCE_NOT_FOUND') })
+    const { code, err } = await ask('run', 'occ_0')
+    expect({ code, err }).toMatchInlineSnapshot(`
+      {
+        "code": 4,
+        "err": "error: There is no occurrence "occ_0". (OCCURRENCE_NOT_FOUND, RUN)
+        jobistemer history JOB and jobistemer failures print the ids of runs. Pruned runs are gone.
+      ",
+      }
+    `)
+    expect((await ask('run', '')).err).toMatchInlineSnapshot(`
+      "error: RUN of 0 characters is not a name: "". (INVALID_NAME)
+        jobistemer history JOB and jobistemer failures print the ids of runs.
+      "
+    `)
   })
 })
 

@@ -85,6 +85,10 @@ describe('update', () => {
     })
     expect(await ask(['update', 'import'])).toMatchObject({ code: 2, err: expect.stringContaining('USAGE') })
     expect(await ask(['update', 'import', '--zone', 'UTC', '--no-schedule'])).toMatchObject({ code: 2 })
+    expect(await ask(['update', 'import', '--cron', '0 3 * * *', '--zone', 'Foo'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('--zone is not a known time zone: "Foo". (INVALID_TIMEZONE)'),
+    })
   })
 })
 

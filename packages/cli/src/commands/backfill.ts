@@ -7,7 +7,7 @@ import { withNearNames } from '../job-of.ts'
 import { counted } from '../output/counted.ts'
 import { text } from '../output/rendered.ts'
 import { shellWord } from '../shell-word.ts'
-import { readCount, readInstant, readText } from '../values.ts'
+import { checkSpan, readCount, readInstant, readText } from '../values.ts'
 import type { GlobalOptions } from '../global-options.ts'
 import { type BackfillCommands, watchBackfill } from '../watch-backfill.ts'
 import { type RequestOptions, requestOf, requestOptions } from './trigger.ts'
@@ -159,8 +159,8 @@ function placeOf({ storage, config, prefix }: Options): string {
 }
 
 async function askedOf(context: Context, options: Options): Promise<BackfillOptions> {
-  const { from, to = 'now', missed, failed, all, newestFirst, maxActive = 1, dryRun } = options
-  if (from === undefined) {
+  const { to: until = 'now', missed, failed, all, newestFirst, maxActive = 1, dryRun } = options
+  if (options.from === undefined) {
     throw new CliError({
       code: 'USAGE',
       message: 'The start of the span is not given.',
@@ -178,10 +178,13 @@ async function askedOf(context: Context, options: Options): Promise<BackfillOpti
   }
   const which = all === true ? 'all' : failed === true ? (missed === true ? 'missed_and_failed' : 'failed') : 'missed'
   const reading = { now: context.now(), isUtc: context.isUtc }
+  const from = readInstant(options.from, { field: '--from', ...reading })
+  const to = readInstant(until, { field: '--to', ...reading })
+  checkSpan(from, to)
   return {
     ...(await requestOf(context, requestIn(options))),
-    from: readInstant(from, { field: '--from', ...reading }),
-    to: readInstant(to, { field: '--to', ...reading }),
+    from,
+    to,
     which,
     order: newestFirst === true ? 'newest_first' : 'oldest_first',
     maxActive,

@@ -4,7 +4,7 @@ import { jobOf } from '../job-of.ts'
 import { printRuns } from '../output/runs-table.ts'
 import { allStates } from '../output/states.ts'
 import { text } from '../output/rendered.ts'
-import { readCount, readInstant, readList, readText } from '../values.ts'
+import { checkSpan, readCount, readInstant, readList, readText } from '../values.ts'
 
 interface Options {
   readonly state?: readonly (typeof allStates)[number][]
@@ -46,18 +46,21 @@ export const history: Command = {
     ['history nightly-report --state failed,failed_stale --from -7d', 'what failed in the last week'],
     ['history nightly-report --json | jq .occurrences[0].tasks', 'for a program'],
   ],
-  async run(context: Context, [name = ''], { state, from, to, oldestFirst, limit, cursor: after }: Options) {
+  async run(context: Context, [name = ''], { state, oldestFirst, limit, cursor: after, ...span }: Options) {
     const client = await context.client()
-    const instantOf = (field: string, value: string) =>
-      readInstant(value, { field, now: context.now(), isUtc: context.isUtc })
+    const instantOf = (field: string, value: string | undefined) =>
+      value === undefined ? undefined : readInstant(value, { field, now: context.now(), isUtc: context.isUtc })
+    const from = instantOf('--from', span.from)
+    const to = instantOf('--to', span.to)
+    checkSpan(from, to)
     const { items: occurrences, cursor } = await client.occurrences(
       {
         job: name,
         limit,
         order: oldestFirst === true ? 'ascending' : 'descending',
         ...(state !== undefined && { states: state }),
-        ...(from !== undefined && { from: instantOf('--from', from) }),
-        ...(to !== undefined && { to: instantOf('--to', to) }),
+        ...(from !== undefined && { from }),
+        ...(to !== undefined && { to }),
         ...(after !== undefined && { cursor: after }),
       },
       context.call,

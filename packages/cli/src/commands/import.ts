@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { readTimezone } from '@jobistemer/core/schedule'
 import { CliError } from '../cli-error.ts'
 import type { Command, CommandOption, Context } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -99,7 +100,7 @@ export const importJobs: Command = {
 }
 
 function stateOf({ io, now, signal, isUtc }: Context, { zone, cutOver, requests }: Options): ImportContext {
-  const timezone = zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone
+  const timezone = zone === undefined ? Intl.DateTimeFormat().resolvedOptions().timeZone : readTimezone(zone, '--zone')
   const at = cutOver === undefined ? null : readInstant(cutOver, { field: '--cut-over', now: now(), isUtc }).getTime()
   const hasPassed = at !== null && at <= now()
   if (requests === undefined && hasPassed) {

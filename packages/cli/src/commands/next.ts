@@ -26,7 +26,12 @@ export const next: Command = {
     const { out, times } = context
     if (out.isJson) return out.json({ job: name, paused: info.paused !== null, slots })
     for (const slot of slots) out.line(text`${times.at(slot)}  ${out.styles.dim(times.relative(slot))}`)
-    if (slots.length === 0) out.line('The schedule has no more slots.')
+    if (slots.length === 0)
+      out.line(
+        info.schedule === null
+          ? 'The job has no schedule: it runs on request only.'
+          : 'The schedule has no more slots.',
+      )
     if (info.paused !== null) {
       const end = info.paused.until === null ? 'it is resumed' : times.full(info.paused.until)
       out.line(out.styles.yellow(text`The job is paused: slots are skipped until ${end}.`))

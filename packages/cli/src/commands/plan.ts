@@ -52,7 +52,7 @@ export const apply: Command = {
     const planned = await planOf(context, file, options)
     if (!isEmpty(planned)) {
       if (!context.out.isJson) print(context, planned, false)
-      await confirm(context, text`Store this under the owner tag ${planned.owner}?`, options.yes)
+      await confirm(context, text`Store this under the owner tag ${planned.owner}?`, options.yes, 'jobistemer plan')
       const client = await context.client()
       // Applies the whole plan in one call. If a job has changed since the plan was made, the storage stores nothing.
       const count = planned.added.length + planned.changed.length + planned.removed.length

@@ -7,6 +7,7 @@ import type { Command, Context } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { actorOf } from '../intervention-options.ts'
 import { text } from '../output/rendered.ts'
+import { reportOf } from '../report-error.ts'
 
 /** Number of requests that the command reads from the file and sends in one call. */
 const chunkSize = 1000
@@ -78,8 +79,9 @@ async function triggered(
   }
 }
 
-function failureOf({ line, item }: Line, { code, message }: JobistemerError): Failure {
-  return { line, job: String(item.job), key: item.key ?? null, code, message }
+function failureOf({ line, item }: Line, error: JobistemerError): Failure {
+  const { code, message, remedy } = reportOf(error, false)
+  return { line, job: String(item.job), key: item.key ?? null, code, message: `${message} ${remedy ?? ''}`.trim() }
 }
 
 interface Line {

@@ -95,6 +95,14 @@ export async function requestOf(
       remedy: 'Give either --at or --delay.',
     })
   }
+  if (keyScope !== undefined && key === undefined) {
+    throw new CliError({
+      code: 'INVALID_ARGUMENT',
+      message: '--key-scope is given without --key.',
+      field: '--key-scope',
+      remedy: 'Give --key too, or leave --key-scope out.',
+    })
+  }
   return {
     actor: actor ?? actorOf(context),
     ...(data !== undefined && { data: await readData(data, context.io) }),

@@ -1,4 +1,4 @@
-import type { Schedule } from '@jobistemer/core/schedule'
+import { readTimezone, type Schedule } from '@jobistemer/core/schedule'
 import type * as TickerCron from '@jobistemer/ticker-cron'
 import { CliError } from '../cli-error.ts'
 import type { Command, Context } from '../command.ts'
@@ -80,5 +80,5 @@ export const update: Command = {
 
 async function cronOf({ io }: Context, expression: string, zone: string | undefined): Promise<Schedule> {
   const { cron } = await importPackage<typeof TickerCron>('@jobistemer/ticker-cron', { cwd: io.cwd, field: '--cron' })
-  return cron(expression, zone === undefined ? {} : { timezone: zone })
+  return cron(expression, zone === undefined ? {} : { timezone: readTimezone(zone, '--zone') })
 }

@@ -187,6 +187,7 @@ it.each([
   [['crontab', 'tab', '--requests', 'a', '--cut-over', '2027-01-01T00:00:00Z'], 'INVALID_ARGUMENT', '--requests'],
   [['crontab', 'tab', '--requests', 'a', '--cut-over', '2026-01-01T00:00:00Z'], 'INVALID_ARGUMENT', '--requests'],
   [['./source.mjs'], 'INVALID_SOURCE', 'SOURCE'],
+  [['crontab', 'tab', '--zone', 'Foo'], 'INVALID_TIMEZONE', '--zone'],
   [['crontab', 'zone'], 'ok', ''],
 ])(
   'jobistemer import %j answers with the code %s; an error also names the invalid argument and a remedy',
@@ -233,6 +234,14 @@ it('trigger-many reports the line number of a request without a key, and exits w
   expect({ code, ...JSON.parse(out) }).toMatchObject({
     code: 1,
     created: 1,
-    failed: [{ line: 2, job: 'nothing', key: 'y', code: 'JOB_NOT_FOUND' }],
+    failed: [
+      {
+        line: 2,
+        job: 'nothing',
+        key: 'y',
+        code: 'JOB_NOT_FOUND',
+        message: 'There is no job "nothing" here. jobistemer jobs lists the stored jobs.',
+      },
+    ],
   })
 })
