@@ -23,29 +23,38 @@ const unequal: Readonly<Record<string, readonly [string, string]>> = {
   'in what follows a NUL': ['a\u0000b', 'a\u0000c'],
 }
 
-/** Returns a case that runs `body` for each pair of texts, each time in a new test database. */
+/**
+ * Returns a case that calls `prepare` and then `check` for each pair of texts, each time in a new test database. `check` runs
+ * twice on the prepared data, and the second time with the texts exchanged.
+ */
 function forEachPair(
   what: string,
-  body: (node: TestNode, left: string, right: string) => Promise<void>,
+  prepare: (node: TestNode, texts: readonly string[]) => Promise<void>,
+  check: (node: TestNode, text: string, other: string) => Promise<void>,
 ): Readonly<Record<string, StorageCase['run']>> {
   return {
     [what]: async (world) => {
       for (const [difference, [left, right]] of Object.entries(unequal)) {
         const node = await TestNode.connect(await world.another())
-        for (const [text, other] of [
-          [left, right],
-          [right, left],
-        ] as const) {
-          try {
-            await body(node, text, other)
-          } catch (error) {
-            if (error instanceof Error) error.message = `texts that differ ${difference}: ${error.message}`
-            throw error
-          }
+        try {
+          await prepare(node, [left, right])
+          await check(node, left, right)
+          await check(node, right, left)
+        } catch (error) {
+          if (error instanceof Error) error.message = `texts that differ ${difference}: ${error.message}`
+          throw error
         }
       }
     },
   }
+}
+
+/** Returns the four nodes of a pair of texts: two that differ in their names, and two that differ in their incarnations. */
+function nodesNamed({ storage }: TestNode, texts: readonly string[]): readonly TestNode[] {
+  return [
+    ...texts.map((name) => new TestNode(storage, name, 'life')),
+    ...texts.map((incarnation) => new TestNode(storage, 'node', incarnation)),
+  ]
 }
 
 /**
@@ -225,89 +234,88 @@ function keeps(what: string, character: string): Readonly<Record<string, Storage
 export const textCases: readonly StorageCase[] = caseGroup(
   'texts',
   {
-    ...forEachPair('jobs are not mixed up whose names are nearly equal', async (node, text, other) => {
-      const [id, otherId] = [jobId(text), jobId(other)]
-      if ((await node.findHead(id)) === null) await node.createJob({ name: text, owner: text })
-      if ((await node.findHead(otherId)) === null) await node.createJob({ name: other, owner: other })
-      const head = await node.head(id)
-      assert.deepEqual([head.name, head.owner], [text, text])
-    }),
-
-    ...forEachPair('the list of an owner holds no job of another that is nearly equal', async (node, text, other) => {
-      for (const owner of [text, other]) {
-        const name = `of ${jobId(owner)}`
-        if ((await node.findHead(jobId(name))) === null) await node.createJob({ name, owner })
-      }
-      const jobs = await readPages((cursor) => node.storage.listJobs({ owner: text, limit: 9, cursor }))
-      assert.deepEqual(
-        jobs.map(({ owner }) => owner),
-        [text],
-      )
-    }),
-
     ...forEachPair(
-      'a handler key is not left out of a claim for another that is nearly equal',
-      async (node, text, other) => {
-        for (const handlerKey of [text, other]) {
-          const job = await node.createJob({
-            name: `${jobId(handlerKey)} / ${jobId(text)}`,
-            handlerKey,
-            policy: 'allow',
-          })
-          await node.addSlot(job, 1, 'pending')
-        }
-        const { claimed } = await node.claim(slotAt(1), {
-          exceptHandlerKeys: [other],
-        })
-        const { jobId: claimedJob } = expectOne(claimed)
-        assert.equal((await node.head(claimedJob)).handlerKey, text)
-        await node.claim(slotAt(1))
+      'jobs are not mixed up whose names are nearly equal',
+      async (node, texts) => {
+        for (const text of texts) await node.createJob({ name: text, owner: text })
+      },
+      async (node, text) => {
+        const head = await node.head(jobId(text))
+        assert.deepEqual([head.name, head.owner], [text, text])
       },
     ),
 
-    ...forEachPair('a node is not told of what runs on another that is nearly equal', async (first, text, other) => {
-      const job = await first.createJob({
-        name: `job / ${jobId(text)}`,
-        policy: 'allow',
-      })
-      const nodes = [text, other].map((name) => new TestNode(first.storage, name, 'life'))
-      const lives = [text, other].map((incarnation) => new TestNode(first.storage, 'node', incarnation))
-      for (const [index, node] of [...nodes, ...lives].entries())
-        await node.cancel(await node.startSlot(job, index + 1))
-      for (const node of [...nodes, ...lives]) {
-        const { cancelRequested } = await node.claim(slotAt(0))
-        for (const { id } of cancelRequested) assert.deepEqual((await first.record({ id })).owner, node.owner)
-        assert.ok(
-          cancelRequested.length > 0,
-          `the claim of ${JSON.stringify(node.owner)} returned no request to cancel`,
+    ...forEachPair(
+      'the list of an owner holds no job of another that is nearly equal',
+      async (node, texts) => {
+        for (const owner of texts) await node.createJob({ name: `of ${jobId(owner)}`, owner })
+      },
+      async (node, text) => {
+        const jobs = await readPages((cursor) => node.storage.listJobs({ owner: text, limit: 9, cursor }))
+        assert.deepEqual(
+          jobs.map(({ owner }) => owner),
+          [text],
         )
-      }
-      const running = await readPages((cursor) =>
-        first.storage.listOccurrences({
-          kind: 'live',
-          state: 'running',
-          node: text,
-          runs: false,
-          limit: 9,
-          cursor,
-        }),
-      )
-      assert.deepEqual([...new Set(running.map(({ owner }) => owner?.node))], [text])
-    }),
+      },
+    ),
+
+    ...forEachPair(
+      'a handler key is not left out of a claim for another that is nearly equal',
+      async (node, texts) => {
+        for (const handlerKey of texts) {
+          const job = await node.createJob({ name: jobId(handlerKey), handlerKey, policy: 'allow' })
+          await node.addSlot(job, 1, 'pending')
+        }
+      },
+      async (node, text, other) => {
+        const { claimed } = await node.claim(slotAt(2), { exceptHandlerKeys: [other] })
+        const head = await node.head(expectOne(claimed).jobId)
+        assert.equal(head.handlerKey, text)
+        // The second check excludes this job, so one of its occurrences must be pending again.
+        await node.addSlot(head, 2, 'pending')
+      },
+    ),
+
+    ...forEachPair(
+      'a node is not told of what runs on another that is nearly equal',
+      async (first, texts) => {
+        const job = await first.createJob({ policy: 'allow' })
+        for (const [index, node] of nodesNamed(first, texts).entries())
+          await node.cancel(await node.startSlot(job, index + 1))
+        for (const node of nodesNamed(first, texts)) {
+          const { cancelRequested } = await node.claim(slotAt(0))
+          for (const { id } of cancelRequested) assert.deepEqual((await first.record({ id })).owner, node.owner)
+          assert.ok(
+            cancelRequested.length > 0,
+            `the claim of ${JSON.stringify(node.owner)} returned no request to cancel`,
+          )
+        }
+      },
+      async (first, text) => {
+        const running = await readPages((cursor) =>
+          first.storage.listOccurrences({
+            kind: 'live',
+            state: 'running',
+            node: text,
+            runs: false,
+            limit: 9,
+            cursor,
+          }),
+        )
+        assert.deepEqual([...new Set(running.map(({ owner }) => owner?.node))], [text])
+      },
+    ),
 
     ...forEachPair(
       'a replace is not taken for repeated for a fingerprint that is nearly equal',
+      async () => {},
       async (node, text, other) => {
         const job = await node.createJob({ name: `job / ${jobId(text)}` })
+        const { watermark } = job
         expectOutcome(await node.replaceJob(job.id, { fingerprint: text }), 'saved')
-        const { name, nextAt, watermark } = await node.head(job.id)
-        const repeated = {
-          expectedVersion: 1,
-          expectedWatermark: watermark,
-          waiting: 'keep',
-        } as const
+        const repeated = { expectedVersion: 1, expectedWatermark: watermark, waiting: 'keep' } as const
         const change = { kind: 'replace', id: job.id, ...repeated } as const
-        const contentOf = (fingerprint: string) => jobContent({ name, nextAt, fingerprint })
+        const contentOf = (fingerprint: string) => jobContent({ name: job.name, nextAt: job.nextAt, fingerprint })
         expectOutcome(await node.saveJob({ ...change, content: contentOf(text) }), 'unchanged')
         expectOutcome(await node.saveJob({ ...change, content: contentOf(other) }), 'conflict')
       },
