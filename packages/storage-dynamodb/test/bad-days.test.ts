@@ -102,7 +102,7 @@ describe('a DynamoDB server that is killed and restarted', () => {
     })
     const jobs = await Promise.all(Array.from({ length: 4 }, (_, index) => addJob(storage, `job-${index}`, 'queue')))
     const acknowledged: string[] = []
-    const last = 15
+    const last = isThorough ? 15 : 6
     const progress = new Progress()
     const writers = jobs.map(async ({ id }) => {
       for (let index = 1; index <= last; index++) {
