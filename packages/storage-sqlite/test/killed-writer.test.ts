@@ -4,8 +4,10 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
 import { addJob, Child, minute, slotAt, slotItem, start } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
+import { isThorough } from '../../workspace/test-effort.ts'
 
-const rounds = 20
+/** Number of kills. Each kill needs a new process, which takes most of the test's time. */
+const rounds = isThorough ? 20 : 6
 const jobCount = 5
 
 let scratch: Scratch
@@ -25,7 +27,7 @@ interface Said {
   readonly step: 'created' | 'finished'
 }
 
-it('no acknowledged write is lost if the writing process is killed at twenty random moments', async () => {
+it(`no acknowledged write is lost if the writing process is killed at ${rounds} different moments`, async () => {
   const storage = sqliteStorage({ file: scratch.file })
   const jobs: OccurrenceRecord['jobId'][] = []
   for (let index = 0; index < jobCount; index++) jobs.push((await addJob(storage, `job-${index}`, 'allow')).id)
