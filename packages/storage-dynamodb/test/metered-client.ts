@@ -53,6 +53,7 @@ export function meteredClient(server: { readonly endpoint: string }): Meter {
   const nothing = (): Usage => ({ tableWrites: 0, indexWrites: 0, reads: 0, writeRequests: 0, readRequests: 0 })
   const plainWrites = { reported: 0, counted: 0 }
   let usage = nothing()
+  let isMeasuring = false
 
   async function read(TableName: string | undefined, Key: Item | undefined): Promise<Item | undefined> {
     return (await observer.send(new GetItemCommand({ TableName, Key, ConsistentRead: true }))).Item
@@ -63,6 +64,9 @@ export function meteredClient(server: { readonly endpoint: string }): Meter {
       async (args) => {
         const command = commandName.replace('Command', '')
         const isWrite = writing.test(command)
+        const isTransaction = command === 'TransactWriteItems'
+        // Plain writes are always counted, for `plainWrites`. Counting a transaction takes two further reads for each item.
+        if (!isMeasuring && (!isWrite || isTransaction)) return await next(args)
         const keys = isWrite ? writtenKeys(command, args.input) : []
         const before = await Promise.all(keys.map(({ table, key }) => read(table, key)))
         const result = await next({
@@ -72,7 +76,6 @@ export function meteredClient(server: { readonly endpoint: string }): Meter {
         if (isWrite) {
           usage.writeRequests++
           const after = await Promise.all(keys.map(({ table, key }) => read(table, key)))
-          const isTransaction = command === 'TransactWriteItems'
           const table = sum(keys, (_, index) => blocks(Math.max(size(before[index]), size(after[index])), 1024))
           const index = sum(keys, (_, place) => indexUnits(before[place], after[place]))
           usage.tableWrites += isTransaction ? 2 * table : table
@@ -100,7 +103,10 @@ export function meteredClient(server: { readonly endpoint: string }): Meter {
     plainWrites,
     async measure(calls) {
       usage = nothing()
-      await calls()
+      isMeasuring = true
+      await calls().finally(() => {
+        isMeasuring = false
+      })
       return usage
     },
   }
