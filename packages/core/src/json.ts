@@ -121,7 +121,8 @@ class JsonCopy {
 
   #ofMembers(value: object, path: string, depth: number): JsonValue {
     if (!isPlainObject(value)) {
-      throw this.#refusal(value, path, `It is an instance of ${Object(value).constructor?.name}. ${jsonRemedy}`)
+      const className = Object(value).constructor?.name || 'a class without a name'
+      throw this.#refusal(value, path, `It is an instance of ${className}. ${jsonRemedy}`)
     }
     if (Object.getOwnPropertySymbols(value).length > 0) {
       throw this.#refusal(value, path, 'Give a plain object without members that symbols name.')

@@ -1,3 +1,4 @@
+import { type ErrorCode, JobistemerError } from './errors.ts'
 import { orElse } from './or-else.ts'
 
 /**
@@ -12,12 +13,13 @@ export class NonRetryableError extends Error {
   readonly retryable = false
 }
 
-const resultErrors: readonly unknown[] = ['RESULT_NOT_SERIALISABLE', 'RESULT_TOO_LARGE']
+const resultErrors: readonly ErrorCode[] = ['RESULT_NOT_SERIALISABLE', 'RESULT_TOO_LARGE']
 
 /**
- * Returns whether a thrown error has `retryable: false`, or says that a result cannot be stored: the handler has done its work.
- * The causes and inner errors of the error have no effect.
+ * Returns whether a thrown error has `retryable: false`, or is an error of the engine about a result that cannot be stored: a
+ * retry would repeat the work of the handler. The causes and inner errors of the error have no effect.
  */
 export function isNonRetryable(thrown: unknown): boolean {
-  return orElse(() => Object(thrown).retryable === false || resultErrors.includes(Object(thrown).code), false)
+  if (JobistemerError.isInstance(thrown) && resultErrors.includes(thrown.code)) return true
+  return orElse(() => Object(thrown).retryable === false, false)
 }

@@ -91,6 +91,15 @@ it('a background loop starts the next round 60 s after a round that failed befor
   expect(rounds).toHaveLength(3)
 })
 
+it('a background loop starts the next round 60 s after a failed round, although an alarm was set for the next day', async () => {
+  const work = loop()
+  work.runIn(86_400_000)
+  work.run()
+  rounds[0]?.fail(new Error('no'))
+  await clock.advance(60_000)
+  expect(rounds).toHaveLength(2)
+})
+
 it('a stopped background loop finishes the round in progress and starts no further round', async () => {
   const work = loop()
   work.run()

@@ -68,6 +68,7 @@ describe('a value that toJsonValue accepts', () => {
     ['an Error', new Error('no'), 'Error'],
     ['a URL', new URL('http://x/'), 'URL'],
     ['an object of an unknown class', Object.create({}), 'Object'],
+    ['an object of a class without a name', new (class {})(), 'a class without a name'],
   ])('is rejected with the name of its class if it is %s', (_, value, name) => {
     const copy = () => toJsonValue({ list: [value] }, 'data')
     expect(refusalOf(copy)).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'data.list[0]' })

@@ -10,14 +10,18 @@ const eventNames = ['node.joined', 'node.left', 'node.lost'] as const
 let clock: VirtualClock
 let peers: Peers
 let told: string[]
+/** The levels of the lines about deaths. */
+let levels: string[]
 
 beforeEach(() => {
   clock = virtualClock('2026-01-01T00:00:00Z')
   told = []
+  levels = []
   const events = new EventHub(silentLogger)
   for (const name of eventNames) events.on(name, ({ node }) => told.push(`${name} ${node}`))
   const owner = { node: 'self', incarnation: 'self-1' }
-  peers = new Peers({ clock, events, logger: silentLogger, owner }, { heartbeatMs: 5000, deadAfterMs: 30_000 })
+  const logger = { ...silentLogger, info: () => levels.push('info'), warn: () => levels.push('warn') }
+  peers = new Peers({ clock, events, logger, owner }, { heartbeatMs: 5000, deadAfterMs: 30_000 })
 })
 
 function record(node: string, counter: number, others: Partial<NodeRecord> = {}): NodeRecord {
@@ -322,6 +326,15 @@ it('`takeGap` of Peers returns true once after this node’s start, each failed 
   expect([peers.takeGap(), peers.takeGap()]).toEqual([true, false])
   await look(5)
   expect([peers.takeGap(), peers.takeGap()]).toEqual([true, false])
+})
+
+it.each([
+  ['info', 'has started again', 1],
+  ['warn', 'only begins to start again', -999_990],
+])('the death of an earlier life of a node is a line at the level %s if the node %s', async (level, _, counter) => {
+  await look(0, record('a', 5))
+  for (let n = 0; n < 7; n++) await look(5, record('a', 5), record('a', counter + n, { incarnation: 'a-2' }))
+  expect(levels).toEqual([level])
 })
 
 it('a node does not observe itself as a peer', async () => {

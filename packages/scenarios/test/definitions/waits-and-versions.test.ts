@@ -33,6 +33,18 @@ async function scene(world: World) {
   return { node, client }
 }
 
+/**
+ * Returns the world's clock as a clock that a client does not recognize as virtual. The virtual clock does not wait for storage
+ * calls of such a client, so that these calls may take virtual time.
+ */
+function plainClock({ clock }: World): Clock {
+  return {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    setTimer: (delayMs, callback) => clock.setTimer(delayMs, callback),
+  }
+}
+
 describe.each(everywhere)('on the storage $name', (place) => {
   it('`waitFor` resolves with the ended occurrence and its tasks, both on the occurrence’s node and on a client', async () => {
     const world = createWorld(place)
@@ -100,17 +112,44 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await unlimited).toMatchObject({ id, state: 'completed' })
   })
 
+  it('`waitFor` resolves for an occurrence that has ended, although each read takes longer than its timeout', async () => {
+    const world = createWorld(place)
+    const { node } = await scene(world)
+    const { id } = await node.trigger('slow')
+    await world.clock.advance({ seconds: 31 })
+    const storage = wrapStorage(world.connect(), {
+      around: async (call) => {
+        if (call.method === 'get') await world.clock.sleep(5)
+        return call.proceed()
+      },
+    })
+    const ended = createClient({ storage, clock: plainClock(world) }).waitFor(id, { timeout: 3 })
+    await world.clock.advance({ seconds: 1 })
+    expect(await ended).toMatchObject({ id, state: 'completed' })
+  })
+
+  it('`waitFor` repeats a read that gets no answer within `callTimeout`', async () => {
+    const world = createWorld(place)
+    const { node } = await scene(world)
+    const { id } = await node.trigger('slow')
+    await world.clock.advance({ seconds: 31 })
+    let lost = 1
+    const storage = wrapStorage(world.connect(), {
+      around: (call) => (call.method === 'get' && lost-- > 0 ? new Promise(() => {}) : call.proceed()),
+    })
+    const client = createClient({ storage, clock: plainClock(world), callTimeout: { seconds: 1 } })
+    const ended = client.waitFor(id, { timeout: { minutes: 5 } })
+    await world.clock.advance({ seconds: 3 })
+    expect(await ended).toMatchObject({ id, state: 'completed' })
+  })
+
   it('`waitFor` of a client that still connects to its storage rejects at its timeout and at its signal’s abort', async () => {
     const world = createWorld(place)
     const { id } = await (await scene(world)).client.trigger('slow')
     const { clock } = world
-    // The client does not recognize this clock as a virtual clock. So the client compares the clock with the storage's clock,
-    // in three reads of 3 s each. The client is connected only after these reads.
-    const own: Clock = {
-      now: () => clock.now(),
-      monotonic: () => clock.monotonic(),
-      setTimer: (delayMs, callback) => clock.setTimer(delayMs, callback),
-    }
+    // The client compares its clock with the storage's clock, in three reads of 3 s each. The client is connected only after
+    // these reads.
+    const own = plainClock(world)
     const storage = wrapStorage(world.connect(), {
       serverTime: async () => {
         await clock.sleep({ seconds: 3 })

@@ -208,6 +208,26 @@ describe('the log of a scheduler has one line', () => {
     ])
   })
 
+  it('with the first and the last instant of displaced runs, although runs of a higher priority wait first', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const job = (overlapPolicy: 'queue' | 'queue_one') =>
+      slow(world, 1000, { schedule: everySeconds(3600), overlapPolicy })
+    const scheduler = await world.start({ jobs: [job('queue')], logger })
+    for (const priority of [0, 1, 2, 3]) {
+      await scheduler.trigger('slow', { priority })
+      await world.clock.advance({ seconds: 1 })
+    }
+    await scheduler.update('slow', { overlapPolicy: 'queue_one' })
+    await scheduler.trigger('slow', { priority: 9 })
+    await world.clock.advanceTo(at(65))
+    const lines = loud().filter(({ message }) => message.startsWith('waiting runs'))
+    expect(lines.map(({ count, from, to }) => [count, from, to])).toEqual([
+      [1, expect.any(Date), expect.any(Date)],
+      [2, at(1), at(2)],
+    ])
+  })
+
   it('for a run that exceeds its execution timeout', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()

@@ -62,8 +62,9 @@ export class Operations extends ApiPart {
     super({ ...host, engine, lookup: new JobLookup(engine, host.registry) })
     this.#host = host
     this.pool.relay = this.#backfills
-    this.#waits = new Waits(engine, async (id, options) => {
-      const asked = this.#askedRunning(options)
+    this.#waits = new Waits(engine, async (id, limitMs, signal) => {
+      const timeout = Math.ceil(Math.min(limitMs, host.callTimeoutMs))
+      const asked = this.#askedRunning(signal === undefined ? { timeout } : { timeout, signal })
       return findOccurrence({ once: (call) => asked.repeated('get', call) }, id)
     })
     this.#changes = new Changes(engine, {

@@ -4,7 +4,6 @@ import { JobistemerError } from '../../errors.ts'
 import type { OccurrenceId } from '../../ids.ts'
 import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import { isFinal, type OccurrenceRecord, type OccurrenceState } from '../../storage/occurrence-record.ts'
-import type { CallOptions } from '../storage-access/caller-context.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { lookMs } from '../../tuning.ts'
 
@@ -20,10 +19,10 @@ export interface WaitOptions {
 }
 
 /**
- * Reads an occurrence. Repeats a failed read until the timeout of the call, and then rejects with `STORAGE_TIMEOUT`. Rejects
- * after the engine has stopped.
+ * Reads an occurrence. Repeats a failed read for `callTimeout`, at most for `limitMs`, and then rejects with `STORAGE_TIMEOUT`.
+ * Rejects after the engine has stopped.
  */
-type Find = (id: OccurrenceId, options: CallOptions) => Promise<OccurrenceRecord>
+type Find = (id: OccurrenceId, limitMs: number, signal: AbortSignal | undefined) => Promise<OccurrenceRecord>
 
 /** Waits for the end of occurrences: polls the storage, and listens for the ends of this node's own runs. */
 export class Waits {
@@ -81,8 +80,9 @@ export class Waits {
       this.#add(id, wake)
       signal?.addEventListener('abort', wake, { once: true })
       try {
-        const limit = timeoutMs === null ? {} : { timeout: Math.max(1, Math.ceil(endAt - clock.monotonic())) }
-        const record = await this.#find(id, { ...limit, ...(signal && { signal }) }).catch(nullIfUnanswered)
+        // The last read has some time too: the occurrence may have ended during the last pause.
+        const limitMs = Math.max(lookMs, endAt - clock.monotonic())
+        const record = await this.#find(id, limitMs, signal).catch(nullIfUnanswered)
         if (record !== null && isFinal(record.state)) return occurrenceOf(record)
         state = record?.state ?? state
         const leftMs = endAt - clock.monotonic()

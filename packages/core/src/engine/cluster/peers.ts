@@ -293,8 +293,10 @@ export class Peers {
     const names = namesOf(record)
     const silentForMs = Math.round(clock.monotonic() - heardAt)
     events.emit('node.lost', { ...names, silentForMs })
-    // A node that has restarted under its `nodeId` has already taken over the runs of its earlier life.
-    const isSameNode = (peer: Peer) => peer.record.node === record.node && peer.state === 'present'
+    // A node that has restarted under its `nodeId` has already taken over the runs of its earlier life. The counter of a node
+    // that still starts is at most 0.
+    const isSameNode = (peer: Peer) =>
+      peer.record.node === record.node && peer.state === 'present' && peer.record.counter > 0
     logger[this.#records(isSameNode).length > 0 ? 'info' : 'warn'](
       { ...names, silentForMs },
       'node declared dead; taking over its runs',

@@ -28,7 +28,7 @@ export class SkippedSlots {
     this.#engine = engine
   }
 
-  /** Notes a skipped slot with its reason, or a skipped trigger or replay as `request`. */
+  /** Notes a skipped slot with its reason, a skipped trigger or replay as `request`, or a displaced run as `displaced`. */
   note({ job: { id, name: job } }: RegisteredJob, reason: OccurrenceReason | 'request' | null, slot: number): void {
     const message = messages.get(reason)
     if (message === undefined) return
@@ -40,8 +40,10 @@ export class SkippedSlots {
       this.#recent.set(key, skips)
       skips.ring()
     } else {
-      if (known.count++ === 0) known.from = slot
-      known.to = slot
+      // Displaced runs come in the order in which they wait, which may not be that of their instants.
+      const isFirst = known.count++ === 0
+      known.from = isFirst ? slot : Math.min(known.from, slot)
+      known.to = isFirst ? slot : Math.max(known.to, slot)
     }
   }
 

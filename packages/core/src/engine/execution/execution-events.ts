@@ -86,7 +86,7 @@ export function emitLost(source: OccurrenceSource, isCanceled: boolean): void {
   engine.logger.warn({ job, occurrenceId, scheduledAt, fencingToken }, `occurrence lost: ${reason}`)
 }
 
-/** Logs the failure of an occurrence whose attempts the node has aborted. No log line of an attempt reports such a failure. */
+/** Logs the failure of an occurrence whose attempts the node has aborted. Aborted attempts have no log line. */
 export function logAborted(source: OccurrenceSource, reason: string): void {
   const { jobName: job, occurrenceId, scheduledAt } = namesOf(source)
   const why = reason === 'execution_timeout' ? 'its executionTimeout has passed' : 'its node has interrupted it'

@@ -112,6 +112,11 @@ export class Agenda<Slot extends SlotEntry> {
     if (alarm.at < this.#timerAt) this.#arm()
   }
 
+  /** Sets an alarm, unless it is set to an earlier time. */
+  advanceAlarm(alarm: Alarm, delayMs: number): void {
+    if (alarm.heapIndex < 0 || alarm.at > this.#clock.monotonic() + delayMs) this.setAlarm(alarm, delayMs)
+  }
+
   cancelAlarm(alarm: Alarm): void {
     this.#alarms.remove(alarm)
   }

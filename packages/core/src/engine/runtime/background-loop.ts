@@ -48,8 +48,8 @@ interface LoopOptions {
  * - A call of `run`, or the alarm, starts a round.
  * - If `run` is called or the alarm rings during a round, one further round follows. If `again` is given, the loop calls
  *   `again` instead of this further round.
- * - The loop sets no alarm by itself: each round calls `runIn` to plan the next round.
- * - The loop reports the error of a round. If the round has failed before it called `runIn`, the next round follows after 60 s.
+ * - Each round calls `runIn` to plan the next round. The loop sets no alarm by itself, except after an error.
+ * - The loop reports the error of a round. After an error, the next round follows within 60 s.
  *
  * Rounds run in the async context in which the loop was created.
  */
@@ -102,7 +102,7 @@ export class BackgroundLoop implements Alarm {
       round(byAlarm)
         .catch((error) => {
           failInBackground(this.#engine, name, error)
-          if (this.heapIndex < 0) this.runIn(upkeepMs)
+          if (!this.isStopped) this.#engine.agenda.advanceAlarm(this, upkeepMs)
         })
         .finally(() => this.#ended()),
     )

@@ -1,7 +1,8 @@
 import { JobistemerError } from '../../errors.ts'
 import type { OccurrenceRecord } from '../occurrence-record.ts'
 import { readsBy, type Storage } from '../storage.ts'
-import type { ReadingMethod, StorageCapabilities, StorageWithin, WakeUp } from '../storage.ts'
+import type { GetAnswer, OccurrenceQuery, Page, ReadingMethod, StorageCapabilities } from '../storage.ts'
+import type { StorageWithin, WakeUp } from '../storage.ts'
 import { copyIn, copyOut, freezeIn } from './copies.ts'
 import { AsyncSteps } from './async-steps.ts'
 import { AsyncWrites } from './async-writes.ts'
@@ -13,19 +14,7 @@ import { pruneHistory } from './prune-history.ts'
 
 /** Makes a complete storage from an adapter's ledger. */
 export function storageFromLedger(ledger: Ledger): Storage {
-  const storage = new LedgerStorage(ledger)
-  const reads = readsBy(storage.read)
-  return Object.assign(storage, reads, {
-    // The answers of a ledger may contain task runs that were not requested.
-    get: async (request) => {
-      const answer = await reads.get(request)
-      return { ...answer, latest: answer.latest.map((record) => record && withoutRuns(record)) }
-    },
-    listOccurrences: async (query) => {
-      const page = await reads.listOccurrences(query)
-      return query.runs ? page : { ...page, items: page.items.map(withoutRuns) }
-    },
-  } satisfies Partial<Storage>)
+  return new LedgerStorage(ledger).withReads()
 }
 
 /** Implements `Storage` on one connection to a ledger, except the reading methods. */
@@ -75,9 +64,19 @@ class LedgerStorage implements Omit<Storage, ReadingMethod> {
     }
   }
 
-  /** Calls a reading method of the ledger. */
-  readonly read = async (method: ReadingMethod, request: never): Promise<unknown> =>
-    this.#out<unknown>(this.#opened[method](request))
+  /** Adds the reading methods to this object. */
+  withReads(): Storage {
+    return Object.assign(
+      this,
+      readsBy(async (method, request) => {
+        const trim = trims[method] ?? ((answer: unknown) => answer)
+        // Trims before `#out` copies the answer, because copies of task runs that are not requested take long.
+        return this.#out(
+          whenDone<unknown, unknown>(this.#opened[method](request), (answer) => trim(answer as never, request)),
+        )
+      }),
+    )
+  }
 
   readonly prune: Storage['prune'] = async (request) => {
     const { history } = this.#opened
@@ -110,6 +109,13 @@ class LedgerStorage implements Omit<Storage, ReadingMethod> {
       remedy: `Shut the scheduler down before closing its storage, or open another one with ${this.#ledger.opener}.`,
     })
   }
+}
+
+/** Remove task runs that were not requested, which the answers of a ledger may contain. */
+const trims: Partial<Record<ReadingMethod, (answer: never, request: never) => unknown>> = {
+  get: (answer: GetAnswer) => ({ ...answer, latest: answer.latest.map((record) => record && withoutRuns(record)) }),
+  listOccurrences: (page: Page<OccurrenceRecord>, { runs }: OccurrenceQuery) =>
+    runs ? page : { ...page, items: page.items.map(withoutRuns) },
 }
 
 function withoutRuns(record: OccurrenceRecord): OccurrenceRecord {
