@@ -10,8 +10,8 @@ import { lookMs } from '../../tuning.ts'
 /** Options of `waitFor`, which waits for the end of an occurrence. */
 export interface WaitOptions {
   /**
-   * Maximum wait, at least 1 ms. After this time, the call rejects with `WAIT_TIMEOUT`, and the occurrence continues.
-   * Default: none.
+   * Maximum wait, at least 1 ms. After this time, the call rejects with `WAIT_TIMEOUT`, and the occurrence continues. If the
+   * storage does not answer, the call rejects up to 1 s later. Default: none.
    */
   readonly timeout?: DurationInput
   /** When the signal fires, the call rejects with `ABORTED`, and the occurrence continues. */

@@ -16,8 +16,8 @@ const messages: ReadonlyMap<string | null, string> = new Map([
 
 /**
  * Logs slots and requests that the overlap policy or a full queue has skipped, and waiting runs that newer runs have
- * displaced. The first skip of a job is logged at once. The skips of the following minute are logged together, in one line. Skips during a pause are not logged,
- * because the user who paused the job expects them.
+ * displaced. The first skip of a job is logged at once. The skips of the following minute are logged together, in one
+ * line. Skips during a pause are not logged, because the user who paused the job expects them.
  */
 export class SkippedSlots {
   readonly #engine: EngineContext
