@@ -50,7 +50,7 @@ async function errorOf(button: string, submit: string): Promise<string> {
 }
 
 const skipped =
-  'The request was skipped and does not run: another run of the job is pending or running, and its overlapPolicy is skip.'
+  'The request was skipped and does not run: another run of the job is active, and its overlapPolicy is skip.'
 
 describe('a request to run a job that the overlap policy skips', () => {
   let ended: OccurrenceId
