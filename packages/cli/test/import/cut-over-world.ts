@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import { type Client, createClient, createScheduler, type Scheduler, silentLogger } from '@jobistemer/core'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { expect } from 'vitest'
@@ -38,8 +39,16 @@ export interface CutOverFigures {
   readonly missing: readonly string[]
 }
 
-/** Starts a Jobistemer node without code-defined jobs. Its handlers record each run. */
-export async function startNode(folder: string, runs: Run[], handlers: readonly string[]): Promise<Scheduler> {
+/**
+ * Starts a Jobistemer node without code-defined jobs. Its handlers record each run. `log` receives its warnings and errors: slots
+ * that come due while the storage fails are decided by the recovery strategy, and a line says so.
+ */
+export async function startNode(
+  folder: string,
+  runs: Run[],
+  log: string[],
+  handlers: readonly string[],
+): Promise<Scheduler> {
   const storage = sqliteStorage({ file: join(folder, 'jobs.db') })
   // If the data of a run has a number, the recorded name is `n` and this number. Otherwise a run of a slot has the name
   // `job@slot`, and the name of a requested run is its id.
@@ -48,9 +57,11 @@ export async function startNode(folder: string, runs: Run[], handlers: readonly 
     const slot = occurrence.kind === 'slot' ? `${job.name}@${+scheduledAt}` : occurrence.id
     runs.push({ by: 'jobistemer', what: n === undefined ? slot : `n${n}` })
   }
+  const noteLine = (fields: object, message: string): void =>
+    void log.push(`${new Date().toISOString()} ${message} ${inspect(fields, { breakLength: Infinity })}`)
   const scheduler = createScheduler({
     storage,
-    logger: silentLogger,
+    logger: { ...silentLogger, warn: noteLine, error: noteLine },
     maxConcurrentJobs: 100,
     handlers: Object.fromEntries(handlers.map((name) => [name, record as never])),
   })

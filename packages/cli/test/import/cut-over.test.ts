@@ -78,7 +78,8 @@ it.each(isFull ? bullmqCases : bullmqCases.slice(0, 1))(
     const project = projectWith(library)
     const runs: Run[] = []
     await sqliteStorage({ file: join(folder, 'jobs.db') }).close()
-    const node = await startNode(folder, runs, ['ticks', 'bulk'])
+    const log: string[] = []
+    const node = await startNode(folder, runs, log, ['ticks', 'bulk'])
     const client = clientOf(folder)
     const world: CutOverWorld = { folder, runs, client, source: ['bullmq', '--from', server.url], project }
 
@@ -155,7 +156,7 @@ it.each(isFull ? bullmqCases : bullmqCases.slice(0, 1))(
     }
     const figures = figuresOf(named, { slots, decided, numbers })
     report(`${library}${crashes ? ' with crashes' : ''}`, { ...figures, ...handedOver })
-    expect(figures).toMatchObject({ twice: [], missing: [] })
+    expect(figures, log.join('\n')).toMatchObject({ twice: [], missing: [] })
     expect(figures.slotsOfSource).toBeGreaterThan(20)
     expect(figures.slotsOfJobistemer).toBeGreaterThan(15)
     expect(figures.jobsOfSource).toBeGreaterThan(10)
@@ -176,7 +177,8 @@ it.runIf(isFull)(
     const folder = scratch.folder()
     const runs: Run[] = []
     await sqliteStorage({ file: join(folder, 'jobs.db') }).close()
-    const node = await startNode(folder, runs, ['ticks', 'bulk'])
+    const log: string[] = []
+    const node = await startNode(folder, runs, log, ['ticks', 'bulk'])
     const client = clientOf(folder)
     const project = projectWith('pg-boss')
     const world: CutOverWorld = { folder, runs, client, source: ['pg-boss', '--from', server.url], project }
@@ -237,7 +239,7 @@ it.runIf(isFull)(
     )
     const figures = figuresOf(named, { slots, decided: new Map(), numbers })
     report('pg-boss with crashes', { ...figures, ...handedOver })
-    expect(figures).toMatchObject({ twice: [], missing: [], leftOutBySource: 0 })
+    expect(figures, log.join('\n')).toMatchObject({ twice: [], missing: [], leftOutBySource: 0 })
     expect(figures.slotsOfSource).toBeGreaterThanOrEqual(3)
     expect(figures.slotsOfJobistemer).toBeGreaterThanOrEqual(3)
     expect(figures.jobsOfJobistemer).toBeGreaterThan(waiting / 4)
