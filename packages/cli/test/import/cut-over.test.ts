@@ -141,7 +141,7 @@ it.each(isFull ? bullmqCases : bullmqCases.slice(0, 1))(
     const handedOver = await handOver(world, cutOver, crashes)
     const numbers = await producing
     await sleep(end - Date.now())
-    await drained(client)
+    await drained(client, end)
     await node.shutdown()
 
     const slots = new Map<string, readonly number[]>()
@@ -220,7 +220,7 @@ it.runIf(isFull)(
     const handedOver = await handOver(world, cutOver, true)
     const numbers = await producing
     await sleep(end - Date.now())
-    await drained(client)
+    await drained(client, end)
     await node.shutdown()
 
     const admin = new Client({ connectionString: server.url })
