@@ -131,14 +131,15 @@ function losingClient(kind: new (input: never) => object): Pick<DynamoDBClient, 
   const losing = {
     losses: 0,
     send: async (command: object, options: object): Promise<unknown> => {
-      try {
-        return await (client.send as (command: object, options: object) => Promise<unknown>)(command, options)
-      } finally {
-        if (command instanceof kind && losing.losses-- > 0) {
-          // biome-ignore lint/correctness/noUnsafeFinally: the lost answer replaces the result or the error of the request.
-          throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
-        }
+      const [answer] = await Promise.allSettled([
+        (client.send as (command: object, options: object) => Promise<unknown>)(command, options),
+      ])
+      // The lost answer replaces the result or the error of the request.
+      if (command instanceof kind && losing.losses-- > 0) {
+        throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
       }
+      if (answer.status === 'rejected') throw answer.reason
+      return answer.value
     },
   }
   return losing as unknown as Pick<DynamoDBClient, 'send'> & { losses: number }
