@@ -91,8 +91,8 @@ export interface Storage {
 }
 
 /**
- * The names of the storage methods that only read. Core passes their requests on without knowledge of a method's form, so a new
- * reading method needs this name, its declaration in {@link Storage}, and no other line of core.
+ * The names of the storage methods that only read. Core forwards the calls of all these methods by this list, so a new reading
+ * method needs only this name and its declaration in {@link Storage}.
  */
 export const readingMethods = ['get', 'listJobs', 'listOccurrences'] as const
 

@@ -111,7 +111,7 @@ class LedgerStorage implements Omit<Storage, ReadingMethod> {
   }
 }
 
-/** Remove task runs that were not requested, which the answers of a ledger may contain. */
+/** By reading method: removes the task runs from an answer of the ledger that the caller did not request. */
 const trims: Partial<Record<ReadingMethod, (answer: never, request: never) => unknown>> = {
   get: (answer: GetAnswer) => ({ ...answer, latest: answer.latest.map((record) => record && withoutRuns(record)) }),
   listOccurrences: (page: Page<OccurrenceRecord>, { runs }: OccurrenceQuery) =>
