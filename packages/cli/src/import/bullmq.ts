@@ -5,7 +5,10 @@ import { importPackage } from '../storage/import-package.ts'
 import type { CutOverContext, ImportContext, ImportedJob, ImportedRequest } from './import-source.ts'
 import type { ImportNotes, ImportSource } from './import-source.ts'
 import { openRedis, type RedisReader, sourceBusy } from './peers.ts'
+import { differenceOfCronParser, withWeekdayEnd } from './day-fields.ts'
+import { retrySettings } from './retry-settings.ts'
 import { scheduleOf } from './schedule-of.ts'
+import { hourMs } from './units.ts'
 
 /** Options of {@link bullmq}. */
 export interface BullmqOptions {
@@ -46,7 +49,12 @@ interface JobOptions {
   readonly backoff?: number | { readonly type?: string; readonly delay?: number; readonly jitter?: number }
   readonly priority?: number
   readonly lifo?: boolean
-  readonly repeat?: { readonly limit?: number; readonly count?: number; readonly startDate?: number | string }
+  readonly repeat?: {
+    readonly limit?: number
+    readonly count?: number
+    readonly startDate?: number | string
+    readonly utc?: boolean
+  }
 }
 
 /** The fields of a BullMQ job's Redis hash that the importer reads. */
@@ -54,6 +62,8 @@ type JobHash = Readonly<Partial<Record<'name' | 'data' | 'opts' | 'rjk' | 'atm' 
 
 /** Number of job hashes that the importer reads concurrently. */
 const pageSize = 500
+/** Maximum number of requests for slots of one job scheduler that have no BullMQ job. */
+const mostUnmade = 1000
 /** The highest values of `startRate.limit` and `maxConcurrency` that Jobistemer accepts. */
 const [mostStarts, mostRuns] = [100, 1000]
 const leftStates = [
@@ -77,7 +87,7 @@ export function bullmq(options: BullmqOptions): ImportSource {
   return {
     name: 'BullMQ',
     differences: [
-      'BullMQ ends no job that runs too long. Jobistemer ends a run after executionTimeout, by default 1 h.',
+      'BullMQ ends no job that runs too long. Jobistemer ends an attempt after 1 h. Give taskTimeout and executionTimeout.',
       'BullMQ passes a job to the processor. A handler of Jobistemer gets { name, data } as context.input of a request, and as context.data of a slot.',
       'The concurrency and the limiter of a worker are code, and are not carried over. Give the jobs maxConcurrency and startRate.',
       'removeOnComplete and removeOnFail are not carried over. Jobistemer keeps runs as retention says.',
@@ -120,6 +130,8 @@ async function queuesOf(redis: RedisReader, { prefix, queues }: BullmqOptions): 
   do {
     const [next, keys] = await redis.scan(cursor, 'MATCH', pattern, 'COUNT', 1000)
     for (const key of keys) found.add(key.slice(prefix.length + 1, -':meta'.length))
+    // A queue's name has no colon. A key with a further colon is of another prefix, such as `bull:eu` beside `bull`.
+    for (const name of found) if (name.includes(':')) found.delete(name)
     cursor = next
   } while (cursor !== '0')
   const missing = queues?.find((name) => !found.has(name))
@@ -152,6 +164,14 @@ class QueueReader {
   async jobs(context: ImportContext): Promise<readonly ImportedJob[]> {
     const origin = `queue ${this.#queue}`
     const settings = await this.#limits(origin)
+    const isOver = context.cutOver !== null && context.now >= context.cutOver
+    // After the cut-over, the stop command has paused the queue.
+    if (!isOver && (await this.#redis.hexists(`${this.#base}:meta`, 'paused')) === 1) {
+      this.#notes.differs(
+        origin,
+        'The queue is paused in BullMQ. Its jobs run in Jobistemer, unless you pause them there.',
+      )
+    }
     for (const [state, reason] of leftStates) {
       const key = `${this.#base}:${state}`
       const count = state === 'active' ? await this.#redis.llen(key) : await this.#redis.zcard(key)
@@ -212,10 +232,15 @@ class QueueReader {
       const hash = await this.#redis.hgetall(`${key}:${id}`)
       // A job scheduler of BullMQ keeps its data in its own hash. A repeatable job of BullMQ 5 and earlier keeps its data only
       // in the hash of the next job that it has created.
-      const source: JobHash = hash.ic === undefined ? await this.#nextOfLegacy(id, nextMs) : hash
+      const isLegacy = hash.ic === undefined
+      const hasNoZone = hash.pattern !== undefined && hash.tz === undefined
+      const next = isLegacy || hasNoZone ? await this.#nextOf(id, nextMs) : {}
+      const source: JobHash = isLegacy ? next : hash
       if (source.name === undefined) notes.differs(origin, 'BullMQ has no next job of it, so its data are unknown.')
       const options = jsonOf<JobOptions>(source.opts, `${key}:${id}`) ?? {}
       const { limit, count = 1, startDate } = options.repeat ?? {}
+      // BullMQ 5 keeps the option `utc` only in the job that it has created last.
+      const isUtc = jsonOf<JobOptions>(next.opts, `${key}:${id}:${nextMs}`)?.repeat?.utc === true
       // Before BullMQ 3, Redis keeps a repeatable job only as a member of a sorted set, with the form
       // NAME:ID:END:ZONE:RULE.
       const [oldName = '', , oldEnd, oldZone, ...oldRule] = hash.name === undefined ? id.split(':') : []
@@ -232,7 +257,7 @@ class QueueReader {
         nextMs,
         pattern,
         every: every === null ? null : Number(every),
-        tz: hash.tz ?? (oldZone || null),
+        tz: hash.tz ?? (oldZone || (isUtc ? 'UTC' : null)),
         startMs: millisOf(hash.startDate ?? startDate),
         endMs: millisOf(hash.endDate ?? oldEnd) ?? Number.POSITIVE_INFINITY,
         left: Number(hash.limit ?? limit ?? Number.POSITIVE_INFINITY) - Number(hash.ic ?? count) + 1,
@@ -243,8 +268,8 @@ class QueueReader {
     return schedulers
   }
 
-  /** Returns the hash of a repeatable job's next job, whose id depends on the version of BullMQ. */
-  async #nextOfLegacy(id: string, nextMs: number): Promise<JobHash> {
+  /** Returns the hash of the next job of a scheduler or repeatable job. The id of this job depends on the version of BullMQ. */
+  async #nextOf(id: string, nextMs: number): Promise<JobHash> {
     const own = await this.#redis.hgetall(`${this.#base}:repeat:${id}:${nextMs}`)
     if (own.name !== undefined) return own
     for (const [jobId] of pairs(await this.#redis.zrange(`${this.#base}:delayed`, 0, -1, 'WITHSCORES'))) {
@@ -256,7 +281,7 @@ class QueueReader {
   }
 
   async #jobOf(scheduler: Scheduler, limits: JobSettingsInput, context: ImportContext): Promise<ImportedJob> {
-    const { id, name, data, options, tz, pattern, every, nextMs, startMs } = scheduler
+    const { id, name, data = {}, options, tz, pattern, every, nextMs, startMs } = scheduler
     const origin = `queue ${this.#queue}, scheduler ${id}`
     const note = (text: string): void => this.#notes.differs(origin, text)
     const zone = tz ?? context.timezone
@@ -264,10 +289,13 @@ class QueueReader {
     if (every !== null) note(phase)
     else if (tz === null) note(`It names no time zone, so BullMQ uses its own. The job says ${zone}.`)
     if (options.lifo === true) note('lifo is not carried over: Jobistemer runs requests in the order of their time.')
-    const start = startMs !== null && startMs > context.now ? { start: isoOf(startMs) } : {}
+    const difference = pattern === null ? null : differenceOfCronParser(pattern)
+    if (difference !== null) note(difference)
+    // BullMQ runs no slot at `startDate` itself, unlike Jobistemer at `start`. So the job starts at BullMQ's next instant.
+    const start = startMs !== null && startMs > context.now ? { start: isoOf(Math.max(startMs, nextMs)) } : {}
     const schedule: SerializedSchedule =
       every === null
-        ? { type: 'cron', expression: pattern as string, timezone: zone, ...start }
+        ? { type: 'cron', expression: withWeekdayEnd(pattern as string), timezone: zone, ...start }
         : { type: 'iso8601', interval: `R/${isoOf(nextMs)}/PT${every / 1000}S`, timezone: 'UTC', ...start }
     const endMs = await endOf(scheduler, schedule, context.cwd)
     return {
@@ -275,9 +303,10 @@ class QueueReader {
       origin,
       schedule: Number.isFinite(endMs) ? { ...schedule, end: isoOf(endMs) } : schedule,
       handler: this.#queue,
-      data: { name, ...(data !== undefined && { data }) },
+      data: { name, data },
       settings: { ...limits, ...retryOf(options, note), ...priorityOf(options.priority) },
       original: scheduler,
+      ...(every === null && { nextMs }),
     }
   }
 
@@ -318,30 +347,36 @@ class QueueReader {
     const overrides = retryOf(options, note)
     return {
       job: rjk === undefined ? this.#queue : `${this.#queue}/${rjk}`,
-      key: id,
-      data: { name, data: jsonOf(data, key) ?? null },
+      // BullMQ numbers jobs without an id of their own, in each queue from 1. The Redis key is different for each queue.
+      key: /^\d+$/.test(id) ? key : id,
+      data: { name, data: data === undefined ? {} : (jsonOf(data, key) ?? null) },
       ...(dueMs !== null && { at: isoOf(dueMs) }),
       ...priorityOf(priority),
-      ...(overrides.retryPolicy !== undefined && { overrides }),
+      ...(Object.keys(overrides).length > 0 && { overrides }),
     }
   }
 
   /**
-   * Yields the slots of a BullMQ job scheduler from its next BullMQ job to the cut-over. BullMQ creates only one job ahead, so
-   * these slots have no job yet.
+   * Yields the slots of a BullMQ job scheduler from its next BullMQ job to the cut-over, at most `mostUnmade`. BullMQ creates only
+   * one job ahead, so these slots have no job yet.
    */
   async *#unmadeSlots(scheduler: Scheduler, context: CutOverContext): AsyncGenerator<ImportedRequest> {
-    const { id, name, data, nextMs, every, pattern, tz, left, endMs } = scheduler
-    const schedule = { type: 'cron', expression: pattern ?? '', timezone: tz ?? context.timezone }
+    const { id, name, data = {}, nextMs, every, pattern, tz, left, endMs } = scheduler
+    const schedule = { type: 'cron', expression: withWeekdayEnd(pattern ?? ''), timezone: tz ?? context.timezone }
     const cron = every === null ? await scheduleOf(schedule, context.cwd, 'SOURCE') : null
     let at: number | null = nextMs
     for (let count = 1; count < left; count += 1) {
       at = every === null ? (cron?.nextMs(at) ?? null) : at + every
       if (at === null || at >= context.cutOver || at > endMs) return
+      if (count > mostUnmade) {
+        const text = `BullMQ has run no job of it since ${isoOf(nextMs)}. Its slots from ${isoOf(at)} to the cut-over are left out.`
+        this.#notes.leftOut(`queue ${this.#queue}, scheduler ${id}`, text)
+        return
+      }
       yield {
         job: `${this.#queue}/${id}`,
         key: `repeat:${id}:${at}`,
-        data: { name, data: data ?? null },
+        data: { name, data },
         at: isoOf(at),
       }
     }
@@ -388,21 +423,19 @@ async function endOf(scheduler: Scheduler, schedule: SerializedSchedule, cwd: st
   return Math.min(endMs, last)
 }
 
-type Retry = Pick<JobSettingsInput, 'retryPolicy'>
-
-function retryOf({ attempts = 1, backoff = {} }: JobOptions, note: (text: string) => void): Retry {
+function retryOf({ attempts = 1, backoff = {} }: JobOptions, note: (text: string) => void): JobSettingsInput {
   if (attempts <= 1) return {}
   const { type = 'fixed', delay = 0, jitter } = typeof backoff === 'number' ? { delay: backoff } : backoff
   const isKnown = type === 'fixed' || type === 'exponential'
   if (!isKnown) note(`The backoff ${type} is code, and is not carried over. The job retries after ${delay} ms.`)
-  return {
-    retryPolicy: {
-      maxRetries: Math.min(attempts - 1, 1000),
-      retryInterval: delay,
-      ...(type === 'exponential' && { backoffFactor: 2 }),
-      ...(jitter !== undefined && { jitter }),
-    },
-  }
+  return retrySettings({
+    maxRetries: attempts - 1,
+    delayMs: delay,
+    doubles: type === 'exponential',
+    ...(jitter !== undefined && { jitter }),
+    // BullMQ has no time limit. An attempt gets the time that a run has by default.
+    attemptMs: hourMs,
+  })
 }
 
 /** Converts a BullMQ priority. BullMQ runs jobs without a priority first, then priority 1, 2 and so on. */
@@ -419,7 +452,8 @@ function* instantsOf(
   const { pattern, every, tz, nextMs, startMs, endMs, left } = scheduler
   const phaseMs = every === null ? 0 : nextMs % every
   const rule = every === null ? { pattern: pattern ?? '', tz: tz ?? zone } : { every }
-  let at = Math.max(afterMs, (startMs ?? 0) - 1)
+  // Before `startDate` there are no instants. BullMQ has stored the first one behind it.
+  let at = startMs !== null && startMs > afterMs ? nextMs - 1 : afterMs
   for (let count = 0; count < left; count += 1) {
     const next = library.getNextMillis(at - phaseMs, rule)
     if (next === undefined || next + phaseMs <= at || next + phaseMs > endMs) return
@@ -441,8 +475,10 @@ const connection = new Redis(process.env.REDIS_URL, { maxRetriesPerRequest: null
 const queues = ${JSON.stringify(queues)}.map((name) => new Queue(name, { connection, prefix: ${JSON.stringify(prefix)} }))
 await Promise.all(queues.map((queue) => queue.waitUntilReady()))
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
-if (Date.now() > ${cutOver}) throw new Error('The cut-over has passed. Choose a later one.')
+const assertBefore = () => { if (Date.now() > ${cutOver}) throw new Error('The cut-over has passed. Nothing was changed. Choose a later one.') }
+assertBefore()
 for (let left; (left = ${cutOver - 1000} - Date.now()) > 0; ) await sleep(Math.min(left, 60000))
+assertBefore() // the machine may have been suspended
 await Promise.all(queues.map((queue) => queue.pause()))
 console.log('paused at', new Date().toISOString())
 for (const queue of queues) while ((await queue.getActiveCount()) > 0) await sleep(200)

@@ -35,6 +35,14 @@ export async function checkJobs(
         leaveOut(`It has no instant after ${new Date(cutOver ?? now).toISOString()}.`)
         continue
       }
+      const first = job.nextMs === undefined ? null : (schedule?.nextMs(job.nextMs - 1) ?? null)
+      if (first !== null && first !== job.nextMs) {
+        const [theirs, ours] = [job.nextMs as number, first].map((at) => new Date(at).toISOString())
+        notes.differs(
+          job.origin,
+          `Its next instant in the source is ${theirs}, and in Jobistemer ${ours}. Check its zone.`,
+        )
+      }
       const started = job.schedule === null || cutOver === null ? job.schedule : startedAt(job.schedule, cutOver)
       const task = { name: 'run', handler: job.handler, ...(job.data !== undefined && { data: job.data }) }
       const definition = { name: job.name, ...job.settings, tasks: [task] }

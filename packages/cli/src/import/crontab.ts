@@ -1,5 +1,7 @@
 import { type CronLine, cronInstants, readCronLine } from './cron-daemon.ts'
+import { withWeekdayEnd } from './day-fields.ts'
 import type { ImportedJob, ImportNotes, ImportSource } from './import-source.ts'
+import { shellWord } from '../shell-word.ts'
 
 const shortcuts: Readonly<Record<string, string>> = {
   '@yearly': '0 0 1 1 *',
@@ -29,6 +31,8 @@ const notCarried: Readonly<Record<string, string>> = {
 export interface CrontabOptions {
   /** The text of the crontab. */
   readonly text: string
+  /** The path of the crontab. `-`: the text comes from the standard input. */
+  readonly file: string
   /** `true` for a system crontab, which names a user before each command. */
   readonly isSystem: boolean
 }
@@ -40,14 +44,16 @@ interface CronLineOf {
 }
 
 /** Creates the import source `crontab`, which reads one crontab as cronie, Debian and BSD do. */
-export function crontab({ text, isSystem }: CrontabOptions): ImportSource {
+export function crontab({ text, file, isSystem }: CrontabOptions): ImportSource {
   return {
     name: 'cron',
     differences: [
       'cron does not catch up after a downtime; the jobs say recoveryStrategy mark_as_missed. Remove it to run the last missed slot.',
+      'cron runs a command as its user, in the home folder of this user. The handler crontab runs it as the user of the node, in the folder of the node.',
       'cron runs a command on one machine. Jobistemer runs it on the node that takes the run: that machine needs the command.',
     ],
     async read({ timezone }, notes) {
+      notes.differs('all jobs', `Lines without CRON_TZ are read in the time zone ${timezone}. Give --zone for another.`)
       return readLines(text, isSystem, timezone, notes)
     },
     rules: {
@@ -62,7 +68,7 @@ export function crontab({ text, isSystem }: CrontabOptions): ImportSource {
     stop: (_jobs, { cutOver }) => [
       '# cron has no end date. Between the last slot before the cut-over and the cut-over, remove the imported lines:',
       `# ${new Date(cutOver).toISOString()}`,
-      isSystem ? 'sudo editor /etc/crontab' : 'crontab -e',
+      isSystem ? `sudo editor ${shellWord(file)}` : 'crontab -e # as the user whose crontab it is',
     ],
   }
 }
@@ -161,5 +167,7 @@ function translated(expression: string): string | null {
   const isStepped = (field: string): boolean => field.startsWith('*') && restricts(field)
   const restricts = (field: string): boolean => !/^\*(\/1)?$/.test(field)
   if ((isStepped(days) && restricts(weekdays)) || (isStepped(weekdays) && restricts(days))) return null
-  return expression.replace(/(\d+)~(\d+)/g, 'H($1-$2)').replace(/(?<=^| )~(?= |$)/g, 'H')
+  return withWeekdayEnd(expression)
+    .replace(/(\d+)~(\d+)/g, 'H($1-$2)')
+    .replace(/(?<=^| )~(?= |$)/g, 'H')
 }

@@ -14,6 +14,11 @@ export interface ImportedJob {
   readonly data?: unknown
   /** Settings of the job that differ from the defaults. */
   readonly settings: JobSettingsInput
+  /**
+   * The next instant that the source has computed itself, in epoch milliseconds. The report names a job whose schedule has
+   * another next instant. Absent if the source stores none.
+   */
+  readonly nextMs?: number
   /** The schedule in the source's own form, for {@link ImportSource.instantsAfter}. */
   readonly original?: unknown
 }

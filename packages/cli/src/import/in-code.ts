@@ -147,7 +147,7 @@ function* nodeCronInstants(task: ReturnType<NodeCronPackage['createTask']>, afte
 const quartzWeekday = /(?<![#/\d])\d/g
 
 const readCroner: Reader = (pattern, options, zone, note) => {
-  for (const option of ['utcOffset', 'dayOffset', 'interval', 'maxRuns', 'domAndDow', 'legacyMode']) {
+  for (const option of ['utcOffset', 'dayOffset', 'interval', 'maxRuns', 'domAndDow', 'paused', 'legacyMode']) {
     const isDefault = option === 'legacyMode' ? options[option] !== false : !options[option]
     if (!isDefault) return `Its option ${option} has no counterpart: ${JSON.stringify(options[option])}.`
   }

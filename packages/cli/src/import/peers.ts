@@ -34,7 +34,7 @@ export async function openRedis(url: string, cwd: string): Promise<RedisReader> 
     redis.disconnect()
     throw unreachable(url, cause)
   })
-  return redis
+  return reporting(redis, url)
 }
 
 /** The members of a `pg` client that the importer uses. */
@@ -60,7 +60,24 @@ export async function openPostgres(url: string, cwd: string): Promise<PgReader> 
     await client.end().catch(() => undefined)
     throw unreachable(url, cause)
   }
-  return client
+  return reporting(client, url)
+}
+
+/** Returns the client, with failed calls as errors of the source: a user may lack rights, or the connection may end. */
+function reporting<Client extends object>(client: Client, url: string): Client {
+  return new Proxy(client, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name)
+      if (typeof member !== 'function') return member
+      return (...values: readonly unknown[]) => {
+        const answer: unknown = member.apply(target, values)
+        if (!(answer instanceof Promise)) return answer
+        return answer.catch((cause: unknown) => {
+          throw unreachable(url, cause)
+        })
+      }
+    },
+  })
 }
 
 function unreachable(url: string, cause: unknown): CliError {
@@ -68,7 +85,7 @@ function unreachable(url: string, cause: unknown): CliError {
     code: 'SOURCE_UNREACHABLE',
     message: `The source cannot be read at ${maskAddress(url)}: ${cause instanceof Error ? cause.message : String(cause)}.`,
     field: '--from',
-    remedy: 'Give the address of the server that the source uses, with its password.',
+    remedy: 'Give the address of the server that the source uses, with a user who may read it, and its password.',
     exitCode: exitCodes.storage,
     cause,
   })

@@ -11,6 +11,8 @@ import type {
 } from './import-source.ts'
 import { shellWord } from '../shell-word.ts'
 import { openPostgres, type PgReader, sourceBusy } from './peers.ts'
+import { differenceOfCronParser, withWeekdayEnd } from './day-fields.ts'
+import { retrySettings } from './retry-settings.ts'
 import { minuteMs } from './units.ts'
 
 /** Options of {@link pgBoss}. */
@@ -50,7 +52,7 @@ interface ScheduleRow {
   readonly options: SendOptions | null
 }
 
-interface JobRow extends Pick<QueueRow, 'retry_limit' | 'retry_delay' | 'retry_backoff' | 'retry_delay_max'> {
+interface JobRow extends Retry {
   readonly id: string
   readonly name: string
   readonly state: string
@@ -60,6 +62,8 @@ interface JobRow extends Pick<QueueRow, 'retry_limit' | 'retry_delay' | 'retry_b
   readonly start_after: Date
   readonly singleton_key: string | null
   readonly pending_dependencies?: number
+  /** Absent in earlier versions of pg-boss. */
+  readonly group_id?: string | null
 }
 
 /** The export of pg-boss that computes instants for `--compare`. */
@@ -87,6 +91,9 @@ export function pgBoss(options: PgBossOptions): ImportSource {
       'pg-boss does not catch up after a downtime unless the schedule says missed: once. The jobs say recoveryStrategy mark_as_missed. Remove it to run the last missed slot.',
       'pg-boss passes a list of jobs to the handler. A handler of Jobistemer gets the data of one job, as context.input of a request, and as context.data of a slot.',
       'pg-boss sends the job of a slot up to 30 s after its instant. Jobistemer runs it at its instant.',
+      'localConcurrency and batchSize of a worker are code, and are not carried over. Give the jobs maxConcurrency.',
+      'heartbeatSeconds, retentionSeconds and deleteAfterSeconds are not carried over. Give taskTimeout and retention.',
+      'A call of boss.schedule() at the start of a process makes its schedule again, and its slots then run twice. Remove these calls before the cut-over.',
     ],
     async read(context, notes) {
       return readAll(await client(), options, context, notes)
@@ -129,7 +136,7 @@ interface Count {
 async function readAll(
   client: PgReader,
   { schema, queues: wanted }: PgBossOptions,
-  { timezone }: ImportContext,
+  context: ImportContext,
   notes: ImportNotes,
 ): Promise<readonly ImportedJob[]> {
   const at = identifier(schema)
@@ -151,11 +158,19 @@ async function readAll(
     const why = state === 'active' ? 'run now: the workers of pg-boss end them' : 'have failed: look at them in pg-boss'
     notes.leftOut(`queue ${name}`, `${count} jobs ${why}.`)
   }
+  const hasEvents = await exists(client, `${at}.subscription`)
+  const events = hasEvents ? await all<{ event: string; name: string }>(`SELECT * FROM ${at}.subscription`) : []
+  for (const { event, name } of events.filter(isWanted)) {
+    notes.leftOut(
+      `event ${event}`,
+      `pg-boss sends it to the queue ${name}. Trigger the job where you publish the event.`,
+    )
+  }
   return queues.filter(isWanted).flatMap((queue) => {
     const origin = `queue ${queue.name}`
-    const settings = settingsOfQueue(queue, (text) => notes.differs(origin, text))
     const rows = schedules.filter(({ name }) => name === queue.name)
-    const jobs = rows.flatMap((row) => jobsOf(row, queue, settings, timezone, notes))
+    const settings = settingsOfQueue(queue, rows.length, (text) => notes.differs(origin, text))
+    const jobs = rows.flatMap((row) => jobsOf(row, queue, settings, context, notes))
     // A schedule without a key becomes a job with the name of the queue. This job also runs the requests of the queue, so
     // the queue needs no further job.
     const isThere = jobs.some(({ name }) => name === queue.name)
@@ -172,47 +187,45 @@ function empty(message: string, field: string, remedy: string): CliError {
   return new CliError({ code: 'SOURCE_EMPTY', message, field, remedy })
 }
 
-function settingsOfQueue(
-  { policy, dead_letter, expire_seconds, ...retry }: QueueRow,
-  note: (text: string) => void,
-): JobSettingsInput {
-  const expiry = expire_seconds * 1000
+function settingsOfQueue(queue: QueueRow, schedules: number, note: (text: string) => void): JobSettingsInput {
+  const { policy, dead_letter } = queue
   if (dead_letter !== null)
     note(`Its dead letter queue ${dead_letter} is not carried over. Jobistemer keeps failed runs for a replay.`)
   const isSingle = policy !== 'standard' && policy !== 'short'
   if (isSingle)
     note(`Its policy is ${policy}, by key. The job runs one request at a time, whatever its key; others wait.`)
+  if (isSingle && schedules > 0)
+    note('Each of its schedules becomes a job. Such a job may run beside the other jobs of the queue.')
   if (policy === 'short')
     note('Its policy is short: one job waits at most. Use key with keyScope waiting for new requests.')
-  return {
-    overlapPolicy: isSingle ? 'queue' : 'allow',
-    taskTimeout: expiry,
-    // The timeout leaves time for all attempts and their delays, and is at least the default of 1 h.
-    executionTimeout: Math.max(3_600_000, (retry.retry_limit + 1) * (expiry + retry.retry_delay * 1000)),
-    ...retryOf(retry),
-  }
+  return { overlapPolicy: isSingle ? 'queue' : 'allow', ...retryOf(queue) }
 }
 
-type Retry = Pick<QueueRow, 'retry_limit' | 'retry_delay' | 'retry_backoff' | 'retry_delay_max'>
+type Retry = Pick<QueueRow, 'retry_limit' | 'retry_delay' | 'retry_backoff' | 'retry_delay_max' | 'expire_seconds'>
 
-function retryOf({ retry_limit, retry_delay, retry_backoff, retry_delay_max }: Retry): JobSettingsInput {
-  if (retry_limit === 0) return {}
-  return {
-    retryPolicy: {
-      maxRetries: Math.min(retry_limit, 1000),
-      // With backoff, pg-boss treats a delay of 0 as 1 s.
-      retryInterval: Math.max(retry_delay, retry_backoff ? 1 : 0) * 1000,
-      ...(retry_backoff && { backoffFactor: 2 }),
-      ...(retry_delay_max !== null && { maxInterval: retry_delay_max * 1000 }),
-    },
-  }
+function retryOf({
+  retry_limit,
+  retry_delay,
+  retry_backoff,
+  retry_delay_max,
+  expire_seconds,
+}: Retry): JobSettingsInput {
+  // With backoff, pg-boss treats a delay of 0 as 1 s.
+  const delayMs = Math.max(retry_delay, retry_backoff ? 1 : 0) * 1000
+  return retrySettings({
+    maxRetries: retry_limit,
+    delayMs,
+    doubles: retry_backoff,
+    ...(retry_delay_max !== null && { mostMs: retry_delay_max * 1000 }),
+    attemptMs: expire_seconds * 1000,
+  })
 }
 
 function jobsOf(
   { kind = 'cron', ...row }: ScheduleRow,
   queue: QueueRow,
   settings: JobSettingsInput,
-  machineZone: string,
+  { timezone: machineZone, cutOver, now }: ImportContext,
   notes: ImportNotes,
 ): readonly ImportedJob[] {
   const { name, key, cron, timezone, data, options } = row
@@ -222,8 +235,14 @@ function jobsOf(
     return []
   }
   const note = (text: string): void => notes.differs(origin, text)
-  const expression = oncePerMinute(cron)
-  if (expression !== cron) {
+  if (cutOver !== null && now >= cutOver) {
+    note('pg-boss has this schedule after the cut-over, so it runs its slots, too. Call boss.unschedule().')
+  }
+  const difference = differenceOfCronParser(cron)
+  if (difference !== null) note(difference)
+  const reduced = oncePerMinute(cron)
+  const expression = withWeekdayEnd(reduced)
+  if (reduced !== cron) {
     note(`pg-boss sends one job a minute at most. The job has the expression ${expression} instead of ${cron}.`)
   }
   if (timezone === null) note(`It names no time zone, so pg-boss uses its own. The job says ${machineZone}.`)
@@ -232,10 +251,10 @@ function jobsOf(
   const rest = Object.keys(others)
   if (rest.length > 0) note(`These options are not carried over: ${rest.join(', ')}.`)
   const retry = {
+    ...queue,
     retry_limit: retryLimit ?? queue.retry_limit,
     retry_delay: retryDelay ?? queue.retry_delay,
     retry_backoff: retryBackoff ?? queue.retry_backoff,
-    retry_delay_max: queue.retry_delay_max,
   }
   return [
     {
@@ -305,6 +324,7 @@ function stopCommands(
   return [
     '# Start this command before the cut-over. 10 s before it, the command removes the schedules from pg-boss.',
     '# Set DATABASE_URL to the address of the source. From the cut-over on, producers trigger jobs in Jobistemer.',
+    '# Before it, remove the calls of boss.schedule(): a process that starts later would make the schedules again.',
     `node --input-type=module -e ${shellWord(`
 import { PgBoss } from 'pg-boss'
 const boss = new PgBoss({ connectionString: process.env.DATABASE_URL, schema: ${JSON.stringify(schema)}, schedule: false, supervise: false, migrate: false })
@@ -312,8 +332,10 @@ boss.on('error', console.error)
 await boss.start()
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 const passAt = async () => +(await boss.getDb().executeSql('SELECT cron_on FROM ${identifier(schema)}.version')).rows[0].cron_on
-if (Date.now() > ${cutOver}) throw new Error('The cut-over has passed. Choose a later one.')
+const assertBefore = () => { if (Date.now() > ${cutOver}) throw new Error('The cut-over has passed. Nothing was changed. Choose a later one.') }
+assertBefore()
 for (let left; (left = ${cutOver - 10_000} - Date.now()) > 0; ) await sleep(Math.min(left, 60000))
+assertBefore() // the machine may have been suspended
 // pg-boss has sent the last slots when a pass has begun after them, 3 s ago at least.
 const isSent = async () => { const at = await passAt(); return at >= ${lastSlot} && Date.now() - at > 3000 }
 while (!(await isSent())) {
@@ -335,7 +357,7 @@ async function* requestsOf(
   notes: ImportNotes,
 ): AsyncGenerator<ImportedRequest> {
   const at = identifier(schema)
-  await assertStopped(client, at, queues)
+  await assertStopped(client, at, queues, notes)
   await client.query(
     `DECLARE waiting CURSOR FOR SELECT * FROM ${at}.job WHERE state < 'active'
      AND (NOT starts_with(name, '__pgboss__') OR name = '${occurrenceQueue}') ORDER BY created_on, id`,
@@ -354,7 +376,12 @@ async function* requestsOf(
  * Checks that no pg-boss worker can still start imported jobs.
  * @throws CliError if queues have active jobs or live workers
  */
-async function assertStopped(client: PgReader, at: string, queues: readonly string[] | undefined): Promise<void> {
+async function assertStopped(
+  client: PgReader,
+  at: string,
+  queues: readonly string[] | undefined,
+  notes: ImportNotes,
+): Promise<void> {
   const { rows } = await client.query<Count>(
     `SELECT name, count(*) FROM ${at}.job WHERE state = 'active' AND ($1::text[] IS NULL OR name = ANY($1)) GROUP BY name`,
     [queues ?? null],
@@ -362,7 +389,10 @@ async function assertStopped(client: PgReader, at: string, queues: readonly stri
   const [busy] = rows
   const remedy = 'Stop the processes that run pg-boss with boss.stop(), and wait until they have ended.'
   if (busy !== undefined) throw sourceBusy(`The queue ${busy.name} has ${busy.count} active jobs.`, remedy)
-  if (!(await exists(client, `${at}.instance`))) return
+  if (!(await exists(client, `${at}.instance`))) {
+    notes.differs('all jobs', 'This version of pg-boss has no list of its processes. Make sure that they have stopped.')
+    return
+  }
   const { rows: alive } = await client.query<{ readonly host: string; readonly pid: number }>(
     `SELECT host, pid FROM ${at}.instance WHERE stopped_on IS NULL AND workers <> '[]'::jsonb
      AND heartbeat_on > now() - heartbeat_seconds * interval '3 s' LIMIT 1`,
@@ -374,7 +404,7 @@ async function assertStopped(client: PgReader, at: string, queues: readonly stri
 }
 
 function requestOf(
-  { id, name, data, priority, retry_count, singleton_key, pending_dependencies = 0, start_after, ...retry }: JobRow,
+  { id, name, data, priority, retry_count, singleton_key, pending_dependencies = 0, start_after, ...rest }: JobRow,
   now: number,
   queues: readonly string[] | undefined,
   notes: ImportNotes,
@@ -400,13 +430,10 @@ function requestOf(
     ...(priority !== 0 && { priority: levelOf(priority) }),
   }
   if (occurrence !== null) return request
-  if (retry_count > 0)
-    notes.differs(origin, `pg-boss has tried it ${retry_count} times. The request has all attempts again.`)
+  const note = (text: string): void => notes.differs(origin, text)
+  if (retry_count > 0) note(`pg-boss has tried it ${retry_count} times. The request has all attempts again.`)
   if (singleton_key !== null)
-    notes.differs(
-      origin,
-      `Its singleton key ${singleton_key} is not carried over. Use key and keyScope for new requests.`,
-    )
-  const { retryPolicy = { maxRetries: 0 } } = retryOf(retry)
-  return { ...request, overrides: { retryPolicy } }
+    note(`Its singleton key ${singleton_key} is not carried over. Use key and keyScope for new requests.`)
+  if (typeof rest.group_id === 'string') note(`Its group ${rest.group_id} is not carried over.`)
+  return { ...request, overrides: { retryPolicy: { maxRetries: 0 }, ...retryOf(rest) } }
 }

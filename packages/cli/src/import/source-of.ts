@@ -31,7 +31,7 @@ export async function sourceOf(
 ): Promise<ImportSource> {
   const { cwd } = io
   const { from = io.env.JOBISTEMER_IMPORT_FROM, queue: queues, sourcePrefix, system } = options
-  if (name === 'crontab') return crontab({ text: await textOf(io, file), isSystem: system === true })
+  if (name === 'crontab') return crontab({ text: await textOf(io, file), file: file ?? '-', isSystem: system === true })
   if (file !== undefined) throw usage('FILE', `${name} takes no file: ${JSON.stringify(file)}.`, 'Leave the file out.')
   if (name === 'bullmq') {
     const url = addressOf(from, /^rediss?:\/\//, 'redis://localhost:6379')

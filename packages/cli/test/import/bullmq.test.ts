@@ -116,6 +116,8 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import from the libra
       overlapPolicy: 'queue',
       maxConcurrency: 7,
       startRate: { limit: 30, interval: 60_000 },
+      taskTimeout: 3_600_000,
+      executionTimeout: 4 * 3_600_000 + 14_000,
       retryPolicy: { maxRetries: 3, retryInterval: 2000, backoffFactor: 2 },
       priority: -3,
       tasks: [{ name: 'run', handler: 'mails', data: { name: 'digest', data: { to: 'all' } } }],
@@ -132,7 +134,7 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import from the libra
       type: 'cron',
       expression: '0 12 * * *',
       timezone: 'UTC',
-      start: `${year}-06-01T00:00:00.000Z`,
+      start: `${year}-06-01T12:00:00.000Z`,
       end: `${year}-06-10T12:00:00.000Z`,
     })
     expect(byName['mails/zoneless'].schedule.timezone).toBe('Asia/Tokyo')
@@ -175,10 +177,16 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import from the libra
       job: 'mails',
       key: 'own-id',
       data: { name: 'welcome', data: { to: 'ann' } },
-      overrides: { retryPolicy: { maxRetries: 2, retryInterval: 5000 } },
+      overrides: {
+        taskTimeout: 3_600_000,
+        executionTimeout: 3 * 3_600_000 + 10_000,
+        retryPolicy: { maxRetries: 2, retryInterval: 5000 },
+      },
     })
     expect(waiting.find(({ data }) => data.name === 'urgent').priority).toBe(-1)
-    const later = await queue.getJob(waiting.find(({ data }) => data.name === 'later').key)
+    const { key: keyOfLater } = waiting.find(({ data }) => data.name === 'later')
+    expect(keyOfLater).toMatch(new RegExp(`^${prefix}:mails:\\d+$`))
+    const later = await queue.getJob(keyOfLater.slice(`${prefix}:mails:`.length))
     expect(Date.parse(waiting.find(({ data }) => data.name === 'later').at)).toBe(
       (later?.timestamp as number) + 3_600_000,
     )
@@ -299,6 +307,111 @@ it('jobistemer import reads repeatable jobs of BullMQ 5 and earlier, and their d
     }),
   )
   await queue.close()
+})
+
+describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import from a queue of the library %s', (library) => {
+  const prefix = `q-${library}`
+  const connection = () => ({ url: server.url })
+  const open = (name: string): Queue =>
+    library === 'bullmq'
+      ? (new bullmq6.Queue(name, { connection: connection(), prefix }) as unknown as Queue)
+      : (new bullmq5.Queue(name, { connection: connection(), prefix }) as unknown as Queue)
+  const ask = async (...argv: string[]) => {
+    const file = join(scratch.folder(), 'jobs.json')
+    const place = ['--from', server.url, '--source-prefix', prefix, '--zone', 'America/New_York', '--output', file]
+    const { out, err } = await runCli(['import', 'bullmq', ...place, '--json', ...argv], {
+      now: null,
+      cwd: process.cwd(),
+    })
+    expect(err).toBe('')
+    const { jobs } = JSON.parse(readFileSync(file, 'utf8')) as { readonly jobs: readonly Record<string, unknown>[] }
+    return { ...JSON.parse(out), jobs } as {
+      readonly jobs: readonly Record<string, unknown>[]
+      readonly notes: readonly { readonly origin: string; readonly text: string }[]
+      readonly comparisons: readonly { readonly differences: readonly unknown[] }[] | null
+    }
+  }
+
+  it('lets a schedule start at the instant that BullMQ has computed, and an attempt retry after each delay', async () => {
+    const queue = open('starts')
+    await queue.upsertJobScheduler(
+      'midnight',
+      { pattern: '0 0 * * *', tz: 'UTC', startDate: `${year}-06-01T00:00:00Z` },
+      { name: 'a', opts: { attempts: 10, backoff: { type: 'exponential', delay: 60_000 } } },
+    )
+    const next = (await queue.getJobSchedulers())[0]?.next as number
+    const { jobs, comparisons } = await ask('--queue', 'starts', '--compare')
+    const job = jobs.find(({ name }) => name === 'starts/midnight')
+    expect(job).toMatchObject({
+      schedule: { start: new Date(next).toISOString() },
+      // The delays are 60 s, 120 s and so on up to 256 min. Each of the 10 attempts has 1 h.
+      retryPolicy: { maxRetries: 9, retryInterval: 60_000, backoffFactor: 2, maxInterval: 256 * 60_000 },
+      taskTimeout: 3_600_000,
+      executionTimeout: 10 * 3_600_000 + 511 * 60_000,
+      tasks: [{ data: { name: 'a', data: {} } }],
+    })
+    expect(comparisons).toEqual([expect.objectContaining({ differences: [] })])
+    await queue.close()
+  })
+
+  it('names a schedule whose next instant differs, a paused queue, and expressions that cron-parser reads in another way', async () => {
+    const queue = open('notes')
+    await queue.upsertJobScheduler('zoneless', { pattern: '0 2 * * *' }, { name: 'a' })
+    await queue.upsertJobScheduler('days', { pattern: '0 0 */1 * 1', tz: 'UTC' }, { name: 'a' })
+    await queue.upsertJobScheduler('steps', { pattern: '0 0 * * 1/2', tz: 'UTC' }, { name: 'a' })
+    await queue.pause()
+    const { jobs, notes } = await ask('--queue', 'notes')
+    const texts = notes.map(({ origin, text }) => `${origin}: ${text}`).join('\n')
+    expect(texts).toContain('queue notes: The queue is paused in BullMQ.')
+    expect(texts).toMatch(/scheduler zoneless: Its next instant in the source is .*T02:00:00\.000Z, and in Jobistemer/)
+    expect(texts).toContain(
+      'scheduler days: Versions of cron-parser differ on a day field that lists every day: */1 and 1.',
+    )
+    expect(jobs.find(({ name }) => name === 'notes/steps')).toMatchObject({
+      schedule: { expression: '0 0 * * 1-7/2' },
+    })
+    expect(texts).not.toContain('scheduler steps')
+    await queue.close()
+  })
+
+  it('writes at most 1,000 slots of a scheduler that BullMQ has not run for long as requests, and reports the rest', async () => {
+    const queue = open('stopped')
+    await queue.upsertJobScheduler('often', { every: 1000 }, { name: 'a' })
+    await queue.pause()
+    const cutOver = Date.now() + 3_600_000
+    const file = join(scratch.folder(), 'waiting.ndjson')
+    const place = ['--from', server.url, '--source-prefix', prefix, '--queue', 'stopped', '--json']
+    const handOver = ['--cut-over', new Date(cutOver).toISOString(), '--requests', file]
+    const now = { ...systemClock, now: () => cutOver + 1000 }
+    const { out, code } = await runCli(['import', 'bullmq', ...place, ...handOver], { now, cwd: process.cwd() })
+    expect(code).toBe(1)
+    const requests = readFileSync(file, 'utf8').trim().split('\n')
+    expect(requests).toHaveLength(1001)
+    expect(JSON.parse(requests[1000] as string).data).toEqual({ name: 'a', data: {} })
+    expect(JSON.parse(out).notes).toContainEqual({
+      origin: 'queue stopped, scheduler often',
+      kind: 'left_out',
+      text: expect.stringMatching(
+        /^BullMQ has run no job of it since .* Its slots from .* to the cut-over are left out\.$/,
+      ),
+    })
+    await queue.close()
+  })
+})
+
+it('jobistemer import bullmq reads the option utc of BullMQ 5, and ignores queues of a longer prefix', async () => {
+  const queue = new bullmq5.Queue('utc', { connection: { url: server.url }, prefix: 'short' })
+  await queue.upsertJobScheduler('nightly', { pattern: '0 2 * * *', utc: true } as object, { name: 'a' })
+  const other = new bullmq5.Queue('other', { connection: { url: server.url }, prefix: 'short:eu' })
+  await other.add('a', {})
+  const argv = ['import', 'bullmq', '--from', server.url, '--source-prefix', 'short', '--zone', 'Asia/Tokyo', '--json']
+  const { jobs, notes } = JSON.parse((await runCli(argv, { now: null, cwd: process.cwd() })).out)
+  expect(jobs.map(({ name, schedule }: { name: string; schedule: object | null }) => [name, schedule])).toEqual([
+    ['utc', null],
+    ['utc/nightly', { type: 'cron', expression: '0 2 * * *', timezone: 'UTC' }],
+  ])
+  expect(notes.filter(({ origin }: { origin: string }) => origin.includes('nightly'))).toEqual([])
+  await Promise.all([queue.close(), other.close()])
 })
 
 it.each([

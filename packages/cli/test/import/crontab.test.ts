@@ -245,3 +245,27 @@ it('trigger-many reports the line number of a request without a key, and exits w
     ],
   })
 })
+
+it('jobistemer import crontab --system prints the path of its file in the stop command, and names the assumed time zone', async () => {
+  const folder = scratch.folder()
+  writeFileSync(join(folder, 'back up'), '0 2 * * 5/1 root backup')
+  const argv = [
+    'import',
+    'crontab',
+    'back up',
+    '--system',
+    '--zone',
+    'Asia/Tokyo',
+    '--cut-over',
+    '2026-01-03T00:00:00Z',
+  ]
+  const { out, err } = await runCli([...argv, '--json'], { cwd: folder, now })
+  expect(err).toBe('')
+  const { jobs, notes, stop } = JSON.parse(out)
+  expect(stop).toContain("sudo editor 'back up'")
+  expect(notes).toContainEqual(
+    expect.objectContaining({ text: expect.stringContaining('are read in the time zone Asia/Tokyo') }),
+  )
+  // cron counts the weekdays of a step up to 7, which is Sunday.
+  expect(jobs[0].schedule.expression).toBe('0 2 * * 5-7/1')
+})

@@ -91,6 +91,7 @@ it('croner schedules with Quartz weekdays, with a start and an end, or for a sin
     { name: 'second friday', expression: '0 9 * * FRI#2' },
     { name: 'both', expression: '0 0 13 * +FRI' },
     { name: 'times', expression: '* * * * *', options: { maxRuns: 3 } },
+    { name: 'stopped', expression: '* * * * *', options: { paused: true } },
     { name: 'day', expression: '0 0 L * *', options: { dayOffset: -1 } },
   ])`,
     '--compare',
@@ -117,6 +118,7 @@ it('croner schedules with Quartz weekdays, with a start and an end, or for a sin
   expect(leftOut(notes)).toEqual({
     both: expect.stringContaining('because of the +'),
     times: 'Its option maxRuns has no counterpart: 3.',
+    stopped: 'Its option paused has no counterpart: true.',
     day: 'Its option dayOffset has no counterpart: -1.',
   })
   expect(comparisons.map(({ differences }: { differences: object[] }) => differences)).toEqual([[], [], [], []])

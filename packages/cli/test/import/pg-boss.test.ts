@@ -189,6 +189,62 @@ it('jobistemer import pg-boss writes a request for each due slot for which pg-bo
   ])
 })
 
+it('jobistemer import pg-boss gives runs the time for all retries and their delays, and names each feature that it leaves out', async () => {
+  const boss = new PgBoss({ connectionString: server.url, schema: 'gaps', schedule: false, supervise: false })
+  await boss.start()
+  await boss.createQueue('slow', { retryLimit: 10, retryDelay: 60, retryBackoff: true })
+  await boss.createQueue('single', { policy: 'singleton' })
+  await boss.schedule('slow', '0 2 * * *', null, { tz: 'UTC', retryLimit: 20, retryDelay: 600, retryBackoff: false })
+  await boss.schedule('single', '0 0 * * 1/2', null, { tz: 'UTC', key: 'steps' })
+  await boss.schedule('single', '0 0 1 * */1', null, { tz: 'UTC', key: 'days' })
+  await boss.subscribe('signed-up', 'slow')
+  await boss.send('slow', {}, { expireInSeconds: 7200, group: { id: 'tenant' } })
+  await boss.stop({ graceful: false })
+  const folder = scratch.folder()
+  const argv = ['import', 'pg-boss', '--from', server.url, '--source-prefix', 'gaps', '--json']
+  const read = async (...more: string[]) => {
+    const { out, err } = await runCli([...argv, ...more], { now: null, cwd: process.cwd() })
+    expect(err).toBe('')
+    return (JSON.parse(out).notes as { origin: string; text: string }[]).map(({ origin, text }) => `${origin}: ${text}`)
+  }
+  const before = (await read('--output', join(folder, 'jobs.json'))).join('\n')
+  const { jobs } = JSON.parse(readFileSync(join(folder, 'jobs.json'), 'utf8'))
+  const byName = Object.fromEntries(jobs.map((job: { name: string }) => [job.name, job]))
+  // The schedule has 20 retries after 600 s each. An attempt has 15 min.
+  expect(byName.slow).toMatchObject({ taskTimeout: 900_000, executionTimeout: 21 * 900_000 + 20 * 600_000 })
+  expect(byName['single/steps'].schedule.expression).toBe('0 0 * * 1-7/2')
+  expect(before).toContain('queue single, schedule days: Versions of cron-parser differ on a day field')
+  expect(before).toContain('queue single: Each of its schedules becomes a job.')
+  expect(before).toContain('event signed-up: pg-boss sends it to the queue slow.')
+  expect(before).not.toContain('after the cut-over')
+  const file = join(folder, 'waiting.ndjson')
+  const after = (await read('--cut-over', new Date().toISOString(), '--requests', file)).join('\n')
+  expect(after).toContain('queue slow, schedule without a key: pg-boss has this schedule after the cut-over')
+  expect(after).toMatch(/queue slow, job .*: Its group tenant is not carried over/)
+  // The queue has 10 retries after 60 s, 120 s and so on. The job has 2 h for an attempt.
+  expect(JSON.parse(readFileSync(file, 'utf8')).overrides).toEqual({
+    taskTimeout: 7_200_000,
+    executionTimeout: 11 * 7_200_000 + 1023 * 60_000,
+    retryPolicy: { maxRetries: 10, retryInterval: 60_000, backoffFactor: 2, maxInterval: 512 * 60_000 },
+  })
+})
+
+it('jobistemer import pg-boss exits with 3 if the user may not read the tables', async () => {
+  await admin.query("CREATE ROLE reader LOGIN PASSWORD 'own'; GRANT USAGE ON SCHEMA boss TO reader")
+  const url = new URL(server.url)
+  url.username = 'reader'
+  url.password = 'own'
+  const argv = ['import', 'pg-boss', '--from', url.href, '--source-prefix', 'boss', '--json']
+  const { code, err } = await runCli(argv, { now: null, cwd: process.cwd() })
+  expect(JSON.parse(err).error).toMatchObject({
+    code: 'SOURCE_UNREACHABLE',
+    message: expect.stringContaining('permission denied for table'),
+    field: '--from',
+    remedy: expect.stringContaining('a user who may read it'),
+  })
+  expect(code).toBe(3)
+})
+
 it('jobistemer import pg-boss --compare compares one year of instants of each job and of its pg-boss schedule', async () => {
   const { code, out, err } = await ask('--compare', '--json')
   expect({ code, err }).toEqual({ code: 1, err: '' })

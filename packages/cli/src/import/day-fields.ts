@@ -1,0 +1,28 @@
+/** The day fields of a cron expression, which are its third last and its last field. */
+function dayFields(expression: string): readonly [string, string] {
+  const [days = '', , weekdays = ''] = expression.trim().split(/\s+/).slice(-3)
+  return [days, weekdays]
+}
+
+/**
+ * Writes a weekday with a step, such as `1/2`, with its end. cron-parser and cron count such a step up to 7, which is Sunday.
+ * Jobistemer counts it up to 6.
+ */
+export function withWeekdayEnd(expression: string): string {
+  return expression.replace(/[^\s]+$/, (weekdays) => weekdays.replace(/(?<![\d/-])([0-7])\/(\d+)/g, '$1-7/$2'))
+}
+
+const everyDay = /^(\*\/1|(1|1-31)\/1|1-31)$/
+const everyWeekday = /^(\*\/1|([01]|0-[67]|1-7)\/1|0-[67]|1-7)$/
+
+/** Returns a sentence about the parts of a cron expression that cron-parser may treat differently; `null` if there are none. */
+export function differenceOfCronParser(expression: string): string | null {
+  if (/(?<![A-Z])H(?![A-Z])/.test(expression))
+    return 'cron-parser draws a number for H by itself. Jobistemer derives it from the name of the job.'
+  const [days, weekdays] = dayFields(expression)
+  const isUncertain =
+    (everyDay.test(days) && !/^[*?]$/.test(weekdays)) || (everyWeekday.test(weekdays) && !/^[*?]$/.test(days))
+  return isUncertain
+    ? `Versions of cron-parser differ on a day field that lists every day: ${days} and ${weekdays}. Check the days with --compare, or write * for that field.`
+    : null
+}
