@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 
@@ -57,6 +58,22 @@ export function storedJson(value: AttributeValue | undefined): unknown {
   } catch {
     return undefined
   }
+}
+
+/** Returns whether two items have the same attributes with the same values. */
+export function isSameItem(one: Item | null, other: Item): boolean {
+  return one !== null && isSameMap(one, other)
+}
+
+function isSameMap(one: Item, other: Item): boolean {
+  const names = Object.keys(one)
+  return names.length === Object.keys(other).length && names.every((name) => isSameValue(one[name], other[name]))
+}
+
+function isSameValue(one: AttributeValue | undefined, other: AttributeValue | undefined): boolean {
+  if (one?.M !== undefined && other?.M !== undefined) return isSameMap(one.M, other.M)
+  if (one?.B !== undefined && other?.B !== undefined) return Buffer.compare(one.B, other.B) === 0
+  return isDeepStrictEqual(one, other)
 }
 
 /** Returns a size in bytes that is never below the size that DynamoDB computes for an item. */

@@ -228,20 +228,21 @@ function contentOf(item: Item, id: JobId): VersionContent {
   }
 }
 
-// A head stores its lists of live occurrences in binary form, 22 bytes for each occurrence. Every step pays for the
+// A head stores its lists of live occurrences in binary form, 23 bytes for each occurrence. Every step pays for the
 // size of the head.
 
-const entryBytes = 22
-const instantBytes = 6
-// Offset that makes stored instants positive. 48 bits of milliseconds cover about 9,000 years: half of them before 1970, and
-// half of them after.
-const origin = 2 ** 47
+const entryBytes = 23
+// A signed byte counts units of 2 ** 48 ms, about 9,000 years. Six further bytes contain the milliseconds in this unit.
+const instantBytes = 7
+const unitMs = 2 ** 48
 
 export function printLiveList(entries: readonly OccurrenceAddress[]): Uint8Array {
   const bytes = Buffer.alloc(entries.length * entryBytes)
   for (const [index, { id, scheduledAt }] of entries.entries()) {
     const start = index * entryBytes
-    bytes.writeUIntBE(scheduledAt + origin, start, instantBytes)
+    const units = Math.floor(scheduledAt / unitMs)
+    bytes.writeInt8(units, start)
+    bytes.writeUIntBE(scheduledAt - units * unitMs, start + 1, instantBytes - 1)
     bytes.write(uuidOf(id).replaceAll('-', ''), start + instantBytes, 'hex')
   }
   return bytes
@@ -254,7 +255,8 @@ export function parseLiveList(jobId: JobId, value: Uint8Array | undefined): read
   for (let start = 0; start < bytes.length; start += entryBytes) {
     const hex = bytes.toString('hex', start + instantBytes, start + entryBytes)
     const uuid = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
-    entries.push({ id: `occ_${uuid}`, jobId, scheduledAt: bytes.readUIntBE(start, instantBytes) - origin })
+    const scheduledAt = bytes.readInt8(start) * unitMs + bytes.readUIntBE(start + 1, instantBytes - 1)
+    entries.push({ id: `occ_${uuid}`, jobId, scheduledAt })
   }
   return entries
 }

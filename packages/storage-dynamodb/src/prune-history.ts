@@ -95,7 +95,9 @@ async function victimsOf(
  */
 async function oldestOfLatest(table: Table, job: JobId, count: number): Promise<Victim | null> {
   let left = count
-  for await (const record of history(table, job, { order: 'descending' })) {
+  // A few of the newest occurrences may still wait or run.
+  const pageSize = count + 10
+  for await (const record of history(table, job, { order: 'descending', pageSize })) {
     if (isFinal(record.state) && --left === 0) return record
   }
   return null
@@ -105,10 +107,15 @@ async function oldestOfLatest(table: Table, job: JobId, count: number): Promise<
 async function* history(
   { requests, keys }: Table,
   job: JobId,
-  { to, order }: { readonly to?: number; readonly order: 'ascending' | 'descending' },
+  {
+    to,
+    order,
+    pageSize,
+  }: { readonly to?: number; readonly order: 'ascending' | 'descending'; readonly pageSize?: number },
 ): AsyncGenerator<Victim, void, undefined> {
   const range = ['-', to === undefined ? '~' : sortableInstant(to)] as const
-  const query = { ...partitionQuery(keys.history(job), range), ScanIndexForward: order === 'ascending' }
+  const pages = { ScanIndexForward: order === 'ascending', ...(pageSize !== undefined && { Limit: pageSize }) }
+  const query = { ...partitionQuery(keys.history(job), range), ...pages }
   for await (const item of requests.queryAll(query)) {
     const { record, bulk } = readOccurrence(item)
     const keyId = item[names.keyId] === undefined ? null : (textOf(item, names.keyId) as OccurrenceId)

@@ -20,7 +20,7 @@ import {
 import { systemClock } from '@jobistemer/core'
 import { random } from '@jobistemer/core/storage'
 import { randomUUID } from 'node:crypto'
-import { type Item, text } from './attributes.ts'
+import { isSameItem, type Item, text } from './attributes.ts'
 import { busyError, closedError, isContention, isOverload, noDate, storageError } from './dynamodb-errors.ts'
 import { type Key, keyItem, keyOf } from './keys.ts'
 import type { ReadOptions } from './options.ts'
@@ -217,9 +217,18 @@ export class Requests {
     }
   }
 
-  /** Writes one item. Returns false if the condition fails. */
+  /**
+   * Writes one item. Returns false if the condition fails. If the table already contains exactly this item, returns true: the
+   * answer of an earlier try was lost, or another node has decided the same.
+   */
   async put(input: Omit<PutItemCommandInput, 'TableName'>): Promise<boolean> {
-    return await this.#conditional('PutItem', new PutItemCommand({ TableName: this.#tableName, ...input }))
+    const request = { TableName: this.#tableName, ReturnValuesOnConditionCheckFailure: 'ALL_OLD', ...input } as const
+    try {
+      await this.send('PutItem', new PutItemCommand(request))
+      return true
+    } catch (error) {
+      return isSameItem(foundBy(error), input.Item ?? {})
+    }
   }
 
   /** Deletes one item. Returns false if the condition fails. */

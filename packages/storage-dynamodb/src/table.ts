@@ -116,7 +116,12 @@ export async function wholeItem(table: Table, read: Item, { runs }: WithRuns = {
     if (wholeAgain !== null) return wholeAgain
     // A final record never changes. So if a part (a separate item for a large value) is missing, a prune is removing
     // the record.
-    return isFinal(readOccurrence(again).record.state) ? null : contended
+    const { record, revision } = readOccurrence(again)
+    if (isFinal(record.state)) return null
+    // Parts are removed only after the record refers to others. So if the record has not changed, its part is lost.
+    const last = await table.requests.get(keyOf(item))
+    if (last === null || readOccurrence(last).revision !== revision) return contended
+    return await restoreBulk(table, runs ? last : withoutRuns(last), { withLost: true })
   })
 }
 
@@ -273,9 +278,14 @@ export function partsQuery(keys: Keys, address: OccurrenceAddress): QueryInput {
 
 /**
  * Restores the large values of an item from their parts, which are separate items. Keeps the references to the parts.
- * Returns `null` if a part is missing, because another step has changed or removed the record.
+ * Returns `null` if a part is missing, because another step has changed or removed the record. `withLost`: a value with a
+ * missing part becomes damaged JSON, so that readers report the record as unreadable.
  */
-async function restoreBulk({ requests, keys }: Place, item: Item): Promise<Item | null> {
+async function restoreBulk(
+  { requests, keys }: Place,
+  item: Item,
+  { withLost = false }: { readonly withLost?: boolean } = {},
+): Promise<Item | null> {
   let whole = item
   for (const name of [names.runs, names.details]) {
     const reference = whole[referenceTo(name)]
@@ -284,7 +294,11 @@ async function restoreBulk({ requests, keys }: Place, item: Item): Promise<Item 
     const places = partKeys(keys, id, textOf(reference.M, 'd'), numberOf(reference.M, 'n'))
     const found = await requests.getAll(places)
     const parts = places.map((place) => found.get(place)?.b?.B)
-    if (!parts.every((part) => part !== undefined)) return null
+    if (!parts.every((part) => part !== undefined)) {
+      if (!withLost) return null
+      whole = { ...whole, [name]: { S: '' } }
+      continue
+    }
     const bytes = Buffer.concat(parts)
     whole = { ...whole, [name]: reference.M.s?.BOOL === true ? { S: bytes.toString() } : { B: bytes } }
   }

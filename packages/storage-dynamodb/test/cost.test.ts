@@ -260,3 +260,14 @@ it('the head of a job with a long name, a pause and a running occurrence is smal
   const usage = await meter.measure(() => create(slotItem(id, 2)))
   expect(usage.tableWrites).toBe(6)
 })
+
+it('a prune that keeps the ten latest of 200 occurrences reads a few of them if it removes none', async () => {
+  const { id } = await addJob(storage, 'nightly-report')
+  for (let index = 1; index <= 200; index++) {
+    await create(slotItem(id, index))
+    await settle(finishItem(id, index))
+  }
+  const request = { now: slotAt(201), jobId: id, before: slotAt(1), keep: 10, limit: 100 }
+  const { reads } = await meter.measure(() => storage.prune(request))
+  expect(reads).toBeLessThanOrEqual(5)
+})

@@ -384,6 +384,28 @@ it('a backfill continues after a canceled run, a run canceled by force and a sta
   expect(dry.next.map(secondsOf)).toEqual([-180])
 })
 
+it('a backfill continues after a run of a dead node whose cancel by force took effect although its answer was lost', async () => {
+  const world = createWorld()
+  const ran: string[] = []
+  const jobs = [minutely(ran, {}, lasting(40))]
+  const dead = await world.start({ jobs, nodeId: 'a' })
+  await dead.backfill('job', { ...past, key: 'k' })
+  await world.clock.advance({ seconds: 1 })
+  const { items } = await dead.live({ state: 'running' })
+  world.crash(dead)
+  const intercepted = new InterceptedStorage(world.connect())
+  // The driver of the storage repeats the request, and then finds the run canceled.
+  intercepted.intercept = async ({ operation, proceed }) => {
+    if (operation === 'cancel') await proceed()
+    return await proceed()
+  }
+  const node = await world.start({ storage: intercepted.storage, jobs, nodeId: 'b' })
+  const canceled = await node.cancel(items[0]?.id ?? 'occ_none', { force: true })
+  expect(canceled).toMatchObject({ outcome: 'final', state: 'canceled' })
+  await world.clock.advance({ minutes: 20 })
+  expect((await runsOf(node)).map((run) => run.split(' ')[1])).toEqual(['canceled', ...Array(4).fill('completed')])
+})
+
 it('under queue_one, if a queued slot displaces (cancels) a run of a backfill, the backfill creates this run again', async () => {
   const world = createWorld()
   const ran: string[] = []

@@ -133,7 +133,12 @@ export class Interventions extends ApiPart {
     const now = this.engine.now()
     const [answer] = await storage.once((calls) => calls.cancel({ now, items: [item] }))
     const answered = answer as CancelAnswer
-    if (answered.outcome === 'final') return { id, outcome: 'final', state: answered.state }
+    if (answered.outcome === 'final') {
+      // This call may have canceled the run, and its answer was lost. Or another caller has died after its cancel. The next run
+      // of a backfill is then still missing; `handOn` creates it once.
+      if (answered.state === 'canceled') await this.pool.relay?.handOn(record)
+      return { id, outcome: 'final', state: answered.state }
+    }
     if (answered.outcome === 'absent') {
       // The storage has pruned the record since this call read the record. Only final occurrences are pruned, so the
       // occurrence had ended.
