@@ -26,6 +26,8 @@ export function registerGauges(registry: Registry, names: readonly string[], rea
       name,
       help: gauges[value],
       registers: [registry],
+      // In a cluster of Node.js, each process shows the same jobs and nodes. Only the runs of the processes add up.
+      aggregator: value === 'scheduler_jobs_running' ? 'sum' : 'max',
       async collect() {
         const present = (await shared())[value]
         if (present === undefined) gauge.remove()

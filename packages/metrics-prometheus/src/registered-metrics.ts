@@ -37,7 +37,7 @@ export class RegisteredMetrics {
     })
     this.gaugeOf = mapOf(
       eventGauges,
-      (name, { help, labels }) => new Gauge({ name, help, labelNames: [...labels], registers }),
+      (name, { help, labels }) => new Gauge({ name, help, labelNames: [...labels], registers, aggregator: 'max' }),
     )
     this.#all = new Map<string, Metric>([...this.counterOf, ...this.histogramOf, ...this.gaugeOf])
     this.#registry = registry

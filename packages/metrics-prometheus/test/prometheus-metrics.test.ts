@@ -11,7 +11,7 @@ import { virtualClock } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { cron } from '@jobistemer/ticker-cron'
 import parse from 'parse-prometheus-text-format'
-import { Counter, Registry } from 'prom-client'
+import { AggregatorRegistry, Counter, Registry } from 'prom-client'
 import { describe, expect, test, vi } from 'vitest'
 import { type PrometheusMetricsOptions, prometheusMetrics } from '../src/index.ts'
 import { tuned } from '../../workspace/test-tuning.ts'
@@ -386,4 +386,30 @@ test('a Prometheus scrape contains the last success of a job, and none of a remo
   const ended = scheduler.shutdown()
   await clock.advance({ minutes: 1 })
   await ended
+})
+
+test('in a cluster of Node.js, the gauges of all processes together show each node, job and last success once', async () => {
+  const clock = virtualClock('2026-01-01T00:00:00Z')
+  const storage = memoryStorage()
+  const registries = [new Registry(), new Registry()]
+  const schedulers = registries.map((registry) =>
+    createScheduler({
+      storage,
+      clock,
+      jobs: [defineJob({ name: 'a', schedule: cron('* * * * *'), tasks: [{ name: 'work', run: () => 1 }] })],
+      logger: silentLogger,
+      metrics: prometheusMetrics({ registry }),
+    }),
+  )
+  for (const scheduler of schedulers) await scheduler.start()
+  for (const scheduler of schedulers) await scheduler.trigger('a')
+  await clock.advance({ minutes: 2 })
+  // A success on each node, so that both processes have the gauge of the last success.
+  const all = AggregatorRegistry.aggregate(await Promise.all(registries.map((registry) => registry.getMetricsAsJSON())))
+  const valueOf = async (name: string) => (await all.getMetricsAsJSON()).find((metric) => metric.name === name)?.values
+  expect(await valueOf('scheduler_nodes')).toMatchObject([{ value: 2 }])
+  const [last] = (await valueOf('scheduler_job_last_success_timestamp_seconds')) ?? []
+  expect(last?.value).toBeGreaterThanOrEqual(clock.now() / 1000 - 120)
+  expect(last?.value).toBeLessThanOrEqual(clock.now() / 1000)
+  for (const scheduler of schedulers) await scheduler.shutdown()
 })

@@ -1,10 +1,11 @@
 import { type Span, SpanStatusCode } from '@opentelemetry/api'
+import { maskSecrets } from '@jobistemer/core/storage'
 import { conventional } from './conventions.ts'
 
 // Maximum length of a recorded error message, in characters. Longer messages are cut.
 const longestMessage = 1000
 
-/** Records an error on the span: its type, its message, and its stack if it has one. */
+/** Records an error on the span: its type, its message, and its stack if it has one. Masks passwords, as the logger does. */
 export function recordError(span: Span, error: unknown): void {
   const type = typeOf(error)
   span.setAttribute(conventional.errorType, type)
@@ -37,12 +38,17 @@ function nameOf(error: unknown): string {
 
 function messageOf(error: unknown): string {
   const message = memberOf(error, 'message')
-  return (typeof message === 'string' ? message : print(error)).slice(0, longestMessage)
+  return masked(typeof message === 'string' ? message : print(error), longestMessage)
 }
 
 function stackOf(error: unknown): string | undefined {
   const stack = memberOf(error, 'stack')
-  return typeof stack === 'string' ? stack.slice(0, 10 * longestMessage) : undefined
+  return typeof stack === 'string' ? masked(stack, 10 * longestMessage) : undefined
+}
+
+/** Cuts a text and masks its passwords. Twice the length is enough to find a password that the cut would divide. */
+function masked(text: string, length: number): string {
+  return maskSecrets(text.slice(0, 2 * length)).slice(0, length)
 }
 
 /** Returns a member of a thrown value, or `undefined` if reading it throws, as in a getter or proxy. */

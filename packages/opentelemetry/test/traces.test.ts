@@ -423,3 +423,19 @@ test('each of 1,000 concurrent runs has its own trace, which contains no spans o
   }
   expect([inner, roots.size, spans.open]).toEqual([1000, 0, 0])
 })
+
+test('a span masks passwords in the message and the stack of an error, as the logger does', async () => {
+  const { spans, ...options } = world()
+  const run = () => {
+    throw new Error('connect failed: postgres://app:hunter2@db/app password=hunter2')
+  }
+  const job = defineJob({ name: 'report', tasks: [{ name: 'write', run }] })
+  await using scheduler = createScheduler({ ...options, jobs: [job] })
+  await scheduler.start()
+  await scheduler.trigger('report')
+  await options.clock.advance({ seconds: 5 })
+  const [attempt] = spans.named('attempt write')
+  expect(attempt?.status.message).toBe('connect failed: postgres://***@db/app password=***')
+  expect(attempt?.events[0]?.attributes?.['exception.stacktrace']).toContain('postgres://***@db/app')
+  expect(JSON.stringify([attempt?.status, attempt?.events, attempt?.attributes])).not.toContain('hunter2')
+})
