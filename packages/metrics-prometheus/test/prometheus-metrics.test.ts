@@ -406,9 +406,9 @@ test('in a cluster of Node.js, the gauges of all processes together show each no
   await clock.advance({ minutes: 2 })
   // A success on each node, so that both processes have the gauge of the last success.
   const all = AggregatorRegistry.aggregate(await Promise.all(registries.map((registry) => registry.getMetricsAsJSON())))
-  const valueOf = async (name: string) => (await all.getMetricsAsJSON()).find((metric) => metric.name === name)?.values
-  expect(await valueOf('scheduler_nodes')).toMatchObject([{ value: 2 }])
-  const [last] = (await valueOf('scheduler_job_last_success_timestamp_seconds')) ?? []
+  const valuesOf = async (name: string) => (await all.getMetricsAsJSON()).find((metric) => metric.name === name)?.values
+  expect(await valuesOf('scheduler_nodes')).toMatchObject([{ value: 2 }])
+  const [last] = (await valuesOf('scheduler_job_last_success_timestamp_seconds')) ?? []
   expect(last?.value).toBeGreaterThanOrEqual(clock.now() / 1000 - 120)
   expect(last?.value).toBeLessThanOrEqual(clock.now() / 1000)
   for (const scheduler of schedulers) await scheduler.shutdown()
