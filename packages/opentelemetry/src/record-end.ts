@@ -43,7 +43,10 @@ function messageOf(error: unknown): string {
 
 function stackOf(error: unknown): string | undefined {
   const stack = memberOf(error, 'stack')
-  return typeof stack === 'string' ? masked(stack, 10 * longestMessage) : undefined
+  if (typeof stack !== 'string') return undefined
+  // A frame has no secrets, and paths of packages contain `@`.
+  const lines = stack.slice(0, 10 * longestMessage).split('\n')
+  return lines.map((line) => (/^\s+at /.test(line) ? line : masked(line, longestMessage))).join('\n')
 }
 
 /** Cuts a text and masks its passwords. Twice the length is enough to find a password that the cut would divide. */

@@ -427,7 +427,9 @@ test('each of 1,000 concurrent runs has its own trace, which contains no spans o
 test('a span masks passwords in the message and the stack of an error, as the logger does', async () => {
   const { spans, ...options } = world()
   const run = () => {
-    throw new Error('connect failed: postgres://app:hunter2@db/app password=hunter2')
+    const error = new Error('connect failed: postgres://app:hunter2@db/app password=hunter2')
+    error.stack += '\n    at send (webpack://app/node_modules/@aws-sdk/client/index.js:1:1)'
+    throw error
   }
   const job = defineJob({ name: 'report', tasks: [{ name: 'write', run }] })
   await using scheduler = createScheduler({ ...options, jobs: [job] })
@@ -437,5 +439,8 @@ test('a span masks passwords in the message and the stack of an error, as the lo
   const [attempt] = spans.named('attempt write')
   expect(attempt?.status.message).toBe('connect failed: postgres://***@db/app password=***')
   expect(attempt?.events[0]?.attributes?.['exception.stacktrace']).toContain('postgres://***@db/app')
+  expect(attempt?.events[0]?.attributes?.['exception.stacktrace']).toContain(
+    '/node_modules/@aws-sdk/client/index.js:1:1',
+  )
   expect(JSON.stringify([attempt?.status, attempt?.events, attempt?.attributes])).not.toContain('hunter2')
 })

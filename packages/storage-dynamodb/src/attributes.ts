@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 
@@ -39,7 +38,8 @@ export function json(value: unknown): AttributeValue {
   if (plain.length < compressedFrom) return { S: plain }
   const bytes = Buffer.from(plain)
   const compressed = gzipSync(bytes)
-  return compressed.length < bytes.length ? { B: compressed } : { S: plain }
+  // Not a Buffer, so that a comparison with an item from the table finds equal values.
+  return compressed.length < bytes.length ? { B: new Uint8Array(compressed) } : { S: plain }
 }
 
 function parseJson<T>(value: AttributeValue): T {
@@ -58,22 +58,6 @@ export function storedJson(value: AttributeValue | undefined): unknown {
   } catch {
     return undefined
   }
-}
-
-/** Returns whether two items have the same attributes with the same values. */
-export function isSameItem(one: Item | null, other: Item): boolean {
-  return one !== null && isSameMap(one, other)
-}
-
-function isSameMap(one: Item, other: Item): boolean {
-  const names = Object.keys(one)
-  return names.length === Object.keys(other).length && names.every((name) => isSameValue(one[name], other[name]))
-}
-
-function isSameValue(one: AttributeValue | undefined, other: AttributeValue | undefined): boolean {
-  if (one?.M !== undefined && other?.M !== undefined) return isSameMap(one.M, other.M)
-  if (one?.B !== undefined && other?.B !== undefined) return Buffer.compare(one.B, other.B) === 0
-  return isDeepStrictEqual(one, other)
 }
 
 /** Returns a size in bytes that is never below the size that DynamoDB computes for an item. */

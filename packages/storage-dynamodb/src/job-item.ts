@@ -228,21 +228,18 @@ function contentOf(item: Item, id: JobId): VersionContent {
   }
 }
 
-// A head stores its lists of live occurrences in binary form, 23 bytes for each occurrence. Every step pays for the
+// A head stores its lists of live occurrences in binary form, 24 bytes for each occurrence. Every step pays for the
 // size of the head.
 
-const entryBytes = 23
-// A signed byte counts units of 2 ** 48 ms, about 9,000 years. Six further bytes contain the milliseconds in this unit.
-const instantBytes = 7
-const unitMs = 2 ** 48
+const entryBytes = 24
+// An entry begins with its instant as a double, which holds every instant that a Date can have.
+const instantBytes = 8
 
 export function printLiveList(entries: readonly OccurrenceAddress[]): Uint8Array {
   const bytes = Buffer.alloc(entries.length * entryBytes)
   for (const [index, { id, scheduledAt }] of entries.entries()) {
     const start = index * entryBytes
-    const units = Math.floor(scheduledAt / unitMs)
-    bytes.writeInt8(units, start)
-    bytes.writeUIntBE(scheduledAt - units * unitMs, start + 1, instantBytes - 1)
+    bytes.writeDoubleBE(scheduledAt, start)
     bytes.write(uuidOf(id).replaceAll('-', ''), start + instantBytes, 'hex')
   }
   return bytes
@@ -255,8 +252,7 @@ export function parseLiveList(jobId: JobId, value: Uint8Array | undefined): read
   for (let start = 0; start < bytes.length; start += entryBytes) {
     const hex = bytes.toString('hex', start + instantBytes, start + entryBytes)
     const uuid = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
-    const scheduledAt = bytes.readInt8(start) * unitMs + bytes.readUIntBE(start + 1, instantBytes - 1)
-    entries.push({ id: `occ_${uuid}`, jobId, scheduledAt })
+    entries.push({ id: `occ_${uuid}`, jobId, scheduledAt: bytes.readDoubleBE(start) })
   }
   return entries
 }

@@ -96,8 +96,7 @@ async function victimsOf(
 async function oldestOfLatest(table: Table, job: JobId, count: number): Promise<Victim | null> {
   let left = count
   // A few of the newest occurrences may still wait or run.
-  const pageSize = count + 10
-  for await (const record of history(table, job, { order: 'descending', pageSize })) {
+  for await (const record of history(table, job, { order: 'descending', firstLimit: count + 10 })) {
     if (isFinal(record.state) && --left === 0) return record
   }
   return null
@@ -110,13 +109,12 @@ async function* history(
   {
     to,
     order,
-    pageSize,
-  }: { readonly to?: number; readonly order: 'ascending' | 'descending'; readonly pageSize?: number },
+    firstLimit,
+  }: { readonly to?: number; readonly order: 'ascending' | 'descending'; readonly firstLimit?: number },
 ): AsyncGenerator<Victim, void, undefined> {
   const range = ['-', to === undefined ? '~' : sortableInstant(to)] as const
-  const pages = { ScanIndexForward: order === 'ascending', ...(pageSize !== undefined && { Limit: pageSize }) }
-  const query = { ...partitionQuery(keys.history(job), range), ...pages }
-  for await (const item of requests.queryAll(query)) {
+  const query = { ...partitionQuery(keys.history(job), range), ScanIndexForward: order === 'ascending' }
+  for await (const item of requests.queryAll(query, firstLimit)) {
     const { record, bulk } = readOccurrence(item)
     const keyId = item[names.keyId] === undefined ? null : (textOf(item, names.keyId) as OccurrenceId)
     yield { ...record, bulk, keyId }

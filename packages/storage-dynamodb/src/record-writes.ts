@@ -72,13 +72,9 @@ export function checkHead({ requests, keys }: Table, head: StoredHead): Transact
  */
 export function checkStartable({ requests, keys }: Table, head: StoredHead): TransactWriteItem {
   const { policy, paused, pausedUntil, planParts, handlerKey, cancelsBelow } = headNames
-  const values: Item = {
-    ':allow': text('allow'),
-    ':handlerKey': json(head.handlerKey),
-    ':revision': number(head.revision),
-  }
+  const values: Item = { ':allow': text('allow'), ':handlerKey': json(head.handlerKey), ':v': number(head.revision) }
   // Versions of zlib compress a long handler key to different bytes. The revision shows that the handler key is unchanged.
-  const isSameCode = `(${handlerKey} = :handlerKey OR v = :revision)`
+  const isSameCode = `(${handlerKey} = :handlerKey OR v = :v)`
   const conditions = [`${policy} = :allow`, `attribute_not_exists(${planParts})`, isSameCode]
   // The step has read `head`, which has no pause or an ended pause. The condition requires that the stored head still has no
   // pause, or a pause with the same end.
@@ -94,14 +90,8 @@ export function checkStartable({ requests, keys }: Table, head: StoredHead): Tra
     conditions.push(`${cancelsBelow} = :cancelsBelow`)
     values[':cancelsBelow'] = number(head.cancelsBelow)
   }
-  return {
-    ConditionCheck: {
-      TableName: requests.tableName,
-      Key: keyItem(keys.head(head.id)),
-      ConditionExpression: conditions.join(' AND '),
-      ExpressionAttributeValues: values,
-    },
-  }
+  const condition = { ConditionExpression: conditions.join(' AND '), ExpressionAttributeValues: values }
+  return { ConditionCheck: { TableName: requests.tableName, Key: keyItem(keys.head(head.id)), ...condition } }
 }
 
 /** The items that a transaction writes for occurrence records. */

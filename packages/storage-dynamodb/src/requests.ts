@@ -20,7 +20,8 @@ import {
 import { systemClock } from '@jobistemer/core'
 import { random } from '@jobistemer/core/storage'
 import { randomUUID } from 'node:crypto'
-import { isSameItem, type Item, text } from './attributes.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { type Item, text } from './attributes.ts'
 import { busyError, closedError, isContention, isOverload, noDate, storageError } from './dynamodb-errors.ts'
 import { type Key, keyItem, keyOf } from './keys.ts'
 import type { ReadOptions } from './options.ts'
@@ -170,11 +171,11 @@ export class Requests {
   }
 
   /** Yields the items of all pages of a query. */
-  async *queryAll(input: QueryInput): AsyncGenerator<Item, void, undefined> {
+  async *queryAll(input: QueryInput, firstLimit?: number): AsyncGenerator<Item, void, undefined> {
     let start: Item | null = null
     do {
       const page: { items: readonly Item[]; last: Item | null } = await this.query(
-        start === null ? input : { ...input, ExclusiveStartKey: start },
+        start === null ? { ...input, Limit: firstLimit } : { ...input, ExclusiveStartKey: start },
       )
       yield* page.items
       start = page.last
@@ -223,12 +224,7 @@ export class Requests {
    */
   async put(input: Omit<PutItemCommandInput, 'TableName'>): Promise<boolean> {
     const request = { TableName: this.#tableName, ReturnValuesOnConditionCheckFailure: 'ALL_OLD', ...input } as const
-    try {
-      await this.send('PutItem', new PutItemCommand(request))
-      return true
-    } catch (error) {
-      return isSameItem(foundBy(error), input.Item ?? {})
-    }
+    return await this.#conditional('PutItem', new PutItemCommand(request), input.Item)
   }
 
   /** Deletes one item. Returns false if the condition fails. */
@@ -256,13 +252,13 @@ export class Requests {
   async #conditional<In extends ServiceInputTypes, Out extends ServiceOutputTypes>(
     operation: string,
     command: Command<In, Out>,
+    wanted?: Item,
   ): Promise<boolean> {
     try {
       await this.send(operation, command)
       return true
     } catch (error) {
-      foundBy(error)
-      return false
+      return isDeepStrictEqual(foundBy(error), wanted)
     }
   }
 

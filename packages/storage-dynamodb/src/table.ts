@@ -121,7 +121,7 @@ export async function wholeItem(table: Table, read: Item, { runs }: WithRuns = {
     // Parts are removed only after the record refers to others. So if the record has not changed, its part is lost.
     const last = await table.requests.get(keyOf(item))
     if (last === null || readOccurrence(last).revision !== revision) return contended
-    return await restoreBulk(table, runs ? last : withoutRuns(last), { withLost: true })
+    return await restoreBulk(table, runs ? last : withoutRuns(last), true)
   })
 }
 
@@ -279,13 +279,9 @@ export function partsQuery(keys: Keys, address: OccurrenceAddress): QueryInput {
 /**
  * Restores the large values of an item from their parts, which are separate items. Keeps the references to the parts.
  * Returns `null` if a part is missing, because another step has changed or removed the record. `withLost`: a value with a
- * missing part becomes damaged JSON, so that readers report the record as unreadable.
+ * missing part becomes damaged JSON without a reference, so that readers report the record as unreadable.
  */
-async function restoreBulk(
-  { requests, keys }: Place,
-  item: Item,
-  { withLost = false }: { readonly withLost?: boolean } = {},
-): Promise<Item | null> {
+async function restoreBulk({ requests, keys }: Place, item: Item, withLost = false): Promise<Item | null> {
   let whole = item
   for (const name of [names.runs, names.details]) {
     const reference = whole[referenceTo(name)]
@@ -296,7 +292,9 @@ async function restoreBulk(
     const parts = places.map((place) => found.get(place)?.b?.B)
     if (!parts.every((part) => part !== undefined)) {
       if (!withLost) return null
-      whole = { ...whole, [name]: { S: '' } }
+      // Without the reference, so that the next write of the record replaces it.
+      const { [referenceTo(name)]: _lost, ...rest } = whole
+      whole = { ...rest, [name]: { S: '' } }
       continue
     }
     const bytes = Buffer.concat(parts)

@@ -45,7 +45,8 @@ async function send(command: object, options: object): Promise<unknown> {
 
 async function addRunning(name: string) {
   const { id } = await addJob(storage, name)
-  const item = slotItem(id, 1)
+  // The storage compresses details of this length.
+  const item = { ...slotItem(id, 1), details: { requestReason: 'long '.repeat(1000) } }
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
   losses = 1
   return { id: item.id, jobId: id, scheduledAt: item.scheduledAt }
@@ -90,7 +91,8 @@ it('a node claims a run of a job whose handler key another version of zlib has c
 
 it('a running record whose separate items were removed is unreadable, and its run can be reaped', async () => {
   const { id } = await addJob(storage, 'parts')
-  const item = slotItem(id, 1)
+  const details = { requestReason: randomBytes(300_000).toString('base64') }
+  const item = { ...slotItem(id, 1), details }
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
   const runs = Array.from({ length: 4 }, (_, index) => ({
     task: `task-${index}`,
@@ -126,6 +128,8 @@ it('a running record whose separate items were removed is unreadable, and its ru
     reason: 'lost',
   } as const
   expect(await storage.reap({ now: slotAt(1), items: [reap] })).toMatchObject([{ outcome: 'reaped' }])
+  const { occurrences: after } = await storage.get({ occurrences: [item.id] })
+  expect(after[0]).toMatchObject({ state: 'failed_stale', details: { unreadable: expect.any(String) } })
 })
 
 it('the list of live occurrences keeps every instant that a Date can have', () => {

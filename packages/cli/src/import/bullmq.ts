@@ -1,4 +1,5 @@
-import type { JobSettingsInput, SerializedSchedule } from '@jobistemer/core'
+import { JobistemerError, type JobSettingsInput, type SerializedSchedule } from '@jobistemer/core'
+import type { Schedule } from '@jobistemer/core/schedule'
 import { CliError } from '../cli-error.ts'
 import { shellWord } from '../shell-word.ts'
 import { importPackage } from '../storage/import-package.ts'
@@ -306,7 +307,8 @@ class QueueReader {
       data: { name, data },
       settings: { ...limits, ...retryOf(options, note), ...priorityOf(options.priority) },
       original: scheduler,
-      ...(every === null && { nextMs }),
+      // An instant between two seconds is no slot: the option `immediately` has made this job.
+      ...(every === null && nextMs % 1000 === 0 && { nextMs }),
     }
   }
 
@@ -363,7 +365,8 @@ class QueueReader {
   async *#unmadeSlots(scheduler: Scheduler, context: CutOverContext): AsyncGenerator<ImportedRequest> {
     const { id, name, data = {}, nextMs, every, pattern, tz, left, endMs } = scheduler
     const schedule = { type: 'cron', expression: withWeekdayEnd(pattern ?? ''), timezone: tz ?? context.timezone }
-    const cron = every === null ? await scheduleOf(schedule, context.cwd, 'SOURCE') : null
+    const cron = every === null ? await acceptedSchedule(schedule, context.cwd) : null
+    if (every === null && cron === null) return
     let at: number | null = nextMs
     for (let count = 1; count < left; count += 1) {
       at = every === null ? (cron?.nextMs(at) ?? null) : at + every
@@ -412,14 +415,24 @@ function isoOf(ms: number): string {
   return new Date(ms).toISOString()
 }
 
+/** Returns a schedule; `null` if Jobistemer does not accept it. The report names its job as left out. */
+async function acceptedSchedule(schedule: SerializedSchedule, cwd: string): Promise<Schedule | null> {
+  try {
+    return await scheduleOf(schedule, cwd, 'SOURCE')
+  } catch (error) {
+    if (JobistemerError.isInstance(error)) return null
+    throw error
+  }
+}
+
 /** Returns the last instant of a BullMQ job scheduler, or `Infinity` if it has neither an end nor a limit. */
 async function endOf(scheduler: Scheduler, schedule: SerializedSchedule, cwd: string): Promise<number> {
   const { endMs, left, nextMs, every } = scheduler
   if (!Number.isFinite(left)) return endMs
   if (every !== null) return Math.min(endMs, nextMs + (left - 1) * every)
-  const cron = await scheduleOf(schedule, cwd, 'SOURCE')
+  const cron = await acceptedSchedule(schedule, cwd)
   let last = nextMs
-  for (let count = 1; count < left; count += 1) last = cron.nextMs(last) ?? last
+  for (let count = 1; count < left && cron !== null; count += 1) last = cron.nextMs(last) ?? last
   return Math.min(endMs, last)
 }
 

@@ -40,7 +40,7 @@ export async function checkJobs(
         const [theirs, ours] = [job.nextMs as number, first].map((at) => new Date(at).toISOString())
         notes.differs(
           job.origin,
-          `Its next instant in the source is ${theirs}, and in Jobistemer ${ours}. Check its zone.`,
+          `Its next instant in the source is ${theirs}, and in Jobistemer ${ours}. Check it with --compare.`,
         )
       }
       const started = job.schedule === null || cutOver === null ? job.schedule : startedAt(job.schedule, cutOver)

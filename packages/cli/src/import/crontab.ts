@@ -68,7 +68,9 @@ export function crontab({ text, file, isSystem }: CrontabOptions): ImportSource 
     stop: (_jobs, { cutOver }) => [
       '# cron has no end date. Between the last slot before the cut-over and the cut-over, remove the imported lines:',
       `# ${new Date(cutOver).toISOString()}`,
-      isSystem ? `sudo editor ${shellWord(file)}` : 'crontab -e # as the user whose crontab it is',
+      isSystem
+        ? `sudo editor ${file === '-' ? '/etc/crontab' : shellWord(file)}`
+        : 'crontab -e # as the user whose crontab it is',
     ],
   }
 }

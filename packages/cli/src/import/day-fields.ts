@@ -4,12 +4,14 @@ function dayFields(expression: string): readonly [string, string] {
   return [days, weekdays]
 }
 
+const singleWithStep = /(?<![\w/~-])([0-7]|sun|mon|tue|wed|thu|fri|sat)\/(\d+)/gi
+
 /**
  * Writes a weekday with a step, such as `1/2`, with its end. cron-parser and cron count such a step up to 7, which is Sunday.
  * Jobistemer counts it up to 6.
  */
 export function withWeekdayEnd(expression: string): string {
-  return expression.replace(/[^\s]+$/, (weekdays) => weekdays.replace(/(?<![\d/-])([0-7])\/(\d+)/g, '$1-7/$2'))
+  return expression.replace(/[^\s]+$/, (weekdays) => weekdays.replace(singleWithStep, '$1-7/$2'))
 }
 
 const everyDay = /^(\*\/1|(1|1-31)\/1|1-31)$/

@@ -212,11 +212,13 @@ function retryOf({
 }: Retry): JobSettingsInput {
   // With backoff, pg-boss treats a delay of 0 as 1 s.
   const delayMs = Math.max(retry_delay, retry_backoff ? 1 : 0) * 1000
+  // pg-boss doubles a delay 16 times at most. It applies `retryDelayMax` to delays that grow.
+  const mostMs = Math.min((retry_delay_max ?? Number.POSITIVE_INFINITY) * 1000, delayMs * 2 ** 16)
   return retrySettings({
     maxRetries: retry_limit,
     delayMs,
     doubles: retry_backoff,
-    ...(retry_delay_max !== null && { mostMs: retry_delay_max * 1000 }),
+    ...(retry_backoff && (retry_delay_max !== null || retry_limit > 17) && { mostMs }),
     attemptMs: expire_seconds * 1000,
   })
 }
@@ -236,7 +238,7 @@ function jobsOf(
   }
   const note = (text: string): void => notes.differs(origin, text)
   if (cutOver !== null && now >= cutOver) {
-    note('pg-boss has this schedule after the cut-over, so it runs its slots, too. Call boss.unschedule().')
+    note('pg-boss has this schedule after the cut-over. If Jobistemer runs its job, too, call boss.unschedule().')
   }
   const difference = differenceOfCronParser(cron)
   if (difference !== null) note(difference)

@@ -358,7 +358,8 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import from a queue o
     const queue = open('notes')
     await queue.upsertJobScheduler('zoneless', { pattern: '0 2 * * *' }, { name: 'a' })
     await queue.upsertJobScheduler('days', { pattern: '0 0 */1 * 1', tz: 'UTC' }, { name: 'a' })
-    await queue.upsertJobScheduler('steps', { pattern: '0 0 * * 1/2', tz: 'UTC' }, { name: 'a' })
+    await queue.upsertJobScheduler('steps', { pattern: '0 0 * * MON/2', tz: 'UTC' }, { name: 'a' })
+    await queue.upsertJobScheduler('now', { pattern: '0 0 1 1 *', tz: 'UTC', immediately: true }, { name: 'a' })
     await queue.pause()
     const { jobs, notes } = await ask('--queue', 'notes')
     const texts = notes.map(({ origin, text }) => `${origin}: ${text}`).join('\n')
@@ -368,9 +369,10 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import from a queue o
       'scheduler days: Versions of cron-parser differ on a day field that lists every day: */1 and 1.',
     )
     expect(jobs.find(({ name }) => name === 'notes/steps')).toMatchObject({
-      schedule: { expression: '0 0 * * 1-7/2' },
+      schedule: { expression: '0 0 * * MON-7/2' },
     })
     expect(texts).not.toContain('scheduler steps')
+    expect(texts).not.toContain('scheduler now')
     await queue.close()
   })
 
@@ -397,6 +399,26 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import from a queue o
     })
     await queue.close()
   })
+})
+
+it('jobistemer import bullmq writes the waiting jobs of a queue whose scheduler has a pattern of its own', async () => {
+  const strategy = async (now: number) => now + 3_600_000
+  const settings = { repeatStrategy: strategy }
+  const queue = new bullmq6.Queue('moon', { connection: { url: server.url }, prefix: 'own', settings })
+  await queue.upsertJobScheduler('tides', { pattern: 'every full moon', limit: 3 }, { name: 'a' })
+  await queue.add('waits', {})
+  await queue.pause()
+  const folder = scratch.folder()
+  const place = ['import', 'bullmq', '--from', server.url, '--source-prefix', 'own', '--json']
+  const { code, out } = await runCli(place, { now: null, cwd: process.cwd() })
+  expect(code).toBe(1)
+  expect(JSON.parse(out).notes).toContainEqual(
+    expect.objectContaining({ kind: 'left_out', origin: 'queue moon, scheduler tides' }),
+  )
+  const handOver = ['--cut-over', new Date().toISOString(), '--requests', join(folder, 'waiting.ndjson')]
+  expect((await runCli([...place, ...handOver], { now: null, cwd: process.cwd() })).err).toBe('')
+  expect(readFileSync(join(folder, 'waiting.ndjson'), 'utf8')).toContain('"waits"')
+  await queue.close()
 })
 
 it('jobistemer import bullmq reads the option utc of BullMQ 5, and ignores queues of a longer prefix', async () => {

@@ -193,6 +193,9 @@ it('jobistemer import pg-boss gives runs the time for all retries and their dela
   const boss = new PgBoss({ connectionString: server.url, schema: 'gaps', schedule: false, supervise: false })
   await boss.start()
   await boss.createQueue('slow', { retryLimit: 10, retryDelay: 60, retryBackoff: true })
+  await boss.createQueue('patient', { retryLimit: 30, retryDelay: 1, retryBackoff: true })
+  await boss.createQueue('fixed', { retryLimit: 2, retryDelay: 600, retryBackoff: true, retryDelayMax: 300 })
+  await boss.schedule('fixed', '0 2 * * *', null, { tz: 'UTC', retryBackoff: false })
   await boss.createQueue('single', { policy: 'singleton' })
   await boss.schedule('slow', '0 2 * * *', null, { tz: 'UTC', retryLimit: 20, retryDelay: 600, retryBackoff: false })
   await boss.schedule('single', '0 0 * * 1/2', null, { tz: 'UTC', key: 'steps' })
@@ -212,6 +215,9 @@ it('jobistemer import pg-boss gives runs the time for all retries and their dela
   const byName = Object.fromEntries(jobs.map((job: { name: string }) => [job.name, job]))
   // The schedule has 20 retries after 600 s each. An attempt has 15 min.
   expect(byName.slow).toMatchObject({ taskTimeout: 900_000, executionTimeout: 21 * 900_000 + 20 * 600_000 })
+  // pg-boss doubles a delay 16 times at most, and limits only delays that grow.
+  expect(byName.patient.retryPolicy).toMatchObject({ retryInterval: 1000, maxInterval: 65_536_000 })
+  expect(byName.fixed.retryPolicy).toEqual({ maxRetries: 2, retryInterval: 600_000 })
   expect(byName['single/steps'].schedule.expression).toBe('0 0 * * 1-7/2')
   expect(before).toContain('queue single, schedule days: Versions of cron-parser differ on a day field')
   expect(before).toContain('queue single: Each of its schedules becomes a job.')

@@ -406,6 +406,23 @@ it('a backfill continues after a run of a dead node whose cancel by force took e
   expect((await runsOf(node)).map((run) => run.split(' ')[1])).toEqual(['canceled', ...Array(4).fill('completed')])
 })
 
+it('a cancel of a run that a stop of its backfill or another run has canceled creates no further run', async () => {
+  const world = createWorld()
+  const ran: string[] = []
+  const node = await world.start({ jobs: [minutely(ran, {}, lasting(40))] })
+  await node.backfill('job', { ...past, key: 'k' })
+  await world.clock.advance({ seconds: 1 })
+  await node.stopBackfill('job', 'k')
+  const { items } = await node.occurrences({ job: 'job' })
+  const stopped = items.filter(({ state }) => state === 'canceled')
+  expect(stopped.length).toBeGreaterThan(0)
+  for (const { id } of stopped) {
+    expect(await node.cancel(id)).toEqual({ id, outcome: 'final', state: 'canceled' })
+  }
+  await world.clock.advance({ minutes: 10 })
+  expect(backfilled(ran)).toEqual(['backfill -300'])
+})
+
 it('under queue_one, if a queued slot displaces (cancels) a run of a backfill, the backfill creates this run again', async () => {
   const world = createWorld()
   const ran: string[] = []

@@ -134,9 +134,10 @@ export class Interventions extends ApiPart {
     const [answer] = await storage.once((calls) => calls.cancel({ now, items: [item] }))
     const answered = answer as CancelAnswer
     if (answered.outcome === 'final') {
-      // This call may have canceled the run, and its answer was lost. Or another caller has died after its cancel. The next run
-      // of a backfill is then still missing; `handOn` creates it once.
-      if (answered.state === 'canceled') await this.pool.relay?.handOn(record)
+      // This call may have canceled the run, and its answer was lost. Or a caller with the same reason has died after its cancel.
+      // The next run of a backfill is then still missing; `handOn` creates it once.
+      const isOwn = answered.state === 'canceled' && (await findOccurrence(storage, id)).reason === reason
+      if (isOwn) await this.pool.relay?.handOn(record)
       return { id, outcome: 'final', state: answered.state }
     }
     if (answered.outcome === 'absent') {
