@@ -121,7 +121,7 @@ export class Access {
       }
       return { isAllowed: verdict === true, seesAll: false, actor: null }
     } catch (error) {
-      logger.error({ error, action, job }, 'the function authorize threw: the dashboard refuses the request')
+      logger.error({ err: error, action, job }, 'the function authorize threw: the dashboard refuses the request')
       return no
     }
   }

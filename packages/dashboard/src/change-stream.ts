@@ -66,7 +66,12 @@ export function changeStream(client: Client, clock: Clock, gone: AbortSignal): R
     { highWaterMark: 16 },
   )
   return new Response(body, {
-    headers: { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' },
+    headers: {
+      'content-type': 'text/event-stream; charset=utf-8',
+      // A compressor would hold the events back.
+      'cache-control': 'no-store, no-transform',
+      'x-accel-buffering': 'no',
+    },
   })
 }
 

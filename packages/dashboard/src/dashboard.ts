@@ -88,8 +88,11 @@ class DashboardServer {
   }
 
   async answer(request: Request): Promise<Response> {
-    const url = new URL(checkRequest(request).url)
     const { basePath, logger } = this.#settings
+    const address = checkRequest(request).url
+    // The address contains the header `Host`, and the sender may write anything there.
+    if (!URL.canParse(address)) return secured(await problemAnswer(request, wrongAddress()))
+    const url = new URL(address)
     if (url.pathname !== basePath && !url.pathname.startsWith(`${basePath}/`)) return secured(notFound())
     const path = url.pathname.slice(basePath.length) || '/'
     const isDocument = pagePaths.includes(path)
@@ -100,7 +103,7 @@ class DashboardServer {
       const problem = problemOf(error) ?? (await this.#fault(error, request, path))
       if (isStorageFailure(error))
         logger.error(
-          { error, method: request.method, path },
+          { err: error, method: request.method, path },
           'the dashboard cannot answer a request: the storage failed',
         )
       const { action } = attempt
@@ -255,7 +258,7 @@ class DashboardServer {
    */
   async #fault(error: unknown, request: Request, path: string): Promise<Problem> {
     const { client, logger } = this.#settings
-    const where = { error, method: request.method, path }
+    const where = { err: error, method: request.method, path }
     try {
       await client.counts(undefined, { timeout: longestAwayMs })
     } catch {
@@ -277,6 +280,10 @@ function bodiless(request: Request, response: Response): Response {
   if (request.method !== 'HEAD') return response
   void response.body?.cancel()
   return new Response(null, { status: response.status, headers: response.headers })
+}
+
+function wrongAddress(): Problem {
+  return new Problem(400, 'INVALID_ADDRESS', 'The header Host has no valid name of a host.')
 }
 
 function unknownPath(): Problem {

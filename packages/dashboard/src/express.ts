@@ -37,7 +37,8 @@ export function expressMiddleware(dashboard: Dashboard): ExpressMiddleware {
 }
 
 function withBody(request: Request, from: ExpressRequest): Request {
-  if (request.method === 'GET' || request.method === 'HEAD') return request
+  // A `Request` of these methods has no body.
+  if (['GET', 'HEAD', 'TRACE', 'TRACK'].includes(request.method)) return request
   const headers = new Headers(request.headers)
   headers.delete('content-length')
   const { method, signal, url } = request

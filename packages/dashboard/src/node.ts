@@ -33,7 +33,16 @@ export function nodeListener(dashboard: Dashboard): NodeListener {
       return answered
     }
     const listener = toNodeHandler(answer) as (request: IncomingMessage, response: ServerResponse) => unknown
-    void listener(request, response)
+    // An unhandled rejection would end the process.
+    const fail = (): void => {
+      if (!response.headersSent) response.writeHead(500)
+      response.end()
+    }
+    try {
+      Promise.resolve(listener(request, response)).catch(fail)
+    } catch {
+      fail()
+    }
   }
 }
 

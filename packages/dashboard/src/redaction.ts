@@ -40,7 +40,7 @@ export class Redaction {
       return (await this.#settings.hide(kind, asked)) !== false
     } catch (error) {
       this.#settings.logger.error(
-        { error, kind, job: asked.job },
+        { err: error, kind, job: asked.job },
         'the function hide threw: the dashboard hides the data',
       )
       return true

@@ -6,6 +6,6 @@ export async function tellAudit({ audit, clock, logger }: Settings, entry: Omit<
   try {
     await audit({ at: new Date(clock.now()), ...entry })
   } catch (error) {
-    logger.error({ error, action: entry.action, job: entry.job }, 'the function audit threw: the action continues')
+    logger.error({ err: error, action: entry.action, job: entry.job }, 'the function audit threw: the action continues')
   }
 }

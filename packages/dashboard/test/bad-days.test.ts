@@ -5,6 +5,7 @@ import {
   createClient,
   createScheduler,
   defineJob,
+  JobistemerError,
   type OccurrenceId,
   silentLogger,
   systemClock,
@@ -51,6 +52,37 @@ describe('a dashboard whose storage does not answer', () => {
   afterAll(async () => {
     state.isAway = false
     await world.end()
+  })
+
+  it('ends a bulk action that fails: no further job changes after its answer', async () => {
+    const failing = breakable(sqliteStorage({ file: ':memory:' }))
+    const { storage } = failing
+    const work = { name: 'work', run: () => undefined }
+    const jobs = Array.from({ length: 40 }, (_, index) => defineJob({ name: `many-${index}`, tasks: [work] }))
+    const scheduler = createScheduler({ storage, jobs, logger: silentLogger })
+    await scheduler.start()
+    const client = createClient({ storage, callTimeout: 200, logger: silentLogger })
+    let pauses = 0
+    const counted = new Proxy(client, {
+      get: (target, name) => {
+        const member: unknown = Reflect.get(target, name)
+        if (name !== 'pause') return typeof member === 'function' ? member.bind(target) : member
+        return async () => {
+          pauses++
+          throw new JobistemerError('STORAGE_UNREACHABLE', { message: 'The line is dead.' })
+        }
+      },
+    })
+    const options = { basePath, authorize: () => true, logger: { error: () => undefined } }
+    const dashboard = createDashboard({ client: counted, ...options })
+    const body = { action: 'pause', filter: { text: 'many-' } }
+    expect((await post(dashboard, '/api/bulk-jobs', body)).status).toBe(503)
+    const before = pauses
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect([before, pauses]).toEqual([8, 8])
+    await client.close()
+    await scheduler.shutdown()
+    await storage.close()
   })
 
   it('answers reads with status 503, without the message of the database driver', async () => {

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { Agent, createServer, get, type IncomingMessage, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import express from 'express'
 import fastify from 'fastify'
 import { Hono } from 'hono'
@@ -254,10 +254,30 @@ describe.each(Object.entries(frameworks))('the dashboard in the framework %s', (
     expect((await act('/api/pause', { job: 'none' })).status).toBe(404)
   })
 
+  // The fetch standard has no request of the method TRACE, and each framework answers with a status of its own.
+  it('answers requests with an invalid host, or with the method TRACE and a body, and continues to serve', async () => {
+    const { hostname, port } = new URL(running.origin)
+    const raw = async (head: string, body = '') => {
+      const socket = connect(Number(port), hostname)
+      socket.end(`${head}\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+      let text = ''
+      for await (const chunk of socket) text += String(chunk)
+      return Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1])
+    }
+    for (const host of ['xn--a', 'a:99999', '999.999.999.999', '[:::::]']) {
+      expect([host, await raw(`GET ${basePath}/ HTTP/1.1\r\nHost: ${host}`)]).toEqual([host, expect.any(Number)])
+    }
+    const type = 'Content-Type: application/json'
+    await raw(`TRACE ${basePath}/api/pause HTTP/1.1\r\nHost: ${hostname}\r\n${type}`, '{"job":"large"}')
+    expect((await fetch(`${running.origin}${basePath}/api/counts`)).status).toBe(200)
+  })
+
   it('sends changes on its event stream, and ends the stream when the reader disconnects', async () => {
     const stop = new AbortController()
     const response = await fetch(`${running.origin}${basePath}/api/changes`, { signal: stop.signal })
     expect(response.headers.get('content-type')).toContain('text/event-stream')
+    // Without `no-transform`, the compression of Express would hold the events back.
+    expect(response.headers.get('cache-control')).toBe('no-store, no-transform')
     const reader = (response.body as ReadableStream<Uint8Array>).getReader()
     let told = ''
     let isAsked = false

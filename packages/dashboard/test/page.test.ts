@@ -215,7 +215,7 @@ describe('a page of the dashboard', () => {
     await page.locator('tbody').getByText('blocked').waitFor()
     first.closeAllConnections()
     await new Promise((resolve) => first.close(resolve))
-    await page.getByText('The server of this dashboard does not answer.').first().waitFor()
+    await page.locator('.banner').getByText('The server of this dashboard does not answer.').waitFor()
     expect(await page.locator('tbody').getByText('blocked').count()).toBe(1)
     await world.client.cancel(runs.queued as OccurrenceId)
     const second = await start(port)

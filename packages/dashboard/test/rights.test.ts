@@ -427,7 +427,7 @@ describe('an error of the storage in the dashboard', () => {
     const dashboard = dashboardOf({
       client: failing,
       authorize: () => ({ actor: 'anna', seesAll: true }),
-      logger: { error: (fields) => void logged.push((fields as { error: Error }).error.message) },
+      logger: { error: (fields) => void logged.push((fields as { err: Error }).err.message) },
     })
     for (const [path, status] of [
       ['/api/counts', 503],

@@ -7,6 +7,8 @@ import {
   type Logger,
   type Metrics,
   type Scheduler,
+  systemClock,
+  type Timer,
 } from '@jobistemer/core'
 import type { FastifyInstance, FastifyPluginAsync, RegisterOptions } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
@@ -71,9 +73,38 @@ async function register(app: FastifyInstance, options: JobistemerPluginOptions &
     await scheduler.shutdown()
     if (closeStorage) await given.storage.close()
   })
-  if (start) app.addHook('onReady', () => scheduler.start())
+  if (start) app.addHook('onReady', () => startWithin(app, scheduler))
   if (metricsRoute !== undefined) serveMetrics(app, metricsRoute, routes)
   if (dashboard !== undefined) await serveDashboard(app, { given, options: dashboard, routes })
+}
+
+/** Time between the error of {@link startWithin} and the limit of Fastify, in ms. */
+const marginMs = 500
+
+/**
+ * Starts the scheduler. Fastify limits a hook by `pluginTimeout`, and would then leave the scheduler running beside a server that
+ * does not listen. So this function shuts the scheduler down shortly before.
+ * @throws JobistemerError `STORAGE_TIMEOUT`
+ */
+async function startWithin(app: FastifyInstance, scheduler: Scheduler): Promise<void> {
+  const { pluginTimeout = 10_000 } = app.initialConfig
+  const started = scheduler.start().then(() => true)
+  if (pluginTimeout === 0) return void (await started)
+  const limitMs = Math.max(pluginTimeout - marginMs, pluginTimeout / 2)
+  let timer: Timer | undefined
+  const late = new Promise<boolean>((resolve) => {
+    timer = systemClock.setTimer(limitMs, () => resolve(false))
+  })
+  const isStarted = await Promise.race([started, late]).finally(() => timer?.cancel())
+  if (isStarted) return
+  started.catch(() => undefined)
+  // The scheduler itself logs a failure of its shutdown.
+  scheduler.shutdown().catch(() => undefined)
+  throw new JobistemerError('STORAGE_TIMEOUT', {
+    message: `The scheduler has not started within ${limitMs} ms, because the storage does not answer.`,
+    field: 'storage',
+    remedy: 'Check the storage, or give Fastify a longer pluginTimeout.',
+  })
 }
 
 async function registerClient(

@@ -515,3 +515,30 @@ describe('a Fastify server that has a client and no scheduler', () => {
     await expect(app.register(jobistemerClientPlugin, wrong).then()).rejects.toMatchObject({ code: 'UNKNOWN_OPTION' })
   })
 })
+
+it('a scheduler that cannot start within the pluginTimeout of Fastify is shut down, and `ready` rejects with the reason', async () => {
+  const app = Fastify({ pluginTimeout: 1000 })
+  const answers = gate()
+  const storage = wrapStorage(memoryStorage(), {
+    around: async ({ proceed }) => {
+      await answers.opened
+      return await proceed()
+    },
+  })
+  await app.register(jobistemerPlugin, { storage, jobs: [echo], logger: silentLogger })
+  const { scheduler } = app
+  const error = await app.ready().then(
+    () => null,
+    (reason: JobistemerError) => reason,
+  )
+  expect(error).toMatchObject({
+    code: 'STORAGE_TIMEOUT',
+    field: 'storage',
+    message: expect.stringContaining('within 500 ms'),
+    remedy: expect.stringContaining('pluginTimeout'),
+  })
+  answers.open()
+  await scheduler.shutdown()
+  await expect(scheduler.trigger('echo')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
+  await app.close()
+})

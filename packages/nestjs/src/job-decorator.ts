@@ -1,5 +1,5 @@
 import type { IsolationOptions, JobOptions, RetryPolicyInCode, TaskSettingsInput } from '@jobistemer/core'
-import { Injectable } from '@nestjs/common'
+import { Injectable, type InjectableOptions } from '@nestjs/common'
 
 /** The options of {@link Job}: those of `defineJob` without `tasks`, because the methods of the class are the tasks. */
 export interface JobDecoratorOptions extends Omit<JobOptions, 'tasks' | 'onStart' | 'onComplete'> {}
@@ -51,6 +51,8 @@ export interface Marks {
 const jobKey = Symbol.for('jobistemer.nestjs.job')
 const tasksKey = Symbol.for('jobistemer.nestjs.tasks')
 const handlersKey = Symbol.for('jobistemer.nestjs.handlers')
+/** The key under which Nest keeps the scope of a class. */
+const scopeOptions = 'scope:options'
 
 interface MarkedPrototype {
   [tasksKey]?: readonly MarkedTask[]
@@ -75,7 +77,8 @@ interface MarkedClass {
  */
 export function Job(options: JobDecoratorOptions): ClassDecorator {
   return (target) => {
-    Injectable()(target)
+    // Keeps the scope that `@Injectable` or `@Controller` below this decorator, or a base class, has given.
+    Injectable(Reflect.getMetadata(scopeOptions, target) as InjectableOptions | undefined)(target)
     Object.defineProperty(target, jobKey, { value: options, configurable: true })
   }
 }

@@ -49,6 +49,37 @@ describe('a class with @Job', () => {
     expect((await scheduler.nextRuns('report', 1))[0]?.getUTCHours()).toBe(2)
   })
 
+  it('keeps the scope that @Injectable below @Job, or a base class, has given', async () => {
+    let made = 0
+    @Job({ name: 'below' })
+    @Injectable({ scope: Scope.REQUEST })
+    class Below {
+      readonly number = ++made
+      @Task()
+      work() {
+        return this.number
+      }
+    }
+    @Injectable({ scope: Scope.REQUEST })
+    class Base {
+      readonly number = ++made
+    }
+    @Job({ name: 'derived' })
+    class Derived extends Base {
+      @Task()
+      work() {
+        return this.number
+      }
+    }
+    const app = await startApp({ providers: [Below, Derived] })
+    const scheduler = app.get<Scheduler>(schedulerToken)
+    const numbers: unknown[] = []
+    for (const name of ['below', 'below', 'derived', 'derived']) {
+      numbers.push((await run(scheduler, name)).tasks[0]?.result)
+    }
+    expect(new Set(numbers).size).toBe(4)
+  })
+
   it('may be a provider of any module, or a controller', async () => {
     @Module({ providers: [Report, Mailer] })
     class Feature {}

@@ -41,25 +41,35 @@ async function send(path: string, init: RequestInit): Promise<Response> {
     return await fetch(`${base}${path}`, { credentials: 'same-origin', ...init })
   } catch (error) {
     if (init.signal?.aborted) throw error
-    throw new RequestError(0, {
-      code: 'UNREACHABLE',
-      message: 'The server of this dashboard does not answer.',
-      field: null,
-    })
+    throw unreachable()
   }
 }
 
 async function answerOf<T>(response: Response): Promise<T> {
-  const text = await response.text()
-  let value: unknown
+  const text = await response.text().catch((): never => {
+    throw unreachable()
+  })
+  const value = parsed(text)
+  if (response.ok && value !== undefined) return value as T
+  const error = (value as Partial<ProblemView> | null | undefined)?.error
+  // A proxy or gateway before the dashboard may also answer with JSON.
+  if (!response.ok && typeof error?.code === 'string') throw new RequestError(response.status, error)
+  const message = `The server answered with status ${response.status}, and not as this dashboard does.`
+  throw new RequestError(response.status, { code: 'FOREIGN_ANSWER', message, field: null })
+}
+
+/** Parses JSON. Returns `undefined` for text that is not JSON. */
+function parsed(text: string): unknown {
   try {
-    value = JSON.parse(text)
+    return JSON.parse(text)
   } catch {
-    const message = `The server answered with status ${response.status}, and not as this dashboard does.`
-    throw new RequestError(response.status, { code: 'FOREIGN_ANSWER', message, field: null })
+    return undefined
   }
-  if (response.ok) return value as T
-  throw new RequestError(response.status, (value as ProblemView).error)
+}
+
+function unreachable(): RequestError {
+  const message = 'The server of this dashboard does not answer.'
+  return new RequestError(0, { code: 'UNREACHABLE', message, field: null })
 }
 
 /** Returns a new random request key. If the page sends a request twice, the key prevents a second run. */

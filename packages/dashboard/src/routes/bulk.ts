@@ -194,16 +194,18 @@ async function part<T>(call: Call, target: Target<T>): Promise<BulkAnswer> {
         const problem = problemOf(error)
         await tellAudit(call.settings, { ...entry, error: problem?.code ?? 'INTERNAL' })
         // Stops the bulk action immediately if the storage is unavailable, because every further item would fail too.
-        if (problem === null || problem.status === 503) throw error
+        if (problem === null || problem.status === 503) {
+          waiting.length = 0
+          throw error
+        }
         failed.push({ what: job ?? String(run), message: problem.message })
       }
     }
   }
-  try {
-    await Promise.all(Array.from({ length: atOnce }, work))
-  } finally {
-    if (items.length > 0) call.surveys.forget()
-  }
+  // Answers only when no worker still acts.
+  const workers = await Promise.allSettled(Array.from({ length: atOnce }, work))
+  if (items.length > 0) call.surveys.forget()
+  for (const worker of workers) if (worker.status === 'rejected') throw worker.reason
   return { done, failed, cursor }
 }
 

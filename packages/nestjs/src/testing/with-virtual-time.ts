@@ -18,8 +18,8 @@ export interface VirtualTime<Builder> {
 }
 
 /**
- * Replaces the storage and the clock of the application's `JobistemerModule` with the given storage and a virtual
- * clock.
+ * Replaces the options of the application's `JobistemerModule` with the given options and a virtual clock. Jobs and handlers of
+ * decorated classes stay. Give again what the module's own options contain besides the storage, such as `jobs` or `defaults`.
  *
  * @example
  * const { builder, clock } = withVirtualTime(Test.createTestingModule({ imports: [AppModule] }), {
