@@ -265,7 +265,7 @@ describe.each(Object.entries(frameworks))('the dashboard in the framework %s', (
       return Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1])
     }
     for (const host of ['xn--a', 'a:99999', '999.999.999.999', '[:::::]']) {
-      expect([host, await raw(`GET ${basePath}/ HTTP/1.1\r\nHost: ${host}`)]).toEqual([host, expect.any(Number)])
+      expect(await raw(`GET ${basePath}/ HTTP/1.1\r\nHost: ${host}`), host).toBeGreaterThanOrEqual(200)
     }
     const type = 'Content-Type: application/json'
     await raw(`TRACE ${basePath}/api/pause HTTP/1.1\r\nHost: ${hostname}\r\n${type}`, '{"job":"large"}')
