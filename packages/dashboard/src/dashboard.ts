@@ -91,7 +91,7 @@ class DashboardServer {
     const { basePath, logger } = this.#settings
     const address = checkRequest(request).url
     // The address contains the header `Host`, and the sender may write anything there.
-    if (!URL.canParse(address)) return secured(await problemAnswer(request, wrongAddress()))
+    if (!URL.canParse(address)) return secured(bodiless(request, await problemAnswer(request, wrongAddress())))
     const url = new URL(address)
     if (url.pathname !== basePath && !url.pathname.startsWith(`${basePath}/`)) return secured(notFound())
     const path = url.pathname.slice(basePath.length) || '/'

@@ -33,15 +33,17 @@ export function nodeListener(dashboard: Dashboard): NodeListener {
       return answered
     }
     const listener = toNodeHandler(answer) as (request: IncomingMessage, response: ServerResponse) => unknown
-    // An unhandled rejection would end the process.
-    const fail = (): void => {
+    // The dashboard answers all its own errors, so only a function around it can fail. An unhandled rejection would end the
+    // process.
+    const fail = (error: unknown): void => {
+      process.emitWarning(error instanceof Error ? error : String(error))
       if (!response.headersSent) response.writeHead(500)
       response.end()
     }
     try {
       Promise.resolve(listener(request, response)).catch(fail)
-    } catch {
-      fail()
+    } catch (error) {
+      fail(error)
     }
   }
 }

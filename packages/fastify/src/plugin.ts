@@ -97,11 +97,12 @@ async function startWithin(app: FastifyInstance, scheduler: Scheduler): Promise<
   })
   const isStarted = await Promise.race([started, late]).finally(() => timer?.cancel())
   if (isStarted) return
+  // Expected here: the start rejects, because the shutdown below ends it.
   started.catch(() => undefined)
-  // The scheduler itself logs a failure of its shutdown.
+  // Expected here: nothing. The hook `onClose` awaits the same shutdown, and reports its failure.
   scheduler.shutdown().catch(() => undefined)
   throw new JobistemerError('STORAGE_TIMEOUT', {
-    message: `The scheduler has not started within ${limitMs} ms, because the storage does not answer.`,
+    message: `The scheduler has not started within ${limitMs} ms: the storage has not answered all its calls.`,
     field: 'storage',
     remedy: 'Check the storage, or give Fastify a longer pluginTimeout.',
   })

@@ -170,12 +170,12 @@ export class Requests {
     return { items: answer.Items ?? [], last: answer.LastEvaluatedKey ?? null }
   }
 
-  /** Yields the items of all pages of a query. */
+  /** Yields the items of all pages of a query. `firstLimit`: maximum number of items of the first page. Default: no limit. */
   async *queryAll(input: QueryInput, firstLimit?: number): AsyncGenerator<Item, void, undefined> {
     let start: Item | null = null
     do {
       const page: { items: readonly Item[]; last: Item | null } = await this.query(
-        start === null ? { ...input, Limit: firstLimit } : { ...input, ExclusiveStartKey: start },
+        start === null ? { Limit: firstLimit, ...input } : { ...input, ExclusiveStartKey: start },
       )
       yield* page.items
       start = page.last

@@ -114,9 +114,9 @@ export async function wholeItem(table: Table, read: Item, { runs }: WithRuns = {
     if (again === null) return null
     const wholeAgain = await restoreBulk(table, runs ? again : withoutRuns(again))
     if (wholeAgain !== null) return wholeAgain
+    const { record, revision } = readOccurrence(again)
     // A final record never changes. So if a part (a separate item for a large value) is missing, a prune is removing
     // the record.
-    const { record, revision } = readOccurrence(again)
     if (isFinal(record.state)) return null
     // Parts are removed only after the record refers to others. So if the record has not changed, its part is lost.
     const last = await table.requests.get(keyOf(item))

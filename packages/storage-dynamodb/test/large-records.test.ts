@@ -35,6 +35,7 @@ import {
   succeeded,
   triggerItem,
 } from '@jobistemer/test-kit'
+import { losingClient } from './losing-client.ts'
 import { useTable } from './use-table.ts'
 import { isThorough } from '../../workspace/test-effort.ts'
 
@@ -126,29 +127,10 @@ it('all DynamoDB items of a large record are kept until its prune, even if the e
   expect(await leftAfterPrune(item.id)).toBe(0)
 })
 
-/** Returns a client that loses the next `losses` answers to commands of the given class. */
-function losingClient(kind: new (input: never) => object): Pick<DynamoDBClient, 'send'> & { losses: number } {
-  const losing = {
-    losses: 0,
-    send: async (command: object, options: object): Promise<unknown> => {
-      const [answer] = await Promise.allSettled([
-        (client.send as (command: object, options: object) => Promise<unknown>)(command, options),
-      ])
-      // The lost answer replaces the result or the error of the request.
-      if (command instanceof kind && losing.losses-- > 0) {
-        throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
-      }
-      if (answer.status === 'rejected') throw answer.reason
-      return answer.value
-    },
-  }
-  return losing as unknown as Pick<DynamoDBClient, 'send'> & { losses: number }
-}
-
 it.each([1, 2, 3])(
   'all further DynamoDB items of a large record are removed with the record although %i answers of DynamoDB were lost',
   async (losses) => {
-    const losing = losingClient(UpdateItemCommand)
+    const losing = losingClient(client, UpdateItemCommand)
     storage = dynamodbStorage({ client: losing, tableName: 'large', prefix: `losing-${losses}` })
     const { id } = await addJob(storage, `losing-${losses}`)
     const item = slotItem(id, 1)

@@ -15,11 +15,12 @@ import { beforeEach, expect, it } from 'vitest'
 import { dynamodbStorage } from '../src/index.ts'
 import { Keys, keyItem } from '../src/keys.ts'
 import { parseLiveList, printLiveList } from '../src/job-item.ts'
+import { losingClient } from './losing-client.ts'
 import { useTable } from './use-table.ts'
 
 const tableName = 'lost-answers'
 let client: DynamoDBClient
-let losses = 0
+let losing: ReturnType<typeof losingClient>
 let storage: Storage
 let prefix: string
 let tests = 0
@@ -30,25 +31,16 @@ useTable(tableName, (made) => {
 
 beforeEach(() => {
   prefix = `test-${++tests}`
-  losses = 0
-  storage = dynamodbStorage({ client: { send: send as DynamoDBClient['send'] }, tableName, prefix })
+  losing = losingClient(client, PutItemCommand)
+  storage = dynamodbStorage({ client: losing, tableName, prefix })
 })
-
-/** Sends a command to the table. Loses the answers to the next `losses` commands that write one item. */
-async function send(command: object, options: object): Promise<unknown> {
-  const sent = (client.send as (command: object, options: object) => Promise<unknown>)(command, options)
-  if (!(command instanceof PutItemCommand) || losses === 0) return await sent
-  losses--
-  await sent
-  throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
-}
 
 async function addRunning(name: string) {
   const { id } = await addJob(storage, name)
   // The storage compresses details of this length.
   const item = { ...slotItem(id, 1), details: { requestReason: 'long '.repeat(1000) } }
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
-  losses = 1
+  losing.losses = 1
   return { id: item.id, jobId: id, scheduledAt: item.scheduledAt }
 }
 
@@ -56,7 +48,7 @@ it('a forced cancel whose first answer was lost reports that it has canceled the
   const run = await addRunning('canceled')
   const item = { ...run, reason: 'wrong', actor: null, mode: 'force' } as const
   expect(await storage.cancel({ now: slotAt(1), items: [item] })).toMatchObject([{ outcome: 'canceled' }])
-  expect(losses).toBe(0)
+  expect(losing.losses).toBe(0)
   expect(await storage.cancel({ now: slotAt(2), items: [item] })).toMatchObject([{ outcome: 'final' }])
 })
 
@@ -66,7 +58,7 @@ it.each(['fail', 'retry'] as const)(
     const run = await addRunning(`reaped-${action}`)
     const item = { ...run, token: 1, sequence: 0, runs: [], action, reason: 'node_lost' } as const
     expect(await storage.reap({ now: slotAt(1), items: [item] })).toMatchObject([{ outcome: 'reaped' }])
-    expect(losses).toBe(0)
+    expect(losing.losses).toBe(0)
     expect(await storage.reap({ now: slotAt(2), items: [item] })).toMatchObject([{ outcome: 'lost' }])
   },
 )

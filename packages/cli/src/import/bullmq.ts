@@ -117,7 +117,7 @@ export function bullmq(options: BullmqOptions): ImportSource {
       for await (const reader of readers(notes)) yield* reader.requests(context)
     },
     async close() {
-      // If the connection failed to open, there is nothing to close, and the command has already reported the error.
+      // Expected here: the error of `openRedis`, which the command has reported already. There is then nothing to close.
       const redis = await opened?.catch(() => undefined)
       redis?.disconnect()
     },
@@ -130,9 +130,11 @@ async function queuesOf(redis: RedisReader, { prefix, queues }: BullmqOptions): 
   let cursor = '0'
   do {
     const [next, keys] = await redis.scan(cursor, 'MATCH', pattern, 'COUNT', 1000)
-    for (const key of keys) found.add(key.slice(prefix.length + 1, -':meta'.length))
-    // A queue's name has no colon. A key with a further colon is of another prefix, such as `bull:eu` beside `bull`.
-    for (const name of found) if (name.includes(':')) found.delete(name)
+    for (const key of keys) {
+      const name = key.slice(prefix.length + 1, -':meta'.length)
+      // A queue's name has no colon. A key with a further colon is of another prefix, such as `bull:eu` beside `bull`.
+      if (!name.includes(':')) found.add(name)
+    }
     cursor = next
   } while (cursor !== '0')
   const missing = queues?.find((name) => !found.has(name))
@@ -164,10 +166,11 @@ class QueueReader {
    */
   async jobs(context: ImportContext): Promise<readonly ImportedJob[]> {
     const origin = `queue ${this.#queue}`
-    const settings = await this.#limits(origin)
+    const meta = await this.#redis.hgetall(`${this.#base}:meta`)
+    const settings = this.#limits(meta, origin)
     const isOver = context.cutOver !== null && context.now >= context.cutOver
     // After the cut-over, the stop command has paused the queue.
-    if (!isOver && (await this.#redis.hexists(`${this.#base}:meta`, 'paused')) === 1) {
+    if (!isOver && meta.paused !== undefined) {
       this.#notes.differs(
         origin,
         'The queue is paused in BullMQ. Its jobs run in Jobistemer, unless you pause them there.',
@@ -185,8 +188,7 @@ class QueueReader {
   }
 
   /** Converts the limits of the BullMQ queue to the settings of its imported jobs. */
-  async #limits(origin: string): Promise<JobSettingsInput> {
-    const meta = await this.#redis.hgetall(`${this.#base}:meta`)
+  #limits(meta: Readonly<Record<string, string>>, origin: string): JobSettingsInput {
     const [most, limit, interval] = [Number(meta.concurrency ?? 0), Number(meta.max ?? 0), Number(meta.duration ?? 0)]
     const note = (text: string): void => this.#notes.differs(origin, text)
     if (most > 0) note(`BullMQ runs at most ${most} jobs of the queue at once. Jobistemer applies ${most} to each job.`)

@@ -35,9 +35,10 @@ export async function checkJobs(
         leaveOut(`It has no instant after ${new Date(cutOver ?? now).toISOString()}.`)
         continue
       }
-      const first = job.nextMs === undefined ? null : (schedule?.nextMs(job.nextMs - 1) ?? null)
-      if (first !== null && first !== job.nextMs) {
-        const [theirs, ours] = [job.nextMs as number, first].map((at) => new Date(at).toISOString())
+      const { nextMs = null } = job
+      const first = nextMs === null ? null : (schedule?.nextMs(nextMs - 1) ?? null)
+      if (nextMs !== null && first !== null && first !== nextMs) {
+        const [theirs, ours] = [nextMs, first].map((at) => new Date(at).toISOString())
         notes.differs(
           job.origin,
           `Its next instant in the source is ${theirs}, and in Jobistemer ${ours}. Check it with --compare.`,

@@ -56,7 +56,7 @@ export async function openPostgres(url: string, cwd: string): Promise<PgReader> 
     await client.connect()
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
   } catch (cause) {
-    // Ignores errors of closing, because the client may not have connected.
+    // Expected here: an error because the client has not connected. The command reports `cause` instead.
     await client.end().catch(() => undefined)
     throw unreachable(url, cause)
   }

@@ -116,7 +116,7 @@ export function pgBoss(options: PgBossOptions): ImportSource {
       yield* requestsOf(await client(), options, context, notes)
     },
     async close() {
-      // If the connection failed to open, there is nothing to close, and the command has already reported the error.
+      // Expected here: the error of `openPostgres`, which the command has reported already. There is then nothing to close.
       const connected = await opened?.catch(() => undefined)
       await connected?.end()
     },
@@ -203,6 +203,9 @@ function settingsOfQueue(queue: QueueRow, schedules: number, note: (text: string
 
 type Retry = Pick<QueueRow, 'retry_limit' | 'retry_delay' | 'retry_backoff' | 'retry_delay_max' | 'expire_seconds'>
 
+/** pg-boss doubles a delay this many times at most. */
+const mostDoublings = 16
+
 function retryOf({
   retry_limit,
   retry_delay,
@@ -212,13 +215,14 @@ function retryOf({
 }: Retry): JobSettingsInput {
   // With backoff, pg-boss treats a delay of 0 as 1 s.
   const delayMs = Math.max(retry_delay, retry_backoff ? 1 : 0) * 1000
-  // pg-boss doubles a delay 16 times at most. It applies `retryDelayMax` to delays that grow.
-  const mostMs = Math.min((retry_delay_max ?? Number.POSITIVE_INFINITY) * 1000, delayMs * 2 ** 16)
+  // pg-boss applies `retryDelayMax` only to delays that grow.
+  const isLimited = retry_backoff && (retry_delay_max !== null || retry_limit > mostDoublings + 1)
+  const mostMs = Math.min((retry_delay_max ?? Number.POSITIVE_INFINITY) * 1000, delayMs * 2 ** mostDoublings)
   return retrySettings({
     maxRetries: retry_limit,
     delayMs,
     doubles: retry_backoff,
-    ...(retry_backoff && (retry_delay_max !== null || retry_limit > 17) && { mostMs }),
+    ...(isLimited && { mostMs }),
     attemptMs: expire_seconds * 1000,
   })
 }

@@ -26,14 +26,14 @@ export function onChange(listener: (kinds: ReadonlySet<ChangeKind>) => void): ()
  */
 export function follow(): void {
   let source: EventSource | null = null
-  /** Cancels the timer of the next connection attempt; `null`: no timer is set. */
-  let giveUp: (() => void) | null = null
-  const settle = (): void => {
-    giveUp?.()
-    giveUp = null
+  /** Cancels the timer after which the server counts as unreachable; `null`: no timer is set. */
+  let cancelTimer: (() => void) | null = null
+  const stopTimer = (): void => {
+    cancelTimer?.()
+    cancelTimer = null
   }
   const close = (): void => {
-    settle()
+    stopTimer()
     source?.close()
     source = null
   }
@@ -43,14 +43,14 @@ export function follow(): void {
     const opened = new EventSource(`${base}/api/changes`)
     source = opened
     opened.addEventListener('open', () => {
-      settle()
+      stopTimer()
       connection.value = { state: 'live' }
     })
     opened.addEventListener('error', () => {
       if (connection.value.state === 'live') connection.value = { state: 'connecting' }
       // The browser reports an error for each of its attempts, which may follow faster than this time passes.
-      giveUp ??= after(retryMs, () => {
-        giveUp = null
+      cancelTimer ??= after(retryMs, () => {
+        cancelTimer = null
         connection.value = { state: 'unreachable' }
         // After a refused request, the browser does not reconnect by itself. So the page connects again, because the user may
         // have signed in again, or the server may have recovered.

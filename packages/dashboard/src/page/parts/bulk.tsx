@@ -72,8 +72,6 @@ function BulkDialog({ path, filter, unit, action, onClose }: BulkDialogProps) {
   const [problem, setProblem] = useState<string | null>(null)
   const [progress, setProgress] = useState<Progress | null>(null)
   const isStopped = useRef(false)
-  // If a part has failed, the next try repeats its requests under the same key, so that no job runs twice.
-  const [key] = useState(newKey)
   const [except, setExcept] = useState<ReadonlySet<string>>(new Set())
   const given = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined && value !== ''))
   const isRefused = action.needsFilter !== undefined && Object.keys(given).length === 0
@@ -89,6 +87,7 @@ function BulkDialog({ path, filter, unit, action, onClose }: BulkDialogProps) {
   const start = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault()
     const reason = new FormData(event.currentTarget as HTMLFormElement).get('reason')
+    const key = newKey()
     let cursor: string | null = null
     let done = 0
     let failed: BulkAnswer['failed'] = []
