@@ -48,6 +48,8 @@ export class MortalProcess {
       monotonic: () => (this.#isFrozen ? this.#frozenAt : clock.monotonic() - this.#stoodStillMs),
       setTimer: (delayMs, callback, options) => this.#setTimer(this.clock.monotonic() + delayMs, callback, options),
       track: (promise) => this.#track(promise),
+      // Without this line, the jitter of the nodes and their incarnations differ from one test run to the next.
+      ...(clock.random !== undefined && { random: clock.random }),
     }
     const intercepted = new InterceptedStorage(storage)
     intercepted.intercept = async (call) => {
