@@ -59,6 +59,11 @@ export function toJsonValue(
   return copy
 }
 
+/** Returns a copy of a JSON value for user code. If the user's code changes the copy, the value of the engine stays as it is. */
+export function copyJson<Value>(value: Value): Value {
+  return typeof value === 'object' ? structuredClone(value) : value
+}
+
 /** Copies a value, and rejects it at the first member that JSON would change. */
 class JsonCopy {
   readonly #field: string

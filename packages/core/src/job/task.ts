@@ -80,7 +80,9 @@ export interface OccurrenceContext<Input = JsonValue | undefined> {
    * can then reject a writer whose token is smaller than the largest token so far.
    */
   readonly fencingToken: number
-  /** The data of `trigger` or `replay`; for a job with a payload schema, the output of the schema. */
+  /**
+   * The data of `trigger` or `replay`; for a job with a payload schema, the output of the schema. Each attempt has its own copy.
+   */
   readonly input: Input
   /**
    * The scheduler's logger. Each line names the job and occurrence, and in a task also the task and attempt. With
@@ -99,7 +101,10 @@ export interface OccurrenceContext<Input = JsonValue | undefined> {
   previousRun(): Promise<PreviousRun | null>
 }
 
-/** What the handler of a task gets. */
+/**
+ * What the handler of a task gets. Destructure it or pass it on. A spread (`{ ...context }`) lacks most members, because they
+ * are getters.
+ */
 export interface TaskContext<Data = unknown, Input = JsonValue | undefined> extends OccurrenceContext<Input> {
   /** The task that the handler works for. */
   readonly task: { readonly id: TaskId; readonly name: string }
@@ -109,7 +114,7 @@ export interface TaskContext<Data = unknown, Input = JsonValue | undefined> exte
   readonly attemptId: AttemptId
   /** Number of this attempt, from 1. The number includes attempts that were handed back before their handler was called. */
   readonly attempt: number
-  /** The task's own `data`, after a JSON round trip. */
+  /** The task's own `data`, after a JSON round trip. Each attempt has its own copy. */
   readonly data: Data
   /** Fires on timeout, fail-fast, cancel and shutdown, and when another node has taken the occurrence. */
   readonly signal: AbortSignal

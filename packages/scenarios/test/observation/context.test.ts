@@ -77,6 +77,50 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(seen).toEqual(['orders', 1, at(10), false, {}, 'function'])
   })
 
+  it('a handler that changes its input, its data or a result changes nothing outside of its attempt', async () => {
+    const world = createWorld(place)
+    const seen: unknown[] = []
+    const first = defineTask({ name: 'first', run: () => ({ ids: [1] }) })
+    const second = defineTask({
+      name: 'second',
+      data: { where: { open: true } } as Record<string, Record<string, unknown>>,
+      run: (context) => {
+        const { data, results } = context
+        const input = context.input as { days: number[] }
+        const ids = (results as { first: { ids: unknown[] } }).first.ids
+        seen.push(structuredClone({ data, input, ids }))
+        input.days.push(9)
+        ids.push(9n)
+        Object.assign(data.where as object, { tenant: 'acme' })
+        expect([context.input, context.data]).toEqual([{ days: [1, 9] }, { where: { open: true, tenant: 'acme' } }])
+        if (context.attempt === 1) throw new Error('again')
+      },
+    })
+    const job = defineJob({ name: 'changing', retryPolicy: { maxRetries: 1 }, tasks: [first, second] })
+    const scheduler = await world.start({ jobs: [job] })
+    await scheduler.trigger('changing', { data: { days: [1] } })
+    await world.clock.advance({ minutes: 1 })
+    const untouched = { data: { where: { open: true } }, input: { days: [1] }, ids: [1] }
+    expect(seen).toEqual([untouched, untouched])
+    const { state, input, tasks } = await onlyOccurrence(scheduler, 'changing')
+    expect([state, input, tasks[0]?.result]).toEqual(['completed', { days: [1] }, { ids: [1] }])
+    expect(job.tasks[1]?.data).toEqual({ where: { open: true } })
+  })
+
+  it('a handler may listen to its signal many times without a warning of Node.js', async () => {
+    const warnings: Error[] = []
+    const heard = (warning: Error) => void warnings.push(warning)
+    process.on('warning', heard)
+    const world = createWorld(place)
+    const run = async ({ sleep }: TaskContext) => void (await Promise.all(Array.from({ length: 40 }, () => sleep(50))))
+    const { start } = watched(world, { until: 10, run })
+    await start()
+    await world.clock.advance({ seconds: 12 })
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('warning', heard)
+    expect(warnings).toEqual([])
+  })
+
   it('the context of a delayed run contains the lateness of the run', async () => {
     const world = createWorld(place)
     const { contexts, start } = watched(world, { until: 20, run: () => world.clock.sleep({ seconds: 14 }) })

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { longestShownText } from '../storage-access/tuning.ts'
 import { cutText } from '../../cut-text.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
@@ -20,7 +21,7 @@ import {
   type TaskContext,
   type TaskReference,
 } from '../../job/task.ts'
-import type { Jsonify, JsonValue } from '../../json.ts'
+import { copyJson, type Jsonify, type JsonValue } from '../../json.ts'
 import { boundLogger, keepingLogger, type Logger, tracedLogger } from '../../logger.ts'
 import { type LogLevel, type OccurrenceState, slotOf } from '../../storage/occurrence-record.ts'
 import type { AttemptTrace, RunTrace } from '../../tracing/tracing.ts'
@@ -48,6 +49,7 @@ export interface OccurrenceSource {
  */
 export class RunningOccurrenceContext implements OccurrenceContext {
   readonly #source: OccurrenceSource
+  #input: JsonValue | undefined
 
   constructor(source: OccurrenceSource) {
     this.#source = source
@@ -106,7 +108,8 @@ export class RunningOccurrenceContext implements OccurrenceContext {
   }
 
   get input(): JsonValue | undefined {
-    return this.#source.occurrence.details.data
+    this.#input ??= copyJson(this.#source.occurrence.details.data)
+    return this.#input
   }
 
   get logger(): Logger {
@@ -168,6 +171,7 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
   readonly #task: AttemptSource
   readonly #trace: AttemptTrace | null
   readonly attempt: number
+  #data: unknown
   /**
    * The source of the attempt's signal, created on first use. Each attempt has a separate source, so that an abandoned
    * handler never sees the signal of the next attempt.
@@ -220,12 +224,15 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
   }
 
   get data(): unknown {
-    return this.#task.plan.data
+    this.#data ??= copyJson(this.#task.plan.data)
+    return this.#data
   }
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
+      // A handler may listen to its signal as often as it wants. From 11 listeners on, Node.js would warn of a leak.
+      setMaxListeners(0, this.#controller.signal)
       if (this.#abortReason !== undefined) this.#controller.abort(abortErrorOf(this.#task.plan, this.#abortReason))
     }
     return this.#controller.signal
