@@ -24,7 +24,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     incarnation: engine.owner.incarnation,
     start: () => engine.start(),
     runDue: (given) => engine.runDue(given),
-    shutdown: (given) => engine.shutdown(given),
+    shutdown: async (given) => engine.shutdown(given),
     [Symbol.asyncDispose]: () => engine.shutdown(),
     on(event, listener) {
       readFunction(listener, 'listener')

@@ -68,6 +68,8 @@ function readPlainInstant(text: string): number | null {
 
 // Forms of a complete date: 2026-01-31, 20260131, with a signed year of six digits, 2026-W05-6, 2026W056, 2026-031 or 2026031.
 const wholeDate = /^(?:(?:\d{4}|[+-]\d{6})(?:-\d{2}-\d{2}|\d{4})|\d{4}(?:-W\d{2}-\d|W\d{3}|-?\d{3}))(?:T|$)/i
+// luxon also accepts offsets that no place has, such as +99:99.
+const impossibleOffset = /T.*[+-](?:(?:1[5-9]|[2-9]\d)(?::?\d{2})?|\d{2}:?[6-9]\d)$/i
 const offsetAtEnd = /T.*(?:Z|[+-]\d{2}(?::?\d{2})?)$/i
 
 /**
@@ -78,7 +80,7 @@ function readText(text: string): number {
   const [, plain = text, zone] = /^([^[]*)\[([^[\]]*)\]$/.exec(text) ?? []
   // luxon completes a partial date with the date of today, so the text would mean another instant each day. Partial dates
   // are invalid.
-  if (!wholeDate.test(plain)) return Number.NaN
+  if (!wholeDate.test(plain) || impossibleOffset.test(plain)) return Number.NaN
   const time = DateTime.fromISO(plain, { zone: 'utc', setZone: true })
   if (zone === undefined || (hasOffset(plain) && agrees(time, zone, plain))) return time.toMillis()
   return Number.NaN

@@ -23,7 +23,8 @@ export interface ShutdownOptions {
 /**
  * One node, which runs the jobs of a storage together with all other nodes on the same storage.
  *
- * `isRunning` and `occurrences` only read the storage, so they work without `start`. Every other call rejects with
+ * Lists, counts and single records only need the storage, so these calls work without `start`: `jobs`, `job`, `versions`,
+ * `occurrences`, `occurrence`, `live`, `failures`, `counts`, `isRunning`, `nodes`. Every other call rejects with
  * `SCHEDULER_STATE` while the scheduler is not running. Calls also reject with:
  * - a `STORAGE_…` code if the storage fails
  * - `STORAGE_TIMEOUT` if the storage does not answer within the scheduler's `callTimeout` or the call's `timeout`; a request

@@ -36,6 +36,19 @@ it.each<[title: string, code: string, field: string, () => unknown]>([
   ['diffSchedules without schedules', 'INVALID_ARGUMENT', 'before', () => call(diffSchedules)],
   ['diffSchedules with one schedule', 'INVALID_ARGUMENT', 'after', () => call(diffSchedules, plain, {}, 0, 1)],
   ['a schedule without toJSON', 'INVALID_SCHEDULE', 'schedule', () => job({ nextMs: () => 0 })],
+  [
+    'a schedule without a type',
+    'INVALID_SCHEDULE',
+    'schedule',
+    () => job({ ...schedule(() => ({ type: 'mine' })), type: undefined }),
+  ],
+  ['a schedule that JSON cannot keep', 'INVALID_SCHEDULE', 'schedule', () => job(schedule(() => ({ every: 1n })))],
+  [
+    'a list of tasks with a hole',
+    'INVALID_ARGUMENT',
+    'tasks[0]',
+    () => call(defineJob, { name: 'a', tasks: new Array(1) }),
+  ],
   ['a schedule whose toJSON returns a text', 'INVALID_SCHEDULE', 'schedule', () => job(schedule(() => 'daily'))],
 ])('the invalid call or value %s is refused with the error %s, which names the field %s', (_, code, field, misuse) => {
   expect(misuse).toThrow(expect.objectContaining({ code, field, remedy: expect.stringMatching(/\.$/) }))

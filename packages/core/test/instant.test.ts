@@ -83,6 +83,8 @@ describe('an instant option', () => {
     ['a week', '2026-W23'],
     ['a day of a month', '02-01'],
     ['a month with a time', '2026-06T09:00Z'],
+    ['an offset that no place has', '2026-01-31T11:00:00+15:00'],
+    ['an offset of sixty minutes', '2026-01-31T11:00:00+0260'],
     ['an offset that its zone does not have', '2026-01-31T11:00:00+08:00[Asia/Tokyo]'],
     ['an offset that its zone has at another time of the year', '2026-06-01T09:00:00-05:00[America/New_York]'],
     ['a zone that does not exist', '2026-01-31T11:00:00+09:00[Asia/Atlantis]'],

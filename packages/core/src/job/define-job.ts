@@ -208,11 +208,6 @@ export function defineJob<
   }
 }
 
-/**
- * Returns the error for an explicit `schedule: undefined`. A misspelled variable may be `undefined`, and would otherwise define
- * a job that never runs on a schedule.
- */
-
 /** Checks a schedule. Binds an unbound schedule to the job's name and time zone. */
 export function readSchedule(schedule: Schedule, jobName: string, timezone: string | undefined): Schedule {
   assertSchedule(schedule)
@@ -239,12 +234,13 @@ export function assertSchedule(schedule: Schedule): void {
 function assertSerializable(schedule: Schedule, jobName: string): void {
   let cause: unknown
   try {
-    if (isPlainObject(schedule.toJSON())) return
+    const data = schedule.toJSON()
+    if (isPlainObject(data) && JSON.stringify(data) && typeof schedule.type.revive === 'function') return
   } catch (error) {
     cause = error
   }
-  const what = `of job ${printValue(jobName)} has a toJSON() that throws or does not return a plain object`
-  const remedy = 'Let toJSON() return a plain object with the type of the schedule and its options.'
+  const what = `of job ${printValue(jobName)} has no type, or a toJSON() that throws or returns no plain JSON object`
+  const remedy = 'Give it a type with revive(), and let toJSON() return the name of the type and the options.'
   throw invalidValue('schedule', what, schedule, remedy, 'INVALID_SCHEDULE', cause)
 }
 
@@ -291,7 +287,8 @@ export function readTasks(
     throw invalidValue('tasks', 'is not a list of tasks', tasks, 'Give at least one task: { name, run }.')
   }
   const names = new Set<string>()
-  return tasks.map((task: AnyTask, index) => {
+  // `Array.from` also visits the holes of a list, and `map` does not.
+  return Array.from(tasks, (task: AnyTask, index) => {
     const path = `tasks[${index}]`
     readObject(task, path, taskOptionNames)
     const name = readName(task.name, `${path}.name`)

@@ -4,7 +4,7 @@ import { Engine } from '../engine/engine.ts'
 import type { RunOverrides, TriggerOptions } from '../engine/api/request-options.ts'
 import { invalidValue } from '../errors.ts'
 import type { OccurrenceId } from '../ids.ts'
-import type { InstantInput } from '../instant.ts'
+import { type InstantInput, toInstantMs } from '../instant.ts'
 import type { Job } from '../job/define-job.ts'
 import { readJob } from '../job/read-jobs.ts'
 import type { TaskHandler } from '../job/task.ts'
@@ -69,7 +69,7 @@ export async function runJob(job: Job, options: RunJobOptions): Promise<Executio
     patience,
     now = systemClock.now(),
   } = readObject(options, 'options', [...optionNames, 'tasks'])
-  const clock = virtualClock(now, patience === undefined ? {} : { patience })
+  const clock = virtualClock(toInstantMs(now, 'now'), patience === undefined ? {} : { patience })
   const engine = Engine.make(
     readSchedulerOptions({
       storage: options.storage,

@@ -267,9 +267,9 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
         },
       }
     },
-    advance(duration) {
+    async advance(duration) {
       const milliseconds = toDurationMs(duration, 'duration')
-      return moving(() => advanceBy(milliseconds))
+      await moving(() => advanceBy(milliseconds))
     },
     async advanceTo(instant) {
       const target = toInstantMs(instant)

@@ -191,7 +191,7 @@ describe('the check of arguments and schedules', () => {
     await expect(world.start({ jobs: [known, late], logger })).resolves.toBeDefined()
     expect(warnings).toMatchObject([
       {
-        message: 'the schedule of the new job has no future instant: the job will never run',
+        message: 'the schedule has no future instant: from now on, the job runs only on request',
         job: 'late',
         err: refused,
       },
@@ -224,7 +224,7 @@ describe('the check of arguments and schedules', () => {
         }
         expect(warnings).toMatchObject([
           {
-            message: 'the schedule of the new job has no future instant: the job will never run',
+            message: 'the schedule has no future instant: from now on, the job runs only on request',
             job: 'given',
             err: refused,
           },

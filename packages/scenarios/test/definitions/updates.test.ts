@@ -1,5 +1,6 @@
 import { defineJob, type Job, type JobSettingsInput, type TaskContext, type UpdatePolicy } from '@jobistemer/core'
 import { describe, expect, it } from 'vitest'
+import { collectingLogger } from '../support/collecting-logger.ts'
 import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, secondsOf, type World } from '../support/world.ts'
@@ -66,6 +67,29 @@ describe.each(everywhere)('on the storage $name', (place) => {
       await world.clock.advance({ seconds: 10 })
       expect(ran).toEqual([20, 40, 60, 80, 100, 105, 120, 135, 150, 165, 180, 195])
     })
+  })
+
+  it('an update without a schedule rejects a policy, which would have no effect', async () => {
+    const world = createWorld(place)
+    const scheduler = await world.start({ jobs: [ticking(world).job] })
+    const later = scheduler.update('tick', { priority: 5 }, { policy: { type: 'graceful', until: at(100) } })
+    await expect(later).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'policy' })
+    expect(await scheduler.job('tick')).toMatchObject({ version: 1 })
+  })
+
+  it('an update to a schedule without a future instant leaves a warning in the log', async () => {
+    const world = createWorld(place)
+    const { lines, logger } = collectingLogger()
+    const scheduler = await world.start({ jobs: [ticking(world).job], logger })
+    await world.clock.advance({ seconds: 50 })
+    await scheduler.update('tick', { schedule: everySeconds(20, +at(30)) })
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        level: 'warn',
+        message: 'the schedule has no future instant: from now on, the job runs only on request',
+        job: 'tick',
+      }),
+    )
   })
 
   describe("an update of a job's tasks", () => {

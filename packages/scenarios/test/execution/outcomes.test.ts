@@ -145,6 +145,8 @@ describe('a replay', () => {
       ['second', { order: 7 }, first],
       ['third', { order: 7 }, { ...first, second: 'result of second' }],
     ])
+    const both = scheduler.replay(id, { from: 'second', tasks: ['first'] })
+    await expect(both).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'from' })
     seen.length = 0
     await scheduler.replay(replay.id, { tasks: ['third'] })
     await world.clock.settle()

@@ -525,7 +525,18 @@ describe('a scheduler', () => {
   it('rejects calls before it is started', async () => {
     const world = createWorld(memory)
     const scheduler = world.scheduler()
-    await expect(scheduler.trigger('any')).rejects.toMatchObject({ code: 'SCHEDULER_STATE', value: 'new' })
+    const refused = { code: 'SCHEDULER_STATE', value: 'new' }
+    await expect(scheduler.trigger('any')).rejects.toMatchObject(refused)
+    await expect(scheduler.pauseAll({ tag: 'any' })).rejects.toMatchObject(refused)
+    await expect(scheduler.resumeAll({ tag: 'any' })).rejects.toMatchObject(refused)
+    await expect(scheduler.prune({ olderThan: 0 })).rejects.toMatchObject(refused)
+  })
+
+  it('rejects unknown options of `shutdown` and `resumeAll`, which also selects no job', async () => {
+    const scheduler = await createWorld(memory).start()
+    const wrong = { grace: 1 } as never
+    await expect(scheduler.shutdown(wrong)).rejects.toMatchObject({ code: 'UNKNOWN_OPTION' })
+    await expect(scheduler.resumeAll({ tag: 'any' }, wrong)).rejects.toMatchObject({ code: 'UNKNOWN_OPTION' })
   })
 
   it.each<[object, string, string]>([

@@ -68,13 +68,16 @@ export interface JobUpdate extends JobSettingsInput {
   readonly description?: string | null
 }
 
-/** Options of `update`: the expected version, when a new schedule takes effect, and what happens to waiting occurrences. */
+/** Options of `update`: the expected version, when a new schedule takes effect, and what happens to waiting slots. */
 export interface UpdateOptions extends InterventionOptions {
   /** The update rejects with `VERSION_CONFLICT` if the stored version differs from this one. Default: update any version. */
   readonly expectedVersion?: number
   /** Decides when a new schedule takes effect. Default `immediate`. */
   readonly policy?: UpdatePolicy
-  /** Whether the update keeps or cancels the job's waiting occurrences. Default `keep`. */
+  /**
+   * Whether the update keeps or cancels the waiting slots of the job. Triggers and replays always stay, and an update that
+   * changes nothing cancels nothing. Default `keep`.
+   */
   readonly waiting?: 'keep' | 'cancel'
   /**
    * Whether to set the job's watermark back to the present, if a wrong clock moved it ahead (event `job.ahead`). Default
@@ -112,7 +115,7 @@ export interface UpdateResult {
   /** The job's next slot; `null` if no slot follows. */
   readonly nextAt: Date | null
   /**
-   * Waiting occurrences that this call canceled, possibly in several steps. The list lacks occurrences that another
+   * Waiting slots that this call canceled, possibly in several steps. The list lacks occurrences that another
    * node canceled between two steps.
    */
   readonly canceled: readonly OccurrenceId[]
@@ -292,8 +295,8 @@ export class Definitions extends ApiPart {
   ): Promise<UpdateResult> {
     readObject(change, 'change', [...jobSettingNames, 'schedule', 'tasks', 'tags', 'description'])
     const { reason, actor } = readVoice(options, 'expectedVersion', 'policy', 'waiting', 'realign')
-    refuseTimezoneAlone(change)
     const policy = readUpdatePolicy(orDefault(options.policy, 'immediate'))
+    refuseWithoutSchedule(change, policy)
     const waiting = readChoice(orDefault(options.waiting, 'keep'), ['keep', 'cancel'], 'waiting')
     const expected = readExpectedVersion(options.expectedVersion)
     const said: Said = { ...(reason !== null && { reason }), ...(actor !== null && { actor }) }
@@ -327,6 +330,7 @@ export class Definitions extends ApiPart {
         else this.registry.adopt(updated, answer.job, 'updated')
         tellCanceled(this.engine.events, answer.job.name, 'updated', answer.canceled)
         const nextAt = dateOf(answer.job.nextAt)
+        if (change.schedule != null) this.registry.registrations.warnIfOver(updated, answer.job.nextAt)
         const decidedUpTo = new Date(record.watermark)
         if (setBackTo !== null) {
           this.engine.logger.info(
@@ -547,14 +551,15 @@ function changedLabels(document: JobDocument, { tags, description }: JobUpdate):
 /** The reason and the actor of an update. */
 type Said = Pick<JobDocument, 'reason' | 'actor'>
 
-function refuseTimezoneAlone({ schedule, timezone }: JobUpdate): void {
-  if (timezone === undefined || schedule != null) return
-  throw invalidValue(
-    'change.timezone',
-    'comes without a schedule',
-    timezone,
-    'Give the schedule too: the stored one has its time zone already.',
-  )
+/** Rejects a time zone or a policy that would have no effect. @throws JobistemerError `INVALID_ARGUMENT` */
+function refuseWithoutSchedule({ schedule, timezone }: JobUpdate, policy: CheckedUpdatePolicy): void {
+  const what = 'comes without a schedule'
+  if (timezone !== undefined && schedule == null) {
+    const remedy = 'Give the schedule too: the stored one has its time zone already.'
+    throw invalidValue('change.timezone', what, timezone, remedy)
+  }
+  if (policy.type === 'immediate' || schedule !== undefined) return
+  throw invalidValue('policy', what, policy, 'Leave it out: only a new schedule can take effect later.')
 }
 
 function readPlan(plan: DefinitionPlan): void {

@@ -21,7 +21,7 @@ import { Backfills } from './backfills.ts'
 import { Changes, type ChangesHost } from './changes.ts'
 import { Definitions, type RemoveOptions } from './definitions.ts'
 import { explain, findOccurrence } from './explain.ts'
-import { Interventions, type JobSelection, readPause, readSelection } from './interventions.ts'
+import { Interventions, type JobSelection, readPause, readSelection, readVoice } from './interventions.ts'
 import { JobCatalog, type JobInfo, versionsOf } from './job-catalog.ts'
 import { ApiPart, type ApiParts, JobLookup, upcomingSlots } from './api-part.ts'
 import { eachOccurrence, namesOf } from './list-pages.ts'
@@ -121,6 +121,7 @@ export class Operations extends ApiPart {
       this.#ofJob(name, options, (job, asked) => this.#interventions.resume(job, options, asked)),
 
     pauseAll: async (filter, options = {}) => {
+      this.#assertRunning()
       const paused = readPause(options, this.engine.now())
       const selected = await this.#selected(filter, options)
       const some = selected.filter(({ paused: present }) => endOf(present) < pausedUntil(paused))
@@ -129,6 +130,8 @@ export class Operations extends ApiPart {
     },
 
     resumeAll: async (filter, options = {}) => {
+      this.#assertRunning()
+      readVoice(options)
       const some = (await this.#selected(filter, options)).filter(({ paused }) => paused !== null)
       for (const { name } of some) await this.all.resume(name, options)
       return some.map(({ name }) => name)
@@ -172,7 +175,7 @@ export class Operations extends ApiPart {
 
     nodes: async (options = {}) => this.#host.nodes(this.#plain(options)),
 
-    prune: async (options) => prune(options, this.#asked(options), this.engine.now()),
+    prune: async (options) => prune(options, this.#askedRunning(options), this.engine.now()),
 
     isRunning: async (name, options = {}) => {
       const id = jobId(readJobName(name))

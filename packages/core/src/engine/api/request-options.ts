@@ -25,7 +25,8 @@ export type KeyScope = 'waiting' | 'live' | 'forever'
 export interface RequestOptions {
   /**
    * Names the request. While a run blocks the key (see `keyScope`), a second request with the same key, on any node, creates no
-   * run: its result is the run that blocks the key. A skipped request does not block its key. Default: no key, so each call is
+   * run: its result is the run that blocks the key. A run with another scope does not block a key of the scope `forever`, and a
+   * skipped request does not block its key. Default: no key, so each call is
    * a new request.
    */
   readonly key?: string

@@ -144,6 +144,9 @@ export class Requests extends ApiPart {
       throw invalidValue('occurrenceId', `names a ${state} run`, id, 'Wait until the run has ended, or cancel it.')
     }
     const startAt = readStart(options, this.engine.now())
+    if (options.from !== undefined && options.tasks !== undefined) {
+      throw invalidValue('from', 'comes beside tasks', options.from, 'Give one of them.')
+    }
     const from = options.from === undefined ? undefined : tasksFrom(this.registry, job, options.from)
     const tasks = orDefault<readonly string[] | undefined>(options.tasks, from)
     const given = tasks === undefined ? options : { ...options, tasks }

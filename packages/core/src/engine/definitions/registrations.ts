@@ -221,14 +221,20 @@ export class Registrations {
 
   /** Checks that the schedule of a new job has a future slot. The schedule of a stored job may have ended. */
   #checkEnd(job: Job, change: DefinitionChange | null, now: number, cause: Cause): void {
-    const isNew = change?.kind === 'create' && cause !== 'return'
-    const error = isNew ? errorOfWhatIsOver(job, now, change.content.nextAt) : null
-    if (error === null) return
+    if (change?.kind !== 'create' || cause === 'return') return
+    const error = errorOfWhatIsOver(job, now, change.content.nextAt)
     // At the start of a node, a job whose schedule has ended must not prevent the registration of the other jobs.
-    if (cause !== 'start') throw error
+    if (cause === 'start') this.warnIfOver(job, change.content.nextAt)
+    else if (error !== null) throw error
+  }
+
+  /** Logs a warning if the schedule of the job has no future instant. */
+  warnIfOver(job: Job, nextAt: number | null): void {
+    const err = errorOfWhatIsOver(job, this.#engine.now(), nextAt)
+    if (err === null) return
     this.#engine.logger.warn(
-      { job: job.name, err: error },
-      'the schedule of the new job has no future instant: the job will never run',
+      { job: job.name, err },
+      'the schedule has no future instant: from now on, the job runs only on request',
     )
   }
 
