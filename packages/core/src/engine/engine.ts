@@ -45,7 +45,7 @@ import { Recovery } from './scheduling/recovery.ts'
 import { ExecutionPool } from './execution/execution-pool.ts'
 import { EngineTime } from './time/engine-time.ts'
 import type { WakeUp } from '../storage/storage.ts'
-import { dayMs, longestName, lookMs } from '../tuning.ts'
+import { dayMs, longestName, lookMs, upkeepMs } from '../tuning.ts'
 
 const shutDownMeanwhile = () => stateError('start', 'stopped', 'It was shut down meanwhile.')
 
@@ -430,7 +430,10 @@ export class Engine implements CallingNode {
   async #disconnect(): Promise<void> {
     this.#phase = 'stopping'
     void this.#time.stop()
+    // Requests of callers that gave up may wait for the agenda, and the agenda's timer does not keep the process alive.
+    const hold = this.clock.setTimer(upkeepMs, () => undefined)
     await this.operations.answered()
+    hold.cancel()
     this.#phase = 'stopped'
     this.#endCalls()
   }

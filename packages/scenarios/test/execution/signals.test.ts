@@ -165,6 +165,12 @@ describe('a client that is not closed', () => {
   })
 })
 
+it('a client whose request timed out can be closed: its process ends by itself', async () => {
+  const child = new Child(new URL('../fixtures/client-process.mjs', import.meta.url), { isAway: true })
+  expect(await child.next()).toEqual({ code: 'STORAGE_TIMEOUT' })
+  expect(await child.ended).toEqual(byItself)
+})
+
 it('a node whose working directory was deleted starts and runs a job', async () => {
   const child = new Child(new URL('../fixtures/node-in-deleted-folder.mjs', import.meta.url), {})
   expect(await child.next()).toEqual({ state: 'completed' })
