@@ -35,7 +35,7 @@ class StartedProcess {
     const stdio: ('ignore' | 'inherit' | 'pipe' | 'ipc')[] = ['ignore', 'inherit', 'pipe', 'ipc']
     stdio[watchedDescriptor] = 'pipe'
     try {
-      const forked = fork(fileURLToPath(processProgram), [], {
+      const forked = fork(fileURLToPath(processProgram()), [], {
         execArgv: [...execArgv],
         env: { ...env },
         cwd: folder,

@@ -72,7 +72,7 @@ export interface JobUpdate extends JobSettingsInput {
 export interface UpdateOptions extends InterventionOptions {
   /** The update rejects with `VERSION_CONFLICT` if the stored version differs from this one. Default: update any version. */
   readonly expectedVersion?: number
-  /** Decides when a new schedule takes effect. Default `immediate`. */
+  /** Decides when a new schedule takes effect. The update rejects any other value without `schedule`. Default `immediate`. */
   readonly policy?: UpdatePolicy
   /**
    * Whether the update keeps or cancels the waiting slots of the job. Triggers and replays always stay, and an update that

@@ -121,7 +121,7 @@ function lifeOf(record: NodeRecord, peers: Peers, now: number): Pick<NodeInfo, '
 }
 
 function packageVersion(): string {
-  // A bundled program has no `package.json` of this package, so the version is unknown.
-  const file = new URL('../../../package.json', import.meta.url)
-  return orElse(() => (JSON.parse(readFileSync(file, 'utf8')) as { readonly version: string }).version, 'unknown')
+  // A bundled program has no `package.json` of this package, and a CommonJS bundle no URL. So the version is unknown.
+  const read = () => readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
+  return orElse(() => (JSON.parse(read()) as { readonly version: string }).version, 'unknown')
 }

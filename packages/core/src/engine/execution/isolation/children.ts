@@ -186,7 +186,7 @@ function keyOf({ isolation, module, resourceLimits, env }: IsolatedWork): string
 }
 
 function startThread({ resourceLimits, env }: IsolatedWork): Child {
-  const worker = new Worker(threadProgram, { resourceLimits, ...(env !== null && { env }), stderr: true })
+  const worker = new Worker(threadProgram(), { resourceLimits, ...(env !== null && { env }), stderr: true })
   let error: unknown
   const child: Child = {
     listener: noListener,

@@ -32,7 +32,7 @@ export class StarterProcess {
    */
   constructor(onGone: () => void) {
     this.#onGone = onGone
-    this.#forked = fork(fileURLToPath(starterProgram), [], {
+    this.#forked = fork(fileURLToPath(starterProgram()), [], {
       execArgv: ownOptions(process.execArgv),
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       serialization: 'advanced',
