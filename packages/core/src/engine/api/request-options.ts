@@ -95,7 +95,7 @@ export interface TriggerItem extends RequestOptions {
 
 /** Options of a replay. */
 export interface ReplayOptions extends Omit<RequestOptions, 'keyScope'>, CallOptions {
-  /** The first task to run. Later tasks run too; earlier tasks keep the original's results. */
+  /** The first task to run, instead of `tasks`. Later tasks run too; earlier tasks keep the original's results. */
   readonly from?: string
 }
 
