@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts'
 import { countTimers } from './support/count-timers.ts'
-import { refusalOf, thrownBy } from './support/thrown-by.ts'
+import { refusalOf } from './support/thrown-by.ts'
 
 const start = Date.UTC(2026, 0, 1)
 
@@ -206,11 +206,11 @@ describe('a virtual clock', () => {
     expect(clock.now()).toBe(start)
   })
 
-  it('rejects an invalid instant or duration', () => {
+  it('rejects an invalid instant or duration', async () => {
     const { clock } = world()
     expect(refusalOf(() => virtualClock('soon'))).toEqual({ code: 'INVALID_INSTANT', field: 'start', value: 'soon' })
-    expect(thrownBy(() => clock.advance(-1)).code).toBe('INVALID_DURATION')
-    expect(thrownBy(() => clock.sleep('soon')).code).toBe('INVALID_DURATION')
+    await expect(clock.advance(-1)).rejects.toMatchObject({ code: 'INVALID_DURATION' })
+    await expect(clock.sleep('soon')).rejects.toMatchObject({ code: 'INVALID_DURATION' })
   })
 })
 

@@ -286,7 +286,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     },
     settle: () => moving(settle),
     wait,
-    sleep: (duration, signal) => wait(toDurationMs(duration, 'duration'), signal),
+    sleep: async (duration, signal) => wait(toDurationMs(duration, 'duration'), signal),
   }
   return clock
 }
