@@ -26,8 +26,9 @@ export interface SqliteDatabase {
 /** Options of {@link sqliteStorage}: `file` or `database`, and limits. */
 export interface SqliteStorageOptions {
   /**
-   * The database file, as a path or a `file:` URL. If the file does not exist, the storage creates it with mode 0600, so that
-   * only this user can read and write it. The directory must exist. `:memory:` keeps all data in the process, for trials.
+   * The database file, as a path without white space at its ends or a `file://` URL. If the file does not exist, the storage
+   * creates it with mode 0600, so that only this user can read and write it. The directory must exist. `:memory:` keeps all
+   * data in the process, for trials.
    */
   readonly file?: string | URL
   /**
@@ -104,27 +105,28 @@ function readSource({ file, database }: SqliteStorageOptions): ReadOptions['sour
     throw invalidOption('file', file, 'sqliteStorage needs either file or database', 'Write sqliteStorage({ file }).')
   }
   if (database !== undefined) return { database: readDatabase(database) }
-  if (file instanceof URL || (typeof file === 'string' && file.startsWith('file:'))) return { file: readUrl(file) }
-  if (typeof file !== 'string' || file.trim() === '' || file.includes('\0') || file.length > longestPath) {
-    const remedy = `Give the path of a database file, of at most ${longestPath} characters, or ":memory:".`
-    throw invalidOption('file', file, 'file is not a path', remedy)
+  const isUrl = file instanceof URL || (typeof file === 'string' && file.startsWith('file:'))
+  const path = isUrl ? readUrl(String(file)) : file
+  // better-sqlite3 removes white space at both ends of a path, and would open another file than the storage watches.
+  const isPath = typeof path === 'string' && path !== '' && path === path.trim() && !path.includes('\0')
+  if (!isPath || path.length > longestPath) {
+    const remedy = `Give the path of a database file, of at most ${longestPath} characters and without white space at its ends, or ":memory:".`
+    throw invalidOption('file', path, 'file is not a path', remedy)
   }
   // Makes the path absolute. So SQLite does not read a part of the path as URL settings, and a later `chdir` does not
   // change the file.
-  return { file: file === ':memory:' ? file : resolve(file) }
+  return { file: path === ':memory:' ? path : resolve(path) }
 }
 
-function readUrl(file: string | URL): string {
+/** Returns the path of a URL. Rejects SQLite's own forms, such as `file:jobs.db` and `?mode=ro`, which Node.js reads otherwise. */
+function readUrl(url: string): string {
   try {
-    return fileURLToPath(file)
+    if (/^file:\/\/[^?#]*$/.test(url)) return fileURLToPath(url)
   } catch {
-    throw invalidOption(
-      'file',
-      String(file),
-      'file is not the URL of a file',
-      'Give a path, or a file: URL with a path.',
-    )
+    // The error below describes the URL.
   }
+  const remedy = 'Give a path, or a URL that begins with file:// and has neither "?" nor "#".'
+  throw invalidOption('file', url, 'file is not the URL of a file', remedy)
 }
 
 function readDatabase(database: SqliteDatabase): SqliteDatabase {
