@@ -1,11 +1,11 @@
 import type { JobistemerError } from '@jobistemer/core'
 import { type FailureMeaning, failureOf, storageFailure } from '@jobistemer/core/storage'
 import Database from 'better-sqlite3'
-import { accessSync, closeSync, constants, existsSync, openSync, statSync } from 'node:fs'
+import { accessSync, closeSync, constants, existsSync, lstatSync, openSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { checkpointPages, keptLogBytes } from './checkpoints.ts'
 import type { ReadOptions } from './options.ts'
-import { migrations, withTableNames } from './schema.ts'
+import { migrations, namedTables, withTableNames } from './schema.ts'
 import { busyError, isBusy, isReadonly, readonlyError, storageError } from './sqlite-errors.ts'
 
 /**
@@ -181,7 +181,9 @@ const fileMode = 0o600
 /** Creates the file if it does not exist. Never opens an existing file, because closing it would release SQLite's locks. */
 function makeFile(file: string): void {
   try {
-    closeSync(openSync(file, 'ax', fileMode))
+    // `ax` fails if a symbolic link leads to a file that does not exist. `a` creates this file.
+    const isDangling = !existsSync(file) && lstatSync(file, { throwIfNoEntry: false }) !== undefined
+    closeSync(openSync(file, isDangling ? 'a' : 'ax', fileMode))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unreadable(file, error)
   }
@@ -293,8 +295,7 @@ export function readVersion(
 }
 
 function prepareRead(database: Database.Database, prefix: string): Database.Statement {
-  const sql = withTableNames(`SELECT version FROM {${schemaTable}}`, prefix)
-  return database.prepare(sql).safeIntegers(false).pluck()
+  return namedTables(database, prefix).pluck(`SELECT version FROM {${schemaTable}}`)
 }
 
 /** Stores the number of migration steps. Must be called within a transaction. */

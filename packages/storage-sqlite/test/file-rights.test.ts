@@ -1,4 +1,4 @@
-import { chmodSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { JobistemerError } from '@jobistemer/core'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -63,6 +63,13 @@ describe('a new SQLite file', () => {
     const files = ['', '-wal', '-shm'].map((ending) => `${scratch.file}${ending}`)
     expect(files.map(modeOf)).toEqual([0o600, 0o600, 0o600])
     await storage.close()
+  })
+
+  it('can be read and written only by its user if a symbolic link led to it before it existed', async () => {
+    const link = `${scratch.file}.link`
+    symlinkSync(scratch.file, link)
+    await sqliteStorage({ file: link }).close()
+    expect(modeOf(scratch.file)).toBe(0o600)
   })
 
   it('keeps its access rights if a user created it before the first start of the storage', async () => {
