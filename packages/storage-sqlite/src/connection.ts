@@ -134,9 +134,9 @@ export class Connection {
 
   #attempt<T>(begin: Database.Statement, step: () => T): T | typeof busy {
     if (this.#closed || !this.#database.open) throw closedError(this.#file)
-    this.#watch?.assertSame()
     let isOpen = false
     try {
+      this.#watch?.assertSame()
       begin.run()
       isOpen = true
       const writes = begin === this.#beginWrite

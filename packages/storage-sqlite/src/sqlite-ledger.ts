@@ -107,9 +107,9 @@ class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
 
   within(transaction: unknown): TransactionLedger {
     const { file, prefix, watch } = this.#opened
-    watch?.assertSame()
-    const database = readTransaction(transaction, this.#opened)
     try {
+      watch?.assertSame()
+      const database = readTransaction(transaction, this.#opened)
       const ledger = this.#within.get(database) ?? new TransactionLedger(database, file, prefix)
       this.#within.set(database, ledger)
       return ledger

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, renameSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { jobId } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import Database from 'better-sqlite3'
@@ -90,6 +90,13 @@ it('a storage keeps refusing a file that was moved away and back, because other 
   await expect(storage.get({})).rejects.toMatchObject({ code: 'STORAGE_REPLACED' })
   renameSync(aside, scratch.file)
   await expect(storage.get({})).rejects.toMatchObject({ code: 'STORAGE_REPLACED' })
+})
+
+it('a call rejects with STORAGE_FAILED if the path of the file has become a symbolic link to itself', async () => {
+  const storage = open()
+  rmSync(scratch.file)
+  symlinkSync(scratch.file, scratch.file)
+  await expect(storage.get({})).rejects.toMatchObject({ code: 'STORAGE_FAILED', cause: { code: 'ELOOP' } })
 })
 
 it('a storage in memory does not check for a replaced file', async () => {

@@ -210,6 +210,19 @@ describe('a trigger refuses a transaction that is not an open transaction on the
   })
 })
 
+it('a trigger rejects with STORAGE_FAILED while a statement of the application is open on the transaction’s connection', async () => {
+  const { app } = world
+  const { scheduler } = await startScheduler()
+  note(app, 'anna')
+  app.exec('BEGIN IMMEDIATE')
+  const rows = app.prepare('SELECT name FROM notes').iterate()
+  rows.next()
+  const asked = scheduler.trigger('mail', { transaction: app })
+  await expect(asked).rejects.toMatchObject({ code: 'STORAGE_FAILED', message: expect.stringContaining('executing') })
+  rows.return?.()
+  app.exec('ROLLBACK')
+})
+
 it('a trigger rejects with STORAGE_BUSY if another connection wrote after the first read of the trigger’s transaction', async () => {
   const { app } = world
   const { scheduler } = await startScheduler()
