@@ -81,6 +81,12 @@ export function isHeld(error: unknown): boolean {
   return codeOf(error) === '55P03'
 }
 
+/** Returns whether the server takes no writes, because it is a standby or its transactions are read-only by default. */
+export function isReadOnly(error: unknown): boolean {
+  // SQLSTATE of read_only_sql_transaction.
+  return codeOf(error) === '25006'
+}
+
 /** Returns whether the pooler chose a connection on which the statement's name is unknown or already used. */
 export function isNameUnknown(error: unknown): boolean {
   // SQLSTATEs of invalid_sql_statement_name and duplicate_prepared_statement.

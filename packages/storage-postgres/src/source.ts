@@ -9,7 +9,7 @@ import {
   type PostgresPool,
   type ReadOptions,
 } from './options.ts'
-import { hasState, isBroken } from './postgres-errors.ts'
+import { hasState, isBroken, isReadOnly } from './postgres-errors.ts'
 
 /** The longest delay of a Node.js timer, in ms. A timer with a longer delay fires at once. */
 const longestMs = 2 ** 31 - 1
@@ -77,8 +77,11 @@ export interface Source {
   close(): Promise<void>
 }
 
-/** The statement names the isolation level, because a database or a user may have another default. */
-const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE'
+/**
+ * The statement names the isolation level, because a database or a user may have another default. It does not name READ
+ * WRITE: a standby would reject BEGIN with the code of a missing feature.
+ */
+const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED'
 
 async function inTransaction<T>(connection: PostgresConnection, body: Use<T>): Promise<T> {
   await connection.query(begin)
@@ -94,12 +97,12 @@ async function inTransaction<T>(connection: PostgresConnection, body: Use<T>): P
   }
 }
 
-/** Returns whether a statement may still run in the server after this error. */
-function mayStillRun(error: unknown): boolean {
-  if (isBroken(error)) return true
-  if (JobistemerError.isInstance(error, 'STORAGE_BUSY') || JobistemerError.isInstance(error, 'STORAGE_UNREACHABLE')) {
-    return true
-  }
+/**
+ * Returns whether the pool must close the connection of this error: a statement may still run in the server, or the server
+ * takes no writes. After a failover, the next connection may lead to the primary.
+ */
+function isUnfit(error: unknown): boolean {
+  if (isBroken(error) || isReadOnly(error) || JobistemerError.isInstance(error, 'STORAGE_BUSY')) return true
   // The driver rejected a parameter or could not read an answer, so no statement is still running.
   if (error instanceof TypeError || error instanceof SyntaxError) return false
   return !hasState(error) && !JobistemerError.isInstance(error) && !(error instanceof JobAppeared)
@@ -158,9 +161,8 @@ export class PoolSource implements Source {
     try {
       return await Promise.race([body(connection), expired])
     } catch (error) {
-      // If a statement may still run, the connection must not go to the next caller. So the pool closes this
-      // connection.
-      if (mayStillRun(error)) broken = error as Error
+      // The connection must not go to the next caller, so the pool closes it.
+      if (isUnfit(error)) broken = error as Error
       throw error
     } finally {
       emitter.off?.('error', ignore)

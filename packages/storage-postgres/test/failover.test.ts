@@ -2,6 +2,7 @@ import { createScheduler, defineJob } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { assertLedger } from '@jobistemer/storage-conformance'
 import { type PostgresServer, startPostgres, startTcpProxy } from '@jobistemer/test-servers'
+import { addJob } from '@jobistemer/test-kit'
 import pg from 'pg'
 import { afterEach, expect, it } from 'vitest'
 import { collectingLogger } from '../../scenarios/test/support/collecting-logger.ts'
@@ -61,10 +62,14 @@ async function pair() {
       const receivers = 'SELECT count(*)::int FROM pg_stat_wal_receiver'
       await expect.poll(() => ask(standby, receivers), { timeout: 20_000 }).toBe(0)
     },
+    /** From now on, new connections through `url` lead to this server. Existing connections stay open. */
+    leadTo(server: PostgresServer): void {
+      target.port = server.port
+    },
     async failOver(): Promise<void> {
       await primary.kill()
       expect(await ask(standby, 'SELECT pg_promote()')).toBe(true)
-      target.port = standby.port
+      this.leadTo(standby)
       address.breakConnections()
     },
   }
@@ -154,6 +159,31 @@ it('reads work on a standby, and a call that writes rejects with an error that n
     code: 'STORAGE_BUSY',
     message: expect.stringContaining('standby'),
   })
+})
+
+it('a pool replaces its connections to a standby after refused writes, although these connections stay intact', {
+  timeout: 60_000,
+}, async () => {
+  const servers = await pair()
+  const direct = postgresStorage({ url: servers.primary.url, wakeUps: false })
+  cleanUps.push(() => direct.close())
+  const { id } = await addJob(direct, 'alpha')
+  await servers.caughtUp()
+  servers.leadTo(servers.standby)
+  const storage = postgresStorage({ url: servers.url, wakeUps: false })
+  cleanUps.push(() => storage.close())
+  const own = { node: 'one', incarnation: 'first', counter: 1, startedAt: 1, leaving: false, about: {} }
+  const beat = () => storage.heartbeat({ now: 1, own, remove: [], profilesOf: [] })
+  const pause = () =>
+    storage.saveJobs({
+      now: 1,
+      changes: [{ kind: 'pause', id, paused: { at: 1, actor: null, reason: null } }],
+    })
+  const onStandby = { code: 'STORAGE_BUSY', message: expect.stringContaining('standby') }
+  for (const write of [beat, pause]) await expect(write()).rejects.toMatchObject(onStandby)
+  servers.leadTo(servers.primary)
+  expect(await beat()).toMatchObject({ nodes: [own] })
+  expect(await pause()).toMatchObject([{ outcome: 'saved' }])
 })
 
 it('inspectPostgres reports a standby only if a query on that standby keeps dead rows from vacuum', {
