@@ -45,7 +45,13 @@ export function earOfPool(pool: PostgresPool): OpenEar | null {
     client.on('error', onLost)
     client.on('end', onLost)
     client.on('notification', ({ payload }) => onText(payload ?? ''))
-    const close = async () => await client.end()
+    const close = async () => {
+      // While a statement is in progress, `end` closes the socket at once, also if the server no longer answers. Behind a
+      // pooler, UNLISTEN cleans the server's connection, which other clients use next.
+      // Expected here: the error of a statement whose connection ends.
+      client.query('UNLISTEN *').catch(() => undefined)
+      await client.end()
+    }
     const listen = async () => await inTime(client.query(`LISTEN ${quoteName(channel)}`))
     try {
       await inTime(client.connect())

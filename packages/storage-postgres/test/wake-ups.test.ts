@@ -1,6 +1,7 @@
 import { startPgBouncer } from '@jobistemer/test-servers'
 import pg from 'pg'
 import { describe, expect, inject, it, onTestFinished } from 'vitest'
+import { earOfPool } from '../src/ear.ts'
 import { channelOf } from '../src/wake-ups.ts'
 import { addJob, finishItem, owner, slotAt, slotItem, WakeUpListener } from '@jobistemer/test-kit'
 import { useSchemas } from './schemas.ts'
@@ -116,6 +117,35 @@ describe('wake-ups of a PostgreSQL storage', () => {
     expect(await listening()).toEqual([{ count: 1 }])
     ears.stop()
     await expect.poll(listening).toEqual([{ count: 0 }])
+  })
+
+  it('leave no LISTEN in a connection that PgBouncer shares, after the listening connection was closed', async () => {
+    const bouncer = await startPgBouncer({ to: inject('postgres'), config: { default_pool_size: '1' } })
+    onTestFinished(() => bouncer.stop())
+    const through = new pg.Pool({ connectionString: bouncer.url })
+    onTestFinished(() => through.end())
+    const ear = await earOfPool(through)?.(
+      'channel',
+      () => {},
+      () => {},
+    )
+    await ear?.close()
+    const channels = async () => (await through.query('SELECT pg_listening_channels()')).rows
+    await expect.poll(channels).toEqual([])
+  })
+
+  it('do not wait for the server when the listening connection is closed', async () => {
+    const channel = newSchema()
+    const ear = await earOfPool(pool())?.(
+      channel,
+      () => {},
+      () => {},
+    )
+    const backends = await query('SELECT pid FROM pg_stat_activity WHERE query = $1', [`LISTEN "${channel}"`])
+    const [backend] = backends as [{ readonly pid: number }]
+    process.kill(backend.pid, 'SIGSTOP')
+    onTestFinished(() => void process.kill(backend.pid, 'SIGCONT'))
+    await expect(ear?.close()).resolves.toBeUndefined()
   })
 
   it('cause one warning if they do not arrive, and the calls of the storage still work', async () => {
