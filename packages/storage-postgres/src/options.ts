@@ -122,18 +122,19 @@ function readSource({ pool, client, url }: PostgresStorageOptions): ReadOptions[
 }
 
 function readPool(pool: PostgresPool): PostgresPool {
-  if (typeof pool === 'object' && pool !== null && typeof pool.connect === 'function') return pool
-  throw invalidOption(
-    'pool',
-    maskUrl(pool),
-    'pool has no method connect',
-    'Give a Pool of the package pg, or a client.',
-  )
+  if (typeof pool !== 'object' || typeof pool?.connect !== 'function') {
+    const remedy = 'Give a Pool of the package pg, or a client.'
+    throw invalidOption('pool', maskUrl(pool), 'pool has no method connect', remedy)
+  }
+  // A client of `pg` also has `connect`, but this method connects the client itself. So the option `pool` rejects a client.
+  if ('processID' in pool) {
+    throw invalidOption('pool', '[Client]', 'pool is a client', 'Write postgresStorage({ client }).')
+  }
+  return pool
 }
 
 function readClient(client: PostgresClient): PostgresClient {
-  const isClient = typeof client === 'object' && client !== null && typeof client.query === 'function'
-  if (!isClient) {
+  if (typeof client !== 'object' || typeof client?.query !== 'function') {
     const remedy = 'Give a connected Client of the package pg, a PGlite, or a pool.'
     throw invalidOption('client', maskUrl(client), 'client has no method query', remedy)
   }
@@ -152,12 +153,9 @@ function readUrl(url: string | URL): string {
     throw invalidOption('url', maskUrl(url), 'url is not a URL', `Write one such as ${example}. ${encode}`)
   }
   if (parsed.protocol !== 'postgres:' && parsed.protocol !== 'postgresql:') {
-    throw invalidOption(
-      'url',
-      maskUrl(url),
-      'url does not begin with postgres:// or postgresql://',
-      'Write one that does.',
-    )
+    // The scheme has no //, because the mask for passwords would treat the rest of the message as an address.
+    const problem = 'url does not begin with postgres: or postgresql:'
+    throw invalidOption('url', maskUrl(url), problem, 'Write one that does.')
   }
   return text
 }

@@ -13,6 +13,7 @@ it.each<readonly [unknown, string, string]>([
   [{ pool, url: 'postgres://localhost' }, 'INVALID_ARGUMENT', 'pool'],
   [{ pool: {} }, 'INVALID_ARGUMENT', 'pool'],
   [{ pool: null }, 'INVALID_ARGUMENT', 'pool'],
+  [{ pool: new pg.Client() }, 'INVALID_ARGUMENT', 'pool'],
   [{ client: {} }, 'INVALID_ARGUMENT', 'client'],
   [{ client: pool }, 'INVALID_ARGUMENT', 'client'],
   [{ url: 'localhost' }, 'INVALID_ARGUMENT', 'url'],
@@ -43,6 +44,12 @@ it.each<readonly [unknown, string, string]>([
   }
   expect(error).toMatchObject({ code, field, remedy: expect.stringMatching(/\.$/) })
   expect(String(error)).not.toContain('secret')
+})
+
+it('the error for a URL of another database names the accepted schemes, and hides the password', () => {
+  expect(() => postgresStorage({ url: 'mysql://user:secret@host/db' })).toThrow(
+    'url does not begin with postgres: or postgresql:: "mysql://***@host/db". Write one that does.',
+  )
 })
 
 it('a schema name may have 63 bytes', () => {
