@@ -122,10 +122,12 @@ const repeatable = 'It may be over by itself: the call can be repeated.'
 
 const meanings: readonly Meaning[] = [
   {
-    pattern: /^28/,
+    // SQLSTATEs of PostgreSQL, messages of `pg` without a code, and codes of Node.js for certificates.
+    pattern: /^(28...$|SASL: |The server does not support SSL|(ERR_TLS_)?CERT_|UNABLE_TO_(GET|VERIFY)_)|_SIGNED_CERT/,
     code: 'STORAGE_UNREADABLE',
-    message: 'PostgreSQL refuses the user or the password',
-    remedy: 'Put the right ones in the url or in the options of the pool, and look into pg_hba.conf of the server.',
+    message: 'The login to PostgreSQL fails because of the user, the password or the certificate',
+    remedy:
+      'Correct user, password and SSL in the url or in the options of the pool, and check pg_hba.conf of the server.',
   },
   {
     pattern: /^3D000$/,
@@ -158,7 +160,7 @@ const meanings: readonly Meaning[] = [
     remedy: `${repeatable} Make pools smaller, raise max_connections, or put a pooler between.`,
   },
   {
-    pattern: /^53/,
+    pattern: /^53...$/,
     code: 'STORAGE_BUSY',
     message: 'The server has not enough of something',
     remedy: `${repeatable} Nothing of it was stored.`,
@@ -208,7 +210,7 @@ const withoutAnswer: FailureMeaning = {
 }
 
 function meaningOf(error: unknown, code: string): FailureMeaning {
-  const known = meanings.find(({ pattern }) => pattern.test(code))
+  const known = meanings.find(({ pattern }) => pattern.test(code === '' ? messageOf(error) : code))
   if (known !== undefined) return known
   if (/after calling end on the pool|Client was closed|PGlite is clos/.test(messageOf(error))) return closed
   if (isBroken(error)) return broken

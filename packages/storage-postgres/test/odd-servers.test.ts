@@ -49,6 +49,17 @@ it('calls that wait for a connection until their time limit end as STORAGE_BUSY'
   expect(new Set(await Promise.all(calls))).toEqual(new Set(['STORAGE_BUSY']))
 })
 
+it('a url without the password that the server needs makes calls reject with STORAGE_UNREADABLE', async () => {
+  // The server asks for a SCRAM login, and then sends its first message of that login.
+  const answers = [message('R', Buffer.from([0, 0, 0, 10]), 'SCRAM-SHA-256\0\0')]
+  answers.push(message('R', Buffer.from([0, 0, 0, 11]), 'r=nonce,s=c2FsdA==,i=4096'))
+  const url = await oddServer((socket) => void socket.on('data', () => socket.write(answers.shift() ?? '')))
+  await expect(ask(url)).rejects.toMatchObject({
+    code: 'STORAGE_UNREADABLE',
+    message: expect.stringContaining('client password must be a string'),
+  })
+})
+
 it('if the server terminates a connection right after login, the call fails and the process continues', async () => {
   const ready = Buffer.concat([message('R', Buffer.alloc(4)), message('Z', 'I')])
   const fatal = message('E', 'SFATAL\0', 'VFATAL\0', 'C57P01\0', 'Mterminating connection\0', '\0')

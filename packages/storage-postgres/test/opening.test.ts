@@ -133,6 +133,8 @@ it('the first call of a PostgreSQL storage rejects with an error that names the 
   const stranger = await refusal({ url: `postgres://nobody:secret@${place.host}:${place.port}/postgres` })
   expect(stranger).toMatchObject({ code: 'STORAGE_UNREADABLE', cause: { code: '28000' } })
   expect(stranger.message).not.toContain('secret')
+  const plain = await refusal({ url: `${urlAt(place)}?sslmode=require` })
+  expect(plain).toMatchObject({ code: 'STORAGE_UNREADABLE', message: expect.stringContaining('support SSL') })
   const nowhere = await refusal({ url: urlAt({ host: '127.0.0.1', port: 1 }) })
   expect(nowhere).toMatchObject({ code: 'STORAGE_UNREACHABLE' })
   expect(nowhere.message).toContain('127.0.0.1:1')

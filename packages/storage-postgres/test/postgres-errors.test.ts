@@ -29,6 +29,26 @@ describe('a PostgreSQL connection counts as broken', () => {
   })
 })
 
+it('a certificate error is permanent, and a network error during the TLS handshake is not', () => {
+  for (const code of [
+    'DEPTH_ZERO_SELF_SIGNED_CERT',
+    'SELF_SIGNED_CERT_IN_CHAIN',
+    'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+    'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    'CERT_HAS_EXPIRED',
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+  ]) {
+    expect(storageError(withCode(code), 'here')).toMatchObject({ code: 'STORAGE_UNREADABLE' })
+  }
+  for (const error of [
+    withCode('ECONNRESET', 'Client network socket disconnected before secure TLS connection was established'),
+    new Error('There was an error establishing an SSL connection'),
+    withCode('EPROTO'),
+  ]) {
+    expect(storageError(error, 'here').code).not.toBe('STORAGE_UNREADABLE')
+  }
+})
+
 it('the remedy in a storage error states that nothing was stored, but only if the server has answered the call', () => {
   const { remedy } = storageError(withCode('22012'), 'here')
   expect(remedy).toContain('Nothing of the call was stored')
