@@ -10,6 +10,7 @@ import {
   type ReadOptions,
 } from './options.ts'
 import { hasState, isBroken, isReadOnly } from './postgres-errors.ts'
+import { closeLimitMs, within } from './time-limit.ts'
 
 /** The longest delay of a Node.js timer, in ms. A timer with a longer delay fires at once. */
 const longestMs = 2 ** 31 - 1
@@ -110,27 +111,27 @@ function isUnfit(error: unknown): boolean {
 
 /** Events of a `pg` client and pool. `error`: an idle connection broke. `connect`: a pool has opened a connection. */
 interface Emitter {
-  on?(event: 'error' | 'connect', listener: (news: Emitter) => void): unknown
+  on?(event: 'error' | 'connect', listener: (news?: Emitter) => void): unknown
   off?(event: 'error', listener: (news: Emitter) => void): unknown
 }
 
 const ignore = () => {}
 
-const guarded = new WeakSet<PostgresPool>()
+const guarded = new WeakSet<object>()
 
 /**
- * Adds `error` listeners to a pool and its connections, because an `error` event without a listener ends the process. A
- * connection may emit this event while no caller uses it:
+ * Adds `error` listeners to a client, or to a pool and its connections, because an `error` event without a listener ends the
+ * process. A connection may emit this event while no caller uses it:
  * - before its first caller receives the connection;
  * - while the connection is idle, at each restart of the server;
  * - for a short time after its pool has ended.
  */
-function guardConnections(pool: PostgresPool): void {
-  if (guarded.has(pool)) return
-  guarded.add(pool)
-  const emitter: Emitter = pool as Emitter
+function guardConnections(source: PostgresPool | PostgresClient): void {
+  if (guarded.has(source)) return
+  guarded.add(source)
+  const emitter = source as Emitter
   emitter.on?.('error', ignore)
-  emitter.on?.('connect', (connection) => void connection.on?.('error', ignore))
+  emitter.on?.('connect', (connection) => void connection?.on?.('error', ignore))
 }
 
 /** A source that takes its connections from a pool. */
@@ -206,6 +207,7 @@ export class ClientSource implements Source {
     this.#client = client
     this.place = place
     this.listen = earOfClient(client)
+    guardConnections(client)
   }
 
   async use<T>(body: Use<T>, expired: Promise<never>): Promise<T> {
@@ -237,7 +239,7 @@ export class ClientSource implements Source {
   }
 
   async close(): Promise<void> {
-    await this.#last
+    await within<unknown>(closeLimitMs, this.#last, ignore)
   }
 }
 

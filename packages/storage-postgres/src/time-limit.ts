@@ -1,6 +1,12 @@
 import { systemClock } from '@jobistemer/core'
 
 /**
+ * How long the close of a storage waits for statements in progress, in ms. Loss of a notification only delays other nodes
+ * until their next poll.
+ */
+export const closeLimitMs = 1000
+
+/**
  * Resolves or rejects like `answer`. After `limitMs` milliseconds, instead returns the result of `onExpiry`, which may
  * throw.
  */

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import type { Logger } from '@jobistemer/core'
 import type { WakeUp } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
-import { within } from './time-limit.ts'
+import { closeLimitMs, within } from './time-limit.ts'
 
 type Listener = (wakeUp: WakeUp) => void
 
@@ -14,11 +14,6 @@ const kinds: readonly WakeUp['kind'][] = ['due', 'cancel', 'jobs', 'nodes']
  */
 const trialLimitMs = 5000
 const longestPauseMs = 2000
-/**
- * How long `close` waits for pending notifications, in ms. Loss of a notification only delays other nodes until their next
- * poll.
- */
-const closeLimitMs = 1000
 /**
  * Interval, in ms, of the checks of a listening connection. If notifications do not arrive, the storage waits for the same time
  * before it tries to listen again.

@@ -229,6 +229,19 @@ it('the process survives when idle connections break in a user’s pool without 
   await bare.end()
 })
 
+it('the process survives when the server ends a user’s client that has no error listener', async () => {
+  const client = new pg.Client({ connectionString: inject('postgres').url, application_name: 'single' })
+  await client.connect()
+  const storage = open({ client, schema: newSchema() })
+  await addJob(storage, 'alpha')
+  await open({ client, schema: newSchema() }).listJobs({ limit: 1, cursor: null })
+  const ended = new Promise<void>((resolve) => client.once('end', resolve))
+  await query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'single'")
+  await ended
+  await expect(storage.listJobs({ limit: 1, cursor: null })).rejects.toMatchObject({ code: 'STORAGE_UNREACHABLE' })
+  expect(client.listenerCount('error')).toBe(1)
+})
+
 it('a read from a read-only server succeeds, and a write rejects with STORAGE_BUSY', async () => {
   const schema = newSchema()
   const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')

@@ -4,7 +4,7 @@ import { ClientSource, PoolSource } from '../src/source.ts'
 
 const never = new Promise<never>(() => {})
 
-it('a connection returns to its pool only if no statement can still run on this connection', async () => {
+it('a connection returns to its pool only if no statement can still run on it and its server takes writes', async () => {
   const released: (boolean | Error | undefined)[] = []
   const pool: PostgresPool = {
     connect: async () => ({ query: async () => ({ rows: [] }), release: (broken) => void released.push(broken) }),
@@ -15,6 +15,7 @@ it('a connection returns to its pool only if no statement can still run on this 
     new Error('odd'),
     Object.assign(new Error('odd'), { code: 'ERR_ODD' }),
     Object.assign(new Error('injected'), { code: '25P04' }),
+    Object.assign(new Error('injected'), { code: '25006' }),
     Object.assign(new Error('injected'), { code: '22012' }),
     new TypeError('a value that the driver does not take'),
   ]
@@ -22,6 +23,13 @@ it('a connection returns to its pool only if no statement can still run on this 
     await expect(source.use(() => Promise.reject(error), never)).rejects.toBe(error)
   }
   expect(released).toEqual([...failures.slice(0, -2), undefined, undefined])
+})
+
+it('ClientSource closes although the server never answers its last statement', { timeout: 10_000 }, async () => {
+  const source = new ClientSource({ query: () => never }, 'here')
+  const expired = Promise.reject(new Error('expired'))
+  await expect(source.use((connection) => connection.query('SELECT'), expired)).rejects.toThrow('expired')
+  await expect(source.close()).resolves.toBeUndefined()
 })
 
 it('ClientSource sends no statement of a step before the server has answered the last statement of the previous transaction', async () => {
