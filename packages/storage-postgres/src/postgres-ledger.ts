@@ -189,8 +189,8 @@ interface Opened {
  * ```
  *
  * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`. Calls reject with
- *   `STORAGE_UNREADABLE`, `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`, `STORAGE_FULL`, `STORAGE_BUSY`, `STORAGE_CLOSED`,
- *   `STORAGE_FAILED`.
+ *   `STORAGE_UNREADABLE`, `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`, `STORAGE_FULL`, `STORAGE_UNREACHABLE`, `STORAGE_BUSY`,
+ *   `STORAGE_CLOSED`, `STORAGE_REFUSED`, `STORAGE_FAILED`.
  */
 export function postgresStorage(options: PostgresStorageOptions): Storage {
   return storageFromLedger(new PostgresLedger(readOptions(options)))
