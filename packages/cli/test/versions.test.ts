@@ -1,4 +1,4 @@
-import { createClient, silentLogger } from '@jobistemer/core'
+import { createClient, defineJob, silentLogger } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { cron } from '@jobistemer/ticker-cron'
 import { describe, expect, it } from 'vitest'
@@ -58,7 +58,7 @@ describe('update', () => {
     const { ask, json, client } = await ledger()
     await client.close()
     const said = ['--reason', 'the backup takes longer', '--actor', 'ann']
-    const { code, out } = await ask(['update', 'nightly-report', '--cron', '0 3 * * *', ...said])
+    const { code, out } = await ask(['update', 'nightly-report', '--cron', '0 3 * * *', '--zone', 'UTC', ...said])
     expect([code, out]).toEqual([0, 'nightly-report: version 2; next 2026-01-03 03:00:00Z (in 14 h)\n'])
     expect(await json('versions', 'nightly-report', '-n', '1')).toMatchObject({
       versions: [{ version: 2, reason: 'the backup takes longer', actor: 'ann', changes: [{ part: 'schedule' }] }],
@@ -66,11 +66,31 @@ describe('update', () => {
     expect((await ask(['versions', 'nightly-report', '-n', '1'])).out).toMatch(
       /^ +by +ann\n +reason +the backup takes longer\n +schedule/m,
     )
-    const again = await ask(['update', 'nightly-report', '--cron', '0 3 * * *'])
+    const again = await ask(['update', 'nightly-report', '--cron', '0 3 * * *', '--zone', 'UTC'])
     expect(again).toMatchObject({ code: 1, out: expect.stringContaining('as it was before') })
     const zoned = ['update', 'nightly-report', '--cron', '0 3 * * *', '--zone', 'Europe/Berlin']
     expect(await json(...zoned)).toMatchObject({ version: 3, changed: true, nextAt: '2026-01-03T02:00:00.000Z' })
     expect(await json('update', 'nightly-report', '--no-schedule')).toMatchObject({ version: 4, nextAt: null })
+  })
+
+  it('update --cron without --zone keeps the time zone of the stored schedule', async () => {
+    const { place, storage } = scratch.empty()
+    const client = createClient({ storage: storage(), logger: silentLogger })
+    const tasks = [{ name: 'a', handler: 'nothing' }]
+    const settings = { timezone: 'Asia/Tokyo' }
+    await client.add(defineJob({ name: 'own', schedule: cron('0 2 * * *', { timezone: 'Europe/Berlin' }), tasks }))
+    await client.add(defineJob({ name: 'bound', ...settings, schedule: cron('0 2 * * *'), tasks }))
+    await client.add(defineJob({ name: 'bare', ...settings, tasks }))
+    await client.close()
+    const zoneOf = async (name: string) => {
+      await runCli(['update', name, '--cron', '0 3 * * *', '-s', place])
+      return JSON.parse((await runCli(['job', name, '-s', place, '--json'])).out).job.schedule
+    }
+    const schedule = { type: 'cron', expression: '0 3 * * *' }
+    expect(await zoneOf('own')).toEqual({ ...schedule, timezone: 'Europe/Berlin' })
+    expect(await zoneOf('bound')).toEqual({ ...schedule, timezone: 'Asia/Tokyo' })
+    // This job has no schedule, so its own time zone applies.
+    expect(await zoneOf('bare')).toEqual({ ...schedule, timezone: 'Asia/Tokyo' })
   })
 
   it('update refuses an invalid cron expression, an outdated expected version, and a command without a change', async () => {

@@ -4,7 +4,7 @@ import { CliError } from '../cli-error.ts'
 import type { Command, Context } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { actorOf, interventionOptions } from '../intervention-options.ts'
-import { withNearNames } from '../job-of.ts'
+import { jobOf, withNearNames } from '../job-of.ts'
 import { text } from '../output/rendered.ts'
 import { importPackage } from '../storage/import-package.ts'
 import { readCount, readText } from '../values.ts'
@@ -27,7 +27,7 @@ export const update: Command = {
     { flags: '--cron <expression>', description: 'the new schedule', parse: readText('--cron') },
     {
       flags: '--zone <name>',
-      description: 'the time zone of the expression (default: that of the job)',
+      description: 'the time zone of the expression (default: that of the present schedule, or of the job)',
       parse: readText('--zone'),
     },
     { flags: '--no-schedule', description: 'remove the schedule: the job then runs only on request' },
@@ -53,7 +53,7 @@ export const update: Command = {
         remedy: 'Give --cron "0 3 * * *", or --no-schedule.',
       })
     }
-    const schedule = expression === undefined ? null : await cronOf(context, expression, zone)
+    const schedule = expression === undefined ? null : await cronOf(context, expression, { name, zone })
     const client = await context.client()
     const result = await withNearNames(context, name, () =>
       client.update(
@@ -78,7 +78,18 @@ export const update: Command = {
   },
 }
 
-async function cronOf({ io }: Context, expression: string, zone: string | undefined): Promise<Schedule> {
-  const { cron } = await importPackage<typeof TickerCron>('@jobistemer/ticker-cron', { cwd: io.cwd, field: '--cron' })
-  return cron(expression, zone === undefined ? {} : { timezone: readTimezone(zone, '--zone') })
+/**
+ * Returns the schedule of a cron expression. Without `zone`, the schedule has the time zone of the stored schedule. If the
+ * stored schedule has no time zone, core binds the new schedule to the time zone of the job.
+ */
+async function cronOf(
+  context: Context,
+  expression: string,
+  { name, zone }: { readonly name: string; readonly zone: string | undefined },
+): Promise<Schedule> {
+  const { cwd } = context.io
+  const { cron } = await importPackage<typeof TickerCron>('@jobistemer/ticker-cron', { cwd, field: '--cron' })
+  if (zone !== undefined) return cron(expression, { timezone: readTimezone(zone, '--zone') })
+  const timezone = (await jobOf(context, name)).schedule?.timezone
+  return cron(expression, typeof timezone === 'string' ? { timezone } : {})
 }
