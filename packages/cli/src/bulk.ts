@@ -1,3 +1,4 @@
+import { afterThisTurn } from '@jobistemer/core/storage'
 import { CliError } from './cli-error.ts'
 import type { Context } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
@@ -28,7 +29,11 @@ export async function doToAll<T, R>(
   const waiting = [...items]
   const progress = progressOf(context, { verb, total: items.length })
   const work = async (): Promise<void> => {
-    while (failures.length === 0 && !context.signal.aborted) {
+    for (;;) {
+      // SQLite answers within one turn of the event loop, and Node.js calls the listener of Ctrl-C between two turns. So without
+      // this wait, Ctrl-C would have no effect before the last item.
+      await new Promise<void>((resolve) => afterThisTurn(resolve))
+      if (failures.length > 0 || context.signal.aborted) return
       const item = waiting.shift()
       if (item === undefined) return
       try {

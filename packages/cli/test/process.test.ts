@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { createClient, silentLogger } from '@jobistemer/core'
+import { createClient, defineJob, silentLogger } from '@jobistemer/core'
 import { describe, expect, it } from 'vitest'
 import { commandList } from '../src/command-list.ts'
 import { useScratch } from './ledger.ts'
@@ -10,6 +10,8 @@ import { startCli, startShell } from './spawn-cli.ts'
 
 const scratch = useScratch()
 const sequence = '\u001b['
+/** A program that interrupts each of its commands by a signal, because a test's own process may not receive signals. */
+const interruptedProgram = fileURLToPath(new URL('interrupted-commands.mjs', import.meta.url))
 
 describe('the CLI as a process', () => {
   it('prints no colors into a pipe unless FORCE_COLOR is set', async () => {
@@ -59,6 +61,28 @@ describe('the CLI as a process', () => {
     )
     const { err } = await startShell(`cd '${folder}' && jobistemer jobs -s '${place}'`).ended
     expect(err).toContain('the one of the project')
+  })
+
+  it('commands that change many items of a SQLite file stop at a signal, and print how many items they changed', async () => {
+    const { place, storage } = scratch.empty()
+    const client = createClient({ storage: storage(), logger: silentLogger })
+    const names = Array.from({ length: 30 }, (_, index) => `job-${index}`)
+    const tasks = [{ name: 'a', handler: 'nothing' }]
+    await client.add(names.map((name) => defineJob({ name, overlapPolicy: 'allow', tasks })))
+    await client.triggerMany(names.map(() => ({ job: 'job-0' })))
+    await client.close()
+    const commands = ['cancel --job job-0', 'pause --match job', 'resume --match job', 'prune --older-than 1d']
+    const asked = commands.map((line) => [...line.split(' '), '--yes', '-s', place])
+    // `resume` needs paused jobs.
+    asked.splice(2, 0, ['pause', ...names, '--json', '-s', place])
+    const { err } = await startShell(`'${process.execPath}' '${interruptedProgram}' '${JSON.stringify(asked)}'`).ended
+    const ended: readonly { readonly code: number; readonly err: string }[] = JSON.parse(err)
+    expect(ended.map(({ code }) => code)).toEqual([130, 130, 0, 130, 130])
+    const verbs = ['Canceled', 'Paused', 'Resumed', 'Pruned the history of jobs:']
+    for (const [index, { err: said }] of ended.filter(({ code }) => code === 130).entries()) {
+      const [, changed] = new RegExp(`Stopped by Ctrl-C: ${verbs[index]} (\\d+) of \\d+\\.`).exec(said) ?? []
+      expect(Number(changed), said).toBeLessThan(22)
+    }
   })
 })
 
