@@ -34,11 +34,13 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     const styles = stylesOf(options.json !== true && wantsColor(output, io, options.color))
     return new Printer(output, { isJson: options.json === true, styles })
   }
+  let session: Session | undefined
   try {
     const names = new Set(argv.filter((word) => commandList.some(({ name }) => name === word)))
     const program = await buildProgram(names, async (command, args, given) => {
       options = given
-      code = await runCommand(command, args, given, io, interruption.signal, printerTo)
+      session = sessionOf(command, given, io)
+      code = await runCommand(command, args, given, session, io, interruption.signal, printerTo)
     })
     const hasColors = wantsColor(io.stdout, io, options.color)
     for (const one of [program, ...program.commands]) {
@@ -63,6 +65,8 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
       code = reported.exitCode
     }
   } finally {
+    // Closes the storage after the error is printed, because a close may take long.
+    await session?.close()
     stopListening()
   }
   return code
@@ -86,42 +90,43 @@ function valuesIn(argv: readonly string[], options: readonly Option[]): Readonly
   return new Set(argv.flatMap((word, index) => (flags.has(word) ? [index + 1] : [])))
 }
 
+/** Returns the session of a command. The session opens nothing before the command needs it. */
+function sessionOf(command: Command, options: GlobalOptions, io: Io): Session {
+  const { storage, prefix, timeout = storageTimeoutMs, wait } = options
+  const config = command.readsNoConfig === true ? false : options.config
+  const timeoutMs = wait === true ? storageTimeoutMs : timeout
+  return new Session(io, { storage, config, prefix, timeoutMs })
+}
+
 async function runCommand(
   command: Command,
   args: readonly (string | undefined)[],
   options: GlobalOptions,
+  session: Session,
   io: Io,
   signal: AbortSignal,
   printerTo: (output: Output) => Printer,
 ): Promise<number> {
-  const { storage, prefix, timeout = storageTimeoutMs, timezone, wait } = options
-  const config = command.readsNoConfig === true ? false : options.config
-  const timeoutMs = wait === true ? storageTimeoutMs : timeout
-  const session = new Session(io, { storage, config, prefix, timeoutMs })
-  try {
-    const clock = await session.clock()
-    const loaded = await session.config()
-    const own = Intl.DateTimeFormat().resolvedOptions().timeZone
-    const shown = options.utc === true ? 'UTC' : (timezone ?? loaded.config.timezone ?? own)
-    const context: Context = {
-      io,
-      session,
-      out: printerTo(io.stdout),
-      err: printerTo(io.stderr),
-      times: new Times({ timezone: shown, now: () => clock.now() }),
-      isUtc: options.utc === true,
-      signal,
-      call: { signal },
-      commands: commandList,
-      now: () => clock.now(),
-      client: () => session.client(),
-      storage: () => session.storage(),
-    }
-    const answer = await command.run(context, args as readonly never[], options as never)
-    return typeof answer === 'number' ? answer : exitCodes.fine
-  } finally {
-    await session.close()
+  const clock = await session.clock()
+  const loaded = await session.config()
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone
+  const shown = options.utc === true ? 'UTC' : (options.timezone ?? loaded.config.timezone ?? own)
+  const context: Context = {
+    io,
+    session,
+    out: printerTo(io.stdout),
+    err: printerTo(io.stderr),
+    times: new Times({ timezone: shown, now: () => clock.now() }),
+    isUtc: options.utc === true,
+    signal,
+    call: { signal },
+    commands: commandList,
+    now: () => clock.now(),
+    client: () => session.client(),
+    storage: () => session.storage(),
   }
+  const answer = await command.run(context, args as readonly never[], options as never)
+  return typeof answer === 'number' ? answer : exitCodes.fine
 }
 
 /** Converts commander's error about an invalid command line to a CliError. */

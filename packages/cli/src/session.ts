@@ -21,6 +21,9 @@ export interface Located {
   readonly options: OpenOptions
 }
 
+/** Maximum time in ms for which a command waits for the client or the storage to close. */
+const closeMs = 1000
+
 /** Opens the storage, the client and the configuration when a command first needs them, and closes them at the end. */
 export class Session {
   /** Warnings that the storage and the client have logged. */
@@ -76,13 +79,15 @@ export class Session {
     return this.#io.clock ?? (await import('@jobistemer/core')).systemClock
   }
 
-  /** Closes the client and the storage, if they were opened. Never throws. */
+  /**
+   * Closes the client and the storage, if they were opened. Never throws. Waits at most {@link closeMs} for each of them,
+   * because a client that waits for a locked or unreachable storage may never close.
+   */
   async close(): Promise<void> {
     const [client, storage] = await Promise.allSettled([this.#client, this.#storage])
-    // If the client or the storage failed to open, the command has already reported the error. A failure to close has
-    // no effect on the result of the command.
-    if (client.status === 'fulfilled') await client.value?.close().catch(() => undefined)
-    if (storage.status === 'fulfilled') await storage.value?.close().catch(() => undefined)
+    // If the client or the storage failed to open, the command reports the error.
+    if (client.status === 'fulfilled' && client.value !== undefined) await closed(client.value)
+    if (storage.status === 'fulfilled' && storage.value !== undefined) await closed(storage.value)
   }
 
   /** Returns the location of the storage, or `null` if the configuration opens the storage itself. */
@@ -182,6 +187,23 @@ export class Session {
       clock: await this.#clockOfClient(),
     })
   }
+}
+
+/** Closes a client or a storage. Resolves when it is closed, or after {@link closeMs}. */
+async function closed(opened: { close(): Promise<void> }): Promise<void> {
+  // A test may replace the clock of the program, but the close takes real time.
+  const { systemClock } = await import('@jobistemer/core')
+  await new Promise<void>((resolve) => {
+    const timer = systemClock.setTimer(closeMs, resolve)
+    const close = async (): Promise<void> => opened.close()
+    close()
+      // Expected here: any error of the close, which does not change the result of the command.
+      .catch(() => undefined)
+      .finally(() => {
+        timer.cancel()
+        resolve()
+      })
+  })
 }
 
 function silent(place: string, timeoutMs: number): CliError {

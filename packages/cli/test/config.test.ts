@@ -112,6 +112,18 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
   })
 })
 
+it('a command prints its error and ends even if the storage never closes', async () => {
+  const { folder } = await scratch.ledger()
+  const content = `import { sqliteStorage } from '${sqlite}'
+const storage = sqliteStorage({ file: import.meta.dirname + '/jobs.db' })
+export default { storage: Object.assign(storage, { close: () => new Promise(() => {}) }) }`
+  writeFileSync(join(folder, 'open.mjs'), content)
+  expect(await runCli(['job', 'none', '-c', 'open.mjs'], { cwd: folder })).toMatchObject({
+    code: 4,
+    err: expect.stringContaining('JOB_NOT_FOUND'),
+  })
+})
+
 describe('the configuration file of a folder that the user has not trusted', () => {
   /** Returns a folder whose configuration creates a file when the program loads it. */
   async function hostile() {

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createClient, defineJob, silentLogger } from '@jobistemer/core'
+import Database from 'better-sqlite3'
 import { describe, expect, it } from 'vitest'
 import { commandList } from '../src/command-list.ts'
 import { useScratch } from './ledger.ts'
@@ -45,6 +46,15 @@ describe('the CLI as a process', () => {
       })
     },
   )
+
+  it('reports an error and exits with 3 if another process has locked the SQLite file', async () => {
+    const { place, folder } = await scratch.ledger()
+    const locking = new Database(join(folder, 'jobs.db'))
+    locking.exec('BEGIN IMMEDIATE')
+    const { code, err } = await startCli(['trigger', 'import', '-s', place, '--timeout', '1s']).ended
+    locking.close()
+    expect({ code, err }).toEqual({ code: 3, err: expect.stringMatching(/STORAGE_(TIMEOUT|BUSY)/) })
+  })
 
   it('loads the storage package of the project folder in which it is started', async () => {
     const { folder, place } = await scratch.ledger()
