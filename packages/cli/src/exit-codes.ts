@@ -14,7 +14,7 @@ export const exitCodes = {
   usage: 2,
   /** The storage is unreachable or unusable, or did not answer before its timeout. */
   storage: 3,
-  /** The job or run does not exist. */
+  /** The job or run does not exist, or the backfill to stop is not under way. */
   notFound: 4,
   /** Another client made a conflicting change first, or the storage rejects the call. */
   conflict: 5,
@@ -37,7 +37,7 @@ export const exitCodeMeanings: readonly (readonly [number, string])[] = [
   ],
   [exitCodes.usage, 'a wrong command line, configuration or definition; a package that is missing'],
   [exitCodes.storage, 'the storage cannot be reached or used, or did not answer in time'],
-  [exitCodes.notFound, 'no such job or run'],
+  [exitCodes.notFound, 'no such job or run, or no such backfill under way'],
   [exitCodes.conflict, 'another client was faster, or the storage rejects the call'],
   [exitCodes.waitTimeout, 'the time to wait for a run is over; the run continues'],
   [exitCodes.internal, 'a fault of this program'],

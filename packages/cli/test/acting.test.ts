@@ -360,6 +360,16 @@ jobistemer backfill nightly-report --stop k --storage ${place} stops it.\n`,
       'nightly-report: backfill k is stopped: 1 canceled, 0 may end.\n',
     )
     expect(await json('backfill', 'nightly-report', '--stop', 'k')).toMatchObject({ stopped: { canceled: 0 } })
+    // This backfill is stopped already, and no backfill has the other key.
+    for (const key of ['k', 'wrong']) {
+      expect(await ask(['backfill', 'nightly-report', '--stop', key])).toMatchObject({
+        code: 4,
+        out: '',
+        err: expect.stringContaining(
+          `No backfill of nightly-report with the key "${key}" is under way. (BACKFILL_NOT_FOUND`,
+        ),
+      })
+    }
     for (const [argv, code, text] of [
       [['nightly-report'], 2, '--from'],
       [['nightly-report', ...span, '--all', '--failed'], 2, '--all'],

@@ -211,8 +211,18 @@ async function stop(
 ) {
   const why = { actor, ...(reason !== undefined && { reason }) }
   const stopped = await withNearNames(context, job, () => client.stopBackfill(job, key, { ...why, ...context.call }))
-  if (context.out.isJson) return context.out.json({ job, key, stopped })
   const { canceled, running } = stopped
+  if (context.out.isJson) context.out.json({ job, key, stopped })
+  if (canceled + running === 0) {
+    throw new CliError({
+      code: 'BACKFILL_NOT_FOUND',
+      message: `No backfill of ${job} with the key ${JSON.stringify(key)} is under way.`,
+      field: '--stop',
+      remedy: `jobistemer backfills ${shellWord(job)} lists the backfills of the job.`,
+      exitCode: exitCodes.notFound,
+    })
+  }
+  if (context.out.isJson) return
   context.out.line(text`${job}: backfill ${key} is stopped: ${canceled} canceled, ${running} may end.`)
 }
 
