@@ -94,6 +94,27 @@ describe('the CLI as a process', () => {
       expect(Number(changed), said).toBeLessThan(22)
     }
   })
+
+  it('trigger-many ends its present chunk of requests after a signal, and prints the numbers of runs and requests', async () => {
+    const { folder } = await scratch.ledger()
+    // The storage sends the signal while it stores the first chunk, which has 1000 requests.
+    const content = `import { sqliteStorage } from '${import.meta.resolve('@jobistemer/storage-sqlite')}'
+const storage = sqliteStorage({ file: 'jobs.db', synchronous: 'normal' })
+const create = storage.createOccurrences.bind(storage)
+let calls = 0
+const createOccurrences = (asked) => (calls++ === 0 && process.kill(process.pid, 'SIGINT'), create(asked))
+export default { storage: Object.assign(storage, { createOccurrences }) }`
+    writeFileSync(join(folder, 'open.mjs'), content)
+    const lines = Array.from({ length: 1001 }, (_, index) => `{"job":"import","key":"${index === 1 ? 0 : index}"}\n`)
+    writeFileSync(join(folder, 'requests'), lines.join(''))
+    expect(await startCli(['trigger-many', 'requests', '-c', 'open.mjs'], {}, folder).ended).toEqual({
+      code: 130,
+      out: '',
+      err: `error: Stopped by Ctrl-C: 999 created, 1 existed, 0 skipped, 0 failed. (INTERRUPTED)
+  Repeat the command with the same requests: it creates only the missing runs.
+`,
+    })
+  })
 })
 
 // These tests use the command `script`, which takes other options on other systems. So they run only on Linux. The CLI's

@@ -1,7 +1,9 @@
 import { createReadStream } from 'node:fs'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import { Readable } from 'node:stream'
 import { JobistemerError, type TriggerItem, type TriggerManyResult } from '@jobistemer/core'
+import { afterThisTurn } from '@jobistemer/core/storage'
 import { CliError } from '../cli-error.ts'
 import type { Command, Context } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -24,7 +26,7 @@ interface Failure {
 /** `jobistemer trigger-many`. */
 export const triggerMany: Command = {
   description:
-    'Triggers the requests of a file, one JSON object a line: {"job","key","data","at","priority","overrides"}. Each request needs a key, so that a repeat of the command creates no run twice.',
+    'Triggers the requests of a file, or of standard input for -, one JSON object a line: {"job","key","data","at","priority","overrides"}. Each request needs a key, so that a repeat of the command creates no run twice.',
   arguments: '<file>',
   examples: [['trigger-many waiting.ndjson', 'the requests that import has written; repeat it after a crash']],
   exitsWithNo: 'a request was not accepted',
@@ -33,12 +35,14 @@ export const triggerMany: Command = {
     const actor = actorOf(context)
     const failed: Failure[] = []
     let [created, existed, skipped] = [0, 0, 0]
-    for await (const requests of chunksOf(resolve(context.io.cwd, file))) {
+    const { signal } = context
+    for await (const requests of chunksOf(context, file)) {
+      // Node.js calls the listener of Ctrl-C between two turns of the event loop, and SQLite answers within one turn.
+      await new Promise<void>((resolve) => afterThisTurn(resolve))
+      if (signal.aborted) break
+      // The call has no signal: Ctrl-C would end the wait for the results, and the command could not count the created runs.
       const { accepted, results } = await triggered(requests, failed, (lines) =>
-        client.triggerMany(
-          lines.map(({ item }) => ({ actor, ...item })),
-          context.call,
-        ),
+        client.triggerMany(lines.map(({ item }) => ({ actor, ...item }))),
       )
       for (const [index, result] of results.entries()) {
         if (result.error !== null) failed.push(failureOf(accepted[index] as Line, result.error))
@@ -47,12 +51,21 @@ export const triggerMany: Command = {
         else existed += 1
       }
     }
+    const counts = `${created} created, ${existed} existed, ${skipped} skipped, ${failed.length} failed.`
+    if (signal.aborted) {
+      throw new CliError({
+        code: 'INTERRUPTED',
+        message: `Stopped by Ctrl-C: ${counts}`,
+        remedy: 'Repeat the command with the same requests: it creates only the missing runs.',
+        exitCode: exitCodes.interrupted,
+      })
+    }
     const { out } = context
     if (out.isJson) out.json({ created, existed, skipped, failed })
     else {
       for (const { line, job, key, code, message } of failed)
         out.line(text`line ${line}, ${job} ${key ?? ''}: ${message} (${code})`)
-      out.line(text`${created} created, ${existed} existed, ${skipped} skipped, ${failed.length} failed.`)
+      out.line(counts)
     }
     return failed.length + skipped === 0 ? exitCodes.fine : exitCodes.no
   },
@@ -81,7 +94,9 @@ async function triggered(
 
 function failureOf({ line, item }: Line, error: JobistemerError): Failure {
   const { code, message, remedy } = reportOf(error, false)
-  return { line, job: String(item.job), key: item.key ?? null, code, message: `${message} ${remedy ?? ''}`.trim() }
+  // Core names the member of an invalid request by the request's index in the call, as `items[3].priority`.
+  const problem = `${message} ${remedy ?? ''}`.trim().replaceAll(/(?<![.\w])items\[\d+\]\./g, '')
+  return { line, job: String(item.job), key: item.key ?? null, code, message: problem }
 }
 
 interface Line {
@@ -89,11 +104,13 @@ interface Line {
   readonly item: TriggerItem
 }
 
-async function* chunksOf(file: string): AsyncGenerator<readonly Line[]> {
+/** Reads the requests of a file, or of standard input for `-`, in chunks. After Ctrl-C, the sequence ends early. */
+async function* chunksOf({ io, signal }: Context, file: string): AsyncGenerator<readonly Line[]> {
   let chunk: Line[] = []
   let line = 0
   try {
-    for await (const json of createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })) {
+    const input = file === '-' ? Readable.from(io.stdin) : createReadStream(resolve(io.cwd, file))
+    for await (const json of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY, signal })) {
       line += 1
       if (json.trim() === '') continue
       chunk.push({ line, item: itemOf(json, line) })
@@ -106,7 +123,7 @@ async function* chunksOf(file: string): AsyncGenerator<readonly Line[]> {
     throw invalid(
       'FILE',
       `The requests cannot be read: ${(cause as Error).message}.`,
-      'Give the file that import --requests has written.',
+      'Give the file that import --requests has written, or - for standard input.',
       cause,
     )
   }

@@ -246,6 +246,28 @@ it('trigger-many reports the line number of a request without a key, and exits w
   })
 })
 
+it('trigger-many - reads standard input, and errors name the line and the member of a request', async () => {
+  const { place, folder } = await scratch.ledger()
+  const ask = (...argv: string[]) => runCli(['trigger-many', '-', '-s', place, ...argv], { cwd: folder, now, input })
+  const input = [
+    '{"job":"import","key":"x"}',
+    '{"job":"import","key":"y","priority":11}',
+    '{"job":"import","key":"z","overrides":{"retries":1}}',
+    '{"job":"import","key":"u","until":1}',
+  ].join('\n')
+  const { code, out } = await ask('--json')
+  expect({ code, ...JSON.parse(out) }).toMatchObject({
+    code: 1,
+    created: 1,
+    failed: [
+      { line: 2, message: expect.stringMatching(/^priority /) },
+      { line: 3, message: expect.stringMatching(/^overrides\.retries /) },
+      { line: 4, message: expect.stringMatching(/^until /) },
+    ],
+  })
+  expect((await ask()).out).not.toContain('items[')
+})
+
 it('jobistemer import crontab --system prints the path of its file in the stop command, and names the assumed time zone', async () => {
   const folder = scratch.folder()
   writeFileSync(join(folder, 'back up'), '0 2 * * 5/1 root backup')
