@@ -180,6 +180,20 @@ describe('the configuration file of a folder that the user has not trusted', () 
     expect((await ask(['trust', 'none'])).code).toBe(2)
     expect(readFileSync(join(env.XDG_CONFIG_HOME, 'jobistemer', 'trusted-folders'), 'utf8')).toBe(`${other}\n`)
   })
+
+  it('is not loaded if the list of trusted folders cannot be read, and `trust` reports that it cannot change the list', async () => {
+    const { folder, isLoaded } = await hostile()
+    const env = { XDG_CONFIG_HOME: join(folder, 'jobistemer.config.mjs') }
+    for (const [argv, error] of [
+      [['jobs'], 'CONFIG_UNTRUSTED'],
+      [['trust'], 'The list of trusted folders cannot be changed: ENOTDIR'],
+      [['trust', '--undo'], 'The list of trusted folders cannot be changed: ENOTDIR'],
+    ] as const) {
+      const { code, err } = await runCli(argv, { cwd: folder, env })
+      expect([code, err]).toEqual([2, expect.stringContaining(error)])
+    }
+    expect(isLoaded()).toBe(false)
+  })
 })
 
 describe('a --storage option', () => {

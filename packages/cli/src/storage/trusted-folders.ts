@@ -1,6 +1,7 @@
 import { appendFileSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { CliError } from '../cli-error.ts'
 import type { Io } from '../io.ts'
 
 /**
@@ -21,18 +22,30 @@ export class TrustedFolders {
    * link.
    */
   has(folder: string): boolean {
-    return this.#read().includes(realpathSync(folder))
+    try {
+      return this.#read().includes(realpathSync(folder))
+    } catch {
+      // An unreadable list trusts no folder.
+      return false
+    }
   }
 
+  /** @throws CliError if the list cannot be written */
   add(folder: string): void {
     if (this.has(folder)) return
-    mkdirSync(dirname(this.#file), { recursive: true, mode: 0o700 })
-    appendFileSync(this.#file, `${realpathSync(folder)}\n`, { mode: 0o600 })
+    this.#change(() => {
+      mkdirSync(dirname(this.#file), { recursive: true, mode: 0o700 })
+      appendFileSync(this.#file, `${realpathSync(folder)}\n`, { mode: 0o600 })
+    })
   }
 
+  /** @throws CliError if the list cannot be read or written */
   remove(folder: string): void {
-    const kept = this.#read().filter((one) => one !== realpathSync(folder))
-    if (this.has(folder)) writeFileSync(this.#file, kept.map((one) => `${one}\n`).join(''))
+    this.#change(() => {
+      const listed = this.#read()
+      const kept = listed.filter((one) => one !== realpathSync(folder))
+      if (kept.length < listed.length) writeFileSync(this.#file, kept.map((one) => `${one}\n`).join(''))
+    })
   }
 
   #read(): readonly string[] {
@@ -41,6 +54,20 @@ export class TrustedFolders {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
       throw error
+    }
+  }
+
+  #change(change: () => void): void {
+    try {
+      change()
+    } catch (cause) {
+      throw new CliError({
+        code: 'TRUST_NOT_STORED',
+        message: `The list of trusted folders cannot be changed: ${cause instanceof Error ? cause.message : String(cause)}.`,
+        field: 'XDG_CONFIG_HOME',
+        remedy: `Let this user read and write ${this.#file}, or set XDG_CONFIG_HOME to another folder.`,
+        cause,
+      })
     }
   }
 }
