@@ -55,6 +55,11 @@ export interface Command {
   readonly exitsWithNo?: string
   /** `true`: the command needs no configuration file, so the program does not load one. */
   readonly readsNoConfig?: true
+  /**
+   * `true`: the command creates the tables of the storage in an existing SQLite file that has no tables. All other commands then
+   * end with an error, because such a file is probably not the file of the schedulers.
+   */
+  readonly createsTables?: true
   /** Runs the command. Returns the exit code; a value that is not a number means success. */
   run(context: Context, args: readonly never[], options: never): Promise<unknown>
 }

@@ -95,7 +95,7 @@ function sessionOf(command: Command, options: GlobalOptions, io: Io): Session {
   const { storage, prefix, timeout = storageTimeoutMs, wait } = options
   const config = command.readsNoConfig === true ? false : options.config
   const timeoutMs = wait === true ? storageTimeoutMs : timeout
-  return new Session(io, { storage, config, prefix, timeoutMs })
+  return new Session(io, { storage, config, prefix, timeoutMs, createsTables: command.createsTables === true })
 }
 
 async function runCommand(

@@ -7,12 +7,14 @@ import { type LoadedConfig, loadConfig } from './storage/load-config.ts'
 import { type Location, printLocation, readLocation } from './storage/location.ts'
 import { inspectPostgres, type OpenOptions, openStorage, type PostgresInspection } from './storage/open-storage.ts'
 
-/** The command-line options that select the storage. */
+/** The command-line options that select the storage, and what the command may do with it. */
 export interface SessionOptions {
   readonly storage: string | undefined
   readonly config: string | false | undefined
   readonly prefix: string | undefined
   readonly timeoutMs: number
+  /** Whether the command may create the tables in an existing SQLite file that has no tables. */
+  readonly createsTables: boolean
 }
 
 /** A storage location from the command line or the configuration, with the options for opening the storage. */
@@ -94,9 +96,9 @@ export class Session {
   async located(): Promise<Located | null> {
     const { config, folder } = await this.config()
     const { env, cwd } = this.#io
-    const { timeoutMs } = this.#options
+    const { timeoutMs, createsTables } = this.#options
     const prefix = this.#options.prefix ?? config.prefix
-    const options = { cwd, prefix, timeoutMs, logger: this.#logger }
+    const options = { cwd, prefix, timeoutMs, createsTables, logger: this.#logger }
     const asked = this.#options.storage ?? env.JOBISTEMER_STORAGE
     if (asked !== undefined && asked !== '') {
       const field = this.#options.storage === undefined ? 'JOBISTEMER_STORAGE' : '--storage'

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import Database from 'better-sqlite3'
@@ -226,6 +226,29 @@ describe('a --storage option', () => {
         err: expect.stringContaining('STORAGE_MISSING'),
       })
     }
+  })
+
+  it('is refused if it names a SQLite file without tables, and only `apply` creates tables in such a file', async () => {
+    const { place, folder } = scratch.empty()
+    const file = join(folder, 'jobs.db')
+    const core = import.meta.resolve('@jobistemer/core')
+    const content = `import { defineJob } from '${core}'
+export default defineJob({ name: 'a', tasks: [{ name: 'a', handler: 'nothing' }] })`
+    writeFileSync(join(folder, 'jobs.mjs'), content)
+    const sizeOf = () => statSync(file).size
+    writeFileSync(file, '')
+    for (const isEmpty of [true, false]) {
+      if (!isEmpty) new Database(file).exec('VACUUM').close()
+      const before = sizeOf()
+      expect(before > 0).toBe(!isEmpty)
+      for (const argv of [['jobs'], ['trigger', 'a'], ['plan', 'jobs.mjs', '--owner', 'o']]) {
+        const { code, err } = await runCli([...argv, '-s', place], { cwd: folder })
+        expect([code, err]).toEqual([3, expect.stringContaining('has no tables of Jobistemer. (STORAGE_MISSING')])
+      }
+      expect(sizeOf()).toBe(before)
+    }
+    const apply = ['apply', 'jobs.mjs', '--owner', 'o', '--yes', '-s', place]
+    expect(await runCli(apply, { cwd: folder })).toMatchObject({ code: 0 })
   })
 
   it('opens a SQLite file of an application with --prefix, and refuses a prefix without tables', async () => {

@@ -48,6 +48,7 @@ export const apply: Command = {
   options: [ownerOption, { flags: '-y, --yes', description: 'do not ask' }],
   examples: [['apply jobs.ts --owner billing --yes', 'in a deployment']],
   exitsWithNo: 'you said no',
+  createsTables: true,
   async run(context: Context, [file = ''], options: Options) {
     const planned = await planOf(context, file, options)
     if (!isEmpty(planned)) {

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Logger } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
@@ -17,6 +17,8 @@ export interface OpenOptions {
   readonly timeoutMs: number
   /** `true`: create missing data. Default: throw an error if the data do not exist. */
   readonly isNew?: boolean
+  /** `true`: create the tables in an existing SQLite file that has no tables. Default: throw an error. */
+  readonly createsTables?: boolean
   /** Receives the warnings of the storage. */
   readonly logger: Pick<Logger, 'warn'>
 }
@@ -37,7 +39,7 @@ interface SqliteDriver {
     file: string,
     options: { readonly fileMustExist: true; readonly timeout: number },
   ) => {
-    prepare(sql: string): { get(value: string): unknown }
+    prepare(sql: string): { get(...values: readonly string[]): unknown }
     close(): unknown
   }
 }
@@ -122,21 +124,61 @@ export async function openStorage(location: Location, options: OpenOptions): Pro
   }
 }
 
-async function openSqlite(path: string, { cwd, folder, prefix, timeoutMs, isNew }: OpenOptions): Promise<Storage> {
+async function openSqlite(
+  path: string,
+  { cwd, folder, prefix, timeoutMs, isNew, createsTables }: OpenOptions,
+): Promise<Storage> {
   const file = resolve(folder, path)
   // The storage would create a missing file, so a mistyped name would look like an empty storage.
   if (isNew !== true && !existsSync(file)) {
-    throw new CliError({
-      code: 'STORAGE_MISSING',
-      message: `There is no file ${file}.`,
-      field: '--storage',
-      remedy: 'Give the file that the schedulers use, relative to the working folder or absolute.',
-      exitCode: exitCodes.storage,
-    })
+    throw missing(`There is no file ${file}.`)
   }
   const { sqliteStorage } = await importPackage<SqlitePackage>('@jobistemer/storage-sqlite', { cwd })
   if (prefix !== undefined && isNew !== true) await checkTables(file, prefix, { cwd, timeoutMs })
+  if (prefix === undefined && isNew !== true && createsTables !== true && (await hasNoTables(file, cwd))) {
+    throw missing(`The file ${file} has no tables of Jobistemer.`)
+  }
   return sqliteStorage({ file, busyTimeout: timeoutMs, ...(prefix !== undefined && { tablePrefix: prefix }) })
+}
+
+function missing(message: string): CliError {
+  return new CliError({
+    code: 'STORAGE_MISSING',
+    message,
+    field: '--storage',
+    remedy: 'Give the file that the schedulers use, relative to the working folder or absolute.',
+    exitCode: exitCodes.storage,
+  })
+}
+
+/**
+ * Returns whether a file is an SQLite database without any table. Returns `false` if the file may be in use, or if this user
+ * cannot open it: the storage then reports the error.
+ */
+async function hasNoTables(file: string, cwd: string): Promise<boolean> {
+  if (statSync(file).size === 0) return true
+  // A connection could remove the log of a file that another application uses.
+  if (existsSync(`${file}-wal`) || existsSync(`${file}-journal`)) return false
+  try {
+    accessSync(file, constants.W_OK)
+    const database = await openDatabase(file, { cwd, timeoutMs: 0 })
+    try {
+      return database.prepare('SELECT 1 FROM sqlite_schema').get() === undefined
+    } finally {
+      database.close()
+    }
+  } catch {
+    return false
+  }
+}
+
+async function openDatabase(
+  file: string,
+  { cwd, timeoutMs }: Pick<OpenOptions, 'cwd' | 'timeoutMs'>,
+): Promise<InstanceType<SqliteDriver['default']>> {
+  const owner = '@jobistemer/storage-sqlite'
+  const { default: Database } = await importDependency<SqliteDriver>(owner, 'better-sqlite3', cwd)
+  return new Database(file, { fileMustExist: true, timeout: timeoutMs })
 }
 
 /**
@@ -147,11 +189,9 @@ async function openSqlite(path: string, { cwd, folder, prefix, timeoutMs, isNew 
 async function checkTables(
   file: string,
   prefix: string,
-  { cwd, timeoutMs }: Pick<OpenOptions, 'cwd' | 'timeoutMs'>,
+  options: Pick<OpenOptions, 'cwd' | 'timeoutMs'>,
 ): Promise<void> {
-  const owner = '@jobistemer/storage-sqlite'
-  const { default: Database } = await importDependency<SqliteDriver>(owner, 'better-sqlite3', cwd)
-  const database = new Database(file, { fileMustExist: true, timeout: timeoutMs })
+  const database = await openDatabase(file, options)
   try {
     const search = database.prepare('SELECT 1 FROM sqlite_schema WHERE name = ?')
     if (search.get(`${prefix}jobistemer_schema`) !== undefined) return
