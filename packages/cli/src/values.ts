@@ -52,10 +52,15 @@ const units: Readonly<Record<string, number>> = {
 
 const isoDuration = /^P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/
 
+/** Maximum length of a duration, in days. Core accepts no longer duration. */
+const mostDays = 36_500
+
 /** Returns a reader that parses durations such as `90d`, `1h30m`, `500ms` or `PT5M` to milliseconds. */
 export function readDuration(field: string, min = 0): Reader<number> {
   return (text) => {
     const milliseconds = durationOf(text)
+    if (milliseconds !== null && milliseconds > mostDays * 86_400_000)
+      throw invalid('INVALID_DURATION', field, text, `is longer than ${mostDays} days`, 'Give a shorter one.')
     if (milliseconds !== null && milliseconds >= min) return milliseconds
     throw invalid(
       'INVALID_DURATION',
@@ -100,7 +105,11 @@ export function readInstant(
 ): Date {
   if (text === 'now') return new Date(now)
   const distance = /^[+-]/.test(text) ? durationOf(text.slice(1)) : null
-  if (distance !== null) return new Date(now + (text.startsWith('-') ? -distance : distance))
+  if (distance !== null) {
+    const date = new Date(now + (text.startsWith('-') ? -distance : distance))
+    if (!Number.isNaN(date.getTime())) return date
+    throw invalid('INVALID_INSTANT', field, text, 'is too far from now', 'Give a distance of at most 270000 years.')
+  }
   const found = instant.exec(text)
   if (found !== null) {
     const offset = found[1]

@@ -122,7 +122,9 @@ describe('jobistemer doctor', () => {
     await (await node(storage, clock, {})).shutdown()
     const locking = new Database(join(folder, 'jobs.db'))
     locking.exec('BEGIN IMMEDIATE')
-    expect(await examine('--timeout', '50ms')).toMatchObject({ code: 1, codes: ['STORAGE_NOT_WRITABLE'] })
+    const { code, findings } = await examine('--timeout', '50ms')
+    const remedy = expect.stringContaining('whether another process keeps the storage locked')
+    expect({ code, findings }).toMatchObject({ code: 1, findings: [{ code: 'STORAGE_NOT_WRITABLE', remedy }] })
     locking.close()
   })
 

@@ -26,12 +26,19 @@ describe('an instant in the CLI', () => {
     expect(read('+2d')).toBe('2026-03-31T00:30:00.000Z')
   })
 
-  it.each(['', 'tomorrow', '2026-13-01T00:00Z', '2026-01-01', '1767225600000', '2027-02-30T02:00:00Z', '2026-04-31Z'])(
-    'is refused if it is the invalid text %j',
-    (given) => {
-      expect(() => read(given)).toThrow(expect.objectContaining({ code: 'INVALID_INSTANT', field: 'AT' }))
-    },
-  )
+  it.each([
+    '',
+    'tomorrow',
+    '2026-13-01T00:00Z',
+    '2026-01-01',
+    '1767225600000',
+    '2027-02-30T02:00:00Z',
+    '2026-04-31Z',
+    '+99999999999d',
+    '-999999999999999d',
+  ])('is refused if it is the invalid text %j', (given) => {
+    expect(() => read(given)).toThrow(expect.objectContaining({ code: 'INVALID_INSTANT', field: 'AT' }))
+  })
 
   it('is printed as its distance from the present, in the past or in the future', () => {
     const times = new Times({ timezone: 'UTC', now: () => now })
@@ -54,6 +61,8 @@ describe('a duration in the CLI', () => {
     ])
     for (const given of ['', '0', '5', 'PT', '-1s', '1x'])
       expect(() => read(given)).toThrow('--timeout is not a duration')
+    expect(read('36500d')).toBe(36_500 * 86_400_000)
+    expect(() => read('36501d')).toThrow('--timeout is longer than 36500 days: "36501d".')
   })
 
   it('is printed with its two largest time units', () => {

@@ -16,7 +16,8 @@ export async function storageWrites({ storage, now }: Survey): Promise<readonly 
         code: 'STORAGE_NOT_WRITABLE',
         severity: 'error',
         message: `The storage can be read, but not written: ${error instanceof Error ? error.message : String(error)}`,
-        remedy: 'Check the rights of this user, and whether the disk is full. Nodes with the same rights run nothing.',
+        remedy:
+          'Check the rights of this user, whether the disk is full, and whether another process keeps the storage locked. Nodes with the same rights run nothing.',
       },
     ]
   }
