@@ -216,10 +216,8 @@ function readAnswers(reply: unknown, items: readonly DueItem[]): readonly (Creat
         return open
       case 'e':
         return readExists(next)
-      case 'k': {
-        const exists = readExists(next)
-        return { ...exists, id: readOccurrenceId(next(), 0) }
-      }
+      case 'k':
+        return { ...readExists(next), id: readOccurrenceId(next(), 0) }
       case 'p':
         return { outcome: 'pruned', pruneFloor: next().readDoubleLE(0) }
       case 'v':

@@ -14,6 +14,7 @@ import {
   type StoredJob,
   timelineOfStored,
 } from '@jobistemer/core/storage'
+import { ByteWriter } from './byte-writer.ts'
 import { always, instantOf, never, orNever, parseFields, printFields } from './layout.ts'
 import { headLayout, timesLayout, versionLayout } from './layouts.ts'
 
@@ -46,14 +47,9 @@ export function printVersion({ fingerprint, definition, createdAt }: VersionCont
 
 /** Prints the fingerprints of earlier versions, newest first, each after its size. */
 export function printLineage(lineage: readonly string[]): Buffer {
-  return Buffer.concat(
-    lineage.flatMap((fingerprint) => {
-      const text = Buffer.from(fingerprint)
-      const size = Buffer.allocUnsafe(4)
-      size.writeUInt32LE(text.length)
-      return [size, text]
-    }),
-  )
+  const writer = new ByteWriter(lineage.length)
+  for (const fingerprint of lineage) writer.setUint32(writer.skip(4), writer.text(fingerprint))
+  return writer.finish()
 }
 
 /**
@@ -99,7 +95,7 @@ export function readVersion(bytes: Buffer): VersionContent {
 function readHead(id: JobId, head: Buffer): LedgerHead {
   const fields = parseFields(headLayout, head)
   const { version, watermark, pausedUntil, maxQueued, maxConcurrency, startLimit, startInterval } = fields
-  const starts = readStarts(head, fields.startCount)
+  const starts = Array.from({ length: fields.startCount }, (_, index) => head.readDoubleLE(headSize + 8 * index))
   const handlerAt = headSize + 8 * starts.length
   const startRate = startLimit === 0 ? null : { limit: startLimit, intervalMs: startInterval }
   return {
@@ -144,10 +140,6 @@ function readContent(content: Buffer, id: Buffer): StoredContent {
     owner: typeof owner === 'string' ? owner : null,
     timeline: timelineOfStored(timeline),
   }
-}
-
-function readStarts(head: Buffer, count: number): readonly number[] {
-  return Array.from({ length: count }, (_, index) => head.readDoubleLE(headSize + 8 * index))
 }
 
 function readLineage(bytes: Buffer): readonly string[] {

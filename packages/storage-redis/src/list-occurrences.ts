@@ -41,11 +41,7 @@ export async function listOccurrences(ledger: Ledger, query: OccurrenceQuery): P
   const { states } = query
   return states?.every((state) => !isFinal(state)) === true
     ? await listLiveOfJob(ledger, query)
-    : await listHistory(ledger, query)
-}
-
-async function listHistory(ledger: Ledger, query: Query<'job'>): Promise<Page<OccurrenceRecord>> {
-  return readPage(await askOfJob(ledger, query, listHistoryScript), '')
+    : readPage(await askOfJob(ledger, query, listHistoryScript), '')
 }
 
 async function askOfJob({ connection }: Ledger, query: Query<'job'>, script: Script): Promise<unknown> {

@@ -85,9 +85,7 @@ export function storageError(error: unknown, place: string, connection: Error | 
   const text = error instanceof Error ? error.message : String(error)
   const meaning = meanings.find(({ pattern }) => pattern.test(text))
   const about = ['url', place] as const
-  if (meaning !== undefined) {
-    return failureOf(meaning, text, { field: 'url', value: place, cause: error })
-  }
+  if (meaning !== undefined) return failureOf(meaning, text, { field: 'url', value: place, cause: error })
   if (unreachable.test(text)) {
     const reason = connection === null ? text : printConnectionError(connection)
     const known = connection === null ? undefined : meanings.find(({ pattern }) => pattern.test(connection.message))

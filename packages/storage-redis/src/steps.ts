@@ -7,7 +7,6 @@ import {
   type LedgerEntry,
   type LedgerStep,
   type LiveNeeds,
-  type OccurrenceRecord,
   type OccurrenceWrite,
   type StepState,
   type Storage,
@@ -196,12 +195,9 @@ function isNothing({ pending, queued, superseded }: LiveNeeds): boolean {
  */
 function onlyLeft({ superseded, ...needs }: LiveNeeds, live: ReadonlyMap<OccurrenceId, StoredEntry>): LiveNeeds {
   if (superseded === null) return { ...needs, superseded }
-  const found = [...live.values()].filter(({ record }) => isWaiting(record) && isSuperseded(superseded, record))
+  const waiting = [...live.values()].filter(({ record }) => record.state !== 'running')
+  const found = waiting.filter(({ record }) => isSuperseded(superseded, record))
   return { ...needs, pending: 0, queued: 0, superseded: { ...superseded, count: superseded.count - found.length } }
-}
-
-function isWaiting({ state }: OccurrenceRecord): boolean {
-  return state === 'pending' || state === 'queued'
 }
 
 function byState(jobId: JobId, live: readonly StoredEntry[]): StepState['live'] {

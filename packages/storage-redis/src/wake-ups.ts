@@ -58,7 +58,8 @@ export class WakeUps {
   }
 
   #connect(): void {
-    const subscriber = duplicate(this.#client)
+    const client = this.#client
+    const subscriber = isCluster(client) ? client.duplicate([], { lazyConnect: true }) : client.duplicate(ownSettings)
     this.#subscriber = subscriber
     // The client reconnects, so this listener ignores the error. A lost message only delays nodes until their next poll.
     subscriber.on('error', () => {})
@@ -126,8 +127,4 @@ const ownSettings: Partial<RedisOptions> = {
   keepAlive: keepAliveMs,
   maxRetriesPerRequest: null,
   retryStrategy: (attempt) => Math.min(attempt * 50, 1000),
-}
-
-function duplicate(client: RedisClient): RedisClient {
-  return isCluster(client) ? client.duplicate([], { lazyConnect: true }) : client.duplicate(ownSettings)
 }

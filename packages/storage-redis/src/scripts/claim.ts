@@ -1,7 +1,7 @@
 import { checkRights, type Script, script } from '../script.ts'
 import { allFields, fieldsBetween, readFields, writeFields } from '../layout.ts'
 import { headLayout, layouts, placeKinds, recordLayout } from '../layouts.ts'
-import { prelude } from './prelude.ts'
+import { notice, prelude } from './prelude.ts'
 
 /** Maximum number of delayed occurrences that a call moves into the set of claimable occurrences. */
 const promotedAtOnce = 2000
@@ -39,8 +39,6 @@ const fewestLooked = 8
 
 /** Number of occurrences that a claim reads at once while it passes over occurrences without a handler on this node. */
 const pageSize = 100
-
-const notice = writeFields(layouts.notice, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
 
 /** Returns Lua that describes the last occurrence that the claim has passed over, so that the next call continues after it. */
 const placeOf = (kind: 'ready' | 'future') =>
@@ -411,14 +409,6 @@ local function begin(id, member, text, timeout, bucket)
   return text
 end
 
--- Makes a pending occurrence running, and updates the counts of its job.
-local function take(h, id, job, member, text, timeout, bucket)
-  if h.delayed > 0 and parseRecord(text).reason == delayed then h.delayed = h.delayed - 1 end
-  h.pending, h.running = h.pending - 1, h.running + 1
-  touch(job, h)
-  return begin(id, member, text, timeout, bucket)
-end
-
 -- Claims an occurrence without parsing its job's head. Returns nil if the head may prevent the start.
 local function takeOrdinary(id, job, member, text, timeout, bucket)
   local h = known[job]
@@ -465,12 +455,6 @@ local function holdBack(h, id, job, r, startsAt)
     move(now, h, id, r, pending, heldBack)
   end
   due = wasDue
-end
-
--- Wakes the next queued occurrence of a job after a start. Returns whether the woken occurrence may also start now.
-local function wakeBehind(h, job)
-  local _, r = wakeOne(now, h, job)
-  return r and math.max(nextStartAt(h), r.dueAt) <= now
 end
 
 -- Passes over an occurrence, and adds its cost to the total cost of the call. Returns true if the call has reached its
@@ -587,11 +571,14 @@ local function takeFrom(page, sourceAt)
           end
         else
           count = count + 1
-          local record = take(h, id, job, member, text, timeout, bucketAt[index])
-          noteTaken(id, record, member, sourceAt[index])
+          if h.delayed > 0 and parseRecord(text).reason == delayed then h.delayed = h.delayed - 1 end
+          h.pending, h.running = h.pending - 1, h.running + 1
+          touch(job, h)
+          noteTaken(id, begin(id, member, text, timeout, bucketAt[index]), member, sourceAt[index])
           if h.startLimit > 0 then
             countStart(now, h)
-            if wakeBehind(h, job) then
+            local _, woken = wakeOne(now, h, job)
+            if woken and math.max(nextStartAt(h), woken.dueAt) <= now then
               -- The woken occurrence may precede the remaining occurrences of the page, so the scan begins again.
               fromStart()
               break

@@ -2,7 +2,7 @@ import { checkRights, type Script, script } from '../script.ts'
 import { codec1 } from '@jobistemer/core/storage'
 import { allFields, fieldsBetween, readFields, writeFields } from '../layout.ts'
 import { headLayout, itemKinds, keyScopes, layouts, recordLayout } from '../layouts.ts'
-import { batch, frequentInBatches, prelude } from './prelude.ts'
+import { batch, frequentInBatches, notice, prelude } from './prelude.ts'
 
 const { kindCodes, policyCodes, recoveredBit } = codec1
 
@@ -14,8 +14,6 @@ const displacedAtOnce = 500
  * occurrences that the new one displaces.
  */
 const displacedInPassing = 1000
-
-const notice = writeFields(layouts.notice, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
 
 /** The fields of a job's head that the script reads to create an ordinary slot. */
 const headFields = fieldsBetween(headLayout, ['active', 'startLimit'], {
@@ -52,10 +50,6 @@ ${readFields(layouts.createRequest, 'request', allFields(layouts.createRequest))
 local missing = missingRight(channel)
 if missing then return missing end
 ${batch}
-local function answerCreated(r, displaced, notices)
-  answer('c', ${writeFields(layouts.state, { state: 'r.state', token: 'r.token' })}, r.reason, displaced, notices)
-end
-
 -- Returns the reusable key of an item and the code of its scope; nothing for an item without a key.
 local function keyOf(index)
   local scope = string.byte(reusableKeys, index * 17)
@@ -70,11 +64,6 @@ local function blockingKey(index, job)
     local r = recordOf(id)
     if r and r.job == job and r.state <= running and (scope == ${keyScopes.live} or r.token == 0) then return r, id end
   end
-end
-
-local function nameByKey(index, job, id)
-  local key = keyOf(index)
-  if key then call('HSET', keysOf .. job, 'k' .. key, id, 'o' .. id, key) end
 end
 
 -- Adds a new occurrence: its record, its index entries and the counts of its job.
@@ -208,13 +197,14 @@ local function createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, 
   -- An earlier call may have skipped this request, and the answer to that call may have got lost. The record then already
   -- exists.
   if id == ids[index] or not recordOf(id) then add(h, id, r, text) end
-  if state ~= skipped then nameByKey(index, job, id) end
+  local key = keyOf(index)
+  if key and state ~= skipped then call('HSET', keysOf .. job, 'k' .. key, id, 'o' .. id, key) end
   if state == running then countStart(now, h) end
   if kind == ${itemKinds.slot} then
     h.nextAt = nextAt
     if scheduledAt > h.watermark then h.watermark = scheduledAt end
   end
-  answerCreated(r, displaced, notices)
+  answer('c', ${writeFields(layouts.state, { state: 'r.state', token: 'r.token' })}, r.reason, displaced, notices)
 end
 
 -- Starts an ordinary slot by a quick check of its job's head, without parsing the whole head. Returns false if this check does
@@ -246,7 +236,7 @@ end
 
 -- Records and index entries of the requests that \`takeRequest\` has created. Calls often contain many requests of one
 -- job, so the script writes all these requests together.
-local requested = { records = {}, history = {}, live = {}, pending = {}, ready = {}, future = {} }
+local requested = { records = {}, sets = {}, pending = {}, ready = {}, future = {} }
 local hasRequested = false
 
 -- Writes the requests that \`takeRequest\` has collected for earlier items of this call. The script must call this function
@@ -254,12 +244,11 @@ local hasRequested = false
 local function storeRequested()
   if not hasRequested then return end
   for bucket, fields in pairs(requested.records) do callWith('HSET', bucket, fields) end
-  for key, members in pairs(requested.history) do callWith('ZADD', key, members) end
-  for key, members in pairs(requested.live) do callWith('ZADD', key, members) end
+  for key, members in pairs(requested.sets) do callWith('ZADD', key, members) end
   callWith('ZADD', pendingKey, requested.pending)
   callWith('ZADD', ready, requested.ready)
   callWith('ZADD', future, requested.future)
-  requested = { records = {}, history = {}, live = {}, pending = {}, ready = {}, future = {} }
+  requested = { records = {}, sets = {}, pending = {}, ready = {}, future = {} }
   hasRequested = false
 end
 
@@ -300,8 +289,8 @@ local function takeRequest(index, isStartable, scheduledAt, version, deadline, t
   h.uses = h.uses + 1
   touch(job, h)
   append(listOf(requested.records, bucketOf(id)), id, text)
-  append(listOf(requested.history, history .. job), scheduledAt, id)
-  if h.active == none then h.active = id else append(listOf(requested.live, liveOf .. job), order, id) end
+  append(listOf(requested.sets, history .. job), scheduledAt, id)
+  if h.active == none then h.active = id else append(listOf(requested.sets, liveOf .. job), order, id) end
   local member = sub(addresses, index * 32 - 31, index * 32)
   if isStartable then
     h.running = h.running + 1

@@ -26,6 +26,11 @@ const movedAtOnce = 500
 /** Number of ids that a scan of occurrences reads with one command. */
 const idsAtOnce = 100
 
+const noticeFields = { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' }
+
+/** Lua for a cancel notice, without the ids before it and the text of the cancel request after it. */
+export const notice: string = writeFields(layouts.notice, noticeFields)
+
 /** Lua for the id and the time of an occurrence in an answer. */
 const address = writeFields(layouts.address, { id: 'id', scheduledAt: 'r.scheduledAt' })
 
@@ -171,17 +176,12 @@ local function handlerOf(h)
   return sub(h.text, headSize + h.startCount * 8 + 1)
 end
 
--- Returns the instant of one of the job's last starts. Index 0 is the oldest.
-local function startAt(h, index)
-  return (read('<d', h.text, headSize + index * 8 + 1))
-end
-
 -- Returns the instant from which the start rate allows the job's next start. \`more\`: number of other occurrences
 -- whose starts the result counts as well, although they have not started yet.
 local function nextStartAt(h, more)
   local index = h.startCount + (more or 0) - h.startLimit
   if h.startLimit == 0 or index < 0 then return always end
-  return index < h.startCount and startAt(h, index) + h.startInterval or never
+  return index < h.startCount and read('<d', h.text, headSize + index * 8 + 1) + h.startInterval or never
 end
 
 -- Keeps the last \`kept\` start instants of a job, and appends the added ones.

@@ -241,8 +241,7 @@ local function walk(key, wanted)
         local text = wanted(member)
         if text then
           if #found / 2 == limit then return position end
-          found[#found + 1] = member
-          found[#found + 1] = withRuns == 1 and text or withoutRuns(text)
+          append(found, member, withRuns == 1 and text or withoutRuns(text))
         end
       end
       position = score .. ' ' .. member
@@ -312,8 +311,7 @@ end
 for _, id in ipairs(ids) do
   local text = textOf(id)
   if string.find(states, sub(text, 1, 1), 1, true) then
-    found[#found + 1] = id
-    found[#found + 1] = withRuns == 1 and text or withoutRuns(text)
+    append(found, id, withRuns == 1 and text or withoutRuns(text))
   end
 end
 return { 'all', found }
