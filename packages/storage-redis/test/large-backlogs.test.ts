@@ -220,6 +220,17 @@ describe('thousands of waiting occurrences of one job in Redis', () => {
     expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: 0, running: 1 })
   })
 
+  it('are not read by the slots of a job that cancels its running occurrences, if they are delayed', async () => {
+    const { storage, callsOf, job } = await begin('cancel_running')
+    await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] })
+    const items = Array.from({ length: many }, (_, key) => triggerItem(job.id, key, slotAt(30) + key))
+    await storage.createOccurrences({ now, owner, items })
+    const create = () => storage.createOccurrences({ now, owner, items: [slotItem(job.id, 2)] })
+    let answers: unknown
+    expect(await callsOf('hget', async () => (answers = await create()))).toBeLessThan(100)
+    expect(answers).toMatchObject([{ state: 'queued', cancelRequested: [{ id: slotItem(job.id, 1).id }] }])
+  })
+
   it('are listed in pages, and for each page the storage reads about the number of records that the page contains', {
     timeout: 120_000,
   }, async () => {

@@ -81,8 +81,8 @@ end
 
 local function askAllToCancel(h, job)
   local notices = {}
-  for _, id in ipairs(activeOf(h, job)) do
-    local r = recordOf(id)
+  -- A job may have many delayed occurrences. The running ones precede these, so this walk ends early.
+  forEachLive(h, job, never, 1, nil, function(id, r)
     if r.state == running then
       if r.cancel == '' then
         r.cancel = displacedRequest
@@ -92,7 +92,8 @@ local function askAllToCancel(h, job)
       end
       notices[#notices + 1] = id .. ${notice} .. r.cancel
     end
-  end
+    return #notices == h.running
+  end)
   return table.concat(notices)
 end
 
