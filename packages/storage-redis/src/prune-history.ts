@@ -19,24 +19,18 @@ export async function pruneHistory({ connection }: Ledger, request: PruneRequest
   const first = jobId === null ? 0 : shardOf(jobId, shards)
   const last = jobId === null ? shards - 1 : first
   let removed = 0
-  for (let shard = first; shard <= last; ) {
-    let position: string | Buffer = ''
-    for (;;) {
+  for (let shard = first; shard <= last; shard++) {
+    let place: Buffer = Buffer.alloc(layouts.prunePlace.size)
+    do {
       const step = Math.min(limit - removed, removedAtOnce)
       const values = printFields(layouts.prune, { before, keep, limit: step })
-      const call = { script: pruneScript, shard, shards, arguments: [values, only, position] }
+      const call = { script: pruneScript, shard, shards, arguments: [values, only, place] }
       const [reply] = await connection.write([call])
       const [count, more, next] = reply as readonly [number, number, Buffer]
       removed += count
-      if (more === 1) {
-        if (removed >= limit) return { removed, more: true }
-        // The shard has more history to remove, so the next call starts with the same `position` again.
-        continue
-      }
-      if (next.length === 0) break
-      position = next
-    }
-    shard++
+      if (more === 1 && removed >= limit) return { removed, more: true }
+      place = next
+    } while (place.length > 0)
   }
   return { removed, more: false }
 }

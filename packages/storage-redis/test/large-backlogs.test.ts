@@ -231,6 +231,31 @@ describe('thousands of waiting occurrences of one job in Redis', () => {
     expect(answers).toMatchObject([{ state: 'queued', cancelRequested: [{ id: slotItem(job.id, 1).id }] }])
   })
 
+  it('are passed over by a prune in several steps, which removes all old ends between and behind them', async () => {
+    const { storage, callsOf, job } = await begin('allow')
+    const ends = [0, 1, 2, 3, 4, 5].map((index) => index * (many / 5))
+    const items = Array.from({ length: many + 1 }, (_, key) => {
+      const item = triggerItem(job.id, key, slotAt(1) + key)
+      return ends.includes(key) ? { ...slotItem(job.id, 1), ...item, runs: slotItem(job.id, 1).runs } : item
+    })
+    await storage.createOccurrences({ now, owner, items })
+    const finished = ends.map((key) => ({ ...finishItem(job.id, 1), ...items[key], runs: [] }))
+    await storage.settle({ now, items: finished })
+    await save(storage, {
+      ...(await replace(storage, job.id, 'allow')),
+      content: { ...job, nextAt: null },
+    } as JobChange)
+    const prune = (limit: number, keep: number) =>
+      storage.prune({ now, jobId: limit === 1 ? job.id : null, before: now, keep, limit })
+    expect(await prune(1, 0)).toEqual({ removed: 1, more: true })
+    let answer: unknown
+    expect(await callsOf('evalsha', async () => (answer = await prune(10, 2)))).toBeGreaterThan(1)
+    expect(answer).toEqual({ removed: 3, more: false })
+    expect(await prune(1, 1)).toEqual({ removed: 1, more: false })
+    expect(await prune(10, 0)).toEqual({ removed: 1, more: false })
+    expect(await countsOf(storage, job.id)).toEqual({ pending: many - 5, queued: 0, running: 0 })
+  })
+
   it('are listed in pages, and for each page the storage reads about the number of records that the page contains', {
     timeout: 120_000,
   }, async () => {

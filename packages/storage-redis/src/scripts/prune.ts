@@ -1,25 +1,32 @@
 import { checkRights, type Script, script } from '../script.ts'
 import { jobKeys } from './job-keys.ts'
-import { allFields, readFields } from '../layout.ts'
+import { allFields, readFields, writeFields } from '../layout.ts'
 import { layouts, recordLayout, spanBit } from '../layouts.ts'
 import { prelude } from './prelude.ts'
 
 /** Maximum number of jobs that a call reads. */
 const jobsAtOnce = 200
 
+/** Maximum number of records that a call reads. */
+const readAtOnce = 2000
+
+const place = writeFields(layouts.prunePlace, allFields(layouts.prunePlace))
+
 const slotFields = { ownerSize: 'ownerSize', kind: 'kind', version: 'version', scheduledAt: 'scheduledAt' }
 
 /**
- * Removes old finished occurrences of one job, or of all jobs of a shard. For a shard, begins after the job at which
- * the previous call ended. When memory is short, the server nevertheless runs this script, because the script frees
- * memory.
+ * Removes old finished occurrences of one job, or of all jobs of a shard. Begins at the place at which the previous call
+ * ended. When memory is short, the server nevertheless runs this script, because the script frees memory.
  *
- * Returns the number of removed occurrences, whether a further call would remove more, and the cursor for that call.
+ * Returns the number of removed occurrences, whether a further call would remove more, and the place at which that call
+ * begins. The place is empty at the end.
  */
 export const pruneScript: Script = script(`#!lua flags=allow-oom
 ${prelude}${checkRights}${jobKeys}
 ${readFields(layouts.prune, 'ARGV[1]', allFields(layouts.prune))}
-local only, after = ARGV[2], ARGV[3]
+local only = ARGV[2]
+${readFields(layouts.prunePlace, 'ARGV[3]', allFields(layouts.prunePlace), { next: 'rest' })}
+local after, unread = sub(ARGV[3], rest), ${readAtOnce}
 
 local missing = missingRight(nil)
 if missing then return missing end
@@ -33,27 +40,35 @@ local function lastSlotOf(text)
 end
 
 -- Returns the oldest removable occurrences, at most one more than the limit: the additional one shows that more are
--- left. Passes over live occurrences, and over records of several slots whose last slot is too recent.
+-- left. Passes over live occurrences, and over records of several slots whose last slot is too recent. Also returns true
+-- if the call has read as many records as it may, so that the next call must continue with this job.
 local function victimsOf(h, job, limit)
-  local victims, floor = {}, h.floor
+  local victims = {}
   local endAt = math.min(before, h.nextAt)
-  local spare = call('ZCARD', history .. job) - h.pending - h.running - h.queued - keep
-  local offset = 0
-  while spare > 0 and #victims <= limit do
-    local page = call('ZRANGE', history .. job, offset, offset + 499, 'WITHSCORES')
+  local spare = call('ZCARD', history .. job) - h.pending - h.running - h.queued - keep - ended
+  while spare > 0 do
+    local from = passed + #victims
+    local page = call('ZRANGE', history .. job, from, from + 499, 'WITHSCORES')
     for index = 1, #page, 2 do
       local id = page[index]
       if spare <= 0 or tonumber(page[index + 1]) >= endAt or #victims > limit then return victims end
+      if unread == 0 then return victims, true end
+      unread = unread - 1
       local text = textOf(id)
-      local state = string.byte(text)
+      local state = text and string.byte(text) or pending
+      local last, version = never, nil
       if state > running then
         spare = spare - 1
-        local last, version = lastSlotOf(text)
-        if last < endAt then victims[#victims + 1] = { id = id, last = last, version = version, state = state } end
+        last, version = lastSlotOf(text)
+      end
+      if last < endAt then
+        victims[#victims + 1] = { id = id, last = last, version = version, state = state }
+      else
+        passed = passed + 1
+        if state > running then ended = ended + 1 end
       end
     end
     if #page < 1000 then break end
-    offset = offset + 500
   end
   return victims
 end
@@ -112,24 +127,23 @@ local function forget(h, job)
   end
 end
 
-local removed, more, position = 0, 0, ''
+local removed, more = 0, 0
 local jobs = only ~= '' and { only }
   or call('ZRANGEBYLEX', jobsKey, after == '' and '-' or '(' .. after, '+', 'LIMIT', 0, ${jobsAtOnce})
 for _, job in ipairs(jobs) do
   local h = headOf(job)
   if h then
-    local victims = victimsOf(h, job, limit - removed)
-    local isMore = #victims > limit - removed
-    if isMore then victims[#victims] = nil end
+    local victims, isCut = victimsOf(h, job, limit - removed)
+    if #victims > limit - removed then
+      more = 1
+      victims[#victims] = nil
+    end
     if #victims > 0 then remove(h, job, victims) end
     removed = removed + #victims
-    if isMore then
-      more = 1
-      break
-    end
+    if isCut or more == 1 then return { removed, more, ${place} .. after } end
     forget(h, job)
   end
-  position = job
+  passed, ended, after = 0, 0, job
 end
-return { removed, more, (more == 1 or only ~= '' or #jobs < ${jobsAtOnce}) and '' or position }
+return { removed, 0, (only ~= '' or #jobs < ${jobsAtOnce}) and '' or ${place} .. after }
 `)
