@@ -1,11 +1,12 @@
-import { damageTrial } from '@jobistemer/test-kit'
-import { expect, it } from 'vitest'
+import { addJob, damageTrial, finishItem, owner, slotAt, slotItem } from '@jobistemer/test-kit'
+import { describe, expect, it } from 'vitest'
+import { bytesOfId } from '../src/ids.ts'
 import { damage } from './damage.ts'
 import { connect } from './fixtures/connect.mjs'
 import { newPrefix } from './prefixes.ts'
 import { useServers } from './servers.ts'
 
-const { start } = useServers()
+const { start, client: admin, open } = useServers()
 
 it.each(['garbage', 'null', '[]'])(
   'a node runs all readable jobs although other records in Redis contain %s',
@@ -16,3 +17,63 @@ it.each(['garbage', 'null', '[]'])(
     await expect(damageTrial(place, text)).resolves.toBeUndefined()
   },
 )
+
+describe.each([1, 3])('if the storage has %i shards and has lost a part of its data,', (shards) => {
+  const claim = { now: slotAt(3), owner, limit: 10, exceptHandlerKeys: [], sweep: true }
+
+  it.each(['record', 'head'])(
+    'a claim drops the pending occurrence whose %s is missing, and takes the pending occurrence of another job',
+    async (part) => {
+      const { url } = await start()
+      const storage = open({ url, shards })
+      const jobs = [await addJob(storage, 'alpha', 'queue'), await addJob(storage, 'beta', 'queue')]
+      const items = jobs.map(({ id }) => ({ ...slotItem(id, 1), runs: null }))
+      await storage.createOccurrences({ now: slotAt(1), owner, items })
+      const client = admin(url)
+      for (const key of await client.keys(part === 'record' ? '*:o:*' : '*:heads')) {
+        await client.hdel(key, bytesOfId((part === 'record' ? items[0]?.id : jobs[0]?.id) ?? 'job_'))
+      }
+      for (let round = 0; round < 2; round++) {
+        const { claimed, more } = await storage.claim(claim)
+        expect([claimed.map(({ id }) => id), more]).toEqual([round === 0 ? [items[1]?.id] : [], false])
+      }
+      if (part === 'head') return
+      const [answer] = await storage.createOccurrences({
+        now: slotAt(2),
+        owner,
+        items: [slotItem(items[0]?.jobId ?? 'job_', 2)],
+      })
+      expect(answer).toMatchObject({ outcome: 'created', state: 'running' })
+      const { counts } = await storage.get({ counts: ['all'] })
+      expect(counts).toEqual([{ pending: 0, queued: 0, running: 2 }])
+      expect(await storage.prune({ now: slotAt(9), jobId: null, before: slotAt(9), keep: 0, limit: 9 })).toEqual({
+        removed: 0,
+        more: false,
+      })
+    },
+  )
+
+  it('a claim and a settle drop the queued occurrence whose record is missing, and wake the next one', async () => {
+    const { url } = await start()
+    const storage = open({ url, shards })
+    const client = admin(url)
+    const { id } = await addJob(storage, 'alpha', 'queue')
+    const content = { ...(await storage.get({ jobs: [id] })).jobs[0], overlap: { policy: 'queue', maxQueued: 9 } }
+    const change = {
+      kind: 'replace',
+      id,
+      content: { ...content, fingerprint: 'other' },
+      expectedVersion: 1,
+      expectedWatermark: slotAt(0),
+      waiting: 'keep',
+    }
+    await storage.saveJobs({ now: slotAt(1), changes: [change as never] })
+    const slots = [1, 2, 3, 4].map((index) => ({ ...slotItem(id, index), jobVersion: 2 }))
+    for (const item of slots) await storage.createOccurrences({ now: item.scheduledAt, owner, items: [item] })
+    for (const key of await client.keys('*:o:*')) await client.hdel(key, bytesOfId(slots[1]?.id ?? 'occ_'))
+    const [settled] = await storage.settle({ now: slotAt(5), items: [finishItem(id, 1)] })
+    expect(settled).toMatchObject({ outcome: 'ok', woken: { id: slots[2]?.id } })
+    const { claimed } = await storage.claim({ ...claim, now: slotAt(5) })
+    expect(claimed.map((record) => record.id)).toEqual([slots[2]?.id])
+  })
+})

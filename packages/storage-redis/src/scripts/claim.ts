@@ -480,6 +480,10 @@ local function takeFrom(page, sourceAt)
     if not id then
       if goesApart(job) then setAside(job, member, page[index + 1]) else source.offset = source.offset + 1 end
       if passOver(source, member, order, 1) then break end
+    elseif not (texts[index] and (known[job] or pageHeads[job])) then
+      local isEnd = passOver(source, member, needsOrder and order, 4)
+      drop(headOfPage(job), job, id, pending)
+      if isEnd then break end
     else
       local text = texts[index]
       ${readFields(recordLayout, 'text', { dueAt: 'dueAt', timeout: 'timeout' })}

@@ -438,6 +438,19 @@ local function finish(now, h, id, r, state, reason)
   replace(id, r)
 end
 
+-- Removes a waiting occurrence whose record or job is missing, for example because the server has evicted a key.
+local function drop(h, job, id, state)
+  local r = { job = job, state = state }
+  if not h then
+    call('ZREM', pendingKey, id .. job)
+    return withdraw(id, r)
+  end
+  leave(h, id, r)
+  h.delayed = math.min(h.delayed, h.pending)
+  leaveActive(h, job, id)
+  call('ZREM', history .. job, id)
+end
+
 -- Returns whether a waiting occurrence is superseded: an update of the job has still to cancel this occurrence.
 local function isSuperseded(h, r)
   return r.version < h.cancelsBelow and r.token == 0 and r.kind % ${recoveredBit} == ${kindCodes.slot}
@@ -450,11 +463,16 @@ local function activeCount(h)
 end
 
 -- Returns the id and record of the job's next queued occurrence if this occurrence may wake. Returns nil in four cases:
--- no occurrence is queued, no place of the job is free, the occurrence is superseded, or the job is deleted.
+-- no occurrence is queued, no place of the job is free, the occurrence is superseded, or the job is deleted. Drops
+-- occurrences without a record.
 local function firstToWake(h, job)
   if h.queued == 0 or activeCount(h) >= h.maxConcurrency or h.deletedAt ~= never then return nil end
   local id = call('ZRANGE', queueOf .. job, 0, 0)[1]
   local r = recordOf(id)
+  if not r then
+    drop(h, job, id, queued)
+    return firstToWake(h, job)
+  end
   if isSuperseded(h, r) then return nil end
   return id, r
 end

@@ -74,6 +74,7 @@ local function takeOrdinary(job, owner)
   end
   local id = call('ZRANGE', queueOf .. job, 0, 0)[1]
   local text = textOf(id)
+  if not text then return nil end
   ${readFields(recordLayout, 'text', { dueAt: 'dueAt', timeout: 'timeout' })}
   local record, cancelSize = asStarted(text, owner, now)
   if dueAt > now or cancelSize > 0 then return nil end
