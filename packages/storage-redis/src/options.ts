@@ -1,6 +1,6 @@
 import { type DurationInput, type Logger, toDurationMs } from '@jobistemer/core'
 import { invalidOption, readOptionNames } from '@jobistemer/core/storage'
-import type { Cluster, Redis } from 'ioredis'
+import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis'
 import { maskUrl } from './secrets.ts'
 
 /** An ioredis client of one server or of a Redis Cluster. */
@@ -12,7 +12,7 @@ export interface RedisStorageOptions {
   readonly url?: string | URL
   /**
    * A `Redis` or `Cluster` client of ioredis instead of a URL. `close()` leaves this client open. The client must have
-   * no `keyPrefix`.
+   * no `keyPrefix` and no `stringNumbers`. A Redis Cluster needs a `Cluster`.
    */
   readonly client?: RedisClient
   /**
@@ -33,7 +33,10 @@ export interface RedisStorageOptions {
    * with `STORAGE_BUSY`, but its writes stay. Default 0.
    */
   readonly minReplicas?: number
-  /** How long a call waits for {@link RedisStorageOptions.minReplicas}. Must be shorter than `commandTimeout`. Default 1 s. */
+  /**
+   * How long a call waits for {@link RedisStorageOptions.minReplicas}. With `minReplicas`, must be shorter than
+   * `commandTimeout`. Default 1 s.
+   */
   readonly waitTimeout?: DurationInput
   /** Receives a warning if the server stores nothing on disk. Default: a process warning. */
   readonly logger?: Pick<Logger, 'warn'>
@@ -70,7 +73,7 @@ export function readOptions(options: RedisStorageOptions): ReadOptions {
   }
   const commandTimeoutMs = toDurationMs(commandTimeout, 'commandTimeout', { min: 1 })
   const waitTimeoutMs = toDurationMs(waitTimeout, 'waitTimeout', { min: 1 })
-  if (waitTimeoutMs >= commandTimeoutMs) {
+  if ((minReplicas > 0 || options.waitTimeout !== undefined) && waitTimeoutMs >= commandTimeoutMs) {
     const remedy = 'Give a shorter waitTimeout, or a longer commandTimeout.'
     throw invalidOption('waitTimeout', waitTimeout, `waitTimeout is not shorter than commandTimeout`, remedy)
   }
@@ -105,9 +108,10 @@ function readUrl(url: string | URL): string {
     throw invalidOption('url', maskUrl(url), 'url does not begin with redis:// or rediss://', 'Write one that does.')
   }
   // If a password contains `#`, `?` or `/`, the URL parser ends the host at this character. The path, the query or the
-  // fragment then contains parts of the real host. So this check rejects such a URL.
-  if (!/^(\/\d*)?$/.test(pathname) || search.includes('@') || hash !== '') {
-    const problem = 'url has something else than the number of a database behind its host'
+  // fragment then contains parts of the real host. So this check rejects such a URL. ioredis takes the query for settings,
+  // most of which the storage sets itself.
+  if (!/^(\/\d*)?$/.test(pathname) || !/^(\?family=[046])?$/.test(search) || hash !== '') {
+    const problem = 'url has something else than the number of a database and ?family=… behind its host'
     throw invalidOption('url', maskUrl(url), problem, `Write one such as redis://localhost:6379/0. ${encode}`)
   }
   return parsed.href
@@ -128,20 +132,16 @@ function parseUrl(url: string | URL): URL | null {
 }
 
 function readClient(client: RedisClient): RedisClient {
-  const isClient =
-    typeof client === 'object' &&
-    client !== null &&
-    typeof client.callBuffer === 'function' &&
-    typeof client.duplicate === 'function' &&
-    typeof client.options === 'object'
-  if (!isClient) {
+  const { callBuffer, duplicate, options }: Partial<RedisClient> = client ?? {}
+  if (typeof callBuffer !== 'function' || typeof duplicate !== 'function' || typeof options !== 'object') {
     const remedy = 'Give a Redis or a Cluster of ioredis.'
     throw invalidOption('client', maskUrl(client), 'client is not one of ioredis', remedy)
   }
-  const { keyPrefix } = client.options
-  if (keyPrefix !== undefined && keyPrefix !== '') {
-    const remedy = 'Give a client without one, and use the option prefix.'
-    throw invalidOption('client', keyPrefix, 'client has a keyPrefix', remedy)
+  const { keyPrefix, stringNumbers }: RedisOptions = { ...(options as ClusterOptions).redisOptions, ...options }
+  if (keyPrefix || stringNumbers) {
+    const problem = `client has ${keyPrefix ? 'a keyPrefix' : 'the setting stringNumbers'}`
+    const remedy = 'Give a client without it. For a beginning of all keys, use the option prefix.'
+    throw invalidOption('client', keyPrefix || stringNumbers, problem, remedy)
   }
   return client
 }

@@ -1,5 +1,5 @@
 import { JobistemerError } from '@jobistemer/core'
-import { Redis } from 'ioredis'
+import { Cluster, Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
 import { type RedisStorageOptions, redisStorage } from '../src/index.ts'
 
@@ -33,10 +33,13 @@ describe('the options of redisStorage', () => {
     [{ url, prefix: 'half-\ud83d' }, 'prefix'],
     [{ url: 'redis://localhost/jobs' }, 'url'],
     [{ url: 'redis://localhost/0#jobs' }, 'url'],
+    [{ url: 'redis://localhost?keyPrefix=zz' }, 'url'],
+    [{ url: 'redis://localhost/0?family=4&db=1' }, 'url'],
     [{ url, shards: 0 }, 'shards'],
     [{ url, shards: 1.5 }, 'shards'],
     [{ url, minReplicas: -1 }, 'minReplicas'],
     [{ url, waitTimeout: 5000 }, 'waitTimeout'],
+    [{ url, commandTimeout: 500, minReplicas: 1 }, 'waitTimeout'],
     [{ url, logger: {} }, 'logger'],
   ])('%j are refused, and the error names the invalid option', (options, field) => {
     const error = refused(options)
@@ -54,8 +57,18 @@ describe('the options of redisStorage', () => {
     expect(refused({ url, commandTimeout: 'soon' }).code).toBe('INVALID_DURATION')
   })
 
-  it('refuse a client with a keyPrefix, because scripts would not use that prefix', () => {
-    const client = new Redis({ lazyConnect: true, keyPrefix: 'app:' })
+  it.each([{ url: 'redis://localhost?family=6' }, { url, commandTimeout: 500 }])('%j are accepted', (options) => {
+    expect(() => redisStorage(options)).not.toThrow()
+  })
+
+  it.each([
+    ['a keyPrefix, because scripts would not use that prefix', new Redis({ lazyConnect: true, keyPrefix: 'app:' })],
+    ['stringNumbers, because scripts answer with numbers', new Redis({ lazyConnect: true, stringNumbers: true })],
+    [
+      'stringNumbers among the redisOptions of a Cluster',
+      new Cluster([], { lazyConnect: true, redisOptions: { stringNumbers: true } }),
+    ],
+  ])('refuse a client with %s', (_what, client) => {
     expect(refused({ client }).field).toBe('client')
     client.disconnect()
   })
