@@ -2,7 +2,7 @@ import { printValue } from '@jobistemer/core'
 import { storageFailure } from '@jobistemer/core/storage'
 import { isCluster } from './client.ts'
 import type { ReadOptions, RedisClient } from './options.ts'
-import { checkPersistence, checkServerInfo } from './server-info.ts'
+import { checkPersistence, checkServerInfo, fromPairs } from './server-info.ts'
 
 const shardsOfCluster = 16
 
@@ -30,9 +30,13 @@ export async function checkServer(
   place: string,
   earlierShards: number | null,
 ): Promise<number> {
-  // The first command on a Cluster client also discovers the nodes, which `nodes('master')` needs.
+  // A Cluster client sends scripts to masters. With its option `scaleReads`, it sends other reads to replicas.
+  const read = (command: 'GET' | 'HGETALL', from: string) =>
+    client.eval('return redis.call(ARGV[1], KEYS[1])', 1, from, command)
   const key = namespaceKey(options.prefix)
-  const stored = await client.hgetall(key)
+  const readAll = async () => fromPairs((await read('HGETALL', key)) as readonly string[])
+  // The first command on a Cluster client also discovers the nodes, which `nodes('master')` needs.
+  const stored = await readAll()
   for (const server of isCluster(client) ? client.nodes('master') : [client]) {
     checkServerInfo(await server.info(), place)
     await checkPersistence(server, options.logger, place)
@@ -47,15 +51,15 @@ export async function checkServer(
   if (isNew) {
     // On a Cluster, the keys of a prefix are on several servers. The server with the namespace may have lost its data while the
     // other servers kept theirs. Shard 0 can be on another server, and may still store the number of shards.
-    const marked = Number((await client.get(`{${options.prefix}:0}:shards`)) ?? Number.NaN)
+    const marked = Number((await read('GET', `{${options.prefix}:0}:shards`)) ?? Number.NaN)
     const wanted = options.shards ?? earlierShards ?? (isCluster(client) ? shardsOfCluster : 1)
     await client.hsetnx(key, 'shards', marked > 0 ? marked : wanted)
   }
   await client.hsetnx(key, 'schema', formVersion)
-  return readNamespace(await client.hgetall(key), options, key)
+  return readNamespace(await readAll(), options, key)
 }
 
-function readNamespace(stored: Readonly<Record<string, string>>, options: ReadOptions, key: string): number {
+function readNamespace(stored: ReturnType<typeof fromPairs>, options: ReadOptions, key: string): number {
   const shards = Number(stored.shards)
   const found = Number(stored.schema)
   const prefix = ['prefix', options.prefix] as const

@@ -47,15 +47,19 @@ export async function checkPersistence(
 }
 
 /** Reads the persistence settings. Returns `null` if the server rejects `CONFIG`, as managed services do. */
-async function readSettings(server: Redis): Promise<Readonly<Record<string, string>> | null> {
+async function readSettings(server: Redis): Promise<ReturnType<typeof fromPairs> | null> {
   try {
-    const pairs = (await server.call('config', 'get', 'appendonly', 'save')) as readonly string[] | object
-    if (!Array.isArray(pairs)) return pairs as Record<string, string>
-    return Object.fromEntries(pairs.flatMap((name, index) => (index % 2 === 0 ? [[name, pairs[index + 1]]] : [])))
+    const pairs = await server.call('config', 'get', 'appendonly', 'save')
+    return Array.isArray(pairs) ? fromPairs(pairs) : (pairs as Record<string, string>)
   } catch (error) {
     if (error instanceof Error && /^(NOPERM|ERR unknown|ERR .*CONFIG)/i.test(error.message)) return null
     throw error
   }
+}
+
+/** Converts a list of names, each followed by its value, to an object. */
+export function fromPairs(pairs: readonly string[]): Readonly<Record<string, string | undefined>> {
+  return Object.fromEntries(pairs.flatMap((name, index) => (index % 2 === 0 ? [[name, pairs[index + 1]]] : [])))
 }
 
 function unfit(field: string, value: string, message: string, remedy: string): JobistemerError {

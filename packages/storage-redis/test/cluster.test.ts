@@ -2,7 +2,7 @@ import { type JobId, jobId } from '@jobistemer/core'
 import { assertLedger } from '@jobistemer/storage-conformance'
 import { type RedisCluster, startRedisCluster } from '@jobistemer/test-servers'
 import { Cluster, Redis } from 'ioredis'
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
 import { redisStorage } from '../src/index.ts'
 import { addJob, finishItem, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { newPrefix, quiet } from './prefixes.ts'
@@ -74,6 +74,15 @@ it('the Redis storage continues when a shard moves to another master', async () 
   const settled = await storage.settle({ now: slotAt(6), items })
   expect(settled.every(({ outcome }) => outcome === 'ok')).toBe(true)
   await assertLedger(storage, { atRest: true })
+})
+
+it('a Cluster client whose reads reach a stale replica, as with scaleReads, can create the namespace', async () => {
+  openClient()
+  vi.spyOn(client, 'hgetall').mockResolvedValue({})
+  vi.spyOn(client, 'get').mockResolvedValue(null)
+  const storage = redisStorage({ client, prefix: newPrefix(), logger: quiet })
+  const job = await addJob(storage, 'alpha')
+  expect((await storage.get({ jobs: [job.id] })).jobs).toEqual([job])
 })
 
 it('minReplicas counts the replicas of the master that has the shard', async () => {
