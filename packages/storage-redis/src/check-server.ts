@@ -30,6 +30,8 @@ export async function checkServer(
   place: string,
   earlierShards: number | null,
 ): Promise<number> {
+  // While it connects, ioredis ignores that the server refuses `select`, and uses database 0.
+  if (!isCluster(client) && client.options.db) await client.select(client.options.db)
   // A Cluster client sends scripts to masters. With its option `scaleReads`, it sends other reads to replicas.
   const read = (command: 'GET' | 'HGETALL', from: string) =>
     client.eval('return redis.call(ARGV[1], KEYS[1])', 1, from, command)

@@ -82,8 +82,10 @@ export class Connection {
     this.#place = placeOf(this.client)
     if (this.#isOwn) {
       // Without a listener, ioredis would print each failed attempt to connect.
-      this.client.on('error', (error: Error) => {
+      this.client.on('error', (error: Error & { readonly command?: { readonly name: string } }) => {
         this.#lastError = withoutArguments(error)
+        // If the server refuses `select`, ioredis would continue in database 0.
+        if (error.command?.name === 'select' && !this.#closed) this.client.disconnect(true)
       })
       this.client.on('ready', () => {
         this.#lastError = null

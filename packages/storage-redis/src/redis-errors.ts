@@ -20,6 +20,12 @@ const meanings: readonly Meaning[] = [
     remedy: 'Give it the rights that docs/guide.md of this package lists.',
   },
   {
+    pattern: /^ERR DB index/,
+    code: 'STORAGE_UNREADABLE',
+    message: 'The Redis server does not have the database of the url or client',
+    remedy: 'Give the number of a database that the server has, or raise its setting databases.',
+  },
+  {
     pattern: /^OOM/,
     code: 'STORAGE_FULL',
     message: 'Redis has reached its memory limit. Nothing of the call was stored',

@@ -69,6 +69,26 @@ describe('the first call of a Redis storage', () => {
     expect([error.code, error.field]).toEqual(['STORAGE_UNREADABLE', 'role'])
   })
 
+  it('fails if the server refuses the database of the url, and never uses database 0 instead', async () => {
+    const server = await start({ databases: '2' })
+    const client = admin(server.url)
+    const error = await refusal(addJob(open({ url: `${server.url}/2` }), 'alpha'))
+    expect([error.code, error.field]).toEqual(['STORAGE_UNREADABLE', 'url'])
+    expect(error.message).toContain('database')
+    const given = open({ client: admin(`${server.url}/2`) })
+    expect((await refusal(addJob(given, 'alpha'))).code).toBe('STORAGE_UNREADABLE')
+    expect(await client.keys('*')).toEqual([])
+    const storage = open({ url: `${server.url}/1` })
+    await addJob(storage, 'alpha')
+    await look(open({ url: server.url }))
+    await client.call('ACL', 'SETUSER', 'default', '-select')
+    await client.call('CLIENT', 'KILL', 'TYPE', 'NORMAL', 'SKIPME', 'yes')
+    // The first calls may fail because their connection broke.
+    let code = 'STORAGE_UNREACHABLE'
+    while (code === 'STORAGE_UNREACHABLE') code = (await refusal(look(storage))).code
+    expect(code).toBe('STORAGE_UNREADABLE')
+  })
+
   it('fails if the option shards differs from the number of shards in the data', async () => {
     const server = await start()
     await addJob(open({ url: server.url, shards: 4 }), 'alpha')
