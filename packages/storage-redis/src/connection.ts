@@ -2,16 +2,9 @@ import { JobistemerError, systemClock, type Timer } from '@jobistemer/core'
 import type { StorageCapabilities } from '@jobistemer/core/storage'
 import { Redis } from 'ioredis'
 import { checkServer } from './check-server.ts'
-import { keepAliveMs, placeOf, scriptsOf } from './client.ts'
+import { isCluster, keepAliveMs, placeOf, scriptsOf } from './client.ts'
 import type { ReadOptions, RedisClient } from './options.ts'
-import {
-  closedError,
-  isSpreadOtherwise,
-  isUnknownScript,
-  storageError,
-  timeoutError,
-  tooFewReplicas,
-} from './redis-errors.ts'
+import { closedError, isReply, storageError, timeoutError, tooFewReplicas } from './redis-errors.ts'
 import type { Script } from './script.ts'
 import { markShardScript, markWriteScript } from './scripts/small-scripts.ts'
 import { withoutArguments } from './secrets.ts'
@@ -142,7 +135,7 @@ export class Connection {
     } catch (error) {
       // `#shards` is `null` while the storage prepares the namespace. The code that prepares the namespace handles the error
       // itself.
-      if (!isSpreadOtherwise(error) || this.#shards === null) throw error
+      if (!isReply(error, 'SPREAD') || this.#shards === null) throw error
       // Another process may have created the new namespace with another number of shards. The caller has then sent the jobs to
       // wrong shards, so the call must fail.
       if ((await this.#openAnew()) !== call.shards) throw error
@@ -199,7 +192,7 @@ export class Connection {
     try {
       return await scriptsOf(this.client).evalshaBuffer(script.sha, keys.length, ...keys, ...values)
     } catch (error) {
-      if (!isUnknownScript(error)) throw error
+      if (!isReply(error, 'NOSCRIPT')) throw error
       return await scriptsOf(this.client).evalBuffer(script.source, keys.length, ...keys, ...values)
     }
   }
@@ -213,15 +206,20 @@ export class Connection {
     const pipeline = this.client.pipeline()
     const command = known ? ['evalsha', script.sha] : ['eval', script.source]
     pipeline.callBuffer(...(command as [string, string]), keys.length, ...keys, ...values)
-    pipeline.call('eval', markWriteScript, 1, `${this.#prefixOf(shard)}marked`)
+    const mark = [markWriteScript, 1, `${this.#prefixOf(shard)}marked`] as const
+    pipeline.call('eval', ...mark)
     pipeline.call('wait', minReplicas, waitTimeoutMs)
-    const results = await pipeline.exec()
-    const [answer, marked, waited] = results ?? []
-    if (answer === undefined || marked === undefined || waited === undefined) throw new Error('Connection is closed.')
-    if (known && isUnknownScript(answer[0])) return await this.#evaluateAndWait(call, false)
-    if (answer[0] !== null) throw answer[0]
-    if (marked[0] !== null) throw marked[0]
-    if (waited[0] !== null) throw waited[0]
+    const results = (await pipeline.exec()) ?? []
+    const [answer, , waited] = results
+    if (answer === undefined || waited === undefined) throw new Error('Connection is closed.')
+    if (known && isReply(answer[0], 'NOSCRIPT')) return await this.#evaluateAndWait(call, false)
+    if (isCluster(this.client) && isReply(answer[0], 'MOVED')) {
+      // A Cluster client does not follow `MOVED` in a pipeline whose `WAIT` succeeds. But it follows `MOVED` of a single
+      // command, and then sends pipelines to the new master too.
+      await scriptsOf(this.client).evalBuffer(...mark)
+      return await this.#evaluateAndWait(call, known)
+    }
+    for (const [error] of results) if (error !== null) throw error
     const reached = Number(waited[1])
     if (reached < minReplicas) throw tooFewReplicas(this.#place, minReplicas, reached, waitTimeoutMs)
     return answer[1]

@@ -67,16 +67,13 @@ const unreachable =
   /max retries per request|connection is closed|aborted due to connection close|isn't writeable|ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|EHOST|ENET|ETIMEDOUT|Failed to refresh slots|timed out|Too many Cluster redirections|None of startup nodes/i
 
 /**
- * Returns whether a shard rejected the call because its stored number of shards is missing or differs: the server lost
- * its data.
+ * Returns whether the server or a script has answered with an error code.
+ * - `SPREAD`: the stored number of shards of a shard is missing or differs, because the server lost its data.
+ * - `NOSCRIPT`: the server does not have the script in its cache.
+ * - `MOVED`: another node of the Redis Cluster has the keys.
  */
-export function isSpreadOtherwise(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('SPREAD ')
-}
-
-/** Returns whether the server does not have the script in its cache. */
-export function isUnknownScript(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('NOSCRIPT')
+export function isReply(error: unknown, code: 'SPREAD' | 'NOSCRIPT' | 'MOVED'): boolean {
+  return error instanceof Error && error.message.startsWith(`${code} `)
 }
 
 /**

@@ -76,6 +76,18 @@ it('the Redis storage continues when a shard moves to another master', async () 
   await assertLedger(storage, { atRest: true })
 })
 
+it('the Redis storage with minReplicas continues when a shard moves to another master', async () => {
+  const prefix = newPrefix()
+  const job = await addJob(redisStorage({ client: openClient(), prefix, shards: 1, logger: quiet }), 'alpha')
+  const storage = redisStorage({ client, prefix, minReplicas: 1, waitTimeout: 50, logger: quiet })
+  expect((await storage.get({ jobs: [job.id] })).jobs).toEqual([job])
+  await moveSlot(Number(await client.cluster('KEYSLOT', `{${prefix}:0}:heads`)))
+  // The new master has no replica. So the call writes to the new master, and then waits in vain.
+  const error = await refusal(storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }))
+  expect([error.code, error.field]).toEqual(['STORAGE_BUSY', 'minReplicas'])
+  expect((await storage.get({ counts: [job.id] })).counts).toEqual([{ pending: 0, queued: 0, running: 1 }])
+})
+
 it('a Cluster client whose reads reach a stale replica, as with scaleReads, can create the namespace', async () => {
   openClient()
   vi.spyOn(client, 'hgetall').mockResolvedValue({})
