@@ -8,9 +8,12 @@ export function isCluster(client: RedisClient): client is Cluster {
   return client.isCluster
 }
 
+/** Stands for the addresses of a Redis Cluster in messages. */
+export const clusterPlace = 'Redis Cluster'
+
 /** Describes the server's address for messages, without a password. */
 export function placeOf(client: RedisClient): string {
-  if (isCluster(client)) return 'Redis Cluster'
+  if (isCluster(client)) return clusterPlace
   const { path, host, port, db } = client.options
   if (path !== undefined) return path
   return `redis://${host ?? 'localhost'}:${port ?? 6379}${db === undefined || db === 0 ? '' : `/${db}`}`

@@ -1,5 +1,6 @@
 import { JobistemerError } from '@jobistemer/core'
 import { type FailureMeaning, failureOf, storageFailure } from '@jobistemer/core/storage'
+import { clusterPlace } from './client.ts'
 import { withoutArguments } from './secrets.ts'
 
 type Meaning = FailureMeaning & { readonly pattern: RegExp }
@@ -63,6 +64,13 @@ const meanings: readonly Meaning[] = [
   },
 ]
 
+/** The meaning of `MOVED` for a client of a single server. */
+const oneNode: FailureMeaning = {
+  code: 'STORAGE_UNREADABLE',
+  message: 'The server is one node of a Redis Cluster, and another node has the keys',
+  remedy: 'Pass a Cluster of ioredis as client.',
+}
+
 const unreachable =
   /max retries per request|connection is closed|aborted due to connection close|isn't writeable|ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|EHOST|ENET|ETIMEDOUT|Failed to refresh slots|timed out|Too many Cluster redirections|None of startup nodes/i
 
@@ -86,7 +94,8 @@ export function storageError(error: unknown, place: string, connection: Error | 
   if (JobistemerError.isInstance(error)) return error
   withoutArguments(error)
   const text = error instanceof Error ? error.message : String(error)
-  const meaning = meanings.find(({ pattern }) => pattern.test(text))
+  const isOneNode = isReply(error, 'MOVED') && place !== clusterPlace
+  const meaning = isOneNode ? oneNode : meanings.find(({ pattern }) => pattern.test(text))
   const about = ['url', place] as const
   if (meaning !== undefined) return failureOf(meaning, text, { field: 'url', value: place, cause: error })
   if (unreachable.test(text)) {

@@ -3,6 +3,7 @@ import { assertLedger } from '@jobistemer/storage-conformance'
 import { type RedisCluster, startRedisCluster } from '@jobistemer/test-servers'
 import { Cluster, Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
+import { scriptsOf } from '../src/client.ts'
 import { redisStorage } from '../src/index.ts'
 import { addJob, finishItem, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { newPrefix, quiet } from './prefixes.ts'
@@ -86,6 +87,25 @@ it('the Redis storage with minReplicas continues when a shard moves to another m
   const error = await refusal(storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }))
   expect([error.code, error.field]).toEqual(['STORAGE_BUSY', 'minReplicas'])
   expect((await storage.get({ counts: [job.id] })).counts).toEqual([{ pending: 0, queued: 0, running: 1 }])
+})
+
+it('a url of one node of a Redis Cluster is refused, and the error asks for a Cluster client', async () => {
+  openClient()
+  let prefix = newPrefix()
+  // The first node has the hash slots up to 5461.
+  while (Number(await client.cluster('KEYSLOT', prefix)) < 5462) prefix = newPrefix()
+  const storage = redisStorage({ url: cluster.url, prefix, logger: quiet })
+  const error = await refusal(storage.get({}))
+  expect(error.code).toBe('STORAGE_UNREADABLE')
+  expect(error.remedy).toContain('Cluster')
+  await storage.close()
+})
+
+it('a Cluster client that does not follow MOVED, as in a mixed pipeline, makes the call fail with STORAGE_BUSY', async () => {
+  const storage = redisStorage({ client: openClient(), prefix: newPrefix(), logger: quiet })
+  const job = await addJob(storage, 'alpha')
+  vi.spyOn(scriptsOf(client), 'evalshaBuffer').mockRejectedValueOnce(new Error('MOVED 1 127.0.0.1:6379'))
+  expect((await refusal(storage.get({ jobs: [job.id] }))).code).toBe('STORAGE_BUSY')
 })
 
 it('a Cluster client whose reads reach a stale replica, as with scaleReads, can create the namespace', async () => {
