@@ -14,7 +14,8 @@ export const clusterPlace = 'Redis Cluster'
 /** Describes the server's address for messages, without a password. */
 export function placeOf(client: RedisClient): string {
   if (isCluster(client)) return clusterPlace
-  const { path, host, port, db } = client.options
+  const { path, host, port, db, sentinels, name } = client.options
+  if (sentinels) return `Redis Sentinel ${name}`
   if (path !== undefined) return path
   return `redis://${host ?? 'localhost'}:${port ?? 6379}${db === undefined || db === 0 ? '' : `/${db}`}`
 }

@@ -253,9 +253,9 @@ export class Connection {
         call().then(resolve, reject)
       })
     } catch (error) {
-      // A client with status `end` never reconnects: its owner has closed it.
-      if (this.client.status === 'end' && !JobistemerError.isInstance(error)) {
-        if (!this.#isOwn) throw closedError(this.#place)
+      // A client with status `end` never reconnects: its owner has closed it, or its `retryStrategy` has given up.
+      if (!this.#isOwn && this.client.status === 'end' && !JobistemerError.isInstance(error)) {
+        throw closedError(this.#place)
       }
       throw storageError(error, this.#place, this.#lastError)
     } finally {

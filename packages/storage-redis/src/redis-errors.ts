@@ -128,9 +128,9 @@ export function timeoutError(place: string, limitMs: number, connection: Error |
 }
 
 export function closedError(place: string): JobistemerError {
-  const remedy =
-    'Shut the scheduler down before closing its storage or client, or open another one with redisStorage().'
-  return storageFailure('STORAGE_CLOSED', ['url', place], `The Redis storage is closed: ${place}.`, remedy)
+  const message = `The Redis storage or its client is closed: ${place}.`
+  const remedy = 'Shut the scheduler down before closing either. If the client gave up, change its retryStrategy.'
+  return storageFailure('STORAGE_CLOSED', ['url', place], message, remedy)
 }
 
 export function tooFewReplicas(place: string, wanted: number, reached: number, waitedMs: number): JobistemerError {

@@ -1,6 +1,6 @@
 import { jobId, systemClock } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
-import type { Redis } from 'ioredis'
+import { Redis } from 'ioredis'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { redisStorage } from '../src/index.ts'
 import { addJob } from '@jobistemer/test-kit'
@@ -180,6 +180,28 @@ describe('an ioredis client that the caller gives to the storage', () => {
     await look(storage)
     client.disconnect()
     expect((await refusal(look(storage))).code).toBe('STORAGE_CLOSED')
+  })
+
+  it('makes calls fail with an error that names its retryStrategy once it has given up', async () => {
+    const server = await start()
+    const client = admin(server.url, { retryStrategy: () => null })
+    const storage = open({ client })
+    await look(storage)
+    const ended = new Promise((resolve) => client.once('end', resolve))
+    await server.kill()
+    await ended
+    const error = await refusal(look(storage))
+    expect(error.code).toBe('STORAGE_CLOSED')
+    expect(error.remedy).toContain('retryStrategy')
+  })
+
+  it('is named by its Sentinel name in errors if it uses Sentinel', async () => {
+    const server = await start()
+    await server.kill()
+    const sentinels = [{ host: server.host, port: server.port }]
+    const client = new Redis({ sentinels, name: 'primary', sentinelRetryStrategy: () => null, lazyConnect: true })
+    client.on('error', () => {})
+    expect((await refusal(look(open({ client })))).message).toContain('Redis Sentinel primary')
   })
 
   it('works with a storage whose commandTimeout is 10 minutes, even if the timer of this timeout fires early', async () => {
