@@ -29,7 +29,7 @@ const meanings: readonly Meaning[] = [
   {
     pattern: /^OOM/,
     code: 'STORAGE_FULL',
-    message: 'Redis has reached its memory limit. Nothing of the call was stored',
+    message: 'Redis has reached its memory limit',
     remedy: 'Raise maxmemory, or remove old history: prune() works and running work can end meanwhile.',
   },
   {
