@@ -7,6 +7,7 @@ import { type Asked, RetryingStorage } from '../src/engine/storage-access/retryi
 import { JobistemerError } from '../src/errors.ts'
 import { EventHub } from '../src/events.ts'
 import { silentLogger } from '../src/logger.ts'
+import { partialAnswers } from '../src/storage/adapter-errors.ts'
 import type { Storage } from '../src/storage/storage.ts'
 import { virtualClock } from '../src/testing/virtual-clock.ts'
 
@@ -47,6 +48,7 @@ function world({ maxBatch = 1000 } = {}) {
     unreadable: false,
     fails: (_items: readonly string[]): boolean => false,
     refuses: (_items: readonly string[]): boolean => false,
+    isLocked: (_item: string): boolean => false,
   }
   const gathered = new CallerBatcher<string, string>(
     { clock, fail, maxBatch, now: () => clock.now(), storage } as unknown as EngineContext,
@@ -58,7 +60,11 @@ function world({ maxBatch = 1000 } = {}) {
         if (storageOf.unreadable) throw new JobistemerError('STORAGE_UNREADABLE', { message: 'No rights.' })
         if (storageOf.fails(items)) throw new RangeError('no')
         if (storageOf.refuses(items)) throw new JobistemerError('STORAGE_REFUSED', { message: 'Not this one.' })
-        return items.map((item) => `${item} done`)
+        const answers = items.map((item) => (storageOf.isLocked(item) ? null : `${item} done`))
+        if (!answers.includes(null)) return answers as string[]
+        const error = new JobistemerError('STORAGE_BUSY', { message: 'Another transaction holds a job.' })
+        partialAnswers.set(error, answers)
+        throw error
       },
     },
   )
@@ -186,6 +192,31 @@ describe('a batched request', () => {
     const refused = await bad
     expect(refused).toBeInstanceOf(ItemRefused)
     expect(refused.error).toBeInstanceOf(RangeError)
+  })
+
+  it('gets its answer at once if the storage fails only for other requests, which succeed when the storage takes them', async () => {
+    const { ask, calls, clock, storageOf, answerAll } = world()
+    const locked = new Set(['locked', 'locked too'])
+    storageOf.isLocked = (item) => locked.has(item)
+    storageOf.holds = true
+    const first = ask('first')
+    await turns()
+    const good = [ask('a'), ask('b')]
+    const late: string[] = []
+    for (const name of locked) void ask(name).then((answer) => late.push(answer))
+    await answerAll()
+    storageOf.holds = false
+    await answerAll()
+    expect(await Promise.all([first, ...good])).toEqual(['first done', 'a done', 'b done'])
+    expect(await ask('later')).toBe('later done')
+    await clock.advance(20_000)
+    expect(late).toEqual([])
+    locked.clear()
+    await clock.advance(5000)
+    expect(late).toEqual(['locked done', 'locked too done'])
+    // The storage is asked for the locked requests together, and never again for the other requests of their batch.
+    const repeats = calls.slice(calls.findIndex((items) => items.includes('later')) + 1)
+    expect(new Set(repeats.map((items) => items.join()))).toEqual(new Set(['locked,locked too']))
   })
 
   it('that the storage refuses is rejected without a wait, and the other requests of its batch succeed', async () => {

@@ -1,5 +1,5 @@
 import { JobistemerError } from '@jobistemer/core'
-import { type FailureMeaning, failureOf, storageFailure } from '@jobistemer/core/storage'
+import { type FailureMeaning, failureOf, partialAnswers, storageFailure } from '@jobistemer/core/storage'
 
 /** The members through which an error, or its metadata, refers to its cause. */
 interface Linked {
@@ -242,7 +242,10 @@ export function heldError(
   const message = `Another transaction has held for ${lockLimitMs} ms what the call has to lock: ${place}.`
   const remedy =
     'pg_blocking_pids() tells whose transaction it is. Parts of the call may have taken effect, and it can be repeated.'
-  return storageFailure('STORAGE_BUSY', ['commandTimeout', limitMs], message, remedy, cause)
+  const error = storageFailure('STORAGE_BUSY', ['commandTimeout', limitMs], message, remedy, cause)
+  // The other transaction holds one job. The call can change other jobs meanwhile.
+  partialAnswers.set(error, [])
+  return error
 }
 
 export function unreadableError(place: string): JobistemerError {

@@ -1,4 +1,10 @@
-import { type AsyncLedger, type HistoryRemover, type Storage, storageFromLedger } from '@jobistemer/core/storage'
+import {
+  type AsyncLedger,
+  type HistoryRemover,
+  StepTooLarge,
+  type Storage,
+  storageFromLedger,
+} from '@jobistemer/core/storage'
 import { Database } from './database.ts'
 import { DueSearch } from './due-search.ts'
 import { get } from './get-records.ts'
@@ -129,7 +135,7 @@ class PostgresLedger implements AsyncLedger, HistoryRemover {
     } catch (error) {
       // The schema was dropped, so the next call checks and creates the schema again.
       if (isSchemaGone(error)) this.#checking = null
-      throw opened.database.errorOf(error)
+      throw error instanceof StepTooLarge ? error : opened.database.errorOf(error)
     }
   }
 

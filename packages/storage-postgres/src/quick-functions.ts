@@ -8,7 +8,7 @@ import { lanes } from './occurrence-row.ts'
  * server flushes the disk, which takes less time. After a longer wait, the call fails and releases all its locks. A step by
  * core's rules then ends the occurrences.
  */
-const heldMs = 200
+export const heldMs = 200
 
 /** The columns of starting slots, with their types: parameters of {@link startFunction}. */
 export const startColumns = [

@@ -15,7 +15,7 @@ import type { Database } from './database.ts'
 import { binaryUuids, uuidOf } from './ids.ts'
 import { mayStandInHead } from './in-head.ts'
 import { isContention, isHeld } from './postgres-errors.ts'
-import { absent, endColumns, parameterType, separator, startColumns } from './quick-functions.ts'
+import { absent, endColumns, heldMs, parameterType, separator, startColumns } from './quick-functions.ts'
 import { plainArray, quoteText, type SqlValue, storeText } from './sql.ts'
 import { stateCode } from './occurrence-row.ts'
 
@@ -78,13 +78,7 @@ export class QuickSteps {
       ].map((values) => `{${shared(values)}}`)
       const jsons = [texts.map(([details]) => details ?? absent), texts.map(([, runs]) => runs ?? absent)]
       const rest = jsons.map((values) => shared(values, separator))
-      rest.push(
-        String(now),
-        storeText(owner.node),
-        storeText(owner.incarnation),
-        String(inHeads),
-        this.#database.lockLimit,
-      )
+      rest.push(String(now), storeText(owner.node), storeText(owner.incarnation), String(inHeads), `${heldMs}ms`)
       return await this.#call(this.#start, slots, [...arrays, ...rest])
     })
   }
@@ -162,8 +156,8 @@ export class QuickSteps {
       }
       return null
     } catch (error) {
-      // Another transaction conflicted, or holds a row that `end_step` needs. Then core's rules decide about all items.
-      if (isContention(error) || (call === this.#end && isHeld(error))) return null
+      // Another transaction conflicted, or holds a row that the function needs. Then core's rules decide about all items.
+      if (isContention(error) || isHeld(error)) return null
       throw error
     }
   }

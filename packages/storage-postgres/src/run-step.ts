@@ -9,6 +9,7 @@ import {
   type LiveState,
   liveStates,
   type OccurrenceRecord,
+  StepTooLarge,
   type StepState,
 } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
@@ -17,6 +18,7 @@ import { headRuns } from './in-head.ts'
 import { readCounts, readHead, type ReadJob, readJob, saveJobs, selectJobs } from './job-row.ts'
 import { lanes, liveColumns, readOccurrence, slotCodes, stateCodes, withOwners } from './occurrence-row.ts'
 import { isContention, isHeld } from './postgres-errors.ts'
+import { heldMs } from './quick-functions.ts'
 import { anyOf, eachOf, limitOf, locksAreLimited, numberOf, plainArray, type Row, type Session } from './sql.ts'
 import { writeCall, writeStep } from './step-write.ts'
 
@@ -221,6 +223,8 @@ export class StepRunner {
         return
       } catch (error) {
         if (!isHeld(error)) throw error
+        // Another transaction may hold one of several jobs. In parts, the step changes the other jobs.
+        if (step.jobs.length > 1 && step.isDivisible) throw new StepTooLarge()
         // `freed` counts consecutive tries that waited too long for a lock. If a user's transaction held an occurrence of the
         // step, the count starts again at 0.
         freed = (await this.#awaitHeld(step)) ? 0 : freed + 1
@@ -261,6 +265,11 @@ export class StepRunner {
     return true
   }
 
+  /** Returns how long a step waits for a lock. A step on several jobs soon gives up, because it can continue in parts. */
+  #lockLimitOf({ jobs, isDivisible }: LedgerStep): string {
+    return jobs.length > 1 && isDivisible ? `${heldMs}ms` : this.#database.lockLimit
+  }
+
   async #tryFreely(step: LedgerStep): Promise<boolean> {
     try {
       const writes = await this.#decide(this.#database, step, { locks: false, limit: null })
@@ -269,7 +278,7 @@ export class StepRunner {
         (await writeStep(this.#database, this.#writeCall, writes, {
           guards: true,
           waits: false,
-          lockLimit: this.#database.lockLimit,
+          lockLimit: this.#lockLimitOf(step),
         }))
       )
     } catch (error) {
@@ -288,7 +297,7 @@ export class StepRunner {
   }
 
   async #runIn(session: Session, step: LedgerStep, waits: boolean): Promise<void> {
-    const limit = waits ? null : this.#database.lockLimit
+    const limit = waits ? null : this.#lockLimitOf(step)
     const writes = await this.#decide(session, step, { locks: true, limit })
     if (writes.length === 0) return
     if (step.wholeJobs) await saveJobs(session, this.#schema, writes)

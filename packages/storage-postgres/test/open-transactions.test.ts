@@ -1,8 +1,9 @@
-import type { JobId } from '@jobistemer/core'
-import type { SettleItem, Storage, StorageWithin } from '@jobistemer/core/storage'
+import { createScheduler, defineJob, type JobId, silentLogger } from '@jobistemer/core'
+import { partialAnswers, type SettleItem, type Storage, type StorageWithin } from '@jobistemer/core/storage'
 import type pg from 'pg'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { addJob, finishItem, minute, owner, slotAt, slotItem, triggerItem } from '@jobistemer/test-kit'
+import { everySeconds } from '../../scenarios/test/support/every.ts'
 import { useSchemas } from './schemas.ts'
 
 const { connection, open, pool, query, schema: newSchema } = useSchemas()
@@ -234,6 +235,58 @@ it('a call that fails in a transaction does not undo concurrent calls in the sam
   expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
   expect((await storage.get({ counts: [id] })).counts).toMatchObject([{ pending: 2 }])
   expect(await query(`SELECT count(*)::int AS count FROM ${schema}.live`)).toEqual([{ count: 2 }])
+})
+
+it('a call on several jobs changes all jobs except a job that a user’s transaction holds, and its error has the answers', async () => {
+  const storage = open({ pool: pool(), schema: newSchema(), commandTimeout: 1500 })
+  const jobs = [await addJob(storage, 'held'), await addJob(storage, 'free'), await addJob(storage, 'other')] as const
+  const [held, free, third] = jobs.map(({ id }) => id) as [JobId, JobId, JobId]
+  const client = await connection()
+  await client.query('BEGIN')
+  await storage.within?.(client).createOccurrences({ now: slotAt(1), owner, items: [triggerItem(held, 1)] })
+  for (const items of [
+    [slotItem(held, 1), slotItem(free, 1), slotItem(third, 1)],
+    [triggerItem(free, 2), triggerItem(held, 2), triggerItem(third, 2)],
+  ]) {
+    const error = await storage.createOccurrences({ now: slotAt(1), owner, items }).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'STORAGE_BUSY', message: expect.stringContaining('Another transaction') })
+    const answers = partialAnswers.get(error as Error)
+    expect(answers).toEqual(
+      items.map(({ jobId }) => (jobId === held ? null : expect.objectContaining({ outcome: 'created' }))),
+    )
+  }
+  await client.query('COMMIT')
+  const again = await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(held, 1)] })
+  expect(again).toMatchObject([{ outcome: 'created' }])
+})
+
+it('jobs continue to run while a user’s transaction that has triggered another job stays open', async () => {
+  const storage = open({ pool: pool(), schema: newSchema(), commandTimeout: 1500 })
+  const ran = { held: 0, free: 0 }
+  const jobs = (['held', 'free'] as const).map((name) =>
+    defineJob({
+      name,
+      schedule: everySeconds(1),
+      overlapPolicy: 'allow',
+      tasks: [{ name: 'work', run: () => ran[name]++ }],
+    }),
+  )
+  const scheduler = createScheduler({ storage, jobs, logger: silentLogger })
+  await scheduler.start()
+  try {
+    await expect.poll(() => Math.min(ran.held, ran.free), { timeout: 20_000 }).toBeGreaterThan(0)
+    const client = await connection()
+    await client.query('BEGIN')
+    await scheduler.trigger('held', { transaction: client })
+    const before = ran.free
+    await expect.poll(() => ran.free - before, { timeout: 30_000 }).toBeGreaterThan(5)
+    expect(await scheduler.trigger('free', { timeout: 30_000 })).toMatchObject({ created: true })
+    const heldBefore = ran.held
+    await client.query('COMMIT')
+    await expect.poll(() => ran.held - heldBefore, { timeout: 30_000 }).toBeGreaterThan(1)
+  } finally {
+    await scheduler.shutdown()
+  }
 })
 
 describe('a commit that the storage has forbidden with `forbidCommit`', () => {

@@ -2,6 +2,12 @@ import { type ErrorCode, JobistemerError, printValue } from '../errors.ts'
 
 // All adapters make these errors with the functions of this module, so that the same failure has the same message.
 
+/**
+ * Errors that concern only a part of the items of a call, such as a lock on one job. The value has the answer of each item, and
+ * `null` for the items that failed. So the caller repeats only these items. An adapter adds such an error with an empty list.
+ */
+export const partialAnswers: WeakMap<Error, readonly unknown[]> = new WeakMap()
+
 /** Makes the error of a storage. `field` names an option. `value` is the value of this option, or the location of the data. */
 export function storageFailure(
   code: ErrorCode,

@@ -1,5 +1,6 @@
 import { callsAtOnce, enoughFailures, worthACall } from './tuning.ts'
 import { type ErrorCode, JobistemerError } from '../../errors.ts'
+import { partialAnswers } from '../../storage/adapter-errors.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { AfterTurn } from '../runtime/after-turn.ts'
 import { EngineStopped } from '../runtime/background-loop.ts'
@@ -96,7 +97,7 @@ interface Batch<Entry, Item> {
   attempts: number
   /** Whether the call of this batch has failed and is being retried. {@link Batcher} counts such batches separately. */
   isRetried: boolean
-  /** For a batch whose only item is retried alone: number of its proven failures. `null`: any other batch. */
+  /** For a batch that is retried in the background: number of its proven failures. `null`: any other batch. */
   failures: number | null
 }
 
@@ -109,7 +110,9 @@ interface Batch<Entry, Item> {
  * An item that the storage cannot store makes the whole call fail. What follows depends on the error:
  * - After `STORAGE_REFUSED` or `QUEUE_FULL`, the batcher halves the list of items at once. It rejects each item that gets such
  *   an error as the only item of a call.
- * - After an error in `outages`, the batcher repeats all items without an answer.
+ * - After an error in {@link partialAnswers}, the batcher repeats the items without an answer in a batch of their own, in the
+ *   background. So they do not delay other items.
+ * - After another error in `outages`, the batcher repeats all items without an answer.
  * - After another error, the batcher halves the list from the third attempt on. If an item fails in a call of its own, the
  *   batcher retries the item in the background. It rejects the item only if the storage accepts other calls meanwhile.
  */
@@ -231,6 +234,12 @@ export class Batcher<Entry, Item, Answer> {
     try {
       answers = await this.#kind.send(storage, some, now)
     } catch (error) {
+      const known = partialAnswers.get(error as Error)
+      for (const [place, answer] of (known ?? []).entries()) {
+        if (answer === null) continue
+        openOf(batch)
+        this.#answered(batch, indexes?.[place] ?? place, answer as Answer)
+      }
       if (!batch.isRetried && this.#kind.callerOf !== undefined) {
         batch.isRetried = true
         this.#calls--
@@ -261,6 +270,7 @@ export class Batcher<Entry, Item, Answer> {
     // unavailable, and only one attempt in 4 halves the list.
     const isLate = batch.attempts >= enoughFailures
     const hasSign = this.#engine.storage.accepted > batch.acceptedBefore || batch.attempts % (enoughFailures + 1) === 0
+    const isOpen = (index: number): boolean => openOf(batch).has(index)
     let hasAnswers = false
     let left: { readonly error: unknown } | null = null
     const send = async (some: readonly number[] | null): Promise<void> => {
@@ -268,6 +278,9 @@ export class Batcher<Entry, Item, Answer> {
         await this.#call(batch, storage, some)
         hasAnswers = true
       } catch (error) {
+        if (partialAnswers.has(error as Error) && batch.failures === null) {
+          return this.#retryApart(batch, (some ?? [...batch.items.keys()]).filter(isOpen), error)
+        }
         // In an outage, or after the engine has stopped, do not halve the batch into further calls.
         if (isOutage(error) || this.#engine.storage.isStopped) throw error
         const indexes = some ?? [...openOf(batch)]
@@ -279,7 +292,7 @@ export class Batcher<Entry, Item, Answer> {
         } else if (indexes.length === 1 && (isRefused || (await this.#isFaulty(batch, storage)))) {
           this.#answered(batch, indexes[0] as number, new ItemRefused(error))
         } else if (indexes.length === 1 && isLate && batch.failures === null) {
-          this.#retryAlone(batch, indexes[0] as number, error)
+          this.#retryApart(batch, indexes, error)
         } else left = { error }
       }
     }
@@ -299,13 +312,21 @@ export class Batcher<Entry, Item, Answer> {
     return batch.failures >= enoughFailures && this.#engine.storage.accepted > batch.acceptedBefore
   }
 
-  /** Retries one entry in the background, in a batch of its own. */
-  #retryAlone(batch: Batch<Entry, Item>, index: number, error: unknown): void {
-    openOf(batch).delete(index)
-    const entries = [batch.entries[index] as Entry]
-    const items = [batch.items[index] as Item]
-    const alone = { ...batch, entries, items, open: null, isRetried: true, failures: 0 }
-    void this.#sendAll(alone, { error }).then(() => this.flush())
+  /**
+   * Retries entries in the background, in a batch of their own. If the error is in {@link partialAnswers}, this batch counts as
+   * a call that is being retried, because each such call may occupy a connection of the storage.
+   */
+  #retryApart(batch: Batch<Entry, Item>, indexes: readonly number[], error: unknown): void {
+    for (const index of indexes) openOf(batch).delete(index)
+    const entries = indexes.map((index) => batch.entries[index] as Entry)
+    const items = indexes.map((index) => batch.items[index] as Item)
+    const apart = { ...batch, entries, items, open: null, isRetried: true, failures: 0 }
+    const count = partialAnswers.has(error as Error) ? 1 : 0
+    this.#retried += count
+    void this.#sendAll(apart, { error }).then(() => {
+      this.#retried -= count
+      this.flush()
+    })
   }
 
   /** Aborts all waiting entries, and entries that are added later. Calls in progress continue. */

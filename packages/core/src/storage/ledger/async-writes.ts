@@ -1,14 +1,13 @@
 import type { JobId } from '../../ids.ts'
 import type {
   CreateAnswer,
-  CreateItem,
   CreateOccurrencesRequest,
   SettleAnswer,
-  SettleItem,
   SettleRequest,
   Storage,
   WakeUp,
 } from '../storage.ts'
+import { partialAnswers } from '../adapter-errors.ts'
 import type { LedgerEntry } from './job-ledger.ts'
 import { type AsyncLedger, type CommitControl, type StepState, StepTooLarge } from './ledger.ts'
 import { LoadedJob } from './loaded-job.ts'
@@ -27,74 +26,68 @@ export type AsyncWriter = Pick<
 export class AsyncWrites<Writer extends AsyncWriter = AsyncWriter> extends LedgerWrites<Writer> {
   /** Creates occurrences, as `Storage.createOccurrences` does. */
   async createOccurrences({ now, owner, items }: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
-    const { ledger } = this
-    const rules = (some: readonly CreateItem[]) => this.each(now, some, creates(owner))
-    if (ledger.quickCreates === undefined) return await rules(items)
-    return await quickly(items, async (some) => await ledger.quickCreates?.(some, { now, owner }), rules)
+    const answers = await quickly(items, (some) => this.ledger.quickCreates?.(some, { now, owner }))
+    return await this.each(now, items, creates(owner), answers)
   }
 
   /** Settles occurrences, as `Storage.settle` does. */
   async settle({ now, items }: SettleRequest): Promise<readonly SettleAnswer[]> {
-    const { ledger } = this
-    const rules = (some: readonly SettleItem[]) => this.each(now, some, settles)
-    if (ledger.quickSettles !== undefined) {
-      return await quickly(items, async (some) => await ledger.quickSettles?.(some, now), rules)
-    }
-    if (ledger.quickSettle === undefined) return await rules(items)
-    return await this.each(now, items, settles, async (item) => (await ledger.quickSettle?.(item, now)) ?? null)
+    const answers = await quickly(items, (some) => this.ledger.quickSettles?.(some, now))
+    return await this.each(now, items, settles, answers, this.ledger.quickSettle?.bind(this.ledger))
   }
 
   /**
    * Executes the items in steps, and returns the answers in the order of the items. `quick` is an optional fast path for one
-   * item. With `quick`, each step has one item, and runs only if `quick` returns `null` for this item.
+   * item. With `quick`, each step has one item, and runs only if `quick` returns `null` for this item. `answers`: the answers
+   * that are already known, and `null` for all other items.
+   *
+   * After an error in {@link partialAnswers}, the steps of other jobs still run. Then rejects with this error.
    */
   protected async each<Item, Answer>(
     now: number,
     items: readonly Item[],
     kind: StepKind<Item, Answer>,
-    quick?: (item: Item) => Promise<Answer | null>,
+    answers: (Answer | null)[] = items.map(() => null),
+    quick?: (item: Item, now: number) => Promise<Answer | null>,
   ): Promise<readonly Answer[]> {
-    const answers = new Array<Answer>(items.length)
     const { unit = 'call', itemsPerStep = items.length, concurrency = 1 } = this.ledger
-    const placed = items.map((item, index) => ({ item, index }))
+    const placed = items.flatMap((item, index) => (answers[index] === null ? [{ item, index }] : []))
+    let failure: Error | null = null
     const isOneStep = unit === 'call' && quick === undefined
     const most = isOneStep ? items.length : quick === undefined ? itemsPerStep : 1
     // The items of one job form a group. If one step executes all items, they form one group together. Steps of different
     // groups may run concurrently. The steps of one group run in sequence.
     const groups = [...groupBy(placed, ({ item }) => (isOneStep ? null : kind.jobOf(item))).values()]
     await sideBySide(groups, concurrency, async (group) => {
-      for (let start = 0; start < group.length; start += most) {
-        const step = group.slice(start, start + most)
+      const steps: (readonly Placed<Item>[])[] = []
+      for (let start = 0; start < group.length; start += most) steps.push(group.slice(start, start + most))
+      for (let at = 0; at < steps.length; at++) {
+        const step = steps[at] as readonly Placed<Item>[]
         const [{ item, index }] = step as [Placed<Item>]
-        const answer = (await quick?.(item)) ?? null
-        if (answer === null) await this.#run(now, step, kind, answers)
-        else answers[index] = answer
+        try {
+          answers[index] = (await quick?.(item, now)) ?? null
+          if (answers[index] === null) await this.#run(now, step, kind, answers)
+        } catch (error) {
+          // A step that failed may have set answers before, but it has written nothing.
+          for (const one of step) answers[one.index] = null
+          const half = Math.ceil(step.length / 2)
+          if (error instanceof StepTooLarge && step.length > 1)
+            steps.splice(at + 1, 0, step.slice(0, half), step.slice(half))
+          else if (partialAnswers.has(error as Error)) failure = error as Error
+          else throw error
+        }
       }
     })
-    return answers
+    if (failure === null) return answers as readonly Answer[]
+    partialAnswers.set(failure, answers)
+    throw failure
   }
 
   async #run<Item, Answer>(
     now: number,
     placed: readonly Placed<Item>[],
     kind: StepKind<Item, Answer>,
-    answers: Answer[],
-  ): Promise<void> {
-    try {
-      await this.#runWhole(now, placed, kind, answers)
-    } catch (error) {
-      if (placed.length === 1 || !(error instanceof StepTooLarge)) throw error
-      const half = Math.ceil(placed.length / 2)
-      await this.#run(now, placed.slice(0, half), kind, answers)
-      await this.#run(now, placed.slice(half), kind, answers)
-    }
-  }
-
-  async #runWhole<Item, Answer>(
-    now: number,
-    placed: readonly Placed<Item>[],
-    kind: StepKind<Item, Answer>,
-    answers: Answer[],
+    answers: (Answer | null)[],
   ): Promise<void> {
     const byJob = groupBy(
       placed.map(({ item }) => item),
@@ -144,22 +137,18 @@ export function writesFromLedger(
 }
 
 /**
- * Executes the items of a call. If an item is the only one of its job, tries the fast path `quick` first. Executes the
- * remaining items by `rules`.
+ * Tries the fast path `quick` for the items that are the only ones of their jobs. Returns the answers in the order of the items.
+ * The rules must execute the items with the answer `null`.
  */
 async function quickly<Item extends { readonly jobId: JobId }, Answer>(
   items: readonly Item[],
-  quick: (items: readonly Item[]) => Promise<readonly (Answer | null)[] | undefined>,
-  rules: (items: readonly Item[]) => Promise<readonly Answer[]>,
-): Promise<readonly Answer[]> {
+  quick: (items: readonly Item[]) => Promise<readonly (Answer | null)[]> | undefined,
+): Promise<(Answer | null)[]> {
   const byJob = groupBy(items, ({ jobId }) => jobId)
   const isAlone = ({ jobId }: Item): boolean => byJob.get(jobId)?.length === 1
   const alone = byJob.size === items.length ? items : items.filter(isAlone)
   const found = ((alone.length > 0 ? await quick(alone) : undefined) ?? []).values()
-  const answers = items.map((item) => (isAlone(item) ? found.next().value : undefined) ?? null)
-  const others = items.filter((_, index) => answers[index] === null)
-  const rest = (others.length > 0 ? await rules(others) : []).values()
-  return answers.map((answer) => answer ?? (rest.next().value as Answer))
+  return items.map((item) => (isAlone(item) ? found.next().value : undefined) ?? null)
 }
 
 /** An item of a call, with its index among the answers. */
