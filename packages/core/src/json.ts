@@ -61,7 +61,8 @@ export function toJsonValue(
 
 /** Returns a copy of a JSON value for user code. If the user's code changes the copy, the value of the engine stays as it is. */
 export function copyJson<Value>(value: Value): Value {
-  return typeof value === 'object' ? structuredClone(value) : value
+  // `structuredClone` would make objects of another realm under Jest.
+  return typeof value === 'object' ? JSON.parse(JSON.stringify(value)) : value
 }
 
 /** Copies a value, and rejects it at the first member that JSON would change. */

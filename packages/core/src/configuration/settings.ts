@@ -61,7 +61,7 @@ export interface RetryPolicyInCode extends RetryPolicyInput {
    * Decides whether a retry follows an attempt that failed or timed out. If this function returns `false`, the task ends,
    * although its policy has a retry left.
    *
-   * - If the function throws or returns no boolean, the node logs an error, emits `hook.failed`, and retries the task.
+   * - If the function throws, or returns nothing or a promise, the node logs an error, emits `hook.failed`, and retries the task.
    * - The storage does not keep the function. An `update` of the policy leaves the function in force.
    * - `defaults`, `update`, `overrides` and tasks that name a `handler` cannot contain the function.
    * - For an isolated task, the function gets the `name`, `message`, `code`, `stack` and `cause` of the error. It does not

@@ -45,7 +45,7 @@ import { Recovery } from './scheduling/recovery.ts'
 import { ExecutionPool } from './execution/execution-pool.ts'
 import { EngineTime } from './time/engine-time.ts'
 import type { WakeUp } from '../storage/storage.ts'
-import { dayMs, longestName, lookMs, upkeepMs } from '../tuning.ts'
+import { dayMs, longestName, lookMs, ordinaryHeartbeatMs } from '../tuning.ts'
 
 const shutDownMeanwhile = () => stateError('start', 'stopped', 'It was shut down meanwhile.')
 
@@ -430,8 +430,9 @@ export class Engine implements CallingNode {
   async #disconnect(): Promise<void> {
     this.#phase = 'stopping'
     void this.#time.stop()
-    // Requests of callers that gave up may wait for the agenda, and the agenda's timer does not keep the process alive.
-    const hold = this.clock.setTimer(upkeepMs, () => undefined)
+    // Requests of callers that gave up may wait for the agenda, and the agenda's timer does not keep the process alive. Their
+    // next attempt begins within `ordinaryHeartbeatMs`, and gives them up.
+    const hold = this.clock.setTimer(2 * ordinaryHeartbeatMs, () => undefined)
     await this.operations.answered()
     hold.cancel()
     this.#phase = 'stopped'

@@ -125,7 +125,7 @@ export interface TaskContext<Data = unknown, Input = JsonValue | undefined> exte
    * @throws JobistemerError `INVALID_ARGUMENT` for a number that is not between 0 and 1, or a message that is not a string
    */
   progress(fraction: number, message?: string): void
-  /** Results of the completed tasks of this occurrence, by the tasks' names. */
+  /** Results of the completed tasks of this occurrence, by the tasks' names. Each access returns a new copy. */
   readonly results: Readonly<Record<string, JsonValue | undefined>>
   /**
    * Resolves after the duration, by the scheduler's clock; with a virtual clock in tests, no real time passes. If `signal`

@@ -73,17 +73,21 @@ describe.each(everywhere)('on the storage $name', (place) => {
     const world = createWorld(place)
     const scheduler = await world.start({ jobs: [ticking(world).job] })
     const later = scheduler.update('tick', { priority: 5 }, { policy: { type: 'graceful', until: at(100) } })
-    await expect(later).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'policy' })
+    const value = { type: 'graceful', until: at(100) }
+    await expect(later).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'policy', value })
     expect(await scheduler.job('tick')).toMatchObject({ version: 1 })
   })
 
   it('an update to a schedule without a future instant leaves a warning in the log', async () => {
     const world = createWorld(place)
-    const { lines, logger } = collectingLogger()
+    const { logger, loud } = collectingLogger()
     const scheduler = await world.start({ jobs: [ticking(world).job], logger })
     await world.clock.advance({ seconds: 50 })
-    await scheduler.update('tick', { schedule: everySeconds(20, +at(30)) })
-    expect(lines).toContainEqual(
+    const ended = everySeconds(20, +at(30))
+    await scheduler.update('tick', { schedule: ended }, { policy: { type: 'graceful', until: at(100) } })
+    expect([loud(), (await scheduler.nextRuns('tick', 1))[0]]).toEqual([[], at(60)])
+    await scheduler.update('tick', { schedule: everySeconds(20, +at(35)) })
+    expect(loud()).toContainEqual(
       expect.objectContaining({
         level: 'warn',
         message: 'the schedule has no future instant: from now on, the job runs only on request',

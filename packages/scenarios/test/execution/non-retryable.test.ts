@@ -165,7 +165,7 @@ describe('retryIf', () => {
       },
       'torn',
     ],
-    ['returns nothing', () => undefined, 'retryPolicy.retryIf has returned no boolean: undefined. Return true'],
+    ['returns nothing', () => undefined, 'retryPolicy.retryIf has returned nothing: undefined. Return true'],
     ['returns a promise', async () => false, 'retryPolicy.retryIf has returned a promise: {}. Return true'],
     [
       'returns a promise that rejects',

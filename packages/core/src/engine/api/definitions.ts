@@ -296,7 +296,7 @@ export class Definitions extends ApiPart {
     readObject(change, 'change', [...jobSettingNames, 'schedule', 'tasks', 'tags', 'description'])
     const { reason, actor } = readVoice(options, 'expectedVersion', 'policy', 'waiting', 'realign')
     const policy = readUpdatePolicy(orDefault(options.policy, 'immediate'))
-    refuseWithoutSchedule(change, policy)
+    refuseWithoutSchedule(change, options)
     const waiting = readChoice(orDefault(options.waiting, 'keep'), ['keep', 'cancel'], 'waiting')
     const expected = readExpectedVersion(options.expectedVersion)
     const said: Said = { ...(reason !== null && { reason }), ...(actor !== null && { actor }) }
@@ -330,7 +330,7 @@ export class Definitions extends ApiPart {
         else this.registry.adopt(updated, answer.job, 'updated')
         tellCanceled(this.engine.events, answer.job.name, 'updated', answer.canceled)
         const nextAt = dateOf(answer.job.nextAt)
-        if (change.schedule != null) this.registry.registrations.warnIfOver(updated, answer.job.nextAt)
+        if (change.schedule != null && nextAt === null) this.registry.registrations.warnIfOver(updated, null)
         const decidedUpTo = new Date(record.watermark)
         if (setBackTo !== null) {
           this.engine.logger.info(
@@ -552,13 +552,13 @@ function changedLabels(document: JobDocument, { tags, description }: JobUpdate):
 type Said = Pick<JobDocument, 'reason' | 'actor'>
 
 /** Rejects a time zone or a policy that would have no effect. @throws JobistemerError `INVALID_ARGUMENT` */
-function refuseWithoutSchedule({ schedule, timezone }: JobUpdate, policy: CheckedUpdatePolicy): void {
+function refuseWithoutSchedule({ schedule, timezone }: JobUpdate, { policy }: UpdateOptions): void {
   const what = 'comes without a schedule'
   if (timezone !== undefined && schedule == null) {
     const remedy = 'Give the schedule too: the stored one has its time zone already.'
     throw invalidValue('change.timezone', what, timezone, remedy)
   }
-  if (policy.type === 'immediate' || schedule !== undefined) return
+  if (policy === undefined || policy === 'immediate' || schedule !== undefined) return
   throw invalidValue('policy', what, policy, 'Leave it out: only a new schedule can take effect later.')
 }
 

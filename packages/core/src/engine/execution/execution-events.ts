@@ -118,13 +118,13 @@ export async function callHook(
   }
 }
 
-/** Calls a task's `retryIf`. If `retryIf` throws or returns no boolean, the node reports the failure and retries the task. */
+/** Calls a task's `retryIf`. If `retryIf` throws or returns nothing or a promise, the node reports the failure and retries the task. */
 export function allowsRetry(source: OccurrenceSource, call: () => unknown): boolean {
   try {
     const answer = runUserCode(source.engine, call)
-    if (typeof answer === 'boolean') return answer
+    if (answer !== undefined && !isThenable(answer)) return Boolean(answer)
     if (isThenable(answer)) catchRejection(answer, (error) => hookFailed(source, 'retryIf', error))
-    const what = isThenable(answer) ? 'has returned a promise' : 'has returned no boolean'
+    const what = isThenable(answer) ? 'has returned a promise' : 'has returned nothing'
     const remedy = 'Return true or false synchronously.'
     hookFailed(source, 'retryIf', invalidValue('retryPolicy.retryIf', what, answer, remedy))
   } catch (error) {

@@ -1,7 +1,7 @@
 import { JobistemerError } from '../../errors.ts'
 import type { OccurrenceId } from '../../ids.ts'
 import { parsePayload, type PayloadSchema } from '../../job/payload.ts'
-import { copyJson, type JsonValue } from '../../json.ts'
+import type { JsonValue } from '../../json.ts'
 import {
   type OccurrenceRecord,
   type OccurrenceState,
@@ -664,7 +664,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   results(): Readonly<Record<string, JsonValue | undefined>> {
     const results: Record<string, JsonValue | undefined> = { ...this.occurrence.details.results }
     for (const task of this.#tasks) if (task.state === 'completed') results[task.plan.name] = task.result
-    return copyJson(results)
+    return results
   }
 
   /** Requests a settle, which carries the state at the time of the storage call. */

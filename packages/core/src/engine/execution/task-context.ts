@@ -245,10 +245,10 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
   }
 
   get results(): Readonly<Record<string, JsonValue | undefined>> {
-    return this.#source.results()
+    return copyJson(this.#source.results())
   }
 
   get result(): <Result>(task: TaskReference<Result>) => Jsonify<Result> {
-    return (task) => resultOf(task, this.#source.results())
+    return (task) => copyJson(resultOf(task, this.#source.results()))
   }
 }
