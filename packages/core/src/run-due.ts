@@ -42,7 +42,8 @@ export interface RunDueReport {
   readonly takenOver: number
   /**
    * When work is due next, as far as the call knows, so that a caller can schedule the next call. If due work is left, `nextAt`
-   * is the end of this call: the next call can begin at once. `null` if no work lies ahead.
+   * is the end of this call: the next call can begin at once. If other calls have not ended as announced, `nextAt` is at the
+   * latest the instant from which their runs can be taken over. `null` if no work lies ahead.
    */
   readonly nextAt: Date | null
 }

@@ -9,6 +9,7 @@ import type { Alarm } from './runtime/agenda.ts'
 import type { EngineContext } from './storage-access/engine-context.ts'
 import { firstItems } from './storage-access/retrying-storage.ts'
 import type { Recovery } from './scheduling/recovery.ts'
+import type { Peers } from './cluster/peers.ts'
 import type { Reaper } from './maintenance/reaper.ts'
 import type { Retainer } from './maintenance/retention.ts'
 import type { NodeParts } from './execution/execution-pool.ts'
@@ -77,7 +78,7 @@ export interface DueCall {
  */
 export function callDue(
   node: CallingNode,
-  { budgetMs, times, signal }: { budgetMs: number; times: CallTimes; signal: CheckedRunDue['signal'] },
+  { budgetMs, times, signal, peers }: CheckedRunDue & { times: CallTimes; peers: Pick<Peers, 'nextOverAt'> },
 ): DueCall {
   const { agenda, capacity, claimer, clock, events, launcher, owner, pool, recovery, storage } = node
   const begunAt = clock.monotonic()
@@ -152,7 +153,8 @@ export function callDue(
 
   /** Returns the instant of the next due work that this node knows of, in epoch ms; `null`: the node knows of none. */
   async function nextDueAt(): Promise<number | null> {
-    const known = [agenda.peekSlot()?.at ?? null, claimer.nextDueAt]
+    // Earlier calls may have left runs behind, which a call can take over after their end.
+    const known = [agenda.peekSlot()?.at ?? null, claimer.nextDueAt, peers.nextOverAt(node.now())]
     // If this node cannot hold all jobs, a job that it does not hold may have the next slot. So ask the storage for the next
     // slot.
     if (node.registry.cache.isEvicting) {
@@ -161,8 +163,8 @@ export function callDue(
         storage.repeated('listJobs', (calls) => calls.listJobs({ due, limit: 1, cursor }))
       known.push((await firstItems(read))[0]?.nextAt ?? null)
     }
-    const instants = known.filter((instant) => instant !== null)
-    return instants.length === 0 ? null : Math.min(...instants)
+    const next = Math.min(...known.map((instant) => instant ?? Number.POSITIVE_INFINITY))
+    return Number.isFinite(next) ? next : null
   }
 
   async function run(): Promise<RunDueReport> {

@@ -458,7 +458,8 @@ export class Engine implements CallingNode {
     const abort = async (): Promise<void> => node.#call?.abort()
     const removeSignalHandlers = onShutdownSignals(handleSignals, abort, { endsProcess: false })
     try {
-      node.#call = callDue(node, { budgetMs, times, signal })
+      const { peers } = node.#heartbeats
+      node.#call = callDue(node, { budgetMs, times, signal, peers })
       return await node.#call.report
     } finally {
       removeSignalHandlers()

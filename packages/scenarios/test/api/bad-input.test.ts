@@ -191,7 +191,7 @@ describe('the check of arguments and schedules', () => {
     await expect(world.start({ jobs: [known, late], logger })).resolves.toBeDefined()
     expect(warnings).toMatchObject([
       {
-        message: 'the schedule has no future instant: from now on, the job runs only on request',
+        message: 'the schedule has no future instant: the job now runs only on request',
         job: 'late',
         err: refused,
       },
@@ -224,7 +224,7 @@ describe('the check of arguments and schedules', () => {
         }
         expect(warnings).toMatchObject([
           {
-            message: 'the schedule has no future instant: from now on, the job runs only on request',
+            message: 'the schedule has no future instant: the job now runs only on request',
             job: 'given',
             err: refused,
           },

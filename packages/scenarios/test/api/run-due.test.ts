@@ -110,6 +110,23 @@ describe.each(everyStorage)('on the storage $name, a call of `runDue`', (place) 
     expect(tookMs).toBeLessThan(10_000)
   })
 
+  it('returns as `nextAt` when the runs of a killed call can be taken over, and a call at that instant takes them over', async () => {
+    const world = createWorld(place)
+    const ran: string[] = []
+    const killed = callable(world, ran, 30)
+    await call(world, killed, 0, 10_000)
+    await world.clock.advanceTo(at(60.5))
+    void killed.runDue({ budget: 20_000 })
+    await world.clock.advance({ seconds: 5 })
+    world.crash(killed)
+    const early = await call(world, callable(world, ran), 0, 10_000)
+    expect(early).toMatchObject({ ended: 'idle', takenOver: 0, nextAt: new Date(+at(85.5) + 1) })
+    await world.clock.advanceTo(early.nextAt as Date)
+    const next = await call(world, callable(world, ran), 0, 10_000)
+    expect(next).toMatchObject({ ended: 'idle', takenOver: 1, finished: 1, nextAt: at(120) })
+    expect(ran).toEqual(['60 at 60.5 attempt 1', '60 at 85.501 attempt 2'])
+  })
+
   it('returns within its budget although a handler ignores its signal, and the next call takes over the handler’s run', async () => {
     const world = createWorld(place)
     const course: string[] = []

@@ -90,7 +90,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(loud()).toContainEqual(
       expect.objectContaining({
         level: 'warn',
-        message: 'the schedule has no future instant: from now on, the job runs only on request',
+        message: 'the schedule has no future instant: the job now runs only on request',
         job: 'tick',
       }),
     )

@@ -553,13 +553,13 @@ type Said = Pick<JobDocument, 'reason' | 'actor'>
 
 /** Rejects a time zone or a policy that would have no effect. @throws JobistemerError `INVALID_ARGUMENT` */
 function refuseWithoutSchedule({ schedule, timezone }: JobUpdate, { policy }: UpdateOptions): void {
-  const what = 'comes without a schedule'
   if (timezone !== undefined && schedule == null) {
     const remedy = 'Give the schedule too: the stored one has its time zone already.'
-    throw invalidValue('change.timezone', what, timezone, remedy)
+    throw invalidValue('change.timezone', 'comes without a schedule', timezone, remedy)
   }
   if (policy === undefined || policy === 'immediate' || schedule !== undefined) return
-  throw invalidValue('policy', what, policy, 'Leave it out: only a new schedule can take effect later.')
+  const remedy = 'Leave it out: only a new schedule can take effect later.'
+  throw invalidValue('policy', 'comes without a schedule', policy, remedy)
 }
 
 function readPlan(plan: DefinitionPlan): void {

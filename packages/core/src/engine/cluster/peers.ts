@@ -109,7 +109,12 @@ export class Peers {
    * silence of these calls: it may itself be a call, which is too short to observe another call's silence. See decision 15.
    */
   over(now: number): readonly NodeRecord[] {
-    return this.#records(({ record }) => (callEndsAtOf(record) ?? Number.POSITIVE_INFINITY) + clockMarginMs < now)
+    return this.#records(({ record }) => overAtOf(record) < now)
+  }
+
+  /** Returns the first instant at which {@link over} includes a call that it does not include yet; infinite: no such call. */
+  nextOverAt(now: number): number {
+    return Math.min(...this.#records(({ record }) => overAtOf(record) >= now).map(overAtOf)) + 1
   }
 
   /**
@@ -342,6 +347,11 @@ function deadAfterOf({ about: { deadAfterMs } }: Pick<NodeRecord, 'about'>): num
 /** Returns the end of a call of `runDue`, in epoch ms, as its record states it; `null` for a node that is no such call. */
 export function callEndsAtOf({ about: { callEndsAt } }: Pick<NodeRecord, 'about'>): number | null {
   return typeof callEndsAt === 'number' ? callEndsAt : null
+}
+
+/** Returns the instant after which the runs of a call of `runDue` can be taken over; infinite for a node that is no such call. */
+function overAtOf(record: NodeRecord): number {
+  return (callEndsAtOf(record) ?? Number.POSITIVE_INFINITY) + clockMarginMs
 }
 
 /** Returns whether a node record says that its node has shut down. */

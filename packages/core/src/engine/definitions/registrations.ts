@@ -234,7 +234,7 @@ export class Registrations {
     if (err === null) return
     this.#engine.logger.warn(
       { job: job.name, err },
-      'the schedule has no future instant: from now on, the job runs only on request',
+      'the schedule has no future instant: the job now runs only on request',
     )
   }
 

@@ -1,12 +1,6 @@
 import type { JobId } from '../../ids.ts'
-import type {
-  CreateAnswer,
-  CreateOccurrencesRequest,
-  SettleAnswer,
-  SettleRequest,
-  Storage,
-  WakeUp,
-} from '../storage.ts'
+import type { CreateAnswer, CreateOccurrencesRequest, SettleAnswer, SettleRequest } from '../storage.ts'
+import type { Storage, WakeUp } from '../storage.ts'
 import { partialAnswers } from '../adapter-errors.ts'
 import type { LedgerEntry } from './job-ledger.ts'
 import { type AsyncLedger, type CommitControl, type StepState, StepTooLarge } from './ledger.ts'
