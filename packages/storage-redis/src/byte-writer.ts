@@ -48,9 +48,11 @@ export class ByteWriter {
     this.#length += 16
   }
 
-  bytes(bytes: Buffer): void {
+  /** Writes bytes, without their number. Returns the number. */
+  bytes(bytes: Buffer): number {
     this.#reserve(bytes.length)
     this.#length += bytes.copy(this.#bytes, this.#length)
+    return bytes.length
   }
 
   /** Writes a text as UTF-8, without its size. Returns the size in bytes. */

@@ -80,19 +80,17 @@ export class Claimer {
     let isLeftover = false
     for (let round = 1; ; round++) {
       const ofRound = round === 1 ? request : { ...request, sweep: false }
-      const answer = await (shards === 1 ? this.#claimOfShard(ofRound) : this.#claimOverShards(ofRound, shards))
-      const { claimed, cancelRequested, more, stopped, nextDueAt } = answer
+      const answer = await (shards === 1
+        ? this.#askShard(ofRound, { shard: 0, shards }, 'take', lastPlace)
+        : this.#claimOverShards(ofRound, shards))
+      const { cancelRequested, more, stopped, nextDueAt } = answer
+      // The claim may have woken and claimed an occurrence that precedes occurrences which it claimed before. So the
+      // answer must be sorted.
+      const claimed = answer.claimed.toSorted(compareOrder)
       isLeftover ||= answer.isLeftover
       if (stopped && claimed.length === 0 && request.limit > 0 && round < mostRounds) continue
       return { claimed, cancelRequested, more: more || stopped || isLeftover, nextDueAt }
     }
-  }
-
-  async #claimOfShard(request: ClaimRequest): Promise<WholeAnswer> {
-    const answer = await this.#askShard(request, { shard: 0, shards: 1 }, 'take', lastPlace)
-    // The claim may have woken and claimed an occurrence that precedes occurrences which it claimed before. So the
-    // answer must be sorted.
-    return { ...answer, claimed: answer.claimed.toSorted(compareOrder) }
   }
 
   /**
@@ -127,7 +125,7 @@ export class Claimer {
     const upcoming = latest.flatMap(({ nextDueAt }) => nextDueAt ?? [])
     const all = [...views.values(), ...answers.values()]
     return {
-      claimed: [...answers.values()].flatMap(({ claimed }) => claimed).sort(compareOrder),
+      claimed: [...answers.values()].flatMap(({ claimed }) => claimed),
       cancelRequested: latest.flatMap(({ cancelRequested }) => cancelRequested).sort(bySchedule),
       // Further occurrences may have become due after the calls in the mode `peek`. In this case, `more` is true in an answer
       // in the mode `take`.

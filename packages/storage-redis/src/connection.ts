@@ -172,11 +172,8 @@ export class Connection {
     const ahead = order === 'behind' ? this.#ahead.get(shard) : undefined
     if (ahead !== undefined) await ahead
     const answer = this.#send(call)
-    if (order === 'ahead') {
-      // The caller handles a failure of this call. Calls with order `behind` only wait for its end.
-      const answered = answer.catch(() => {})
-      this.#ahead.set(shard, answered)
-    }
+    // The caller handles a failure of this call. Calls with order `behind` only wait for its end.
+    if (order === 'ahead') this.#ahead.set(shard, Promise.allSettled([answer]))
     try {
       return await answer
     } finally {

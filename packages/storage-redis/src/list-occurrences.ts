@@ -82,7 +82,7 @@ async function lookForLive(ledger: Ledger, query: Query<'job'>): Promise<Page<Oc
   const items = found.slice(0, limit)
   const end = items.at(-1)
   if (end === undefined || found.length === items.length) return { items, cursor: null }
-  return { items, cursor: printCursor(end.scheduledAt, bytesOfId(end.id)) }
+  return { items, cursor: `${end.scheduledAt} ${bytesOfId(end.id).toString('hex')}` }
 }
 
 /** Lists live occurrences shard after shard. The cursor contains the number of the shard. */
@@ -157,8 +157,8 @@ function readPage(reply: unknown, cursorPrefix: string): Page<OccurrenceRecord> 
   const items = readRecords(found)
   if (position.length === 0) return { items, cursor: null }
   const space = position.indexOf(' ')
-  const cursor = printCursor(position.toString('latin1', 0, space), position.subarray(space + 1))
-  return { items, cursor: cursorPrefix + cursor }
+  const [score, member] = [position.toString('latin1', 0, space), position.toString('hex', space + 1)]
+  return { items, cursor: `${cursorPrefix}${score} ${member}` }
 }
 
 /**
@@ -173,10 +173,6 @@ function readRecords(found: readonly Buffer[]): OccurrenceRecord[] {
   return records
 }
 
-function printCursor(score: number | string, member: Buffer): string {
-  return `${score} ${member.toString('hex')}`
-}
-
 /** Parses a cursor. `null` is the beginning of the list. */
 function readCursor(cursor: string | null): Cursor | null {
   if (cursor === null || cursor === '') return null
@@ -186,8 +182,7 @@ function readCursor(cursor: string | null): Cursor | null {
 }
 
 function readShard(cursor: string, shards: number): number {
-  const match = /^(\d+)\//.exec(cursor)
-  const shard = Number(match?.[1] ?? Number.NaN)
+  const shard = Number(/^(\d+)\//.exec(cursor)?.[1])
   if (!(shard < shards)) throw cursorError(cursor)
   return shard
 }

@@ -136,7 +136,10 @@ export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | '
       occurrences: new Map(named.map((entry) => [entry.record.id, entry])),
     }
     const [needs] = step.needs(heads)
-    const live = needs === undefined || isNothing(needs) ? [] : await this.#readLive(step, needs, stored as StoredHead)
+    // The counts of waiting occurrences are in the head. So a step that needs only the counts reads no waiting
+    // occurrence.
+    const isRead = needs !== undefined && (needs.pending > 0 || needs.queued > 0 || needs.superseded !== null)
+    const live = isRead ? await this.#readLive(step, needs, stored as StoredHead) : []
     if (live === null) return false
     const [write] = step.decide({ ...heads, live: byState(step.jobs[0] as JobId, live), keys: new Map() })
     return write === undefined || (await commits.add({ now, write }))
@@ -181,12 +184,6 @@ export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | '
       read: (reply) => (reply as readonly number[]).map((isDone) => isDone === 1),
     })
   }
-}
-
-function isNothing({ pending, queued, superseded }: LiveNeeds): boolean {
-  // The counts of waiting occurrences are in the head. So a step that needs only the counts reads no waiting
-  // occurrence.
-  return pending === 0 && queued === 0 && superseded === null
 }
 
 /**
@@ -264,11 +261,7 @@ function writeCommit(writer: ByteWriter, { now, write }: Commit): void {
   const isSameHead = after.head === before?.head
   const saved = after.job === before?.job ? null : after.job
   const start = writer.skip(size)
-  const text = (part: Buffer | string): number => {
-    if (typeof part === 'string') return writer.text(part)
-    writer.bytes(part)
-    return part.length
-  }
+  const text = (part: Buffer | string) => (typeof part === 'string' ? writer.text(part) : writer.bytes(part))
   const [version] = versions
   writer.setId(start + at.job, jobId)
   writer.setNumber(start + at.now, now)
@@ -295,8 +288,7 @@ function writeChange(writer: ByteWriter, { before, after }: OccurrenceWrite): vo
   const start = writer.skip(size)
   const text = (before as StoredEntry | null)?.text ?? nothing
   writer.setId(start + at.id, after.id)
-  writer.bytes(text)
-  writer.setUint32(start + at.beforeSize, text.length)
+  writer.setUint32(start + at.beforeSize, writer.bytes(text))
   const owner = after.owner === null ? '' : printOwner(after.owner)
   writer.setUint32(start + at.afterSize, writeOccurrence(writer, after, owner))
 }
