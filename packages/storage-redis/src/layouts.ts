@@ -173,10 +173,11 @@ const fields = {
   },
   prune: { before: 'number', keep: 'number', limit: 'uint32' },
   /**
-   * How far a prune has come in a job: the numbers of all occurrences and of the ended occurrences that it has passed over.
-   * The id of the job before this job follows, unless the job is the first one.
+   * How far a prune has come in a job: the number of occurrences that it has passed over, and the maximum number of ended
+   * occurrences that it may still remove or pass over. The id of the job before this job follows, unless the job is the
+   * first one.
    */
-  prunePlace: { passed: 'uint32', ended: 'uint32' },
+  prunePlace: { passed: 'uint32', spare: 'number' },
   paging: { limit: 'uint32', from: 'number', to: 'number', isDescending: 'byte', withRuns: 'byte' },
   listJobs: { limit: 'uint32', since: 'number', withDeleted: 'byte' },
   /** The next instant and the id of the last due job that a call has read. */

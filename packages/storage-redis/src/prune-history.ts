@@ -1,6 +1,6 @@
 import type { PruneAnswer, PruneRequest } from '@jobistemer/core/storage'
 import { bytesOfId, shardOf } from './ids.ts'
-import { printFields } from './layout.ts'
+import { never, printFields } from './layout.ts'
 import type { Ledger } from './connection.ts'
 import { layouts } from './layouts.ts'
 import { pruneScript } from './scripts/prune.ts'
@@ -20,7 +20,7 @@ export async function pruneHistory({ connection }: Ledger, request: PruneRequest
   const last = jobId === null ? shards - 1 : first
   let removed = 0
   for (let shard = first; shard <= last; shard++) {
-    let place: Buffer = Buffer.alloc(layouts.prunePlace.size)
+    let place: Buffer = printFields(layouts.prunePlace, { passed: 0, spare: never })
     do {
       const step = Math.min(limit - removed, removedAtOnce)
       const values = printFields(layouts.prune, { before, keep, limit: step })

@@ -1,7 +1,8 @@
 import { type JobId, jobId } from '@jobistemer/core'
 import type { JobChange, JobRecord, LiveState, OverlapPolicy, PauseRecord, Storage } from '@jobistemer/core/storage'
 import { addJob, contentOf, finishItem, owner, slotAt, slotItem, start, triggerItem } from '@jobistemer/test-kit'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import { scriptsOf } from '../src/client.ts'
 import { quiet } from './prefixes.ts'
 import { useServers } from './servers.ts'
 
@@ -26,7 +27,7 @@ async function begin(policy: OverlapPolicy) {
   const ready = () => client.zcard('{jobistemer:0}:ready')
   const content = { ...contentOf('alpha', policy), overlap: { policy, maxQueued: 100_000 } }
   const change = { kind: 'create', id: jobId('alpha'), content } as const
-  return { storage, callsOf, ready, job: (await save(storage, change, 1, start)).job }
+  return { storage, url: server.url, callsOf, ready, job: (await save(storage, change, 1, start)).job }
 }
 
 /** Creates triggers, one for each millisecond. Returns their ids. */
@@ -254,6 +255,38 @@ describe('thousands of waiting occurrences of one job in Redis', () => {
     expect(await prune(1, 1)).toEqual({ removed: 1, more: false })
     expect(await prune(10, 0)).toEqual({ removed: 1, more: false })
     expect(await countsOf(storage, job.id)).toEqual({ pending: many - 5, queued: 0, running: 0 })
+  })
+
+  it('are passed over by a prune, which keeps the newest ends although older occurrences end between its steps', async () => {
+    const { storage, url, job } = await begin('allow')
+    const isEnd = (key: number) => key >= 2300 && key <= 2340
+    const items = Array.from({ length: 2500 }, (_, key) => {
+      const item = triggerItem(job.id, key, slotAt(1) + key)
+      return key < 5 || isEnd(key) ? { ...item, runs: slotItem(job.id, 1).runs } : item
+    })
+    await storage.createOccurrences({ now, owner, items })
+    const finish = (some: typeof items) =>
+      storage.settle({ now, items: some.map((item) => ({ ...finishItem(job.id, 1), ...item, runs: [] })) })
+    await finish(items.filter((_, key) => isEnd(key)))
+    await save(storage, {
+      ...(await replace(storage, job.id, 'allow')),
+      content: { ...job, nextAt: null },
+    } as JobChange)
+    const client = servers.client(url)
+    const pruning = servers.open({ client })
+    const prune = (before: number) => pruning.prune({ now, jobId: job.id, before, keep: 3, limit: 1000 })
+    // After this call, the server has the script in its cache, so the next prune uses only `EVALSHA`.
+    await prune(start)
+    const send = scriptsOf(client).evalshaBuffer.bind(client)
+    vi.spyOn(scriptsOf(client), 'evalshaBuffer').mockImplementationOnce(async (...values) => {
+      const answer = await send(...values)
+      await finish(items.slice(0, 5))
+      return answer
+    })
+    expect(await prune(now)).toEqual({ removed: 38, more: false })
+    const { occurrences } = await storage.get({ occurrences: items.map(({ id }) => id) })
+    const kept = [...occurrences.keys()].filter((key) => occurrences[key]?.state === 'completed')
+    expect(kept).toEqual([0, 1, 2, 3, 4, 2338, 2339, 2340])
   })
 
   it('are listed in pages, and for each page the storage reads about the number of records that the page contains', {

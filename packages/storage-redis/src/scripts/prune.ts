@@ -45,7 +45,8 @@ end
 local function victimsOf(h, job, limit)
   local victims = {}
   local endAt = math.min(before, h.nextAt)
-  local spare = call('ZCARD', history .. job) - h.pending - h.running - h.queued - keep - ended
+  -- The minimum, because older occurrences may have ended since the previous call. It would otherwise remove newer ones.
+  spare = math.min(spare, call('ZCARD', history .. job) - h.pending - h.running - h.queued - keep)
   while spare > 0 do
     local from = passed + #victims
     local page = call('ZRANGE', history .. job, from, from + 499, 'WITHSCORES')
@@ -65,7 +66,6 @@ local function victimsOf(h, job, limit)
         victims[#victims + 1] = { id = id, last = last, version = version, state = state }
       else
         passed = passed + 1
-        if state > running then ended = ended + 1 end
       end
     end
     if #page < 1000 then break end
@@ -136,14 +136,14 @@ for _, job in ipairs(jobs) do
     local victims, isCut = victimsOf(h, job, limit - removed)
     if #victims > limit - removed then
       more = 1
-      victims[#victims] = nil
+      victims[#victims], spare = nil, spare + 1
     end
     if #victims > 0 then remove(h, job, victims) end
     removed = removed + #victims
     if isCut or more == 1 then return { removed, more, ${place} .. after } end
     forget(h, job)
   end
-  passed, ended, after = 0, 0, job
+  passed, spare, after = 0, never, job
 end
 return { removed, 0, (only ~= '' or #jobs < ${jobsAtOnce}) and '' or ${place} .. after }
 `)
