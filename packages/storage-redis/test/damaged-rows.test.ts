@@ -1,3 +1,4 @@
+import type { OccurrenceId } from '@jobistemer/core'
 import { addJob, damageTrial, finishItem, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { describe, expect, it } from 'vitest'
 import { bytesOfId } from '../src/ids.ts'
@@ -7,6 +8,8 @@ import { newPrefix } from './prefixes.ts'
 import { useServers } from './servers.ts'
 
 const { start, client: admin, open } = useServers()
+
+const idsOf = (items: readonly { readonly id: OccurrenceId }[]) => items.map(({ id }) => id)
 
 it.each(['garbage', 'null', '[]'])(
   'a node runs all readable jobs although other records in Redis contain %s',
@@ -75,5 +78,22 @@ describe.each([1, 3])('if the storage has %i shards and has lost a part of its d
     expect(settled).toMatchObject({ outcome: 'ok', woken: { id: slots[2]?.id } })
     const { claimed } = await storage.claim({ ...claim, now: slotAt(5) })
     expect(claimed.map((record) => record.id)).toEqual([slots[2]?.id])
+  })
+
+  it('a prune keeps `keep` ended occurrences, and removes the id of a missing record from the history', async () => {
+    const { url } = await start()
+    const storage = open({ url, shards })
+    const client = admin(url)
+    const { id } = await addJob(storage, 'alpha', 'allow')
+    const slots = [1, 2, 3, 4, 5, 6].map((index) => slotItem(id, index))
+    for (const item of slots) await storage.createOccurrences({ now: item.scheduledAt, owner, items: [item] })
+    await storage.settle({ now: slotAt(7), items: slots.map((_, index) => finishItem(id, index + 1)) })
+    for (const key of await client.keys('*:o:*')) await client.hdel(key, bytesOfId(slots[1]?.id ?? 'occ_'))
+    const prune = { now: slotAt(9), jobId: null, before: slotAt(9), keep: 3, limit: 9 }
+    expect(await storage.prune(prune)).toEqual({ removed: 2, more: false })
+    const { occurrences } = await storage.get({ occurrences: slots.map((slot) => slot.id) })
+    expect(occurrences.map((record) => record?.id)).toEqual([undefined, undefined, undefined, ...idsOf(slots.slice(3))])
+    const [history] = await client.keysBuffer('*:h:*')
+    expect(await client.zcard(history ?? '')).toBe(3)
   })
 })

@@ -56,13 +56,12 @@ local function victimsOf(h, job, limit)
       if unread == 0 then return victims, true end
       unread = unread - 1
       local text = textOf(id)
-      local state = text and string.byte(text) or pending
-      local last, version = never, nil
-      if state > running then
-        spare = spare - 1
-        last, version = lastSlotOf(text)
-      end
-      if last < endAt then
+      local state, last, version = text and string.byte(text), never, nil
+      if not text or state > running then spare = spare - 1 end
+      if text and state > running then last, version = lastSlotOf(text) end
+      if not text then
+        call('ZREM', history .. job, id)
+      elseif last < endAt then
         victims[#victims + 1] = { id = id, last = last, version = version, state = state }
       else
         passed = passed + 1
