@@ -1,5 +1,6 @@
-import type { OccurrenceId } from '@jobistemer/core'
-import { addJob, damageTrial, finishItem, owner, slotAt, slotItem } from '@jobistemer/test-kit'
+import type { JobId, OccurrenceId } from '@jobistemer/core'
+import type { CreateItem } from '@jobistemer/core/storage'
+import { addJob, damageTrial, finishItem, minute, owner, slotAt, slotItem, triggerItem } from '@jobistemer/test-kit'
 import { describe, expect, it } from 'vitest'
 import { bytesOfId } from '../src/ids.ts'
 import { damage } from './damage.ts'
@@ -95,5 +96,56 @@ describe.each([1, 3])('if the storage has %i shards and has lost a part of its d
     expect(occurrences.map((record) => record?.id)).toEqual([undefined, undefined, undefined, ...idsOf(slots.slice(3))])
     const [history] = await client.keysBuffer('*:h:*')
     expect(await client.zcard(history ?? '')).toBe(3)
+  })
+
+  describe('a claim that drops a delayed occurrence without a record', () => {
+    const trigger = (job: JobId, key: number, dueAt: number) => ({ ...triggerItem(job, key, slotAt(0) + key), dueAt })
+    const slot = (job: JobId, index: number) => ({ ...slotItem(job, index), runs: null })
+
+    async function begin(items: (job: JobId) => readonly CreateItem[]) {
+      const { url } = await start()
+      const storage = open({ url, shards })
+      const { id } = await addJob(storage, 'alpha', 'queue')
+      const created = items(id)
+      await storage.createOccurrences({ now: slotAt(1), owner, items: created })
+      const client = admin(url)
+      const lose = async (index: number) => {
+        for (const key of await client.keys('*:o:*')) await client.hdel(key, bytesOfId(created[index]?.id ?? 'occ_'))
+      }
+      const claimAt = async (now: number) => idsOf((await storage.claim({ ...claim, now })).claimed)
+      return { storage, id, ids: idsOf(created), lose, claimAt }
+    }
+
+    it('does not raise the number of occurrences that may run at once', async () => {
+      const { storage, id, ids, lose, claimAt } = await begin((job) => [
+        trigger(job, 1, slotAt(2)),
+        trigger(job, 2, slotAt(9)),
+        slot(job, 1),
+      ])
+      await lose(0)
+      expect(await claimAt(slotAt(3))).toEqual([ids[2]])
+      const items = [slotItem(id, 2)]
+      expect(await storage.createOccurrences({ now: slotAt(3), owner, items })).toMatchObject([{ state: 'queued' }])
+      expect((await storage.get({ counts: [id] })).counts).toEqual([{ pending: 1, queued: 1, running: 1 }])
+    })
+
+    it('does not lower this number if the claim takes an occurrence before, or if several records are missing', async () => {
+      const { storage, id, ids, lose, claimAt } = await begin((job) => [
+        slot(job, 1),
+        trigger(job, minute + 1, slotAt(2)),
+        trigger(job, minute + 2, slotAt(2)),
+        trigger(job, minute + 3, slotAt(9)),
+        trigger(job, minute + 4, slotAt(9)),
+      ])
+      for (const index of [1, 2, 3]) await lose(index)
+      expect(await claimAt(slotAt(3))).toEqual([ids[0]])
+      expect((await storage.get({ counts: [id] })).counts).toEqual([{ pending: 2, queued: 0, running: 1 }])
+      await storage.settle({ now: slotAt(3), items: [finishItem(id, 1)] })
+      const items = [slotItem(id, 2)]
+      expect(await storage.createOccurrences({ now: slotAt(3), owner, items })).toMatchObject([{ state: 'running' }])
+      await storage.settle({ now: slotAt(3), items: [finishItem(id, 2)] })
+      expect(await claimAt(slotAt(9))).toEqual([ids[4]])
+      expect((await storage.get({ counts: [id] })).counts).toEqual([{ pending: 0, queued: 0, running: 1 }])
+    })
   })
 })

@@ -482,6 +482,8 @@ local function takeFrom(page, sourceAt)
       if passOver(source, member, order, 1) then break end
     elseif not (texts[index] and (known[job] or pageHeads[job])) then
       local isEnd = passOver(source, member, needsOrder and order, 4)
+      -- \`drop\` reads records, so the records of the claimed occurrences must be stored.
+      storePage()
       drop(headOfPage(job), job, id, pending)
       if isEnd then break end
     else

@@ -438,6 +438,15 @@ local function finish(now, h, id, r, state, reason)
   replace(id, r)
 end
 
+-- Returns the ids of the job's pending and running occurrences. \`limit\`: maximum number of ids that are read from the
+-- set; the id in the head is added to them. Without a limit, returns all ids.
+local function activeOf(h, job, limit)
+  if h.active == none and h.pending + h.running == 0 then return {} end
+  local ids = call('ZRANGE', liveOf .. job, 0, limit and limit - 1 or -1)
+  if h.active ~= none then ids[#ids + 1] = h.active end
+  return ids
+end
+
 -- Removes a waiting occurrence whose record or job is missing, for example because the server has evicted a key.
 local function drop(h, job, id, state)
   local r = { job = job, state = state }
@@ -445,8 +454,19 @@ local function drop(h, job, id, state)
     call('ZREM', pendingKey, id .. job)
     return withdraw(id, r)
   end
+  -- Only a record says whether its pending occurrence is delayed. So if the job has delayed occurrences, all occurrences
+  -- without a record count as delayed from now on. The existing records give the number of the other ones.
+  if state == pending and h.delayed > 0 then
+    r.reason = delayed
+    if not h.isRecounted then
+      h.delayed, h.isRecounted = h.pending, true
+      for _, other in ipairs(activeOf(h, job)) do
+        local its = recordOf(other)
+        if its and its.state == pending and its.reason ~= delayed then h.delayed = h.delayed - 1 end
+      end
+    end
+  end
   leave(h, id, r)
-  h.delayed = math.min(h.delayed, h.pending)
   leaveActive(h, job, id)
   call('ZREM', history .. job, id)
 end
@@ -493,15 +513,6 @@ local function wakeFirst(now, h, job)
   -- Under a start rate, each start wakes one further occurrence, so this function wakes only the first.
   for _ = 2, first ~= '' and h.startLimit == 0 and ${wokenAtOnce} or 0 do wakeOne(now, h, job) end
   return first
-end
-
--- Returns the ids of the job's pending and running occurrences. \`limit\`: maximum number of ids that are read from the
--- set; the id in the head is added to them. Without a limit, returns all ids.
-local function activeOf(h, job, limit)
-  if h.active == none and h.pending + h.running == 0 then return {} end
-  local ids = call('ZRANGE', liveOf .. job, 0, limit and limit - 1 or -1)
-  if h.active ~= none then ids[#ids + 1] = h.active end
-  return ids
 end
 
 -- Returns the rank, from 0 on, of the first member of a sorted set that is behind a position. A score and an id give
