@@ -76,7 +76,8 @@ export class Connection {
     if (this.#isOwn) {
       // Without a listener, ioredis would print each failed attempt to connect.
       this.client.on('error', (error: Error & { readonly command?: { readonly name: string } }) => {
-        this.#lastError = withoutArguments(error)
+        // After a disconnect, ioredis 5 also emits this error, which does not say the cause.
+        if (!/max retries per/.test(error.message)) this.#lastError = withoutArguments(error)
         // If the server refuses `select`, ioredis would continue in database 0.
         if (error.command?.name === 'select' && !this.#closed) this.client.disconnect(true)
       })

@@ -1,8 +1,13 @@
+import { setTimeout } from 'node:timers/promises'
 import { Redis } from 'ioredis-5'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import type { RedisClient } from '../src/index.ts'
 import { addJob, finishItem, owner, slotAt, slotItem } from '@jobistemer/test-kit'
+import { refusal } from './refusal.ts'
 import { useServers } from './servers.ts'
+
+// The storage opens its own clients with ioredis 5 too.
+vi.mock('ioredis', () => import('ioredis-5'))
 
 const { start, open, onClose } = useServers()
 
@@ -28,4 +33,15 @@ it('the Redis storage works with a client of ioredis 5', async () => {
   expect((await storage.claim(claim)).claimed).toMatchObject([{ scheduledAt: slotAt(2), token: 1 }])
   expect((await storage.get({ jobs: [job.id] })).jobs).toMatchObject([{ watermark: slotAt(2) }])
   await heard
+})
+
+it('each call of a Redis storage with ioredis 5 fails with STORAGE_UNREADABLE if the server refuses its database', async () => {
+  const { url } = await start({ databases: '2' })
+  const storage = open({ url: `${url}/2` })
+  for (let call = 0; call < 5; call++) {
+    // Each failed attempt to connect emits further errors, after which the storage must still know the cause.
+    await setTimeout(call * 50)
+    const error = await refusal(storage.get({}))
+    expect([error.code, error.field]).toEqual(['STORAGE_UNREADABLE', 'url'])
+  }
 })
