@@ -21,10 +21,11 @@ const meanings: readonly Meaning[] = [
     remedy: 'Give it the rights that docs/guide.md of this package lists.',
   },
   {
-    pattern: /^ERR DB index/,
+    // The error of a command in a script ends with `script:` and the script's digest.
+    pattern: /^ERR (DB index|SELECT is not|value is (not an integer or )?out of range[^:]*$|unknown command .?select)/i,
     code: 'STORAGE_UNREADABLE',
-    message: 'The Redis server does not have the database of the url or client',
-    remedy: 'Give the number of a database that the server has, or raise its setting databases.',
+    message: 'The Redis server refuses the database number of the url or client',
+    remedy: 'Give a number that is lower than the setting databases of the server, or give no number.',
   },
   {
     pattern: /^OOM/,

@@ -108,6 +108,15 @@ it('a Cluster client that does not follow MOVED, as in a mixed pipeline, makes t
   expect((await refusal(storage.get({ jobs: [job.id] }))).code).toBe('STORAGE_BUSY')
 })
 
+it('a url of one node of a Redis Cluster with a database number is refused with STORAGE_UNREADABLE', async () => {
+  openClient()
+  const storage = redisStorage({ url: `${cluster.url}/1`, prefix: newPrefix(), logger: quiet })
+  const error = await refusal(storage.get({}))
+  expect([error.code, error.field]).toEqual(['STORAGE_UNREADABLE', 'url'])
+  expect(error.message).toContain('database')
+  await storage.close()
+})
+
 it('a Cluster client whose reads reach a stale replica, as with scaleReads, can create the namespace', async () => {
   openClient()
   vi.spyOn(client, 'hgetall').mockResolvedValue({})

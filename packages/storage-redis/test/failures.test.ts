@@ -3,11 +3,17 @@ import { assertLedger } from '@jobistemer/storage-conformance'
 import type { RedisServer } from '@jobistemer/test-servers'
 import type { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
+import { storageError } from '../src/redis-errors.ts'
 import { addJob, finishItem, minute, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { refusal } from './refusal.ts'
 import { useServers } from './servers.ts'
 
 const { start, proxy: through, client: admin, open } = useServers()
+
+it('the error of a command in a script is not an error of the database number', () => {
+  const error = new Error('ERR value is not an integer or out of range script: 1eb63ca4, on @user_script:1.')
+  expect(storageError(error, 'redis://localhost:6379', null).code).toBe('STORAGE_FAILED')
+})
 
 const owners = { node: owner.node, incarnation: owner.incarnation }
 

@@ -89,6 +89,19 @@ describe('the first call of a Redis storage', () => {
     expect(code).toBe('STORAGE_UNREADABLE')
   })
 
+  it('fails if the database number of the url is too large for SELECT', async () => {
+    const { url } = await start()
+    const error = await refusal(look(open({ url: `${url}/99999999999` })))
+    expect([error.code, error.message]).toEqual(['STORAGE_UNREADABLE', expect.stringContaining('database')])
+  })
+
+  it('fails if the url has a database number and the server does not know SELECT', async () => {
+    const { url } = await start({ 'rename-command': 'SELECT ""' })
+    const error = await refusal(look(open({ url: `${url}/1` })))
+    expect(error.code).toBe('STORAGE_UNREADABLE')
+    expect(error.message).toContain('database')
+  })
+
   it('fails if the option shards differs from the number of shards in the data', async () => {
     const server = await start()
     await addJob(open({ url: server.url, shards: 4 }), 'alpha')
