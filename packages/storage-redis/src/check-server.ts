@@ -30,8 +30,10 @@ export async function checkServer(
   place: string,
   earlierShards: number | null,
 ): Promise<number> {
-  // While it connects, ioredis ignores that the server refuses `select`, and uses database 0.
-  if (!isCluster(client) && client.options.db) await client.select(client.options.db)
+  // While it connects, ioredis ignores that the server refuses `select`, and uses database 0. The owner of a given client
+  // may have selected another database than its options name.
+  const db = isCluster(client) ? 0 : (client.condition?.select ?? client.options.db)
+  if (db) await client.select(db)
   // A Cluster client sends scripts to masters. With its option `scaleReads`, it sends other reads to replicas.
   const read = (command: 'GET' | 'HGETALL', from: string) =>
     client.eval('return redis.call(ARGV[1], KEYS[1])', 1, from, command)

@@ -75,8 +75,6 @@ describe('the first call of a Redis storage', () => {
     const error = await refusal(addJob(open({ url: `${server.url}/2` }), 'alpha'))
     expect([error.code, error.field]).toEqual(['STORAGE_UNREADABLE', 'url'])
     expect(error.message).toContain('database')
-    const given = open({ client: admin(`${server.url}/2`) })
-    expect((await refusal(addJob(given, 'alpha'))).code).toBe('STORAGE_UNREADABLE')
     expect(await client.keys('*')).toEqual([])
     const storage = open({ url: `${server.url}/1` })
     await addJob(storage, 'alpha')
@@ -178,6 +176,24 @@ describe('an ioredis client that the caller gives to the storage', () => {
     expect((await look(storage)).jobs).toEqual([job])
     await storage.close()
     expect(await client.ping()).toBe('PONG')
+  })
+
+  it('makes the first call fail if the server refused its database when it connected', async () => {
+    const { url } = await start({ databases: '2' })
+    expect((await refusal(addJob(open({ client: admin(`${url}/2`) }), 'alpha'))).code).toBe('STORAGE_UNREADABLE')
+    expect(await admin(url).keys('*')).toEqual([])
+  })
+
+  it.each([
+    [1, 2],
+    [1, 0],
+  ])('that has database %i in its options stays in database %i if its owner has selected it', async (first, second) => {
+    const { url } = await start()
+    const client = admin(`${url}/${first}`)
+    await client.select(second)
+    const job = await addJob(open({ client }), 'alpha')
+    expect((await look(open({ url: `${url}/${second}` }))).jobs).toEqual([job])
+    expect((await look(open({ url: `${url}/${first}` }))).jobs).toEqual([null])
   })
 
   it('serves several storages with different prefixes, and each sees only its own jobs', async () => {
