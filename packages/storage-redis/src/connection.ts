@@ -195,7 +195,7 @@ export class Connection {
     }
   }
 
-  async #evaluateAndWait(call: ScriptCall, known = true): Promise<unknown> {
+  async #evaluateAndWait(call: ScriptCall, known = true, isMoved = false): Promise<unknown> {
     const { script, shard, shards, arguments: given, extraKey } = call
     const values = [...given, shards]
     const { minReplicas, waitTimeoutMs } = this.#options
@@ -210,12 +210,12 @@ export class Connection {
     const results = (await pipeline.exec()) ?? []
     const [answer, , waited] = results
     if (answer === undefined || waited === undefined) throw new Error('Connection is closed.')
-    if (known && isReply(answer[0], 'NOSCRIPT')) return await this.#evaluateAndWait(call, false)
-    if (isCluster(this.client) && isReply(answer[0], 'MOVED')) {
+    if (known && isReply(answer[0], 'NOSCRIPT')) return await this.#evaluateAndWait(call, false, isMoved)
+    if (!isMoved && isCluster(this.client) && isReply(answer[0], 'MOVED')) {
       // A Cluster client does not follow `MOVED` in a pipeline whose `WAIT` succeeds. But it follows `MOVED` of a single
       // command, and then sends pipelines to the new master too.
       await scriptsOf(this.client).evalBuffer(...mark)
-      return await this.#evaluateAndWait(call, known)
+      return await this.#evaluateAndWait(call, known, true)
     }
     for (const [error] of results) if (error !== null) throw error
     const reached = Number(waited[1])

@@ -108,6 +108,19 @@ it('a Cluster client that does not follow MOVED, as in a mixed pipeline, makes t
   expect((await refusal(storage.get({ jobs: [job.id] }))).code).toBe('STORAGE_BUSY')
 })
 
+it('a Redis storage with minReplicas follows MOVED once, and then fails with STORAGE_BUSY', async () => {
+  const prefix = newPrefix()
+  const job = await addJob(redisStorage({ client: openClient(), prefix, shards: 1, logger: quiet }), 'alpha')
+  const storage = redisStorage({ client, prefix, minReplicas: 1, waitTimeout: 50, logger: quiet })
+  await storage.get({ jobs: [job.id] })
+  const moved = [new Error('MOVED 1 127.0.0.1:6379'), null]
+  const exec = vi.fn().mockRejectedValue(new Error('Connection is closed.'))
+  for (let attempt = 0; attempt < 5; attempt++) exec.mockResolvedValueOnce([moved, moved, [null, 0]])
+  vi.spyOn(client, 'pipeline').mockReturnValue({ callBuffer: vi.fn(), call: vi.fn(), exec } as never)
+  const error = await refusal(storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }))
+  expect([error.code, exec.mock.calls.length]).toEqual(['STORAGE_BUSY', 2])
+})
+
 it('a url of one node of a Redis Cluster with a database number is refused with STORAGE_UNREADABLE', async () => {
   openClient()
   const storage = redisStorage({ url: `${cluster.url}/1`, prefix: newPrefix(), logger: quiet })
