@@ -46,8 +46,9 @@ export function earOfPool(pool: PostgresPool): OpenEar | null {
     client.on('end', onLost)
     client.on('notification', ({ payload }) => onText(payload ?? ''))
     const close = async () => {
-      // While a statement is in progress, `end` closes the socket at once, also if the server no longer answers. Behind a
-      // pooler, UNLISTEN cleans the server's connection, which other clients use next.
+      // While a statement is in progress, `end` closes the socket at once, also if the server no longer answers.
+      // PgBouncer closes the server connection of a client that leaves during any statement. So no other client inherits
+      // the LISTEN.
       // Expected here: the error of a statement whose connection ends.
       client.query('UNLISTEN *').catch(() => undefined)
       await client.end()
