@@ -22,6 +22,6 @@ it('while a dropped table causes an outage, a node logs the duration of the outa
   await clock.advance({ seconds: 10 })
   await query(`DROP TABLE ${schema}.live`)
   await clock.advance({ seconds: 200 })
-  const said = lines.filter(({ message }) => message.startsWith('the storage is still unavailable'))
+  const said = lines.filter(({ message }) => message.startsWith('calls to the storage still fail'))
   expect(said.map(({ forMs }) => Math.floor(Number(forMs) / 60_000))).toEqual([1, 2, 3])
 })

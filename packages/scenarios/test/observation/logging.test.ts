@@ -342,9 +342,9 @@ describe('the log of a scheduler has one line', () => {
     const said = loud().map(({ message, err }) => `${(err as { code: string }).code}: ${message.split(':')[0]}`)
     expect(said).toEqual([
       'STORAGE_BUSY: the storage fails',
-      'STORAGE_BUSY: the storage is still unavailable',
+      'STORAGE_BUSY: calls to the storage still fail',
       'STORAGE_FULL: the storage fails',
-      'STORAGE_FULL: the storage is still unavailable',
+      'STORAGE_FULL: calls to the storage still fail',
     ])
   })
 
@@ -360,7 +360,7 @@ describe('the log of a scheduler has one line', () => {
     }
     await world.clock.advanceTo(at(5 + 600))
     intercepted.intercept = through
-    const lines = loud().filter(({ message }) => message.startsWith('the storage is still unavailable'))
+    const lines = loud().filter(({ message }) => message.startsWith('calls to the storage still fail'))
     expect(lines.length).toBeGreaterThanOrEqual(8)
     expect(lines.length).toBeLessThanOrEqual(10)
     for (const [index, { level, forMs, operation, failures }] of lines.entries()) {
@@ -389,7 +389,7 @@ describe('the log of a scheduler has one line', () => {
     dropping.close()
     await world.clock.advanceTo(at(15 + 310))
     const said = loud().map(({ message }) => message.split(':')[0])
-    expect(said).toEqual(['the storage fails', ...Array(5).fill('the storage is still unavailable')])
+    expect(said).toEqual(['the storage fails', ...Array(5).fill('calls to the storage still fail')])
   })
 
   it('for a job whose handler the scheduler lacks, and no further line for later runs of this job', async () => {

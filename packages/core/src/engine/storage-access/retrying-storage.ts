@@ -295,7 +295,7 @@ export class StorageOutage {
     if (isNews) this.#logger.error({ operation, err: error }, 'the storage fails: retrying until it answers')
     else {
       const fields = { operation, forMs: Math.round(now - this.#beganAt), failures: this.#failures, err: error }
-      this.#logger.error(fields, 'the storage is still unavailable: no run can start or end')
+      this.#logger.error(fields, 'calls to the storage still fail: their runs cannot start or end')
     }
   }
 
