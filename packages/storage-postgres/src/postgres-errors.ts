@@ -225,7 +225,10 @@ export function storageError(error: unknown, place: string): JobistemerError {
   if (JobistemerError.isInstance(error)) return error
   const code = codeOf(error)
   const detail = code === '' ? messageOf(error) : `${code}: ${messageOf(error)}`
-  return failureOf(meaningOf(error, code), detail, { field: 'pool', value: place, cause: error })
+  const failure = failureOf(meaningOf(error, code), detail, { field: 'pool', value: place, cause: error })
+  // The other transaction holds one job. The call can change other jobs meanwhile.
+  if (isHeld(error)) partialAnswers.set(failure, [])
+  return failure
 }
 
 export function timeoutError(place: string, limitMs: number, what: string): JobistemerError {
@@ -243,7 +246,6 @@ export function heldError(
   const remedy =
     'pg_blocking_pids() tells whose transaction it is. Parts of the call may have taken effect, and it can be repeated.'
   const error = storageFailure('STORAGE_BUSY', ['commandTimeout', limitMs], message, remedy, cause)
-  // The other transaction holds one job. The call can change other jobs meanwhile.
   partialAnswers.set(error, [])
   return error
 }

@@ -1,10 +1,5 @@
-import {
-  type AsyncLedger,
-  type HistoryRemover,
-  StepTooLarge,
-  type Storage,
-  storageFromLedger,
-} from '@jobistemer/core/storage'
+import type { AsyncLedger, HistoryRemover, Storage } from '@jobistemer/core/storage'
+import { StepTooLarge, storageFromLedger } from '@jobistemer/core/storage'
 import { Database } from './database.ts'
 import { DueSearch } from './due-search.ts'
 import { get } from './get-records.ts'

@@ -224,7 +224,8 @@ export class StepRunner {
       } catch (error) {
         if (!isHeld(error)) throw error
         // Another transaction may hold one of several jobs. In parts, the step changes the other jobs.
-        if (step.jobs.length > 1 && step.isDivisible) throw new StepTooLarge()
+        if (step.jobs.length > 1) throw new StepTooLarge()
+        if (step.isOptional) throw error
         // `freed` counts consecutive tries that waited too long for a lock. If a user's transaction held an occurrence of the
         // step, the count starts again at 0.
         freed = (await this.#awaitHeld(step)) ? 0 : freed + 1
@@ -266,8 +267,8 @@ export class StepRunner {
   }
 
   /** Returns how long a step waits for a lock. A step on several jobs soon gives up, because it can continue in parts. */
-  #lockLimitOf({ jobs, isDivisible }: LedgerStep): string {
-    return jobs.length > 1 && isDivisible ? `${heldMs}ms` : this.#database.lockLimit
+  #lockLimitOf({ jobs, isOptional }: LedgerStep): string {
+    return jobs.length > 1 || isOptional ? `${heldMs}ms` : this.#database.lockLimit
   }
 
   async #tryFreely(step: LedgerStep): Promise<boolean> {

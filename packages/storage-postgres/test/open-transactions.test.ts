@@ -260,6 +260,25 @@ it('a call on several jobs changes all jobs except a job that a user’s transac
   expect(again).toMatchObject([{ outcome: 'created' }])
 })
 
+it('a claim takes occurrences of other jobs while a user’s transaction holds the job of a due occurrence', async () => {
+  const storage = open({ pool: pool(), schema: newSchema(), commandTimeout: 60_000 })
+  const jobs = [await addJob(storage, 'held'), await addJob(storage, 'free'), await addJob(storage, 'other')]
+  const items = jobs.map(({ id }) => ({ ...slotItem(id, 1), runs: null }))
+  await storage.createOccurrences({ now: slotAt(1), owner, items })
+  const [held, ...others] = jobs.map(({ id }) => id) as [JobId, ...JobId[]]
+  const client = await connection()
+  await client.query('BEGIN')
+  await storage.within?.(client).createOccurrences({ now: slotAt(1), owner, items: [triggerItem(held, 1)] })
+  const claim = async () => {
+    const request = { now: slotAt(2), owner, limit: 10, exceptHandlerKeys: [], sweep: false }
+    return (await storage.claim(request)).claimed.map(({ jobId }) => jobId)
+  }
+  expect(new Set(await claim())).toEqual(new Set(others))
+  expect(await claim()).toEqual([])
+  await client.query('COMMIT')
+  expect(await claim()).toContain(held)
+})
+
 it('jobs continue to run while a user’s transaction that has triggered another job stays open', async () => {
   const storage = open({ pool: pool(), schema: newSchema(), commandTimeout: 1500 })
   const ran = { held: 0, free: 0 }

@@ -2,15 +2,8 @@ import { setMaxListeners } from 'node:events'
 import { longestShownText } from '../storage-access/tuning.ts'
 import { cutText } from '../../cut-text.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
-import {
-  type AttemptId,
-  attemptId,
-  type OccurrenceId,
-  type TaskId,
-  taskId,
-  type TaskRunId,
-  taskRunId,
-} from '../../ids.ts'
+import { attemptId, taskId, taskRunId } from '../../ids.ts'
+import type { AttemptId, OccurrenceId, TaskId, TaskRunId } from '../../ids.ts'
 import {
   type BackfillReference,
   checkProgress,

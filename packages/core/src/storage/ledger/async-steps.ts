@@ -7,15 +7,10 @@ import { AsyncWrites } from './async-writes.ts'
 import type { AsyncLedger } from './ledger.ts'
 import type { LedgerHead } from './job-ledger.ts'
 import { canceledByClaim, lookedAtByClaim } from '../tuning.ts'
+import { answersOf } from '../adapter-errors.ts'
 import { addressOf, cancelNoticeOf, compareAddresses, tend } from './step-context.ts'
-import {
-  arePlacesFor,
-  needsInPassing,
-  needsNothing,
-  needsSuperseded,
-  type StepKind,
-  wokenByEach,
-} from './step-kinds.ts'
+import { arePlacesFor, needsInPassing, needsNothing, needsSuperseded, wokenByEach } from './step-kinds.ts'
+import type { StepKind } from './step-kinds.ts'
 
 /**
  * Runs steps on an asynchronous ledger: the ledger reads what a step needs, the step decides what changes, and the ledger
@@ -42,7 +37,9 @@ export class AsyncSteps extends AsyncWrites<AsyncLedger> {
         continue
       }
       const chosen = rest.slice(0, limit - taken.length)
-      for (const record of await this.each(now, chosen, kind)) if (record !== null) taken.push(record)
+      // A job that another transaction holds does not prevent the claims of other jobs.
+      const records = await this.each(now, chosen, kind).catch(answersOf<OccurrenceRecord>)
+      for (const record of records) if (record !== null) taken.push(record)
       rest = rest.slice(chosen.length).filter(({ jobId }) => !passedOver.has(jobId))
       if (!tally.woke) continue
       tally.woke = false
@@ -117,6 +114,7 @@ function claims(
 ): StepKind<OccurrenceAddress, OccurrenceRecord | null> {
   return {
     jobOf: ({ jobId }) => jobId,
+    isOptional: true,
     occurrencesOf: (address) => [{ ...addressOf(address), isSlot: true }],
     needs(items, stored) {
       const { head } = stored

@@ -93,6 +93,7 @@ export class AsyncWrites<Writer extends AsyncWriter = AsyncWriter> extends Ledge
       occurrences: placed.flatMap(({ item }) => kind.occurrencesOf?.(item) ?? []),
       keys: placed.flatMap(({ item }) => kind.keysOf?.(item) ?? []),
       wholeJobs: kind.wholeJobs === true,
+      isOptional: kind.isOptional === true,
       isDivisible: placed.length > 1,
       needs({ jobs, occurrences }) {
         return [...jobs].map(([jobId, stored]) => {

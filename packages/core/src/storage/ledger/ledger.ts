@@ -286,6 +286,8 @@ export interface LedgerStep {
    * half.
    */
   readonly isDivisible: boolean
+  /** Whether a claim runs the step. If another transaction holds its job, the step need not wait: a later claim tries again. */
+  readonly isOptional: boolean
   /** Returns the live occurrences that the step needs. If the ledger repeats the step, it calls `needs` again. */
   needs(found: StepHeads): readonly LiveNeed[]
   /**

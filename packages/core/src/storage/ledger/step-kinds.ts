@@ -29,6 +29,8 @@ import { addressOf, type StepContext } from './step-context.ts'
 export interface StepKind<Item, Answer> {
   /** Set if the step needs complete heads. */
   readonly wholeJobs?: true
+  /** See {@link LedgerStep}. Default false. */
+  readonly isOptional?: true
   jobOf(item: Item): JobId
   /** Returns the occurrences that the item names. Default: none. */
   occurrencesOf?(item: Item): readonly NamedOccurrence[]
