@@ -1,4 +1,5 @@
-import { createClient, defineJob, silentLogger } from '@jobistemer/core'
+import { createClient, defineJob, type Schedule, type ScheduleType, silentLogger } from '@jobistemer/core'
+import { registerScheduleType } from '@jobistemer/core/schedule'
 import { virtualClock } from '@jobistemer/core/testing'
 import { cron } from '@jobistemer/ticker-cron'
 import { describe, expect, it } from 'vitest'
@@ -6,6 +7,26 @@ import { useScratch } from './ledger.ts'
 import { type RunOptions, runCli } from './run-cli.ts'
 
 const scratch = useScratch()
+
+/** A user's type of schedules, whose stored `timezone` is not an IANA name. */
+const plantType: ScheduleType = {
+  name: 'plant-calendar',
+  revive: () => {
+    const daily = cron('0 2 * * *', { timezone: 'UTC' })
+    const plant: Schedule = {
+      type: plantType,
+      next: (after) => daily.next(after),
+      previous: (before) => daily.previous(before),
+      between: (from, to) => daily.between(from, to),
+      describe: () => 'as plant 3',
+      toJSON: () => ({ type: 'plant-calendar', timezone: 'plant 3' }),
+      nextMs: (after) => daily.nextMs(after),
+      previousMs: (before) => daily.previousMs(before),
+    }
+    return plant
+  },
+}
+registerScheduleType(plantType)
 
 async function ledger() {
   const { place, storage } = await scratch.ledger()
@@ -81,7 +102,13 @@ describe('update', () => {
     await client.add(defineJob({ name: 'own', schedule: cron('0 2 * * *', { timezone: 'Europe/Berlin' }), tasks }))
     await client.add(defineJob({ name: 'bound', ...settings, schedule: cron('0 2 * * *'), tasks }))
     await client.add(defineJob({ name: 'bare', ...settings, tasks }))
+    const plant = plantType.revive({ type: 'plant-calendar' })
+    await client.add(defineJob({ name: 'foreign', ...settings, schedule: plant, tasks }))
     await client.close()
+    // Without an offset, an instant has the time zone of the job.
+    const asked = ['explain', 'foreign', '2026-01-01 11:00', '-s', place, '--json']
+    const explained = await runCli(asked, { isLocal: true })
+    expect(JSON.parse(explained.out)).toMatchObject({ at: '2026-01-01T02:00:00.000Z' })
     const zoneOf = async (name: string) => {
       await runCli(['update', name, '--cron', '0 3 * * *', '-s', place])
       return JSON.parse((await runCli(['job', name, '-s', place, '--json'])).out).job.schedule
@@ -91,6 +118,8 @@ describe('update', () => {
     expect(await zoneOf('bound')).toEqual({ ...schedule, timezone: 'Asia/Tokyo' })
     // This job has no schedule, so its own time zone applies.
     expect(await zoneOf('bare')).toEqual({ ...schedule, timezone: 'Asia/Tokyo' })
+    // The stored `timezone` of this job's schedule is not an IANA name.
+    expect(await zoneOf('foreign')).toEqual({ ...schedule, timezone: 'Asia/Tokyo' })
   })
 
   it('update refuses an invalid cron expression, an outdated expected version, and a command without a change', async () => {

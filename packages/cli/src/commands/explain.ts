@@ -1,7 +1,7 @@
-import type { JobInfo } from '@jobistemer/core'
 import type { Command, Context } from '../command.ts'
 import { jobOf } from '../job-of.ts'
 import { text } from '../output/rendered.ts'
+import { zoneOfSchedule } from '../schedule-zone.ts'
 import { readInstant } from '../values.ts'
 import { printRun } from './run.ts'
 
@@ -17,7 +17,8 @@ export const explain: Command = {
   ],
   async run(context: Context, [name = '', given = '']) {
     const client = await context.client()
-    const zone = zoneOf(await jobOf(context, name))
+    const { schedule, settings } = await jobOf(context, name)
+    const zone = zoneOfSchedule(schedule) ?? settings.timezone
     const at = readInstant(given, { field: 'INSTANT', now: context.now(), isUtc: context.isUtc, zone })
     const explanation = await client.explain(name, at, context.call)
     const { verdict, reason, occurrence, nearest } = explanation
@@ -37,10 +38,4 @@ export const explain: Command = {
       printRun(context, name, occurrence)
     }
   },
-}
-
-/** Returns the time zone of the job's schedule, or of its settings if the schedule has none. */
-function zoneOf({ schedule, settings }: JobInfo): string {
-  const own = (schedule as { readonly timezone?: unknown } | null)?.timezone
-  return typeof own === 'string' ? own : settings.timezone
 }

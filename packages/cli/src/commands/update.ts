@@ -6,6 +6,7 @@ import { exitCodes } from '../exit-codes.ts'
 import { actorOf, interventionOptions } from '../intervention-options.ts'
 import { jobOf, withNearNames } from '../job-of.ts'
 import { text } from '../output/rendered.ts'
+import { zoneOfSchedule } from '../schedule-zone.ts'
 import { importPackage } from '../storage/import-package.ts'
 import { readCount, readText } from '../values.ts'
 
@@ -90,6 +91,6 @@ async function cronOf(
   const { cwd } = context.io
   const { cron } = await importPackage<typeof TickerCron>('@jobistemer/ticker-cron', { cwd, field: '--cron' })
   if (zone !== undefined) return cron(expression, { timezone: readTimezone(zone, '--zone') })
-  const timezone = (await jobOf(context, name)).schedule?.timezone
-  return cron(expression, typeof timezone === 'string' ? { timezone } : {})
+  const timezone = zoneOfSchedule((await jobOf(context, name)).schedule)
+  return cron(expression, timezone === undefined ? {} : { timezone })
 }
