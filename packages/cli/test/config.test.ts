@@ -249,6 +249,14 @@ export default defineJob({ name: 'a', tasks: [{ name: 'a', handler: 'nothing' }]
     }
     const apply = ['apply', 'jobs.mjs', '--owner', 'o', '--yes', '-s', place]
     expect(await runCli(apply, { cwd: folder })).toMatchObject({ code: 0 })
+    writeFileSync(join(folder, 'prefixed.db'), '')
+    const prefixed = ['-s', 'sqlite:prefixed.db', '--prefix', 'p_']
+    expect((await runCli(['jobs', ...prefixed], { cwd: folder })).err).toContain('has no tables')
+    expect(await runCli([...apply.slice(0, -2), ...prefixed], { cwd: folder })).toMatchObject({ code: 0 })
+    expect(jobsOf((await runCli(['jobs', '--json', ...prefixed], { cwd: folder })).out)).toEqual(['a'])
+    // A mistyped prefix creates no tables in a file that has tables.
+    const mistyped = await runCli([...apply, '--prefix', 'p_'], { cwd: folder })
+    expect([mistyped.code, mistyped.err]).toEqual([3, expect.stringContaining('with the prefix "p_"')])
   })
 
   it('opens a SQLite file of an application with --prefix, and refuses a prefix without tables', async () => {

@@ -134,9 +134,10 @@ async function openSqlite(
     throw missing(`There is no file ${file}.`)
   }
   const { sqliteStorage } = await importPackage<SqlitePackage>('@jobistemer/storage-sqlite', { cwd })
-  if (prefix !== undefined && isNew !== true) await checkTables(file, prefix, { cwd, timeoutMs })
-  if (prefix === undefined && isNew !== true && createsTables !== true && (await hasNoTables(file, cwd))) {
-    throw missing(`The file ${file} has no tables of Jobistemer.`)
+  if (isNew !== true) {
+    const isEmpty = (prefix === undefined || createsTables === true) && (await hasNoTables(file, cwd))
+    if (isEmpty && createsTables !== true) throw missing(`The file ${file} has no tables of Jobistemer.`)
+    if (!isEmpty && prefix !== undefined) await checkTables(file, prefix, { cwd, timeoutMs })
   }
   return sqliteStorage({ file, busyTimeout: timeoutMs, ...(prefix !== undefined && { tablePrefix: prefix }) })
 }
