@@ -95,7 +95,7 @@ describe('the CLI as a process', () => {
     }
   })
 
-  it('trigger-many ends its present chunk of requests after a signal, and prints the numbers of runs and requests', async () => {
+  it('trigger-many ends its present chunk of requests after a signal, and prints the failed requests and the counts', async () => {
     const { folder } = await scratch.ledger()
     // The storage sends the signal while it stores the first chunk, which has 1000 requests.
     const content = `import { sqliteStorage } from '${import.meta.resolve('@jobistemer/storage-sqlite')}'
@@ -106,13 +106,26 @@ const createOccurrences = (asked) => (calls++ === 0 && process.kill(process.pid,
 export default { storage: Object.assign(storage, { createOccurrences }) }`
     writeFileSync(join(folder, 'open.mjs'), content)
     const lines = Array.from({ length: 1001 }, (_, index) => `{"job":"import","key":"${index === 1 ? 0 : index}"}\n`)
+    lines[2] = '{"job":"nothing","key":"x"}\n'
     writeFileSync(join(folder, 'requests'), lines.join(''))
-    expect(await startCli(['trigger-many', 'requests', '-c', 'open.mjs'], {}, folder).ended).toEqual({
+    const ask = (...argv: string[]) =>
+      startCli(['trigger-many', 'requests', '-c', 'open.mjs', ...argv], {}, folder).ended
+    expect(await ask()).toEqual({
       code: 130,
-      out: '',
-      err: `error: Stopped by Ctrl-C: 999 created, 1 existed, 0 skipped, 0 failed. (INTERRUPTED)
+      out: `line 3, nothing x: There is no job "nothing" here. jobistemer jobs lists the stored jobs. (JOB_NOT_FOUND)
+998 created, 1 existed, 0 skipped, 1 failed.
+`,
+      err: `error: Stopped by Ctrl-C: 998 created, 1 existed, 0 skipped, 1 failed. (INTERRUPTED)
   Repeat the command with the same requests: it creates only the missing runs.
 `,
+    })
+    const { code, out, err } = await ask('--json')
+    expect({ code, ...JSON.parse(out), ...JSON.parse(err) }).toMatchObject({
+      code: 130,
+      created: 0,
+      existed: 999,
+      failed: [{ line: 3, job: 'nothing', key: 'x', code: 'JOB_NOT_FOUND' }],
+      error: { code: 'INTERRUPTED', exitCode: 130 },
     })
   })
 })

@@ -52,6 +52,13 @@ export const triggerMany: Command = {
       }
     }
     const counts = `${created} created, ${existed} existed, ${skipped} skipped, ${failed.length} failed.`
+    const { out } = context
+    if (out.isJson) out.json({ created, existed, skipped, failed })
+    else {
+      for (const { line, job, key, code, message } of failed)
+        out.line(text`line ${line}, ${job} ${key ?? ''}: ${message} (${code})`)
+      out.line(counts)
+    }
     if (signal.aborted) {
       throw new CliError({
         code: 'INTERRUPTED',
@@ -59,13 +66,6 @@ export const triggerMany: Command = {
         remedy: 'Repeat the command with the same requests: it creates only the missing runs.',
         exitCode: exitCodes.interrupted,
       })
-    }
-    const { out } = context
-    if (out.isJson) out.json({ created, existed, skipped, failed })
-    else {
-      for (const { line, job, key, code, message } of failed)
-        out.line(text`line ${line}, ${job} ${key ?? ''}: ${message} (${code})`)
-      out.line(counts)
     }
     return failed.length + skipped === 0 ? exitCodes.fine : exitCodes.no
   },
