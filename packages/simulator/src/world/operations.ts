@@ -220,13 +220,15 @@ async function update({ world, life, job, patience }: Stage): Promise<string> {
     ...(random.chance(0.2) && { executionTimeout: random.pick([3000, 10_000, 30_000]) }),
   }
   const from = now + random.whole(-10_000, 30_000)
-  const policy = random.pick<UpdatePolicy>([
+  const drawn = random.pick<UpdatePolicy>([
     'immediate',
     'immediate',
     'graceful',
     { type: 'graceful', until: now + random.whole(-10_000, 30_000) },
     { type: 'windowed', from, to: from + random.whole(0, 60_000) },
   ])
+  // Core rejects another policy without a schedule.
+  const policy = change.schedule === undefined ? 'immediate' : drawn
   const result = await life.scheduler.update(job.name, change, {
     ...patience,
     policy,

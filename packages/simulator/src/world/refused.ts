@@ -10,7 +10,6 @@ const expectedCodes = [
   'SCHEDULE_NEVER_FIRES',
   'OCCURRENCE_NOT_FOUND',
   'VERSION_CONFLICT',
-  'INVALID_ARGUMENT',
   'SCHEDULER_STATE',
   'CLOCK_UNCONFIRMED',
   'QUEUE_FULL',
@@ -35,7 +34,10 @@ export function tellRefusal(
   const isUnknown = error instanceof StorageFault || hasCode(error, unknownCodes)
   const isTooLate =
     JobistemerError.isInstance(error, 'STORAGE_TIMEOUT') && clock.monotonic() - life.disturbedAt > longestTroubleMs
-  if (!isTooLate && (isUnknown || hasCode(error, expectedCodes))) {
+  // A node whose clock reads an earlier time rejects a backfill up to the present time.
+  const isAhead =
+    operation === 'backfill' && JobistemerError.isInstance(error, 'INVALID_ARGUMENT') && error.field === 'to'
+  if (!isTooLate && (isUnknown || isAhead || hasCode(error, expectedCodes))) {
     const outcome = isUnknown ? 'unknown' : 'fail'
     history.add(life.name, { kind: 'operation', operation, detail: `${detail}: ${message}` }, outcome)
     return
