@@ -1,3 +1,5 @@
+import { readScale, readSeeds } from './read-options.ts'
+
 /** The effort of the race, model and soak cases, with environment variables and defaults applied. */
 export interface Effort {
   /** Multiplies the number of rounds of each race, model and soak case. */
@@ -20,24 +22,28 @@ export interface EffortOptions {
   readonly seeds?: readonly number[]
 }
 
-/** Returns the effort. Environment variables have precedence over options, and options over the defaults. */
+/**
+ * Returns the effort. Environment variables have precedence over options, and options over the defaults.
+ * @throws JobistemerError `INVALID_ARGUMENT`
+ */
 export function resolveEffort(options: EffortOptions = {}, environment: NodeJS.ProcessEnv = process.env): Effort {
   const scale = environment.JOBISTEMER_CONFORMANCE_SCALE
   const seeds = environment.JOBISTEMER_CONFORMANCE_SEED
   return {
-    scale: scale === undefined ? (options.scale ?? 1) : readNumber(scale, 'JOBISTEMER_CONFORMANCE_SCALE'),
+    scale:
+      scale === undefined
+        ? readScale(options.scale ?? 1, 'scale')
+        : readScale(toNumber(scale), 'JOBISTEMER_CONFORMANCE_SCALE'),
     seeds:
       seeds === undefined
-        ? (options.seeds ?? [1, 2, 3])
-        : seeds.split(',').map((seed) => readNumber(seed, 'JOBISTEMER_CONFORMANCE_SEED')),
+        ? readSeeds(options.seeds ?? [1, 2, 3], 'seeds')
+        : readSeeds(seeds.split(',').map(toNumber), 'JOBISTEMER_CONFORMANCE_SEED'),
   }
 }
 
-function readNumber(text: string, variable: string): number {
-  const value = Number(text)
-  if (text.trim() === '' || !Number.isFinite(value))
-    throw new TypeError(`The environment variable ${variable} is not a number: "${text}"`)
-  return value
+/** Converts the text of an environment variable. An empty text is not 0 but `NaN`. */
+function toNumber(text: string): number {
+  return text.trim() === '' ? Number.NaN : Number(text)
 }
 
 /** Returns `base` times the scale as a number of rounds, at least 1. */

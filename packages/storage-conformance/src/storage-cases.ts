@@ -45,10 +45,16 @@ import { heartbeatRaces } from './races/heartbeat-races.ts'
 import { takeNextRaces } from './races/take-next-races.ts'
 import { killRaces, processRaces, soleKillRaces } from './races/process-races.ts'
 import { soakCases } from './soak/soak-cases.ts'
+import { readCapabilities, readEffortNames } from './read-options.ts'
 import { type DeclaredCapabilities, meetsNeeds, type StorageCase } from './storage-case.ts'
 
-/** Returns the cases for a storage with these capabilities, in the order of `caseDepths`. */
+/**
+ * Returns the cases for a storage with these capabilities, in the order of `caseDepths`.
+ * @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
+ */
 export function storageCases(declared: DeclaredCapabilities, options: EffortOptions = {}): readonly StorageCase[] {
+  readCapabilities(declared)
+  readEffortNames(options)
   const effort = resolveEffort(options)
   const all = [
     ...capabilityCases(declared),

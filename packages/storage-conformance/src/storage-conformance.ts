@@ -1,6 +1,7 @@
 import type { EffortOptions } from './effort.ts'
+import { readDepths, readKitOptions } from './read-options.ts'
 import { planSkips, type SkippedCase } from './skips.ts'
-import { type CaseDepth, caseDepths, type DeclaredCapabilities } from './storage-case.ts'
+import type { CaseDepth, DeclaredCapabilities } from './storage-case.ts'
 import { storageCases } from './storage-cases.ts'
 import { type StorageWorld, withWorld } from './storage-world.ts'
 import { withinLimit } from './time-limit.ts'
@@ -58,13 +59,15 @@ const runnerGraceMs = 15_000
  *   },
  * })
  * ```
+ *
+ * @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION` for an invalid option
  */
 export function storageConformance(options: StorageConformanceOptions): void {
-  const { describe, it, name, open } = options
-  const deepest = caseDepths.indexOf(options.depth ?? 'soak')
-  const cases = storageCases(options.capabilities ?? {}, options).filter(
-    ({ depth }) => caseDepths.indexOf(depth) <= deepest,
-  )
+  readKitOptions(options)
+  const { describe, it, name, open, capabilities = {}, scale, seeds } = options
+  const depths = readDepths(options.depth ?? 'soak')
+  const effort = { ...(scale !== undefined && { scale }), ...(seeds !== undefined && { seeds }) }
+  const cases = storageCases(capabilities, effort).filter(({ depth }) => depths.includes(depth))
   const skips = planSkips(cases, options.skip ?? [])
   describe(`${name}: storage conformance`, () => {
     for (const problem of skips.problems) {

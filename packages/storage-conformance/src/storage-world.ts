@@ -1,5 +1,6 @@
 import type { JobId, JsonValue } from '@jobistemer/core'
 import type { OccurrenceAddress, Storage } from '@jobistemer/core/storage'
+import { readWorld } from './read-options.ts'
 
 /** A separate test database, empty at first, with the ways to connect to it. An adapter's test file provides it. */
 export interface StorageWorld {
@@ -87,7 +88,10 @@ export interface CaseWorld extends Pick<StorageWorld, 'processes' | 'beginTransa
   close(): Promise<void>
 }
 
-/** Creates a test database, passes it to `body`, and always closes its connections and removes it. */
+/**
+ * Creates a test database, passes it to `body`, and always closes its connections and removes it.
+ * @throws JobistemerError `INVALID_ARGUMENT` if `open` returns no test database
+ */
 export async function withWorld(
   open: () => StorageWorld | Promise<StorageWorld>,
   body: (world: CaseWorld) => Promise<void>,
@@ -95,7 +99,7 @@ export async function withWorld(
   const worlds = new Set<CaseWorld>()
 
   async function openCaseWorld(): Promise<CaseWorld> {
-    const world = await open()
+    const world = readWorld(await open())
     const { server } = world
     const connections: Storage[] = []
     const kept = async (connecting: Promise<Storage>): Promise<Storage> => {

@@ -15,7 +15,11 @@ describe('the effort of the conformance kit', () => {
     expect(resolveEffort({ scale: 4, seeds: [9] }, environment)).toEqual({ scale: 0.5, seeds: [42, 43] })
   })
 
-  it.each(['', 'many', '1,,2'])('refuses the invalid value %j of the option seeds', (seeds) => {
+  it.each(['0', '-1', 'many'])('refuses the scale %j of the environment variable', (scale) => {
+    expect(() => resolveEffort({}, { JOBISTEMER_CONFORMANCE_SCALE: scale })).toThrow(/JOBISTEMER_CONFORMANCE_SCALE/)
+  })
+
+  it.each(['', 'many', '1,,2', '1.5'])('refuses the seeds %j of the environment variable', (seeds) => {
     expect(() => resolveEffort({}, { JOBISTEMER_CONFORMANCE_SEED: seeds })).toThrow(/JOBISTEMER_CONFORMANCE_SEED/)
   })
 

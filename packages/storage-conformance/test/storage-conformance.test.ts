@@ -66,6 +66,34 @@ describe('storageConformance', () => {
     expect(count('soak')).toBe(all.length)
   })
 
+  it.each<[field: string, options: object]>([
+    ['depth', { depth: 'case' }],
+    ['skips', { skips: [] }],
+    ['Depth', { Depth: 'cases' }],
+    ['capabilities', { capabilities: [] }],
+    ['capabilities.multiprocess', { capabilities: { multiprocess: true } }],
+    ['capabilities.subscribe', { capabilities: { subscribe: 'yes' } }],
+    ['capabilities.durability', { capabilities: { durability: true } }],
+    ['seeds', { seeds: [] }],
+    ['seeds', { seeds: 7 }],
+    ['seeds', { seeds: ['a'] }],
+    ['seeds', { seeds: [1, 1.5] }],
+    ['scale', { scale: Number.NaN }],
+    ['scale', { scale: Number.POSITIVE_INFINITY }],
+    ['scale', { scale: 0 }],
+    ['scale', { scale: '10' }],
+  ])('throws an error that names the invalid option %s: %o', (field, options) => {
+    expect(() => register(options)).toThrow(expect.objectContaining({ field, remedy: expect.stringMatching(/.\.$/) }))
+  })
+
+  it.each([undefined, 'database', { connect: async () => memoryStorage() }, { dispose: async () => {} }])(
+    'registers tests that fail with an error about the option `open` if the function `open` returns %j',
+    async (world) => {
+      const { tests } = register({ open: () => world as never })
+      await expect(tests.get(some)?.()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'open' })
+    },
+  )
+
   it('marks a skipped case with its reason, and does not run it', () => {
     const { tests, skipped } = register({ skip: [{ test: some, reason: 'under repair' }] })
     expect(tests.has(some)).toBe(false)
@@ -147,6 +175,12 @@ describe('storageCases', () => {
     expect(groups({ multiProcess: true, durability: 'process' })).toContain('killed processes')
     expect(groups({ serverTime: true })).toContain('serverTime')
     expect(groups({ durability: 'power' })).toContain('durability')
+  })
+
+  it('throws an error that names an unknown capability or an invalid option', () => {
+    expect(() => storageCases({ takeNext: true } as never)).toThrow('takeNext')
+    expect(() => storageCases({}, { seed: [1] } as never)).toThrow('seed')
+    expect(() => storageCases({}, { seeds: [] })).toThrow('seeds')
   })
 
   it('contains a model case and a soak case for each seed', () => {
