@@ -1,9 +1,10 @@
 import type { AddressInfo } from 'node:net'
-import { createClient, createScheduler, JobistemerError, type OccurrenceId } from '@jobistemer/core'
+import { createClient, createScheduler, type OccurrenceId } from '@jobistemer/core'
 import { createDashboard } from '@jobistemer/dashboard'
 import { expressMiddleware } from '@jobistemer/dashboard/express'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
-import express from 'express'
+import express, { type ErrorRequestHandler } from 'express'
+import { answerOf } from './answer-of.ts'
 import { report } from './jobs.ts'
 
 // Usage: node dist/express-server.js jobs.db 3000
@@ -17,19 +18,22 @@ await scheduler.start()
 const app = express()
 app.use(express.json())
 app.post('/reports', async (request, response) => {
-  try {
-    const { id } = await scheduler.trigger(report.name, { data: request.body })
-    response.status(202).json({ id })
-  } catch (error) {
-    if (!JobistemerError.isInstance(error, 'QUEUE_FULL')) throw error
-    response.status(429).json({ error: error.message })
-  }
+  const { id } = await scheduler.trigger(report.name, { data: request.body })
+  response.status(202).json({ id })
 })
 app.get('/reports/:id', async (request, response) => {
   const { state, tasks } = await scheduler.occurrence(request.params.id as OccurrenceId)
   response.json({ state, result: tasks[0]?.result ?? null })
 })
 app.use('/admin/jobs', expressMiddleware(createDashboard({ client, basePath: '/admin/jobs', token: adminToken() })))
+// Without this handler, Express sends the stacks of errors to clients unless NODE_ENV is `production`. Express recognizes a
+// handler of errors by its four parameters.
+const answerError: ErrorRequestHandler = (error, _request, response, next) => {
+  if (response.headersSent) return next(error)
+  const { status, body } = answerOf(error)
+  response.status(status).json(body)
+}
+app.use(answerError)
 
 const server = app.listen(Number(port), '127.0.0.1', () => {
   console.log(`listening on http://127.0.0.1:${(server.address() as AddressInfo).port}`)

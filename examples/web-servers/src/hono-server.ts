@@ -1,9 +1,10 @@
 import { serve } from '@hono/node-server'
-import { createClient, createScheduler, JobistemerError, type OccurrenceId } from '@jobistemer/core'
+import { createClient, createScheduler, type OccurrenceId } from '@jobistemer/core'
 import { createDashboard } from '@jobistemer/dashboard'
 import { honoHandler } from '@jobistemer/dashboard/hono'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { Hono } from 'hono'
+import { answerOf } from './answer-of.ts'
 import { report } from './jobs.ts'
 
 // Usage: node dist/hono-server.js jobs.db 3000
@@ -16,17 +17,16 @@ await scheduler.start()
 
 const app = new Hono()
 app.post('/reports', async (context) => {
-  try {
-    const { id } = await scheduler.trigger(report.name, { data: await context.req.json() })
-    return context.json({ id }, 202)
-  } catch (error) {
-    if (!JobistemerError.isInstance(error, 'QUEUE_FULL')) throw error
-    return context.json({ error: error.message }, 429)
-  }
+  const { id } = await scheduler.trigger(report.name, { data: await context.req.json() })
+  return context.json({ id }, 202)
 })
 app.get('/reports/:id', async (context) => {
   const { state, tasks } = await scheduler.occurrence(context.req.param('id') as OccurrenceId)
   return context.json({ state, result: tasks[0]?.result ?? null })
+})
+app.onError((error, context) => {
+  const { status, body } = answerOf(error)
+  return context.json(body, status)
 })
 const token = process.env.ADMIN_TOKEN ?? crypto.randomUUID()
 const dashboard = honoHandler(createDashboard({ client, basePath: '/admin/jobs', token }))

@@ -68,6 +68,26 @@ describe.each(['express-server', 'hono-server'])('the web server of the example 
     expect(told).toEqual({ state: 'completed', result: { pages: 2 } })
   })
 
+  it('answers to an invalid request with the code and the message of the error, and without a stack', async () => {
+    const { origin } = await start(name)
+    const answer = async (path: string, body?: string) => {
+      const headers = { 'content-type': 'application/json' }
+      const response = await fetch(`${origin}${path}`, body === undefined ? {} : { method: 'POST', headers, body })
+      return { status: response.status, body: JSON.parse(await response.text()) as unknown }
+    }
+    const unknown = 'occ_00000000-0000-5000-8000-000000000000'
+    const message = expect.stringMatching(/^(?!.*\n)/s) as unknown
+    const refused = async (path: string, body?: string) => {
+      const { status, body: told } = await answer(path, body)
+      expect(told).toEqual({ code: expect.any(String) as unknown, message })
+      return [status, (told as { readonly code: string }).code]
+    }
+    expect(await refused(`/reports/${unknown}`)).toEqual([404, 'OCCURRENCE_NOT_FOUND'])
+    expect(await refused('/reports/nothing')).toEqual([404, 'OCCURRENCE_NOT_FOUND'])
+    expect(await refused('/reports', '{"pages":"x"}')).toEqual([400, 'INVALID_PAYLOAD'])
+    expect(await refused('/reports', '{"pages":')).toEqual([400, 'INVALID_JSON'])
+  })
+
   it('serves the dashboard only to requests with the dashboard’s token', async () => {
     const { origin } = await start(name)
     const status = async (headers: Record<string, string>) =>
