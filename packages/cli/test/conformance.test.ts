@@ -207,6 +207,9 @@ it.each([
   ['export const connect = () => {}', [], 'exports no function open'],
   ['export const open = () => {}\nexport const skip = 1', [], 'exports a skip that is no list'],
   ['export const open = () => {}\nexport const capabilities = 1', [], 'exports capabilities that are no object'],
+  ['export const open = () => {}', [], 'open() returned no object with the functions connect and dispose'],
+  [`export const capabilities = {}\n export const open = () => ({})`, [], 'open() returned no object'],
+  [`${intact}export const capabilities = { multiprocess: true }`, [], 'The kit has no capability "multiprocess".'],
   ['export const open = () => { throw new Error("no room") }', [], './adapter.mjs opens no storage: no room.'],
 ])('conformance refuses an adapter module with the source %j and the options %j', async (content, argv, problem) => {
   expect(await adapter(content).ask(argv)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(problem) })

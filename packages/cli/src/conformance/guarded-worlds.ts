@@ -12,6 +12,7 @@ export type OpenWorld = () => StorageWorld | Promise<StorageWorld>
 export function guardedWorlds(open: OpenWorld): OpenWorld {
   return async () => {
     const world = await open()
+    assertWorld(world)
     let checking: Promise<void> | undefined
     const checked = async (connecting: Promise<Storage>): Promise<Storage> => {
       const storage = await connecting
@@ -48,6 +49,17 @@ export function guardedWorlds(open: OpenWorld): OpenWorld {
       },
     }
   }
+}
+
+/** Checks the result of `open`, which may be any value, because the module may be written in JavaScript. */
+function assertWorld(world: Partial<StorageWorld> | null | undefined): void {
+  if (typeof world?.connect === 'function' && typeof world.dispose === 'function') return
+  throw new CliError({
+    code: 'INVALID_MODULE',
+    message: 'open() returned no object with the functions connect and dispose.',
+    field: 'MODULE',
+    remedy: 'Let open() return { connect: async () => storage, dispose: async () => {} }.',
+  })
 }
 
 async function assertEmptyWorld(world: StorageWorld): Promise<void> {
