@@ -64,7 +64,8 @@ export function readOptions(options: RedisStorageOptions): ReadOptions {
   readOptionNames(options, about, (value) => {
     return typeof value === 'object' || typeof value === 'string' ? `[${typeof value}]` : value
   })
-  const { prefix = 'jobistemer', shards, minReplicas = 0, commandTimeout = 5000, waitTimeout = 1000, logger } = options
+  const { prefix = 'jobistemer', shards, commandTimeout = 5000, waitTimeout = 1000, logger } = options
+  const minReplicas = readCount(options.minReplicas ?? 0, 'minReplicas', 0, 100)
   // A colon ends the prefix, and braces enclose the hash tag of a key. The other excluded characters have a meaning in access
   // rules.
   if (typeof prefix !== 'string' || !/^[^:{}*?[\]\\\s\p{Cc}\p{Cs}]+$/u.test(prefix) || prefix.length > longestPrefix) {
@@ -85,7 +86,7 @@ export function readOptions(options: RedisStorageOptions): ReadOptions {
     prefix,
     shards: shards === undefined ? null : readCount(shards, 'shards', 1, mostShards),
     commandTimeoutMs,
-    minReplicas: readCount(minReplicas, 'minReplicas', 0, 100),
+    minReplicas,
     waitTimeoutMs,
     logger: logger ?? null,
   }
