@@ -64,8 +64,15 @@ export function readOptions(options: RedisStorageOptions): ReadOptions {
   readOptionNames(options, about, (value) => {
     return typeof value === 'object' || typeof value === 'string' ? `[${typeof value}]` : value
   })
-  const { prefix = 'jobistemer', shards, commandTimeout = 5000, waitTimeout = 1000, logger } = options
-  const minReplicas = readCount(options.minReplicas ?? 0, 'minReplicas', 0, 100)
+  const {
+    prefix = 'jobistemer',
+    shards,
+    minReplicas: replicas = 0,
+    commandTimeout = 5000,
+    waitTimeout = 1000,
+    logger,
+  } = options
+  const minReplicas = readCount(replicas, 'minReplicas', 0, 100)
   // A colon ends the prefix, and braces enclose the hash tag of a key. The other excluded characters have a meaning in access
   // rules.
   if (typeof prefix !== 'string' || !/^[^:{}*?[\]\\\s\p{Cc}\p{Cs}]+$/u.test(prefix) || prefix.length > longestPrefix) {
