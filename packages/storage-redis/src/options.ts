@@ -64,15 +64,8 @@ export function readOptions(options: RedisStorageOptions): ReadOptions {
   readOptionNames(options, about, (value) => {
     return typeof value === 'object' || typeof value === 'string' ? `[${typeof value}]` : value
   })
-  const {
-    prefix = 'jobistemer',
-    shards,
-    minReplicas: replicas = 0,
-    commandTimeout = 5000,
-    waitTimeout = 1000,
-    logger,
-  } = options
-  const minReplicas = readCount(replicas, 'minReplicas', 0, 100)
+  const { prefix = 'jobistemer', shards, minReplicas = 0, commandTimeout = 5000, waitTimeout = 1000, logger } = options
+  const replicas = readCount(minReplicas, 'minReplicas', 0, 100)
   // A colon ends the prefix, and braces enclose the hash tag of a key. The other excluded characters have a meaning in access
   // rules.
   if (typeof prefix !== 'string' || !/^[^:{}*?[\]\\\s\p{Cc}\p{Cs}]+$/u.test(prefix) || prefix.length > longestPrefix) {
@@ -81,7 +74,7 @@ export function readOptions(options: RedisStorageOptions): ReadOptions {
   }
   const commandTimeoutMs = toDurationMs(commandTimeout, 'commandTimeout', { min: 1 })
   const waitTimeoutMs = toDurationMs(waitTimeout, 'waitTimeout', { min: 1 })
-  if ((minReplicas > 0 || options.waitTimeout !== undefined) && waitTimeoutMs >= commandTimeoutMs) {
+  if ((replicas > 0 || options.waitTimeout !== undefined) && waitTimeoutMs >= commandTimeoutMs) {
     const remedy = 'Give a shorter waitTimeout, or a longer commandTimeout.'
     throw invalidOption('waitTimeout', waitTimeout, `waitTimeout is not shorter than commandTimeout`, remedy)
   }
@@ -93,7 +86,7 @@ export function readOptions(options: RedisStorageOptions): ReadOptions {
     prefix,
     shards: shards === undefined ? null : readCount(shards, 'shards', 1, mostShards),
     commandTimeoutMs,
-    minReplicas,
+    minReplicas: replicas,
     waitTimeoutMs,
     logger: logger ?? null,
   }
