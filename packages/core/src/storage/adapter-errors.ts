@@ -8,13 +8,6 @@ import { type ErrorCode, JobistemerError, printValue } from '../errors.ts'
  */
 export const partialAnswers: WeakMap<Error, readonly unknown[]> = new WeakMap()
 
-/** Returns the answers of a call that failed only in part. @throws the error of any other call */
-export function answersOf<Answer>(error: unknown): readonly (Answer | null)[] {
-  const answers = partialAnswers.get(error as Error)
-  if (answers === undefined) throw error
-  return answers as readonly (Answer | null)[]
-}
-
 /** Makes the error of a storage. `field` names an option. `value` is the value of this option, or the location of the data. */
 export function storageFailure(
   code: ErrorCode,

@@ -11,17 +11,8 @@ import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { type CallerContext, callOptionNames } from '../storage-access/caller-context.ts'
 import { callsAtOnce } from '../storage-access/tuning.ts'
 import { chunksOf } from '../storage-access/retrying-storage.ts'
-import {
-  RequestCreator,
-  planOfRequest,
-  type JobRequest,
-  type Request,
-  tasksFrom,
-  followAnswer,
-  requestItemOf,
-  type Sending,
-  sendingOf,
-} from './request-creator.ts'
+import { followAnswer, planOfRequest, RequestCreator, requestItemOf, sendingOf, tasksFrom } from './request-creator.ts'
+import type { JobRequest, Request, Sending } from './request-creator.ts'
 import {
   parsedDetailsOf,
   readKeyScope,

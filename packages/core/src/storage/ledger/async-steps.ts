@@ -7,7 +7,7 @@ import { AsyncWrites } from './async-writes.ts'
 import type { AsyncLedger } from './ledger.ts'
 import type { LedgerHead } from './job-ledger.ts'
 import { canceledByClaim, lookedAtByClaim } from '../tuning.ts'
-import { answersOf } from '../adapter-errors.ts'
+import { partialAnswers } from '../adapter-errors.ts'
 import { addressOf, cancelNoticeOf, compareAddresses, tend } from './step-context.ts'
 import { arePlacesFor, needsInPassing, needsNothing, needsSuperseded, wokenByEach } from './step-kinds.ts'
 import type { StepKind } from './step-kinds.ts'
@@ -20,7 +20,8 @@ export class AsyncSteps extends AsyncWrites<AsyncLedger> {
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {
     const { ledger } = this
     const { now, owner, limit } = request
-    const tended = request.sweep ? await this.each(now, await ledger.stranded(), tends) : []
+    const tended = request.sweep ? await this.each(now, await ledger.stranded(), tends).catch(answersOf<boolean>) : []
+    let isHeld = false
     const passedOver = new Set<JobId>()
     const tally = newTally()
     const kind = claims(request, passedOver, tally)
@@ -37,8 +38,11 @@ export class AsyncSteps extends AsyncWrites<AsyncLedger> {
         continue
       }
       const chosen = rest.slice(0, limit - taken.length)
-      // A job that another transaction holds does not prevent the claims of other jobs.
-      const records = await this.each(now, chosen, kind).catch(answersOf<OccurrenceRecord>)
+      // A job that another transaction holds does not prevent the claims of other jobs. A further claim tries this job again.
+      const records = await this.each(now, chosen, kind).catch((error) => {
+        isHeld = true
+        return answersOf<OccurrenceRecord>(error)
+      })
       for (const record of records) if (record !== null) taken.push(record)
       rest = rest.slice(chosen.length).filter(({ jobId }) => !passedOver.has(jobId))
       if (!tally.woke) continue
@@ -79,7 +83,7 @@ export class AsyncSteps extends AsyncWrites<AsyncLedger> {
         .filter(({ cancelRequest }) => cancelRequest !== null)
         .sort(compareAddresses)
         .map(cancelNoticeOf),
-      more: rest.length > 0 || page.cursor !== null || tended.includes(true),
+      more: isHeld || rest.length > 0 || page.cursor !== null || tended.includes(true),
       nextDueAt: Number.isFinite(nextDueAt) ? nextDueAt : null,
     }
   }
@@ -88,6 +92,7 @@ export class AsyncSteps extends AsyncWrites<AsyncLedger> {
 /** The step by which a claim with `sweep` repairs a job that has queued occurrences but no active occurrence. */
 const tends: StepKind<JobId, boolean> = {
   jobOf: (id) => id,
+  isOptional: true,
   needs(items, stored) {
     const { deletedAt, cancelsBelow } = stored.head
     if (deletedAt !== null) {
@@ -139,6 +144,13 @@ function claims(
       return isDue ? claimStep(context, job, entry, request.owner, tally) : null
     },
   }
+}
+
+/** Returns the answers of a call that failed only in part. @throws the error of any other call */
+function answersOf<Answer>(error: unknown): readonly (Answer | null)[] {
+  const answers = partialAnswers.get(error as Error)
+  if (answers === undefined) throw error
+  return answers as readonly (Answer | null)[]
 }
 
 /** Adds the job to `passedOver` if the request may claim none of its occurrences. Returns whether this is the case. */

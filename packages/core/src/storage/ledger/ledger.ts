@@ -282,8 +282,7 @@ export interface LedgerStep {
   /** Whether the step needs complete heads, with definitions and timelines. */
   readonly wholeJobs: boolean
   /**
-   * Whether the step has several items: if the items are too large for one commit, core splits them and runs a step for each
-   * half.
+   * Whether the step has several items: after {@link StepTooLarge}, core splits them and runs a step for each half.
    */
   readonly isDivisible: boolean
   /** Whether a claim runs the step. If another transaction holds its job, the step need not wait: a later claim tries again. */
@@ -302,7 +301,10 @@ export interface LedgerStep {
   outlived(occurrences: ReadonlySet<OccurrenceId>): void
 }
 
-/** A ledger throws this error if a divisible step is too large for one commit. */
+/**
+ * A ledger throws this error if a divisible step is too large for one commit, or if another transaction holds one of its jobs.
+ * Core then runs a step for each half.
+ */
 export class StepTooLarge extends Error {
   override readonly name = 'StepTooLarge'
 
