@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { JobistemerError } from '../src/errors.ts'
 import { jobId } from '../src/ids.ts'
-import { type CreateItem, type LedgerStep, type SettleItem, storageFromLedger } from '../src/storage/index.ts'
+import type { CreateAnswer, CreateItem, LedgerStep, SettleItem } from '../src/storage/index.ts'
+import { partialAnswers, StepTooLarge, storageFromLedger } from '../src/storage/index.ts'
 import { AsyncData, AsyncFixture, type AsyncFixtureOptions } from './support/async-fixture.ts'
 import { addressOf, createJobs, finish, owner, record, slot, statesOf } from './support/ledger-calls.ts'
 
@@ -121,6 +123,28 @@ describe('a storage call on a ledger with one step for each call', () => {
     await storage.createOccurrences({ now: 200, owner, items })
     expect(ledger.steps.map((step) => step.jobs)).toEqual([sorted])
     expect(ledger.decisions).toBe(1)
+  })
+})
+
+describe('a storage call on a job that another transaction holds', () => {
+  it('changes the other jobs, tries the held job once, and its error has the answers', async () => {
+    const { ledger, storage } = open({ unit: 'call' })
+    const [held, free] = await createJobs(storage, ['held', 'free'], 'allow')
+    if (held === undefined || free === undefined) throw new TypeError('no jobs')
+    forgetSteps(ledger)
+    const locked = new JobistemerError('STORAGE_BUSY', { message: 'Another transaction holds the job.' })
+    partialAnswers.set(locked, [])
+    ledger.beforeCommit = () => {
+      const jobs = ledger.steps.at(-1)?.jobs ?? []
+      if (jobs.includes(held)) throw jobs.length > 1 ? new StepTooLarge() : locked
+    }
+    const items = [100, 200, 300, 400].flatMap((at) => [slot(held, at), slot(free, at)])
+    await expect(storage.createOccurrences({ now: 400, owner, items })).rejects.toBe(locked)
+    const answers = partialAnswers.get(locked) as readonly (CreateAnswer | null)[]
+    expect(answers.map((answer) => answer?.outcome ?? null)).toEqual(
+      items.map(({ jobId }) => (jobId === held ? null : 'created')),
+    )
+    expect(ledger.steps.filter(({ jobs }) => jobs.length === 1 && jobs.includes(held))).toHaveLength(1)
   })
 })
 

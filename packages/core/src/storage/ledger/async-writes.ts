@@ -46,6 +46,8 @@ export class AsyncWrites<Writer extends AsyncWriter = AsyncWriter> extends Ledge
   ): Promise<readonly Answer[]> {
     const { unit = 'call', itemsPerStep = items.length, concurrency = 1 } = this.ledger
     const placed = items.flatMap((item, index) => (answers[index] === null ? [{ item, index }] : []))
+    // Jobs that the ledger cannot change now. Later items of such a job do not run: they would wait, too, or overtake.
+    const held = new Set<JobId>()
     let failure: Error | null = null
     const isOneStep = unit === 'call' && quick === undefined
     const most = isOneStep ? items.length : quick === undefined ? itemsPerStep : 1
@@ -56,7 +58,8 @@ export class AsyncWrites<Writer extends AsyncWriter = AsyncWriter> extends Ledge
       const steps: (readonly Placed<Item>[])[] = []
       for (let start = 0; start < group.length; start += most) steps.push(group.slice(start, start + most))
       for (let at = 0; at < steps.length; at++) {
-        const step = steps[at] as readonly Placed<Item>[]
+        const step = (steps[at] as readonly Placed<Item>[]).filter(({ item }) => !held.has(kind.jobOf(item)))
+        if (step.length === 0) continue
         const [{ item, index }] = step as [Placed<Item>]
         try {
           answers[index] = (await quick?.(item, now)) ?? null
@@ -67,8 +70,10 @@ export class AsyncWrites<Writer extends AsyncWriter = AsyncWriter> extends Ledge
           const half = Math.ceil(step.length / 2)
           if (error instanceof StepTooLarge && step.length > 1)
             steps.splice(at + 1, 0, step.slice(0, half), step.slice(half))
-          else if (partialAnswers.has(error as Error)) failure = error as Error
-          else throw error
+          else if (partialAnswers.has(error as Error)) {
+            failure = error as Error
+            for (const one of step) held.add(kind.jobOf(one.item))
+          } else throw error
         }
       }
     })
