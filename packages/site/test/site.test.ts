@@ -99,6 +99,8 @@ it('the first press of Tab on a page focuses a link that skips the navigation', 
   await page.keyboard.press('Tab')
   expect(await page.evaluate('document.activeElement.textContent.trim()')).toBe('Skip to content')
   await page.keyboard.press('Enter')
+  // The link moves the focus in the next frame.
+  await page.waitForFunction('document.activeElement.id === "VPContent"')
   await page.keyboard.press('Tab')
   expect(await page.evaluate('document.activeElement.closest("main, .VPDoc") !== null')).toBe(true)
 })
