@@ -144,7 +144,13 @@ describe('a storage call on a job that another transaction holds', () => {
     expect(answers.map((answer) => answer?.outcome ?? null)).toEqual(
       items.map(({ jobId }) => (jobId === held ? null : 'created')),
     )
-    expect(ledger.steps.filter(({ jobs }) => jobs.length === 1 && jobs.includes(held))).toHaveLength(1)
+    const alone = ledger.steps.filter(({ jobs }) => jobs.length === 1 && jobs.includes(held))
+    // The answers of the free job must not wait for the held job.
+    expect(alone.map(({ isOptional }) => isOptional)).toEqual([true])
+    const [first] = items
+    if (first === undefined) throw new TypeError('no items')
+    await expect(storage.createOccurrences({ now: 400, owner, items: [first] })).rejects.toBe(locked)
+    expect(ledger.steps.at(-1)).toMatchObject({ jobs: [held], isOptional: false })
   })
 })
 

@@ -120,6 +120,9 @@ type Meaning = FailureMeaning & { readonly pattern: RegExp }
 
 const repeatable = 'It may be over by itself: the call can be repeated.'
 
+const heldRemedy =
+  'pg_blocking_pids() shows whose transaction it is. Parts of the call may have taken effect, and it can be repeated.'
+
 const meanings: readonly Meaning[] = [
   {
     // SQLSTATEs of PostgreSQL, messages of `pg` without a code, and codes of Node.js for certificates.
@@ -166,10 +169,16 @@ const meanings: readonly Meaning[] = [
     remedy: `${repeatable} Nothing of it was stored.`,
   },
   {
-    pattern: /^(57014|55P03)$/,
+    pattern: /^57014$/,
     code: 'STORAGE_BUSY',
-    message: 'The server gave the statement up: it took longer than statement_timeout or lock_timeout, or was canceled',
-    remedy: 'Nothing of it was stored, and the call can be repeated. Raise the limit, or find out what holds it up.',
+    message: 'The server ended the statement: it took longer than statement_timeout, or an operator canceled it',
+    remedy: 'The statement stored nothing, and the call can be repeated. Raise the limit, or find out what delays it.',
+  },
+  {
+    pattern: /^55P03$/,
+    code: 'STORAGE_BUSY',
+    message: 'Another transaction holds what the call has to lock',
+    remedy: heldRemedy,
   },
   {
     pattern: /^(40001|40P01|23505)$/,
@@ -243,9 +252,7 @@ export function heldError(
   { place, limitMs, lockLimitMs }: { readonly place: string; readonly limitMs: number; readonly lockLimitMs: number },
 ): JobistemerError {
   const message = `Another transaction has held for ${lockLimitMs} ms what the call has to lock: ${place}.`
-  const remedy =
-    'pg_blocking_pids() tells whose transaction it is. Parts of the call may have taken effect, and it can be repeated.'
-  const error = storageFailure('STORAGE_BUSY', ['commandTimeout', limitMs], message, remedy, cause)
+  const error = storageFailure('STORAGE_BUSY', ['commandTimeout', limitMs], message, heldRemedy, cause)
   partialAnswers.set(error, [])
   return error
 }

@@ -285,7 +285,10 @@ export interface LedgerStep {
    * Whether the step has several items: after {@link StepTooLarge}, core splits them and runs a step for each half.
    */
   readonly isDivisible: boolean
-  /** Whether a claim runs the step. If another transaction holds its job, the step need not wait: a later claim tries again. */
+  /**
+   * Whether the step need not wait for long if another transaction holds its job. A claim or a call with further items runs such
+   * a step: a later call repeats it, and the other items do not wait.
+   */
   readonly isOptional: boolean
   /** Returns the live occurrences that the step needs. If the ledger repeats the step, it calls `needs` again. */
   needs(found: StepHeads): readonly LiveNeed[]
