@@ -219,6 +219,24 @@ describe('a batched request', () => {
     expect(new Set(repeats.map((items) => items.join()))).toEqual(new Set(['locked,locked too']))
   })
 
+  it('gets its answer at once however many earlier calls failed for a part of their requests and are retried', async () => {
+    const { ask, calls, clock, storageOf } = world()
+    let isAway = true
+    storageOf.isLocked = (item) => isAway && item.startsWith('locked')
+    const late: Promise<string>[] = []
+    for (let index = 0; index < 20; index++) {
+      late.push(ask(`locked ${index}`))
+      expect(await ask(`good ${index}`)).toBe(`good ${index} done`)
+    }
+    calls.length = 0
+    await clock.advance(60_000)
+    // At most four of the failed calls are retried at the same time. Each may occupy a connection of the storage.
+    expect(new Set(calls.flat()).size).toBe(4)
+    isAway = false
+    await clock.advance(10_000)
+    expect(await Promise.all(late)).toHaveLength(20)
+  })
+
   it('that the storage refuses is rejected without a wait, and the other requests of its batch succeed', async () => {
     const { ask, calls, storageOf, answerAll } = world()
     storageOf.refuses = (items) => items.includes('bad')

@@ -128,6 +128,10 @@ export class Batcher<Entry, Item, Answer> {
    * not delay other callers. From {@link callsAtOnce} such calls on, the batcher sends no further call.
    */
   #retried = 0
+  /** Retries of batches that failed with an error in {@link partialAnswers}, and have not begun. */
+  readonly #held: (() => Promise<void>)[] = []
+  /** Number of such retries in progress. */
+  #retriedHeld = 0
   #isStopped = false
 
   constructor(engine: BatcherContext, kind: BatchKind<Entry, Item, Answer>) {
@@ -270,7 +274,6 @@ export class Batcher<Entry, Item, Answer> {
     // unavailable, and only one attempt in 4 halves the list.
     const isLate = batch.attempts >= enoughFailures
     const hasSign = this.#engine.storage.accepted > batch.acceptedBefore || batch.attempts % (enoughFailures + 1) === 0
-    const isOpen = (index: number): boolean => openOf(batch).has(index)
     let hasAnswers = false
     let left: { readonly error: unknown } | null = null
     const send = async (some: readonly number[] | null): Promise<void> => {
@@ -279,7 +282,7 @@ export class Batcher<Entry, Item, Answer> {
         hasAnswers = true
       } catch (error) {
         if (partialAnswers.has(error as Error) && batch.failures === null) {
-          return this.#retryApart(batch, (some ?? [...batch.items.keys()]).filter(isOpen), error)
+          return this.#retryApart(batch, some ?? [...batch.items.keys()], error)
         }
         // In an outage, or after the engine has stopped, do not halve the batch into further calls.
         if (isOutage(error) || this.#engine.storage.isStopped) throw error
@@ -313,20 +316,24 @@ export class Batcher<Entry, Item, Answer> {
   }
 
   /**
-   * Retries entries in the background, in a batch of their own. If the error is in {@link partialAnswers}, this batch counts as
-   * a call that is being retried, because each such call may occupy a connection of the storage.
+   * Retries the entries without an answer in the background, in a batch of their own. If the error is in {@link partialAnswers},
+   * this batch waits until fewer than {@link callsAtOnce} such batches are retried, because each such call may occupy a
+   * connection of the storage.
    */
   #retryApart(batch: Batch<Entry, Item>, indexes: readonly number[], error: unknown): void {
-    for (const index of indexes) openOf(batch).delete(index)
-    const entries = indexes.map((index) => batch.entries[index] as Entry)
-    const items = indexes.map((index) => batch.items[index] as Item)
+    const left = indexes.filter((index) => openOf(batch).delete(index))
+    const entries = left.map((index) => batch.entries[index] as Entry)
+    const items = left.map((index) => batch.items[index] as Item)
     const apart = { ...batch, entries, items, open: null, isRetried: true, failures: 0 }
-    const count = partialAnswers.has(error as Error) ? 1 : 0
-    this.#retried += count
-    void this.#sendAll(apart, { error }).then(() => {
-      this.#retried -= count
-      this.flush()
-    })
+    if (!partialAnswers.has(error as Error)) return void this.#sendAll(apart, { error })
+    this.#held.push(() => this.#sendAll(apart, { error }))
+    if (this.#retriedHeld < callsAtOnce) void this.#retryHeld()
+  }
+
+  async #retryHeld(): Promise<void> {
+    this.#retriedHeld++
+    for (let retry = this.#held.shift(); retry !== undefined; retry = this.#held.shift()) await retry()
+    this.#retriedHeld--
   }
 
   /** Aborts all waiting entries, and entries that are added later. Calls in progress continue. */
