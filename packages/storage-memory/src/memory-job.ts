@@ -119,14 +119,10 @@ export class MemoryJob implements JobLedger<OccurrenceEntry> {
   }
 }
 
-function byId(left: MemoryJob, right: MemoryJob): number {
-  return compareText(left.id, right.id)
-}
-
 /** The data that all connections of a memory database share. The methods of this class keep the indexes up to date. */
 export class Database {
   readonly jobs: Map<JobId, MemoryJob> = new Map()
-  readonly jobsById: SortedList<MemoryJob> = new SortedList(byId)
+  readonly jobsById: SortedList<MemoryJob> = new SortedList((left, right) => compareText(left.id, right.id))
   /** The jobs that have a next instant and are not deleted, in the order of these instants. */
   readonly dueJobs: DueJobs = new DueJobs()
   readonly nodes: NodeList = new NodeList()

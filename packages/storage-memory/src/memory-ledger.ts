@@ -1,5 +1,6 @@
 import type { JobId } from '@jobistemer/core'
 import {
+  compareAddresses,
   cursorError,
   type DueJobs,
   type DueQuery,
@@ -27,7 +28,7 @@ import {
 } from '@jobistemer/core/storage'
 import type { Database, MemoryJob } from './memory-job.ts'
 import { claimableAt } from './live-index.ts'
-import { bySchedule, compareText, type OccurrenceEntry } from './occurrences.ts'
+import { compareText, type OccurrenceEntry } from './occurrences.ts'
 import type { SortedList } from './sorted-list.ts'
 
 type Ledger = SyncLedger<OccurrenceEntry>
@@ -93,12 +94,10 @@ export class MemoryLedger implements Ledger, HistoryRemover {
   }
 
   cancelRequested({ node, incarnation }: Owner): readonly OccurrenceRecord[] {
-    const { cancelRequested } = this.#database.live
-    if (cancelRequested.size === 0) return []
-    return [...cancelRequested]
+    return [...this.#database.live.cancelRequested]
       .filter(({ record }) => record.owner?.node === node && record.owner.incarnation === incarnation)
-      .sort(bySchedule)
-      .map(({ record }) => record)
+      .map(recordOf)
+      .sort(compareAddresses)
   }
 
   stranded(): readonly JobId[] {

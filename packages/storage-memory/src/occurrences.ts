@@ -1,5 +1,11 @@
 import type { OccurrenceId } from '@jobistemer/core'
-import { type JobCounts, type LiveState, type OccurrenceRecord, priorityStepMs } from '@jobistemer/core/storage'
+import {
+  compareAddresses,
+  type JobCounts,
+  type LiveState,
+  type OccurrenceRecord,
+  priorityStepMs,
+} from '@jobistemer/core/storage'
 import type { MemoryJob } from './memory-job.ts'
 import { SortedList } from './sorted-list.ts'
 
@@ -14,10 +20,6 @@ export interface OccurrenceEntry {
    * decides their order. Numbers are faster to compare than ids.
    */
   readonly ordinal: number
-}
-
-export function bySchedule(left: OccurrenceEntry, right: OccurrenceEntry): number {
-  return left.scheduledAt - right.scheduledAt || compareText(left.id, right.id)
 }
 
 /** Compares waiting occurrences by their order, and then by id. */
@@ -51,11 +53,11 @@ export class JobOccurrences implements JobCounts {
    */
   delayed = 0
   /** All occurrences of the job, including live ones, by their scheduled time. */
-  readonly history: SortedList<OccurrenceEntry> = new SortedList(bySchedule)
+  readonly history: SortedList<OccurrenceEntry> = new SortedList<OccurrenceEntry>(compareAddresses)
   readonly live: { readonly [State in LiveState]: SortedList<OccurrenceEntry> } = {
     pending: new SortedList(byOrder),
     queued: new SortedList(byOrder),
-    running: new SortedList(bySchedule),
+    running: new SortedList<OccurrenceEntry>(compareAddresses),
   }
   /** Failed occurrences; `null` until the first failure, because most jobs have none. */
   failed: SortedList<OccurrenceEntry> | null = null
