@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '@jobistemer/core'
 import { random } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
-import type { FileWatch, OpenedDatabase } from './open-database.ts'
+import type { OpenedDatabase } from './open-database.ts'
 import { busyError, closedError, isBusy, storageError } from './sqlite-errors.ts'
 
 const busy: unique symbol = Symbol('busy')
@@ -28,10 +28,7 @@ export interface StepListener {
  * wait for a lock is turned off, because it would block the thread. It would also be unfair to other connections.
  */
 export class Connection {
-  readonly #database: Database.Database
-  readonly #file: string
-  readonly #isOwn: boolean
-  readonly #watch: FileWatch | null
+  readonly #opened: OpenedDatabase
   readonly #limitMs: number
   readonly #listener: StepListener
   readonly #clock: Clock
@@ -50,11 +47,8 @@ export class Connection {
   #blockedSince: number | null = null
 
   constructor(opened: OpenedDatabase, limitMs: number, listener: StepListener, clock: Clock = systemClock) {
-    const { database, file, isOwn, watch } = opened
-    this.#database = database
-    this.#file = file
-    this.#isOwn = isOwn
-    this.#watch = watch
+    const { database } = opened
+    this.#opened = opened
     this.#limitMs = limitMs
     this.#listener = listener
     this.#clock = clock
@@ -95,11 +89,12 @@ export class Connection {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    if (!this.#isOwn) return
+    const { database, file, isOwn } = this.#opened
+    if (!isOwn) return
     try {
-      this.#database.close()
+      database.close()
     } catch (error) {
-      throw storageError(error, this.#file)
+      throw storageError(error, file)
     }
   }
 
@@ -113,7 +108,7 @@ export class Connection {
       if (answer !== busy) return answer
       // Counts only the time for which the file has been locked, and not the time in this process's queue.
       const waitedMs = this.#clock.monotonic() - Math.max(since, this.#blockedSince ?? since)
-      if (waitedMs >= this.#limitMs) throw busyError(this.#file, this.#limitMs, undefined)
+      if (waitedMs >= this.#limitMs) throw busyError(this.#opened.file, this.#limitMs, undefined)
       const wantedMs = waitedMs < shortPausesMs ? 1 : 1 + Math.floor(random() * 5)
       await new Promise<void>((resolve) => {
         this.#clock.setTimer(Math.min(wantedMs, this.#limitMs - waitedMs), resolve)
@@ -133,10 +128,11 @@ export class Connection {
   }
 
   #attempt<T>(begin: Database.Statement, step: () => T): T | typeof busy {
-    if (this.#closed || !this.#database.open) throw closedError(this.#file)
+    const { database, file, watch } = this.#opened
+    if (this.#closed || !database.open) throw closedError(file)
     let isOpen = false
     try {
-      this.#watch?.assertSame()
+      watch?.assertSame()
       begin.run()
       isOpen = true
       const writes = begin === this.#beginWrite
@@ -148,10 +144,10 @@ export class Connection {
     } catch (error) {
       // After some failures, such as a full disk, SQLite itself has already ended the transaction, and a rollback would
       // fail.
-      if (isOpen && this.#database.inTransaction) this.#rollback.run()
+      if (isOpen && database.inTransaction) this.#rollback.run()
       if (isOpen) this.#listener.onRollback()
       if (isBusy(error)) return busy
-      throw storageError(error, this.#file)
+      throw storageError(error, file)
     }
   }
 }

@@ -34,6 +34,7 @@ export class DueIndex {
     this.#moved.push(job)
   }
 
+  /** Notes the jobs of {@link noteMove}. Must be called at the end of each write step, before its commit. */
   endStep(): void {
     if (this.#moved.length === 0) return
     const last = Number(this.#statements.note.run(JSON.stringify(this.#moved)).lastInsertRowid)

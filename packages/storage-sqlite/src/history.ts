@@ -201,7 +201,7 @@ export class History {
     const rows = this.#statements.rowsWithPrefix.all(prefixOf(key)) as number[]
     for (const row of rows) {
       const found = this.rowAt(row)
-      if (found !== undefined && isSameKey(found[3], key)) return found
+      if (found !== undefined && compareKeys(found[3], key) === 0) return found
     }
     const row = this.#statements.findInTail.get(key) as number | undefined
     return row === undefined ? undefined : this.rowAt(row)
@@ -284,10 +284,6 @@ export class History {
 
 function prefixOf(key: OccurrenceKey): OccurrenceKey {
   return typeof key === 'string' ? key : key.subarray(0, 6)
-}
-
-function isSameKey(left: OccurrenceKey, right: OccurrenceKey): boolean {
-  return compareKeys(left, right) === 0
 }
 
 const indexed = '(SELECT row FROM {history_indexed})'

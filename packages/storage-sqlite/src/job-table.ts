@@ -133,8 +133,7 @@ export class JobTable {
    * leads to no row; the caller must then call {@link headOf}.
    */
   rowOf(id: JobId): number | undefined {
-    const known = this.#rows.get(id)
-    return known === undefined ? this.#lookUp(id) : known
+    return this.#rows.get(id) ?? this.#lookUp(id)
   }
 
   #lookUp(id: JobId): number | undefined {
@@ -160,19 +159,15 @@ export class JobTable {
   headOf(id: JobId): Head | undefined {
     const row = this.rowOf(id)
     if (row === undefined) return undefined
-    const head = this.#headAt(row, id)
+    const head = this.headAt(row, id)
     if (head !== undefined) return head
     // Row numbers are never used again. So the cached number of a removed job leads to no row, and never to another
     // job.
     const present = this.#lookUp(id)
-    return present === undefined ? undefined : this.#headAt(present, id)
+    return present === undefined ? undefined : this.headAt(present, id)
   }
 
-  headAt(row: number): Head | undefined {
-    return this.#headAt(row, this.jobIdOf(row))
-  }
-
-  #headAt(row: number, id: JobId): Head | undefined {
+  headAt(row: number, id: JobId = this.jobIdOf(row)): Head | undefined {
     const found = this.#statements.readHead.get(row) as HeadRow | undefined
     return found === undefined ? undefined : this.#toHead(found, id)
   }
@@ -181,7 +176,7 @@ export class JobTable {
     const [row, flags, until, policy, maxQueued, maxConcurrency, handler, version, watermark, nextAt, pruneFloor] =
       found
     const [, , , , , , , , , , , excludedUntil, requestedUntil, cancelsBelow, pending, delayed, queued, numbers] = found
-    const { startRate, ...starts } = readStarts(numbers)
+    const { startRate, ...starts } = readStartNumbers(numbers === null ? null : numbersOfStored(parseStored(numbers)))
     return {
       row,
       id,
@@ -278,9 +273,8 @@ export class JobTable {
   }
 
   #toRecord(row: JobRow): JobRecord {
-    const beside = row.slice(headWidth) as unknown as BesideRow
     const [key, name, owner, fingerprint, lineage, timeline, paused, createdAt, changedAt, deletedAt, definition] =
-      beside
+      row.slice(headWidth) as unknown as BesideRow
     const head = this.#toHead(row, readJobId(key, 0))
     return jobRecordOf(deletedAt === null ? head : { ...head, deletedAt }, {
       name,
@@ -382,10 +376,6 @@ function flagsOf({ deletedAt, overlap }: JobRecord): number {
 function printStarts(head: Pick<JobRecord, 'overlap' | 'starts'>): string | null {
   const numbers = startNumbersOf(head)
   return numbers === null ? null : JSON.stringify(numbers)
-}
-
-function readStarts(text: string | null): ReturnType<typeof readStartNumbers> {
-  return readStartNumbers(text === null ? null : numbersOfStored(parseStored(text)))
 }
 
 /** The column values of a job in the order of `jobValues`. */

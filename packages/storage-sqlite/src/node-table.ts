@@ -31,18 +31,16 @@ export class NodeTable {
     if (own !== null) this.#put(own, profile)
     return {
       nodes: (this.#statements.list.all() as NodeRow[]).map(readNode).sort(byIncarnation),
-      profiles: profilesOf.map((incarnation) => this.#profileOf(incarnation)),
+      profiles: profilesOf.map((incarnation) => {
+        const profile = this.#statements.readProfile.get(incarnation) as string | null | undefined
+        return profile == null ? null : objectOfStored(parseStored(profile))
+      }),
     }
   }
 
   #put({ incarnation, node, counter, startedAt, leaving, about }: NodeRecord, profile: NodeProfile | undefined): void {
     const printed = profile === undefined ? null : JSON.stringify(profile)
     this.#statements.put.run(incarnation, node, counter, startedAt, leaving ? 1 : 0, JSON.stringify(about), printed)
-  }
-
-  #profileOf(incarnation: string): NodeProfile | null {
-    const profile = this.#statements.readProfile.get(incarnation) as string | null | undefined
-    return profile == null ? null : objectOfStored(parseStored(profile))
   }
 }
 

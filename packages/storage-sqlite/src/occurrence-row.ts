@@ -1,4 +1,4 @@
-import type { JobId, OccurrenceId } from '@jobistemer/core'
+import type { OccurrenceId } from '@jobistemer/core'
 import {
   type CancelRequest,
   cancelRequestOfStored,
@@ -7,11 +7,9 @@ import {
   detailsOfStored,
   finalStates,
   isFinal,
-  type OccurrenceDetails,
   type OccurrenceQuery,
   type OccurrenceRecord,
   type OccurrenceState,
-  type Owner,
   type Page,
   pageOf,
   parseStored,
@@ -125,19 +123,13 @@ export function hasRun(row: OccurrenceRow): boolean {
   return row[6] > 0
 }
 
-/** Converts the numbers of owners and handler keys in a row to their names. */
-export interface RowNames {
-  jobIdOf(row: number): JobId
-  ownerOf(row: number): Owner
-}
-
-export function readOccurrence(row: OccurrenceRow, names: RowNames, withRuns = true): OccurrenceRecord {
+export function readOccurrence(row: OccurrenceRow, { jobs, names }: Tables, withRuns = true): OccurrenceRecord {
   const [, job, scheduledAt, key, stateCode, kind, token, sequence, rescues, owner, jobVersion] = row
   const [, , , , , , , , , , , dueAt, createdAt, startedAt, finishedAt, timeout, reason, cancel, details, runs] = row
   const state = stateOf(stateCode)
   return {
     id: idOf(key),
-    jobId: names.jobIdOf(job),
+    jobId: jobs.jobIdOf(job),
     scheduledAt,
     kind: kindOf(kind),
     state,
@@ -155,13 +147,11 @@ export function readOccurrence(row: OccurrenceRow, names: RowNames, withRuns = t
     recovered: isRecovered(kind),
     rescues,
     cancelRequest: cancel === null ? null : cancelRequestOfStored(parseStored(cancel)),
-    ...withRunsOfStored(readDetails(details), withRuns ? parseRuns(runs, scheduledAt) : []),
+    ...withRunsOfStored(
+      details === null ? {} : detailsOfStored(parseStored(details)),
+      withRuns ? parseRuns(runs, scheduledAt) : [],
+    ),
   }
-}
-
-/** Parses the details of an occurrence. Returns an empty object if the row stores no details, as for most slots. */
-function readDetails(text: string | null): OccurrenceDetails {
-  return text === null ? {} : detailsOfStored(parseStored(text))
 }
 
 export function printCancelRequest(request: CancelRequest | null): string | null {

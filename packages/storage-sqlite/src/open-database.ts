@@ -215,7 +215,7 @@ function prepareDatabase(database: Database.Database, file: string, options: Rea
 function assertWritable(database: Database.Database, file: string, prefix: string): void {
   database.exec('BEGIN')
   try {
-    touchVersion(database, prefix)
+    database.exec(withTableNames(`UPDATE {${schemaTable}} SET version = version`, prefix))
   } catch (error) {
     if (!isBusy(error)) throw isReadonly(error) ? readonlyError(file, error) : storageError(error, file)
   } finally {
@@ -304,11 +304,6 @@ function writeVersion(database: Database.Database, prefix: string, version: numb
   const sql = `CREATE TABLE IF NOT EXISTS {${schemaTable}} (${columns}) STRICT;
     INSERT OR REPLACE INTO {${schemaTable}} VALUES (1, ${version})`
   database.exec(withTableNames(sql, prefix))
-}
-
-/** Writes the stored number of migration steps again, unchanged, to test whether the file may be written. */
-function touchVersion(database: Database.Database, prefix: string): void {
-  database.exec(withTableNames(`UPDATE {${schemaTable}} SET version = version`, prefix))
 }
 
 /**

@@ -95,7 +95,7 @@ class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
         tables.startStep()
       },
       onEnd() {
-        tables.endStep()
+        tables.due.endStep()
         checkpoints.beforeCommit(tables.jobs.added)
       },
       onRollback: () => tables.forget(),

@@ -1,9 +1,8 @@
-import type { JobId, OccurrenceId } from '@jobistemer/core'
+import type { OccurrenceId } from '@jobistemer/core'
 import {
   claimableFrom,
   countRecord,
   isFinal,
-  type JobCounts,
   type JobLedger,
   type JobRecord,
   type JobVersionRecord,
@@ -11,7 +10,6 @@ import {
   type OccurrenceAddress,
   type OccurrenceRecord,
   orderAt,
-  type Owner,
   pausedUntil,
   type RunningCounts,
 } from '@jobistemer/core/storage'
@@ -20,7 +18,7 @@ import { History } from './history.ts'
 import { type Head, JobTable } from './job-table.ts'
 import { LiveTables } from './live-tables.ts'
 import { Names } from './names.ts'
-import { keyOf, type OccurrenceKey, type OccurrenceRow, readOccurrence, type RowNames } from './occurrence-row.ts'
+import { keyOf, type OccurrenceKey, type OccurrenceRow, readOccurrence } from './occurrence-row.ts'
 import { ReusableKeys } from './reusable-keys.ts'
 import { type Lane, lanes, type NamedTables } from './schema.ts'
 
@@ -37,7 +35,7 @@ export interface StoredOccurrence {
  * All tables of the storage. Each occurrence is a row of exactly one of three tables: running, waiting or history. The
  * state of the occurrence determines the table. If the state changes, {@link replace} moves the occurrence.
  */
-export class Tables implements RowNames {
+export class Tables {
   readonly database: NamedTables
   readonly names: Names
   readonly jobs: JobTable
@@ -68,14 +66,6 @@ export class Tables implements RowNames {
     this.due.startStep()
   }
 
-  /**
-   * Notes the jobs whose next instants this step has changed without writing them to the index of due jobs. Must be called
-   * at the end of each write step, before its commit.
-   */
-  endStep(): void {
-    this.due.endStep()
-  }
-
   /** Whether any job has queued occurrences. If no job has any, a step that ends a run need not read the job. */
   get anyQueued(): boolean {
     this.#anyQueued ??= this.jobs.anyQueued()
@@ -87,14 +77,6 @@ export class Tables implements RowNames {
     this.names.forget()
     this.jobs.forget()
     this.history.forget()
-  }
-
-  jobIdOf(row: number): JobId {
-    return this.jobs.jobIdOf(row)
-  }
-
-  ownerOf(row: number): Owner {
-    return this.names.ownerOf(row)
   }
 
   read(row: OccurrenceRow, withRuns = true): OccurrenceRecord {
@@ -135,13 +117,11 @@ export class Tables implements RowNames {
   #put(job: Head, record: OccurrenceRecord, key: OccurrenceKey, now: number): void {
     if (isFinal(record.state)) this.history.append(job.row, record, key, this.names)
     else if (record.state === 'running') this.live.addRunning(job.row, record, key)
-    else this.#wait(job, record, key, now)
-  }
-
-  #wait(job: Head, record: OccurrenceRecord, key: OccurrenceKey, now: number): void {
-    const claimAt = claimableFrom(job, record.dueAt)
-    const lane = laneOf(record, claimAt, now)
-    this.live.addWaiting(job.row, record, key, lane, Number.isFinite(claimAt) ? claimAt : record.dueAt)
+    else {
+      const claimAt = claimableFrom(job, record.dueAt)
+      const lane = laneOf(record, claimAt, now)
+      this.live.addWaiting(job.row, record, key, lane, Number.isFinite(claimAt) ? claimAt : record.dueAt)
+    }
   }
 
   #count(job: number, before: OccurrenceRecord | null, after: OccurrenceRecord): void {
@@ -177,27 +157,19 @@ const earliest = -9e15
 export class SqliteJob implements JobLedger<StoredOccurrence> {
   readonly #tables: Tables
   readonly #now: number
-  #head: Head
-  readonly #counts: RunningCounts
+  head: Head
+  readonly counts: RunningCounts
 
   constructor(tables: Tables, head: Head, now: number) {
     this.#tables = tables
-    this.#head = head
-    this.#counts = { ...head.waiting, running: tables.live.countRunning(head.row, enoughRunning(head)) }
+    this.head = head
+    this.counts = { ...head.waiting, running: tables.live.countRunning(head.row, enoughRunning(head)) }
     this.#now = now
-  }
-
-  get head(): Head {
-    return this.#head
-  }
-
-  get counts(): JobCounts {
-    return this.#counts
   }
 
   find(address: OccurrenceAddress, isSlot = false): StoredOccurrence | undefined {
     const found = this.#findAt(address)
-    if (found !== undefined || isSlot || this.#head.requestedUntil === null) return found
+    if (found !== undefined || isSlot || this.head.requestedUntil === null) return found
     return this.#tables.findById(address.id)
   }
 
@@ -206,32 +178,32 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
    * job's records. If `scheduledAt` lies after this limit, this method does not search the tables.
    */
   #findAt({ id, scheduledAt }: OccurrenceAddress): StoredOccurrence | undefined {
-    const { row, watermark, excludedUntil, requestedUntil } = this.#head
+    const { row, watermark, excludedUntil, requestedUntil } = this.head
     const last = Math.max(watermark, excludedUntil ?? watermark, requestedUntil ?? watermark)
     return scheduledAt > last ? undefined : this.#tables.findAt(row, scheduledAt, keyOf(id))
   }
 
   findByKey(keyId: OccurrenceId): StoredOccurrence | undefined {
-    const { row } = this.#head
+    const { row } = this.head
     const named = this.#tables.reusableKeys.find(row, keyId)
     return named === undefined ? undefined : this.#tables.findAt(row, ...named)
   }
 
   live(state: LiveState, limit: number): readonly StoredOccurrence[] {
-    return this.#tables.live.liveOf(this.#head.row, state, limit).map((row) => this.#tables.stored(row))
+    return this.#tables.live.liveOf(this.head.row, state, limit).map((row) => this.#tables.stored(row))
   }
 
   superseded(state: 'pending' | 'queued', limit: number): readonly StoredOccurrence[] {
-    const { row, cancelsBelow } = this.#head
+    const { row, cancelsBelow } = this.head
     if (cancelsBelow === null) return []
     return this.#tables.live.superseded(row, state, cancelsBelow, limit).map((found) => this.#tables.stored(found))
   }
 
   create(record: OccurrenceRecord): void {
-    const { watermark } = this.#head
-    this.#tables.add(this.#head, record, this.#now)
-    countRecord(this.#counts, record, 1)
-    const { excludedUntil, requestedUntil } = this.#head
+    const { watermark } = this.head
+    this.#tables.add(this.head, record, this.#now)
+    countRecord(this.counts, record, 1)
+    const { excludedUntil, requestedUntil } = this.head
     const { kind, state, scheduledAt } = record
     if (kind !== 'slot') this.change({ requestedUntil: Math.max(requestedUntil ?? scheduledAt, scheduledAt) })
     else if (state === 'canceled' && scheduledAt > watermark) {
@@ -240,28 +212,28 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
   }
 
   replace(entry: StoredOccurrence, record: OccurrenceRecord): void {
-    this.#tables.replace(this.#head, entry, record, this.#now)
-    countRecord(this.#counts, entry.record, -1)
-    countRecord(this.#counts, record, 1)
+    this.#tables.replace(this.head, entry, record, this.#now)
+    countRecord(this.counts, entry.record, -1)
+    countRecord(this.counts, record, 1)
   }
 
   advance(watermark: number, nextAt: number | null): void {
-    this.change({ watermark: Math.max(this.#head.watermark, watermark), nextAt })
+    this.change({ watermark: Math.max(this.head.watermark, watermark), nextAt })
   }
 
   change(part: Partial<Head>): void {
-    this.#head = { ...this.#head, ...part }
-    this.#tables.jobs.writeCourse(this.#head)
+    this.head = { ...this.head, ...part }
+    this.#tables.jobs.writeCourse(this.head)
   }
 
   get job(): JobRecord {
-    return this.#tables.jobs.find(this.#head.id) as JobRecord
+    return this.#tables.jobs.find(this.head.id) as JobRecord
   }
 
   save(job: JobRecord, version: JobVersionRecord | null): void {
     const { jobs, live } = this.#tables
     const until = pausedUntil(job.paused)
-    const { row, watermark, excludedUntil, paused } = this.#head
+    const { row, watermark, excludedUntil, paused } = this.head
     const isOtherPause = until !== pausedUntil(paused)
     // A realignment moves the watermark back, but slots up to the previous watermark may have records. `excludedUntil`
     // keeps the previous watermark, so that `#findAt` still searches for these records.
@@ -269,9 +241,9 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
     jobs.update(row, job, version)
     if (isOtherPause && until === Number.POSITIVE_INFINITY) live.park(row)
     else if (isOtherPause) live.unpark(row, job.paused === null ? earliest : until, this.#now)
-    this.#head = jobs.headAt(row) as Head
+    this.head = jobs.headAt(row) as Head
     // The counting of running occurrences stops above `maxConcurrency`, and the saved job may have a greater
     // `maxConcurrency`. So `save` counts the running occurrences again.
-    this.#counts.running = live.countRunning(row, enoughRunning(this.#head))
+    this.counts.running = live.countRunning(row, enoughRunning(this.head))
   }
 }

@@ -102,7 +102,7 @@ export class TransactionLedger extends TableSteps implements SyncLedgerWithin<St
       this.#schema.assertKnown()
       this.tables.startStep()
       const answer = step()
-      this.tables.endStep()
+      this.tables.due.endStep()
       database.exec('RELEASE jobistemer')
       return answer
     } catch (error) {
