@@ -12,14 +12,9 @@ const shardsOfCluster = 16
  */
 export const formVersion = 1
 
-/** Returns the key of the hash that stores the number of shards and the form version of a prefix. */
-function namespaceKey(prefix: string): string {
-  return `{${prefix}}:meta`
-}
-
 /**
- * Checks whether the server and its data are fit for jobs, and creates the hash of {@link namespaceKey} if it does not
- * exist. Returns the number of shards.
+ * Checks whether the server and its data are fit for jobs, and creates the hash of the prefix if it does not exist.
+ * This hash stores the number of shards and the form version. Returns the number of shards.
  *
  * @param earlierShards the number of shards before the server lost its data; `null` if no data were lost.
  * @throws JobistemerError `STORAGE_UNREADABLE`, `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`
@@ -37,7 +32,7 @@ export async function checkServer(
   // A Cluster client sends scripts to masters. With its option `scaleReads`, it sends other reads to replicas.
   const read = (command: 'GET' | 'HGETALL', from: string) =>
     client.eval('return redis.call(ARGV[1], KEYS[1])', 1, from, command)
-  const key = namespaceKey(options.prefix)
+  const key = `{${options.prefix}}:meta`
   const readAll = async () => fromPairs((await read('HGETALL', key)) as readonly string[])
   // The first command on a Cluster client also discovers the nodes, which `nodes('master')` needs.
   const stored = await readAll()
