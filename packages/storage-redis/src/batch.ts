@@ -1,4 +1,5 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
+import { partialAnswers } from '@jobistemer/core/storage'
 import type { Connection, ScriptCall } from './connection.ts'
 import { bucketOf, shardOf } from './ids.ts'
 
@@ -9,14 +10,24 @@ import { bucketOf, shardOf } from './ids.ts'
 const longestBatch = 1000
 
 /**
- * Runs a script over items: one concurrent call for each shard that has items. Returns the answers in the order of the
- * items.
+ * The answers to the items of a batch; `null` for an item whose shard failed. `failure`: the first error of a shard, with these
+ * answers in {@link partialAnswers}.
+ */
+export interface BatchAnswers<Answer> {
+  readonly answers: (Answer | null)[]
+  readonly failure: Error | null
+}
+
+/**
+ * Runs a script over items: one concurrent call for each shard that has items. Waits for all shards, because a failed shard
+ * may be on another master of a Cluster than the other shards. Returns the answers in the order of the items.
  *
  * @param idOf returns the id of an item's occurrence. If `idOf` is given, the items of each call are sorted by the Redis
  * hash of their records, if possible. Only for scripts that read and write all records of one hash together.
  * @param prepare creates the call for the items of one shard. `spans`: the number of items for each hash, or empty if
  * the items are not sorted.
  * @param read splits the answer of a call into one answer for each item.
+ * @throws the first error of a shard if the server has answered no call meanwhile, or if there is a single shard
  */
 export async function runBatch<Item, Answer>(
   connection: Connection,
@@ -29,26 +40,36 @@ export async function runBatch<Item, Answer>(
     /** Whether the script writes. A call that writes waits for replicas. Default true. */
     readonly isWrite?: boolean
   },
-): Promise<readonly Answer[]> {
+): Promise<BatchAnswers<Answer>> {
   const { jobOf, idOf } = rules
   const shards = await connection.shards()
-  const answers: Answer[] = []
-  for (let start = 0; start < items.length; start += longestBatch) {
+  const answeredBefore = connection.answered
+  const answers: (Answer | null)[] = new Array(items.length).fill(null)
+  let failure: Error | null = null
+  for (let start = 0; start < items.length && failure === null; start += longestBatch) {
     const chunk = start === 0 && items.length <= longestBatch ? items : items.slice(start, start + longestBatch)
     const byShard = groupByShard(chunk, jobOf, shards)
     const groups = idOf === undefined ? byShard : byShard.map((group) => arrangeByBucket(group, jobOf, idOf))
     const calls = groups.map(({ shard, items: group, spans }) => ({ ...rules.prepare(group, spans), shard, shards }))
-    const replies = await (rules.isWrite === false ? connection.read(calls) : connection.write(calls))
-    const merged: Answer[] = new Array(chunk.length)
-    for (const [index, group] of groups.entries()) {
-      const part = rules.read(replies[index], group.items)
-      for (const [position, answer] of part.entries()) {
-        merged[group.positions === null ? position : (group.positions[position] as number)] = answer
+    const outcomes = await Promise.allSettled(
+      calls.map((call) => (rules.isWrite === false ? connection.read(call) : connection.write(call))),
+    )
+    for (const [index, { items: group, positions }] of groups.entries()) {
+      const outcome = outcomes[index] as PromiseSettledResult<unknown>
+      if (outcome.status === 'rejected') {
+        failure ??= outcome.reason as Error
+        continue
+      }
+      for (const [position, answer] of rules.read(outcome.value, group).entries()) {
+        answers[start + (positions?.[position] ?? position)] = answer
       }
     }
-    answers.push(...merged)
   }
-  return answers
+  if (failure !== null) {
+    if (shards === 1 || connection.answered === answeredBefore) throw failure
+    partialAnswers.set(failure, answers)
+  }
+  return { answers, failure }
 }
 
 interface Group<Item> {

@@ -3,6 +3,7 @@ import {
   codec1,
   type ClaimAnswer,
   type ClaimRequest,
+  compareAddresses,
   compareOrder,
   type OccurrenceRecord,
 } from '@jobistemer/core/storage'
@@ -10,7 +11,7 @@ import type { Ledger, ScriptArgument, ScriptCall } from './connection.ts'
 import { never, parseFields, printFields } from './layout.ts'
 import { printOwner, readOccurrence } from './occurrence-form.ts'
 import { isRepeated, mayPass, repeatedError } from './redis-errors.ts'
-import { bySchedule, readNotices } from './replies.ts'
+import { readNotices } from './replies.ts'
 import { layouts } from './layouts.ts'
 import { claimScript } from './scripts/claim.ts'
 
@@ -26,7 +27,6 @@ interface Place {
 }
 
 interface SeenPlace extends Place {
-  readonly shard: number
   readonly isBlocked: boolean
 }
 
@@ -38,7 +38,7 @@ interface WholeAnswer extends ClaimAnswer {
 }
 
 interface ShardAnswer extends WholeAnswer {
-  readonly seen: readonly Omit<SeenPlace, 'shard'>[]
+  readonly seen: readonly SeenPlace[]
   /**
    * Whether a claim that takes the found occurrences may also wake queued occurrences, and take these too. A claim wakes
    * occurrences only of jobs with a start rate.
@@ -66,6 +66,11 @@ export class Claimer {
    * asks the server whether the unanswered call took effect.
    */
   readonly #unanswered = new Map<string, number>()
+  /**
+   * Shards whose last look failed, and whether another look at the shard is in progress. Claims do not wait for these shards,
+   * because a claim in progress reserves permits of its node.
+   */
+  readonly #away = new Map<number, boolean>()
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger
@@ -100,7 +105,7 @@ export class Claimer {
   async #claimOverShards(request: ClaimRequest, shards: number): Promise<WholeAnswer> {
     const views = await this.#lookAtShards(request, shards)
     const places = [...views]
-      .flatMap(([shard, { seen }]) => seen.map((place): SeenPlace => ({ ...place, shard })))
+      .flatMap(([shard, { seen }]) => seen.map((place) => ({ ...place, shard })))
       .sort((left, right) => left.order - right.order || (left.key < right.key ? -1 : 1))
     const wanted = new Map<number, { limit: number; last: Place }>()
     let open = request.limit
@@ -119,17 +124,17 @@ export class Claimer {
     // occurrences. So each of these shards can also claim occurrences that the claim wakes there.
     const mayWake = [...views.values()].some(({ wakes }) => wakes)
     const share = mayWake ? Math.floor(open / Math.max(1, wanted.size)) : 0
-    const { answers, isWhole } = await this.#takeFromShards(request, shards, wanted, share)
+    const answers = await this.#takeFromShards(request, shards, wanted, share)
     // If a shard has answered in both modes, its answer in the mode `take` replaces its answer in the mode `peek`.
     const latest = [...new Map([...views, ...answers]).values()]
     const upcoming = latest.flatMap(({ nextDueAt }) => nextDueAt ?? [])
     const all = [...views.values(), ...answers.values()]
     return {
       claimed: [...answers.values()].flatMap(({ claimed }) => claimed),
-      cancelRequested: latest.flatMap(({ cancelRequested }) => cancelRequested).sort(bySchedule),
+      cancelRequested: latest.flatMap(({ cancelRequested }) => cancelRequested).sort(compareAddresses),
       // Further occurrences may have become due after the calls in the mode `peek`. In this case, `more` is true in an answer
       // in the mode `take`.
-      more: more || !isWhole || [...answers.values()].some((answer) => answer.more),
+      more: more || answers.size < wanted.size || [...answers.values()].some((answer) => answer.more),
       // A call that reached its limits has not seen all due occurrences of its shard.
       stopped: all.some(({ stopped }) => stopped),
       isLeftover: all.some(({ isLeftover }) => isLeftover),
@@ -139,27 +144,40 @@ export class Claimer {
 
   /**
    * Asks each shard which occurrences a claim would take. Leaves out shards that do not answer, so that the work of one
-   * master does not wait for another master. Rejects in three cases:
+   * master does not wait for another master. Later claims leave out such a shard until it answers. Rejects in three cases:
    * - No shard answers.
    * - A shard answers with an error that an operator must fix.
    * - An earlier claim may have taken occurrences, which the owner must first look up.
    */
   async #lookAtShards(request: ClaimRequest, shards: number): Promise<ReadonlyMap<number, ShardAnswer>> {
-    const all = Array.from({ length: shards }, (_, shard) => shard)
-    const looks = all.map((shard) => this.#askShard(request, { shard, shards }, 'peek', lastPlace))
+    if (this.#away.size === shards) this.#away.clear()
+    for (const [shard, isAsked] of this.#away) if (!isAsked) void this.#askAgain(request, { shard, shards })
+    const asked = Array.from({ length: shards }, (_, shard) => shard).filter((shard) => !this.#away.has(shard))
+    const looks = asked.map((shard) => this.#askShard(request, { shard, shards }, 'peek', lastPlace))
     const views = new Map<number, ShardAnswer>()
-    const failures = new Map<number, unknown>()
-    for (const [shard, look] of (await Promise.allSettled(looks)).entries()) {
+    const failures: unknown[] = []
+    for (const [index, look] of (await Promise.allSettled(looks)).entries()) {
+      const shard = asked[index] as number
       if (look.status === 'fulfilled') views.set(shard, look.value)
-      else failures.set(shard, look.reason)
+      else if (mayPass(look.reason)) {
+        this.#away.set(shard, false)
+        failures.push(look.reason)
+      } else {
+        this.#unanswered.delete(keyOf(shard, request))
+        throw look.reason
+      }
     }
-    for (const [shard, error] of failures) {
-      if (mayPass(error)) continue
-      this.#unanswered.delete(keyOf(shard, request))
-      throw error
-    }
-    if (views.size === 0) throw [...failures.values()][0]
+    if (views.size === 0) throw failures[0]
     return views
+  }
+
+  /** Looks at a shard that did not answer. With limit 0, the look does not ask about an unanswered call of the owner. */
+  async #askAgain(request: ClaimRequest, spot: Spot): Promise<void> {
+    this.#away.set(spot.shard, true)
+    const look = this.#askShard({ ...request, limit: 0, sweep: false }, spot, 'peek', lastPlace)
+    const [outcome] = await Promise.allSettled([look])
+    if (outcome.status === 'rejected' && mayPass(outcome.reason)) this.#away.set(spot.shard, false)
+    else this.#away.delete(spot.shard)
   }
 
   /** Claims from several shards. Returns what some shards claimed even if another shard fails. */
@@ -168,7 +186,7 @@ export class Claimer {
     shards: number,
     wanted: ReadonlyMap<number, { readonly limit: number; readonly last: Place }>,
     share: number,
-  ): Promise<{ readonly answers: ReadonlyMap<number, ShardAnswer>; readonly isWhole: boolean }> {
+  ): Promise<ReadonlyMap<number, ShardAnswer>> {
     const takes = [...wanted].map(async ([shard, { limit, last }]) => {
       const ofShard = { ...request, limit: limit + share, sweep: false }
       const place = share === 0 ? last : lastPlace
@@ -176,8 +194,7 @@ export class Claimer {
     })
     // This method ignores failed calls: the owner's next claim asks the server whether a failed call took effect.
     const settled = await Promise.allSettled(takes)
-    const answers = new Map(settled.flatMap((take) => (take.status === 'fulfilled' ? [take.value] : [])))
-    return { answers, isWhole: answers.size === wanted.size }
+    return new Map(settled.flatMap((take) => (take.status === 'fulfilled' ? [take.value] : [])))
   }
 
   /**
@@ -218,17 +235,15 @@ export class Claimer {
       const values = printFields(layouts.claim, { now, number, limit, sweep, isPeek, fences, lastAt: last.order })
       values.write(last.key, layouts.claim.at.lastId, 'hex')
       try {
-        const [reply] = await connection.write([
-          {
-            script: claimScript,
-            ...spot,
-            arguments: [values, channel, sender, printOwner(owner), place, cursor, ...excepted],
-            // Each storage object has its own `sender` and numbers its own claims. So the key contains the sender and the
-            // owner's incarnation.
-            extraKey: (prefix) => `${prefix}claimed:${sender}:${owner.incarnation}`,
-            order: 'ahead',
-          },
-        ])
+        const reply = await connection.write({
+          script: claimScript,
+          ...spot,
+          arguments: [values, channel, sender, printOwner(owner), place, cursor, ...excepted],
+          // Each storage object has its own `sender` and numbers its own claims. So the key contains the sender and the
+          // owner's incarnation.
+          extraKey: (prefix) => `${prefix}claimed:${sender}:${owner.incarnation}`,
+          order: 'ahead',
+        })
         const [outcome, ...parts] = reply as readonly [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]
         const kind = outcome.toString()
         if (kind === 'repeated') throw repeatedError()
@@ -282,7 +297,7 @@ function readAnswer([numbers, notices, seen, taken]: readonly [Buffer, Buffer, B
     offset = end
   }
   const { more, stopped, wakes, nextDueAt } = parseFields(layouts.claimed, numbers)
-  const places: Omit<SeenPlace, 'shard'>[] = []
+  const places: SeenPlace[] = []
   for (let offset = 0; offset < seen.length; offset += layouts.seen.size) {
     places.push({
       order: seen.readDoubleLE(offset + layouts.seen.at.order),

@@ -66,6 +66,8 @@ export class Connection {
   #opening: Promise<number> | null = null
   #lastError: Error | null = null
   #closed = false
+  /** Number of calls that the server has answered. If this number grows while another call fails, some master answers. */
+  answered = 0
 
   constructor(options: ReadOptions) {
     this.#options = options
@@ -97,21 +99,20 @@ export class Connection {
     return this.#shards ?? (await this.#openAnew())
   }
 
-  /** Runs read-only scripts. Returns the answers in the order of the calls. */
-  async read(calls: readonly ScriptCall[]): Promise<readonly unknown[]> {
-    return await this.#runAll(calls, this.#evaluate)
+  /** Runs a read-only script, and returns its answer. */
+  async read(call: ScriptCall): Promise<unknown> {
+    return await this.#within(() => this.#onNamespace(call, this.#evaluate))
   }
 
-  /** Runs writing scripts, and waits until `minReplicas` replicas have acknowledged the writes. */
-  async write(calls: readonly ScriptCall[]): Promise<readonly unknown[]> {
-    return await this.#runAll(calls, this.#options.minReplicas === 0 ? this.#evaluate : this.#evaluateAndWait)
+  /** Runs a writing script, waits until `minReplicas` replicas have acknowledged the write, and returns the answer. */
+  async write(call: ScriptCall): Promise<unknown> {
+    const run = this.#options.minReplicas === 0 ? this.#evaluate : this.#evaluateAndWait
+    return await this.#within(() => this.#onNamespace(call, run))
   }
 
-  async #runAll(
-    calls: readonly ScriptCall[],
-    run: (call: ScriptCall) => Promise<unknown>,
-  ): Promise<readonly unknown[]> {
-    return await this.#within(() => Promise.all(calls.map((call) => this.#onNamespace(call, run))))
+  /** Runs read-only scripts concurrently. Returns the answers in the order of the calls. */
+  async readAll(calls: readonly ScriptCall[]): Promise<readonly unknown[]> {
+    return await Promise.all(calls.map((call) => this.read(call)))
   }
 
   /** Closes the connection after the calls in progress, each of which ends within its time limit. */
@@ -240,7 +241,7 @@ export class Connection {
     let timer: Timer | null = null
     this.#underWay++
     try {
-      return await new Promise<T>((resolve, reject) => {
+      const answer = await new Promise<T>((resolve, reject) => {
         // A timer may fire before the requested time, so the remaining time is checked.
         const onTimer = () => {
           const leftMs = end - systemClock.monotonic()
@@ -250,6 +251,8 @@ export class Connection {
         timer = systemClock.setTimer(commandTimeoutMs, onTimer)
         call().then(resolve, reject)
       })
+      this.answered++
+      return answer
     } catch (error) {
       // A client with status `end` never reconnects: its owner has closed it, or its `retryStrategy` has given up.
       if (!this.#isOwn && this.client.status === 'end' && !JobistemerError.isInstance(error)) {

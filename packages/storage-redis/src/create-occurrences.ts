@@ -1,6 +1,6 @@
-import type { JobId } from '@jobistemer/core'
 import {
   codec1,
+  compareAddresses,
   type CreateAnswer,
   type CreateItem,
   type CreateOccurrencesRequest,
@@ -8,15 +8,17 @@ import {
   isStartable,
   type OccurrenceAddress,
   type Owner,
+  partialAnswers,
   type ReusableKey,
+  slotStarted,
 } from '@jobistemer/core/storage'
-import { runBatch } from './batch.ts'
+import { type BatchAnswers, runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { printAddresses } from './ids.ts'
 import { instantOf, orNever, parseFields, printFields } from './layout.ts'
 import type { Ledger } from './connection.ts'
 import { parseOwner, parseReason, printOwner, writeOccurrence } from './occurrence-form.ts'
-import { bySchedule, readAddresses, readNotices } from './replies.ts'
+import { readAddresses, readNotices } from './replies.ts'
 import { itemKinds, keyScopes, layouts } from './layouts.ts'
 import { createScript } from './scripts/create.ts'
 import type { Steps } from './steps.ts'
@@ -25,20 +27,11 @@ const { readOccurrenceId, stateOf, writeId } = codec1
 
 const { at: itemAt } = layouts.createItem
 
-const started: CreateAnswer = Object.freeze({
-  outcome: 'created',
-  state: 'running',
-  token: 1,
-  reason: null,
-  displaced: Object.freeze([]),
-  cancelRequested: Object.freeze([]),
-})
-
 /**
  * The answer for an item that becomes pending and changes no other occurrence. For such an item, the script answers only the
  * letter `w`.
  */
-const waiting: CreateAnswer = Object.freeze({ ...started, state: 'pending', token: 0 })
+const waiting: CreateAnswer = Object.freeze({ ...slotStarted, state: 'pending', token: 0 } as const)
 
 const open: OpenAnswer = Object.freeze({ outcome: 'open', goesOn: false, displaced: Object.freeze([]) })
 
@@ -54,6 +47,8 @@ interface OpenAnswer {
   readonly goesOn: boolean
   readonly displaced: readonly OccurrenceAddress[]
 }
+
+type Decision = CreateAnswer | OpenAnswer
 
 /** The items that the create script supports. Exclusions and recoveries are rare, so the steps of core's ledger create them. */
 type DueItem = Exclude<CreateItem, { readonly kind: 'exclusion' | 'recovery' }>
@@ -73,65 +68,65 @@ export async function createOccurrences(
 ): Promise<readonly CreateAnswer[]> {
   const { items } = request
   if (items.every(isDue)) return await createAll(ledger, { ...request, items })
-  const answers = new Array<CreateAnswer>(items.length)
-  let left = [...items.entries()]
-  for (let isRare = false; left.length > 0; isRare = !isRare) {
-    // Keeps the order of the items of each job: after an item that a later round creates, the later items of its job also wait
-    // for a later round.
-    const barred = new Set<JobId>()
-    const chosen = left.filter(([, item]) => {
-      if (isDue(item) === isRare) barred.add(item.jobId)
-      return !barred.has(item.jobId)
-    })
-    const some = chosen.map(([, item]) => item)
-    const found = isRare
-      ? await steps.createOccurrences({ ...request, items: some })
-      : await createAll(ledger, { ...request, items: some.filter(isDue) })
-    for (const [position, [index]] of chosen.entries()) answers[index] = found[position] as CreateAnswer
-    left = left.filter((entry) => !chosen.includes(entry))
+  const answers: CreateAnswer[] = []
+  while (answers.length < items.length) {
+    const rest = items.slice(answers.length)
+    const isRare = !isDue(rest[0] as CreateItem)
+    const count = rest.findIndex((item) => isDue(item) === isRare)
+    // A call creates the items up to the next item of the other kind. So the items of a job keep their order.
+    const some = count < 0 ? rest : rest.slice(0, count)
+    try {
+      const found = isRare
+        ? await steps.createOccurrences({ ...request, items: some })
+        : await createAll(ledger, { ...request, items: some.filter(isDue) })
+      answers.push(...found)
+    } catch (error) {
+      const known = partialAnswers.get(error as Error)
+      if (known !== undefined) partialAnswers.set(error as Error, [...answers, ...known])
+      throw error
+    }
   }
   return answers
 }
 
 /**
- * Repeats the call for items that are not created yet, until all items are created. Between the calls, the server can run
- * commands of other clients. A caller may repeat the request after a failure.
+ * Repeats the call for items that are not created yet, until all items are created or a shard fails. Between the calls, the
+ * server can run commands of other clients. A caller may repeat the request after a failure.
  */
 async function createAll(ledger: Ledger, request: DueRequest): Promise<readonly CreateAnswer[]> {
   const { items } = request
-  const first = await createOnce(ledger, request)
-  if (!first.some(isOpen)) return first as readonly CreateAnswer[]
-  const answers = [...first]
-  for (;;) {
-    const open = [...answers.keys()].filter((index) => isOpen(answers[index] as CreateAnswer | OpenAnswer))
-    if (open.length === 0) return answers as CreateAnswer[]
+  let { answers, failure } = await createOnce(ledger, request)
+  while (failure === null && answers.some(isOpen)) {
+    const open = [...answers.keys()].filter((index) => isOpen(answers[index] ?? null))
     const goingOn = new Set(open.filter((index) => (answers[index] as OpenAnswer).goesOn).map((index) => items[index]))
     const rest = { ...request, items: open.map((index) => items[index] as DueItem) }
     const again = await createOnce(ledger, rest, (item) => goingOn.has(item))
+    failure = again.failure
     for (const [position, index] of open.entries()) {
       const { displaced } = answers[index] as OpenAnswer
-      answers[index] = withDisplaced(again[position] as CreateAnswer | OpenAnswer, displaced)
+      answers[index] = withDisplaced(again.answers[position] ?? null, displaced)
     }
   }
+  if (failure === null) return answers as readonly CreateAnswer[]
+  const known = answers.map((answer) => (isOpen(answer) ? null : answer))
+  partialAnswers.set(failure, known)
+  throw failure
 }
 
-function isOpen(answer: CreateAnswer | OpenAnswer): answer is OpenAnswer {
-  return answer.outcome === 'open'
+function isOpen(answer: Decision | null): answer is OpenAnswer {
+  return answer?.outcome === 'open'
 }
 
-function withDisplaced<Answer extends CreateAnswer | OpenAnswer>(
-  answer: Answer,
-  displaced: readonly OccurrenceAddress[],
-): Answer {
-  if (!('displaced' in answer) || displaced.length === 0) return answer
-  return { ...answer, displaced: [...displaced, ...answer.displaced].sort(bySchedule) }
+function withDisplaced(answer: Decision | null, displaced: readonly OccurrenceAddress[]): Decision | null {
+  if (answer === null || !('displaced' in answer) || displaced.length === 0) return answer
+  return { ...answer, displaced: [...displaced, ...answer.displaced].sort(compareAddresses) }
 }
 
 async function createOnce(
   { connection, channel, sender }: Ledger,
   { now, owner, items }: DueRequest,
   goesOn: (item: DueItem) => boolean = () => false,
-): Promise<readonly (CreateAnswer | OpenAnswer)[]> {
+): Promise<BatchAnswers<Decision>> {
   const printedOwner = printOwner(owner)
   const displaced = JSON.stringify({ at: now, reason: 'displaced', actor: null })
   return await runBatch(connection, items, {
@@ -189,14 +184,14 @@ function writeItem(writer: ByteWriter, item: DueItem, owner: Owner, printedOwner
   return start
 }
 
-function readAnswers(reply: unknown, items: readonly DueItem[]): readonly (CreateAnswer | OpenAnswer)[] {
+function readAnswers(reply: unknown, items: readonly DueItem[]): readonly Decision[] {
   const [letters, details] = reply as readonly [Buffer, readonly Buffer[]]
   let position = 0
   const next = () => details[position++] as Buffer
-  return items.map((item, index): CreateAnswer | OpenAnswer => {
+  return items.map((item, index): Decision => {
     switch (String.fromCharCode(letters[index] as number)) {
       case 'r':
-        return started
+        return slotStarted
       case 'w':
         return waiting
       case 'c': {

@@ -35,9 +35,9 @@ export async function heartbeat(
     ...remove.flatMap(({ incarnation, counter }) => [printName(incarnation), printFields(nodeLayout, { counter })]),
     ...profilesOf.map(printName),
   ]
-  const calls = [{ script: heartbeatScript, shard: shardOfNodes, shards, arguments: values }]
+  const call = { script: heartbeatScript, shard: shardOfNodes, shards, arguments: values }
   const onlyReads = own === null && remove.length === 0
-  const [reply] = onlyReads ? await connection.read(calls) : await connection.write(calls)
+  const reply = await (onlyReads ? connection.read(call) : connection.write(call))
   const [stored, profiles] = reply as readonly [readonly Buffer[], readonly Buffer[]]
   return {
     nodes: stored

@@ -1,5 +1,6 @@
 import {
   codec1,
+  compareAddresses,
   cursorError,
   isFinal,
   type OccurrenceQuery,
@@ -11,7 +12,6 @@ import type { Ledger, ScriptArgument } from './connection.ts'
 import { always, never, printFields } from './layout.ts'
 import { mergePages } from './read-records.ts'
 import { printNode, readOccurrence } from './occurrence-form.ts'
-import { bySchedule } from './replies.ts'
 import { layouts } from './layouts.ts'
 import type { Script } from './script.ts'
 import { listHistoryScript, listLiveOfJobScript, listSetScript } from './scripts/reads.ts'
@@ -48,8 +48,7 @@ async function askOfJob({ connection }: Ledger, query: Query<'job'>, script: Scr
   const shards = await connection.shards()
   const codes = Buffer.from(query.states?.map((state) => stateCodes[state]) ?? [])
   const values = [...printPaging(query, readCursor(query.cursor)), bytesOfId(query.jobId), codes]
-  const [reply] = await connection.read([{ script, shard: shardOf(query.jobId, shards), shards, arguments: values }])
-  return reply
+  return await connection.read({ script, shard: shardOf(query.jobId, shards), shards, arguments: values })
 }
 
 /**
@@ -77,8 +76,8 @@ async function lookForLive(ledger: Ledger, query: Query<'job'>): Promise<Page<Oc
       : { id: readOccurrenceId(Buffer.from(place.member, 'hex'), 0), jobId, scheduledAt: Number(place.score) }
   const found = readRecords(records)
     .filter(({ scheduledAt }) => scheduledAt >= from && scheduledAt < to)
-    .filter((record) => last === null || sign * bySchedule(record, last) > 0)
-    .sort((left, right) => sign * bySchedule(left, right))
+    .filter((record) => last === null || sign * compareAddresses(record, last) > 0)
+    .sort((left, right) => sign * compareAddresses(left, right))
   const items = found.slice(0, limit)
   const end = items.at(-1)
   if (end === undefined || found.length === items.length) return { items, cursor: null }
@@ -97,7 +96,7 @@ async function listLive({ connection }: Ledger, query: Query<'live'>): Promise<P
   const items: OccurrenceRecord[] = []
   for (;;) {
     const values = [...printPaging({ limit: limit - items.length, to, runs }, place), state, owner]
-    const [reply] = await connection.read([{ script: listSetScript, shard, shards, arguments: values }])
+    const reply = await connection.read({ script: listSetScript, shard, shards, arguments: values })
     const page = readPage(reply, `${shard}/`)
     items.push(...page.items)
     if (page.cursor !== null) return { items, cursor: page.cursor }
@@ -116,7 +115,7 @@ async function listFailed({ connection }: Ledger, query: Query<'failed'>): Promi
   const values = [...printPaging(query, readCursor(query.cursor)), key, '']
   const asked = jobId === undefined ? [...Array(shards).keys()] : [shardOf(jobId, shards)]
   const calls = asked.map((shard) => ({ script: listSetScript, shard, shards, arguments: values }))
-  const replies = await connection.read(calls)
+  const replies = await connection.readAll(calls)
   const pages = replies.map((reply) => {
     const { items, cursor } = readPage(reply, '')
     return { items, seenUpTo: readCursor(cursor) }

@@ -25,7 +25,7 @@ export async function pruneHistory({ connection }: Ledger, request: PruneRequest
       const step = Math.min(limit - removed, removedAtOnce)
       const values = printFields(layouts.prune, { before, keep, limit: step })
       const call = { script: pruneScript, shard, shards, arguments: [values, only, place] }
-      const [reply] = await connection.write([call])
+      const reply = await connection.write(call)
       const [count, more, next] = reply as readonly [number, number, Buffer]
       removed += count
       if (more === 1 && removed >= limit) return { removed, more: true }

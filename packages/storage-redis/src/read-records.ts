@@ -19,6 +19,7 @@ import { type JobParts, readJob, readVersion } from './job-form.ts'
 import { always, parseFields, printFields } from './layout.ts'
 import { printOptional, readOccurrence } from './occurrence-form.ts'
 import { layouts } from './layouts.ts'
+import type { Script } from './script.ts'
 import { getScript, listDueJobsScript, listJobsScript } from './scripts/reads.ts'
 
 const { readJobId, readOccurrenceId } = codec1
@@ -35,36 +36,29 @@ type GetReply = readonly [
 const nothing: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 
 /** Groups the items of a read request by shard. Collects the answers in the order of the items; `null` for a missing record. */
-class Questions<Item, Answer extends { readonly length: number }, Found> {
-  readonly found: (Found | null)[]
-  readonly #items: readonly Item[]
-  readonly #byShard = new Map<number, number[]>()
-  readonly #read: (answer: Answer, item: Item) => Found
-
-  constructor(
-    items: readonly Item[],
-    shardOfItem: (item: Item) => number,
-    read: (answer: Answer, item: Item) => Found,
-  ) {
-    this.found = items.map(() => null)
-    this.#items = items
-    for (const [index, item] of items.entries()) {
-      const shard = shardOfItem(item)
-      this.#byShard.set(shard, this.#byShard.get(shard) ?? [])
-      this.#byShard.get(shard)?.push(index)
-    }
-    this.#read = read
+function questionsOf<Item, Answer extends { readonly length: number }, Found>(
+  items: readonly Item[],
+  shardOfItem: (item: Item) => number,
+  read: (answer: Answer, item: Item) => Found,
+) {
+  const found: (Found | null)[] = items.map(() => null)
+  const byShard = new Map<number, number[]>()
+  for (const [index, item] of items.entries()) {
+    const shard = shardOfItem(item)
+    byShard.set(shard, byShard.get(shard) ?? [])
+    byShard.get(shard)?.push(index)
   }
-
-  print(shard: number, printItem: (item: Item) => Buffer): Buffer {
-    return Buffer.concat((this.#byShard.get(shard) ?? []).map((index) => printItem(this.#items[index] as Item)))
-  }
-
-  take(shard: number, answers: readonly Answer[]): void {
-    for (const [position, index] of (this.#byShard.get(shard) ?? []).entries()) {
-      const answer = answers[position] as Answer
-      if (answer.length > 0) this.found[index] = this.#read(answer, this.#items[index] as Item)
-    }
+  return {
+    found,
+    print(shard: number, printItem: (item: Item) => Buffer): Buffer {
+      return Buffer.concat((byShard.get(shard) ?? []).map((index) => printItem(items[index] as Item)))
+    },
+    take(shard: number, answers: readonly Answer[]): void {
+      for (const [position, index] of (byShard.get(shard) ?? []).entries()) {
+        const answer = answers[position] as Answer
+        if (answer.length > 0) found[index] = read(answer, items[index] as Item)
+      }
+    },
   }
 }
 
@@ -76,14 +70,14 @@ export async function get({ connection }: Ledger, request: GetRequest): Promise<
   const { occurrences = [], counts = [] } = request
   const shards = await connection.shards()
   const shardOfJob = (job: JobId) => shardOf(job, shards)
-  const jobs = new Questions(request.jobs ?? [], shardOfJob, readJob)
-  const versions = new Questions(
+  const jobs = questionsOf(request.jobs ?? [], shardOfJob, readJob)
+  const versions = questionsOf(
     request.versions ?? [],
     ({ jobId }) => shardOfJob(jobId),
     (text: Buffer, { jobId, version }) => ({ jobId, version, ...readVersion(text) }),
   )
-  const countsOfJobs = new Questions(counts, (job) => (job === 'all' ? -1 : shardOfJob(job)), readCounts)
-  const latest = new Questions(request.latest ?? [], shardOfJob, (record: Buffer) =>
+  const countsOfJobs = questionsOf(counts, (job) => (job === 'all' ? -1 : shardOfJob(job)), readCounts)
+  const latest = questionsOf(request.latest ?? [], shardOfJob, (record: Buffer) =>
     readOccurrence(readOccurrenceId(record, 0), record.subarray(16)),
   )
   const isAboutAll = occurrences.length > 0 || counts.includes('all')
@@ -100,7 +94,7 @@ export async function get({ connection }: Ledger, request: GetRequest): Promise<
     const values = [ofJobs, ofVersions, occurrenceKeys, ofCounts, counts.includes('all') ? '1' : '', ofLatest]
     return { script: getScript, shard, shards, arguments: values }
   })
-  const replies = (await connection.read(calls)) as readonly GetReply[]
+  const replies = (await connection.readAll(calls)) as readonly GetReply[]
   const foundOccurrences: (OccurrenceRecord | null)[] = occurrences.map(() => null)
   let all = nothing
   for (const [call, [jobParts, versionTexts, texts, jobCounts, countsOfShard, lastOnes]] of replies.entries()) {
@@ -138,31 +132,24 @@ function readCounts(bytes: Buffer): LiveCounts {
 
 /** Returns one page of jobs, merged from all shards. */
 export async function listJobs({ connection }: Ledger, query: JobQuery): Promise<Page<JobRecord>> {
+  const { limit, cursor, changedSince, owner, deleted = false } = query
   const shards = await connection.shards()
-  const pages = await Promise.all(
-    Array.from({ length: shards }, (_, shard) => readPage(connection, { shard, shards }, query)),
-  )
-  const { items, next } = mergePages(pages, query.limit, {
-    placeOf: ({ id }) => id,
-    compare: (left, right) => (left < right ? -1 : left > right ? 1 : 0),
-  })
+  const paging = { limit: Math.min(limit, 1000), since: changedSince ?? always, withDeleted: deleted }
+  const after = cursor === null ? '' : bytesOfId(cursor as JobId)
+  const values = [printFields(layouts.listJobs, paging), after, owner === undefined ? '' : printOptional(owner)]
+  const calls = callsOfAll(listJobsScript, shards, values)
+  const pages = (await connection.readAll(calls)).map((reply) => readPage(reply, (place) => readJobId(place, 0)))
+  const { items, next } = mergePages(pages, limit, { placeOf: ({ id }) => id, compare: compareTexts })
   return { items, cursor: next }
 }
 
-async function readPage(
-  connection: Connection,
-  place: Pick<ScriptCall, 'shard' | 'shards'>,
-  query: JobQuery,
-): Promise<ShardPage<JobRecord, JobId>> {
-  const { limit, cursor, changedSince, owner, deleted = false } = query
-  const paging = { limit: Math.min(limit, 1000), since: changedSince ?? always, withDeleted: deleted }
-  const values = printFields(layouts.listJobs, paging)
-  const after = cursor === null ? '' : bytesOfId(cursor as `job_${string}`)
-  const tag = owner === undefined ? '' : printOptional(owner)
-  const [reply] = await connection.read([{ script: listJobsScript, ...place, arguments: [values, after, tag] }])
-  const [position, jobs] = reply as readonly [Buffer, readonly JobParts[]]
-  const items = jobs.map(readJob)
-  return { items, seenUpTo: position.length === 0 ? null : readJobId(position, 0) }
+/** Returns the same call for each shard. */
+function callsOfAll(script: Script, shards: number, values: readonly ScriptArgument[]): readonly ScriptCall[] {
+  return Array.from({ length: shards }, (_, shard) => ({ script, shard, shards, arguments: values }))
+}
+
+function compareTexts(left: string, right: string): number {
+  return left < right ? -1 : left > right ? 1 : 0
 }
 
 /** The next instant and the id of a job, by which due jobs are sorted. */
@@ -186,10 +173,8 @@ export async function listDueJobs(
     upTo,
     wanted === undefined ? '' : printWanted(wanted),
   ]
-  const calls = Array.from({ length: shards }, (_, shard): ScriptCall => {
-    return { script: listDueJobsScript, shard, shards, arguments: values }
-  })
-  const pages = (await readAll(connection, calls)).map(readDuePage)
+  const replies = await readAll(connection, callsOfAll(listDueJobsScript, shards, values))
+  const pages = replies.map((reply) => readPage(reply, readDuePlace))
   const placeOf = ({ nextAt, id }: JobRecord): Place => ({ nextAt: nextAt as number, id })
   const { items, next } = mergePages(pages, limit, { placeOf, compare: comparePlaces })
   return { items, cursor: next === null ? null : `${next.nextAt} ${next.id}` }
@@ -197,11 +182,11 @@ export async function listDueJobs(
 
 /** Returns the answers of all calls. Repeats a call that answered `again`, because that call only updated the index. */
 async function readAll(connection: Connection, calls: readonly ScriptCall[]): Promise<readonly unknown[]> {
-  const replies = [...(await connection.read(calls))]
+  const replies = [...(await connection.readAll(calls))]
   for (;;) {
     const open = [...replies.keys()].filter((index) => !Array.isArray(replies[index]))
     if (open.length === 0) return replies
-    const more = await connection.read(open.map((index) => calls[index] as ScriptCall))
+    const more = await connection.readAll(open.map((index) => calls[index] as ScriptCall))
     for (const [position, index] of open.entries()) replies[index] = more[position]
   }
 }
@@ -221,16 +206,19 @@ function printWanted(shards: readonly number[]): Buffer {
   return wanted
 }
 
-function readDuePage(reply: unknown): ShardPage<JobRecord, Place> {
+/** Reads a shard's answer: jobs, and the place up to which the shard was searched. */
+function readPage<Place>(reply: unknown, readPlace: (bytes: Buffer) => Place): ShardPage<JobRecord, Place> {
   const [position, jobs] = reply as readonly [Buffer, readonly JobParts[]]
-  const items = jobs.map(readJob)
-  if (position.length === 0) return { items, seenUpTo: null }
+  return { items: jobs.map(readJob), seenUpTo: position.length === 0 ? null : readPlace(position) }
+}
+
+function readDuePlace(position: Buffer): Place {
   const { nextAt } = parseFields(layouts.duePlace, position)
-  return { items, seenUpTo: { nextAt, id: readJobId(position, layouts.duePlace.at.job) } }
+  return { nextAt, id: readJobId(position, layouts.duePlace.at.job) }
 }
 
 function comparePlaces(left: Place, right: Place): number {
-  return left.nextAt - right.nextAt || (left.id < right.id ? -1 : left.id > right.id ? 1 : 0)
+  return left.nextAt - right.nextAt || compareTexts(left.id, right.id)
 }
 
 function readCursor(cursor: string): Place {

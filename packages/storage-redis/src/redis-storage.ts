@@ -53,7 +53,7 @@ export function redisStorage(options: RedisStorageOptions): Storage {
     heartbeat: (request) => heartbeat(ledger, request),
     async serverTime() {
       const shards = await connection.shards()
-      const [reply] = await connection.read([{ script: serverTimeScript, shard: 0, shards, arguments: [] }])
+      const reply = await connection.read({ script: serverTimeScript, shard: 0, shards, arguments: [] })
       const [seconds, microseconds] = (reply as readonly Buffer[]).map(Number) as [number, number]
       return seconds * 1000 + Math.floor(microseconds / 1000)
     },

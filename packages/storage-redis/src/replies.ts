@@ -1,5 +1,5 @@
 import type { JobId } from '@jobistemer/core'
-import { codec1, type CancelNotice, type OccurrenceAddress } from '@jobistemer/core/storage'
+import { codec1, type CancelNotice, compareAddresses, type OccurrenceAddress } from '@jobistemer/core/storage'
 import { parseCancelRequest } from './occurrence-form.ts'
 import { layouts } from './layouts.ts'
 
@@ -22,7 +22,7 @@ export function readAddresses(bytes: Buffer, jobId: JobId): readonly OccurrenceA
   for (let offset = 0; offset < bytes.length; offset += layouts.address.size) {
     addresses.push(readAddress(bytes, jobId, offset) as OccurrenceAddress)
   }
-  return addresses.sort(bySchedule)
+  return addresses.sort(compareAddresses)
 }
 
 /**
@@ -46,9 +46,5 @@ export function readNotices(bytes: Buffer, jobId: JobId | null): readonly Cancel
     })
     offset = end
   }
-  return notices.sort(bySchedule)
-}
-
-export function bySchedule(left: OccurrenceAddress, right: OccurrenceAddress): number {
-  return left.scheduledAt - right.scheduledAt || (left.id < right.id ? -1 : left.id > right.id ? 1 : 0)
+  return notices.sort(compareAddresses)
 }

@@ -1,4 +1,4 @@
-import { codec1, type SettleAnswer, type SettleItem, type SettleRequest } from '@jobistemer/core/storage'
+import { codec1, type SettleAnswer, settledAlone, type SettleItem, type SettleRequest } from '@jobistemer/core/storage'
 import { runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { printAddresses } from './ids.ts'
@@ -14,13 +14,11 @@ const { printRuns, readOccurrenceId, stateCodes, stateOf } = codec1
 const { at: itemAt } = layouts.settleItem
 const idSize = 16
 
-const accepted: SettleAnswer = Object.freeze({ outcome: 'ok', woken: null, cancelRequested: null })
-
 export async function settleOccurrences(
   { connection, channel, sender }: Ledger,
   { now, items }: SettleRequest,
 ): Promise<readonly SettleAnswer[]> {
-  return await runBatch(connection, items, {
+  const { answers, failure } = await runBatch(connection, items, {
     jobOf: ({ jobId }) => jobId,
     idOf: ({ id }) => id,
     prepare: (group, spans) => {
@@ -33,6 +31,8 @@ export async function settleOccurrences(
     },
     read: readAnswers,
   })
+  if (failure !== null) throw failure
+  return answers as readonly SettleAnswer[]
 }
 
 function writeItem(writer: ByteWriter, item: SettleItem): void {
@@ -57,7 +57,7 @@ function readAnswers(reply: unknown, items: readonly SettleItem[]): readonly Set
   return items.map(({ jobId }, index): SettleAnswer => {
     switch (String.fromCharCode(letters[index] as number)) {
       case 'k':
-        return accepted
+        return settledAlone
       case 'o':
         return { outcome: 'ok', woken: readAddress(next(), jobId), cancelRequested: readCancel(next()) }
       case 't': {

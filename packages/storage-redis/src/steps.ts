@@ -13,7 +13,7 @@ import {
   type StoredJob,
   writesFromLedger,
 } from '@jobistemer/core/storage'
-import { runBatch } from './batch.ts'
+import { type BatchAnswers, runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { type JobParts, printContent, printHead, printLineage, printVersion, readStoredJob } from './job-form.ts'
 import { printFields } from './layout.ts'
@@ -55,110 +55,73 @@ interface Reading {
   readonly place: Buffer
 }
 
-interface Commit {
-  readonly now: number
-  readonly write: JobWrite
-}
-
 const nothing = Buffer.alloc(0)
 
-/** Collects items until the microtask queue is empty, and sends them in one call. */
-class Gathered<Item, Answer> {
-  readonly #send: (items: readonly Item[]) => Promise<readonly Answer[]>
-  #items: Item[] = []
-  #answers: Promise<readonly Answer[]> | null = null
-
-  constructor(send: (items: readonly Item[]) => Promise<readonly Answer[]>) {
-    this.#send = send
-  }
-
-  async add(item: Item): Promise<Answer> {
-    const index = this.#items.push(item) - 1
-    this.#answers ??= new Promise((resolve, reject) => {
+/** Returns a function that collects items until the microtask queue is empty, and sends them in one call. */
+function gathering<Item, Answer>(
+  send: (items: readonly Item[]) => Promise<BatchAnswers<Answer>>,
+): (item: Item) => Promise<Answer> {
+  let gathered: Item[] = []
+  let batch: Promise<BatchAnswers<Answer>> | null = null
+  return async (item) => {
+    const index = gathered.push(item) - 1
+    batch ??= new Promise((resolve, reject) => {
       process.nextTick(() => {
-        const items = this.#items
-        this.#items = []
-        this.#answers = null
-        this.#send(items).then(resolve, reject)
+        const items = gathered
+        gathered = []
+        batch = null
+        send(items).then(resolve, reject)
       })
     })
-    return (await this.#answers)[index] as Answer
+    const { answers, failure } = await batch
+    const answer = answers[index] as Answer | null
+    if (answer === null) throw failure
+    return answer
   }
 }
 
-type Writes = ReturnType<typeof writesFromLedger>
+type Read = (question: Question) => Promise<Reading>
+type Commit = (write: JobWrite) => Promise<boolean>
 
 /**
  * Implements the storage calls that run rarely. A script reads the data of a step, core decides on the changes, and a second
- * script commits the changes if the data are unchanged. Concurrent steps share their calls.
+ * script commits the changes if the data are unchanged. The steps of a storage call share their script calls. Two storage
+ * calls share none, because core adds the answers of a storage call to the error of a script call.
  */
 export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | 'cancel' | 'reap'> {
   readonly #ledger: Ledger
-  readonly #reads: Gathered<Question, Reading>
-  readonly #commits: Gathered<Commit, boolean>
-  /**
-   * Collects the commits of steps that end or cancel occurrences. The server accepts these commits even when memory is short.
-   */
-  readonly #ends: Gathered<Commit, boolean>
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger
-    this.#reads = new Gathered((questions) => this.#read(questions))
-    this.#commits = new Gathered((commits) => this.#commit(commitScript, commits))
-    this.#ends = new Gathered((commits) => this.#commit(commitEndsScript, commits))
   }
 
   readonly saveJobs: Storage['saveJobs'] = async (request) =>
-    await this.#writes(request.now, this.#commits, 1).saveJobs(request)
+    await this.#writes(request.now, commitScript, 1).saveJobs(request)
 
   readonly createOccurrences: Storage['createOccurrences'] = async (request) =>
-    await this.#writes(request.now, this.#commits, 100).createOccurrences(request)
+    await this.#writes(request.now, commitScript).createOccurrences(request)
 
   readonly cancel: Storage['cancel'] = async (request) =>
-    await this.#writes(request.now, this.#ends, 100).cancel(request)
+    await this.#writes(request.now, commitEndsScript).cancel(request)
 
-  readonly reap: Storage['reap'] = async (request) => await this.#writes(request.now, this.#ends, 100).reap(request)
+  readonly reap: Storage['reap'] = async (request) => await this.#writes(request.now, commitEndsScript).reap(request)
 
-  /** Creates the object that runs the steps of one storage call. All these steps have the instant `now`. */
-  #writes(now: number, commits: Gathered<Commit, boolean>, itemsPerStep: number): Writes {
+  /**
+   * Creates the object that runs the steps of one storage call. All these steps have the instant `now`. `script` commits them:
+   * the server accepts {@link commitEndsScript} even when memory is short.
+   */
+  #writes(now: number, script: Script, itemsPerStep = 100): ReturnType<typeof writesFromLedger> {
     this.#ledger.connection.assertOpen()
+    const read = gathering<Question, Reading>((questions) => this.#read(questions))
+    const commit = gathering<JobWrite, boolean>((writes) => this.#commit(script, now, writes))
     const run: AsyncWriter['run'] = async (step) => {
-      for (let attempt = 0; attempt < mostAttempts; attempt++) if (await this.#attempt(step, now, commits)) return
+      for (let attempt = 0; attempt < mostAttempts; attempt++) if (await tryStep(step, read, commit)) return
       throw contendedError(step.jobs[0] as JobId, mostAttempts)
     }
     return writesFromLedger({ unit: 'job', itemsPerStep, concurrency: 1000, run })
   }
 
-  async #attempt(step: LedgerStep, now: number, commits: Gathered<Commit, boolean>): Promise<boolean> {
-    const { stored, named } = await this.#reads.add({ step, needs: null, place: nothing })
-    const heads = {
-      jobs: new Map(stored === null ? [] : [[stored.head.id, stored]]),
-      occurrences: new Map(named.map((entry) => [entry.record.id, entry])),
-    }
-    const [needs] = step.needs(heads)
-    // The counts of waiting occurrences are in the head. So a step that needs only the counts reads no waiting
-    // occurrence.
-    const isRead = needs !== undefined && (needs.pending > 0 || needs.queued > 0 || needs.superseded !== null)
-    const live = isRead ? await this.#readLive(step, needs, stored as StoredHead) : []
-    if (live === null) return false
-    const [write] = step.decide({ ...heads, live: byState(step.jobs[0] as JobId, live), keys: new Map() })
-    return write === undefined || (await commits.add({ now, write }))
-  }
-
-  /** Reads the live occurrences that a step needs. Returns `null` if the job has changed since its head was read. */
-  async #readLive(step: LedgerStep, needs: LiveNeeds, { text }: StoredHead): Promise<readonly StoredEntry[] | null> {
-    const live = new Map<OccurrenceId, StoredEntry>()
-    let place: Buffer = nothing
-    do {
-      const reading = await this.#reads.add({ step, needs: place === nothing ? needs : onlyLeft(needs, live), place })
-      if (reading.stored === null || !reading.stored.text.equals(text)) return null
-      for (const entry of reading.live) live.set(entry.record.id, entry)
-      place = reading.place
-    } while (place.length > 0)
-    return [...live.values()]
-  }
-
-  async #read(questions: readonly Question[]): Promise<readonly Reading[]> {
+  async #read(questions: readonly Question[]): Promise<BatchAnswers<Reading>> {
     return await runBatch(this.#ledger.connection, questions, {
       jobOf: ({ step }) => step.jobs[0] as JobId,
       prepare: (group) => {
@@ -172,18 +135,53 @@ export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | '
     })
   }
 
-  async #commit(script: Script, commits: readonly Commit[]): Promise<readonly boolean[]> {
+  async #commit(script: Script, now: number, writes: readonly JobWrite[]): Promise<BatchAnswers<boolean>> {
     const { connection, channel, sender } = this.#ledger
-    return await runBatch(connection, commits, {
-      jobOf: ({ write }) => write.jobId,
+    return await runBatch(connection, writes, {
+      jobOf: ({ jobId }) => jobId,
       prepare: (group) => {
         const writer = new ByteWriter(group.length)
-        for (const commit of group) writeCommit(writer, commit)
+        for (const write of group) writeCommit(writer, now, write)
         return { script, arguments: [writer.finish(), channel, sender] }
       },
       read: (reply) => (reply as readonly number[]).map((isDone) => isDone === 1),
     })
   }
+}
+
+/** Reads, decides and commits a step. Returns false if another step has changed the job meanwhile. */
+async function tryStep(step: LedgerStep, read: Read, commit: Commit): Promise<boolean> {
+  const { stored, named } = await read({ step, needs: null, place: nothing })
+  const heads = {
+    jobs: new Map(stored === null ? [] : [[stored.head.id, stored]]),
+    occurrences: new Map(named.map((entry) => [entry.record.id, entry])),
+  }
+  const [needs] = step.needs(heads)
+  // The counts of waiting occurrences are in the head. So a step that needs only the counts reads no waiting
+  // occurrence.
+  const isRead = needs !== undefined && (needs.pending > 0 || needs.queued > 0 || needs.superseded !== null)
+  const live = isRead ? await readLive(read, step, needs, stored as StoredHead) : []
+  if (live === null) return false
+  const [write] = step.decide({ ...heads, live: byState(step.jobs[0] as JobId, live), keys: new Map() })
+  return write === undefined || (await commit(write))
+}
+
+/** Reads the live occurrences that a step needs. Returns `null` if the job has changed since its head was read. */
+async function readLive(
+  read: Read,
+  step: LedgerStep,
+  needs: LiveNeeds,
+  { text }: StoredHead,
+): Promise<readonly StoredEntry[] | null> {
+  const live = new Map<OccurrenceId, StoredEntry>()
+  let place: Buffer = nothing
+  do {
+    const reading = await read({ step, needs: place === nothing ? needs : onlyLeft(needs, live), place })
+    if (reading.stored === null || !reading.stored.text.equals(text)) return null
+    for (const entry of reading.live) live.set(entry.record.id, entry)
+    place = reading.place
+  } while (place.length > 0)
+  return [...live.values()]
 }
 
 /**
@@ -254,7 +252,7 @@ function entryOf(id: OccurrenceId, text: Buffer): readonly StoredEntry[] {
   return text.length === 0 ? [] : [{ record: readOccurrence(id, text), text }]
 }
 
-function writeCommit(writer: ByteWriter, { now, write }: Commit): void {
+function writeCommit(writer: ByteWriter, now: number, write: JobWrite): void {
   const { jobId, before, after, versions, occurrences } = write
   const { at, size } = layouts.stepCommit
   const head = before as StoredHead | null

@@ -1,9 +1,12 @@
-import { type JobId, jobId } from '@jobistemer/core'
+import { createScheduler, defineJob, type JobId, jobId, silentLogger, type TriggerResult } from '@jobistemer/core'
 import { assertLedger } from '@jobistemer/storage-conformance'
 import { type RedisCluster, startRedisCluster } from '@jobistemer/test-servers'
+import { once } from '@jobistemer/ticker-once'
 import { Cluster, Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
+import { everySeconds } from '../../scenarios/test/support/every.ts'
 import { scriptsOf } from '../src/client.ts'
+import { shardOf } from '../src/ids.ts'
 import { redisStorage } from '../src/index.ts'
 import { addJob, finishItem, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { newPrefix, quiet } from './prefixes.ts'
@@ -198,6 +201,69 @@ it('a claim takes occurrences of the running masters, and occurrences of a stopp
     await split.nodes[0]?.restart()
     await takeUntil(jobs.length)
     expect(taken).toHaveLength(jobs.length)
+    await storage.close()
+  } finally {
+    client.disconnect()
+    await split.stop()
+  }
+}, 150_000)
+
+it('while a master is stopped, jobs of other masters run, and jobs of this master run after its restart', async () => {
+  const config = { 'cluster-require-full-coverage': 'no', appendonly: 'yes', appendfsync: 'always' }
+  const split = await startRedisCluster({ masters: 3, config })
+  client = new Cluster(split.nodes.map(({ host, port }) => ({ host, port })))
+  client.on('error', () => {})
+  try {
+    const prefix = newPrefix()
+    const storage = redisStorage({ client, prefix, logger: quiet })
+    const masterOf = async (shard: number) => {
+      const slot = Number(await client.cluster('KEYSLOT', `{${prefix}:${shard}}:heads`))
+      return Math.floor((slot * 3) / 16_384)
+    }
+    const masters = await Promise.all(Array.from({ length: 16 }, (_, shard) => masterOf(shard)))
+    // The records of nodes are in the first shard. Its master stays, so that the scheduler can store its heartbeats.
+    const stopped = masters.find((master) => master !== masters[0]) as number
+    const isStopped = (name: string) => masters[shardOf(jobId(name), 16)] === stopped
+    const runs = new Map<string, string[]>()
+    const jobs = Array.from({ length: 24 }, (_, index) => {
+      const name = `job-${index}`
+      const ids: string[] = []
+      runs.set(name, ids)
+      const schedule = index % 2 === 0 ? everySeconds(1) : once('2099-01-01T00:00:00Z')
+      const tasks = [
+        { name: 'work', run: ({ occurrence }: { occurrence: { id: string } }) => void ids.push(occurrence.id) },
+      ]
+      return defineJob({ name, schedule, overlapPolicy: 'allow', tasks })
+    })
+    const scheduler = createScheduler({ storage, jobs, logger: silentLogger })
+    await scheduler.start()
+    const scheduled = [...runs.keys()].filter((_, index) => index % 2 === 0)
+    const requested = [...runs.keys()].filter((_, index) => index % 2 === 1)
+    const fewest = (names: readonly string[]) => Math.min(...names.map((name) => runs.get(name)?.length ?? 0))
+    await expect.poll(() => fewest(scheduled), { timeout: 20_000 }).toBeGreaterThan(0)
+    await split.nodes[stopped]?.kill()
+    const early = new Map(scheduled.map((name) => [name, runs.get(name)?.length ?? 0]))
+    const waiting: Promise<TriggerResult>[] = []
+    // Six rounds of requests: more calls fail in part than a batcher retries at the same time.
+    for (let round = 0; round < 6; round++) {
+      const answers = requested.map((name) => [name, scheduler.trigger(name, { timeout: 60_000 })] as const)
+      waiting.push(...answers.filter(([name]) => isStopped(name)).map(([, answer]) => answer))
+      const others = answers.filter(([name]) => !isStopped(name)).map(([, answer]) => answer)
+      expect(await Promise.all(others)).toHaveLength(others.length)
+    }
+    const others = scheduled.filter((name) => !isStopped(name))
+    const sinceStop = () => Math.min(...others.map((name) => (runs.get(name)?.length ?? 0) - (early.get(name) ?? 0)))
+    await expect.poll(sinceStop, { timeout: 20_000 }).toBeGreaterThan(8)
+    await expect.poll(() => fewest(requested.filter((name) => !isStopped(name)))).toBe(6)
+    await split.nodes[stopped]?.restart()
+    expect(await Promise.all(waiting)).toHaveLength(requested.filter(isStopped).length * 6)
+    await expect.poll(() => fewest(requested), { timeout: 20_000 }).toBe(6)
+    const before = fewest(scheduled)
+    await expect.poll(() => fewest(scheduled) - before, { timeout: 20_000 }).toBeGreaterThan(2)
+    await scheduler.shutdown()
+    const ids = [...runs.values()].flat()
+    expect(new Set(ids).size).toBe(ids.length)
+    await assertLedger(storage, { atRest: true })
     await storage.close()
   } finally {
     client.disconnect()
