@@ -11,21 +11,22 @@ import {
 } from '@jobistemer/core/storage'
 import { type Item, json, number, numberOf, optionalJson, storedJson } from './attributes.ts'
 import { incarnationOfKey, keyItem, keyOf, type Keys } from './keys.ts'
+import { put, remove } from './record-writes.ts'
 import { partitionQuery } from './requests.ts'
 import { contended, type Table, untilDecided } from './table.ts'
 
 /** Implements `heartbeat` of `Storage`: one write and one consistent read, if no profile changes and no node is removed. */
 export async function heartbeat(table: Table, request: HeartbeatRequest): Promise<HeartbeatAnswer> {
-  const { own, profile, remove, profilesOf } = request
+  const { own, profile, remove: removed, profilesOf } = request
   const { requests, keys } = table
-  await Promise.all(remove.map(async (node) => await removeNode(table, node)))
+  await Promise.all(removed.map(async (node) => await removeNode(table, node)))
   const nodes = own === null ? await listNodes(table) : await putNode(table, own, profile)
   const profiles = await requests.getAll(profilesOf.map((incarnation) => keys.profile(incarnation)))
   return {
     nodes,
     profiles: profilesOf.map((incarnation) => {
       const item = profiles.get(keys.profile(incarnation))
-      return item === null ? null : readProfile(item)
+      return item === null ? null : objectOfStored(storedJson(item.j))
     }),
   }
 }
@@ -44,7 +45,7 @@ async function putNode(
   profile: NodeProfile | undefined,
 ): Promise<readonly NodeRecord[]> {
   const { requests, keys } = table
-  const put = {
+  const putRecord = {
     Item: nodeItem(keys, own),
     ConditionExpression: `attribute_not_exists(pk) OR ${counterName} < :counter`,
     ExpressionAttributeValues: { ':counter': number(own.counter) },
@@ -52,10 +53,10 @@ async function putNode(
   return await untilDecided(table, own.incarnation, async () => {
     const written =
       profile === undefined
-        ? await requests.put(put)
+        ? await requests.put(putRecord)
         : await requests.transact([
-            { Put: { TableName: requests.tableName, ...put } },
-            { Put: { TableName: requests.tableName, Item: profileItem(keys, own.incarnation, profile) } },
+            { Put: { TableName: requests.tableName, ...putRecord } },
+            put(table, { ...keyItem(keys.profile(own.incarnation)), j: json(profile) }),
           ])
     const nodes = await listNodes(table)
     const stored = nodes.find(({ incarnation }) => incarnation === own.incarnation)
@@ -78,7 +79,7 @@ async function removeNode(table: Table, { incarnation, counter }: NodeAtCounter)
         ExpressionAttributeValues: { ':counter': number(counter) },
       },
     },
-    { Delete: { TableName: requests.tableName, Key: keyItem(keys.profile(incarnation)) } },
+    remove(table, keys.profile(incarnation)),
   ]
   await untilDecided(table, incarnation, async () => {
     if (await requests.transact(removal)) return null
@@ -111,12 +112,4 @@ function readNode(item: Item): NodeRecord {
     leaving: item.l?.BOOL === true,
     about: objectOfStored(storedJson(item.a)),
   }
-}
-
-function profileItem(keys: Keys, incarnation: string, profile: NodeProfile): Item {
-  return { ...keyItem(keys.profile(incarnation)), j: json(profile) }
-}
-
-function readProfile(item: Item): NodeProfile {
-  return objectOfStored(storedJson(item.j))
 }

@@ -46,7 +46,7 @@ interface LookedList {
 export class JobReading {
   /** The stored head; `null` if the job does not exist. */
   readonly head: StoredHead | null
-  readonly records: ReadonlyMap<OccurrenceId, StoredOccurrence>
+  readonly records: Map<OccurrenceId, StoredOccurrence> = new Map()
   /**
    * Maps the `keyId` of each reusable key that the step names to the key's last occurrence. A prune may have removed the record
    * of this occurrence.
@@ -60,7 +60,6 @@ export class JobReading {
   readonly #table: Table
   readonly #id: JobId
   readonly #job: JobRecord | null
-  readonly #known: Map<OccurrenceId, StoredOccurrence> = new Map()
   /**
    * Ids of occurrences that the step names, and that the first reads did not find. The step regards these occurrences as
    * absent, even if a later read finds a record. An interrupted prune can leave such a record: it has removed the address of
@@ -78,7 +77,6 @@ export class JobReading {
     this.#id = id
     this.head = head
     this.#job = job
-    this.records = this.#known
   }
 
   /** Reads the head of a job and the records that the step names, in one request. */
@@ -257,7 +255,7 @@ export class JobReading {
     // The read above may have found queued occurrences: another step has queued listed occurrences again. This step takes the
     // first queued occurrence in `records` for the first queued occurrence of the job. But the job may have an earlier queued
     // occurrence that was not read. So this code removes the queued occurrences that the read has found.
-    for (const { id } of unknown) if (this.records.get(id)?.record.state === 'queued') this.#known.delete(id)
+    for (const { id } of unknown) if (this.records.get(id)?.record.state === 'queued') this.records.delete(id)
   }
 
   /**
@@ -319,6 +317,6 @@ export class JobReading {
   #know(stored: StoredOccurrence | null): void {
     if (stored === null || stored.record.jobId !== this.#id) return
     const { id } = stored.record
-    if (!this.records.has(id) && !this.#absent.has(id)) this.#known.set(id, stored)
+    if (!this.records.has(id) && !this.#absent.has(id)) this.records.set(id, stored)
   }
 }

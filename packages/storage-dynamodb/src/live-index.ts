@@ -1,17 +1,8 @@
 import { type Item, number, numberOf, text, textOf } from './attributes.ts'
-import {
-  addressOfKey,
-  keyItem,
-  keyOf,
-  type Keys,
-  levelOfKey,
-  levelOfPartition,
-  type LiveGroup,
-  shardCounts,
-} from './keys.ts'
+import { addressOfKey, keyItem, keyOf, levelOfKey, levelOfPartition, type LiveGroup, shardCounts } from './keys.ts'
 import { ordinary, type Waiting } from './job-item.ts'
 import { names } from './occurrence-item.ts'
-import type { QueryInput, Requests } from './requests.ts'
+import type { QueryInput } from './requests.ts'
 import { liveIndex } from './table-definition.ts'
 import type { Table } from './table.ts'
 
@@ -102,11 +93,6 @@ export function levelsAmong(items: readonly Item[]): readonly number[] {
   return items.filter(isMarker).map((item) => levelOfKey(keyOf(item)))
 }
 
-interface Place {
-  readonly requests: Requests
-  readonly keys: Keys
-}
-
 /** The priority levels that this process knows to be in use. */
 export class PriorityLevels {
   readonly #known: Set<number> = new Set()
@@ -132,7 +118,7 @@ export class PriorityLevels {
   }
 
   /** Stores the marker of a priority level. The caller must await `mark` before it stores an occurrence of the level. */
-  async mark({ requests, keys }: Place, level: number): Promise<void> {
+  async mark({ requests, keys }: Table, level: number): Promise<void> {
     this.#known.add(level)
     if (this.#marked.has(level)) return
     const item: Item = {

@@ -7,7 +7,7 @@ import {
   type OccurrenceAddress,
   type OccurrenceWrite,
 } from '@jobistemer/core/storage'
-import { type Item, numberOf, optionalNumber, text } from './attributes.ts'
+import { type Item, numberOf, optionalNumber } from './attributes.ts'
 import {
   firstLookAt,
   type LiveLists,
@@ -21,7 +21,7 @@ import {
 } from './job-item.ts'
 import type { JobReading } from './job-reading.ts'
 import { addressOfKey, keyItem, keyOf } from './keys.ts'
-import { moveInQueue, type QueueMove, type QueueMoves, remove } from './record-writes.ts'
+import { moveInQueue, put, type QueueMove, type QueueMoves, remove } from './record-writes.ts'
 import { groupsOf, partitionQuery } from './requests.ts'
 import { loadHead, type Table } from './table.ts'
 
@@ -91,15 +91,12 @@ async function activeAfter(table: Table, job: JobReading, head: StoredHead, chan
     pages: { from: left.from, to: left.to + added.length, entries },
     lookAt: tidies || isCrowded ? next : job.hasLooked ? Math.min(head.lookAt, next) : head.lookAt,
   }
-  const { keys, requests } = table
+  const { keys } = table
   const gone = keys.activePages(head.id, { from: head.pages.from, to: left.from })
   const places = keys.activePages(head.id, { from: left.to, to: lists.pages.to })
   const writes: TransactWriteItem[] = [
     ...gone.map((key) => remove(table, key)),
-    ...places.map(({ pk, sk }, index) => {
-      const item = { pk: text(pk), sk: text(sk), l: { B: printLiveList(added[index] ?? []) } }
-      return { Put: { TableName: requests.tableName, Item: item } }
-    }),
+    ...places.map((key, index) => put(table, { ...keyItem(key), l: { B: printLiveList(added[index] ?? []) } })),
   ]
   return { lists, writes }
 }

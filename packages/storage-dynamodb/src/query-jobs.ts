@@ -14,7 +14,6 @@ export interface LoadedJob {
 /** Reads jobs by id, including tombstones. An entry is `null` if the job does not exist. */
 export async function loadJobs(table: Table, ids: readonly JobId[]): Promise<readonly (LoadedJob | null)[]> {
   const { requests, keys } = table
-  if (ids.length === 0) return []
   const heads = await requests.getAll(ids.map((id) => keys.head(id)))
   const found = ids.map((id) => {
     const item = heads.get(keys.head(id))

@@ -193,10 +193,7 @@ async function listLive(table: Table, query: Query<'live'>): Promise<Page<Occurr
     place = { partition: next, start: page.last, ...(levels.length > 0 && { levels }) }
     partitions = partitionsIn(query.state, place)
   }
-  return {
-    items,
-    cursor: place.partition < partitions.length ? printLivePlace(place) : null,
-  }
+  return { items, cursor: place.partition < partitions.length ? printLivePlace(place) : null }
 }
 
 /**
@@ -245,8 +242,6 @@ function readPlace(cursor: string): string {
   throw cursorError(cursor)
 }
 
-type FailedQuery = Extract<OccurrenceQuery, { readonly kind: 'failed' }>
-
 /**
  * The entries that a query of one index partition has returned. `seenUpTo`: the last entry that DynamoDB has examined for this
  * query; `null` if it has examined the whole partition.
@@ -257,16 +252,14 @@ interface ShardPage {
 }
 
 /** An entry of the index of failures. The entry is only a hint, because the index follows the table with a delay. */
-interface FailedHint {
-  readonly address: OccurrenceAddress
+interface FailedHint extends OccurrenceAddress {
   readonly order: string
 }
 
 /** Returns a page of failures, merged from the index partitions. All failures of one job are in one partition. */
-async function listFailed(table: Table, query: FailedQuery): Promise<Page<OccurrenceRecord>> {
+async function listFailed(table: Table, query: Query<'failed'>): Promise<Page<OccurrenceRecord>> {
   const { limit, jobId, cursor } = query
-  if (cursor !== null && !/^-?\d{16}\/[0-9a-f-]{36}$/.test(cursor)) throw cursorError(cursor)
-  const bounds = boundsOf(query, cursor)
+  const bounds = boundsOf(query, cursor === null ? null : readPlace(cursor))
   if (bounds.lower > bounds.upper) return { items: [], cursor: null }
   const shards =
     jobId === undefined ? Array.from({ length: failedShardCount }, (_, shard) => shard) : [failedShardOf(jobId)]
@@ -282,19 +275,12 @@ async function listFailed(table: Table, query: FailedQuery): Promise<Page<Occurr
     .filter(({ order }) => seenUpTo === null || compare(order, seenUpTo) <= 0)
     .sort((left, right) => compare(left.order, right.order))
   const taken = sure.slice(0, limit)
-  const found = await loadOccurrences(
-    table,
-    taken.map(({ address }) => address),
-    query,
-  )
-  const records = found.flatMap((stored) => stored?.record ?? []).filter(({ state }) => isFailure(state))
-  return {
-    items: records,
-    cursor: sure.length > limit ? (taken.at(-1)?.order ?? null) : seenUpTo,
-  }
+  const found = await loadOccurrences(table, taken, query)
+  const items = found.flatMap((stored) => stored?.record ?? []).filter(({ state }) => isFailure(state))
+  return { items, cursor: sure.length > limit ? (taken.at(-1)?.order ?? null) : seenUpTo }
 }
 
-async function queryShard(table: Table, shard: number, query: FailedQuery, bounds: KeyBounds): Promise<ShardPage> {
+async function queryShard(table: Table, shard: number, query: Query<'failed'>, bounds: KeyBounds): Promise<ShardPage> {
   const base = failedQuery(table, shard, bounds)
   const job = query.jobId === undefined ? {} : { ':job': text(table.keys.history(query.jobId)) }
   const { items, last } = await table.requests.query({
@@ -305,7 +291,7 @@ async function queryShard(table: Table, shard: number, query: FailedQuery, bound
     // after the limit, so this query has no limit.
     ...(query.jobId === undefined ? { Limit: limitOfShard(query.limit) } : { FilterExpression: 'pk = :job' }),
   })
-  const hints = items.map((item) => ({ address: addressOfKey(keyOf(item)), order: textOf(item, names.failedOrder) }))
+  const hints = items.map((item) => ({ ...addressOfKey(keyOf(item)), order: textOf(item, names.failedOrder) }))
   return { hints, seenUpTo: last === null ? null : textOf(last, names.failedOrder) }
 }
 
@@ -399,13 +385,9 @@ function boundsOf({ from, to, order }: InstantRange, place: string | null): KeyB
   if (place === null) return { lower, upper }
   // In ascending order, the lower bound comes directly after all keys that begin with `place`. In descending order, the upper
   // bound comes directly before these keys.
-  if (order === 'ascending') lower = max(lower, `${place}~`)
+  if (order === 'ascending') lower = lower > `${place}~` ? lower : `${place}~`
   else upper = upper < place ? upper : before(place)
   return { lower, upper }
-}
-
-function max(left: string, right: string): string {
-  return left > right ? left : right
 }
 
 /**

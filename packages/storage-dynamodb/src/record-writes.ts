@@ -215,7 +215,11 @@ export function moveInQueue(table: Table, entry: Waiting, move: QueueMove): Tran
   if (move === 'remove') return remove(table, key)
   const item: Item = { ...keyItem(key), t: number(entry.scheduledAt) }
   if (entry.details.priority !== undefined) item.p = number(entry.details.priority)
-  return { Put: { TableName: table.requests.tableName, Item: item } }
+  return put(table, item)
+}
+
+export function put({ requests }: Table, item: Item): TransactWriteItem {
+  return { Put: { TableName: requests.tableName, Item: item } }
 }
 
 export function remove({ requests }: Table, key: Key): TransactWriteItem {

@@ -81,22 +81,18 @@ const leastRequestMs = 1000
 
 /** Sends requests to the table. Repeats requests while DynamoDB is overloaded or unreachable, and throws errors with codes. */
 export class Requests {
-  readonly #tableName: string
+  readonly tableName: string
   readonly #options: RequestOptions
   #closed = false
 
   constructor(options: RequestOptions) {
-    this.#tableName = options.tableName
+    this.tableName = options.tableName
     this.#options = options
-  }
-
-  get tableName(): string {
-    return this.#tableName
   }
 
   /** @throws JobistemerError `STORAGE_CLOSED` */
   assertOpen(): void {
-    if (this.#closed) throw closedError(this.#tableName)
+    if (this.#closed) throw closedError(this.tableName)
   }
 
   close(): void {
@@ -105,7 +101,7 @@ export class Requests {
 
   /** Reads one item with strong consistency. */
   async get(key: Key): Promise<Item | null> {
-    const input = { TableName: this.#tableName, Key: keyItem(key), ConsistentRead: true }
+    const input = { TableName: this.tableName, Key: keyItem(key), ConsistentRead: true }
     const { Item: item } = await this.send('GetItem', new GetItemCommand(input))
     return item ?? null
   }
@@ -116,7 +112,7 @@ export class Requests {
    * unit.
    */
   async time(key: Key): Promise<number> {
-    const command = new GetItemCommand({ TableName: this.#tableName, Key: keyItem(key) })
+    const command = new GetItemCommand({ TableName: this.tableName, Key: keyItem(key) })
     let date: string | undefined
     command.middlewareStack.add(
       (next) => async (request) => {
@@ -128,7 +124,7 @@ export class Requests {
     )
     await this.send('GetItem', command)
     const time = Date.parse(date ?? '')
-    if (Number.isNaN(time)) throw noDate(this.#tableName, date)
+    if (Number.isNaN(time)) throw noDate(this.tableName, date)
     return time
   }
 
@@ -152,21 +148,20 @@ export class Requests {
     const pauses = new Pauses(this.#options)
     let wanted: Item[] = keys.map(keyItem)
     while (wanted.length > 0) {
-      const request = { [this.#tableName]: { Keys: wanted, ConsistentRead: true } }
+      const request = { [this.tableName]: { Keys: wanted, ConsistentRead: true } }
       const answer = await this.send('BatchGetItem', new BatchGetItemCommand({ RequestItems: request }))
-      for (const item of answer.Responses?.[this.#tableName] ?? []) found.add(item)
+      for (const item of answer.Responses?.[this.tableName] ?? []) found.add(item)
       // DynamoDB omits some items in two cases: the answer would become too large, or the table is overloaded. Only the second
       // case is a failure.
-      const left = answer.UnprocessedKeys?.[this.#tableName]?.Keys ?? []
-      if (left.length === wanted.length && !(await pauses.next()))
-        throw busyError(this.#tableName, 'BatchGetItem', null)
+      const left = answer.UnprocessedKeys?.[this.tableName]?.Keys ?? []
+      if (left.length === wanted.length && !(await pauses.next())) throw busyError(this.tableName, 'BatchGetItem', null)
       wanted = left
     }
   }
 
   /** Reads one page of a query. */
   async query(input: QueryInput): Promise<{ items: readonly Item[]; last: Item | null }> {
-    const answer = await this.send('Query', new QueryCommand({ TableName: this.#tableName, ...input }))
+    const answer = await this.send('Query', new QueryCommand({ TableName: this.tableName, ...input }))
     return { items: answer.Items ?? [], last: answer.LastEvaluatedKey ?? null }
   }
 
@@ -187,7 +182,7 @@ export class Requests {
     let count = 0
     let start: Item | undefined
     do {
-      const query = { TableName: this.#tableName, ...input, Select: 'COUNT', ExclusiveStartKey: start } as const
+      const query = { TableName: this.tableName, ...input, Select: 'COUNT', ExclusiveStartKey: start } as const
       const answer = await this.send('Query', new QueryCommand(query))
       count += answer.Count ?? 0
       start = answer.LastEvaluatedKey
@@ -205,7 +200,7 @@ export class Requests {
   /** Updates one item. The condition is required, because otherwise the update would create a missing item. */
   async update(input: Omit<UpdateItemCommandInput, 'TableName'>): Promise<UpdateOutcome> {
     const request: UpdateItemCommandInput = {
-      TableName: this.#tableName,
+      TableName: this.tableName,
       ReturnValues: 'ALL_OLD',
       ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
       ...input,
@@ -223,13 +218,13 @@ export class Requests {
    * answer of an earlier try was lost, or another node has decided the same.
    */
   async put(input: Omit<PutItemCommandInput, 'TableName'>): Promise<boolean> {
-    const request = { TableName: this.#tableName, ReturnValuesOnConditionCheckFailure: 'ALL_OLD', ...input } as const
+    const request = { TableName: this.tableName, ReturnValuesOnConditionCheckFailure: 'ALL_OLD', ...input } as const
     return await this.#conditional('PutItem', new PutItemCommand(request), input.Item)
   }
 
   /** Deletes one item. Returns false if the condition fails. */
   async delete(input: Omit<DeleteItemCommandInput, 'TableName'>): Promise<boolean> {
-    return await this.#conditional('DeleteItem', new DeleteItemCommand({ TableName: this.#tableName, ...input }))
+    return await this.#conditional('DeleteItem', new DeleteItemCommand({ TableName: this.tableName, ...input }))
   }
 
   /** Deletes items in any order, not in one transaction. */
@@ -241,10 +236,10 @@ export class Requests {
     const pauses = new Pauses(this.#options)
     let wanted = keys.map((key) => ({ DeleteRequest: { Key: keyItem(key) } }))
     while (wanted.length > 0) {
-      const request = { [this.#tableName]: wanted }
+      const request = { [this.tableName]: wanted }
       const answer = await this.send('BatchWriteItem', new BatchWriteItemCommand({ RequestItems: request }))
-      const left = answer.UnprocessedItems?.[this.#tableName] ?? []
-      if (left.length > 0 && !(await pauses.next())) throw busyError(this.#tableName, 'BatchWriteItem', null)
+      const left = answer.UnprocessedItems?.[this.tableName] ?? []
+      if (left.length > 0 && !(await pauses.next())) throw busyError(this.tableName, 'BatchWriteItem', null)
       wanted = left as typeof wanted
     }
   }
@@ -280,8 +275,8 @@ export class Requests {
         return await client.send(command, { abortSignal: AbortSignal.timeout(Math.ceil(limitMs)) })
       } catch (error) {
         if (isContention(error)) throw error
-        if (!isOverload(error)) throw storageError(error, this.#tableName)
-        if (leftMs() <= 0 || !(await pauses.next())) throw busyError(this.#tableName, operation, error, limit)
+        if (!isOverload(error)) throw storageError(error, this.tableName)
+        if (leftMs() <= 0 || !(await pauses.next())) throw busyError(this.tableName, operation, error, limit)
       }
     }
   }

@@ -26,6 +26,7 @@ import {
   checkStartable,
   commit,
   isTooLarge,
+  put,
   putHead,
   type QueueMoves,
   type RecordWrite,
@@ -181,12 +182,11 @@ async function outlived(table: Table, { occurrences }: JobWrite): Promise<Readon
 /** Returns the writes of a job's versions and registry entry, for a step that changes the job itself. */
 function jobWrites(table: Table, { before, after: { job }, versions }: JobWrite): readonly TransactWriteItem[] {
   if (job === null) return []
-  const { keys, requests } = table
-  const put = (item: Item): TransactWriteItem => ({ Put: { TableName: requests.tableName, Item: item } })
-  const writes = versions.map((version) => put(versionItem(keys, { ...job, ...version }, version.createdAt)))
+  const { keys } = table
+  const writes = versions.map((version) => put(table, versionItem(keys, { ...job, ...version }, version.createdAt)))
   const registered: Item = keyItem(keys.registered(job.id))
   if (job.deletedAt !== null) registered.d = number(job.deletedAt)
-  writes.push(put(registered), put(keyItem(keys.changed(job.id, job.changedAt))))
+  writes.push(put(table, registered), put(table, keyItem(keys.changed(job.id, job.changedAt))))
   const changedAt = before?.job?.changedAt ?? job.changedAt
   if (changedAt !== job.changedAt) writes.push(remove(table, keys.changed(job.id, changedAt)))
   return writes
@@ -215,12 +215,12 @@ interface PlannedWrite extends RecordWrite {
 type Bulk = Partial<Pick<OccurrenceRecord, 'details' | 'runs'>>
 
 /** Returns requests that store these writes as a plan. After storing the plan, a node makes the writes in the plan. */
-function planWrites({ keys, requests }: Table, job: JobId, records: readonly RecordWrite[]): TransactWriteItem[] {
+function planWrites(table: Table, job: JobId, records: readonly RecordWrite[]): TransactWriteItem[] {
+  const { keys } = table
   const bytes = gzipSync(JSON.stringify(records.map(withoutBulk)))
   return Array.from({ length: Math.ceil(bytes.length / bytesPerPart) }, (_, part) => {
     const content = { B: bytes.subarray(part * bytesPerPart, (part + 1) * bytesPerPart) }
-    const item = { ...keyItem(keys.plan(job, part)), lp: text(keys.planPartition), lo: number(part), j: content }
-    return { Put: { TableName: requests.tableName, Item: item } }
+    return put(table, { ...keyItem(keys.plan(job, part)), lp: text(keys.planPartition), lo: number(part), j: content })
   })
 }
 

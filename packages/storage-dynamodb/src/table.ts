@@ -73,7 +73,6 @@ export async function loadOccurrences(
   addresses: readonly OccurrenceAddress[],
   { runs }: WithRuns = { runs: true },
 ): Promise<readonly (StoredOccurrence | null)[]> {
-  if (addresses.length === 0) return []
   const { keys } = table
   const found = await readItems(
     table,
@@ -140,7 +139,6 @@ export async function findAddresses(
   { requests, keys }: Table,
   ids: readonly OccurrenceId[],
 ): Promise<readonly (OccurrenceAddress | null)[]> {
-  if (ids.length === 0) return []
   const found = await requests.getAll(ids.map((id) => keys.address(id)))
   return ids.map((id) => addressIn(found, keys, id))
 }
@@ -210,11 +208,6 @@ function stillNames(id: OccurrenceId) {
 // these parts, and no step would remove them. So the write marks the record first, and a prune removes all parts of a marked
 // record.
 
-interface Place {
-  readonly requests: Requests
-  readonly keys: Keys
-}
-
 /**
  * Maximum size in bytes of an attribute that stays in its item. An item has two attributes that may be large; with this limit,
  * both fit into DynamoDB's limit of 400 KB. Each attribute has its own limit, because a step may write one attribute without
@@ -230,7 +223,7 @@ export function isBulky(item: Item, name: string): boolean {
 }
 
 /** Writes a large attribute into separate items. Returns the item with a reference in place of the attribute. */
-export async function moveOut({ requests, keys }: Place, item: Item, name: string): Promise<Item> {
+export async function moveOut({ requests, keys }: Table, item: Item, name: string): Promise<Item> {
   const { [name]: value, ...rest } = item
   const isText = value?.B === undefined
   const bytes = Buffer.from(value?.B ?? value?.S ?? '')
@@ -238,9 +231,9 @@ export async function moveOut({ requests, keys }: Place, item: Item, name: strin
   const { id } = addressOfKey(keyOf(item))
   const parts = partKeys(keys, id, writing, Math.ceil(bytes.length / partLimit))
   await Promise.all(
-    parts.map(async ({ pk, sk }, part) => {
+    parts.map(async (key, part) => {
       const content = { B: bytes.subarray(part * partLimit, (part + 1) * partLimit) }
-      await requests.put({ Item: { pk: text(pk), sk: text(sk), b: content } })
+      await requests.put({ Item: { ...keyItem(key), b: content } })
     }),
   )
   const reference = { d: text(writing), n: number(parts.length), s: { BOOL: isText } }
@@ -281,7 +274,7 @@ export function partsQuery(keys: Keys, address: OccurrenceAddress): QueryInput {
  * Returns `null` if a part is missing, because another step has changed or removed the record. `withLost`: a value with a
  * missing part becomes damaged JSON without a reference, so that readers report the record as unreadable.
  */
-async function restoreBulk({ requests, keys }: Place, item: Item, withLost = false): Promise<Item | null> {
+async function restoreBulk({ requests, keys }: Table, item: Item, withLost = false): Promise<Item | null> {
   let whole = item
   for (const name of [names.runs, names.details]) {
     const reference = whole[referenceTo(name)]
@@ -328,8 +321,7 @@ export function outdatedParts(keys: Keys, id: OccurrenceId, before: Item, after:
  * Removes the parts to which the written record no longer refers. Parts are separate items for large attributes. If this
  * removal fails, a later prune removes the parts together with the record.
  */
-export async function removeParts({ requests }: Place, parts: readonly Key[]): Promise<void> {
-  if (parts.length === 0) return
+export async function removeParts({ requests }: Table, parts: readonly Key[]): Promise<void> {
   try {
     await requests.deleteAll(parts)
   } catch {
