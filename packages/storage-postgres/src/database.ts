@@ -135,7 +135,8 @@ export class Database implements Session {
         })
       } catch (error) {
         if (tries === mostTries || !(isContention(error) || error instanceof JobAppeared)) throw error
-        await this.#pause(tries)
+        const pauseMs = Math.floor(random() * Math.min(5 * 2 ** tries, 300))
+        await new Promise<void>((resolve) => systemClock.setTimer(pauseMs, resolve))
       }
     }
   }
@@ -187,11 +188,6 @@ export class Database implements Session {
     } finally {
       timer.cancel()
     }
-  }
-
-  async #pause(tries: number): Promise<void> {
-    const pauseMs = Math.floor(random() * Math.min(5 * 2 ** tries, 300))
-    await new Promise<void>((resolve) => systemClock.setTimer(pauseMs, resolve))
   }
 }
 

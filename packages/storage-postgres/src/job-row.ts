@@ -54,6 +54,7 @@ export function readHead(row: Row, id: JobId): LedgerHead {
   const { startRate, ...starts } = readStartNumbers(
     row.starts == null ? null : numbersOfStored(parseStored(row.starts as string)),
   )
+  const until = numberOrNull(row.paused_until)
   return {
     id,
     version: numberOf(row.version),
@@ -70,7 +71,7 @@ export function readHead(row: Row, id: JobId): LedgerHead {
     cancelsBelow: numberOrNull(row.cancels_below),
     ...starts,
     deletedAt: numberOrNull(row.deleted_at),
-    paused: readPauseEnd(numberOrNull(row.paused_until)),
+    paused: until === null ? null : until === forEver ? isEndless : { until },
   }
 }
 
@@ -90,11 +91,6 @@ export function readCounts(row: Row): JobCounts {
 }
 
 const isEndless: PauseEnd = Object.freeze({})
-
-function readPauseEnd(until: number | null): PauseEnd | null {
-  if (until === null) return null
-  return until === forEver ? isEndless : { until }
-}
 
 /** Reads the job from a row of {@link selectJobs}. */
 export function readJob(row: Row): JobRecord {

@@ -1,4 +1,5 @@
 import {
+  compareAddresses,
   cursorError,
   failedStates,
   isFinal,
@@ -12,7 +13,7 @@ import { uuidOrNull } from './ids.ts'
 import { headRuns } from './in-head.ts'
 import { historyColumns, lanes, liveColumns, readOccurrence, stateCodes, withOwners } from './occurrence-row.ts'
 import { printPlace, readPlace } from './places.ts'
-import { numberOf, type Row, type Session, type SqlValue, storeText } from './sql.ts'
+import { numberOf, type Row, type Session, storeText, Values } from './sql.ts'
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 
@@ -35,15 +36,6 @@ export async function listOccurrences(
       return await listLive(session, schema, query)
     case 'failed':
       return await listFailed(session, schema, query)
-  }
-}
-
-/** Collects the parameters of a statement, and returns a placeholder for each. */
-class Values {
-  readonly list: SqlValue[] = []
-
-  add(value: SqlValue, type: string): string {
-    return `$${this.list.push(value)}::text::${type}`
   }
 }
 
@@ -101,22 +93,15 @@ async function listOfJob(session: Session, schema: string, query: Query<'job'>):
   const rows = found.filter(({ id }) => id !== null)
   const [first] = found
   if (first === undefined || first.end_id === null) return recordsOf(rows, query, place)
-  const lookedTo = { at: numberOf(first.end_at), uuid: String(first.end_id) }
+  const lookedTo = { scheduledAt: numberOf(first.end_at), id: `occ_${first.end_id}` }
+  const sign = query.order === 'ascending' ? 1 : -1
   return {
     // Live occurrences after the last scanned row belong to the next page.
-    items: rows.map((row) => readOccurrence(row, runs)).filter((record) => isBefore(record, lookedTo, query.order)),
-    cursor: printPlace(lookedTo.at, `occ_${lookedTo.uuid}`),
+    items: rows
+      .map((row) => readOccurrence(row, runs))
+      .filter((record) => sign * compareAddresses(record, lookedTo) <= 0),
+    cursor: printPlace(lookedTo.scheduledAt, lookedTo.id),
   }
-}
-
-function isBefore(
-  { scheduledAt, id }: OccurrenceRecord,
-  { at, uuid }: { readonly at: number; readonly uuid: string },
-  order: Query<'job'>['order'],
-): boolean {
-  if (scheduledAt === at && id === `occ_${uuid}`) return true
-  const isLess = scheduledAt < at || (scheduledAt === at && id < `occ_${uuid}`)
-  return order === 'ascending' ? isLess : !isLess
 }
 
 /** Returns the SQL conditions and the sort direction of a list that is sorted by an instant. */

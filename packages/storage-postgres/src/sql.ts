@@ -9,6 +9,15 @@ export interface Session {
 
 export type SqlValue = string | Uint8Array | null
 
+/** Collects the parameters of a statement, and returns a placeholder for each. */
+export class Values {
+  readonly list: SqlValue[] = []
+
+  add(value: SqlValue, type: string): string {
+    return `$${this.list.push(value)}::text::${type}`
+  }
+}
+
 /** Prints an array for PostgreSQL, of numbers or of texts that need no quotes, such as UUIDs. */
 export function plainArray(values: readonly (number | string | null)[]): string {
   let text = '{'
