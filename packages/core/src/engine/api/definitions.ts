@@ -21,7 +21,7 @@ import {
   readTags,
 } from '../../configuration/read-value.ts'
 import { invalidValue, JobistemerError, printValue } from '../../errors.ts'
-import { jobId, type OccurrenceId } from '../../ids.ts'
+import { type JobId, jobId, type OccurrenceId } from '../../ids.ts'
 import { type AnyTask, type Job, readSchedule, readTasks, withDefaultTimezone } from '../../job/define-job.ts'
 import { assertModulesExist, isolatedWorkOf } from '../../job/isolated-work.ts'
 import { type ChangedPart, changedPartsBetween } from '../../job/changed-parts.ts'
@@ -34,6 +34,7 @@ import type { Schedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import type { OccurrenceAddress } from '../../storage/occurrence-record.ts'
+import { eachItem } from '../../storage/pages.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
 import { unreadablePartOf } from '../../storage/unreadable.ts'
 import { originOfUpdate } from '../definitions/definition-precedence.ts'
@@ -42,7 +43,7 @@ import { isAhead, type RegisteredJob } from '../definitions/registered-job.ts'
 import { jobNotFound, unreadableJob } from '../definitions/job-errors.ts'
 import { type CheckedUpdatePolicy, readUpdatePolicy, type UpdatePolicy } from '../definitions/timeline.ts'
 import { type CallerContext, type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
-import { allItems, chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { type InterventionOptions, readVoice, tellCanceled } from './interventions.ts'
 import { slotsInPlan } from './tuning.ts'
 
@@ -457,10 +458,10 @@ export class Definitions extends ApiPart {
     const owner = readName(options.owner, 'owner')
     const { timezone } = this.engine.defaults
     const tagged = jobs.map((job): Job => ({ ...withDefaultTimezone(job, timezone), owner }))
-    const owned = await allItems((cursor) =>
-      storage.once((calls) => calls.listJobs({ owner, limit: recordsPerCall, cursor })),
-    )
-    const stored = new Map(owned.map((record) => [record.id, record]))
+    const stored = new Map<JobId, JobRecord>()
+    const read = (cursor: string | null) =>
+      storage.once((calls) => calls.listJobs({ owner, limit: recordsPerCall, cursor }))
+    for await (const record of eachItem(read)) stored.set(record.id, record)
     const untagged = tagged.filter((job) => !stored.has(job.id)).map((job) => job.id)
     for (const record of await this.registry.registrations.heads(untagged, storage))
       if (record !== null) stored.set(record.id, record)

@@ -1,6 +1,7 @@
 import { dateOf } from '../../instant.ts'
 import { byNameAscending, type ListPage } from '../../listing.ts'
-import { chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import { eachItem } from '../../storage/pages.ts'
 import {
   orDefault,
   readBoolean,

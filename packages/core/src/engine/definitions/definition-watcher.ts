@@ -1,4 +1,5 @@
 import type { JobRecord } from '../../storage/job-record.ts'
+import { eachPage } from '../../storage/pages.ts'
 import { clockMarginMs, wakeDelayMs } from '../../tuning.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
@@ -70,17 +71,12 @@ export class DefinitionWatcher {
     // A change may be stored long after its `changedAt`: its sender repeats the call while the storage is away.
     const marginMs = ++this.#looks % looksPerFarLook === 0 ? farClockMarginMs : clockMarginMs
     const changedSince = Math.min(this.#lookedAt, startedAt) - marginMs
-    let cursor: string | null = null
-    do {
-      const page = await this.#engine.storage.repeated('listJobs', (storage) =>
-        storage.listJobs({
-          deleted: true,
-          limit: this.#engine.maxBatch,
-          cursor,
-          ...(Number.isFinite(changedSince) && { changedSince }),
-        }),
-      )
-      for (const record of page.items) {
+    const changed = Number.isFinite(changedSince) ? { changedSince } : {}
+    const { maxBatch: limit, storage } = this.#engine
+    const read = (cursor: string | null) =>
+      storage.repeated('listJobs', (calls) => calls.listJobs({ deleted: true, limit, cursor, ...changed }))
+    for await (const { items } of eachPage(read)) {
+      for (const record of items) {
         try {
           this.#consider(record)
         } catch (error) {
@@ -88,11 +84,11 @@ export class DefinitionWatcher {
           this.#engine.fail(`job ${record.name}`, error)
         }
       }
-      cursor = page.cursor
       // A node that evicts jobs reads only the first page of changes. It misses the changed jobs on further pages. When the
       // node later sends the storage a slot or request of such a job, the answer shows the change. The node then reads the
       // job's head.
-    } while (cursor !== null && !this.#loop.isStopped && !registry.cache.isEvicting)
+      if (this.#loop.isStopped || registry.cache.isEvicting) break
+    }
     registry.reviveAgain()
     this.#lookedAt = startedAt
   }

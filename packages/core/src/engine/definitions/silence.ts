@@ -4,6 +4,7 @@ import type { JobRecord } from '../../storage/job-record.ts'
 import { pausedUntil } from '../../storage/rules.ts'
 import type { JobId } from '../../ids.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
+import { eachPage } from '../../storage/pages.ts'
 import type { OccurrenceQuery, Page } from '../../storage/storage.ts'
 import { itemsLikelyEnough } from './tuning.ts'
 
@@ -61,23 +62,13 @@ export async function lastSuccess(
   }: { readonly jobId: JobId; readonly from?: number; readonly mostCalls?: number },
   list: (query: OccurrenceQuery) => Promise<Page<OccurrenceRecord>>,
 ): Promise<{ readonly at: number | null; readonly isCertain: boolean }> {
-  let cursor: string | null = null
-  for (let calls = 0; calls < mostCalls; calls++) {
-    const page: Page<OccurrenceRecord> = await list({
-      kind: 'job',
-      jobId,
-      ...(from !== undefined && { from }),
-      states: ['completed'],
-      order: 'descending',
-      runs: false,
-      limit: itemsLikelyEnough,
-      cursor,
-    })
-    if (page.items.length > 0) {
-      return { at: Math.max(...page.items.map(({ finishedAt }) => finishedAt as number)), isCertain: true }
-    }
-    cursor = page.cursor
-    if (cursor === null) return { at: null, isCertain: true }
+  const part = { kind: 'job', jobId, states: ['completed'], order: 'descending', runs: false } as const
+  const query = { ...part, limit: itemsLikelyEnough, ...(from !== undefined && { from }) }
+  let calls = 0
+  for await (const { items, cursor } of eachPage((at) => list({ ...query, cursor: at }))) {
+    const ends = items.map(({ finishedAt }) => finishedAt as number)
+    if (ends.length > 0) return { at: Math.max(...ends), isCertain: true }
+    if (++calls === mostCalls) return { at: null, isCertain: cursor === null }
   }
-  return { at: null, isCertain: false }
+  return { at: null, isCertain: true }
 }

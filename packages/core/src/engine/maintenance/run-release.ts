@@ -1,5 +1,6 @@
 import { readJobDocument } from '../../job/job-document.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
+import { eachPage } from '../../storage/pages.ts'
 import type { OccurrenceQuery, Page, ReapAnswer, ReapItem } from '../../storage/storage.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { failInBackground } from '../runtime/background-loop.ts'
@@ -104,15 +105,15 @@ export class RunRelease {
     read: (page: Page<OccurrenceRecord>) => Promise<void> | void,
   ): Promise<boolean> {
     const { maxBatch: limit, storage } = this.#engine
-    let cursor: string | null = null
-    do {
-      const page: Page<OccurrenceRecord> = await storage.repeated('listOccurrences', (calls) =>
-        calls.listOccurrences({ kind: 'live', state: 'running', limit, cursor, ...filter }),
-      )
+    const query = { kind: 'live', state: 'running', limit, ...filter } as const
+    const pages = eachPage((cursor) =>
+      storage.repeated('listOccurrences', (calls) => calls.listOccurrences({ ...query, cursor })),
+    )
+    for await (const page of pages) {
       await read(page)
-      cursor = page.cursor
-    } while (cursor !== null && !this.#isStopped)
-    return cursor === null
+      if (this.#isStopped) return page.cursor === null
+    }
+    return true
   }
 
   async #releaseOf(record: OccurrenceRecord, reason: string, now: number): Promise<Release> {

@@ -5,7 +5,7 @@ import type { YieldBudget } from '../runtime/yield-budget.ts'
 import { recoveryStep } from './tuning.ts'
 import { type JobId, occurrenceId } from '../../ids.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { eachItem } from '../storage-access/retrying-storage.ts'
+import { eachItem } from '../../storage/pages.ts'
 
 /** The decision of one recovery: which missed slots run, and which slots are recorded as missed. */
 export interface RecoveryDecision {

@@ -4,7 +4,7 @@ import type { Clock } from '../../clock.ts'
 import { type ErrorCode, JobistemerError } from '../../errors.ts'
 import type { EventHub } from '../../events.ts'
 import type { Logger } from '../../logger.ts'
-import type { Storage, StorageWithin, WakeUp, Page } from '../../storage/storage.ts'
+import type { Storage, StorageWithin, WakeUp } from '../../storage/storage.ts'
 import type { Agenda, SlotEntry } from '../runtime/agenda.ts'
 import { EngineStopped } from '../runtime/background-loop.ts'
 import { SharedStorage } from './shared-storage.ts'
@@ -314,36 +314,6 @@ export class StorageOutage {
     this.#failures = 0
     this.#codes.clear()
   }
-}
-
-/**
- * Returns the items of the first page that is not empty; an empty list if all pages are empty. A storage may return an empty
- * page before the end of the list.
- */
-export async function firstItems<T>(read: (cursor: string | null) => Promise<Page<T>>): Promise<readonly T[]> {
-  let cursor: string | null = null
-  for (;;) {
-    const page: Page<T> = await read(cursor)
-    if (page.items.length > 0 || page.cursor === null) return page.items
-    cursor = page.cursor
-  }
-}
-
-/** Yields the items of all pages of a list. */
-export async function* eachItem<T>(read: (cursor: string | null) => Promise<Page<T>>): AsyncGenerator<T, void> {
-  let cursor: string | null = null
-  do {
-    const page: Page<T> = await read(cursor)
-    yield* page.items
-    cursor = page.cursor
-  } while (cursor !== null)
-}
-
-/** Returns the items of all pages of a list. */
-export async function allItems<T>(read: (cursor: string | null) => Promise<Page<T>>): Promise<readonly T[]> {
-  const items: T[] = []
-  for await (const item of eachItem(read)) items.push(item)
-  return items
 }
 
 /** Yields the parts of a list, each with at most `size` items. */

@@ -1,9 +1,9 @@
 import { recordsPerCall } from '../../tuning.ts'
 import type { JobId } from '../../ids.ts'
-import type { JobRecord } from '../job-record.ts'
 import { finalStates, type OccurrenceRecord } from '../occurrence-record.ts'
 import { isPrunable, lastSlotOf } from '../rules.ts'
-import type { OccurrenceQuery, Page, PruneAnswer, PruneRequest } from '../storage.ts'
+import { eachItem } from '../pages.ts'
+import type { OccurrenceQuery, PruneAnswer, PruneRequest } from '../storage.ts'
 import type { HistoryRemoval, HistoryRemover, LedgerBase } from './ledger.ts'
 import { addressOf, compareAddresses } from './step-context.ts'
 
@@ -14,20 +14,14 @@ export async function pruneHistory(
   request: PruneRequest,
 ): Promise<PruneAnswer> {
   const { jobId, limit } = request
+  const all = { deleted: true, limit: recordsPerCall }
+  const jobs = jobId === null ? eachItem((cursor) => ledger.listJobs({ ...all, cursor })) : [{ id: jobId }]
   let removed = 0
-  let cursor: string | null = null
-  do {
-    const page: Page<Pick<JobRecord, 'id'>> =
-      jobId === null
-        ? await ledger.listJobs({ deleted: true, limit: recordsPerCall, cursor })
-        : { items: [{ id: jobId }], cursor: null }
-    for (const { id } of page.items) {
-      const answer = await pruneJob(ledger, history, { ...request, jobId: id, limit: limit - removed })
-      removed += answer.removed
-      if (answer.more) return { removed, more: true }
-    }
-    cursor = page.cursor
-  } while (cursor !== null)
+  for await (const { id } of jobs) {
+    const answer = await pruneJob(ledger, history, { ...request, jobId: id, limit: limit - removed })
+    removed += answer.removed
+    if (answer.more) return { removed, more: true }
+  }
   return { removed, more: false }
 }
 
@@ -91,16 +85,11 @@ async function oldestOfLatest(ledger: LedgerBase, jobId: JobId, count: number): 
 }
 
 /** Yields the final occurrences of a job, one by one. Reads them from the ledger in pages of at most `limit`. */
-async function* finished(
+function finished(
   ledger: LedgerBase,
   query: Pick<Extract<OccurrenceQuery, { readonly kind: 'job' }>, 'jobId' | 'order' | 'to' | 'limit'>,
-): AsyncGenerator<OccurrenceRecord, void, undefined> {
+): AsyncGenerator<OccurrenceRecord, void> {
   const part = { kind: 'job', states: finalStates, runs: false } as const
   const limit = Math.min(query.limit, recordsPerCall)
-  let cursor: string | null = null
-  do {
-    const page: Page<OccurrenceRecord> = await ledger.listOccurrences({ ...part, ...query, limit, cursor })
-    yield* page.items
-    cursor = page.cursor
-  } while (cursor !== null)
+  return eachItem((cursor) => ledger.listOccurrences({ ...part, ...query, limit, cursor }))
 }
