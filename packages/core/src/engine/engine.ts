@@ -23,7 +23,7 @@ import { isOfBuild, type RegisteredJob } from './definitions/registered-job.ts'
 import { PeerDefinitions } from './definitions/definition-precedence.ts'
 import { importTickers, ScheduleReviver } from './definitions/schedule-reviver.ts'
 import { Agenda } from './runtime/agenda.ts'
-import { CallerContext, type CallOptions } from './storage-access/caller-context.ts'
+import type { CallOptions } from './storage-access/caller-context.ts'
 import { BlockedLoop } from './runtime/blocked-loop.ts'
 import { clientClosed, type EngineContext, type Phase, stateError } from './storage-access/engine-context.ts'
 import { OwnContext } from './runtime/own-context.ts'
@@ -40,7 +40,8 @@ import { Reaper } from './maintenance/reaper.ts'
 import { Retainer } from './maintenance/retention.ts'
 import { StaleJobAlert } from './maintenance/stale-job-alert.ts'
 import { OverdueTakeover } from './scheduling/overdue-takeover.ts'
-import { liveCounts, Operations } from './api/operations.ts'
+import { liveCounts } from './api/list-pages.ts'
+import { Operations } from './api/operations.ts'
 import { Recovery } from './scheduling/recovery.ts'
 import { ExecutionPool } from './execution/execution-pool.ts'
 import { EngineTime } from './time/engine-time.ts'
@@ -259,7 +260,9 @@ export class Engine implements CallingNode {
     // If the scheduler has ended or the storage is unavailable, a scrape gets no value for the gauges that count stored
     // occurrences.
     const hasEnded = () => this.#stopping !== undefined || this.#phase === 'stopped'
-    const counts = hasEnded() ? null : await liveCounts(this.#asked({ timeout: 2 * lookMs })).catch(() => null)
+    const counts = hasEnded()
+      ? null
+      : await liveCounts(this.operations.asked({ timeout: 2 * lookMs })).catch(() => null)
     const isRunning = this.#phase === 'running'
     const silent = isRunning ? this.#staleJobAlert.count : null
     return {
@@ -399,7 +402,7 @@ export class Engine implements CallingNode {
     if (this.#phase === 'new') await this.#importTickers()
     if (this.#phase === 'running') return
     if (this.#phase !== 'new') throw clientClosed()
-    const asked = this.#asked(options)
+    const asked = this.operations.asked(options)
     // If the call times out, its error names the last failure of the storage as its cause.
     const stopListening = this.events.on('storage.failed', ({ error }) => asked.failed(error))
     const connected = (): Promise<void> => {
@@ -550,9 +553,5 @@ export class Engine implements CallingNode {
     const jobs = isEmpty ? given : [...registry.all()].filter(isOfBuild).map(({ job }) => job)
     const definitions = isEmpty ? given : registry.definitionsOfBuild()
     return codeOf({ jobs, definitions, handlers: handlers.keys(), defaults })
-  }
-
-  #asked(options: CallOptions): CallerContext {
-    return new CallerContext(this.storage, this.clock, options, this.#options.callTimeoutMs)
   }
 }

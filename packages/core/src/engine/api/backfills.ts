@@ -13,7 +13,7 @@ import {
 } from '../../configuration/read-value.ts'
 import { invalidValue, type JobistemerError } from '../../errors.ts'
 import { type JobId, backfillOccurrenceId } from '../../ids.ts'
-import { prioritized, priorityOf, readJobDocument } from '../../job/job-document.ts'
+import { prioritized, priorityOf, readJobDocument, settingsOf } from '../../job/job-document.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
@@ -45,9 +45,8 @@ import { parsedDetailsOf, type RequestOptions } from './request-options.ts'
 import { planOfRequest, tellCreated } from './request-creator.ts'
 import { upkeepMs, recordsPerCall } from '../../tuning.ts'
 import type { JobOverrides } from '../../configuration/settings.ts'
-import { resolveJobSettings } from '../../configuration/read-settings.ts'
 import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
-import { EngineStopped } from '../runtime/background-loop.ts'
+import { failInBackground } from '../runtime/background-loop.ts'
 import type { EndedRun, Relay } from '../execution/next-runs.ts'
 
 /** Options of a backfill, which runs past slots of a job. */
@@ -376,7 +375,7 @@ export class Backfills extends ApiPart implements Relay {
       // next slot of the lane follows.
       for (const record of occurrences) if (record !== null) await this.handOn(record, !hasBegun(record))
     } catch (error) {
-      this.#failed(error)
+      failInBackground(this.engine, 'backfill', error)
     }
   }
 
@@ -397,14 +396,10 @@ export class Backfills extends ApiPart implements Relay {
         if (answer?.outcome !== 'exists' && answer?.outcome !== 'stale_version') return
       }
     } catch (error) {
-      this.#failed(error)
+      // If the engine has stopped, it neither continues the backfill nor ends the run. The node that takes over the run
+      // continues the backfill. So this error is not reported.
+      failInBackground(this.engine, 'backfill', error)
     }
-  }
-
-  #failed(error: unknown): void {
-    // `EngineStopped`: the engine has stopped, so it neither continues the backfill nor ends the run. The node that takes
-    // over the run continues the backfill. So this error is not reported.
-    if (!(error instanceof EngineStopped)) this.engine.fail('backfill', error)
   }
 
   /**
@@ -524,7 +519,6 @@ function dueAtOf({ overlap, nextAt }: JobRecord, now: number, tookMs: number): n
 }
 
 function executionTimeoutOf({ definition }: JobRecord, details: OccurrenceDetails): number {
-  const { defaults, settings } = readJobDocument(definition)
   const overrides = (details.overrides ?? {}) as JobOverrides
-  return resolveJobSettings(resolveJobSettings(defaults, settings), overrides).executionTimeoutMs
+  return overrides.executionTimeoutMs ?? settingsOf(readJobDocument(definition)).executionTimeoutMs
 }

@@ -2,13 +2,13 @@ import type { Timer } from '../../clock.ts'
 import { orDefault, readSignal, readObject } from '../../configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
 import type { SchedulerEventName } from '../../events.ts'
-import type { WakeUp, LiveCounts } from '../../storage/storage.ts'
+import type { WakeUp } from '../../storage/storage.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { isStorageGone, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { eachItem, firstItems } from '../../storage/pages.ts'
 import { clockMarginMs, lookMs, recordsPerCall, sampleSize, upkeepMs } from '../../tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
-import { eachOccurrence } from './list-pages.ts'
+import { eachOccurrence, liveCounts } from './list-pages.ts'
 
 /**
  * Limits of the interval between two scans, in ms. A wake-up causes an early scan, but not before `min` has passed. So a
@@ -380,8 +380,7 @@ async function firstOf<T>(items: AsyncIterable<T>): Promise<readonly T[]> {
  * and another begins between two scans, the counts are equal, but the ids differ.
  */
 async function readLive(storage: StorageCalls): Promise<readonly unknown[]> {
-  const { counts } = await storage.once((calls) => calls.get({ counts: ['all'] }))
-  const { pending, queued, running } = counts[0] as LiveCounts
+  const { pending, queued, running } = await liveCounts(storage)
   if (running === 0) return [pending, queued]
   const query = { kind: 'live', state: 'running', runs: false, limit: sampleSize } as const
   const runs = await firstItems((cursor) => storage.once((calls) => calls.listOccurrences({ ...query, cursor })))

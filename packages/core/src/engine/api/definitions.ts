@@ -185,16 +185,11 @@ function refuseFunctions({ name, tasks }: Job): void {
  */
 export class Definitions extends ApiPart {
   /** Deletions are not retried: a retry could delete a job that another caller has created meanwhile. */
-  readonly #deletes = new CallerBatcher<JobChange, SaveJobAnswer>(this.engine, {
+  readonly deletes: CallerBatcher<JobChange, SaveJobAnswer> = new CallerBatcher(this.engine, {
     operation: 'saveJobs',
     retries: false,
     send: saveChanges,
   })
-
-  /** Rejects the deletions that wait for a storage call, and sends no further calls. */
-  stop(): void {
-    this.#deletes.stop()
-  }
 
   async add(input: Job | readonly Job[], options: CallOptions, asked: CallerContext): Promise<void> {
     const jobs = Array.isArray(input) ? await this.#readList(input) : [readJob(input as Job, 'job')]
@@ -274,7 +269,7 @@ export class Definitions extends ApiPart {
    */
   async #deleteOnce(name: string, expectedVersion: number | null, deleted: Set<string>, asked: CallerContext) {
     const id = jobId(name)
-    const answer = await this.#deletes.send(asked, () => ({ kind: 'delete', id, expectedVersion }))
+    const answer = await this.deletes.send(asked, () => ({ kind: 'delete', id, expectedVersion }))
     if (answer.outcome === 'conflict' && !deleted.has(name)) throw versionConflict(name, expectedVersion, answer.job)
     if (answer.outcome === 'saved') {
       deleted.add(name)

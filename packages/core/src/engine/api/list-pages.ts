@@ -1,7 +1,7 @@
 import { recordsPerCall } from '../../tuning.ts'
 import type { JobId, OccurrenceId } from '../../ids.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
-import type { OccurrenceQuery, Page } from '../../storage/storage.ts'
+import type { LiveCounts, OccurrenceQuery, Page } from '../../storage/storage.ts'
 import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { eachItem } from '../../storage/pages.ts'
 import { fingerprintOf } from '../../job/fingerprint.ts'
@@ -34,11 +34,10 @@ function digestOf(list: unknown, cursor: string): string {
 }
 
 /** A query of occurrences without its page. */
-export type UnpagedQuery = OccurrenceQuery extends infer Each
-  ? Each extends object
-    ? Omit<Each, 'limit' | 'cursor'>
-    : never
-  : never
+export type UnpagedQuery = OmitFromEach<OccurrenceQuery, 'limit' | 'cursor'>
+
+/** Each member of a union type without the members `Names`. `Omit` would keep only the members that all types share. */
+export type OmitFromEach<Union, Names extends string> = Union extends object ? Omit<Union, Names> : never
 
 /**
  * Reads pages of a list until `limit` items are chosen. `least`: the minimum size of a read. `choose` returns the chosen records
@@ -94,6 +93,12 @@ export async function namesOf(ids: Iterable<JobId>, storage: StorageCalls): Prom
     for (const job of jobs) if (job !== null) names.set(job.id, job.name)
   }
   return names
+}
+
+/** Returns the numbers of pending, queued and running occurrences of one job, or of all jobs. */
+export async function liveCounts(storage: StorageCalls, target: JobId | 'all' = 'all'): Promise<LiveCounts> {
+  const { counts } = await storage.once((calls) => calls.get({ counts: [target] }))
+  return counts[0] as LiveCounts
 }
 
 /**

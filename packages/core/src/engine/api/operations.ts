@@ -10,7 +10,6 @@ import { listing, pageOf } from '../../listing.ts'
 import { occurrenceOf } from '../../occurrence.ts'
 import type { PauseRecord, JobRecord } from '../../storage/job-record.ts'
 import { pausedUntil, isPrunable } from '../../storage/rules.ts'
-import type { LiveCounts } from '../../storage/storage.ts'
 import type { NodeInfo } from '../cluster/node-info.ts'
 import { jobNotFound } from '../definitions/job-errors.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
@@ -25,7 +24,7 @@ import { explain, findOccurrence } from './explain.ts'
 import { Interventions, type JobSelection, readPause, readSelection, readVoice } from './interventions.ts'
 import { JobCatalog, type JobInfo, versionsOf } from './job-catalog.ts'
 import { ApiPart, type ApiParts, JobLookup, upcomingSlots } from './api-part.ts'
-import { eachOccurrence, namesOf } from './list-pages.ts'
+import { eachOccurrence, liveCounts, namesOf } from './list-pages.ts'
 import {
   listFailures,
   listOccurrences,
@@ -72,20 +71,21 @@ export class Operations extends ApiPart {
       ...host,
       storage: async () => {
         if (this.registry.isClient) await host.connect()
-        return this.#asked({})
+        return this.asked({})
       },
     })
   }
 
   /** Resolves when no trigger or replay is in progress. */
   answered(): Promise<void> {
-    return this.#requests.answered()
+    return this.#requests.creator.answered()
   }
 
   /** Rejects all waiting calls and sends no further storage calls, because the engine stops. */
   stop(): void {
     const { registrations } = this.registry
-    for (const part of [this.#waits, this.#changes, registrations, this.#requests, this.#definitions]) part.stop()
+    const parts = [this.#waits, this.#changes, registrations, this.#requests.creator, this.#definitions.deletes]
+    for (const part of parts) part.stop()
   }
 
   /** The operations. Each operation is a function without `this`, so that a scheduler object can copy all operations. */
@@ -147,7 +147,7 @@ export class Operations extends ApiPart {
       return this.#changes.follow(options)
     },
 
-    versions: async (name, options = {}) => versionsOf(name, options, this.#asked(options)),
+    versions: async (name, options = {}) => versionsOf(name, options, this.asked(options)),
 
     update: (name, change, options = {}) =>
       this.#ofJob(name, options, (job, asked) => this.#definitions.update(job, change, options, asked)),
@@ -157,7 +157,7 @@ export class Operations extends ApiPart {
     // The cast is necessary because the compiler does not match a function with the overloads of `remove`.
     remove: (async (names: string | readonly string[], options: RemoveOptions = {}): Promise<unknown> => {
       this.#assertRunning()
-      if (Array.isArray(names)) return this.#definitions.removeMany(names, options, this.#asked(options))
+      if (Array.isArray(names)) return this.#definitions.removeMany(names, options, this.asked(options))
       const remove = ({ job }: RegisteredJob, asked: CallerContext) =>
         this.#definitions.remove(job.name, options, asked)
       return this.#ofJob(names as string, options, remove)
@@ -212,7 +212,7 @@ export class Operations extends ApiPart {
     },
 
     nextRuns: async (name, count = 5, options = {}) => {
-      const asked = this.#asked(options)
+      const asked = this.asked(options)
       const held = this.#held(name)
       readInteger(count, 'count', 1, 100_000)
       readObject(options, 'options', callOptionNames)
@@ -225,7 +225,7 @@ export class Operations extends ApiPart {
   /** Triggers a job. `results` are the results of tasks that do not run in this trigger. */
   request(given: string | Job, options: TriggerOptions, results?: JsonObject): Promise<TriggerResult> {
     try {
-      const asked = this.#asked(options)
+      const asked = this.asked(options)
       const name = nameOfJob(given) as string
       const request = results === undefined ? { job: given } : { job: given, results }
       const send = (job: RegisteredJob) => this.#requests.trigger(job, options, asked, request)
@@ -249,20 +249,21 @@ export class Operations extends ApiPart {
     return jobs
   }
 
-  #asked(options: CallOptions): CallerContext {
+  /** Returns the context of one call by a user. Does not check whether the engine runs. */
+  asked(options: CallOptions): CallerContext {
     const { storage, clock } = this.engine
     return new CallerContext(storage, clock, options, this.#host.callTimeoutMs)
   }
 
   #askedRunning(options: CallOptions): CallerContext {
     this.#assertRunning()
-    return this.#asked(options)
+    return this.asked(options)
   }
 
-  /** Returns the context of a call, as {@link #asked} does, and rejects options that are not common to all calls. */
+  /** Returns the context of a call, as {@link asked} does, and rejects options that are not common to all calls. */
   #plain(options: CallOptions): CallerContext {
     readObject(options, 'options', callOptionNames)
-    return this.#asked(options)
+    return this.asked(options)
   }
 
   /** Runs `call` with the job: synchronously if this node holds the job, otherwise after a read of the job. */
@@ -271,7 +272,7 @@ export class Operations extends ApiPart {
     options: CallOptions,
     call: (job: RegisteredJob, asked: CallerContext) => Promise<T>,
   ): Promise<T> {
-    const asked = this.#asked(options)
+    const asked = this.asked(options)
     return call(this.#held(name) ?? (await this.#lookUp(name, asked)), asked)
   }
 
@@ -306,12 +307,6 @@ export class Operations extends ApiPart {
 /** Returns the end of a pause in epoch milliseconds: infinity for a pause without end, negative infinity without a pause. */
 const endOf = (paused: JobInfo['paused']): number =>
   paused === null ? Number.NEGATIVE_INFINITY : (paused.until?.getTime() ?? Number.POSITIVE_INFINITY)
-
-/** Returns the numbers of pending, queued and running occurrences of one job, or of all jobs. */
-export async function liveCounts(storage: StorageCalls, target: JobId | 'all' = 'all'): Promise<LiveCounts> {
-  const { counts } = await storage.once((calls) => calls.get({ counts: [target] }))
-  return counts[0] as LiveCounts
-}
 
 /**
  * Removes old history. Returns the number of removed occurrences; with `dryRun`, the number that a call without `dryRun`

@@ -37,17 +37,7 @@ const triggerNames = [...triggerOptionNames, ...callOptionNames, 'transaction']
 
 /** Creates triggers and replays: runs that callers request outside the schedule. */
 export class Requests extends ApiPart {
-  readonly #creator = new RequestCreator(this)
-
-  /** Resolves when no trigger or replay is in progress. */
-  answered(): Promise<void> {
-    return this.#creator.answered()
-  }
-
-  /** Stops sending requests to the storage. */
-  stop(): void {
-    this.#creator.stop()
-  }
+  readonly creator: RequestCreator = new RequestCreator(this)
 
   /**
    * Triggers a job. `results`: the results that the run uses for tasks that it does not run itself. Throws synchronously
@@ -181,7 +171,7 @@ export class Requests extends ApiPart {
     const { tracing } = this.engine
     const send = (given: Request): Promise<TriggerResult> =>
       transaction === undefined
-        ? this.#creator.submit({ job, request: given }, asked, { waits: true })
+        ? this.creator.submit({ job, request: given }, asked, { waits: true })
         : this.#submitWithin(transaction, job, given, asked)
     if (tracing === null) return send(request)
     const trace = original === undefined ? null : latestTraceOf(original.runs)
@@ -236,7 +226,7 @@ export class Requests extends ApiPart {
     const results = new Array<TriggerManyResult>(requests.length)
     const submit = async (request: JobRequest, index: number): Promise<void> => {
       try {
-        results[index] = { ...(await this.#creator.submit(request, asked, { waits: false })), error: null }
+        results[index] = { ...(await this.creator.submit(request, asked, { waits: false })), error: null }
       } catch (error) {
         results[index] = { error: error as JobistemerError }
       }
