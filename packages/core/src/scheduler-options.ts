@@ -4,7 +4,7 @@ import type { JobOverrides, JobSettingsInput } from './configuration/settings.ts
 import { jobSettingNames, readJobSettings } from './configuration/read-settings.ts'
 import {
   orDefault,
-  readChoice,
+  readChoices,
   readInteger,
   readList,
   readMethods,
@@ -325,9 +325,7 @@ function readScheduleTypes(types: readonly ScheduleType[]): readonly ScheduleTyp
 
 function readSignals(signals: boolean | readonly ShutdownSignal[]): readonly ShutdownSignal[] {
   if (typeof signals === 'boolean') return signals ? ['SIGTERM', 'SIGINT'] : []
-  return readList(signals, 'handleSignals').map((signal, index) =>
-    readChoice(signal, ['SIGTERM', 'SIGINT', 'SIGHUP'], `handleSignals[${index}]`),
-  )
+  return readChoices(signals, ['SIGTERM', 'SIGINT', 'SIGHUP'], 'handleSignals')
 }
 
 function readHandlers(handlers: Readonly<Record<string, TaskHandler>>): Handlers {

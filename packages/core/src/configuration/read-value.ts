@@ -12,6 +12,11 @@ export function readChoice<T extends string>(value: unknown, choices: readonly T
   )
 }
 
+/** Checks that a value is a list of the given choices. */
+export function readChoices<T extends string>(value: readonly T[], choices: readonly T[], field: string): readonly T[] {
+  return readList(value, field).map((item, index) => readChoice(item, choices, `${field}[${index}]`))
+}
+
 /** Checks that a value is an integer in a range, both ends included. */
 export function readInteger(value: unknown, field: string, min: number, max: number): number {
   if (Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max) return value as number
@@ -32,11 +37,8 @@ export function readFunction<T>(value: T, field: string): T {
 
 /** Checks that a value is an object with the given methods. */
 export function readMethods<T>(value: T, field: string, methods: readonly string[]): T {
-  const members = (typeof value === 'object' || typeof value === 'function' ? value : null) as Record<
-    string,
-    unknown
-  > | null
-  const absent = methods.find((method) => typeof members?.[method] !== 'function')
+  const members = Object(value) as Readonly<Record<string, unknown>>
+  const absent = methods.find((method) => typeof members[method] !== 'function')
   if (absent === undefined) return value
   throw invalidValue(field, `has no method ${absent}`, value, `Give an object with the methods ${methods.join(', ')}.`)
 }

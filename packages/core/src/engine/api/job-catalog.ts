@@ -10,7 +10,7 @@ import {
   readObject,
   readTag,
   readChoice,
-  readList,
+  readChoices,
 } from '../../configuration/read-value.ts'
 import type { JobSettings } from '../../configuration/settings.ts'
 import { type JobId, occurrenceId } from '../../ids.ts'
@@ -328,10 +328,7 @@ export type LastRun = Pick<
 
 /** @throws JobistemerError `INVALID_ARGUMENT` */
 function readExtras({ include, lastOutcome }: JobsFilter): Extras {
-  const field = 'filter.include'
-  const included = readList(orDefault(include, []), field).map((name, index) =>
-    readChoice(name, ['lastRun', 'counts', 'code'], `${field}[${index}]`),
-  )
+  const included = readChoices(orDefault(include, []), ['lastRun', 'counts', 'code'], 'filter.include')
   const outcomes = lastOutcome === undefined ? null : readOutcomes(lastOutcome)
   return {
     lastRun: included.includes('lastRun') || outcomes !== null,
@@ -343,8 +340,7 @@ function readExtras({ include, lastOutcome }: JobsFilter): Extras {
 
 function readOutcomes(wanted: FinalState | readonly FinalState[]): readonly FinalState[] {
   const field = 'filter.lastOutcome'
-  if (!Array.isArray(wanted)) return [readChoice(wanted, finalStates, field)]
-  return wanted.map((state, index) => readChoice(state, finalStates, `${field}[${index}]`))
+  return Array.isArray(wanted) ? readChoices(wanted, finalStates, field) : [readChoice(wanted, finalStates, field)]
 }
 
 /** A job of a list, with the data that the caller requested. */

@@ -3,8 +3,8 @@ import {
   orDefault,
   readBoolean,
   readChoice,
+  readChoices,
   readInteger,
-  readList,
   readName,
   readObject,
 } from '../../configuration/read-value.ts'
@@ -25,7 +25,8 @@ import { invalidValue } from '../../errors.ts'
 import { type InstantInput, toInstantMs } from '../../instant.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import type { FailuresFilter, LiveFilter, OccurrenceFilter } from '../../job-operations.ts'
-import { filledPage, namesOf, numberedRecords, openCursor, sealCursor, type UnpagedQuery } from './list-pages.ts'
+import { filledPage, namesOf, numberedRecords, type OmitFromEach, openCursor, sealCursor } from './list-pages.ts'
+import type { UnpagedQuery } from './list-pages.ts'
 
 /** Returns a page of occurrences with the names of their jobs. The name is `null` if the job is not in the storage. */
 export function listOccurrences(filter: CheckedFilter, storage: StorageCalls): Promise<ListPage<ListedOccurrence>> {
@@ -91,7 +92,7 @@ export function readOccurrenceFilter(filter: OccurrenceFilter): CheckedFilter {
     jobId: jobIdOf(filter.job),
     order: readChoice(orDefault(filter.order, 'ascending'), orders, 'filter.order'),
     ...boundsOf(filter),
-    ...(filter.states !== undefined && { states: readStates(filter.states) }),
+    ...(filter.states !== undefined && { states: readChoices(filter.states, states, 'filter.states') }),
   })
 }
 
@@ -132,7 +133,7 @@ export function readLiveFilter(filter: LiveFilter): CheckedFilter {
  */
 function withPage(
   { tasks, limit, cursor }: Pick<OccurrenceFilter, 'tasks' | 'limit' | 'cursor'>,
-  query: UnpagedQuery extends infer Each ? (Each extends object ? Omit<Each, 'runs'> : never) : never,
+  query: OmitFromEach<UnpagedQuery, 'runs'>,
 ): CheckedFilter {
   const list = ['occurrences', query]
   return {
@@ -154,10 +155,6 @@ function boundsOf({ from, to }: { readonly from?: InstantInput; readonly to?: In
     ...(from !== undefined && { from: toInstantMs(from, 'filter.from') }),
     ...(to !== undefined && { to: toInstantMs(to, 'filter.to') }),
   }
-}
-
-function readStates(wanted: readonly OccurrenceState[]): readonly OccurrenceState[] {
-  return readList(wanted, 'filter.states').map((state, index) => readChoice(state, states, `filter.states[${index}]`))
 }
 
 /**
