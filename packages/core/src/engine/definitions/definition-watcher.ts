@@ -59,7 +59,7 @@ export class DefinitionWatcher {
       // heads of held jobs.
       if (this.#engine.clock.monotonic() < this.#headsDueAt) return
       this.#headsDueAt = this.#engine.clock.monotonic() + this.#options.intervalMs
-      await this.#options.registry.reviewSome(this.#options.intervalMs)
+      await this.#options.registry.refresher.reviewSome(this.#options.intervalMs)
     } finally {
       if (!this.#woken) this.#loop.runIn(this.#engine.untilNextLook(this.#options.intervalMs))
     }

@@ -43,13 +43,14 @@ export class JobRegistry implements HeldJobs {
   readonly cache: JobCache
   /** Jobs whose stored definition has precedence over this node's own definition. */
   readonly overridden: OverriddenDefinitions
+  /** Reads the heads of held jobs again. */
+  readonly refresher: JobRefresher
   /** Whether this engine is a client, which runs no jobs and reads each requested job from the storage. */
   readonly isClient: boolean
   readonly #engine: EngineContext
   readonly #reviver: ScheduleReviver
   readonly #standbyMs: number
   readonly #release: number | undefined
-  readonly #refresher: JobRefresher
   readonly #jobs = new Map<JobId, RegisteredJob>()
   /** Removed jobs of the option `jobs`. This node runs them again if another node defines them again. */
   readonly #dormant = new Map<JobId, Job>()
@@ -92,7 +93,7 @@ export class JobRegistry implements HeldJobs {
     this.plans = new JobPlans(engine, this.isClient ? anyHandler : options.handlers)
     const { others, release } = options
     this.registrations = new Registrations(engine, { registry: this, others, release })
-    this.#refresher = new JobRefresher(engine, { registry: this, registrations: this.registrations })
+    this.refresher = new JobRefresher(engine, { registry: this, registrations: this.registrations })
   }
 
   get size(): number {
@@ -555,7 +556,7 @@ export class JobRegistry implements HeldJobs {
 
   /** Schedules a read of a job's head, because the head has changed or may be missing. */
   reload(job: RegisteredJob): void {
-    this.#refresher.ask(job)
+    this.refresher.ask(job)
   }
 
   /**
@@ -563,12 +564,7 @@ export class JobRegistry implements HeldJobs {
    * `null`: the storage does not have the job.
    */
   async reloadNow(job: RegisteredJob, storage: StorageCalls = this.#engine.storage): Promise<RegisteredJob | null> {
-    const gone = await this.#refresher.review([job], storage)
+    const gone = await this.refresher.review([job], storage)
     return gone.length > 0 ? null : (this.#jobs.get(job.job.id) ?? null)
-  }
-
-  /** Checks whether the storage still has the next few held jobs. Called once per interval. */
-  reviewSome(intervalMs: number): Promise<void> {
-    return this.#refresher.reviewSome(intervalMs)
   }
 }

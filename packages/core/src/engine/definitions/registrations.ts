@@ -291,29 +291,22 @@ export class Registrations {
     const isWanted = isAsked(job, cause)
     if (reason !== null && !(isWanted && reason !== 'lower_release')) return null
     const origin = isWanted ? originOfUpdate(record, this.#release) : this.#origin
-    const replacement = (): DefinitionChange => ({
-      kind: 'replace',
-      id: job.id,
-      content: contentOf(job, { defaults, mostQueued, origin, ...this.timelineOf(job, record, now) }),
-      expectedVersion: record.version,
-      expectedWatermark: record.watermark,
-      waiting: 'keep',
-    })
-    const isNews = isWanted || !(cause === 'return' || record.lineage.includes(fingerprint))
-    return isNews ? replacement() : this.#unlessUnrevived(replacement)
-  }
-
-  /**
-   * Returns the replacement of the stored definition. Returns `null` if this node cannot load a schedule of the stored timeline
-   * that still has slots to decide. Such a schedule comes from a newer build. The node then follows the stored definition.
-   * {@link HeldJobs.adopt} logs why this node launches none of the job's slots.
-   */
-  #unlessUnrevived(replacement: () => DefinitionChange): DefinitionChange | null {
     try {
-      return replacement()
+      return {
+        kind: 'replace',
+        id: job.id,
+        content: contentOf(job, { defaults, mostQueued, origin, ...this.timelineOf(job, record, now) }),
+        expectedVersion: record.version,
+        expectedWatermark: record.watermark,
+        waiting: 'keep',
+      }
     } catch (error) {
-      if (JobistemerError.isInstance(error, 'UNKNOWN_SCHEDULE_TYPE')) return null
-      throw error
+      const isNews = isWanted || !(cause === 'return' || record.lineage.includes(fingerprint))
+      if (isNews || !JobistemerError.isInstance(error, 'UNKNOWN_SCHEDULE_TYPE')) throw error
+      // This node cannot load a schedule of the stored timeline that still has slots to decide. Such a schedule comes from a
+      // newer build, so this node follows the stored definition. `HeldJobs.adopt` logs why this node launches none of the
+      // job's slots.
+      return null
     }
   }
 

@@ -1,5 +1,4 @@
-import { resolveJobSettings } from '../../configuration/read-settings.ts'
-import { readJobDocument } from '../../job/job-document.ts'
+import { readJobDocument, settingsOf } from '../../job/job-document.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { pausedUntil } from '../../storage/rules.ts'
 import type { JobId } from '../../ids.ts'
@@ -25,8 +24,7 @@ export interface SilenceRule {
 export function silenceRuleOf({ definition, paused, deletedAt, changedAt }: JobRecord): SilenceRule | null {
   const until = pausedUntil(paused)
   if (until === Number.POSITIVE_INFINITY || deletedAt !== null) return null
-  const { defaults, settings } = readJobDocument(definition)
-  const { alertAfterMs, executionTimeoutMs } = resolveJobSettings(defaults, settings)
+  const { alertAfterMs, executionTimeoutMs } = settingsOf(readJobDocument(definition))
   return alertAfterMs === null ? null : { alertAfterMs, executionTimeoutMs, notBefore: Math.max(changedAt, until) }
 }
 

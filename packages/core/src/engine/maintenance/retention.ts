@@ -1,6 +1,5 @@
 import type { Retention } from '../../configuration/settings.ts'
-import { resolveJobSettings } from '../../configuration/read-settings.ts'
-import { isDataAlone, readJobDocument } from '../../job/job-document.ts'
+import { isDataAlone, readJobDocument, settingsOf } from '../../job/job-document.ts'
 import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { shardOf } from '../../storage/node-record.ts'
@@ -152,8 +151,7 @@ export async function rested<T>({ agenda, clock }: EngineContext, times: number,
 
 /** Returns the retention of a job; `null`: its history is kept for ever. */
 function retentionOf({ definition }: JobRecord): Retention | null {
-  const { defaults, settings } = readJobDocument(definition)
-  return resolveJobSettings(defaults, settings).retention
+  return settingsOf(readJobDocument(definition)).retention
 }
 
 /**
