@@ -1,5 +1,5 @@
 import { dateOf } from './instant.ts'
-import { backfillOf, taskReportOf } from './engine/execution/execution-report.ts'
+import { backfillOf, spanOf, taskReportOf } from './engine/execution/execution-report.ts'
 import { shownRuns } from './engine/execution/task-run-records.ts'
 import type { JobId, OccurrenceId } from './ids.ts'
 import type { BackfillReference } from './job/task.ts'
@@ -109,10 +109,7 @@ export function occurrenceOf(record: OccurrenceRecord): Occurrence {
       record.cancelRequest === null ? null : { ...record.cancelRequest, at: new Date(record.cancelRequest.at) },
     rescues: record.rescues,
     input: details.data,
-    span:
-      details.span === undefined
-        ? null
-        : { from: new Date(details.span.from), to: new Date(details.span.to), count: details.span.count },
+    span: spanOf(details),
     tasks: shownRuns(record).map((run) => taskReportOf(record.jobId, record.id, run)),
   }
 }

@@ -1,5 +1,5 @@
 import { invalidValue } from '../errors.ts'
-import { toInstantMs } from '../instant.ts'
+import { dateOf, toInstantMs } from '../instant.ts'
 import type { InstantInput, Schedule, ScheduleType, ScheduleWindow, SerializedSchedule } from './schedule.ts'
 
 /** The window of a schedule that has neither start nor end. */
@@ -59,13 +59,11 @@ export abstract class WindowedSchedule implements Schedule {
   }
 
   next(after: InstantInput): Date | null {
-    const at = this.nextMs(toInstantMs(after, 'after'))
-    return at === null ? null : new Date(at)
+    return dateOf(this.nextMs(toInstantMs(after, 'after')))
   }
 
   previous(before: InstantInput): Date | null {
-    const at = this.previousMs(toInstantMs(before, 'before'))
-    return at === null ? null : new Date(at)
+    return dateOf(this.previousMs(toInstantMs(before, 'before')))
   }
 
   between(from: InstantInput, to: InstantInput): IterableIterator<Date> {

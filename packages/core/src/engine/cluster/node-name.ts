@@ -46,13 +46,10 @@ export function ownProcessMark(): ProcessMark | null {
 function lives(incarnation: string, mark: unknown): boolean | null {
   if (livingHere.has(incarnation)) return true
   const own = ownProcessMark()
-  if (own === null || !isMark(mark) || mark.machine !== own.machine) return null
-  if (mark.pid === own.pid && mark.began === own.began) return mark.thread === own.thread ? false : null
-  return beganAt(mark.pid) === mark.began
-}
-
-function isMark(mark: unknown): mark is ProcessMark {
-  return typeof mark === 'object' && mark !== null && 'machine' in mark && 'pid' in mark && 'began' in mark
+  const { machine, pid, began, thread } = Object(mark) as Partial<ProcessMark>
+  if (own === null || machine !== own.machine || pid === undefined || began === undefined) return null
+  if (pid === own.pid && began === own.began) return thread === own.thread ? false : null
+  return beganAt(pid) === began
 }
 
 function machineMark(): string | null {

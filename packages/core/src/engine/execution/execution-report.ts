@@ -1,5 +1,5 @@
 import { attemptId, type JobId, type OccurrenceId, taskId, taskRunId } from '../../ids.ts'
-import type { BackfillReference } from '../../job/task.ts'
+import type { BackfillReference, CoveredSpan } from '../../job/task.ts'
 import type { AttemptReport, ExecutionReport, LogLine, ProgressReport, TaskReport } from '../../report.ts'
 import {
   type AttemptRecord,
@@ -38,6 +38,11 @@ export function reportOf(
     backfill: backfillOf(occurrence.details),
     tasks: runs.map((run) => taskReportOf(occurrence.jobId, occurrence.id, run)),
   }
+}
+
+/** Returns the missed slots that a run covers, in the form of the public API; `null` if the run covers a single slot. */
+export function spanOf({ span }: OccurrenceDetails): CoveredSpan | null {
+  return span === undefined ? null : { from: new Date(span.from), to: new Date(span.to), count: span.count }
 }
 
 /** Returns the backfill of a run, in the form of the public API; `null` if the run belongs to no backfill. */

@@ -24,7 +24,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { firstItems } from '../../storage/pages.ts'
 import { sleepInHandler } from '../../sleep.ts'
 import { type AbortReason, abortErrorOf } from './abort-errors.ts'
-import { backfillOf, type StartedOccurrence } from './execution-report.ts'
+import { backfillOf, spanOf, type StartedOccurrence } from './execution-report.ts'
 
 const statesThatRan: readonly OccurrenceState[] = ['completed', 'completed_with_errors', 'failed', 'failed_stale']
 
@@ -92,8 +92,7 @@ export class RunningOccurrenceContext implements OccurrenceContext {
   }
 
   get span(): CoveredSpan | null {
-    const span = this.#source.occurrence.details.span
-    return span === undefined ? null : { from: new Date(span.from), to: new Date(span.to), count: span.count }
+    return spanOf(this.#source.occurrence.details)
   }
 
   get fencingToken(): number {
