@@ -17,6 +17,7 @@ import { type JobId, occurrenceId } from '../../ids.ts'
 import { type JobDocument, labelsOf, readJobDocument, settingsOf } from '../../job/job-document.ts'
 import type { Isolation } from '../../job/task.ts'
 import type { JsonValue } from '../../json.ts'
+import { orElse } from '../../or-else.ts'
 import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRecord, PauseRecord, JobVersionRecord } from '../../storage/job-record.ts'
@@ -178,7 +179,7 @@ function sortedPage(heads: readonly JobRecord[], size: number, cursor: string | 
 /** Lists the stored jobs. This process need not have the code of the jobs. */
 export class JobCatalog {
   readonly #registry: JobRegistry
-  readonly #livingCode = new LivingCode()
+  readonly #known = new KnownCapabilities()
   /** True once a read has found more than 10,000 jobs. Later lists are then not sorted, and need not read all jobs. */
   #isCrowded = false
 
@@ -202,7 +203,7 @@ export class JobCatalog {
       (paused === undefined || isPausedAt({ paused: pause }, now) === paused)
     const list = (some: number, from: string | null): Promise<Page<JobRecord>> =>
       storage.once((calls) => calls.listJobs({ limit: some, cursor: from, ...(owner !== undefined && { owner }) }))
-    const hasCode = extras.code ? await this.#livingCode.read(storage, now) : null
+    const hasCode = extras.code ? await this.#codeOfLiving(storage, now) : null
     const from = openCursor(name, filter.cursor)
     const sorted = await this.#sortedJobs(from, list, isWanted)
     const isPlain = [text, tag, paused].every((one) => one === undefined) && extras.outcomes === null
@@ -251,7 +252,7 @@ export class JobCatalog {
         storage.once((calls) => calls.listOccurrences(query)),
       ),
       withExtras([record], { lastRun: true, counts: true, outcomes: null }, storage),
-      this.#livingCode.read(storage, now),
+      this.#codeOfLiving(storage, now),
     ])
     const rule = isCertain ? silenceRuleOf(record) : null
     const silentAt = rule === null ? null : countedSince(rule, at) + rule.alertAfterMs
@@ -300,13 +301,26 @@ export class JobCatalog {
     return slot
   }
 
-  #describe(schedule: SerializedSchedule): string | null {
-    try {
-      return this.#registry.revive(schedule).describe()
-    } catch {
-      // If this process cannot load the stored schedule, `jobs()` still returns the other data of the job.
-      return null
+  /** Returns for which jobs living nodes have code. Reads the node records, and the profiles that are not known yet. */
+  async #codeOfLiving(storage: StorageCalls, now: number): Promise<HasCode> {
+    const request = { now, own: null, remove: [] }
+    const { nodes } = await storage.once((calls) => calls.heartbeat({ ...request, profilesOf: [] }))
+    const living = nodes.filter((record) => !hasEnded(record) && deathOf(record) === null)
+    await this.#known.learn(living, (profilesOf) =>
+      storage.once((calls) => calls.heartbeat({ ...request, profilesOf })),
+    )
+    const isCertain = living.length > 0 && living.every((record) => callEndsAtOf(record) === null)
+    const capabilities = living.map((record) => this.#known.of(record))
+    return ({ id, definition }) => {
+      const job = { id, tasks: readJobDocument(definition).tasks }
+      if (capabilities.some((one) => one?.canRun(job))) return true
+      return isCertain && !capabilities.includes(undefined) ? false : null
     }
+  }
+
+  #describe(schedule: SerializedSchedule): string | null {
+    // If this process cannot load the stored schedule, `jobs()` still returns the other data of the job.
+    return orElse(() => this.#registry.revive(schedule).describe(), null)
   }
 }
 
@@ -398,28 +412,6 @@ function lastRunOf(record: OccurrenceRecord | null): LastRun | null {
  * - A node is a call of `runDue`. A later call may have the code.
  */
 type HasCode = (job: JobRecord) => boolean | null
-
-/** Determines for which jobs living nodes have code, by the stored profiles of these nodes. */
-class LivingCode {
-  readonly #known = new KnownCapabilities()
-
-  /** Reads the node records, and the profiles that this process does not know yet. */
-  async read(storage: StorageCalls, now: number): Promise<HasCode> {
-    const request = { now, own: null, remove: [] }
-    const { nodes } = await storage.once((calls) => calls.heartbeat({ ...request, profilesOf: [] }))
-    const living = nodes.filter((record) => !hasEnded(record) && deathOf(record) === null)
-    await this.#known.learn(living, (profilesOf) =>
-      storage.once((calls) => calls.heartbeat({ ...request, profilesOf })),
-    )
-    const isCertain = living.length > 0 && living.every((record) => callEndsAtOf(record) === null)
-    const capabilities = living.map((record) => this.#known.of(record))
-    return ({ id, definition }) => {
-      const job = { id, tasks: readJobDocument(definition).tasks }
-      if (capabilities.some((one) => one?.canRun(job))) return true
-      return isCertain && !capabilities.includes(undefined) ? false : null
-    }
-  }
-}
 
 /** Selects versions of a job. */
 export interface VersionsOptions extends CallOptions {

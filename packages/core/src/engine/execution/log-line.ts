@@ -5,6 +5,7 @@ import type { LogLevel, LogLineRecord } from '../../storage/occurrence-record.ts
 import { cutText } from '../../cut-text.ts'
 import { toErrorRecord } from '../../error-record.ts'
 import { lineOf } from '../../logger.ts'
+import { orElse } from '../../or-else.ts'
 
 const unreadable = '[unreadable]'
 
@@ -36,7 +37,7 @@ class LineCopy {
   }
 
   members(value: object): JsonObject {
-    return this.#readable(() => this.#membersOf(value, 0), {})
+    return orElse<JsonObject>(() => this.#membersOf(value, 0), {})
   }
 
   #of(value: unknown, depth: number): JsonValue {
@@ -48,7 +49,7 @@ class LineCopy {
       case 'boolean':
         return value
       case 'object':
-        return value === null ? null : this.#readable(() => this.#ofObject(value, depth), unreadable)
+        return value === null ? null : orElse(() => this.#ofObject(value, depth), unreadable)
       default:
         return this.text(print(value))
     }
@@ -78,7 +79,7 @@ class LineCopy {
     const copy: Record<string, JsonValue> = {}
     for (const name of Object.keys(value)) {
       if (!this.#takesOneMore()) break
-      const member = this.#readable(() => (value as Record<string, unknown>)[name], unreadable)
+      const member = orElse(() => (value as Record<string, unknown>)[name], unreadable)
       if (member === undefined || name === '__proto__') continue
       copy[this.text(name)] = this.#of(member, depth + 1)
     }
@@ -99,23 +100,10 @@ class LineCopy {
     if (characters > this.#left) this.isCut = true
     this.#left = Math.max(0, this.#left - characters)
   }
-
-  /** Returns the result of `read`, or `otherwise` if `read` throws: getters and proxies of the user may throw. */
-  #readable<T>(read: () => T, otherwise: T): T {
-    try {
-      return read()
-    } catch {
-      return otherwise
-    }
-  }
 }
 
 function print(value: unknown): string {
-  try {
-    if (typeof value === 'function') return `[function ${value.name}]`
-    return value === undefined ? '' : String(value)
-  } catch {
-    // The value cannot be converted to text, for example because its `toString` throws.
-    return unreadable
-  }
+  if (value === undefined) return ''
+  // `String` throws if the value cannot be converted to text, for example because its `toString` throws.
+  return orElse(() => (typeof value === 'function' ? `[function ${value.name}]` : String(value)), unreadable)
 }
