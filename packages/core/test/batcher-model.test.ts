@@ -49,7 +49,7 @@ function world(hasCallers: boolean) {
   agenda.start()
   const inner = { listJobs: async () => ({ items: [], cursor: null }) } as unknown as Storage
   const events = new EventHub(silentLogger)
-  const storage = new RetryingStorage({ storage: inner, clock, agenda, events, logger: silentLogger })
+  const storage = new RetryingStorage(inner, { clock, agenda, events, logger: silentLogger })
   const broken: string[] = []
   const held: HeldCall[] = []
   const entries: Entry[] = []

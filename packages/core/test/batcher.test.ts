@@ -31,13 +31,9 @@ function world({ maxBatch = 1000 } = {}) {
   const { track: _, ...clock } = virtualClock('2026-01-01T00:00:00Z')
   const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
   agenda.start()
-  const storage = new RetryingStorage({
-    storage: { listJobs: async () => ({ items: [], cursor: null }) } as unknown as Storage,
-    clock,
-    agenda,
-    events: new EventHub(silentLogger),
-    logger: silentLogger,
-  })
+  const empty = { listJobs: async () => ({ items: [], cursor: null }) } as unknown as Storage
+  const events = new EventHub(silentLogger)
+  const storage = new RetryingStorage(empty, { clock, agenda, events, logger: silentLogger })
   const fail = (_where: string, error: unknown): never => {
     throw error
   }

@@ -37,7 +37,7 @@ function world() {
   const events = new EventHub(silent)
   const agenda = new Agenda({ clock, wallNow: () => time.now(), onSlotsDue() {} })
   const failures: unknown[] = []
-  const caller = new RetryingStorage({ storage, clock, agenda, events, logger: silent })
+  const caller = new RetryingStorage(storage, { clock, agenda, events, logger: silent })
   const engine = {
     clock,
     agenda,

@@ -19,7 +19,7 @@ function world(storage: Storage = {} as Storage) {
   const events = new EventHub(silent)
   const failures: number[] = []
   events.on('storage.failed', ({ attempt }) => failures.push(attempt))
-  const caller = new RetryingStorage({ storage, clock, agenda, events, logger: silent })
+  const caller = new RetryingStorage(storage, { clock, agenda, events, logger: silent })
   agenda.start()
   return { clock, agenda, caller, failures }
 }
@@ -125,7 +125,7 @@ it('a storage call of the engine is sent before waiting calls of users', async (
   const { agenda } = world()
   const clock = workClock()
   const options = { clock: clock as unknown as Clock, agenda, events: new EventHub(silent), logger: silent }
-  const caller = new RetryingStorage({ storage: {} as Storage, ...options })
+  const caller = new RetryingStorage({} as Storage, options)
   const order: string[] = []
   const user = async (name: string) => {
     order.push(name)

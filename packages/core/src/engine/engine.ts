@@ -34,7 +34,7 @@ import type { NodeCode } from './cluster/peers.ts'
 import { Heartbeats } from './cluster/heartbeats.ts'
 import { aboutOf, readNodeInfos } from './cluster/node-info.ts'
 import { NodeName } from './cluster/node-name.ts'
-import { endsAsFailed, onShutdownSignals } from './api/process-signals.ts'
+import { onShutdownSignals } from './api/process-signals.ts'
 import { ShardAssignment } from './cluster/shard-assignment.ts'
 import { Reaper } from './maintenance/reaper.ts'
 import { Retainer } from './maintenance/retention.ts'
@@ -139,13 +139,7 @@ export class Engine implements CallingNode {
       onSlotsDue: () => this.launcher.launch(),
       holdsProcess: !isClient,
     })
-    this.storage = new RetryingStorage({
-      storage: options.storage,
-      clock: this.clock,
-      agenda: this.agenda,
-      events: this.events,
-      logger: options.logger,
-    })
+    this.storage = new RetryingStorage(options.storage, this)
     this.#time = new EngineTime(this, { storage: options.storage, limitMs: options.derived.maxClockSkew })
     const metrics = options.metrics === null || callOf !== null ? null : guardedMetrics(options.metrics, this)
     let removedUnheld = (_jobName: string): void => undefined
@@ -308,7 +302,8 @@ export class Engine implements CallingNode {
     if (isGone && this.#call === null && !this.registry.isClient) {
       const fields = { node: this.owner.node, where, err: error }
       this.logger.error(fields, 'the scheduler shuts down: its storage is closed or was replaced')
-      if (this.#options.handleSignals.length > 0) endsAsFailed()
+      // If the program has set an exit code, that code stays.
+      if (this.#options.handleSignals.length > 0) process.exitCode ??= 1
       void this.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
       return
     }

@@ -40,8 +40,3 @@ export function onShutdownSignals(
 function end(signal: NodeJS.Signals): void {
   if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
 }
-
-/** Sets the exit code of the process to 1, unless the program has set one. */
-export function endsAsFailed(): void {
-  process.exitCode ??= 1
-}

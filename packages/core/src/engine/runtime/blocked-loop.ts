@@ -7,7 +7,8 @@ import type { Agenda, Alarm, SlotEntry } from './agenda.ts'
 const remedy =
   'Run long synchronous work in a worker thread or a separate process, or let it yield to the event loop regularly.'
 
-interface BlockedLoopContext {
+/** The services of an engine that the earliest layers need. */
+export interface RuntimeContext {
   readonly agenda: Agenda<SlotEntry>
   readonly clock: Clock
   readonly events: EventHub
@@ -21,7 +22,7 @@ interface BlockedLoopContext {
 export class BlockedLoop implements Alarm {
   at: number = 0
   heapIndex: number = -1
-  readonly #engine: BlockedLoopContext
+  readonly #engine: RuntimeContext
   readonly #running: () => Iterable<string>
   /** Monotonic instant at which the next check is due. */
   #dueAt = 0
@@ -29,7 +30,7 @@ export class BlockedLoop implements Alarm {
   #ranBefore: readonly string[] = []
 
   /** `running` returns the names of the jobs that run now. */
-  constructor(engine: BlockedLoopContext, running: () => Iterable<string>) {
+  constructor(engine: RuntimeContext, running: () => Iterable<string>) {
     this.#engine = engine
     this.#running = running
   }

@@ -7,6 +7,7 @@ import type { Logger } from '../../logger.ts'
 import type { Storage, StorageWithin, WakeUp } from '../../storage/storage.ts'
 import type { Agenda, SlotEntry } from '../runtime/agenda.ts'
 import { EngineStopped } from '../runtime/background-loop.ts'
+import type { RuntimeContext } from '../runtime/blocked-loop.ts'
 import { SharedStorage } from './shared-storage.ts'
 import { YieldBudget } from '../runtime/yield-budget.ts'
 
@@ -86,20 +87,14 @@ export class RetryingStorage implements StorageCalls {
   /** Whether the engine has stopped: {@link repeated} then begins no further calls. */
   isStopped = false
 
-  constructor(options: {
-    storage: Storage
-    clock: Clock
-    agenda: Agenda<SlotEntry>
-    events: EventHub
-    logger: Logger
-  }) {
-    this.#storage = options.storage
-    this.#shared = SharedStorage.joined(options.storage)
-    this.#clock = options.clock
-    this.yieldBudget = new YieldBudget(options.clock)
-    this.#agenda = options.agenda
-    this.#events = options.events
-    this.outage = new StorageOutage(options)
+  constructor(storage: Storage, engine: RuntimeContext) {
+    this.#storage = storage
+    this.#shared = SharedStorage.joined(storage)
+    this.#clock = engine.clock
+    this.yieldBudget = new YieldBudget(engine.clock)
+    this.#agenda = engine.agenda
+    this.#events = engine.events
+    this.outage = new StorageOutage(engine)
   }
 
   /**
