@@ -5,6 +5,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { eachOccurrence } from './list-pages.ts'
 import { isWellFormed } from '../../configuration/read-value.ts'
 import { type JobId, jobId, occurrenceId } from '../../ids.ts'
+import { readJobName } from '../../job/read-jobs.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { jobNotFound } from '../definitions/job-errors.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
@@ -30,6 +31,14 @@ export abstract class ApiPart {
     this.pool = pool
     this.lookup = lookup
   }
+
+  /** Returns a job that this node holds or `lookedUp` has. @throws JobistemerError `INVALID_NAME`, `JOB_NOT_FOUND` */
+  jobOf(name: string, field: string, lookedUp: ReadonlyMap<JobId, RegisteredJob>): RegisteredJob {
+    const id = jobId(readJobName(name, field))
+    const job = lookedUp.get(id) ?? this.registry.get(id)
+    if (job === undefined) throw jobNotFound(name, field)
+    return job
+  }
 }
 
 /** Reads jobs that a caller names and this node does not hold. Decision 13 explains why a node does not hold all jobs. */
@@ -49,7 +58,7 @@ export class JobLookup {
 
   /** Returns a job, read from the storage. */
   async byId(id: JobId, asked: CallerContext): Promise<RegisteredJob | undefined> {
-    return (await this.#read([id], asked)).get(id)
+    return (await this.#read([id], asked))[0]
   }
 
   /** Reads the jobs of many names. Omits jobs that this node holds, jobs that do not exist, and invalid names. */
@@ -65,21 +74,17 @@ export class JobLookup {
       if (id !== null && (this.#registry.isClient || this.#registry.get(id) === undefined)) ids.add(id)
     }
     for (const some of chunksOf([...ids], changesAtOnce)) {
-      for (const [id, job] of await this.#read(some, asked)) found.set(id, job)
+      for (const one of await this.#read(some, asked)) found.set(one.job.id, one)
     }
     return found
   }
 
-  async #read(ids: readonly JobId[], asked: CallerContext): Promise<ReadonlyMap<JobId, RegisteredJob>> {
-    const found = new Map<JobId, RegisteredJob>()
-    if (!this.#registry.cache.isEvicting) return found
+  /** Returns those of the jobs that exist and that this process can represent. */
+  async #read(ids: readonly JobId[], asked: CallerContext): Promise<readonly RegisteredJob[]> {
+    if (!this.#registry.cache.isEvicting) return []
     const records = await this.#registry.registrations.heads(ids, asked)
     if (this.#registry.isClient) this.#registry.dropAll()
-    for (const record of records) {
-      const job = record === null || record.deletedAt !== null ? null : this.#take(record)
-      if (job !== null) found.set(job.job.id, job)
-    }
-    return found
+    return records.flatMap((record) => (record?.deletedAt === null ? (this.#take(record) ?? []) : []))
   }
 
   #take(record: JobRecord): RegisteredJob | null {

@@ -48,6 +48,7 @@ import type { JobOverrides } from '../../configuration/settings.ts'
 import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
 import { failInBackground } from '../runtime/background-loop.ts'
 import type { EndedRun, Relay } from '../execution/next-runs.ts'
+import { takeSlots } from '../scheduling/missed-slots.ts'
 
 /** Options of a backfill, which runs past slots of a job. */
 export interface BackfillOptions
@@ -417,13 +418,7 @@ export class Backfills extends ApiPart implements Relay {
     const laterSize = Math.max(itemsLikelyEnough, Math.floor(recordsPerCall / backfill.lanes))
     let some: number[] = isAgain ? [backfill.slot] : []
     for (let size = itemsLikelyEnough; ; size = laterSize) {
-      while (some.length < size) {
-        const slot = slots.next()
-        if (slot.done) break
-        some.push(slot.value)
-        const turn = this.engine.storage.yieldBudget.stepped()
-        if (turn !== null) await turn
-      }
+      some.push(...(await takeSlots(slots, size - some.length, this.engine.storage.yieldBudget)))
       if (some.length === 0) return null
       const standings = await standingsOf(storage, head, some, askedOf(details))
       const next = standings.find(({ standing }) => standing !== 'ended' && standing !== 'passed')

@@ -28,7 +28,7 @@ import { type ChangedPart, changedPartsBetween } from '../../job/changed-parts.t
 import { fingerprintOf, isSameData } from '../../job/fingerprint.ts'
 import { contentOf, fingerprintOfJob } from '../../job/job-content.ts'
 import { type JobDocument, labelsOf, readJobDocument, tasksOf } from '../../job/job-document.ts'
-import { duplicateJob, readDistinctJob, readJob, readJobName, readJobs } from '../../job/read-jobs.ts'
+import { duplicateJob, readDistinctJob, readJob, readJobs } from '../../job/read-jobs.ts'
 import { noSchedule } from '../../schedule/no-schedule.ts'
 import type { Schedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
@@ -40,7 +40,7 @@ import { unreadablePartOf } from '../../storage/unreadable.ts'
 import { originOfUpdate } from '../definitions/definition-precedence.ts'
 import { changesAtOnce } from '../definitions/tuning.ts'
 import { isAhead, type RegisteredJob } from '../definitions/registered-job.ts'
-import { jobNotFound, unreadableJob } from '../definitions/job-errors.ts'
+import { unreadableJob } from '../definitions/job-errors.ts'
 import { type CheckedUpdatePolicy, readUpdatePolicy, type UpdatePolicy } from '../definitions/timeline.ts'
 import { type CallerContext, type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
 import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
@@ -238,8 +238,7 @@ export class Definitions extends ApiPart {
       const turn = this.engine.storage.turn()
       if (turn !== null) await turn
       const field = `names[${index}]`
-      const id = jobId(readJobName(name, field))
-      if (this.registry.get(id) === undefined && !lookedUp.has(id)) throw jobNotFound(name, field)
+      this.jobOf(name, field, lookedUp)
       if (distinct.has(name)) throw duplicateJob(name, field)
       distinct.add(name)
     }

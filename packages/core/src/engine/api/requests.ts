@@ -1,12 +1,10 @@
 import { ApiPart } from './api-part.ts'
 import { orDefault, readLimitedList, readObject } from '../../configuration/read-value.ts'
 import { invalidValue, JobistemerError } from '../../errors.ts'
-import { type JobId, jobId } from '../../ids.ts'
 import type { Job } from '../../job/define-job.ts'
-import { nameOfJob, readJobName } from '../../job/read-jobs.ts'
+import { nameOfJob } from '../../job/read-jobs.ts'
 import type { JsonObject, JsonValue } from '../../json.ts'
 import { isFinal, type OccurrenceDetails, type OccurrenceRecord, slotOf } from '../../storage/occurrence-record.ts'
-import { jobNotFound } from '../definitions/job-errors.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { type CallerContext, callOptionNames } from '../storage-access/caller-context.ts'
 import { callsAtOnce } from '../storage-access/tuning.ts'
@@ -205,7 +203,7 @@ export class Requests extends ApiPart {
       readObject(item, `items[${index}]`, ['job', ...triggerOptionNames])
       const { job: given, ...options } = item
       const name = nameOfJob(given) as string
-      const job = jobs.get(name) ?? this.#jobOf(name, `${path}job`, lookedUp)
+      const job = jobs.get(name) ?? this.jobOf(name, `${path}job`, lookedUp)
       jobs.set(name, job)
       const read = this.#read(job, given, options, asked, path)
       const request = read instanceof Promise ? await read : read
@@ -213,13 +211,6 @@ export class Requests extends ApiPart {
       requests.push({ job, request })
     }
     return requests
-  }
-
-  #jobOf(name: string, field: string, lookedUp: ReadonlyMap<JobId, RegisteredJob>): RegisteredJob {
-    const id = jobId(readJobName(name, field))
-    const job = lookedUp.get(id) ?? this.registry.get(id)
-    if (job === undefined) throw jobNotFound(name, field)
-    return job
   }
 
   async #submitSome(requests: readonly JobRequest[], asked: CallerContext): Promise<readonly TriggerManyResult[]> {

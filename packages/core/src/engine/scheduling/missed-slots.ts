@@ -137,7 +137,7 @@ async function runningFrom(options: MissedSlots, recorded: Set<number>): Promise
     // Usually no missed slot has a record, so the first read asks only for the slots that the strategy runs. If that read finds
     // a record, each further read asks for {@link recoveryStep} slots.
     const wanted = recorded.size === 0 ? Math.min(most - kept, recoveryStep) : recoveryStep
-    const slots = await take(latest, wanted, turns)
+    const slots = await takeSlots(latest, wanted, turns)
     const [newest, oldest] = [slots[0], slots.at(-1)]
     if (newest === undefined || oldest === undefined) break
     const gone = await options.recorded(oldest, newest)
@@ -169,7 +169,12 @@ function* latestFirst({ series, first, until }: MissedSlots, notBefore: number):
   }
 }
 
-async function take(slots: Generator<number>, most: number, turns: MissedSlots['turns']): Promise<number[]> {
+/** Takes up to `most` slots. Yields to the event loop between them. */
+export async function takeSlots(
+  slots: Iterator<number, void>,
+  most: number,
+  turns: MissedSlots['turns'],
+): Promise<number[]> {
   const taken: number[] = []
   while (taken.length < most) {
     const next = slots.next()
