@@ -104,7 +104,7 @@ describe('the slots of a timeline', () => {
 
   it('cannot be computed for an unknown schedule type, and the error names the remedy', () => {
     const serialized = { type: 'lunar' }
-    expect(reviver.knows(serialized)).toBe(false)
+    expect(reviver.find(serialized.type)).toBeUndefined()
     const error = thrownBy(() => seriesOf([wholeTime(serialized)], reviver))
     expect(error).toMatchObject({ code: 'UNKNOWN_SCHEDULE_TYPE', field: 'scheduleTypes', value: 'lunar' })
     expect(error.message).toContain('createScheduler({ scheduleTypes: [...] })')

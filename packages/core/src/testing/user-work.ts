@@ -76,7 +76,7 @@ export class UserWork {
    */
   beginWait(): () => void {
     const work = current.getStore()
-    if (work === undefined || work.owner !== this) return nothing
+    if (work === undefined || work.owner !== this) return () => undefined
     work.waits++
     this.#onChange()
     return () => {
@@ -86,5 +86,3 @@ export class UserWork {
     }
   }
 }
-
-function nothing(): void {}

@@ -371,7 +371,7 @@ export class JobRegistry implements HeldJobs {
   /** Reloads the jobs whose schedule type was unknown and is now known to this node. */
   reviveAgain(): void {
     for (const job of this.#jobs.values()) {
-      if (job.isUnscheduled && this.#reviver.knows(job.job.schedule.toJSON())) this.reload(job)
+      if (job.isUnscheduled && this.#reviver.find(job.job.schedule.type.name) !== undefined) this.reload(job)
     }
   }
 

@@ -72,11 +72,8 @@ export class ScheduleReviver {
     this.#types.set(type.name, type)
   }
 
-  knows(serialized: SerializedSchedule): boolean {
-    return this.#find(serialized.type) !== undefined
-  }
-
-  #find(name: string): ScheduleType | undefined {
+  /** Returns the schedule type of this name; `undefined`: this node does not know it. */
+  find(name: string): ScheduleType | undefined {
     return this.#types.get(name) ?? registeredScheduleType(name)
   }
 
@@ -86,7 +83,7 @@ export class ScheduleReviver {
    */
   revive(serialized: SerializedSchedule, jobName?: string): Schedule {
     const { type } = serialized
-    const known = this.#find(type)
+    const known = this.find(type)
     if (known !== undefined) return known.revive(serialized)
     const ofJob = jobName === undefined ? '' : ` of job ${printValue(jobName)}`
     const specifier = packages.get(type)
