@@ -27,6 +27,19 @@ import { seriesOf } from './timeline.ts'
 import { repairOf, unreadableJob } from './job-errors.ts'
 import { mostListed, rememberedValues } from '../../tuning.ts'
 
+interface RegistryOptions {
+  readonly reviver: ScheduleReviver
+  readonly handlers: Handlers
+  readonly standbyMs: number
+  readonly mostHeld: number
+  /** The definitions of the other nodes. */
+  readonly others: OtherNodes
+  readonly deadAfterMs: number
+  readonly release: number | undefined
+  /** Whether this engine is a client, which runs no jobs and reads each requested job from the storage. */
+  readonly isClient: boolean
+}
+
 /** The jobs that this node holds, with what this node knows about their stored heads. */
 export class JobRegistry implements HeldJobs {
   /** Logs the slots and requests that the storage has skipped. */
@@ -35,8 +48,6 @@ export class JobRegistry implements HeldJobs {
   readonly definitions: Signal = new Signal()
   /** The plans by which this node runs its jobs: their tasks with code and effective settings. */
   readonly plans: JobPlans
-  /** The definitions of the other nodes. */
-  readonly others: OtherNodes
   /** Stores this node's definitions of jobs. */
   readonly registrations: Registrations
   /** The held jobs that this node may evict. */
@@ -48,9 +59,7 @@ export class JobRegistry implements HeldJobs {
   /** Whether this engine is a client, which runs no jobs and reads each requested job from the storage. */
   readonly isClient: boolean
   readonly #engine: EngineContext
-  readonly #reviver: ScheduleReviver
-  readonly #standbyMs: number
-  readonly #release: number | undefined
+  readonly #options: RegistryOptions
   readonly #jobs = new Map<JobId, RegisteredJob>()
   /** Removed jobs of the option `jobs`. This node runs them again if another node defines them again. */
   readonly #dormant = new Map<JobId, Job>()
@@ -67,32 +76,15 @@ export class JobRegistry implements HeldJobs {
    */
   readonly #saidOf = new Map<JobId, string>()
 
-  constructor(
-    engine: EngineContext,
-    options: {
-      reviver: ScheduleReviver
-      handlers: Handlers
-      standbyMs: number
-      mostHeld: number
-      others: OtherNodes
-      deadAfterMs: number
-      release: number | undefined
-      /** Whether this engine is a client, which runs no jobs and reads each requested job from the storage. Default false. */
-      isClient?: boolean
-    },
-  ) {
+  constructor(engine: EngineContext, options: RegistryOptions) {
     this.#engine = engine
-    this.isClient = options.isClient === true
+    this.#options = options
+    this.isClient = options.isClient
     this.cache = new JobCache(options.mostHeld, { isEvicting: this.isClient })
-    this.others = options.others
-    this.#release = options.release
     this.overridden = new OverriddenDefinitions(engine, options)
-    this.#standbyMs = options.standbyMs
     this.skipped = new SkippedSlots(engine)
-    this.#reviver = options.reviver
     this.plans = new JobPlans(engine, this.isClient ? anyHandler : options.handlers)
-    const { others, release } = options
-    this.registrations = new Registrations(engine, { registry: this, others, release })
+    this.registrations = new Registrations(engine, { ...options, registry: this })
     this.refresher = new JobRefresher(engine, { registry: this, registrations: this.registrations })
   }
 
@@ -133,7 +125,7 @@ export class JobRegistry implements HeldJobs {
 
   /** Makes the schedule type of this job known to this node. */
   learnTypeOf({ schedule }: Job): void {
-    if (!(schedule instanceof UnrevivedSchedule)) this.#reviver.add(schedule.type)
+    if (!(schedule instanceof UnrevivedSchedule)) this.#options.reviver.add(schedule.type)
   }
 
   /**
@@ -150,7 +142,7 @@ export class JobRegistry implements HeldJobs {
       if (whole && isSameData(only.schedule, job.schedule.toJSON())) return checkedSeries(job.schedule)
     }
     if (timeline.length === 0) throw unreadableJob(job?.name ?? 'unknown', 'timeline')
-    return seriesOf(timeline, this.#reviver, job?.name)
+    return seriesOf(timeline, this.#options.reviver, job?.name)
   }
 
   /** Yields the slots of a timeline after an instant. Yields none if this node cannot load a schedule of the timeline. */
@@ -169,7 +161,7 @@ export class JobRegistry implements HeldJobs {
    * `INVALID_SCHEDULE`
    */
   revive(schedule: SerializedSchedule): Schedule {
-    return this.#reviver.revive(schedule)
+    return this.#options.reviver.revive(schedule)
   }
 
   /** Adopts a head as {@link adopt} does, with a definition from this node's build. */
@@ -266,7 +258,7 @@ export class JobRegistry implements HeldJobs {
       return
     }
     const fingerprint = fingerprintOfJob(this.definitionOf(registered), this.#engine.defaults)
-    this.overridden.add(registered, { fingerprint, release: this.#release, hasFollowed: true }, record)
+    this.overridden.add(registered, { fingerprint, release: this.#options.release, hasFollowed: true }, record)
   }
 
   #sayBack({ job, origin }: RegisteredJob, { version, fingerprint, lineage, definition }: JobRecord): void {
@@ -362,7 +354,7 @@ export class JobRegistry implements HeldJobs {
 
   #revived(schedule: SerializedSchedule, jobName: string): Schedule {
     try {
-      return this.#reviver.revive(schedule, jobName)
+      return this.#options.reviver.revive(schedule, jobName)
     } catch (error) {
       return new UnrevivedSchedule(schedule, error)
     }
@@ -371,7 +363,7 @@ export class JobRegistry implements HeldJobs {
   /** Reloads the jobs whose schedule type was unknown and is now known to this node. */
   reviveAgain(): void {
     for (const job of this.#jobs.values()) {
-      if (job.isUnscheduled && this.#reviver.find(job.job.schedule.type.name) !== undefined) this.reload(job)
+      if (job.isUnscheduled && this.#options.reviver.find(job.job.schedule.type.name) !== undefined) this.reload(job)
     }
   }
 
@@ -399,7 +391,7 @@ export class JobRegistry implements HeldJobs {
     // An evicted or removed job gets no timer, although this node may still process its slot.
     if (this.isClient || !this.holds(job)) return
     const now = this.#engine.now()
-    if (nextAt === null || nextAt > now - this.#standbyMs) job.isOverdue = false
+    if (nextAt === null || nextAt > now - this.#options.standbyMs) job.isOverdue = false
     const slot = job.isUnscheduled ? null : nextAt
     this.#engine.agenda.setSlot(job, slot)
     if (slot === null) job.at = Number.POSITIVE_INFINITY
@@ -446,24 +438,27 @@ export class JobRegistry implements HeldJobs {
     // A job without a timer has no next slot, or this node processes its slot. Do not apply the head to such a job: in the
     // second case, the storage's answer about the slot has newer values than the head.
     if (job.heapIndex < 0 || job.inFlight !== 'no') return
-    const isOverdue = nextAt !== null && nextAt < job.at && nextAt <= this.#engine.now() - this.#standbyMs
+    const isOverdue = nextAt !== null && nextAt < job.at && nextAt <= this.#engine.now() - this.#options.standbyMs
     if (watermark > job.watermark || isOverdue) this.moveOn(job, watermark, nextAt)
   }
 
   /** Evicts jobs that this node need not hold and that have no slot up to `upTo`. */
   dropUnneeded(upTo: number): void {
     for (const job of this.cache.unneeded(upTo)) {
-      const { id } = job.job
       // This node keeps holding jobs that are ahead, because its metrics report these jobs.
-      if (this.#ahead.has(id)) continue
-      this.#engine.agenda.setSlot(job, null)
-      this.cache.remove(job)
-      this.#jobs.delete(id)
-      this.#ownOfUpdated.delete(id)
-      this.overridden.delete(id)
-      this.plans.forget(id)
+      if (!this.#ahead.has(job.job.id)) this.#drop(job)
     }
     if (this.#saidOf.size > rememberedValues) this.#saidOf.clear()
+  }
+
+  #drop(job: RegisteredJob): void {
+    const { id } = job.job
+    this.#engine.agenda.setSlot(job, null)
+    this.cache.remove(job)
+    this.#jobs.delete(id)
+    this.#ownOfUpdated.delete(id)
+    this.overridden.delete(id)
+    this.plans.forget(id)
   }
 
   /** Passes over a job's due slot, which another node launches. Schedules the next slot after the present on this node. */
@@ -542,15 +537,11 @@ export class JobRegistry implements HeldJobs {
     const { id: jobId, name: jobName } = job.job
     // This node has evicted the job, or holds another object for the job.
     if (!this.holds(job)) return
-    this.#jobs.delete(jobId)
-    this.cache.remove(job)
+    if (job.origin === 'jobs') this.#dormant.set(jobId, this.definitionOf(job))
+    this.#drop(job)
     if (job.origin !== 'stored') this.definitions.send()
     this.#ahead.delete(jobId)
-    if (job.origin === 'jobs') this.#dormant.set(jobId, this.definitionOf(job))
-    this.#ownOfUpdated.delete(jobId)
-    this.overridden.delete(jobId)
     this.#saidOf.delete(jobId)
-    this.plans.forget(jobId)
     this.#engine.events.emit('job.removed', { jobId, jobName })
   }
 
