@@ -228,7 +228,6 @@ export class Engine implements CallingNode {
       phase: () => this.#phase,
       connect: () => this.connect({}),
       nodes: (asked) => readNodeInfos(this, heartbeats, (request) => asked.once((calls) => calls.heartbeat(request))),
-      subscribe: (listener) => this.storage.subscribe(listener),
       findsDueJobs,
     })
     this.#watcher = new DefinitionWatcher(this, {

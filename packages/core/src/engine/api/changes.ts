@@ -3,6 +3,7 @@ import { orDefault, readSignal, readObject } from '../../configuration/read-valu
 import { type DurationInput, toDurationMs } from '../../duration.ts'
 import type { SchedulerEventName } from '../../events.ts'
 import type { WakeUp } from '../../storage/storage.ts'
+import type { NodeInfo } from '../cluster/node-info.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { isStorageGone, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { eachItem, firstItems } from '../../storage/pages.ts'
@@ -30,28 +31,22 @@ export interface ChangesOptions {
 /** Events of this node's own runs. Each event reports a change that a scan of the storage may not find. */
 const runEvents: readonly SchedulerEventName[] = ['occurrence.created', 'occurrence.started', 'occurrence.finished']
 
-/** The parts of the engine that {@link Changes} needs: the storage, the states of the nodes, and the wake-ups. */
+/** The parts of the engine that {@link Changes} needs: the storage, and the states of the nodes. */
 export interface ChangesHost {
   /** Whether the storage has a due index. If so, each scan also reads the next slots of jobs, which this index returns. */
   readonly findsDueJobs: boolean
   /** Reads the nodes, with their states as this process observes them. */
-  readonly nodes: (
-    storage: StorageCalls,
-  ) => Promise<readonly { readonly incarnation: string; readonly state: string }[]>
+  readonly nodes: (storage: StorageCalls) => Promise<readonly NodeInfo[]>
   /** Returns the storage for one scan for changes. Rejects if the storage is not available. */
   readonly storage: () => Promise<StorageCalls>
-  /** Subscribes to wake-ups from the storage that reach this process. Returns a function that unsubscribes. */
-  readonly subscribe: (listener: (wakeUp: WakeUp) => void) => () => void
 }
-
-type ChangesEngine = Pick<EngineContext, 'clock' | 'context' | 'events' | 'now'>
 
 /**
  * Scans the storage for changes while a consumer waits for a change, and reports the changes to all iterations. All
  * iterations share the scans. While no consumer waits, no scan runs.
  */
 export class Changes {
-  readonly #engine: ChangesEngine
+  readonly #engine: EngineContext
   readonly #host: ChangesHost
   readonly #readers = new Set<ChangeReader>()
   #timer: Timer | null = null
@@ -78,7 +73,7 @@ export class Changes {
   #scannedAt: number | null = null
   #isStopped = false
 
-  constructor(engine: ChangesEngine, host: ChangesHost) {
+  constructor(engine: EngineContext, host: ChangesHost) {
     this.#engine = engine
     this.#host = host
   }
@@ -216,7 +211,7 @@ export class Changes {
 
   #listen(): void {
     if (this.#unlisten.length > 0) return
-    const unsubscribe = this.#host.subscribe(({ kind }) => this.#engine.context.run(() => this.#wake(kind)))
+    const unsubscribe = this.#engine.storage.subscribe(({ kind }) => this.#engine.context.run(() => this.#wake(kind)))
     const ran = () => {
       this.#hasRun = true
     }

@@ -87,15 +87,11 @@ export function readVoice(
  */
 export function readPause(options: PauseOptions, now: number): PauseRecord {
   const voice = readVoice(options, 'until', 'for')
-  const until = readEnd(options, now)
-  return { at: now, ...(until !== null && { until }), ...voice }
-}
-
-function readEnd({ until, for: length }: PauseOptions, now: number): number | null {
-  const end = readWhen(until, length, now, { at: 'until', delay: 'for', min: 1 })
-  if (end === null || end > now) return end
+  const until = readWhen(options.until, options.for, now, { at: 'until', delay: 'for', min: 1 })
+  if (until === null) return { at: now, ...voice }
+  if (until > now) return { at: now, until, ...voice }
   const remedy = 'Give an instant that lies ahead, or leave it out: then the job stays paused until it is resumed.'
-  throw invalidValue('until', 'does not lie ahead', until, remedy)
+  throw invalidValue('until', 'does not lie ahead', options.until, remedy)
 }
 
 /** Validates a selection of jobs. @throws JobistemerError `INVALID_ARGUMENT` for a selection with neither a tag nor an owner */

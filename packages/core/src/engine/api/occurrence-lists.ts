@@ -73,8 +73,8 @@ export interface CheckedFilter {
   readonly cursor: string | null
   /** The name of the list, and its filter without `limit`, `cursor` and `tasks`. */
   readonly list: unknown
-  /** Whether the list omits resolved failures. `null`: the list is not a list of failures. */
-  readonly leavesOutResolved: boolean | null
+  /** Whether a list of failures omits resolved failures. Default false. */
+  readonly leavesOutResolved?: boolean
 }
 
 const states: readonly OccurrenceState[] = [...liveStates, ...finalStates]
@@ -141,7 +141,6 @@ function withPage(
     limit: readInteger(orDefault(limit, 100), 'filter.limit', 1, 1_000_000),
     cursor: openCursor(list, cursor),
     list,
-    leavesOutResolved: null,
   }
 }
 

@@ -10,7 +10,6 @@ import { listing, pageOf } from '../../listing.ts'
 import { occurrenceOf } from '../../occurrence.ts'
 import type { PauseRecord, JobRecord } from '../../storage/job-record.ts'
 import { pausedUntil, isPrunable } from '../../storage/rules.ts'
-import type { NodeInfo } from '../cluster/node-info.ts'
 import { jobNotFound } from '../definitions/job-errors.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { CallerContext, callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
@@ -44,7 +43,6 @@ export interface OperationsHost extends Omit<ApiParts, 'engine' | 'lookup'>, Omi
   readonly phase: () => Phase
   /** Resolves when the storage of a client is connected. */
   readonly connect: () => Promise<void>
-  readonly nodes: (asked: StorageCalls) => Promise<readonly NodeInfo[]>
 }
 
 /** Implements the operations of a running engine for users. */

@@ -44,7 +44,7 @@ export class ExecutionPool implements ExecutionOwner {
   #hooks = 0
   /** Number of requests to shut down. */
   #shutdownRequests = 0
-  #whenEmpty: (() => void)[] = []
+  readonly #whenEmpty: (() => void)[] = []
   /**
    * Monotonic instant up to which an execution may wait for retries; `null`: no limit. An execution that only waits for later
    * retries hands its occurrence back at once. Applies to executions that are added after this member was set.
@@ -164,9 +164,7 @@ export class ExecutionPool implements ExecutionOwner {
 
   #lookWhetherEmpty(): void {
     if (!this.#isEmpty) return
-    const waiting = this.#whenEmpty
-    this.#whenEmpty = []
-    for (const resolve of waiting) resolve()
+    for (const resolve of this.#whenEmpty.splice(0)) resolve()
   }
 
   /**
@@ -207,11 +205,7 @@ export class ExecutionPool implements ExecutionOwner {
   async emptied(): Promise<void> {
     // An execution leaves `#executions` before its hook is called. So a hook may still run although `#executions` is
     // empty. The loop waits until all executions and all hooks have ended.
-    while (!this.#isEmpty) {
-      await new Promise<void>((resolve) => {
-        this.#whenEmpty.push(resolve)
-      })
-    }
+    while (!this.#isEmpty) await new Promise<void>((resolve) => this.#whenEmpty.push(resolve))
   }
 }
 
