@@ -1,12 +1,13 @@
 import { expect, it } from 'vitest'
 import { standingsOf } from '../src/engine/api/backfill-states.ts'
 import { backfillOccurrenceId, jobId, type OccurrenceId } from '../src/ids.ts'
+import type { JobRecord } from '../src/storage/job-record.ts'
 import type { OccurrenceRecord } from '../src/storage/occurrence-record.ts'
 import type { Storage } from '../src/storage/storage.ts'
 
 const job = jobId('job')
 const slot = Date.UTC(2026, 0, 1)
-const head = { id: job, createdAt: 0, watermark: slot, pruneFloor: null }
+const head = { id: job, createdAt: 0, watermark: slot, pruneFloor: null } as unknown as JobRecord
 
 /** The members of a run of a backfill that determine the state of the run's slot in the backfill. */
 type Run = Pick<OccurrenceRecord, 'state' | 'reason' | 'token'> & { readonly key?: string }

@@ -39,10 +39,7 @@ export interface JobDocument {
 /** The stored part of a task. */
 export type TaskDocument = Omit<JobTask, 'run' | 'retryIf'>
 
-export function toJobDocument(
-  { settings, tasks, tags, description }: Pick<Job, 'settings' | 'tasks' | 'tags' | 'description'>,
-  defaults: JobOverrides,
-): JobDocument {
+export function toJobDocument({ settings, tasks, tags, description }: Job, defaults: JobOverrides): JobDocument {
   return {
     defaults,
     settings,

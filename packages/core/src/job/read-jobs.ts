@@ -74,11 +74,7 @@ export function nameOfJob(value: unknown): unknown {
  * `SCHEDULE_NEVER_FIRES` if the window of the schedule has ended, or if `nextAt` is `null`. Returns `null` if the schedule can
  * fire, and for a job that runs only on request.
  */
-export function errorOfWhatIsOver(
-  { name, schedule }: Pick<Job, 'name' | 'schedule'>,
-  now: number,
-  nextAt: number | null,
-): JobistemerError | null {
+export function errorOfWhatIsOver({ name, schedule }: Job, now: number, nextAt: number | null): JobistemerError | null {
   const endMs = schedule.window?.endMs ?? Number.POSITIVE_INFINITY
   const what = `of job ${printValue(name)} leaves the job no instant to come`
   const remedy = 'Give one that lies ahead, or no schedule: the job runs on request alone then.'

@@ -103,13 +103,9 @@ export function isLocalTime(input: InstantInput): input is string {
  */
 const key: unique symbol = Symbol.for('jobistemer.schedule-types')
 
-type Holder = { [key]?: Map<string, ScheduleType> }
-
-function registered(): Map<string, ScheduleType> {
-  const holder = globalThis as Holder
-  holder[key] ??= new Map()
-  return holder[key]
-}
+const holder = globalThis as { [key]?: Map<string, ScheduleType> }
+holder[key] ??= new Map()
+const registered = holder[key]
 
 /**
  * Registers a schedule type for all schedulers of this process, which then revive stored schedules of the type without
@@ -117,10 +113,10 @@ function registered(): Map<string, ScheduleType> {
  * registers the type. A later type of the same name replaces the earlier one.
  */
 export function registerScheduleType(type: ScheduleType): void {
-  registered().set(type.name, type)
+  registered.set(type.name, type)
 }
 
 /** Returns the registered schedule type of this name; `undefined`: no type of this name is registered. */
 export function registeredScheduleType(name: string): ScheduleType | undefined {
-  return registered().get(name)
+  return registered.get(name)
 }

@@ -69,16 +69,13 @@ export interface AskedBackfill {
   readonly which: BackfillRecord['which']
 }
 
-/** The part of a job's head by which `standingsOf` decides why a slot has no record: missed, pruned or undecided. */
-type History = Pick<JobRecord, 'id' | 'createdAt' | 'watermark' | 'pruneFloor'>
-
 /**
  * Returns the states of slots, in the given order. Reads the job's whole history between the earliest and the latest of these
  * slots, so a call with distant slots reads many records.
  */
 export async function standingsOf(
   storage: StorageCalls,
-  head: History,
+  head: JobRecord,
   slots: readonly number[],
   asked: AskedBackfill,
 ): Promise<readonly SlotStanding[]> {
@@ -96,7 +93,7 @@ function standingOf(
   slot: number,
   rounds: readonly OccurrenceRecord[],
   own: ReadonlyMap<number, OccurrenceRecord>,
-  head: History,
+  head: JobRecord,
   { key, which }: AskedBackfill,
 ): SlotStanding {
   const latest = rounds.at(-1)
@@ -130,7 +127,7 @@ function isWanted(fate: Fate, which: AskedBackfill['which']): boolean {
 }
 
 /** Returns the state of a slot without a record. `unknown`: the slot was pruned, and may have run. */
-function unrecorded(slot: number, head: History): Fate {
+function unrecorded(slot: number, head: JobRecord): Fate {
   if (head.pruneFloor !== null && slot <= head.pruneFloor) return 'unknown'
   return slot > decidedUpTo(head) ? 'undecided' : 'missed'
 }
@@ -146,7 +143,7 @@ function fateOf({ state, reason }: { readonly state: OccurrenceState; readonly r
 /** Returns the record of each slot: the slot's own record, or the record of a recovery that covers several slots. */
 async function ownRecordsOf(
   storage: StorageCalls,
-  head: History,
+  head: JobRecord,
   slots: readonly number[],
 ): Promise<ReadonlyMap<number, OccurrenceRecord>> {
   const [first, last] = [Math.min(...slots), Math.max(...slots)]

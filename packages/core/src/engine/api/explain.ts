@@ -135,11 +135,7 @@ function text(milliseconds: number): string {
 }
 
 /** Returns the record whose span of several slots contains the instant, or `null`. */
-async function coveringRecord(
-  storage: StorageCalls,
-  head: Pick<JobRecord, 'id'>,
-  at: number,
-): Promise<OccurrenceRecord | null> {
+async function coveringRecord(storage: StorageCalls, head: JobRecord, at: number): Promise<OccurrenceRecord | null> {
   // A record of several missed slots has the first of these slots as its scheduled time. Such records do not overlap. So only
   // the last record that begins at or before the instant can contain the instant.
   const missed = await firstOf(storage, head, { to: at + 1, order: 'descending', states: ['missed'] }, () => true)
@@ -153,7 +149,7 @@ async function coveringRecord(
  */
 export async function coveringRun(
   storage: StorageCalls,
-  head: Pick<JobRecord, 'id'>,
+  head: JobRecord,
   at: number,
 ): Promise<OccurrenceRecord | null> {
   // A recovery run has the last slot that it covers as its scheduled time. So the search goes forward from the instant.

@@ -360,10 +360,7 @@ export interface RequestIds {
 }
 
 /** Makes the ids of a request. The id of a replay has the number 1, until `RequestCreator` finds a free number. */
-function requestIdsOf(
-  engine: Pick<EngineContext, 'owner' | 'random'>,
-  { kind, base, details: { requestKey }, keyScope }: Request,
-): RequestIds {
+function requestIdsOf(engine: EngineContext, { kind, base, details: { requestKey }, keyScope }: Request): RequestIds {
   const unique = `${engine.owner.incarnation}:${uniqueSuffix(engine.random())}`
   if (kind === 'replay') return { unique, id: replayOccurrenceId(base, 1), ofKey: null, skippedId: null }
   const own = triggerOccurrenceId(base, unique)

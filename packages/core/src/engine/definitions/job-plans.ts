@@ -1,7 +1,7 @@
 import type { JobId } from '../../ids.ts'
 import type { Job, JobTask } from '../../job/define-job.ts'
 import { type TaskCode, type TaskDocument, readJobDocument, tasksOf } from '../../job/job-document.ts'
-import type { JobRecord } from '../../storage/job-record.ts'
+import type { JobRecord, JobVersionRecord } from '../../storage/job-record.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { type Handlers, type JobPlan, planFromDocument, planFromJob } from './job-plan.ts'
 import type { RegisteredJob } from './registered-job.ts'
@@ -31,9 +31,8 @@ export class JobPlans {
    * Returns the plan by which this node runs a stored definition. `null`: this node lacks code for a task of this definition,
    * for example because its build has another definition of the job.
    */
-  planOfStored(registered: RegisteredJob, { definition, version }: JobRecord): JobPlan | null {
-    const { tasks } = registered.job
-    return planFromDocument(readJobDocument(definition), version, { tasks, handlers: this.#handlers })
+  planOfStored({ job }: RegisteredJob, { definition, version }: JobRecord | JobVersionRecord): JobPlan | null {
+    return planFromDocument(readJobDocument(definition), version, { tasks: job.tasks, handlers: this.#handlers })
   }
 
   /** Returns whether the job is data and this node has all handlers of the job. */
@@ -87,10 +86,8 @@ export class JobPlans {
       calls.get({ versions: [{ jobId: job.job.id, version }] }),
     )
     const record = versions[0] ?? null
-    const own = { tasks: job.job.tasks, handlers: this.#handlers }
-    const document = record === null ? null : readJobDocument(record.definition)
-    const plan = document === null ? null : planFromDocument(document, version, own)
-    if (document?.isUnreadable === true) {
+    const plan = record === null ? null : this.planOfStored(job, record)
+    if (record !== null && readJobDocument(record.definition).isUnreadable === true) {
       const fields = { job: job.job.name, version }
       this.#engine.logger.error(
         fields,

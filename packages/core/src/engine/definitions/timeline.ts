@@ -41,9 +41,8 @@ export function seriesOf(timeline: readonly ScheduleSegment[], reviver: Schedule
 export function switchSchedule(
   timeline: readonly ScheduleSegment[],
   schedule: SerializedSchedule,
-  options: { readonly from: number; readonly watermark: number },
+  { from, watermark }: { readonly from: number; readonly watermark: number },
 ): ScheduleSegment[] {
-  const { from, watermark } = options
   const kept = timeline
     .filter((segment) => (segment.after ?? Number.NEGATIVE_INFINITY) < from)
     .map((segment) => ({ ...segment, until: Math.min(segment.until ?? Number.POSITIVE_INFINITY, from) }))

@@ -242,7 +242,7 @@ class DelayedReports implements Alarm {
 
   /** Adds an execution with a delayed report. A second call does not postpone the report. */
   add(reporter: Execution): void {
-    if (this.#since.has(reporter)) return
+    if (this.#since.get(reporter) !== undefined) return
     this.#since.set(reporter, this.#engine.clock.monotonic())
     if (this.heapIndex < 0) this.#engine.agenda.setAlarm(this, lookMs)
   }

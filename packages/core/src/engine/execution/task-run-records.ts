@@ -51,11 +51,7 @@ export function abandoned(
  * Returns the task runs of an occurrence for display. After a forced cancel, stored task runs may still be `running`; this
  * function returns them as canceled.
  */
-export function shownRuns({
-  state,
-  runs,
-  finishedAt: now,
-}: Pick<OccurrenceRecord, 'state' | 'runs' | 'finishedAt'>): readonly TaskRunRecord[] {
+export function shownRuns({ state, runs, finishedAt: now }: OccurrenceRecord): readonly TaskRunRecord[] {
   if (!isFinal(state)) return runs
   return runs.map((run) => withLostAttempts(abandoned(run, { state: 'canceled', reason: 'canceled', now }), now))
 }
@@ -103,10 +99,7 @@ export function endedByClaim(record: Pick<OccurrenceRecord, 'state' | 'token' | 
  * Returns the task runs of an occurrence whose owner no longer runs it. If the storage has no task runs, derives the first
  * attempts from the definition (decision 0012).
  */
-export function runsOfLeft(
-  record: Pick<OccurrenceRecord, 'runs' | 'details' | 'startedAt' | 'createdAt'>,
-  definition: Beginning,
-): readonly TaskRunRecord[] {
+export function runsOfLeft(record: OccurrenceRecord, definition: Beginning): readonly TaskRunRecord[] {
   if (!beginsByClaim(record)) return record.runs
   const { tasks: wanted, overrides = {} } = record.details
   const { taskExecutionMode } = resolveJobSettings(definition.settings, overrides as JobOverrides)

@@ -83,17 +83,18 @@ export class StaleJobAlert {
   /** Number of silent jobs; `null` if this node does not watch, has not read all jobs yet, is stopped, or takes no new work. */
   get count(): number | null {
     if (this.#lookedAt === null || this.#loop.isStopped || this.#engine.isHeldBack) return null
-    let count = 0
-    for (const { isSilent } of this.#jobs.values()) if (isSilent) count++
-    return count
+    return [...this.#jobs.values()].filter(({ isSilent }) => isSilent).length
   }
 
   async #round(): Promise<void> {
     try {
       const now = this.#engine.now()
       if (this.#engine.isHeldBack) return
-      if (this.#isWatching) await this.#watch(now)
-      else {
+      if (this.#isWatching) {
+        if (this.#lookedAt === null) this.#saidUpTo = this.#saidBefore(now)
+        await this.#look(now)
+        for (const job of this.#jobs.values()) if (job.checkAt <= now && this.#isWatching) await this.#check(job, now)
+      } else {
         this.#lookedAt = null
         this.#jobs.clear()
       }
@@ -105,12 +106,6 @@ export class StaleJobAlert {
 
   get #isWatching(): boolean {
     return this.#parts.assignment.commonRank === 0 && !this.#engine.isHeldBack && !this.#loop.isStopped
-  }
-
-  async #watch(now: number): Promise<void> {
-    if (this.#lookedAt === null) this.#saidUpTo = this.#saidBefore(now)
-    await this.#look(now)
-    for (const job of this.#jobs.values()) if (job.checkAt <= now && this.#isWatching) await this.#check(job, now)
   }
 
   /**

@@ -16,10 +16,6 @@ export class RenewedMap<K, V> {
     return this.#map.size
   }
 
-  has(key: K): boolean {
-    return this.#map.has(key)
-  }
-
   get(key: K): V | undefined {
     return this.#map.get(key)
   }
