@@ -67,7 +67,10 @@ describe('the plan by which a node runs a job', () => {
 
   it('contains, for a trigger of chosen tasks, only these tasks and the settings of the trigger', () => {
     const plan = planOf()
-    const overridden = overridePlan(plan, { taskTimeoutMs: 1, executionTimeoutMs: 2 }, ['clean-up'])
+    const overridden = overridePlan(plan, {
+      overrides: { taskTimeoutMs: 1, executionTimeoutMs: 2 },
+      tasks: ['clean-up'],
+    })
     expect(overridden.settings).toEqual({ ...plan.settings, taskTimeoutMs: 1, executionTimeoutMs: 2 })
     expect(overridden.tasks).toEqual([
       {
@@ -79,7 +82,7 @@ describe('the plan by which a node runs a job', () => {
   })
 
   it('lets each task run although another task has failed, if a trigger sets the failure strategy continue', () => {
-    const overridden = overridePlan(planOf(), { failureStrategy: 'continue' }, null)
+    const overridden = overridePlan(planOf(), { overrides: { failureStrategy: 'continue' } })
     expect(overridden.tasks.map(({ alwaysRuns }) => alwaysRuns)).toEqual([true, true, true])
   })
 })

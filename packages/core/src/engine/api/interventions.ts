@@ -184,8 +184,7 @@ export class Interventions extends ApiPart {
   }
 
   async pause(job: RegisteredJob, paused: PauseRecord, storage: StorageCalls): Promise<void> {
-    const changed = await this.#savePause(job, paused, storage)
-    if (!changed) return
+    if (!(await this.#savePause(job, paused, storage))) return
     const { until, reason } = paused
     const end = until === undefined ? null : new Date(until)
     this.engine.events.emit('job.paused', { jobId: job.job.id, jobName: job.job.name, reason, until: end })
@@ -193,8 +192,7 @@ export class Interventions extends ApiPart {
 
   async resume(job: RegisteredJob, options: InterventionOptions, storage: StorageCalls): Promise<void> {
     const { reason, actor } = readVoice(options)
-    const changed = await this.#savePause(job, null, storage)
-    if (!changed) return
+    if (!(await this.#savePause(job, null, storage))) return
     if (reason !== null || actor !== null) {
       // `resume` has ended the pause above. A job's record can keep the reason and the actor of `resume` only in a pause,
       // as the member `lifted`. So this call stores another pause, which has already ended. If another caller has begun a

@@ -273,7 +273,6 @@ export class JobCatalog {
     const { record } = one
     const document = readJobDocument(record.definition)
     const { id, name, owner, version, paused, createdAt, changedAt } = record
-    const nextAt = await this.#nextOf(one, storage)
     const schedule = record.timeline.at(-1)?.schedule ?? null
     return {
       id,
@@ -283,7 +282,7 @@ export class JobCatalog {
       ...labelsOf(document),
       schedule: schedule === null || isNoSchedule(schedule) ? null : schedule,
       scheduleDescription: schedule === null ? null : this.#describe(schedule),
-      nextAt: dateOf(nextAt),
+      nextAt: dateOf(await this.#nextOf(one, storage)),
       paused: paused !== null && isPausedAt(record, now) ? pauseInfoOf(paused) : null,
       resumed: paused?.lifted === undefined ? null : { ...paused.lifted, at: new Date(paused.lifted.at) },
       settings: settingsOf(document),

@@ -486,11 +486,10 @@ export function planOfRequest(
   path = '',
 ): JobPlan {
   const plan = planWithHandlers(registry, job, path)
-  const { tasks, overrides } = details
-  for (const name of tasks ?? []) {
+  for (const name of details.tasks ?? []) {
     if (!plan.tasks.some((task) => task.name === name)) throw noTask(job, plan, name, `${path}tasks`)
   }
-  return tasks === undefined && overrides === undefined ? plan : overridePlan(plan, overrides ?? {}, tasks ?? null)
+  return overridePlan(plan, details)
 }
 
 /**

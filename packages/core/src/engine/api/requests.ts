@@ -45,13 +45,12 @@ export class Requests extends ApiPart {
     job: RegisteredJob,
     options: TriggerOptions,
     asked: CallerContext,
-    given: { readonly job: string | Job; readonly results?: JsonObject },
+    { job: given, results }: { readonly job: string | Job; readonly results?: JsonObject },
   ): Promise<TriggerResult> {
     readObject(options, 'options', triggerNames)
-    const read = this.#read(job, given.job, options, asked)
+    const read = this.#read(job, given, options, asked)
     const { transaction } = options
     const send = (request: Request): Promise<TriggerResult> => {
-      const { results } = given
       const whole = results === undefined ? request : { ...request, details: { ...request.details, results } }
       return this.#submit(job, whole, asked, { transaction })
     }
@@ -71,7 +70,9 @@ export class Requests extends ApiPart {
     const requestOf = (details: OccurrenceDetails): Request => {
       return { kind: 'trigger', base: job.job.id, details, startAt, keyScope }
     }
-    const read = parsedDetailsOf(options, withSchema(job.job, given), asked, path)
+    // If this process has no schema of the job, the schema of the given `Job` applies.
+    const payload = job.job.payload ?? (typeof given === 'string' ? null : given.payload)
+    const read = parsedDetailsOf(options, { name: job.job.name, payload }, asked, path)
     return read instanceof Promise ? read.then(requestOf) : requestOf(read)
   }
 
@@ -302,11 +303,6 @@ export class Requests extends ApiPart {
     if (state === 'skipped') this.registry.skipped.note(one.job, 'request', item.scheduledAt)
     return resultOf({ id: createdId(item, state), state, reason, created: true })
   }
-}
-
-/** Returns the job's name and payload schema. If this process has no schema, uses the schema of the given `Job`. */
-function withSchema({ name, payload }: Job, given: string | Job): Pick<Job, 'name' | 'payload'> {
-  return { name, payload: payload ?? (typeof given === 'string' ? null : given.payload) }
 }
 
 /**

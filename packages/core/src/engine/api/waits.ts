@@ -1,6 +1,7 @@
 import { readSignal, readObject } from '../../configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
 import { JobistemerError } from '../../errors.ts'
+import { abortedBy } from '../storage-access/caller-context.ts'
 import type { OccurrenceId } from '../../ids.ts'
 import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import { isFinal, type OccurrenceRecord, type OccurrenceState } from '../../storage/occurrence-record.ts'
@@ -71,7 +72,7 @@ export class Waits {
     let state: OccurrenceState | null = null
     // The first pause is short, because most runs are short. Each further pause is twice as long, up to `2 * lookMs`.
     for (let pollMs = lookMs / 10; ; pollMs = Math.min(2 * pollMs, 2 * lookMs)) {
-      if (signal?.aborted) throw aborted(signal)
+      if (signal?.aborted) throw abortedBy(signal, 'The signal fired before the occurrence had ended.', remedy)
       // Listens before the read, so that this call notices an end during the read.
       let wake = (): void => undefined
       const woken = new Promise<void>((resolve) => {
@@ -104,22 +105,15 @@ function nullIfUnanswered(error: unknown): null {
   throw error
 }
 
+/** The remedy of a call that ends its wait before the occurrence has ended. */
+const remedy = 'The occurrence goes on: wait again, or cancel it.'
+
 function timedOut(id: OccurrenceId, state: OccurrenceState | null, timeoutMs: number): JobistemerError {
   const found = state === null ? 'the storage does not answer' : `it is ${state}`
   return new JobistemerError('WAIT_TIMEOUT', {
     message: `Occurrence ${id} has not ended within ${timeoutMs} ms: ${found}.`,
     field: 'timeout',
     value: timeoutMs,
-    remedy: 'The occurrence goes on: wait again, or cancel it.',
-  })
-}
-
-function aborted(signal: AbortSignal): JobistemerError {
-  return new JobistemerError('ABORTED', {
-    message: 'The signal fired before the occurrence had ended.',
-    field: 'signal',
-    value: signal,
-    remedy: 'The occurrence goes on: wait again, or cancel it.',
-    cause: signal.reason,
+    remedy,
   })
 }

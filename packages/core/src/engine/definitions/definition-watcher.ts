@@ -96,16 +96,14 @@ export class DefinitionWatcher {
   #consider(record: JobRecord): void {
     const { registry, removedUnheld, workAppeared } = this.#options
     const job = registry.get(record.id)
-    if (job === undefined) {
-      if (record.deletedAt !== null) removedUnheld(record.name)
-      else {
-        // A node that evicts jobs does not adopt a data job here. It reads the job when the job comes due. If this node can run
-        // the job, it claims in both cases. The storage may already have pending occurrences of the job.
-        const isLookedUp = registry.cache.isEvicting && registry.plans.runsAsData(record)
-        if (isLookedUp || registry.adoptStored(record) !== null) workAppeared()
-      }
-      return
+    if (job !== undefined) {
+      if (registry.catchUp(job, record)) workAppeared()
+    } else if (record.deletedAt !== null) removedUnheld(record.name)
+    else {
+      // A node that evicts jobs does not adopt a data job here. It reads the job when the job comes due. If this node can run
+      // the job, it claims in both cases. The storage may already have pending occurrences of the job.
+      const isLookedUp = registry.cache.isEvicting && registry.plans.runsAsData(record)
+      if (isLookedUp || registry.adoptStored(record) !== null) workAppeared()
     }
-    if (registry.catchUp(job, record)) workAppeared()
   }
 }

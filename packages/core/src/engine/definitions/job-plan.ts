@@ -4,6 +4,7 @@ import type { Job, JobTask } from '../../job/define-job.ts'
 import { type IsolatedWork, isolatedWorkOf } from '../../job/isolated-work.ts'
 import { type JobDocument, settingsOf, tasksOf, toJobDocument } from '../../job/job-document.ts'
 import type { TaskHandler } from '../../job/task.ts'
+import type { OccurrenceDetails } from '../../storage/occurrence-record.ts'
 
 /** A task in the plan by which a node runs a job: the code of the task, and its effective settings. */
 export interface TaskPlan {
@@ -69,8 +70,10 @@ export function planFromJob(job: Job, defaults: JobOverrides, version: number, h
   return planFromDocument(document, version, { tasks: job.tasks, handlers })
 }
 
-/** Returns `plan` with the overrides and the selected tasks of one request. */
-export function overridePlan(plan: JobPlan, overrides: JobOverrides, taskNames: readonly string[] | null): JobPlan {
+/** Returns `plan` with the overrides and the selected tasks of one occurrence; `plan` itself if it has neither. */
+export function overridePlan(plan: JobPlan, details: OccurrenceDetails): JobPlan {
+  if (details.overrides === undefined && details.tasks === undefined) return plan
+  const overrides: JobOverrides = details.overrides ?? {}
   const { failureStrategy, retryPolicy, taskTimeoutMs, keepLogs } = overrides
   const taskLevel: TaskOverrides = {
     ...(failureStrategy !== undefined && { failureStrategy }),
@@ -83,7 +86,7 @@ export function overridePlan(plan: JobPlan, overrides: JobOverrides, taskNames: 
     version: plan.version,
     settings,
     tasks: plan.tasks
-      .filter((task) => taskNames === null || taskNames.includes(task.name))
+      .filter((task) => details.tasks?.includes(task.name) !== false)
       .map((task) => ({
         ...task,
         settings: resolveTaskSettings(settings, task.settings, taskLevel),

@@ -240,9 +240,7 @@ export class Claimer implements TakenRunner {
   }
 
   #begin(record: OccurrenceRecord, job: RegisteredJob, stored: JobPlan, askedAt: number): void {
-    const { overrides, tasks } = record.details
-    const plan =
-      overrides === undefined && tasks === undefined ? stored : overridePlan(stored, overrides ?? {}, tasks ?? null)
+    const plan = overridePlan(stored, record.details)
     const startedAt = record.startedAt ?? this.#engine.now()
     // If this node dies before it stores the first attempts, a reaper derives them from the version of the occurrence. If this
     // node runs another version, the derived attempts would be wrong. In that case, this node stores the attempts before it

@@ -142,11 +142,11 @@ function reasonOf(error: unknown): string {
 }
 
 function aborted(signal: AbortSignal, answering: Answering = 'storage'): JobistemerError {
-  return new JobistemerError('ABORTED', {
-    message: `The signal of the call fired before the ${answerers[answering]} had answered.`,
-    field: 'signal',
-    value: signal,
-    remedy: remedies[answering],
-    cause: signal.reason,
-  })
+  const message = `The signal of the call fired before the ${answerers[answering]} had answered.`
+  return abortedBy(signal, message, remedies[answering])
+}
+
+/** Returns the error of a call whose signal has fired. */
+export function abortedBy(signal: AbortSignal, message: string, remedy: string): JobistemerError {
+  return new JobistemerError('ABORTED', { message, field: 'signal', value: signal, remedy, cause: signal.reason })
 }

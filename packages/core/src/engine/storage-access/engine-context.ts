@@ -61,20 +61,17 @@ export interface EngineContext {
 /** The phases of a scheduler's life. */
 export type Phase = 'new' | 'starting' | 'running' | 'stopping' | 'stopped'
 
-export function stateError(action: string, phase: Phase, remedy: string): JobistemerError {
-  return new JobistemerError('SCHEDULER_STATE', {
-    message: `Cannot ${action} a scheduler that is ${phase}.`,
-    field: 'scheduler',
-    value: phase,
-    remedy,
-  })
+/** Returns the error of a call that the scheduler, or `what`, does not accept in its present phase. */
+export function stateError(
+  action: string,
+  phase: Phase | 'closed',
+  remedy: string,
+  what = 'scheduler',
+): JobistemerError {
+  const message = `Cannot ${action} a ${what} that is ${phase}.`
+  return new JobistemerError('SCHEDULER_STATE', { message, field: what, value: phase, remedy })
 }
 
 export function clientClosed(): JobistemerError {
-  return new JobistemerError('SCHEDULER_STATE', {
-    message: 'Cannot use a client that is closed.',
-    field: 'client',
-    value: 'closed',
-    remedy: 'Create another one.',
-  })
+  return stateError('use', 'closed', 'Create another one.', 'client')
 }
