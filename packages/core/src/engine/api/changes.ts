@@ -167,12 +167,16 @@ export class Changes {
     const now = this.#engine.now()
     const from = (this.#scannedAt ?? now) - clockMarginMs
     const changed = { changedSince: from, deleted: true, limit: recordsPerCall }
-    const [jobs, failures, runs, nodes] = await Promise.all([
+    const [jobs, failures, alive, heads, members] = await Promise.all([
       firstOf(eachItem((cursor) => storage.once((calls) => calls.listJobs({ ...changed, cursor })))),
       firstOf(eachOccurrence(storage, { kind: 'failed', from, order: 'descending', runs: false })),
-      this.#readRuns(storage, now),
-      this.#readNodes(storage),
+      readLive(storage),
+      this.#readHeads(storage, now),
+      this.#host.nodes(storage),
     ])
+    // A job's next slot changes when a node launches a slot.
+    const runs = JSON.stringify([alive, heads])
+    const nodes = members.map(({ incarnation, state }) => `${incarnation} ${state}`).join()
     const found = new Set<ChangedKind>()
     // A list of 500 jobs may lack a further job that has changed.
     if (jobs.length >= recordsPerCall || jobs.some((job) => this.#known.get(job.id) !== stateOf(job))) found.add('jobs')
@@ -189,12 +193,7 @@ export class Changes {
     return found
   }
 
-  /** Returns the live occurrences and the jobs' next slots as text. A job's next slot changes when a node launches a slot. */
-  async #readRuns(storage: StorageCalls, now: number): Promise<string> {
-    const [alive, heads] = await Promise.all([readLive(storage), this.#readHeads(storage, now)])
-    return JSON.stringify([alive, heads])
-  }
-
+  /** Returns the next slots of the jobs that come due next, if the storage has a due index. */
   async #readHeads(storage: StorageCalls, now: number): Promise<readonly unknown[]> {
     if (!this.#host.findsDueJobs) return []
     const due = { after: now - upkeepMs, upTo: Number.MAX_SAFE_INTEGER }
@@ -202,11 +201,6 @@ export class Changes {
       storage.once((calls) => calls.listJobs({ due, limit: sampleSize, cursor })),
     )
     return heads.map(({ id, nextAt }) => [id, nextAt])
-  }
-
-  async #readNodes(storage: StorageCalls): Promise<string> {
-    const nodes = await this.#host.nodes(storage)
-    return nodes.map(({ incarnation, state }) => `${incarnation} ${state}`).join()
   }
 
   #listen(): void {

@@ -53,11 +53,7 @@ export function searchedFrom({ alertAfterMs, executionTimeoutMs }: SilenceRule, 
  * false if the search stopped after `mostCalls` calls without a result.
  */
 export async function lastSuccess(
-  {
-    jobId,
-    from,
-    mostCalls = Number.POSITIVE_INFINITY,
-  }: { readonly jobId: JobId; readonly from?: number; readonly mostCalls?: number },
+  { jobId, from, mostCalls }: { readonly jobId: JobId; readonly from?: number; readonly mostCalls?: number },
   list: (query: OccurrenceQuery) => Promise<Page<OccurrenceRecord>>,
 ): Promise<{ readonly at: number | null; readonly isCertain: boolean }> {
   const part = { kind: 'job', jobId, states: ['completed'], order: 'descending', runs: false } as const
