@@ -10,7 +10,7 @@ import { Input } from './input.ts'
 import { jsonAnswer, problemAnswer } from './json-answer.ts'
 import type { AuditEntry, DashboardAction, DashboardOptions } from './options.ts'
 import { refuseForms, refuseOtherOrigins } from './origin.ts'
-import { isStorageFailure, Problem, problemOf } from './problem.ts'
+import { isStorageFailure, PartStopped, Problem, problemOf } from './problem.ts'
 import { readOptions, type Settings } from './read-options.ts'
 import { Redaction } from './redaction.ts'
 import { readBody } from './request-body.ts'
@@ -99,7 +99,9 @@ class DashboardServer {
     const attempt: Attempt = { action: null, job: null, run: null, actor: null, reason: null }
     try {
       return secured(await this.#answer(request, url, path, attempt))
-    } catch (error) {
+    } catch (thrown) {
+      const part = thrown instanceof PartStopped ? thrown.part : undefined
+      const error = thrown instanceof PartStopped ? thrown.cause : thrown
       const problem = problemOf(error) ?? (await this.#fault(error, request, path))
       if (isStorageFailure(error))
         logger.error(
@@ -112,7 +114,7 @@ class DashboardServer {
       }
       const answer = isDocument
         ? problemDocument(problem, this.#settings, this.#assets)
-        : await problemAnswer(request, problem)
+        : await problemAnswer(request, problem, part)
       return secured(bodiless(request, answer))
     }
   }

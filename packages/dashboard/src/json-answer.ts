@@ -2,7 +2,7 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { acceptsGzip } from './assets.ts'
 import type { Problem } from './problem.ts'
-import type { ProblemView } from './wire.ts'
+import type { BulkPart, ProblemView } from './wire.ts'
 
 const pack = promisify(gzip)
 const smallestPacked = 1500
@@ -16,7 +16,11 @@ export async function jsonAnswer(request: Request, value: unknown, status = 200)
   return new Response(packed, { status, headers: { ...headers, 'content-encoding': 'gzip' } })
 }
 
-export function problemAnswer(request: Request, { status, code, message, field }: Problem): Promise<Response> {
-  const view: ProblemView = { error: { code, message, field: field ?? null } }
+export function problemAnswer(
+  request: Request,
+  { status, code, message, field }: Problem,
+  part?: BulkPart,
+): Promise<Response> {
+  const view: ProblemView = { error: { code, message, field: field ?? null }, ...(part !== undefined && { part }) }
   return jsonAnswer(request, view, status)
 }

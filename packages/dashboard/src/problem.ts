@@ -1,4 +1,5 @@
 import { type ErrorCode, JobistemerError } from '@jobistemer/core'
+import type { BulkPart } from './wire.ts'
 
 /** An error with the HTTP status and code of its answer. */
 export class Problem extends Error {
@@ -12,6 +13,16 @@ export class Problem extends Error {
     this.status = status
     this.code = code
     this.field = field
+  }
+}
+
+/** An error that stopped a part of a bulk action, with the results of the items before the error. */
+export class PartStopped extends Error {
+  readonly part: BulkPart
+
+  constructor(cause: unknown, part: BulkPart) {
+    super('A part of a bulk action stopped.', { cause })
+    this.part = part
   }
 }
 

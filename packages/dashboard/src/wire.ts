@@ -338,6 +338,15 @@ export interface BulkAnswer {
   readonly cursor: string | null
 }
 
+/**
+ * The results of a part of a bulk action that an error stopped. To continue, the page repeats the request of this part, and
+ * adds the handled items to `except`.
+ */
+export interface BulkPart extends Omit<BulkAnswer, 'cursor'> {
+  /** The ids of the runs, or the names of the jobs, that are done or refused. */
+  readonly handled: readonly string[]
+}
+
 /** A job or a run that a bulk action would act on. */
 export interface BulkItem {
   /** The name of the job. For a run whose job was deleted, the id of the run. */
@@ -363,4 +372,6 @@ export type BackfillView = Wire<BackfillResult>
 /** The JSON body of an HTTP answer that reports an error. */
 export interface ProblemView {
   readonly error: { readonly code: string; readonly message: string; readonly field: string | null }
+  /** Present if the error stopped a bulk action. */
+  readonly part?: BulkPart
 }

@@ -16,7 +16,7 @@ import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { cron } from '@jobistemer/ticker-cron'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDashboard } from '../src/index.ts'
-import type { JobLine, JobView, LateView, Page, RunView, SurveyView } from '../src/wire.ts'
+import type { BulkAnswer, JobLine, JobView, LateView, Page, ProblemView, RunView, SurveyView } from '../src/wire.ts'
 import { open, openBrowser, overflow, type TestBrowser } from './browser.ts'
 import { isThorough } from '../../workspace/test-effort.ts'
 import { fillHistory } from './fill.ts'
@@ -86,6 +86,38 @@ describe('a dashboard whose storage does not answer', () => {
     await client.close()
     await scheduler.shutdown()
     await storage.close()
+  })
+
+  it('counts the items of a bulk action that are done, and does not repeat them when the page sends the part again', async () => {
+    const client = new Proxy(world.client, {
+      get: (of, name) => {
+        const member: unknown = Reflect.get(of, name)
+        if (typeof member !== 'function') return member
+        return (...values: unknown[]) =>
+          name === 'trigger' && values[0] === 'large' && isBroken
+            ? Promise.reject(new JobistemerError('STORAGE_UNREACHABLE', { message: 'The line is dead.' }))
+            : member.apply(of, values)
+      },
+    })
+    let isBroken = true
+    const logged: string[] = []
+    const logger = { error: (_: unknown, text: string) => void logged.push(text) }
+    const dashboard = createDashboard({ client, basePath, authorize: () => true, logger })
+    const before = (await world.client.jobs({ text: 'l' })).items.length
+    const body = { action: 'trigger', key: 'k', filter: { text: 'l' } }
+    const stopped = await post(dashboard, '/api/bulk-jobs', body)
+    const { error, part } = await jsonOf<ProblemView>(stopped)
+    expect([stopped.status, error.code]).toEqual([503, 'STORAGE_UNREACHABLE'])
+    expect(part).toEqual({ done: before - 1, failed: [], handled: expect.not.arrayContaining(['large']) })
+    expect(part?.handled).toHaveLength(before - 1)
+    expect(logged).toEqual(['the dashboard cannot answer a request: the storage failed'])
+    isBroken = false
+    const rest = { ...body, except: part?.handled }
+    expect(await jsonOf<BulkAnswer>(post(dashboard, '/api/bulk-jobs', rest))).toEqual({
+      done: 1,
+      failed: [],
+      cursor: null,
+    })
   })
 
   it('answers reads with status 503, without the message of the database driver', async () => {

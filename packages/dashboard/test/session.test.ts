@@ -191,6 +191,21 @@ describe('a run that the dashboard requests with a priority', () => {
 })
 
 describe('the option audit', () => {
+  it('receives the actor of a bulk action if authorize names the actor for `open` only', async () => {
+    const entries: AuditEntry[] = []
+    const dashboard = world.dashboard({
+      audit: (entry) => void entries.push(entry),
+      authorize: (_, { action }) => (action === 'open' ? { actor: 'bob' } : true),
+    })
+    for (const action of ['pause', 'resume']) {
+      await post(dashboard, '/api/bulk-jobs', { action, filter: { text: 'large' } })
+    }
+    expect(entries.map(({ action, actor }) => [action, actor])).toEqual([
+      ['pause', 'bob'],
+      ['resume', 'bob'],
+    ])
+  })
+
   it('receives the actor, action and reason of each action, including failed actions; core also stores the actor and the reason', async () => {
     const entries: AuditEntry[] = []
     const audit = (entry: AuditEntry): void => {

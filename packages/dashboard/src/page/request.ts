@@ -1,4 +1,4 @@
-import type { ProblemView } from '../wire.ts'
+import type { BulkPart, ProblemView } from '../wire.ts'
 import { base } from './base.ts'
 
 /** The reason for which a request failed: the status, code and message of the server, or a network error. */
@@ -6,13 +6,25 @@ export class RequestError extends Error {
   readonly status: number
   readonly code: string
   readonly field: string | null
+  /** The results of a bulk action before the error stopped it. `undefined` for other requests. */
+  readonly part: BulkPart | undefined
 
-  constructor(status: number, { code, message, field }: ProblemView['error']) {
+  constructor(status: number, { code, message, field }: ProblemView['error'], part?: BulkPart) {
     super(message)
+    this.part = part
     this.status = status
     this.code = code
     this.field = field
   }
+}
+
+/**
+ * Returns whether the server may have performed an action although its request failed. The page then does not know the outcome:
+ * the answer is lost, comes from a proxy, or reports a failure of the server.
+ */
+export function mayHaveActed(error: unknown): boolean {
+  if (!(error instanceof RequestError)) return true
+  return error.code === 'UNREACHABLE' || error.code === 'FOREIGN_ANSWER' || error.status >= 500
 }
 
 export type Query = Readonly<Record<string, string | number | boolean | null | undefined>>
@@ -51,9 +63,9 @@ async function answerOf<T>(response: Response): Promise<T> {
   })
   const value = parsed(text)
   if (response.ok && value !== undefined) return value as T
-  const error = (value as Partial<ProblemView> | null | undefined)?.error
+  const { error, part } = Object(value) as Partial<ProblemView>
   // A proxy or gateway before the dashboard may also answer with JSON.
-  if (!response.ok && typeof error?.code === 'string') throw new RequestError(response.status, error)
+  if (!response.ok && typeof error?.code === 'string') throw new RequestError(response.status, error, part)
   const message = `The server answered with status ${response.status}, and not as this dashboard does.`
   throw new RequestError(response.status, { code: 'FOREIGN_ANSWER', message, field: null })
 }

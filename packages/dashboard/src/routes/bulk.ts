@@ -2,7 +2,7 @@ import type { CancelResult, JobInfo, ListedOccurrence, TriggerResult } from '@jo
 import { liveStates } from '@jobistemer/core/storage'
 import type { Input } from '../input.ts'
 import type { DashboardAction } from '../options.ts'
-import { Problem, problemOf } from '../problem.ts'
+import { PartStopped, Problem, problemOf } from '../problem.ts'
 import type { Act, Call } from '../route.ts'
 import { seenPage } from '../seen-page.ts'
 import { skippedText } from '../skipped.ts'
@@ -176,19 +176,22 @@ async function part<T>(call: Call, target: Target<T>): Promise<BulkAnswer> {
     target.jobOf,
     target.action,
   )
+  const keyOf = (item: T): string => target.runOf(item) ?? target.jobOf(item) ?? ''
   const except = new Set(call.input.texts('except'))
-  const waiting = items.filter((item) => !except.has(target.runOf(item) ?? ''))
+  const waiting = items.filter((item) => !except.has(keyOf(item)))
   const failed: { what: string; message: string }[] = []
+  const handled: string[] = []
   let done = 0
   const work = async (): Promise<void> => {
     for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
       const [job, run] = [target.jobOf(item), target.runOf(item)]
-      const actor = await call.access.demand(target.action, job)
+      const actor = (await call.access.demand(target.action, job)) ?? call.voice.actor ?? null
       const entry = { action: target.action, job, run, actor, reason: call.voice.reason ?? null }
       try {
         const message = await target.act(call, item, actor === null ? {} : { actor })
         if (message === null) done++
         else failed.push({ what: job ?? String(run), message })
+        handled.push(keyOf(item))
         await tellAudit(call.settings, { ...entry, error: null })
       } catch (error) {
         const problem = problemOf(error)
@@ -199,13 +202,15 @@ async function part<T>(call: Call, target: Target<T>): Promise<BulkAnswer> {
           throw error
         }
         failed.push({ what: job ?? String(run), message: problem.message })
+        handled.push(keyOf(item))
       }
     }
   }
   // Answers only when no worker still acts.
   const workers = await Promise.allSettled(Array.from({ length: atOnce }, work))
   if (items.length > 0) call.surveys.forget()
-  for (const worker of workers) if (worker.status === 'rejected') throw worker.reason
+  const stopped = workers.find((worker) => worker.status === 'rejected')
+  if (stopped !== undefined) throw new PartStopped(stopped.reason, { done, failed, handled })
   return { done, failed, cursor }
 }
 

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { BulkAnswer, BulkItem, BulkPlan } from '../../wire.ts'
-import { act, newKey, type Query } from '../request.ts'
+import { act, mayHaveActed, newKey, type Query, RequestError } from '../request.ts'
 import { Dialog } from './dialog.tsx'
 import { Ago, At } from './time.tsx'
 
@@ -64,6 +64,8 @@ interface BulkDialogProps {
 interface Progress {
   readonly done: number
   readonly failed: BulkAnswer['failed']
+  /** `true` if an answer is lost, so that more items may be done. */
+  readonly isLeast: boolean
   readonly state: 'working' | 'stopped' | 'finished'
 }
 
@@ -72,6 +74,15 @@ function BulkDialog({ path, filter, unit, action, onClose }: BulkDialogProps) {
   const [problem, setProblem] = useState<string | null>(null)
   const [progress, setProgress] = useState<Progress | null>(null)
   const isStopped = useRef(false)
+  const [key] = useState(newKey)
+  /** The next request: its cursor, the items of this part that are done or refused, and the reason that the user gave. */
+  const next = useRef<{ readonly cursor: string | null; readonly handled: readonly string[]; readonly reason: string }>(
+    {
+      cursor: null,
+      handled: [],
+      reason: '',
+    },
+  )
   const [except, setExcept] = useState<ReadonlySet<string>>(new Set())
   const given = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined && value !== ''))
   const isRefused = action.needsFilter !== undefined && Object.keys(given).length === 0
@@ -84,35 +95,51 @@ function BulkDialog({ path, filter, unit, action, onClose }: BulkDialogProps) {
       isStopped.current = true
     }
   }, [])
-  const start = async (event: SubmitEvent): Promise<void> => {
-    event.preventDefault()
-    const reason = new FormData(event.currentTarget as HTMLFormElement).get('reason')
-    const key = newKey()
-    let cursor: string | null = null
-    let done = 0
-    let failed: BulkAnswer['failed'] = []
-    setProgress({ done, failed, state: 'working' })
+  const work = async (): Promise<void> => {
+    let { done, failed, isLeast } = progress ?? { done: 0, failed: [], isLeast: false }
+    const count = (part: Pick<BulkAnswer, 'done' | 'failed'>): void => {
+      done += part.done
+      failed = [...failed, ...part.failed]
+    }
+    const show = (state: Progress['state']): void => setProgress({ done, failed, isLeast, state })
+    isStopped.current = false
+    setProblem(null)
+    show('working')
     try {
       do {
+        const { cursor, handled, reason } = next.current
+        const leftOut = [...except, ...handled]
         const body = {
           action: action.action,
           filter: given,
           key,
           cursor: cursor ?? undefined,
-          ...(except.size > 0 && { except: [...except] }),
+          ...(leftOut.length > 0 && { except: leftOut }),
+          ...(reason !== '' && { reason }),
         }
-        const answer: BulkAnswer = await act(path, { ...body, ...(reason !== '' && { reason }) })
-        done += answer.done
-        failed = [...failed, ...answer.failed]
-        cursor = answer.cursor
-        setProgress({ done, failed, state: cursor === null ? 'finished' : 'working' })
-      } while (cursor !== null && !isStopped.current)
-      if (cursor !== null) setProgress({ done, failed, state: 'stopped' })
+        const answer: BulkAnswer = await act(path, body)
+        count(answer)
+        next.current = { cursor: answer.cursor, handled: [], reason }
+        show(answer.cursor === null ? 'finished' : 'working')
+      } while (next.current.cursor !== null && !isStopped.current)
+      if (next.current.cursor !== null) show('stopped')
     } catch (error) {
+      const part = error instanceof RequestError ? error.part : undefined
+      if (part !== undefined) {
+        count(part)
+        next.current = { ...next.current, handled: [...next.current.handled, ...part.handled] }
+      } else if (mayHaveActed(error)) isLeast = true
       setProblem(messageOf(error))
-      setProgress({ done, failed, state: 'stopped' })
+      show('stopped')
     }
   }
+  const start = (event: SubmitEvent): void => {
+    event.preventDefault()
+    const reason = new FormData(event.currentTarget as HTMLFormElement).get('reason')
+    next.current = { ...next.current, reason: String(reason) }
+    void work()
+  }
+  const total = (plan?.count ?? 0) - except.size
   return (
     <Dialog title={action.title} onClose={onClose}>
       {problem !== null && (
@@ -176,13 +203,10 @@ function BulkDialog({ path, filter, unit, action, onClose }: BulkDialogProps) {
       )}
       {plan !== null && progress !== null && (
         <div class="form">
-          <progress
-            aria-label="Progress"
-            max={Math.max(plan.count - except.size, progress.done)}
-            value={progress.done}
-          />
+          <progress aria-label="Progress" max={Math.max(total, progress.done)} value={progress.done} />
           <p role="status">
-            {progress.done.toLocaleString('en')} of {(plan.count - except.size).toLocaleString('en')} done
+            {progress.isLeast && progress.done + progress.failed.length < total && 'At least '}
+            {progress.done.toLocaleString('en')} of {total.toLocaleString('en')} done
             {progress.failed.length > 0 && `, ${progress.failed.length.toLocaleString('en')} refused`}
             {progress.state === 'stopped' && ', stopped'}
             {progress.state === 'finished' && '.'}
@@ -212,8 +236,17 @@ function BulkDialog({ path, filter, unit, action, onClose }: BulkDialogProps) {
                 Stop
               </button>
             ) : (
-              <button type="button" class="button primary" onClick={onClose}>
+              <button
+                type="button"
+                class={progress.state === 'stopped' ? 'button' : 'button primary'}
+                onClick={onClose}
+              >
                 Done
+              </button>
+            )}
+            {progress.state === 'stopped' && (
+              <button type="button" class="button primary" onClick={work}>
+                {problem === null ? 'Continue' : 'Try again'}
               </button>
             )}
           </div>
