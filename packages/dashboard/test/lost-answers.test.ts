@@ -116,3 +116,58 @@ describe('a bulk action of the dashboard that an error of the storage stops', ()
     expect([await runsOf('hourly'), await runsOf('nightly-report')].flat()).toHaveLength(before + 2)
   })
 })
+
+describe('a request for a run whose answer is lost', () => {
+  const mayRun = 'The request may have started a run.'
+
+  it('is repeated with the same key if the values are the same', async () => {
+    await openDialog('/job?job=hourly', 'Run now')
+    await page.getByRole('textbox', { name: 'Data' }).fill('{"amount": 10}')
+    lostPath = '/api/trigger'
+    await click('Run')
+    await error().getByText(mayRun).waitFor()
+    await click('Run')
+    await page.waitForURL(/\/run\?run=occ_/)
+    const runs = (await runsOf('hourly')).filter(({ input }) => input !== undefined)
+    expect(runs.map(({ input }) => input)).toEqual([{ amount: 10 }])
+  })
+
+  it.each([
+    ['Run now', 'Run', '/api/trigger', () => '/job?job=nightly-report'],
+    [
+      'Replay',
+      'Replay',
+      '/api/replay',
+      async () => {
+        const { id } = await world.client.trigger('nightly-report', { data: { amount: 1 } })
+        await world.client.waitFor(id)
+        return `/run?run=${id}`
+      },
+    ],
+  ])('gets a new key in the dialog %s if the user changes the values', async (button, submit, path, place) => {
+    const address = await place()
+    const before = (await runsOf('nightly-report')).map(({ id }) => id)
+    await openDialog(address, button)
+    await page.getByRole('textbox', { name: 'Data' }).fill('{"amount": 1000}')
+    lostPath = path
+    await click(submit)
+    await error().getByText(mayRun).waitFor()
+    await page.getByRole('textbox', { name: 'Data' }).fill('{"amount": 5}')
+    const earlier = page.url()
+    await click(submit)
+    await page.waitForURL((url) => url.pathname.endsWith('/run') && url.href !== earlier)
+    const runs = (await runsOf('nightly-report')).filter(({ id }) => !before.includes(id))
+    expect(runs).toHaveLength(2)
+    expect(runs.map(({ input }) => input)).toEqual(expect.arrayContaining([{ amount: 1000 }, { amount: 5 }]))
+  })
+
+  it('that the dashboard has refused is shown without a remark about a run', async () => {
+    await openDialog('/job?job=large', 'Run now')
+    await page.getByLabel('Priority').fill('11')
+    await click('Run')
+    await error()
+      .getByText(/priority is not/)
+      .waitFor()
+    expect(await error().textContent()).not.toContain(mayRun)
+  })
+})

@@ -1,10 +1,10 @@
 import type { TriggerResult } from '@jobistemer/core'
-import { useState } from 'preact/hooks'
+import { useRef, useState } from 'preact/hooks'
 import { skippedText } from '../../skipped.ts'
 import type { Shown } from '../../wire.ts'
 import { now } from '../browser-clock.ts'
 import { go } from '../location.tsx'
-import { act, newKey } from '../request.ts'
+import { act, mayHaveActed, newKey, RequestError } from '../request.ts'
 import { fieldTime } from '../times.ts'
 import { Dialog } from './dialog.tsx'
 import { ActionForm, type Field, type Values } from './form.tsx'
@@ -12,14 +12,31 @@ import { notify } from './notices.tsx'
 import { useZone } from './time.tsx'
 
 /**
- * Sends a request for a run. If the function throws, the dialog stays open and shows the error message.
- * @throws RequestError if the server refuses the request, Error if the run is skipped
+ * Returns a function that sends a request for a run. Until a request succeeds, requests with the same body have the same key,
+ * so that a repeated request does not start a second run. A request with another body has another key. If the function throws,
+ * the dialog stays open and shows the error message.
+ * @throws RequestError if the request fails, Error if the run is skipped
  */
-async function request(path: string, body: object): Promise<TriggerResult> {
-  const asked = await act<TriggerResult>(path, body)
-  if (asked.skipped !== null) throw new Error(`${skippedText} Repeat the request when the active run has ended.`)
-  return asked
+function useRequest(): (path: string, body: object) => Promise<TriggerResult> {
+  const keys = useRef(new Map<string, string>())
+  return async (path, body) => {
+    const asked = JSON.stringify(body)
+    const key = keys.current.get(asked) ?? newKey()
+    keys.current.set(asked, key)
+    const answer = await act<TriggerResult>(path, { ...body, key }).catch((error: unknown): never => {
+      if (!(error instanceof RequestError) || !mayHaveActed(error)) throw error
+      const { status, code, message, field } = error
+      throw new RequestError(status, { code, message: `${message} ${mayRunText}`, field })
+    })
+    if (answer.skipped !== null) throw new Error(`${skippedText} Repeat the request when the active run has ended.`)
+    keys.current.clear()
+    return answer
+  }
 }
+
+const mayRunText =
+  'The request may have started a run. If you send it again with the same values, it starts no second run. ' +
+  'With other values, it starts another run.'
 
 /** The form field for the reason of an action. */
 export const reason: Field = {
@@ -86,8 +103,7 @@ interface OfJob {
 }
 
 export function RunNow({ job, tasks, reload }: OfJob & { readonly tasks: readonly string[] }) {
-  const [key] = useState(newKey)
-  const [round, setRound] = useState(0)
+  const request = useRequest()
   const fields: readonly Field[] = [
     {
       name: 'data',
@@ -118,9 +134,8 @@ export function RunNow({ job, tasks, reload }: OfJob & { readonly tasks: readonl
       text="A run outside the schedule, for the present time. To repeat a run, replay it. To run past slots, use Backfill."
       fields={fields}
       onSubmit={async ({ task, ...values }) => {
-        const asked = { job, key: `${key}-${round}`, ...values, ...(task !== undefined && { tasks: [task] }) }
+        const asked = { job, ...values, ...(task !== undefined && { tasks: [task] }) }
         const { id, state, reason: why } = await request('/api/trigger', asked).finally(reload)
-        setRound(round + 1)
         notify(`${job}: ${state}${why === null ? '' : `, ${why}`}`)
         go('/run', { run: id })
       }}
@@ -260,8 +275,7 @@ interface ReplayProps extends OfRun {
 }
 
 export function Replay({ run, tasks, input, reload }: ReplayProps) {
-  const [key] = useState(newKey)
-  const [round, setRound] = useState(0)
+  const request = useRequest()
   const fields: readonly Field[] = [
     ...(tasks.length > 1
       ? [
@@ -291,9 +305,8 @@ export function Replay({ run, tasks, input, reload }: ReplayProps) {
       fields={fields}
       onSubmit={async ({ data, ...values }) => {
         const isChanged = data !== undefined && !isDataOf(input, data)
-        const asked = { run, key: `${key}-${round}`, ...values, ...(isChanged && { data }) }
+        const asked = { run, ...values, ...(isChanged && { data }) }
         const { id, state, reason: why } = await request('/api/replay', asked).finally(reload)
-        setRound(round + 1)
         notify(`The replay is ${state}${why === null ? '' : `, ${why}`}.`)
         go('/run', { run: id })
       }}
