@@ -171,3 +171,22 @@ describe('a request for a run whose answer is lost', () => {
     expect(await error().textContent()).not.toContain(mayRun)
   })
 })
+
+describe('the button `Stop it` of a backfill', () => {
+  it('shows the error if the dashboard does not stop the backfill', async () => {
+    await openDialog('/job?job=rebuild', 'Backfill')
+    await page.getByLabel('Which slots').selectOption('all')
+    await click('Show what would run')
+    await page
+      .locator('dialog')
+      .getByRole('button', { name: /^Run \d+ slots/ })
+      .click()
+    await page.getByRole('button', { name: 'Stop it' }).waitFor()
+    lostPath = '/api/stop-backfill'
+    isRequestLost = true
+    await click('Stop it')
+    await error().getByText('The server answered with status 502').waitFor()
+    await click('Stop it')
+    await page.locator('.notices').getByText('The backfill is stopped').waitFor()
+  })
+})

@@ -60,6 +60,7 @@ function BackfillDialog({ job, onClose }: { readonly job: string; readonly onClo
   }, [begun])
   const start = async (): Promise<void> => {
     if (begun === null) return
+    setProblem(null)
     try {
       setBegun({ ...begun, plan: await ask(begun.asked, false), isRunning: true })
     } catch (error) {
@@ -67,12 +68,17 @@ function BackfillDialog({ job, onClose }: { readonly job: string; readonly onClo
     }
   }
   const stop = async (): Promise<void> => {
-    const stopped = await act<{ canceled: number; running: number }>('/api/stop-backfill', {
-      job,
-      key: begun?.asked.key,
-    })
-    notify(`The backfill is stopped: ${stopped.canceled} canceled, ${stopped.running} may end.`)
-    onClose()
+    setProblem(null)
+    try {
+      const stopped = await act<{ canceled: number; running: number }>('/api/stop-backfill', {
+        job,
+        key: begun?.asked.key,
+      })
+      notify(`The backfill is stopped: ${stopped.canceled} canceled, ${stopped.running} may end.`)
+      onClose()
+    } catch (error) {
+      setProblem(error instanceof Error ? error.message : String(error))
+    }
   }
   return (
     <Dialog title={`Backfill ${job}`} onClose={onClose}>
