@@ -1,7 +1,28 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Dashboard } from './dashboard.ts'
 
 const incoming = new WeakMap<Request, IncomingMessage>()
 const endings = new WeakMap<IncomingMessage, AbortSignal>()
+
+/** Answers a `Request` that srvx has made from a Node.js request. */
+export async function answerIncoming(
+  dashboard: Dashboard,
+  asked: Request,
+  { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
+): Promise<Response> {
+  keepIncoming(asked, request)
+  // srvx computes `asked.url` from `request.url` at the first access. Access `asked.url` now, because Express later changes
+  // `request.url`.
+  void asked.url
+  const answered = await dashboard(asked)
+  // After an event stream, close the connection. An open connection without requests would delay the close of the server.
+  if (isStream(answered)) response.shouldKeepAlive = false
+  return answered
+}
+
+function isStream({ headers }: Response): boolean {
+  return headers.get('content-type')?.startsWith('text/event-stream') === true
+}
 
 /** Stores the Node.js request from which a `Request` was made, for {@link incomingOf} and {@link goneOf}. */
 export function keepIncoming(request: Request, from: IncomingMessage): void {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { toNodeHandler } from 'srvx/node'
 import { checkDashboard } from './check-arguments.ts'
 import type { Dashboard } from './dashboard.ts'
-import { keepIncoming } from './incoming.ts'
+import { answerIncoming } from './incoming.ts'
 
 export { incomingOf } from './incoming.ts'
 
@@ -22,16 +22,7 @@ export type NodeListener = (request: IncomingMessage, response: ServerResponse) 
 export function nodeListener(dashboard: Dashboard): NodeListener {
   checkDashboard(dashboard)
   return (request, response) => {
-    const answer = async (asked: Request): Promise<Response> => {
-      keepIncoming(asked, request)
-      // srvx computes `asked.url` from `request.url` at the first access. Access `asked.url` now, because Express later changes
-      // `request.url`.
-      void asked.url
-      const answered = await dashboard(asked)
-      // After an event stream, close the connection. An open connection without requests would delay the close of the server.
-      if (isStream(answered)) response.shouldKeepAlive = false
-      return answered
-    }
+    const answer = (asked: Request): Promise<Response> => answerIncoming(dashboard, asked, { request, response })
     const listener = toNodeHandler(answer) as (request: IncomingMessage, response: ServerResponse) => unknown
     // The dashboard answers all its own errors, so only a function around it can fail. An unhandled rejection would end the
     // process.
@@ -46,8 +37,4 @@ export function nodeListener(dashboard: Dashboard): NodeListener {
       fail(error)
     }
   }
-}
-
-function isStream({ headers }: Response): boolean {
-  return headers.get('content-type')?.startsWith('text/event-stream') === true
 }

@@ -166,6 +166,54 @@ describe('the option authorize', () => {
   )
 })
 
+describe('the hooks of a Fastify server', () => {
+  it('run for every answer of the dashboard, and their headers are sent, as with @fastify/session and @fastify/helmet', async () => {
+    const app = fastify()
+    const course: string[] = []
+    app.addHook('onRequest', async (_, reply) => void reply.header('strict-transport-security', 'max-age=1'))
+    app.addHook('onSend', async (_, reply) => {
+      course.push(`${reply.statusCode} ${reply.getHeader('content-type')}`)
+      reply.header('set-cookie', 'session=renewed')
+    })
+    const token = 'a-token-of-24-characters'
+    await app.register(fastifyPlugin(world.dashboard({ token })), { prefix: basePath })
+    const origin = await app.listen({ port: 0, host: '127.0.0.1' })
+    onTestFinished(async () => {
+      app.server.closeAllConnections()
+      await app.close()
+    })
+    const headers = { authorization: `Bearer ${token}` }
+    for (const [path, status] of [
+      ['/', 200],
+      ['/api/jobs', 200],
+      ['/api/none', 404],
+      ['/api/changes', 200],
+    ] as const) {
+      const stop = new AbortController()
+      const response = await fetch(`${origin}${basePath}${path}`, { headers, signal: stop.signal })
+      expect([path, response.status, response.headers.get('strict-transport-security')]).toEqual([
+        path,
+        status,
+        'max-age=1',
+      ])
+      expect([path, response.headers.getSetCookie()]).toEqual([path, ['session=renewed']])
+      stop.abort()
+    }
+    const entry = await fetch(`${origin}${basePath}/?token=${token}`, { redirect: 'manual' })
+    expect([entry.status, entry.headers.getSetCookie().sort()]).toEqual([
+      303,
+      [expect.stringContaining('HttpOnly'), 'session=renewed'],
+    ])
+    expect(course).toEqual([
+      '200 text/html; charset=utf-8',
+      '200 application/json; charset=utf-8',
+      '404 application/json; charset=utf-8',
+      '200 text/event-stream; charset=utf-8',
+      '303 undefined',
+    ])
+  })
+})
+
 describe('a server that is closed while a page of the dashboard is open', () => {
   /** Opens the event stream of a page on a separate keep-alive connection. `ended` resolves when the stream has ended. */
   async function openPage(origin: string): Promise<{ readonly ended: Promise<unknown> }> {
