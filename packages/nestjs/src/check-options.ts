@@ -2,8 +2,8 @@ import { JobistemerError, printValue } from '@jobistemer/core'
 import type { JobistemerModuleAsyncOptions, JobistemerOptionsFactory } from './module-options.ts'
 
 /**
- * Checks that the options are an object, and that `jobs` and `handlers` have the right types. The scheduler or the client
- * checks all other options.
+ * Checks that the options are an object, and that `jobs`, `handlers`, `start` and `closeStorage` have the right types. The
+ * scheduler or the client checks all other options.
  * @param from the name of the called method, for the message of an error
  * @throws JobistemerError `INVALID_ARGUMENT`
  */
@@ -11,14 +11,21 @@ export function checkOptions<Options extends object>(options: Options, from: str
   if (typeof options !== 'object' || options === null) {
     throw invalid('options', options, `${from} got no options`, 'Give an object with storage.')
   }
-  const { jobs, handlers } = options as { jobs?: unknown; handlers?: unknown }
+  const { jobs, handlers, start, closeStorage } = options as Readonly<Record<string, unknown>>
   if (jobs !== undefined && !Array.isArray(jobs)) {
     throw invalid('jobs', jobs, 'jobs is not a list', 'Give an array of what defineJob() returns.')
   }
   if (handlers !== undefined && (typeof handlers !== 'object' || handlers === null)) {
     throw invalid('handlers', handlers, 'handlers is not an object', 'Give an object with a function for each name.')
   }
+  assertBoolean(start, 'start')
+  assertBoolean(closeStorage, 'closeStorage')
   return options
+}
+
+function assertBoolean(value: unknown, field: string): void {
+  if (value === undefined || typeof value === 'boolean') return
+  throw invalid(field, value, `${field} is neither true nor false`, 'Give true or false.')
 }
 
 /** @throws JobistemerError `INVALID_ARGUMENT` */
@@ -27,10 +34,14 @@ export function checkAsyncOptions<Options>(
   from: string,
 ): JobistemerModuleAsyncOptions<Options> {
   const { useFactory, useClass, useExisting } = Object(options) as JobistemerModuleAsyncOptions<Options>
-  const isFactory =
-    useFactory === undefined ? (useClass ?? useExisting) !== undefined : typeof useFactory === 'function'
-  if (isFactory) return options
-  throw invalid('options', options, `${from} cannot make options`, 'Give useFactory, useClass or useExisting.')
+  const given = [useFactory, useClass, useExisting].filter((one) => one !== undefined)
+  if (given.length === 1 && (useFactory === undefined || typeof useFactory === 'function')) return options
+  throw invalid(
+    'options',
+    options,
+    `${from} cannot make options`,
+    'Give exactly one of useFactory, useClass and useExisting.',
+  )
 }
 
 /** @throws JobistemerError `INVALID_ARGUMENT` */

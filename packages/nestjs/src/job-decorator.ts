@@ -1,4 +1,10 @@
-import type { IsolationOptions, JobOptions, RetryPolicyInCode, TaskSettingsInput } from '@jobistemer/core'
+import {
+  type IsolationOptions,
+  JobistemerError,
+  type JobOptions,
+  type RetryPolicyInCode,
+  type TaskSettingsInput,
+} from '@jobistemer/core'
 import { Injectable, type InjectableOptions } from '@nestjs/common'
 
 /** The options of {@link Job}: those of `defineJob` without `tasks`, because the methods of the class are the tasks. */
@@ -103,13 +109,40 @@ export function Handler(name: string, isolation?: IsolationOptions): TaskMethodD
   return (target, method) => mark(target, handlersKey, { method, name, isolation })
 }
 
+/** @throws JobistemerError `INVALID_ARGUMENT` */
 function mark<Key extends typeof tasksKey | typeof handlersKey>(
   prototype: object,
   key: Key,
   one: Key extends typeof tasksKey ? MarkedTask : MarkedHandler,
 ): void {
+  checkTarget(prototype, one.method, key === tasksKey ? '@Task' : '@Handler')
   const own = Object.hasOwn(prototype, key) ? ((prototype as MarkedPrototype)[key] ?? []) : []
   Object.defineProperty(prototype, key, { value: [...own, one], configurable: true })
+}
+
+/**
+ * Checks that a decorator has received the prototype of a class and the name of a member.
+ * @throws JobistemerError `INVALID_ARGUMENT`
+ */
+function checkTarget(target: object, method: unknown, decorator: string): void {
+  // A standard decorator receives the method itself, and a context object in place of the name.
+  if (typeof method === 'object' && method !== null) {
+    const { name } = method as { readonly name?: unknown }
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: `The compiler calls ${decorator} on ${String(name)} as a standard decorator.`,
+      field: 'experimentalDecorators',
+      value: name,
+      remedy: 'Set experimentalDecorators to true in tsconfig.json, as Nest needs it.',
+    })
+  }
+  if (typeof target !== 'function') return
+  const place = `${target.name}.${String(method)}`
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: `${decorator} decorates the static method ${place}.`,
+    field: 'method',
+    value: place,
+    remedy: 'Remove the keyword static, because Nest calls methods of the instance.',
+  })
 }
 
 /** Returns the decorator metadata of a class and its base classes. Returns `null` if the class has no decorators. */

@@ -12,7 +12,7 @@ import { checkAsyncOptions, checkFactory, checkOptions } from './check-options.t
 import { JobistemerHealth } from './jobistemer-health.ts'
 import { JobsUntilTheEnd } from './jobs-until-the-end.ts'
 import { ClientLifecycle, Lifecycle } from './lifecycle.ts'
-import { markedProviders } from './marked-providers.ts'
+import { joinedHandlers, markedProviders } from './marked-providers.ts'
 import type {
   JobistemerClientOptions,
   JobistemerModuleAsyncOptions,
@@ -40,7 +40,7 @@ const scheduler: Provider = {
       logger: nestLogger(),
       ...given,
       jobs: [...(given.jobs ?? []), ...marked.jobs],
-      handlers: { ...marked.handlers, ...given.handlers },
+      handlers: joinedHandlers(marked.handlers, given.handlers),
     })
   },
 }

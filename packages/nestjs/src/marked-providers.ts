@@ -41,6 +41,26 @@ export function markedProviders(discovery: DiscoveryService): MarkedProviders {
   return { jobs, handlers }
 }
 
+/**
+ * Joins the handlers of decorated classes and those of the option `handlers`.
+ * @throws JobistemerError `INVALID_ARGUMENT` if both have a handler of the same name
+ */
+export function joinedHandlers(
+  marked: MarkedProviders['handlers'],
+  given: MarkedProviders['handlers'] = {},
+): MarkedProviders['handlers'] {
+  for (const name of Object.keys(given)) {
+    if (!Object.hasOwn(marked, name)) continue
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: `Both @Handler and the option handlers have the handler ${JSON.stringify(name)}.`,
+      field: `handlers.${name}`,
+      value: name,
+      remedy: 'Give one of the two handlers a different name, or remove it.',
+    })
+  }
+  return { ...marked, ...given }
+}
+
 interface MarkedType {
   readonly name: string
   readonly prototype: object
