@@ -3,7 +3,7 @@ import type { JobistemerModuleOptions } from './module-options.ts'
 import { nestLogger } from './nest-logger.ts'
 
 /**
- * The operations that a client performs while the scheduler shuts down: all except `waitFor` and `changes`. A call of `waitFor`
+ * The operations that a client performs while the scheduler does not run: all except `waitFor` and `changes`. A call of `waitFor`
  * or `changes` could wait forever for a run that no process claims. A closing server waits for its pending calls, so it would
  * never close.
  */
@@ -40,33 +40,46 @@ const taken: Readonly<Record<Exclude<keyof JobOperations, 'waitFor' | 'changes'>
 }
 
 /**
- * Provides the job operations in `jobs` until the server is closed. The scheduler performs these operations until its shutdown.
- * During the shutdown, a client performs the operations: it stores the triggered runs, and other processes run them.
+ * Provides the job operations in `jobs` until the server is closed. The scheduler performs these operations from its start to
+ * its shutdown. Before and after, a client performs the operations: it stores the triggered runs. Another process runs them, or
+ * this scheduler after its start.
  */
 export class JobsUntilTheEnd {
   readonly jobs: JobOperations
   readonly #options: JobistemerModuleOptions
+  #isSchedulerRunning = false
   #client: Client | null = null
 
   constructor(scheduler: Scheduler, options: JobistemerModuleOptions) {
     this.#options = options
     this.jobs = new Proxy(scheduler, {
       get: (_, name) => {
-        const asked = this.#client !== null && Object.hasOwn(taken, name) ? this.#client : scheduler
+        const asked = !this.#isSchedulerRunning && Object.hasOwn(taken, name) ? this.#clientOnce() : scheduler
         const member: unknown = Reflect.get(asked, name, asked)
         return typeof member === 'function' ? member.bind(asked) : member
       },
     })
   }
 
+  /** Switches all operations from the client to the scheduler. */
+  schedulerRuns(): void {
+    this.#isSchedulerRunning = true
+  }
+
   /** Switches all operations from the scheduler to the client. */
   schedulerEnds(): void {
-    this.#client ??= createClient(clientOptionsOf(this.#options))
+    this.#isSchedulerRunning = false
+    this.#clientOnce()
   }
 
   /** Waits for pending calls, and closes the client. Later calls throw. */
   async close(): Promise<void> {
     await this.#client?.close()
+  }
+
+  #clientOnce(): Client {
+    this.#client ??= createClient(clientOptionsOf(this.#options))
+    return this.#client
   }
 }
 

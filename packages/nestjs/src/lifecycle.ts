@@ -19,7 +19,9 @@ export class Lifecycle implements OnApplicationBootstrap, OnModuleDestroy, OnApp
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    if (this.#options.start !== false) await this.#scheduler.start()
+    if (this.#options.start === false) return
+    await this.#scheduler.start()
+    this.#jobs.schedulerRuns()
   }
 
   async onModuleDestroy(): Promise<void> {

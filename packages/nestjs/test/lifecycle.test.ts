@@ -159,6 +159,51 @@ describe('while a NestJS application shuts down and a task still runs', () => {
   })
 })
 
+describe('the job operations of a NestJS application whose scheduler does not run', () => {
+  @Job({ name: 'asked' })
+  class Asked {
+    @Task()
+    work() {}
+  }
+  /** Returns a database that contains the job `asked`. */
+  async function databaseWithJob() {
+    const database = memoryDatabase()
+    const app = await startApp({ providers: [Asked] }, { storage: memoryStorage({ database }) })
+    await app.close()
+    return database
+  }
+
+  it.each(['onModuleInit', 'onApplicationBootstrap'])(
+    'trigger a run in the hook %s, and the run then starts',
+    async (hook) => {
+      let id: OccurrenceId | null = null
+      @Injectable()
+      class Warm {
+        constructor(@InjectJobs() private readonly jobs: JobOperations) {}
+        async warm() {
+          id = (await this.jobs.trigger('asked')).id
+        }
+      }
+      Object.defineProperty(Warm.prototype, hook, { value: Warm.prototype.warm })
+      const storage = memoryStorage({ database: await databaseWithJob() })
+      const app = await startApp({ providers: [Asked, Warm] }, { storage })
+      const run = await app.get<JobOperations>(jobsToken).waitFor(id as unknown as OccurrenceId)
+      expect(run.state).toBe('completed')
+    },
+  )
+
+  it('trigger a run with start: false, and waitFor throws SCHEDULER_STATE', async () => {
+    const storage = memoryStorage({ database: await databaseWithJob() })
+    const app = await startApp({ providers: [Asked] }, { storage, start: false })
+    const jobs = app.get<JobOperations>(jobsToken)
+    const { id, state } = await jobs.trigger('asked')
+    expect([state, (await jobs.occurrence(id)).state]).toEqual(['pending', 'pending'])
+    await expect(jobs.waitFor(id)).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
+    await app.close()
+    await expect(jobs.trigger('asked')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
+  })
+})
+
 describe('app.close() of a NestJS application', () => {
   it('waits for running tasks before it closes the database of the same module', async () => {
     expect(await closeWhileItRuns({ providers: [Long, Database] })).toEqual([
