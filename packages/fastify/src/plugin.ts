@@ -27,8 +27,8 @@ declare module 'fastify' {
     /** The scheduler of `jobistemerPlugin`. Not present on a server with `jobistemerClientPlugin`. */
     readonly scheduler: Scheduler
     /**
-     * The job operations. On a server with a scheduler, the scheduler performs them. On a server without a scheduler, the
-     * client performs them.
+     * The job operations. On a server with a scheduler, the scheduler performs them. With `start: false`, and on a server
+     * without a scheduler, a client performs them.
      */
     readonly jobs: JobOperations
   }
@@ -61,16 +61,20 @@ async function register(app: FastifyInstance, options: JobistemerPluginOptions &
     scheduler = withPluginNames(['start', 'metricsRoute', ...ownNames], () =>
       createScheduler({ ...loggerOf(app), ...given, ...(metrics !== undefined && { metrics }) }),
     )
+    app.decorate('scheduler', scheduler)
   } catch (error) {
     // Ends the metrics. Otherwise their registry would stay reserved, so that no other scheduler could use it.
     own?.end?.()
     throw error
   }
-  app.decorate('scheduler', scheduler)
-  app.decorate('jobs', scheduler)
+  // With `start: false`, the scheduler rejects all calls, so a client performs the job operations.
+  const client = start ? null : createClient({ ...loggerOf(app), ...clientOptionsOf(given) })
+  const jobs: JobOperations = client ?? scheduler
+  app.decorate('jobs', jobs)
   // Fastify runs `onClose` hooks in the reverse order of their registration, after it has answered pending requests.
   app.addHook('onClose', async () => {
     await scheduler.shutdown()
+    await client?.close()
     if (closeStorage) await given.storage.close()
   })
   if (start) app.addHook('onReady', () => startWithin(app, scheduler))
@@ -173,9 +177,10 @@ function loggerOf({ log }: FastifyInstance): { readonly logger?: Logger } {
   return isOff ? {} : { logger: log }
 }
 
-/** Returns the options that the dashboard's client shares with the plugin's scheduler or client. */
+/** Returns the options that a client shares with the plugin's scheduler or client. */
 function clientOptionsOf({
   storage,
+  defaults,
   callTimeout,
   scheduleTypes,
   logger,
@@ -184,6 +189,7 @@ function clientOptionsOf({
 }: ClientOptions): ClientOptions {
   return {
     storage,
+    ...(defaults !== undefined && { defaults }),
     ...(callTimeout !== undefined && { callTimeout }),
     ...(scheduleTypes !== undefined && { scheduleTypes }),
     ...(logger !== undefined && { logger }),

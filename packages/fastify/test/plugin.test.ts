@@ -109,6 +109,32 @@ describe('a Fastify server with the plugin', () => {
     await expect(late.scheduler.trigger('echo')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
   })
 
+  it('with start: false triggers runs through app.jobs, and other processes run them', async () => {
+    const database = memoryDatabase()
+    const worker = await serverWith({ storage: memoryStorage({ database }), jobs: [echo] })
+    await worker.ready()
+    const web = await serverWith({ storage: memoryStorage({ database }), start: false })
+    web.post('/echo', async () => {
+      const { id } = await web.jobs.trigger('echo', { data: 5 })
+      return (await web.jobs.waitFor(id)).tasks[0]?.result
+    })
+    expect((await web.inject({ method: 'POST', url: '/echo' })).json()).toBe(5)
+    await web.close()
+    await expect(web.jobs.trigger('echo')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
+  })
+
+  it('leaves the registry of its metrics free if another plugin has the decorator `scheduler`', async () => {
+    const registry = new Registry()
+    const options = { storage: memoryStorage(), metricsRoute: { registry } }
+    const app = Fastify()
+    onTestFinished(() => app.close())
+    app.decorate('scheduler', {} as never)
+    await expect(app.register(jobistemerPlugin, options).then()).rejects.toMatchObject({
+      code: 'FST_ERR_DEC_ALREADY_PRESENT',
+    })
+    await serverWith(options)
+  })
+
   it('refuses invalid options, each with its own error code', async () => {
     const app = Fastify()
     onTestFinished(() => app.close())
