@@ -6,16 +6,22 @@ const mostBytes = 256 * 1024
 
 /**
  * Reads the body of an HTTP request.
- * @throws Problem 413 if the body is larger than `mostBytes`
+ * @throws Problem 413 if the body is larger than `mostBytes`, 400 if it does not arrive completely, 500 if a middleware has
+ *   read it before
  */
 export async function readBytes(request: Request): Promise<Uint8Array> {
   const announced = Number(request.headers.get('content-length') ?? 0)
   if (announced > mostBytes) throw tooLarge()
+  if (request.bodyUsed || request.body?.locked) throw alreadyRead()
   const chunks: Uint8Array[] = []
   let size = 0
   if (request.body !== null) {
     const reader = request.body.getReader()
-    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    const read = () =>
+      reader.read().catch((): never => {
+        throw incomplete()
+      })
+    for (let next = await read(); !next.done; next = await read()) {
       size += next.value.byteLength
       if (size > mostBytes) {
         await reader.cancel()
@@ -43,6 +49,21 @@ export async function readBody(request: Request): Promise<Readonly<Record<string
     throw new Problem(400, 'INVALID_JSON', 'The body is not a JSON object.')
   }
   return value as Record<string, unknown>
+}
+
+function alreadyRead(): Problem {
+  const what = 'A middleware before the dashboard has read the body of the request.'
+  const remedy = 'Mount the dashboard before this middleware, or let the middleware read request.clone().'
+  return new Problem(500, 'BODY_ALREADY_READ', `${what} ${remedy}`)
+}
+
+function incomplete(): Problem {
+  const what = 'The dashboard cannot read the body of the request.'
+  return new Problem(
+    400,
+    'BODY_INCOMPLETE',
+    `${what} The sender has disconnected, or a middleware has read the body before.`,
+  )
 }
 
 function tooLarge(): Problem {

@@ -1,4 +1,7 @@
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -14,8 +17,11 @@ import type { Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { cron } from '@jobistemer/ticker-cron'
+import { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { honoHandler } from '../src/hono.ts'
 import { createDashboard } from '../src/index.ts'
+import { nodeListener } from '../src/node.ts'
 import type { BulkAnswer, JobLine, JobView, LateView, Page, ProblemView, RunView, SurveyView } from '../src/wire.ts'
 import { open, openBrowser, overflow, type TestBrowser } from './browser.ts'
 import { isThorough } from '../../workspace/test-effort.ts'
@@ -154,6 +160,67 @@ describe('a dashboard whose storage does not answer', () => {
     await world.client.pause('hourly')
     await page.locator('tbody').getByText('paused').first().waitFor()
     await client.close()
+  })
+})
+
+describe('a request whose body the dashboard cannot read', () => {
+  it('is answered with 400, without a line in the log and without a call of the storage, if the sender disconnects', async () => {
+    let calls = 0
+    const storage = wrapStorage(sqliteStorage({ file: ':memory:' }), {
+      around: async (call) => {
+        calls++
+        return call.proceed()
+      },
+    })
+    const client = createClient({ storage, logger: silentLogger })
+    await client.counts()
+    calls = 0
+    const logged: string[] = []
+    const logger = { error: (_: unknown, text: string) => void logged.push(text) }
+    const dashboard = createDashboard({ client, token: 'a-token-of-24-characters', logger })
+    const answers: Promise<Response>[] = []
+    const server = createServer(
+      nodeListener((request) => {
+        const answer = dashboard(request)
+        answers.push(answer)
+        return answer
+      }),
+    )
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    for (let count = 1; count <= 3; count++) {
+      const socket = connect(port, '127.0.0.1')
+      socket.write(
+        'POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\ntok',
+      )
+      await once(server, 'request')
+      socket.destroy()
+      await once(socket, 'close')
+    }
+    const statuses = (await Promise.all(answers)).map(({ status }) => status)
+    expect([statuses, logged, calls]).toEqual([[400, 400, 400], [], 0])
+    server.close()
+    await client.close()
+    await storage.close()
+  })
+
+  it('is answered with a remedy if a middleware has read the body before', async () => {
+    const world = await createWorld()
+    const app = new Hono()
+    app.use(async (context, next) => {
+      await context.req.json()
+      await next()
+    })
+    app.all(`${basePath}/*`, honoHandler(world.dashboard()))
+    const headers = { 'content-type': 'application/json', 'x-jobistemer': '1' }
+    const body = JSON.stringify({ job: 'large' })
+    const response = await app.request(`${basePath}/api/pause`, { method: 'POST', headers, body })
+    const { error } = await jsonOf<ProblemView>(response as Response)
+    expect([response.status, error]).toEqual([
+      500,
+      { code: 'BODY_ALREADY_READ', message: expect.stringContaining('clone()'), field: null },
+    ])
+    await world.end()
   })
 })
 
