@@ -211,6 +211,7 @@ export class Surveys {
 class Shared<T> {
   readonly #clock: Clock
   readonly #take: () => Promise<T>
+  /** The last value, and the monotonic time at which its read began. The wall clock may be set back. */
   #last: { readonly at: number; readonly tookMs: number; readonly value: T } | null = null
   #taking: Promise<T> | null = null
 
@@ -221,7 +222,8 @@ class Shared<T> {
 
   async get(): Promise<T> {
     const last = this.#last
-    if (last !== null && this.#clock.now() - last.at < Math.max(freshMs, last.tookMs * pauseFactor)) return last.value
+    if (last !== null && this.#clock.monotonic() - last.at < Math.max(freshMs, last.tookMs * pauseFactor))
+      return last.value
     this.#taking ??= this.#read()
     return this.#taking
   }
@@ -232,11 +234,10 @@ class Shared<T> {
   }
 
   #read(): Promise<T> {
-    const at = this.#clock.now()
-    const begun = this.#clock.monotonic()
+    const at = this.#clock.monotonic()
     const taking = this.#take()
       .then((value) => {
-        if (this.#taking === taking) this.#last = { at, tookMs: this.#clock.monotonic() - begun, value }
+        if (this.#taking === taking) this.#last = { at, tookMs: this.#clock.monotonic() - at, value }
         return value
       })
       .finally(() => {

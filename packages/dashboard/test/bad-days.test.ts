@@ -224,6 +224,29 @@ describe('a request whose body the dashboard cannot read', () => {
   })
 })
 
+describe('the overview of the dashboard', () => {
+  it('shows new failures after the clock of the server was set back', async () => {
+    const world = await createWorld()
+    let wallMs = 0
+    let passedMs = 0
+    const clock = {
+      ...systemClock,
+      now: () => systemClock.now() + wallMs,
+      monotonic: () => systemClock.monotonic() + passedMs,
+    }
+    const dashboard = world.dashboard({ clock })
+    const failing = async () => (await jsonOf<SurveyView>(ask(dashboard, '/api/survey'))).failingCount
+    expect(await failing()).toBe(0)
+    wallMs = -3_600_000
+    const { id } = await world.client.trigger('nightly-report', { data: { fail: true } })
+    await world.client.waitFor(id)
+    passedMs = 60_000
+    wallMs += passedMs
+    expect(await failing()).toBe(1)
+    await world.end()
+  })
+})
+
 describe('two users of the dashboard at the same time', () => {
   let world: World
   beforeAll(async () => {

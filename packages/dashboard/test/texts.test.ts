@@ -155,7 +155,11 @@ describe('an error in the dashboard', () => {
     // jobs, is valid for 5 s. So after 15 s, the dashboard makes a new survey. The test also moves the page's clock by 15 s, so
     // that the page reads its data again.
     let passedMs = 0
-    const clock = { ...systemClock, now: () => systemClock.now() + passedMs }
+    const clock = {
+      ...systemClock,
+      now: () => systemClock.now() + passedMs,
+      monotonic: () => systemClock.monotonic() + passedMs,
+    }
     const away = await world.serve(createDashboard({ client, basePath, authorize: () => true, logger, clock }))
     await open(page, away, '/')
     state.isAway = true
