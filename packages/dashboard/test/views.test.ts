@@ -39,6 +39,16 @@ afterAll(async () => {
   await world.end()
 })
 
+it('a job whose name is only white space has a link and a heading with the quoted name', async () => {
+  const name = ' \t'
+  await world.client.add(defineJob({ name, tasks: [{ name: 'only', handler: 'gone' }] }))
+  const { page } = browser
+  await open(page, origin, `/jobs?text=${encodeURIComponent(name)}`)
+  await page.getByRole('link', { name: '" \\t"', exact: true }).click()
+  await page.getByRole('heading', { name: '" \\t"', level: 1, exact: true }).waitFor()
+  await world.client.remove(name)
+})
+
 const job = (name: string, tab = 'runs'): string => `/job?${new URLSearchParams({ job: name, tab })}`
 
 /** Unusual states of views, each with a text that the view must show. Reference pictures cover the usual states. */

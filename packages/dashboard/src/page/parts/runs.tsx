@@ -89,11 +89,16 @@ export function RunsList({ runs, empty }: { readonly runs: readonly RunLine[]; r
   )
 }
 
+/** Returns the name of a job as a visible text. Quotes a name that is only white space. */
+export function visibleName(job: string): string {
+  return job.trim() === '' ? JSON.stringify(job) : job
+}
+
 export function JobLink({ job }: { readonly job: string | null }) {
   if (job === null) return <span class="quiet">a deleted job</span>
   return (
     <Link to="/job" query={{ job }}>
-      <bdi>{job}</bdi>
+      <bdi>{visibleName(job)}</bdi>
     </Link>
   )
 }

@@ -5,6 +5,7 @@ import { BackfillButton } from '../parts/backfill.tsx'
 import { Backfills } from '../parts/backfills.tsx'
 import { Pause, Remove, Resume, RunNow } from '../parts/actions.tsx'
 import { Loaded, NotNamed } from '../parts/loaded.tsx'
+import { visibleName } from '../parts/runs.tsx'
 import { Facts, Heading } from '../parts/section.tsx'
 import { StateBadge } from '../parts/state.tsx'
 import { Ago, AtAndAgo, JobZone } from '../parts/time.tsx'
@@ -35,7 +36,7 @@ export function Job() {
   if (name === '') return <NotNamed what="job" />
   return (
     <>
-      {job.data === null && <Heading title={name} />}
+      {job.data === null && <Heading title={visibleName(name)} />}
       <Loaded of={job}>
         {(found) => (
           <JobZone.Provider value={found.timezone}>
@@ -69,7 +70,7 @@ function JobHead({ job, reload }: { readonly job: JobView; readonly reload: () =
   return (
     <div class="page-head">
       <div class="page-title">
-        <Heading title={name} />
+        <Heading title={visibleName(name)} />
         <div class="badges">
           {paused !== null && <StateBadge state="paused" />}
           {job.isLate && <StateBadge state="late" />}
