@@ -1,5 +1,5 @@
 import type { Authorize, DashboardAction } from './options.ts'
-import { Problem } from './problem.ts'
+import { Problem, withoutToken } from './problem.ts'
 import type { Settings } from './read-options.ts'
 import { firstCharacters } from './shown.ts'
 import { hasToken } from './sign-in.ts'
@@ -63,7 +63,7 @@ export class Access {
   demandEntry(): void {
     const { token, basePath } = this.#settings
     if (token !== undefined && !hasToken(this.#request, token, basePath)) {
-      throw new Problem(401, 'SIGN_IN', 'This dashboard needs its token.')
+      throw withoutToken('SIGN_IN', 'This dashboard needs its token.')
     }
   }
 

@@ -10,7 +10,7 @@ import { Input } from './input.ts'
 import { jsonAnswer, problemAnswer } from './json-answer.ts'
 import type { AuditEntry, DashboardAction, DashboardOptions } from './options.ts'
 import { refuseForms, refuseOtherOrigins } from './origin.ts'
-import { isStorageFailure, PartStopped, Problem, problemOf } from './problem.ts'
+import { isStorageFailure, PartStopped, Problem, problemOf, wrongMethod } from './problem.ts'
 import { readOptions, type Settings } from './read-options.ts'
 import { Redaction } from './redaction.ts'
 import { readBody } from './request-body.ts'
@@ -115,6 +115,7 @@ class DashboardServer {
       const answer = isDocument
         ? problemDocument(problem, this.#settings, this.#assets)
         : await problemAnswer(request, problem, part)
+      for (const [name, value] of Object.entries(problem.headers)) answer.headers.set(name, value)
       return secured(bodiless(request, answer))
     }
   }
@@ -130,7 +131,7 @@ class DashboardServer {
     const access = new Access(this.#settings, request)
     if (isDocument) {
       if (method === 'POST') return signInByForm(request, url, this.#settings)
-      if (!isRead) throw wrongMethod('GET, HEAD')
+      if (!isRead) throw wrongMethod(this.#settings.token === undefined ? 'GET, HEAD' : 'GET, HEAD, POST')
       const signedIn = signInByLink(request, url, this.#settings)
       if (signedIn !== null) return signedIn
       await access.demand('open', null)
@@ -150,7 +151,8 @@ class DashboardServer {
       return changeStream(this.#settings.client, this.#settings.clock, goneOf(request))
     }
     if (candidates === undefined) throw unknownPath()
-    if (route === undefined) throw wrongMethod(candidates.map((one) => one.method).join(', '))
+    if (route === undefined)
+      throw wrongMethod(candidates.map((one) => (one.method === 'GET' ? 'GET, HEAD' : 'POST')).join(', '))
     const call = await this.#prepare(request, url, route, access, attempt)
     const answer = this.#sealed(await this.#perform(route, call, attempt))
     return bodiless(request, answer instanceof Response ? answer : await jsonAnswer(request, answer))
@@ -294,8 +296,4 @@ function unknownPath(): Problem {
 
 function notFound(): Response {
   return new Response('Not found\n', { status: 404, headers: { 'content-type': 'text/plain; charset=utf-8' } })
-}
-
-function wrongMethod(allowed: string): Problem {
-  return new Problem(405, 'METHOD_NOT_ALLOWED', `This path accepts only ${allowed}.`)
 }

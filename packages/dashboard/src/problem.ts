@@ -7,13 +7,32 @@ export class Problem extends Error {
   /** The stable error code. By this code, the page decides how to show the problem. */
   readonly code: string
   readonly field: string | undefined
+  /** The headers of the answer besides those of every answer. */
+  readonly headers: Readonly<Record<string, string>>
 
-  constructor(status: number, code: string, message: string, field?: string) {
+  constructor(
+    status: number,
+    code: string,
+    message: string,
+    field?: string,
+    headers: Readonly<Record<string, string>> = {},
+  ) {
     super(message)
+    this.headers = headers
     this.status = status
     this.code = code
     this.field = field
   }
+}
+
+export function wrongMethod(allowed: string): Problem {
+  const message = `This path accepts only ${allowed}.`
+  return new Problem(405, 'METHOD_NOT_ALLOWED', message, undefined, { allow: allowed })
+}
+
+/** Returns the problem of a request without a valid token. */
+export function withoutToken(code: 'SIGN_IN' | 'WRONG_TOKEN', message: string): Problem {
+  return new Problem(401, code, message, undefined, { 'www-authenticate': 'Bearer' })
 }
 
 /** An error that stopped a part of a bulk action, with the results of the items before the error. */

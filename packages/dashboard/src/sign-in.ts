@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { Problem } from './problem.ts'
+import { Problem, withoutToken, wrongMethod } from './problem.ts'
 import type { Settings } from './read-options.ts'
 import { readBytes } from './request-body.ts'
 
@@ -30,11 +30,11 @@ export function signInByLink(request: Request, url: URL, settings: Settings): Re
  */
 export async function signInByForm(request: Request, url: URL, settings: Settings): Promise<Response> {
   const { token } = settings
-  if (token === undefined) throw new Problem(405, 'METHOD_NOT_ALLOWED', 'This path accepts only GET, HEAD.')
+  if (token === undefined) throw wrongMethod('GET, HEAD')
   const type = (request.headers.get('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase()
   if (type !== 'application/x-www-form-urlencoded') throw new Problem(415, 'NOT_A_FORM', 'Send the token as a form.')
   const given = new URLSearchParams(Buffer.from(await readBytes(request)).toString()).get('token') ?? ''
-  if (!isSame(given.trim(), token)) throw new Problem(401, 'WRONG_TOKEN', 'This is not the token of this dashboard.')
+  if (!isSame(given.trim(), token)) throw withoutToken('WRONG_TOKEN', 'This is not the token of this dashboard.')
   return signIn(request, url, settings, token)
 }
 

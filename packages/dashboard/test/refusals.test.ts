@@ -279,6 +279,37 @@ describe('the pages and files of the dashboard', () => {
     expect((await world.dashboard()(new Request(url))).status).toBe(404)
   })
 
+  const token = 'a-token-of-24-characters'
+  const withToken = { authorization: `Bearer ${token}` }
+  it.each([
+    ['/api/jobs', 'DELETE', 'GET, HEAD'],
+    ['/api/pause', 'GET', 'POST'],
+    ['/api/session', 'POST', 'GET, HEAD'],
+    ['/', 'PUT', 'GET, HEAD, POST'],
+  ])('path %s answers the method %s with 405 and the header Allow: %s', async (path, method, allowed) => {
+    const response = await ask(world.dashboard({ token }), path, { method, headers: withToken })
+    expect([response.status, response.headers.get('allow')]).toEqual([405, allowed])
+  })
+
+  it('page / allows POST only with the option token', async () => {
+    for (const method of ['PUT', 'POST']) {
+      const response = await ask(world.dashboard(), '/', { method })
+      expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+    }
+  })
+
+  it('an answer with status 401 names the scheme of the token in WWW-Authenticate', async () => {
+    const dashboard = world.dashboard({ token })
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    for (const response of [
+      await ask(dashboard, '/api/jobs'),
+      await ask(dashboard, '/'),
+      await ask(dashboard, '/', { method: 'POST', headers, body: 'token=wrong' }),
+    ]) {
+      expect([response.status, response.headers.get('www-authenticate')]).toEqual([401, 'Bearer'])
+    }
+  })
+
   it('GET /api/session and GET /api/changes are refused to viewers without rights and to other origins, and refuse POST', async () => {
     for (const path of ['/api/session', '/api/changes']) {
       await refused(await ask(world.dashboard({ authorize: () => false }), path), 403, 'FORBIDDEN')
