@@ -1,5 +1,14 @@
 import type { AttemptEnd, AttemptTrace, RunEnd, RunTrace, TraceContext, TracedRun } from '@jobistemer/core'
-import { type Context, context, ROOT_CONTEXT, type Span, SpanKind, type Tracer, trace } from '@opentelemetry/api'
+import {
+  type Context,
+  context,
+  isSpanContextValid,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  type Tracer,
+  trace,
+} from '@opentelemetry/api'
 import { conventional, conventionalValues, own } from './conventions.ts'
 import { recordError, recordFailure, typeOf } from './record-end.ts'
 import { linksTo, printSpanContext } from './span-context.ts'
@@ -144,9 +153,11 @@ class SpanOfAttempt implements AttemptTrace {
 
 /**
  * Returns the trace fields of a log line: the ids of the active span. If no span is active, the fields contain the ids of
- * `ownSpan`.
+ * `ownSpan`. Without an SDK, spans have no valid ids, and the result has no fields.
  */
 function fieldsOf(ownSpan: Span): object {
-  const { traceId, spanId, traceFlags } = (trace.getActiveSpan() ?? ownSpan).spanContext()
+  const spanContext = (trace.getActiveSpan() ?? ownSpan).spanContext()
+  if (!isSpanContextValid(spanContext)) return {}
+  const { traceId, spanId, traceFlags } = spanContext
   return { trace_id: traceId, span_id: spanId, trace_flags: `0${traceFlags.toString(16)}`.slice(-2) }
 }

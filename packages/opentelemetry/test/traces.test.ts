@@ -1,4 +1,4 @@
-import { createClient, createScheduler, defineJob, type Logger, silentLogger } from '@jobistemer/core'
+import { createClient, createScheduler, defineJob, type Logger, silentLogger, type TaskContext } from '@jobistemer/core'
 import { virtualClock, wrapStorage } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { cron } from '@jobistemer/ticker-cron'
@@ -279,6 +279,27 @@ test('the log lines of a handler contain the ids of the active span', async () =
     return { trace_id: traceId, span_id: spanId, trace_flags: '01' }
   })
   expect(lines).toMatchObject(expected)
+})
+
+test('log lines have no trace fields if no SDK is registered', async () => {
+  const lines: object[] = []
+  const keep = (fields: object): void => void lines.push(fields)
+  const logger: Logger = { debug: keep, info: keep, warn: keep, error: keep }
+  const run = ({ logger: ofAttempt }: TaskContext) => {
+    ofAttempt.info({}, 'in the attempt')
+    throw new Error('no')
+  }
+  const job = defineJob({ name: 'report', tasks: [{ name: 'write', run }] })
+  await using scheduler = createScheduler({
+    storage: memoryStorage(),
+    logger,
+    tracing: openTelemetryTracing(),
+    jobs: [job],
+  })
+  await scheduler.start()
+  await scheduler.waitFor((await scheduler.trigger('report')).id)
+  expect(lines.length).toBeGreaterThan(1)
+  for (const line of lines) expect(line).not.toHaveProperty('trace_id')
 })
 
 test('hooks of a job are called in the span of the run', async () => {
