@@ -52,6 +52,14 @@ async function openDialog(path: string, button: string): Promise<void> {
   await page.locator('dialog[open]').waitFor()
 }
 
+/** Opens a dialog without loading the page again, if the page is open. */
+async function openDialogAgain(path: string, button: string): Promise<void> {
+  if (!page.url().endsWith(path)) return openDialog(path, button)
+  await page.locator('dialog').waitFor({ state: 'detached' })
+  await page.locator('main').getByRole('button', { name: button, exact: true }).click()
+  await page.locator('dialog[open]').waitFor()
+}
+
 const status = () => page.locator('dialog [role=status]').last()
 const error = () => page.locator('dialog [role=alert]')
 
@@ -66,6 +74,25 @@ describe('a bulk action of the dashboard whose answer is lost', () => {
     await status().getByText('1 of 1 done.', { exact: true }).waitFor()
     expect(await error().count()).toBe(0)
     expect(await runsOf('large')).toHaveLength(1)
+  })
+
+  it('keeps its key if the user closes the dialog and opens it again', async () => {
+    await leave(browser, origin)
+    const before = (await runsOf('large')).length
+    for (const lost of ['/api/bulk-jobs', null]) {
+      await openDialogAgain('/jobs?text=large', 'Run all')
+      lostPath = lost
+      await click('Run them')
+      await status()
+        .getByText(lost === null ? '1 of 1 done.' : 'stopped')
+        .waitFor()
+      await click('Done')
+    }
+    expect(await runsOf('large')).toHaveLength(before + 1)
+    await openDialogAgain('/jobs?text=large', 'Run all')
+    await click('Run them')
+    await status().getByText('1 of 1 done.').waitFor()
+    expect(await runsOf('large')).toHaveLength(before + 2)
   })
 
   it('keeps its reason, and its count says that further items may be done', async () => {

@@ -30,6 +30,8 @@ interface BulkProps {
 /** Shows buttons for actions on all items that match a filter. A dialog lists the items before the action. */
 export function Bulk({ path, filter, unit, actions, reload }: BulkProps) {
   const [open, setOpen] = useState<BulkAction | null>(null)
+  // If an answer is lost, the key stays after the dialog closes, so that the next dialog starts no second runs.
+  const [requestKey] = useState(() => ({ current: newKey() }))
   return (
     <div class="buttons">
       {actions.map((action) => (
@@ -43,6 +45,7 @@ export function Bulk({ path, filter, unit, actions, reload }: BulkProps) {
           filter={filter}
           unit={unit}
           action={open}
+          requestKey={requestKey}
           onClose={() => {
             setOpen(null)
             reload()
@@ -58,6 +61,7 @@ interface BulkDialogProps {
   readonly filter: Query
   readonly unit: string
   readonly action: BulkAction
+  readonly requestKey: { current: string }
   readonly onClose: () => void
 }
 
@@ -69,12 +73,11 @@ interface Progress {
   readonly state: 'working' | 'stopped' | 'finished'
 }
 
-function BulkDialog({ path, filter, unit, action, onClose }: BulkDialogProps) {
+function BulkDialog({ path, filter, unit, action, requestKey, onClose }: BulkDialogProps) {
   const [plan, setPlan] = useState<BulkPlan | null>(null)
   const [problem, setProblem] = useState<string | null>(null)
   const [progress, setProgress] = useState<Progress | null>(null)
   const isStopped = useRef(false)
-  const [key] = useState(newKey)
   /** The next request: its cursor, the items of this part that are done or refused, and the reason that the user gave. */
   const next = useRef<{ readonly cursor: string | null; readonly handled: readonly string[]; readonly reason: string }>(
     {
@@ -112,7 +115,7 @@ function BulkDialog({ path, filter, unit, action, onClose }: BulkDialogProps) {
         const body = {
           action: action.action,
           filter: given,
-          key,
+          key: requestKey.current,
           cursor: cursor ?? undefined,
           ...(leftOut.length > 0 && { except: leftOut }),
           ...(reason !== '' && { reason }),
@@ -123,6 +126,7 @@ function BulkDialog({ path, filter, unit, action, onClose }: BulkDialogProps) {
         show(answer.cursor === null ? 'finished' : 'working')
       } while (next.current.cursor !== null && !isStopped.current)
       if (next.current.cursor !== null) show('stopped')
+      requestKey.current = newKey()
     } catch (error) {
       const part = error instanceof RequestError ? error.part : undefined
       if (part !== undefined) {
