@@ -151,6 +151,13 @@ describe('a storage call on a job that another transaction holds', () => {
     if (first === undefined) throw new TypeError('no items')
     await expect(storage.createOccurrences({ now: 400, owner, items: [first] })).rejects.toBe(locked)
     expect(ledger.steps.at(-1)).toMatchObject({ jobs: [held], isOptional: false })
+    ledger.beforeCommit = () => {
+      if ((ledger.steps.at(-1)?.jobs.length ?? 0) > 1) throw new StepTooLarge()
+    }
+    const changes = [held, free].map((id) => ({ kind: 'delete', id, expectedVersion: null }) as const)
+    await storage.saveJobs({ now: 400, changes })
+    // The engine does not repeat `saveJobs`, so its steps wait for a held job.
+    expect(ledger.steps.slice(-2).map(({ isOptional }) => isOptional)).toEqual([false, false])
   })
 })
 

@@ -52,6 +52,9 @@ const lastPlace: Place = { order: never, key: 'f'.repeat(32) }
 
 const nowhere = Buffer.alloc(0)
 
+/** Time after a claim in which the next claim shall follow if a shard was left out. It bounds the calls during an outage. */
+const askAgainMs = 1000
+
 /**
  * Maximum number of rounds of one claim. If a round reached its limits and claimed nothing, the claim makes another round.
  */
@@ -128,6 +131,8 @@ export class Claimer {
     // If a shard has answered in both modes, its answer in the mode `take` replaces its answer in the mode `peek`.
     const latest = [...new Map([...views, ...answers]).values()]
     const upcoming = latest.flatMap(({ nextDueAt }) => nextDueAt ?? [])
+    // A later claim takes the occurrences of the shards that were left out.
+    if (this.#away.size > 0) upcoming.push(request.now + askAgainMs)
     const all = [...views.values(), ...answers.values()]
     return {
       claimed: [...answers.values()].flatMap(({ claimed }) => claimed),

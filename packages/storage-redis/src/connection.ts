@@ -4,7 +4,7 @@ import { Redis } from 'ioredis'
 import { checkServer } from './check-server.ts'
 import { isCluster, keepAliveMs, placeOf, scriptsOf } from './client.ts'
 import type { ReadOptions, RedisClient } from './options.ts'
-import { closedError, isReply, storageError, timeoutError, tooFewReplicas } from './redis-errors.ts'
+import { closedError, copyOfError, isReply, storageError, timeoutError, tooFewReplicas } from './redis-errors.ts'
 import type { Script } from './script.ts'
 import { markShardScript, markWriteScript } from './scripts/small-scripts.ts'
 import { withoutArguments } from './secrets.ts'
@@ -150,6 +150,9 @@ export class Connection {
     try {
       this.#shards = await this.#opening
       return this.#shards
+    } catch (error) {
+      // Several calls may await this check. Core adds the answers of a call to its error, so each call gets its own error.
+      throw copyOfError(error as JobistemerError)
     } finally {
       // The next call checks the server again, because the problem that this check found may be solved later.
       this.#opening = null

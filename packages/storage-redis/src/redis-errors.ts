@@ -118,6 +118,18 @@ function printConnectionError(error: Error): string {
   return error.message === '' ? String(code ?? error.name) : error.message
 }
 
+/** Returns an equal error, for a caller that needs an error object of its own. */
+export function copyOfError({
+  code,
+  field = '',
+  value,
+  remedy = '',
+  message,
+  cause,
+}: JobistemerError): JobistemerError {
+  return storageFailure(code, [field, value], message.replace(` ${remedy}`, ''), remedy, cause)
+}
+
 export function timeoutError(place: string, limitMs: number, connection: Error | null): JobistemerError {
   const reason = connection === null ? '' : ` (${printConnectionError(connection)})`
   // If the client has no connection, it queues the command until the command times out. `connection` is then the last error of

@@ -29,7 +29,7 @@ async function begin() {
     if (fails) throw new Error('CLUSTERDOWN Hash slot not served')
     return await send(...values)
   }
-  return { storage, here, away, state }
+  return { client, storage, here, away, state }
 }
 
 /** Returns the answers that the error of a call has. */
@@ -104,6 +104,35 @@ it('two concurrent calls that fail for the same Redis shard have the answers to 
   expect(await cancel([[here, 3]])).toEqual([canceled])
 })
 
+it('two concurrent calls have the answers to their own items if the same check of the namespace fails for both', async () => {
+  const { client, storage, here, away } = await begin()
+  // The server then has the script, so each later call needs one command.
+  await storage.createOccurrences({ now, owner, items: [triggerItem(here, 9)] })
+  const scripts = scriptsOf(client)
+  const send = scripts.evalshaBuffer.bind(client)
+  let answered = 0
+  scripts.evalshaBuffer = async (...values) => {
+    if (String(values[2]).includes(':1}:')) throw new Error('SPREAD the shard has lost its data')
+    const answer = await send(...values)
+    answered++
+    return answer
+  }
+  client.eval = async () => {
+    // The check of the namespace fails only after the first shard has answered both calls.
+    await expect.poll(() => answered).toBe(2)
+    throw new Error('CLUSTERDOWN Hash slot not served')
+  }
+  const create = (items: readonly CreateItem[]) => answersOf(storage.createOccurrences({ now, owner, items }))
+  const answers = await Promise.all([
+    create([triggerItem(here, 1), triggerItem(away, 1)]),
+    create([triggerItem(away, 2), triggerItem(here, 1)]),
+  ])
+  expect(answers).toEqual([
+    [expect.objectContaining({ outcome: 'created' }), null],
+    [null, expect.objectContaining({ outcome: 'exists' })],
+  ])
+})
+
 it('if no Redis shard answers, a call fails as a whole', async () => {
   const { storage, here, away, state } = await begin()
   state.isAllAway = true
@@ -111,6 +140,16 @@ it('if no Redis shard answers, a call fails as a whole', async () => {
   expect(await answersOf(storage.createOccurrences({ now, owner, items }))).toBeUndefined()
   const changes = items.map(({ jobId: id }) => ({ kind: 'delete', id, expectedVersion: null }) as const)
   expect(await answersOf(storage.saveJobs({ now, changes }))).toBeUndefined()
+})
+
+it('a claim that leaves out a Redis shard asks for a further claim 1 s later', async () => {
+  const { storage, away, state } = await begin()
+  await storage.createOccurrences({ now, owner, items: [{ ...triggerItem(away, 1), runs: null }] })
+  state.isAway = true
+  const claim = async () => await storage.claim({ now, owner, limit: 5, exceptHandlerKeys: [], sweep: false })
+  expect(await claim()).toMatchObject({ claimed: [], nextDueAt: now + 1000 })
+  state.isAway = false
+  await expect.poll(async () => (await claim()).claimed.map(({ jobId }) => jobId)).toEqual([away])
 })
 
 it('if one Redis shard fails, an item of another shard that takes several script calls has no answer yet', async () => {

@@ -23,7 +23,7 @@ import { isOfBuild, type RegisteredJob } from './definitions/registered-job.ts'
 import { PeerDefinitions } from './definitions/definition-precedence.ts'
 import { importTickers, ScheduleReviver } from './definitions/schedule-reviver.ts'
 import { Agenda } from './runtime/agenda.ts'
-import type { CallOptions } from './storage-access/caller-context.ts'
+import { CallerContext, type CallOptions } from './storage-access/caller-context.ts'
 import { BlockedLoop } from './runtime/blocked-loop.ts'
 import { clientClosed, type EngineContext, type Phase, stateError } from './storage-access/engine-context.ts'
 import { OwnContext } from './runtime/own-context.ts'
@@ -255,7 +255,10 @@ export class Engine implements CallingNode {
     const hasEnded = () => this.#stopping !== undefined || this.#phase === 'stopped'
     const counts = hasEnded()
       ? null
-      : await liveCounts(this.operations.asked({ timeout: 2 * lookMs })).catch(() => null)
+      : await liveCounts(
+          // Metrics may call this function while the constructor runs, so it does not use `operations`.
+          new CallerContext(this.storage, this.clock, { timeout: 2 * lookMs }, this.#options.callTimeoutMs),
+        ).catch(() => null)
     const isRunning = this.#phase === 'running'
     const silent = isRunning ? this.#staleJobAlert.count : null
     return {

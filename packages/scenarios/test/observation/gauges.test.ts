@@ -42,6 +42,19 @@ describe('gauges about other nodes and the storage are omitted when a scheduler'
     expect(await shown(metrics)).toEqual(['scheduler_jobs_in_queue'])
   })
 
+  it('has not finished its constructor', async () => {
+    const metrics = metricsCollector()
+    let first: Promise<object> | undefined
+    const gauges: MetricsCollector['gauges'] = (read) => {
+      metrics.gauges?.(read)
+      first = read()
+    }
+    createWorld().scheduler({ metrics: { ...metrics, gauges } })
+    expect(Object.keys((await first) ?? {}).filter((name) => ofOthers.includes(name))).toEqual([
+      'scheduler_jobs_in_queue',
+    ])
+  })
+
   it('has shut down', async () => {
     const world = createWorld()
     const { metrics, scheduler } = await lookingNode(world)

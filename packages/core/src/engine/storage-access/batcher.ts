@@ -128,10 +128,10 @@ export class Batcher<Entry, Item, Answer> {
    * not delay other callers. From {@link callsAtOnce} such calls on, the batcher sends no further call.
    */
   #retried = 0
-  /** Retries of batches that failed with an error in {@link partialAnswers}, and have not begun. */
-  readonly #held: (() => Promise<void>)[] = []
-  /** Number of such retries in progress. */
-  #retriedHeld = 0
+  /** Number of calls in progress that repeat a call which failed with an error in {@link partialAnswers}. */
+  #heldCalls = 0
+  /** Starts the next such calls, which wait because {@link callsAtOnce} such calls are in progress. */
+  readonly #heldTurns: (() => void)[] = []
   #isStopped = false
 
   constructor(engine: BatcherContext, kind: BatchKind<Entry, Item, Answer>) {
@@ -206,6 +206,7 @@ export class Batcher<Entry, Item, Answer> {
 
   /** `known`: the error of an earlier call with these items, which counts as the first failure; `null`: no such call. */
   async #sendAll(batch: Batch<Entry, Item>, known: { readonly error: unknown } | null = null): Promise<void> {
+    const isHeld = known !== null && partialAnswers.has(known.error as Error)
     const { operation, retries, callerOf } = this.#kind
     const { storage } = this.#engine
     try {
@@ -218,6 +219,7 @@ export class Batcher<Entry, Item, Answer> {
       const asked = { assertWanted: () => undefined, failed, isEngine }
       let failure = known
       const attempt = (calls: Storage): Promise<typeof movedOn | null> => {
+        if (failure === null && isHeld) return this.#inTurn(() => this.#attempt(batch, calls))
         if (failure === null) return this.#attempt(batch, calls)
         const { error } = failure
         failure = null
@@ -315,25 +317,26 @@ export class Batcher<Entry, Item, Answer> {
     return batch.failures >= enoughFailures && this.#engine.storage.accepted > batch.acceptedBefore
   }
 
-  /**
-   * Retries the entries without an answer in the background, in a batch of their own. If the error is in {@link partialAnswers},
-   * this batch waits until fewer than {@link callsAtOnce} such batches are retried, because each such call may occupy a
-   * connection of the storage.
-   */
+  /** Retries the entries without an answer in the background, in a batch of their own. */
   #retryApart(batch: Batch<Entry, Item>, indexes: readonly number[], error: unknown): void {
     const left = indexes.filter((index) => openOf(batch).delete(index))
     const entries = left.map((index) => batch.entries[index] as Entry)
     const items = left.map((index) => batch.items[index] as Item)
-    const apart = { ...batch, entries, items, open: null, isRetried: true, failures: 0 }
-    if (!partialAnswers.has(error as Error)) return void this.#sendAll(apart, { error })
-    this.#held.push(() => this.#sendAll(apart, { error }))
-    if (this.#retriedHeld < callsAtOnce) void this.#retryHeld()
+    void this.#sendAll({ ...batch, entries, items, open: null, isRetried: true, failures: 0 }, { error })
   }
 
-  async #retryHeld(): Promise<void> {
-    this.#retriedHeld++
-    for (let retry = this.#held.shift(); retry !== undefined; retry = this.#held.shift()) await retry()
-    this.#retriedHeld--
+  /** Waits until fewer than {@link callsAtOnce} held calls are in progress, because each may occupy a connection. */
+  async #inTurn<T>(attempt: () => Promise<T>): Promise<T> {
+    if (this.#heldCalls >= callsAtOnce) await new Promise<void>((resolve) => this.#heldTurns.push(resolve))
+    else this.#heldCalls++
+    try {
+      if (this.#engine.storage.isStopped) throw new EngineStopped()
+      return await attempt()
+    } finally {
+      const next = this.#heldTurns.shift()
+      if (next === undefined) this.#heldCalls--
+      else next()
+    }
   }
 
   /** Aborts all waiting entries, and entries that are added later. Calls in progress continue. */

@@ -98,7 +98,8 @@ export class AsyncWrites<Writer extends AsyncWriter = AsyncWriter> extends Ledge
       occurrences: placed.flatMap(({ item }) => kind.occurrencesOf?.(item) ?? []),
       keys: placed.flatMap(({ item }) => kind.keysOf?.(item) ?? []),
       wholeJobs: kind.wholeJobs === true,
-      isOptional: kind.isOptional === true || placed.length < answers.length,
+      // A step of `saveJobs` waits, because the engine does not repeat a deletion.
+      isOptional: kind.isOptional === true || (kind.wholeJobs !== true && placed.length < answers.length),
       isDivisible: placed.length > 1,
       needs({ jobs, occurrences }) {
         return [...jobs].map(([jobId, stored]) => {
