@@ -1,5 +1,5 @@
 import { JobistemerError } from '@jobistemer/core'
-import { type FailureMeaning, failureOf, storageFailure } from '@jobistemer/core/storage'
+import { type FailureMeaning, failureOf, partialAnswers, storageFailure } from '@jobistemer/core/storage'
 
 interface Reason {
   readonly Code?: string
@@ -177,5 +177,8 @@ export function closedError(tableName: string): JobistemerError {
 export function contentionError(tableName: string, what: string, tries: number): JobistemerError {
   const message = `Other nodes came between ${tries} times in a row while a step was decided (${what}): ${tableName}.`
   const remedy = 'Spread the work over more jobs: a job takes some hundred steps a second. The call can be repeated.'
-  return storageFailure('STORAGE_BUSY', ['tableName', tableName], message, remedy)
+  const error = storageFailure('STORAGE_BUSY', ['tableName', tableName], message, remedy)
+  // Only this job is contended. The call can change other jobs meanwhile.
+  partialAnswers.set(error, [])
+  return error
 }

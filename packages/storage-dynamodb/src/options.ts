@@ -17,7 +17,8 @@ export interface DynamoDBStorageOptions {
   readonly requestTimeout?: DurationInput
   /**
    * How long the storage retries a request while DynamoDB throttles the request or is unreachable. Only the pauses between
-   * the tries count. When the sum of the pauses reaches this time, the call fails with `STORAGE_BUSY`. Default 20 s.
+   * the tries count. When the sum of the pauses reaches this time, the call fails with `STORAGE_BUSY`. While DynamoDB accepts
+   * other writes, a request that delays other jobs is retried for at most 2 s. Default 20 s.
    */
   readonly retryTimeout?: DurationInput
 }

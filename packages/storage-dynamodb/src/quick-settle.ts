@@ -1,23 +1,25 @@
 import type { UpdateItemCommandInput } from '@aws-sdk/client-dynamodb'
-import { isFailure, judgeSettle, type SettleAnswer, type SettleItem } from '@jobistemer/core/storage'
+import { isFailure, judgeSettle, partialAnswers, type SettleAnswer, type SettleItem } from '@jobistemer/core/storage'
 import { type Item, json, number, text } from './attributes.ts'
 import { isBulky, type Table } from './table.ts'
 import { keyItem, shardOf } from './keys.ts'
 import { failedPlace, names, ownerValue, readOccurrence } from './occurrence-item.ts'
 
 /**
- * Settles an occurrence by one write, without reading it first. Returns `null` in four cases, in which the caller must read
+ * Settles an occurrence by one write, without reading it first. Returns `null` in five cases, in which the caller must read
  * the occurrence and apply core's rules:
  * - The end of the occurrence may wake or cancel other occurrences.
  * - The settle hands back an occurrence that has a priority.
  * - The table has no record at the address in `item`.
  * - The task runs are in separate items, or are too large for the record's item.
+ * - DynamoDB throttles the write for 2 s, and accepts other writes. Other jobs may wait for this settle. The step that follows
+ *   is brief only if they do.
  */
 export async function quickSettle(table: Table, item: SettleItem, now: number): Promise<SettleAnswer | null> {
   if (isBulky(runsOf(item), names.runs)) return null
-  const outcome = await table.requests.update(alone(table, item, now))
-  if (!outcome.written) return refused(outcome.found, item)
-  return accepted(outcome.before)
+  const update = table.requests.brief.update(alone(table, item, now))
+  const outcome = await update.catch((error) => (partialAnswers.has(error) ? null : Promise.reject(error)))
+  return outcome?.written ? accepted(outcome.before) : refused(outcome?.found ?? null, item)
 }
 
 /**

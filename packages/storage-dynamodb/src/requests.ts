@@ -18,7 +18,7 @@ import {
   type UpdateItemCommandInput,
 } from '@aws-sdk/client-dynamodb'
 import { systemClock } from '@jobistemer/core'
-import { random } from '@jobistemer/core/storage'
+import { partialAnswers, random } from '@jobistemer/core/storage'
 import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { type Item, text } from './attributes.ts'
@@ -79,20 +79,38 @@ const deleteLimit = 25
 /** Minimum time limit of one request in ms, even if the time limit of all requests is almost used up. */
 const leastRequestMs = 1000
 
+/**
+ * Overlap in ms: DynamoDB accepts other writes if it accepted one since this time before the first try of a request. In a batch
+ * of jobs, the writes of most jobs end during the first try of a throttled job, or shortly before it.
+ */
+const acceptedMs = 200
+
 /** Sends requests to the table. Repeats requests while DynamoDB is overloaded or unreachable, and throws errors with codes. */
 export class Requests {
   readonly tableName: string
   readonly #options: RequestOptions
+  /** The requests of which these are the {@link brief} ones; otherwise these requests themselves. */
+  readonly #base: Requests
+  /**
+   * The same requests with a shorter limit, for a step that delays other jobs. While DynamoDB accepts other writes, the pauses
+   * of a request reach at most 2 s. While DynamoDB accepts no write, `retryTimeout` is the limit, because early retries of the
+   * whole call would add to the load.
+   */
+  readonly brief: Requests
   #closed = false
+  /** Monotonic time of the last write that DynamoDB has accepted. */
+  #writtenAt = -acceptedMs
 
-  constructor(options: RequestOptions) {
+  constructor(options: RequestOptions, base?: Requests) {
     this.tableName = options.tableName
     this.#options = options
+    this.#base = base ?? this
+    this.brief = base === undefined ? new Requests(options, this) : this
   }
 
   /** @throws JobistemerError `STORAGE_CLOSED` */
   assertOpen(): void {
-    if (this.#closed) throw closedError(this.tableName)
+    if (this.#base.#closed) throw closedError(this.tableName)
   }
 
   close(): void {
@@ -145,7 +163,7 @@ export class Requests {
   }
 
   async #getGroup(keys: readonly Key[], found: FoundItems): Promise<void> {
-    const pauses = new Pauses(this.#options)
+    const pauses = new Pauses()
     let wanted: Item[] = keys.map(keyItem)
     while (wanted.length > 0) {
       const request = { [this.tableName]: { Keys: wanted, ConsistentRead: true } }
@@ -154,7 +172,7 @@ export class Requests {
       // DynamoDB omits some items in two cases: the answer would become too large, or the table is overloaded. Only the second
       // case is a failure.
       const left = answer.UnprocessedKeys?.[this.tableName]?.Keys ?? []
-      if (left.length === wanted.length && !(await pauses.next())) throw busyError(this.tableName, 'BatchGetItem', null)
+      if (left.length === wanted.length) await this.#wait('BatchGetItem', null, pauses)
       wanted = left
     }
   }
@@ -233,13 +251,13 @@ export class Requests {
   }
 
   async #deleteGroup(keys: readonly Key[]): Promise<void> {
-    const pauses = new Pauses(this.#options)
+    const pauses = new Pauses()
     let wanted = keys.map((key) => ({ DeleteRequest: { Key: keyItem(key) } }))
     while (wanted.length > 0) {
       const request = { [this.tableName]: wanted }
       const answer = await this.send('BatchWriteItem', new BatchWriteItemCommand({ RequestItems: request }))
       const left = answer.UnprocessedItems?.[this.tableName] ?? []
-      if (left.length > 0 && !(await pauses.next())) throw busyError(this.tableName, 'BatchWriteItem', null)
+      if (left.length > 0) await this.#wait('BatchWriteItem', null, pauses)
       wanted = left as typeof wanted
     }
   }
@@ -266,19 +284,37 @@ export class Requests {
     operation: string,
     command: Command<In, Out>,
   ): Promise<Out> {
-    const { client, requestTimeoutMs, limit = 'retryTimeout', leftMs = () => requestTimeoutMs } = this.#options
-    const pauses = new Pauses(this.#options)
+    const { client, requestTimeoutMs, leftMs = () => requestTimeoutMs } = this.#options
+    const pauses = new Pauses()
     for (;;) {
       this.assertOpen()
       try {
         const limitMs = Math.min(requestTimeoutMs, Math.max(leftMs(), leastRequestMs))
-        return await client.send(command, { abortSignal: AbortSignal.timeout(Math.ceil(limitMs)) })
+        const abortSignal = AbortSignal.timeout(Math.ceil(limitMs))
+        const answer = await client.send(command, { abortSignal })
+        if (!/^(BatchGet|Get|Query)/.test(operation)) this.#base.#writtenAt = systemClock.monotonic()
+        return answer
       } catch (error) {
         if (isContention(error)) throw error
         if (!isOverload(error)) throw storageError(error, this.tableName)
-        if (leftMs() <= 0 || !(await pauses.next())) throw busyError(this.tableName, operation, error, limit)
+        await this.#wait(operation, error, pauses)
       }
     }
+  }
+
+  /**
+   * Waits before the next try of a request.
+   *
+   * @throws JobistemerError `STORAGE_BUSY`, `STORAGE_UNREACHABLE` if the pauses have reached their limit
+   */
+  async #wait(operation: string, cause: unknown, pauses: Pauses): Promise<void> {
+    const { retryTimeoutMs, limit, leftMs = () => retryTimeoutMs } = this.#options
+    const acceptsWrites = this.#base.#writtenAt > pauses.begunAt - acceptedMs
+    const longestMs = this === this.brief && acceptsWrites ? Math.min(longestPauseMs, retryTimeoutMs) : retryTimeoutMs
+    if (leftMs() > 0 && (await pauses.next(longestMs))) return
+    const error = busyError(this.tableName, operation, cause, limit)
+    if (acceptsWrites) partialAnswers.set(error, [])
+    throw error
   }
 }
 
@@ -328,6 +364,7 @@ function foundBy(error: unknown): Item | null {
 }
 
 const firstPauseMs = 25
+/** Longest pause, and limit for the sum of the pauses of one request of {@link Requests.brief}, in ms. */
 const longestPauseMs = 2000
 
 /**
@@ -335,17 +372,14 @@ const longestPauseMs = 2000
  * the sum of the pauses reaches the limit.
  */
 export class Pauses {
-  readonly #limitMs: number
+  /** Monotonic time of the first try. */
+  readonly begunAt: number = systemClock.monotonic()
   #pausedMs = 0
   #tries = 0
 
-  constructor({ retryTimeoutMs }: { readonly retryTimeoutMs: number }) {
-    this.#limitMs = retryTimeoutMs
-  }
-
   /** Waits for the next pause. Returns false without waiting if the sum of the pauses has reached the limit. */
-  async next(): Promise<boolean> {
-    if (this.#pausedMs >= this.#limitMs) return false
+  async next(limitMs: number): Promise<boolean> {
+    if (this.#pausedMs >= limitMs) return false
     const longest = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(this.#tries++, 10))
     // Waits at least half of the full pause, to relieve the table. The jitter keeps nodes from retrying at the same moment.
     const pauseMs = Math.ceil(longest * (0.5 + random() / 2))

@@ -39,11 +39,13 @@ export const itemsPerStep = 20
 export const contended: unique symbol = Symbol('contended')
 
 const mostTries = 300
+/** Maximum number of tries of a step that delays other jobs. The pauses between these tries are about 2 s in total. */
+const briefTries = 40
 const longestPauseMs = 120
 
 /**
- * Repeats a step until its result is not `contended`, at most `mostTries` times. If a step returns `contended`, another step
- * has succeeded in the meantime. So of several concurrent steps, at least one makes progress.
+ * Repeats a step until its result is not `contended`, at most `mostTries` or `briefTries` times. If a step returns `contended`,
+ * another step has succeeded in the meantime. So of several concurrent steps, at least one makes progress.
  */
 export async function untilDecided<T>(
   { requests }: Table,
@@ -53,7 +55,8 @@ export async function untilDecided<T>(
   for (let tries = 1; ; tries++) {
     const answer = await attempt()
     if (answer !== contended) return answer
-    if (tries === mostTries) throw contentionError(requests.tableName, what, tries)
+    if (tries === (requests === requests.brief ? briefTries : mostTries))
+      throw contentionError(requests.tableName, what, tries)
     await pause(Math.ceil(random() * Math.min(longestPauseMs, 4 * 2 ** Math.min(tries, 10))))
   }
 }
