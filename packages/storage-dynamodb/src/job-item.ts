@@ -78,6 +78,7 @@ export const headNames = {
   pausedUntil: 'u',
   cancelsBelow: 'b',
   planParts: 'y',
+  deletedAt: 'd',
 } as const
 
 export function headItem(keys: Keys, head: StoredHead): Item {
@@ -100,7 +101,7 @@ export function headItem(keys: Keys, head: StoredHead): Item {
   if (head.cancelsBelow !== null) item[headNames.cancelsBelow] = attribute.number(head.cancelsBelow)
   const starts = startNumbersOf(head)
   if (starts !== null) item.s = attribute.json(starts)
-  if (head.deletedAt !== null) item.d = attribute.number(head.deletedAt)
+  if (head.deletedAt !== null) item[headNames.deletedAt] = attribute.number(head.deletedAt)
   if (head.active.length > 0) item.l = { B: printLiveList(head.active) }
   if (head.pages.to > 0) item.e = attribute.json([head.pages.from, head.pages.to, head.pages.entries])
   if (head.queued.length > 0) item.q = { B: printLiveList(head.queued) }
@@ -144,7 +145,7 @@ export function readHead(item: Item): StoredHead {
     ...starts,
     createdAt: attribute.numberOf(item, 'c'),
     changedAt: attribute.numberOf(item, 'g'),
-    deletedAt: attribute.optionalNumber(item, 'd'),
+    deletedAt: attribute.optionalNumber(item, headNames.deletedAt),
     active: parseLiveList(id, item.l?.B),
     pages: { from, to, entries },
     queued: withPriorities(parseLiveList(id, item.q?.B), item.o?.B),

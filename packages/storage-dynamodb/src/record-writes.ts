@@ -71,11 +71,12 @@ export function checkHead({ requests, keys }: Table, head: StoredHead): Transact
  * condition ignores all other changes of the head.
  */
 export function checkStartable({ requests, keys }: Table, head: StoredHead): TransactWriteItem {
-  const { policy, paused, pausedUntil, planParts, handlerKey, cancelsBelow } = headNames
+  const { policy, paused, pausedUntil, planParts, handlerKey, cancelsBelow, deletedAt } = headNames
   const values: Item = { ':allow': text('allow'), ':handlerKey': json(head.handlerKey), ':v': number(head.revision) }
   // Versions of zlib compress a long handler key to different bytes. The revision shows that the handler key is unchanged.
   const isSameCode = `(${handlerKey} = :handlerKey OR v = :v)`
-  const conditions = [`${policy} = :allow`, `attribute_not_exists(${planParts})`, isSameCode]
+  const absent = [planParts, deletedAt].map((name) => `attribute_not_exists(${name})`)
+  const conditions = [`${policy} = :allow`, ...absent, isSameCode]
   // The step has read `head`, which has no pause or an ended pause. The condition requires that the stored head still has no
   // pause, or a pause with the same end.
   if (head.paused === null) conditions.push(`attribute_not_exists(${paused})`)

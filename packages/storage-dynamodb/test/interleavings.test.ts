@@ -323,6 +323,23 @@ it('a claim of overlapping occurrences starts no occurrence that a concurrent up
   for (const one of ids) expect((await recordOf(one))?.state).toBe('canceled')
 })
 
+it('a claim of pending runs starts no run of a job that another node deletes meanwhile', async () => {
+  const { id } = await addJob(storage, 'allowed', 'allow')
+  // The delete cancels one run: the delayed one, which the claim does not read.
+  const delayed = { ...triggerItem(id, 0), dueAt: slotAt(500) }
+  const items = [delayed, ...[1, 2, 3].map((key) => triggerItem(id, key, slotAt(2)))]
+  await storage.createOccurrences({ now: slotAt(2), owner, items })
+  const claiming = interrupted('TransactWriteItemsCommand', async () => {
+    const change = { kind: 'delete', id, expectedVersion: null } as const
+    const deleted = await storage.saveJobs({ now: slotAt(3), cancelLimit: 1, changes: [change] })
+    expect(deleted).toMatchObject([{ outcome: 'saved', more: true }])
+  })
+  const claim = { now: slotAt(4), owner: other, limit: 60, exceptHandlerKeys: [], sweep: false }
+  expect((await claiming.claim(claim)).claimed).toEqual([])
+  expect(claiming.met).toBe(true)
+  for (const item of items) expect(await recordOf(item.id)).toMatchObject({ state: 'canceled', reason: 'deleted' })
+})
+
 describe('a prune on DynamoDB', () => {
   async function addLarge(): Promise<{ readonly job: JobId; readonly id: `occ_${string}` }> {
     const { id: job } = await addJob(storage, 'alpha')
