@@ -118,10 +118,16 @@ export function storageError(error: unknown, tableName: string): JobistemerError
   if (JobistemerError.isInstance(error)) return error
   const name = nameOf(error)
   const detail = `${name || 'no name'}: ${messageOf(error)}`
-  const isForeign = /schema|index|provided key element|conditions on the keys/i.test(messageOf(error))
-  const known = name === 'ValidationException' && isForeign ? foreign : undefined
+  const isForeign = /^ValidationE.*(schema|index|key element|on the keys|key condition|mismatch for key)/is.test(detail)
+  const known = isForeign ? foreign : /Region is missing/.test(detail) ? noRegion : undefined
   const meaning = known ?? meanings.find(({ pattern }) => pattern.test(name)) ?? otherFailure
   return failureOf(meaning, detail, { field: 'tableName', value: tableName, cause: error })
+}
+
+const noRegion: FailureMeaning = {
+  code: 'STORAGE_UNREADABLE',
+  message: 'The client has no region',
+  remedy: "Set the region in the client's options, in AWS_REGION or in the shared config file.",
 }
 
 const foreign: FailureMeaning = {

@@ -6,7 +6,7 @@ import { busyError, isAbsent, isDenied, noRightsError } from './dynamodb-errors.
 import { keyItem } from './keys.ts'
 import { names } from './occurrence-item.ts'
 import { readClient, readTableName } from './options.ts'
-import { pause, Requests } from './requests.ts'
+import { partitionQuery, pause, Requests } from './requests.ts'
 import { hasRevision } from './record-writes.ts'
 import { failedIndex, liveIndex, tableDefinition } from './table-definition.ts'
 import type { Table } from './table.ts'
@@ -106,7 +106,8 @@ export async function createTable(options: CreateTableOptions): Promise<void> {
 /** Returns whether a node could use the table. DynamoDB rejects queries of a table that is being created. */
 async function isReady(requests: Requests): Promise<boolean> {
   try {
-    await askIndexes(requests)
+    // The query of the primary key has text conditions on both keys, so DynamoDB rejects other keys and types.
+    await Promise.all([requests.query({ ...partitionQuery('none', ['-', '~']), Limit: 1 }), askIndexes(requests)])
     return true
   } catch (error) {
     if (isAbsent(causeOf(error))) return false

@@ -102,6 +102,41 @@ describe('the DynamoDB table', () => {
     expect((await client.send(new ScanCommand({ TableName: 'bare' }))).Count).toBe(0)
   })
 
+  type Definition = ReturnType<typeof tableDefinition>
+  const attributeOf = ({ AttributeDefinitions: attributes = [] }: Definition, name: string) =>
+    attributes.findIndex(({ AttributeName: one }) => one === name)
+
+  it.each([
+    [
+      'an index `live` without a sort key',
+      (definition: Definition) => {
+        definition.GlobalSecondaryIndexes?.[0]?.KeySchema?.pop()
+        definition.AttributeDefinitions?.splice(attributeOf(definition, 'lo'), 1)
+      },
+    ],
+    [
+      'a numeric sort key',
+      (definition: Definition) => {
+        const [attribute] = definition.AttributeDefinitions?.slice(attributeOf(definition, 'sk')) ?? []
+        if (attribute !== undefined) attribute.AttributeType = 'N'
+      },
+    ],
+    [
+      'no sort key',
+      (definition: Definition) => {
+        definition.KeySchema?.pop()
+        definition.AttributeDefinitions?.splice(attributeOf(definition, 'sk'), 1)
+      },
+    ],
+  ])('with %s is refused by the storage and by `createTable`', async (name, change) => {
+    const tableName = name.replaceAll(/\W+/g, '-')
+    const definition = structuredClone(tableDefinition({ tableName }))
+    change(definition)
+    await client.send(new CreateTableCommand(definition))
+    expect((await rejection(dynamodbStorage({ client, tableName }).listJobs(look))).code).toBe('STORAGE_FOREIGN')
+    expect((await rejection(createTable({ client, tableName }))).code).toBe('STORAGE_FOREIGN')
+  })
+
   it('causes a rejection with a remedy if it does not exist, and is found once it is created', async () => {
     const storage = dynamodbStorage({ client, tableName: 'later' })
     const error = await rejection(storage.listJobs(look))
@@ -376,6 +411,16 @@ describe('an error of DynamoDB', () => {
     expect(error.code).toBe(code)
     expect(error.message).toMatch(message)
     expect((error.cause as Error).name).toBe(name)
+  })
+
+  it('is STORAGE_UNREADABLE with a remedy if the client has no region', async () => {
+    const send = async () => {
+      throw new Error('Region is missing')
+    }
+    const storage = dynamodbStorage({ client: { send: send as DynamoDBClient['send'] }, tableName: 'jobs' })
+    const error = await rejection(storage.listJobs(look))
+    expect(error.code).toBe('STORAGE_UNREADABLE')
+    expect(error.remedy).toContain('AWS_REGION')
   })
 
   it('is STORAGE_UNREACHABLE if no server listens at the endpoint', async () => {
