@@ -20,6 +20,7 @@ import {
 import { systemClock } from '@jobistemer/core'
 import { partialAnswers, random } from '@jobistemer/core/storage'
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { isDeepStrictEqual } from 'node:util'
 import { type Item, text } from './attributes.ts'
 import { busyError, closedError, isContention, isOverload, noDate, storageError } from './dynamodb-errors.ts'
@@ -291,7 +292,7 @@ export class Requests {
       try {
         const limitMs = Math.min(requestTimeoutMs, Math.max(leftMs(), leastRequestMs))
         const abortSignal = AbortSignal.timeout(Math.ceil(limitMs))
-        const answer = await client.send(command, { abortSignal })
+        const answer = await unlessAborted(client.send(command, { abortSignal }), abortSignal)
         if (!/^(BatchGet|Get|Query)/.test(operation)) this.#base.#writtenAt = systemClock.monotonic()
         return answer
       } catch (error) {
@@ -387,6 +388,14 @@ export class Pauses {
     await pause(pauseMs)
     return true
   }
+}
+
+/** Settles as the answer, or rejects when the signal fires. The client ignores its signal while it waits for credentials. */
+async function unlessAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+  // Stops listening after the answer, because Node.js keeps a signal that has listeners until it fires.
+  const ended = new AbortController()
+  const late = once(signal, 'abort', { signal: ended.signal }).then(() => Promise.reject(signal.reason))
+  return await Promise.race([answer, late]).finally(() => ended.abort())
 }
 
 export async function pause(delayMs: number): Promise<void> {

@@ -413,6 +413,13 @@ describe('an error of DynamoDB', () => {
     expect((error.cause as Error).name).toBe(name)
   })
 
+  it('is STORAGE_BUSY if the client waits for its credentials for ever', { timeout: 10_000 }, async () => {
+    const waiting = localClient(inject('dynamodb'), { credentials: () => new Promise(() => {}) })
+    const storage = dynamodbStorage({ client: waiting, tableName: 'jobs', requestTimeout: 50, retryTimeout: 50 })
+    expect((await rejection(storage.listJobs(look))).code).toBe('STORAGE_BUSY')
+    waiting.destroy()
+  })
+
   it('is STORAGE_UNREADABLE with a remedy if the client has no region', async () => {
     const send = async () => {
       throw new Error('Region is missing')
