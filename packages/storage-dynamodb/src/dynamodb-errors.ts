@@ -188,3 +188,15 @@ export function contentionError(tableName: string, what: string, tries: number):
   partialAnswers.set(error, [])
   return error
 }
+
+/**
+ * Returns the error of a step that waited for a failed step on the same job; `null` if the next step need not fail. Each step
+ * gets its own error, because {@link partialAnswers} has the answers of one call for each error.
+ */
+export function followingError(error: unknown): JobistemerError | null {
+  if (!JobistemerError.isInstance(error) || !/^STORAGE_(BUSY|UNREACHABLE)$/.test(error.code)) return null
+  const { code, field = '', value, remedy = '', cause = error } = error
+  const failure = storageFailure(code, [field, value], 'An earlier step on the same job failed.', remedy, cause)
+  if (partialAnswers.has(error)) partialAnswers.set(failure, [])
+  return failure
+}

@@ -16,6 +16,7 @@ import {
 } from '@jobistemer/core/storage'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { type Item, number, text } from './attributes.ts'
+import { followingError } from './dynamodb-errors.ts'
 import { headOf, type StoredHead, versionItem } from './job-item.ts'
 import { JobReading } from './job-reading.ts'
 import { keyItem } from './keys.ts'
@@ -55,9 +56,10 @@ export async function runStep(table: Table, step: LedgerStep): Promise<void> {
 }
 
 async function decided(table: Table, id: JobId, step: LedgerStep, earlier: Promise<void> | undefined): Promise<void> {
-  // Waits for the earlier step on this job. If the earlier step fails, its own caller receives the error, so this step ignores
-  // the error.
-  await earlier?.catch(() => undefined)
+  // Waits for the earlier step on this job. If DynamoDB did not complete the earlier step, this step rejects at once. Otherwise
+  // the k-th step would wait for k whole retry periods. Other errors concern only the caller of the earlier step.
+  const failure = await earlier?.then(() => null, followingError)
+  if (failure) throw failure
   await untilDecided(table, id, async () => ((await attempt(table, id, step)) ? null : contended))
 }
 

@@ -111,6 +111,19 @@ it('a create of one throttled job pauses for `retryTimeout`', async () => {
   expect(monotonicMs - begunAt).toBeGreaterThanOrEqual(20_000)
 })
 
+it('concurrent creates of one throttled job reject after one `retryTimeout`, each with its own error', async () => {
+  const { id } = await addJob(storage, 'alone', 'allow')
+  reject(/Transact/, id, failures.throttled)
+  const begunAt = monotonicMs
+  const creates = [1, 2, 3, 4].map(async (key) => {
+    await storage.createOccurrences({ now: slotAt(1), owner, items: [triggerItem(id, key)] })
+  })
+  const errors = (await Promise.allSettled(creates)).map((result) => (result as PromiseRejectedResult).reason)
+  expect(errors).toMatchObject(creates.map(() => ({ code: 'STORAGE_BUSY' })))
+  expect(new Set(errors).size).toBe(4)
+  expect(monotonicMs - begunAt).toBeLessThan(30_000)
+})
+
 it('a create of two jobs whose writes are all throttled pauses for `retryTimeout`, and its error has no answers', async () => {
   const jobs = [await addJob(storage, 'first'), await addJob(storage, 'second')]
   failureOf = (command) => (command === 'TransactWriteItemsCommand' ? throttled() : null)
