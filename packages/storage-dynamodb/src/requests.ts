@@ -170,10 +170,10 @@ export class Requests {
       const request = { [this.tableName]: { Keys: wanted, ConsistentRead: true } }
       const answer = await this.send('BatchGetItem', new BatchGetItemCommand({ RequestItems: request }))
       for (const item of answer.Responses?.[this.tableName] ?? []) found.add(item)
-      // DynamoDB omits some items in two cases: the answer would become too large, or the table is overloaded. Only the second
-      // case is a failure.
+      // DynamoDB omits some items in two cases: the answer would become too large, or the table is overloaded. An answer with
+      // some items is progress, so the pause after it is short and does not count.
       const left = answer.UnprocessedKeys?.[this.tableName]?.Keys ?? []
-      if (left.length === wanted.length) await this.#wait('BatchGetItem', null, pauses)
+      if (left.length > 0) await this.#wait('BatchGetItem', null, left.length < wanted.length ? null : pauses)
       wanted = left
     }
   }
@@ -258,7 +258,7 @@ export class Requests {
       const request = { [this.tableName]: wanted }
       const answer = await this.send('BatchWriteItem', new BatchWriteItemCommand({ RequestItems: request }))
       const left = answer.UnprocessedItems?.[this.tableName] ?? []
-      if (left.length > 0) await this.#wait('BatchWriteItem', null, pauses)
+      if (left.length > 0) await this.#wait('BatchWriteItem', null, left.length < wanted.length ? null : pauses)
       wanted = left as typeof wanted
     }
   }
@@ -304,11 +304,12 @@ export class Requests {
   }
 
   /**
-   * Waits before the next try of a request.
+   * Waits before the next try of a request. `pauses: null`: the last try made progress.
    *
    * @throws JobistemerError `STORAGE_BUSY`, `STORAGE_UNREACHABLE` if the pauses have reached their limit
    */
-  async #wait(operation: string, cause: unknown, pauses: Pauses): Promise<void> {
+  async #wait(operation: string, cause: unknown, pauses: Pauses | null): Promise<void> {
+    if (pauses === null) return await pause(firstPauseMs)
     const { retryTimeoutMs, limit, leftMs = () => retryTimeoutMs } = this.#options
     const acceptsWrites = this.#base.#writtenAt > pauses.begunAt - acceptedMs
     const longestMs = this === this.brief && acceptsWrites ? Math.min(longestPauseMs, retryTimeoutMs) : retryTimeoutMs

@@ -1,4 +1,4 @@
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { BatchGetItemCommand, BatchWriteItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { type JobId, systemClock } from '@jobistemer/core'
 import { partialAnswers, type Storage } from '@jobistemer/core/storage'
 import { addJob, finishItem, owner, slotAt, slotItem, triggerItem } from '@jobistemer/test-kit'
@@ -56,6 +56,30 @@ async function failed(call: unknown) {
   )
   const answers = partialAnswers.get(error) as readonly ({ readonly outcome: string } | null)[] | undefined
   return { code: 'code' in error ? error.code : error, outcomes: answers?.map((answer) => answer?.outcome ?? null) }
+}
+
+/** Returns a client whose answers to batches leave out all items but the first, as if the table were throttled. */
+function reluctant(): Pick<DynamoDBClient, 'send'> & { readonly requests: number } {
+  let requests = 0
+  const forward = (command: object, options: object) =>
+    (client.send as (command: object, options: object) => Promise<object>)(command, options)
+  const send = async (command: object, options: object): Promise<unknown> => {
+    if (command instanceof BatchGetItemCommand) {
+      requests++
+      const { Keys: keys = [], ...rest } = command.input.RequestItems?.[tableName] ?? { Keys: [] }
+      const first = { [tableName]: { ...rest, Keys: keys.slice(0, 1) } }
+      const left = keys.length > 1 ? { [tableName]: { ...rest, Keys: keys.slice(1) } } : {}
+      return { ...(await forward(new BatchGetItemCommand({ RequestItems: first }), options)), UnprocessedKeys: left }
+    }
+    if (command instanceof BatchWriteItemCommand) {
+      const writes = command.input.RequestItems?.[tableName] ?? []
+      const first = { [tableName]: writes.slice(0, 1) }
+      const left = writes.length > 1 ? { [tableName]: writes.slice(1) } : {}
+      return { ...(await forward(new BatchWriteItemCommand({ RequestItems: first }), options)), UnprocessedItems: left }
+    }
+    return await forward(command, options)
+  }
+  return Object.defineProperty({ send }, 'requests', { get: () => requests }) as unknown as ReturnType<typeof reluctant>
 }
 
 const failures = { throttled: canceledBy('ThrottlingError'), contended: canceledBy('TransactionConflict') }
@@ -133,4 +157,21 @@ it('a create of two jobs whose writes are all throttled pauses for `retryTimeout
   const call = storage.createOccurrences({ now: slotAt(1), owner, items })
   expect(await failed(call)).toEqual({ code: 'STORAGE_BUSY', outcomes: undefined })
   expect(monotonicMs - begunAt).toBeGreaterThanOrEqual(20_000)
+})
+
+it('batches of which DynamoDB processes one item at a time pause before each repeat, and do not reach `retryTimeout`', async () => {
+  const { id } = await addJob(storage, 'batches')
+  const slots = Array.from({ length: 20 }, (_, index) => index + 1)
+  for (const index of slots) {
+    await storage.createOccurrences({ now: slotAt(index), owner, items: [slotItem(id, index)] })
+    await storage.settle({ now: slotAt(index) + 20, items: [finishItem(id, index)] })
+  }
+  const slow = reluctant()
+  const throttledStorage = dynamodbStorage({ client: slow, tableName, prefix: `test-${tests}`, retryTimeout: 60 })
+  const begunAt = monotonicMs
+  await throttledStorage.get({ occurrences: slots.map((index) => slotItem(id, index).id) })
+  expect(slow.requests).toBe(40)
+  expect(monotonicMs - begunAt).toBeGreaterThanOrEqual(38 * 12)
+  const prune = { now: slotAt(30), jobId: id, before: slotAt(30), keep: 0, limit: 50 }
+  expect(await throttledStorage.prune(prune)).toMatchObject({ removed: 20 })
 })
