@@ -29,14 +29,14 @@ import { loadHead, type Table } from './table.ts'
 // occurrences are in separate items, which most steps need not read. Each further queued occurrence has its own item.
 
 /**
- * Number of entries in a page: an item for active occurrences that the head does not list. A full page is just below 4 KB, the
- * size of a DynamoDB read request unit.
+ * Number of entries in a page: an item for active occurrences that the head does not list. A full page with a prefix of up to 64
+ * characters is just below 4 KB, the size of a DynamoDB read request unit.
  */
-const pageSize = 180
+const pageSize = 165
 /** Maximum number of pages of active occurrences that a step adds. The limit keeps the step's transaction below 100 items. */
 const mostNewPages = 10
 /**
- * Maximum number of active occurrences in the head of a job whose overlap policy limits their number: 176 KB of an item's 400
+ * Maximum number of active occurrences in the head of a job whose overlap policy limits their number: 192 KB of an item's 400
  * KB.
  */
 const mostListed = 8000
