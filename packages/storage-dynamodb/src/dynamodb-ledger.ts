@@ -39,7 +39,6 @@ class DynamoDBLedger implements AsyncLedger {
     prune: async (request) => await prune(await this.#opened(), request),
   }
   readonly #table: Table
-  #opening: Promise<void> | null = null
 
   constructor(options: ReadOptions) {
     this.#table = {
@@ -78,15 +77,14 @@ class DynamoDBLedger implements AsyncLedger {
 
   /** Returns the table. The first call opens and checks the table. */
   async #opened(): Promise<Table> {
-    this.#table.requests.assertOpen()
-    this.#opening ??= openTable(this.#table)
-    try {
-      await this.#opening
-    } catch (error) {
+    const { requests } = this.#table
+    requests.assertOpen()
+    requests.opening ??= openTable(this.#table).catch((error: unknown) => {
       // The cause of the failed opening may be gone, so the next call opens the table again.
-      this.#opening = null
+      requests.opening = null
       throw error
-    }
+    })
+    await requests.opening
     return this.#table
   }
 }

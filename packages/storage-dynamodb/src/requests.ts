@@ -23,7 +23,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { isDeepStrictEqual } from 'node:util'
 import { type Item, text } from './attributes.ts'
-import { busyError, closedError, isContention, isOverload, noDate, storageError } from './dynamodb-errors.ts'
+import { busyError, closedError, isAbsent, isContention, isOverload, noDate, storageError } from './dynamodb-errors.ts'
 import { type Key, keyItem, keyOf } from './keys.ts'
 import type { ReadOptions } from './options.ts'
 
@@ -98,6 +98,8 @@ export class Requests {
    * whole call would add to the load.
    */
   readonly brief: Requests
+  /** The check of the table before the first call. `null`: the next call checks the table, because the table may be new. */
+  opening: Promise<void> | null = null
   #closed = false
   /** Monotonic time of the last write that DynamoDB has accepted. */
   #writtenAt = -acceptedMs
@@ -297,6 +299,7 @@ export class Requests {
         return answer
       } catch (error) {
         if (isContention(error)) throw error
+        if (isAbsent(error)) this.#base.opening = null
         if (!isOverload(error)) throw storageError(error, this.tableName)
         await this.#wait(operation, error, pauses)
       }

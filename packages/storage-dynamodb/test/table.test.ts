@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import {
   CreateTableCommand,
+  DeleteTableCommand,
   DescribeTableCommand,
   type DynamoDBClient,
   PutItemCommand,
@@ -144,6 +145,19 @@ describe('the DynamoDB table', () => {
     expect(error.message).toContain('createTable()')
     await createTable({ client, tableName: 'later' })
     expect((await storage.listJobs(look)).items).toEqual([])
+  })
+
+  it('has an item with the layout version also if it was deleted and created again under a running storage', async () => {
+    const tableName = 'again'
+    await createTable({ client, tableName })
+    const storage = dynamodbStorage({ client, tableName })
+    await storage.listJobs(look)
+    await client.send(new DeleteTableCommand({ TableName: tableName }))
+    expect((await rejection(storage.listJobs(look))).code).toBe('STORAGE_UNREADABLE')
+    await createTable({ client, tableName })
+    await storage.listJobs(look)
+    const { Items: items } = await client.send(new ScanCommand({ TableName: tableName }))
+    expect(items).toEqual([{ pk: { S: 'jobistemer:form' }, sk: { S: 'form' }, n: { N: '1' } }])
   })
 
   it('is refused if its data have a newer version', async () => {
