@@ -23,6 +23,8 @@ interface CallTimes {
   readonly graceMs: number
   /** How long the call waits for aborted handlers to end. */
   readonly abortGraceMs: number
+  /** How long the call waits for killed children to end. */
+  readonly killGraceMs: number
   /** How long the call waits for one answer of the storage during its shutdown. The shutdown waits for at most two answers. */
   readonly farewellMs: number
 }
@@ -33,11 +35,11 @@ interface CallTimes {
 export function callTimesOf(budgetMs: number, abortGraceMs: number): CallTimes {
   const abortMs = Math.min(abortGraceMs, Math.floor(budgetMs / 5))
   const farewellMs = Math.min(lookMs, Math.floor(budgetMs / 20))
-  // Reserve for late timers and slow storage answers, in ms.
+  // Reserve for killed children, late timers and slow storage answers, in ms.
   const spareMs = Math.min(500, Math.floor(budgetMs / 20))
   const workMs = budgetMs - abortMs - 2 * farewellMs - spareMs
   const beginsForMs = Math.floor(workMs * 0.75)
-  return { beginsForMs, graceMs: workMs - beginsForMs, abortGraceMs: abortMs, farewellMs }
+  return { beginsForMs, graceMs: workMs - beginsForMs, abortGraceMs: abortMs, killGraceMs: spareMs / 2, farewellMs }
 }
 
 /** The options of a node that lives for one call of `runDue`. */

@@ -495,7 +495,8 @@ export class Engine implements CallingNode {
     if (this.#callOf === null || this.pool.size > 0) this.#heartbeats.leave()
     this.pool.drain(graceMs)
     const quiet = Promise.all([this.claimer.stop(), this.launcher.stop(), this.operations.answered()])
-    if (started) await this.#passed(this.pool.letEnd(quiet, graceMs, abortGraceMs))
+    const killGraceMs = this.#callOf?.times.killGraceMs
+    if (started) await this.#passed(this.pool.letEnd(quiet, graceMs, abortGraceMs, killGraceMs))
     await this.#children.end()
     await this.#passed(this.#heartbeats.end({ isEmpty: this.pool.size === 0 && !this.claimer.mayOwnMore }))
     this.#name.release()

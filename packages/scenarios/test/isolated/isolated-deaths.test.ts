@@ -172,6 +172,32 @@ describe.each(isolations)('in an isolated task that runs in a %s', (isolation) =
     },
   )
 
+  shared?.(
+    'a call of `runDue` ends within its budget, even if an isolated task and another handler never end',
+    async () => {
+      const clock = virtualClock(0)
+      const began = new EventEmitter()
+      const logger: Logger = { ...silentLogger, info: (fields) => void ('task' in fields && began.emit('line')) }
+      const jobs = [
+        defineJob({ name: 'isolated', tasks: [task(isolation, 'loops')] }),
+        defineJob({ name: 'other', tasks: [{ name: 'work', run: () => new Promise(() => undefined) }] }),
+      ]
+      const storage = memoryStorage()
+      const scheduler = createScheduler({ storage, jobs, clock, logger })
+      const client = createClient({ storage, clock, logger: silentLogger })
+      onTestFinished(() => client.close())
+      await scheduler.runDue()
+      for (const { name } of jobs) await client.trigger(name)
+      const line = once(began, 'line')
+      const called = scheduler.runDue({ budget: { seconds: 10 } })
+      await line
+      await clock.advance({ seconds: 10 })
+      const { ended, durationMs } = await called
+      expect(ended).toBe('budget')
+      expect(durationMs).toBeLessThanOrEqual(10_000)
+    },
+  )
+
   shared?.each(['nothing', 'a cancellation', 'its task timeout'])(
     'a child with a long killAfter is killed 5 s after the execution timeout, even if %s has aborted the attempt before',
     async (by) => {

@@ -186,10 +186,15 @@ export class ExecutionPool implements ExecutionOwner {
 
   /**
    * Ends the executions of a node that shuts down. First lets them end for `graceMs`. Then aborts their handlers and waits
-   * for `abortGraceMs`. Then kills their children. Resolves when no execution is left, or after the last wait. `quiet`: resolves
-   * when the node begins no further execution.
+   * for `abortGraceMs`. Then kills their children and waits for `killGraceMs`. Resolves when no execution is left, or after the
+   * last wait. `quiet`: resolves when the node begins no further execution.
    */
-  async letEnd(quiet: Promise<unknown>, graceMs: number, abortGraceMs: number): Promise<void> {
+  async letEnd(
+    quiet: Promise<unknown>,
+    graceMs: number,
+    abortGraceMs: number,
+    killGraceMs: number = killedGraceMs,
+  ): Promise<void> {
     const { agenda } = this.engine
     const ended = quiet.then(() => this.emptied())
     if (await agenda.endsWithin(ended, graceMs)) return
@@ -198,7 +203,7 @@ export class ExecutionPool implements ExecutionOwner {
     if (this.children.size === 0) return
     // Kill the children that have not ended. After a child has ended, the node can hand its occurrence back.
     this.children.kill()
-    await agenda.endsWithin(ended, killedGraceMs)
+    await agenda.endsWithin(ended, killGraceMs)
   }
 
   /** Resolves when there are no executions and all hooks have ended. */
