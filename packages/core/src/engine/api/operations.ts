@@ -278,7 +278,9 @@ export class Operations extends ApiPart {
     const phase = this.#host.phase()
     if (phase === 'running') return
     if (this.registry.isClient) throw clientClosed()
-    throw stateError('use', phase, 'Start it first, and do not use it after shutdown.')
+    const remedy =
+      'Start it first, and do not use it after shutdown. Beside runDue, use createClient on the same storage.'
+    throw stateError('use', phase, remedy)
   }
 
   /**
