@@ -133,7 +133,12 @@ describe('cancel', () => {
       code: 0,
       out: expect.stringMatching(/Would cancel 1\. Nothing was done\.\n$/),
     })
-    expect(await json(...dry)).toEqual({ dryRun: true, job: null, results: [{ id, outcome: null, state: 'queued' }] })
+    expect(await json(...dry)).toEqual({
+      dryRun: true,
+      job: null,
+      results: [{ id, outcome: null, state: 'queued' }],
+      isPartial: false,
+    })
     expect((await json('run', id)).occurrence).toMatchObject({ state: 'queued', cancelRequest: null })
     for (const [flag, value] of [
       ['--state', 'queued'],
@@ -158,6 +163,28 @@ describe('cancel', () => {
     expect((await json('counts', 'import')).counts).toMatchObject({ queued: 2 })
     expect(await json(...many, '--yes')).toMatchObject({ results: [{ outcome: 'canceled' }, { outcome: 'canceled' }] })
     expect((await json('counts', 'import')).counts).toEqual({ pending: 1, queued: 0, running: 0 })
+  })
+
+  it('if a job has more matching runs than --limit, cancel --job reports it before and after it cancels', async () => {
+    const { ask, json } = await ledger()
+    const first = ['cancel', '--job', 'import', '--limit', '2']
+    const more = 'More runs of import match: repeat the command for them, or raise --limit.'
+    expect(await ask([...first, '--dry-run'])).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/Would cancel 2 of import\. Nothing was done\.\n(.*)\n$/),
+    })
+    expect((await ask([...first, '--dry-run'])).out.split('\n').at(-2)).toBe(more)
+    expect(await json(...first, '--dry-run')).toMatchObject({ results: [{}, {}], isPartial: true })
+    expect(await json('cancel', '--job', 'import', '--limit', '3', '--dry-run')).toMatchObject({ isPartial: false })
+    expect(await ask(first, { terminal: 80, input: 'n\n' })).toMatchObject({
+      code: 1,
+      err: expect.stringContaining(`Cancel 2 runs of import? ${more} [y/N] `),
+    })
+    expect(await ask([...first, '--yes'])).toMatchObject({ code: 0, out: `2 canceled\n${more}\n` })
+    expect(await ask([...first, '--yes'])).toMatchObject({ code: 0, out: expect.not.stringContaining('More runs') })
+    for (let count = 0; count < 2; count++) await json('trigger', 'import')
+    expect(await json('cancel', '--job', 'import', '--limit', '1', '--yes')).toMatchObject({ isPartial: true })
+    expect(await json('cancel', '--job', 'import', '--limit', '1', '--yes')).toMatchObject({ isPartial: false })
   })
 
   it('cancel --job requires --yes without a terminal; on a terminal it cancels nothing unless the answer is yes', async () => {

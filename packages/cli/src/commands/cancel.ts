@@ -7,7 +7,7 @@ import type { Command, Context } from '../command.ts'
 import { confirm, confirmOptions } from '../confirm.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { jobOf } from '../job-of.ts'
-import { text } from '../output/rendered.ts'
+import { type Rendered, text } from '../output/rendered.ts'
 import { printRuns } from '../output/runs-table.ts'
 import { runOf } from '../run-of.ts'
 import { readCount, readList, readText } from '../values.ts'
@@ -81,12 +81,13 @@ export const cancel: Command = {
       ...(force === true && { force }),
     }
     if (options.job === undefined && options.dryRun === true) return await showRuns(context, ids)
-    const wanted = options.job === undefined ? ids : await selected(context, options.job, options)
+    const wanted = options.job === undefined ? { ids, isPartial: false } : await selected(context, options.job, options)
     if (wanted === null) return exitCodes.fine
-    const outcomes = await doToAll(context, wanted, { verb: 'Canceled', act: (id) => client.cancel(id, how) })
+    const outcomes = await doToAll(context, wanted.ids, { verb: 'Canceled', act: (id) => client.cancel(id, how) })
     return report(
       context,
       outcomes.map(({ result }) => result),
+      wanted.isPartial ? options.job : undefined,
     )
   },
 }
@@ -98,7 +99,7 @@ async function showRuns(context: Context, ids: readonly OccurrenceId[]): Promise
   const live = runs.filter(({ occurrence }) => !isFinal(occurrence.state))
   if (context.out.isJson) {
     const results = runs.map(({ occurrence: { id, state } }) => ({ id, outcome: null, state }))
-    context.out.json({ dryRun: true, job: null, results })
+    context.out.json({ dryRun: true, job: null, results, isPartial: false })
   } else {
     await printRuns(
       context,
@@ -112,33 +113,52 @@ async function showRuns(context: Context, ids: readonly OccurrenceId[]): Promise
   return live.length < runs.length ? exitCodes.no : exitCodes.fine
 }
 
-/** Returns the ids of the runs to cancel: the runs of `job` with one of the given states. Returns `null` after a dry run. */
+/** The runs of a job that the command cancels. */
+interface Selection {
+  readonly ids: readonly OccurrenceId[]
+  /** `true` if more runs than `--limit` match. */
+  readonly isPartial: boolean
+}
+
+/** Selects the runs of `job` that have one of the given states. Returns `null` after a dry run. */
 async function selected(
   context: Context,
   job: string,
   { state = ['pending', 'queued'], limit = 10_000, yes, dryRun }: Options,
-): Promise<readonly OccurrenceId[] | null> {
+): Promise<Selection | null> {
   const client = await context.client()
   await jobOf(context, job)
-  const { items: found } = await client.occurrences({ job, states: state, limit, order: 'ascending' }, context.call)
+  const { items: found, cursor } = await client.occurrences(
+    { job, states: state, limit, order: 'ascending' },
+    context.call,
+  )
+  const isPartial = cursor !== null
   if (dryRun === true) {
-    if (context.out.isJson)
-      context.out.json({ dryRun: true, job, results: found.map(({ id, state }) => ({ id, outcome: null, state })) })
-    else {
+    if (context.out.isJson) {
+      const results = found.map(({ id, state }) => ({ id, outcome: null, state }))
+      context.out.json({ dryRun: true, job, results, isPartial })
+    } else {
       await printRuns(
         context,
         found.map((occurrence) => ({ occurrence })),
       )
       context.out.line(text`Would cancel ${found.length} of ${job}. Nothing was done.`)
+      if (isPartial) context.out.line(moreOf(job))
     }
     return null
   }
-  if (found.length > 0) await confirm(context, text`Cancel ${counted(found.length, 'run')} of ${job}?`, yes)
-  return found.map(({ id }) => id)
+  const question = text`Cancel ${counted(found.length, 'run')} of ${job}?`
+  if (found.length > 0) await confirm(context, isPartial ? text`${question} ${moreOf(job)}` : question, yes)
+  return { ids: found.map(({ id }) => id), isPartial }
 }
 
-function report({ out }: Context, results: readonly CancelResult[]): number {
-  if (out.isJson) out.json({ dryRun: false, job: null, results })
+function moreOf(job: string): Rendered {
+  return text`More runs of ${job} match: repeat the command for them, or raise --limit.`
+}
+
+/** Prints the results. `partialJob`: the job that has more matching runs than `--limit`. */
+function report({ out }: Context, results: readonly CancelResult[], partialJob: string | undefined): number {
+  if (out.isJson) out.json({ dryRun: false, job: null, results, isPartial: partialJob !== undefined })
   else if (results.length === 1) {
     const [{ id, outcome, state }] = results as [CancelResult]
     const said = {
@@ -153,5 +173,6 @@ function report({ out }: Context, results: readonly CancelResult[]): number {
     const asked = count('requested') === 0 ? '' : `, ${count('requested')} asked to stop`
     out.line(text`${count('canceled')} canceled${asked}${ended}`)
   }
+  if (partialJob !== undefined && !out.isJson) out.line(moreOf(partialJob))
   return results.some(({ outcome }) => outcome === 'final') ? exitCodes.no : exitCodes.fine
 }
