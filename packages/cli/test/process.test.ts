@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { commandList } from '../src/command-list.ts'
 import { useScratch } from './ledger.ts'
 import { runCli } from './run-cli.ts'
+import { assertDocument } from './schemas.ts'
 import { startCli, startShell } from './spawn-cli.ts'
 
 const scratch = useScratch()
@@ -39,13 +40,47 @@ describe('the CLI as a process', () => {
     'reports an error and exits with 74 if it cannot write its output',
     async () => {
       const { place } = await scratch.ledger()
-      expect(await startShell(`jobistemer jobs --json -s '${place}' > /dev/full`).ended).toEqual({
+      expect(await startShell(`jobistemer jobs -s '${place}' > /dev/full`).ended).toEqual({
         code: 74,
         out: '',
-        err: expect.stringMatching(/^The output could not be written: .*ENOSPC/),
+        err: expect.stringMatching(/^error: The output could not be written: .*ENOSPC.* \(OUTPUT_UNWRITTEN\)\n/),
+      })
+      const { code, err } = await startShell(`jobistemer jobs --json -s '${place}' > /dev/full`).ended
+      expect(code).toBe(74)
+      assertDocument('error', JSON.parse(err))
+      expect(JSON.parse(err)).toEqual({
+        error: {
+          code: 'OUTPUT_UNWRITTEN',
+          message: expect.stringMatching(/^The output could not be written: .*ENOSPC/),
+          field: null,
+          remedy: 'The command has done its work.',
+          exitCode: 74,
+        },
       })
     },
   )
+
+  it.each([
+    ['has a top-level await that never settles', 'await new Promise(() => {})', 'stopped.mjs'],
+    ['calls process.exit(0)', 'process.exit(0)', 'stopped.mjs'],
+    ['calls process.exit(0)', 'process.exit(0)', 'stopped.ts'],
+  ])('if a module %s, plan and import report an error and exit with 2', async (_, content, file) => {
+    const { place, folder } = await scratch.ledger()
+    writeFileSync(join(folder, file), content)
+    for (const argv of [
+      ['plan', `./${file}`, '--owner', 'team', '-s', place],
+      ['import', `./${file}`],
+    ]) {
+      expect(await startCli(argv, {}, folder).ended).toEqual({
+        code: 2,
+        out: '',
+        err: expect.stringMatching(/^error: The process ended before .* \(ENDED_EARLY\)\n {2}Look in the modules/),
+      })
+      const { code, err } = await startCli([...argv, '--json'], {}, folder).ended
+      assertDocument('error', JSON.parse(err))
+      expect({ code, ...JSON.parse(err) }).toMatchObject({ code: 2, error: { code: 'ENDED_EARLY', exitCode: 2 } })
+    }
+  })
 
   it('reports an error and exits with 3 if another process has locked the SQLite file', async () => {
     const { place, folder } = await scratch.ledger()
