@@ -131,7 +131,9 @@ async function runCommand(
 
 /** Converts commander's error about an invalid command line to a CliError. */
 function usageError(error: CommanderError): CliError {
-  const [first = '', ...others] = error.message.replace(/^error: /, '').split('\n')
+  // Without a command, the message of commander is only `(outputHelp)`.
+  const said = error.code === 'commander.help' ? 'No command is given' : error.message
+  const [first = '', ...others] = said.replace(/^error: /, '').split('\n')
   const hint = others.join(' ').replace(/^\((.*)\)$/, '$1')
   return new CliError({
     code: 'USAGE',

@@ -30,6 +30,7 @@ it('jobistemer --help lists all commands and all exit codes', async () => {
 it.each([
   [['jbos'], 'Did you mean jobs?'],
   [['jobs', '--onwer', 'a'], 'Did you mean --owner?'],
+  [['--utc'], 'No command is given. (USAGE)'],
   [['job'], "Missing required argument 'name'"],
   [['job', 'a', 'b'], 'too many arguments'],
   [['jobs', '--limit', '0'], '--limit is not a whole number from 1 to 10000: "0"'],
@@ -39,7 +40,7 @@ it.each([
   expect(await runCli(argv)).toEqual({
     code: 2,
     out: '',
-    err: expect.stringMatching(new RegExp(hint.replace(/[?.]/g, '\\$&'), 'i')),
+    err: expect.stringMatching(new RegExp(hint.replace(/[?.()]/g, '\\$&'), 'i')),
   })
 })
 
