@@ -118,8 +118,9 @@ const nodeCronOptions = {
 }
 
 const readNodeCron: Reader = (expression, options, zone, note) => {
-  const [days = '', , weekdays = ''] = expression.trim().split(/\s+/).slice(-3)
-  if (restricts(days) && restricts(weekdays)) {
+  const fields = expression.trim().split(/\s+/)
+  const [days = '', , weekdays = ''] = fields.slice(-3)
+  if (fields.length >= 5 && restricts(days) && restricts(weekdays)) {
     return `node-cron runs on days that match both day fields, and Jobistemer on days that match either: ${expression}. Write it with one day field, for example FRI#2.`
   }
   noteOptions(options, nodeCronOptions, note)

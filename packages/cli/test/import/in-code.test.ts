@@ -53,6 +53,7 @@ it('a node-cron schedule is imported unless it restricts both the day of the mon
     { name: 'friday', expression: '0 0 13 * 5' },
     { expression: '* * * * *' },
     { name: 'broken', expression: '99 * * * *' },
+    { name: 'too short', expression: 'x' },
   ])`)
   expect(jobs).toEqual([
     {
@@ -74,6 +75,7 @@ it('a node-cron schedule is imported unless it restricts both the day of the mon
     friday: expect.stringContaining('days that match both day fields'),
     'entry 4': 'It needs a name and an expression.',
     broken: expect.stringContaining('Jobistemer refuses it'),
+    'too short': expect.stringContaining('Jobistemer refuses it: The cron expression "x" has 1 fields.'),
   })
   expect(notes).toContainEqual({
     origin: 'poll',
