@@ -48,7 +48,7 @@ export function readCronLine(expression: string): CronLine | null {
 /** Returns the values of a crontab field. `names` are words for the values, in order: the first word stands for `min`. */
 function readField(field: string, min: number, max: number, names: readonly string[] = []): ReadonlySet<number> | null {
   const numberOf = (text: string): number => {
-    const index = names.indexOf(text.toLowerCase().slice(0, 3))
+    const index = names.indexOf(text.toLowerCase())
     return index !== -1 ? index + min : /^\d+$/.test(text) ? Number(text) : Number.NaN
   }
   const values = new Set<number>()
@@ -57,7 +57,9 @@ function readField(field: string, min: number, max: number, names: readonly stri
     // In cronie, a range with the operator `~` may omit a bound. The omitted bound is then the bound of the field.
     const [low = '', high] = range === '*' || range === '~' ? [String(min), String(max)] : range.split(/[-~]/)
     const from = numberOf(low)
-    const to = high !== undefined ? numberOf(high) : step === undefined ? from : max
+    // The daemon rejects a single number with a step, such as `1/5`.
+    if (high === undefined && step !== undefined) return null
+    const to = high !== undefined ? numberOf(high) : from
     if (!(from >= min && to <= max && from <= to) || Number(step ?? 1) === 0) return null
     for (let value = from; value <= to; value += Number(step ?? 1)) values.add(value)
   }

@@ -1,5 +1,4 @@
 import { type CronLine, cronInstants, readCronLine } from './cron-daemon.ts'
-import { withWeekdayEnd } from './day-fields.ts'
 import type { ImportedJob, ImportNotes, ImportSource } from './import-source.ts'
 import { shellWord } from '../shell-word.ts'
 
@@ -169,7 +168,5 @@ function translated(expression: string): string | null {
   const isStepped = (field: string): boolean => field.startsWith('*') && restricts(field)
   const restricts = (field: string): boolean => !/^\*(\/1)?$/.test(field)
   if ((isStepped(days) && restricts(weekdays)) || (isStepped(weekdays) && restricts(days))) return null
-  return withWeekdayEnd(expression)
-    .replace(/(\d+)~(\d+)/g, 'H($1-$2)')
-    .replace(/(?<=^| )~(?= |$)/g, 'H')
+  return expression.replace(/(\d+)~(\d+)/g, 'H($1-$2)').replace(/(?<=^| )~(?= |$)/g, 'H')
 }

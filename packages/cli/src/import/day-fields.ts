@@ -7,7 +7,7 @@ function dayFields(expression: string): readonly [string, string] {
 const singleWithStep = /(?<![\w/~-])([0-7]|sun|mon|tue|wed|thu|fri|sat)\/(\d+)/gi
 
 /**
- * Writes a weekday with a step, such as `1/2`, with its end. cron-parser and cron count such a step up to 7, which is Sunday.
+ * Writes a weekday with a step, such as `1/2`, with its end. cron-parser counts such a step up to 7, which is Sunday.
  * Jobistemer counts it up to 6.
  */
 export function withWeekdayEnd(expression: string): string {

@@ -88,7 +88,11 @@ RANDOM_DELAY=30
 0 0 * * */0 zero step
 * * * * *
 a b c d e f
-0 */90 * * * big step`)
+0 */90 * * * big step
+1/5 3 * * * number with a step
+0 5 * * monday long weekday
+0 5 * january * long month
+0 2 * * 5/1 weekday with a step`)
   expect(code).toBe(1)
   expect(jobs).toEqual([])
   expect(leftOut.map((line: string) => line.slice(0, 60)).sort()).toEqual([
@@ -97,6 +101,10 @@ a b c d e f
     'line 12: cron ignores this line, because a column is missing',
     'line 13: cron ignores this line, because its time is invalid',
     'line 14: Jobistemer refuses it: The hour field "*/90" of the',
+    'line 15: cron ignores this line, because its time is invalid',
+    'line 16: cron ignores this line, because its time is invalid',
+    'line 17: cron ignores this line, because its time is invalid',
+    'line 18: cron ignores this line, because its time is invalid',
     'line 1: MAILTO is not carried over: Jobistemer sends no mail',
     'line 2: RANDOM_DELAY is not carried over: Use H in the expre',
     'line 3: @reboot is not carried over: Jobistemer has no slot ',
@@ -270,7 +278,7 @@ it('trigger-many - reads standard input, and errors name the line and the member
 
 it('jobistemer import crontab --system prints the path of its file in the stop command, and names the assumed time zone', async () => {
   const folder = scratch.folder()
-  writeFileSync(join(folder, 'back up'), '0 2 * * 5/1 root backup')
+  writeFileSync(join(folder, 'back up'), '0 2 * * 5-7/1 root backup')
   const argv = [
     'import',
     'crontab',
@@ -288,6 +296,5 @@ it('jobistemer import crontab --system prints the path of its file in the stop c
   expect(notes).toContainEqual(
     expect.objectContaining({ text: expect.stringContaining('are read in the time zone Asia/Tokyo') }),
   )
-  // cron counts the weekdays of a step up to 7, which is Sunday.
   expect(jobs[0].schedule.expression).toBe('0 2 * * 5-7/1')
 })
