@@ -82,9 +82,10 @@ const leastRequestMs = 1000
 
 /**
  * Overlap in ms: DynamoDB accepts other writes if it accepted one since this time before the first try of a request. In a batch
- * of jobs, the writes of most jobs end during the first try of a throttled job, or shortly before it.
+ * of jobs, the writes of most jobs end during the first try of a throttled job. Its quick settle then pauses for up to 2 s
+ * before its step makes the first try.
  */
-const acceptedMs = 200
+const acceptedMs = 5000
 
 /** Sends requests to the table. Repeats requests while DynamoDB is overloaded or unreachable, and throws errors with codes. */
 export class Requests {

@@ -13,6 +13,8 @@ let tests = 0
 /** The monotonic time in ms. Only pauses, and the tests themselves, advance it. */
 let monotonicMs = 0
 let failureOf: (command: string, request: string) => Error | null
+/** Number of requests that DynamoDB has not answered yet. */
+let inFlight = 0
 
 useTable(tableName, (made) => {
   client = made
@@ -22,14 +24,24 @@ beforeEach(() => {
   failureOf = () => null
   vi.spyOn(systemClock, 'monotonic').mockImplementation(() => monotonicMs)
   vi.spyOn(systemClock, 'setTimer').mockImplementation((delayMs, callback) => {
-    monotonicMs += delayMs
-    setImmediate(callback)
+    // Time passes only while no request is in flight. Otherwise all pauses would be over before DynamoDB answers.
+    const fire = () => {
+      if (inFlight > 0) return void setImmediate(fire)
+      monotonicMs += delayMs
+      callback()
+    }
+    setImmediate(fire)
     return { cancel: () => undefined }
   })
   const send = async (command: { readonly input: object }, options: object): Promise<unknown> => {
     const failure = failureOf(command.constructor.name, JSON.stringify(command.input))
     if (failure !== null) throw failure
-    return await (client.send as (command: object, options: object) => Promise<unknown>)(command, options)
+    inFlight++
+    try {
+      return await (client.send as (command: object, options: object) => Promise<unknown>)(command, options)
+    } finally {
+      inFlight--
+    }
   }
   storage = dynamodbStorage({ client: { send: send as DynamoDBClient['send'] }, tableName, prefix: `test-${++tests}` })
 })
