@@ -72,6 +72,7 @@ export class Connection {
     this.#waiting++
     try {
       const answer = this.#line.then(() => this.#persist(() => this.#attemptWrite(step), since))
+      // Expected here: an error of the step. Its caller receives it, and the next step begins.
       this.#line = answer.catch(() => undefined)
       return await answer
     } finally {

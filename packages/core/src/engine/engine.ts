@@ -258,6 +258,7 @@ export class Engine implements CallingNode {
       : await liveCounts(
           // Metrics may call this function while the constructor runs, so it does not use `operations`.
           new CallerContext(this.storage, this.clock, { timeout: 2 * lookMs }, this.#options.callTimeoutMs),
+          // Expected here: the storage does not answer in time. The scrape then has no value for these gauges.
         ).catch(() => null)
     const isRunning = this.#phase === 'running'
     const silent = isRunning ? this.#staleJobAlert.count : null
