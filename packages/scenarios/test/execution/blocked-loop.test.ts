@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient, createScheduler, silentLogger } from '@jobistemer/core'
@@ -9,7 +9,6 @@ import { Child } from '../support/child-process.ts'
 // These tests use a tenth of the default durations, such as 2.2 s instead of 22 s for a blocked event loop.
 const life = { deadAfter: 3000 }
 const shortBlockMs = 2200
-const longBlockMs = 9000
 
 interface Message {
   readonly did?: string
@@ -29,10 +28,22 @@ class Node {
     this.#child = new Child(new URL('../fixtures/blocking-node.mjs', import.meta.url), argument, onTestFinished)
   }
 
-  /** Resolves when the process has sent a message with the wanted members. */
-  async until(wanted: Message): Promise<void> {
-    const isWanted = (message: Message) => Object.entries(wanted).every(([name, value]) => message[name] === value)
+  /** Resolves when the process has sent a message with the members of one of `wanted`. */
+  async until(...wanted: Message[]): Promise<void> {
+    const isWanted = (message: Message) =>
+      wanted.some((one) => Object.entries(one).every(([name, value]) => message[name] === value))
     while (!this.said.some(isWanted)) this.said.push((await this.#child.next()) as Message)
+  }
+
+  /**
+   * Resolves when the storage has accepted a heartbeat that the process sends after this call. Returns the longest pause
+   * between two heartbeats so far, in ms.
+   */
+  async longestPause(): Promise<number> {
+    const asked = Date.now()
+    const beats = () => this.all('did', 'heartbeat')
+    while (!beats().some(({ sentAt }) => Number(sentAt) > asked)) this.said.push((await this.#child.next()) as Message)
+    return Math.max(...beats().map(({ pauseMs }) => Number(pauseMs)))
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -51,20 +62,35 @@ class Node {
   all(member: 'did' | 'told', value: string): readonly Message[] {
     return this.said.filter((message) => message[member] === value)
   }
+
+  /**
+   * Returns the events of this name that the node emitted after its handler began to block the event loop, up to the first
+   * `node.rejoined`. A busy machine may also stall the process at other times.
+   */
+  whileBlocked(event: string): readonly Message[] {
+    const since = this.said.slice(this.said.findIndex(({ did }) => did === 'blocking'))
+    const end = since.findIndex(({ told }) => told === 'node.rejoined')
+    return since.slice(0, end < 0 ? since.length : end).filter(({ told }) => told === event)
+  }
 }
 
 // The tests of this file run concurrently, because they spend most of their time waiting.
 
-/** Starts a peer, and a node whose handler blocks the event loop for `blockMs`. */
-async function twoNodes(context: TestContext, blockMs: number, ofPeer: object = {}, ofBlocker: object = {}) {
+/** How long a handler blocks the event loop: a number of milliseconds, or until the test calls `release`. */
+type Block = number | 'until released'
+
+/** Starts a peer, and a node whose handler blocks the event loop. */
+async function twoNodes(context: TestContext, block: Block, ofPeer: object = {}, ofBlocker: object = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-blocked-'))
   context.onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const file = join(folder, 'jobs.db')
   const peer = new Node({ file, nodeId: 'peer', ...life, ...ofPeer }, context)
   await peer.until({ did: 'start' })
-  const blocker = new Node({ file, nodeId: 'blocker', blockMs, ...life, ...ofBlocker }, context)
+  const mark = join(folder, 'released')
+  const blocks = block === 'until released' ? { blocksUntil: mark } : { blockMs: block }
+  const blocker = new Node({ file, nodeId: 'blocker', ...blocks, ...life, ...ofBlocker }, context)
   await blocker.until({ did: 'blocking' })
-  return { peer, blocker, file }
+  return { peer, blocker, file, release: () => writeFileSync(mark, '') }
 }
 
 /** Returns the state, owner and attempts of each occurrence of the job. */
@@ -88,24 +114,34 @@ async function endOf(file: string, job: string) {
 }
 
 it.concurrent('`engine.blocked` names the jobs that run while a handler blocks the event loop for less than deadAfter, and the node keeps its runs', async (context) => {
-  const { peer, blocker, file } = await twoNodes(context, shortBlockMs)
-  await blocker.until({ told: 'engine.blocked' })
-  expect(blocker.all('told', 'engine.blocked')[0]?.jobs).toEqual(['beside', 'blocking'])
-  await blocker.until({ told: 'occurrence.finished' })
-  expect(await endOf(file, 'blocking')).toEqual([
-    { state: 'completed', node: 'blocker', fencingToken: 1, result: 'blocker', attempts: ['succeeded'] },
-  ])
-  expect((await endOf(file, 'beside')).map(({ state, node, fencingToken }) => [state, node, fencingToken])).toEqual([
-    ['running', 'blocker', 1],
-  ])
-  await peer.end()
-  expect([...peer.all('told', 'node.lost'), ...peer.all('did', 'blocking')]).toEqual([])
-}, 60_000)
+  for (;;) {
+    const { peer, blocker, file } = await twoNodes(context, shortBlockMs)
+    await blocker.until({ told: 'occurrence.finished' }, { told: 'occurrence.lost' })
+    await blocker.longestPause()
+    await peer.end()
+    // A busy machine may stall the node for longer than `deadAfter`, and its peer then rightly declares the node dead. So if
+    // the longest pause between two heartbeats reached `deadAfter`, the test repeats the round.
+    if ((await blocker.longestPause()) >= life.deadAfter) {
+      await blocker.end()
+      continue
+    }
+    expect(blocker.whileBlocked('engine.blocked')[0]?.jobs).toEqual(['beside', 'blocking'])
+    expect(await endOf(file, 'blocking')).toEqual([
+      { state: 'completed', node: 'blocker', fencingToken: 1, result: 'blocker', attempts: ['succeeded'] },
+    ])
+    expect((await endOf(file, 'beside')).map(({ state, node, fencingToken }) => [state, node, fencingToken])).toEqual([
+      ['running', 'blocker', 1],
+    ])
+    expect([...peer.all('told', 'node.lost'), ...peer.all('did', 'blocking')]).toEqual([])
+    return
+  }
+}, 120_000)
 
 it.concurrent("if a handler blocks its node's event loop for longer than deadAfter, a peer takes over all runs of that node", async (context) => {
-  const { peer, blocker, file } = await twoNodes(context, longBlockMs)
+  const { peer, blocker, file, release } = await twoNodes(context, 'until released')
   await peer.until({ told: 'node.lost' })
   for (const jobName of ['beside', 'blocking']) await peer.until({ told: 'occurrence.finished', jobName })
+  release()
   expect(peer.all('told', 'node.lost').map(({ node }) => node)).toEqual(['blocker'])
   const reaped = peer.all('told', 'occurrence.reaped').map(({ jobName, reason, action }) => [jobName, reason, action])
   expect(reaped.sort()).toEqual([
@@ -118,10 +154,11 @@ it.concurrent("if a handler blocks its node's event loop for longer than deadAft
   ])
   // The blocked node continues, learns that it lost its runs, and rejoins.
   for (const jobName of ['beside', 'blocking']) await blocker.until({ told: 'occurrence.lost', jobName })
+  await blocker.until({ did: 'stop beside' })
   for (const told of ['engine.blocked', 'node.rejoined']) await blocker.until({ told })
   await blocker.end()
-  expect(blocker.all('told', 'node.isolated')).toHaveLength(1)
-  expect(blocker.all('told', 'engine.blocked')[0]?.jobs).toEqual(['beside', 'blocking'])
+  expect(blocker.whileBlocked('node.isolated')).toHaveLength(1)
+  expect(blocker.whileBlocked('engine.blocked')[0]?.jobs).toEqual(['beside', 'blocking'])
   expect(blocker.all('did', 'stop beside')).toMatchObject([{ code: 'OCCURRENCE_LOST' }])
   expect(blocker.all('told', 'occurrence.finished')).toEqual([])
   for (const job of ['beside', 'blocking']) {
@@ -149,12 +186,10 @@ async function failureOf(file: string, job: string) {
 }
 
 it.concurrent('a run that blocks the event loop of each owner for longer than deadAfter fails as stale after maxRescues', async (context) => {
-  const { peer, blocker, file } = await twoNodes(context, longBlockMs, {
-    blockMs: 4 * longBlockMs,
-    blocksAlways: true,
-    isAsking: false,
-  })
+  const ofPeer = { blockMs: 3_600_000, blocksAlways: true, isAsking: false }
+  const { peer, blocker, file, release } = await twoNodes(context, 'until released', ofPeer)
   await peer.until({ did: 'blocking' })
+  release()
   await blocker.until({ told: 'occurrence.reaped', jobName: 'blocking' })
   expect(blocker.all('told', 'occurrence.reaped').filter(({ jobName }) => jobName === 'blocking')).toMatchObject([
     { action: 'fail', reason: 'node_lost' },
