@@ -8,6 +8,9 @@ import { expect, it } from 'vitest'
 const now = '2026-01-31T02:00:00Z'
 const everyMinute = cron('* * * * *')
 
+/** Maximum real time for which `runJob` waits for a handler that reads a file. A busy machine may delay the read. */
+const patience = { minutes: 1 }
+
 const count = defineTask({ name: 'count', data: { table: 'orders' }, run: async () => ({ rows: 3 }) })
 const mail = defineTask({
   name: 'mail',
@@ -50,6 +53,7 @@ it('`runJob` waits for retries and timeouts in virtual time, but not for slots o
     storage: memoryStorage(),
     now,
     overrides: { executionTimeout: { days: 1 } },
+    patience,
   })
   expect([outcome, durationMs, calls]).toEqual(['completed', 2 * 3_600_000, 3])
   expect(tasks[0]?.attempts.map(({ error }) => error?.message)).toEqual(['failure 1', 'failure 2', undefined])
@@ -68,7 +72,7 @@ it('`runJob` returns after the hooks of the job have ended', async () => {
     onComplete: hook('onComplete'),
     tasks: [{ name: 'work', run: () => void seen.push('work') }],
   })
-  await runJob(hooked, { storage: memoryStorage() })
+  await runJob(hooked, { storage: memoryStorage(), patience })
   expect(seen).toEqual(['onStart', 'work', 'onComplete'])
 })
 
