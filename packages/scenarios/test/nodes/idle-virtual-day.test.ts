@@ -48,13 +48,19 @@ describe('a lone scheduler on a memory storage with a virtual clock', () => {
     expect(counted.count('heartbeat')).toBe(1)
   })
 
-  it('needs at most 10 ms of processor time for an idle virtual day, on average over 20 days', async () => {
+  it('needs at most 5 ms of processor time for an idle virtual day, on average over the best 20 of 200 days', async () => {
     const { clock, begin } = scene()
     await begin()
-    const before = process.cpuUsage()
-    await clock.advance({ days: 20 })
-    const { user, system } = process.cpuUsage(before)
-    expect((user + system) / 1000 / 20).toBeLessThanOrEqual(10)
+    // The processor time of the process also contains the garbage collection and compilation of earlier tests. On a busy
+    // machine, the same work needs more processor time. Neither affects all 10 periods.
+    const dayMs: number[] = []
+    for (let period = 0; period < 10; period++) {
+      const before = process.cpuUsage()
+      await clock.advance({ days: 20 })
+      const { user, system } = process.cpuUsage(before)
+      dayMs.push((user + system) / 1000 / 20)
+    }
+    expect(Math.min(...dayMs)).toBeLessThanOrEqual(5)
   })
 
   it('is listed with the state `working` by a client that reads the nodes once a minute', async () => {
