@@ -375,14 +375,21 @@ describe.each(isolations)('in an isolated task that runs in a %s', (isolation) =
   })
 
   shared?.('the task timeout of an attempt starts when its child starts', async () => {
+    const clock = virtualClock(0)
     const first = { ...task(isolation, 'obeys'), name: 'first', taskTimeout: 5000 }
     const second = { ...task(isolation, 'returns', { value: 'in time' }), name: 'second', taskTimeout: 4000 }
-    const { run } = await isolatedScene(
+    const { begin, scheduler } = await isolatedScene(
       { job: [{ ...first, failureStrategy: 'continue' }, second] },
-      { maxChildren: 1 },
+      { clock, maxChildren: 1 },
       { taskExecutionMode: 'parallel' },
     )
-    const { tasks } = await run('job')
+    const ended = new Promise<ExecutionReport>((resolve) => {
+      scheduler.on('occurrence.finished', ({ report }) => resolve(report))
+    })
+    await begin('job')
+    await clock.advance(5000)
+    // From here on the virtual clock stands still, so the second child may start slowly.
+    const { tasks } = await ended
     expect(tasks.map(({ attempts }) => attempts[0]?.state)).toEqual(['timed_out', 'succeeded'])
   })
 })
