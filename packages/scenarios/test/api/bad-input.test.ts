@@ -275,9 +275,9 @@ describe('the check of arguments and schedules', () => {
         return call.proceed()
       }
       const first = scheduler.add(defineJob({ name: 'first', ...work }))
-      await expect.poll(() => intercepted.count('saveJobs')).toBe(1)
+      await expect.poll(() => intercepted.count('saveJobs'), { timeout: 30_000 }).toBe(1)
       const late = scheduler.add(defineJob({ name: 'late', schedule: once(at(2)), ...work })).catch((error) => error)
-      await expect.poll(() => intercepted.count('get')).toBe(2)
+      await expect.poll(() => intercepted.count('get'), { timeout: 30_000 }).toBe(2)
       for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
       const jump = world.clock.jumpTo(at(3))
       release()

@@ -63,7 +63,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       return await proceed()
     }
     const removing = scheduler.remove(jobs(300).map(({ name }) => name)).catch(({ code }) => code)
-    await vi.waitFor(() => expect(answers).toHaveLength(1))
+    await vi.waitFor(() => expect(answers).toHaveLength(1), { timeout: 30_000 })
     await scheduler.shutdown()
     answers[0]?.()
     expect(await removing).toBe('SCHEDULER_STATE')

@@ -784,7 +784,7 @@ describe('on the real clock', () => {
     }, 20)
     onTestFinished(() => clearInterval(timer))
     await expect
-      .poll(() => lines.map(({ message }) => message))
+      .poll(() => lines.map(({ message }) => message), { timeout: 30_000 })
       .toContain('another living node has the nodeId of this node')
   })
 
