@@ -58,4 +58,4 @@ it('a run of a killed node has one trace for each owner, with links to the reque
   expect([after.parent, after.traceId]).toEqual([attempt.spanId, run.traceId])
   expect(run.attributes).toMatchObject({ 'messaging.message.id': id, 'jobistemer.outcome': 'completed' })
   expect(new Set([before.traceId, after.traceId, send?.spanContext().traceId]).size).toBe(3)
-}, 30_000)
+})
