@@ -163,6 +163,19 @@ describe('a page of the dashboard', () => {
     await page.waitForURL(/cursor=/)
   })
 
+  it('keeps the text that a user types into a filter when it reads its list again', async () => {
+    const { page } = browser
+    await open(page, origin, '/jobs')
+    await page.getByLabel('Owner').fill('man')
+    await world.client.pause('hourly')
+    await page.locator('tbody').getByText('paused').first().waitFor()
+    await page.getByLabel('Owner').press('End')
+    await page.keyboard.type('y')
+    await page.keyboard.press('Enter')
+    await page.waitForURL(/owner=many/)
+    await world.client.resume('hourly')
+  })
+
   it('shows an error if its address is invalid', async () => {
     const { page } = browser
     await open(page, origin, '/jobs?cursor=forged')

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { useId } from 'preact/hooks'
+import { useId, useLayoutEffect, useRef } from 'preact/hooks'
 import { change, usePlace } from '../location.tsx'
 
 interface FilterField {
@@ -38,11 +38,16 @@ interface InputProps {
 
 function FilterInput({ field: { name, label, kind, choices = [] }, value, set }: InputProps) {
   const id = useId()
+  const input = useRef<HTMLInputElement>(null)
+  // Sets the text only when the address changes. With the property `value`, each new render would discard typed text.
+  useLayoutEffect(() => {
+    if (input.current !== null) input.current.value = value
+  }, [value])
   return (
     <div class={`filter filter-${kind}`}>
       <label for={id}>{label}</label>
       {kind === 'search' ? (
-        <input id={id} type="search" value={value} onChange={(event) => set(name, event.currentTarget.value)} />
+        <input id={id} ref={input} type="search" onChange={(event) => set(name, event.currentTarget.value)} />
       ) : (
         <select id={id} value={value} onChange={(event) => set(name, event.currentTarget.value)}>
           {choices.map(([choice, text]) => (
