@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { defineJob, type OccurrenceId } from '@jobistemer/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -219,27 +219,27 @@ describe('a page of the dashboard', () => {
 
   it('shows that its server is unreachable, and recovers when the server answers again', async () => {
     const { page } = browser
-    const listener = nodeListener(world.dashboard())
-    const start = async (port: number): Promise<Server> => {
-      const server = createServer(listener)
-      await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', () => resolve()))
-      return server
-    }
-    const first = await start(0)
-    const { port } = first.address() as AddressInfo
+    const server = createServer(nodeListener(world.dashboard()))
+    // The server keeps its port while it is unreachable, because another process could take a free port.
+    let isAway = false
+    server.on('connection', (socket) => {
+      if (isAway) socket.destroy()
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))
+    const { port } = server.address() as AddressInfo
     await open(page, `http://127.0.0.1:${port}`, '/queue?state=queued')
     await page.locator('tbody').getByText('blocked').waitFor()
-    first.closeAllConnections()
-    await new Promise((resolve) => first.close(resolve))
+    isAway = true
+    server.closeAllConnections()
     await page.locator('.banner').getByText('The server of this dashboard does not answer.').waitFor()
     expect(await page.locator('tbody').getByText('blocked').count()).toBe(1)
     await world.client.cancel(runs.queued as OccurrenceId)
-    const second = await start(port)
+    isAway = false
     await page.locator('.live-live').waitFor()
     await page.getByText('Nothing waits behind an earlier run of its job.').waitFor()
     await page.getByText('The server of this dashboard does not answer.').first().waitFor({ state: 'detached' })
     await page.goto('about:blank')
-    second.closeAllConnections()
-    await new Promise((resolve) => second.close(resolve))
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
   })
 })
