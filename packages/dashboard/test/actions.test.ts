@@ -20,10 +20,17 @@ afterAll(async () => {
 })
 
 /**
- * Presses Tab until the element with this name has the focus.
+ * Waits until the page shows an element with this name, and then presses Tab until this element has the focus.
  * @throws Error after 150 presses
  */
 async function tabTo(page: Page, name: string): Promise<void> {
+  // 150 presses take less time than the page may need to show a button, for example after a run has ended.
+  await page
+    .getByRole('button', { name, exact: true })
+    .or(page.getByRole('link', { name, exact: true }))
+    .or(page.getByLabel(name, { exact: true }))
+    .first()
+    .waitFor()
   for (let count = 0; count < 150; count++) {
     await page.keyboard.press('Tab')
     const focused = (await page.evaluate(`(() => {
@@ -235,8 +242,16 @@ describe.each(Object.entries(storages))('the dashboard on the storage %s, used b
     await open(page, origin, `/run?run=${waiting.id}`)
     await opens(page, 'Cancel run')
     await tabTo(page, 'Reason')
-    // Another user cancels the run while the dialog is open.
-    await world.client.cancel(waiting.id)
+    // Another user cancels the run while the request of this user is on its way. If the other user canceled the run before,
+    // the page could read the run again and close the dialog before this user presses the button.
+    await page.route(
+      '**/api/cancel',
+      async (route) => {
+        await world.client.cancel(waiting.id)
+        await route.continue()
+      },
+      { times: 1 },
+    )
     await press(page, 'Cancel the run')
     await told(/Nothing was done: the run had already ended as canceled/)
     await open(page, origin, `/run?run=${id}`)
