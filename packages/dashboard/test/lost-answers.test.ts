@@ -46,6 +46,11 @@ afterAll(async () => {
 const click = (name: string) => page.locator('dialog').getByRole('button', { name, exact: true }).click()
 const runsOf = async (job: string) => (await world.client.occurrences({ job })).items
 
+/** Waits until all runs of a job have ended. While a run is active, the overlap policy of the job skips requests. */
+async function idle(job: string): Promise<void> {
+  for (const { id } of await runsOf(job)) await world.client.waitFor(id)
+}
+
 async function openDialog(path: string, button: string): Promise<void> {
   await open(page, origin, path)
   await page.locator('main').getByRole('button', { name: button, exact: true }).click()
@@ -78,6 +83,7 @@ describe('a bulk action of the dashboard whose answer is lost', () => {
 
   it('keeps its key if the user closes the dialog and opens it again', async () => {
     await leave(browser, origin)
+    await idle('large')
     const before = (await runsOf('large')).length
     for (const lost of ['/api/bulk-jobs', null]) {
       await openDialogAgain('/jobs?text=large', 'Run all')
@@ -89,6 +95,7 @@ describe('a bulk action of the dashboard whose answer is lost', () => {
       await click('Done')
     }
     expect(await runsOf('large')).toHaveLength(before + 1)
+    await idle('large')
     await openDialogAgain('/jobs?text=large', 'Run all')
     await click('Run them')
     await status().getByText('1 of 1 done.').waitFor()
@@ -148,6 +155,7 @@ describe('a request for a run whose answer is lost', () => {
   const mayRun = 'The request may have started a run.'
 
   it('is repeated with the same key if the values are the same', async () => {
+    await idle('hourly')
     await openDialog('/job?job=hourly', 'Run now')
     await page.getByRole('textbox', { name: 'Data' }).fill('{"amount": 10}')
     lostPath = '/api/trigger'
@@ -172,6 +180,7 @@ describe('a request for a run whose answer is lost', () => {
       },
     ],
   ])('gets a new key in the dialog %s if the user changes the values', async (button, submit, path, place) => {
+    await idle('nightly-report')
     const address = await place()
     const before = (await runsOf('nightly-report')).map(({ id }) => id)
     await openDialog(address, button)
@@ -179,6 +188,7 @@ describe('a request for a run whose answer is lost', () => {
     lostPath = path
     await click(submit)
     await error().getByText(mayRun).waitFor()
+    await idle('nightly-report')
     await page.getByRole('textbox', { name: 'Data' }).fill('{"amount": 5}')
     const earlier = page.url()
     await click(submit)
