@@ -158,6 +158,8 @@ describe('a bulk action in the dashboard', () => {
       done: 0,
       failed: [{ what: 'rebuild', message: expect.stringContaining('The request was skipped') }],
     })
+    // The bulk action below cancels only runs that have started.
+    await expect.poll(async () => (await world.client.counts('rebuild')).running, { timeout: 20_000 }).toBe(1)
     // This client answers `cancel` as if the run had completed between the listing of the runs and the cancel request.
     const client = new Proxy(world.client, {
       get(of, name) {
