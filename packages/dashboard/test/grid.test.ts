@@ -11,6 +11,8 @@ let browser: TestBrowser
 let origin: string
 const tasks = Array.from({ length: 1000 }, (_, index) => `task-${index}`)
 const last = Date.now() - 600_000
+/** Timeout in ms that only ends a hook that hangs. The storage creates 10,010 runs with 20,000 tasks. */
+const fillTimeoutMs = 180_000
 
 beforeAll(async () => {
   world = await createWorld()
@@ -24,7 +26,7 @@ beforeAll(async () => {
   await fillHistory(storage, { job: 'wide', tasks: ['only'], runs: 10_000, last })
   origin = await world.serve(world.dashboard())
   browser = await openBrowser()
-})
+}, fillTimeoutMs)
 afterAll(async () => {
   await browser?.close()
   await world.end()

@@ -1,10 +1,16 @@
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isThorough } from '../../workspace/test-effort.ts'
-import { accessibilityFindings, leave, openBrowser, overflow, type TestBrowser } from './browser.ts'
+import { accessibilityFindings, leave, openBrowser, overflow, settled, type TestBrowser } from './browser.ts'
 import { complaintAbout, differenceOf, keepDrawnBy, reduced } from './still/picture.ts'
 import { createStillWorld, present, type StillWorld } from './still/world.ts'
 import { basePath } from './world.ts'
+
+/**
+ * Timeout in ms that only ends a hook that hangs. The hook advances a node by 6 h of virtual time, which may take a minute on a
+ * busy machine.
+ */
+const fillTimeoutMs = 180_000
 
 let world: StillWorld
 let browser: TestBrowser
@@ -17,7 +23,7 @@ beforeAll(async () => {
   drawnBy = `Chromium ${/Chrome\/(\d+)/.exec(agent)?.[1]}`
   keepDrawnBy(drawnBy)
   await browser.page.clock.setFixedTime(present)
-})
+}, fillTimeoutMs)
 afterAll(async () => {
   await browser?.close()
   await world?.end()
@@ -197,6 +203,8 @@ describe('the comparison of pictures', () => {
     await page.setViewportSize({ width: 1280, height: 880 })
     await page.emulateMedia({ colorScheme: 'light' })
     await page.goto(`${world.origins.filled}${basePath}/failures`)
+    // Until the change stream is connected, the page shows `Connecting` in place of `Live`.
+    await settled(page)
     await page.locator('tbody').waitFor()
     const before = await pictureOf(page)
     expect((await differenceOf(await reduced(before), before)).perMillion).toBeLessThan(5)
@@ -207,6 +215,7 @@ describe('the comparison of pictures', () => {
       `document.querySelector('.main-nav a:nth-child(2)').remove()`,
     ]) {
       await page.reload()
+      await settled(page)
       await page.locator('tbody').waitFor()
       expect((await differenceOf(before, await pictureOf(page))).perMillion).toBeLessThan(5)
       await page.evaluate(change)
