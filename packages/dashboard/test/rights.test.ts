@@ -1,4 +1,12 @@
-import { type Client, createClient, createScheduler, defineJob, JobistemerError, silentLogger } from '@jobistemer/core'
+import {
+  type Client,
+  createClient,
+  createScheduler,
+  defineJob,
+  JobistemerError,
+  silentLogger,
+  systemClock,
+} from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
@@ -326,14 +334,16 @@ describe('a refused action in the dashboard', () => {
   })
 
   it('leaves the cached data about all jobs valid, while a successful action makes the dashboard read the jobs again', async () => {
-    const dashboard = dashboardOf({ authorize: byAnna as never })
+    // The survey stays valid for at least 5 s. On this clock, no time passes.
+    const clock = { ...systemClock, monotonic: () => 0 }
+    const dashboard = dashboardOf({ clock, authorize: byAnna as never })
     const survey = async () => (await jsonOf<SurveyView>(ask(dashboard, '/api/survey'))).at
     const before = await survey()
     await post(dashboard, '/api/pause', { job: 'mine' })
     await post(dashboard, '/api/bulk-jobs', { action: 'pause', filter: {} })
     await post(dashboard, '/api/backfill', { job: 'mine' })
     expect(await survey()).toBe(before)
-    const able = dashboardOf({ authorize: () => true })
+    const able = dashboardOf({ clock, authorize: () => true })
     await ask(able, '/api/survey')
     reads = []
     await ask(able, '/api/survey')
