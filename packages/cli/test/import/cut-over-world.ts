@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
@@ -133,15 +133,31 @@ export async function prepare(
 }
 
 /**
- * Imports the waiting requests to a file and triggers them. With `crashes`, kills the importer while it writes the file, kills
- * `trigger-many` while it triggers requests, and then repeats both commands.
+ * Returns a configuration module whose storage kills its own process after it has stored a half of the first requests. A signal
+ * of the test could arrive after `trigger-many` has triggered all requests.
+ */
+function crashingStorage(file: string): string {
+  return `import { sqliteStorage } from '${import.meta.resolve('@jobistemer/storage-sqlite')}'
+const storage = sqliteStorage({ file: ${JSON.stringify(file)} })
+const create = storage.createOccurrences.bind(storage)
+const createOccurrences = async (asked) => {
+  await create({ ...asked, items: asked.items.slice(0, Math.ceil(asked.items.length / 2)) })
+  process.kill(process.pid, 'SIGKILL')
+  return new Promise(() => undefined)
+}
+export default { storage: Object.assign(storage, { createOccurrences }) }`
+}
+
+/**
+ * Imports the waiting requests to a file and triggers them. With `crashes`, the importer is killed while it writes the file,
+ * `trigger-many` is killed while it triggers requests, and then the function repeats both commands.
  */
 export async function handOver(
   world: CutOverWorld,
   cutOver: number,
   crashes: boolean,
 ): Promise<{ created: number; existed: number }> {
-  const { folder, source, client, project } = world
+  const { folder, source, project } = world
   const file = join(folder, 'waiting.ndjson')
   const read = ['import', ...source, '--cut-over', new Date(cutOver).toISOString(), '--requests', file, '--json']
   const trigger = ['trigger-many', file, '-s', `sqlite:${join(folder, 'jobs.db')}`, '--json']
@@ -154,16 +170,12 @@ export async function handOver(
   await call(project, ...read)
   const total = (await readFile(file, 'utf8')).trim().split('\n').length
   if (crashes) {
-    const killed = startCli(trigger, {}, project)
-    // Returns whether `trigger-many` has triggered a run of `bulk`. Ignores runs whose key begins with `new-`, because the
-    // test itself triggers these runs.
-    const isBegun = async (): Promise<boolean> => {
-      const { items } = await client.occurrences({ job: 'bulk', limit: 1000 })
-      return items.some(({ requestKey }) => requestKey?.startsWith('new-') === false)
-    }
-    while (!(await isBegun())) await sleep(2)
-    killed.child.kill('SIGKILL')
-    expect((await killed.ended).code).toBe(null)
+    const config = join(folder, 'crashing.mjs')
+    await writeFile(config, crashingStorage(join(folder, 'jobs.db')))
+    expect(await startCli(['trigger-many', file, '-c', config], {}, project).ended).toMatchObject({
+      code: null,
+      out: '',
+    })
   }
   const { created, existed, skipped, failed } = JSON.parse(await call(project, ...trigger))
   expect({ skipped, failed }).toEqual({ skipped: 0, failed: [] })

@@ -119,7 +119,8 @@ it.each(isFull ? bullmqCases : bullmqCases.slice(0, 1))(
     )
 
     const begun = Date.now()
-    const cutOver = Math.ceil((begun + Math.max(10_000, seconds * 500)) / 1000) * 1000
+    // The stop command must start before the cut-over. On a busy machine, the import and the start of the command take 10 s.
+    const cutOver = Math.ceil((begun + Math.max(20_000, seconds * 500)) / 1000) * 1000
     const end = Math.max(begun + seconds * 1000, cutOver + 3000)
     const producing = produce(end - 1000, cutOver - 2000, waiting + delayed, async (n, isOld) =>
       isOld
