@@ -165,7 +165,8 @@ it('a PostgreSQL server that is absent or never answers causes an error within -
   const silent = await ask(['jobs', '--timeout', '300ms'], `postgres://joe:secret@127.0.0.1:${port}/app`)
   mute.close()
   expect(silent).toMatchObject({ code: 3, err: expect.stringMatching(/STORAGE_(BUSY|UNREACHABLE|TIMEOUT)/) })
-  const gone = await startCli(['jobs', '-s', 'postgres://joe@127.0.0.1:1/app?password=secret', '--timeout', '1s']).ended
+  const gone = await startCli(['jobs', '-s', 'postgres://joe@127.0.0.1:1/app?password=secret', '--timeout', '20s'])
+    .ended
   expect(gone).toMatchObject({ code: 3, err: expect.stringContaining('ECONNREFUSED') })
   const examined = await ask(['doctor', '--json'], 'postgres://joe:secret@127.0.0.1:1/app')
   expect({ code: examined.code, codes: codesOf(examined.out) }).toEqual({ code: 3, codes: ['STORAGE_UNREACHABLE'] })
