@@ -248,10 +248,14 @@ export default defineJob({ name: 'archive', tasks: [{ name: 'rows', handler: 'im
   return { folder, asked }
 }
 
-/** Replaces ids and numbers in the output of a command, because ids and durations differ between two calls. */
+/**
+ * Replaces ids and numbers in the output of a command, because ids and durations differ between two calls. The CLI prints the
+ * milliseconds of an instant only if they are not 0.
+ */
 const plain = (said: string) =>
   said
     .replaceAll('\r', '')
+    .replaceAll(/(?<=:\d\d)\.\d+(?=Z)/g, '')
     .replaceAll(/occ_[\da-f-]+/g, 'occ_0')
     .replaceAll(/\d+/g, '0')
     .replaceAll(/ +/g, ' ')
