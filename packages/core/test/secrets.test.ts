@@ -175,10 +175,12 @@ it.each([
 })
 
 it('the time to mask secrets in a text grows linearly with the length of the text', () => {
+  // Measures processor time, because a busy machine may stop the process for seconds.
   const took = (text: string): number => {
-    const begun = performance.now()
+    const begun = process.cpuUsage()
     maskSecrets(text)
-    return performance.now() - begun
+    const { user, system } = process.cpuUsage(begun)
+    return (user + system) / 1000
   }
   for (const part of ['a://', 'a:b:', ' ', '"', 'a=', 'token ', 'token:', '@', 'x://a@', 'ab', '***@a?', 'a://b:']) {
     expect([part, took(part.repeat(100_000 / part.length)) < 2000]).toEqual([part, true])
