@@ -43,18 +43,26 @@ const mostElements = 5000
 
 /**
  * Scrolls the grid to a position, and waits until all visible cells are drawn. `left` and `top` are shares of the scrollable
- * size, from 0 to 1. Default: the right end (`left` 1) and the top (`top` 0).
+ * size, from 0 to 1. Default: the right end (`left` 1) and the top (`top` 0). If the grid shows new data before the browser
+ * reports the scroll, the grid returns to its earlier position. Then this function scrolls again.
  */
 async function scrollTo(page: Page, share: { readonly left?: number; readonly top?: number }): Promise<void> {
   await page.evaluate(`new Promise((resolve) => {
     const box = document.querySelector('.grid-box')
-    box.scrollLeft = ${share.left ?? 1} * (box.scrollWidth - box.clientWidth)
-    box.scrollTop = ${share.top ?? 0} * (box.scrollHeight - box.clientHeight)
+    const left = () => ${share.left ?? 1} * (box.scrollWidth - box.clientWidth)
+    const top = () => ${share.top ?? 0} * (box.scrollHeight - box.clientHeight)
+    const scroll = () => {
+      box.scrollLeft = left()
+      box.scrollTop = top()
+    }
+    scroll()
     let before = -1
     const look = () => {
       const count = box.querySelectorAll('.grid-cell').length
-      if (count === before && count > 0) return resolve()
-      before = count
+      const isThere = Math.abs(box.scrollLeft - left()) < 2 && Math.abs(box.scrollTop - top()) < 2
+      if (isThere && count === before && count > 0) return resolve()
+      if (!isThere) scroll()
+      before = isThere ? count : -1
       requestAnimationFrame(() => requestAnimationFrame(look))
     }
     requestAnimationFrame(look)
