@@ -39,7 +39,8 @@ export async function openBrowser(fonts?: (folder: string) => string): Promise<T
     ],
   })
   const page = context.pages()[0] ?? (await context.newPage())
-  page.setDefaultTimeout(20_000)
+  // Ends before the test, so that the error names the missing element. A busy machine may need 20 s for a page.
+  page.setDefaultTimeout(50_000)
   let said: string[] = []
   page.on('pageerror', (error) => said.push(`${error.message} ${error.stack}`))
   page.on('console', (message) => {
