@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { workspacePackages } from '../runner/packages.mjs'
@@ -10,9 +10,7 @@ const published = workspacePackages().filter(({ publishable }) => publishable)
 
 describe.each(published)('the published documents of the package $name', ({ path }) => {
   const { files } = readJson(join(root, path, 'package.json'))
-  const documents = readdirSync(join(root, path), { recursive: true, encoding: 'utf8' }).filter(
-    (file) => file.endsWith('.md') && isPublished(file, files),
-  )
+  const documents = publishedFiles(join(root, path), files).filter((file) => file.endsWith('.md'))
   const links = documents.flatMap((document) =>
     linksOf(readFileSync(join(root, path, document), 'utf8')).map((link) => ({ document, link })),
   )
@@ -40,6 +38,24 @@ describe.each(published)('the published documents of the package $name', ({ path
 function linksOf(text) {
   const prose = text.replaceAll(/^```[\s\S]*?^```/gm, '')
   return [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => String(link))
+}
+
+/**
+ * Lists the files of a package that npm publishes. Reads only the entries of `files`, because tests create and remove
+ * other folders of the package while this test runs.
+ * @param {string} folder
+ * @param {readonly string[]} files the `files` of package.json
+ * @returns {string[]}
+ */
+function publishedFiles(folder, files) {
+  const entries = new Set(['README.md', ...files.filter((one) => !one.startsWith('!'))])
+  const found = [...entries].flatMap((entry) => {
+    const stats = statSync(join(folder, entry), { throwIfNoEntry: false })
+    if (stats?.isDirectory() !== true) return stats === undefined ? [] : [entry]
+    const names = readdirSync(join(folder, entry), { recursive: true, encoding: 'utf8' })
+    return names.map((name) => posix.join(entry, name))
+  })
+  return found.filter((file) => isPublished(file, files))
 }
 
 /**
