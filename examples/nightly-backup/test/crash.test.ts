@@ -81,7 +81,8 @@ function start(name: string, size: 'repository' | 'small', ...options: readonly 
   const small = join(top, `${name}.db`)
   if (size === 'small') createDatabase(small, 5000)
   const given = size === 'small' ? ['--db', small] : []
-  const demo = startDemo('--seconds', '2', '--out', folder, ...given, ...options)
+  // The nodes must start before the fifth of eight slots. With 4 s between slots, they have at least 17 s.
+  const demo = startDemo('--seconds', '4', '--out', folder, ...given, ...options)
   demos.set(name, { folder, database: size === 'small' ? small : join(folder, 'source.db'), demo })
 }
 
@@ -155,7 +156,9 @@ it.each(kinds)(
   longestRunMs,
 )
 
-it('if the only node of the demo is killed and restarted, the node continues its run and recovers missed slots', async () => {
+it('if the only node of the demo is killed and restarted, the node continues its run and recovers missed slots', {
+  timeout: longestRunMs,
+}, async () => {
   const { folder, demo } = demos.get('one node') as RunningDemo
   expect(await demo.ended, demo.output()).toBe(0)
   expect(demo.output()).toContain('compress  attempt 1 lost')

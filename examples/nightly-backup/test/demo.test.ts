@@ -71,7 +71,7 @@ it('if a node of the demo dies unexpectedly, the demo prints the reason and stop
 it('the demo stores its ledger on a server that the user names, and does not stop that server', async () => {
   const server = await startRedis({ config: { appendonly: 'yes' } })
   onTestFinished(() => server.stop())
-  const demo = demoOfTest('--storage', 'redis', '--redis-url', server.url, '--seconds', '1', ...smallWorld().options)
+  const demo = demoOfTest('--storage', 'redis', '--redis-url', server.url, '--seconds', '5', ...smallWorld().options)
   const [, prefix] = await demo.said(/all keys begin with \{([\w-]+)/)
   await demo.said(/rotate {4}attempt 1 on [AB] succeeded/)
   await demo.stop()
