@@ -1,4 +1,5 @@
 import { defineJob, type Occurrence, createScheduler } from '@jobistemer/core'
+import { virtualClock } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { cron } from '@jobistemer/ticker-cron'
 import { expect, it, onTestFinished } from 'vitest'
@@ -29,12 +30,13 @@ async function realOccurrence(): Promise<Occurrence> {
       },
     ],
   })
-  const scheduler = createScheduler({ storage: memoryStorage(), jobs: [job] })
+  // On the virtual clock, all durations are shorter than 1 s, however slow the machine is. So the table prints them in ms.
+  const clock = virtualClock('2026-01-01T02:00:00Z')
+  const scheduler = createScheduler({ storage: memoryStorage(), jobs: [job], clock })
   onTestFinished(() => scheduler.shutdown())
   await scheduler.start()
-  const finished = new Promise((resolve) => scheduler.on('occurrence.finished', resolve))
   await scheduler.trigger('backup')
-  await finished
+  await clock.advance({ seconds: 1 })
   const [occurrence] = (await scheduler.occurrences({ job: 'backup' })).items
   return { ...(occurrence as Occurrence), scheduledAt: new Date('2026-01-01T02:00:03Z') }
 }
