@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { freePort } from './free-port.ts'
+import { onPort } from './private-server.ts'
 import { type RedisProduct, type RedisServer, startRedis } from './redis.ts'
 
 export interface RedisCluster {
@@ -12,6 +12,13 @@ export interface RedisCluster {
 
 const slots = 16_384
 const formLimitMs = 60_000
+/**
+ * Time in ms after which a node forgets another node that has not answered its invitation. Redis calls this time the cluster
+ * node timeout.
+ */
+const nodeTimeoutMs = 5000
+/** Interval in ms at which nodes repeat their invitations. It is longer than the time after which a node forgets one. */
+const meetEveryMs = nodeTimeoutMs + 1000
 
 /** Starts a Redis Cluster of masters without replicas. Resolves when the masters serve all hash slots. */
 export async function startRedisCluster(
@@ -42,19 +49,20 @@ export async function startRedisCluster(
 }
 
 async function startNode(product: RedisProduct, config: Readonly<Record<string, string>>): Promise<RedisServer> {
-  const busPort = String(await freePort())
-  return await startRedis({
-    product,
-    config: {
-      'cluster-enabled': 'yes',
-      'cluster-config-file': 'nodes.conf',
-      // The default bus port is the server's port plus 10,000. This number may be greater than the highest possible
-      // port. So each server receives a free bus port.
-      'cluster-port': busPort,
-      'cluster-node-timeout': '5000',
-      ...config,
-    },
-  })
+  // The default bus port is the server's port plus 10,000. This number may be greater than the highest possible port. So each
+  // server receives a free bus port, and another one if another process has taken this port meanwhile.
+  return await onPort(undefined, (busPort) =>
+    startRedis({
+      product,
+      config: {
+        'cluster-enabled': 'yes',
+        'cluster-config-file': 'nodes.conf',
+        'cluster-port': String(busPort),
+        'cluster-node-timeout': String(nodeTimeoutMs),
+        ...config,
+      },
+    }),
+  )
 }
 
 async function form(nodes: readonly RedisServer[], clients: readonly Redis[]): Promise<void> {
@@ -68,13 +76,20 @@ async function form(nodes: readonly RedisServer[], clients: readonly Redis[]): P
   }
   const [seed] = nodes
   const busPort = /@(\d+)/.exec(String(await first.call('CLUSTER', 'NODES')))?.[1] ?? ''
-  for (const client of clients.slice(1)) {
-    await client.call('CLUSTER', 'MEET', seed?.host ?? '', seed?.port ?? 0, busPort)
+  const meet = async () => {
+    for (const client of clients.slice(1)) {
+      await client.call('CLUSTER', 'MEET', seed?.host ?? '', seed?.port ?? 0, busPort)
+    }
   }
-  const deadline = performance.now() + formLimitMs
+  await meet()
+  let metAt = performance.now()
+  const deadline = metAt + formLimitMs
   while (!(await isFormed(clients))) {
     if (performance.now() > deadline) throw new Error(`The Redis Cluster did not form within ${formLimitMs} ms.`)
     await sleep(50)
+    if (performance.now() < metAt + meetEveryMs) continue
+    await meet()
+    metAt = performance.now()
   }
 }
 
