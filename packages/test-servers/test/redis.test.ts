@@ -12,7 +12,7 @@ afterEach(async () => {
 })
 
 function client(target: string): Redis {
-  const redis = new Redis(target, { retryStrategy: null, maxRetriesPerRequest: 0, commandTimeout: 5000 })
+  const redis = new Redis(target, { retryStrategy: null, maxRetriesPerRequest: 0 })
   redis.on('error', () => {})
   cleanUps.push(() => redis.disconnect())
   return redis
