@@ -11,6 +11,8 @@ export const sharedSettings: ReturnType<typeof defineConfig> = defineConfig({
     // machine.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // A condition that `expect.poll` waits for may take long on a busy machine. The default limit of 1 s is too short.
+    expect: { poll: { timeout: 30_000 } },
     allowOnly: false,
     // Test files share loaded modules. This is safe, because each test creates its own state. If each file loaded the
     // modules again, loading would take as long as the tests.
