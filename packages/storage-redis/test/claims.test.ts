@@ -15,7 +15,7 @@ import { bytesOfId, shardOf } from '../src/ids.ts'
 import { redisStorage } from '../src/index.ts'
 import { headLayout, recordLayout } from '../src/layouts.ts'
 import { addJob, minute, owner, slotAt, slotItem } from '@jobistemer/test-kit'
-import { newPrefix, quiet } from './prefixes.ts'
+import { newPrefix, patient } from './prefixes.ts'
 
 const { stateCodes } = codec1
 
@@ -34,7 +34,7 @@ afterAll(async () => {
 
 async function withStorage(use: (storage: Storage, prefix: string) => Promise<void>, shards = 1): Promise<void> {
   const prefix = newPrefix()
-  const storage = redisStorage({ url: server.url, prefix, shards, logger: quiet })
+  const storage = redisStorage({ url: server.url, prefix, shards, ...patient })
   try {
     await use(storage, prefix)
   } finally {

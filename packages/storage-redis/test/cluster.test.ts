@@ -1,4 +1,12 @@
-import { createScheduler, defineJob, type JobId, jobId, silentLogger, type TriggerResult } from '@jobistemer/core'
+import {
+  createScheduler,
+  defineJob,
+  type JobId,
+  jobId,
+  type Scheduler,
+  silentLogger,
+  type TriggerResult,
+} from '@jobistemer/core'
 import { assertLedger } from '@jobistemer/storage-conformance'
 import { type RedisCluster, startRedisCluster } from '@jobistemer/test-servers'
 import { once } from '@jobistemer/ticker-once'
@@ -9,7 +17,7 @@ import { scriptsOf } from '../src/client.ts'
 import { shardOf } from '../src/ids.ts'
 import { redisStorage } from '../src/index.ts'
 import { addJob, finishItem, owner, slotAt, slotItem } from '@jobistemer/test-kit'
-import { newPrefix, quiet } from './prefixes.ts'
+import { newPrefix, patient, quiet } from './prefixes.ts'
 import { refusal } from './refusal.ts'
 
 let cluster: RedisCluster
@@ -32,7 +40,7 @@ function openClient(): Cluster {
 
 it('a Redis Cluster stores the jobs on all masters, and the storage sends one call to each master for a batch', async () => {
   const prefix = newPrefix()
-  const storage = redisStorage({ client: openClient(), prefix, logger: quiet })
+  const storage = redisStorage({ client: openClient(), prefix, ...patient })
   const jobs: JobId[] = []
   for (let index = 0; index < 100; index++) jobs.push((await addJob(storage, `job-${index}`)).id)
   const items = jobs.map((id) => slotItem(id, 1))
@@ -53,17 +61,17 @@ it('a Redis Cluster stores the jobs on all masters, and the storage sends one ca
 
 it('Redis data with one shard are stored on one master, and a storage without the option shards can read them', async () => {
   const prefix = newPrefix()
-  const first = redisStorage({ client: openClient(), prefix, shards: 1, logger: quiet })
+  const first = redisStorage({ client: openClient(), prefix, shards: 1, ...patient })
   const job = await addJob(first, 'alpha')
-  const second = redisStorage({ client, prefix, logger: quiet })
+  const second = redisStorage({ client, prefix, ...patient })
   expect((await second.get({ jobs: [job.id] })).jobs).toEqual([job])
-  const third = redisStorage({ client, prefix, shards: 16, logger: quiet })
+  const third = redisStorage({ client, prefix, shards: 16, ...patient })
   expect((await refusal(third.get({ jobs: [job.id] }))).field).toBe('shards')
 })
 
 it('the Redis storage continues when a shard moves to another master', async () => {
   const prefix = newPrefix()
-  const storage = redisStorage({ client: openClient(), prefix, shards: 1, logger: quiet })
+  const storage = redisStorage({ client: openClient(), prefix, shards: 1, ...patient })
   const job = await addJob(storage, 'alpha', 'allow')
   await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] })
   const slot = Number(await client.cluster('KEYSLOT', `{${prefix}:0}:heads`))
@@ -82,8 +90,8 @@ it('the Redis storage continues when a shard moves to another master', async () 
 
 it('the Redis storage with minReplicas continues when a shard moves to another master', async () => {
   const prefix = newPrefix()
-  const job = await addJob(redisStorage({ client: openClient(), prefix, shards: 1, logger: quiet }), 'alpha')
-  const storage = redisStorage({ client, prefix, minReplicas: 1, waitTimeout: 50, logger: quiet })
+  const job = await addJob(redisStorage({ client: openClient(), prefix, shards: 1, ...patient }), 'alpha')
+  const storage = redisStorage({ client, prefix, minReplicas: 1, waitTimeout: 50, ...patient })
   expect((await storage.get({ jobs: [job.id] })).jobs).toEqual([job])
   await moveSlot(Number(await client.cluster('KEYSLOT', `{${prefix}:0}:heads`)))
   // The new master has no replica. So the call writes to the new master, and then waits in vain.
@@ -97,7 +105,7 @@ it('a url of one node of a Redis Cluster is refused, and the error asks for a Cl
   let prefix = newPrefix()
   // The first node has the hash slots up to 5461.
   while (Number(await client.cluster('KEYSLOT', prefix)) < 5462) prefix = newPrefix()
-  const storage = redisStorage({ url: cluster.url, prefix, logger: quiet })
+  const storage = redisStorage({ url: cluster.url, prefix, ...patient })
   const error = await refusal(storage.get({}))
   expect(error.code).toBe('STORAGE_UNREADABLE')
   expect(error.remedy).toContain('Cluster')
@@ -105,7 +113,7 @@ it('a url of one node of a Redis Cluster is refused, and the error asks for a Cl
 })
 
 it('a Cluster client that does not follow MOVED, as in a mixed pipeline, makes the call fail with STORAGE_BUSY', async () => {
-  const storage = redisStorage({ client: openClient(), prefix: newPrefix(), logger: quiet })
+  const storage = redisStorage({ client: openClient(), prefix: newPrefix(), ...patient })
   const job = await addJob(storage, 'alpha')
   vi.spyOn(scriptsOf(client), 'evalshaBuffer').mockRejectedValueOnce(new Error('MOVED 1 127.0.0.1:6379'))
   expect((await refusal(storage.get({ jobs: [job.id] }))).code).toBe('STORAGE_BUSY')
@@ -113,8 +121,8 @@ it('a Cluster client that does not follow MOVED, as in a mixed pipeline, makes t
 
 it('a Redis storage with minReplicas follows MOVED once, and then fails with STORAGE_BUSY', async () => {
   const prefix = newPrefix()
-  const job = await addJob(redisStorage({ client: openClient(), prefix, shards: 1, logger: quiet }), 'alpha')
-  const storage = redisStorage({ client, prefix, minReplicas: 1, waitTimeout: 50, logger: quiet })
+  const job = await addJob(redisStorage({ client: openClient(), prefix, shards: 1, ...patient }), 'alpha')
+  const storage = redisStorage({ client, prefix, minReplicas: 1, waitTimeout: 50, ...patient })
   await storage.get({ jobs: [job.id] })
   const moved = [new Error('MOVED 1 127.0.0.1:6379'), null]
   const exec = vi.fn().mockRejectedValue(new Error('Connection is closed.'))
@@ -126,7 +134,7 @@ it('a Redis storage with minReplicas follows MOVED once, and then fails with STO
 
 it('a url of one node of a Redis Cluster with a database number is refused with STORAGE_UNREADABLE', async () => {
   openClient()
-  const storage = redisStorage({ url: `${cluster.url}/1`, prefix: newPrefix(), logger: quiet })
+  const storage = redisStorage({ url: `${cluster.url}/1`, prefix: newPrefix(), ...patient })
   const error = await refusal(storage.get({}))
   expect([error.code, error.field]).toEqual(['STORAGE_UNREADABLE', 'url'])
   expect(error.message).toContain('database')
@@ -137,28 +145,23 @@ it('a Cluster client whose reads reach a stale replica, as with scaleReads, can 
   openClient()
   vi.spyOn(client, 'hgetall').mockResolvedValue({})
   vi.spyOn(client, 'get').mockResolvedValue(null)
-  const storage = redisStorage({ client, prefix: newPrefix(), logger: quiet })
+  const storage = redisStorage({ client, prefix: newPrefix(), ...patient })
   const job = await addJob(storage, 'alpha')
   expect((await storage.get({ jobs: [job.id] })).jobs).toEqual([job])
 })
 
 it('minReplicas counts the replicas of the master that has the shard', async () => {
   const prefix = newPrefix()
-  const job = await addJob(redisStorage({ client: openClient(), prefix, logger: quiet }), 'alpha')
-  const storage = redisStorage({ client, prefix, minReplicas: 1, waitTimeout: 50, logger: quiet })
+  const job = await addJob(redisStorage({ client: openClient(), prefix, ...patient }), 'alpha')
+  const storage = redisStorage({ client, prefix, minReplicas: 1, waitTimeout: 50, ...patient })
   const items = [slotItem(job.id, 1)]
   const error = await refusal(storage.createOccurrences({ now: slotAt(1), owner, items }))
   expect([error.code, error.field]).toEqual(['STORAGE_BUSY', 'minReplicas'])
 })
 
 it('a call to a stopped master of a Redis Cluster fails within its time limit', async () => {
-  const storage = redisStorage({
-    client: openClient(),
-    prefix: newPrefix(),
-    commandTimeout: 2000,
-    waitTimeout: 100,
-    logger: quiet,
-  })
+  // ioredis gives up about 2 s after the first try. The time limit must be longer, because its own error has another code.
+  const storage = redisStorage({ client: openClient(), prefix: newPrefix(), ...patient, commandTimeout: 30_000 })
   for (let index = 0; index < 20; index++) await addJob(storage, `job-${index}`)
   const [node] = cluster.nodes
   await node?.kill()
@@ -175,7 +178,7 @@ it('a claim takes occurrences of the running masters, and occurrences of a stopp
   client.on('error', () => {})
   try {
     const prefix = newPrefix()
-    const storage = redisStorage({ client, prefix, commandTimeout: 2000, waitTimeout: 100, logger: quiet })
+    const storage = redisStorage({ client, prefix, ...patient, commandTimeout: 10_000 })
     const jobs: JobId[] = []
     for (let index = 0; index < 30; index++) jobs.push((await addJob(storage, `job-${index}`, 'allow')).id)
     const items = jobs.map((id) => ({ ...slotItem(id, 1), runs: null }))
@@ -253,13 +256,14 @@ it('while a master is stopped, jobs of other masters run, and jobs of this maste
     }
     const others = scheduled.filter((name) => !isStopped(name))
     const sinceStop = () => Math.min(...others.map((name) => (runs.get(name)?.length ?? 0) - (early.get(name) ?? 0)))
-    await expect.poll(sinceStop, { timeout: 20_000 }).toBeGreaterThan(8)
+    await expect.poll(sinceStop, { timeout: 60_000 }).toBeGreaterThan(8)
     await expect.poll(() => fewest(requested.filter((name) => !isStopped(name)))).toBe(6)
     await split.nodes[stopped]?.restart()
     expect(await Promise.all(waiting)).toHaveLength(requested.filter(isStopped).length * 6)
     await expect.poll(() => fewest(requested), { timeout: 20_000 }).toBe(6)
     const before = fewest(scheduled)
     await expect.poll(() => fewest(scheduled) - before, { timeout: 20_000 }).toBeGreaterThan(2)
+    await comeToRest(scheduler, scheduled)
     await scheduler.shutdown()
     const ids = [...runs.values()].flat()
     expect(new Set(ids).size).toBe(ids.length)
@@ -269,7 +273,21 @@ it('while a master is stopped, jobs of other masters run, and jobs of this maste
     client.disconnect()
     await split.stop()
   }
-}, 150_000)
+}, 300_000)
+
+/**
+ * Pauses the jobs, and waits until no run is left. Otherwise the last scheduler would hand its due runs back when it shuts
+ * down, and no other node would run them.
+ */
+async function comeToRest(scheduler: Scheduler, jobs: readonly string[]): Promise<void> {
+  for (const name of jobs) await scheduler.pause(name)
+  const left = async () => {
+    // A node that does not know of the pause yet may create one more slot. The slot would wait for the end of the pause.
+    for (const { id } of (await scheduler.live({ state: 'pending' })).items) await scheduler.cancel(id)
+    return await scheduler.counts()
+  }
+  await expect.poll(left).toEqual({ pending: 0, queued: 0, running: 0 })
+}
 
 /** Returns the number of jobs on one node of the cluster. */
 async function jobsOf(url: string, prefix: string): Promise<number> {

@@ -191,6 +191,9 @@ describe('a Redis server that does not answer', () => {
   it('makes a call fail at its time limit, and answers the next call once it runs again', async () => {
     const server = await start()
     const { storage, job } = await hasty(server)
+    // Without this, the server might answer only that it does not know the script. If the connection then breaks before
+    // the storage sends the whole script, the timed-out call has no effect.
+    await loadScripts(open({ url: server.url }))
     process.kill(server.pid, 'SIGSTOP')
     const error = await refusal(storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }))
     process.kill(server.pid, 'SIGCONT')
@@ -258,7 +261,7 @@ describe('answers of Redis that are lost', () => {
     const items = [1, 2].map((index) => ({ ...slotItem(job.id, index), runs: null }))
     await direct.createOccurrences({ now: slotAt(2), owner, items })
     const client = admin(`redis://${proxy.host}:${proxy.port}`)
-    const storage = open({ client, commandTimeout: 20_000 })
+    const storage = open({ client })
     await loadScripts(storage)
     proxy.loseAnswers()
     const claim = { now: slotAt(2), owner, limit: 1, exceptHandlerKeys: [], sweep: false }

@@ -4,7 +4,7 @@ import { sharedRedis } from '@jobistemer/test-servers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { redisStorage } from '../src/index.ts'
 import { addJob, finishItem, owner, slotAt, slotItem } from '@jobistemer/test-kit'
-import { newPrefix, quiet } from './prefixes.ts'
+import { newPrefix, patient } from './prefixes.ts'
 
 const states = ['pending', 'queued', 'running'] as const
 
@@ -39,7 +39,7 @@ function trigger(job: JobId, key: number, dueAt: number = slotAt(1)): CreateItem
 
 describe.each([1, 3])('the stored counts of live occurrences on %i shards', (shards) => {
   it('equal the numbers of listed occurrences after every step and after its repetition', async () => {
-    const storage = redisStorage({ url: server.url, prefix: newPrefix(), shards, logger: quiet })
+    const storage = redisStorage({ url: server.url, prefix: newPrefix(), shards, ...patient })
     const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
     const jobs = policies.map((policy) => jobId(policy))
     const seen = new Set<string>()
@@ -117,7 +117,7 @@ describe.each([1, 3])('the stored counts of live occurrences on %i shards', (sha
   })
 
   it('are returned in the order of the request, even if the request also asks for other data', async () => {
-    const storage = redisStorage({ url: server.url, prefix: newPrefix(), shards, logger: quiet })
+    const storage = redisStorage({ url: server.url, prefix: newPrefix(), shards, ...patient })
     const alpha = await addJob(storage, 'alpha')
     const beta = await addJob(storage, 'beta')
     const slot = slotItem(alpha.id, 1)

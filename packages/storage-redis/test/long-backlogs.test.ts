@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { shardOf } from '../src/ids.ts'
 import { redisStorage } from '../src/index.ts'
 import { beforeScripts } from './before-scripts.ts'
-import { newPrefix, quiet } from './prefixes.ts'
+import { newPrefix, patient } from './prefixes.ts'
 
 // Tests that claims stay cheap when many waiting occurrences belong to jobs that the claiming node may not start.
 
@@ -35,7 +35,7 @@ interface World {
 async function withStorage(shards: number, use: (world: World) => Promise<void>): Promise<void> {
   const prefix = newPrefix()
   const own = new Redis(server.url)
-  const storage = redisStorage({ client: own, prefix, shards, logger: quiet })
+  const storage = redisStorage({ client: own, prefix, shards, ...patient })
   let scripts = 0
   beforeScripts(own, () => {
     scripts++

@@ -3,14 +3,14 @@ import { sharedRedis } from '@jobistemer/test-servers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { redisStorage } from '../src/index.ts'
 import { addJob, owner, slotAt, slotItem } from '@jobistemer/test-kit'
-import { newPrefix, quiet } from './prefixes.ts'
+import { newPrefix, patient } from './prefixes.ts'
 
 let server: Awaited<ReturnType<typeof sharedRedis>>
 let storage: Storage
 
 beforeAll(async () => {
   server = await sharedRedis()
-  storage = redisStorage({ url: server.url, prefix: newPrefix(), logger: quiet })
+  storage = redisStorage({ url: server.url, prefix: newPrefix(), ...patient })
 })
 
 afterAll(async () => {

@@ -14,7 +14,7 @@ import { type RedisProduct, sharedRedis } from '@jobistemer/test-servers'
 import { afterEach, describe, expect, it } from 'vitest'
 import { redisStorage } from '../src/index.ts'
 import { finishItem, owner, slotAt, slotItem, start } from '@jobistemer/test-kit'
-import { newPrefix, quiet } from './prefixes.ts'
+import { newPrefix, patient } from './prefixes.ts'
 
 // If a batch has one item for each job, a script writes the batch by a few commands. If a batch has several items of
 // one job, the script writes it item by item. These tests compare the results of both ways.
@@ -29,7 +29,7 @@ async function openTwo(product: RedisProduct, shards: number): Promise<readonly 
   const server = await sharedRedis(product)
   closing.push(() => server.stop())
   const open = () => {
-    const storage = redisStorage({ url: server.url, prefix: newPrefix(), shards, logger: quiet })
+    const storage = redisStorage({ url: server.url, prefix: newPrefix(), shards, ...patient })
     closing.push(() => storage.close())
     return storage
   }

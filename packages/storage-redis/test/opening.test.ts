@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { redisStorage } from '../src/index.ts'
 import { addJob } from '@jobistemer/test-kit'
 import type { RedisServer } from '@jobistemer/test-servers'
-import { quiet } from './prefixes.ts'
+import { patient } from './prefixes.ts'
 import { refusal } from './refusal.ts'
 import { useServers } from './servers.ts'
 
@@ -152,7 +152,15 @@ describe('the first call of a Redis storage', () => {
 
   it('emits a process warning if the storage has no logger', async () => {
     const server = await start()
-    const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
+    const warned = new Promise<Error & { readonly code?: string }>((resolve) => {
+      const hear = (warning: Error): void => {
+        // Node.js and other tests of this process may emit warnings too.
+        if (warning.name !== 'JobistemerWarning') return
+        process.off('warning', hear)
+        resolve(warning)
+      }
+      process.on('warning', hear)
+    })
     const storage = (await loadAnew())({ url: server.url })
     await look(storage)
     await storage.close()
@@ -171,7 +179,7 @@ describe('the first call of a Redis storage', () => {
 describe('an ioredis client that the caller gives to the storage', () => {
   it('is used, and stays open when the storage closes', async () => {
     const client = admin((await start()).url)
-    const storage = redisStorage({ client, logger: quiet })
+    const storage = redisStorage({ client, ...patient })
     const job = await addJob(storage, 'alpha')
     expect((await look(storage)).jobs).toEqual([job])
     await storage.close()

@@ -7,3 +7,6 @@ export function newPrefix(): string {
 
 /** A logger that ignores the warning about missing persistence: the test servers store nothing on disk. */
 export const quiet = { warn: (): void => {} }
+
+/** Options of a storage whose calls exceed no time limit, even if a busy machine is slow to answer. */
+export const patient = { logger: quiet, commandTimeout: 60_000 }

@@ -4,7 +4,7 @@ import { addJob, contentOf, finishItem, owner, slotAt, slotItem, start, triggerI
 import { sharedRedis } from '@jobistemer/test-servers'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { redisStorage } from '../src/index.ts'
-import { newPrefix, quiet } from './prefixes.ts'
+import { newPrefix, patient } from './prefixes.ts'
 
 let server: Awaited<ReturnType<typeof sharedRedis>>
 let storage: Storage
@@ -18,7 +18,7 @@ afterAll(async () => {
 })
 
 beforeEach(() => {
-  storage = redisStorage({ url: server.url, prefix: newPrefix(), shards: 3, logger: quiet })
+  storage = redisStorage({ url: server.url, prefix: newPrefix(), shards: 3, ...patient })
 })
 
 afterEach(async () => {

@@ -36,7 +36,7 @@ const create = (storage: Storage, jobId: `job_${string}`) =>
 describe('the option minReplicas', () => {
   it('makes a call wait until a replica has the written data', async () => {
     const { primary, replica } = await startPair()
-    const storage = open({ url: primary.url, minReplicas: 1, waitTimeout: 4000 })
+    const storage = open({ url: primary.url, minReplicas: 1, waitTimeout: 40_000 })
     const job = await addJob(storage, 'alpha')
     expect(await create(storage, job.id)).toMatchObject([{ outcome: 'created', state: 'running' }])
     const client = admin(replica.url)
@@ -62,7 +62,7 @@ describe('the option minReplicas', () => {
 
   it('also makes a repeated call wait, although the repeated call writes nothing', async () => {
     const { primary, link } = await startPair()
-    const job = await addJob(open({ url: primary.url, minReplicas: 1, waitTimeout: 4000 }), 'alpha')
+    const job = await addJob(open({ url: primary.url, minReplicas: 1, waitTimeout: 40_000 }), 'alpha')
     // The primary counts the replica as connected, but receives no acknowledgements from it.
     link.loseAnswers()
     for (let attempt = 0; attempt < 2; attempt++) {
@@ -76,7 +76,7 @@ describe('a failover of Redis', () => {
   it('loses writes that the replica had not received, and a lost occurrence can be created again', async () => {
     const { primary, replica, link } = await startPair()
     const before = open({ url: primary.url })
-    const job = await addJob(open({ url: primary.url, minReplicas: 1, waitTimeout: 4000 }), 'alpha')
+    const job = await addJob(open({ url: primary.url, minReplicas: 1, waitTimeout: 40_000 }), 'alpha')
     link.cut()
     expect(await create(before, job.id)).toMatchObject([{ outcome: 'created', state: 'running' }])
     await primary.kill()
@@ -88,12 +88,12 @@ describe('a failover of Redis', () => {
   it('keeps writes that minReplicas acknowledged', async () => {
     const { primary, replica, link } = await startPair()
     const hasty = open({ url: primary.url, minReplicas: 1, waitTimeout: 200 })
-    const job = await addJob(open({ url: primary.url, minReplicas: 1, waitTimeout: 4000 }), 'alpha')
+    const job = await addJob(open({ url: primary.url, minReplicas: 1, waitTimeout: 40_000 }), 'alpha')
     link.cut()
     expect((await refusal(create(hasty, job.id))).code).toBe('STORAGE_BUSY')
     link.heal()
     await untilFollowed(admin(primary.url))
-    const patient = open({ url: primary.url, minReplicas: 1, waitTimeout: 4000 })
+    const patient = open({ url: primary.url, minReplicas: 1, waitTimeout: 40_000 })
     expect(await create(patient, job.id)).toMatchObject([{ outcome: 'exists', state: 'running' }])
     await primary.kill()
     await admin(replica.url).replicaof('NO', 'ONE')

@@ -3,13 +3,14 @@ import { type RedisServer, startRedis, startTcpProxy, type TcpProxy } from '@job
 import { Redis, type RedisOptions } from 'ioredis'
 import { afterEach } from 'vitest'
 import { type RedisStorageOptions, redisStorage } from '../src/index.ts'
-import { quiet } from './prefixes.ts'
+import { patient } from './prefixes.ts'
 
 /** Opens servers and storages, and closes them after the test, the last opened first. */
 export interface Servers {
   start(config?: Readonly<Record<string, string>>): Promise<RedisServer>
   proxy(server: RedisServer): Promise<TcpProxy>
   client(url: string, options?: RedisOptions): Redis
+  /** Opens a storage. Default `commandTimeout`: 60 s. */
   open(options: RedisStorageOptions): Storage
   onClose(close: () => unknown): void
 }
@@ -40,7 +41,7 @@ export function useServers(): Servers {
       return client
     },
     open(options) {
-      const storage = redisStorage({ logger: quiet, ...options })
+      const storage = redisStorage({ ...patient, ...options })
       closing.push(() => storage.close())
       return storage
     },

@@ -12,13 +12,8 @@ export interface RedisCluster {
 
 const slots = 16_384
 const formLimitMs = 60_000
-/**
- * Time in ms after which a node forgets another node that has not answered its invitation. Redis calls this time the cluster
- * node timeout.
- */
-const nodeTimeoutMs = 5000
-/** Interval in ms at which nodes repeat their invitations. It is longer than the time after which a node forgets one. */
-const meetEveryMs = nodeTimeoutMs + 1000
+/** Interval in ms at which nodes repeat their invitations, because a busy server may forget one. */
+const meetEveryMs = 6000
 
 /** Starts a Redis Cluster of masters without replicas. Resolves when the masters serve all hash slots. */
 export async function startRedisCluster(
@@ -58,7 +53,7 @@ async function startNode(product: RedisProduct, config: Readonly<Record<string, 
         'cluster-enabled': 'yes',
         'cluster-config-file': 'nodes.conf',
         'cluster-port': String(busPort),
-        'cluster-node-timeout': String(nodeTimeoutMs),
+        'cluster-node-timeout': '30000',
         ...config,
       },
     }),
