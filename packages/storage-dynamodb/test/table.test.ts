@@ -427,7 +427,7 @@ describe('an error of DynamoDB', () => {
     expect((error.cause as Error).name).toBe(name)
   })
 
-  it('is STORAGE_BUSY if the client waits for its credentials for ever', { timeout: 10_000 }, async () => {
+  it('is STORAGE_BUSY if the client waits for its credentials for ever', async () => {
     const waiting = localClient(inject('dynamodb'), { credentials: () => new Promise(() => {}) })
     const storage = dynamodbStorage({ client: waiting, tableName: 'jobs', requestTimeout: 50, retryTimeout: 50 })
     expect((await rejection(storage.listJobs(look))).code).toBe('STORAGE_BUSY')

@@ -20,7 +20,7 @@ function makeDatabase(options: ConstructorParameters<typeof HostileSqlite>[1] = 
 const seeds = seedsByEffort(1)
 
 it('whatever fails between the statements of a transaction, the storage stores a handler’s row and the end of its task, or neither', {
-  timeout: 120_000 * seeds.length,
+  timeout: 240_000 * seeds.length,
 }, async () => {
   for (const seed of seeds) {
     const database = makeDatabase()
@@ -36,17 +36,22 @@ it('whatever fails between the statements of a transaction, the storage stores a
 })
 
 it('this test of completions detects a storage that does not compare the fencing token', {
-  timeout: 120_000,
+  timeout: 360_000,
 }, async () => {
-  const { violations } = await playCompletions({
-    // User transactions stay open while the storage makes other calls. Each of these calls blocks the thread for the
-    // busy timeout, so the timeout is short.
-    database: makeDatabase({ busyTimeout: 50 }),
-    // The test finds a violation only if an owner completes its task after another node has become the owner. On a fast
-    // disk, most owners complete their tasks before that. So the test needs many occurrences.
-    occurrences: 400,
-    seed: 2,
-    wrap: completeLate,
-  })
-  expect(violations.length).toBeGreaterThan(0)
+  let found = 0
+  // The number of violations depends on the speed of the disk: with one seed, 3 are usual, and there may be none.
+  for (let seed = 2; seed < 8 && found === 0; seed++) {
+    const { violations } = await playCompletions({
+      // User transactions stay open while the storage makes other calls. Each of these calls blocks the thread for the
+      // busy timeout, so the timeout is short.
+      database: makeDatabase({ busyTimeout: 50 }),
+      // The test finds a violation only if an owner completes its task after another node has become the owner. On a fast
+      // disk, most owners complete their tasks before that. So the test needs many occurrences.
+      occurrences: 400,
+      seed,
+      wrap: completeLate,
+    })
+    found = violations.length
+  }
+  expect(found).toBeGreaterThan(0)
 })
