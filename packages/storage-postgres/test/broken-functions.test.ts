@@ -6,6 +6,7 @@ import type pg from 'pg'
 import { expect, inject, it } from 'vitest'
 import { postgresStorage } from '../src/index.ts'
 import { stepFunctions } from '../src/step-functions.ts'
+import { waitingLong } from './patient-locks.ts'
 import { useSchemas } from './schemas.ts'
 
 // Each test removes one guard of the SQL functions, and checks that the storage then damages its data.
@@ -242,8 +243,19 @@ const guards: Readonly<Record<string, Guard>> = {
 
 async function makePlace(policy: 'allow' | 'queue'): Promise<Place> {
   const schema = newSchema()
-  const storage = open({ pool: pool(), schema, wakeUps: false })
-  return { schema, storage, id: (await addJob(storage, 'alpha', policy)).id }
+  const patient = waitingLong(pool(), /start_step/)
+  const storage = open({ pool: patient, schema, wakeUps: false, commandTimeout: 60_000 })
+  const { id } = await addJob(storage, 'alpha', policy)
+  await waitLongInEnds(schema)
+  return { schema, storage, id }
+}
+
+/**
+ * Makes `end_step` wait long for a lock. After its own limit of 200 ms, a step by core's rules would end the occurrence, and
+ * that step does not contain the removed guard.
+ */
+async function waitLongInEnds(schema: string): Promise<void> {
+  await query(`ALTER FUNCTION ${schema}.end_step SET lock_timeout = '60s'`)
 }
 
 async function breakFunctions({ schema }: Place, { guard: [text, without], places }: Guard): Promise<void> {
@@ -258,6 +270,7 @@ it.each(Object.entries(guards))('the tests detect this fault in an SQL function:
   expect(await guard.isBroken(await makePlace('queue'))).toBe(false)
   const place = await makePlace('queue')
   await breakFunctions(place, guard)
+  await waitLongInEnds(place.schema)
   expect(await guard.isBroken(place)).toBe(true)
 })
 
@@ -295,18 +308,23 @@ it('a faulty claim that locks no head and skips locked rows claims occurrences t
 })
 
 it('playCompletions detects a completion that does not compare the fencing token', {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async () => {
   const admin = pool({ max: 12 })
-  const schema = newSchema()
-  const database = await HostilePostgres.make({
-    pool: admin,
-    url: inject('postgres').url,
-    schema,
-    storage: postgresStorage,
-  })
-  await breakFunctions({ schema: `"${schema}"` } as Place, guards['a completion without the token'] as Guard)
-  const { violations } = await playCompletions({ database, occurrences: 100, seed: 3 })
-  await database.remove()
-  expect(violations.length).toBeGreaterThan(0)
+  let found = 0
+  // The number of violations depends on the speed of the server: with one seed, 2 to 4 are usual, and there may be none.
+  for (let seed = 3; seed < 9 && found === 0; seed++) {
+    const schema = newSchema()
+    const database = await HostilePostgres.make({
+      pool: admin,
+      url: inject('postgres').url,
+      schema,
+      storage: postgresStorage,
+    })
+    await breakFunctions({ schema: `"${schema}"` } as Place, guards['a completion without the token'] as Guard)
+    const { violations } = await playCompletions({ database, occurrences: 100, seed })
+    await database.remove()
+    found = violations.length
+  }
+  expect(found).toBeGreaterThan(0)
 })

@@ -3,6 +3,7 @@ import type { CreateSlot, OccurrenceRecord, Page, Storage, StorageWithin } from 
 import { addJob, finishItem, firstAttempt, minute, owner, slotAt, slotItem, triggerItem } from '@jobistemer/test-kit'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { mayStandInHead } from '../src/in-head.ts'
+import { waitingLong } from './patient-locks.ts'
 import { useSchemas } from './schemas.ts'
 
 const { connection, open, pool, query, schema: newSchema } = useSchemas()
@@ -114,7 +115,9 @@ describe('slots that start in one call', () => {
   it('do not wait for a slot of a job whose head another transaction has locked', async () => {
     const client = await connection()
     await client.query(`BEGIN; SELECT FROM ${schema}.heads WHERE 'job_' || id = '${ids[1]}' FOR UPDATE`)
-    const call = storage.createOccurrences({ now: slotAt(2), owner, items: ids.map((id) => slotItem(id, 2)) })
+    // After `start_step` has waited in vain, steps by core's rules start the slots. The step that waits must not give up.
+    const patient = open({ pool: waitingLong(pool(), /_step/), schema, wakeUps: false, commandTimeout: 60_000 })
+    const call = patient.createOccurrences({ now: slotAt(2), owner, items: ids.map((id) => slotItem(id, 2)) })
     const started = async () => (await query(`SELECT FROM ${schema}.heads WHERE watermark = $1`, [slotAt(2)])).length
     await expect.poll(started).toBe(5)
     await client.query('COMMIT')
@@ -135,7 +138,8 @@ describe('slots that start in one call', () => {
        WHERE 'job_' || id = '${free}'`,
     )
     const items = [slotItem(taken, 2), slotItem(free, 2)]
-    const call = storage.createOccurrences({ now: slotAt(2), owner, items })
+    const patient = open({ pool: waitingLong(pool(), /start_step/), schema, wakeUps: false, commandTimeout: 60_000 })
+    const call = patient.createOccurrences({ now: slotAt(2), owner, items })
     await expect.poll(waiting).toBe(1)
     await holder.query(`BEGIN; SET LOCAL deadlock_timeout = '20ms'`)
     await lock(taken)
@@ -159,11 +163,12 @@ describe('slots that start in one call', () => {
   })
 })
 
-it('the first calls of a node on PostgreSQL do not wait for each other', { timeout: 10_000 }, async () => {
+it('the first calls of a node on PostgreSQL do not wait for each other', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   const fresh = { node: 'fresh', incarnation: 'fresh-1' }
-  // The server would detect a deadlock only after 60 s, so a deadlock of two calls would exceed the time limit of the test.
-  const patient = open({ pool: pool({ options: '-c deadlock_timeout=60s' }), schema, wakeUps: false })
+  // The server would detect a deadlock only after 60 s, so a deadlock of two calls would last until one of them gives up.
+  const slow = pool({ options: '-c deadlock_timeout=60s' })
+  const patient = open({ pool: slow, schema, wakeUps: false, commandTimeout: 40_000 })
   await patient.get({ jobs: [id] })
   const client = await connection()
   await client.query(`BEGIN; SELECT FROM ${schema}.heads FOR UPDATE`)
