@@ -8,11 +8,12 @@ declare module 'vitest' {
 }
 
 // One server for all test files, and a schema for each test. These tests do not depend on durability, so the server skips
-// flushes.
+// flushes. Some tests count reads and updates of rows. An autovacuum worker at the same time would change these counts, so the
+// server starts none.
 let server: PostgresServer | undefined
 
 export async function setup(project: TestProject): Promise<void> {
-  server = await startPostgres({ quick: true, config: { max_connections: '200' } })
+  server = await startPostgres({ quick: true, config: { max_connections: '200', autovacuum_naptime: '1d' } })
   const { url, socketUrl, host, port } = server
   project.provide('postgres', { url, socketUrl, host, port })
 }

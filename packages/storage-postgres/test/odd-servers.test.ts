@@ -27,13 +27,16 @@ function message(type: string, ...parts: readonly (string | Buffer)[]): Buffer {
   return Buffer.concat([head, body])
 }
 
-function storageOf(url: string): Storage {
-  const storage = postgresStorage({ url, commandTimeout: 200 })
+function storageOf(url: string, commandTimeout: number): Storage {
+  const storage = postgresStorage({ url, commandTimeout })
   onTestFinished(() => storage.close())
   return storage
 }
 
-const ask = (url: string) => storageOf(url).listJobs({ limit: 1, cursor: null })
+const ask = (url: string, commandTimeout = 200) => storageOf(url, commandTimeout).listJobs({ limit: 1, cursor: null })
+
+/** A `commandTimeout` in ms that the answers of a server do not exceed on a busy machine. */
+const patient = 50_000
 
 it('a storage closes although its server accepts connections and never answers', async () => {
   await expect(ask(await oddServer(() => {}))).rejects.toMatchObject({ code: 'STORAGE_BUSY' })
@@ -54,7 +57,7 @@ it('a url without the password that the server needs makes calls reject with STO
   const answers = [message('R', Buffer.from([0, 0, 0, 10]), 'SCRAM-SHA-256\0\0')]
   answers.push(message('R', Buffer.from([0, 0, 0, 11]), 'r=nonce,s=c2FsdA==,i=4096'))
   const url = await oddServer((socket) => void socket.on('data', () => socket.write(answers.shift() ?? '')))
-  await expect(ask(url)).rejects.toMatchObject({
+  await expect(ask(url, patient)).rejects.toMatchObject({
     code: 'STORAGE_UNREADABLE',
     message: expect.stringContaining('client password must be a string'),
   })
@@ -67,5 +70,5 @@ it('if the server terminates a connection right after login, the call fails and 
     // One write sends both messages, so that the client reads both before it emits an event.
     socket.once('data', () => socket.end(Buffer.concat([ready, fatal])))
   })
-  await expect(ask(url)).rejects.toMatchObject({ code: 'STORAGE_UNREACHABLE' })
+  await expect(ask(url, patient)).rejects.toMatchObject({ code: 'STORAGE_UNREACHABLE' })
 })

@@ -24,7 +24,7 @@ const progressItem = (job: JobId, index: number): SettleItem => ({
 /** Starts a slot, and completes its task in a user's transaction that stays open. */
 async function openCompletion(policy: 'allow' | 'queue' | 'cancel_running') {
   const schema = newSchema()
-  const storage = open({ pool: pool(), schema })
+  const storage = open({ pool: pool(), schema, commandTimeout: 60_000 })
   const { id } = await addJob(storage, 'move', policy)
   await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(id, 1)] })
   const client = await connection()
@@ -291,8 +291,13 @@ it('a claim takes occurrences of other jobs while a user’s transaction holds t
   expect(await claim()).toContain(held)
 })
 
-it('jobs continue to run while a user’s transaction that has triggered another job stays open', async () => {
-  const storage = open({ pool: pool(), schema: newSchema(), commandTimeout: 1500 })
+it('jobs continue to run while a user’s transaction that has triggered another job stays open', {
+  timeout: 180_000,
+}, async () => {
+  const schema = newSchema()
+  // The creation of the schema may take longer than the `commandTimeout` of the scheduler's storage.
+  await open({ pool: pool(), schema, wakeUps: false }).get({ jobs: [] })
+  const storage = open({ pool: pool(), schema, commandTimeout: 1500 })
   const ran = { held: 0, free: 0 }
   const jobs = (['held', 'free'] as const).map((name) =>
     defineJob({

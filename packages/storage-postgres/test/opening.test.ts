@@ -9,7 +9,7 @@ const { open, pool, query, schema: newSchema } = useSchemas()
 
 /** Returns the error of a call on a schema that cannot be used. */
 async function refusal(options: Parameters<typeof open>[0]): Promise<JobistemerError> {
-  const error = await open({ commandTimeout: 5000, ...options })
+  const error = await open({ commandTimeout: 50_000, ...options })
     .listJobs({ limit: 1, cursor: null })
     .catch((reason: unknown) => reason)
   if (!JobistemerError.isInstance(error)) throw new Error(`not refused: ${String(error)}`)

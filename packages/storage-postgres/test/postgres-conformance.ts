@@ -6,6 +6,9 @@ import { furtherKind, kitEffort } from '../../workspace/test-effort.ts'
 import { beginTransaction } from './user-transaction.ts'
 import { Worlds } from './worlds.ts'
 
+/** A time limit that no call exceeds on a busy machine. The cases do not test the limit. */
+const patient = { commandTimeout: 60_000 } as const
+
 /**
  * Runs the conformance kit against the server that `start` starts. With `isFurther`, runs only the cases that depend on the
  * kind of server. Default: all cases.
@@ -48,10 +51,10 @@ export function postgresConformance(
     ...(isFurther ? kitEffort(0.05) : kitEffort(0.2, 0.1)),
     open() {
       return worlds.open(
-        async (schema) => postgresStorage({ pool, schema, ...settings }),
+        async (schema) => postgresStorage({ pool, schema, ...patient, ...settings }),
         (schema) => ({
           module: new URL('./fixtures/connect.mjs', import.meta.url),
-          argument: { url: server.url, schema, ...settings },
+          argument: { url: server.url, schema, ...patient, ...settings },
         }),
         () => beginTransaction(server.url),
       )

@@ -25,7 +25,7 @@ it('a connection returns to its pool only if no statement can still run on it an
   expect(released).toEqual([...failures.slice(0, -2), undefined, undefined])
 })
 
-it('ClientSource closes although the server never answers its last statement', { timeout: 10_000 }, async () => {
+it('ClientSource closes although the server never answers its last statement', async () => {
   const source = new ClientSource({ query: () => never }, 'here')
   const expired = Promise.reject(new Error('expired'))
   await expect(source.use((connection) => connection.query('SELECT'), expired)).rejects.toThrow('expired')

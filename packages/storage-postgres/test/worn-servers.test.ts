@@ -122,13 +122,15 @@ it('a call fails if the server’s disk is full, stores nothing, and succeeds on
 
 it('a call that exceeds the server’s statement_timeout rejects, and stores nothing', async () => {
   const schema = newSchema()
-  const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
-  const storage = open({ pool: pool({ options: '-c statement_timeout=100' }), schema, wakeUps: false })
+  const patient = open({ pool: pool(), schema })
+  const { id } = await addJob(patient, 'alpha')
+  const hasty = open({ pool: pool({ options: '-c statement_timeout=100' }), schema, wakeUps: false })
   const holder = await connection()
   await holder.query('BEGIN')
   await holder.query(`SELECT FROM ${schema}.heads FOR UPDATE`)
-  const create = () => storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(id, 1)] })
-  await expect(create()).rejects.toMatchObject({ code: 'STORAGE_BUSY', cause: { code: '57014' } })
+  const create = (storage: Storage) => storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(id, 1)] })
+  await expect(create(hasty)).rejects.toMatchObject({ code: 'STORAGE_BUSY', cause: { code: '57014' } })
   await holder.query('ROLLBACK')
-  expect(await create()).toMatchObject([{ outcome: 'created' }])
+  // On a busy machine, statements of the hasty storage may exceed its timeout without a lock.
+  expect(await create(patient)).toMatchObject([{ outcome: 'created' }])
 })
