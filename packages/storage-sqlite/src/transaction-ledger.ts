@@ -36,6 +36,9 @@ const accepted = 'Give the connection of better-sqlite3 that your transaction is
 /**
  * Returns the user's connection, on which the storage writes in the same transaction as the user.
  *
+ * Rejects a connection of another copy of better-sqlite3. Each copy has its own SQLite, and POSIX locks belong to the process:
+ * if one copy closes the file, the other copy loses its locks.
+ *
  * @throws JobistemerError `INVALID_TRANSACTION`
  */
 export function readTransaction(
@@ -49,6 +52,11 @@ export function readTransaction(
   if (transaction === own.database || own.database.memory) {
     const remedy = 'Open the storage by file, so that it has a connection of its own beside yours.'
     throw invalid(name, `The storage works on the very connection that transaction is: ${printValue(name)}`, remedy)
+  }
+  if (!(transaction instanceof own.database.constructor)) {
+    const remedy =
+      'Install the version that @jobistemer/storage-sqlite uses: "npm ls better-sqlite3" must list one copy.'
+    throw invalid(name, `transaction is a connection of another copy of better-sqlite3: ${printValue(name)}`, remedy)
   }
   if (!transaction.open) throw invalid(name, `The connection of transaction is closed: ${printValue(name)}`, accepted)
   assertOpen(transaction)

@@ -1,8 +1,9 @@
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { storageError } from '../src/sqlite-errors.ts'
+import { copyDriver } from './driver-copy.ts'
 import { makeScratch, type Scratch } from './scratch.ts'
 
 const require = createRequire(import.meta.url)
@@ -17,19 +18,7 @@ afterEach(() => scratch.remove())
 
 /** Copies better-sqlite3 without its native part, as before its install script has run. */
 function copyUnbuilt(): string {
-  const modules = join(scratch.directory, 'node_modules')
-  const ofSqlite = copyPackage('better-sqlite3', require, modules, ['package.json', 'lib'])
-  copyPackage('file-uri-to-path', copyPackage('bindings', ofSqlite, modules), modules)
-  return join(modules, 'better-sqlite3')
-}
-
-/** Copies a package or some of its parts. Returns a `require` that resolves modules from the copy. */
-function copyPackage(name: string, from: NodeJS.Require, modules: string, parts?: readonly string[]): NodeJS.Require {
-  const installed = dirname(from.resolve(`${name}/package.json`))
-  for (const part of parts ?? ['.']) {
-    cpSync(join(installed, part), join(modules, name, part), { recursive: true, dereference: true })
-  }
-  return createRequire(join(installed, 'package.json'))
+  return copyDriver(scratch.directory, ['package.json', 'lib'])
 }
 
 function failureOf(copy: string): unknown {

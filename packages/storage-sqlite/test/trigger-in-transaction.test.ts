@@ -1,8 +1,11 @@
+import { createRequire } from 'node:module'
 import { createClient, createScheduler, defineJob, type JobOperations } from '@jobistemer/core'
 import { virtualClock, wrapStorage } from '@jobistemer/core/testing'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
+import { copyDriver } from './driver-copy.ts'
+import { makeScratch } from './scratch.ts'
 import { type AppWorld, inTransaction, makeAppWorld, note } from './world.ts'
 
 let world: AppWorld
@@ -183,6 +186,18 @@ describe('a trigger refuses a transaction that is not an open transaction on the
     other.exec(`ATTACH '${world.file}' AS jobs; BEGIN`)
     expect(await refusal(other)).toMatch(/^INVALID_TRANSACTION .*another file.* an attached file is not safe/)
     other.close()
+  })
+
+  it('such as a transaction of another copy of better-sqlite3, whose locks do not protect the storage', async () => {
+    await startScheduler()
+    const scratch = makeScratch()
+    const copy = copyDriver(scratch.directory, ['package.json', 'lib', 'build/Release/better_sqlite3.node'])
+    const Other = createRequire(import.meta.url)(copy) as typeof Database
+    const other = new Other(world.file)
+    other.exec('BEGIN')
+    expect(await refusal(other)).toMatch(/^INVALID_TRANSACTION .*another copy of better-sqlite3/)
+    other.close()
+    scratch.remove()
   })
 
   it('such as the connection of the storage itself', async () => {
