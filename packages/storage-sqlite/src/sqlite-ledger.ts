@@ -79,8 +79,7 @@ class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
   /** Whether a claim has found more due occurrences in the lane `delayed` (see `lanes`) than one transaction may change. */
   #isMuchDue = false
 
-  constructor(options: ReadOptions) {
-    const opened = openDatabase(options)
+  constructor(opened: OpenedDatabase, options: ReadOptions) {
     const named = namedTables(opened.database, opened.prefix)
     super(named)
     const { tables } = this
@@ -271,5 +270,13 @@ class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
  *   be used; the file is then unchanged. Calls reject with `STORAGE_REPLACED` after the file was deleted or replaced.
  */
 export function sqliteStorage(options: SqliteStorageOptions): Storage {
-  return storageFromLedger(new SqliteLedger(readOptions(options)))
+  const read = readOptions(options)
+  const opened = openDatabase(read)
+  try {
+    return storageFromLedger(new SqliteLedger(opened, read))
+  } catch (error) {
+    // A statement cannot be prepared, for example because a table was deleted.
+    if (opened.isOwn) opened.database.close()
+    throw storageError(error, opened.file)
+  }
 }

@@ -130,6 +130,23 @@ describe('an SQLite file of a newer schema', () => {
   })
 })
 
+describe('an SQLite file without one of the storage’s tables', () => {
+  it('is refused with STORAGE_FAILED, not changed, and closed', async () => {
+    await sqliteStorage({ file: scratch.file }).close()
+    makeDatabase(scratch.file, 'DROP TABLE failures')
+    expectUntouched('STORAGE_FAILED')
+  })
+
+  it('stays open if the caller passes it as an open database', async () => {
+    await sqliteStorage({ file: scratch.file }).close()
+    makeDatabase(scratch.file, 'DROP TABLE failures')
+    const database = new Database(scratch.file)
+    expect(refusal({ database }).message).toContain('no such table: failures')
+    expect(database.open).toBe(true)
+    database.close()
+  })
+})
+
 describe('a path that an SQLite storage cannot use', () => {
   it('is refused, for example if it is the path of a directory', () => {
     mkdirSync(scratch.file)
