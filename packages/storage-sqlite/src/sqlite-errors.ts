@@ -31,7 +31,8 @@ type Meaning = FailureMeaning & { readonly pattern: RegExp }
 
 const meanings: readonly Meaning[] = [
   {
-    pattern: /^SQLITE_FULL/,
+    // On a full disk, SQLite reports SHMSIZE if it cannot extend the file `-shm`, for example when a node restarts.
+    pattern: /^SQLITE_(FULL|IOERR_SHMSIZE)/,
     code: 'STORAGE_FULL',
     message: 'The disk, or the quota of the database file, is full. Nothing of the call was stored',
     remedy:

@@ -3,6 +3,7 @@ import type { JobRecord, Storage } from '@jobistemer/core/storage'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
+import { storageError } from '../src/sqlite-errors.ts'
 import { addJob, finishItem, minute, owner, slotAt, slotItem, start } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
@@ -164,6 +165,11 @@ describe('a full disk under SQLite', () => {
     expect(answers.map(({ outcome }) => outcome)).toEqual(Array(10).fill('created'))
     await small.close()
     database.close()
+  })
+
+  it('makes the opening of a file fail with STORAGE_FULL if SQLite cannot extend the side file `-shm`', () => {
+    const cause = Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR_SHMSIZE' })
+    expect(storageError(cause, 'jobs.db')).toMatchObject({ code: 'STORAGE_FULL', cause })
   })
 
   it('does not let a later call reuse the fencing token that a rolled-back call had assigned', async () => {
