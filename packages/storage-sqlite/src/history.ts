@@ -213,8 +213,10 @@ export class History {
     return row === undefined ? undefined : this.rowAt(row)
   }
 
-  rowAt(row: number): OccurrenceRow | undefined {
-    return this.#statements.read.get(row) as OccurrenceRow | undefined
+  /** Returns a row. Without `withRuns`, does not read its task runs: their results may have hundreds of kilobytes. */
+  rowAt(row: number, withRuns = true): OccurrenceRow | undefined {
+    const statement = withRuns ? this.#statements.read : this.#statements.readWithoutRuns
+    return statement.get(row) as OccurrenceRow | undefined
   }
 
   /** Returns a job's history entries in the range, ordered by `scheduledAt` and key, up to the limit. */
@@ -324,7 +326,8 @@ function prepareStatements(database: NamedTables) {
       `SELECT row FROM {history} WHERE row > ${indexed} AND job = ? AND scheduled_at = ? AND id = ?
            ORDER BY row DESC LIMIT 1`,
     ),
-    read: database.raw(`SELECT ${occurrenceColumns.history} FROM {history} WHERE row = ?`),
+    read: database.raw(`SELECT ${occurrenceColumns.history}, runs FROM {history} WHERE row = ?`),
+    readWithoutRuns: database.raw(`SELECT ${occurrenceColumns.history}, NULL FROM {history} WHERE row = ?`),
     tailOfJob: database.prepare(
       `SELECT ${entryColumns} FROM {history} WHERE row > ${indexed} AND job = ? AND scheduled_at >= ? AND scheduled_at < ?`,
     ),

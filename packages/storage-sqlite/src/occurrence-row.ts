@@ -110,7 +110,8 @@ const finishedColumns = `kind, token, sequence, rescues, owner, job_version, sch
 export const occurrenceColumns: Readonly<Record<'running' | 'waiting' | 'history', string>> = {
   running: `0, job, scheduled_at, id, ${stateCodes.running}, ${liveColumns}, runs`,
   waiting: `lane, job, ${waitingScheduledAt}, id, ${waitingState}, ${liveColumns}, runs`,
-  history: `row, job, scheduled_at, id, state, ${finishedColumns}, runs`,
+  /** Without `runs`, the last column of a row. */
+  history: `row, job, scheduled_at, id, state, ${finishedColumns}`,
 }
 
 /** Returns the instant at which a finished occurrence ended. */
@@ -248,7 +249,8 @@ export class OccurrenceQueries {
   #finishedOfJob(job: number, query: Query<'job'>, after: Place | null, limit: number): OccurrenceRow[] {
     const { from = -9e15, to = 9e15, order } = query
     const range: HistoryRange = { job, from, to, after, order, limit }
-    return this.#tables.history.walk(range).map(({ row }) => this.#tables.history.rowAt(row) as OccurrenceRow)
+    const { history } = this.#tables
+    return history.walk(range).map(({ row }) => history.rowAt(row, query.runs) as OccurrenceRow)
   }
 
   // ---------------------------------------------------------------------------------------------------------- failures
@@ -259,7 +261,7 @@ export class OccurrenceQueries {
     if (job === undefined) return { items: [], cursor: null }
     const after = query.cursor === null ? null : readPlace(query.cursor)
     const place = after === null ? null : { endedAt: after.scheduledAt, key: after.key }
-    const rows = history.failures.list(query, job, place).map((row) => history.rowAt(row) as OccurrenceRow)
+    const rows = history.failures.list(query, job, place).map((row) => history.rowAt(row, query.runs) as OccurrenceRow)
     return this.#page(rows, query, (row) => `${finishedAtOf(row)} ${idOf(row[3])}`)
   }
 

@@ -211,7 +211,7 @@ class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
     const all = { job, from: -9e15, to: 9e15, after: null, order: 'descending' } as const
     for (const limit of [1, latestLimit]) {
       for (const entry of history.walk({ ...all, limit })) {
-        const row = history.rowAt(entry.row) as OccurrenceRow
+        const row = history.rowAt(entry.row, false) as OccurrenceRow
         if (hasRun(row)) return this.tables.read(row, false)
       }
     }

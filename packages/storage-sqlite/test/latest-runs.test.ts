@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs'
 import type { Storage } from '@jobistemer/core/storage'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
@@ -60,3 +61,34 @@ it('the search for the latest run returns null behind thousands of skipped slots
   await index()
   expect((await storage.get({ latest: [id] })).latest).toMatchObject(expected)
 })
+
+it('a read of ended runs without their task runs does not read the results of tasks from the file', async () => {
+  const { id } = await addJob(storage, 'job')
+  await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(id, 1)] })
+  const finish = finishItem(id, 1)
+  const runs = finish.runs.map((run) => ({ ...run, result: 'x'.repeat(100_000) }))
+  const change = { kind: 'finish', state: 'failed', reason: null } as const
+  await storage.settle({ now: slotAt(1), items: [{ ...finish, runs, change }] })
+  await storage.close()
+  damagePagesOfX(scratch.file)
+  storage = sqliteStorage({ file: scratch.file })
+  const page = { jobId: id, order: 'ascending', limit: 10, cursor: null } as const
+  for (const kind of ['job', 'failed'] as const) {
+    await expect(storage.listOccurrences({ ...page, kind, runs: true })).rejects.toMatchObject({
+      code: 'STORAGE_FAILED',
+    })
+    const { items } = await storage.listOccurrences({ ...page, kind, runs: false })
+    expect(items).toMatchObject([{ id: finish.id, state: 'failed', runs: [] }])
+  }
+  expect((await storage.get({ latest: [id] })).latest).toMatchObject([{ id: finish.id, runs: [] }])
+})
+
+/** Damages the pages that contain a part of a long text of "x", so that SQLite cannot read the text. */
+function damagePagesOfX(file: string): void {
+  const bytes = readFileSync(file)
+  for (let page = 0; page < bytes.length; page += 4096) {
+    // The first four bytes of such a page are the number of the next page of the text.
+    if (bytes.subarray(page + 4, page + 4096).every((byte) => byte === 0x78)) bytes.writeUInt32BE(0xffff_ffff, page)
+  }
+  writeFileSync(file, bytes)
+}
