@@ -207,6 +207,26 @@ describe('pruneHistory', () => {
     expect(read).toBe(10)
   })
 
+  it('lets the event loop run between two pages of a synchronous ledger', async () => {
+    const { records, prune } = world()
+    const instants = Array.from({ length: 2500 }, (_, index) => index + 1)
+    addJob(records, 'alpha', instants)
+    let turns = 0
+    let next: NodeJS.Immediate
+    const count = (): void => {
+      next = setImmediate(() => {
+        turns++
+        count()
+      })
+    }
+    count()
+    // The prune reads three pages of the latest 1,200 occurrences, and one page of the oldest ones.
+    expect(await prune({ keep: 1200, limit: 100 })).toEqual({ removed: 100, more: true })
+    clearImmediate(next!)
+    expect(turns).toBeGreaterThanOrEqual(2)
+    expect(instantsOf(records)).toEqual(instants.slice(100))
+  })
+
   it('removes the same history over several pages and with an asynchronous ledger', async () => {
     const data = new AsyncData()
     const instants = Array.from({ length: 2500 }, (_, index) => index + 1)

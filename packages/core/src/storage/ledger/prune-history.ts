@@ -1,3 +1,4 @@
+import { afterThisTurn } from '../../system-clock.ts'
 import { recordsPerCall } from '../../tuning.ts'
 import type { JobId } from '../../ids.ts'
 import { finalStates, type OccurrenceRecord } from '../occurrence-record.ts'
@@ -91,5 +92,10 @@ function finished(
 ): AsyncGenerator<OccurrenceRecord, void> {
   const part = { kind: 'job', states: finalStates, runs: false } as const
   const limit = Math.min(query.limit, recordsPerCall)
-  return eachItem((cursor) => ledger.listOccurrences({ ...part, ...query, limit, cursor }))
+  return eachItem(async (cursor) => {
+    // A synchronous ledger answers within this turn of the event loop. `keep` may span a million occurrences, so all pages
+    // in one turn would block timers, signals and sockets for seconds.
+    if (cursor !== null) await new Promise<void>((resolve) => afterThisTurn(resolve))
+    return await ledger.listOccurrences({ ...part, ...query, limit, cursor })
+  })
 }
