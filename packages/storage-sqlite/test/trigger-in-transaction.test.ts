@@ -238,6 +238,25 @@ it('a trigger rejects with STORAGE_FAILED while a statement of the application i
   app.exec('ROLLBACK')
 })
 
+it('a transaction can be committed after a trigger that rejected with QUEUE_FULL, and the trigger has stored nothing', async () => {
+  const { app } = world
+  const jobs = [
+    defineJob({ name: 'mail', overlapPolicy: 'queue', maxQueued: 1, tasks: [{ name: 'send', run: () => {} }] }),
+  ]
+  const scheduler = world.keep(
+    createScheduler({ storage: world.connect(), jobs, clock: virtualClock('2026-01-01T00:00:00Z') }),
+  )
+  await scheduler.start()
+  await scheduler.pause('mail')
+  for (const _waiting of [1, 2]) await inTransaction(app, async () => scheduler.trigger('mail', { transaction: app }))
+  await inTransaction(app, async () => {
+    note(app, 'anna')
+    await expect(scheduler.trigger('mail', { transaction: app })).rejects.toMatchObject({ code: 'QUEUE_FULL' })
+  })
+  expect(world.notes()).toEqual(['anna'])
+  expect(await scheduler.counts('mail')).toEqual({ pending: 1, queued: 1, running: 0 })
+})
+
 it('a trigger rejects with STORAGE_BUSY if another connection wrote after the first read of the trigger’s transaction', async () => {
   const { app } = world
   const { scheduler } = await startScheduler()
