@@ -1,7 +1,7 @@
 import type { JobistemerError } from '@jobistemer/core'
 import { type FailureMeaning, failureOf, storageFailure } from '@jobistemer/core/storage'
 import Database from 'better-sqlite3'
-import { accessSync, closeSync, constants, existsSync, lstatSync, openSync, statSync } from 'node:fs'
+import { accessSync, closeSync, constants, existsSync, lstatSync, openSync, realpathSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { checkpointPages, keptLogBytes } from './checkpoints.ts'
 import type { ReadOptions } from './options.ts'
@@ -87,7 +87,9 @@ function inspectFile(file: string): void {
       file,
     )
   assertMayWrite(file)
-  if (!existsSync(`${file}-wal`) && !existsSync(`${file}-journal`)) return
+  // If the path is a symbolic link, SQLite keeps the log beside the file, not beside the link.
+  const target = realpathSync(file)
+  if (!existsSync(`${target}-wal`) && !existsSync(`${target}-journal`)) return
   // The connection is read-only, because a writing connection could remove the write-ahead log when it closes.
   const database = new Database(file, { readonly: true, fileMustExist: true, timeout: 0 })
   try {

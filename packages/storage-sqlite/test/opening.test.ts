@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type ErrorCode, JobistemerError, jobId } from '@jobistemer/core'
@@ -83,16 +83,20 @@ describe('a file that is not a Jobistemer database', () => {
     expect(readdirSync(scratch.directory)).toEqual(['jobs.db'])
   })
 
-  it('is refused even if its tables are still only in the write-ahead log', () => {
+  it.each([
+    ['its own path', 'jobs.db'],
+    ['a symbolic link', 'link.db'],
+  ])('is refused by %s even if its tables are still only in the write-ahead log', (_path, name) => {
+    symlinkSync(scratch.file, join(scratch.directory, 'link.db'))
     const crashed = join(scratch.directory, 'crashed')
     mkdirSync(crashed)
     const database = new Database(join(crashed, 'jobs.db'))
     database.exec('PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE customers (name TEXT)')
-    for (const name of ['jobs.db', 'jobs.db-wal']) copyFileSync(join(crashed, name), join(scratch.directory, name))
+    for (const part of ['jobs.db', 'jobs.db-wal']) copyFileSync(join(crashed, part), join(scratch.directory, part))
     database.close()
     const before = readFileSync(scratch.file)
     const logBefore = readFileSync(`${scratch.file}-wal`)
-    expect(refusal({ file: scratch.file }).code).toBe('STORAGE_FOREIGN')
+    expect(refusal({ file: join(scratch.directory, name) }).code).toBe('STORAGE_FOREIGN')
     expect(readFileSync(scratch.file)).toEqual(before)
     expect(readFileSync(`${scratch.file}-wal`)).toEqual(logBefore)
   })
