@@ -431,7 +431,8 @@ function requestOf(
   const request = {
     job: key === '' ? queue : `${queue}/${key}`,
     key: id,
-    ...(sent !== null && { data: sent }),
+    // A request without the member `data` looks like a slot to its handler, which then uses the data of the schedule.
+    data: sent,
     ...(+start_after > now && { at: start_after.toISOString() }),
     ...(priority !== 0 && { priority: levelOf(priority) }),
   }

@@ -8,27 +8,31 @@ const scratch = useScratch()
 
 interface HandlerContext {
   readonly data: object
+  readonly input?: unknown
   readonly signal: AbortSignal
 }
 
-/** Returns the handler `crontab` of the document, with the output of its commands discarded. */
-async function handlerOfDocument(): Promise<(context: HandlerContext) => Promise<void>> {
+/** The handler `crontab` of the document discards the output of its commands. The handler `mails` returns its job. */
+type Handlers = Record<'crontab' | 'mails', (context: HandlerContext) => Promise<unknown>>
+
+/** Returns the handlers of the document. */
+async function handlersOfDocument(): Promise<Handlers> {
   const document = readFileSync(new URL('../../docs/import.md', import.meta.url), 'utf8')
   const example = /^## Handlers$.*?^```ts\n(.*?)^```$/ms.exec(document)?.[1] as string
   const code = example
     .replace(/^import .* from '@jobistemer\/.*'$/gm, '')
     .replace("'inherit', 'inherit'", "'ignore', 'ignore'")
+    .replace('console.log(job)', 'job')
   const stubs = 'const memoryStorage = () => null\nexport const createScheduler = (options) => options\n'
   const file = join(scratch.folder(), 'handlers.ts')
-  writeFileSync(file, `${stubs}${code}\nexport const handler = scheduler.handlers.crontab\n`)
-  const { handler } = await importModule(file, 'FILE')
-  return handler as (context: HandlerContext) => Promise<void>
+  writeFileSync(file, `${stubs}${code}\nexport const handlers = scheduler.handlers\n`)
+  return (await importModule(file, 'FILE')).handlers as Handlers
 }
 
 const { signal } = new AbortController()
 
 it('the crontab handler in import.md passes standard input and environment to the command, and rejects if the command fails', async () => {
-  const handler = await handlerOfDocument()
+  const { crontab: handler } = await handlersOfDocument()
   const run = (command: string, data: object = {}) => handler({ data: { command, ...data }, signal })
   await run('test "$PLACE" = here && grep -q word', { stdin: 'a word\n', env: { PLACE: 'here' } })
   await run('true', { stdin: 'x'.repeat(1_000_000) })
@@ -38,7 +42,7 @@ it('the crontab handler in import.md passes standard input and environment to th
 })
 
 it('the crontab handler in import.md runs a command with 2 MB of output, and does not block the event loop', async () => {
-  const handler = await handlerOfDocument()
+  const { crontab: handler } = await handlersOfDocument()
   let ticks = 0
   const timer = setInterval(() => (ticks += 1), 10)
   await handler({ data: { command: 'head -c 2000000 /dev/zero; sleep 0.3' }, signal })
@@ -47,9 +51,17 @@ it('the crontab handler in import.md runs a command with 2 MB of output, and doe
 })
 
 it('the crontab handler in import.md ends its command if the signal of the run is aborted', async () => {
-  const handler = await handlerOfDocument()
+  const { crontab: handler } = await handlersOfDocument()
   const controller = new AbortController()
   const running = handler({ data: { command: 'exec sleep 60' }, signal: controller.signal })
   controller.abort()
   await expect(running).rejects.toThrow('aborted')
+})
+
+it('the handler of a queue in import.md gets the data of a schedule for a slot, and never for a request', async () => {
+  const { mails } = await handlersOfDocument()
+  const data = { to: 'all' }
+  expect(await mails({ data, signal })).toEqual(data)
+  expect(await mails({ data, input: { to: 'joe' }, signal })).toEqual({ to: 'joe' })
+  expect(await mails({ data, input: null, signal })).toEqual({})
 })

@@ -189,6 +189,27 @@ it('jobistemer import pg-boss writes a request for each due slot for which pg-bo
   ])
 })
 
+it('jobistemer import pg-boss writes a pg-boss job without data as a request with the data null, which trigger-many accepts', async () => {
+  const boss = new PgBoss({ connectionString: server.url, schema: 'bare', schedule: false, supervise: false })
+  await boss.start()
+  await boss.createQueue('mails')
+  await boss.schedule('mails', '0 2 * * *', { to: 'all' }, { tz: 'UTC' })
+  const id = await boss.send('mails')
+  await boss.stop({ graceful: false })
+  const folder = scratch.folder()
+  const file = join(folder, 'waiting.ndjson')
+  const output = join(folder, 'jobs.json')
+  const argv = ['import', 'pg-boss', '--from', server.url, '--source-prefix', 'bare', '--requests', file, '-o', output]
+  const handOver = [...argv, '--cut-over', new Date().toISOString()]
+  expect(await runCli(handOver, { now: null, cwd: process.cwd() })).toMatchObject({ err: '' })
+  expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ job: 'mails', key: id, data: null })
+  const place = ['-s', 'sqlite:jobs.db']
+  await sqliteStorage({ file: join(folder, 'jobs.db') }).close()
+  await runCli(['apply', 'jobs.json', ...place, '--owner', 'moved', '--yes'], { cwd: folder, now: null })
+  const { out } = await runCli(['trigger-many', 'waiting.ndjson', ...place, '--json'], { cwd: folder, now: null })
+  expect(JSON.parse(out)).toEqual({ created: 1, existed: 0, skipped: 0, failed: [] })
+})
+
 it('jobistemer import pg-boss gives runs the time for all retries and their delays, and names each feature that it leaves out', async () => {
   const boss = new PgBoss({ connectionString: server.url, schema: 'gaps', schedule: false, supervise: false })
   await boss.start()
