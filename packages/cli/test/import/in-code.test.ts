@@ -46,6 +46,15 @@ it('the pattern of a node-cron task and of a croner job is imported as a cron ex
   }
 })
 
+it('the page of the documentation site about the importer names only members that an entry of fromCroner has', () => {
+  const page = readFileSync(new URL('../../../site/docs/move-from/import.md', import.meta.url), 'utf8')
+  const paragraph = /^For croner, .*?^$/ms.exec(page)?.[0] ?? ''
+  const words = [...paragraph.matchAll(/`(\w+)`/g)].map(([, word]) => word)
+  expect(words).toContain('fromCroner')
+  const known = ['fromCroner', 'fromNodeCron', 'name', 'expression', 'options', 'handler']
+  expect(words.filter((word) => !known.includes(word as string))).toEqual([])
+})
+
 it('a node-cron schedule is imported unless it restricts both the day of the month and the weekday', async () => {
   const { jobs, notes } = await imported(`export default fromNodeCron([
     { name: 'backup', expression: '0 2 * * *', options: { timezone: 'Asia/Tokyo', noOverlap: true } },
