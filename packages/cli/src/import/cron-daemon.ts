@@ -17,6 +17,15 @@ export interface CronLine {
   readonly followsElapsedTime: boolean
 }
 
+/** The least and the greatest value of each field: minute, hour, day of month, month and day of week. */
+export const bounds = [
+  [0, 59],
+  [0, 23],
+  [1, 31],
+  [1, 12],
+  [0, 7],
+] as const
+
 const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
 const weekdays = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
 
@@ -26,11 +35,11 @@ const weekdays = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
 export function readCronLine(expression: string): CronLine | null {
   const [minute = '', hour = '', day = '', month = '', weekday = ''] = expression.split(' ')
   const fields = [
-    readField(minute, 0, 59),
-    readField(hour, 0, 23),
-    readField(day, 1, 31),
-    readField(month, 1, 12, months),
-    readField(weekday, 0, 7, weekdays),
+    readField(minute, bounds[0]),
+    readField(hour, bounds[1]),
+    readField(day, bounds[2]),
+    readField(month, bounds[3], months),
+    readField(weekday, bounds[4], weekdays),
   ]
   if (fields.includes(null)) return null
   const [minuteSet, hourSet, daySet, monthSet, weekdaySet] = fields as readonly ReadonlySet<number>[]
@@ -46,7 +55,11 @@ export function readCronLine(expression: string): CronLine | null {
 }
 
 /** Returns the values of a crontab field. `names` are words for the values, in order: the first word stands for `min`. */
-function readField(field: string, min: number, max: number, names: readonly string[] = []): ReadonlySet<number> | null {
+function readField(
+  field: string,
+  [min, max]: readonly [number, number],
+  names: readonly string[] = [],
+): ReadonlySet<number> | null {
   const numberOf = (text: string): number => {
     const index = names.indexOf(text.toLowerCase())
     return index !== -1 ? index + min : /^\d+$/.test(text) ? Number(text) : Number.NaN
@@ -55,7 +68,8 @@ function readField(field: string, min: number, max: number, names: readonly stri
   for (const part of field.split(',')) {
     const [, range = '', step] = /^([^/]+)(?:\/(\d+))?$/.exec(part) ?? []
     // In cronie, a range with the operator `~` may omit a bound. The omitted bound is then the bound of the field.
-    const [low = '', high] = range === '*' || range === '~' ? [String(min), String(max)] : range.split(/[-~]/)
+    const whole = (range === '*' ? '~' : range).replace(/^~/, `${min}~`).replace(/~$/, `~${max}`)
+    const [low = '', high] = whole.split(/[-~]/)
     const from = numberOf(low)
     // The daemon rejects a single number with a step, such as `1/5`.
     if (high === undefined && step !== undefined) return null

@@ -1,4 +1,4 @@
-import { type CronLine, cronInstants, readCronLine } from './cron-daemon.ts'
+import { bounds, type CronLine, cronInstants, readCronLine } from './cron-daemon.ts'
 import type { ImportedJob, ImportNotes, ImportSource } from './import-source.ts'
 import { shellWord } from '../shell-word.ts'
 
@@ -98,7 +98,7 @@ function readLines(text: string, isSystem: boolean, machineZone: string, notes: 
       notes.leftOut(origin, expression ?? `${bothDays} The line is: ${line}`)
       continue
     }
-    if (expression.includes('H')) notes.differs(origin, randomNumbers)
+    if (entry.expression.includes('~')) notes.differs(origin, randomNumbers)
     const { user, command, stdin } = entry
     const short = command.slice(0, 200)
     const count = (names.get(short) ?? 0) + 1
@@ -168,5 +168,14 @@ function translated(expression: string): string | null {
   const isStepped = (field: string): boolean => field.startsWith('*') && restricts(field)
   const restricts = (field: string): boolean => !/^\*(\/1)?$/.test(field)
   if ((isStepped(days) && restricts(weekdays)) || (isStepped(weekdays) && restricts(days))) return null
-  return expression.replace(/(\d+)~(\d+)/g, 'H($1-$2)').replace(/(?<=^| )~(?= |$)/g, 'H')
+  return expression
+    .split(' ')
+    .map((field, index) => (field === '~' ? 'H' : withBounds(field, bounds[index] as readonly [number, number])))
+    .join(' ')
+}
+
+/** Writes a random range of a field, such as `~30`, in the syntax of Jobistemer. */
+function withBounds(field: string, [min, max]: readonly [number, number]): string {
+  const range = /(?<![a-z\d])(\d*)~(\d*)(?![a-z\d])/gi
+  return field.replace(range, (_, low: string, high: string) => `H(${low || min}-${high || max})`)
 }

@@ -4,6 +4,7 @@ import { createScheduler, silentLogger } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { expect, it } from 'vitest'
+import type { ImportNote } from '../../src/import/import-source.ts'
 import { useScratch } from '../ledger.ts'
 import { type RunOptions, runCli } from '../run-cli.ts'
 
@@ -26,14 +27,15 @@ async function imported(text: string, argv: readonly string[] = [], options: Run
   )
   expect(err).toBe('')
   expect(readFileSync(join(folder, 'tab'), 'utf8')).toBe(text)
-  const { notes } = JSON.parse(out)
+  const { notes } = JSON.parse(out) as { readonly notes: readonly ImportNote[] }
   const { jobs } = JSON.parse(readFileSync(join(folder, 'jobs.json'), 'utf8')) as { readonly jobs: readonly Listed[] }
-  const leftOut = notes.filter(({ kind }: { kind: string }) => kind === 'left_out')
+  const leftOut = notes.filter(({ kind }) => kind === 'left_out')
   return {
     code,
     jobs,
     folder,
-    leftOut: leftOut.map(({ origin, text }: { origin: string; text: string }) => `${origin}: ${text}`),
+    notes,
+    leftOut: leftOut.map(({ origin, text }) => `${origin}: ${text}`),
   }
 }
 
@@ -125,6 +127,20 @@ it('jobistemer import crontab --system reads the user of each command from the c
     { command: 'cd / && run-parts /etc/cron.hourly', user: 'root' },
     { command: 'clean', user: 'www-data' },
   ])
+})
+
+it('jobistemer import crontab names the random number of ~ only for a line with ~, also if ~ lacks a bound', async () => {
+  const lines = ['0 0 * * THU weekly', '~30 1 * * * until', '10~ 2 * * * from', '5 3 15~ * * day', '0 4 * * ~5 weekday']
+  const { jobs, notes } = await imported(lines.join('\n'))
+  expect(jobs.map(({ schedule }) => schedule.expression)).toEqual([
+    '0 0 * * THU',
+    'H(0-30) 1 * * *',
+    'H(10-59) 2 * * *',
+    '5 3 H(15-31) * *',
+    '0 4 * * H(0-5)',
+  ])
+  const random = notes.filter(({ text }) => text.startsWith('cron picks a random number'))
+  expect(random.map(({ origin }) => origin)).toEqual(['line 2', 'line 3', 'line 4', 'line 5'])
 })
 
 it('`jobistemer import crontab -` reads the crontab from standard input, and reports the lines that it leaves out', async () => {
