@@ -100,12 +100,9 @@ function readLines(text: string, isSystem: boolean, machineZone: string, notes: 
     }
     if (entry.expression.includes('~')) notes.differs(origin, randomNumbers)
     const { user, command, stdin } = entry
-    const short = command.slice(0, 200)
-    const count = (names.get(short) ?? 0) + 1
-    names.set(short, count)
     const hasEnv = Object.keys(env).length > 0
     jobs.push({
-      name: count === 1 ? short : `${short} #${count}`,
+      name: nameOf(command, names),
       origin,
       schedule: { type: 'cron', expression, timezone },
       handler: 'crontab',
@@ -115,6 +112,22 @@ function readLines(text: string, isSystem: boolean, machineZone: string, notes: 
     })
   }
   return jobs
+}
+
+/**
+ * Returns a name for a command that no earlier line has: the beginning of the command, with a number if needed. `names` keeps
+ * the last number of each name.
+ */
+function nameOf(command: string, names: Map<string, number>): string {
+  // Removes the first half of a surrogate pair, which is no well-formed name.
+  const short = command.slice(0, 200).replace(/[\uD800-\uDBFF]$/, '')
+  let name = short
+  for (let count = names.get(short) ?? 1; names.has(name); name = `${short} #${count}`) {
+    count += 1
+    names.set(short, count)
+  }
+  names.set(name, 1)
+  return name
 }
 
 interface Entry {

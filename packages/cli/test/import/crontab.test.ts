@@ -143,6 +143,22 @@ it('jobistemer import crontab names the random number of ~ only for a line with 
   expect(random.map(({ origin }) => origin)).toEqual(['line 2', 'line 3', 'line 4', 'line 5'])
 })
 
+it('jobistemer import crontab gives each line a name of its own, and cuts no character of a long name in half', async () => {
+  const long = `${'x'.repeat(199)}\u{1F600} done`
+  const commands = ['sync', 'sync #2', 'sync', 'sync', 'sync #2', long, long]
+  const { jobs, notes } = await imported(commands.map((command) => `0 1 * * * ${command}`).join('\n'))
+  expect(notes.filter(({ kind }) => kind === 'left_out')).toEqual([])
+  expect(jobs.map(({ name }) => name)).toEqual([
+    'sync',
+    'sync #2',
+    'sync #3',
+    'sync #4',
+    'sync #2 #2',
+    'x'.repeat(199),
+    `${'x'.repeat(199)} #2`,
+  ])
+})
+
 it('`jobistemer import crontab -` reads the crontab from standard input, and reports the lines that it leaves out', async () => {
   const { out, code } = await runCli(['import', 'crontab', '-', '--zone', 'UTC'], {
     input: '@reboot start\n0 1 * * * a\n',
