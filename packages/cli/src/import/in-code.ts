@@ -1,4 +1,5 @@
 import type { JobSettingsInput, SerializedSchedule } from '@jobistemer/core'
+import { CliError } from '../cli-error.ts'
 import { importPackage } from '../storage/import-package.ts'
 import type { ImportedJob, ImportSource } from './import-source.ts'
 
@@ -27,8 +28,13 @@ type Reader = (
   note: (text: string) => void,
 ) => Pick<ImportedJob, 'schedule' | 'settings'> | string
 
+interface NodeCronTask {
+  getNextRuns(count: number): Date[]
+}
+
 interface NodeCronPackage {
-  createTask(expression: string, run: () => void, options: object): { getNextRuns(count: number): Date[] }
+  /** The method `getNextRuns` is missing before 4.4. */
+  createTask(expression: string, run: () => void, options: object): Partial<NodeCronTask>
 }
 
 interface CronerPackage {
@@ -47,12 +53,15 @@ export function fromNodeCron(entries: readonly ScheduleEntry[]): ImportSource {
       fold: 'node-cron runs a repeated time once. Jobistemer runs a fixed time once, and a time whose minute or hour begins with * each time.',
     },
     async instantsAfter({ original, schedule }, afterMs, { cwd }) {
-      const { createTask } = await importPackage<NodeCronPackage>('node-cron', { cwd, field: '--compare' })
+      const library = await importPackage<Partial<NodeCronPackage>>('node-cron', { cwd, field: '--compare' })
       const { expression } = original as ScheduleEntry
-      return nodeCronInstants(
-        createTask(expression, () => undefined, { timezone: schedule?.timezone }),
-        afterMs,
-      )
+      const task = library.createTask?.(expression, () => undefined, { timezone: schedule?.timezone })
+      if (task?.getNextRuns === undefined) {
+        const message = 'The installed version of node-cron computes no instants.'
+        const remedy = 'Install node-cron 4.4 or later for the comparison, or leave --compare out.'
+        throw new CliError({ code: 'PACKAGE_OUTDATED', message, field: '--compare', remedy })
+      }
+      return nodeCronInstants(task as NodeCronTask, afterMs)
     },
   }
 }
@@ -115,7 +124,13 @@ const nodeCronOptions = {
   maxRandomDelay: 'write H in the expression, which spreads jobs by their names.',
   distributed: 'Jobistemer runs each slot on one node.',
   executeTimeout: 'give taskTimeout.',
+  missedExecutionTolerance: 'give misfireThreshold.',
+  recoverMissedExecutions: 'remove recoveryStrategy to run the last missed slot.',
+  runOnInit: 'trigger the job where your process starts.',
 }
+
+const otherVersions =
+  'Versions of node-cron before 4.6 run it at other times: they read steps, ranges of weekdays to Sunday, L and # differently. Compare the instants with those of your version.'
 
 const readNodeCron: Reader = (expression, options, zone, note) => {
   const fields = expression.trim().split(/\s+/)
@@ -123,9 +138,34 @@ const readNodeCron: Reader = (expression, options, zone, note) => {
   if (fields.length >= 5 && restricts(days) && restricts(weekdays)) {
     return `node-cron runs on days that match both day fields, and Jobistemer on days that match either: ${expression}. Write it with one day field, for example FRI#2.`
   }
+  // node-cron 3 does not start such a task.
+  if (options.scheduled === false) return 'Its option scheduled has no counterpart: false.'
   noteOptions(options, nodeCronOptions, note)
+  if (differsBetweenVersions(fields.slice(-5))) note(otherVersions)
   const timezone = String(options.timezone ?? zone)
   return { schedule: { type: 'cron', expression, timezone }, settings: settingsOf(options.noOverlap === true) }
+}
+
+const weekdays = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
+
+/** Returns whether versions of node-cron before 4.6 run a cron expression at other times than Jobistemer. */
+function differsBetweenVersions(fields: readonly string[]): boolean {
+  const isStepDifferent = fields.some((field, index) =>
+    [...field.matchAll(/(?:\*|(\d+)(-\d+)?)\/(\d+)/g)].some(([, first, last, step]) => {
+      // node-cron 3 keeps the values that the step divides. Before 4.6, a step after a single number has no effect.
+      const start = first === undefined ? Number(index === 2 || index === 3) : Number(first)
+      return (first !== undefined && last === undefined) || start % Number(step) !== 0
+    }),
+  )
+  const [, , , , weekday = ''] = fields
+  const numberOf = (day: string): number => {
+    const index = weekdays.indexOf(day.slice(0, 3).toLowerCase())
+    return index === -1 ? Number(day) : index
+  }
+  const isRangeDifferent = [...weekday.matchAll(/(\w+)-(\w+)/g)].some(
+    ([, from = '', to = '']) => numberOf(to) === 7 || numberOf(from) > numberOf(to),
+  )
+  return isStepDifferent || isRangeDifferent || /[#L]/i.test(weekday)
 }
 
 /** Returns whether a day field of a cron expression is limited to certain days. `*`, `?` and `*` with step 1 are not. */
@@ -133,7 +173,7 @@ function restricts(field: string): boolean {
   return !field.split(',').some((part) => /^(\*|\?)(\/1)?$/.test(part))
 }
 
-function* nodeCronInstants(task: ReturnType<NodeCronPackage['createTask']>, afterMs: number): Generator<number, void> {
+function* nodeCronInstants(task: NodeCronTask, afterMs: number): Generator<number, void> {
   // Each call of `getNextRuns` begins at the present time, so a further call returns known instants again. The generator
   // skips instants up to `last`, the last instant that it knows.
   let last = afterMs

@@ -1,9 +1,10 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { once } from '@jobistemer/ticker-once'
 import { Cron } from 'croner'
 import { createTask } from 'node-cron'
 import { expect, it, vi } from 'vitest'
+import type { ImportedJob } from '../../src/import/import-source.ts'
 import { fromNodeCron } from '../../src/import/in-code.ts'
 import { useScratch } from '../ledger.ts'
 import { runCli } from '../run-cli.ts'
@@ -90,6 +91,41 @@ it('a node-cron schedule is imported unless it restricts both the day of the mon
     origin: 'poll',
     kind: 'differs',
     text: expect.stringContaining('maxRandomDelay is not carried over'),
+  })
+})
+
+it('an import from node-cron names expressions and options that versions before 4.6 treat differently', async () => {
+  const expressions = ['0 0 */2 * *', '0 20/2 * * *', '10-50/20 3 * * *', '0 0 * * 5-7', '0 0 * * sat-sun', '0 0 * * fri-mon']
+  const nodes = [...expressions, '0 0 * * 5L', '0 0 * * MON#1']
+  const same = ['*/5 */2 * * *', '0 9-17 1,15 * *', '0 0 * * mon-fri', '0 0 * * 0', '0 0 2-8/2 jul *', '*/10 0 0 * * WED']
+  const entries = [...nodes, ...same].map((expression) => ({ name: expression, expression }))
+  const { jobs, notes } = await imported(`export default fromNodeCron([
+    ...${JSON.stringify(entries)},
+    { name: 'idle', expression: '* * * * *', options: { scheduled: false } },
+    { name: 'recovers', expression: '* * * * *', options: { scheduled: true, recoverMissedExecutions: true, runOnInit: true } },
+  ])`)
+  expect(jobs.map(({ name }: { name: string }) => name)).toEqual([...nodes, ...same, 'recovers'])
+  const named = notes.filter(({ text }: { text: string }) => text.includes('before 4.6'))
+  expect(named.map(({ origin }: { origin: string }) => origin)).toEqual(nodes)
+  expect(leftOut(notes)).toEqual({ idle: 'Its option scheduled has no counterpart: false.' })
+  for (const option of ['recoverMissedExecutions', 'runOnInit']) {
+    const text = expect.stringContaining(`${option} is not carried over`)
+    expect(notes).toContainEqual({ origin: 'recovers', kind: 'differs', text })
+  }
+})
+
+it('a comparison with a version of node-cron that computes no instants rejects, and names the version that does', async () => {
+  const cwd = scratch.folder()
+  mkdirSync(join(cwd, 'node_modules/node-cron'), { recursive: true })
+  // As node-cron 3, which has no `createTask`.
+  writeFileSync(join(cwd, 'node_modules/node-cron/index.js'), 'exports.schedule = () => undefined\n')
+  const source = fromNodeCron([{ name: 'a', expression: '0 2 * * *' }])
+  const context = { now: 0, cwd, timezone: 'UTC', cutOver: null, signal: AbortSignal.timeout(60_000) }
+  const [job] = await source.read(context, { leftOut: () => undefined, differs: () => undefined })
+  await expect(source.instantsAfter?.(job as ImportedJob, 0, context)).rejects.toMatchObject({
+    code: 'PACKAGE_OUTDATED',
+    field: '--compare',
+    remedy: expect.stringContaining('4.4'),
   })
 })
 
