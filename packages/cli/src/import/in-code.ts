@@ -185,6 +185,8 @@ function* nodeCronInstants(task: NodeCronTask, afterMs: number): Generator<numbe
   }
 }
 
+const earlierCroner =
+  'Versions of croner before 11 read ? and a weekday with L differently. Check the instants with --compare.'
 const quartzWeekday = /(?<![#/\d])\d/g
 
 const readCroner: Reader = (pattern, options, zone, note) => {
@@ -204,6 +206,11 @@ const readCroner: Reader = (pattern, options, zone, note) => {
   // With `alternativeWeekdays`, croner numbers the weekdays as Quartz does: 1 is Sunday.
   if (options.alternativeWeekdays === true)
     fields[weekday] = days.replace(quartzWeekday, (day) => String(Number(day) - 1))
+  const monthday = weekday - 2
+  if (/\?/.test(`${fields[monthday]}${days}`) || /[\da-z]L/i.test(days)) note(earlierCroner)
+  // In croner, */1 lists every day, and a day that matches either field runs. In Jobistemer, */1 restricts nothing.
+  if (fields[monthday] === '*/1' && restricts(days)) fields[monthday] = '1-31'
+  if (days === '*/1' && restricts(fields[monthday] ?? '')) fields[weekday] = '0-6'
   const schedule: SerializedSchedule = {
     type: 'cron',
     expression: fields.join(' '),

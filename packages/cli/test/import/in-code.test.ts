@@ -95,9 +95,23 @@ it('a node-cron schedule is imported unless it restricts both the day of the mon
 })
 
 it('an import from node-cron names expressions and options that versions before 4.6 treat differently', async () => {
-  const expressions = ['0 0 */2 * *', '0 20/2 * * *', '10-50/20 3 * * *', '0 0 * * 5-7', '0 0 * * sat-sun', '0 0 * * fri-mon']
+  const expressions = [
+    '0 0 */2 * *',
+    '0 20/2 * * *',
+    '10-50/20 3 * * *',
+    '0 0 * * 5-7',
+    '0 0 * * sat-sun',
+    '0 0 * * fri-mon',
+  ]
   const nodes = [...expressions, '0 0 * * 5L', '0 0 * * MON#1']
-  const same = ['*/5 */2 * * *', '0 9-17 1,15 * *', '0 0 * * mon-fri', '0 0 * * 0', '0 0 2-8/2 jul *', '*/10 0 0 * * WED']
+  const same = [
+    '*/5 */2 * * *',
+    '0 9-17 1,15 * *',
+    '0 0 * * mon-fri',
+    '0 0 * * 0',
+    '0 0 2-8/2 jul *',
+    '*/10 0 0 * * WED',
+  ]
   const entries = [...nodes, ...same].map((expression) => ({ name: expression, expression }))
   const { jobs, notes } = await imported(`export default fromNodeCron([
     ...${JSON.stringify(entries)},
@@ -169,6 +183,35 @@ it('croner schedules with Quartz weekdays, with a start and an end, or for a sin
     day: 'Its option dayOffset has no counterpart: -1.',
   })
   expect(comparisons.map(({ differences }: { differences: object[] }) => differences)).toEqual([[], [], [], []])
+})
+
+it('a day field */1 of croner means every day, and the report names day fields that versions before 11 read differently', async () => {
+  const expressions = [
+    '0 0 */1 * 1',
+    '0 0 1 * */1',
+    '0 0 12 */1 * FRI',
+    '0 0 */1 * *',
+    '0 0 ? * 1',
+    '0 0 * * 5L',
+    '0 0 L * *',
+  ]
+  const entries = expressions.map((expression) => ({ name: expression, expression, options: { timezone: 'UTC' } }))
+  const { jobs, notes, comparisons } = await imported(
+    `export default fromCroner(${JSON.stringify(entries)})`,
+    '--compare',
+  )
+  expect(jobs.map(({ schedule }: { schedule: { expression: string } }) => schedule.expression)).toEqual([
+    '0 0 1-31 * 1',
+    '0 0 1 * 0-6',
+    '0 0 12 1-31 * FRI',
+    '0 0 */1 * *',
+    '0 0 ? * 1',
+    '0 0 * * 5L',
+    '0 0 L * *',
+  ])
+  expect(comparisons.flatMap(({ differences }: { differences: object[] }) => differences)).toEqual([])
+  const named = notes.filter(({ text }: { text: string }) => text.includes('before 11'))
+  expect(named.map(({ origin }: { origin: string }) => origin)).toEqual(['0 0 ? * 1', '0 0 * * 5L'])
 })
 
 it('jobistemer import reads the jobs of a module that exports its own implementation of ImportSource', async () => {
