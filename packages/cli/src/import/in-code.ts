@@ -1,7 +1,7 @@
 import type { JobSettingsInput, SerializedSchedule } from '@jobistemer/core'
-import { CliError } from '../cli-error.ts'
 import { importPackage } from '../storage/import-package.ts'
 import type { ImportedJob, ImportSource } from './import-source.ts'
+import { outdated } from './peers.ts'
 
 type Options = Readonly<Record<string, unknown>>
 
@@ -56,11 +56,7 @@ export function fromNodeCron(entries: readonly ScheduleEntry[]): ImportSource {
       const library = await importPackage<Partial<NodeCronPackage>>('node-cron', { cwd, field: '--compare' })
       const { expression } = original as ScheduleEntry
       const task = library.createTask?.(expression, () => undefined, { timezone: schedule?.timezone })
-      if (task?.getNextRuns === undefined) {
-        const message = 'The installed version of node-cron computes no instants.'
-        const remedy = 'Install node-cron 4.4 or later for the comparison, or leave --compare out.'
-        throw new CliError({ code: 'PACKAGE_OUTDATED', message, field: '--compare', remedy })
-      }
+      if (task?.getNextRuns === undefined) throw outdated('node-cron', '4.4')
       return nodeCronInstants(task as NodeCronTask, afterMs)
     },
   }

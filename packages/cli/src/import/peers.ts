@@ -91,6 +91,16 @@ function unreachable(url: string, cause: unknown): CliError {
   })
 }
 
+/** Returns the error `PACKAGE_OUTDATED`: the installed version of a source's library computes no instants. */
+export function outdated(library: string, since: string): CliError {
+  return new CliError({
+    code: 'PACKAGE_OUTDATED',
+    message: `The installed version of ${library} computes no instants.`,
+    field: '--compare',
+    remedy: `Install ${library} ${since} or later for the comparison, or leave --compare out.`,
+  })
+}
+
 /** Returns the error `SOURCE_BUSY`: requests can be imported only after the source has stopped. */
 export function sourceBusy(message: string, remedy: string): CliError {
   return new CliError({ code: 'SOURCE_BUSY', message, field: '--requests', remedy, exitCode: exitCodes.conflict })

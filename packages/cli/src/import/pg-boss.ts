@@ -10,7 +10,7 @@ import type {
   ImportSource,
 } from './import-source.ts'
 import { shellWord } from '../shell-word.ts'
-import { openPostgres, type PgReader, sourceBusy } from './peers.ts'
+import { openPostgres, outdated, type PgReader, sourceBusy } from './peers.ts'
 import { differenceOfCronParser, withWeekdayEnd } from './day-fields.ts'
 import { retrySettings } from './retry-settings.ts'
 import { minuteMs } from './units.ts'
@@ -109,7 +109,9 @@ export function pgBoss(options: PgBossOptions): ImportSource {
         field: '--compare',
       })
       const { cron, timezone } = original as ScheduleRow
-      return previewed(new PgBoss({ connectionString: url }), oncePerMinute(cron), timezone ?? zone, afterMs)
+      const boss = new PgBoss({ connectionString: url })
+      if (!('previewSchedule' in boss)) throw outdated('pg-boss', '12.34')
+      return previewed(boss, oncePerMinute(cron), timezone ?? zone, afterMs)
     },
     stop: (jobs, context) => stopCommands(jobs, context, options.schema),
     async *requests(context, notes) {

@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { type PostgresServer, startPostgres } from '@jobistemer/test-servers'
 import { Client } from 'pg'
 import { PgBoss } from 'pg-boss'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type CheckedJob, checkJobs } from '../../src/import/checked-jobs.ts'
+import { type ComparableSource, compareJob } from '../../src/import/compare.ts'
+import { pgBoss } from '../../src/import/pg-boss.ts'
 import { useScratch } from '../ledger.ts'
 import { runCli } from '../run-cli.ts'
 import { startShell } from '../spawn-cli.ts'
@@ -279,6 +282,24 @@ it('jobistemer import pg-boss --compare compares one year of instants of each jo
   expect(comparisons.map(({ job }: { job: string }) => job)).toEqual(['mails', 'mails/often', 'mails/week'])
   for (const { differences } of comparisons)
     for (const { rule } of differences) expect(rule).toEqual(expect.any(String))
+})
+
+it('a comparison with a version of pg-boss that computes no instants rejects, and names the version that does', async () => {
+  const cwd = scratch.folder()
+  mkdirSync(join(cwd, 'node_modules/pg-boss'), { recursive: true })
+  // As pg-boss 12.30, which has no `previewSchedule`.
+  writeFileSync(join(cwd, 'node_modules/pg-boss/index.js'), 'exports.PgBoss = class {}\n')
+  const source = pgBoss({ url: server.url, cwd, schema: 'boss' })
+  const context = { now: Date.now(), cwd, timezone: 'UTC', cutOver: null, signal: AbortSignal.timeout(60_000) }
+  const jobs = await source.read(context, { leftOut: () => undefined, differs: () => undefined })
+  const checked = await checkJobs(jobs, context, { leftOut: () => undefined, differs: () => undefined })
+  const job = checked.find(({ name }) => name === 'mails')
+  await expect(compareJob(source as ComparableSource, job as CheckedJob, context)).rejects.toMatchObject({
+    code: 'PACKAGE_OUTDATED',
+    field: '--compare',
+    remedy: expect.stringContaining('12.34'),
+  })
+  await source.close?.()
 })
 
 it('jobistemer import pg-boss exits with 2 if the database contains no tables of pg-boss', async () => {
