@@ -7,7 +7,14 @@ import type { Command, CommandOption, Context } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import type { CheckedJob } from '../import/checked-jobs.ts'
 import type { ComparableSource, Comparison } from '../import/compare.ts'
-import type { ImportContext, ImportedRequest, ImportNote, ImportNotes, ImportSource } from '../import/import-source.ts'
+import type {
+  CutOverContext,
+  ImportContext,
+  ImportedRequest,
+  ImportNote,
+  ImportNotes,
+  ImportSource,
+} from '../import/import-source.ts'
 import type { SourceOptions } from '../import/source-of.ts'
 import { counted } from '../output/counted.ts'
 import { text } from '../output/rendered.ts'
@@ -81,12 +88,17 @@ export const importJobs: Command = {
         differs: (origin, what) => notes.push({ origin, kind: 'differs', text: what }),
       }
       for (const what of source.differences ?? []) noting.differs('all jobs', what)
-      const jobs = await checkJobs(await source.read(state, noting), state, noting)
+      const read = await source.read(state, noting)
+      const jobs = await checkJobs(read, state, noting)
       if (options.output !== undefined) await writeJobs(resolve(state.cwd, options.output), source, jobs, notes)
-      const requests =
-        options.requests === undefined
-          ? null
-          : await writeRequests(resolve(state.cwd, options.requests), source, state, noting)
+      const { cutOver } = state
+      let requests: number | null = null
+      if (options.requests !== undefined && cutOver !== null) {
+        // The jobs that the import before the cut-over has accepted. Some of these jobs may have no further slot now.
+        const stored = await checkJobs(read, { ...state, now: cutOver - 1 }, discarded)
+        const file = resolve(state.cwd, options.requests)
+        requests = await writeRequests(file, source, { ...state, cutOver }, noting, stored)
+      }
       const comparisons = options.compare === true ? await compareAll(context, source, jobs, state) : null
       const stop = state.cutOver === null ? [] : (source.stop?.(jobs, { ...state, cutOver: state.cutOver }) ?? [])
       print(context, { source: source.name, jobs, notes, comparisons, requests, stop, options, cutOver: state.cutOver })
@@ -115,6 +127,8 @@ function stateOf({ io, now, signal, isUtc }: Context, { zone, cutOver, requests 
   return { now: now(), cwd: io.cwd, timezone, cutOver: at, signal }
 }
 
+const discarded: ImportNotes = { leftOut: () => undefined, differs: () => undefined }
+
 type Jobs = readonly CheckedJob[]
 type Notes = readonly ImportNote[]
 
@@ -139,8 +153,9 @@ async function writeJobs(file: string, { name }: ImportSource, jobs: Jobs, notes
 async function writeRequests(
   file: string,
   source: ImportSource,
-  state: ImportContext,
+  state: CutOverContext,
   notes: ImportNotes,
+  jobs: Jobs,
 ): Promise<number> {
   if (source.requests === undefined)
     throw invalid('--requests', `${source.name} has no queue.`, 'Leave --requests out.')
@@ -151,7 +166,7 @@ async function writeRequests(
   })
   let count = 0
   try {
-    for await (const request of source.requests({ ...state, cutOver: state.cutOver as number }, notes)) {
+    for await (const request of source.requests(state, notes, jobs)) {
       state.signal.throwIfAborted()
       if (isTooLarge(request)) {
         const remedy = 'Store them elsewhere, and trigger the job with their address.'

@@ -113,8 +113,9 @@ export function bullmq(options: BullmqOptions): ImportSource {
       return weekdays.includes('#') && days !== '*' ? nthWeekday : null
     },
     stop: (jobs, { cutOver }) => stopCommands(jobs, cutOver, prefix),
-    async *requests(context, notes) {
-      for await (const reader of readers(notes)) yield* reader.requests(context)
+    async *requests(context, notes, jobs) {
+      const names = new Set(jobs.map(({ name }) => name))
+      for await (const reader of readers(notes)) yield* reader.requests(context, names)
     },
     async close() {
       // Expected here: the error of `openRedis`, which the command has reported already. There is then nothing to close.
@@ -206,9 +207,10 @@ class QueueReader {
 
   /**
    * Yields a request for each waiting job of the BullMQ queue. Also yields a request for each slot before the cut-over
-   * for which BullMQ's job scheduler has not created a job yet.
+   * for which BullMQ's job scheduler has not created a job yet. `jobs` are the names of the jobs in Jobistemer: the slots of a
+   * left out scheduler, such as one that ends before the cut-over, become requests for the job of the queue.
    */
-  async *requests(context: CutOverContext): AsyncGenerator<ImportedRequest> {
+  async *requests(context: CutOverContext, jobs: ReadonlySet<string>): AsyncGenerator<ImportedRequest> {
     if ((await this.#redis.hexists(`${this.#base}:meta`, 'paused')) === 0) {
       const remedy = 'Run the stop command that import printed with --cut-over, then call this command again.'
       throw sourceBusy(`The queue ${this.#queue} is not paused, so its workers may start more jobs.`, remedy)
@@ -216,15 +218,18 @@ class QueueReader {
     const active = await this.#redis.llen(`${this.#base}:active`)
     const remedy = 'Wait until its workers have ended them. A worker moves jobs of a dead worker back to waiting.'
     if (active > 0) throw sourceBusy(`The queue ${this.#queue} has ${active} active jobs.`, remedy)
+    // Discards the notes, because the method `jobs` has already reported them.
+    const schedulers = await this.#schedulers({ leftOut: () => undefined, differs: () => undefined })
+    const leftOut = new Set(schedulers.map(({ id }) => id).filter((id) => !jobs.has(`${this.#queue}/${id}`)))
+    const jobOf = (id: string | undefined): string =>
+      id === undefined || leftOut.has(id) ? this.#queue : `${this.#queue}/${id}`
     const pending = [...(await this.#pending())]
     for (let start = 0; start < pending.length; start += pageSize) {
       const page = pending.slice(start, start + pageSize)
-      const requests = page.map(([id, dueMs]) => this.#requestOf(id, dueMs, context.cutOver))
+      const requests = page.map(([id, dueMs]) => this.#requestOf(id, dueMs, context.cutOver, jobOf))
       for (const request of await Promise.all(requests)) if (request !== null) yield request
     }
-    // Discards the notes, because the method `jobs` has already reported them.
-    const schedulers = await this.#schedulers({ leftOut: () => undefined, differs: () => undefined })
-    for (const scheduler of schedulers) yield* this.#unmadeSlots(scheduler, context)
+    for (const scheduler of schedulers) yield* this.#unmadeSlots(scheduler, context, jobOf(scheduler.id))
   }
 
   async #schedulers(notes: ImportNotes): Promise<readonly Scheduler[]> {
@@ -334,7 +339,12 @@ class QueueReader {
     return pending
   }
 
-  async #requestOf(id: string, dueMs: number | null, cutOver: number): Promise<ImportedRequest | null> {
+  async #requestOf(
+    id: string,
+    dueMs: number | null,
+    cutOver: number,
+    jobOf: (scheduler: string | undefined) => string,
+  ): Promise<ImportedRequest | null> {
     const key = `${this.#base}:${id}`
     const { name, data, opts, rjk, atm, parentKey, deid }: JobHash = await this.#redis.hgetall(key)
     const origin = `queue ${this.#queue}, job ${id}`
@@ -350,7 +360,7 @@ class QueueReader {
     if (priority > 10) note(`Its priority ${priority} becomes -10, the lowest of Jobistemer.`)
     const overrides = retryOf(options, note)
     return {
-      job: rjk === undefined ? this.#queue : `${this.#queue}/${rjk}`,
+      job: jobOf(rjk),
       // BullMQ numbers jobs without an id of their own, in each queue from 1. The Redis key is different for each queue.
       key: /^\d+$/.test(id) ? key : id,
       data: { name, data: data === undefined ? {} : (jsonOf(data, key) ?? null) },
@@ -364,7 +374,7 @@ class QueueReader {
    * Yields the slots of a BullMQ job scheduler from its next BullMQ job to the cut-over, at most `mostUnmade`. BullMQ creates only
    * one job ahead, so these slots have no job yet.
    */
-  async *#unmadeSlots(scheduler: Scheduler, context: CutOverContext): AsyncGenerator<ImportedRequest> {
+  async *#unmadeSlots(scheduler: Scheduler, context: CutOverContext, job: string): AsyncGenerator<ImportedRequest> {
     const { id, name, data = {}, nextMs, every, pattern, tz, left, endMs } = scheduler
     const schedule = { type: 'cron', expression: withWeekdayEnd(pattern ?? ''), timezone: tz ?? context.timezone }
     const cron = every === null ? await acceptedSchedule(schedule, context.cwd) : null
@@ -379,7 +389,7 @@ class QueueReader {
         return
       }
       yield {
-        job: `${this.#queue}/${id}`,
+        job,
         key: `repeat:${id}:${at}`,
         data: { name, data },
         at: isoOf(at),

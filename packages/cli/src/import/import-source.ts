@@ -110,8 +110,11 @@ export interface ImportSource {
    * steps that the user must take.
    */
   stop?(jobs: readonly ImportedJob[], context: CutOverContext): readonly string[]
-  /** Yields the requests that wait in the source. */
-  requests?(context: CutOverContext, notes: ImportNotes): AsyncIterable<ImportedRequest>
+  /**
+   * Yields the requests that wait in the source.
+   * @param jobs the jobs that `apply` stored before the cut-over
+   */
+  requests?(context: CutOverContext, notes: ImportNotes, jobs: readonly ImportedJob[]): AsyncIterable<ImportedRequest>
   /** Closes the connections that this import source has opened. */
   close?(): Promise<void>
 }

@@ -421,6 +421,28 @@ it('jobistemer import bullmq writes the waiting jobs of a queue whose scheduler 
   await queue.close()
 })
 
+it('a waiting slot of a BullMQ scheduler that ends before the cut-over becomes a request for the job of its queue', async () => {
+  const queue = new bullmq6.Queue('mails', { connection: { url: server.url }, prefix: 'ends' })
+  await queue.upsertJobScheduler('once', { every: 3_600_000, limit: 1 }, { name: 'n', data: { a: 1 } })
+  await queue.upsertJobScheduler('long', { every: 3_600_000 }, { name: 'n', data: { a: 2 } })
+  await queue.pause()
+  const folder = scratch.folder()
+  const file = join(folder, 'waiting.ndjson')
+  const place = ['import', 'bullmq', '--from', server.url, '--source-prefix', 'ends', '--json']
+  const handOver = ['--cut-over', new Date(Date.now() - 1).toISOString(), '--requests', file, '-o', join(folder, 'jobs.json')]
+  const { out } = await runCli([...place, ...handOver], { now: null, cwd: process.cwd() })
+  const origin = 'queue mails, scheduler once'
+  expect(JSON.parse(out).notes).toContainEqual(expect.objectContaining({ kind: 'left_out', origin }))
+  const requests = readFileSync(file, 'utf8').trim().split('\n')
+  expect(requests.map((line) => JSON.parse(line)).map(({ job, data }) => [job, data]).sort()).toEqual([
+    ['mails', { name: 'n', data: { a: 1 } }],
+    ['mails/long', { name: 'n', data: { a: 2 } }],
+  ])
+  const { jobs } = JSON.parse(readFileSync(join(folder, 'jobs.json'), 'utf8'))
+  expect(jobs.map(({ name }: { name: string }) => name)).toEqual(['mails', 'mails/long'])
+  await queue.close()
+})
+
 it('jobistemer import bullmq reads the option utc of BullMQ 5, and ignores queues of a longer prefix', async () => {
   const queue = new bullmq5.Queue('utc', { connection: { url: server.url }, prefix: 'short' })
   await queue.upsertJobScheduler('nightly', { pattern: '0 2 * * *', utc: true } as object, { name: 'a' })
